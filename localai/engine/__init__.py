@@ -1,0 +1,1 @@
+"""The embedded engine: a worker process that holds a model, found again by the next command."""

@@ -1,0 +1,239 @@
+"""Find the worker of a model, start it, replace it by a larger one, list and stop workers.
+
+Two commands that want the same model at once share one worker: the first starts it under a
+lock, the second waits for that. A dead worker, a stale socket and a worker that is just leaving
+are all met by looking again. Starting raises InsufficientResources before a model that does not
+fit is loaded, by what the engine itself projects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localai.engine.engine_log import HostMemory, failure_reason, host_memory
+from localai.engine.worker_files import (
+    EngineKind,
+    WorkerFiles,
+    WorkerInfo,
+    WorkerSpec,
+    all_files,
+    files_for,
+    is_locked,
+    locked,
+    spec_to_json,
+)
+from localai.errors import InsufficientResources, Unreachable
+from localai.paths import Paths, private_dir, write_atomically
+from localai.privacy.guard import child, child_environment
+from localai.privacy.sandbox import sandboxed_command
+
+_MODULES: dict[EngineKind, str] = {
+    "llamacpp": "localai.engine.worker",
+    "mlx": "localai.engine.mlx_worker",
+}
+_START_TIMEOUT_S = 600.0
+_LOG_LIMIT_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to use a worker: while it is held, the worker stays."""
+
+    info: WorkerInfo
+    files: WorkerFiles
+
+    def last_words(self) -> str:
+        """Why the worker failed, from the end of its log."""
+        return failure_reason(_tail(self.files))
+
+
+def is_warm(paths: Paths, spec: WorkerSpec) -> bool:
+    """Whether `acquire` would find a worker instead of having to load the model first."""
+    info = files_for(paths, spec.kind, spec.model_path).read_info()
+    return info is not None and info.context_tokens >= spec.context_tokens
+
+
+@contextmanager
+def acquire(
+    paths: Paths,
+    spec: WorkerSpec,
+    *,
+    keep_alive_s: float,
+    available_bytes: Callable[[], int | None],
+    force: bool = False,
+    interpreter: str | None = None,
+) -> Iterator[Lease]:
+    """Use the worker of `spec.model_path` with at least `spec.context_tokens` of context.
+
+    `available_bytes` is asked only when a worker must be started; `force` skips the check.
+    `interpreter` is the Python that runs the worker, this one by default.
+    Raises InsufficientResources (with the numbers), Unreachable (the engine failed, with its
+    last words).
+    """
+    files = files_for(paths, spec.kind, spec.model_path)
+    for _ in range(5):
+        with locked(files.lease, shared=True) as lease:
+            info = files.read_info()
+            if info is not None and info.context_tokens >= spec.context_tokens:
+                _touch(files, lease, keep_alive_s)
+                try:
+                    yield Lease(info, files)
+                finally:
+                    _touch(files, lease, keep_alive_s)
+                return
+        with locked(files.start):
+            _ensure_started(
+                files, spec, keep_alive_s, None if force else available_bytes, interpreter
+            )
+    raise Unreachable(
+        "the engine's worker leaves as soon as it has started",
+        hint=f"read its log: {files.log}",
+    )
+
+
+def _ensure_started(
+    files: WorkerFiles,
+    spec: WorkerSpec,
+    keep_alive_s: float,
+    available_bytes: Callable[[], int | None] | None,
+    interpreter: str | None,
+) -> None:
+    """With the start lock held: leave a worker behind that satisfies `spec`."""
+    info = files.read_info()
+    if info is not None and info.context_tokens >= spec.context_tokens:
+        return
+    # Replacing a worker waits until nobody is using it.
+    with locked(files.lease) as lease:
+        info = files.read_info()
+        if info is not None:
+            _end(files, info.pid)
+        _start(files, spec, available_bytes, interpreter)
+        _touch(files, lease, keep_alive_s)
+
+
+def _start(
+    files: WorkerFiles,
+    spec: WorkerSpec,
+    available_bytes: Callable[[], int | None] | None,
+    interpreter: str | None,
+) -> None:
+    files.remove_traces()
+    write_atomically(files.spec, spec_to_json(spec))
+    private_dir(files.log.parent)
+    log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    command = [interpreter or sys.executable, "-m", _MODULES[spec.kind], str(files.directory)]
+    try:
+        with child("the embedded engine's worker"):
+            process = subprocess.Popen(
+                sandboxed_command(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_worker_environment(),
+                start_new_session=True,
+            )
+    finally:
+        os.close(log)
+    try:
+        _wait_until_ready(files, spec, process, available_bytes)
+    except BaseException:
+        process.kill()
+        process.wait()
+        files.remove_traces()
+        raise
+
+
+def _worker_environment() -> dict[str, str]:
+    environment = child_environment()
+    # The package must be found even when localai runs from a source tree.
+    root = str(Path(__file__).parents[2])
+    inherited = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited)))
+    return environment
+
+
+def _wait_until_ready(
+    files: WorkerFiles,
+    spec: WorkerSpec,
+    process: subprocess.Popen[bytes],
+    available_bytes: Callable[[], int | None] | None,
+) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while files.read_info() is None:
+        if available_bytes is not None:
+            need = host_memory(_tail(files))
+            if need is not None:
+                _check_memory(spec, need, available_bytes())
+                available_bytes = None
+        if process.poll() is not None:
+            raise Unreachable(
+                f"the engine could not load {spec.model_path}: {failure_reason(_tail(files))}",
+                hint=f"its whole log: {files.log}",
+            )
+        if time.monotonic() > deadline:
+            raise Unreachable(
+                f"the engine has not loaded {spec.model_path} in {_START_TIMEOUT_S:.0f} s",
+                hint=f"its log: {files.log}",
+            )
+        time.sleep(0.01)
+
+
+def _check_memory(spec: WorkerSpec, need: HostMemory, available: int | None) -> None:
+    if available is None or need.total_bytes <= available:
+        return
+    gib = 1024**3
+    raise InsufficientResources(
+        f"{Path(spec.model_path).name} with a context of {spec.context_tokens:,} tokens"
+        f" needs {need.total_bytes / gib:.1f} GiB of memory"
+        f" ({need.weights_bytes / gib:.1f} weights + {need.context_bytes / gib:.1f} context"
+        f" + {need.compute_bytes / gib:.1f} compute), and {available / gib:.1f} GiB is available",
+        hint="a smaller model or --ctx fits better; --force tries anyway",
+    )
+
+
+def workers(paths: Paths) -> list[tuple[WorkerFiles, WorkerInfo]]:
+    """Every worker that lives and can answer."""
+    found = ((files, files.read_info()) for files in all_files(paths))
+    return [(files, info) for files, info in found if info is not None]
+
+
+def stop(files: WorkerFiles, info: WorkerInfo) -> None:
+    """End a worker, whatever it is doing, and wait until it is gone."""
+    _end(files, info.pid)
+
+
+def _end(files: WorkerFiles, pid: int) -> None:
+    # The alive lock proves that `pid` is still our worker and not a stranger with its number.
+    for number, patience_s in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
+        if not is_locked(files.alive):
+            break
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + patience_s
+        while is_locked(files.alive) and time.monotonic() < deadline:
+            time.sleep(0.005)
+    files.remove_traces()
+
+
+def _touch(files: WorkerFiles, lease: int, keep_alive_s: float) -> None:
+    os.ftruncate(lease, 0)
+    os.pwrite(lease, str(keep_alive_s).encode(), 0)
+
+
+def _tail(files: WorkerFiles) -> str:
+    try:
+        with files.log.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(0, size - _LOG_LIMIT_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""

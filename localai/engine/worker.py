@@ -1,0 +1,133 @@
+"""The embedded engine's process: `python -m localai.engine.worker FOLDER`.
+
+Denies itself the network, loads one model with llama.cpp's own server on a Unix socket, says so
+in `worker.json`, and leaves when nobody has used it for a while. It never reads a prompt: the
+server inside it answers by itself. Native failures kill this process and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from localai.engine.worker_files import (
+    WorkerFiles,
+    WorkerInfo,
+    WorkerSpec,
+    spec_from_json,
+    try_lock,
+)
+from localai.privacy.sandbox import NetworkDenial, deny_network
+
+EXIT_LOAD_FAILED = 3
+_LOOK_EVERY_S = 0.25
+# A worker that was just started for `keep_alive 0` must survive until its first user has come.
+_LEAST_IDLE_S = 1.0
+# llama.cpp's host prompt cache may take 8 GiB by default; conversations have their KV on disk.
+_PROMPT_CACHE_MIB = 256
+# Verbosity 4 logs the memory projection that the launcher reads; 5 would log prompts.
+_VERBOSITY = 4
+_LOG_LIMIT_BYTES = 8_000_000
+
+
+def main(directory: str) -> None:
+    """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
+    files = WorkerFiles(Path(directory), Path(os.devnull))
+    signal.signal(signal.SIGTERM, lambda *_: _leave(files))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec = spec_from_json(files.spec.read_bytes())
+    alive = os.open(files.alive, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    denial = deny_network()
+    import xllamacpp
+
+    # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
+    os.chdir(files.directory)
+    try:
+        server = xllamacpp.Server(engine_parameters(xllamacpp, spec, files.socket.name))
+    except RuntimeError as error:
+        print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(EXIT_LOAD_FAILED)
+    files.write_info(_describe(xllamacpp.__version__, spec, denial))
+    _serve_until_idle(files)
+    del server
+
+
+def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any:
+    """llama.cpp's parameters for `spec`; `socket_name` is relative to the current folder."""
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = spec.model_path
+    parameters.hostnames = [socket_name]
+    parameters.n_ctx = spec.context_tokens
+    parameters.n_parallel = spec.slots
+    # One pool of cells for all slots: a single request may use the whole context.
+    parameters.kv_unified = True
+    parameters.cache_ram_mib = _PROMPT_CACHE_MIB
+    parameters.fit_params = True
+    parameters.warmup = False
+    parameters.ui = False
+    parameters.offline = True
+    parameters.endpoint_slots = True
+    parameters.endpoint_metrics = True
+    parameters.verbosity = _VERBOSITY
+    if spec.threads is not None:
+        parameters.cpuparams.n_threads = spec.threads
+        parameters.cpuparams_batch.n_threads = spec.threads
+    if spec.gpu_layers is not None:
+        parameters.n_gpu_layers = spec.gpu_layers
+    if spec.projector_path is not None:
+        parameters.mmproj.path = spec.projector_path
+    if spec.embedding:
+        parameters.embedding = True
+    if spec.draft:
+        kinds = xllamacpp.common_speculative_type
+        parameters.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K]
+    return parameters
+
+
+def _describe(version: str, spec: WorkerSpec, denial: NetworkDenial) -> WorkerInfo:
+    return WorkerInfo(
+        pid=os.getpid(),
+        spec=spec,
+        context_tokens=spec.context_tokens,
+        engine=f"xllamacpp {version}",
+        network_denied=denial.enforced,
+        denial=denial.evidence,
+        started_at=time.time(),
+    )
+
+
+def _serve_until_idle(files: WorkerFiles) -> None:
+    while True:
+        time.sleep(_LOOK_EVERY_S)
+        # The log is opened for appending, so it simply goes on at its new end.
+        if os.fstat(2).st_size > _LOG_LIMIT_BYTES:
+            os.ftruncate(2, 0)
+        try:
+            # Every user shares the lease; whoever gets it alone knows that nobody is here.
+            lease = try_lock(files.lease)
+        except FileNotFoundError:
+            _leave(files)
+        if lease is None:
+            continue
+        if files.idle_s() > max(files.keep_alive_s(), _LEAST_IDLE_S):
+            _leave(files)
+        os.close(lease)
+
+
+def _leave(files: WorkerFiles, *_: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        files.remove_traces()
+    # Not sys.exit: the server's destructor waits for requests that nobody reads any more.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

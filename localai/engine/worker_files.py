@@ -1,0 +1,222 @@
+"""The folder through which commands and a worker find each other: its files and its locks.
+
+    RUNTIME_DIR/<16 hex>/
+        spec.json      what the worker was asked to load
+        worker.json    what it became; exists only while it can answer
+        engine.sock    where it answers
+        start.lock     held by the one command that starts or replaces the worker
+        lease.lock     shared by every command that uses the worker; its mtime is the last use
+        alive.lock     held by the worker until it dies
+
+Locks are `flock`s: the kernel drops them when a process ends, however it ends, so nothing here
+can go stale and no process id has to be trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from localai.errors import Unreachable
+from localai.paths import Paths, private_dir, write_atomically
+
+EngineKind = Literal["llamacpp", "mlx"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """What to load and how. `context_tokens` is the least that must fit; the rest is a wish."""
+
+    kind: EngineKind
+    model_path: str
+    context_tokens: int
+    slots: int = 1
+    threads: int | None = None
+    gpu_layers: int | None = None
+    draft: bool = False
+    projector_path: str | None = None
+    embedding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A running worker, as it describes itself.
+
+    `network_denied` and `denial` say whether and how the kernel keeps it from the network.
+    Memory is in bytes, as the engine projected it; None is unknown. `started_at` is epoch seconds.
+    """
+
+    pid: int
+    spec: WorkerSpec
+    context_tokens: int
+    engine: str
+    network_denied: bool
+    denial: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFiles:
+    """The files of one model's worker."""
+
+    directory: Path
+    log: Path
+
+    @property
+    def spec(self) -> Path:
+        """What the worker was asked to load."""
+        return self.directory / "spec.json"
+
+    @property
+    def info(self) -> Path:
+        """What the worker became."""
+        return self.directory / "worker.json"
+
+    @property
+    def socket(self) -> Path:
+        """Where the worker answers."""
+        return self.directory / "engine.sock"
+
+    @property
+    def lease(self) -> Path:
+        """Shared by every command that uses the worker; its content is the keep-alive."""
+        return self.directory / "lease.lock"
+
+    @property
+    def start(self) -> Path:
+        """Held while a worker is started or replaced."""
+        return self.directory / "start.lock"
+
+    @property
+    def alive(self) -> Path:
+        """Held by the worker as long as it lives."""
+        return self.directory / "alive.lock"
+
+    def read_info(self) -> WorkerInfo | None:
+        """The worker that lives here and can answer; None if there is none."""
+        try:
+            document = json.loads(self.info.read_bytes())
+        except (OSError, ValueError):
+            return None
+        if not is_locked(self.alive):
+            return None
+        spec = WorkerSpec(**document.pop("spec"))
+        return WorkerInfo(spec=spec, **document)
+
+    def write_info(self, info: WorkerInfo) -> None:
+        """Announce that the worker can answer."""
+        write_atomically(self.info, json.dumps(asdict(info)).encode())
+
+    def keep_alive_s(self) -> float:
+        """How long the last user wants the worker to stay when idle, in seconds."""
+        try:
+            return float(self.lease.read_text() or "0")
+        except (OSError, ValueError):
+            return 0.0
+
+    def idle_s(self) -> float:
+        """Seconds since a command last used the worker."""
+        try:
+            return max(0.0, time.time() - self.lease.stat().st_mtime)
+        except OSError:
+            return float("inf")
+
+    def remove_traces(self) -> None:
+        """Remove what a dead worker left; a stale socket makes the next bind fail."""
+        for file in (self.info, self.socket):
+            with contextlib.suppress(FileNotFoundError):
+                file.unlink()
+
+
+def files_for(paths: Paths, kind: EngineKind, model_path: str) -> WorkerFiles:
+    """Where the worker of this model lives, made ready: the folder is this user's alone."""
+    name = hashlib.sha256(f"{kind}\0{os.path.realpath(model_path)}".encode()).hexdigest()[:16]
+    private_dir(paths.runtime_dir)
+    return WorkerFiles(private_dir(paths.runtime_dir / name), paths.logs_dir / f"{name}.log")
+
+
+def all_files(paths: Paths) -> list[WorkerFiles]:
+    """Every worker folder there is, whether its worker lives or not."""
+    if not paths.runtime_dir.is_dir():
+        return []
+    return [
+        WorkerFiles(folder, paths.logs_dir / f"{folder.name}.log")
+        for folder in sorted(paths.runtime_dir.iterdir())
+        if folder.is_dir()
+    ]
+
+
+@contextmanager
+def locked(
+    file: Path,
+    *,
+    shared: bool = False,
+    timeout_s: float = 600,
+) -> Iterator[int]:
+    """Hold a lock on `file`; the value is its descriptor. Raises Unreachable after `timeout_s`."""
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        deadline = time.monotonic() + timeout_s
+        while not _try(descriptor, mode):
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"another command has held {file} for {timeout_s:.0f} s",
+                    hint="localai stop --all",
+                )
+            time.sleep(0.01)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(file: Path) -> int | None:
+    """An exclusive lock on `file` as a descriptor to keep, or None if somebody holds it.
+
+    Raises FileNotFoundError if the folder was removed.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    if _try(descriptor, fcntl.LOCK_EX):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def is_locked(file: Path) -> bool:
+    """Whether a living process holds `file` exclusively."""
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int, mode: int) -> bool:
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def spec_to_json(spec: WorkerSpec) -> bytes:
+    """The spec as the worker reads it."""
+    return json.dumps(asdict(spec)).encode()
+
+
+def spec_from_json(content: bytes) -> WorkerSpec:
+    """The spec that `spec_to_json` wrote."""
+    document: dict[str, Any] = json.loads(content)
+    return WorkerSpec(**document)

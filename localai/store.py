@@ -1,0 +1,389 @@
+"""The SQLite file: conversations (a tree of messages), usage, the egress ledger.
+
+Owns the schema and its migrations, and nothing about what is shown. One writer at a time,
+WAL, so a kill at any moment loses at most the last unflushed piece of an answer. Deleted means
+gone: `secure_delete` overwrites what is removed.
+
+An answer is stored while it streams. Its `finish_reason` is NULL until the stream ends, so an
+answer whose writer was killed needs no repair: it simply reads as cut.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.paths import private_dir
+from localai.types import Locality, Message, Role, Timings, Usage, Zone
+
+# Migration N takes the file from version N to N + 1. Never edit one that was released.
+_MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE conversation (
+        id          TEXT PRIMARY KEY,
+        title       TEXT,
+        created_at  REAL NOT NULL,
+        updated_at  REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX conversation_updated ON conversation (updated_at DESC);
+
+    CREATE TABLE message (
+        id               INTEGER PRIMARY KEY,
+        conversation_id  TEXT NOT NULL REFERENCES conversation (id) ON DELETE CASCADE,
+        parent_id        INTEGER REFERENCES message (id) ON DELETE CASCADE,
+        role             TEXT NOT NULL,
+        text             TEXT NOT NULL,
+        reasoning        TEXT,
+        created_at       REAL NOT NULL,
+        provider         TEXT,
+        model            TEXT,
+        zone             TEXT,
+        finish_reason    TEXT
+    ) STRICT;
+    CREATE INDEX message_conversation ON message (conversation_id, id);
+    CREATE INDEX message_parent ON message (parent_id);
+
+    CREATE TABLE usage (
+        id                INTEGER PRIMARY KEY,
+        message_id        INTEGER REFERENCES message (id) ON DELETE SET NULL,
+        at                REAL NOT NULL,
+        command           TEXT NOT NULL,
+        provider          TEXT NOT NULL,
+        model             TEXT NOT NULL,
+        zone              TEXT,
+        input_tokens      INTEGER,
+        output_tokens     INTEGER,
+        cached_tokens     INTEGER,
+        reasoning_tokens  INTEGER,
+        total_s           REAL
+    ) STRICT;
+    CREATE INDEX usage_at ON usage (at);
+
+    CREATE TABLE egress (
+        id              INTEGER PRIMARY KEY,
+        at              REAL NOT NULL,
+        command         TEXT NOT NULL,
+        purpose         TEXT NOT NULL,
+        host            TEXT NOT NULL,
+        address         TEXT,
+        port            INTEGER
+    ) STRICT;
+    CREATE INDEX egress_at ON egress (at);
+    """,
+)
+
+
+class StoreUnavailable(LocalaiError):
+    """The database cannot be opened or written: read-only folder, full disk, damaged file."""
+
+    exit_code = 1
+    kind = "store_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with its place in the tree. An answer without finish_reason was cut off."""
+
+    id: int
+    conversation_id: str
+    parent_id: int | None
+    role: Role
+    text: str
+    reasoning: str | None
+    created_at: float
+    provider: str | None
+    model: str | None
+    zone: str | None
+    finish_reason: str | None
+
+    def as_message(self) -> Message:
+        """The message as a provider wants it."""
+        return Message(self.role, self.text, reasoning=self.reasoning)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One call's usage; `at` is seconds since the epoch."""
+
+    at: float
+    command: str
+    provider: str
+    model: str
+    zone: str | None
+    usage: Usage
+    total_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """One permitted connection off the machine: never what was said over it."""
+
+    at: float
+    command: str
+    purpose: str
+    host: str
+    address: str | None
+    port: int | None
+
+
+class Store:
+    """An open database. Every method raises StoreUnavailable where the disk does not play along."""
+
+    def __init__(self, file: Path) -> None:
+        """Open `file`, creating and migrating it as needed."""
+        self._file = file
+        try:
+            private_dir(file.parent)
+            if not file.exists():
+                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        except (OSError, InvalidInput) as error:
+            raise _unavailable(file, error) from error
+        with self._guarded():
+            self._db = sqlite3.connect(file, timeout=5, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._migrate()
+
+    def close(self) -> None:
+        """Close the file; what was written is safe already."""
+        self._db.close()
+
+    def _migrate(self) -> None:
+        if self._version() == len(_MIGRATIONS):
+            return
+        with self._transaction():
+            version = self._version()
+            if version > len(_MIGRATIONS):
+                raise StoreUnavailable(
+                    f"{self._file} was written by a newer localai (format {version})",
+                    hint="upgrade localai, or set LOCALAI_HOME to another folder",
+                )
+            for step in _MIGRATIONS[version:]:
+                for statement in step.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _unavailable(self._file, error) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._guarded():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                # SQLite may have rolled back by itself (disk full); a second one is an error.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # Conversations
+
+    def create_conversation(self, title: str | None = None) -> str:
+        """A new, empty conversation's id: ten characters that are easy to type."""
+        identifier = secrets.token_hex(5)
+        now = time.time()
+        with self._guarded():
+            self._db.execute(
+                "INSERT INTO conversation VALUES (?, ?, ?, ?)", (identifier, title, now, now)
+            )
+        return identifier
+
+    def add_message(
+        self,
+        conversation_id: str,
+        parent_id: int | None,
+        message: Message,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        zone: Zone | None = None,
+        finish_reason: str | None = None,
+    ) -> int:
+        """Append a message under `parent_id` and return its id."""
+        now = time.time()
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
+                " created_at, provider, model, zone, finish_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    conversation_id,
+                    parent_id,
+                    message.role,
+                    message.text,
+                    message.reasoning,
+                    now,
+                    provider,
+                    model,
+                    None if zone is None else zone.label,
+                    finish_reason,
+                ),
+            )
+            self._db.execute(
+                "UPDATE conversation SET updated_at = ? WHERE id = ?", (now, conversation_id)
+            )
+        return int(cursor.lastrowid or 0)
+
+    def update_answer(self, message_id: int, text: str, reasoning: str | None) -> None:
+        """Store what has come so far of a streaming answer."""
+        with self._guarded():
+            self._db.execute(
+                "UPDATE message SET text = ?, reasoning = ? WHERE id = ?",
+                (text, reasoning, message_id),
+            )
+
+    def finish_answer(
+        self, message_id: int, finish_reason: str, locality: Locality | None = None
+    ) -> None:
+        """Mark an answer as ended; `locality` is what was learned of where it was computed."""
+        zone = None if locality is None or locality.zone is None else locality.zone.label
+        with self._guarded():
+            self._db.execute(
+                "UPDATE message SET finish_reason = ?, zone = coalesce(?, zone) WHERE id = ?",
+                (finish_reason, zone, message_id),
+            )
+
+    def last_conversation(self) -> str:
+        """The id of the conversation that was written to last. Raises NotFound if there is none."""
+        with self._guarded():
+            row = self._db.execute(
+                "SELECT id FROM conversation ORDER BY updated_at DESC LIMIT 1"
+            ).fetchone()
+        if row is None:
+            raise NotFound("there is no conversation to continue", hint='localai chat "hello"')
+        return str(row["id"])
+
+    def find_conversation(self, prefix: str) -> str:
+        """The id that starts with `prefix`. Raises NotFound if none or several do."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT id FROM conversation WHERE substr(id, 1, ?) = ? LIMIT 2",
+                (len(prefix), prefix),
+            ).fetchall()
+        if len(rows) != 1:
+            several = "several conversations start" if rows else "no conversation starts"
+            raise NotFound(f"{several} with {prefix!r}", hint="localai history list")
+        return str(rows[0]["id"])
+
+    def branch(self, conversation_id: str, leaf_id: int | None = None) -> list[StoredMessage]:
+        """The messages from the root to `leaf_id` (default: the newest), oldest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                """
+                WITH RECURSIVE line (id, depth) AS (
+                    SELECT coalesce(?, max(id)), 0 FROM message WHERE conversation_id = ?
+                    UNION ALL
+                    SELECT message.parent_id, depth + 1 FROM line JOIN message USING (id)
+                    WHERE message.parent_id IS NOT NULL
+                )
+                SELECT message.* FROM line JOIN message USING (id) ORDER BY depth DESC
+                """,
+                (leaf_id, conversation_id),
+            ).fetchall()
+        return [StoredMessage(**dict(row)) for row in rows]
+
+    # Usage
+
+    def record_usage(
+        self,
+        *,
+        command: str,
+        provider: str,
+        model: str,
+        usage: Usage,
+        timings: Timings,
+        locality: Locality,
+        message_id: int | None = None,
+    ) -> None:
+        """Store one call's token counts; unknown counts stay NULL."""
+        with self._guarded():
+            self._db.execute(
+                "INSERT INTO usage (message_id, at, command, provider, model, zone, input_tokens,"
+                " output_tokens, cached_tokens, reasoning_tokens, total_s)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    message_id,
+                    time.time(),
+                    command,
+                    provider,
+                    model,
+                    None if locality.zone is None else locality.zone.label,
+                    usage.input_tokens,
+                    usage.output_tokens,
+                    usage.cached_tokens,
+                    usage.reasoning_tokens,
+                    timings.total_s,
+                ),
+            )
+
+    def usage_since(self, since: float) -> list[UsageRow]:
+        """Every call since `since` (seconds since the epoch), oldest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM usage WHERE at >= ? ORDER BY at, id", (since,)
+            ).fetchall()
+        return [
+            UsageRow(
+                at=row["at"],
+                command=row["command"],
+                provider=row["provider"],
+                model=row["model"],
+                zone=row["zone"],
+                usage=Usage(
+                    row["input_tokens"],
+                    row["output_tokens"],
+                    row["cached_tokens"],
+                    row["reasoning_tokens"],
+                ),
+                total_s=row["total_s"],
+            )
+            for row in rows
+        ]
+
+    # Egress
+
+    def record_egress(self, entry: Egress) -> None:
+        """Append a connection that left the machine to the ledger."""
+        with self._guarded():
+            self._db.execute(
+                "INSERT INTO egress (at, command, purpose, host, address, port)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (entry.at, entry.command, entry.purpose, entry.host, entry.address, entry.port),
+            )
+
+    def egress_since(self, since: float) -> list[Egress]:
+        """The ledger since `since` (seconds since the epoch), oldest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT at, command, purpose, host, address, port FROM egress"
+                " WHERE at >= ? ORDER BY at, id",
+                (since,),
+            ).fetchall()
+        return [Egress(**dict(row)) for row in rows]
+
+
+def _unavailable(file: Path, error: Exception) -> StoreUnavailable:
+    reason = error.message if isinstance(error, LocalaiError) else str(error)
+    return StoreUnavailable(
+        f"cannot use the database {file}: {reason}",
+        hint="check free space and permissions (df -h; ls -l), or set LOCALAI_HOME",
+    )

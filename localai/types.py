@@ -1,0 +1,279 @@
+"""The values that cross module borders: models, messages, requests, stream events.
+
+Standard library only, frozen and slotted: importing them costs nothing. A field that is None
+is unknown, never zero. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+class Zone(IntEnum):
+    """How far away something is computed or stored; a larger zone is farther from the user."""
+
+    DEVICE = 0
+    LAN = 1
+    CLOUD = 2
+
+    @property
+    def label(self) -> str:
+        """The name used in JSON and on the screen: device, lan, cloud."""
+        return self.name.lower()
+
+
+class Purpose(Enum):
+    """Why a connection is made."""
+
+    INFERENCE = "inference"
+    DOWNLOAD = "download"
+    PROBE = "probe"
+
+
+Capability = Literal["completion", "tools", "vision", "thinking", "embedding", "schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """What the user typed: `name`, and the provider if it was named (`provider/name`)."""
+
+    text: str
+    provider: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model that exists: which provider serves it, under which id, and what is known of it.
+
+    `path` is the GGUF file or MLX folder when a local engine opens it. `zone` is where its
+    answers are computed as far as the provider's own facts go; None is unproven. `evidence`
+    says in a sentence what the zone rests on. `context_limit` is in tokens.
+    """
+
+    provider: str
+    id: str
+    zone: Zone | None
+    evidence: str
+    path: Path | None = None
+    context_limit: int | None = None
+    capabilities: frozenset[Capability] | None = None
+    size_bytes: int | None = None
+    parameters: str | None = None
+    quantization: str | None = None
+    digest: str | None = None
+    system_prompt: str | None = None
+    loaded: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Picture bytes and their media type, e.g. image/png."""
+
+    data: bytes
+    media_type: str
+
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation. `reasoning` is kept apart from the text that was shown."""
+
+    role: Role
+    text: str
+    images: tuple[Image, ...] = ()
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Sampling options; None leaves the choice to the engine.
+
+    `extra` are options that one provider knows and that have no common name, passed through
+    as they are (an Ollama `mirostat`, a llama.cpp `dry_multiplier`).
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+Think = Literal["off", "on", "low", "medium", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question to a provider: the whole conversation so far and how to answer it.
+
+    `context_tokens` is what the user asked for (`--ctx`), None to let the provider choose.
+    `keep_alive_s` is how long the model stays loaded afterwards (0: not at all).
+    `schema` is a JSON schema that the answer must satisfy. `force` skips the memory check.
+    """
+
+    model: ResolvedModel
+    messages: tuple[Message, ...]
+    options: Options = Options()
+    schema: Mapping[str, Any] | None = None
+    think: Think | None = None
+    context_tokens: int | None = None
+    keep_alive_s: float | None = None
+    logprobs: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the provider reports them. `input_tokens` includes the cached ones."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time went, in seconds and tokens per second.
+
+    `clock` says who measured load, prefill and decode: the server, or we from outside.
+    `time_to_first_token_s` and `total_s` are always ours, from request to event.
+    Prefill speed counts only tokens that were really computed, not cached ones.
+    """
+
+    load_s: float | None = None
+    time_to_first_token_s: float | None = None
+    prefill_tokens_per_s: float | None = None
+    decode_tokens_per_s: float | None = None
+    total_s: float | None = None
+    clock: Literal["server", "client"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process on this machine."""
+
+    pid: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """Where an answer was computed, and what that claim rests on.
+
+    `zone` None means unproven. `network_denied` is True only where the kernel itself keeps
+    the computing process from the network; None is unknown.
+    """
+
+    zone: Zone | None
+    evidence: str
+    process: Process | None = None
+    machine: str | None = None
+    network_denied: bool | None = None
+
+
+FinishReason = Literal["stop", "length", "context", "refusal", "tool_calls", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The provider is preparing (starting, loading, growing a context); `fraction` if known."""
+
+    message: str
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's thinking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool; `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """A token, its log probability, and the likeliest alternatives, likeliest first."""
+
+    token: str
+    logprob: float
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of an answer; the last event of every stream that did not raise.
+
+    `context_tokens` is the context the provider really allocated, where it says so.
+    """
+
+    finish_reason: FinishReason
+    usage: Usage
+    timings: Timings
+    locality: Locality
+    context_tokens: int | None = None
+
+
+Event = Loading | ReasoningDelta | TextDelta | ToolCall | TokenLogprobs | Done
+
+
+class Provider(Protocol):
+    """Something that answers: a local engine, a server, a cloud.
+
+    `zone` is the endpoint's own zone; a model's zone may be larger (`ResolvedModel.zone`).
+    """
+
+    @property
+    def name(self) -> str:
+        """What the user calls it: `ollama`, `openai`."""
+        ...
+
+    @property
+    def zone(self) -> Zone | None:
+        """Where its endpoint is; None if that cannot be proven."""
+        ...
+
+    def models(self) -> list[ResolvedModel]:
+        """Every model it could answer with. Raises Unreachable if it does not answer."""
+        ...
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`. Raises NotFound, with near names in the hint."""
+        ...
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Answer. Closing the iterator stops the computation. Raises the errors of
+        `localai.errors`; text that came before a failure was already yielded."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. A model that was loaded may stay loaded."""
+        ...
