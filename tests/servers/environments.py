@@ -1,0 +1,59 @@
+"""Virtual environments outside the repository, one for each lock, so that a rerun costs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from tests.servers.cache import cache_root, make_once
+from tests.servers.packages import REQUIREMENTS
+
+REPOSITORY = Path(__file__).parents[2]
+DEVELOPMENT_LOCK = REPOSITORY / "requirements-dev.lock"
+MLX_LOCK = REQUIREMENTS / "mlx.txt"
+
+
+def development_python() -> Path:
+    """Where the interpreter is that has the locked dev dependencies and this clone, editable."""
+    # The clone is part of the key: two clones must not test each other's code.
+    parts = [DEVELOPMENT_LOCK.read_bytes(), (REPOSITORY / "pyproject.toml").read_bytes()]
+    return _python("development", *parts, str(REPOSITORY).encode())
+
+
+def mlx_python() -> Path:
+    """Where the interpreter is that has mlx, mlx-lm and the converter's dependencies."""
+    return _python("mlx", MLX_LOCK.read_bytes())
+
+
+def make_development() -> Path:
+    """Make the dev environment unless it is cached; return its interpreter."""
+    return _make(development_python(), DEVELOPMENT_LOCK, REPOSITORY)
+
+
+def make_mlx() -> Path:
+    """Make the environment that MLX runs in unless it is cached; return its interpreter."""
+    return _make(mlx_python(), MLX_LOCK)
+
+
+def _python(name: str, *parts: bytes) -> Path:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    key = hashlib.sha256(b"\0".join([sys.base_prefix.encode(), version.encode(), *parts]))
+    return cache_root() / f"python{version}-{name}-{key.hexdigest()[:8]}" / "bin" / "python"
+
+
+def _make(python: Path, lock: Path, project: Path | None = None) -> Path:
+    def install(*arguments: str | Path) -> None:
+        command = [str(python), "-m", "pip", "install", "--quiet", *map(str, arguments)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+    def build(folder: Path) -> None:
+        venv.create(folder, with_pip=True, symlinks=True)
+        install("--require-hashes", "--requirement", lock)
+        if project is not None:
+            install("--no-deps", "--editable", project)
+
+    make_once(python.parents[1], build)
+    return python

@@ -1,0 +1,43 @@
+"""Debian's docker-registry: a real OCI registry.
+
+The package is unpacked and not installed: installing starts a service on all interfaces.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.servers.cache import cache_root, make_once
+
+PACKAGE = "docker-registry"
+
+
+def binary() -> Path:
+    """Where the registry's binary is: on the path, else in the cache once it was fetched."""
+    installed = shutil.which(PACKAGE)
+    return Path(installed) if installed else _artefact() / "usr" / "bin" / PACKAGE
+
+
+def fetch() -> Path:
+    """Fetch the registry unless it is there. Needs Debian's apt; root only to refresh its lists."""
+    if shutil.which(PACKAGE) is None:
+        make_once(_artefact(), _unpack_into)
+    return binary()
+
+
+def _artefact() -> Path:
+    return cache_root() / PACKAGE
+
+
+def _unpack_into(folder: Path) -> None:
+    download = ["apt-get", "download", "--quiet=2", PACKAGE]
+    try:
+        subprocess.run(download, check=True, cwd=folder, stdin=subprocess.DEVNULL)
+    except subprocess.CalledProcessError:  # a new machine has no package lists
+        subprocess.run(["apt-get", "update", "--quiet=2"], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(download, check=True, cwd=folder, stdin=subprocess.DEVNULL)
+    [package] = folder.glob("*.deb")
+    subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+    package.unlink()

@@ -1,0 +1,111 @@
+"""The real `localai` command as a child process, in a home of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+
+from tests.support.processes import bare_environment
+
+REPOSITORY = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "localai")
+
+
+class RunLocalai(Protocol):
+    """Run `localai ARGUMENTS` to its end; stdout and stderr are bytes.
+
+    `env` is added to the bare environment, a value of None takes a variable out. Raises
+    TimeoutExpired after `timeout_s`.
+    """
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        input: bytes | str | None = None,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+        timeout_s: float = 120,
+    ) -> subprocess.CompletedProcess[bytes]: ...
+
+
+@pytest.fixture
+def localai_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh LOCALAI_HOME, set for this process too; engines started under it are stopped.
+
+    It is not in tmp_path: that name can be too long for a Unix socket inside.
+    """
+    home = Path(tempfile.mkdtemp(prefix="localai-"))
+    monkeypatch.setenv("LOCALAI_HOME", str(home))
+    yield home
+    _stop_processes_of(home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def command_environment(localai_home: Path, tmp_path: Path) -> dict[str, str]:
+    """What a user with an empty home has in the environment, and LOCALAI_HOME."""
+    user_home = tmp_path / "user"
+    user_home.mkdir()
+    own = {"LOCALAI_HOME": str(localai_home), "PYTHONPATH": str(REPOSITORY)}
+    return bare_environment(user_home) | own
+
+
+@pytest.fixture
+def run_localai(command_environment: dict[str, str], tmp_path: Path) -> RunLocalai:
+    """A function that runs the real command to its end; see RunLocalai."""
+
+    def run(
+        *arguments: str | Path,
+        input: bytes | str | None = None,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+        timeout_s: float = 120,
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            input=input.encode() if isinstance(input, str) else input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            env=merged(command_environment, env),
+            cwd=cwd or tmp_path,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    return run
+
+
+def merged(
+    environment: Mapping[str, str], changes: Mapping[str, str | None] | None
+) -> dict[str, str]:
+    """`environment` with `changes`; a value of None takes the variable out."""
+    changed = {**environment, **(changes or {})}
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def _stop_processes_of(home: Path) -> None:
+    """End the processes that carry this LOCALAI_HOME, engine workers above all.
+
+    By the environment and not by the program's own `stop`, which is under test.
+    """
+    found = [process for process in psutil.process_iter() if _belongs_to(process, home)]
+    for process in found:
+        process.terminate()
+    _, alive = psutil.wait_procs(found, timeout=5)
+    for process in alive:
+        process.kill()
+
+
+def _belongs_to(process: psutil.Process, home: Path) -> bool:
+    try:
+        return process.environ().get("LOCALAI_HOME") == str(home)
+    except psutil.Error:  # somebody else's, or gone
+        return False

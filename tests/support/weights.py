@@ -1,0 +1,44 @@
+"""Where the real weights are, and the interpreter in which MLX runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers.resources import RESOURCES
+
+# Under the prompt of its own template SmolLM2 answers nonsense.
+SYSTEM_PROMPT = "You are a helpful assistant."
+
+
+def require(name: str) -> Path:
+    """Where the resource `name` is; skips the test, with the way to get it, if it is not there."""
+    path = RESOURCES[name].find()
+    if path is None:
+        pytest.skip(f"{name} is not here; to get it: python -m tests.servers get {name}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def smollm2_path() -> Path:
+    """SmolLM2-135M-Instruct, GGUF Q4_1: wants the system prompt of `SYSTEM_PROMPT`."""
+    return require("smollm2")
+
+
+@pytest.fixture(scope="session")
+def gemma3_path() -> Path:
+    """Gemma-3-270M, GGUF Q4_K_M: a base model without a chat template, sliding window."""
+    return require("gemma3")
+
+
+@pytest.fixture(scope="session")
+def mlx_model_path() -> Path:
+    """SmolLM2 as an MLX folder."""
+    return require("mlx-model")
+
+
+@pytest.fixture(scope="session")
+def mlx_python() -> Path:
+    """An interpreter that has mlx and mlx-lm."""
+    return require("mlx-python")
