@@ -1,0 +1,1 @@
+"""What a model name means, where models are on this machine, and what they need."""
