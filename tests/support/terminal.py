@@ -35,7 +35,7 @@ class Terminal:
         self.output = b""
         self._screen = _AnsweringScreen(columns, rows, self.send)
         self._stream = pyte.ByteStream(self._screen)
-        self._child = pexpect.spawn(
+        self._child: pexpect.spawn[bytes] = pexpect.spawn(
             command[0],
             command[1:],
             env=environment,
@@ -47,8 +47,8 @@ class Terminal:
     @property
     def pid(self) -> int:
         """The process id of the child."""
-        pid: int = self._child.pid
-        return pid
+        assert self._child.pid is not None
+        return self._child.pid
 
     @property
     def screen(self) -> str:
@@ -95,8 +95,10 @@ class Terminal:
         while self._read(0.05):
             assert time.monotonic() < deadline, f"still running; the screen:\n{self.screen}"
         self._child.wait()
-        status: int | None = self._child.exitstatus
-        return -self._child.signalstatus if status is None else status
+        if self._child.signalstatus is not None:
+            return -self._child.signalstatus
+        assert self._child.exitstatus is not None
+        return self._child.exitstatus
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
