@@ -1,0 +1,177 @@
+"""The same cases over every provider, against real servers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from localai.errors import ContextOverflow, NotFound
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Message,
+    Options,
+    ReasoningDelta,
+    TextDelta,
+)
+from tests.contract.conftest import ROWS
+from tests.contract.rows import Subject
+
+HELPFUL = Message("system", "You are a helpful assistant.")
+CAPITAL = Message("user", "What is the capital of France?")
+GREEDY = Options(temperature=0.0, seed=1, max_tokens=48)
+
+
+def ask(subject: Subject, *messages: Message, **changes: Any) -> Iterator[Event]:
+    """The events of the answer to `messages`."""
+    changes.setdefault("options", GREEDY)
+    return subject.provider.stream(ChatRequest(subject.model, messages, **changes))
+
+
+def answer(events: Iterator[Event]) -> tuple[str, Done]:
+    """The text and the end of an answer; fails if the end is not the end."""
+    gathered = list(events)
+    ends = [event for event in gathered if isinstance(event, Done)]
+    assert len(ends) == 1 and gathered[-1] is ends[0]
+    return "".join(e.text for e in gathered if isinstance(e, TextDelta)), ends[0]
+
+
+def test_plain(real: Subject) -> None:
+    text, done = answer(ask(real, CAPITAL))
+    assert text.strip()
+    assert done.finish_reason in ("stop", "length")
+
+
+def test_usage_and_timings_are_the_servers_or_unknown(real: Subject) -> None:
+    _, done = answer(ask(real, HELPFUL, CAPITAL))
+    for count in (done.usage.input_tokens, done.usage.output_tokens):
+        assert count is None or count > 0
+    assert done.timings.total_s is not None and done.timings.total_s > 0
+    assert done.timings.time_to_first_token_s is not None
+    assert done.timings.time_to_first_token_s <= done.timings.total_s
+    for rate in (done.timings.prefill_tokens_per_s, done.timings.decode_tokens_per_s):
+        assert rate is None or 0 < rate < 1_000_000
+
+
+def test_locality_says_what_it_rests_on(real: Subject) -> None:
+    _, done = answer(ask(real, HELPFUL, CAPITAL))
+    assert done.locality.evidence
+    if real.model.zone is not None and done.locality.zone is not None:
+        assert done.locality.zone >= real.model.zone
+
+
+def test_system_prompt(real: Subject) -> None:
+    text, _ = answer(ask(real, HELPFUL, CAPITAL))
+    assert "Paris" in text
+
+
+def test_multi_turn(real: Subject) -> None:
+    turns = (
+        HELPFUL,
+        Message("user", "My name is Ada. Please remember it."),
+        Message("assistant", "Nice to meet you, Ada. I will remember your name."),
+        Message("user", "What is my name?"),
+    )
+    text, _ = answer(ask(real, *turns))
+    assert "Ada" in text
+
+
+def test_unicode_arrives_whole(real: Subject) -> None:
+    text, _ = answer(ask(real, HELPFUL, Message("user", "Repeat: Zoë 東京 🦙 naïve café")))
+    assert "\N{REPLACEMENT CHARACTER}" not in text
+
+
+def test_stop(real: Subject) -> None:
+    options = Options(temperature=0.0, seed=1, max_tokens=48, stop=("Paris",))
+    text, done = answer(ask(real, HELPFUL, CAPITAL, options=options))
+    assert "Paris" not in text
+    assert done.finish_reason == "stop"
+
+
+def test_max_tokens(real: Subject) -> None:
+    options = Options(temperature=0.0, seed=1, max_tokens=3)
+    text, done = answer(ask(real, HELPFUL, CAPITAL, options=options))
+    assert text
+    assert done.finish_reason == "length"
+    assert done.usage.output_tokens in (3, None)
+
+
+def test_greedy_answers_repeat(real: Subject) -> None:
+    assert answer(ask(real, HELPFUL, CAPITAL))[0] == answer(ask(real, HELPFUL, CAPITAL))[0]
+
+
+def test_schema(real: Subject) -> None:
+    cities = {"type": "string", "enum": ["Paris", "London", "Rome"]}
+    schema = {"type": "object", "properties": {"capital": cities}, "required": ["capital"]}
+    text, _ = answer(ask(real, HELPFUL, CAPITAL, schema=schema))
+    assert json.loads(text)["capital"] in cities["enum"]
+
+
+def test_an_unknown_model_is_not_found(real: Subject) -> None:
+    with pytest.raises(NotFound) as caught:
+        real.provider.resolve("no-such-model-at-all")
+    assert caught.value.hint
+
+
+def test_the_list_has_the_model(real: Subject) -> None:
+    assert real.model.id in [model.id for model in real.provider.models()]
+
+
+def test_overflowing_context_is_an_error_with_the_numbers(real: Subject) -> None:
+    long = Message("user", "one two three four five six seven eight nine ten " * 150)
+    with pytest.raises(ContextOverflow) as caught:
+        answer(ask(real, HELPFUL, long, context_tokens=512))
+    assert caught.value.prompt_tokens is None or caught.value.prompt_tokens > 1000
+    assert caught.value.context_tokens in (512, None)
+
+
+def test_two_at_once(real: Subject) -> None:
+    def one(_: int) -> str:
+        return answer(ask(real, HELPFUL, CAPITAL))[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(one, range(2))
+    assert "Paris" in first
+    assert "Paris" in second
+
+
+def test_cancel_stops_the_server(real: Subject) -> None:
+    assert real.is_computing is not None
+    story = Message("user", "Write a very long story about a lighthouse keeper.")
+    endless = Options(temperature=0.8, seed=1, max_tokens=3000)
+    events = ask(real, HELPFUL, story, options=endless)
+    seen = 0
+    for event in events:
+        seen += isinstance(event, TextDelta | ReasoningDelta)
+        if seen == 5:
+            break
+    assert real.is_computing()
+    events.close()  # type: ignore[attr-defined]
+    assert becomes(lambda: real.is_computing is not None and not real.is_computing(), within_s=3)
+    # And it is free for the next question.
+    assert "Paris" in answer(ask(real, HELPFUL, CAPITAL))[0]
+
+
+def becomes(condition: Callable[[], bool], within_s: float) -> bool:
+    """Whether `condition` comes true in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_what_a_row_cannot_do_is_a_case_of_this_suite() -> None:
+    import tests.contract.test_every_provider as real_cases
+    import tests.contract.test_faults as fault_cases
+
+    cases = {*vars(real_cases), *vars(fault_cases)}
+    for name, row in ROWS.items():
+        assert set(row.cannot) <= cases, name

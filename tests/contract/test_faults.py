@@ -1,0 +1,133 @@
+"""What servers do that real ones do not do on demand, played over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from localai.errors import ContextOverflow, LocalaiError, ProviderRefused, Unreachable
+from localai.types import ChatRequest, Done, Event, Message, Options, ReasoningDelta, TextDelta
+from tests.contract.conftest import Play
+from tests.contract.rows import Subject
+from tests.contract.test_every_provider import becomes
+from tests.support.scripted_server import Drop, Pause, Step, UntilClosed
+
+Player = Callable[[Path], Play]
+
+
+def events_of(subject: Subject, seen: list[Event] | None = None) -> list[Event]:
+    """The events of an answer; `seen` keeps those before an error."""
+    seen = [] if seen is None else seen
+    question = (Message("user", "What is the capital of France?"),)
+    request = ChatRequest(subject.model, question, Options(max_tokens=64))
+    for event in subject.provider.stream(request):
+        seen.append(event)
+    return seen
+
+
+def text_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def reasoning_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_unicode_split_across_packets(play: Player, tmp_path: Path, size: int) -> None:
+    scene = play(tmp_path)
+    body = b"".join(scene.wire.answer(["Zoë ", "東京", " 🦙", "‍x"]))
+    pieces: list[Step] = [body[i : i + size] for i in range(0, len(body), size)]
+    assert text_of(events_of(scene.steps(pieces))) == "Zoë 東京 🦙‍x"
+
+
+def test_everything_in_one_packet(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    events = events_of(scene.steps([b"".join(scene.wire.answer(["a", "b", "c"]))]))
+    assert text_of(events) == "abc"
+
+
+def test_reasoning_is_kept_apart(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    events = events_of(scene.steps(scene.wire.answer(["Par", "is"], ["Let me", " think"])))
+    assert text_of(events) == "Paris"
+    assert reasoning_of(events) == "Let me think"
+
+
+def test_an_empty_answer_is_an_answer(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    events = events_of(scene.steps(scene.wire.answer([])))
+    assert text_of(events) == ""
+    assert isinstance(events[-1], Done)
+    assert events[-1].finish_reason == "stop"
+
+
+def test_the_token_limit_is_told_from_the_end(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    events = events_of(scene.steps(scene.wire.answer(["cut"], finish="length")))
+    assert isinstance(events[-1], Done)
+    assert events[-1].finish_reason == "length"
+
+
+def test_an_error_before_the_first_byte(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    seen: list[Event] = []
+    with pytest.raises((Unreachable, ProviderRefused)) as caught:
+        events_of(scene.reply(scene.wire.failure()), seen)
+    assert text_of(seen) == ""
+    assert caught.value.message
+
+
+def test_an_error_in_mid_stream_keeps_what_came_before(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    begun = scene.wire.begun(["It ", "is "])
+    seen: list[Event] = []
+    with pytest.raises(LocalaiError) as caught:
+        events_of(scene.steps([*begun, scene.wire.failure_in_stream()]), seen)
+    assert type(caught.value) is not LocalaiError
+    assert text_of(seen).startswith("It ")
+
+
+@pytest.mark.parametrize("end", [[Drop()], []], ids=["reset", "closed"])
+def test_a_dropped_connection_keeps_what_came_before(
+    play: Player, tmp_path: Path, end: list[Step]
+) -> None:
+    scene = play(tmp_path)
+    begun: list[Step] = list(scene.wire.begun(["It ", "is "]))
+    seen: list[Event] = []
+    with pytest.raises(Unreachable):
+        events_of(scene.steps([*begun, Pause(0.05), *end]), seen)
+    assert text_of(seen).startswith("It ")
+
+
+def test_a_slow_first_token_is_waited_for(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    events = events_of(scene.steps([Pause(1.5), *scene.wire.answer(["late"])]))
+    assert text_of(events) == "late"
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert done.timings.time_to_first_token_s is not None
+    assert done.timings.time_to_first_token_s >= 1.5
+
+
+def test_an_overflowing_prompt_is_an_error_with_the_numbers(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    with pytest.raises(ContextOverflow) as caught:
+        events_of(scene.reply(scene.wire.overflow()))
+    assert caught.value.prompt_tokens in (5000, None)
+    assert caught.value.context_tokens in (4096, None)
+
+
+def test_cancel_closes_the_connection(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    begun = scene.wire.begun(["and "])
+    subject = scene.steps([*begun, UntilClosed(begun[-1])])
+    request = ChatRequest(subject.model, (Message("user", "Go on for ever."),))
+    events = subject.provider.stream(request)
+    for event in events:
+        if isinstance(event, TextDelta):
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert becomes(scene.server.client_closed.is_set, within_s=3)

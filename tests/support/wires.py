@@ -1,0 +1,161 @@
+"""What servers of each kind send, as their documentation records it, for the scripted server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from tests.support.scripted_server import Reply, Step, json_reply
+
+Finish = Literal["stop", "length"]
+
+
+class Wire(Protocol):
+    """A server's dialect. Bodies are lists of packets, so that a test can cut them anywhere."""
+
+    def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
+        """The routes of a server that answers a question with `chat`."""
+        ...
+
+    def answer(
+        self, text: Sequence[str], reasoning: Sequence[str] = (), finish: Finish = "stop"
+    ) -> list[bytes]:
+        """A whole answer: a packet a piece, then what ends it."""
+        ...
+
+    def begun(self, text: Sequence[str]) -> list[bytes]:
+        """The same without its end: the last packet is the last piece of text."""
+        ...
+
+    def stream(self, steps: Sequence[Step]) -> Reply:
+        """`steps` as the streaming reply to a question."""
+        ...
+
+    def failure_in_stream(self) -> bytes:
+        """The packet that says that something went wrong after the answer had begun."""
+        ...
+
+    def failure(self) -> Reply:
+        """The server fails before the first byte of an answer."""
+        ...
+
+    def overflow(self) -> Reply:
+        """The server says that a prompt of 5000 tokens does not fit 4096."""
+        ...
+
+
+class OllamaWire:
+    """`/api/chat`: a JSON document a line."""
+
+    def __init__(self, show: dict[str, Any] | None = None) -> None:
+        self.show = show or {
+            "details": {"format": "gguf", "family": "llama"},
+            "model_info": {"general.architecture": "llama", "llama.context_length": 8192},
+            "capabilities": ["completion", "thinking"],
+        }
+
+    def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
+        loaded = {"name": "scripted:latest", "model": "scripted:latest", "context_length": 4096}
+        return {
+            "GET /api/version": json_reply({"version": "0.0.0"}),
+            "GET /api/ps": json_reply({"models": [{**loaded, "size": 2, "size_vram": 1}]}),
+            "GET /api/tags": json_reply({"models": [{"name": "scripted:latest"}]}),
+            "POST /api/show": json_reply(self.show),
+            "POST /api/chat": chat,
+        }
+
+    def answer(
+        self, text: Sequence[str], reasoning: Sequence[str] = (), finish: Finish = "stop"
+    ) -> list[bytes]:
+        end = {
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": finish,
+            "total_duration": 300_000_000,
+            "load_duration": 50_000_000,
+            "prompt_eval_count": 20,
+            "prompt_eval_duration": 100_000_000,
+            "eval_count": 10,
+            "eval_duration": 100_000_000,
+        }
+        thoughts = [self._line(thinking=piece) for piece in reasoning]
+        return [*thoughts, *self.begun(text), _json_line(end)]
+
+    def begun(self, text: Sequence[str]) -> list[bytes]:
+        return [self._line(content=piece) for piece in text]
+
+    def stream(self, steps: Sequence[Step]) -> Reply:
+        return Reply(steps, content_type="application/x-ndjson")
+
+    def failure_in_stream(self) -> bytes:
+        return _json_line({"error": "an error was encountered while running the model"})
+
+    def failure(self) -> Reply:
+        return json_reply({"error": "llama runner process has terminated"}, 500)
+
+    def overflow(self) -> Reply:
+        # The runner's own JSON, as text, within Ollama's.
+        inner = {"code": 400, "message": "the request exceeds the available context size"}
+        inner |= {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
+        return json_reply({"error": json.dumps({"error": inner})}, 400)
+
+    def _line(self, content: str = "", thinking: str | None = None) -> bytes:
+        message = {"role": "assistant", "content": content}
+        if thinking is not None:
+            message["thinking"] = thinking
+        return _json_line({"model": "scripted", "message": message, "done": False})
+
+
+class ChatCompletionsWire:
+    """`/v1/chat/completions`: server-sent events. `others` are further routes of that server."""
+
+    def __init__(self, others: dict[str, Reply | list[Reply]] | None = None) -> None:
+        self.others = others or {}
+
+    def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
+        models = json_reply({"object": "list", "data": [{"id": "scripted", "object": "model"}]})
+        return {"GET /v1/models": models, "POST /v1/chat/completions": chat, **self.others}
+
+    def answer(
+        self, text: Sequence[str], reasoning: Sequence[str] = (), finish: Finish = "stop"
+    ) -> list[bytes]:
+        usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+        return [
+            *(self._delta({"reasoning_content": piece}) for piece in reasoning),
+            *self.begun(text),
+            self._event([{"index": 0, "delta": {}, "finish_reason": finish}]),
+            self._event([], usage=usage),
+            b"data: [DONE]\n\n",
+        ]
+
+    def begun(self, text: Sequence[str]) -> list[bytes]:
+        role = self._delta({"role": "assistant", "content": ""})
+        return [role, *(self._delta({"content": piece}) for piece in text)]
+
+    def stream(self, steps: Sequence[Step]) -> Reply:
+        return Reply(steps, content_type="text/event-stream")
+
+    def failure_in_stream(self) -> bytes:
+        error = {"message": "the model has crashed", "type": "server_error", "code": 500}
+        return b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+
+    def failure(self) -> Reply:
+        return json_reply({"error": {"message": "the model has crashed", "code": 500}}, 500)
+
+    def overflow(self) -> Reply:
+        error = {"code": 400, "message": "the request exceeds the available context size"}
+        error |= {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
+        return json_reply({"error": error}, 400)
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return self._event([{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000}
+        chunk |= {"model": "scripted", "choices": choices, **more}
+        return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _json_line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode() + b"\n"
