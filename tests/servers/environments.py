@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -13,14 +15,16 @@ from tests.servers.packages import REQUIREMENTS
 
 REPOSITORY = Path(__file__).parents[2]
 DEVELOPMENT_LOCK = REPOSITORY / "requirements-dev.lock"
+CLONE = "clone.txt"
 MLX_LOCK = REQUIREMENTS / "mlx.txt"
 
 
 def development_python() -> Path:
     """Where the interpreter is that has the locked dev dependencies and this clone, editable."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     # The clone is part of the key: two clones must not test each other's code.
-    parts = [DEVELOPMENT_LOCK.read_bytes(), (REPOSITORY / "pyproject.toml").read_bytes()]
-    return _python("development", *parts, str(REPOSITORY).encode())
+    parts = [DEVELOPMENT_LOCK.read_bytes(), repr(project).encode(), bytes(REPOSITORY)]
+    return _python("development", *parts)
 
 
 def mlx_python() -> Path:
@@ -29,8 +33,17 @@ def mlx_python() -> Path:
 
 
 def make_development() -> Path:
-    """Make the dev environment unless it is cached; return its interpreter."""
-    return _make(development_python(), DEVELOPMENT_LOCK, REPOSITORY)
+    """Make the dev environment unless it is cached; return its interpreter.
+
+    Removes those that this clone, or one that is gone, has no more use for.
+    """
+    python = development_python()
+    _make(python, DEVELOPMENT_LOCK, REPOSITORY)
+    for other in cache_root().glob(f"*-development-*/{CLONE}"):
+        clone = Path(other.read_text())
+        if not clone.exists() or (clone == REPOSITORY and other.parent != python.parents[1]):
+            shutil.rmtree(other.parent, ignore_errors=True)
+    return python
 
 
 def make_mlx() -> Path:
@@ -54,6 +67,7 @@ def _make(python: Path, lock: Path, project: Path | None = None) -> Path:
         install("--require-hashes", "--requirement", lock)
         if project is not None:
             install("--no-deps", "--editable", project)
+            (folder / CLONE).write_text(str(project))
 
     make_once(python.parents[1], build)
     return python
