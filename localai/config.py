@@ -426,5 +426,5 @@ def _line_of(text: str, key: str) -> int:
 def _nearest(key: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(key, _BY_KEY, n=3, cutoff=0.5)
+    near = get_close_matches(key, _BY_KEY, n=2, cutoff=0.75)
     return f"did you mean {' or '.join(near)}?" if near else "localai config list"

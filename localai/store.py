@@ -21,7 +21,7 @@ from pathlib import Path
 
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.paths import private_dir
-from localai.types import Locality, Message, Role, Timings, Usage, Zone
+from localai.types import EgressRecord, Locality, Message, Purpose, Role, Timings, Usage, Zone
 
 # Migration N takes the file from version N to N + 1. Never edit one that was released.
 _MIGRATIONS: tuple[str, ...] = (
@@ -72,8 +72,8 @@ _MIGRATIONS: tuple[str, ...] = (
         command         TEXT NOT NULL,
         purpose         TEXT NOT NULL,
         host            TEXT NOT NULL,
-        address         TEXT,
-        port            INTEGER
+        address         TEXT NOT NULL,
+        port            INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX egress_at ON egress (at);
     """,
@@ -119,18 +119,6 @@ class UsageRow:
     zone: str | None
     usage: Usage
     total_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Egress:
-    """One permitted connection off the machine: never what was said over it."""
-
-    at: float
-    command: str
-    purpose: str
-    host: str
-    address: str | None
-    port: int | None
 
 
 class Store:
@@ -224,7 +212,8 @@ class Store:
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
-                " created_at, provider, model, zone, finish_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_at, provider, model, zone, finish_reason)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     conversation_id,
                     parent_id,
@@ -361,16 +350,23 @@ class Store:
 
     # Egress
 
-    def record_egress(self, entry: Egress) -> None:
+    def record_egress(self, record: EgressRecord) -> None:
         """Append a connection that left the machine to the ledger."""
         with self._guarded():
             self._db.execute(
                 "INSERT INTO egress (at, command, purpose, host, address, port)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (entry.at, entry.command, entry.purpose, entry.host, entry.address, entry.port),
+                (
+                    record.at,
+                    record.command,
+                    record.purpose.value,
+                    record.host,
+                    record.address,
+                    record.port,
+                ),
             )
 
-    def egress_since(self, since: float) -> list[Egress]:
+    def egress_since(self, since: float) -> list[EgressRecord]:
         """The ledger since `since` (seconds since the epoch), oldest first."""
         with self._guarded():
             rows = self._db.execute(
@@ -378,7 +374,7 @@ class Store:
                 " WHERE at >= ? ORDER BY at, id",
                 (since,),
             ).fetchall()
-        return [Egress(**dict(row)) for row in rows]
+        return [EgressRecord(**{**dict(row), "purpose": Purpose(row["purpose"])}) for row in rows]
 
 
 def _unavailable(file: Path, error: Exception) -> StoreUnavailable:

@@ -34,6 +34,23 @@ class Purpose(Enum):
     PROBE = "probe"
 
 
+@dataclass(frozen=True, slots=True)
+class EgressRecord:
+    """A connection that was permitted to leave this machine: where to and why, never what was said.
+
+    `at` is in seconds since the epoch, when the connection was begun: the entry is there even if
+    the other side never answered. `host` is what was resolved or given, `address` what was
+    connected to.
+    """
+
+    at: float
+    command: str
+    purpose: Purpose
+    host: str
+    address: str
+    port: int
+
+
 Capability = Literal["completion", "tools", "vision", "thinking", "embedding", "schema"]
 
 

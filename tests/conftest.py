@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.support.ollama",
     "tests.support.registry",
     "tests.support.command",
+    "tests.support.starter",
     "tests.support.terminal",
 ]

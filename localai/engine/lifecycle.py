@@ -33,7 +33,8 @@ from localai.engine.worker_files import (
 )
 from localai.errors import InsufficientResources, Unreachable
 from localai.paths import Paths, private_dir, write_atomically
-from localai.privacy.guard import child, child_environment
+from localai.privacy.environment import child_environment
+from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
 
 _MODULES: dict[EngineKind, str] = {

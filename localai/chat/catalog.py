@@ -1,0 +1,51 @@
+"""Every model that could answer, of every provider that may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localai.config import CLOUD_PROVIDERS
+from localai.errors import LocalaiError
+from localai.providers import PROVIDERS, open_provider
+from localai.types import ResolvedModel
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one provider has; `problem` says why it does not answer, None if it does."""
+
+    provider: str
+    models: tuple[ResolvedModel, ...]
+    problem: str | None = None
+
+
+def offers(config: Config, paths: Paths) -> list[Offer]:
+    """What every provider has, asked at the same time. Clouds are asked only if they are allowed."""
+    names = [name for name in (*PROVIDERS, *config.endpoints) if _may_ask(name, config)]
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        return list(pool.map(_asker(config, paths), names))
+
+
+def _may_ask(name: str, config: Config) -> bool:
+    return name == "ollama" or name not in CLOUD_PROVIDERS or name in config["cloud.allow"]
+
+
+def _asker(config: Config, paths: Paths) -> Callable[[str], Offer]:
+    def ask(name: str) -> Offer:
+        try:
+            provider = open_provider(name, config, paths)
+            try:
+                return Offer(name, tuple(provider.models()))
+            finally:
+                provider.close()
+        except LocalaiError as error:
+            return Offer(name, (), error.message)
+
+    return ask

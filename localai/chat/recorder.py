@@ -1,0 +1,186 @@
+"""Keeping a conversation while it happens, so that nothing of it is lost.
+
+The question is stored before it is sent, and the answer as it streams. Where the disk does not
+play along the conversation goes on, and `problem` says what was not kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from localai.types import Done, Event, Message, ReasoningDelta, ResolvedModel, TextDelta
+
+if TYPE_CHECKING:
+    from localai.store import Store
+
+_FLUSH_EVERY_S = 0.5
+
+
+class Recorder(Protocol):
+    """What a conversation tells while it happens."""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """Under which it is kept; None if it is not."""
+
+    def question(self, message: Message) -> None:
+        """A message of the user's (or the system prompt)."""
+
+    def answer_begins(self, model: ResolvedModel) -> None:
+        """The request is about to be sent."""
+
+    def event(self, event: Event) -> None:
+        """A piece of the answer, or its end."""
+
+    def answer_cut(self, reason: str) -> None:
+        """The answer ended early: `cancelled` or `failed`."""
+
+
+class NoRecorder:
+    """Keeps nothing: `--no-log`."""
+
+    conversation_id: str | None = None
+
+    def question(self, message: Message) -> None:
+        """Forget it."""
+
+    def answer_begins(self, model: ResolvedModel) -> None:
+        """Forget it."""
+
+    def event(self, event: Event) -> None:
+        """Forget it."""
+
+    def answer_cut(self, reason: str) -> None:
+        """Forget it."""
+
+
+class StoreRecorder:
+    """Keeps a conversation in the database.
+
+    `problem` is called once with what went wrong when the disk refuses; after that nothing more
+    is kept.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        *,
+        command: str,
+        problem: Callable[[str], None],
+        conversation_id: str | None = None,
+        parent_id: int | None = None,
+    ) -> None:
+        self.conversation_id = conversation_id
+        self.parent_id = parent_id
+        self._database = database
+        self._command = command
+        self._problem = problem
+        self._store: Store | None = None
+        self._broken = False
+        self._model: ResolvedModel | None = None
+        self._answer_id: int | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._flushed_at = 0.0
+
+    def question(self, message: Message) -> None:
+        """Store a message under the newest one."""
+
+        def store(store: Store) -> None:
+            if self.conversation_id is None:
+                self.conversation_id = store.create_conversation(_title(message.text))
+            self.parent_id = store.add_message(
+                self.conversation_id, self.parent_id, message, finish_reason="complete"
+            )
+
+        self._try(store)
+
+    def answer_begins(self, model: ResolvedModel) -> None:
+        """Open an answer under the newest message; until it ends it reads as cut."""
+        self._model = model
+        self._text, self._reasoning = [], []
+
+        def store(store: Store) -> None:
+            if self.conversation_id is None:
+                self.conversation_id = store.create_conversation()
+            self._answer_id = store.add_message(
+                self.conversation_id,
+                self.parent_id,
+                Message("assistant", ""),
+                provider=model.provider,
+                model=model.id,
+                zone=model.zone,
+            )
+
+        self._try(store)
+        self._flushed_at = time.monotonic()
+
+    def event(self, event: Event) -> None:
+        """Store a piece of the answer, at the latest half a second after it came."""
+        if isinstance(event, TextDelta):
+            self._text.append(event.text)
+        elif isinstance(event, ReasoningDelta):
+            self._reasoning.append(event.text)
+        elif isinstance(event, Done):
+            self._finish(event.finish_reason, event)
+            return
+        else:
+            return
+        if time.monotonic() - self._flushed_at >= _FLUSH_EVERY_S:
+            self._flush()
+
+    def answer_cut(self, reason: str) -> None:
+        """Keep what came, and that it was cut."""
+        self._finish(reason, None)
+
+    def _finish(self, reason: str, done: Done | None) -> None:
+        answer, model = self._answer_id, self._model
+        if answer is None or model is None:
+            return
+        self._flush()
+
+        def store(store: Store) -> None:
+            store.finish_answer(answer, reason, None if done is None else done.locality)
+            if done is not None:
+                store.record_usage(
+                    command=self._command,
+                    provider=model.provider,
+                    model=model.id,
+                    usage=done.usage,
+                    timings=done.timings,
+                    locality=done.locality,
+                    message_id=answer,
+                )
+
+        self._try(store)
+        self.parent_id = answer
+        self._answer_id = None
+
+    def _flush(self) -> None:
+        answer = self._answer_id
+        if answer is None:
+            return
+        text, reasoning = "".join(self._text), "".join(self._reasoning) or None
+        self._try(lambda store: store.update_answer(answer, text, reasoning))
+        self._flushed_at = time.monotonic()
+
+    def _try(self, work: Callable[[Store], None]) -> None:
+        from localai.store import Store, StoreUnavailable
+
+        if self._broken:
+            return
+        try:
+            if self._store is None:
+                self._store = Store(self._database)
+            work(self._store)
+        except StoreUnavailable as error:
+            self._broken = True
+            self._problem(f"this conversation is not kept: {error.message}")
+
+
+def _title(text: str) -> str:
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return first[:80]

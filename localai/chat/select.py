@@ -1,0 +1,93 @@
+"""Which model answers: from what was typed to a provider and a model; never a cloud unasked."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localai.errors import NotFound, PolicyRefused, Unreachable
+from localai.providers import is_provider, open_provider
+from localai.types import ModelRef, Provider, ResolvedModel
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+STARTER = "starter"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A model and the open provider that serves it."""
+
+    provider: Provider
+    model: ResolvedModel
+
+
+def parse_ref(text: str, config: Config) -> ModelRef:
+    """What a model name means: `provider/name` where the provider is known, else a bare name.
+
+    A path (`./x.gguf`, `/models/x.gguf`) and `hf.co/org/repo` are bare names.
+    """
+    first, slash, rest = text.partition("/")
+    if slash and rest and is_provider(first, config):
+        return ModelRef(text, first, rest)
+    return ModelRef(text, None, text)
+
+
+def choose(text: str | None, config: Config, paths: Paths) -> Chosen:
+    """The model that `text` names; without a name the configured one, else the starter.
+
+    Raises NotFound with a hint; whatever the named provider raises.
+    """
+    if text is None:
+        text = config["model"]
+    if text is None:
+        return _starter(config, paths)
+    ref = parse_ref(text, config)
+    if ref.provider is not None:
+        provider = open_provider(ref.provider, config, paths)
+        return Chosen(provider, provider.resolve(ref.name))
+    return _search(ref, config, paths)
+
+
+def local_order(config: Config) -> list[str]:
+    """The local providers in the order in which a bare name is looked up."""
+    on_apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    order = ["ollama", *(["mlx"] if on_apple else []), "llamacpp"]
+    preferred = config["provider"]
+    return [preferred, *(name for name in order if name != preferred)] if preferred else order
+
+
+def _starter(config: Config, paths: Paths) -> Chosen:
+    provider = open_provider("llamacpp", config, paths)
+    try:
+        return Chosen(provider, provider.resolve(STARTER))
+    except NotFound as error:
+        raise NotFound(
+            "no model is chosen, and the starter is not here yet", hint="localai pull starter"
+        ) from error
+
+
+def _search(ref: ModelRef, config: Config, paths: Paths) -> Chosen:
+    if is_path(ref.name):
+        provider = open_provider("llamacpp", config, paths)
+        return Chosen(provider, provider.resolve(ref.name))
+    missing: NotFound | None = None
+    for name in local_order(config):
+        provider = open_provider(name, config, paths)
+        try:
+            return Chosen(provider, provider.resolve(ref.name))
+        except NotFound as error:
+            missing = error
+        except (Unreachable, PolicyRefused):
+            if name == config["provider"]:
+                raise
+    raise missing or NotFound(f"there is no model {ref.text!r}", hint="localai list")
+
+
+def is_path(name: str) -> bool:
+    """Whether a model name is a path on this machine rather than a name."""
+    return name.startswith(("./", "../", "/", "~")) or name.endswith(".gguf")

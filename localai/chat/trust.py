@@ -1,0 +1,96 @@
+"""What may leave this machine, and what on it could talk: facts for `localai privacy`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from localai.engine.lifecycle import workers
+from localai.errors import LocalaiError
+from localai.privacy.environment import keys_present, proxies_removed
+from localai.providers import open_provider
+from localai.types import Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that could talk to another machine.
+
+    `state`: held (something keeps it from doing so), open (it can), unknown.
+    """
+
+    what: str
+    state: Literal["held", "open", "unknown"]
+    detail: str
+
+
+def policy(config: Config) -> dict[str, str]:
+    """The rules in force, each with its setting's value in words."""
+    allowed = ", ".join(config["cloud.allow"])
+    return {
+        "prompts to clouds": f"only to {allowed} (cloud.allow)" if allowed else "never",
+        "when the local model fails": (
+            f"{config['cloud.fallback']} answers, announced (cloud.fallback)"
+            if config["cloud.fallback"]
+            else "an error; no cloud steps in"
+        ),
+        "local network": ", ".join(config["network.lan"]) or "not used",
+        "downloads": "only by `pull` and `setup`, from the host they name",
+        "proxy": config["network.proxy"] or "none; those in the environment are not used",
+        "telemetry, update checks": "none; switched off in what localai starts, too",
+        "conversations": ("kept on this machine only" if config["history.record"] else "not kept"),
+    }
+
+
+def findings(config: Config, paths: Paths) -> list[Finding]:
+    """Everything known on this machine that could send a prompt elsewhere."""
+    return [
+        *_workers(paths),
+        *_keys(),
+        *_proxies(),
+        *_served_models("ollama", config, paths),
+        *_served_models("lmstudio", config, paths),
+    ]
+
+
+def _workers(paths: Paths) -> Iterator[Finding]:
+    for _, info in workers(paths):
+        yield Finding(
+            f"embedded engine, process {info.pid}",
+            "held" if info.network_denied else "open",
+            info.denial,
+        )
+
+
+def _keys() -> Iterator[Finding]:
+    for name in keys_present():
+        yield Finding(
+            f"{name} in the environment", "held", "a key is no permission: cloud.allow decides"
+        )
+
+
+def _proxies() -> Iterator[Finding]:
+    for name in proxies_removed():
+        yield Finding(
+            f"{name} in the environment", "held", "not used; network.proxy would name one"
+        )
+
+
+def _served_models(name: str, config: Config, paths: Paths) -> Iterator[Finding]:
+    """The models of a server that may compute elsewhere than it listens."""
+    try:
+        models = open_provider(name, config, paths).models()
+    except LocalaiError as error:
+        yield Finding(name, "held", f"does not answer: {error.message}")
+        return
+    for model in models:
+        if model.zone is None:
+            yield Finding(f"{name}/{model.id}", "unknown", model.evidence)
+        elif model.zone is not Zone.DEVICE:
+            allowed = name in config["cloud.allow"]
+            yield Finding(f"{name}/{model.id}", "open" if allowed else "held", model.evidence)

@@ -1,0 +1,79 @@
+"""`localai privacy`: the policy in force, what on this machine could talk, and what did."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from localai.chat.trust import Finding, findings, policy
+from localai.config import load, parse_duration
+from localai.errors import InvalidInput
+from localai.paths import locate
+from localai.render.sink import note, print_json, print_table
+from localai.store import Store
+from localai.types import EgressRecord
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def privacy(
+    since: Annotated[str, typer.Option(help="How far back the ledger is shown: 24h, 30d.")] = "30d",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """What may leave this machine, what could, and every connection that did."""
+    paths = locate()
+    config = load(paths)
+    rules = policy(config)
+    found = findings(config, paths)
+    ledger = _ledger(since) if paths.database.exists() else []
+    if as_json:
+        entries = [{**asdict(entry), "purpose": entry.purpose.value} for entry in ledger]
+        print_json(
+            "privacy",
+            {"policy": rules, "findings": [asdict(f) for f in found], "egress": entries},
+        )
+        return
+    print("Policy")
+    print_table(["what", "rule"], [[what, rule] for what, rule in rules.items()])
+    print("\nWhat could talk")
+    print_table(["", "what", "detail"], [_finding_row(finding) for finding in found])
+    print(f"\nWhat left this machine (last {since})")
+    if ledger:
+        print_table(["when", "command", "purpose", "host", "address"], _ledger_rows(ledger))
+    else:
+        note("nothing")
+
+
+def _ledger(since: str) -> list[EgressRecord]:
+    try:
+        seconds = parse_duration(since)
+    except ValueError as error:
+        raise InvalidInput(f"--since must be {error}, not {since!r}") from error
+    store = Store(locate().database)
+    try:
+        return store.egress_since(time.time() - seconds)
+    finally:
+        store.close()
+
+
+def _finding_row(finding: Finding) -> list[str]:
+    mark = {"held": "✓", "open": "!", "unknown": "?"}[finding.state]
+    return [mark, finding.what, finding.detail]
+
+
+def _ledger_rows(ledger: list[EgressRecord]) -> list[list[str]]:
+    return [
+        [
+            datetime.datetime.fromtimestamp(entry.at).strftime("%Y-%m-%d %H:%M:%S"),
+            entry.command,
+            entry.purpose.value,
+            f"{entry.host}:{entry.port}",
+            entry.address,
+        ]
+        for entry in ledger
+    ]

@@ -1,0 +1,52 @@
+"""`localai stop`: unload a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from localai.engine.lifecycle import stop as stop_worker
+from localai.engine.lifecycle import workers
+from localai.engine.worker_files import WorkerInfo
+from localai.errors import InvalidInput, NotFound
+from localai.paths import locate
+from localai.render.sink import note, print_json
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def stop(
+    model: Annotated[
+        str | None, typer.Argument(help="The model as `localai ps` names it, its path or its pid.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every model in memory.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Unload a model: its worker ends, whatever it is doing."""
+    if (model is None) != everything:
+        raise InvalidInput("name a model, or give --all", hint="localai stop --all")
+    found = workers(locate())
+    chosen = [pair for pair in found if model is None or _is(pair[1], model)]
+    if model is not None and not chosen:
+        raise NotFound(f"no model {model!r} is in memory", hint="localai ps")
+    for files, info in chosen:
+        stop_worker(files, info)
+    names = [Path(info.spec.model_path).name for _, info in chosen]
+    if as_json:
+        print_json("stop", {"stopped": names})
+    else:
+        note(f"stopped {', '.join(names)}" if names else "no model was in memory")
+
+
+def _is(info: WorkerInfo, name: str) -> bool:
+    path = Path(info.spec.model_path)
+    if name == "starter":
+        from localai.models.starter import STARTER
+
+        name = STARTER.file_name
+    return name in (str(path), path.name, path.stem, str(info.pid)) or (
+        Path(name).exists() and Path(name).samefile(path)
+    )

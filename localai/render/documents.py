@@ -1,0 +1,60 @@
+"""The JSON documents of the promise, under the names that `docs/reference/json.md` lists."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from localai.types import Done, Locality, ResolvedModel, Zone
+
+
+def answer_document(
+    model: ResolvedModel, text: str, reasoning: str, done: Done, conversation: str | None
+) -> dict[str, Any]:
+    """An answer with everything that is known of it; null is unknown."""
+    return {
+        "model": model.id,
+        "provider": model.provider,
+        "zone": zone_label(done.locality.zone),
+        "text": text,
+        "reasoning": reasoning or None,
+        "finish_reason": done.finish_reason,
+        "usage": asdict(done.usage),
+        "timings": asdict(done.timings),
+        "locality": locality_document(done.locality),
+        "context_tokens": done.context_tokens,
+        "conversation": conversation,
+    }
+
+
+def locality_document(locality: Locality) -> dict[str, Any]:
+    """Where an answer was computed, and the evidence."""
+    return {
+        "process": None if locality.process is None else asdict(locality.process),
+        "machine": locality.machine,
+        "zone": zone_label(locality.zone),
+        "evidence": locality.evidence,
+        "network_denied": locality.network_denied,
+    }
+
+
+def model_document(model: ResolvedModel) -> dict[str, Any]:
+    """A model that could answer."""
+    return {
+        "model": model.id,
+        "provider": model.provider,
+        "zone": zone_label(model.zone),
+        "evidence": model.evidence,
+        "path": None if model.path is None else str(model.path),
+        "size_bytes": model.size_bytes,
+        "quantization": model.quantization,
+        "parameters": model.parameters,
+        "context_tokens": model.context_limit,
+        "capabilities": None if model.capabilities is None else sorted(model.capabilities),
+        "loaded": model.loaded,
+    }
+
+
+def zone_label(zone: Zone | None) -> str | None:
+    """device, lan, cloud; None where it is not proven."""
+    return None if zone is None else zone.label

@@ -1,0 +1,77 @@
+"""Where output goes and in which form: the streams, whether a person looks, colour, JSON.
+
+stdout carries the answer or the data and nothing else; notes and warnings go to stderr.
+Standard library only: rich is imported where a table is drawn on a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from shutil import get_terminal_size
+from typing import Any, TextIO
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at `stream`."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def color_wanted(stream: TextIO | None) -> bool:
+    """Whether colour may be written to `stream`: NO_COLOR and TERM=dumb say no, FORCE_COLOR yes."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def stderr_color() -> bool:
+    """Whether notes and errors may have colour."""
+    return color_wanted(sys.stderr)
+
+
+def note(text: str) -> None:
+    """A line for the person, dim where there is colour. Never on stdout."""
+    dim, reset = ("\x1b[2m", "\x1b[0m") if stderr_color() else ("", "")
+    print(f"{dim}{text}{reset}", file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """A line that should not be overlooked."""
+    yellow, reset = ("\x1b[33m", "\x1b[0m") if stderr_color() else ("", "")
+    print(f"{yellow}warning:{reset} {text}", file=sys.stderr, flush=True)
+
+
+def print_json(command: str, content: Mapping[str, Any]) -> None:
+    """One document on stdout; it begins with the schema it promises."""
+    document = {"schema": f"localai.{command}/1", **content}
+    print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows under a header: drawn on a terminal, tab-separated in a pipe."""
+    if not is_terminal(sys.stdout):
+        for row in (columns, *rows):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(no_color=not color_wanted(sys.stdout), highlight=False, markup=False)
+    console.print(table)
+
+
+def width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return get_terminal_size((80, 24)).columns

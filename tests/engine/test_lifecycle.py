@@ -1,0 +1,188 @@
+"""The embedded engine's worker: shared, found again, replaced, and gone when nobody needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localai.engine import lifecycle
+from localai.engine.lifecycle import Lease, acquire, is_warm, stop, workers
+from localai.engine.wire import call
+from localai.engine.worker_files import WorkerSpec, files_for
+from localai.errors import InsufficientResources, Unreachable
+from localai.models.starter import starter_path
+from localai.paths import Paths
+
+
+@pytest.fixture
+def spec(home_with_starter: Paths) -> WorkerSpec:
+    return WorkerSpec("llamacpp", str(starter_path(home_with_starter)), 512, slots=2)
+
+
+def _use(paths: Paths, spec: WorkerSpec, keep_alive_s: float = 60) -> Lease:
+    with acquire(paths, spec, keep_alive_s=keep_alive_s, available_bytes=lambda: None) as lease:
+        assert call(lease.files.socket, "GET", "/health")["status"] == "ok"
+        return lease
+
+
+def _until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_second_use_finds_the_worker_warm(home_with_starter: Paths, spec: WorkerSpec) -> None:
+    assert not is_warm(home_with_starter, spec)
+    first = _use(home_with_starter, spec)
+    assert is_warm(home_with_starter, spec)
+    assert _use(home_with_starter, spec).info.pid == first.info.pid
+
+
+def test_the_worker_listens_on_a_private_socket_and_on_no_port(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    lease = _use(home_with_starter, spec)
+    assert stat.S_IMODE(lease.files.directory.stat().st_mode) == 0o700
+    assert stat.S_ISSOCK(lease.files.socket.stat().st_mode)
+    assert stat.S_IMODE(lease.files.log.stat().st_mode) == 0o600
+    connections = psutil.Process(lease.info.pid).net_connections(kind="inet")
+    assert connections == []
+
+
+def test_the_kernel_keeps_the_worker_from_the_network(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    info = _use(home_with_starter, spec).info
+    assert info.network_denied
+    own = os.readlink("/proc/self/ns/net")
+    status = Path(f"/proc/{info.pid}/status").read_text()
+    filtered = "Seccomp:\t2" in status
+    assert os.readlink(f"/proc/{info.pid}/ns/net") != own or filtered
+
+
+def test_two_commands_at_once_share_one_worker(home_with_starter: Paths, spec: WorkerSpec) -> None:
+    pids: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: pids.append(_use(home_with_starter, spec).info.pid))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pids) == 3
+    assert len(set(pids)) == 1
+
+
+def test_an_idle_worker_leaves_and_takes_its_traces_along(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    lease = _use(home_with_starter, spec, keep_alive_s=0)
+    _until(lambda: not psutil.pid_exists(lease.info.pid) or _is_zombie(lease.info.pid))
+    assert not lease.files.socket.exists()
+    assert workers(home_with_starter) == []
+
+
+def test_a_worker_in_use_stays_however_short_its_keep_alive(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    with acquire(home_with_starter, spec, keep_alive_s=0, available_bytes=lambda: None) as lease:
+        time.sleep(2)
+        assert call(lease.files.socket, "GET", "/health")["status"] == "ok"
+
+
+def test_a_killed_worker_is_replaced_and_its_stale_socket_is_no_obstacle(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    first = _use(home_with_starter, spec)
+    os.kill(first.info.pid, signal.SIGKILL)
+    _until(lambda: not is_warm(home_with_starter, spec))
+    assert first.files.socket.exists()
+    assert _use(home_with_starter, spec).info.pid != first.info.pid
+
+
+def test_a_larger_context_replaces_the_worker_and_a_smaller_one_does_not(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    first = _use(home_with_starter, spec)
+    larger = WorkerSpec("llamacpp", spec.model_path, 1024, slots=2)
+    second = _use(home_with_starter, larger)
+    assert second.info.pid != first.info.pid
+    assert second.info.context_tokens == 1024
+    assert _use(home_with_starter, spec).info.pid == second.info.pid
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers_before_it_is_loaded(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    with (
+        pytest.raises(InsufficientResources, match=r"needs 0\.\d GiB .*0\.0 GiB is available"),
+        acquire(home_with_starter, spec, keep_alive_s=60, available_bytes=lambda: 1_000_000),
+    ):
+        pass
+    assert workers(home_with_starter) == []
+    assert not is_warm(home_with_starter, spec)
+    with acquire(
+        home_with_starter,
+        spec,
+        keep_alive_s=60,
+        available_bytes=lambda: 1_000_000,
+        force=True,
+    ) as lease:
+        assert call(lease.files.socket, "GET", "/health")["status"] == "ok"
+
+
+def test_a_file_the_engine_cannot_load_is_an_error_with_its_last_words(
+    home_with_starter: Paths, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    shutil.copyfile(starter_path(home_with_starter), broken)
+    os.truncate(broken, 3_000_000)
+    spec = WorkerSpec("llamacpp", str(broken), 512)
+    with pytest.raises(Unreachable) as error:
+        _use(home_with_starter, spec)
+    assert "broken.gguf" in error.value.message
+    assert str(files_for(home_with_starter, "llamacpp", str(broken)).log) in (
+        error.value.hint or ""
+    )
+    assert len(error.value.message) < 600
+
+
+def test_a_stopped_worker_is_gone_at_once(home_with_starter: Paths, spec: WorkerSpec) -> None:
+    lease = _use(home_with_starter, spec)
+    stop(lease.files, lease.info)
+    assert workers(home_with_starter) == []
+    with pytest.raises(OSError, match="No such file"), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(lease.files.socket))
+
+
+def test_a_command_killed_while_the_model_loads_leaves_nothing_that_blocks(
+    home_with_starter: Paths, spec: WorkerSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lifecycle, "_wait_until_ready", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _use(home_with_starter, spec)
+    assert workers(home_with_starter) == []
+    _use(home_with_starter, spec)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

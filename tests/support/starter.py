@@ -1,0 +1,21 @@
+"""A home that has the starter, as after `localai pull starter`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from localai.models.starter import starter_path
+from localai.paths import Paths, locate
+
+
+@pytest.fixture
+def home_with_starter(localai_home: Path, smollm2_path: Path) -> Paths:
+    """The paths of a fresh home in which the starter lies."""
+    paths = locate()
+    target = starter_path(paths)
+    target.parent.mkdir(parents=True)
+    os.symlink(smollm2_path, target)
+    return paths

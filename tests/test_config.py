@@ -1,0 +1,121 @@
+"""Settings: their origins, and errors that name the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localai import config
+from localai.errors import InvalidInput
+from localai.paths import Paths, locate
+
+
+@pytest.fixture
+def paths(localai_home: Path) -> Paths:
+    return locate()
+
+
+def _write(paths: Paths, text: str) -> None:
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text(text)
+
+
+def test_every_default_is_valid_for_its_own_setting() -> None:
+    for setting in config.SETTINGS:
+        if setting.default is not None:
+            assert setting.parse(setting.default) == setting.default, setting.key
+
+
+def test_a_later_origin_wins_over_an_earlier_one(paths: Paths) -> None:
+    assert config.load(paths, {}).values["engine.context"].origin == "default"
+    _write(paths, "[engine]\ncontext = 8192\n")
+    from_file = config.load(paths, {})
+    assert (from_file["engine.context"], from_file.values["engine.context"].origin) == (
+        8192,
+        "file",
+    )
+    assert from_file.values["engine.context"].where == f"{paths.config_file}:2"
+    environ = {"LOCALAI_ENGINE_CONTEXT": "16384"}
+    from_environment = config.load(paths, environ)
+    assert from_environment["engine.context"] == 16384
+    assert from_environment.values["engine.context"].origin == "environment"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[engine]\n# a comment\ncontext = 1.5\n", ":3: engine.context must be a whole number"),
+        ("[engine]\nkontext = 4096\n", ":2: there is no setting called 'engine.kontext'"),
+        ("model = \n", "not valid TOML"),
+        ("[cloud]\nallow = ['opanai']\n", ":2: cloud.allow must be a list of openai"),
+        ("[endpoint.x]\nkey_env = 'K'\n", ":1: [endpoint.x] needs a url"),
+        ("[endpoint.x]\nurl = 'http://h'\nkey = 's'\n", ":3: an endpoint has no 'key'"),
+        ("history.record = 'perhaps'\n", ":1: history.record must be true or false"),
+    ],
+)
+def test_an_error_in_the_file_names_line_and_key(paths: Paths, text: str, expected: str) -> None:
+    _write(paths, text)
+    with pytest.raises(InvalidInput) as error:
+        config.load(paths, {})
+    assert str(paths.config_file) in error.value.message
+    assert expected in error.value.message
+
+
+def test_a_misspelt_key_gets_the_near_one_as_hint(paths: Paths) -> None:
+    with pytest.raises(InvalidInput) as error:
+        config.set_value(paths, "engine.kontext", "1")
+    assert error.value.hint == "did you mean engine.context?"
+
+
+def test_a_bad_value_in_the_environment_names_the_variable(paths: Paths) -> None:
+    with pytest.raises(InvalidInput, match="LOCALAI_ENGINE_SLOTS: engine.slots must be"):
+        config.load(paths, {"LOCALAI_ENGINE_SLOTS": "many"})
+
+
+def test_setting_a_value_keeps_comments_and_the_rest(paths: Paths) -> None:
+    _write(paths, '# mine\nmodel = "a"  # the small one\n')
+    config.set_value(paths, "engine.keep_alive", "10m")
+    config.set_value(paths, "cloud.allow", "openai,anthropic")
+    text = paths.config_file.read_text()
+    assert "# mine" in text
+    assert "# the small one" in text
+    loaded = config.load(paths, {})
+    assert loaded["engine.keep_alive"] == 600
+    assert loaded["cloud.allow"] == ("openai", "anthropic")
+    assert paths.config_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_unsetting_brings_the_default_back(paths: Paths) -> None:
+    config.set_value(paths, "engine.context", "8192")
+    config.unset_value(paths, "engine.context")
+    assert config.load(paths, {}).values["engine.context"].origin == "default"
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds"),
+    [
+        ("5m", 300),
+        ("90", 90),
+        (90, 90),
+        ("1h", 3600),
+        ("0", 0),
+        ("250ms", 0.25),
+        ("-1", float("inf")),
+    ],
+)
+def test_durations(raw: object, seconds: float) -> None:
+    assert config.parse_duration(raw) == seconds
+
+
+@pytest.mark.parametrize("raw", ["", "5 minutes", "m", "1d2h", True])
+def test_what_is_no_duration_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError, match="a duration"):
+        config.parse_duration(raw)
+
+
+def test_an_endpoint_of_the_file_is_known(paths: Paths) -> None:
+    _write(paths, '[endpoint.farm]\nurl = "http://10.0.0.5:8000/v1"\nheaders = {X-Team = "a"}\n')
+    endpoint = config.load(paths, {}).endpoints["farm"]
+    assert endpoint.url == "http://10.0.0.5:8000/v1"
+    assert endpoint.headers == {"X-Team": "a"}
