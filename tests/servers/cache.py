@@ -25,7 +25,7 @@ NATIVE_CODE_MARKERS = ("model name", "flags", "CPU implementer", "CPU part", "Fe
 def cache_root() -> Path:
     """The folder all artefacts live under: LOCALAI_TEST_CACHE, else ~/.cache/localai-tests."""
     chosen = os.environ.get("LOCALAI_TEST_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "localai-tests"
+    return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "localai-tests"
 
 
 def make_once(artefact: Path, build: Callable[[Path], None]) -> Path:
