@@ -1,0 +1,208 @@
+"""The kernel's denial of the network: it holds for native code, which the guard does not see.
+
+The engine's worker applies it to itself before it loads native code; `--airgap` applies it to
+the whole command. Unix sockets on the file system keep working, so a worker can still be spoken
+to. What was achieved is measured afterwards, from native code, and never assumed.
+
+Linux: an empty network namespace (in a user namespace of its own, so that it needs no
+privileges and cannot be left again), and over it a system-call filter, which also closes the
+families that no namespace holds (AF_VSOCK reaches a virtual machine's host). Where namespaces
+are refused (most containers, some distributions) the filter alone does it.
+macOS: a process cannot be put under a profile by itself, so it is started under one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from localai.errors import PolicyRefused
+from localai.privacy import guard
+
+if TYPE_CHECKING:
+    import ctypes
+
+Way = Literal["namespace", "seccomp", "sandbox-exec", "none"]
+
+# Typed as a plain text, so that the branches of both systems are checked on either.
+_PLATFORM: str = sys.platform
+
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+
+_SANDBOX_EXEC = "/usr/bin/sandbox-exec"
+# The last rule that matches wins. mDNSResponder is a Unix socket, and dnssd a Mach service, that
+# would resolve names for us; nsurlsessiond downloads in the background for others.
+_SANDBOX_PROFILE = """\
+(version 1)
+(allow default)
+(deny network*)
+(allow network* (local unix-socket) (remote unix-socket))
+(deny network-outbound (literal "/private/var/run/mDNSResponder"))
+(deny mach-lookup (global-name "com.apple.dnssd.service"))
+(deny mach-lookup (global-name-prefix "com.apple.nsurlsessiond"))
+"""
+
+# Loopback is reachable on every machine that is not denied it, also on one without a network;
+# the third is an address set apart for documentation (RFC 5737).
+_TARGETS = (
+    (socket.AF_INET, "127.0.0.1"),
+    (socket.AF_INET6, "::1"),
+    (socket.AF_INET, "192.0.2.1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkDenial:
+    """Whether the kernel keeps this process from the network, by what, and how that is known."""
+
+    enforced: bool
+    how: Way
+    evidence: str
+
+
+def deny_network(*, namespace: bool = True) -> NetworkDenial:
+    """Take the network from this process and its children, for good, and say what was achieved.
+
+    Call it before there are threads: Linux gives no user namespace to a process that has some,
+    and the filter alone is used then. `namespace` False goes without the namespace in any case.
+    On macOS nothing is changed; it says whether this process runs under `sandboxed_command`.
+    """
+    libc = _libc()
+    how: Way = "none"
+    failures: list[str] = []
+    if _PLATFORM == "linux":
+        how, failures = _deny_on_linux(libc, namespace)
+    elif _PLATFORM == "darwin":
+        how = "sandbox-exec"
+    reachable = list(_reachable(libc))
+    if how == "none" or reachable:
+        open_ways = f"native code reaches {', '.join(reachable)}" if reachable else "nothing set"
+        return NetworkDenial(False, "none", "; ".join([*failures, open_ways]))
+    means = {
+        "namespace": "an empty network namespace of the Linux kernel",
+        "seccomp": "a system-call filter of the Linux kernel",
+        "sandbox-exec": "a macOS sandbox profile",
+    }[how]
+    targets = ", ".join(host for _, host in _TARGETS)
+    return NetworkDenial(True, how, f"{means}; tried from native code, refused: {targets}")
+
+
+def sandboxed_command(command: Sequence[str]) -> list[str]:
+    """The command line that starts `command` without network, as far as that is done outside.
+
+    On macOS `sandbox-exec` is put before it, unless this process is under the profile already
+    (it cannot be nested). Elsewhere it is unchanged: there the child calls `deny_network`.
+    """
+    if _PLATFORM != "darwin" or not Path(_SANDBOX_EXEC).exists():
+        return list(command)
+    if not any(_reachable(_libc())):
+        return list(command)
+    return [_SANDBOX_EXEC, "-p", _SANDBOX_PROFILE, *command]
+
+
+def airgap_reexec(arguments: Sequence[str]) -> NetworkDenial:
+    """Put this command under the kernel's denial, for `localai --airgap ARGUMENTS`.
+
+    Returns once it holds. On macOS the process is replaced by itself under the profile, and the
+    call returns in the new one. Raises PolicyRefused where the denial cannot be had: an air gap
+    is not pretended.
+    """
+    # -P: the current folder may hold somebody else's `localai`.
+    command = [sys.executable, "-P", "-m", "localai", *arguments]
+    sandboxed = sandboxed_command(command)
+    if sandboxed != command and "LOCALAI_AIRGAP_TRIED" not in os.environ:
+        os.environ["LOCALAI_AIRGAP_TRIED"] = "1"
+        with guard.child("itself, under the sandbox profile"):
+            os.execv(sandboxed[0], sandboxed)
+    denial = deny_network()
+    if not denial.enforced:
+        raise PolicyRefused(
+            f"an air gap cannot be had on this machine: {denial.evidence}",
+            hint="without --airgap the guard still keeps Python code from the network",
+        )
+    return denial
+
+
+def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str]]:
+    from localai.privacy.seccomp import set_network_filter
+
+    how: Way = "none"
+    failures = []
+    if namespace:
+        refused = _enter_empty_namespace(libc)
+        if refused is None and any(_reachable(libc)):
+            refused = "the network namespace is not empty"
+        if refused is None:
+            how = "namespace"
+        else:
+            failures.append(refused)
+    refused = set_network_filter(libc)
+    if refused is not None:
+        failures.append(refused)
+    elif how == "none":
+        how = "seccomp"
+    return how, failures
+
+
+def _enter_empty_namespace(libc: ctypes.CDLL) -> str | None:
+    """Move this process into new user and network namespaces; None, or why that is refused.
+
+    Always a user namespace, for root too: only with it are the privileges gone that would open
+    the door back (setns). The user keeps its own number, so files stay its own. As root, files
+    of *other* users are then bound by their permissions, as they are for everybody.
+    """
+    import ctypes
+
+    user, group = os.geteuid(), os.getegid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return f"no user and network namespace: {os.strerror(ctypes.get_errno())}"
+    # Without a map (refused in some containers) the kernel still goes by the real numbers.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    return None
+
+
+def _libc() -> ctypes.CDLL:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _reachable(libc: ctypes.CDLL) -> Iterator[str]:
+    """The targets that native code can connect a datagram socket to.
+
+    That asks the kernel for permission and a route and sends nothing, so even where nothing is
+    denied no packet leaves for the sake of the test. libc is called because the guard judges
+    Python's sockets, and its refusal must not be taken for the kernel's.
+    """
+    for family, host in _TARGETS:
+        descriptor = libc.socket(int(family), int(socket.SOCK_DGRAM), 0)
+        if descriptor < 0:
+            continue
+        try:
+            address = _socket_address(family, host)
+            if libc.connect(descriptor, address, len(address)) == 0:
+                yield host
+        finally:
+            os.close(descriptor)
+
+
+def _socket_address(family: int, host: str) -> bytes:
+    """struct sockaddr_in or sockaddr_in6 for `host`, port 9 (discard)."""
+    packed = socket.inet_pton(family, host)
+    rest = struct.pack("!H", 9)
+    rest += packed + bytes(8) if family == socket.AF_INET else bytes(4) + packed + bytes(4)
+    # BSD's structure begins with its own length, one byte, and the family takes the other.
+    length = len(rest) + 2
+    return (
+        struct.pack("BB", length, family) if _PLATFORM == "darwin" else struct.pack("=H", family)
+    ) + rest

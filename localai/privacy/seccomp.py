@@ -1,0 +1,113 @@
+"""A Linux system-call filter under which a process can open no socket but Unix and netlink ones.
+
+It needs no privileges and holds for native code, for every thread, and for all children. Only
+*opening* is refused; sockets that are already open keep working, so set it before there are any.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import socket
+import struct
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """The numbers that a filter needs: the audit architecture and three system calls."""
+
+    audit_arch: int
+    socket: int
+    io_uring_setup: int
+    seccomp: int
+    has_x32: bool = False
+
+
+_MACHINES = {
+    "x86_64": _Machine(0xC000003E, socket=41, io_uring_setup=425, seccomp=317, has_x32=True),
+    "aarch64": _Machine(0xC00000B7, socket=198, io_uring_setup=425, seccomp=277),
+}
+
+# linux/bpf_common.h: load a word, jump if equal / greater or equal, return.
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
+# struct seccomp_data: the call's number, the architecture, the first argument's low word.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_X32_CALLS = 0x40000000
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EACCES
+
+_PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP_SET_MODE_FILTER = 1
+_ALL_THREADS = 1
+# Without this, kernels before 5.16 switch speculation mitigations on for the whole process,
+# which costs an inference engine several percent; it runs no hostile code to be kept from.
+_KEEP_SPECULATION = 4
+
+
+def network_filter(machine: str) -> bytes | None:
+    """The BPF program for `machine` (as platform.machine() says it); None if it is not known.
+
+    Families are permitted, not forbidden, by list: AF_PACKET, AF_VSOCK, AF_BLUETOOTH … leave the
+    machine too. AF_NETLINK stays: it ends in this kernel, and libc and GPU drivers ask it for
+    devices. io_uring is refused because it opens and connects sockets without those calls.
+    """
+    known = _MACHINES.get(machine)
+    if known is None:
+        return None
+    # Another architecture's calls (32-bit code in a 64-bit process) have other numbers: refuse.
+    rules = [
+        (_LOAD, _ARCHITECTURE, None, None),
+        (_JUMP_EQUAL, known.audit_arch, None, "refuse"),
+        (_LOAD, _NUMBER, None, None),
+        *([(_JUMP_GREATER_EQUAL, _X32_CALLS, "refuse", None)] if known.has_x32 else []),
+        (_JUMP_EQUAL, known.io_uring_setup, "refuse", None),
+        (_JUMP_EQUAL, known.socket, None, "allow"),
+        (_LOAD, _FIRST_ARGUMENT, None, None),
+        (_JUMP_EQUAL, socket.AF_UNIX, "allow", None),
+        (_JUMP_EQUAL, 16, "allow", None),  # AF_NETLINK, which Python has on Linux only
+    ]
+    labels = {None: None, "refuse": len(rules), "allow": len(rules) + 1}
+    program = b""
+    for index, (code, operand, if_true, if_false) in enumerate(rules):
+        jumps = [
+            0 if (target := labels[label]) is None else target - index - 1
+            for label in (if_true, if_false)
+        ]
+        program += struct.pack("=HBBI", code, *jumps, operand)
+    for verdict in (_REFUSE, _ALLOW):
+        program += struct.pack("=HBBI", _RETURN, 0, 0, verdict)
+    return program
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def set_network_filter(libc: ctypes.CDLL) -> str | None:
+    """Set the filter on all threads of this process, for good. None, or why it cannot be had."""
+    machine = platform.machine()
+    program = network_filter(machine)
+    if program is None:
+        return f"no system-call filter is known for {machine}"
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        return f"prctl: {_last_error()}"
+    argument = _Program(len(program) // 8, program)
+    for flags in (_ALL_THREADS | _KEEP_SPECULATION, _ALL_THREADS):
+        result = libc.syscall(
+            ctypes.c_long(_MACHINES[machine].seccomp),
+            ctypes.c_ulong(_SECCOMP_SET_MODE_FILTER),
+            ctypes.c_ulong(flags),
+            ctypes.byref(argument),
+        )
+        if result == 0:
+            return None
+    return f"seccomp: {_last_error()}"
+
+
+def _last_error() -> str:
+    import os
+
+    return os.strerror(ctypes.get_errno())
