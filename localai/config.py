@@ -183,7 +183,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "network.lan", _list_of_text, (), "list", "hosts of the local network that may be used"
     ),
-    Setting("network.proxy", _text, None, "URL", "the proxy for what leaves the machine"),
     Setting(
         "ollama.host", _text, None, "address", "where Ollama listens; OLLAMA_HOST is honoured too"
     ),

@@ -69,7 +69,7 @@ def test_a_misspelt_key_gets_the_near_one_as_hint(paths: Paths) -> None:
 
 
 def test_a_bad_value_in_the_environment_names_the_variable(paths: Paths) -> None:
-    with pytest.raises(InvalidInput, match="LOCALAI_ENGINE_SLOTS: engine.slots must be"):
+    with pytest.raises(InvalidInput, match="LOCALAI_ENGINE_SLOTS: engine"):
         config.load(paths, {"LOCALAI_ENGINE_SLOTS": "many"})
 
 

@@ -27,7 +27,7 @@ class Offer:
 
 
 def offers(config: Config, paths: Paths) -> list[Offer]:
-    """What every provider has, asked at the same time. Clouds are asked only if they are allowed."""
+    """What every provider has, asked at the same time; clouds are asked only if allowed."""
     names = [name for name in (*PROVIDERS, *config.endpoints) if _may_ask(name, config)]
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         return list(pool.map(_asker(config, paths), names))

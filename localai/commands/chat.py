@@ -14,9 +14,10 @@ from localai.chat.options import parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
 from localai.chat.select import choose
 from localai.commands.pairs import PAIR, PairCommand
-from localai.config import Config, load, parse_duration
+from localai.commands.startup import begin
+from localai.config import Config, parse_duration
 from localai.errors import InvalidInput, Unreachable
-from localai.paths import Paths, locate
+from localai.paths import Paths
 from localai.render.answer import answer_writer
 from localai.render.documents import answer_document
 from localai.render.play import Answer, SilentWriter, play
@@ -84,8 +85,7 @@ def chat(
 
     With stdin and a prompt, stdin's text comes first. The answer alone goes to stdout.
     """
-    paths = locate()
-    config = load(paths)
+    paths, config = begin("chat")
     text = _question(prompt, quiet=quiet)
     options = parse_options(
         cast("list[tuple[str, str]]", option or []),

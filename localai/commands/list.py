@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from localai.chat.catalog import offers
-from localai.config import load
-from localai.paths import locate
+from localai.commands.startup import begin
 from localai.render.documents import model_document
 from localai.render.sink import note, print_json, print_table
 from localai.render.units import UNKNOWN, bytes_text, count_text
@@ -25,11 +24,9 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Every model of every provider that answers: size, quantization, context, zone."""
-    paths = locate()
+    paths, config = begin("list")
     found = [
-        offer
-        for offer in offers(load(paths), paths)
-        if provider is None or offer.provider == provider
+        offer for offer in offers(config, paths) if provider is None or offer.provider == provider
     ]
     if as_json:
         models = [model_document(model) for offer in found for model in offer.models]

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from localai.chat.trust import Finding, findings, policy
-from localai.config import load, parse_duration
+from localai.commands.startup import begin
+from localai.config import parse_duration
 from localai.errors import InvalidInput
-from localai.paths import locate
+from localai.paths import Paths
 from localai.render.sink import note, print_json, print_table
 from localai.store import Store
 from localai.types import EgressRecord
@@ -26,11 +27,10 @@ def privacy(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """What may leave this machine, what could, and every connection that did."""
-    paths = locate()
-    config = load(paths)
+    paths, config = begin("privacy")
     rules = policy(config)
     found = findings(config, paths)
-    ledger = _ledger(since) if paths.database.exists() else []
+    ledger = _ledger(paths, since) if paths.database.exists() else []
     if as_json:
         entries = [{**asdict(entry), "purpose": entry.purpose.value} for entry in ledger]
         print_json(
@@ -49,12 +49,12 @@ def privacy(
         note("nothing")
 
 
-def _ledger(since: str) -> list[EgressRecord]:
+def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
     try:
         seconds = parse_duration(since)
     except ValueError as error:
         raise InvalidInput(f"--since must be {error}, not {since!r}") from error
-    store = Store(locate().database)
+    store = Store(paths.database)
     try:
         return store.egress_since(time.time() - seconds)
     finally:

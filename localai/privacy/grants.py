@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from localai.privacy.ledger import EgressRecord
 from localai.privacy.zones import literal_address
-from localai.types import Purpose, Zone
+from localai.types import EgressRecord, Purpose, Zone
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,13 +36,12 @@ from localai.errors import PolicyRefused
 from localai.privacy import environment
 from localai.privacy.environment import child_environment as child_environment
 from localai.privacy.grants import Grant, learn, plain_name
-from localai.privacy.ledger import EgressRecord
 from localai.privacy.zones import (
     literal_address,
     zone_of_address,
     zone_of_family,
 )
-from localai.types import Purpose, Zone
+from localai.types import EgressRecord, Purpose, Zone
 
 EgressSink = Callable[[EgressRecord], None]
 

@@ -137,9 +137,9 @@ def create(config: Config, paths: Paths) -> LlamaCpp:
 
 def _available_bytes() -> int | None:
     # Asked only when a worker must be started: psutil stays out of a warm one-shot.
-    from localai.hardware.memory import available_bytes
+    from localai.hardware.memory import live_memory
 
-    return available_bytes()
+    return live_memory().available_bytes.value
 
 
 def _path(request: ChatRequest) -> Path:

@@ -65,10 +65,10 @@ def test_the_kernel_keeps_the_worker_from_the_network(
 ) -> None:
     info = _use(home_with_starter, spec).info
     assert info.network_denied
-    own = os.readlink("/proc/self/ns/net")
+    own = Path("/proc/self/ns/net").readlink()
     status = Path(f"/proc/{info.pid}/status").read_text()
     filtered = "Seccomp:\t2" in status
-    assert os.readlink(f"/proc/{info.pid}/ns/net") != own or filtered
+    assert Path(f"/proc/{info.pid}/ns/net").readlink() != own or filtered
 
 
 def test_two_commands_at_once_share_one_worker(home_with_starter: Paths, spec: WorkerSpec) -> None:

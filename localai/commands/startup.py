@@ -1,0 +1,31 @@
+"""What every command does first: find its folders, read the settings, bind the guard to them."""
+
+from __future__ import annotations
+
+from localai.config import Config, load
+from localai.paths import Paths, locate
+from localai.privacy import guard
+from localai.types import EgressRecord
+
+
+def begin(command: str) -> tuple[Paths, Config]:
+    """The paths and settings in force, after the guard has learned what they permit.
+
+    Connections that leave the machine are entered in the ledger under `command`. Raises
+    InvalidInput where the configuration has an error.
+    """
+    paths = locate()
+    config = load(paths)
+    guard.allow_lan(config["network.lan"])
+    guard.record_egress(command, lambda record: _enter(paths, record))
+    return paths, config
+
+
+def _enter(paths: Paths, record: EgressRecord) -> None:
+    from localai.store import Store
+
+    store = Store(paths.database)
+    try:
+        store.record_egress(record)
+    finally:
+        store.close()
