@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.servers import environments
+from tests.servers.commands import CommandFailed
 from tests.servers.resources import RESOURCES
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     get.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RESOURCES))
     arguments = parser.parse_args()
     if arguments.command == "environment":
-        print(environments.make_development())
+        _make_environment()
         return
     # Two at a time: the compiler of the slowest one uses the cores, the others mostly wait.
     with ThreadPoolExecutor(2) as pool:
@@ -38,13 +38,20 @@ def main() -> None:
                 print(assignment)
 
 
+def _make_environment() -> None:
+    try:
+        print(environments.make_development())
+    except CommandFailed as error:
+        raise SystemExit(f"tests: no dev environment: {error}") from error
+
+
 def _get(name: str) -> str | None:
     """Get one resource; return the assignment of its variable, None if it cannot be had."""
     resource = RESOURCES[name]
     started = time.monotonic()
     try:
         path = resource.make()
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, CommandFailed) as error:
         print(f"tests: {name} cannot be had: {error}", file=sys.stderr)
         return None
     print(f"tests: {name} after {time.monotonic() - started:.0f} s: {path}", file=sys.stderr)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 import tomllib
 import venv
 from pathlib import Path
 
 from tests.servers.cache import cache_root, make_once
+from tests.servers.commands import run
 from tests.servers.packages import REQUIREMENTS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,8 +59,7 @@ def _python(name: str, *parts: bytes) -> Path:
 
 def _make(python: Path, lock: Path, project: Path | None = None) -> Path:
     def install(*arguments: str | Path) -> None:
-        command = [str(python), "-m", "pip", "install", "--quiet", *map(str, arguments)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        run([python, "-m", "pip", "install", "--quiet", *arguments])
 
     def build(folder: Path) -> None:
         venv.create(folder, with_pip=True, symlinks=True)

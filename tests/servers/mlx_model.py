@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from pathlib import Path
 
 from tests.servers import environments, weights
 from tests.servers.cache import cache_root, make_once
+from tests.servers.commands import run
 
 CONVERTER = Path(__file__).with_name("convert_mlx.py")
 
@@ -22,8 +22,7 @@ def convert() -> Path:
     """Convert unless it was done; fetches the weights and makes the environment if needed."""
 
     def build(folder: Path) -> None:
-        command = [environments.make_mlx(), CONVERTER, weights.fetch_smollm2(), mlx_model()]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        run([environments.make_mlx(), CONVERTER, weights.fetch_smollm2(), mlx_model()])
 
     make_once(mlx_model().parent, build)
     return mlx_model()

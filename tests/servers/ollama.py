@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tarfile
 from pathlib import Path, PurePosixPath
 
 from tests.servers.cache import cache_root, cpu_key, make_once
+from tests.servers.commands import run
 from tests.servers.packages import download
 
 VERSION = "0.17.4"
@@ -47,7 +47,7 @@ def _build_into(folder: Path) -> None:
     }
     # -p 2: each C++ unit of ggml takes up to 1 GB, and small machines have few cores anyway.
     command = ["go", "install", "-p", "2", f"github.com/ollama/ollama@v{VERSION}"]
-    subprocess.run(command, check=True, env=environment, stdin=subprocess.DEVNULL)
+    run(command, environment)
 
 
 def _unpack_headers(folder: Path) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.servers.commands import run
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
 
@@ -16,5 +17,5 @@ def download(requirements: str, folder: Path) -> list[Path]:
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     command += ["--requirement", str(REQUIREMENTS / f"{requirements}.txt"), "--dest", str(folder)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    run(command)
     return sorted(folder.iterdir())

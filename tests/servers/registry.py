@@ -6,10 +6,10 @@ The package is unpacked and not installed: installing starts a service on all in
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from tests.servers.cache import cache_root, make_once
+from tests.servers.commands import CommandFailed, run
 
 PACKAGE = "docker-registry"
 
@@ -34,10 +34,10 @@ def _artefact() -> Path:
 def _unpack_into(folder: Path) -> None:
     download = ["apt-get", "download", "--quiet=2", PACKAGE]
     try:
-        subprocess.run(download, check=True, cwd=folder, stdin=subprocess.DEVNULL)
-    except subprocess.CalledProcessError:  # a new machine has no package lists
-        subprocess.run(["apt-get", "update", "--quiet=2"], check=True, stdin=subprocess.DEVNULL)
-        subprocess.run(download, check=True, cwd=folder, stdin=subprocess.DEVNULL)
+        run(download, cwd=folder)
+    except CommandFailed:  # a new machine has no package lists
+        run(["apt-get", "update", "--quiet=2"])
+        run(download, cwd=folder)
     [package] = folder.glob("*.deb")
-    subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+    run(["dpkg-deb", "--extract", package, folder])
     package.unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import cache
+from tests.servers.commands import CommandFailed, run
 from tests.servers.environments import REPOSITORY
 from tests.servers.resources import Resource
 
@@ -88,3 +89,8 @@ def test_a_wrong_digest_is_an_error_with_both_digests(tmp_path: Path) -> None:
     weights.write_bytes(b"")
     with pytest.raises(ValueError, match=r"model\.gguf has SHA-256 e3b0c442.*, expected 00"):
         cache.verify_sha256(weights, "00")
+
+
+def test_a_command_that_fails_says_what_it_printed() -> None:
+    with pytest.raises(CommandFailed, match=r"sh -c .* ended with 3:\nno such header"):
+        run(["sh", "-c", "echo no such header >&2; exit 3"])
