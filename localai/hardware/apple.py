@@ -1,0 +1,197 @@
+"""A Mac: processor, graphics and the share of memory that Metal may use.
+
+Two programs of the system are asked, `sysctl` (numbers) and `system_profiler` (graphics); what
+they print is read by pure functions, so that Macs are tested everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from localai.hardware.facts import Cpu, Fact, Gpu
+
+SYSCTL: Final = (
+    "/usr/sbin/sysctl",
+    "hw",
+    "machdep.cpu",
+    "iogpu",
+    "kern.hv_vmm_present",
+    "sysctl.proc_translated",
+)
+SYSTEM_PROFILER: Final = ("/usr/sbin/system_profiler", "-json", "SPDisplaysDataType")
+
+# Memory bandwidth in GB/s by Apple's technical specifications; of a chip sold with two, by its
+# number of GPU cores.
+_BANDWIDTH: Final[Mapping[tuple[str, int | None], float]] = {
+    ("Apple M1", None): 68.25,
+    ("Apple M1 Pro", None): 200,
+    ("Apple M1 Max", None): 400,
+    ("Apple M1 Ultra", None): 800,
+    ("Apple M2", None): 100,
+    ("Apple M2 Pro", None): 200,
+    ("Apple M2 Max", None): 400,
+    ("Apple M2 Ultra", None): 800,
+    ("Apple M3", None): 100,
+    ("Apple M3 Pro", None): 150,
+    ("Apple M3 Max", 30): 300,
+    ("Apple M3 Max", 40): 400,
+    ("Apple M3 Ultra", None): 819,
+    ("Apple M4", None): 120,
+    ("Apple M4 Pro", None): 273,
+    ("Apple M4 Max", 32): 410,
+    ("Apple M4 Max", 40): 546,
+}
+
+_ARM_SETS: Final = {
+    "hw.optional.AdvSIMD": "NEON",
+    "hw.optional.arm.FEAT_FP16": "FP16",
+    "hw.optional.arm.FEAT_DotProd": "DOTPROD",
+    "hw.optional.arm.FEAT_I8MM": "I8MM",
+    "hw.optional.arm.FEAT_BF16": "BF16",
+    "hw.optional.arm.FEAT_SME": "SME",
+}
+_X86_SETS: Final = {
+    "hw.optional.sse4_2": "SSE4.2",
+    "hw.optional.f16c": "F16C",
+    "hw.optional.fma": "FMA",
+    "hw.optional.avx1_0": "AVX",
+    "hw.optional.avx2_0": "AVX2",
+    "hw.optional.avx512f": "AVX-512",
+}
+
+
+def parse_sysctl(text: str) -> dict[str, str]:
+    """The `name: value` lines that sysctl prints; its complaints about unknown names fall out."""
+    return {
+        name: value.strip()
+        for name, value in re.findall(r"^([\w.]+): ?(.*)$", text, re.M)
+        if name != "sysctl"
+    }
+
+
+def apple_cpu(values: Mapping[str, str]) -> Cpu:
+    """The processor that `sysctl` describes."""
+    logical = _number(values, "hw.logicalcpu")
+    same = "all cores are of one kind"
+    kinds = (_number(values, "hw.nperflevels") or 2) > 1
+    return Cpu(
+        model=_fact(values.get("machdep.cpu.brand_string") or None),
+        physical_cores=_fact(_number(values, "hw.physicalcpu")),
+        logical_cores=_fact(logical),
+        performance_cores=_fact(_number(values, "hw.perflevel0.physicalcpu"), same)
+        if kinds
+        else Fact.unknown(same),
+        efficiency_cores=_fact(_number(values, "hw.perflevel1.physicalcpu"), same),
+        usable_cores=_fact(None if logical is None else float(logical)),
+        instruction_sets=_fact(_instruction_sets(values)),
+        last_level_cache_bytes=_fact(_cache_bytes(values)),
+    )
+
+
+def apple_gpus(displays: str, values: Mapping[str, str]) -> tuple[Gpu, ...]:
+    """The graphics processors in `system_profiler -json SPDisplaysDataType`, with what `sysctl`
+    says of the memory. Without a readable answer, one that follows from the chip's name."""
+    try:
+        document: Any = json.loads(displays)
+        rows = [row for row in document["SPDisplaysDataType"] if isinstance(row, dict)]
+    except (ValueError, KeyError, TypeError):
+        rows = []
+    gpus = tuple(_gpu(row, values) for row in rows if row.get("sppci_model") or row.get("_name"))
+    if not gpus and values.get("hw.optional.arm64") == "1":
+        return (_gpu({"_name": values.get("machdep.cpu.brand_string", "Apple GPU")}, values),)
+    return gpus
+
+
+def metal_working_set(memory_bytes: int, wired_limit_mb: int) -> Fact[int]:
+    """What Metal lets a process keep resident, in bytes: the limit that counts on Apple Silicon.
+
+    A limit that the user set (`iogpu.wired_limit_mb`) holds. Else macOS gives two thirds of up
+    to 32 GB and three quarters of more: llama.cpp's logs show 10,922.67 MiB of 16 GB, 21,845.34
+    of 32, 27,648 of 36, 49,152 of 64 and 73,728 of 96. (macOS 26 has been seen to give 53,084
+    MiB; the older rule is the cautious one.)
+    """
+    if wired_limit_mb > 0:
+        return Fact(wired_limit_mb << 20, "sysctl iogpu.wired_limit_mb")
+    small = memory_bytes <= 32 << 30
+    share = memory_bytes * 2 // 3 if small else memory_bytes * 3 // 4
+    rule = "two thirds" if small else "three quarters"
+    return Fact(share, f"Metal's working set, {rule} of memory by macOS's default", "inferred")
+
+
+def _gpu(row: Mapping[str, Any], values: Mapping[str, str]) -> Gpu:
+    source = "system_profiler"
+    name = str(row.get("sppci_model") or row.get("_name"))
+    vendor = str(row.get("spdisplays_vendor", "Apple" if name.startswith("Apple") else ""))
+    vendor = re.sub(r"^sppci_vendor_|\s*\(0x\w+\)$", "", vendor)
+    vendor = {"amd": "AMD", "intel": "Intel", "nvidia": "NVIDIA"}.get(vendor.lower(), vendor)
+    is_apple = vendor == "Apple"
+    memory = _number(values, "hw.memsize")
+    nothing: Fact[int] = Fact.unknown("macOS does not say")
+    total = nothing
+    if is_apple and memory is not None:
+        total = metal_working_set(memory, _number(values, "iogpu.wired_limit_mb") or 0)
+    elif size := _size_bytes(str(row.get("spdisplays_vram", ""))):
+        total = Fact(size, source)
+    text = str(row.get("sppci_cores", ""))
+    cores = int(text) if text.isdecimal() else None
+    bandwidth = _BANDWIDTH.get((name, None)) or _BANDWIDTH.get((name, cores))
+    metal = row.get("spdisplays_mtlgpufamilysupport") or row.get("spdisplays_metal")
+    has_metal = is_apple or bool(metal)
+    return Gpu(
+        name=Fact(name, source),
+        vendor=Fact.known(vendor or None, source),
+        memory_total_bytes=total,
+        memory_free_bytes=nothing,
+        shared_memory_bytes=Fact.known(
+            _size_bytes(str(row.get("spdisplays_vram_shared", ""))), source
+        ),
+        memory_bandwidth=Fact.known(
+            None if bandwidth is None else bandwidth * 1e9, "Apple's technical specifications"
+        ),
+        unified=Fact(is_apple or "spdisplays_vram_shared" in row, source, "inferred"),
+        cores=Fact.known(cores, source),
+        driver=Fact.unknown("part of macOS"),
+        compute_capability=Fact.known(_metal_version(str(metal or "")), source),
+        usable_by=Fact(("Metal",) if has_metal else (), source, "inferred"),
+    )
+
+
+def _metal_version(family: str) -> str | None:
+    match = re.fullmatch(r"spdisplays_metal(\d+)", family)
+    return f"Metal {match[1]}" if match else None
+
+
+def _size_bytes(text: str) -> int | None:
+    match = re.fullmatch(r"(\d+) ([MG])B", text.strip())
+    return int(match[1]) << (20 if match[2] == "M" else 30) if match else None
+
+
+def _instruction_sets(values: Mapping[str, str]) -> tuple[str, ...] | None:
+    table = _ARM_SETS if values.get("hw.optional.arm64") == "1" else _X86_SETS
+    return tuple(name for key, name in table.items() if values.get(key) == "1") or None
+
+
+def _cache_bytes(values: Mapping[str, str]) -> int | None:
+    """L3 where there is one, else all second-level caches of all clusters together."""
+    if l3 := _number(values, "hw.l3cachesize"):
+        return l3
+    total = 0
+    for level in (0, 1):
+        size = _number(values, f"hw.perflevel{level}.l2cachesize")
+        cores = _number(values, f"hw.perflevel{level}.physicalcpu")
+        shared_by = _number(values, f"hw.perflevel{level}.cpusperl2")
+        if size and cores and shared_by:
+            total += size * -(-cores // shared_by)
+    return total or _number(values, "hw.l2cachesize")
+
+
+def _number(values: Mapping[str, str], name: str) -> int | None:
+    text = values.get(name, "")
+    return int(text) if text.isdecimal() else None
+
+
+def _fact(value: Any, otherwise: str = "sysctl does not say") -> Fact[Any]:
+    return Fact.unknown(otherwise) if value is None else Fact(value, "sysctl")

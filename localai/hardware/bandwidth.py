@@ -1,0 +1,178 @@
+"""How fast main memory is, measured in about a second: what limits decoding on a CPU.
+
+The C library's own routines move the bytes, called through ctypes, which lets go of the
+interpreter's lock: `memchr` and `memcmp` for reading, `memcpy` for copying. Nothing is compiled.
+Bytes are counted as STREAM does: a copy of N bytes counts N read and N written, and what the
+hardware moves beyond that (a write-allocate) counts nothing. Each thread works through memory of
+its own for a fixed time, so that slow cores do not hold up fast ones.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from localai.errors import InvalidInput
+from localai.hardware.facts import Fact
+
+_PIECE_BYTES: Final = 4 << 20
+_WINDOW_S: Final = 0.06
+_WINDOWS: Final = 3
+# Both buffers of all threads together: beyond any cache, but not so much that it is felt.
+_LEAST_BYTES: Final = 256 << 20
+_MOST_BYTES: Final = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """What was measured: bytes per second, with how many threads over how many bytes, and when
+    (ISO 8601, UTC). The rates are the best of the thread counts tried."""
+
+    read_bytes_per_s: float
+    copy_bytes_per_s: float
+    read_threads: int
+    copy_threads: int
+    buffer_bytes: int
+    took_s: float
+    measured_at: str
+
+    def fact(self) -> Fact[float]:
+        """The rate of reading, as the machine's memory bandwidth."""
+        how = f"{self.read_threads} threads reading, {self.measured_at[:10]}"
+        return Fact(self.read_bytes_per_s, how, "measured")
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, for the caller to remember."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Bandwidth:
+        """What `to_json` gave. Raises InvalidInput where it is something else."""
+        try:
+            bandwidth = cls(**document)
+            if bandwidth.read_bytes_per_s > 0 and bandwidth.measured_at[:4].isdecimal():
+                return bandwidth
+        except TypeError:
+            pass
+        raise InvalidInput("the remembered memory bandwidth cannot be read")
+
+
+def measure_bandwidth(
+    cores: int, *, cache_bytes: int | None = None, available_bytes: int | None = None
+) -> Bandwidth:
+    """Measure main memory's bandwidth with up to `cores` threads, in less than two seconds.
+
+    `cache_bytes` is the machine's last-level cache: four times as much is worked through, so
+    that it cannot help. No more than an eighth of `available_bytes` is taken.
+    """
+    begin = time.perf_counter()
+    wanted = min(max(_LEAST_BYTES, 4 * (cache_bytes or 0)), _MOST_BYTES)
+    if available_bytes is not None:
+        wanted = max(min(wanted, available_bytes // 8), 2 * _PIECE_BYTES * cores)
+    share = wanted // (2 * cores) // _PIECE_BYTES * _PIECE_BYTES or _PIECE_BYTES
+    areas = [_Area(share) for _ in range(cores)]
+    _in_threads([area.touch for area in areas])
+    counts = sorted({max(1, cores // 2), cores})
+    reads = [
+        (_rate(routine, areas[:count]), count)
+        for count in counts
+        for routine in (_search, _compare)
+    ]
+    copies = [(_rate(_copy, areas[:count]), count) for count in counts]
+    (read, read_threads), (copy, copy_threads) = max(reads), max(copies)
+    return Bandwidth(
+        read_bytes_per_s=read,
+        copy_bytes_per_s=copy,
+        read_threads=read_threads,
+        copy_threads=copy_threads,
+        buffer_bytes=2 * share * cores,
+        took_s=time.perf_counter() - begin,
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+class _Area:
+    """Two equal buffers of one thread."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._maps = mmap.mmap(-1, size_bytes), mmap.mmap(-1, size_bytes)
+        self.source, self.target = (
+            ctypes.addressof(ctypes.c_char.from_buffer(buffer)) for buffer in self._maps
+        )
+
+    def touch(self) -> None:
+        """Fill both, so that the kernel gives pages near the thread that will use them."""
+        _MEMSET(self.source, 1, self.size_bytes)
+        _MEMSET(self.target, 1, self.size_bytes)
+
+
+def _c_function(name: str, *arguments: Any) -> Any:
+    function = getattr(ctypes.CDLL(None), name)
+    function.argtypes = arguments
+    function.restype = ctypes.c_void_p
+    return function
+
+
+_MEMSET = _c_function("memset", ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+_MEMCHR = _c_function("memchr", ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+_MEMCMP = _c_function("memcmp", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+_MEMCPY = _c_function("memcpy", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+
+# Each does the piece at `offset` and returns how many bytes that counts.
+_Routine = Callable[[_Area, int], int]
+
+
+def _search(area: _Area, offset: int) -> int:
+    _MEMCHR(area.source + offset, 0, _PIECE_BYTES)
+    return _PIECE_BYTES
+
+
+def _compare(area: _Area, offset: int) -> int:
+    _MEMCMP(area.source + offset, area.target + offset, _PIECE_BYTES)
+    return 2 * _PIECE_BYTES
+
+
+def _copy(area: _Area, offset: int) -> int:
+    _MEMCPY(area.target + offset, area.source + offset, _PIECE_BYTES)
+    return 2 * _PIECE_BYTES
+
+
+def _rate(routine: _Routine, areas: list[_Area]) -> float:
+    """Bytes per second with a thread for each of `areas`: the best window counts, as in STREAM,
+    because whatever else runs can only take away."""
+    return max(_one_window(routine, areas) for _ in range(_WINDOWS))
+
+
+def _one_window(routine: _Routine, areas: list[_Area]) -> float:
+    start = threading.Barrier(len(areas))
+    rates: list[float] = []
+
+    def work(area: _Area) -> None:
+        pieces = area.size_bytes // _PIECE_BYTES
+        start.wait()
+        begin = now = time.perf_counter()
+        done = turn = 0
+        while now - begin < _WINDOW_S:
+            done += routine(area, turn % pieces * _PIECE_BYTES)
+            turn += 1
+            now = time.perf_counter()
+        rates.append(done / (now - begin))
+
+    _in_threads([partial(work, area) for area in areas])
+    return sum(rates)
+
+
+def _in_threads(tasks: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=task) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

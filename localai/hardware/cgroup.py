@@ -1,0 +1,86 @@
+"""What a control group (a container, a systemd slice) leaves of the machine: memory and CPU.
+
+A limit binds all groups below it, so the path is walked from our own group to the root and the
+smallest limit counts. Versions 1 and 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from localai.hardware.readers import read_integer, read_text
+
+# Version 1 writes "no limit" as the largest page-aligned number; nothing real comes near.
+_NO_LIMIT: Final = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """A limit in bytes, and how much of it is in use: page cache that can go is not counted."""
+
+    limit_bytes: int
+    used_bytes: int | None
+
+
+def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
+    """The tightest memory limit on this process; None if nothing limits it."""
+    found: list[MemoryLimit] = []
+    for folder in _groups(root, "memory"):
+        limit = read_integer(folder / "memory.max")
+        used = read_integer(folder / "memory.current")
+        if limit is None:
+            limit = read_integer(folder / "memory.limit_in_bytes")
+            used = read_integer(folder / "memory.usage_in_bytes")
+        if limit is not None and limit < _NO_LIMIT:
+            cache = _inactive_file(folder)
+            found.append(MemoryLimit(limit, None if used is None else max(0, used - cache)))
+    return min(found, key=_room, default=None)
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """CPUs' worth of time that the tightest quota allows; None without a quota."""
+    quotas: list[float] = []
+    for folder in _groups(root, "cpu"):
+        quota, _, period = (read_text(folder / "cpu.max") or "").strip().partition(" ")
+        if not quota:
+            quota = (read_text(folder / "cpu.cfs_quota_us") or "").strip()
+            period = (read_text(folder / "cpu.cfs_period_us") or "").strip()
+        if quota.isdecimal() and period.isdecimal() and int(period):
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def _room(limit: MemoryLimit) -> int:
+    return limit.limit_bytes - (limit.used_bytes or 0)
+
+
+def _inactive_file(folder: Path) -> int:
+    """Bytes of page cache that the kernel gives back before it runs out of memory."""
+    for line in (read_text(folder / "memory.stat") or "").splitlines():
+        name, _, value = line.partition(" ")
+        if name in ("inactive_file", "total_inactive_file") and value.isdecimal():
+            return int(value)
+    return 0
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """The folders of our control group and of all groups above it."""
+    mount = root / "sys/fs/cgroup"
+    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            base = mount
+        elif controller in controllers.split(","):
+            base = mount / controller
+        else:
+            continue
+        # Inside a container the path is the host's, while the mount shows our own group as root.
+        folder = base.joinpath(*(part for part in path.split("/") if part not in ("", "..")))
+        while folder != base:
+            yield folder
+            folder = folder.parent
+        yield base

@@ -1,0 +1,178 @@
+"""NVIDIA's graphics processors: through NVML where `nvidia-ml-py` is installed, else through
+`nvidia-smi`. A driver that is there and does not answer is a problem with its own words."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from localai.hardware.facts import Fact, Gpu
+from localai.hardware.readers import run_program
+
+_FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version", "compute_cap")
+# Inside WSL the tool is here, and not always on the search path.
+_WSL_TOOL: Final = Path("/usr/lib/wsl/lib/nvidia-smi")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Graphics processors, and sentences about what does not work."""
+
+    gpus: tuple[Gpu, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    name: str
+    total_bytes: int | None
+    free_bytes: int | None
+    driver: str | None
+    capability: str | None
+    cuda: str | None = None
+    bytes_per_s: float | None = None
+    source: str = "NVML"
+
+
+def nvidia_gpus(memory_bytes: int | None) -> Found:
+    """What NVIDIA's driver on this machine says. `memory_bytes` is main memory, which is what a
+    unified one (GB10, Jetson) shares: its driver answers "not supported" for its own."""
+    devices = _ask_nvml()
+    if devices is None:
+        return _ask_tool(memory_bytes)
+    if isinstance(devices, str):
+        return Found(problems=(devices,))
+    return Found(tuple(_gpu(device, memory_bytes) for device in devices))
+
+
+def parse_nvidia_smi(
+    output: str, memory_bytes: int | None, fields: Sequence[str] = _FIELDS
+) -> tuple[Gpu, ...]:
+    """The devices in nvidia-smi's answer to `--query-gpu=FIELDS --format=csv,noheader,nounits`.
+
+    Memory is in MiB there; `[N/A]` and `[Not Supported]` mean what they say.
+    """
+    gpus: list[Gpu] = []
+    for row in csv.reader(output.splitlines(), skipinitialspace=True):
+        if len(row) != len(fields):
+            continue
+        values = {
+            name: text.strip() if not text.strip().startswith("[") else None
+            for name, text in zip(fields, row, strict=True)
+        }
+        if not values["name"]:
+            continue
+        device = _Device(
+            name=values["name"],
+            total_bytes=_mebibytes(values.get("memory.total")),
+            free_bytes=_mebibytes(values.get("memory.free")),
+            driver=values.get("driver_version"),
+            capability=values.get("compute_cap"),
+            source="nvidia-smi",
+        )
+        gpus.append(_gpu(device, memory_bytes))
+    return tuple(gpus)
+
+
+def _ask_tool(memory_bytes: int | None) -> Found:
+    tool = str(_WSL_TOOL) if _WSL_TOOL.exists() else "nvidia-smi"
+    # Drivers before 470 know no compute_cap and refuse the whole query.
+    for fields in (_FIELDS, _FIELDS[:-1]):
+        query = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits")
+        answer = run_program(tool, *query)
+        if answer is None:
+            return Found()
+        status, output = answer
+        if status == 0:
+            return Found(parse_nvidia_smi(output, memory_bytes, fields))
+        if "is not a valid field" not in output:
+            break
+    first = next((line.strip() for line in output.splitlines() if line.strip()), "no answer")
+    if first == "No devices were found":
+        return Found()
+    return Found(problems=(f"nvidia-smi says: {first}",))
+
+
+def _ask_nvml() -> list[_Device] | str | None:
+    """The devices; what is wrong with the driver; None where there is no NVML to ask."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError_LibraryNotFound:
+        return None
+    except pynvml.NVMLError as error:
+        return f"NVIDIA's driver does not answer: {error}"
+    try:
+        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        version = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+        cuda = f"{version // 1000}.{version % 1000 // 10}"
+        return [
+            _nvml_device(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index), driver, cuda)
+            for index in range(pynvml.nvmlDeviceGetCount())
+        ]
+    except pynvml.NVMLError as error:
+        return f"NVIDIA's driver does not answer: {error}"
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _nvml_device(pynvml: Any, handle: Any, driver: str, cuda: str) -> _Device:
+    total = free = capability = bandwidth = None
+    try:
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        total, free = int(memory.total) or None, int(memory.free)
+    except pynvml.NVMLError_NotSupported:
+        pass
+    try:
+        major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+        capability = f"{major}.{minor}"
+    except pynvml.NVMLError_NotSupported:
+        pass
+    try:
+        clock = pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_MEM)
+        # Two transfers a clock, as NVML counts it: 10,501 MHz and 384 bits are 1,008 GB/s.
+        bandwidth = clock * 1e6 * 2 * pynvml.nvmlDeviceGetMemoryBusWidth(handle) / 8
+    except pynvml.NVMLError_NotSupported:
+        pass
+    name = _text(pynvml.nvmlDeviceGetName(handle))
+    return _Device(name, total, free, driver, capability, cuda, bandwidth)
+
+
+def _gpu(device: _Device, memory_bytes: int | None) -> Gpu:
+    unified = device.total_bytes is None
+    total = Fact.known(device.total_bytes, device.source)
+    free = Fact[int].known(device.free_bytes, device.source, "measured")
+    if unified:
+        shared = "main memory: the driver has no separate figure for this GPU"
+        total = Fact.known(memory_bytes, shared, "inferred")
+        free = Fact.unknown(shared)
+    cuda = f"CUDA {device.cuda}" if device.cuda else "CUDA"
+    return Gpu(
+        name=Fact(device.name, device.source),
+        vendor=Fact("NVIDIA", device.source),
+        memory_total_bytes=total,
+        memory_free_bytes=free,
+        shared_memory_bytes=Fact.unknown("not a notion of NVIDIA's driver"),
+        memory_bandwidth=Fact.known(
+            device.bytes_per_s, f"{device.source}: memory clock and bus width", "inferred"
+        ),
+        unified=Fact(unified, device.source, "inferred"),
+        cores=Fact.unknown("not asked for"),
+        driver=Fact.known(device.driver, device.source),
+        compute_capability=Fact.known(device.capability, device.source),
+        usable_by=Fact((cuda,), device.source),
+    )
+
+
+def _mebibytes(text: str | None) -> int | None:
+    return int(text) << 20 if text and text.isdecimal() else None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

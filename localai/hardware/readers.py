@@ -1,0 +1,55 @@
+"""How a detection touches the outside: files that may be missing, programs that may hang."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+# A driver in trouble lets its tool hang for minutes; a healthy one answers well within this.
+PROGRAM_TIME_LIMIT_S: Final = 5.0
+_LONGEST_TEXT: Final = 4 << 20
+
+
+def read_text(path: Path) -> str | None:
+    """What is in the file at `path`; None if it is missing, unreadable or no text."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST_TEXT).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def read_integer(path: Path) -> int | None:
+    """The number in the file at `path`; None if there is none."""
+    text = (read_text(path) or "").strip()
+    return int(text) if text.isdecimal() else None
+
+
+def run_program(*command: str) -> tuple[int, str] | None:
+    """Exit status and output (both streams) of a program of the system, run without a shell.
+
+    None if it is not installed or did not answer in `PROGRAM_TIME_LIMIT_S` seconds.
+    """
+    import subprocess
+
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+
+    program = shutil.which(command[0])
+    if program is None:
+        return None
+    with child(f"ask {command[0]} about this machine"):
+        try:
+            result = subprocess.run(
+                [program, *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=PROGRAM_TIME_LIMIT_S,
+                check=False,
+                env=child_environment() | {"LC_ALL": "C"},
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    return result.returncode, result.stdout.decode("utf-8", "replace")
