@@ -62,6 +62,7 @@ _MIGRATIONS: tuple[str, ...] = (
         output_tokens     INTEGER,
         cached_tokens     INTEGER,
         reasoning_tokens  INTEGER,
+        cache_write_tokens INTEGER,
         total_s           REAL
     ) STRICT;
     CREATE INDEX usage_at ON usage (at);
@@ -186,15 +187,22 @@ class Store:
 
     # Conversations
 
-    def create_conversation(self, title: str | None = None) -> str:
+    def create_conversation(self) -> str:
         """A new, empty conversation's id: ten characters that are easy to type."""
         identifier = secrets.token_hex(5)
         now = time.time()
         with self._guarded():
             self._db.execute(
-                "INSERT INTO conversation VALUES (?, ?, ?, ?)", (identifier, title, now, now)
+                "INSERT INTO conversation VALUES (?, ?, ?, ?)", (identifier, None, now, now)
             )
         return identifier
+
+    def set_title(self, conversation_id: str, title: str) -> None:
+        """Call the conversation `title`."""
+        with self._guarded():
+            self._db.execute(
+                "UPDATE conversation SET title = ? WHERE id = ?", (title, conversation_id)
+            )
 
     def add_message(
         self,
@@ -307,8 +315,8 @@ class Store:
         with self._guarded():
             self._db.execute(
                 "INSERT INTO usage (message_id, at, command, provider, model, zone, input_tokens,"
-                " output_tokens, cached_tokens, reasoning_tokens, total_s)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " output_tokens, cached_tokens, reasoning_tokens, cache_write_tokens, total_s)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     message_id,
                     time.time(),
@@ -320,6 +328,7 @@ class Store:
                     usage.output_tokens,
                     usage.cached_tokens,
                     usage.reasoning_tokens,
+                    usage.cache_write_tokens,
                     timings.total_s,
                 ),
             )
@@ -342,6 +351,7 @@ class Store:
                     row["output_tokens"],
                     row["cached_tokens"],
                     row["reasoning_tokens"],
+                    row["cache_write_tokens"],
                 ),
                 total_s=row["total_s"],
             )

@@ -64,12 +64,34 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """Sampling options; None leaves the choice to the engine.
+
+    `extra` are options that one provider knows and that have no common name, passed through
+    as they are (an Ollama `mirostat`, a llama.cpp `dry_multiplier`).
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """A model that exists: which provider serves it, under which id, and what is known of it.
 
     `path` is the GGUF file or MLX folder when a local engine opens it. `zone` is where its
     answers are computed as far as the provider's own facts go; None is unproven. `evidence`
-    says in a sentence what the zone rests on. `context_limit` is in tokens.
+    says in a sentence what the zone rests on. `context_limit` is in tokens. `system_prompt` and
+    `recommended` are what its publisher advises where the user says nothing.
     """
 
     provider: str
@@ -84,6 +106,7 @@ class ResolvedModel:
     quantization: str | None = None
     digest: str | None = None
     system_prompt: str | None = None
+    recommended: Options = Options()
     loaded: bool | None = None
 
 
@@ -106,27 +129,6 @@ class Message:
     text: str
     images: tuple[Image, ...] = ()
     reasoning: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Sampling options; None leaves the choice to the engine.
-
-    `extra` are options that one provider knows and that have no common name, passed through
-    as they are (an Ollama `mirostat`, a llama.cpp `dry_multiplier`).
-    """
-
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    repeat_penalty: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    seed: int | None = None
-    max_tokens: int | None = None
-    stop: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 Think = Literal["off", "on", "low", "medium", "high"]
@@ -154,12 +156,17 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts as the provider reports them. `input_tokens` includes the cached ones."""
+    """Token counts as the provider reports them.
+
+    `input_tokens` includes those read from a cache (`cached_tokens`, cheaper) and those written
+    to one (`cache_write_tokens`, dearer at some clouds); `output_tokens` includes the reasoning.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

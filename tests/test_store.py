@@ -38,7 +38,7 @@ def test_the_file_and_its_folder_are_the_owners_alone(file: Path) -> None:
 
 def test_a_conversation_is_a_tree_and_a_branch_is_a_way_to_its_root(file: Path) -> None:
     store = Store(file)
-    conversation = store.create_conversation("t")
+    conversation = store.create_conversation()
     question = store.add_message(conversation, None, Message("user", "q"))
     first = store.add_message(conversation, question, Message("assistant", "a1"))
     second = store.add_message(conversation, question, Message("assistant", "a2", reasoning="r"))

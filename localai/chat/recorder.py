@@ -80,6 +80,7 @@ class StoreRecorder:
         self._problem = problem
         self._store: Store | None = None
         self._broken = False
+        self._titled = conversation_id is not None
         self._model: ResolvedModel | None = None
         self._answer_id: int | None = None
         self._text: list[str] = []
@@ -91,7 +92,10 @@ class StoreRecorder:
 
         def store(store: Store) -> None:
             if self.conversation_id is None:
-                self.conversation_id = store.create_conversation(_title(message.text))
+                self.conversation_id = store.create_conversation()
+            if message.role == "user" and not self._titled:
+                store.set_title(self.conversation_id, _title(message.text))
+                self._titled = True
             self.parent_id = store.add_message(
                 self.conversation_id, self.parent_id, message, finish_reason="complete"
             )

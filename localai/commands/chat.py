@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import Annotated, cast, get_args
 
 import typer
 
-from localai.chat.ask import ask, with_system_prompt
+from localai.chat.ask import ask, effective_options, with_system_prompt
 from localai.chat.incoming import read_text
 from localai.chat.options import parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
@@ -18,12 +17,11 @@ from localai.commands.startup import begin
 from localai.config import Config, parse_duration
 from localai.errors import InvalidInput, Unreachable
 from localai.paths import Paths
-from localai.render.answer import answer_writer
 from localai.render.documents import answer_document
-from localai.render.play import Answer, SilentWriter, play
+from localai.render.play import Answer, SilentWriter, Writer, play
 from localai.render.sink import is_terminal, note, print_json, warn
 from localai.render.usage_line import usage_lines
-from localai.types import ChatRequest, Message, Options, Think
+from localai.types import ChatRequest, Message, Think
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -101,17 +99,21 @@ def chat(
     request = ChatRequest(
         model=chosen.model,
         messages=messages,
-        options=_bounded(options, config),
+        options=effective_options(options, chosen, config),
         think=_think(think),
         context_tokens=ctx,
         keep_alive_s=_keep_alive(keep_alive),
         force=force,
     )
-    writer = (
-        SilentWriter()
-        if as_json
-        else answer_writer(raw=raw, stream=not no_stream, hide_thinking=hide_thinking, quiet=quiet)
-    )
+    writer: Writer
+    if as_json:
+        writer = SilentWriter()
+    else:
+        from localai.render.answer import answer_writer
+
+        writer = answer_writer(
+            raw=raw, stream=not no_stream, hide_thinking=hide_thinking, quiet=quiet
+        )
     answer = play(ask(chosen, request, recorder), writer)
     _show_end(answer, request, recorder, as_json=as_json, usage=usage, quiet=quiet)
 
@@ -134,13 +136,6 @@ def _recorder(paths: Paths, config: Config, *, no_log: bool, quiet: bool) -> Rec
     return StoreRecorder(
         paths.database, command="chat", problem=(lambda _: None) if quiet else warn
     )
-
-
-def _bounded(options: Options, config: Config) -> Options:
-    """The options with a token limit: some models never stop, and a pipe would hang on them."""
-    if options.max_tokens is not None:
-        return options
-    return replace(options, max_tokens=config["chat.max_tokens"])
 
 
 def _think(text: str | None) -> Think | None:
