@@ -74,12 +74,12 @@ def test_system_prompt(real: Subject) -> None:
 def test_multi_turn(real: Subject) -> None:
     turns = (
         HELPFUL,
-        Message("user", "My name is Ada. Please remember it."),
-        Message("assistant", "Nice to meet you, Ada. I will remember your name."),
-        Message("user", "What is my name?"),
+        CAPITAL,
+        Message("assistant", "Paris."),
+        Message("user", "And of Germany?"),
     )
     text, _ = answer(ask(real, *turns))
-    assert "Ada" in text
+    assert "Berlin" in text
 
 
 def test_unicode_arrives_whole(real: Subject) -> None:
@@ -169,9 +169,8 @@ def becomes(condition: Callable[[], bool], within_s: float) -> bool:
 
 
 def test_what_a_row_cannot_do_is_a_case_of_this_suite() -> None:
-    import tests.contract.test_every_provider as real_cases
-    import tests.contract.test_faults as fault_cases
+    from tests.contract import test_faults
 
-    cases = {*vars(real_cases), *vars(fault_cases)}
+    cases = {*globals(), *vars(test_faults)}
     for name, row in ROWS.items():
         assert set(row.cannot) <= cases, name

@@ -1,0 +1,376 @@
+"""Ollama as a provider: its native API, spoken directly.
+
+The `ollama` package is not used here: importing it costs 470 ms of a one-shot that takes 60. It
+is the oracle of the tests, and does what is rare in `ollama_models`.
+
+Loopback is not yet local: Ollama sends some models' prompts to its cloud, whatever their names.
+So a model is looked up immediately before each question, nothing is sent if it computes
+elsewhere and that was not allowed, and every line of an answer is looked at again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from localai.errors import (
+    ContextOverflow,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    PolicyRefused,
+    Unreachable,
+)
+from localai.providers import ollama_wire as wire
+from localai.providers.chat_wire import StreamClock
+from localai.providers.http import Asked, HttpRefused, JsonServer
+from localai.providers.listener import listening_pid
+from localai.providers.reach import Reach, reach
+from localai.providers.target import Target, client_target
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Loading,
+    Locality,
+    Process,
+    ResolvedModel,
+    Timings,
+    TokenLogprobs,
+    ToolCall,
+    Zone,
+)
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+DEFAULT_PORT = 11434
+_PROGRESS_EVERY_S = 1.0
+
+
+@dataclass(slots=True)
+class _Question:
+    """A request on its way: what was found out about its model, and what was decided."""
+
+    request: ChatRequest
+    remote: str | None
+    limit: int | None
+    think: bool | str | None
+    context_tokens: int
+    loaded_context: int | None
+    clock: StreamClock = field(default_factory=StreamClock)
+
+
+class Ollama:
+    """The provider `ollama`, at `target`."""
+
+    name = "ollama"
+
+    def __init__(self, config: Config, target: Target) -> None:
+        self._config = config
+        self._target = target
+        self._reached: Reach | None = None
+        self._server = JsonServer(
+            "Ollama", target, hint="ollama serve", permit=lambda: self._reach().grant()
+        )
+
+    @property
+    def zone(self) -> Zone | None:
+        """Where the daemon runs, by its resolved address; None if that may not be looked up."""
+        try:
+            return self._reach().zone
+        except LocalaiError:
+            return None
+
+    def models(self) -> list[ResolvedModel]:
+        """Every model it has that can chat. Raises Unreachable, PolicyRefused."""
+        found = [self._described(listed) for listed in self._tags()]
+        return [m for m in found if m.capabilities is None or "completion" in m.capabilities]
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`, `:latest` if it has no tag.
+
+        Raises NotFound with near names, Unreachable, PolicyRefused.
+        """
+        tags = self._tags()
+        wanted = {name.lower(), f"{name}:latest".lower()}
+        for listed in tags:
+            if listed["name"].lower() in wanted:
+                return self._described(listed)
+        raise self._not_found(name, tags)
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Answer. Raises PolicyRefused before a byte is sent if another machine would compute it.
+
+        Raises ContextOverflow, NotFound, InvalidInput, ProviderRefused, Unreachable as well.
+        """
+        question = self._look_up(request)
+        while True:
+            try:
+                yield from self._ask(question)
+                return
+            except ContextOverflow as overflow:
+                larger = None
+                if _asked_context(request) is None and question.clock.first is None:
+                    tried, prompt = question.context_tokens, overflow.prompt_tokens
+                    larger = wire.grown_context(tried, prompt, request, question.limit)
+                if larger is None:
+                    raise
+                question.context_tokens = larger
+
+    def close(self) -> None:
+        """Nothing to release: each request has a connection of its own."""
+
+    # Looking before asking
+
+    def _look_up(self, request: ChatRequest) -> _Question:
+        model = request.model
+        clock = StreamClock()
+        self._refuse_cloud(model.id, "its cloud" if wire.is_cloud_name(model.id) else None)
+        show = self._show(model.id)
+        remote = wire.remote_of(show) or ("its cloud" if wire.is_cloud_name(model.id) else None)
+        self._refuse_cloud(model.id, remote)
+        capabilities = wire.capabilities_of(show)
+        if capabilities is not None and "vision" not in capabilities:
+            _refuse_images(request)
+        family = (show.get("details") or {}).get("family") or ""
+        limit = wire.context_limit_of(show)
+        loaded = None if remote else (self._loaded(model.id) or {}).get("context_length")
+        return _Question(
+            request=request,
+            remote=remote,
+            limit=limit,
+            think=wire.wire_think(request.think, capabilities, family),
+            context_tokens=wire.choose_context(
+                asked=_asked_context(request),
+                loaded=loaded,
+                start=wire.own_context_of(show) or self._config["engine.context"],
+                needed=wire.needed_context(request),
+                limit=limit,
+            ),
+            loaded_context=loaded,
+            clock=clock,
+        )
+
+    def _refuse_cloud(self, model: str, remote: str | None) -> None:
+        if remote is None or "ollama" in self._config["cloud.allow"]:
+            return
+        raise PolicyRefused(
+            f"refused by the privacy policy: Ollama would send the prompt for {model!r}"
+            f" to {remote}",
+            hint="localai config set cloud.allow ollama",
+        )
+
+    # Asking
+
+    def _ask(self, question: _Question) -> Iterator[Event]:
+        request = question.request
+        body = wire.chat_body(
+            request,
+            context_tokens=question.context_tokens,
+            think=question.think,
+            keep_alive=self._keep_alive(request),
+        )
+        try:
+            with self._server.ask("POST", "/api/chat", body) as asked:
+                yield from self._waiting(asked, question)
+                end = yield from self._answer(asked, question)
+        except HttpRefused as error:
+            raise self._refusal(error.status, error.document, question) from error
+        yield self._done(end, question)
+
+    def _waiting(self, asked: Asked, question: _Question) -> Iterator[Event]:
+        """Say what Ollama is doing until its answer begins."""
+        if question.remote is not None or question.loaded_context == question.context_tokens:
+            return
+        model, context = question.request.model.id, question.context_tokens
+        loading = Loading(f"Ollama is loading {model} with a context of {context:,} tokens")
+        said = loading
+        yield loading
+        while not asked.answers_within(_PROGRESS_EVERY_S):
+            entry = self._loaded(model)
+            is_there = entry is not None and entry.get("context_length") == context
+            now = Loading("reading the prompt") if is_there else loading
+            if now != said:
+                yield now
+            said = now
+
+    def _answer(self, asked: Asked, question: _Question) -> Generator[Event, None, dict[str, Any]]:
+        """The events of the answer; returns its last line."""
+        tools_called = False
+        for chunk in asked.json_lines():
+            if "error" in chunk:
+                raise self._refusal(chunk.get("status", 500), chunk, question)
+            remote = wire.remote_of(chunk)
+            if remote is not None:
+                self._refuse_cloud(question.request.model.id, remote)
+                question.remote = remote
+            for event in wire.chunk_events(chunk):
+                if not isinstance(event, TokenLogprobs):
+                    question.clock.token()
+                tools_called = tools_called or isinstance(event, ToolCall)
+                yield event
+            if chunk.get("done"):
+                return {**chunk, "tools_called": tools_called}
+        raise Unreachable(
+            "the answer broke off: Ollama ended it without a reason",
+            hint="it does that when a model repeats itself; try -o repeat_penalty 1.2",
+        )
+
+    def _done(self, end: Mapping[str, Any], question: _Question) -> Done:
+        clock, fresh = question.clock, question.loaded_context != question.context_tokens
+        timings = Timings(
+            load_s=wire.seconds(end.get("load_duration")),
+            time_to_first_token_s=None if clock.first is None else clock.first - clock.started,
+            prefill_tokens_per_s=wire.prefill_rate(end, fresh),
+            decode_tokens_per_s=wire.rate(end.get("eval_count"), end.get("eval_duration")),
+            total_s=time.perf_counter() - clock.started,
+            clock="server",
+        )
+        entry = None if question.remote else self._loaded(question.request.model.id)
+        context = (entry or {}).get("context_length") or question.context_tokens
+        return Done(
+            finish_reason=wire.finish_of(end, context, end["tools_called"]),
+            usage=wire.usage_of(end),
+            timings=timings,
+            locality=self._locality(question.remote, entry),
+            context_tokens=None if question.remote else context,
+        )
+
+    def _locality(self, remote: str | None, entry: Mapping[str, Any] | None) -> Locality:
+        where = f"{self._version()} on {self._target.address}"
+        if remote is not None:
+            return Locality(Zone.CLOUD, f"{where}, which sent the prompt to {remote}")
+        zone = self._reach().zone
+        here = zone is Zone.DEVICE
+        return Locality(
+            zone=zone,
+            evidence=f"{where}; it names no remote host for this model{_gpu_share(entry)}",
+            process=Process(listening_pid(self._target.port, "ollama") if here else None, "ollama"),
+            machine=os.uname().nodename if here else self._target.host,
+            # A process that answers us over TCP has a network.
+            network_denied=False,
+        )
+
+    # What the daemon says
+
+    def _reach(self) -> Reach:
+        if self._reached is None:
+            host, port = self._target.host, self._target.port
+            self._reached = reach("Ollama", host, port, self._config, cloud="ollama")
+        return self._reached
+
+    def _tags(self) -> list[dict[str, Any]]:
+        return list(self._call("GET", "/api/tags").get("models") or ())
+
+    def _show(self, model: str) -> dict[str, Any]:
+        try:
+            show: dict[str, Any] = self._server.call("POST", "/api/show", {"model": model})
+        except HttpRefused as error:
+            if error.status == 404:
+                raise self._not_found(model, self._tags()) from error
+            raise wire.refusal(error.status, error.document, model, None) from error
+        return show
+
+    def _loaded(self, model: str) -> dict[str, Any] | None:
+        for entry in self._call("GET", "/api/ps").get("models") or ():
+            if model in (entry.get("name"), entry.get("model")):
+                return dict(entry)
+        return None
+
+    def _version(self) -> str:
+        version = str(self._call("GET", "/api/version").get("version", ""))
+        # A build from source has no number.
+        return "Ollama" if version in ("", "0.0.0") else f"Ollama {version}"
+
+    def _call(self, method: str, path: str) -> dict[str, Any]:
+        try:
+            document = self._server.call(method, path)
+        except HttpRefused as error:
+            document = error
+        if not isinstance(document, dict):
+            raise Unreachable(
+                f"what listens at {self._target.address} is not Ollama ({method} {path} failed)",
+                hint="localai config list",
+            )
+        return document
+
+    def _described(self, listed: Mapping[str, Any]) -> ResolvedModel:
+        """What `/api/tags` says of a model, and what `/api/show` adds if it is computed here."""
+        name = str(listed["name"])
+        details = listed.get("details") or {}
+        remote = wire.remote_of(listed) or ("its cloud" if wire.is_cloud_name(name) else None)
+        model = ResolvedModel(
+            provider=self.name,
+            id=name,
+            zone=Zone.CLOUD if remote else self._reach().zone,
+            evidence=f"Ollama sends it to {remote}" if remote else "Ollama names no remote host",
+            context_limit=details.get("context_length"),
+            capabilities=wire.capabilities_of(listed),
+            size_bytes=listed.get("size"),
+            parameters=details.get("parameter_size") or None,
+            quantization=details.get("quantization_level") or None,
+            digest=listed.get("digest"),
+        )
+        if remote or (model.context_limit is not None and model.capabilities is not None):
+            # To show a cloud model's details, Ollama may ask its cloud.
+            return model
+        show = self._show(name)
+        return replace(
+            model,
+            context_limit=wire.context_limit_of(show),
+            capabilities=wire.capabilities_of(show),
+            system_prompt=show.get("system") or None,
+        )
+
+    def _not_found(self, name: str, tags: list[dict[str, Any]]) -> NotFound:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [listed["name"] for listed in tags], n=3, cutoff=0.5)
+        meant = f"did you mean {' or '.join(near)}? or " if near else ""
+        return NotFound(f"Ollama has no model {name!r}", hint=f"{meant}localai pull {name}")
+
+    def _refusal(self, status: int, document: Any, question: _Question) -> LocalaiError:
+        model = question.request.model.id
+        return wire.refusal(status, document, model, question.context_tokens)
+
+    def _keep_alive(self, request: ChatRequest) -> float | None:
+        if request.keep_alive_s is not None:
+            return request.keep_alive_s
+        configured = self._config.values["engine.keep_alive"]
+        # The daemon has a setting of its own, which only a decision of the user's overrules.
+        return None if configured.origin == "default" else configured.value
+
+
+def create(config: Config, paths: Paths) -> Ollama:
+    """The provider, as the table of `localai.providers` wants it. Raises InvalidInput."""
+    return Ollama(config, target_of(config, os.environ))
+
+
+def target_of(config: Config, environ: Mapping[str, str]) -> Target:
+    """Where Ollama is: `ollama.host`, else OLLAMA_HOST, else this machine. Raises InvalidInput."""
+    configured = config["ollama.host"]
+    named = "OLLAMA_HOST" if configured is None else "ollama.host"
+    return client_target(configured or environ.get("OLLAMA_HOST"), DEFAULT_PORT, named)
+
+
+def _asked_context(request: ChatRequest) -> int | None:
+    return request.context_tokens or request.options.extra.get("num_ctx")
+
+
+def _refuse_images(request: ChatRequest) -> None:
+    if any(message.images for message in request.messages):
+        raise InvalidInput(
+            f"{request.model.id} cannot look at pictures", hint="localai list --provider ollama"
+        )
+
+
+def _gpu_share(entry: Mapping[str, Any] | None) -> str:
+    size, on_gpu = (entry or {}).get("size"), (entry or {}).get("size_vram")
+    if not size or on_gpu is None:
+        return ""
+    return f"; {on_gpu / size:.0%} of it is in GPU memory"

@@ -1,0 +1,378 @@
+"""What Ollama's native API is asked and what it answers: pure translation, no I/O.
+
+Times are nanoseconds on the server's clock. `shift` is always off and `truncate` too: with
+either on, Ollama cuts a conversation silently, and toggling `shift` may reload the model.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from localai.errors import (
+    ContextOverflow,
+    InsufficientResources,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    PolicyRefused,
+    ProviderRefused,
+    Unreachable,
+)
+from localai.types import (
+    Capability,
+    ChatRequest,
+    Event,
+    FinishReason,
+    Message,
+    Options,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprobs,
+    ToolCall,
+    Usage,
+)
+
+# Options of ours by Ollama's names.
+_OPTIONS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repeat_penalty": "repeat_penalty",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "seed",
+    "max_tokens": "num_predict",
+}
+# What else `options` may hold. Ollama ignores what it does not know, and says so only in its log.
+_FURTHER_OPTIONS = frozenset(
+    {
+        "main_gpu",
+        "mirostat",
+        "mirostat_eta",
+        "mirostat_tau",
+        "num_batch",
+        "num_ctx",
+        "num_gpu",
+        "num_keep",
+        "num_thread",
+        "penalize_newline",
+        "repeat_last_n",
+        "typical_p",
+        "use_mmap",
+    }
+)
+_CAPABILITIES: Mapping[str, Capability] = {
+    "completion": "completion",
+    "tools": "tools",
+    "vision": "vision",
+    "thinking": "thinking",
+    "embedding": "embedding",
+}
+# The family that takes levels of thinking and cannot be told not to.
+_LEVEL_FAMILIES = ("gptoss", "gpt-oss")
+
+_STEP_TOKENS = 4096
+_DEFAULT_ROOM_TOKENS = 512
+_TEMPLATE_TOKENS = 64
+_IMAGE_TOKENS = 1024
+# English has 4 bytes a token, code 3, Japanese 2 to 3. Too low a guess is found out by the
+# server, which refuses (`truncate` is off), and the next one is higher.
+_BYTES_PER_TOKEN = 3
+
+
+# What is asked
+
+
+def chat_body(
+    request: ChatRequest,
+    *,
+    context_tokens: int,
+    think: bool | str | None,
+    keep_alive: float | None,
+) -> dict[str, Any]:
+    """The body of a streaming `/api/chat`. Raises InvalidInput for an option Ollama lacks."""
+    body: dict[str, Any] = {
+        "model": request.model.id,
+        "messages": [wire_message(message) for message in request.messages],
+        "stream": True,
+        "truncate": False,
+        "shift": False,
+        "options": {**wire_options(request.options), "num_ctx": context_tokens},
+    }
+    if think is not None:
+        body["think"] = think
+    if keep_alive is not None:
+        body["keep_alive"] = wire_keep_alive(keep_alive)
+    if request.schema is not None:
+        body["format"] = request.schema
+    if request.logprobs is not None:
+        body["logprobs"] = True
+        body["top_logprobs"] = request.logprobs
+    return body
+
+
+def wire_message(message: Message) -> dict[str, Any]:
+    """One message; pictures are base64."""
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.images:
+        wire["images"] = [base64.b64encode(image.data).decode() for image in message.images]
+    return wire
+
+
+def wire_options(options: Options) -> dict[str, Any]:
+    """The options that were set, under Ollama's names. Raises InvalidInput for unknown ones."""
+    unknown = sorted(set(options.extra) - _FURTHER_OPTIONS)
+    if unknown:
+        raise InvalidInput(
+            f"Ollama has no option {unknown[0]!r}",
+            hint="beside the common ones it has: " + ", ".join(sorted(_FURTHER_OPTIONS)),
+        )
+    chosen = {theirs: getattr(options, ours) for ours, theirs in _OPTIONS.items()}
+    wire = {name: value for name, value in chosen.items() if value is not None}
+    if options.stop:
+        wire["stop"] = list(options.stop)
+    return {**wire, **options.extra}
+
+
+def wire_keep_alive(seconds: float) -> float | int:
+    """`keep_alive` for Ollama, to which a negative number means for ever."""
+    if seconds == float("inf"):
+        return -1
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+def wire_think(
+    think: str | None, capabilities: frozenset[Capability] | None, family: str
+) -> bool | str | None:
+    """The value of `think`; None is not to send it.
+
+    A model that cannot think is never asked: Ollama would refuse. One that can thinks unless it
+    was told not to, which is Ollama's own choice made explicit; reasoning is kept apart anyway.
+    Levels are for gpt-oss alone, which cannot be told not to think: there `off` is `low`.
+    """
+    if capabilities is None:
+        return None if think is None else think != "off"
+    if "thinking" not in capabilities:
+        return None
+    if family in _LEVEL_FAMILIES:
+        return {"off": "low", "on": "medium", None: "medium"}.get(think, think)
+    return think != "off"
+
+
+def needed_context(request: ChatRequest) -> int:
+    """The tokens that the messages and their answer may need, by the bytes of the text."""
+    room = request.options.max_tokens or _DEFAULT_ROOM_TOKENS
+    return room + sum(
+        len(message.text.encode()) // _BYTES_PER_TOKEN
+        + _TEMPLATE_TOKENS
+        + _IMAGE_TOKENS * len(message.images)
+        for message in request.messages
+    )
+
+
+def choose_context(
+    *, asked: int | None, loaded: int | None, start: int, needed: int, limit: int | None
+) -> int:
+    """The context to allocate, in tokens.
+
+    What was asked for; else what is loaded if it is enough, because any other number reloads
+    the model; else `start`, or more if it is needed. Never above the model's `limit`.
+    """
+    if asked is not None:
+        wanted = asked
+    elif loaded is not None and loaded >= min(needed, limit or needed):
+        return loaded
+    else:
+        wanted = start if needed <= start else _in_steps(needed)
+    return wanted if limit is None else min(wanted, limit)
+
+
+def grown_context(
+    tried: int, prompt_tokens: int | None, request: ChatRequest, limit: int | None
+) -> int | None:
+    """The next context to try after a prompt did not fit `tried`; None if there is none larger."""
+    if prompt_tokens is None:
+        wanted = tried * 2
+    else:
+        wanted = _in_steps(prompt_tokens + (request.options.max_tokens or _DEFAULT_ROOM_TOKENS))
+    largest = wanted if limit is None else min(wanted, limit)
+    return largest if largest > tried else None
+
+
+def _in_steps(tokens: int) -> int:
+    return -(-tokens // _STEP_TOKENS) * _STEP_TOKENS
+
+
+# What is answered
+
+
+def remote_of(document: Mapping[str, Any]) -> str | None:
+    """Where another machine computes this, by a model's or a chunk's own words; None: nowhere."""
+    host, model = document.get("remote_host"), document.get("remote_model")
+    if not host and not model:
+        return None
+    return str(host or f"the cloud, as {model}")
+
+
+def is_cloud_name(name: str) -> bool:
+    """Whether Ollama sends a model to its cloud for its name alone (`x:cloud`, `x:8b-cloud`).
+
+    Newer versions pass such requests through, and then no answer says where it came from.
+    """
+    tag = name.rpartition("/")[2].partition(":")[2].strip().lower()
+    return tag == "cloud" or tag.endswith("-cloud")
+
+
+def capabilities_of(document: Mapping[str, Any]) -> frozenset[Capability] | None:
+    """What a model can, by `/api/tags` or `/api/show`; None where an old server does not say."""
+    listed = document.get("capabilities")
+    if not listed:
+        return None
+    known = {_CAPABILITIES[name] for name in listed if name in _CAPABILITIES}
+    return frozenset(known | {"schema"}) if "completion" in known else frozenset(known)
+
+
+def context_limit_of(show: Mapping[str, Any]) -> int | None:
+    """The largest context that the model was made for, in tokens."""
+    info = show.get("model_info") or {}
+    architecture = info.get("general.architecture")
+    limit = info.get(f"{architecture}.context_length")
+    if limit is None:
+        limit = (show.get("details") or {}).get("context_length")
+    return int(limit) if limit else None
+
+
+def own_context_of(show: Mapping[str, Any]) -> int | None:
+    """The `num_ctx` that the model's maker wrote into it."""
+    found = re.search(r"^num_ctx\s+(\d+)", show.get("parameters") or "", re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def chunk_events(chunk: Mapping[str, Any]) -> Iterator[Event]:
+    """The events of one line of a chat."""
+    message = chunk.get("message") or {}
+    if reasoning := message.get("thinking"):
+        yield ReasoningDelta(reasoning)
+    if text := message.get("content"):
+        yield TextDelta(text)
+    for number, call in enumerate(message.get("tool_calls") or ()):
+        function = call.get("function") or {}
+        arguments = json.dumps(function.get("arguments") or {}, ensure_ascii=False)
+        yield ToolCall(call.get("id") or f"call_{number}", function.get("name", ""), arguments)
+    for token in chunk.get("logprobs") or ():
+        others = token.get("top_logprobs") or ()
+        yield TokenLogprobs(
+            token["token"],
+            token["logprob"],
+            tuple((other["token"], other["logprob"]) for other in others),
+        )
+
+
+def usage_of(end: Mapping[str, Any]) -> Usage:
+    """The counts of a chat's last line. Zero is left out by the server, so it is unknown here."""
+    return Usage(
+        input_tokens=end.get("prompt_eval_count"),
+        output_tokens=end.get("eval_count"),
+        cached_tokens=end.get("prompt_eval_cached_count"),
+    )
+
+
+def finish_of(end: Mapping[str, Any], context_tokens: int, tools_called: bool) -> FinishReason:
+    """Why an answer ended. A full context and the token limit are both `length` to Ollama."""
+    if tools_called:
+        return "tool_calls"
+    if end.get("done_reason") != "length":
+        return "stop"
+    used = (end.get("prompt_eval_count") or 0) + (end.get("eval_count") or 0)
+    return "context" if used >= context_tokens - 1 else "length"
+
+
+def prefill_rate(end: Mapping[str, Any], freshly_loaded: bool) -> float | None:
+    """Prompt tokens per second; None where it cannot be told.
+
+    The count includes tokens that were in the cache and the duration does not. So the rate
+    exists where the server says how many were cached, or where nothing can have been: the model
+    was loaded for this very request.
+    """
+    cached = end.get("prompt_eval_cached_count")
+    if cached is None and not freshly_loaded:
+        return None
+    computed = (end.get("prompt_eval_count") or 0) - (cached or 0)
+    return rate(computed, end.get("prompt_eval_duration"))
+
+
+def rate(tokens: int | None, nanoseconds: int | None) -> float | None:
+    """Tokens per second; None if either is missing or zero."""
+    return tokens / nanoseconds * 1e9 if tokens and nanoseconds and tokens > 0 else None
+
+
+def seconds(nanoseconds: int | None) -> float | None:
+    """Nanoseconds as seconds."""
+    return None if nanoseconds is None else nanoseconds / 1e9
+
+
+# What is refused
+
+
+def refusal(status: int, document: Any, model: str, context_tokens: int | None) -> LocalaiError:
+    """Our error for Ollama's; `context_tokens` is what was allocated for the request."""
+    fields = document if isinstance(document, dict) else {"error": document}
+    inner = _innermost(fields)
+    message = str(inner.get("message") or inner.get("error") or fields)
+    if overflow := _overflow(inner, message, context_tokens):
+        return overflow
+    if status == 401:
+        address = fields.get("signin_url")
+        return ProviderRefused(
+            f"Ollama's cloud wants you to sign in for {model}",
+            hint=f"ollama signin   ({address})" if address else "ollama signin",
+        )
+    if status == 403:
+        return PolicyRefused(f"Ollama itself refuses {model}: {message}")
+    if status == 404:
+        return NotFound(f"Ollama has no model {model!r}", hint=f"localai pull {model}")
+    if "system memory" in message or "out of memory" in message:
+        return InsufficientResources(
+            f"Ollama has not enough memory for {model}: {message}",
+            hint="a smaller model, or a smaller --ctx",
+        )
+    if "does not support" in message:
+        return InvalidInput(f"Ollama: {message}", hint=f"localai show {model}")
+    if status >= 500:
+        return Unreachable(f"Ollama failed: {message}", hint="localai doctor ollama")
+    return ProviderRefused(f"Ollama refused (HTTP {status}): {message}")
+
+
+def _innermost(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The error object itself: the runner's comes as JSON in a string in Ollama's."""
+    error = document.get("error")
+    if isinstance(error, str) and error.lstrip().startswith("{"):
+        try:
+            error = json.loads(error)
+        except ValueError:
+            return document
+    return _innermost(error) if isinstance(error, dict) else document
+
+
+def _overflow(
+    inner: Mapping[str, Any], message: str, context_tokens: int | None
+) -> ContextOverflow | None:
+    too_long = "exceed" in message and "context" in message
+    if inner.get("type") != "exceed_context_size_error" and not too_long:
+        return None
+    prompt = inner.get("n_prompt_tokens")
+    context = inner.get("n_ctx") or context_tokens
+    size = f"{prompt:,} tokens" if prompt else "more"
+    return ContextOverflow(
+        f"the prompt does not fit the context: it has {size}, and there is room for {context:,}"
+        if context
+        else "the prompt does not fit the context",
+        hint="shorten the prompt, or give a larger --ctx",
+        prompt_tokens=prompt,
+        context_tokens=context,
+    )

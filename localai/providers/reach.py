@@ -1,0 +1,87 @@
+"""Whether a server at an address of the user's choice may be talked to, and how far away it is.
+
+The zone is the one of the *resolved* address. This machine is always allowed, a host of the
+local network when `network.lan` names it, anything farther when `cloud.allow` has the provider.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localai.errors import PolicyRefused, Unreachable
+from localai.privacy import guard
+from localai.privacy.zones import literal_address, zone_of_address
+from localai.types import Purpose, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A server that may be talked to, and its zone."""
+
+    host: str
+    port: int
+    zone: Zone
+
+    def grant(self) -> AbstractContextManager[None]:
+        """The guard's permission to connect, for as long as it is held."""
+        if self.zone is Zone.DEVICE:
+            return contextlib.nullcontext()
+        return guard.grant(Purpose.INFERENCE, self.host, self.port, zone=self.zone)
+
+
+def reach(who: str, host: str, port: int, config: Config, *, cloud: str) -> Reach:
+    """Judge the server of `who` at `host`; `cloud` is its name in `cloud.allow`.
+
+    Raises PolicyRefused with the setting that would allow it, Unreachable for an unknown name.
+    """
+    farthest = _farthest_allowed(host, config, cloud)
+    address = literal_address(host)
+    if address is not None:
+        zone = zone_of_address(address)
+    elif farthest is Zone.DEVICE:
+        # Even to look the name up would tell a resolver.
+        raise _refused(who, host, Zone.LAN, cloud)
+    else:
+        zone = _zone_of_name(who, host, port, farthest)
+    if zone > farthest:
+        raise _refused(who, host, zone, cloud)
+    return Reach(host, port, zone)
+
+
+def _farthest_allowed(host: str, config: Config, cloud: str) -> Zone:
+    if cloud in config["cloud.allow"]:
+        return Zone.CLOUD
+    named = {each.lower() for each in config["network.lan"]}
+    return Zone.LAN if host.lower() in named else Zone.DEVICE
+
+
+def _zone_of_name(who: str, host: str, port: int, farthest: Zone) -> Zone:
+    try:
+        with guard.grant(Purpose.INFERENCE, host, port, zone=farthest):
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unreachable(
+            f"{who} cannot be found: there is no host called {host!r}",
+            hint="check the name in `localai config list`",
+        ) from error
+    addresses = (literal_address(str(answer[4][0])) for answer in answers)
+    return max(zone_of_address(address) for address in addresses if address is not None)
+
+
+def _refused(who: str, host: str, zone: Zone, cloud: str) -> PolicyRefused:
+    if zone is Zone.CLOUD:
+        return PolicyRefused(
+            f"refused by the privacy policy: {who} at {host} is outside the local network",
+            hint=f"localai config set cloud.allow {cloud}",
+        )
+    return PolicyRefused(
+        f"refused by the privacy policy: {who} at {host} is not this machine",
+        hint=f"localai config set network.lan {host}",
+    )

@@ -1,0 +1,90 @@
+"""Where a server of the user's own is, from the ways in which people write it down. Pure.
+
+What is written for the server (`0.0.0.0`: listen everywhere) is turned into what a client can
+connect to (`127.0.0.1`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localai.errors import InvalidInput
+
+# What a server listens on, and how a client on the same machine reaches it. `localhost` is in
+# the table because on some machines it means ::1 first, and a refused try there costs seconds.
+_REACHED_AT = {
+    "": "127.0.0.1",
+    "*": "127.0.0.1",
+    "0.0.0.0": "127.0.0.1",
+    "localhost": "127.0.0.1",
+    "::": "::1",
+}
+_SCHEME_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to connect to. `path` is what precedes the API's own paths: empty or `/something`."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as it is shown."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The whole, without a slash at the end."""
+        return f"{self.scheme}://{self.address}{self.path}"
+
+
+def client_target(written: str | None, default_port: int, named: str = "the address") -> Target:
+    """What a client connects to for an `OLLAMA_HOST` or the like; None and empty mean this machine.
+
+    Takes a host, `host:port`, `:port`, a port, a URL, IPv6 with and without brackets, quotes and
+    white space around it. As in Ollama, a URL without a port means the scheme's own.
+    Raises InvalidInput that says what `named` holds.
+    """
+    text = (written or "").strip().strip("\"'").strip()
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "http", text
+    scheme = scheme.lower()
+    if scheme not in _SCHEME_PORTS:
+        raise _invalid(named, written)
+    authority, _, path = rest.partition("/")
+    host, port = _host_and_port(authority)
+    if port is None:
+        number = _SCHEME_PORTS[scheme] if separator else default_port
+    elif port.isascii() and port.isdecimal() and 0 < int(port) < 65536:
+        number = int(port)
+    else:
+        raise _invalid(named, written)
+    if any(character.isspace() or character in "@\"'" for character in host):
+        raise _invalid(named, written)
+    host = _REACHED_AT.get(host.lower(), host)
+    path = path.strip("/")
+    return Target(scheme, host, number, f"/{path}" if path else "")
+
+
+def _host_and_port(authority: str) -> tuple[str, str | None]:
+    if authority.startswith("["):
+        host, _, rest = authority[1:].partition("]")
+        return host, rest[1:] if rest.startswith(":") else None
+    if authority.count(":") > 1:
+        return authority, None
+    host, colon, port = authority.partition(":")
+    if not colon and host.isdecimal():
+        return "", host
+    return host, port if colon else None
+
+
+def _invalid(named: str, written: str | None) -> InvalidInput:
+    return InvalidInput(
+        f"{named} is {written!r}, and that is no address of a server",
+        hint="a host and a port, such as 127.0.0.1:11434, or a URL",
+    )

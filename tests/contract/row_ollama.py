@@ -1,0 +1,40 @@
+"""Ollama: a real one with SmolLM2, and the scripted server for what it does not do on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localai.types import ResolvedModel, Zone
+from tests.contract.rows import Row, Subject, identity
+from tests.support.cpu import is_busy
+from tests.support.ollama import OllamaServer
+from tests.support.scripted_server import ScriptedServer
+from tests.support.wires import OllamaWire
+
+
+@contextmanager
+def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    server: OllamaServer = request.getfixturevalue("ollama_server")
+    home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
+    from localai.providers.ollama import Ollama, target_of
+
+    config, _ = identity(home)
+    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.host}))
+    # Ollama computes in a runner, which is a child of the server.
+    yield Subject(provider, provider.resolve("smollm2:135m"), lambda: is_busy(server.pid))
+
+
+def scripted(server: ScriptedServer, home: Path) -> Subject:
+    from localai.providers.ollama import Ollama, target_of
+
+    config, _ = identity(home)
+    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.address}))
+    model = ResolvedModel("ollama", "scripted:latest", Zone.DEVICE, "a scripted server")
+    return Subject(provider, model)
+
+
+ROW = Row(real=real, scripted=scripted, wire=OllamaWire())
