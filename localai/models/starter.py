@@ -64,7 +64,8 @@ STARTER: Final = StarterFacts(
     capabilities=frozenset({"completion", "schema"}),
     # Measured: at the engine's temperature of 0.8, and at the 0.2 that its card advises, this
     # quantization falls into broken French; greedy it is right, but repeats itself for ever.
-    recommended=Options(temperature=0.0, repeat_penalty=1.1)
+    recommended=Options(temperature=0.0, repeat_penalty=1.1),
+)
 
 
 def starter_path(paths: Paths) -> Path:
