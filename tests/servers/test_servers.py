@@ -10,9 +10,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.support.command import REPOSITORY
+from tests.support.command import REPOSITORY, RunLocalai, stop_processes_of
 from tests.support.ollama import OllamaServer
 from tests.support.registry import REPOSITORY as PUSHED
 from tests.support.registry import TAG, OciRegistry
@@ -98,6 +99,22 @@ def test_terminal_shows_what_a_program_draws(pty: Callable[..., Terminal]) -> No
     terminal.send("me\r")
     assert terminal.wait_exit() == 0
     assert terminal.screen.splitlines() == ["name? me", "60 True"]
+
+
+def test_the_command_runs_in_a_home_of_its_own(
+    run_localai: RunLocalai, localai_home: Path, command_environment: dict[str, str]
+) -> None:
+    shown = run_localai("config", "path")
+    assert shown.returncode == 0, shown.stderr
+    assert str(localai_home) in shown.stdout.decode()
+    assert command_environment.keys() == {"PATH", "HOME", "LANG", "LOCALAI_HOME", "PYTHONPATH"}
+
+
+def test_what_was_started_under_a_home_ends_with_it(tmp_path: Path) -> None:
+    environment = os.environ | {"LOCALAI_HOME": str(tmp_path)}
+    with subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as left:
+        stop_processes_of(tmp_path)
+    assert not psutil.pid_exists(left.pid)
 
 
 @pytest.mark.parametrize(

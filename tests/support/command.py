@@ -45,7 +45,7 @@ def localai_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="localai-"))
     monkeypatch.setenv("LOCALAI_HOME", str(home))
     yield home
-    _stop_processes_of(home)
+    stop_processes_of(home)
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -91,7 +91,7 @@ def merged(
     return {name: value for name, value in changed.items() if value is not None}
 
 
-def _stop_processes_of(home: Path) -> None:
+def stop_processes_of(home: Path) -> None:
     """End the processes that carry this LOCALAI_HOME, engine workers above all.
 
     By the environment and not by the program's own `stop`, which is under test.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,5 +16,5 @@ def home_with_starter(localai_home: Path, smollm2_path: Path) -> Paths:
     paths = locate()
     target = starter_path(paths)
     target.parent.mkdir(parents=True)
-    os.symlink(smollm2_path, target)
+    target.symlink_to(smollm2_path)
     return paths
