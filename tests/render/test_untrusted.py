@@ -14,13 +14,12 @@ from localai.render.untrusted import MAX_CONTROL_STRING, Sanitizer, sanitize
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
 )
+INTRODUCERS = ["\x1b", "\x1b[", "\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x9b", "\x9d"]
+ENDINGS = ["\x1b\\", "\x9c", "\x07", "\x18", "\r", "\n", "\r\n"]
+OTHERS = ["\x08", "\x00", "\u202e", "\U000e0041", "\ud800", " ", "é", "日本"]
+PAYLOADS = ["31m", "8;;http://a", "52;c;aGk=", "0;title", "a"]
 HOSTILE = st.lists(
-    st.sampled_from(
-        ["\x1b", "\x1b[", "\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x1b\\", "\x9b", "\x9d"]
-        + ["\x9c", "\x07", "\x08", "\r", "\n", "\r\n", "\x00", "\x18", "\u202e", "\U000e0041"]
-        + ["31m", "8;;http://a", "52;c;aGk=", "0;title", "a", " ", "é", "日本", "\ud800"]
-    )
-    | st.text(max_size=3)
+    st.sampled_from([*INTRODUCERS, *ENDINGS, *OTHERS, *PAYLOADS]) | st.text(max_size=3)
 ).map("".join)
 
 
