@@ -55,6 +55,7 @@ def describe(stored: StoredModel) -> ResolvedModel:
         quantization=header.quantization,
         digest=stored.digest,
         system_prompt=stored.system_prompt,
+        recommended=stored.recommended,
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.models.stores import StoredModel, is_file
+from localai.types import Options
 
 DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
@@ -25,14 +26,24 @@ MODEL_LAYER: Final = "application/vnd.ollama.image.model"
 PROJECTOR_LAYER: Final = "application/vnd.ollama.image.projector"
 ADAPTER_LAYER: Final = "application/vnd.ollama.image.adapter"
 SYSTEM_LAYER: Final = "application/vnd.ollama.image.system"
+PARAMETERS_LAYER: Final = "application/vnd.ollama.image.params"
 
 # Where the packages of Linux distributions and Ollama's own service keep it.
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
 _PART: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
+_FRACTIONS: Final = (
+    "temperature",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+_COUNTS: Final = ("top_k", "seed")
 _DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20
-_LARGEST_PROMPT_BYTES: Final = 1 << 20
+_LARGEST_TEXT_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,8 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
         frozenset(aliases - {name.short}),
         _existing_blob(root, layers.get(PROJECTOR_LAYER)),
         digest,
-        _system_prompt(root, layers.get(SYSTEM_LAYER)),
+        _text(root, layers.get(SYSTEM_LAYER)) or None,
+        _options(_text(root, layers.get(PARAMETERS_LAYER))),
     )
 
 
@@ -154,12 +166,31 @@ def _existing_blob(root: Path, digest: str | None) -> Path | None:
     return path if path is not None and is_file(path) else None
 
 
-def _system_prompt(root: Path, digest: str | None) -> str | None:
+def _text(root: Path, digest: str | None) -> str:
     path = _existing_blob(root, digest)
     if path is None:
-        return None
+        return ""
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST_PROMPT_BYTES).decode("utf-8", "replace") or None
+            return file.read(_LARGEST_TEXT_BYTES).decode("utf-8", "replace")
     except OSError:
-        return None
+        return ""
+
+
+def _options(parameters: str) -> Options:
+    """The sampling options of a `.params` layer (JSON); what is no such option is left out."""
+    try:
+        document: Any = json.loads(parameters or "{}")
+    except (ValueError, RecursionError):
+        return Options()
+    if not isinstance(document, dict):
+        return Options()
+    numbers: dict[str, Any] = {
+        name: value
+        for names, kind in ((_FRACTIONS, int | float), (_COUNTS, int))
+        for name in names
+        if isinstance(value := document.get(name), kind) and not isinstance(value, bool)
+    }
+    stop = document.get("stop")
+    stops = tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else ()
+    return Options(**numbers, stop=stops)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai.models.starter import STARTER, starter_path
+from localai.types import Options
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -31,7 +32,8 @@ class StoredModel:
 
     `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other
     names that mean it. `projector` is the companion file that lets it see images. `digest` is
-    `sha256:…` where the store states it. `system_prompt` is the one stored with the model.
+    `sha256:…` where the store states it. `system_prompt` and `recommended` are stored with the
+    model by whoever published or made it.
     """
 
     store: Store
@@ -41,6 +43,7 @@ class StoredModel:
     projector: Path | None = None
     digest: str | None = None
     system_prompt: str | None = None
+    recommended: Options = field(default_factory=Options)
 
 
 def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Iterator[StoredModel]:
