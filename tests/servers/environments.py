@@ -65,7 +65,7 @@ def _make(python: Path, lock: Path, project: Path | None = None) -> Path:
         venv.create(folder, with_pip=True, symlinks=True)
         install("--require-hashes", "--requirement", lock)
         if project is not None:
-            install("--no-deps", "--editable", project)
+            install("--no-deps", "--no-build-isolation", "--editable", project)
             (folder / CLONE).write_text(str(project))
 
     make_once(python.parents[1], build)
