@@ -76,9 +76,7 @@ def _keys() -> Iterator[Finding]:
 
 def _proxies() -> Iterator[Finding]:
     for name in proxies_removed():
-        yield Finding(
-            f"{name} in the environment", "held", "not used"
-        )
+        yield Finding(f"{name} in the environment", "held", "not used")
 
 
 def _served_models(name: str, config: Config, paths: Paths) -> Iterator[Finding]:

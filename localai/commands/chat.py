@@ -46,9 +46,11 @@ def chat(
         list[str] | None,
         typer.Option("-o", "--option", metavar=PAIR, help="A model option."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Make sampling repeatable.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
-    ctx: Annotated[int | None, typer.Option(help="The context to use, in tokens.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Make sampling repeatable.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The longest answer, in tokens.")
+    ] = None,
+    ctx: Annotated[int | None, typer.Option(min=64, help="The context to use, in tokens.")] = None,
     think: Annotated[
         str | None, typer.Option(help="Reasoning: off, on, low, medium or high.")
     ] = None,

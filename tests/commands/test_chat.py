@@ -1,0 +1,295 @@
+"""`localai chat` in a pipe, driven as its user drives it, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from localai.models.starter import starter_path
+from localai.paths import Paths
+from tests.support.command import COMMAND, RunLocalai
+
+PARIS = "What is the capital of France?"
+
+
+@pytest.fixture
+def home(home_with_starter: Paths) -> Paths:
+    return home_with_starter
+
+
+def _messages(home: Paths) -> list[tuple[str, str, str | None]]:
+    with sqlite3.connect(home.database) as db:
+        return db.execute("SELECT role, text, finish_reason FROM message ORDER BY id").fetchall()
+
+
+def test_a_question_is_answered_and_nothing_else_is_on_stdout(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    result = run_localai("chat", PARIS)
+    assert result.returncode == 0
+    assert b"Paris" in result.stdout
+    assert result.stdout.endswith(b"\n")
+    assert not result.stdout.endswith(b"\n\n")
+    assert b"\x1b" not in result.stdout
+
+
+def test_stdin_comes_before_the_argument(home: Paths, run_localai: RunLocalai) -> None:
+    run_localai("chat", "-q", "Repeat the text.", input="the text\n")
+    roles = [(role, text) for role, text, _ in _messages(home) if role == "user"]
+    assert roles == [("user", "the text\n\nRepeat the text.")]
+
+
+def test_quiet_says_nothing_on_stderr_and_usage_says_where(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    assert run_localai("chat", "-q", "--max-tokens", "2", PARIS).stderr == b""
+    told = run_localai("chat", "-u", PARIS).stderr.decode()
+    assert "tokens in" in told
+    assert "device" in told
+    assert "no network (kernel)" in told
+
+
+def test_an_answer_cut_by_its_limit_says_so(home: Paths, run_localai: RunLocalai) -> None:
+    result = run_localai("chat", "--max-tokens", "2", PARIS)
+    assert b"cut at 2 tokens" in result.stderr
+
+
+def test_json_is_one_document_with_the_promised_names(home: Paths, run_localai: RunLocalai) -> None:
+    document = json.loads(run_localai("chat", "--json", PARIS).stdout)
+    assert document["schema"] == "localai.chat/1"
+    assert "Paris" in document["text"]
+    assert document["zone"] == "device"
+    assert document["finish_reason"] == "stop"
+    assert document["usage"]["input_tokens"] > 10
+    assert document["timings"]["clock"] == "server"
+    assert document["locality"]["network_denied"] is True
+    assert document["locality"]["process"]["pid"] > 1
+
+
+def test_a_seed_makes_sampling_repeatable(home: Paths, run_localai: RunLocalai) -> None:
+    def answer(seed: str) -> bytes:
+        return run_localai(
+            "chat", "-q", "-o", "temperature", "1.5", "--seed", seed, "--max-tokens", "20", "Tell."
+        ).stdout
+
+    assert answer("7") == answer("7")
+    assert answer("7") != answer("8")
+
+
+def test_a_file_by_path_answers_with_its_own_name(
+    home: Paths, run_localai: RunLocalai, smollm2_path: Path
+) -> None:
+    arguments = ("chat", "--json", "--max-tokens", "3", "-m", str(smollm2_path), "hi")
+    document = json.loads(run_localai(*arguments).stdout)
+    assert document["model"] == str(smollm2_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "input", "code", "message"),
+    [
+        (["chat", "-m", "./none.gguf", "hi"], None, 3, "there is no file"),
+        (["chat", "-m", "no-such-model", "hi"], None, 3, "no-such-model"),
+        (["chat", "-m", "llamacpp/no-such", "hi"], None, 3, "no-such"),
+        (["chat"], "", 2, "nothing to ask"),
+        (["chat", "   "], None, 2, "nothing to ask"),
+        (["chat"], b"\x00\x01", 2, "binary"),
+        (["chat", "q"], b"caf\xe9", 2, "not UTF-8: byte 0xe9 at offset 3"),
+        (["chat", "-o", "temprature", "1", "hi"], None, 2, "temprature"),
+        (["chat", "-o", "temperature", "hot", "hi"], None, 2, "temperature must be"),
+        (["chat", "-o", "temperature"], None, 2, "requires 2 arguments"),
+        (["chat", "--max-tokens", "few", "hi"], None, 2, "max-tokens"),
+        (["chat", "--max-tokens", "0", "hi"], None, 2, "max-tokens"),
+        (["chat", "--ctx", "-5", "hi"], None, 2, "ctx"),
+        (["chat", "--think", "hard", "hi"], None, 2, "--think takes"),
+        (["chat", "--keep-alive", "soon", "hi"], None, 2, "--keep-alive"),
+        (["chat", "--unknown", "hi"], None, 2, "--unknown"),
+        (["chta"], None, 2, "no command 'chta'"),
+    ],
+)
+def test_bad_input_has_its_exit_code_and_says_what(
+    home: Paths,
+    run_localai: RunLocalai,
+    arguments: list[str],
+    input: bytes | str | None,
+    code: int,
+    message: str,
+) -> None:
+    result = run_localai(*arguments, input=input)
+    assert (result.returncode, message in result.stderr.decode()) == (code, True), result.stderr
+    assert result.stdout == b""
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_failure_with_json_is_a_document_with_the_same_exit_code(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    result = run_localai("chat", "--json", "-m", "./none.gguf", "hi")
+    document = json.loads(result.stdout)
+    assert result.returncode == 3
+    assert document["schema"] == "localai.chat/1"
+    assert document["error"]["kind"] == "not_found"
+    assert document["error"]["exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"GIF89a" + b"\0" * 100, "not a GGUF file"),
+        (None, "truncated"),
+    ],
+)
+def test_a_file_that_is_no_whole_model_is_refused(
+    home: Paths,
+    run_localai: RunLocalai,
+    tmp_path: Path,
+    smollm2_path: Path,
+    content: bytes | None,
+    message: str,
+) -> None:
+    file = tmp_path / "bad.gguf"
+    with smollm2_path.open("rb") as whole:
+        file.write_bytes(whole.read(3_000_000) if content is None else content)
+    result = run_localai("chat", "-m", file, "hi")
+    assert result.returncode == 2
+    assert message in result.stderr.decode()
+
+
+def test_without_a_model_the_hint_is_the_line_that_fetches_one(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    result = run_localai("chat", "hi")
+    assert result.returncode == 3
+    assert b"localai pull starter" in result.stderr
+
+
+def test_a_closed_pipe_ends_quietly(home: Paths, command_environment: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "chat", "Count from one to a hundred."],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=command_environment,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def _start_long_answer(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [*COMMAND, "chat", "Write a long story about the sea."],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    assert process.stdout is not None
+    process.stdout.read(20)
+    return process
+
+
+def test_ctrl_c_gives_130_and_keeps_what_came(
+    home: Paths, command_environment: dict[str, str]
+) -> None:
+    process = _start_long_answer(command_environment)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    role, text, finish = _messages(home)[-1]
+    assert (role, finish) == ("assistant", "cancelled")
+    assert text
+
+
+def test_a_killed_command_leaves_its_partial_answer_and_a_whole_database(
+    home: Paths, command_environment: dict[str, str], run_localai: RunLocalai
+) -> None:
+    process = _start_long_answer(command_environment)
+    time.sleep(1)
+    process.kill()
+    process.communicate()
+    role, text, finish = _messages(home)[-1]
+    assert (role, finish) == ("assistant", None)
+    assert text
+    with sqlite3.connect(home.database) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert run_localai("chat", PARIS).returncode == 0
+
+
+def test_no_log_keeps_nothing(home: Paths, run_localai: RunLocalai) -> None:
+    assert run_localai("chat", "-n", "--max-tokens", "2", PARIS).returncode == 0
+    assert not home.database.exists()
+
+
+def test_a_database_that_cannot_be_written_does_not_cost_the_answer(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    home.database.write_bytes(b"this is no database " * 1000)
+    result = run_localai("chat", PARIS)
+    assert result.returncode == 0
+    assert b"Paris" in result.stdout
+    assert b"not kept" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a small file system")
+def test_a_full_disk_does_not_cost_the_answer(
+    home: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    model = starter_path(home).resolve()
+    script = (
+        f"mount -t tmpfs -o size=64k none {home.database.parent} && "
+        f"head -c 60k /dev/zero > {home.database.parent}/fill; "
+        f'exec {sys.executable} -m localai chat -m {model} "{PARIS}"'
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"Paris" in result.stdout
+    assert b"not kept" in result.stderr
+
+
+def test_a_conversation_longer_than_the_context_grows_it_and_is_not_cut(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    text = "The password is swordfish. " + "Nothing else matters here. " * 150
+    arguments = ("chat", "--json", "--max-tokens", "8", "-n")
+    environment = {"LOCALAI_ENGINE_CONTEXT": "512"}
+    small = json.loads(run_localai(*arguments, "hi", env=environment).stdout)
+    assert small["context_tokens"] == 512
+    large = json.loads(run_localai(*arguments, text, env=environment).stdout)
+    assert large["usage"]["input_tokens"] > 600
+    assert large["context_tokens"] > large["usage"]["input_tokens"]
+
+
+def test_what_exceeds_the_model_is_an_error_with_both_numbers(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    result = run_localai("chat", "-n", input="one two three four " * 3000)
+    assert result.returncode == 7
+    assert b"the prompt has 12," in result.stderr
+    assert b"8,192" in result.stderr
+
+
+def test_a_context_given_by_hand_is_a_limit(home: Paths, run_localai: RunLocalai) -> None:
+    result = run_localai("chat", "-n", "--ctx", "256", input="one two three four " * 100)
+    assert result.returncode == 7
+    assert b"256" in result.stderr
