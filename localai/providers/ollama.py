@@ -4,7 +4,7 @@ The `ollama` package is not used here: importing it costs 470 ms of a one-shot t
 is the oracle of the tests, and does what is rare in `ollama_models`.
 
 Loopback is not yet local: Ollama sends some models' prompts to its cloud, whatever their names.
-So a model is looked up immediately before each question, nothing is sent if it computes
+So a model is looked up immediately before each question, nothing is sent if it is computed
 elsewhere and that was not allowed, and every line of an answer is looked at again.
 """
 
@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import (
@@ -28,6 +29,7 @@ from localai.providers import ollama_wire as wire
 from localai.providers.chat_wire import StreamClock
 from localai.providers.http import Asked, HttpRefused, JsonServer
 from localai.providers.listener import listening_pid
+from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
 from localai.providers.reach import Reach, reach
 from localai.providers.target import Target, client_target
 from localai.types import (
@@ -57,12 +59,13 @@ class _Question:
     """A request on its way: what was found out about its model, and what was decided."""
 
     request: ChatRequest
+    clock: StreamClock
     remote: str | None
     limit: int | None
     think: bool | str | None
     context_tokens: int
     loaded_context: int | None
-    clock: StreamClock = field(default_factory=StreamClock)
+    pid: int | None = None
 
 
 class Ollama:
@@ -70,10 +73,12 @@ class Ollama:
 
     name = "ollama"
 
-    def __init__(self, config: Config, target: Target) -> None:
+    def __init__(self, config: Config, target: Target, cache_dir: Path) -> None:
         self._config = config
         self._target = target
+        self._facts = FactsByDigest(cache_dir / "ollama")
         self._reached: Reach | None = None
+        self._told_version: str | None = None
         self._server = JsonServer(
             "Ollama", target, hint="ollama serve", permit=lambda: self._reach().grant()
         )
@@ -96,12 +101,7 @@ class Ollama:
 
         Raises NotFound with near names, Unreachable, PolicyRefused.
         """
-        tags = self._tags()
-        wanted = {name.lower(), f"{name}:latest".lower()}
-        for listed in tags:
-            if listed["name"].lower() in wanted:
-                return self._described(listed)
-        raise self._not_found(name, tags)
+        return self._described(self._listed(name))
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Answer. Raises PolicyRefused before a byte is sent if another machine would compute it.
@@ -128,32 +128,33 @@ class Ollama:
     # Looking before asking
 
     def _look_up(self, request: ChatRequest) -> _Question:
-        model = request.model
         clock = StreamClock()
-        self._refuse_cloud(model.id, "its cloud" if wire.is_cloud_name(model.id) else None)
-        show = self._show(model.id)
-        remote = wire.remote_of(show) or ("its cloud" if wire.is_cloud_name(model.id) else None)
-        self._refuse_cloud(model.id, remote)
-        capabilities = wire.capabilities_of(show)
-        if capabilities is not None and "vision" not in capabilities:
+        model = request.model.id
+        # By its name first: to list such a model's details, a newer Ollama would ask its cloud.
+        self._refuse_cloud(model, wire.remote_by_name(model))
+        listed = self._listed(model)
+        remote = wire.remote_of(listed) or wire.remote_by_name(model)
+        self._refuse_cloud(model, remote)
+        facts = self._facts_of(listed, remote)
+        remote = remote or facts.remote
+        self._refuse_cloud(model, remote)
+        if facts.capabilities is not None and "vision" not in facts.capabilities:
             _refuse_images(request)
-        family = (show.get("details") or {}).get("family") or ""
-        limit = wire.context_limit_of(show)
-        loaded = None if remote else (self._loaded(model.id) or {}).get("context_length")
+        loaded = None if remote else (self._loaded(model) or {}).get("context_length")
         return _Question(
             request=request,
+            clock=clock,
             remote=remote,
-            limit=limit,
-            think=wire.wire_think(request.think, capabilities, family),
+            limit=facts.context_limit,
+            think=wire.wire_think(request.think, facts.capabilities, facts.family),
             context_tokens=wire.choose_context(
                 asked=_asked_context(request),
                 loaded=loaded,
-                start=wire.own_context_of(show) or self._config["engine.context"],
+                start=facts.own_context or self._config["engine.context"],
                 needed=wire.needed_context(request),
-                limit=limit,
+                limit=facts.context_limit,
             ),
             loaded_context=loaded,
-            clock=clock,
         )
 
     def _refuse_cloud(self, model: str, remote: str | None) -> None:
@@ -177,6 +178,8 @@ class Ollama:
         )
         try:
             with self._server.ask("POST", "/api/chat", body) as asked:
+                # The daemon is busy now, so this costs the user no time.
+                question.pid = self._pid(question)
                 yield from self._waiting(asked, question)
                 end = yield from self._answer(asked, question)
         except HttpRefused as error:
@@ -237,24 +240,28 @@ class Ollama:
             finish_reason=wire.finish_of(end, context, end["tools_called"]),
             usage=wire.usage_of(end),
             timings=timings,
-            locality=self._locality(question.remote, entry),
+            locality=self._locality(question, entry),
             context_tokens=None if question.remote else context,
         )
 
-    def _locality(self, remote: str | None, entry: Mapping[str, Any] | None) -> Locality:
+    def _locality(self, question: _Question, entry: Mapping[str, Any] | None) -> Locality:
         where = f"{self._version()} on {self._target.address}"
-        if remote is not None:
-            return Locality(Zone.CLOUD, f"{where}, which sent the prompt to {remote}")
+        if question.remote is not None:
+            return Locality(Zone.CLOUD, f"{where}, which sent the prompt to {question.remote}")
         zone = self._reach().zone
-        here = zone is Zone.DEVICE
         return Locality(
             zone=zone,
             evidence=f"{where}; it names no remote host for this model{_gpu_share(entry)}",
-            process=Process(listening_pid(self._target.port, "ollama") if here else None, "ollama"),
-            machine=os.uname().nodename if here else self._target.host,
+            process=Process(question.pid, "ollama"),
+            machine=os.uname().nodename if zone is Zone.DEVICE else self._target.host,
             # A process that answers us over TCP has a network.
             network_denied=False,
         )
+
+    def _pid(self, question: _Question) -> int | None:
+        if question.remote is not None or self._reach().zone is not Zone.DEVICE:
+            return None
+        return listening_pid(self._target.port, "ollama")
 
     # What the daemon says
 
@@ -267,12 +274,27 @@ class Ollama:
     def _tags(self) -> list[dict[str, Any]]:
         return list(self._call("GET", "/api/tags").get("models") or ())
 
+    def _listed(self, name: str) -> dict[str, Any]:
+        """The entry of `/api/tags` for `name`. Raises NotFound with near names."""
+        tags = self._tags()
+        wanted = {name.lower(), f"{name}:latest".lower()}
+        for listed in tags:
+            if listed["name"].lower() in wanted:
+                return listed
+        raise self._not_found(name, tags)
+
+    def _facts_of(self, listed: Mapping[str, Any], remote: str | None) -> Facts:
+        if remote is not None:
+            return facts_of(listed)
+        name, digest = str(listed["name"]), listed.get("digest")
+        if not digest:
+            return facts_of(self._show(name))
+        return self._facts.get(str(digest), self._version(), lambda: self._show(name))
+
     def _show(self, model: str) -> dict[str, Any]:
         try:
             show: dict[str, Any] = self._server.call("POST", "/api/show", {"model": model})
         except HttpRefused as error:
-            if error.status == 404:
-                raise self._not_found(model, self._tags()) from error
             raise wire.refusal(error.status, error.document, model, None) from error
         return show
 
@@ -283,9 +305,11 @@ class Ollama:
         return None
 
     def _version(self) -> str:
-        version = str(self._call("GET", "/api/version").get("version", ""))
-        # A build from source has no number.
-        return "Ollama" if version in ("", "0.0.0") else f"Ollama {version}"
+        if self._told_version is None:
+            version = str(self._call("GET", "/api/version").get("version", ""))
+            # A build from source has no number.
+            self._told_version = "Ollama" if version in ("", "0.0.0") else f"Ollama {version}"
+        return self._told_version
 
     def _call(self, method: str, path: str) -> dict[str, Any]:
         try:
@@ -303,28 +327,21 @@ class Ollama:
         """What `/api/tags` says of a model, and what `/api/show` adds if it is computed here."""
         name = str(listed["name"])
         details = listed.get("details") or {}
-        remote = wire.remote_of(listed) or ("its cloud" if wire.is_cloud_name(name) else None)
-        model = ResolvedModel(
+        remote = wire.remote_of(listed) or wire.remote_by_name(name)
+        facts = self._facts_of(listed, remote)
+        remote = remote or facts.remote
+        return ResolvedModel(
             provider=self.name,
             id=name,
             zone=Zone.CLOUD if remote else self._reach().zone,
             evidence=f"Ollama sends it to {remote}" if remote else "Ollama names no remote host",
-            context_limit=details.get("context_length"),
-            capabilities=wire.capabilities_of(listed),
+            context_limit=facts.context_limit,
+            capabilities=facts.capabilities,
             size_bytes=listed.get("size"),
             parameters=details.get("parameter_size") or None,
             quantization=details.get("quantization_level") or None,
             digest=listed.get("digest"),
-        )
-        if remote or (model.context_limit is not None and model.capabilities is not None):
-            # To show a cloud model's details, Ollama may ask its cloud.
-            return model
-        show = self._show(name)
-        return replace(
-            model,
-            context_limit=wire.context_limit_of(show),
-            capabilities=wire.capabilities_of(show),
-            system_prompt=show.get("system") or None,
+            system_prompt=facts.system_prompt,
         )
 
     def _not_found(self, name: str, tags: list[dict[str, Any]]) -> NotFound:
@@ -348,7 +365,7 @@ class Ollama:
 
 def create(config: Config, paths: Paths) -> Ollama:
     """The provider, as the table of `localai.providers` wants it. Raises InvalidInput."""
-    return Ollama(config, target_of(config, os.environ))
+    return Ollama(config, target_of(config, os.environ), paths.cache_dir)
 
 
 def target_of(config: Config, environ: Mapping[str, str]) -> Target:

@@ -216,16 +216,16 @@ def remote_of(document: Mapping[str, Any]) -> str | None:
     host, model = document.get("remote_host"), document.get("remote_model")
     if not host and not model:
         return None
-    return str(host or f"the cloud, as {model}")
+    return str(host or f"its cloud, as {model}")
 
 
-def is_cloud_name(name: str) -> bool:
-    """Whether Ollama sends a model to its cloud for its name alone (`x:cloud`, `x:8b-cloud`).
+def remote_by_name(name: str) -> str | None:
+    """Where Ollama sends a model for its name alone (`x:cloud`, `x:8b-cloud`); None: nowhere.
 
     Newer versions pass such requests through, and then no answer says where it came from.
     """
     tag = name.rpartition("/")[2].partition(":")[2].strip().lower()
-    return tag == "cloud" or tag.endswith("-cloud")
+    return "its cloud" if tag == "cloud" or tag.endswith("-cloud") else None
 
 
 def capabilities_of(document: Mapping[str, Any]) -> frozenset[Capability] | None:

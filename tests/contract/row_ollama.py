@@ -22,8 +22,8 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
     from localai.providers.ollama import Ollama, target_of
 
-    config, _ = identity(home)
-    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.host}))
+    config, paths = identity(home)
+    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.host}), paths.cache_dir)
     # Ollama computes in a runner, which is a child of the server.
     yield Subject(provider, provider.resolve("smollm2:135m"), lambda: is_busy(server.pid))
 
@@ -31,8 +31,8 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
 def scripted(server: ScriptedServer, home: Path) -> Subject:
     from localai.providers.ollama import Ollama, target_of
 
-    config, _ = identity(home)
-    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.address}))
+    config, paths = identity(home)
+    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.address}), paths.cache_dir)
     model = ResolvedModel("ollama", "scripted:latest", Zone.DEVICE, "a scripted server")
     return Subject(provider, model)
 
