@@ -22,18 +22,23 @@ _CONNECT_TIMEOUT_S = 10.0
 
 
 class HttpRefused(Exception):
-    """An answer with a status of 400 and above; `document` is its JSON, or its text."""
+    """An answer with a status of 300 and above; `document` is its JSON, or its text.
 
-    def __init__(self, status: int, document: Any) -> None:
+    The names of `headers` are in lower case.
+    """
+
+    def __init__(self, status: int, document: Any, headers: Mapping[str, str]) -> None:
         super().__init__(f"HTTP {status}: {document}")
         self.status = status
         self.document = document
+        self.headers = headers
 
 
 class JsonServer:
     """A server at `target`. `permit` opens the guard's grant that connecting to it needs.
 
-    `hint` is what a user should do when nobody listens there.
+    `hint` is what a user should do when nobody listens there; `proxy` is what the connection is
+    tunnelled through.
     """
 
     def __init__(
@@ -43,12 +48,14 @@ class JsonServer:
         hint: str,
         headers: Mapping[str, str] | None = None,
         permit: Callable[[], AbstractContextManager[None]] = nullcontext,
+        proxy: Target | None = None,
     ) -> None:
         self.target = target
         self._who = who
         self._hint = hint
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._permit = permit
+        self._proxy = proxy
 
     def call(self, method: str, path: str, body: Any = None, timeout_s: float = 30.0) -> Any:
         """The JSON answer to a request. Raises HttpRefused, Unreachable."""
@@ -82,10 +89,16 @@ class JsonServer:
             asked.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        host, port = self.target.host, self.target.port
-        if self.target.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=_CONNECT_TIMEOUT_S)
-        return http.client.HTTPConnection(host, port, timeout=_CONNECT_TIMEOUT_S)
+        first = self._proxy or self.target
+        kind = (
+            http.client.HTTPSConnection
+            if self.target.scheme == "https"
+            else http.client.HTTPConnection
+        )
+        connection = kind(first.host, first.port, timeout=_CONNECT_TIMEOUT_S)
+        if self._proxy is not None:
+            connection.set_tunnel(self.target.host, self.target.port)
+        return connection
 
     def _unreachable(self, error: Exception, timeout_s: float | None) -> Unreachable:
         where = f"{self._who} at {self.target.address}"
@@ -109,11 +122,14 @@ class Asked:
         return bool(select.select([self._connection.sock], [], [], seconds)[0])
 
     def response(self) -> http.client.HTTPResponse:
-        """Wait for the head of the answer. Raises HttpRefused for a status of 400 and above."""
+        """Wait for the head of the answer. Raises HttpRefused for a status of 300 and above:
+        a redirect is not followed, it would carry a prompt and a key to where nobody said."""
         if self._response is None:
             self._response = self._connection.getresponse()
-        if self._response.status >= 400:
-            raise HttpRefused(self._response.status, _document_or_text(self._response.read()))
+        if self._response.status >= 300:
+            document = _document_or_text(self._response.read())
+            headers = {name.lower(): value for name, value in self._response.headers.items()}
+            raise HttpRefused(self._response.status, document, headers)
         return self._response
 
     def close(self) -> None:

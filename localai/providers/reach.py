@@ -29,11 +29,11 @@ class Reach:
     port: int
     zone: Zone
 
-    def grant(self) -> AbstractContextManager[None]:
+    def grant(self, purpose: Purpose = Purpose.INFERENCE) -> AbstractContextManager[None]:
         """The guard's permission to connect, for as long as it is held."""
         if self.zone is Zone.DEVICE:
             return contextlib.nullcontext()
-        return guard.grant(Purpose.INFERENCE, self.host, self.port, zone=self.zone)
+        return guard.grant(purpose, self.host, self.port, zone=self.zone)
 
 
 def reach(who: str, host: str, port: int, config: Config, *, cloud: str) -> Reach:

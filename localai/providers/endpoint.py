@@ -1,0 +1,204 @@
+"""A server of the user's own, named in the config: llama-server, vLLM, SGLang, Ray Serve, a proxy.
+
+Speaks Chat Completions over the standard library's HTTP, so that a one-shot to a server on this
+machine pays for no SDK. A server that speaks the Responses API (`api = "responses"`) is spoken to
+through the provider `openai` instead. How far away it is, the address decides, not the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from localai.engine.wire import EngineRefused, server_sent_events
+from localai.errors import LocalaiError, NotFound, Unreachable
+from localai.providers import keys
+from localai.providers.api_errors import failure
+from localai.providers.chat_wire import StreamClock, read_stream, request_body
+from localai.providers.consent import Destination
+from localai.providers.http import Asked, HttpRefused, JsonServer
+from localai.providers.retry import Busy, patiently
+from localai.providers.target import client_target
+from localai.types import ChatRequest, Event, Provider, Purpose, ResolvedModel, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config, Endpoint
+
+# Between two pieces of an answer, the first included: a cold server may load a model first.
+_LONGEST_SILENCE_S = 600.0
+
+
+class OwnServer:
+    """The provider of one `[endpoint.NAME]` that speaks Chat Completions."""
+
+    def __init__(self, endpoint: Endpoint, config: Config) -> None:
+        self.name = endpoint.name
+        self._endpoint = endpoint
+        self._config = config
+        self._to = _destination(endpoint)
+
+    @property
+    def zone(self) -> Zone | None:
+        """By the address; for a name the farthest that it is permitted to be."""
+        return self._to.bound(self._config)
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        """The host that the prompt goes to; None if it stays on this machine."""
+        return self._to.label(self._config)
+
+    def models(self) -> list[ResolvedModel]:
+        """What the server's `/models` lists. Raises PolicyRefused, Unreachable, ProviderRefused."""
+        server, zone = self._server(Purpose.PROBE)
+        try:
+            document = server.call("GET", "/models")
+        except HttpRefused as refused:
+            raise _final(self._failure(refused)) from refused
+        locality = self._to.locality(zone)
+        try:
+            return [
+                ResolvedModel(
+                    provider=self.name,
+                    id=entry["id"],
+                    zone=zone,
+                    evidence=locality.evidence,
+                    context_limit=self._endpoint.context or _context_limit(entry),
+                )
+                for entry in document["data"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise Unreachable(
+                f"{self._to.target.url}/models is not a list of models",
+                hint="for most servers the url of an endpoint ends with /v1",
+            ) from error
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`, which the server is asked for; no prompt is sent.
+
+        Raises NotFound, and what `models` raises.
+        """
+        known = {model.id: model for model in self.models()}
+        if name not in known:
+            raise NotFound(
+                f"{self._to.who} has no model {name!r}",
+                hint="it has: " + (", ".join(list(known)[:5]) or "none"),
+            )
+        return known[name]
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Answer. Raises PolicyRefused before anything is sent, ProviderRefused, NotFound,
+        ContextOverflow, Unreachable."""
+        server, zone = self._server(Purpose.INFERENCE)
+        body = _body(request)
+        clock = StreamClock()
+        with ExitStack() as connection:
+            # Leaving closes the connection, which is what makes the server stop computing.
+            asked = yield from patiently(lambda: self._send(server, body, connection))
+            try:
+                yield from read_stream(
+                    server_sent_events(asked.response()),
+                    self._to.locality(zone),
+                    clock,
+                    context_tokens=self._endpoint.context,
+                )
+            except EngineRefused as refused:
+                # The stream itself began with 200.
+                found = failure(self._to.who, 200, refused.error, {})
+                raise _final(found) from refused
+            except ValueError as error:
+                raise Unreachable(f"{self._to.who} sent what is not JSON: {error}") from error
+
+    def close(self) -> None:
+        """Nothing to release: a connection lives for one request."""
+
+    def _server(self, purpose: Purpose) -> tuple[JsonServer, Zone]:
+        """The server as it may be reached now, and the zone of its address."""
+        reached = self._to.reach(self._config)
+        server = JsonServer(
+            self._to.who,
+            self._to.target,
+            hint=f"start it, or correct [endpoint.{self.name}] in {self._config.file}",
+            headers=self._headers(),
+            permit=lambda: reached.grant(purpose),
+            proxy=self._to.proxy(self._config),
+        )
+        return server, reached.zone
+
+    def _send(self, server: JsonServer, body: dict[str, Any], connection: ExitStack) -> Asked:
+        """Send the question and wait for the head of its answer. Raises `Busy`, our own errors."""
+        connection.close()
+        try:
+            asked = connection.enter_context(
+                server.ask("POST", "/chat/completions", body, _LONGEST_SILENCE_S)
+            )
+            asked.response()
+            return asked
+        except HttpRefused as refused:
+            raise self._failure(refused) from refused
+
+    def _headers(self) -> Mapping[str, str]:
+        key = self._key()
+        authorization = {} if key is None else {"Authorization": f"Bearer {key.secret}"}
+        return {**authorization, **self._endpoint.headers}
+
+    def _key(self) -> keys.Key | None:
+        variable = self._endpoint.key_env
+        if variable is None and self.zone is Zone.DEVICE:
+            # Mostly there is none, and to ask the keyring would double a one-shot's start-up.
+            return None
+        return keys.get_key(self._to.consent, variable)
+
+    def _failure(self, refused: HttpRefused) -> LocalaiError | Busy:
+        if refused.status < 400:
+            return Unreachable(
+                f"{self._to.who} redirects to {refused.headers.get('location')}",
+                hint="put the final address into the config",
+            )
+        document = refused.document
+        error = document.get("error", document) if isinstance(document, dict) else document
+        if not isinstance(error, dict):
+            error = {"message": str(error)}
+        key_hint = keys.hint(self._to.consent, self._endpoint.key_env)
+        return failure(self._to.who, refused.status, error, refused.headers, key_hint=key_hint)
+
+
+def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
+    """The provider of `endpoint`. Raises InvalidInput for a URL that is none."""
+    if endpoint.api == "responses":
+        from localai.providers.openai import OpenAI
+
+        return OpenAI(
+            config,
+            _destination(endpoint),
+            name=endpoint.name,
+            key_variable=endpoint.key_env,
+            key_needed=False,
+            headers=endpoint.headers,
+        )
+    return OwnServer(endpoint, config)
+
+
+def _destination(endpoint: Endpoint) -> Destination:
+    target = client_target(endpoint.url, 80, f"the url of [endpoint.{endpoint.name}]")
+    return Destination(f"the endpoint {endpoint.name}", target, f"endpoint:{endpoint.name}")
+
+
+def _final(found: LocalaiError | Busy) -> LocalaiError:
+    return found.final if isinstance(found, Busy) else found
+
+
+def _body(request: ChatRequest) -> dict[str, Any]:
+    body = request_body(request)
+    if request.think is not None:
+        # vLLM, SGLang and llama-server hand these to the chat template.
+        body["chat_template_kwargs"] = {"enable_thinking": request.think != "off"}
+        if request.think in ("low", "medium", "high"):
+            body["reasoning_effort"] = request.think
+    return body
+
+
+def _context_limit(entry: dict[str, Any]) -> int | None:
+    """The context that a server says it serves a model with: vLLM and SGLang, or llama-server."""
+    meta = entry.get("meta")
+    limit = entry.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
+    return limit if isinstance(limit, int) else None

@@ -1,0 +1,111 @@
+"""Keys of providers: from the environment first, then from the system's keyring.
+
+A key is never printed, logged or put into an error. `keyring` is optional and slow to import, so
+it is asked only where the environment has no key.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from localai.errors import InvalidInput, LocalaiError, ProviderRefused
+
+_SERVICE = "localai"
+
+
+class KeyringUnavailable(LocalaiError):
+    """The system's keyring cannot be used here."""
+
+    exit_code = 2
+    kind = "keyring_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret and where it was found; its repr does not show it."""
+
+    secret: str = field(repr=False)
+    source: str
+
+
+def get_key(provider: str, variable: str | None) -> Key | None:
+    """The key of `provider`, from the environment variable `variable` or the system's keyring.
+
+    None if there is none. Raises InvalidInput, without showing it, for one that no HTTP header
+    can carry: a library would put it into its error text.
+    """
+    secret = os.environ.get(variable, "").strip() if variable else ""
+    if secret:
+        return _checked(Key(secret, f"the environment variable {variable}"))
+    secret = (_from_keyring(provider) or "").strip()
+    return _checked(Key(secret, "the system keyring")) if secret else None
+
+
+def require_key(provider: str, variable: str | None) -> Key:
+    """As `get_key`. Raises ProviderRefused, with the line that sets the key, if there is none."""
+    key = get_key(provider, variable)
+    if key is None:
+        raise ProviderRefused(
+            f"{provider} needs a key, and there is none", hint(provider, variable)
+        )
+    return key
+
+
+def hint(provider: str, variable: str | None) -> str:
+    """The line that gives `provider` a key."""
+    return f"export {variable}=…" if variable else f"keyring set {_SERVICE} {provider}"
+
+
+def set_key(provider: str, secret: str) -> None:
+    """Store a key in the system's keyring. Raises KeyringUnavailable, InvalidInput."""
+    import_error = "the package `keyring` is not installed"
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError as error:
+        raise KeyringUnavailable(import_error, hint="pip install 'localai[cloud]'") from error
+    key = _checked(Key(secret.strip(), "what was given"))
+    try:
+        keyring.set_password(_SERVICE, provider, key.secret)
+    except (KeyringError, RuntimeError) as error:
+        raise KeyringUnavailable(
+            f"the system has no keyring that can be used: {error}",
+            hint="put the key into the environment instead",
+        ) from error
+
+
+def delete_key(provider: str) -> bool:
+    """Remove a key from the system's keyring; False if there was none."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return False
+    try:
+        keyring.delete_password(_SERVICE, provider)
+    except (KeyringError, RuntimeError):
+        return False
+    return True
+
+
+def _from_keyring(provider: str) -> str | None:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return None
+    try:
+        return keyring.get_password(_SERVICE, provider)
+    except (KeyringError, RuntimeError):
+        # A machine without a keyring daemon has no key in it: that is no failure of its own.
+        return None
+
+
+def _checked(key: Key) -> Key:
+    if not key.secret or not key.secret.isascii() or not key.secret.isprintable():
+        raise InvalidInput(
+            f"the key in {key.source} is empty or has characters that no key has",
+            hint="copy it again, without line breaks and quotation marks around it",
+        )
+    return key

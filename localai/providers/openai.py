@@ -1,0 +1,328 @@
+"""OpenAI through its official SDK: the Responses API, with nothing stored on the other side.
+
+Also for a server of the user's own that speaks the Responses API (`api = "responses"`).
+The whole conversation goes with each question, and a prompt that is too long is an error
+(`truncation: disabled`), never cut.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from localai.errors import PolicyRefused, Unreachable
+from localai.providers import keys
+from localai.providers.api_errors import failure
+from localai.providers.consent import Destination
+from localai.providers.reach import Reach
+from localai.providers.retry import Busy, patiently
+from localai.providers.sdk import (
+    AnswerClock,
+    broken_off,
+    failure_of,
+    http_client,
+    no_such_model,
+    not_installed,
+    refuse_options,
+    split_system,
+)
+from localai.providers.target import client_target
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    FinishReason,
+    Locality,
+    Message,
+    Purpose,
+    ReasoningDelta,
+    ResolvedModel,
+    TextDelta,
+    TokenLogprobs,
+    Usage,
+    Zone,
+)
+
+if TYPE_CHECKING:
+    import openai
+
+    from localai.config import Config
+    from localai.paths import Paths
+
+_URL = "https://api.openai.com/v1"
+_KEY_VARIABLE = "OPENAI_API_KEY"
+_OPTIONS = frozenset({"temperature", "top_p", "max_tokens"})
+_EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
+_INCOMPLETE: Mapping[str, FinishReason] = {
+    "max_output_tokens": "length",
+    "content_filter": "refusal",
+}
+
+
+class OpenAI:
+    """The provider `openai`, or another server that speaks its Responses API."""
+
+    def __init__(
+        self,
+        config: Config,
+        destination: Destination,
+        *,
+        key: Callable[[], str],
+        key_hint: str,
+        name: str = "openai",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`key` is asked for the key when a client is opened; `key_hint` says how to set one."""
+        self.name = name
+        self._config = config
+        self._to = destination
+        self._key = key
+        self._key_hint = key_hint
+        self._headers = headers
+        self._opened: openai.OpenAI | None = None
+
+    @property
+    def zone(self) -> Zone | None:
+        """CLOUD for OpenAI; by the address for a server of the user's own."""
+        return self._to.bound(self._config)
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        """The host that the prompt goes to; None if it stays on this machine."""
+        return self._to.label(self._config)
+
+    def models(self) -> list[ResolvedModel]:
+        """Every model that the account may use.
+
+        Asks the server: raises PolicyRefused without consent, ProviderRefused without a key.
+        """
+        client = self._client()
+        try:
+            with self._to.reach(self._config).grant(Purpose.PROBE):
+                return [self._model(model.id) for model in client.models.list()]
+        except self._errors() as error:
+            raise broken_off(error, self._to.host, self._key_hint) from error
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`, which the server is asked for; no prompt is sent.
+
+        Raises NotFound, and what `models` raises.
+        """
+        known = {model.id: model for model in self.models()}
+        if name in known:
+            return known[name]
+        raise no_such_model(self.name, name, known)
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for key, quota,
+        content and options it does not take, ContextOverflow, Unreachable."""
+        reached = self._to.reach(self._config)
+        body = request_body(request, self.name)
+        clock = AnswerClock()
+        events = yield from patiently(lambda: self._send(body, reached))
+        try:
+            locality = self._to.locality(reached.zone)
+            yield from read_events(events, locality, clock, self._to.host)
+        except self._errors() as error:
+            raise broken_off(error, self._to.host, self._key_hint) from error
+        finally:
+            # Closing the connection is what makes the server stop computing.
+            events.close()
+
+    def close(self) -> None:
+        """Release the SDK's client."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _send(self, body: dict[str, Any], reached: Reach) -> openai.Stream[Any]:
+        client = self._client()
+        try:
+            with reached.grant():
+                events: openai.Stream[Any] = client.responses.create(**body)
+                return events
+        except self._errors() as error:
+            raise failure_of(error, self._to.host, self._key_hint) from error
+
+    def _client(self) -> openai.OpenAI:
+        self._to.require_consent(self._config)
+        if self._opened is not None:
+            return self._opened
+        try:
+            import openai
+        except ImportError as error:
+            raise not_installed("openai") from error
+        # Its address and key are always given: OPENAI_BASE_URL must not redirect a prompt.
+        self._opened = openai.OpenAI(
+            base_url=self._to.target.url,
+            api_key=self._key(),
+            default_headers=self._headers,
+            max_retries=0,
+            http_client=http_client(self._to.proxy(self._config)),
+        )
+        return self._opened
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import httpx2
+        import openai
+
+        return (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
+
+    def _model(self, identifier: str) -> ResolvedModel:
+        return ResolvedModel(
+            provider=self.name,
+            id=identifier,
+            zone=self.zone,
+            evidence=f"{self._to.host} computes it",
+        )
+
+
+def create(config: Config, paths: Paths) -> OpenAI:
+    """The provider, as the table of `localai.providers` wants it.
+
+    Raises PolicyRefused if OPENAI_BASE_URL names a server that is not OpenAI's.
+    """
+    return OpenAI(
+        config,
+        Destination("openai", client_target(_official_url(), 443), "openai"),
+        key=lambda: keys.require_key("openai", _KEY_VARIABLE).secret,
+        key_hint=keys.hint("openai", _KEY_VARIABLE),
+    )
+
+
+def _official_url() -> str:
+    given = os.environ.get("OPENAI_BASE_URL", "").strip()
+    if not given:
+        return _URL
+    parts = urlsplit(given)
+    host = parts.hostname or ""
+    # Regional addresses, such as eu.api.openai.com, are OpenAI's as well.
+    if parts.scheme == "https" and (host == "api.openai.com" or host.endswith(".api.openai.com")):
+        return given.rstrip("/")
+    # Neither place would be what this user expects, so a prompt goes to neither.
+    raise PolicyRefused(
+        f"OPENAI_BASE_URL names {host or given}, and `openai` is api.openai.com only",
+        hint="unset OPENAI_BASE_URL, or make that server an [endpoint.NAME] of the config",
+    )
+
+
+def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
+    """The arguments of `responses.create`; what is not set is not sent.
+
+    Raises ProviderRefused for an option that the Responses API does not have.
+    """
+    options = request.options
+    refuse_options(who, options, _OPTIONS)
+    instructions, messages = split_system(request.messages)
+    body: dict[str, Any] = {
+        "model": request.model.id,
+        "input": [_input_item(message) for message in messages],
+        "store": False,
+        "truncation": "disabled",
+        "stream": True,
+    }
+    chosen = {
+        "instructions": instructions or None,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_output_tokens": options.max_tokens,
+    }
+    body |= {name: value for name, value in chosen.items() if value is not None}
+    if request.think is not None:
+        body["reasoning"] = {"effort": _EFFORT[request.think]}
+        if request.think != "off":
+            body["reasoning"]["summary"] = "auto"
+    if request.schema is not None:
+        schema = {"type": "json_schema", "name": "answer", "schema": dict(request.schema)}
+        body["text"] = {"format": {**schema, "strict": True}}
+    if request.logprobs is not None:
+        body["include"] = ["message.output_text.logprobs"]
+        body["top_logprobs"] = request.logprobs
+    if options.extra:
+        body["extra_body"] = dict(options.extra)
+    return body
+
+
+def _input_item(message: Message) -> dict[str, Any]:
+    content: str | list[dict[str, Any]] = message.text
+    if message.images:
+        pictures = [
+            {
+                "type": "input_image",
+                "detail": "auto",
+                "image_url": f"data:{image.media_type};base64,"
+                + base64.b64encode(image.data).decode(),
+            }
+            for image in message.images
+        ]
+        content = [*pictures, {"type": "input_text", "text": message.text}]
+    return {"type": "message", "role": message.role, "content": content}
+
+
+def read_events(
+    events: Iterable[Any], locality: Locality, clock: AnswerClock, who: str
+) -> Iterator[Event]:
+    """Our events for those of a Responses stream.
+
+    Raises Unreachable if it ends without saying so, and what a failure in mid-stream means.
+    """
+    refused = False
+    for event in events:
+        match event.type:
+            case "response.output_text.delta":
+                clock.token()
+                yield TextDelta(event.delta)
+                yield from _logprobs(event)
+            case "response.refusal.delta":
+                refused = True
+                clock.token()
+                yield TextDelta(event.delta)
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                clock.thought()
+                yield ReasoningDelta(event.delta)
+            case "response.reasoning_summary_part.added" if event.summary_index:
+                yield ReasoningDelta("\n\n")
+            case "response.completed" | "response.incomplete":
+                usage = _usage(event.response.usage)
+                finish = "refusal" if refused else _finish(event.response)
+                yield Done(finish, usage, clock.finish(usage), locality)
+                return
+            case "response.failed":
+                raise _failed(who, event.response.error)
+            case "error":
+                raise _failed(who, event)
+    raise Unreachable(f"the answer broke off: {who} closed the connection")
+
+
+def _failed(who: str, error: Any) -> Exception:
+    found = failure(who, 200, {"code": error.code, "message": error.message}, {})
+    return found.final if isinstance(found, Busy) else found
+
+
+def _finish(response: Any) -> FinishReason:
+    details = response.incomplete_details
+    return "stop" if details is None else _INCOMPLETE.get(details.reason, "stop")
+
+
+def _logprobs(event: Any) -> Iterator[TokenLogprobs]:
+    for token in event.logprobs or ():
+        others = token.top_logprobs or ()
+        yield TokenLogprobs(
+            token.token, token.logprob, tuple((o.token or "", o.logprob or 0.0) for o in others)
+        )
+
+
+def _usage(raw: Any) -> Usage:
+    if raw is None:
+        return Usage()
+    # The SDK does not validate: compatible servers leave the details out.
+    into, out = raw.input_tokens_details, raw.output_tokens_details
+    return Usage(
+        input_tokens=raw.input_tokens,
+        output_tokens=raw.output_tokens,
+        cached_tokens=None if into is None else into.cached_tokens,
+        reasoning_tokens=None if out is None else out.reasoning_tokens,
+        cache_write_tokens=None if into is None else into.cache_write_tokens,
+    )

@@ -1,0 +1,94 @@
+"""Waiting when a provider asks for it: rate limits and overload, bounded and visible.
+
+Owns how long and how often; which failures deserve it is said by whoever raises `Busy`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import TypeVar
+
+from localai.errors import LocalaiError
+from localai.types import Event, Loading
+
+ATTEMPTS = 4
+# All pauses of one question together; whoever is told to wait longer is told so instead.
+LONGEST_WAIT_S = 120.0
+_FIRST_PAUSE_S = 1.0
+
+Result = TypeVar("Result")
+
+
+class Busy(Exception):
+    """A provider says: not now. `final` is the error if waiting does not help."""
+
+    def __init__(self, reason: str, final: LocalaiError, retry_after_s: float | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.final = final
+        self.retry_after_s = retry_after_s
+
+
+def patiently(
+    attempt: Callable[[], Result], sleep: Callable[[float], None] = time.sleep
+) -> Generator[Event, None, Result]:
+    """Yield a countdown while the provider is busy; return what `attempt` returns.
+
+    Raises `Busy.final` after four attempts, or at once when the wait would exceed two minutes.
+    """
+    waited_s = 0.0
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except Busy as busy:
+            pause_s = busy.retry_after_s
+            if pause_s is None:
+                pause_s = _FIRST_PAUSE_S * 2 ** (number - 1)
+            if number == ATTEMPTS or waited_s + pause_s > LONGEST_WAIT_S:
+                if busy.final.hint is None and pause_s > LONGEST_WAIT_S - waited_s:
+                    busy.final.hint = f"try again in {pause_s:,.0f} s"
+                raise busy.final from busy
+            reason = busy.reason
+        yield from _countdown(reason, pause_s, sleep)
+        waited_s += pause_s
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _countdown(
+    reason: str, pause_s: float, sleep: Callable[[float], None]
+) -> Generator[Event, None, None]:
+    left_s = pause_s
+    while left_s > 0:
+        yield Loading(f"{reason}: retrying in {math.ceil(left_s)} s", 1 - left_s / pause_s)
+        step_s = min(1.0, left_s)
+        sleep(step_s)
+        left_s -= step_s
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long the headers of a refusal ask to wait, in seconds; None if they do not say.
+
+    Knows `retry-after-ms`, and `retry-after` as seconds or as an HTTP date. `headers` looks names
+    up without regard to case, as the messages of `http.client` and httpx do.
+    """
+    for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            value = float(headers.get(name) or "") * seconds
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            return max(0.0, value)
+    return _until_date(headers.get("retry-after"))
+
+
+def _until_date(text: str | None) -> float | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,152 @@
+"""What the providers over official SDKs share: their HTTP client, their errors, their clock.
+
+The SDKs are slow to import, so they are imported in functions of their provider only. Both speak
+through httpx2, which is given to them ready-made: no proxies, no redirects, no settings from the
+environment but the certificates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from localai.errors import (
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+    find_localai_error,
+)
+from localai.providers.api_errors import failure
+from localai.providers.chat_wire import StreamClock
+from localai.providers.retry import Busy
+from localai.providers.target import Target
+from localai.types import Message, Options, Timings, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+
+_CONNECT_TIMEOUT_S = 10.0
+# A model that reasons before it answers may be silent for minutes.
+_READ_TIMEOUT_S = 600.0
+_OPTIONS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "max_tokens",
+    "stop",
+)
+
+
+def not_installed(package: str) -> InvalidInput:
+    """The error for a provider whose SDK is not there."""
+    return InvalidInput(
+        f"the package {package!r} is not installed", hint="pip install 'localai[cloud]'"
+    )
+
+
+def no_such_model(provider: str, name: str, known: Iterable[str]) -> NotFound:
+    """The error for a model that `provider` does not have, with near names."""
+    near = get_close_matches(name, known, n=3)
+    return NotFound(
+        f"{provider} has no model {name!r}",
+        hint=f"did you mean {' or '.join(near)}?" if near else "localai list",
+    )
+
+
+def split_system(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
+    """The text of the system messages that come first, and the rest: both APIs take it apart."""
+    count = next((i for i, message in enumerate(messages) if message.role != "system"), 0)
+    return "\n\n".join(message.text for message in messages[:count]), messages[count:]
+
+
+def http_client(proxy: Target | None) -> httpx2.Client:
+    """The client that an SDK shall use.
+
+    A connection is used for one request: so each is judged by the guard and entered in the
+    ledger, and none is reused at the moment in which the server closes it.
+    """
+    import httpx2
+
+    return httpx2.Client(
+        trust_env=False,
+        proxy=None if proxy is None else proxy.url,
+        # SSL_CERT_FILE is honoured: a company's own authority stands there.
+        verify=httpx2.create_ssl_context(),
+        follow_redirects=False,
+        timeout=httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
+        limits=httpx2.Limits(max_keepalive_connections=0),
+    )
+
+
+def failure_of(error: Exception, who: str, key_hint: str | None) -> LocalaiError | Busy:
+    """Our error for one of an SDK's; `who` is how the message calls the server."""
+    ours = find_localai_error(error)
+    if ours is not None:
+        return ours
+    body = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    status = getattr(error, "status_code", None)
+    if status is None and inner is None:
+        cause = error.__cause__ or error
+        return Unreachable(f"{who} does not answer: {cause or type(cause).__name__}")
+    if not isinstance(inner, Mapping):
+        inner = {"message": str(inner or getattr(error, "message", error))[:500]}
+    response = getattr(error, "response", None)
+    headers = {} if response is None else response.headers
+    # An error event in mid-stream has no status of its own, or the 200 that the stream began with.
+    return failure(who, status or 200, inner, headers, key_hint=key_hint)
+
+
+def broken_off(error: Exception, who: str, key_hint: str | None) -> LocalaiError:
+    """As `failure_of`, for an answer that had begun: it is too late to try again."""
+    found = failure_of(error, who, key_hint)
+    return found.final if isinstance(found, Busy) else found
+
+
+def refuse_options(who: str, options: Options, takes: frozenset[str]) -> None:
+    """Raise ProviderRefused for an option that was set and that the API of `who` does not have.
+
+    Leaving it out without a word would give answers that the user did not ask for.
+    """
+    for name in _OPTIONS:
+        if name not in takes and getattr(options, name) not in (None, ()):
+            raise ProviderRefused(
+                f"{who} does not take the option {name}", hint=f"leave out: -o {name}"
+            )
+
+
+class AnswerClock(StreamClock):
+    """Times an answer that may be preceded by reasoning which is not streamed, or summarised.
+
+    Decode speed is that of the text alone: its tokens over the time in which it came.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thought_first: float | None = None
+
+    def thought(self) -> None:
+        """Some reasoning has arrived."""
+        if self._thought_first is None:
+            self._thought_first = time.perf_counter()
+
+    def finish(self, usage: Usage) -> Timings:
+        """The timings, now that the answer has ended."""
+        output, reasoning = usage.output_tokens, usage.reasoning_tokens
+        if reasoning is None and self._thought_first is not None:
+            output = None
+        visible = None if output is None else output - (reasoning or 0)
+        timings = self.timings(Usage(output_tokens=visible), None, None)
+        if self._thought_first is None:
+            return timings
+        return replace(timings, time_to_first_token_s=self._thought_first - self.started)
