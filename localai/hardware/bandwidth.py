@@ -23,8 +23,8 @@ from localai.errors import InvalidInput
 from localai.hardware.facts import Fact
 
 _PIECE_BYTES: Final = 4 << 20
-_WINDOW_S: Final = 0.06
-_WINDOWS: Final = 3
+_WINDOW_S: Final = 0.012
+_WINDOWS: Final = 10
 # Both buffers of all threads together: beyond any cache, but not so much that it is felt.
 _LEAST_BYTES: Final = 256 << 20
 _MOST_BYTES: Final = 2 << 30
@@ -147,27 +147,30 @@ def _copy(area: _Area, offset: int) -> int:
 
 def _rate(routine: _Routine, areas: list[_Area]) -> float:
     """Bytes per second with a thread for each of `areas`: the best window counts, as in STREAM,
-    because whatever else runs can only take away."""
-    return max(_one_window(routine, areas) for _ in range(_WINDOWS))
+    because whatever else runs can only take away.
 
-
-def _one_window(routine: _Routine, areas: list[_Area]) -> float:
+    The threads live through all windows: the scheduler needs a while to spread new ones.
+    """
     start = threading.Barrier(len(areas))
-    rates: list[float] = []
+    rates: list[list[float]] = []
 
     def work(area: _Area) -> None:
+        own: list[float] = []
+        rates.append(own)
         pieces = area.size_bytes // _PIECE_BYTES
-        start.wait()
-        begin = now = time.perf_counter()
-        done = turn = 0
-        while now - begin < _WINDOW_S:
-            done += routine(area, turn % pieces * _PIECE_BYTES)
-            turn += 1
-            now = time.perf_counter()
-        rates.append(done / (now - begin))
+        turn = 0
+        for _ in range(_WINDOWS):
+            start.wait()
+            begin = now = time.perf_counter()
+            done = 0
+            while now - begin < _WINDOW_S:
+                done += routine(area, turn % pieces * _PIECE_BYTES)
+                turn += 1
+                now = time.perf_counter()
+            own.append(done / (now - begin))
 
     _in_threads([partial(work, area) for area in areas])
-    return sum(rates)
+    return max(sum(window) for window in zip(*rates, strict=True))
 
 
 def _in_threads(tasks: list[Callable[[], None]]) -> None:

@@ -44,10 +44,13 @@ _ARM_SETS: Final = {
 # Arm cores say who made them and a number: MIDR_EL1 as in Linux's arch/arm64/include/asm/cputype.h
 _ARM_PARTS: Final = {
     ("0x41", "0xd03"): "Cortex-A53",
+    ("0x41", "0xd05"): "Cortex-A55",
     ("0x41", "0xd08"): "Cortex-A72",
     ("0x41", "0xd0b"): "Cortex-A76",
     ("0x41", "0xd0c"): "Neoverse N1",
     ("0x41", "0xd40"): "Neoverse V1",
+    ("0x41", "0xd41"): "Cortex-A78",
+    ("0x41", "0xd42"): "Cortex-A78AE",
     ("0x41", "0xd49"): "Neoverse N2",
     ("0x41", "0xd4f"): "Neoverse V2",
     ("0x41", "0xd85"): "Cortex-X925",

@@ -73,7 +73,7 @@ def _gpu(root: Path, device: Path, vendor: str, driver: str | None, usable: tupl
 
 def _unified(device: Path, vendor: str, vram: int | None, gtt: int | None) -> Fact[bool]:
     if vendor == "Intel":
-        on_board = "0000:00:02.0" in str(device.resolve())
+        on_board = "PCI_SLOT_NAME=0000:00:02.0\n" in (read_text(device / "uevent") or "")
         return Fact(on_board, "the PCI address of Intel's on-board graphics", "inferred")
     # The kernel names the maker of a card's memory chips; of an APU's it says "unknown" or nothing.
     maker = (read_text(device / "mem_info_vram_vendor") or "").strip()

@@ -95,8 +95,8 @@ class Gpu:
     `memory_total_bytes` is its own memory; of a `unified` one (Apple, an APU, GB10) it is what
     the system lets it have of main memory, or its small carve-out. `shared_memory_bytes` is
     main memory that it can address besides (AMD's GTT); the two are never one sum of free
-    memory. `memory_bandwidth` is in bytes per second. `usable_by` names the interfaces that this user can open ("CUDA 13.0", "ROCm",
-    "Vulkan", "Metal").
+    memory. `memory_bandwidth` is in bytes per second. `usable_by` names the interfaces that
+    this user can open ("CUDA 13.0", "ROCm", "Vulkan", "Metal").
     """
 
     name: Fact[str]
