@@ -57,6 +57,9 @@ _HINTS = (
 )
 _TRACKER = b"from multiprocessing.resource_tracker import main"
 
+# The two whose names /etc/hosts knows; of 127.0.0.2 libc would ask the resolver.
+_NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1")})
+
 _lock = threading.Lock()
 _installed = False
 _open: tuple[Grant, ...] = ()
@@ -186,7 +189,7 @@ def _judge_reverse_lookup(host: Any) -> None:
     address = literal_address(name)
     if address is None:
         _judge_name(name)
-    elif zone_of_address(address) is not Zone.DEVICE and _covering(address, None) is None:
+    elif address not in _NAMED_IN_HOSTS and _covering(address, None) is None:
         _refuse(f"look up the name of {name}", name, zone_of_address(address))
 
 
@@ -212,7 +215,9 @@ def _judge_destination(sock: socket.socket, address: Any) -> None:
         _refuse(f"connect to {host} port {port}", host, None)
     zone = zone_of_address(packed)
     if zone is not Zone.DEVICE:
-        _judge_departure(packed, host, port, zone)
+        # 3325256713 is an address as well; say it as people do.
+        shown = host if ":" in host else socket.inet_ntoa(packed)
+        _judge_departure(packed, shown, port, zone)
 
 
 def _judge_departure(packed: bytes, host: str, port: int, zone: Zone) -> None:

@@ -1,0 +1,227 @@
+"""What a grant permits, what it does not, and that it ends. Peers are those of the lab."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from localai.errors import PolicyRefused
+from localai.types import EgressRecord, Purpose, Zone
+from tests.privacy import lab
+from tests.privacy.child import in_child
+
+pytestmark = lab.needs_lab
+
+
+def _install() -> Any:
+    from localai.privacy import guard
+
+    guard.install()
+    return guard
+
+
+def _reach(host: str, port: int) -> None:
+    socket.create_connection((host, port), timeout=5).close()
+
+
+@in_child(prepare=lab.enter)
+def test_a_granted_host_can_be_reached_and_another_cannot_and_it_ends() -> None:
+    cloud, other = lab.listen(lab.CLOUD), lab.listen(lab.OTHER_CLOUD)
+    guard = _install()
+    with guard.grant(Purpose.INFERENCE, "Cloud.Example", zone=Zone.CLOUD):
+        _reach("cloud.example", cloud)
+        _reach("CLOUD.example", cloud)
+        with pytest.raises(PolicyRefused, match=r"look up other\.example"):
+            _reach("other.example", other)
+        with pytest.raises(PolicyRefused, match=rf"connect to {lab.OTHER_CLOUD} port {other}"):
+            _reach(lab.OTHER_CLOUD, other)
+    with pytest.raises(PolicyRefused, match=r"look up cloud\.example"):
+        _reach("cloud.example", cloud)
+    with pytest.raises(PolicyRefused, match=f"connect to {lab.CLOUD}"):  # learned, and forgotten
+        _reach(lab.CLOUD, cloud)
+
+
+@in_child(prepare=lab.enter)
+def test_an_address_is_not_covered_before_the_granted_name_was_resolved_to_it() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    with guard.grant(Purpose.DOWNLOAD, "cloud.example", zone=Zone.CLOUD):
+        with pytest.raises(PolicyRefused):
+            _reach(lab.CLOUD, cloud)
+        socket.getaddrinfo("cloud.example", cloud)
+        _reach(lab.CLOUD, cloud)
+
+
+@in_child(prepare=lab.enter)
+def test_a_granted_address_and_port_is_only_that() -> None:
+    first, second = lab.listen(lab.CLOUD), lab.listen(lab.CLOUD)
+    guard = _install()
+    with guard.grant(Purpose.INFERENCE, lab.CLOUD, first, zone=Zone.CLOUD):
+        _reach(lab.CLOUD, first)
+        with pytest.raises(PolicyRefused, match=f"port {second}"):
+            _reach(lab.CLOUD, second)
+
+
+@in_child(prepare=lab.enter)
+def test_a_name_given_to_connect_is_resolved_under_the_grant() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    with guard.grant(Purpose.INFERENCE, "cloud.example", zone=Zone.CLOUD), socket.socket() as sock:
+        sock.connect(("cloud.example", cloud))
+        assert sock.getpeername() == (lab.CLOUD, cloud)
+
+
+@in_child(prepare=lab.enter)
+def test_a_star_covers_the_names_below_and_not_the_name_itself() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    with guard.grant(Purpose.DOWNLOAD, "*.files.example", zone=Zone.CLOUD):
+        _reach("cdn.files.example", cloud)
+        for name in ("files.example", "evilfiles.example", "cdn.files.example.evil"):
+            with pytest.raises(PolicyRefused):
+                socket.getaddrinfo(name, 443)
+    assert lab.queries == []
+
+
+@in_child(prepare=lab.enter)
+def test_hosts_of_the_local_network_are_those_that_the_config_names() -> None:
+    lan, tailnet = lab.listen(lab.LAN), lab.listen(lab.CGNAT)
+    guard = _install()
+    with pytest.raises(PolicyRefused, match="lan") as refused:
+        _reach(lab.LAN, lan)
+    assert refused.value.hint == f"localai config set network.lan {lab.LAN}"
+    guard.allow_lan(["box.lan", lab.CGNAT])
+    _reach("box.lan", lan)
+    _reach(lab.CGNAT, tailnet)
+    guard.allow_lan([])
+    with pytest.raises(PolicyRefused):
+        _reach("box.lan", lan)
+
+
+@in_child(prepare=lab.enter)
+def test_a_host_called_local_whose_address_is_not_stays_refused() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    guard.allow_lan(["deceiver.lan"])
+    with pytest.raises(PolicyRefused, match=r"which deceiver\.lan resolves to \(cloud\)"):
+        _reach("deceiver.lan", cloud)
+
+
+@in_child(prepare=lab.enter)
+def test_every_connection_off_the_machine_is_reported_before_it_is_made() -> None:
+    cloud, lan, here = lab.listen(lab.CLOUD), lab.listen(lab.LAN), lab.listen("127.0.0.1")
+    guard = _install()
+    ledger: list[EgressRecord] = []
+    seen: list[EgressRecord] = []
+    guard.record_egress("pull", ledger.append)
+    guard.allow_lan(["box.lan"])
+    _reach("127.0.0.1", here)
+    _reach("box.lan", lan)
+    with guard.grant(Purpose.DOWNLOAD, "cloud.example", zone=Zone.CLOUD, on_connect=seen.append):
+        _reach("cloud.example", cloud)
+        sock = socket.socket(socket.AF_INET6)
+        sock.connect_ex((f"::ffff:{lab.CLOUD}", cloud))
+    with pytest.raises(PolicyRefused):
+        _reach("cloud.example", cloud)
+    told = [(each.command, each.purpose, each.host, each.address, each.port) for each in ledger]
+    assert told == [
+        ("pull", Purpose.INFERENCE, "box.lan", lab.LAN, lan),
+        ("pull", Purpose.DOWNLOAD, "cloud.example", lab.CLOUD, cloud),
+        ("pull", Purpose.DOWNLOAD, "cloud.example", f"::ffff:{lab.CLOUD}", cloud),
+    ]
+    assert seen == ledger[1:]
+    assert all(each.at > 1_700_000_000 for each in ledger)
+
+
+@in_child(prepare=lab.enter)
+def test_what_cannot_be_entered_in_the_ledger_does_not_happen() -> None:
+    port = _unaccepted(lab.CLOUD)
+    guard = _install()
+
+    def disk_is_full(record: EgressRecord) -> None:
+        raise OSError(28, "No space left on device")
+
+    guard.record_egress("chat", disk_is_full)
+    with guard.grant(Purpose.INFERENCE, lab.CLOUD, zone=Zone.CLOUD):
+        with pytest.raises(OSError, match="No space left"):
+            _reach(lab.CLOUD, port[1])
+    with pytest.raises(BlockingIOError):
+        port[0].accept()
+
+
+@in_child(prepare=lab.enter)
+def test_a_ledger_that_would_itself_connect_is_refused_and_not_called_again() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    calls: list[EgressRecord] = []
+
+    def connects(record: EgressRecord) -> None:
+        calls.append(record)
+        _reach(lab.CLOUD, cloud)
+
+    guard.record_egress("chat", connects)
+    with (
+        guard.grant(Purpose.INFERENCE, lab.CLOUD, zone=Zone.CLOUD),
+        pytest.raises(PolicyRefused, match="while a connection is entered in the ledger"),
+    ):
+        _reach(lab.CLOUD, cloud)
+    assert len(calls) == 1
+
+
+@in_child(prepare=lab.enter)
+def test_a_grant_holds_in_all_threads_and_event_loops() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    ledger: list[EgressRecord] = []
+    guard.record_egress("bench", ledger.append)
+
+    async def open_one() -> None:
+        _, writer = await asyncio.open_connection("cloud.example", cloud)
+        writer.close()
+
+    with guard.grant(Purpose.INFERENCE, "cloud.example", zone=Zone.CLOUD):
+        asyncio.run(open_one())
+        threads = [
+            threading.Thread(target=_reach, args=("cloud.example", cloud)) for _ in range(16)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(ledger) == 17
+
+
+@in_child(prepare=lab.enter)
+def test_many_threads_open_and_close_grants_without_losing_one() -> None:
+    guard = _install()
+    failures: list[BaseException] = []
+
+    def open_and_close(number: int) -> None:
+        try:
+            for _ in range(200):
+                with guard.grant(Purpose.PROBE, f"host{number}.example", zone=Zone.CLOUD):
+                    with pytest.raises(socket.gaierror):
+                        socket.getaddrinfo(f"host{number}.example", 80, flags=socket.AI_NUMERICHOST)
+        except BaseException as error:  # noqa: BLE001  carried to the thread that can fail
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_and_close, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+    with pytest.raises(PolicyRefused):
+        socket.getaddrinfo("host0.example", 80)
+
+
+def _unaccepted(address: str) -> tuple[socket.socket, int]:
+    server = socket.create_server((address, 0))
+    server.setblocking(False)
+    return server, server.getsockname()[1]
