@@ -15,7 +15,7 @@ from typing import TextIO
 
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 _WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
-_ERASE_BELOW = "\x1b[J"
+_UP, _ERASE_ROW, _ERASE_BELOW = "\x1b[A", "\x1b[K", "\x1b[J"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,12 @@ class LiveRegion:
         up = len(rows) - 1
         if columns < self._drawn_columns and _terminal_reflows():
             up = sum(max(1, -(-row.cells // columns)) for row in rows) - 1
-        return (f"\x1b[{up}A" if up else "") + "\r" + _ERASE_BELOW
+        if not up:
+            return "\r" + _ERASE_ROW
+        # Erased from the second row on, and then the first: tmux takes an erasure that begins in
+        # the screen's top left corner for a cleared screen and copies it into the history.
+        to_second = f"\x1b[{up - 1}A" if up > 1 else ""
+        return to_second + "\r" + _ERASE_BELOW + _UP + _ERASE_ROW
 
 
 def _terminal_reflows() -> bool:

@@ -93,7 +93,9 @@ class Layout:
         """The blank line between two leaves; within a quote it keeps its marks."""
         from rich.text import Text
 
-        return Text(source_line.rstrip(), "dim")
+        line = Text(source_line.rstrip())
+        line.stylize("dim")
+        return line
 
     def inline(self, content: str) -> Text:
         """`content`, a piece of markdown without blocks, as text with styles; it may hold
@@ -153,10 +155,12 @@ class Layout:
     def _prefixed(self, prefix: str, line: Text) -> Text:
         from rich.text import Text
 
-        joined = Text(prefix, style="dim" if self._dim else "")
+        joined = Text(prefix)
         joined.highlight_regex("[>]", "dim")
         joined.append_text(line)
         joined.rstrip()
+        if self._dim:
+            joined.stylize("dim")
         return joined
 
 
