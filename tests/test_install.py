@@ -1,0 +1,338 @@
+"""The installer, run for real: into an empty home, twice, offline, cut, interrupted, removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from localai.models.starter import STARTER
+from tests.support.processes import bare_environment
+
+REPOSITORY = Path(__file__).parents[1]
+SCRIPT = REPOSITORY / "install.sh"
+SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+# Whatever lets this machine reach its package index.
+NETWORK_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A user's home, and a prefix to install into."""
+
+    home: Path
+    prefix: Path
+
+    @property
+    def program(self) -> Path:
+        return self.prefix / "bin/localai"
+
+    def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
+        user = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        user |= {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
+        own = bare_environment(self.home) | {"PYTHON": sys.executable}
+        return {**own, **user, **(changes or {})}
+
+    def install(
+        self,
+        *options: str,
+        script: Path = SCRIPT,
+        env: Mapping[str, str] | None = None,
+        within: tuple[str, ...] = (),
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*within, script, "--prefix", self.prefix, *options],
+            env=self.environment(env),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.program, *arguments],
+            env=self.environment(),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def environments(self) -> list[str]:
+        return sorted(path.name for path in (self.prefix / "venv").iterdir() if path.is_dir())
+
+
+def make_place(folder: Path) -> Place:
+    home = folder / "home"
+    home.mkdir(parents=True)
+    return Place(home, folder / "a prefix")
+
+
+def files_below(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if ".rustup" not in path.parts}
+
+
+def changed_source(folder: Path) -> Path:
+    """A copy of the source that is another version; its install.sh."""
+    folder.mkdir()
+    for name in ("localai", "LICENSE", "README.md", "pyproject.toml", "requirements.lock"):
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    shutil.copy(SCRIPT, folder)
+    (folder / "localai/__main__.py").open("a").write("\n# changed\n")
+    return folder / "install.sh"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return make_place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A place that `./install.sh` was run in, with what it printed checked by the first test."""
+    place = make_place(tmp_path_factory.mktemp("installed"))
+    done = place.install()
+    assert done.returncode == 0, done.stdout + done.stderr
+    (place.home / "output").write_text(done.stdout)
+    yield place
+    if place.program.exists():  # a test failed before the uninstallation
+        place.run("stop", "--all")
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every pinned package, as somebody without a network would be given it."""
+    folder = tmp_path_factory.mktemp("wheels")
+    lock = REPOSITORY / "requirements.lock"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
+    subprocess.run([*command, "--requirement", lock, "--dest", folder], check=True, timeout=240)
+    return folder
+
+
+def no_network() -> tuple[str, ...]:
+    command = ("unshare", "--map-root-user", "--net")
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no network namespace")
+    return command
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_cut_script_does_nothing(shell: str, tmp_path: Path) -> None:
+    script = SCRIPT.read_bytes()
+    last_line = script.rstrip(b"\n").rfind(b"\n") + 1
+    cuts = [at + 1 for at, byte in enumerate(script[:last_line]) if byte == ord("\n")]
+    # A shell is started for each: one of them sees every cut.
+    cuts = cuts if shell == "dash" else cuts[:: len(cuts) // 20]
+    cuts += range(last_line, len(script.rstrip(b"\n")))
+    command = [shutil.which(shell) or shell, *(["sh"] if shell == "busybox" else [])]
+    home = tmp_path / "home"
+    home.mkdir()
+    for cut in cuts:
+        done = subprocess.run(
+            command,
+            input=script[:cut],
+            env={"HOME": str(home), "PATH": str(home)},
+            cwd=home,
+            capture_output=True,
+            check=False,
+        )
+        assert done.stdout == b"", f"cut at byte {cut}"
+        assert b"not found" not in done.stderr, f"cut at byte {cut}: {done.stderr!r}"
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_dry_run_shows_the_plan_and_touches_nothing(shell: str, place: Place) -> None:
+    command = (shutil.which(shell) or shell, *(["sh"] if shell == "busybox" else []))
+    done = place.install("--dry-run", within=command)
+    assert done.returncode == 0, done.stderr
+    for expected in (
+        str(place.prefix / "venv"),
+        str(place.program),
+        sys.executable,
+        "SmolLM2-135M (Apache-2.0)",
+        "93 MB to fetch",
+        str(place.home / ".local/share/localai/models"),
+    ):
+        assert expected in done.stdout
+    assert files_below(place.home.parent) == {place.home}
+
+
+def test_the_plan_names_the_users_own_index_without_its_password(place: Place) -> None:
+    index = "https://me:secret@mirror.example/simple"
+    done = place.install("--dry-run", env={"PIP_INDEX_URL": index})
+    assert "PIP_INDEX_URL=https://***@mirror.example/simple" in done.stdout
+    assert "secret" not in done.stdout + done.stderr
+    assert "by pip" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--frobnicate"], "there is no option --frobnicate"),
+        (["--purge"], "--purge goes with --uninstall"),
+    ],
+)
+def test_wrong_options_are_usage_errors(place: Place, options: list[str], complaint: str) -> None:
+    done = place.install(*options)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "hint: ./install.sh" in done.stderr
+
+
+def test_a_machine_without_a_new_enough_python_is_told_what_to_install(place: Place) -> None:
+    tools = place.home / "tools"
+    tools.mkdir()
+    for name in ("sh", "date", "dirname", "sed", "head", "uname", "env", "grep", "cat"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    old = tools / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = place.install(env={"PATH": str(tools), "PYTHON": ""})
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: no Python 3.11 or newer was found\n\nhint: ")
+
+
+def test_a_command_of_somebody_else_is_not_overwritten(place: Place) -> None:
+    place.program.parent.mkdir(parents=True)
+    place.program.write_text("mine")
+    done = place.install()
+    assert done.returncode == 2
+    assert "was not made by this script" in done.stderr
+    assert place.program.read_text() == "mine"
+
+
+def test_the_first_run_ends_with_a_right_answer(installed: Place) -> None:
+    output = (installed.home / "output").read_text()
+    assert (
+        '$ localai chat "What is the capital of France?"\nThe capital of France is Paris' in output
+    )
+    assert "is ready after" in output
+    assert f'export PATH="{installed.prefix}/bin:$PATH"' in output
+    assert not list(installed.home.glob(".*rc")) + list(installed.home.glob(".*profile"))
+
+
+def test_the_second_run_says_what_was_there(installed: Place) -> None:
+    before = installed.environments()
+    started = time.monotonic()
+    done = installed.install()
+    assert done.returncode == 0, done.stderr
+    assert "Already installed: localai" in done.stdout
+    assert "starter: already here, verified" in done.stderr
+    assert "Paris" in done.stdout
+    assert time.monotonic() - started < 30
+    assert installed.environments() == before
+
+
+def test_what_was_installed_answers_without_a_network(installed: Place) -> None:
+    done = subprocess.run(
+        [*no_network(), installed.program, "chat", "--no-log", "What is the capital of France?"],
+        env=installed.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Paris" in done.stdout, done.stderr
+
+
+def test_a_failed_upgrade_leaves_the_old_version_and_blames_the_network(
+    installed: Place, tmp_path: Path
+) -> None:
+    before = installed.environments()
+    script = changed_source(tmp_path / "source")
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+    done = installed.install(script=script, env=nowhere)
+    assert done.returncode == 5
+    assert "the package index cannot be reached" in done.stderr
+    assert installed.run("--version").returncode == 0
+    assert installed.environments() == before
+
+
+def test_an_interrupted_upgrade_leaves_the_old_version(installed: Place, tmp_path: Path) -> None:
+    before = installed.environments()
+    process = subprocess.Popen(
+        [changed_source(tmp_path / "source"), "--prefix", installed.prefix],
+        env=installed.environment(),
+        cwd=installed.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Installing the packages"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was installed before is untouched" in rest
+    assert installed.run("--version").returncode == 0
+    assert installed.environments() == before
+
+
+def test_uninstall_removes_all_but_what_is_the_users(installed: Place) -> None:
+    models = installed.home / ".local/share/localai/models"
+    assert (models / STARTER.file_name).exists()
+    asked = installed.run("chat", "--max-tokens", "1", "hello")
+    assert asked.returncode == 0, asked.stderr
+    done = installed.install("--uninstall")
+    assert done.returncode == 0, done.stderr
+    data = installed.home / ".local/share/localai"
+    assert f"rm -rf '{data}'" in done.stdout
+    assert not installed.prefix.exists()
+    assert {path.name.split("-")[0] for path in files_below(data)} == {"localai.db"}
+    assert not (installed.home / ".cache/localai").exists()
+
+
+def test_an_offline_folder_of_wheels_is_enough(place: Place, wheels: Path) -> None:
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    done = place.install("--no-starter", env=offline, within=no_network())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "A first model: localai pull starter" in done.stdout
+    assert place.run("--version").stdout.startswith("localai ")
+
+
+def test_uv_installs_where_pip_is_not_configured(place: Place, wheels: Path) -> None:
+    uv = Path(sys.executable).with_name("uv")
+    tools = place.home / "tools"
+    tools.mkdir()
+    (tools / "uv").symlink_to(uv)
+    environment = {name: "" for name in os.environ if name.startswith("PIP_")}
+    environment |= {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PIP_CONFIG_FILE": "/dev/null",
+        "UV_OFFLINE": "1",
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": str(wheels),
+    }
+    done = place.install("--no-starter", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "by uv" in done.stdout
+    assert place.run("--version").stdout.startswith("localai ")
+    [environment_folder] = place.environments()
+    python = place.prefix / "venv" / environment_folder / "bin/python"
+    assert subprocess.run([python, "-m", "pip", "--version"], check=False).returncode == 0
+    assert place.install("--uninstall", "--purge").returncode == 0
+    assert not place.prefix.exists()
+    assert not (place.home / ".local").exists()
