@@ -51,7 +51,7 @@ def describe(stored: StoredModel) -> ResolvedModel:
         context_limit=header.context_length,
         capabilities=_capabilities(header, stored.projector is not None),
         size_bytes=sum(part.stat().st_size for part in parts),
-        parameters=_parameters(header),
+        parameters=parameters_text(header.parameter_count),
         quantization=header.quantization,
         digest=stored.digest,
         system_prompt=stored.system_prompt,
@@ -67,19 +67,24 @@ def _capabilities(header: GgufHeader, has_projector: bool) -> frozenset[Capabili
         return frozenset({"embedding"})
     # The engine holds any model to a schema by a grammar.
     capabilities: set[Capability] = {"completion", "schema"}
-    template = header.chat_template or ""
-    if any(mark in template for mark in _THINKING_MARKS):
-        capabilities.add("thinking")
-    if _TOOL_MARK in template:
-        capabilities.add("tools")
+    capabilities |= template_capabilities(header.chat_template or "")
     if has_projector or header.has_vision:
         capabilities.add("vision")
     return frozenset(capabilities)
 
 
-def _parameters(header: GgufHeader) -> str:
+def template_capabilities(template: str) -> set[Capability]:
+    """What a model can do by the marks in its chat template: think aloud, call tools."""
+    capabilities: set[Capability] = set()
+    if any(mark in template for mark in _THINKING_MARKS):
+        capabilities.add("thinking")
+    if _TOOL_MARK in template:
+        capabilities.add("tools")
+    return capabilities
+
+
+def parameters_text(count: int) -> str:
     """The number of parameters as people say it: 135M, 8.2B."""
-    count = header.parameter_count
     for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
         if count >= size:
             digits = 1 if unit == "B" else 0

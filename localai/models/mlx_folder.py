@@ -1,0 +1,242 @@
+"""What an MLX model folder is: config.json, safetensors weights and a tokenizer.
+
+Reads headers only, never a weight, and never imports `mlx`: that has killed processes on machines
+without Metal. Whether the engine knows the architecture is the engine's to say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localai.errors import InvalidInput, NotFound
+
+_FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+# A header is a few hundred kilobytes for the largest models; a hostile one claims gigabytes.
+_LARGEST_HEADER_BYTES = 64 << 20
+_LARGEST_JSON_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MlxFolder:
+    """A whole model folder, its weights unread.
+
+    `config` is config.json with the text model's part of a multimodal one laid over it.
+    `float_bytes` is the width of what is not quantized, and so of the KV cache. `is_mlx` says
+    that MLX wrote the weights; others (a hub's original checkpoint) may load too.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    size_bytes: int
+    parameter_count: int
+    float_type: str
+    float_bytes: int
+    is_mlx: bool
+    chat_template: str | None
+
+    @property
+    def quantization(self) -> str:
+        """`4bit` as MLX repositories are named, `mxfp4`, or the float type: `bf16`."""
+        scheme = _scheme(self.config)
+        if scheme is None:
+            return self.float_type.lower()
+        mode = scheme.get("mode", "affine")
+        return f"{scheme.get('bits')}bit" if mode == "affine" else str(mode)
+
+    @property
+    def context_limit(self) -> int | None:
+        """The longest context that the model was made for, in tokens."""
+        return positive_integer(self.config, "max_position_embeddings")
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether `path` looks like one, by the names in it."""
+    try:
+        return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+    except OSError:
+        return False
+
+
+def read_folder(path: Path) -> MlxFolder:
+    """The model in the folder `path`, in milliseconds.
+
+    Raises NotFound if there is no such folder, InvalidInput if it is no whole model.
+    """
+    if not path.is_dir():
+        raise NotFound(f"there is no model folder {path}", "localai list")
+    config = _text_config(_read_object(path / "config.json"))
+    if not isinstance(config.get("model_type"), str):
+        raise InvalidInput(f"{path / 'config.json'} names no model_type")
+    if not _has_tokenizer(path):
+        raise InvalidInput(f"{path} has no tokenizer", "download the model again")
+    headers = [_read_header(file) for file in _weight_files(path)]
+    tensors = {name: tensor for header in headers for name, tensor in header.tensors.items()}
+    float_type = _float_type(tensors.values())
+    return MlxFolder(
+        path=path,
+        config=config,
+        size_bytes=sum(header.size_bytes for header in headers),
+        parameter_count=_parameter_count(tensors, config),
+        float_type=float_type,
+        float_bytes=_FLOAT_BYTES.get(float_type, 2),
+        is_mlx="quantization" in config or all(header.format == "mlx" for header in headers),
+        chat_template=_chat_template(path),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    type: str
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    size_bytes: int
+    format: str | None
+    tensors: Mapping[str, _Tensor]
+
+
+def _text_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A multimodal model keeps what concerns its text part in a table of its own."""
+    part = config.get("text_config")
+    if not isinstance(part, dict):
+        return config
+    # The outer type is the one that the engine looks its code up by.
+    return {**config, **part, "model_type": config.get("model_type", part.get("model_type"))}
+
+
+def positive_integer(config: Mapping[str, Any], *names: str) -> int | None:
+    """The first of the `names` that is a whole number above 0."""
+    for name in names:
+        value = config.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > _LARGEST_JSON_BYTES:
+            raise InvalidInput(f"{file} is too large to be true")
+        document = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{file} is missing: this is no MLX model folder") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{file} is not JSON: {error}", "download the model again") from error
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{file} is not a JSON object", "download the model again")
+    return document
+
+
+def _has_tokenizer(path: Path) -> bool:
+    names = ("tokenizer.json", "tokenizer.model", "tiktoken.model", "vocab.json")
+    return any((path / name).is_file() for name in names)
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """The files that hold the weights, by the index where there is one."""
+    index = path / "model.safetensors.index.json"
+    if not index.exists():
+        files = sorted(path.glob("model*.safetensors")) or sorted(path.glob("*.safetensors"))
+        if not files:
+            raise InvalidInput(f"{path} has no weights: no .safetensors file")
+        return files
+    parts = _read_object(index).get("weight_map")
+    if not isinstance(parts, dict) or not parts:
+        raise InvalidInput(f"{index} has no weight_map", "download the model again")
+    names = sorted({str(name) for name in parts.values()})
+    for name in names:
+        if Path(name).name != name:
+            raise InvalidInput(f"{index} points out of its folder: {name!r}")
+        if not (path / name).is_file():
+            raise InvalidInput(f"{path} is not whole: {name} is missing", "download it again")
+    return [path / name for name in names]
+
+
+def _read_header(file: Path) -> _Header:
+    """A safetensors header: 8 bytes of length, then JSON, then the tensors without a gap."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 0 < length <= min(_LARGEST_HEADER_BYTES, size - 8):
+            raise _broken(file)
+        content = stream.read(length)
+    try:
+        document = json.loads(content)
+        metadata = document.pop("__metadata__", None) or {}
+        tensors = {name: _tensor(entry) for name, entry in document.items()}
+        end = max((entry["data_offsets"][1] for entry in document.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise _broken(file) from error
+    if size != 8 + length + end:
+        raise _broken(file)
+    return _Header(size, metadata.get("format"), tensors)
+
+
+def _tensor(entry: Mapping[str, Any]) -> _Tensor:
+    elements = 1
+    for length in entry["shape"]:
+        elements *= int(length)
+    return _Tensor(str(entry["dtype"]), elements)
+
+
+def _broken(file: Path) -> InvalidInput:
+    return InvalidInput(f"{file} is not a whole safetensors file", "download the model again")
+
+
+def _float_type(tensors: Iterable[_Tensor]) -> str:
+    """The float type that holds most: packed weights are integers, so there it is the scales'."""
+    held: Counter[str] = Counter()
+    for tensor in tensors:
+        if tensor.type in _FLOAT_BYTES:
+            held[tensor.type] += tensor.elements
+    return held.most_common(1)[0][0] if held else "BF16"
+
+
+def _scheme(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    scheme = config.get("quantization")
+    return scheme if isinstance(scheme, dict) and "bits" in scheme else None
+
+
+def _parameter_count(tensors: Mapping[str, _Tensor], config: Mapping[str, Any]) -> int:
+    """Weights as the model counts them: packed ones unpacked, their scales and biases left out."""
+    scheme = _scheme(config) or {}
+    count = 0
+    for name, tensor in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        packed = f"{layer}.scales" in tensors
+        if packed and kind in ("scales", "biases"):
+            continue
+        if packed and kind == "weight" and tensor.type == "U32":
+            own = scheme.get(layer)
+            bits = own.get("bits") if isinstance(own, dict) else scheme.get("bits")
+            count += tensor.elements * 32 // int(bits or 4)
+        else:
+            count += tensor.elements
+    return count
+
+
+def _chat_template(path: Path) -> str | None:
+    """The template as text, from any of the three places it has been kept in."""
+    plain = path / "chat_template.jinja"
+    if plain.is_file():
+        return plain.read_text(errors="replace")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        file = path / name
+        template = _read_object(file).get("chat_template") if file.is_file() else None
+        if isinstance(template, str):
+            return template
+        if isinstance(template, list):
+            # Several under names; mlx-lm takes the one called default, as transformers does.
+            entries = [entry for entry in template if isinstance(entry, dict)]
+            named = {entry.get("name"): entry.get("template") for entry in entries}
+            return str(named.get("default") or next(iter(named.values()), "")) or None
+    return None
