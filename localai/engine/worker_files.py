@@ -34,7 +34,10 @@ EngineKind = Literal["llamacpp", "mlx"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """What to load and how. `context_tokens` is the least that must fit; the rest is a wish."""
+    """What to load and how. `context_tokens` is the least that must fit; the rest is a wish.
+
+    `kv_dir` is where the KV states of conversations are kept; None keeps none.
+    """
 
     kind: EngineKind
     model_path: str
@@ -45,6 +48,7 @@ class WorkerSpec:
     draft: bool = False
     projector_path: str | None = None
     embedding: bool = False
+    kv_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
