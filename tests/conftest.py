@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.support.skips",
     "tests.support.weights",
     "tests.support.ollama",
+    "tests.support.own_server",
     "tests.support.registry",
     "tests.support.command",
     "tests.support.starter",

@@ -99,7 +99,7 @@ def server_sent_events(response: http.client.HTTPResponse) -> Iterator[dict[str,
             if data == b"[DONE]":
                 return
             payload = json.loads(data)
-            if kind == b"error" or event == b"error" or "error" in payload:
+            if kind == b"error" or event == b"error" or payload.get("error"):
                 raise EngineRefused(500, _error_of(data))
             yield payload
             event = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 _HOST = "api.anthropic.com"
 _KEY_VARIABLE = "ANTHROPIC_API_KEY"
+_KEY_HINT = keys.hint("anthropic", _KEY_VARIABLE)
 _OPTIONS = frozenset({"max_tokens", "stop"})
 _LONGEST_PAGE = 1000
 # The API's own least budget for thinking.
@@ -80,9 +81,11 @@ class Anthropic:
 
     name = "anthropic"
 
-    def __init__(self, config: Config, destination: Destination) -> None:
+    def __init__(self, config: Config, destination: Destination, *, key: Callable[[], str]) -> None:
+        """`key` is asked for the key when a client is opened."""
         self._config = config
         self._to = destination
+        self._key = key
         self._opened: anthropic.Anthropic | None = None
         self._facts: dict[str, ModelInfo] = {}
 
@@ -105,7 +108,7 @@ class Anthropic:
             with self._to.reach(self._config).grant(Purpose.PROBE):
                 return [self._model(model) for model in client.models.list(limit=_LONGEST_PAGE)]
         except self._errors() as error:
-            raise broken_off(error, self._to.host, self._key_hint()) from error
+            raise broken_off(error, self._to.host, _KEY_HINT) from error
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model or alias called `name`, which the server is asked for; no prompt is sent.
@@ -133,7 +136,7 @@ class Anthropic:
             locality = self._to.locality(reached.zone)
             yield from read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
-            raise broken_off(error, self._to.host, self._key_hint()) from error
+            raise broken_off(error, self._to.host, _KEY_HINT) from error
         finally:
             # Closing the connection is what makes the server stop computing.
             events.close()
@@ -150,7 +153,7 @@ class Anthropic:
             with self._to.reach(self._config).grant(Purpose.PROBE):
                 return client.models.retrieve(name)
         except self._errors() as error:
-            found = broken_off(error, self._to.host, self._key_hint())
+            found = broken_off(error, self._to.host, _KEY_HINT)
             if isinstance(found, NotFound):
                 return None
             raise found from error
@@ -162,7 +165,7 @@ class Anthropic:
                 events: anthropic.Stream[Any] = client.messages.create(**body)
                 return events
         except self._errors() as error:
-            raise failure_of(error, self._to.host, self._key_hint()) from error
+            raise failure_of(error, self._to.host, _KEY_HINT) from error
 
     def _client(self) -> anthropic.Anthropic:
         self._to.require_consent(self._config)
@@ -176,15 +179,12 @@ class Anthropic:
         # redirects a prompt; and nothing about it is traced.
         self._opened = anthropic.Anthropic(
             base_url=self._to.target.url,
-            api_key=keys.require_key(self.name, _KEY_VARIABLE).secret,
+            api_key=self._key(),
             max_retries=0,
             open_telemetry=False,
             http_client=http_client(self._to.proxy(self._config)),
         )
         return self._opened
-
-    def _key_hint(self) -> str:
-        return keys.hint(self.name, _KEY_VARIABLE)
 
     def _errors(self) -> tuple[type[Exception], ...]:
         import anthropic
@@ -217,7 +217,9 @@ def create(config: Config, paths: Paths) -> Anthropic:
             hint="unset ANTHROPIC_BASE_URL",
         )
     return Anthropic(
-        config, Destination("anthropic", client_target(f"https://{_HOST}", 443), "anthropic")
+        config,
+        Destination("anthropic", client_target(f"https://{_HOST}", 443), "anthropic"),
+        key=lambda: keys.require_key("anthropic", _KEY_VARIABLE).secret,
     )
 
 

@@ -137,16 +137,9 @@ class OwnServer:
             raise self._failure(refused) from refused
 
     def _headers(self) -> Mapping[str, str]:
-        key = self._key()
+        key = _key(self._endpoint, self._config)
         authorization = {} if key is None else {"Authorization": f"Bearer {key.secret}"}
         return {**authorization, **self._endpoint.headers}
-
-    def _key(self) -> keys.Key | None:
-        variable = self._endpoint.key_env
-        if variable is None and self.zone is Zone.DEVICE:
-            # Mostly there is none, and to ask the keyring would double a one-shot's start-up.
-            return None
-        return keys.get_key(self._to.consent, variable)
 
     def _failure(self, refused: HttpRefused) -> LocalaiError | Busy:
         if refused.status < 400:
@@ -171,8 +164,9 @@ def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
             config,
             _destination(endpoint),
             name=endpoint.name,
-            key_variable=endpoint.key_env,
-            key_needed=False,
+            # The SDK insists on a key; a server of one's own may not want any.
+            key=lambda: key.secret if (key := _key(endpoint, config)) else "none",
+            key_hint=keys.hint(_consent(endpoint), endpoint.key_env),
             headers=endpoint.headers,
         )
     return OwnServer(endpoint, config)
@@ -180,7 +174,18 @@ def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
 
 def _destination(endpoint: Endpoint) -> Destination:
     target = client_target(endpoint.url, 80, f"the url of [endpoint.{endpoint.name}]")
-    return Destination(f"the endpoint {endpoint.name}", target, f"endpoint:{endpoint.name}")
+    return Destination(f"the endpoint {endpoint.name}", target, _consent(endpoint))
+
+
+def _consent(endpoint: Endpoint) -> str:
+    return f"endpoint:{endpoint.name}"
+
+
+def _key(endpoint: Endpoint, config: Config) -> keys.Key | None:
+    if endpoint.key_env is None and _destination(endpoint).bound(config) is Zone.DEVICE:
+        # Mostly there is none, and to ask the keyring would double a one-shot's start-up.
+        return None
+    return keys.get_key(_consent(endpoint), endpoint.key_env)
 
 
 def _final(found: LocalaiError | Busy) -> LocalaiError:
