@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_not_even_a_dns_query_leaves_whatever_is_tried() -> None:
     guard.install()
     labels = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
     names = st.lists(labels, min_size=1, max_size=4).map(".".join) | st.text(max_size=40)
-    calls = {
+    calls: dict[str, Callable[[str], object]] = {
         "getaddrinfo": lambda name: socket.getaddrinfo(name, 80),
         "gethostbyname": socket.gethostbyname,
         "gethostbyaddr": socket.gethostbyaddr,

@@ -127,7 +127,8 @@ def _run(command: Any, **options: Any) -> None:
 def _multiprocessing(method: str) -> None:
     import multiprocessing
 
-    multiprocessing.get_context(method).Process(target=print).start()
+    context: Any = multiprocessing.get_context(method)
+    context.Process(target=print).start()
 
 
 def _pty() -> None:
