@@ -160,6 +160,16 @@ def _take_switches(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
 
 
 def _run(arguments: list[str]) -> int:
+    try:
+        return _dispatch(arguments)
+    except SystemExit as leaving:
+        # Typer turns a closed pipe into exit 1; that decision is ours.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise leaving.__context__ from None
+        raise
+
+
+def _dispatch(arguments: list[str]) -> int:
     result = typer.main.get_command(app).main(arguments, prog_name="localai", standalone_mode=False)
     sys.stdout.flush()
     return result if isinstance(result, int) else 0

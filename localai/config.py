@@ -180,6 +180,7 @@ SETTINGS: tuple[Setting, ...] = (
         "provider/model",
         "the cloud model that answers when the local provider cannot be reached",
     ),
+    Setting("network.proxy", _text, None, "URL", "the proxy for what goes to the internet"),
     Setting(
         "network.lan", _list_of_text, (), "list", "hosts of the local network that may be used"
     ),

@@ -41,7 +41,7 @@ def policy(config: Config) -> dict[str, str]:
         ),
         "local network": ", ".join(config["network.lan"]) or "not used",
         "downloads": "only by `pull` and `setup`, from the host they name",
-        "proxies": "those in the environment are not used",
+        "proxy": config["network.proxy"] or "none; those in the environment are not used",
         "telemetry, update checks": "none; switched off in what localai starts, too",
         "conversations": ("kept on this machine only" if config["history.record"] else "not kept"),
     }
@@ -76,7 +76,7 @@ def _keys() -> Iterator[Finding]:
 
 def _proxies() -> Iterator[Finding]:
     for name in proxies_removed():
-        yield Finding(f"{name} in the environment", "held", "not used")
+        yield Finding(f"{name} in the environment", "held", "not used: network.proxy would name one")
 
 
 def _served_models(name: str, config: Config, paths: Paths) -> Iterator[Finding]:

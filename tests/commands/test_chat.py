@@ -16,6 +16,7 @@ import pytest
 from localai.models.starter import starter_path
 from localai.paths import Paths
 from tests.support.command import COMMAND, RunLocalai
+from tests.support.weights import SYSTEM_PROMPT
 
 PARIS = "What is the capital of France?"
 
@@ -252,7 +253,8 @@ def test_a_full_disk_does_not_cost_the_answer(
     script = (
         f"mount -t tmpfs -o size=64k none {home.database.parent} && "
         f"head -c 60k /dev/zero > {home.database.parent}/fill; "
-        f'exec {sys.executable} -m localai chat -m {model} "{PARIS}"'
+        f"exec {sys.executable} -m localai chat -m {model}"
+        f' -s "{SYSTEM_PROMPT}" -o temperature 0 --max-tokens 30 "{PARIS}"'
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     result = subprocess.run(
