@@ -27,6 +27,7 @@ from localai.errors import (
 )
 from localai.providers import ollama_wire as wire
 from localai.providers.chat_wire import StreamClock
+from localai.providers.context_size import choose_context, grown_context, needed_context
 from localai.providers.http import Asked, HttpRefused, JsonServer
 from localai.providers.listener import listening_pid
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
@@ -117,10 +118,17 @@ class Ollama:
                 larger = None
                 if _asked_context(request) is None and question.clock.first is None:
                     tried, prompt = question.context_tokens, overflow.prompt_tokens
-                    larger = wire.grown_context(tried, prompt, request, question.limit)
+                    larger = grown_context(tried, prompt, request, question.limit)
                 if larger is None:
                     raise
                 question.context_tokens = larger
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        """Where a prompt for `model` would go; None if it stays on this machine."""
+        if model.zone is Zone.DEVICE:
+            return None
+        listed = self._listed(model.id)
+        return wire.remote_of(listed) or wire.remote_by_name(model.id) or self._target.host
 
     def close(self) -> None:
         """Nothing to release: each request has a connection of its own."""
@@ -147,11 +155,11 @@ class Ollama:
             remote=remote,
             limit=facts.context_limit,
             think=wire.wire_think(request.think, facts.capabilities, facts.family),
-            context_tokens=wire.choose_context(
+            context_tokens=choose_context(
                 asked=_asked_context(request),
                 loaded=loaded,
                 start=facts.own_context or self._config["engine.context"],
-                needed=wire.needed_context(request),
+                needed=needed_context(request),
                 limit=facts.context_limit,
             ),
             loaded_context=loaded,

@@ -14,13 +14,12 @@ ROWS = rows()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for fixture, attribute in (("real", "real"), ("play", "scripted")):
+    for fixture, attribute in (("real", "real"), ("mortal", "kill"), ("play", "scripted")):
         if fixture in metafunc.fixturenames:
             names = [
                 name
                 for name, row in ROWS.items()
-                if getattr(row, attribute) is not None
-                and metafunc.function.__name__ not in row.cannot
+                if getattr(row, attribute) and metafunc.function.__name__ not in row.cannot
             ]
             metafunc.parametrize(fixture, names, indirect=True, scope="module")
 
@@ -28,9 +27,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """The row's provider against its real server."""
-    opened = ROWS[request.param].real
-    assert opened is not None
-    with opened(request) as subject:
+    yield from _opened(ROWS[request.param], request)
+
+
+@pytest.fixture(scope="module")
+def mortal(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    """The same, for the rows whose server may be killed."""
+    yield from _opened(ROWS[request.param], request)
+
+
+def _opened(row: Row, request: pytest.FixtureRequest) -> Iterator[Subject]:
+    assert row.real is not None
+    with row.real(request) as subject:
         yield subject
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from localai.types import ResolvedModel, Zone
 from tests.contract.rows import Row, Subject, identity
-from tests.support.cpu import is_busy
+from tests.support.cpu import descendants, is_busy
 from tests.support.ollama import OllamaServer
 from tests.support.scripted_server import ScriptedServer
 from tests.support.wires import OllamaWire
@@ -25,7 +27,12 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     config, paths = identity(home)
     provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.host}), paths.cache_dir)
     # Ollama computes in a runner, which is a child of the server.
-    yield Subject(provider, provider.resolve("smollm2:135m"), lambda: is_busy(server.pid))
+    yield Subject(
+        provider,
+        provider.resolve("smollm2:135m"),
+        lambda: is_busy(server.pid),
+        lambda: [os.kill(runner, signal.SIGKILL) for runner in descendants(server.pid)],
+    )
 
 
 def scripted(server: ScriptedServer, home: Path) -> Subject:
@@ -37,4 +44,4 @@ def scripted(server: ScriptedServer, home: Path) -> Subject:
     return Subject(provider, model)
 
 
-ROW = Row(real=real, scripted=scripted, wire=OllamaWire())
+ROW = Row(real=real, scripted=scripted, wire=OllamaWire(), kill=True)

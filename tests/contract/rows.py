@@ -26,24 +26,28 @@ from tests.support.wires import Wire
 class Subject:
     """A provider and a model of it, ready to be asked.
 
-    `is_computing` asks the *server* (or the kernel) whether it is generating right now.
+    `is_computing` asks the *server* (or the kernel) whether it is generating right now. `kill`
+    ends whatever computes, as a crash would.
     """
 
     provider: Provider
     model: ResolvedModel
     is_computing: Callable[[], bool] | None = None
+    kill: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A provider in the suite.
 
-    `cannot` maps the name of a case that does not apply to the reason why.
+    `kill` says that its subjects have one. `cannot` maps the name of a case that does not apply
+    to the reason why.
     """
 
     real: Callable[[pytest.FixtureRequest], AbstractContextManager[Subject]] | None = None
     scripted: Callable[[ScriptedServer, Path], Subject] | None = None
     wire: Wire | None = None
+    kill: bool = False
     cannot: Mapping[str, str] = field(default_factory=dict)
 
 

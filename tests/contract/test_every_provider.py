@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from localai.errors import ContextOverflow, NotFound
+from localai.errors import ContextOverflow, NotFound, Unreachable
 from localai.types import (
     ChatRequest,
     Done,
@@ -124,11 +124,12 @@ def test_the_list_has_the_model(real: Subject) -> None:
 
 
 def test_overflowing_context_is_an_error_with_the_numbers(real: Subject) -> None:
-    long = Message("user", "one two three four five six seven eight nine ten " * 150)
+    limit = real.model.context_limit or 8192
+    long = Message("user", "one two three four five six seven eight nine ten " * (limit // 9))
     with pytest.raises(ContextOverflow) as caught:
-        answer(ask(real, HELPFUL, long, context_tokens=512))
-    assert caught.value.prompt_tokens is None or caught.value.prompt_tokens > 1000
-    assert caught.value.context_tokens in (512, None)
+        answer(ask(real, HELPFUL, long))
+    assert caught.value.prompt_tokens is None or caught.value.prompt_tokens > limit
+    assert caught.value.context_tokens in (limit, None)
 
 
 def test_two_at_once(real: Subject) -> None:
@@ -156,6 +157,21 @@ def test_cancel_stops_the_server(real: Subject) -> None:
     assert becomes(lambda: real.is_computing is not None and not real.is_computing(), within_s=3)
     # And it is free for the next question.
     assert "Paris" in answer(ask(real, HELPFUL, CAPITAL))[0]
+
+
+def test_a_crash_in_mid_stream_is_an_error_and_the_next_question_is_answered(
+    mortal: Subject,
+) -> None:
+    assert mortal.kill is not None
+    story = Message("user", "Write a very long story about a lighthouse keeper.")
+    seen = []
+    with pytest.raises(Unreachable):
+        for event in ask(mortal, HELPFUL, story, options=Options(seed=1, max_tokens=3000)):
+            seen.append(event)
+            if len([each for each in seen if isinstance(each, TextDelta)]) == 5:
+                mortal.kill()
+    assert any(isinstance(each, TextDelta) for each in seen)
+    assert "Paris" in answer(ask(mortal, HELPFUL, CAPITAL))[0]
 
 
 def becomes(condition: Callable[[], bool], within_s: float) -> bool:

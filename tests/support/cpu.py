@@ -18,7 +18,7 @@ def is_busy(pid: int, over_s: float = 0.3, share: float = 0.25) -> bool:
 
 def _cpu_seconds(pid: int) -> float:
     total = 0.0
-    for each in [pid, *_descendants(pid)]:
+    for each in [pid, *descendants(pid)]:
         try:
             # After the name, which may hold anything up to the last parenthesis.
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
@@ -28,11 +28,12 @@ def _cpu_seconds(pid: int) -> float:
     return total
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that `pid` started, and those that they started."""
     children: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children += [int(child) for child in task.read_text().split()]
         except OSError:
             continue
-    return children + [below for child in children for below in _descendants(child)]
+    return children + [below for child in children for below in descendants(child)]

@@ -1,0 +1,61 @@
+"""How much context a request needs of a server that must be told. Pure.
+
+No server counts tokens before a model is loaded, so the first number is a guess from the bytes of
+the text. Too low a guess is found out, because the server refuses what does not fit, and the next
+one is higher. Nothing is ever cut to fit.
+"""
+
+from __future__ import annotations
+
+from localai.types import ChatRequest
+
+_STEP_TOKENS = 4096
+_DEFAULT_ROOM_TOKENS = 512
+_TEMPLATE_TOKENS = 64
+_IMAGE_TOKENS = 1024
+# English has 4 bytes a token, code 3, Japanese 2 to 3.
+_BYTES_PER_TOKEN = 3
+
+
+def needed_context(request: ChatRequest) -> int:
+    """The tokens that the messages and their answer may need, by the bytes of the text."""
+    room = request.options.max_tokens or _DEFAULT_ROOM_TOKENS
+    return room + sum(
+        len(message.text.encode()) // _BYTES_PER_TOKEN
+        + _TEMPLATE_TOKENS
+        + _IMAGE_TOKENS * len(message.images)
+        for message in request.messages
+    )
+
+
+def choose_context(
+    *, asked: int | None, loaded: int | None, start: int, needed: int, limit: int | None
+) -> int:
+    """The context to allocate, in tokens.
+
+    What was asked for; else what is loaded if it is enough, because any other number reloads
+    the model; else `start`, or more if it is needed. Never above the model's `limit`.
+    """
+    if asked is not None:
+        wanted = asked
+    elif loaded is not None and loaded >= min(needed, limit or needed):
+        return loaded
+    else:
+        wanted = start if needed <= start else _in_steps(needed)
+    return wanted if limit is None else min(wanted, limit)
+
+
+def grown_context(
+    tried: int, prompt_tokens: int | None, request: ChatRequest, limit: int | None
+) -> int | None:
+    """The next context to try after a prompt did not fit `tried`; None if there is none larger."""
+    if prompt_tokens is None:
+        wanted = tried * 2
+    else:
+        wanted = _in_steps(prompt_tokens + (request.options.max_tokens or _DEFAULT_ROOM_TOKENS))
+    largest = wanted if limit is None else min(wanted, limit)
+    return largest if largest > tried else None
+
+
+def _in_steps(tokens: int) -> int:
+    return -(-tokens // _STEP_TOKENS) * _STEP_TOKENS

@@ -1,0 +1,263 @@
+"""LM Studio as a provider: its own REST API for models, Chat Completions for the answers.
+
+Where an answer was computed is unproven: with LM Link, localhost serves models of other devices
+"as if they were loaded locally" (its documentation), and nothing in the API says which. LM
+Studio may also lower a context, or load with its own; so what was loaded is read back, and a
+prompt that does not fit is an error and never a shorter prompt.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from localai.engine.wire import EngineRefused, server_sent_events
+from localai.errors import ContextOverflow, LocalaiError, NotFound, Unreachable
+from localai.providers import lmstudio_wire as wire
+from localai.providers.chat_wire import StreamClock, read_stream, request_body
+from localai.providers.context_size import choose_context, grown_context, needed_context
+from localai.providers.http import HttpRefused, JsonServer
+from localai.providers.lmstudio_wire import Instance, Listed
+from localai.providers.reach import Reach, reach
+from localai.providers.target import Target, client_target
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Loading,
+    Locality,
+    Process,
+    ResolvedModel,
+    TextDelta,
+    ToolCall,
+    Zone,
+)
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+DEFAULT_PORT = 1234
+TOKEN_VARIABLE = "LM_API_TOKEN"
+# Loading reads tens of gigabytes on slow disks.
+_LOAD_TIMEOUT_S = 1800.0
+_LONGEST_TTL_S = 30 * 86400.0
+
+
+class LmStudio:
+    """The provider `lmstudio`, at `target`; `token` is needed where the server wants one."""
+
+    name = "lmstudio"
+    zone: Zone | None = None
+
+    def __init__(self, config: Config, target: Target, token: str | None) -> None:
+        self._config = config
+        self._target = target
+        self._reached: Reach | None = None
+        self._has_v1 = True
+        self._server = JsonServer(
+            "LM Studio",
+            target,
+            hint="lms server start",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            permit=lambda: self._reach().grant(),
+        )
+
+    def models(self) -> list[ResolvedModel]:
+        """Every model it has that can chat. Raises Unreachable, ProviderRefused, PolicyRefused."""
+        return [self._described(listed) for listed in self._listed()]
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`. Raises NotFound with near names, and what `models` raises."""
+        return self._described(self._find(name))
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Answer. Raises ContextOverflow, NotFound, ProviderRefused, Unreachable."""
+        clock = StreamClock()
+        listed = self._find(request.model.id)
+        wanted = _wanted_context(listed, request, self._config["engine.context"])
+        while True:
+            instance, load_s = yield from self._made_ready(listed, wanted)
+            try:
+                yield from self._answer(request, instance, clock, load_s)
+                return
+            except ContextOverflow as overflow:
+                larger = None
+                if request.context_tokens is None and clock.first is None:
+                    larger = grown_context(
+                        wanted, overflow.prompt_tokens, request, listed.context_limit
+                    )
+                was_lowered = (instance.context_tokens or wanted) < wanted
+                if larger is None or was_lowered or not self._has_v1:
+                    raise
+                wanted, listed = larger, replace(listed, instances=(instance,))
+            finally:
+                if request.keep_alive_s == 0 and load_s is not None:
+                    # What is loaded through v1 stays, so "not at all" is for us to do.
+                    with suppress(LocalaiError):
+                        self._unload(instance)
+
+    def close(self) -> None:
+        """Nothing to release: each request has a connection of its own."""
+
+    # The model
+
+    def _made_ready(
+        self, listed: Listed, wanted: int
+    ) -> Generator[Event, None, tuple[Instance, float | None]]:
+        """An instance with the wanted context, and how long it took to load if it did."""
+        for instance in listed.instances:
+            if instance.context_tokens in (None, wanted):
+                return instance, None
+        yield Loading(f"LM Studio is loading {listed.id} with a context of {wanted:,} tokens")
+        if not self._has_v1:
+            # v0 cannot load: the question does it, with LM Studio's own context.
+            return Instance(listed.id, None), None
+        for instance in listed.instances:
+            self._unload(instance)
+        body = {"model": listed.id, "context_length": wanted, "echo_load_config": True}
+        answered = self._call("POST", "/api/v1/models/load", body, listed.id, _LOAD_TIMEOUT_S)
+        loaded = wire.loaded_instance(answered)
+        if loaded.context_tokens is not None and loaded.context_tokens < wanted:
+            yield Loading(
+                f"LM Studio gave {listed.id} a context of {loaded.context_tokens:,} tokens"
+                f" instead of {wanted:,}"
+            )
+        return loaded, answered.get("load_time_seconds")
+
+    def _unload(self, instance: Instance) -> None:
+        body = {"instance_id": instance.id}
+        self._call("POST", "/api/v1/models/unload", body, instance.id)
+
+    # The answer
+
+    def _answer(
+        self, request: ChatRequest, instance: Instance, clock: StreamClock, load_s: float | None
+    ) -> Iterator[Event]:
+        body = {**request_body(request), "model": instance.id}
+        if not self._has_v1 and request.keep_alive_s is not None:
+            body["ttl"] = max(1, int(min(request.keep_alive_s, _LONGEST_TTL_S)))
+        context, said_nothing = instance.context_tokens, True
+        try:
+            with self._server.ask("POST", "/v1/chat/completions", body) as asked:
+                events = read_stream(
+                    server_sent_events(asked.response()),
+                    self._locality(),
+                    clock,
+                    load_s=load_s,
+                    context_tokens=context,
+                )
+                for event in events:
+                    if isinstance(event, Done) and said_nothing:
+                        _refuse_silence(event, context)
+                    said_nothing = said_nothing and not isinstance(event, TextDelta | ToolCall)
+                    yield event
+        except HttpRefused as error:
+            raise wire.refusal(error.status, error.document, instance.id, context) from error
+        except EngineRefused as error:
+            # The stream had begun with 200.
+            raise wire.refusal(200, dict(error.error), instance.id, context) from error
+        except ValueError as error:
+            raise Unreachable(f"LM Studio sent what is not JSON: {error}") from error
+
+    def _evidence(self) -> str:
+        return (
+            f"LM Studio on {self._target.address} may have another device compute (LM Link),"
+            " and does not say"
+        )
+
+    def _locality(self) -> Locality:
+        return Locality(zone=None, evidence=self._evidence(), process=Process(None, "LM Studio"))
+
+    # What the server says
+
+    def _reach(self) -> Reach:
+        if self._reached is None:
+            host, port = self._target.host, self._target.port
+            self._reached = reach("LM Studio", host, port, self._config, cloud=self.name)
+        return self._reached
+
+    def _listed(self) -> list[Listed]:
+        """Its chat models, by v1 or else by v0, which knows no instances and no sizes."""
+        found = wire.models_v1(self._list("/api/v1/models"))
+        self._has_v1 = found is not None
+        if found is None:
+            found = wire.models_v0(self._list("/api/v0/models"))
+        if found is None:
+            raise Unreachable(
+                f"what listens at {self._target.address} is not LM Studio 0.3.6 or later",
+                hint="localai config set lmstudio.host 127.0.0.1:1234",
+            )
+        return found
+
+    def _list(self, path: str) -> Any:
+        try:
+            return self._server.call("GET", path)
+        except HttpRefused as error:
+            if error.status == 404:
+                return None
+            raise wire.refusal(error.status, error.document, path) from error
+
+    def _find(self, name: str) -> Listed:
+        listed = self._listed()
+        for model in listed:
+            if model.id.lower() == name.lower():
+                return model
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [model.id for model in listed], n=3, cutoff=0.4)
+        meant = f"did you mean {' or '.join(near)}? or " if near else ""
+        raise NotFound(f"LM Studio has no model {name!r}", hint=f"{meant}lms get {name}")
+
+    def _call(
+        self, method: str, path: str, body: Any, model: str, timeout_s: float = 30.0
+    ) -> dict[str, Any]:
+        try:
+            document = self._server.call(method, path, body, timeout_s)
+        except HttpRefused as error:
+            raise wire.refusal(error.status, error.document, model) from error
+        if not isinstance(document, dict) or "error" in document:
+            raise wire.refusal(200, document, model)
+        return document
+
+    def _described(self, listed: Listed) -> ResolvedModel:
+        return ResolvedModel(
+            provider=self.name,
+            id=listed.id,
+            zone=None,
+            evidence=self._evidence(),
+            context_limit=listed.context_limit,
+            capabilities=listed.capabilities,
+            size_bytes=listed.size_bytes,
+            parameters=listed.parameters,
+            quantization=listed.quantization,
+            loaded=bool(listed.instances),
+        )
+
+
+def create(config: Config, paths: Paths) -> LmStudio:
+    """The provider, as the table of `localai.providers` wants it. Raises InvalidInput."""
+    target = client_target(config["lmstudio.host"], DEFAULT_PORT, "lmstudio.host")
+    return LmStudio(config, target, os.environ.get(TOKEN_VARIABLE))
+
+
+def _wanted_context(listed: Listed, request: ChatRequest, start: int) -> int:
+    loaded = max((each.context_tokens or 0 for each in listed.instances), default=None)
+    return choose_context(
+        asked=request.context_tokens,
+        loaded=loaded,
+        start=start,
+        needed=needed_context(request),
+        limit=listed.context_limit,
+    )
+
+
+def _refuse_silence(done: Done, context: int | None) -> None:
+    """Raise ContextOverflow for an empty answer to a prompt that fills the context: some engines
+    of LM Studio end a stream like that instead of refusing it."""
+    prompt = done.usage.input_tokens
+    if context is not None and prompt is not None and prompt >= context:
+        raise wire.too_long(prompt, context)

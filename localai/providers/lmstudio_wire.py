@@ -1,0 +1,161 @@
+"""What LM Studio's own API says: REST v1, and v0 before 0.4.0. Pure translation, no I/O.
+
+Source: lmstudio.ai/docs/developer/rest, and where the documentation is silent, what its bug
+tracker records of real servers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localai.errors import (
+    ContextOverflow,
+    InsufficientResources,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+)
+from localai.types import Capability
+
+# A prompt over the context comes as an error in one of these words, with HTTP 200 or 400.
+_TOO_LONG = (
+    re.compile(r"keep the first (?P<prompt>\d+) tokens.*context length of only (?P<context>\d+)"),
+    re.compile(r"Reached context length of (?P<context>\d+) tokens"),
+    re.compile(r"[Cc]ontext size has been exceeded"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A copy of a model in memory; chat addresses it by `id`. None is a context not told."""
+
+    id: str
+    context_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model that LM Studio has, in either version's words."""
+
+    id: str
+    context_limit: int | None
+    capabilities: frozenset[Capability] | None
+    size_bytes: int | None = None
+    parameters: str | None = None
+    quantization: str | None = None
+    instances: tuple[Instance, ...] = ()
+
+
+def models_v1(document: Any) -> list[Listed] | None:
+    """The chat models of `GET /api/v1/models`; None if that is not what answered.
+
+    A server without this API answers 200 all the same, with an `error` and no `models`.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("models"), list):
+        return None
+    return [_listed_v1(model) for model in document["models"] if model.get("type") == "llm"]
+
+
+def models_v0(document: Any) -> list[Listed] | None:
+    """The chat models of `GET /api/v0/models`; None if that is not what answered."""
+    if not isinstance(document, dict) or not isinstance(document.get("data"), list):
+        return None
+    return [_listed_v0(model) for model in document["data"] if model.get("type") in ("llm", "vlm")]
+
+
+def _listed_v1(model: Mapping[str, Any]) -> Listed:
+    offered = model.get("capabilities") or {}
+    instances = (
+        Instance(each["id"], (each.get("config") or {}).get("context_length"))
+        for each in model.get("loaded_instances") or ()
+    )
+    return Listed(
+        id=model["key"],
+        context_limit=model.get("max_context_length"),
+        capabilities=_capabilities(
+            vision=offered.get("vision"),
+            tools=offered.get("trained_for_tool_use"),
+            thinking=offered.get("reasoning"),
+        ),
+        size_bytes=model.get("size_bytes"),
+        parameters=model.get("params_string"),
+        quantization=(model.get("quantization") or {}).get("name"),
+        instances=tuple(instances),
+    )
+
+
+def _listed_v0(model: Mapping[str, Any]) -> Listed:
+    offered = model.get("capabilities")
+    is_loaded = model.get("state") == "loaded"
+    return Listed(
+        id=model["id"],
+        context_limit=model.get("max_context_length"),
+        capabilities=None
+        if offered is None
+        else _capabilities(vision=model.get("type") == "vlm", tools="tool_use" in offered),
+        quantization=model.get("quantization"),
+        instances=(Instance(model["id"], model.get("loaded_context_length")),) if is_loaded else (),
+    )
+
+
+def _capabilities(*, vision: Any, tools: Any, thinking: Any = None) -> frozenset[Capability] | None:
+    found: set[Capability] = {"completion", "schema"}
+    offered: tuple[tuple[Capability, Any], ...] = (
+        ("vision", vision),
+        ("tools", tools),
+        ("thinking", thinking),
+    )
+    return frozenset(found | {name for name, there in offered if there})
+
+
+def loaded_instance(document: Mapping[str, Any]) -> Instance:
+    """What `POST /api/v1/models/load` loaded, by its own `load_config` and not by our wish."""
+    config = document.get("load_config") or {}
+    return Instance(str(document["instance_id"]), config.get("context_length"))
+
+
+def refusal(
+    status: int, document: Any, model: str, context_tokens: int | None = None
+) -> LocalaiError:
+    """Our error for LM Studio's; `context_tokens` is what the model was loaded with."""
+    error = document.get("error", document) if isinstance(document, dict) else document
+    fields = error if isinstance(error, dict) else {"message": str(error)}
+    message = str(fields.get("message") or fields)
+    for pattern in _TOO_LONG:
+        if found := pattern.search(message):
+            numbers = {name: int(value) for name, value in found.groupdict().items()}
+            return too_long(numbers.get("prompt"), numbers.get("context", context_tokens))
+    if status in (401, 403) or fields.get("code") == "invalid_api_key":
+        return ProviderRefused(
+            "LM Studio wants an API token, and there is none or another in LM_API_TOKEN",
+            hint="make one in LM Studio under Developer > Server Settings, then:"
+            " export LM_API_TOKEN=…",
+        )
+    if status == 404 or fields.get("code") == "model_not_found":
+        return NotFound(f"LM Studio: {message}", hint="localai list --provider lmstudio")
+    if "insufficient system resources" in message or "out of memory" in message.lower():
+        return InsufficientResources(
+            f"LM Studio has not enough memory for {model}: {message}",
+            hint="a smaller model, or a smaller --ctx",
+        )
+    if status >= 500 or status < 400:
+        return Unreachable(f"LM Studio failed: {message}", hint="lms log stream")
+    return ProviderRefused(f"LM Studio refused (HTTP {status}): {message}")
+
+
+def too_long(prompt: int | None, context: int | None) -> ContextOverflow:
+    """The error for a prompt that does not fit."""
+    size = f"{prompt:,} tokens" if prompt else "more tokens"
+    room = f"{context:,}" if context else "what it was loaded with"
+    return ContextOverflow(
+        f"the prompt does not fit the context: it has {size} than {room} allows"
+        if not prompt
+        else f"the prompt does not fit the context: it has {size}, and there is room for {room}",
+        hint="shorten the prompt, or give a larger --ctx",
+        prompt_tokens=prompt,
+        context_tokens=context,
+    )

@@ -1,0 +1,43 @@
+"""The embedded engine, for real; its server is a worker of ours, so there is nothing to script."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.contract.rows import Row, Subject, identity
+
+
+@contextmanager
+def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    weights = request.getfixturevalue("smollm2_path")
+    home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
+    from localai.engine.lifecycle import stop, workers
+    from localai.engine.wire import call
+    from localai.providers.llamacpp import LlamaCpp
+
+    config, paths = identity(home)
+    paths.models_dir.mkdir(parents=True)
+    (paths.models_dir / weights.name).symlink_to(weights)
+    provider = LlamaCpp(config, paths)
+
+    def is_computing() -> bool:
+        [(files, _)] = workers(paths)
+        return any(slot["is_processing"] for slot in call(files.socket, "GET", "/slots"))
+
+    def kill() -> None:
+        [(_, info)] = workers(paths)
+        os.kill(info.pid, signal.SIGKILL)
+
+    try:
+        yield Subject(provider, provider.resolve(weights.stem), is_computing, kill)
+    finally:
+        for files, info in workers(paths):
+            stop(files, info)
+
+
+ROW = Row(real=real, kill=True)
