@@ -20,13 +20,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
-from localai.chat.harmony import (
-    HarmonySplitter,
-    begins_like_harmony,
-    joined,
-    may_begin_harmony,
-    partial_length,
-)
+from localai.chat.deltas import Delta, joined, partial_length
+from localai.chat.harmony import HarmonySplitter, begins_like_harmony, may_begin_harmony
 from localai.types import ReasoningDelta, TextDelta
 
 _TAGS = {
@@ -45,8 +40,6 @@ _TAGS = {
 _OPEN = re.compile("|".join(map(re.escape, _TAGS)), re.IGNORECASE)
 _ANY_CLOSE = re.compile("|".join(map(re.escape, _TAGS.values())), re.IGNORECASE)
 _FENCE = re.compile(r"[\s>*+-]*(?P<marker>`{3,}|~{3,})(?P<info>[^`]*)$")
-
-Delta = ReasoningDelta | TextDelta
 
 
 class ReasoningSplitter:
