@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -227,6 +228,11 @@ def test_the_first_run_ends_with_a_right_answer(installed: Place) -> None:
     assert "is ready after" in output
     assert f'export PATH="{installed.prefix}/bin:$PATH"' in output
     assert not list(installed.home.glob(".*rc")) + list(installed.home.glob(".*profile"))
+
+
+def test_the_ledger_names_where_the_starter_came_from(installed: Place) -> None:
+    entries = json.loads(installed.run("privacy", "--json").stdout)["egress"]
+    assert {(entry["command"], entry["purpose"]) for entry in entries} == {("pull", "download")}
 
 
 def test_the_second_run_says_what_was_there(installed: Place) -> None:

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
+from localai.commands.startup import begin
 from localai.errors import InvalidInput
 from localai.models.starter import STARTER, fetch_starter
-from localai.paths import locate
+from localai.privacy.zones import zone_of_host
 from localai.render.progress import show_pull
 from localai.render.sink import note, print_json
 from localai.render.units import bytes_text
 from localai.store import Store
-from localai.types import EgressRecord, Purpose
+from localai.types import EgressRecord, Purpose, Zone
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -36,14 +37,15 @@ def pull(
             f"this version pulls {STARTER.name!r} only, not {model!r}",
             hint=f"ollama pull {model}   (localai then uses it in place)",
         )
-    paths = locate()
+    paths, _ = begin("pull")
     ledger = Store(paths.database)
 
     def connected(host: str, port: int) -> None:
         # pip is a child, where no guard sees the address.
-        ledger.record_egress(
-            EgressRecord(time.time(), "pull", Purpose.DOWNLOAD, host, address=host, port=port)
-        )
+        if zone_of_host(host) is not Zone.DEVICE:
+            ledger.record_egress(
+                EgressRecord(time.time(), "pull", Purpose.DOWNLOAD, host, address=host, port=port)
+            )
 
     try:
         pulled = show_pull(fetch_starter(paths, connected), quiet=quiet or as_json)
