@@ -240,6 +240,16 @@ class Store:
             )
         return int(cursor.lastrowid or 0)
 
+    def set_answer_model(
+        self, message_id: int, provider: str, model: str, zone: Zone | None
+    ) -> None:
+        """Another model than the one asked first gives this answer."""
+        with self._guarded():
+            self._db.execute(
+                "UPDATE message SET provider = ?, model = ?, zone = ? WHERE id = ?",
+                (provider, model, None if zone is None else zone.label, message_id),
+            )
+
     def update_answer(self, message_id: int, text: str, reasoning: str | None) -> None:
         """Store what has come so far of a streaming answer."""
         with self._guarded():

@@ -213,6 +213,13 @@ FinishReason = Literal["stop", "length", "context", "refusal", "tool_calls", "ca
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """Who answers from here on; a second one means that another model has stepped in."""
+
+    model: ResolvedModel
+
+
+@dataclass(frozen=True, slots=True)
 class Loading:
     """The provider is preparing (starting, loading, growing a context); `fraction` if known."""
 
@@ -266,7 +273,7 @@ class Done:
     context_tokens: int | None = None
 
 
-Event = Loading | ReasoningDelta | TextDelta | ToolCall | TokenLogprobs | Done
+Event = Answering | Loading | ReasoningDelta | TextDelta | ToolCall | TokenLogprobs | Done
 
 
 class Provider(Protocol):

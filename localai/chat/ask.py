@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from localai.chat.departure import departure_of, fallback_for
 from localai.chat.recorder import Recorder
 from localai.chat.select import Chosen
-from localai.types import ChatRequest, Event, Message, Options
+from localai.errors import Unreachable
+from localai.types import Answering, ChatRequest, Event, Loading, Message, Options
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.paths import Paths
 
 
 def with_system_prompt(
@@ -36,19 +40,63 @@ def effective_options(options: Options, chosen: Chosen, config: Config) -> Optio
     return filled
 
 
-def ask(chosen: Chosen, request: ChatRequest, recorder: Recorder) -> Iterator[Event]:
-    """The events of the answer. Whatever ends it early, what came is kept and marked as cut."""
-    recorder.answer_begins(chosen.model)
+def ask(
+    chosen: Chosen,
+    request: ChatRequest,
+    recorder: Recorder,
+    config: Config,
+    paths: Paths,
+    *,
+    announce: Callable[[str], None],
+) -> Iterator[Event]:
+    """The events of the answer, `Answering` first. Whatever ends it early, what came is kept and
+    marked as cut.
+
+    `announce` is told before a byte of the prompt leaves this machine, and when the configured
+    cloud fallback steps in for a local provider that cannot be reached.
+    """
     try:
-        for event in chosen.provider.stream(request):
+        for event in _with_fallback(chosen, request, config, paths, announce):
+            if isinstance(event, Answering):
+                recorder.answer_begins(event.model)
             recorder.event(event)
             yield event
-    except GeneratorExit:
-        recorder.answer_cut("cancelled")
-        raise
-    except KeyboardInterrupt:
+    except (GeneratorExit, KeyboardInterrupt):
         recorder.answer_cut("cancelled")
         raise
     except BaseException:
         recorder.answer_cut("failed")
         raise
+
+
+def _with_fallback(
+    chosen: Chosen,
+    request: ChatRequest,
+    config: Config,
+    paths: Paths,
+    announce: Callable[[str], None],
+) -> Iterator[Event]:
+    answered = False
+    try:
+        for event in _from(chosen, request, config, announce):
+            answered = answered or not isinstance(event, Answering | Loading)
+            yield event
+    except Unreachable as error:
+        if answered:
+            raise
+        stand_in = fallback_for(chosen.provider.name, error, config, paths, announce)
+        if stand_in is None:
+            raise
+        other = replace(request, model=stand_in.chosen.model)
+        yield from _from(stand_in.chosen, other, stand_in.config, announce)
+
+
+def _from(
+    chosen: Chosen, request: ChatRequest, config: Config, announce: Callable[[str], None]
+) -> Iterator[Event]:
+    yield Answering(chosen.model)
+    departure = departure_of(chosen, config)
+    if departure is not None:
+        announce(departure)
+    with closing(chosen.provider.stream(request)) as events:  # type: ignore[type-var]
+        yield from events

@@ -103,8 +103,17 @@ class StoreRecorder:
         self._try(store)
 
     def answer_begins(self, model: ResolvedModel) -> None:
-        """Open an answer under the newest message; until it ends it reads as cut."""
+        """Open an answer under the newest message; until it ends it reads as cut.
+
+        While one is open, `model` is who gives it from here on.
+        """
         self._model = model
+        opened = self._answer_id
+        if opened is not None:
+            self._try(
+                lambda store: store.set_answer_model(opened, model.provider, model.id, model.zone)
+            )
+            return
         self._text, self._reasoning = [], []
 
         def store(store: Store) -> None:

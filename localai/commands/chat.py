@@ -8,10 +8,10 @@ from typing import Annotated, cast, get_args
 import typer
 
 from localai.chat.ask import ask, effective_options, with_system_prompt
+from localai.chat.departure import allow_every_cloud, choose_or_fall_back
 from localai.chat.incoming import read_text
 from localai.chat.options import parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
-from localai.chat.select import choose
 from localai.commands.pairs import PAIR, PairCommand
 from localai.commands.startup import begin
 from localai.config import Config, parse_duration
@@ -92,10 +92,20 @@ def chat(
         seed=seed,
         max_tokens=max_tokens,
     )
-    chosen = choose(model, config, paths)
+    if allow_cloud:
+        config = allow_every_cloud(config)
+    writer = _writer(
+        as_json=as_json, raw=raw, stream=not no_stream, hide_thinking=hide_thinking, quiet=quiet
+    )
+
+    def announce(text: str) -> None:
+        # Said even when nothing else is to be: a prompt is about to leave this machine.
+        writer.status(None)
+        note(text)
+
+    chosen, config = choose_or_fall_back(model, config, paths, announce)
     recorder = _recorder(paths, config, no_log=no_log, quiet=quiet)
-    question = Message("user", text)
-    messages = with_system_prompt([question], system, chosen, config)
+    messages = with_system_prompt([Message("user", text)], system, chosen, config)
     for message in messages:
         recorder.question(message)
     request = ChatRequest(
@@ -107,16 +117,8 @@ def chat(
         keep_alive_s=_keep_alive(keep_alive),
         force=force,
     )
-    writer: Writer
-    if as_json:
-        writer = SilentWriter()
-    else:
-        from localai.render.answer import answer_writer
-
-        writer = answer_writer(
-            raw=raw, stream=not no_stream, hide_thinking=hide_thinking, quiet=quiet
-        )
-    answer = play(ask(chosen, request, recorder), writer)
+    events = ask(chosen, request, recorder, config, paths, announce=announce)
+    answer = play(events, writer)
     _show_end(answer, request, recorder, as_json=as_json, usage=usage, quiet=quiet)
 
 
@@ -130,6 +132,14 @@ def _question(prompt: list[str] | None, *, quiet: bool) -> str:
     if not text:
         raise InvalidInput("there is nothing to ask", hint='localai chat "hello"')
     return text
+
+
+def _writer(*, as_json: bool, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) -> Writer:
+    if as_json:
+        return SilentWriter()
+    from localai.render.answer import answer_writer
+
+    return answer_writer(raw=raw, stream=stream, hide_thinking=hide_thinking, quiet=quiet)
 
 
 def _recorder(paths: Paths, config: Config, *, no_log: bool, quiet: bool) -> Recorder:
@@ -168,12 +178,12 @@ def _show_end(
     usage: bool,
     quiet: bool,
 ) -> None:
-    done = answer.done
+    done, model = answer.done, answer.model or request.model
     if done is None:
-        raise Unreachable(f"{request.model.provider} ended without an answer")
+        raise Unreachable(f"{model.provider} ended without an answer")
     if as_json:
         document = answer_document(
-            request.model, answer.text, answer.reasoning, done, recorder.conversation_id
+            model, answer.text, answer.reasoning, done, recorder.conversation_id
         )
         print_json("chat", document)
         return
@@ -182,5 +192,5 @@ def _show_end(
     if finish := _FINISH_NOTES.get(done.finish_reason):
         warn(finish.format(limit=request.options.max_tokens))
     if usage:
-        for line in usage_lines(request.model, done):
+        for line in usage_lines(model, done):
             note(line)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from localai.types import (
+    Answering,
     Done,
     Event,
     Loading,
     ReasoningDelta,
+    ResolvedModel,
     TextDelta,
     TokenLogprobs,
 )
@@ -51,12 +53,13 @@ class SilentWriter:
 
 @dataclass(slots=True)
 class Answer:
-    """What came of an answer; `done` is None as long as it has not ended."""
+    """What came of an answer, and from whom; `done` is None as long as it has not ended."""
 
     pieces: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
     done: Done | None = None
+    model: ResolvedModel | None = None
 
     @property
     def text(self) -> str:
@@ -97,5 +100,7 @@ def _show(event: Event, answer: Answer, writer: Writer) -> None:
         writer.status(event.message + percent)
     elif isinstance(event, TokenLogprobs):
         answer.logprobs.append(event)
+    elif isinstance(event, Answering):
+        answer.model = event.model
     elif isinstance(event, Done):
         answer.done = event
