@@ -131,7 +131,8 @@ def _start(
     write_atomically(files.spec, spec_to_json(spec))
     private_dir(files.log.parent)
     log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    command = [interpreter or sys.executable, "-m", _MODULES[spec.kind], str(files.directory)]
+    # -P: a folder called `localai` in the user's current one must not run as our worker.
+    command = [interpreter or sys.executable, "-P", "-m", _MODULES[spec.kind], str(files.directory)]
     try:
         with child("the embedded engine's worker"):
             process = subprocess.Popen(
