@@ -56,6 +56,7 @@ _URL = "https://api.openai.com/v1"
 _KEY_VARIABLE = "OPENAI_API_KEY"
 _OPTIONS = frozenset({"temperature", "top_p", "max_tokens"})
 _EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
+_SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
 _INCOMPLETE: Mapping[str, FinishReason] = {
     "max_output_tokens": "length",
     "content_filter": "refusal",
@@ -297,7 +298,9 @@ def read_events(
 
 
 def _failed(who: str, error: Any) -> Exception:
-    found = failure(who, 200, {"code": error.code, "message": error.message}, {})
+    # All other codes blame the request: its pictures, its content, what it asked for.
+    status = 200 if error.code is None or error.code in _SERVERS_FAULT else 400
+    found = failure(who, status, {"code": error.code, "message": error.message}, {})
     return found.final if isinstance(found, Busy) else found
 
 
