@@ -38,14 +38,12 @@ class _Abandoned(Exception):
 class Chat:
     """A loaded model and the conversations it remembers.
 
-    `defaults` are the sampling options that the model's author recommends.
     `context_tokens` is the most that a prompt and its answer may have together.
     """
 
     model: Any
     tokenizer: Any
     conversations: Conversations
-    defaults: Mapping[str, Any]
     context_tokens: int
 
     def prompt(self, body: Mapping[str, Any]) -> str:
@@ -83,9 +81,8 @@ class Chat:
             )
         conversation = self.conversations.take(prompt)
         conversation.private = not body.get("keep_on_disk", True)
-        options = {**self.defaults, **body}
         cached = len(conversation.tokens)
-        run = _Run(self, options, prompt, conversation, emit, is_abandoned, cached)
+        run = _Run(self, body, prompt, conversation, emit, is_abandoned, cached)
         try:
             with contextlib.suppress(_Abandoned):
                 run.to_the_end(min(body.get("max_tokens") or room, room))

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import queue
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,14 +38,6 @@ EXIT_LOAD_FAILED = 3
 _LOOK_EVERY_S = 0.25
 # A worker that was just started for `keep_alive 0` must survive until its first user has come.
 _LEAST_IDLE_S = 1.0
-# The author's sampling options in generation_config.json, and their names on the wire.
-_RECOMMENDED = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "repetition_penalty": "repeat_penalty",
-}
 
 
 def main(directory: str) -> None:
@@ -119,7 +109,6 @@ def load(spec: WorkerSpec) -> tuple[Chat, str]:
         model=model,
         tokenizer=tokenizer,
         conversations=Conversations(model, saved),
-        defaults=recommended_options(folder),
         context_tokens=spec.context_tokens,
     )
     return chat, engine
@@ -186,20 +175,6 @@ class Worker:
             self.info = replace(self.info, context_tokens=context_tokens)
             self._files.write_info(self.info)
         return self._chat.context_tokens
-
-
-def recommended_options(folder: Path) -> Mapping[str, Any]:
-    """The sampling options that the model's author recommends, under the wire's names."""
-    try:
-        document = json.loads((folder / "generation_config.json").read_bytes())
-        options = {
-            wire: document[name]
-            for name, wire in _RECOMMENDED.items()
-            if isinstance(document.get(name), int | float)
-        }
-    except (OSError, ValueError, AttributeError):
-        return {}
-    return {"temperature": 0.0} if document.get("do_sample") is False else options
 
 
 def fingerprint(folder: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localai.errors import InvalidInput, NotFound
+from localai.types import Options
 
 _FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 # A header is a few hundred kilobytes for the largest models; a hostile one claims gigabytes.
@@ -27,7 +28,8 @@ class MlxFolder:
 
     `config` is config.json with the text model's part of a multimodal one laid over it.
     `float_bytes` is the width of what is not quantized, and so of the KV cache. `is_mlx` says
-    that MLX wrote the weights; others (a hub's original checkpoint) may load too.
+    that MLX wrote the weights; others (a hub's original checkpoint) may load too. `recommended`
+    are the sampling options of generation_config.json.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class MlxFolder:
     float_bytes: int
     is_mlx: bool
     chat_template: str | None
+    recommended: Options
 
     @property
     def quantization(self) -> str:
@@ -86,6 +89,7 @@ def read_folder(path: Path) -> MlxFolder:
         float_bytes=_FLOAT_BYTES.get(float_type, 2),
         is_mlx="quantization" in config or all(header.format == "mlx" for header in headers),
         chat_template=_chat_template(path),
+        recommended=_recommended(path / "generation_config.json"),
     )
 
 
@@ -240,3 +244,24 @@ def _chat_template(path: Path) -> str | None:
             named = {entry.get("name"): entry.get("template") for entry in entries}
             return str(named.get("default") or next(iter(named.values()), "")) or None
     return None
+
+
+def _recommended(file: Path) -> Options:
+    if not file.is_file():
+        return Options()
+    document = _read_object(file)
+    if document.get("do_sample") is False:
+        return Options(temperature=0.0)
+    top_k = document.get("top_k")
+    return Options(
+        temperature=_number(document, "temperature"),
+        top_p=_number(document, "top_p"),
+        top_k=top_k if isinstance(top_k, int) else None,
+        min_p=_number(document, "min_p"),
+        repeat_penalty=_number(document, "repetition_penalty"),
+    )
+
+
+def _number(document: Mapping[str, Any], name: str) -> float | None:
+    value = document.get(name)
+    return float(value) if isinstance(value, int | float) else None

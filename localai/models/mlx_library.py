@@ -88,6 +88,7 @@ def _describe(name: str, folder: MlxFolder) -> ResolvedModel:
         size_bytes=folder.size_bytes,
         parameters=parameters_text(folder.parameter_count),
         quantization=folder.quantization,
+        recommended=folder.recommended,
     )
 
 

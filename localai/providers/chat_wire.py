@@ -46,6 +46,9 @@ _FINISH: Mapping[str, FinishReason] = {
     "function_call": "tool_calls",
 }
 
+# They refuse only what was asked of them, so the request is wrong; a server has its own reasons.
+_OUR_ENGINES = ("the embedded engine", "the MLX engine")
+
 _COMMON_OPTIONS = (
     "temperature",
     "top_p",
@@ -241,7 +244,7 @@ def refusal(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
         )
     if status == 404:
         return NotFound(f"{who}: {message}", hint="localai list")
-    if status in (400, 422) and who == "the embedded engine":
+    if status in (400, 422) and who in _OUR_ENGINES:
         return InvalidInput(f"{who} refused the request: {message}")
     if status >= 500:
         return Unreachable(f"{who} failed: {message}")

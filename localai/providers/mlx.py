@@ -1,0 +1,206 @@
+"""MLX as a provider: Apple's own engine, the fast path on Apple Silicon, in a worker of its own.
+
+It opens MLX folders in place. Like the embedded engine's, its worker has no network, outlives the
+command and is shared. Unlike it, a larger context needs no restart: MLX's cache grows where it is.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from localai.engine.lifecycle import Lease, acquire, is_warm
+from localai.engine.wire import EngineRefused, call
+from localai.engine.worker_files import WorkerSpec
+from localai.errors import InsufficientResources, InvalidInput, Unreachable
+from localai.providers.chat_wire import StreamClock, refusal
+from localai.providers.worker_chat import (
+    answer_of_worker,
+    count_tokens,
+    needed_context,
+    worker_body,
+)
+from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.models.mlx_memory import MlxMemory
+    from localai.paths import Paths
+
+INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
+_WHO = "the MLX engine"
+_GIB = 1 << 30
+
+
+class Mlx:
+    """The provider `mlx`."""
+
+    name = "mlx"
+    zone: Zone | None = Zone.DEVICE
+
+    def __init__(self, config: Config, paths: Paths) -> None:
+        self._config = config
+        self._paths = paths
+
+    def models(self) -> list[ResolvedModel]:
+        """Every MLX folder in the stores of this machine. Raises Unreachable where MLX cannot
+        run."""
+        from localai.models.mlx_library import mlx_models
+
+        mlx_interpreter()
+        return mlx_models(self._paths)
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`, or the folder at that path.
+
+        Raises NotFound, InvalidInput, and Unreachable where MLX cannot run.
+        """
+        from localai.models.mlx_library import resolve_mlx
+
+        mlx_interpreter()
+        return resolve_mlx(name, self._paths)
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures),
+        InsufficientResources, ContextOverflow, Unreachable."""
+        _refuse_what_mlx_cannot(request)
+        interpreter = mlx_interpreter()
+        clock = StreamClock()
+        spec = self._spec(request)
+        load_s: float | None = None
+        if not is_warm(self._paths, spec):
+            if not request.force:
+                _check_memory(request, 0, spec.context_tokens)
+            yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
+            load_s = 0.0
+        keep_alive = request.keep_alive_s
+        with acquire(
+            self._paths,
+            spec,
+            keep_alive_s=self._config["engine.keep_alive"] if keep_alive is None else keep_alive,
+            # The worker projects nothing: the check is above, by formula.
+            available_bytes=lambda: None,
+            interpreter=interpreter,
+        ) as lease:
+            load_s = None if load_s is None else time.perf_counter() - clock.started
+            context = _grown_context(request, lease)
+            body = worker_body(request)
+            body["keep_on_disk"] = self._config["history.record"]
+            yield from answer_of_worker(
+                lease, body, clock, who=_WHO, load_s=load_s, context_tokens=context
+            )
+
+    def close(self) -> None:
+        """Nothing to release: the worker belongs to whoever comes next, too."""
+
+    def _spec(self, request: ChatRequest) -> WorkerSpec:
+        assert request.model.path is not None, "MLX opens folders"
+        # Not --ctx: a warm worker with another context is grown, not restarted.
+        limit = request.model.context_limit or 1 << 30
+        return WorkerSpec(
+            kind="mlx",
+            model_path=str(request.model.path),
+            context_tokens=min(self._config["engine.context"], limit),
+            kv_dir=str(self._paths.kv_dir),
+        )
+
+
+def create(config: Config, paths: Paths) -> Mlx:
+    """The provider, as the table of `localai.providers` wants it."""
+    return Mlx(config, paths)
+
+
+def mlx_interpreter() -> str:
+    """The Python that runs the worker: this one, or that of LOCALAI_MLX_PYTHON (for development
+    and tests: another interpreter that has mlx-lm, also on Linux with `mlx[cpu]`).
+
+    Raises Unreachable where MLX cannot run.
+    """
+    if chosen := os.environ.get(INTERPRETER_VARIABLE):
+        return chosen
+    if sys.platform != "darwin" or platform.machine() != "arm64":
+        raise Unreachable(
+            "MLX runs on Apple Silicon only, and this machine has none",
+            hint="the embedded engine runs here: localai chat -m llamacpp/MODEL",
+        )
+    from importlib.util import find_spec
+
+    # Found, not imported: without a Metal device the import has killed the process.
+    if find_spec("mlx_lm") is None:
+        raise Unreachable("mlx-lm is not installed", hint="pip install mlx-lm")
+    return sys.executable
+
+
+def _refuse_what_mlx_cannot(request: ChatRequest) -> None:
+    if request.schema is not None:
+        raise InvalidInput(
+            "MLX cannot hold an answer to a schema",
+            hint="the embedded engine can: localai chat -m llamacpp/MODEL",
+        )
+    if any(message.images for message in request.messages):
+        raise InvalidInput(
+            "MLX models answer text only here",
+            hint="a GGUF model with a projector sees pictures: localai chat -m llamacpp/MODEL",
+        )
+
+
+def _grown_context(request: ChatRequest, lease: Lease) -> int:
+    """The context for this answer, in tokens, after the worker was allowed what it needs.
+
+    Raises ContextOverflow, InsufficientResources.
+    """
+    have = lease.info.context_tokens
+    needed = max(
+        needed_context(request, have, lambda: count_tokens(request, lease, _WHO)),
+        min(request.context_tokens or 0, request.model.context_limit or 1 << 30),
+    )
+    if needed <= have:
+        return have
+    if not request.force:
+        _check_memory(request, have, needed)
+    try:
+        call(lease.files.socket, "POST", "/context", {"context_tokens": needed})
+    except EngineRefused as error:
+        raise refusal(_WHO, error.status, error.error) from error
+    return needed
+
+
+def _check_memory(request: ChatRequest, loaded_tokens: int, context_tokens: int) -> None:
+    """Raise InsufficientResources if what is still to be allocated is more than is available.
+
+    With `loaded_tokens` above 0 the model is loaded already, with room for so many.
+    """
+    need = _projected(request, context_tokens)
+    available = _available_bytes()
+    if need is None or available is None:
+        return
+    before = _projected(request, loaded_tokens) if loaded_tokens else None
+    more = need.total_bytes - (before.total_bytes if before is not None else 0)
+    if more <= available:
+        return
+    raise InsufficientResources(
+        f"{request.model.id} with a context of {context_tokens:,} tokens needs"
+        f" {more / _GIB:.1f} GiB {'more ' if before else ''}of memory by formula"
+        f" ({need.weights_bytes / _GIB:.1f} weights + {need.context_bytes / _GIB:.1f} context"
+        f" + {need.compute_bytes / _GIB:.1f} compute), and {available / _GIB:.1f} GiB is available",
+        hint="a smaller model or --ctx fits better; --force tries anyway",
+    )
+
+
+def _projected(request: ChatRequest, context_tokens: int) -> MlxMemory | None:
+    from localai.models.mlx_folder import read_folder
+    from localai.models.mlx_memory import projected_memory
+
+    assert request.model.path is not None, "MLX opens folders"
+    return projected_memory(read_folder(request.model.path), context_tokens)
+
+
+def _available_bytes() -> int | None:
+    # Asked only when memory is to be taken: psutil stays out of a warm one-shot.
+    from localai.hardware.memory import live_memory
+
+    return live_memory().available_bytes.value
