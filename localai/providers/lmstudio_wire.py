@@ -136,7 +136,7 @@ def refusal(
             " export LM_API_TOKEN=…",
         )
     if status == 404 or fields.get("code") == "model_not_found":
-        return NotFound(f"LM Studio: {message}", hint="localai list --provider lmstudio")
+        return NotFound(f"LM Studio: {message}", hint="localai list")
     if "insufficient system resources" in message or "out of memory" in message.lower():
         return InsufficientResources(
             f"LM Studio has not enough memory for {model}: {message}",

@@ -13,26 +13,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import (
     ContextOverflow,
     InvalidInput,
     LocalaiError,
-    NotFound,
     PolicyRefused,
     Unreachable,
 )
 from localai.providers import ollama_wire as wire
 from localai.providers.chat_wire import StreamClock
 from localai.providers.context_size import choose_context, grown_context, needed_context
-from localai.providers.http import Asked, HttpRefused, JsonServer
+from localai.providers.http import Asked, HttpRefused
 from localai.providers.listener import listening_pid
-from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
-from localai.providers.reach import Reach, reach
-from localai.providers.target import Target, client_target
+from localai.providers.ollama_daemon import Daemon, target_of
 from localai.types import (
     ChatRequest,
     Done,
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
 
-DEFAULT_PORT = 11434
 _PROGRESS_EVERY_S = 1.0
 
 
@@ -70,31 +66,25 @@ class _Question:
 
 
 class Ollama:
-    """The provider `ollama`, at `target`."""
+    """The provider `ollama`."""
 
     name = "ollama"
 
-    def __init__(self, config: Config, target: Target, cache_dir: Path) -> None:
+    def __init__(self, config: Config, daemon: Daemon) -> None:
         self._config = config
-        self._target = target
-        self._facts = FactsByDigest(cache_dir / "ollama")
-        self._reached: Reach | None = None
-        self._told_version: str | None = None
-        self._server = JsonServer(
-            "Ollama", target, hint="ollama serve", permit=lambda: self._reach().grant()
-        )
+        self._daemon = daemon
 
     @property
     def zone(self) -> Zone | None:
         """Where the daemon runs, by its resolved address; None if that may not be looked up."""
         try:
-            return self._reach().zone
+            return self._daemon.reach().zone
         except LocalaiError:
             return None
 
     def models(self) -> list[ResolvedModel]:
         """Every model it has that can chat. Raises Unreachable, PolicyRefused."""
-        found = [self._described(listed) for listed in self._tags()]
+        found = [self._described(listed) for listed in self._daemon.listed()]
         return [m for m in found if m.capabilities is None or "completion" in m.capabilities]
 
     def resolve(self, name: str) -> ResolvedModel:
@@ -102,7 +92,7 @@ class Ollama:
 
         Raises NotFound with near names, Unreachable, PolicyRefused.
         """
-        return self._described(self._listed(name))
+        return self._described(self._daemon.find(name))
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Answer. Raises PolicyRefused before a byte is sent if another machine would compute it.
@@ -127,8 +117,8 @@ class Ollama:
         """Where a prompt for `model` would go; None if it stays on this machine."""
         if model.zone is Zone.DEVICE:
             return None
-        listed = self._listed(model.id)
-        return wire.remote_of(listed) or wire.remote_by_name(model.id) or self._target.host
+        facts = self._daemon.facts(self._daemon.find(model.id))
+        return facts.remote or self._daemon.target.host
 
     def close(self) -> None:
         """Nothing to release: each request has a connection of its own."""
@@ -138,21 +128,16 @@ class Ollama:
     def _look_up(self, request: ChatRequest) -> _Question:
         clock = StreamClock()
         model = request.model.id
-        # By its name first: to list such a model's details, a newer Ollama would ask its cloud.
-        self._refuse_cloud(model, wire.remote_by_name(model))
-        listed = self._listed(model)
-        remote = wire.remote_of(listed) or wire.remote_by_name(model)
-        self._refuse_cloud(model, remote)
-        facts = self._facts_of(listed, remote)
-        remote = remote or facts.remote
-        self._refuse_cloud(model, remote)
+        self._daemon.version()
+        facts = self._daemon.facts(self._daemon.find(model))
+        self._refuse_cloud(model, facts.remote)
         if facts.capabilities is not None and "vision" not in facts.capabilities:
             _refuse_images(request)
-        loaded = None if remote else (self._loaded(model) or {}).get("context_length")
+        loaded = None if facts.remote else (self._daemon.loaded(model) or {}).get("context_length")
         return _Question(
             request=request,
             clock=clock,
-            remote=remote,
+            remote=facts.remote,
             limit=facts.context_limit,
             think=wire.wire_think(request.think, facts.capabilities, facts.family),
             context_tokens=choose_context(
@@ -171,7 +156,8 @@ class Ollama:
         raise PolicyRefused(
             f"refused by the privacy policy: Ollama would send the prompt for {model!r}"
             f" to {remote}",
-            hint="localai config set cloud.allow ollama",
+            hint="localai config set cloud.allow "
+            + ",".join([*self._config["cloud.allow"], "ollama"]),
         )
 
     # Asking
@@ -185,7 +171,7 @@ class Ollama:
             keep_alive=self._keep_alive(request),
         )
         try:
-            with self._server.ask("POST", "/api/chat", body) as asked:
+            with self._daemon.chat(body) as asked:
                 # The daemon is busy now, so this costs the user no time.
                 question.pid = self._pid(question)
                 yield from self._waiting(asked, question)
@@ -203,7 +189,7 @@ class Ollama:
         said = loading
         yield loading
         while not asked.answers_within(_PROGRESS_EVERY_S):
-            entry = self._loaded(model)
+            entry = self._daemon.loaded(model)
             is_there = entry is not None and entry.get("context_length") == context
             now = Loading("reading the prompt") if is_there else loading
             if now != said:
@@ -242,7 +228,11 @@ class Ollama:
             total_s=time.perf_counter() - clock.started,
             clock="server",
         )
-        entry = None if question.remote else self._loaded(question.request.model.id)
+        entry = None
+        if question.remote is None:
+            # The answer is complete; that its server has gone since does not take it back.
+            with suppress(Unreachable):
+                entry = self._daemon.loaded(question.request.model.id)
         context = (entry or {}).get("context_length") or question.context_tokens
         return Done(
             finish_reason=wire.finish_of(end, context, end["tools_called"]),
@@ -253,95 +243,36 @@ class Ollama:
         )
 
     def _locality(self, question: _Question, entry: Mapping[str, Any] | None) -> Locality:
-        where = f"{self._version()} on {self._target.address}"
+        where = f"{self._daemon.version()} on {self._daemon.target.address}"
         if question.remote is not None:
             return Locality(Zone.CLOUD, f"{where}, which sent the prompt to {question.remote}")
-        zone = self._reach().zone
+        zone = self._daemon.reach().zone
         return Locality(
             zone=zone,
             evidence=f"{where}; it names no remote host for this model{_gpu_share(entry)}",
             process=Process(question.pid, "ollama"),
-            machine=os.uname().nodename if zone is Zone.DEVICE else self._target.host,
+            machine=os.uname().nodename if zone is Zone.DEVICE else self._daemon.target.host,
             # A process that answers us over TCP has a network.
             network_denied=False,
         )
 
     def _pid(self, question: _Question) -> int | None:
-        if question.remote is not None or self._reach().zone is not Zone.DEVICE:
+        if question.remote is not None or self._daemon.reach().zone is not Zone.DEVICE:
             return None
-        return listening_pid(self._target.port, "ollama")
+        return listening_pid(self._daemon.target.port, "ollama")
 
-    # What the daemon says
-
-    def _reach(self) -> Reach:
-        if self._reached is None:
-            host, port = self._target.host, self._target.port
-            self._reached = reach("Ollama", host, port, self._config, cloud="ollama")
-        return self._reached
-
-    def _tags(self) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/api/tags").get("models") or ())
-
-    def _listed(self, name: str) -> dict[str, Any]:
-        """The entry of `/api/tags` for `name`. Raises NotFound with near names."""
-        tags = self._tags()
-        wanted = {name.lower(), f"{name}:latest".lower()}
-        for listed in tags:
-            if listed["name"].lower() in wanted:
-                return listed
-        raise self._not_found(name, tags)
-
-    def _facts_of(self, listed: Mapping[str, Any], remote: str | None) -> Facts:
-        if remote is not None:
-            return facts_of(listed)
-        name, digest = str(listed["name"]), listed.get("digest")
-        if not digest:
-            return facts_of(self._show(name))
-        return self._facts.get(str(digest), self._version(), lambda: self._show(name))
-
-    def _show(self, model: str) -> dict[str, Any]:
-        try:
-            show: dict[str, Any] = self._server.call("POST", "/api/show", {"model": model})
-        except HttpRefused as error:
-            raise wire.refusal(error.status, error.document, model, None) from error
-        return show
-
-    def _loaded(self, model: str) -> dict[str, Any] | None:
-        for entry in self._call("GET", "/api/ps").get("models") or ():
-            if model in (entry.get("name"), entry.get("model")):
-                return dict(entry)
-        return None
-
-    def _version(self) -> str:
-        if self._told_version is None:
-            version = str(self._call("GET", "/api/version").get("version", ""))
-            # A build from source has no number.
-            self._told_version = "Ollama" if version in ("", "0.0.0") else f"Ollama {version}"
-        return self._told_version
-
-    def _call(self, method: str, path: str) -> dict[str, Any]:
-        try:
-            document = self._server.call(method, path)
-        except HttpRefused as error:
-            document = error
-        if not isinstance(document, dict):
-            raise Unreachable(
-                f"what listens at {self._target.address} is not Ollama ({method} {path} failed)",
-                hint="localai config list",
-            )
-        return document
+    # What is known
 
     def _described(self, listed: Mapping[str, Any]) -> ResolvedModel:
         """What `/api/tags` says of a model, and what `/api/show` adds if it is computed here."""
         name = str(listed["name"])
         details = listed.get("details") or {}
-        remote = wire.remote_of(listed) or wire.remote_by_name(name)
-        facts = self._facts_of(listed, remote)
-        remote = remote or facts.remote
+        facts = self._daemon.facts(listed)
+        remote = facts.remote
         return ResolvedModel(
             provider=self.name,
             id=name,
-            zone=Zone.CLOUD if remote else self._reach().zone,
+            zone=Zone.CLOUD if remote else self._daemon.reach().zone,
             evidence=f"Ollama sends it to {remote}" if remote else "Ollama names no remote host",
             context_limit=facts.context_limit,
             capabilities=facts.capabilities,
@@ -351,13 +282,6 @@ class Ollama:
             digest=listed.get("digest"),
             system_prompt=facts.system_prompt,
         )
-
-    def _not_found(self, name: str, tags: list[dict[str, Any]]) -> NotFound:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, [listed["name"] for listed in tags], n=3, cutoff=0.5)
-        meant = f"did you mean {' or '.join(near)}? or " if near else ""
-        return NotFound(f"Ollama has no model {name!r}", hint=f"{meant}localai pull {name}")
 
     def _refusal(self, status: int, document: Any, question: _Question) -> LocalaiError:
         model = question.request.model.id
@@ -373,14 +297,7 @@ class Ollama:
 
 def create(config: Config, paths: Paths) -> Ollama:
     """The provider, as the table of `localai.providers` wants it. Raises InvalidInput."""
-    return Ollama(config, target_of(config, os.environ), paths.cache_dir)
-
-
-def target_of(config: Config, environ: Mapping[str, str]) -> Target:
-    """Where Ollama is: `ollama.host`, else OLLAMA_HOST, else this machine. Raises InvalidInput."""
-    configured = config["ollama.host"]
-    named = "OLLAMA_HOST" if configured is None else "ollama.host"
-    return client_target(configured or environ.get("OLLAMA_HOST"), DEFAULT_PORT, named)
+    return Ollama(config, Daemon(config, target_of(config, os.environ), paths.cache_dir))
 
 
 def _asked_context(request: ChatRequest) -> int | None:
@@ -389,9 +306,7 @@ def _asked_context(request: ChatRequest) -> int | None:
 
 def _refuse_images(request: ChatRequest) -> None:
     if any(message.images for message in request.messages):
-        raise InvalidInput(
-            f"{request.model.id} cannot look at pictures", hint="localai list --provider ollama"
-        )
+        raise InvalidInput(f"{request.model.id} cannot look at pictures", hint="localai list")
 
 
 def _gpu_share(entry: Mapping[str, Any] | None) -> str:

@@ -33,15 +33,18 @@ class Facts:
     remote: str | None = None
 
 
-def facts_of(show: Mapping[str, Any]) -> Facts:
-    """The facts in an answer of `/api/show`, or as far as they are there, in one of `/api/tags`."""
+def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
+    """The facts in an answer of `/api/show`, or as far as they are there, in one of `/api/tags`.
+
+    `remote` is where the model is known to be computed by other signs.
+    """
     return Facts(
         family=(show.get("details") or {}).get("family") or "",
         capabilities=wire.capabilities_of(show),
         context_limit=wire.context_limit_of(show),
         own_context=wire.own_context_of(show),
         system_prompt=show.get("system") or None,
-        remote=wire.remote_of(show),
+        remote=remote or wire.remote_of(show),
     )
 
 

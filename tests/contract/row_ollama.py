@@ -22,10 +22,12 @@ from tests.support.wires import OllamaWire
 def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     server: OllamaServer = request.getfixturevalue("ollama_server")
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
-    from localai.providers.ollama import Ollama, target_of
+    from localai.providers.ollama import Ollama
+    from localai.providers.ollama_daemon import Daemon, target_of
 
     config, paths = identity(home)
-    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.host}), paths.cache_dir)
+    target = target_of(config, {"OLLAMA_HOST": server.host})
+    provider = Ollama(config, Daemon(config, target, paths.cache_dir))
     # Ollama computes in a runner, which is a child of the server.
     yield Subject(
         provider,
@@ -36,10 +38,12 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 def scripted(server: ScriptedServer, home: Path) -> Subject:
-    from localai.providers.ollama import Ollama, target_of
+    from localai.providers.ollama import Ollama
+    from localai.providers.ollama_daemon import Daemon, target_of
 
     config, paths = identity(home)
-    provider = Ollama(config, target_of(config, {"OLLAMA_HOST": server.address}), paths.cache_dir)
+    target = target_of(config, {"OLLAMA_HOST": server.address})
+    provider = Ollama(config, Daemon(config, target, paths.cache_dir))
     model = ResolvedModel("ollama", "scripted:latest", Zone.DEVICE, "a scripted server")
     return Subject(provider, model)
 

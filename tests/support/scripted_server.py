@@ -42,12 +42,16 @@ Step = bytes | Pause | Drop | UntilClosed
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status and the steps of its body. Each `bytes` is one packet and one HTTP chunk."""
+    """A status and the steps of its body. Each `bytes` is one packet and one HTTP chunk.
+
+    `silence_s` passes before the head is sent.
+    """
 
     steps: Sequence[Step] = ()
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    silence_s: float = 0.0
 
 
 def json_reply(document: Any, status: int = 200) -> Reply:
@@ -159,6 +163,7 @@ def _read_request(stream: Any) -> Asked | None:
 
 def _play(connection: socket.socket, reply: Reply) -> bool:
     """Send `reply`; False if the connection is over."""
+    time.sleep(reply.silence_s)
     head = [f"HTTP/1.1 {reply.status} -", f"Content-Type: {reply.content_type}"]
     head += [f"{name}: {value}" for name, value in reply.headers.items()]
     head += ["Transfer-Encoding: chunked"]

@@ -1,0 +1,123 @@
+"""The Ollama daemon: where it is, whether it may be reached, and what it says of its models.
+
+Its judgement of where a model is computed is asked for afresh each time; what is constant about a
+model is kept by digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localai.errors import NotFound, Unreachable
+from localai.providers import ollama_wire as wire
+from localai.providers.http import Asked, HttpRefused, JsonServer
+from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
+from localai.providers.reach import Reach, reach
+from localai.providers.target import Target, client_target
+
+if TYPE_CHECKING:
+    from localai.config import Config
+
+DEFAULT_PORT = 11434
+
+
+class Daemon:
+    """An Ollama at `target`; facts are kept under `cache_dir`.
+
+    Every method may raise Unreachable, and PolicyRefused where `target` may not be reached.
+    """
+
+    def __init__(self, config: Config, target: Target, cache_dir: Path) -> None:
+        self.target = target
+        self._config = config
+        self._facts = FactsByDigest(cache_dir / "ollama")
+        self._reached: Reach | None = None
+        self._version: str | None = None
+        self._server = JsonServer(
+            "Ollama", target, hint="ollama serve", permit=lambda: self.reach().grant()
+        )
+
+    def reach(self) -> Reach:
+        """The permission to reach it, and its zone, by what its host resolves to."""
+        if self._reached is None:
+            host, port = self.target.host, self.target.port
+            self._reached = reach("Ollama", host, port, self._config, cloud="ollama")
+        return self._reached
+
+    def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[Asked]:
+        """Send a question. HttpRefused comes when its answer is read."""
+        return self._server.ask("POST", "/api/chat", body)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every model, as `/api/tags` has it at this moment."""
+        return list(self._get("/api/tags").get("models") or ())
+
+    def find(self, name: str) -> dict[str, Any]:
+        """The entry of `listed` for `name`, `:latest` if it has no tag.
+
+        Raises NotFound with near names.
+        """
+        listed = self.listed()
+        wanted = {name.lower(), f"{name}:latest".lower()}
+        for entry in listed:
+            if entry["name"].lower() in wanted:
+                return entry
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [entry["name"] for entry in listed], n=3, cutoff=0.5)
+        meant = f"did you mean {' or '.join(near)}? or " if near else ""
+        raise NotFound(f"Ollama has no model {name!r}", hint=f"{meant}localai pull {name}")
+
+    def facts(self, entry: Mapping[str, Any]) -> Facts:
+        """What is constant about a listed model, and where it is computed as far as is known."""
+        name, digest = str(entry["name"]), entry.get("digest")
+        remote = wire.remote_of(entry) or wire.remote_by_name(name)
+        if remote is not None:
+            # To show a cloud model's details, Ollama may ask its cloud.
+            return facts_of(entry, remote)
+        if not digest:
+            return facts_of(self._show(name))
+        return self._facts.get(str(digest), self.version(), lambda: self._show(name))
+
+    def loaded(self, name: str) -> dict[str, Any] | None:
+        """The entry of `/api/ps` for the model `name`; None if it is not in memory."""
+        for entry in self._get("/api/ps").get("models") or ():
+            if name in (entry.get("name"), entry.get("model")):
+                return dict(entry)
+        return None
+
+    def version(self) -> str:
+        """`Ollama 0.17.4`, or just `Ollama`: a build from source has no number."""
+        if self._version is None:
+            told = str(self._get("/api/version").get("version", ""))
+            self._version = "Ollama" if told in ("", "0.0.0") else f"Ollama {told}"
+        return self._version
+
+    def _show(self, name: str) -> dict[str, Any]:
+        try:
+            show: dict[str, Any] = self._server.call("POST", "/api/show", {"model": name})
+        except HttpRefused as error:
+            raise wire.refusal(error.status, error.document, name, None) from error
+        return show
+
+    def _get(self, path: str) -> dict[str, Any]:
+        try:
+            document = self._server.call("GET", path)
+        except HttpRefused as error:
+            document = error
+        if not isinstance(document, dict):
+            raise Unreachable(
+                f"what listens at {self.target.address} is not Ollama (GET {path} failed)",
+                hint="localai config set ollama.host 127.0.0.1:11434",
+            )
+        return document
+
+
+def target_of(config: Config, environ: Mapping[str, str]) -> Target:
+    """Where Ollama is: `ollama.host`, else OLLAMA_HOST, else this machine. Raises InvalidInput."""
+    configured = config["ollama.host"]
+    named = "OLLAMA_HOST" if configured is None else "ollama.host"
+    return client_target(configured or environ.get("OLLAMA_HOST"), DEFAULT_PORT, named)

@@ -1,0 +1,89 @@
+"""What is rarely done with Ollama's models: pull, create, delete, unload.
+
+Through the official package, whose import costs more than a short answer: so it is imported
+here and nowhere on the way to an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.errors import LocalaiError, Unreachable
+from localai.models.progress import PullProgress, Stage
+from localai.providers import ollama_wire as wire
+from localai.providers.target import Target
+
+if TYPE_CHECKING:
+    import ollama
+
+
+def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[PullProgress]:
+    """Have the daemon fetch `name`; it resumes where it was stopped.
+
+    The daemon's connections are its own: neither the guard nor the ledger sees them. `insecure`
+    allows a registry without TLS. Raises NotFound, ProviderRefused, Unreachable.
+    """
+    layers: dict[str, tuple[int, int]] = {}
+    with _client(target, name) as client:
+        for part in client.pull(name, stream=True, insecure=insecure):
+            if part.digest and part.total:
+                done = max(part.completed or 0, layers.get(part.digest, (0, 0))[0])
+                layers[part.digest] = (done, part.total)
+            done_bytes = sum(done for done, _ in layers.values())
+            total_bytes = sum(total for _, total in layers.values()) or None
+            # By the bytes and not by the status, which is prose.
+            stage: Stage = "verifying" if layers and not part.digest else "downloading"
+            yield PullProgress(stage, done_bytes, total_bytes)
+
+
+def create(target: Target, name: str, file: Path, *, system: str | None = None) -> None:
+    """Make the GGUF `file` a model of Ollama's called `name`, by copying it into its store.
+
+    Raises ProviderRefused for a file that Ollama does not take, Unreachable.
+    """
+    with file.open("rb") as opened:
+        digest = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+    with _client(target, name) as client:
+        client.create_blob(file)
+        client.create(model=name, files={file.name: digest}, system=system)
+
+
+def delete(target: Target, name: str) -> None:
+    """Remove the model `name`. Raises NotFound, Unreachable."""
+    with _client(target, name) as client:
+        client.delete(name)
+
+
+def unload(target: Target, name: str) -> None:
+    """Take the model `name` out of memory; nothing happens if it is not there.
+
+    Raises NotFound, Unreachable.
+    """
+    with _client(target, name) as client:
+        client.generate(name, keep_alive=0)
+
+
+@contextmanager
+def _client(target: Target, model: str) -> Iterator[ollama.Client]:
+    import httpx
+    import ollama
+
+    try:
+        # Not through a proxy of the environment, which on loopback would only be in the way.
+        yield ollama.Client(host=target.url, trust_env=False)
+    except ollama.ResponseError as error:
+        raise _failure(error, model) from error
+    except (ConnectionError, httpx.TransportError) as error:
+        raise Unreachable(
+            f"Ollama at {target.address} is not running or broke off: {error}", hint="ollama serve"
+        ) from error
+
+
+def _failure(error: ollama.ResponseError, model: str) -> LocalaiError:
+    missing = "file does not exist" in error.error or "not found" in error.error
+    status = 404 if missing else error.status_code
+    return wire.refusal(status if status > 0 else 500, {"error": error.error}, model, None)

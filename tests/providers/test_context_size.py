@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from localai.providers.context_size import choose_context, grown_context, needed_context
+from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
+
+MODEL = ResolvedModel("ollama", "m", None, "")
+
+
+def request(text: str, max_tokens: int | None = None, images: int = 0) -> ChatRequest:
+    message = Message("user", text, images=(Image(b"", "image/png"),) * images)
+    return ChatRequest(MODEL, (message,), Options(max_tokens=max_tokens))
+
+
+@pytest.mark.parametrize(
+    ("asked", "loaded", "start", "needed", "limit", "chosen"),
+    [
+        # What the user asked for, as far as the model goes.
+        (512, None, 4096, 100, 8192, 512),
+        (512, 4096, 4096, 100, 8192, 512),
+        (99_999, None, 4096, 100, 8192, 8192),
+        # What is loaded, if it is enough: any other number would load the model again.
+        (None, 32_768, 4096, 100, 131_072, 32_768),
+        (None, 2048, 4096, 1000, 8192, 2048),
+        (None, 8192, 4096, 20_000, 8192, 8192),
+        (None, 4096, 4096, 5000, 131_072, 8192),
+        # The configured start, or more if it is needed.
+        (None, None, 4096, 4096, None, 4096),
+        (None, None, 4096, 4097, None, 8192),
+        (None, None, 4096, 20_000, 131_072, 20_480),
+        (None, None, 4096, 20_000, 16_000, 16_000),
+        (None, None, 4096, 100, 2048, 2048),
+    ],
+)
+def test_the_context(
+    asked: int | None, loaded: int | None, start: int, needed: int, limit: int | None, chosen: int
+) -> None:
+    assert (
+        choose_context(asked=asked, loaded=loaded, start=start, needed=needed, limit=limit)
+        == chosen
+    )
+
+
+def test_needed_counts_text_answer_and_pictures() -> None:
+    plain = needed_context(request("x" * 3000, max_tokens=1000))
+    assert 2000 <= plain <= 2100
+    assert needed_context(request("x" * 3000, max_tokens=2000)) == plain + 1000
+    assert needed_context(request("x" * 3000, max_tokens=1000, images=2)) == plain + 2048
+
+
+@pytest.mark.parametrize(
+    ("tried", "prompt", "limit", "next_one"),
+    [
+        (4096, 5000, 131_072, 8192),
+        (4096, 8000, 131_072, 12_288),
+        (4096, None, 131_072, 8192),
+        (4096, None, 6000, 6000),
+        (8192, 9000, 8192, None),
+        (8192, None, 8192, None),
+        (8192, 100, None, None),
+    ],
+)
+def test_growth_after_a_refusal(
+    tried: int, prompt: int | None, limit: int | None, next_one: int | None
+) -> None:
+    assert grown_context(tried, prompt, request("", max_tokens=1000), limit) == next_one
