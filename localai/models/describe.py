@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput
+from localai.models.header_cache import HeaderCache, HeaderFacts
 from localai.types import Capability, ResolvedModel, Zone
 
 if TYPE_CHECKING:
@@ -26,51 +28,73 @@ _POOLING_EMBEDDING: Final = (1, 2, 3)
 _POOLING_RANK: Final = 4
 
 
-def describe(stored: StoredModel) -> ResolvedModel:
-    """The model in the file of `stored`, by its header (5 to 30 ms, by the vocabulary).
+def describe(stored: StoredModel, cache: HeaderCache) -> ResolvedModel:
+    """The model in the file of `stored`: from `cache`, else from its header (5 to 30 ms, by the
+    vocabulary), which `cache` then keeps.
 
     Raises NotFound or InvalidInput where the file, or one of its parts, is not whole.
     """
-    from localai.models.gguf import part_paths, read_header, read_model
-
-    header = read_header(stored.path)
-    if header.is_projector:
-        raise InvalidInput(
-            f"{stored.path} is an image encoder, the companion of a model",
-            "name the model file that lies beside it",
-        )
-    parts = part_paths(stored.path, header)
-    if len(parts) > 1:
-        header = read_model(parts[0])
+    path = stored.path
+    facts = cache.get(path)
+    if facts is None:
+        path, facts = _read(path)
+        # A model in parts is read each time: its other files may be gone.
+        if path == stored.path and facts.size_bytes == path.stat().st_size:
+            cache.put(path, facts)
+    capabilities = set(facts.capabilities)
+    if stored.projector is not None and "completion" in capabilities:
+        capabilities.add("vision")
     return ResolvedModel(
         provider="llamacpp",
         id=stored.name,
         zone=Zone.DEVICE,
         evidence=_EVIDENCE,
-        path=parts[0],
-        context_limit=header.context_length,
-        capabilities=_capabilities(header, stored.projector is not None),
-        size_bytes=sum(part.stat().st_size for part in parts),
-        parameters=parameters_text(header.parameter_count),
-        quantization=header.quantization,
+        path=path,
+        context_limit=facts.context_limit,
+        capabilities=frozenset(capabilities),
+        size_bytes=facts.size_bytes,
+        parameters=facts.parameters,
+        quantization=facts.quantization,
         digest=stored.digest,
         system_prompt=stored.system_prompt,
         recommended=stored.recommended,
     )
 
 
-def _capabilities(header: GgufHeader, has_projector: bool) -> frozenset[Capability]:
+def _read(path: Path) -> tuple[Path, HeaderFacts]:
+    """The first file of the model to which `path` belongs, and what the headers say."""
+    from localai.models.gguf import part_paths, read_header, read_model
+
+    header = read_header(path)
+    if header.is_projector:
+        raise InvalidInput(
+            f"{path} is an image encoder, the companion of a model",
+            "name the model file that lies beside it",
+        )
+    parts = part_paths(path, header)
+    if len(parts) > 1:
+        header = read_model(parts[0])
+    return parts[0], HeaderFacts(
+        context_limit=header.context_length,
+        capabilities=tuple(sorted(_capabilities(header))),
+        parameters=parameters_text(header.parameter_count),
+        quantization=header.quantization,
+        size_bytes=sum(part.stat().st_size for part in parts),
+    )
+
+
+def _capabilities(header: GgufHeader) -> set[Capability]:
     pooling = header.architecture_integer("pooling_type")
     if pooling == _POOLING_RANK:
-        return frozenset()
+        return set()
     if pooling in _POOLING_EMBEDDING or "bert" in (header.architecture or ""):
-        return frozenset({"embedding"})
+        return {"embedding"}
     # The engine holds any model to a schema by a grammar.
     capabilities: set[Capability] = {"completion", "schema"}
     capabilities |= template_capabilities(header.chat_template or "")
-    if has_projector or header.has_vision:
+    if header.has_vision:
         capabilities.add("vision")
-    return frozenset(capabilities)
+    return capabilities
 
 
 def template_capabilities(template: str) -> set[Capability]:

@@ -6,13 +6,16 @@ none of these looks through the stores.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.models.describe import describe
+from localai.models.header_cache import HeaderCache
 from localai.models.ollama_store import find_ollama_model
 from localai.models.starter import STARTER, resolve_starter, starter_path
 from localai.models.stores import (
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
 def local_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
     """Every GGUF model on this machine, ours first; those that cannot be read are left out."""
     models: list[ResolvedModel] = []
+    cache = HeaderCache(paths)
     for stored in stored_models(paths, environ):
-        try:
-            models.append(resolve_stored(stored, paths))
-        except LocalaiError:
-            continue
+        with contextlib.suppress(LocalaiError, OSError):
+            models.append(_resolve_stored(stored, paths, cache))
+    cache.save()
     return models
 
 
@@ -62,28 +65,41 @@ def resolve_local(
 
 def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
     """The model in the file `path`. Raises NotFound, or InvalidInput if it is no whole model."""
-    path = path.expanduser().absolute()
+    path = path.absolute()
     if path == starter_path(paths):
         return resolve_starter(paths)
-    if path.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {path}", "localai list") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+    if is_folder:
         raise InvalidInput(f"{path} is a folder, not a model file", "name the .gguf file in it")
-    if not is_file(path):
-        raise NotFound(f"there is no file {path}", "localai list")
-    return describe(StoredModel("localai", str(path), path, projector=projector_beside(path)))
+    return resolve_stored(
+        StoredModel("localai", str(path), path, projector=projector_beside(path)), paths
+    )
 
 
 def resolve_stored(stored: StoredModel, paths: Paths) -> ResolvedModel:
     """What is known of a model that a store holds. Raises InvalidInput if it is no whole model."""
-    return resolve_starter(paths) if stored.name == STARTER.name else describe(stored)
+    cache = HeaderCache(paths)
+    model = _resolve_stored(stored, paths, cache)
+    cache.save()
+    return model
+
+
+def _resolve_stored(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedModel:
+    return resolve_starter(paths) if stored.name == STARTER.name else describe(stored, cache)
 
 
 def _as_path(name: str) -> Path | None:
     """`name` as a path, where it is written like one; None if it can only be a model's name."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 (it does not raise for ~nobody)
     if name.startswith(("/", "./", "../", "~")):
         return path
     written_as_file = "/" in name or name.lower().endswith(".gguf")
-    return path if written_as_file and path.is_file() else None
+    return path if written_as_file and is_file(path) else None
 
 
 def _search(name: str, candidates: Iterable[StoredModel]) -> StoredModel:
