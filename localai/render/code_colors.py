@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
     from rich.text import Text
 
-_CONTEXT_LINES = 200
+CONTEXT_LINES = 60
 """Lines before a new one that are lexed again with it, so that a docstring that began there is
 known; more would make a long block quadratic."""
 _MAX_CHARACTERS = 30_000
@@ -43,7 +43,7 @@ def color_lines(lines: Sequence[str], first: int, language: str) -> list[Text]:
     """`lines[first:]`, coloured where `language` is one that pygments knows."""
     from rich.text import Text
 
-    start = max(0, first - _CONTEXT_LINES)
+    start = max(0, first - CONTEXT_LINES)
     code = "\n".join(lines[start:])
     lexer = _lexer(language)
     colored = Text()

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from localai.render.code_colors import CONTEXT_LINES
 from localai.render.live_region import LiveRegion, Row
-from localai.render.markdown_blocks import Leaf, is_final, is_open_code, parse_leaves
+from localai.render.markdown_blocks import Code, Leaf, is_final, is_open_code, parse_leaves
 from localai.render.markdown_layout import Layout
 from localai.render.wrapping import fold, to_ansi
 
@@ -128,6 +129,7 @@ class _OpenBlocks:
                 code = layout.lines(leaf, first=self._lines_done, unfinished=True)
                 finished += code
                 self._lines_done += len(code)
+                self._forget_printed_code(leaf, lines)
                 break
             else:
                 break
@@ -169,6 +171,18 @@ class _OpenBlocks:
         elif start == leaves[index - 1].end:
             return []
         return [layout.blank(lines[start - 1] if start else self._blank_before or "")]
+
+    def _forget_printed_code(self, leaf: Leaf, lines: list[str]) -> None:
+        """Keep of a long fence that is still open only what colours the lines to come."""
+        surplus = self._lines_done - 1 - CONTEXT_LINES
+        fenced = isinstance(leaf.body, Code) and leaf.body.fence
+        if surplus < CONTEXT_LINES or not fenced:
+            return
+        del lines[leaf.start + 1 : leaf.start + 1 + surplus]
+        complete = "".join(line + "\n" for line in lines)
+        self.source = complete + self.source[self._looked_at :]
+        self._looked_at = len(complete)
+        self._lines_done -= surplus
 
     def _forget_finished_blocks(self, leaves: list[Leaf], lines: list[str]) -> None:
         """Keep only the last top-level block: each look parses all that is kept."""

@@ -164,6 +164,19 @@ def test_code_longer_than_the_screen_streams_line_by_line() -> None:
     assert screen.lines == ["```python", *(f"value_{i} = {i}" for i in range(100)), "```"]
 
 
+@pytest.mark.parametrize("container", ["", "- ", "> ", "1. > "])
+def test_a_very_long_fence_ends_as_the_whole_would_look(container: str) -> None:
+    indent = container.replace("1.", "  ").replace("-", " ")
+    code = "".join(f"{indent}line {i}\n\n" if i % 7 else f"{indent}x\n" for i in range(300))
+    text = f"Before.\n\n{container}```\n{code}{indent}```\n\nAfter.\n"
+    screen = Screen(60, 20)
+    stream = open_stream(screen)
+    for line in text.splitlines(keepends=True):
+        stream.feed(line)
+    stream.close()
+    assert screen.lines == one_shot(text, 60, 20)
+
+
 def test_code_is_copied_as_it_was_written() -> None:
     code = "if a:\n\n    b = 'x' * 200  # " + "long " * 30 + "line\n"
     lines = render_markdown(f"```py\n{code}```\n", columns=60, color=False)
