@@ -1,0 +1,98 @@
+"""`localai cost`: what the calls so far used and cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Annotated, Any, cast, get_args
+
+import typer
+
+from localai.commands.startup import begin
+from localai.cost.prices import CURRENCY
+from localai.cost.summary import By, Total, overall, since, summarise
+from localai.errors import InvalidInput
+from localai.render.sink import note, print_json, print_table
+from localai.render.units import UNKNOWN, count_text
+from localai.store import Store, UsageRow
+
+_LEAST_SHOWN = Decimal("0.0001")
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def cost(
+    start: Annotated[
+        str, typer.Option("--since", help="How far back: 24h, 30d, or a date.")
+    ] = "30d",
+    by: Annotated[str, typer.Option(help="Sum by model, day or provider.")] = "model",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """What the calls so far used and cost: nothing here, list prices at the clouds."""
+    if by not in get_args(By):
+        raise InvalidInput(f"--by takes {', '.join(get_args(By))}, not {by!r}", hint="--by model")
+    paths, config = begin("cost")
+    first = since(start, time.time())
+    rows: list[UsageRow] = []
+    if paths.database.exists():
+        store = Store(paths.database)
+        try:
+            rows = store.usage_since(first)
+        finally:
+            store.close()
+    urls = {name: endpoint.url for name, endpoint in config.endpoints.items()}
+    totals = summarise(rows, cast("By", by), urls)
+    total = overall(rows, urls)
+    if as_json:
+        documents = [_document(each) for each in totals]
+        print_json(
+            "cost", {"since": first, "by": by, "totals": documents, "overall": _document(total)}
+        )
+        return
+    if not rows:
+        note(f"no calls since {start}")
+        return
+    columns = [by, "calls", "tokens in", "cached", "out", "cost"]
+    # A single group is its own total.
+    shown = totals if len(totals) == 1 else [*totals, total]
+    print_table(columns, [_row(each) for each in shown])
+    for basis in total.bases:
+        note(basis)
+
+
+def _document(total: Total) -> dict[str, Any]:
+    fields = asdict(total)
+    amount, bases = fields.pop("amount"), fields.pop("bases")
+    counts = {name: fields.pop(name) for name in ("input_tokens", "output_tokens", "cached_tokens")}
+    money = {
+        "amount": None if amount is None else float(amount),
+        "currency": CURRENCY,
+        "basis": "; ".join(bases) or None,
+    }
+    return {**fields, "usage": counts, "cost": money}
+
+
+def _row(total: Total) -> list[str]:
+    return [
+        total.key,
+        count_text(total.calls),
+        count_text(total.input_tokens),
+        count_text(total.cached_tokens),
+        count_text(total.output_tokens),
+        _money(total),
+    ]
+
+
+def _money(total: Total) -> str:
+    if total.amount is None:
+        return UNKNOWN
+    if not total.amount:
+        text = "0"
+    elif total.amount < _LEAST_SHOWN:
+        text = f"<${_LEAST_SHOWN}"
+    else:
+        # Clouds charge fractions of a cent: whole cents would show most answers as free.
+        text = f"${total.amount:,.{2 if total.amount >= 1 else 4}f}"
+    return text if not total.unpriced else f"{text} + {total.unpriced} unpriced"

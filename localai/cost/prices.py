@@ -1,0 +1,101 @@
+"""What a call cost: nothing on this machine, the list price at a cloud, otherwise unknown.
+
+Prices are those that the package `genai-prices` carries; nothing is downloaded. It is slow to
+import (130 ms), so it is imported where a cloud's price is asked for.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from localai.types import Usage
+
+CURRENCY = "USD"
+# These compute here whatever they answer from `device`. A server of the user's own does not count:
+# one on loopback may hand the prompt on to a cloud that charges for it.
+_FREE_ON_DEVICE = frozenset({"llamacpp", "mlx", "ollama"})
+_SOLD_BY_THEMSELVES = frozenset({"openai", "anthropic"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount in `currency`, None where it is unknown; `basis` says what it rests on."""
+
+    amount: Decimal | None
+    currency: str
+    basis: str
+
+
+def price(
+    provider: str,
+    model: str,
+    zone: str | None,
+    usage: Usage,
+    at: float,
+    url: str | None = None,
+) -> Cost:
+    """What a call cost at the time `at` (seconds since the epoch).
+
+    `zone` is where it was computed (`device`, `lan`, `cloud`, None for unproven); `url` is that of
+    the endpoint, for the servers of the user's config.
+    """
+    if zone == "device" and provider in _FREE_ON_DEVICE:
+        return Cost(Decimal(0), CURRENCY, "computed on this device")
+    if zone != "cloud" or (provider not in _SOLD_BY_THEMSELVES and url is None):
+        return _unknown(f"no price is known for what {provider} computes")
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return _unknown(f"{provider} did not say how many tokens it used")
+    return _list_price(provider if url is None else None, model, usage, at, url)
+
+
+def _list_price(provider: str | None, model: str, usage: Usage, at: float, url: str | None) -> Cost:
+    source = price_list()
+    if source is None:
+        return _unknown("the package genai-prices is not installed: pip install 'localai[cloud]'")
+    import genai_prices
+
+    try:
+        found = genai_prices.calc_price(
+            genai_prices.Usage(
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_tokens=usage.cached_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+            ),
+            model,
+            genai_request_timestamp=datetime.datetime.fromtimestamp(at, datetime.UTC),
+            **({"provider_id": provider} if provider else {"provider_api_url": url}),
+        )
+    except LookupError:
+        return _unknown(f"{source} has no price for {model}")
+    except ValueError:
+        return _unknown("the provider's token counts contradict each other")
+    return Cost(found.total_price, CURRENCY, f"list prices of {source}")
+
+
+def _unknown(basis: str) -> Cost:
+    return Cost(None, CURRENCY, basis)
+
+
+@cache
+def price_list() -> str | None:
+    """Which price list is used, with its version and date; None if there is none.
+
+    The package does not date its data. It can not be newer than the file on this machine.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
+
+    try:
+        release = version("genai-prices")
+    except PackageNotFoundError:
+        return None
+    found = find_spec("genai_prices")
+    if found is None or found.origin is None:
+        return None
+    day = datetime.date.fromtimestamp(Path(found.origin).stat().st_mtime)
+    return f"genai-prices {release}, of {day.isoformat()} or older"
