@@ -59,20 +59,20 @@ def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Ite
 
 def own_models(paths: Paths) -> Iterator[StoredModel]:
     """What localai fetched or adopted, named after the file; the starter as `starter`."""
-    for path in _gguf_files(paths.models_dir):
+    for path, projector in _gguf_files(paths.models_dir):
         name = _stem(path.relative_to(paths.models_dir))
         aliases = {path.name}
         if path == starter_path(paths):
             aliases.add(name)
             name = STARTER.name
-        yield StoredModel("localai", name, path, frozenset(aliases), projector_beside(path))
+        yield StoredModel("localai", name, path, frozenset(aliases), projector)
 
 
 def lmstudio_models() -> Iterator[StoredModel]:
     """LM Studio's models, named PUBLISHER/REPO/FILE as its folders are."""
     seen: set[Path] = set()
     for folder in lmstudio_folders():
-        for path in _gguf_files(folder):
+        for path, projector in _gguf_files(folder):
             real = path.resolve()
             if real in seen:
                 continue
@@ -83,7 +83,7 @@ def lmstudio_models() -> Iterator[StoredModel]:
                 _stem(relative),
                 path,
                 _repository_aliases(relative.parent.as_posix(), path),
-                projector_beside(path),
+                projector,
             )
 
 
@@ -91,17 +91,17 @@ def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
     """The GGUF files in the Hugging Face cache, named ORG/REPO/FILE; of each the newest."""
     for repository in sorted(_folders(hub_cache(environ), "models--*")):
         repo = repository.name.removeprefix("models--").replace("--", "/")
-        newest: dict[Path, Path] = {}
+        newest: dict[Path, tuple[Path, Path | None]] = {}
         for snapshot in sorted(_folders(repository / "snapshots", "*"), key=_modified_at):
-            for path in _gguf_files(snapshot):
-                newest[path.relative_to(snapshot)] = path
-        for relative, path in sorted(newest.items()):
+            for path, projector in _gguf_files(snapshot):
+                newest[path.relative_to(snapshot)] = (path, projector)
+        for relative, (path, projector) in sorted(newest.items()):
             yield StoredModel(
                 "huggingface",
                 f"{repo}/{_stem(relative)}",
                 path,
                 _repository_aliases(repo, path),
-                projector_beside(path),
+                projector,
                 _blob_digest(path),
             )
 
@@ -124,28 +124,32 @@ def hub_cache(environ: Mapping[str, str]) -> Path:
 
 def is_projector_name(file_name: str) -> bool:
     """Whether a file is by its name the image encoder of the model beside it."""
-    return "mmproj" in file_name.lower()
+    name = file_name.lower()
+    return "mmproj" in name and name.endswith(".gguf")
 
 
 def projector_beside(path: Path) -> Path | None:
     """The image encoder in the same folder as the model at `path`, if there is one."""
     try:
-        siblings = sorted(path.parent.iterdir())
+        return _projector_among(path.parent, [entry.name for entry in path.parent.iterdir()])
     except OSError:
         return None
-    for sibling in siblings:
-        if is_projector_name(sibling.name) and sibling.suffix.lower() == ".gguf":
-            return sibling
-    return None
 
 
-def _gguf_files(folder: Path) -> list[Path]:
-    """Every model below `folder`, the first part of those in parts, sorted. Never raises."""
-    found: list[Path] = []
+def _gguf_files(folder: Path) -> list[tuple[Path, Path | None]]:
+    """Every model below `folder` with its image encoder, if it has one; of a model in parts the
+    first. Sorted. Never raises."""
+    found: list[tuple[Path, Path | None]] = []
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in names if _is_model_name(name)]
-    return sorted(path for path in found if is_file(path))
+        projector = _projector_among(Path(where), names)
+        found += [(Path(where, name), projector) for name in names if _is_model_name(name)]
+    return sorted((path, projector) for path, projector in found if is_file(path))
+
+
+def _projector_among(folder: Path, names: list[str]) -> Path | None:
+    projectors = sorted(name for name in names if is_projector_name(name))
+    return folder / projectors[0] if projectors else None
 
 
 def _is_model_name(file_name: str) -> bool:
