@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_PROSE_COLUMNS = 100
 """Longer lines of prose are hard to read; tables and code use the whole width."""
 
+_INDENT = "    "
 _MIN_COLUMNS = 10
 _RULE_COLUMNS = 40
 _MATH = re.compile(r"\\\(.+?\\\)|\\\[.+?\\\]|\$\$.+?\$\$", re.DOTALL)
@@ -139,7 +140,7 @@ class Layout:
         from rich.text import Text
 
         if not code.fence:
-            return [Text(sanitize(line)) for line in code.lines[first:]]
+            return [Text(_INDENT + sanitize(line)) for line in code.lines[first:]]
         lines: list[Text] = []
         if first == 0:
             lines.append(Text(sanitize(code.fence + code.info), "dim"))
@@ -185,6 +186,7 @@ def _inline_parser() -> MarkdownIt:
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
     parser.inline.ruler.before("escape", "math", _math)
+    parser.inline.ruler.at("newline", _newline)
     return parser
 
 
@@ -196,6 +198,18 @@ def _math(state: StateInline, silent: bool) -> bool:
     if not silent:
         state.pending += match[0]
     state.pos = match.end()
+    return True
+
+
+def _newline(state: StateInline, silent: bool) -> bool:
+    """A line break is a line break, and the next line keeps its indentation: small models write
+    code without a fence around it."""
+    if state.src[state.pos] != "\n":
+        return False
+    if not silent:
+        state.pending = state.pending.rstrip(" ")
+        state.push("softbreak", "br", 0)
+    state.pos += 1
     return True
 
 

@@ -221,6 +221,8 @@ def test_open_markup_is_shown_as_it_will_be() -> None:
         ("[1]: https://a.example", "[1]: https://a.example"),
         (r"\( a_b \) and \[ \frac{1}{2} \]", r"\( a_b \) and \[ \frac{1}{2} \]"),
         ("a\nb", "a\nb"),
+        ("def f():\n    a = 1\n\n    return a", "def f():\n    a = 1\n\n    return a"),
+        ("- a\n  b", "- a\n  b"),
         ("3. three\n4. four", "3. three\n4. four"),
         ("- [ ] open\n- [x] done", "- [ ] open\n- [x] done"),
         ("-\n- a", "-\n- a"),
