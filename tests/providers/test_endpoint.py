@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from localai.providers.endpoint import open_endpoint
 from localai.types import Loading, Options, Zone
 from tests.providers.scripted import Scene, config_of, end_of, question, text_of
 from tests.support.cloud_wires import ResponsesWire
+from tests.support.command import REPOSITORY, RunLocalai
 from tests.support.own_server import MODEL, LlamaServer
 from tests.support.processes import free_port
 from tests.support.scripted_server import Reply, ScriptedServer, json_reply
@@ -229,3 +232,35 @@ def test_the_real_server_answers_and_tells_its_own_timings(
     assert text_of(events)
     assert end_of(events).timings.clock == "server"
     assert model.context_limit == 512
+
+
+def test_every_config_of_the_guide_is_one(tmp_path: Path) -> None:
+    guide = (REPOSITORY / "docs" / "guides" / "own-servers.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "config.toml").write_text("\n".join(blocks))
+    endpoints = config_of(tmp_path).endpoints
+    assert set(endpoints) == {"work", "llama", "vllm", "sglang", "ray"}
+    for endpoint in endpoints.values():
+        assert open_endpoint(endpoint, config_of(tmp_path)).name == endpoint.name
+
+
+def test_the_command_asks_a_server_of_the_config(
+    llama_server: LlamaServer, localai_home: Path, run_localai: RunLocalai
+) -> None:
+    config = f'[endpoint.work]\nurl = "{llama_server.url}/v1"\n'
+    (localai_home / "config.toml").write_text(config)
+    ran = run_localai("chat", "-m", f"work/{MODEL}", "--json", "--max-tokens", "8", "Hello")
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    assert (document["provider"], document["zone"]) == ("work", "device")
+    assert document["timings"]["clock"] == "server"
+
+
+def test_the_command_refuses_a_far_server_with_exit_code_4(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    config = '[endpoint.work]\nurl = "https://llm.example.org/v1"\n'
+    (localai_home / "config.toml").write_text(config)
+    ran = run_localai("chat", "-m", "work/x", "Hello")
+    assert ran.returncode == 4
+    assert b"localai config set cloud.allow endpoint:work" in ran.stderr

@@ -21,6 +21,7 @@ from localai.paths import locate
 from localai.providers import openai as provider_module
 from localai.types import Image, Loading, Message, Options, ReasoningDelta, Usage
 from tests.providers.scripted import Scene, config_of, end_of, openai_scene, question, text_of
+from tests.support.command import RunLocalai
 
 
 @pytest.fixture
@@ -266,3 +267,17 @@ def test_summaries_of_reasoning_are_kept_apart(scene: Scene) -> None:
     events = scene.ask()
     assert [e.text for e in events if isinstance(e, ReasoningDelta)] == ["Let me", " think"]
     assert text_of(events) == "Paris"
+
+
+def test_the_command_ends_with_4_though_there_is_a_key(run_localai: RunLocalai) -> None:
+    ran = run_localai("chat", "-m", "openai/gpt-5.5", "Hi", env={"OPENAI_API_KEY": "sk-test"})
+    assert ran.returncode == 4
+    assert b"localai config set cloud.allow openai" in ran.stderr
+    assert b"sk-test" not in ran.stderr
+
+
+def test_the_command_ends_with_6_without_a_key(run_localai: RunLocalai) -> None:
+    environment = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    ran = run_localai("chat", "--allow-cloud", "-m", "openai/gpt-5.5", "Hi", env=environment)
+    assert ran.returncode == 6
+    assert b"export OPENAI_API_KEY" in ran.stderr
