@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
+# Typed as a plain text, so that the branches of both systems are checked on either.
+_PLATFORM: str = sys.platform
 _WHO = "the MLX engine"
 _GIB = 1 << 30
 
@@ -122,7 +124,7 @@ def mlx_interpreter() -> str:
     """
     if chosen := os.environ.get(INTERPRETER_VARIABLE):
         return chosen
-    if sys.platform != "darwin" or platform.machine() != "arm64":
+    if _PLATFORM != "darwin" or platform.machine() != "arm64":
         raise Unreachable(
             "MLX runs on Apple Silicon only, and this machine has none",
             hint="the embedded engine runs here: localai chat -m llamacpp/MODEL",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from localai.engine.wire import EngineRefused, UnixConnection, call, send, server_sent_events
+from localai.engine.worker_files import is_locked
 from localai.errors import ContextOverflow, Unreachable
 from localai.providers.chat_wire import StreamClock, read_stream, refusal, request_body
 from localai.types import ChatRequest, Event, Locality, Process, Zone
@@ -24,6 +26,7 @@ _STEP_TOKENS = 4096
 # No tokenizer makes more tokens of a text than it has bytes; a template adds a few per message.
 _TEMPLATE_TOKENS = 64
 _DEFAULT_ROOM_TOKENS = 512
+_LONGEST_DYING_S = 0.5
 
 
 def worker_body(request: ChatRequest) -> dict[str, Any]:
@@ -63,12 +66,24 @@ def answer_of_worker(
     except EngineRefused as error:
         raise refusal(who, error.status, error.error) from error
     except (OSError, http.client.HTTPException, Unreachable, ValueError) as error:
+        _let_it_die(lease)
         raise Unreachable(
             f"{who} broke off: {lease.last_words()}", hint=f"its whole log: {lease.files.log}"
         ) from error
     finally:
         # Closing the connection is what makes the server stop computing.
         connection.close()
+
+
+def _let_it_die(lease: Lease) -> None:
+    """Wait until a worker that broke off is gone, if it is going.
+
+    A process that is killed closes its sockets a moment before it loses its locks, and whoever
+    asks next must not take it for alive.
+    """
+    deadline = time.monotonic() + _LONGEST_DYING_S
+    while is_locked(lease.files.alive) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def needed_context(request: ChatRequest, have_tokens: int, count: Callable[[], int]) -> int:
