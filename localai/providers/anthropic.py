@@ -8,13 +8,13 @@ is refused, and here already before anything is sent.
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from localai.errors import InvalidInput, NotFound, PolicyRefused, ProviderRefused, Unreachable
+from localai.errors import NotFound, PolicyRefused
+from localai.providers import anthropic_wire as wire
 from localai.providers import keys
 from localai.providers.consent import Destination
 from localai.providers.reach import Reach
@@ -26,24 +26,13 @@ from localai.providers.sdk import (
     http_client,
     no_such_model,
     not_installed,
-    refuse_options,
-    split_system,
 )
 from localai.providers.target import client_target
 from localai.types import (
-    Capability,
     ChatRequest,
-    Done,
     Event,
-    FinishReason,
-    Locality,
-    Message,
     Purpose,
-    ReasoningDelta,
     ResolvedModel,
-    TextDelta,
-    Think,
-    Usage,
     Zone,
 )
 
@@ -55,25 +44,9 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _HOST = "api.anthropic.com"
+_LONGEST_PAGE = 1000
 _KEY_VARIABLE = "ANTHROPIC_API_KEY"
 _KEY_HINT = keys.hint("anthropic", _KEY_VARIABLE)
-_OPTIONS = frozenset({"max_tokens", "stop"})
-_LONGEST_PAGE = 1000
-# The API's own least budget for thinking.
-_LEAST_BUDGET_TOKENS = 1024
-_BUDGET_SHARE = {"on": 0.5, "low": 0.25, "medium": 0.5, "high": 0.75}
-# The API caches nothing below 1,024 tokens; fewer bytes than this are surely fewer tokens.
-_LEAST_CACHED_BYTES = 4096
-_CACHED = {"type": "ephemeral"}
-_FINISH: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "context",
-    "refusal": "refusal",
-    "tool_use": "tool_calls",
-}
 
 
 class Anthropic:
@@ -129,12 +102,12 @@ class Anthropic:
         and options it does not take, InvalidInput, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
         longest = request.options.max_tokens or self._config["chat.max_tokens"]
-        body = request_body(request, longest, self._facts.get(request.model.id))
+        body = wire.request_body(request, longest, self._facts.get(request.model.id))
         clock = AnswerClock()
         events = yield from patiently(lambda: self._send(body, reached))
         try:
             locality = self._to.locality(reached.zone)
-            yield from read_events(events, locality, clock, self._to.host)
+            yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
             raise broken_off(error, self._to.host, _KEY_HINT) from error
         finally:
@@ -199,7 +172,7 @@ class Anthropic:
             zone=self.zone,
             evidence=f"{self._to.host} computes it",
             context_limit=getattr(info, "max_input_tokens", None),
-            capabilities=_capabilities(info),
+            capabilities=wire.capabilities(info),
         )
 
 
@@ -220,191 +193,4 @@ def create(config: Config, paths: Paths) -> Anthropic:
         config,
         Destination("anthropic", client_target(f"https://{_HOST}", 443), "anthropic"),
         key=lambda: keys.require_key("anthropic", _KEY_VARIABLE).secret,
-    )
-
-
-def _capabilities(info: ModelInfo) -> frozenset[Capability] | None:
-    # The SDK does not validate: compatible servers leave the field out.
-    facts = getattr(info, "capabilities", None)
-    if facts is None:
-        return None
-    has: dict[Capability, bool] = {
-        "completion": True,
-        "tools": True,
-        "vision": facts.image_input.supported,
-        "thinking": facts.thinking.supported,
-        "schema": facts.structured_outputs.supported,
-    }
-    return frozenset(name for name, supported in has.items() if supported)
-
-
-def request_body(
-    request: ChatRequest, longest_tokens: int, info: ModelInfo | None
-) -> dict[str, Any]:
-    """The arguments of `messages.create`; what is not set is not sent.
-
-    `longest_tokens` bounds thinking and answer together; `info` is what the API says of the model.
-    Raises ProviderRefused for what the API or the model does not take, InvalidInput for a token
-    limit that is too small to think in.
-    """
-    options = request.options
-    refuse_options("anthropic", options, _OPTIONS)
-    system, messages = split_system(request.messages)
-    body: dict[str, Any] = {
-        "model": request.model.id,
-        "max_tokens": longest_tokens,
-        "messages": [_message(message) for message in messages if message.text or message.images],
-        "stream": True,
-    }
-    if system:
-        body["system"] = [_system_block(system)]
-    if _will_be_asked_again(messages):
-        body["cache_control"] = _CACHED
-    if options.stop:
-        body["stop_sequences"] = list(options.stop)
-    output: dict[str, Any] = {}
-    if request.schema is not None:
-        output["format"] = {"type": "json_schema", "schema": dict(request.schema)}
-    if request.think is not None:
-        thinking, effort = thinking_for(request.think, longest_tokens, info)
-        body["thinking"] = thinking
-        output |= {"effort": effort} if effort else {}
-    if output:
-        body["output_config"] = output
-    if options.extra:
-        body["extra_body"] = dict(options.extra)
-    return body
-
-
-def thinking_for(
-    think: Think, longest_tokens: int, info: ModelInfo | None
-) -> tuple[dict[str, Any], str | None]:
-    """The `thinking` object and the level of effort for what the user asked.
-
-    Current models decide themselves how long to think (adaptive) and take a level; older ones
-    take a budget of tokens. Raises ProviderRefused, InvalidInput.
-    """
-    facts = None if info is None else getattr(info, "capabilities", None)
-    kinds = None if facts is None else facts.thinking.types
-    who = "this model" if info is None else info.id
-    if think == "off":
-        if kinds is not None and not kinds.disabled.supported:
-            raise ProviderRefused(f"{who} always thinks", hint="leave out: --think off")
-        return {"type": "disabled"}, None
-    if kinds is None or kinds.adaptive.supported:
-        level = None if think == "on" else think
-        if level is not None and facts is not None and not facts.effort.supported:
-            level = None
-        return {"type": "adaptive", "display": "summarized"}, level
-    if not kinds.enabled.supported:
-        raise ProviderRefused(f"{who} does not think", hint="leave out: --think")
-    budget = max(_LEAST_BUDGET_TOKENS, int(longest_tokens * _BUDGET_SHARE[think]))
-    if budget >= longest_tokens:
-        raise InvalidInput(
-            f"{who} thinks in {_LEAST_BUDGET_TOKENS:,} tokens at least,"
-            f" and the whole answer may have {longest_tokens:,}",
-            hint="--max-tokens 8192",
-        )
-    return {"type": "enabled", "budget_tokens": budget, "display": "summarized"}, None
-
-
-def _system_block(text: str) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": text}
-    # A long system prompt is one that comes again: a cache's price is worth it.
-    if len(text.encode()) >= _LEAST_CACHED_BYTES:
-        block["cache_control"] = _CACHED
-    return block
-
-
-def _will_be_asked_again(messages: tuple[Message, ...]) -> bool:
-    """Whether caching the conversation so far pays: writing costs a quarter more, reading a tenth.
-
-    One question alone, a file in a pipe say, is mostly never asked again; a conversation with an
-    answer in it is.
-    """
-    long = sum(len(message.text.encode()) for message in messages) >= _LEAST_CACHED_BYTES
-    return long and any(message.role == "assistant" for message in messages)
-
-
-def _message(message: Message) -> dict[str, Any]:
-    content: str | list[dict[str, Any]] = message.text
-    if message.images:
-        pictures: list[dict[str, Any]] = [
-            {
-                "type": "image",
-                "source": {
-                    "type": "base64",
-                    "media_type": image.media_type,
-                    "data": base64.b64encode(image.data).decode(),
-                },
-            }
-            for image in message.images
-        ]
-        text = [{"type": "text", "text": message.text}] if message.text else []
-        content = [*pictures, *text]
-    return {"role": message.role, "content": content}
-
-
-def read_events(
-    events: Iterable[Any], locality: Locality, clock: AnswerClock, who: str
-) -> Iterator[Event]:
-    """Our events for those of a Messages stream. Raises Unreachable if it ends without an end.
-
-    The usage of `message_delta` is cumulative: it replaces that of `message_start`, and is never
-    added to it.
-    """
-    counts: dict[str, int] = {}
-    finish: FinishReason | None = None
-    for event in events:
-        match event.type:
-            case "message_start":
-                counts |= _counts(event.message.usage)
-            case "content_block_delta":
-                yield from _delta(event.delta, clock)
-            case "message_delta":
-                counts |= _counts(event.usage)
-                if event.delta.stop_reason is not None:
-                    finish = _FINISH.get(event.delta.stop_reason, "stop")
-            case "message_stop":
-                break
-    if finish is None:
-        raise Unreachable(f"the answer broke off: {who} closed the connection")
-    usage = _usage(counts)
-    yield Done(finish, usage, clock.finish(usage), locality)
-
-
-def _delta(delta: Any, clock: AnswerClock) -> Iterator[Event]:
-    match delta.type:
-        case "text_delta" if delta.text:
-            clock.token()
-            yield TextDelta(delta.text)
-        case "thinking_delta" if delta.thinking:
-            clock.thought()
-            yield ReasoningDelta(delta.thinking)
-
-
-def _counts(raw: Any) -> dict[str, int]:
-    """The counts that a usage object really has."""
-    names = (
-        "input_tokens",
-        "output_tokens",
-        "cache_creation_input_tokens",
-        "cache_read_input_tokens",
-    )
-    found = {name: getattr(raw, name, None) for name in names}
-    details = getattr(raw, "output_tokens_details", None)
-    found["thinking_tokens"] = None if details is None else details.thinking_tokens
-    return {name: count for name, count in found.items() if count is not None}
-
-
-def _usage(counts: dict[str, int]) -> Usage:
-    read = counts.get("cache_read_input_tokens")
-    written = counts.get("cache_creation_input_tokens")
-    fresh = counts.get("input_tokens")
-    return Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=counts.get("output_tokens"),
-        cached_tokens=read,
-        reasoning_tokens=counts.get("thinking_tokens"),
-        cache_write_tokens=written,
     )

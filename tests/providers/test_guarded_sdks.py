@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cloud_wires import MessagesWire, ResponsesWire
 from tests.support.command import REPOSITORY
 from tests.support.processes import bare_environment
+from tests.support.scripted_server import ScriptedServer
 
 _SCRIPT = """
 import sys
@@ -39,11 +41,13 @@ _ANTHROPIC = (
 )
 
 
-def run_python(script: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_python(
+    script: str, home: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `script` in a process of its own: the guard cannot be taken out of this one again."""
     own = {"PYTHONPATH": str(REPOSITORY), "LOCALAI_HOME": str(home), **environment}
     return subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, *arguments],
         env=bare_environment(home) | own,
         capture_output=True,
         text=True,
@@ -87,6 +91,26 @@ except Unreachable as error:
     ran = run_python(script, tmp_path, LOCALAI_CLOUD_ALLOW=name, **keys)
     assert ran.returncode == 0, ran.stderr
     assert f"api.{name}.com" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+def test_an_sdk_works_under_the_guard(tmp_path: Path, name: str) -> None:
+    """What the SDKs ask of the system by the way (`uname -p`, the keyring) does not stop them."""
+    wire = {"openai": ResponsesWire(), "anthropic": MessagesWire()}[name]
+    script = f"""
+from localai.privacy import guard
+guard.install()
+from tests.contract.row_{name} import provider_at
+from tests.providers.scripted import question, text_of
+from pathlib import Path
+import sys
+provider = provider_at(sys.argv[1], Path(sys.argv[2]))
+provider.resolve("scripted")
+print(text_of(list(provider.stream(question()))))
+"""
+    with ScriptedServer(wire.routes(wire.stream(wire.answer(["Par", "is"])))) as server:
+        ran = run_python(script, tmp_path, server.url, str(tmp_path))
+    assert (ran.returncode, ran.stdout) == (0, "Paris\n"), ran.stderr
 
 
 def test_opening_the_table_imports_no_sdk(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ class ResponsesWire:
 
     def delta(self, text: str, kind: str = "output_text") -> bytes:
         """A piece of text, or of a refusal (`kind="refusal"`)."""
-        event = {"type": f"response.{kind}.delta", "delta": text, "item_id": "msg_1"}
+        event: dict[str, Any] = {"type": f"response.{kind}.delta", "delta": text}
+        event |= {"item_id": "msg_1"}
         event |= {"output_index": 1, "content_index": 0, "sequence_number": 5, "logprobs": []}
         return sse(event)
 
@@ -138,7 +139,8 @@ class MessagesWire:
     def begun(self, text: Sequence[str]) -> list[bytes]:
         usage = {"input_tokens": 5, "output_tokens": 1}
         usage |= {"cache_creation_input_tokens": 4, "cache_read_input_tokens": 11}
-        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted"}
+        message: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant"}
+        message |= {"model": "scripted"}
         message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
         pieces = [self._delta("text_delta", "text", piece) for piece in text]
         return [sse({"type": "message_start", "message": message}), *pieces]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import Any
 
 from localai.types import ChatRequest, Event, Options, Provider, ResolvedModel, Zone
 
@@ -31,8 +32,7 @@ class WithoutOptions:
         return self._provider.resolve(name)
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
-        defaults = {field.name: field.default for field in fields(Options)}
-        without = {name: defaults[name] for name in self._names}
+        without: dict[str, Any] = {name: getattr(Options(), name) for name in self._names}
         options = replace(request.options, **without)
         return self._provider.stream(replace(request, options=options))
 
