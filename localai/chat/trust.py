@@ -76,7 +76,9 @@ def _keys() -> Iterator[Finding]:
 
 def _proxies() -> Iterator[Finding]:
     for name in proxies_removed():
-        yield Finding(f"{name} in the environment", "held", "not used: network.proxy would name one")
+        yield Finding(
+            f"{name} in the environment", "held", "not used: network.proxy would name one"
+        )
 
 
 def _served_models(name: str, config: Config, paths: Paths) -> Iterator[Finding]:

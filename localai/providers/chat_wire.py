@@ -20,6 +20,7 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.providers.reasoning.splitter import ReasoningSplitter
 from localai.types import (
     ChatRequest,
     Done,
@@ -166,20 +167,30 @@ def read_stream(
     server: Mapping[str, Any] | None = None
     finish: FinishReason | None = None
     tools: dict[int, dict[str, str]] = {}
-    for chunk in chunks:
-        if chunk.get("usage"):
-            usage = _usage(chunk["usage"])
-        server = chunk.get("timings") or server
-        if progress := chunk.get("prompt_progress"):
-            total = progress.get("total") or 0
-            if total:
-                yield Loading("reading the prompt", progress.get("processed", 0) / total)
-        for choice in chunk.get("choices") or ():
-            for event in _choice_events(choice, tools):
-                clock.token()
-                yield event
-            if reason := choice.get("finish_reason"):
-                finish = _FINISH.get(reason, "stop")
+    splitter = ReasoningSplitter()
+    try:
+        for chunk in chunks:
+            if chunk.get("usage"):
+                usage = _usage(chunk["usage"])
+            server = chunk.get("timings") or server
+            if progress := chunk.get("prompt_progress"):
+                total = progress.get("total") or 0
+                if total:
+                    yield Loading("reading the prompt", progress.get("processed", 0) / total)
+            for choice in chunk.get("choices") or ():
+                for event in _choice_events(choice, tools):
+                    clock.token()
+                    if isinstance(event, TextDelta):
+                        yield from splitter.feed(event.text)
+                    else:
+                        yield event
+                if reason := choice.get("finish_reason"):
+                    finish = _FINISH.get(reason, "stop")
+    except Exception:
+        # What the splitter still holds is part of what came.
+        yield from splitter.close()
+        raise
+    yield from splitter.close()
     if finish is None:
         raise Unreachable("the answer broke off: the server closed the connection")
     for call in tools.values():

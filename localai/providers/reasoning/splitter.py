@@ -20,8 +20,12 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
-from localai.chat.deltas import Delta, joined, partial_length
-from localai.chat.harmony import HarmonySplitter, begins_like_harmony, may_begin_harmony
+from localai.providers.reasoning.deltas import Delta, joined, partial_length
+from localai.providers.reasoning.harmony import (
+    HarmonySplitter,
+    begins_like_harmony,
+    may_begin_harmony,
+)
 from localai.types import ReasoningDelta, TextDelta
 
 _TAGS = {

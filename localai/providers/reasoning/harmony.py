@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localai.chat.deltas import Delta, joined, partial_length
+from localai.providers.reasoning.deltas import Delta, joined, partial_length
 from localai.types import ReasoningDelta, TextDelta
 
 _THINKING = {"analysis", "commentary"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from localai.chat.reasoning import ReasoningSplitter, split_reasoning
+from localai.providers.reasoning.splitter import ReasoningSplitter, split_reasoning
 from localai.types import ReasoningDelta
 
 THOUGHT = "<|channel|>analysis<|message|>Okay.<|end|>"

@@ -1,0 +1,121 @@
+"""What prompt-lookup drafting and continuous batching gain on this machine.
+
+    python -m benchmarks.engine [--rounds 3]
+
+Uses the starter of the current LOCALAI_HOME. Variants run in turn; tokens are counted by the
+engine and timed from outside, so that overlapping requests count as the user sees them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import machine
+from localai.engine.lifecycle import Lease, acquire
+from localai.engine.wire import call
+from localai.engine.worker_files import WorkerSpec
+from localai.models.starter import starter_path
+from localai.paths import locate
+
+_CODE = """def area(width, height):
+    if width < 0 or height < 0:
+        raise ValueError("a side cannot be negative")
+    return width * height
+
+
+def perimeter(width, height):
+    if width < 0 or height < 0:
+        raise ValueError("a side cannot be negative")
+    return 2 * (width + height)
+"""
+_COPY = f"Repeat this code exactly, without changes:\n\n{_CODE}\n{_CODE}"
+_PROSE = "Write a story about a lighthouse keeper who finds a letter."
+_REQUESTS = 16
+_TOKENS = 64
+
+
+def main() -> None:
+    """Measure and print two tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    print(machine())
+    _drafting(rounds)
+    _batching(rounds)
+
+
+def _drafting(rounds: int) -> None:
+    spec = _spec(slots=1)
+    rates: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(rounds):
+        for draft in (False, True):
+            with _worker(replace(spec, draft=draft)) as lease:
+                _ask(lease, "hello", 8, 0)
+                for task, question in (("copying", _COPY), ("prose", _PROSE)):
+                    timings = _ask(lease, question, 200, 0)["timings"]
+                    rate = float(timings["predicted_per_second"])
+                    rates.setdefault((task, draft), []).append(rate)
+    print("\ndecode, tok/s (engine's clock)   off     prompt lookup")
+    for task in ("copying", "prose"):
+        off, on = (statistics.median(rates[task, draft]) for draft in (False, True))
+        print(f"{task:<30} {off:>6.0f}  {on:>6.0f}   {on / off:.2f}x")
+
+
+def _batching(rounds: int) -> None:
+    widths = (1, 2, 4, 8)
+    rates: dict[int, list[float]] = {width: [] for width in widths}
+    with _worker(_spec(slots=max(widths))) as lease:
+        _ask(lease, "hello", 8, 0)
+        for number in range(rounds):
+            for width in widths:
+                rates[width].append(_throughput(lease, width, number))
+    print(f"\n{_REQUESTS} requests of {_TOKENS} tokens, tok/s in all")
+    one = statistics.median(rates[1])
+    for width in widths:
+        rate = statistics.median(rates[width])
+        print(f"{width:>2} at a time {rate:>8.0f}   {rate / one:.2f}x")
+
+
+def _throughput(lease: Lease, width: int, round_number: int) -> float:
+    def one(number: int) -> int:
+        # A nonce at the start keeps the prompt cache out of the figure.
+        question = f"({round_number}-{width}-{number}) {_PROSE}"
+        return int(_ask(lease, question, _TOKENS, number)["timings"]["predicted_n"])
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(max_workers=width) as pool:
+        tokens = sum(pool.map(one, range(_REQUESTS)))
+    return tokens / (time.perf_counter() - started)
+
+
+def _spec(slots: int) -> WorkerSpec:
+    return WorkerSpec("llamacpp", str(starter_path(locate())), 4096, slots=slots)
+
+
+def _worker(spec: WorkerSpec) -> Any:
+    # A home of its own for each worker, so that the next variant starts a new one.
+    home = Path(tempfile.mkdtemp(prefix="localai-benchmark-"))
+    paths = locate({"LOCALAI_HOME": str(home)})
+    return acquire(paths, spec, keep_alive_s=0, available_bytes=lambda: None)
+
+
+def _ask(lease: Lease, question: str, tokens: int, seed: int) -> Any:
+    body = {
+        "messages": [{"role": "user", "content": question}],
+        "max_tokens": tokens,
+        "temperature": 0,
+        "seed": seed,
+        "ignore_eos": True,
+    }
+    return call(lease.files.socket, "POST", "/v1/chat/completions", body, timeout=600)
+
+
+if __name__ == "__main__":
+    main()
