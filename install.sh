@@ -272,16 +272,17 @@ fingerprint() {
         echo "$file"
         cat "$file"
       done
-    } | cksum | awk -v version="$version" '{ printf "%s-%x\n", version, $1 }'
+    } | cksum | sed "s/^\([0-9]*\).*/$version-\1/"
   )
 }
 
 build_environment() {
+  worker=''
+  log=$venv_root/install.log
   trap 'abandon 130' INT
   trap 'abandon 143' TERM HUP
   rm -rf "$environment"
   mkdir -p "$venv_root"
-  log=$venv_root/install.log
   say "Making the environment …"
   make_environment || failed "the Python environment could not be made"
   say "Installing the packages …"
@@ -322,16 +323,20 @@ install_project() {
   fi
 }
 
-# On a terminal the installer's own progress is shown; elsewhere it is kept for the error.
+# Run a command, its output in the log; on a terminal, say how long and how much so far.
 logged() {
-  rm -f "$log"
-  if [ -t 1 ] && [ "$installer" = uv ]; then
-    "$@"
-  elif [ -t 1 ]; then
-    case " $* " in *' pip install '*) "$@" --log "$log" ;; *) "$@" ;; esac
-  else
-    "$@" >"$log" 2>&1
-  fi
+  "$@" >"$log" 2>&1 </dev/null &
+  worker=$!
+  begun_at=$(date +%s)
+  while kill -0 "$worker" 2>/dev/null; do
+    if [ -t 1 ]; then
+      printf '\r  %s s, %s' "$(($(date +%s) - begun_at))" \
+        "$(du -sk "$environment" 2>/dev/null | awk '{ printf "%d MB", $1 / 1024 }')"
+    fi
+    sleep 0.3 2>/dev/null || sleep 1
+  done
+  if [ -t 1 ]; then printf '\r%30s\r' ''; fi
+  wait "$worker"
 }
 
 failed() {
@@ -371,9 +376,13 @@ is_network_trouble() {
 
 tail_of_log() { grep -v '^[[:space:]]*$' "$log" | tail -n 8 | cut -c 1-300 | sed 's/^/  | /' >&2; }
 
+# What runs in the background of a script does not get the terminal's Ctrl-C.
 abandon() {
   trap - INT TERM HUP
-  rm -rf "$environment"
+  kill "$worker" 2>/dev/null || :
+  wait "$worker" 2>/dev/null || :
+  rm -rf "$environment" "$log"
+  remove_empty_folders
   say ""
   say "Interrupted: what was installed before is untouched."
   exit "$1"
@@ -528,7 +537,7 @@ EOF
 }
 
 remove_empty_folders() {
-  for folder in "$(dirname -- "$venv_root")" "$bin_dir" "${prefix:-}"; do
+  for folder in "$venv_root" "$(dirname -- "$venv_root")" "$bin_dir" "${prefix:-}"; do
     if [ -n "$folder" ] && [ "$folder" != "${HOME:-}/.local/bin" ]; then
       rmdir "$folder" 2>/dev/null || :
     fi
