@@ -5,6 +5,7 @@ A command's module is imported only when that command runs; `--help` reads this 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -170,6 +171,11 @@ def _run(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if "_LOCALAI_COMPLETE" in os.environ:
+        # Typer registers its shells only where it adds options of its own for them.
+        from typer._completion_classes import completion_init
+
+        completion_init()
     result = typer.main.get_command(app).main(arguments, prog_name="localai", standalone_mode=False)
     sys.stdout.flush()
     return result if isinstance(result, int) else 0
@@ -177,8 +183,6 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _end_quietly() -> int:
     """Whoever read our output has left; nothing is wrong, and nobody is there to be told."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

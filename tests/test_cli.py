@@ -1,0 +1,170 @@
+"""The command line's frame: help, version, completion, errors, where the kernel has no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from localai import __version__
+from localai.cli import COMMANDS
+from localai.paths import Paths
+from tests.support.command import COMMAND, RunLocalai
+
+
+def test_help_groups_the_commands_with_an_example_each(run_localai: RunLocalai) -> None:
+    text = run_localai("--help").stdout.decode()
+    for row in COMMANDS:
+        assert f"\n{row.group}\n" in text
+        assert f"  {row.name} " in text
+        assert f"$ {row.example}" in text
+
+
+@pytest.mark.parametrize("name", [row.name for row in COMMANDS])
+def test_every_command_has_help_and_ends_it_with_its_example(
+    run_localai: RunLocalai, name: str
+) -> None:
+    result = run_localai(name, "--help")
+    assert result.returncode == 0
+    assert b"Example:" in result.stdout
+
+
+def test_version(run_localai: RunLocalai) -> None:
+    assert run_localai("--version").stdout == f"localai {__version__}\n".encode()
+
+
+def test_without_a_command_there_is_help_and_the_exit_code_of_a_wrong_use(
+    run_localai: RunLocalai,
+) -> None:
+    result = run_localai()
+    assert result.returncode == 2
+    assert b"Usage: localai" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_is_accepted_by_its_shell(
+    run_localai: RunLocalai, shell: str
+) -> None:
+    script = run_localai("completion", shell).stdout
+    assert b"_LOCALAI_COMPLETE" in script
+    if shutil.which(shell):
+        checked = subprocess.run([shell, "-n"], input=script, capture_output=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+
+
+def test_completion_knows_the_commands(command_environment: dict[str, str]) -> None:
+    environment = {
+        **command_environment,
+        "_LOCALAI_COMPLETE": "complete_bash",
+        "COMP_WORDS": "localai p",
+        "COMP_CWORD": "1",
+    }
+    result = subprocess.run([*COMMAND], env=environment, capture_output=True, check=False)
+    assert set(result.stdout.decode().split()) == {"pull", "ps", "privacy"}
+
+
+def test_an_unknown_shell_is_refused(run_localai: RunLocalai) -> None:
+    assert run_localai("completion", "tcsh").returncode == 2
+
+
+def test_a_bug_is_a_short_message_and_debug_shows_the_traceback(
+    command_environment: dict[str, str],
+) -> None:
+    broken = (
+        "import sys, localai.commands.ps as ps; ps.workers = lambda paths: 1 / 0;"
+        "from localai.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-c", broken, *arguments]
+        return subprocess.run(command, env=command_environment, capture_output=True, check=False)
+
+    short = run("ps")
+    assert short.returncode == 1
+    assert b"this is a bug in localai: ZeroDivisionError" in short.stderr
+    assert b"Traceback" not in short.stderr
+    assert b"Traceback" in run("ps", "--debug").stderr
+
+
+def test_a_config_error_stops_the_command_with_the_place(
+    run_localai: RunLocalai, localai_home: os.PathLike[str]
+) -> None:
+    with open(f"{os.fspath(localai_home)}/config.toml", "w") as file:  # noqa: PTH123
+        file.write("[engine]\nslots = 'many'\n")
+    result = run_localai("chat", "hi")
+    assert result.returncode == 2
+    assert b"config.toml:2: engine.slots must be" in result.stderr
+
+
+def test_a_read_only_home_is_an_error_that_says_what_to_do(
+    run_localai: RunLocalai, smollm2_path: os.PathLike[str]
+) -> None:
+    # /proc cannot be written even by root.
+    result = run_localai("chat", "-m", os.fspath(smollm2_path), "hi", env={"LOCALAI_HOME": "/proc"})
+    assert result.returncode == 2
+    assert b"set LOCALAI_HOME" in result.stderr
+
+
+def test_the_whole_command_works_where_there_is_no_network_at_all(
+    home_with_starter: Paths, command_environment: dict[str, str]
+) -> None:
+    result = subprocess.run(
+        ["unshare", "-rn", *COMMAND, "chat", "--json", "What is the capital of France?"],
+        env=command_environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    assert "Paris" in json.loads(result.stdout)["text"]
+
+
+def test_airgap_answers_too_and_may_stand_anywhere(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    for arguments in (["--airgap", "chat", "-n", "hi"], ["chat", "-n", "hi", "--airgap"]):
+        assert run_localai(*arguments).returncode == 0
+
+
+def test_ps_and_stop_tell_what_is_in_memory(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    assert json.loads(run_localai("ps", "--json").stdout)["workers"] == []
+    run_localai("chat", "-n", "--max-tokens", "2", "hi")
+    (worker,) = json.loads(run_localai("ps", "--json").stdout)["workers"]
+    assert worker["context_tokens"] == 4096
+    assert worker["memory_bytes"] > 50_000_000
+    assert 0 < worker["unloads_in_s"] <= 300
+    assert worker["network_denied"] is True
+    assert b"SmolLM2" in run_localai("ps").stdout
+    assert run_localai("stop", "no-such").returncode == 3
+    assert run_localai("stop").returncode == 2
+    assert run_localai("stop", "starter").returncode == 0
+    assert json.loads(run_localai("ps", "--json").stdout)["workers"] == []
+
+
+def test_privacy_tells_the_policy_what_could_talk_and_what_left(run_localai: RunLocalai) -> None:
+    environment = {"OPENAI_API_KEY": "sk-not-shown", "HTTPS_PROXY": "http://proxy.example:8080"}
+    result = run_localai("privacy", "--json", env=environment)
+    document = json.loads(result.stdout)
+    assert document["schema"] == "localai.privacy/1"
+    assert document["policy"]["prompts to clouds"] == "never"
+    found = {finding["what"]: finding["state"] for finding in document["findings"]}
+    assert found["OPENAI_API_KEY in the environment"] == "held"
+    assert found["HTTPS_PROXY in the environment"] == "held"
+    assert document["egress"] == []
+    assert b"sk-not-shown" not in result.stdout + result.stderr
+
+
+def test_config_round_trip_on_the_command_line(run_localai: RunLocalai) -> None:
+    assert run_localai("config", "set", "engine.keep_alive", "10m").returncode == 0
+    assert run_localai("config", "get", "engine.keep_alive").stdout == b"600s\n"
+    settings = json.loads(run_localai("config", "list", "--json").stdout)["settings"]
+    (setting,) = [each for each in settings if each["key"] == "engine.keep_alive"]
+    assert setting["origin"] == "file"
+    assert run_localai("config", "unset", "engine.keep_alive").returncode == 0
+    assert run_localai("config", "get", "engine.keep_alive").stdout == b"300s\n"
+    assert run_localai("config", "set", "engine.keep_alive", "soon").returncode == 2
