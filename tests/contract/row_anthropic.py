@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from localai.providers.consent import Destination
 from localai.providers.target import client_target
 from tests.contract.rows import Row, Subject, identity
 from tests.support.cloud_wires import MessagesWire
-from tests.support.own_server import MODEL, LlamaServer
+from tests.support.own_server import MODEL, SLOT_TOKENS, LlamaServer
 from tests.support.scripted_server import ScriptedServer
 from tests.support.without_options import WithoutOptions
 
@@ -30,7 +31,8 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     server: LlamaServer = request.getfixturevalue("llama_server")
     home: Path = request.getfixturevalue("tmp_path_factory").mktemp("anthropic")
     provider = provider_at(server.url, home)
-    model = provider.resolve(MODEL)
+    # The server's context; its list of models does not say it in this API's terms.
+    model = replace(provider.resolve(MODEL), context_limit=SLOT_TOKENS)
     # The Messages API has no seed, and no temperature since its version 2026-10-21.
     yield Subject(WithoutOptions(provider, "seed", "temperature"), model, server.is_computing)
     provider.close()
