@@ -170,7 +170,7 @@ def _rate(routine: _Routine, areas: list[_Area]) -> float:
             own.append(done / (now - begin))
 
     _in_threads([partial(work, area) for area in areas])
-    return max(sum(window) for window in zip(*rates, strict=True))
+    return max(map(sum, zip(*rates, strict=True)))
 
 
 def _in_threads(tasks: list[Callable[[], None]]) -> None:

@@ -61,7 +61,7 @@ def test_apple_silicon_has_graphics_even_where_system_profiler_fails() -> None:
 
 @pytest.mark.parametrize(
     ("memory_gib", "mebibytes"),
-    [(16, 10922.67), (32, 21845.34), (36, 27648), (64, 49152), (96, 73728)],
+    [(8, 5461.33), (16, 10922.67), (32, 21845.34), (36, 27648), (64, 49152), (96, 73728)],
 )
 def test_metals_working_set_is_as_llama_cpps_logs_show_it(
     memory_gib: int, mebibytes: float

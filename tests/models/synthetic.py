@@ -15,6 +15,7 @@ from gguf import GGMLQuantizationType, GGUFWriter
 
 VOCABULARY = 512
 Shape = tuple[int, ...]
+Keys = dict[str, int | float | bool | list[int]]
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Spec:
     feed_forward: int = 512
     context: int = 4096
     tied: bool = False
-    keys: dict[str, int | float | bool | list[int] | list[bool]] = field(default_factory=dict)
+    keys: Keys = field(default_factory=dict)
     general: dict[str, str | int] = field(default_factory=dict)
     block: Callable[[Spec, int], Mapping[str, Shape]] | None = None
 
@@ -98,6 +99,30 @@ def write(path: Path, spec: Spec, *, parts: int = 1) -> list[Path]:
     return paths
 
 
+def write_header(path: Path, spec: Spec) -> int:
+    """Write only the header of `spec` at `path`, and return how long the whole file would be."""
+    writer = GGUFWriter(path, spec.architecture)
+    _add_metadata(writer, spec)
+    end = 0
+    for name, shape in spec.tensors().items():
+        kind = _number_type(name, shape)
+        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        writer.add_tensor_info(name, shape, np.dtype(kind), size)
+        end += -(-size // 32) * 32
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    header = path.read_bytes()
+    path.write_bytes(header + bytes(-len(header) % 32))
+    return path.stat().st_size + end
+
+
+def _number_type(name: str, shape: Shape) -> type[np.float16] | type[np.float32]:
+    is_matrix = len(shape) > 1 and not name.endswith(("gate_inp.weight", "conv1d.weight", "ssm_a"))
+    return np.float16 if is_matrix else np.float32
+
+
 def _write_file(
     path: Path,
     spec: Spec,
@@ -114,8 +139,7 @@ def _write_file(
         writer.add_uint16("split.count", split["split.count"])
         writer.add_int32("split.tensors.count", split["split.tensors.count"])
     for name, shape in tensors.items():
-        is_matrix = len(shape) > 1 and not name.endswith(("gate_inp.weight", "conv1d.weight"))
-        kind = np.float16 if is_matrix and "ssm_a" not in name else np.float32
+        kind = _number_type(name, shape)
         raw = GGMLQuantizationType.F16 if kind is np.float16 else GGMLQuantizationType.F32
         writer.add_tensor(name, np.zeros(shape, dtype=kind), raw_dtype=raw)
     writer.write_header_to_file()
@@ -125,10 +149,12 @@ def _write_file(
 
 
 def _add_metadata(writer: GGUFWriter, spec: Spec) -> None:
-    for key, value in spec.general.items():
-        add = writer.add_uint32 if isinstance(value, int) else writer.add_string
-        add(key, value)  # type: ignore[arg-type]
-    standard: dict[str, int | float | bool | list[int] | list[bool]] = {
+    for key, text in spec.general.items():
+        if isinstance(text, int):
+            writer.add_uint32(key, text)
+        else:
+            writer.add_string(key, text)
+    standard: Keys = {
         "context_length": spec.context,
         "embedding_length": spec.width,
         "block_count": spec.layers,
@@ -152,7 +178,7 @@ def _add_metadata(writer: GGUFWriter, spec: Spec) -> None:
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list([f"token{i}" for i in range(VOCABULARY)])
     writer.add_token_types([1] * VOCABULARY)
-    writer.add_token_merges([])
+    writer.add_token_merges(["t o", "to k", "tok e", "toke n"])
 
 
 def _moe_block(spec: Spec, layer: int) -> dict[str, Shape]:
@@ -190,11 +216,13 @@ def _phi3_block(spec: Spec, layer: int) -> dict[str, Shape]:
 
 
 def _mla_block(spec: Spec, layer: int) -> dict[str, Shape]:
-    """Multi-head latent attention as in DeepSeek-V2-Lite: one compressed row for all heads."""
-    rank, rope, nope, value = 64, 16, 32, 32
+    """Multi-head latent attention as in DeepSeek-V2: one compressed row for all heads."""
+    query_rank, rank, rope, nope, value = 128, 64, 16, 32, 32
     rows = {
         "attn_norm.weight": (spec.width,),
-        "attn_q.weight": (spec.heads * (nope + rope), spec.width),
+        "attn_q_a.weight": (query_rank, spec.width),
+        "attn_q_a_norm.weight": (query_rank,),
+        "attn_q_b.weight": (spec.heads * (nope + rope), query_rank),
         "attn_kv_a_mqa.weight": (rank + rope, spec.width),
         "attn_kv_a_norm.weight": (rank,),
         "attn_k_b.weight": (spec.heads, rank, nope),
@@ -240,13 +268,13 @@ def _jamba_block(spec: Spec, layer: int) -> dict[str, Shape]:
     return _mamba_block(spec, layer) | norms | dense_feed_forward(spec)
 
 
-_SSM: dict[str, int | float | bool | list[int] | list[bool]] = {
+_SSM: Keys = {
     "ssm.conv_kernel": 4,
     "ssm.inner_size": 512,
     "ssm.state_size": 16,
     "ssm.time_step_rank": 16,
 }
-_HEAD_LENGTHS: dict[str, int | float | bool | list[int] | list[bool]] = {
+_HEAD_LENGTHS: Keys = {
     "attention.key_length": 32,
     "attention.value_length": 32,
 }
@@ -286,6 +314,7 @@ MODELS: dict[str, Spec] = {
         kv_heads=1,
         block=_mla_block,
         keys={
+            "attention.q_lora_rank": 128,
             "attention.kv_lora_rank": 64,
             "attention.key_length": 80,
             "attention.value_length": 64,

@@ -1,0 +1,184 @@
+"""The memory that llama.cpp itself says it will take for a model, asked before anything is loaded.
+
+`python -m localai.engine.projection SPEC.json` begins to load the model as the worker would, with
+the fit of its parameters on and the log at verbosity 4. llama.cpp then first prints what each
+device will hold. That needs only the file's header, so the weights may be missing (a sparse file
+of the right size). Whoever asks reads the table and kills the process: the load that would follow
+is of no use, and the engine does not let go of the interpreter during it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Final, Literal, get_args
+
+from localai.engine.engine_log import failure_reason
+from localai.errors import InvalidInput, Unreachable
+
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+
+_MIB: Final = 1 << 20
+# A second is usual; the rest is for a slow disk and a busy machine.
+TIME_LIMIT_S: Final = 30.0
+
+_ROW: Final = re.compile(
+    r"memory_breakdown_print: \|\s+- (?P<device>.+?)\s*\|\s*"
+    r"(?:(?P<total>\d+) =\s*\d+ \+ \()?\s*"
+    r"\d+ =\s*(?P<weights>\d+) \+\s*(?P<context>\d+) \+\s*(?P<compute>\d+)"
+)
+_ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceShare:
+    """What one device will hold, in bytes (llama.cpp rounds to MiB).
+
+    `device` is llama.cpp's name: "Host" is main memory, "CPU_REPACK" main memory too, weights
+    laid out anew for the processor; "CUDA0 (…)" and "MTL0 (…)" are graphics processors.
+    `device_bytes` is all the memory that the engine sees on a graphics processor: on a Mac,
+    Metal's working set. None for main memory.
+    """
+
+    device: str
+    weights_bytes: int
+    context_bytes: int
+    compute_bytes: int
+    device_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    model_path: str
+    context_tokens: int
+    kv_type: KvType
+    slots: int
+
+
+def project_memory(
+    model: Path, context_tokens: int, *, kv_type: KvType = "f16", slots: int = 1
+) -> tuple[DeviceShare, ...]:
+    """What each device will hold of `model` with a context of `context_tokens`, all layers where
+    the engine wants them. Takes about half a second, in a process of its own.
+
+    Raises InvalidInput for an impossible `kv_type`, and Unreachable with the engine's reason if
+    it cannot say (an architecture it does not know, a broken file, no answer in time).
+    """
+    if kv_type not in get_args(KvType):
+        raise InvalidInput(
+            f"there is no KV cache type {kv_type}", f"one of: {', '.join(get_args(KvType))}"
+        )
+    spec = _Spec(str(model.absolute()), context_tokens, kv_type, slots)
+    with tempfile.TemporaryDirectory(prefix="localai-projection-") as folder:
+        process = _start(spec, Path(folder))
+        try:
+            return _read_table(process, spec.model_path)
+        finally:
+            process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
+
+
+def parse_table(log: str) -> tuple[DeviceShare, ...] | None:
+    """The first whole table of `common_memory_breakdown_print` in the engine's log; None before
+    another line has followed it. A device row is `| - NAME | total = free + (self = weights +
+    context + compute) + unaccounted |`, a host row `| - NAME | self = weights + context +
+    compute |`, in MiB."""
+    shares: list[DeviceShare] = []
+    for line in log.splitlines(keepends=True):
+        if match := _ROW.search(line):
+            weights, context, compute = (
+                int(match[part]) * _MIB for part in ("weights", "context", "compute")
+            )
+            whole = int(match["total"]) * _MIB if match["total"] else None
+            shares.append(DeviceShare(match["device"], weights, context, compute, whole))
+        elif shares and line.endswith("\n"):
+            return tuple(shares)
+    return None
+
+
+def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+    from localai.privacy.sandbox import sandboxed_command
+
+    file = folder / "spec.json"
+    file.write_text(json.dumps(asdict(spec)), encoding="utf-8")
+    environment = child_environment()
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+    # -P: a folder called `localai` in the user's current one must not run as ours.
+    command = [sys.executable, "-P", "-m", "localai.engine.projection", str(file)]
+    with child("the engine's projection of the memory a model takes"):
+        return subprocess.Popen(
+            sandboxed_command(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _read_table(process: subprocess.Popen[bytes], model_path: str) -> tuple[DeviceShare, ...]:
+    assert process.stderr is not None
+    log, deadline = "", time.monotonic() + TIME_LIMIT_S
+    for piece in _pieces(process.stderr, deadline):
+        log += piece
+        if (shares := parse_table(log)) is not None:
+            return shares
+    if time.monotonic() >= deadline:
+        raise Unreachable(f"the engine has not projected {model_path} in {TIME_LIMIT_S:.0f} s")
+    errors = "\n".join(_ERROR.findall(log))
+    raise Unreachable(f"the engine cannot project {model_path}: {failure_reason(errors or log)}")
+
+
+def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:
+    """What comes through `stream` until it closes or `deadline` is over."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0:
+            if not selector.select(left):
+                return
+            piece = os.read(stream.fileno(), 1 << 16)
+            if not piece:
+                return
+            yield piece.decode("utf-8", "replace")
+
+
+def main(spec_path: str) -> None:
+    """Begin to load what the file at `spec_path` names, so that the engine prints its table."""
+    from localai.engine.worker import engine_parameters
+    from localai.engine.worker_files import WorkerSpec
+    from localai.privacy.sandbox import deny_network
+
+    deny_network()
+    import xllamacpp
+
+    file = Path(spec_path)
+    spec = _Spec(**json.loads(file.read_text(encoding="utf-8")))
+    # The socket is never reached; a relative name, because a Unix socket's path must be short.
+    os.chdir(file.parent)
+    worker = WorkerSpec("llamacpp", spec.model_path, spec.context_tokens, slots=spec.slots)
+    parameters = engine_parameters(xllamacpp, worker, "engine.sock")
+    kind = xllamacpp.ggml_type[f"GGML_TYPE_{spec.kv_type.upper()}"]
+    parameters.cache_type_k = parameters.cache_type_v = kind
+    try:
+        xllamacpp.Server(parameters)
+    except RuntimeError:
+        # The reason is in the log already. The server's threads would keep the process alive.
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
