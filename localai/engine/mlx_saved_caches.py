@@ -54,7 +54,8 @@ class SavedCaches:
     def save(self, tokens: Sequence[int], cache: list[Any]) -> None:
         """Write a cache, unless it is larger than the limit or half of what the disk has left.
 
-        Files of the same conversation when it was shorter are removed. Failing to write is no
+        Files of the same conversation when it was shorter are removed, and one of it when it was
+        longer is enough. Failing to write is no
         error: the next answer takes longer, that is all.
         """
         with contextlib.suppress(OSError, RuntimeError, ValueError):
@@ -62,7 +63,10 @@ class SavedCaches:
             size = sum(layer.nbytes for layer in cache)
             if size > min(self._limit_bytes, shutil.disk_usage(self._folder).free // 2):
                 return
-            shorter = [file for file, old in self._entries() if _begins(old, tokens)]
+            entries = self._entries()
+            if any(_begins(tokens, old) for _, old in entries):
+                return
+            shorter = [file for file, old in entries if _begins(old, tokens)]
             self._write(tokens, cache)
             for file in shorter:
                 file.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from typing import Any
 
 from localai.models.mlx_folder import MlxFolder, positive_integer
 
-# The worker's own prefill step: so many tokens are in flight at once.
+# The worker's prefill step on a GPU: so many tokens are in flight at once.
 PREFILL_STEP_TOKENS = 512
 # MLX grows a cache in steps of this many tokens.
 _CACHE_STEP_TOKENS = 256
