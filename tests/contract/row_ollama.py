@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localai.types import ResolvedModel, Zone
-from tests.contract.rows import Row, Subject, identity
+from tests.contract.rows import Row, Subject
 from tests.support.cpu import descendants, is_busy
 from tests.support.ollama import OllamaServer
 from tests.support.scripted_server import ScriptedServer
@@ -22,12 +22,9 @@ from tests.support.wires import OllamaWire
 def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     server: OllamaServer = request.getfixturevalue("ollama_server")
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
-    from localai.providers.ollama import Ollama
-    from localai.providers.ollama_daemon import Daemon, target_of
+    from tests.support.answers import open_ollama
 
-    config, paths = identity(home)
-    target = target_of(config, {"OLLAMA_HOST": server.host})
-    provider = Ollama(config, Daemon(config, target, paths.cache_dir))
+    provider = open_ollama(home, server.host)
     # Ollama computes in a runner, which is a child of the server.
     yield Subject(
         provider,
@@ -38,12 +35,9 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 def scripted(server: ScriptedServer, home: Path) -> Subject:
-    from localai.providers.ollama import Ollama
-    from localai.providers.ollama_daemon import Daemon, target_of
+    from tests.support.answers import open_ollama
 
-    config, paths = identity(home)
-    target = target_of(config, {"OLLAMA_HOST": server.address})
-    provider = Ollama(config, Daemon(config, target, paths.cache_dir))
+    provider = open_ollama(home, server.address)
     model = ResolvedModel("ollama", "scripted:latest", Zone.DEVICE, "a scripted server")
     return Subject(provider, model)
 

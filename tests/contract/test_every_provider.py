@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +21,8 @@ from localai.types import (
 )
 from tests.contract.conftest import ROWS
 from tests.contract.rows import Subject
+from tests.support.answers import end_of, text_of
+from tests.support.waiting import becomes
 
 HELPFUL = Message("system", "You are a helpful assistant.")
 CAPITAL = Message("user", "What is the capital of France?")
@@ -37,9 +38,7 @@ def ask(subject: Subject, *messages: Message, **changes: Any) -> Iterator[Event]
 def answer(events: Iterator[Event]) -> tuple[str, Done]:
     """The text and the end of an answer; fails if the end is not the end."""
     gathered = list(events)
-    ends = [event for event in gathered if isinstance(event, Done)]
-    assert len(ends) == 1 and gathered[-1] is ends[0]
-    return "".join(e.text for e in gathered if isinstance(e, TextDelta)), ends[0]
+    return text_of(gathered), end_of(gathered)
 
 
 def test_plain(real: Subject) -> None:
@@ -172,16 +171,6 @@ def test_a_crash_in_mid_stream_is_an_error_and_the_next_question_is_answered(
                 mortal.kill()
     assert any(isinstance(each, TextDelta) for each in seen)
     assert "Paris" in answer(ask(mortal, HELPFUL, CAPITAL))[0]
-
-
-def becomes(condition: Callable[[], bool], within_s: float) -> bool:
-    """Whether `condition` comes true in time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_what_a_row_cannot_do_is_a_case_of_this_suite() -> None:

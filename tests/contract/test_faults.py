@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from localai.errors import ContextOverflow, LocalaiError, ProviderRefused, Unreachable
-from localai.types import ChatRequest, Done, Event, Message, Options, ReasoningDelta, TextDelta
+from localai.types import ChatRequest, Event, Message, Options, TextDelta
 from tests.contract.conftest import Play
 from tests.contract.rows import Subject
-from tests.contract.test_every_provider import becomes
+from tests.support.answers import end_of, reasoning_of, text_of
 from tests.support.scripted_server import Drop, Pause, Step, UntilClosed
+from tests.support.waiting import becomes
 
 Player = Callable[[Path], Play]
 
@@ -25,14 +26,6 @@ def events_of(subject: Subject, seen: list[Event] | None = None) -> list[Event]:
     for event in subject.provider.stream(request):
         seen.append(event)
     return seen
-
-
-def text_of(events: list[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
-
-
-def reasoning_of(events: list[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, ReasoningDelta))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -60,15 +53,13 @@ def test_an_empty_answer_is_an_answer(play: Player, tmp_path: Path) -> None:
     scene = play(tmp_path)
     events = events_of(scene.steps(scene.wire.answer([])))
     assert text_of(events) == ""
-    assert isinstance(events[-1], Done)
-    assert events[-1].finish_reason == "stop"
+    assert end_of(events).finish_reason == "stop"
 
 
 def test_the_token_limit_is_told_from_the_end(play: Player, tmp_path: Path) -> None:
     scene = play(tmp_path)
     events = events_of(scene.steps(scene.wire.answer(["cut"], finish="length")))
-    assert isinstance(events[-1], Done)
-    assert events[-1].finish_reason == "length"
+    assert end_of(events).finish_reason == "length"
 
 
 def test_an_error_before_the_first_byte(play: Player, tmp_path: Path) -> None:
@@ -106,10 +97,8 @@ def test_a_slow_first_token_is_waited_for(play: Player, tmp_path: Path) -> None:
     scene = play(tmp_path)
     events = events_of(scene.steps([Pause(1.5), *scene.wire.answer(["late"])]))
     assert text_of(events) == "late"
-    done = events[-1]
-    assert isinstance(done, Done)
-    assert done.timings.time_to_first_token_s is not None
-    assert done.timings.time_to_first_token_s >= 1.5
+    waited = end_of(events).timings.time_to_first_token_s
+    assert waited is not None and waited >= 1.5
 
 
 def test_an_overflowing_prompt_is_an_error_with_the_numbers(play: Player, tmp_path: Path) -> None:
