@@ -88,7 +88,8 @@ class Options:
 class ResolvedModel:
     """A model that exists: which provider serves it, under which id, and what is known of it.
 
-    `path` is the GGUF file or MLX folder when a local engine opens it. `zone` is where its
+    `path` is the GGUF file or MLX folder when a local engine opens it, `projector` the file that
+    lets it see images. `zone` is where its
     answers are computed as far as the provider's own facts go; None is unproven. `evidence`
     says in a sentence what the zone rests on. `context_limit` is in tokens. `system_prompt` and
     `recommended` are what its publisher advises where the user says nothing.
@@ -99,6 +100,7 @@ class ResolvedModel:
     zone: Zone | None
     evidence: str
     path: Path | None = None
+    projector: Path | None = None
     context_limit: int | None = None
     capabilities: frozenset[Capability] | None = None
     size_bytes: int | None = None

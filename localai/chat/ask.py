@@ -33,7 +33,8 @@ def effective_options(options: Options, chosen: Chosen, config: Config) -> Optio
     """The options with the model's recommended ones where none were given, and a token limit:
     some models never stop, and a pipe would wait for them for ever."""
     advised = chosen.model.recommended
-    names = [field.name for field in fields(Options) if getattr(options, field.name) is None]
+    unset: tuple[object, ...] = (None, (), {})
+    names = [field.name for field in fields(Options) if getattr(options, field.name) in unset]
     filled = replace(options, **{name: getattr(advised, name) for name in names})
     if filled.max_tokens is None:
         return replace(filled, max_tokens=config["chat.max_tokens"])

@@ -26,6 +26,16 @@ class Recorder(Protocol):
     def conversation_id(self) -> str | None:
         """Under which it is kept; None if it is not."""
 
+    @property
+    def parent_id(self) -> int | None:
+        """The stored message under which the next one goes; None if there is none."""
+
+    def go_to(self, message_id: int | None) -> None:
+        """Go on under that stored message; None is before the first one."""
+
+    def rename(self, title: str) -> None:
+        """Call the conversation `title`."""
+
     def question(self, message: Message) -> None:
         """A message of the user's (or the system prompt)."""
 
@@ -43,6 +53,13 @@ class NoRecorder:
     """Keeps nothing: `--no-log`."""
 
     conversation_id: str | None = None
+    parent_id: int | None = None
+
+    def go_to(self, message_id: int | None) -> None:
+        """Nothing is there to go to."""
+
+    def rename(self, title: str) -> None:
+        """Forget it."""
 
     def question(self, message: Message) -> None:
         """Forget it."""
@@ -86,6 +103,24 @@ class StoreRecorder:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._flushed_at = 0.0
+
+    def go_to(self, message_id: int | None) -> None:
+        """Store the next message under that one, and remember so for who continues later."""
+        self.parent_id = message_id
+        conversation = self.conversation_id
+        if conversation is not None:
+            self._try(lambda store: store.set_leaf(conversation, message_id))
+
+    def rename(self, title: str) -> None:
+        """Call the conversation `title`, instead of what its first question says."""
+        self._titled = True
+
+        def store(store: Store) -> None:
+            if self.conversation_id is None:
+                self.conversation_id = store.create_conversation()
+            store.set_title(self.conversation_id, title)
+
+        self._try(store)
 
     def question(self, message: Message) -> None:
         """Store a message under the newest one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, cast, get_args
+import time
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -21,7 +22,10 @@ from localai.render.documents import answer_document
 from localai.render.play import Answer, SilentWriter, Writer, play
 from localai.render.sink import is_terminal, note, print_json, warn
 from localai.render.usage_line import usage_lines
-from localai.types import ChatRequest, Message, Think
+from localai.types import ChatRequest, Done, Message, ResolvedModel, Think
+
+if TYPE_CHECKING:
+    from localai.cost.prices import Cost
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -119,7 +123,7 @@ def chat(
     )
     events = ask(chosen, request, recorder, config, paths, announce=announce)
     answer = play(events, writer)
-    _show_end(answer, request, recorder, as_json=as_json, usage=usage, quiet=quiet)
+    _show_end(answer, request, recorder, config, as_json=as_json, usage=usage, quiet=quiet)
 
 
 def _question(prompt: list[str] | None, *, quiet: bool) -> str:
@@ -173,6 +177,7 @@ def _show_end(
     answer: Answer,
     request: ChatRequest,
     recorder: Recorder,
+    config: Config,
     *,
     as_json: bool,
     usage: bool,
@@ -182,15 +187,28 @@ def _show_end(
     if done is None:
         raise Unreachable(f"{model.provider} ended without an answer")
     if as_json:
-        document = answer_document(
-            model, answer.text, answer.reasoning, done, recorder.conversation_id
-        )
-        print_json("chat", document)
+        cost = _cost(model, done, config)
+        print_json("chat", answer_document(model, answer, done, cost, recorder.conversation_id))
         return
     if quiet:
         return
     if finish := _FINISH_NOTES.get(done.finish_reason):
         warn(finish.format(limit=request.options.max_tokens))
     if usage:
-        for line in usage_lines(model, done):
+        for line in usage_lines(model, done, _cost(model, done, config)):
             note(line)
+
+
+def _cost(model: ResolvedModel, done: Done, config: Config) -> Cost:
+    from localai.cost.prices import price
+
+    zone = done.locality.zone
+    endpoint = config.endpoints.get(model.provider)
+    return price(
+        model.provider,
+        model.id,
+        None if zone is None else zone.label,
+        done.usage,
+        time.time(),
+        None if endpoint is None else endpoint.url,
+    )

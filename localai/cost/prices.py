@@ -55,7 +55,7 @@ def price(
 def _list_price(provider: str | None, model: str, usage: Usage, at: float, url: str | None) -> Cost:
     source = price_list()
     if source is None:
-        return _unknown("the package genai-prices is not installed: pip install 'localai[cloud]'")
+        return _unknown("the package genai-prices is not installed: ./install.sh --with-cloud")
     import genai_prices
 
     try:

@@ -50,6 +50,7 @@ def describe(stored: StoredModel, cache: HeaderCache) -> ResolvedModel:
         zone=Zone.DEVICE,
         evidence=_EVIDENCE,
         path=path,
+        projector=stored.projector,
         context_limit=facts.context_limit,
         capabilities=frozenset(capabilities),
         size_bytes=facts.size_bytes,

@@ -243,8 +243,8 @@ def _usage(raw: Mapping[str, Any]) -> Usage:
 def refusal(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
     """Our error for a server's error object: what `who` said, with the numbers it gave."""
     message = str(error.get("message") or json.dumps(dict(error)))
-    kind = str(error.get("type") or error.get("code") or "")
-    if kind in ("exceed_context_size_error", "context_length_exceeded"):
+    kinds = {str(error.get("type")), str(error.get("code"))}
+    if kinds & {"exceed_context_size_error", "context_length_exceeded"}:
         prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
         numbers = f": {prompt:,} tokens against {context:,}" if prompt and context else ""
         return ContextOverflow(

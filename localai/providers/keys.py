@@ -64,7 +64,7 @@ def set_key(provider: str, secret: str) -> None:
         import keyring
         from keyring.errors import KeyringError
     except ImportError as error:
-        raise KeyringUnavailable(import_error, hint="pip install 'localai[cloud]'") from error
+        raise KeyringUnavailable(import_error, hint="./install.sh --with-cloud") from error
     key = _checked(Key(secret.strip(), "what was given"))
     try:
         keyring.set_password(_SERVICE, provider, key.secret)

@@ -81,8 +81,8 @@ class LlamaCpp:
         """Nothing to release: the worker belongs to whoever comes next, too."""
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
-        config = self._config
-        limit = request.model.context_limit or 1 << 30
+        config, model = self._config, request.model
+        limit = model.context_limit or 1 << 30
         return WorkerSpec(
             kind="llamacpp",
             model_path=str(_path(request)),
@@ -91,6 +91,7 @@ class LlamaCpp:
             threads=config["engine.threads"],
             gpu_layers=config["engine.gpu_layers"],
             draft=config["engine.draft"] == "lookup",
+            projector_path=None if model.projector is None else str(model.projector),
         )
 
     def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:

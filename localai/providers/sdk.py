@@ -50,7 +50,7 @@ _OPTIONS = (
 def not_installed(package: str) -> InvalidInput:
     """The error for a provider whose SDK is not there."""
     return InvalidInput(
-        f"the package {package!r} is not installed", hint="pip install 'localai[cloud]'"
+        f"the package {package!r} is not installed", hint="./install.sh --with-cloud"
     )
 
 

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from localai.render.play import Answer
 from localai.types import Done, Locality, ResolvedModel, Zone
+
+if TYPE_CHECKING:
+    from localai.cost.prices import Cost
 
 
 def answer_document(
-    model: ResolvedModel, text: str, reasoning: str, done: Done, conversation: str | None
+    model: ResolvedModel, answer: Answer, done: Done, cost: Cost, conversation: str | None
 ) -> dict[str, Any]:
     """An answer with everything that is known of it; null is unknown."""
     return {
         "model": model.id,
         "provider": model.provider,
         "zone": zone_label(done.locality.zone),
-        "text": text,
-        "reasoning": reasoning or None,
+        "text": answer.text,
+        "reasoning": answer.reasoning or None,
         "finish_reason": done.finish_reason,
         "usage": asdict(done.usage),
         "timings": asdict(done.timings),
         "locality": locality_document(done.locality),
+        "cost": cost_document(cost),
         "context_tokens": done.context_tokens,
         "conversation": conversation,
     }
+
+
+def cost_document(cost: Cost) -> dict[str, Any]:
+    """What a call cost and what that rests on; an unknown amount is null."""
+    amount = None if cost.amount is None else float(cost.amount)
+    return {"amount": amount, "currency": cost.currency, "basis": cost.basis}
 
 
 def locality_document(locality: Locality) -> dict[str, Any]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from localai.types import Done, ResolvedModel
 
+if TYPE_CHECKING:
+    from localai.cost.prices import Cost
 
-def usage_lines(model: ResolvedModel, done: Done) -> list[str]:
+
+def usage_lines(model: ResolvedModel, done: Done, cost: Cost) -> list[str]:
     """Two lines for a person; what is unknown is left out, never shown as zero."""
-    return [_numbers(done), _where(model, done)]
+    numbers = _numbers(done)
+    if cost.amount:
+        numbers += f" · {cost.amount:.6f} {cost.currency}"
+    return [numbers, _where(model, done)]
 
 
 def _numbers(done: Done) -> str:

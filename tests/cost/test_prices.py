@@ -83,4 +83,4 @@ def test_without_the_price_list_the_basis_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     cost = price("openai", "gpt-4o-mini", "cloud", USAGE, THEN)
     assert cost.amount is None
-    assert "pip install 'localai[cloud]'" in cost.basis
+    assert "./install.sh --with-cloud" in cost.basis

@@ -259,7 +259,7 @@ def test_a_missing_sdk_is_told_with_the_way_to_get_it(
     monkeypatch.setitem(__import__("sys").modules, "openai", None)
     with openai_scene(tmp_path) as scene, pytest.raises(LocalaiError) as caught:
         scene.ask()
-    assert caught.value.hint == "pip install 'localai[cloud]'"
+    assert caught.value.hint == "./install.sh --with-cloud"
 
 
 def test_summaries_of_reasoning_are_kept_apart(scene: Scene) -> None:
