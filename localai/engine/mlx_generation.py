@@ -18,7 +18,7 @@ import mlx.core as mx
 from jinja2 import TemplateError
 from mlx_lm.generate import TextStateMachine, make_text_state_machine, stream_generate
 
-from localai.engine.mlx_cache import Conversation, Conversations
+from localai.engine.mlx_conversations import Conversation, Conversations
 from localai.engine.mlx_sampling import processors, sampler, top_logprobs
 from localai.engine.mlx_server import Refused
 from localai.engine.stop_strings import StopStrings

@@ -91,7 +91,7 @@ def load(spec: WorkerSpec) -> tuple[Chat, str]:
     import mlx.core as mx
     import mlx_lm
 
-    from localai.engine.mlx_cache import Conversations
+    from localai.engine.mlx_conversations import Conversations
     from localai.engine.mlx_generation import Chat
     from localai.engine.mlx_saved_caches import SavedCaches
 

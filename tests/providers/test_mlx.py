@@ -1,0 +1,217 @@
+"""MLX as a provider: where it is offered, what it refuses, how its context grows."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from localai import config
+from localai.engine.lifecycle import workers
+from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
+from localai.paths import Paths, locate
+from localai.providers import mlx
+from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Image,
+    Loading,
+    Message,
+    Options,
+    ReasoningDelta,
+    TextDelta,
+    Zone,
+)
+from tests.support.mlx import make_thinking_model
+
+HELPFUL = Message("system", "You are a helpful assistant.")
+CAPITAL = Message("user", "What is the capital of France?")
+SHORT = Options(temperature=0.0, max_tokens=8)
+PACKAGE = Path(mlx.__file__).parents[1]
+
+
+@pytest.fixture
+def paths(localai_home: Path) -> Paths:
+    return locate()
+
+
+@pytest.fixture
+def provider(paths: Paths, mlx_python: Path, monkeypatch: pytest.MonkeyPatch) -> Mlx:
+    monkeypatch.setenv(INTERPRETER_VARIABLE, str(mlx_python))
+    settings = config.load(paths, {})
+    return Mlx(settings.with_flags(engine__context=256, history__record=False), paths)
+
+
+@pytest.fixture
+def ask(provider: Mlx, mlx_model_path: Path) -> Callable[..., list[Event]]:
+    def ask(*messages: Message, model: Path = mlx_model_path, **changes: Any) -> list[Event]:
+        changes.setdefault("options", SHORT)
+        request = ChatRequest(provider.resolve(str(model)), messages or (CAPITAL,), **changes)
+        return list(provider.stream(request))
+
+    return ask
+
+
+def _done(events: list[Event]) -> Done:
+    assert isinstance(events[-1], Done)
+    return events[-1]
+
+
+def test_an_answer_says_where_it_was_computed(ask: Callable[..., list[Event]]) -> None:
+    events = ask(HELPFUL, CAPITAL)
+    assert isinstance(events[0], Loading)
+    assert "Paris" in "".join(e.text for e in events if isinstance(e, TextDelta))
+    done = _done(events)
+    assert done.locality.zone is Zone.DEVICE
+    assert done.locality.network_denied
+    assert done.locality.process is not None
+    assert done.locality.process.name.startswith("mlx-lm ")
+    assert done.timings.clock == "server"
+    assert done.timings.load_s is not None
+    assert done.usage.input_tokens == 27
+
+
+def test_the_context_grows_in_the_same_worker(
+    ask: Callable[..., list[Event]], paths: Paths
+) -> None:
+    assert _done(ask(HELPFUL, CAPITAL)).context_tokens == 256
+    [(_, first)] = workers(paths)
+    done = _done(ask(HELPFUL, CAPITAL, options=Options(temperature=0.0, max_tokens=1000)))
+    [(_, second)] = workers(paths)
+    assert (done.context_tokens, done.finish_reason) == (4096, "stop")
+    assert done.timings.load_s is None
+    assert second.pid == first.pid
+    assert done.usage.cached_tokens == 26
+    assert _done(ask(HELPFUL, CAPITAL, context_tokens=5000)).context_tokens == 5000
+
+
+def test_a_prompt_over_the_context_that_was_asked_for_is_an_error(
+    ask: Callable[..., list[Event]],
+) -> None:
+    long = Message("user", "one two three " * 200)
+    with pytest.raises(ContextOverflow, match="is the --ctx that was given") as caught:
+        ask(long, context_tokens=300)
+    assert (caught.value.prompt_tokens or 0) > 300
+    assert caught.value.context_tokens == 300
+
+
+@pytest.mark.parametrize("opened_by_template", [True, False])
+def test_thinking_comes_apart_from_the_answer(
+    ask: Callable[..., list[Event]],
+    tmp_path: Path,
+    mlx_model_path: Path,
+    opened_by_template: bool,
+) -> None:
+    model = make_thinking_model(
+        tmp_path / "thinker", mlx_model_path, opened_by_template=opened_by_template
+    )
+    events = ask(HELPFUL, CAPITAL, model=model)
+    assert "France" in "".join(e.text for e in events if isinstance(e, ReasoningDelta))
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "."
+    assert (_done(events).usage.reasoning_tokens or 0) > 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"schema": {"type": "object"}}, "schema"),
+        ({"messages": (Message("user", "?", images=(Image(b"", "image/png"),)),)}, "text only"),
+    ],
+)
+def test_what_mlx_cannot_do_is_refused_before_anything_loads(
+    provider: Mlx, paths: Paths, mlx_model_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    model = provider.resolve(str(mlx_model_path))
+    request = ChatRequest(model, **{"messages": (CAPITAL,), **changes})
+    with pytest.raises(InvalidInput, match=complaint):
+        next(iter(provider.stream(request)))
+    assert workers(paths) == []
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers(
+    ask: Callable[..., list[Event]], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlx, "_available_bytes", lambda: 100_000_000)
+    with pytest.raises(InsufficientResources, match=r"0\.5 GiB .*0\.1 GiB is available"):
+        ask()
+    assert workers(paths) == []
+
+
+def test_memory_is_asked_of_this_machine() -> None:
+    available = mlx._available_bytes()
+    assert available is not None
+    assert available > 1 << 20
+
+
+def test_a_setting_keeps_conversations_off_the_disk(
+    ask: Callable[..., list[Event]], paths: Paths
+) -> None:
+    from localai.engine.lifecycle import stop
+
+    ask(HELPFUL, Message("user", "Once upon a time there was a small town by the sea. " * 6))
+    for files, info in workers(paths):
+        stop(files, info)
+    assert list(paths.kv_dir.rglob("*.safetensors")) == []
+
+
+@pytest.mark.parametrize(("system", "machine"), [("linux", "x86_64"), ("darwin", "x86_64")])
+def test_it_is_offered_only_where_it_can_run(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+) -> None:
+    monkeypatch.delenv(INTERPRETER_VARIABLE, raising=False)
+    monkeypatch.setattr(mlx, "_PLATFORM", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    provider = mlx.create(config.load(paths, {}), paths)
+    for call in (provider.models, lambda: provider.resolve("any")):
+        with pytest.raises(Unreachable, match="Apple Silicon"):
+            call()
+
+
+def test_on_apple_silicon_its_worker_runs_in_this_interpreter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(INTERPRETER_VARIABLE, raising=False)
+    monkeypatch.setattr(mlx, "_PLATFORM", "darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setitem(sys.modules, "mlx_lm", _module_with_spec())
+    assert mlx.mlx_interpreter() == sys.executable
+
+
+def test_mlx_is_imported_by_its_worker_and_by_nothing_else() -> None:
+    # Importing it on a machine without Metal has killed the process.
+    importing = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        if any(
+            line.lstrip().startswith(("import mlx", "from mlx"))
+            for line in file.read_text().splitlines()
+        )
+    }
+    worker = {f"engine/mlx_{part}.py" for part in ("worker", "generation", "sampling")}
+    caches = {f"engine/mlx_{part}.py" for part in ("conversations", "saved_caches")}
+    assert importing == worker | caches
+    script = "import localai.providers.mlx, localai.engine.mlx_worker, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=PACKAGE.parent,
+    ).stdout.split()
+    assert not {"mlx", "mlx_lm", "numpy", "psutil"} & set(loaded)
+
+
+def _module_with_spec() -> ModuleType:
+    from importlib.machinery import ModuleSpec
+
+    module = ModuleType("mlx_lm")
+    module.__spec__ = ModuleSpec("mlx_lm", None)
+    return module
