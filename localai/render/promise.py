@@ -1,0 +1,247 @@
+"""The machine-readable promise: the shape of every document that `--json` prints.
+
+`docs/reference/json.md` is generated from these types, and a test holds every command's real
+output against them. Unknown is null, never zero and never left out. A field may be added within a
+version; none is renamed, removed or given another meaning without raising it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from typing_extensions import TypedDict  # pydantic takes typing's from 3.12 on only
+
+ZoneName = Literal["device", "lan", "cloud"]
+
+
+class UsageDocument(TypedDict):
+    """Tokens, as the provider counts them."""
+
+    input_tokens: Annotated[int | None, "prompt tokens, the cached ones included"]
+    output_tokens: Annotated[int | None, "answer tokens, reasoning included"]
+    cached_tokens: Annotated[int | None, "prompt tokens that were not computed again"]
+    reasoning_tokens: Annotated[int | None, "tokens of thinking"]
+    cache_write_tokens: Annotated[int | None, "prompt tokens that a cloud charged for caching"]
+
+
+class TimingsDocument(TypedDict):
+    """Where the time went."""
+
+    load_s: Annotated[float | None, "loading the model, seconds"]
+    time_to_first_token_s: Annotated[float | None, "from the request to the first token, our clock"]
+    prefill_tokens_per_s: Annotated[float | None, "computed prompt tokens a second"]
+    decode_tokens_per_s: Annotated[float | None, "answer tokens a second"]
+    total_s: Annotated[float | None, "from the request to the end, our clock"]
+    clock: Annotated[Literal["server", "client"] | None, "who timed load, prefill and decode"]
+
+
+class ProcessDocument(TypedDict):
+    """A process on this machine."""
+
+    pid: Annotated[int | None, "its number"]
+    name: Annotated[str, "what it is, with its version"]
+
+
+class LocalityDocument(TypedDict):
+    """Where an answer was computed, and what that claim rests on."""
+
+    process: Annotated[ProcessDocument | None, "the process that computed it"]
+    machine: Annotated[str | None, "the machine's name"]
+    zone: Annotated[ZoneName | None, "null is unproven"]
+    evidence: Annotated[str, "what the claim rests on, in a sentence"]
+    network_denied: Annotated[bool | None, "whether the kernel keeps the process off the network"]
+
+
+class CostDocument(TypedDict):
+    """What it cost."""
+
+    amount: Annotated[float | None, "0 only where it truly is"]
+    currency: Annotated[str, "USD"]
+    basis: Annotated[str | None, "what the amount rests on, with the price list's date"]
+
+
+class ErrorDocument(TypedDict):
+    """What went wrong."""
+
+    kind: Annotated[str, "the kind, see the table of exit codes"]
+    message: Annotated[str, "what happened, to which thing"]
+    hint: Annotated[str | None, "what to do; often a line to paste"]
+    exit_code: Annotated[int, "the same as the command's"]
+
+
+class Failed(TypedDict):
+    """Any command that failed prints this on stdout, with the same exit code as without --json."""
+
+    schema: Annotated[str, "localai.<command>/1"]
+    error: Annotated[ErrorDocument, "what went wrong"]
+
+
+class Chat(TypedDict):
+    """`localai chat --json`"""
+
+    schema: Annotated[Literal["localai.chat/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "who answered"]
+    provider: Annotated[str, "through which provider"]
+    zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
+    text: Annotated[str, "the answer"]
+    reasoning: Annotated[str | None, "the thinking, kept apart"]
+    finish_reason: Annotated[
+        Literal["stop", "length", "context", "refusal", "tool_calls", "cancelled"],
+        "why it ended: by itself, at the token limit, at a full context, …",
+    ]
+    usage: Annotated[UsageDocument, "token counts"]
+    timings: Annotated[TimingsDocument, "speed"]
+    locality: Annotated[LocalityDocument, "where, and the evidence"]
+    cost: Annotated[CostDocument, "what it cost"]
+    context_tokens: Annotated[int | None, "the context that was really allocated"]
+    conversation: Annotated[str | None, "under which id it is kept; null with --no-log"]
+
+
+class ModelDocument(TypedDict):
+    """A model that could answer."""
+
+    model: Annotated[str, "its name, as `-m` takes it"]
+    provider: Annotated[str, "who serves it"]
+    zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
+    evidence: Annotated[str, "what the zone rests on"]
+    path: Annotated[str | None, "its file or folder on this machine"]
+    size_bytes: Annotated[int | None, "size on disk"]
+    quantization: Annotated[str | None, "such as Q4_K_M"]
+    parameters: Annotated[str | None, "such as 8B"]
+    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
+    loaded: Annotated[bool | None, "whether it is in memory now"]
+
+
+class SilentProvider(TypedDict):
+    """A provider that does not answer."""
+
+    provider: Annotated[str, "which"]
+    problem: Annotated[str, "why"]
+
+
+class List(TypedDict):
+    """`localai list --json`"""
+
+    schema: Annotated[Literal["localai.list/1"], "the promise that the rest keeps"]
+    models: Annotated[list[ModelDocument], "every model of every provider that answers"]
+    silent: Annotated[list[SilentProvider], "the providers that do not"]
+
+
+class WorkerDocument(TypedDict):
+    """A worker of the embedded engine."""
+
+    model: Annotated[str, "the file's name"]
+    path: Annotated[str, "the file"]
+    engine: Annotated[str, "engine and version"]
+    pid: Annotated[int, "its process"]
+    memory_bytes: Annotated[int | None, "resident memory"]
+    context_tokens: Annotated[int, "allocated context, shared by the slots"]
+    slots: Annotated[int, "requests it computes at a time"]
+    started_at: Annotated[float, "seconds since the epoch"]
+    idle_s: Annotated[float, "seconds since it was last used"]
+    unloads_in_s: Annotated[float | None, "seconds until it leaves if unused; null: never"]
+    network_denied: Annotated[bool, "whether the kernel keeps it off the network"]
+    denial: Annotated[str, "how, and how that was tried"]
+
+
+class Ps(TypedDict):
+    """`localai ps --json`"""
+
+    schema: Annotated[Literal["localai.ps/1"], "the promise that the rest keeps"]
+    workers: Annotated[list[WorkerDocument], "the workers that live"]
+
+
+class Stop(TypedDict):
+    """`localai stop --json`"""
+
+    schema: Annotated[Literal["localai.stop/1"], "the promise that the rest keeps"]
+    stopped: Annotated[list[str], "the models that were unloaded"]
+
+
+class FindingDocument(TypedDict):
+    """Something that could talk to another machine."""
+
+    what: Annotated[str, "what it is"]
+    state: Annotated[Literal["held", "open", "unknown"], "held: something keeps it from it"]
+    detail: Annotated[str, "the evidence"]
+
+
+class EgressDocument(TypedDict):
+    """A connection that was permitted to leave the machine."""
+
+    at: Annotated[float, "seconds since the epoch"]
+    command: Annotated[str, "which command made it"]
+    purpose: Annotated[Literal["inference", "download", "probe"], "why"]
+    host: Annotated[str, "to whom"]
+    address: Annotated[str, "at which address"]
+    port: Annotated[int, "and port"]
+
+
+class Privacy(TypedDict):
+    """`localai privacy --json`"""
+
+    schema: Annotated[Literal["localai.privacy/1"], "the promise that the rest keeps"]
+    policy: Annotated[dict[str, str], "the rules in force, in words"]
+    findings: Annotated[list[FindingDocument], "what on this machine could talk"]
+    egress: Annotated[list[EgressDocument], "what left; never what was said"]
+
+
+class TotalDocument(TypedDict):
+    """A sum of calls."""
+
+    key: Annotated[str, "the model, day or provider"]
+    calls: Annotated[int, "how many"]
+    unpriced: Annotated[int, "how many of them have no known price"]
+    usage: Annotated[dict[str, int | None], "token sums; null where none was counted"]
+    cost: Annotated[CostDocument, "the sum of what is known"]
+
+
+class CostReport(TypedDict):
+    """`localai cost --json`"""
+
+    schema: Annotated[Literal["localai.cost/1"], "the promise that the rest keeps"]
+    since: Annotated[float, "seconds since the epoch"]
+    by: Annotated[str, "model, day or provider"]
+    totals: Annotated[list[TotalDocument], "a sum each"]
+    overall: Annotated[TotalDocument, "all together"]
+
+
+class SettingDocument(TypedDict):
+    """A setting."""
+
+    key: Annotated[str, "its name"]
+    value: Annotated[Any, "its value in force"]
+    default: Annotated[Any, "its default"]
+    origin: Annotated[Literal["default", "file", "environment", "flag"], "where the value is from"]
+    where: Annotated[str | None, "file and line, or the variable"]
+    type: Annotated[str, "what it takes"]
+    meaning: Annotated[str, "what it is for"]
+
+
+class ConfigList(TypedDict):
+    """`localai config list --json`"""
+
+    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    file: Annotated[str, "the configuration file"]
+    settings: Annotated[list[SettingDocument], "every setting"]
+
+
+class ConfigGet(SettingDocument):
+    """`localai config get KEY --json`"""
+
+    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+
+
+DOCUMENTS: tuple[type, ...] = (
+    Failed,
+    Chat,
+    List,
+    Ps,
+    Stop,
+    Privacy,
+    CostReport,
+    ConfigList,
+    ConfigGet,
+)
+"""Every document, as the reference lists them."""
