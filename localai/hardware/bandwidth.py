@@ -13,7 +13,7 @@ import ctypes
 import mmap
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,12 +22,14 @@ from typing import Any, Final
 from localai.errors import InvalidInput
 from localai.hardware.facts import Fact
 
+# One call of a routine: a tenth of a millisecond, beside which the interpreter's part is nothing.
 _PIECE_BYTES: Final = 4 << 20
-_WINDOW_S: Final = 0.012
-_WINDOWS: Final = 10
+_WINDOW_S: Final = 0.008
+_WINDOWS: Final = 15
 # Both buffers of all threads together: beyond any cache, but not so much that it is felt.
 _LEAST_BYTES: Final = 256 << 20
 _MOST_BYTES: Final = 2 << 30
+_LEAST_SHARE_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Bandwidth:
 
     def fact(self) -> Fact[float]:
         """The rate of reading, as the machine's memory bandwidth."""
-        how = f"{self.read_threads} threads reading, {self.measured_at[:10]}"
+        threads = "1 thread" if self.read_threads == 1 else f"{self.read_threads} threads"
+        how = f"read by {threads}, {self.measured_at[:10]}"
         return Fact(self.read_bytes_per_s, how, "measured")
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class Bandwidth:
             bandwidth = cls(**document)
             if bandwidth.read_bytes_per_s > 0 and bandwidth.measured_at[:4].isdecimal():
                 return bandwidth
-        except TypeError:
+        except (TypeError, AttributeError):
             pass
         raise InvalidInput("the remembered memory bandwidth cannot be read")
 
@@ -75,8 +78,8 @@ def measure_bandwidth(
     begin = time.perf_counter()
     wanted = min(max(_LEAST_BYTES, 4 * (cache_bytes or 0)), _MOST_BYTES)
     if available_bytes is not None:
-        wanted = max(min(wanted, available_bytes // 8), 2 * _PIECE_BYTES * cores)
-    share = wanted // (2 * cores) // _PIECE_BYTES * _PIECE_BYTES or _PIECE_BYTES
+        wanted = min(wanted, available_bytes // 8)
+    share = max(wanted // (2 * cores), _LEAST_SHARE_BYTES)
     areas = [_Area(share) for _ in range(cores)]
     _in_threads([area.touch for area in areas])
     counts = sorted({max(1, cores // 2), cores})
@@ -126,23 +129,26 @@ _MEMCHR = _c_function("memchr", ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
 _MEMCMP = _c_function("memcmp", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _MEMCPY = _c_function("memcpy", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
-# Each does the piece at `offset` and returns how many bytes that counts.
-_Routine = Callable[[_Area, int], int]
+# What a thread did in a window: bytes, and when it began and ended.
+_Span = tuple[int, float, float]
+
+# Each does `size` bytes at `offset` and returns how many that counts.
+_Routine = Callable[[_Area, int, int], int]
 
 
-def _search(area: _Area, offset: int) -> int:
-    _MEMCHR(area.source + offset, 0, _PIECE_BYTES)
-    return _PIECE_BYTES
+def _search(area: _Area, offset: int, size: int) -> int:
+    _MEMCHR(area.source + offset, 0, size)
+    return size
 
 
-def _compare(area: _Area, offset: int) -> int:
-    _MEMCMP(area.source + offset, area.target + offset, _PIECE_BYTES)
-    return 2 * _PIECE_BYTES
+def _compare(area: _Area, offset: int, size: int) -> int:
+    _MEMCMP(area.source + offset, area.target + offset, size)
+    return 2 * size
 
 
-def _copy(area: _Area, offset: int) -> int:
-    _MEMCPY(area.target + offset, area.source + offset, _PIECE_BYTES)
-    return 2 * _PIECE_BYTES
+def _copy(area: _Area, offset: int, size: int) -> int:
+    _MEMCPY(area.target + offset, area.source + offset, size)
+    return 2 * size
 
 
 def _rate(routine: _Routine, areas: list[_Area]) -> float:
@@ -152,25 +158,32 @@ def _rate(routine: _Routine, areas: list[_Area]) -> float:
     The threads live through all windows: the scheduler needs a while to spread new ones.
     """
     start = threading.Barrier(len(areas))
-    rates: list[list[float]] = []
+    spans: list[list[_Span]] = []
 
     def work(area: _Area) -> None:
-        own: list[float] = []
-        rates.append(own)
-        pieces = area.size_bytes // _PIECE_BYTES
+        own: list[_Span] = []
+        spans.append(own)
+        size = min(_PIECE_BYTES, area.size_bytes)
+        pieces = area.size_bytes // size
         turn = 0
         for _ in range(_WINDOWS):
             start.wait()
             begin = now = time.perf_counter()
             done = 0
             while now - begin < _WINDOW_S:
-                done += routine(area, turn % pieces * _PIECE_BYTES)
+                done += routine(area, turn % pieces * size, size)
                 turn += 1
                 now = time.perf_counter()
-            own.append(done / (now - begin))
+            own.append((done, begin, now))
 
     _in_threads([partial(work, area) for area in areas])
-    return max(map(sum, zip(*rates, strict=True)))
+    return max(_rate_of_window(window) for window in zip(*spans, strict=True))
+
+
+def _rate_of_window(window: Iterable[_Span]) -> float:
+    """All bytes over the time from the first thread's begin to the last one's end."""
+    done, begins, ends = zip(*window, strict=True)
+    return float(sum(done) / (max(ends) - min(begins)))
 
 
 def _in_threads(tasks: list[Callable[[], None]]) -> None:

@@ -75,8 +75,7 @@ def project(
     if context_tokens < 1 or slots < 1:
         raise InvalidInput("the context and the slots must be at least 1")
     if isinstance(model, Path) and model.is_dir():
-        parts = memory_formula.mlx_memory(model, context_tokens, kv_type, slots)
-        return _from_formula(parts, context_tokens, "the embedded engine opens no MLX folder")
+        return _mlx_need(model, context_tokens, slots)
     files = (model,) if isinstance(model, HeaderFile) else model
     entry = None
     if cache_folder is not None:
@@ -94,6 +93,19 @@ def project(
         private_dir(entry.parent)
         write_atomically(entry, json.dumps(asdict(need)).encode())
     return need
+
+
+def _mlx_need(folder: Path, context_tokens: int, slots: int) -> MemoryNeed:
+    from localai.models.mlx_folder import read_folder
+    from localai.models.mlx_memory import projected_memory
+
+    need = projected_memory(read_folder(folder), context_tokens)
+    if need is None:
+        raise InvalidInput(
+            f"{folder / 'config.json'} does not say how large the model's layers are"
+        )
+    parts = memory_formula.Parts(need.weights_bytes, need.context_bytes * slots, need.compute_bytes)
+    return _from_formula(parts, context_tokens, "MLX does not say before it loads")
 
 
 def _ask_engine(

@@ -1,21 +1,17 @@
-"""Memory by formula, for what the engine cannot be asked about: MLX folders, architectures that
-it does not know, a projection that failed. Everything else asks (`localai.models.memory`).
+"""A GGUF model's memory by formula, for what the engine cannot say: an architecture that it does
+not know, a projection that failed. Everything else asks (`localai.models.memory`).
 
 Weights are the files' own bytes. The context is, for each layer, what its kind keeps: keys and
 values of every token, of a window, one compressed row (latent attention), or a state whose size
 does not depend on the context (recurrent). Compute is the attention mask and the activations of
-a micro-batch, as llama.cpp reserves them; MLX has no such reserve and takes as it goes.
+a micro-batch, as llama.cpp reserves them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from localai.errors import InvalidInput
 from localai.models.gguf import GgufHeader
 from localai.models.gguf_format import GGML_TYPES
 
@@ -37,7 +33,6 @@ _WINDOW_PERIOD: Final = {
     "exaone4": 4,
     "smallthinker": 4,
 }
-_KV_BYTES_MLX: Final = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +60,6 @@ def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: in
         caches.add(size)
         context += size * _token_bytes(header, layer, kv_type)
     return Parts(header.tensor_bytes, round(context), _compute_bytes(header, sum(caches)))
-
-
-def mlx_memory(folder: Path, context_tokens: int, kv_type: str, slots: int) -> Parts:
-    """What MLX takes for the model in `folder`, by its config.json and the files' sizes.
-
-    Raises InvalidInput if the folder holds no such model.
-    """
-    config = _read_config(folder)
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    if not weights:
-        raise InvalidInput(f"{folder} has no weights: no .safetensors file is in it")
-    layers = _setting(config, "num_hidden_layers", folder)
-    heads = _setting(config, "num_attention_heads", folder)
-    width = _setting(config, "hidden_size", folder)
-    kv_heads = config.get("num_key_value_heads") or heads
-    head_length = config.get("head_dim") or width // heads
-    row = 2 * kv_heads * head_length
-    if rank := config.get("kv_lora_rank"):
-        row = rank + config.get("qk_rope_head_dim", 0)
-    kinds = config.get("layer_types") or []
-    window = config.get("sliding_window") or context_tokens
-    period = config.get("sliding_window_pattern") or 0
-    tokens = 0
-    for layer in range(layers):
-        windowed = (
-            kinds[layer] == "sliding_attention"
-            if layer < len(kinds)
-            else bool(period) and (layer + 1) % period != 0
-        )
-        tokens += min(window, context_tokens) if windowed else context_tokens
-    context = tokens * row * _KV_BYTES_MLX.get(kv_type, 2.0) * slots
-    return Parts(weights, round(context), 4 * _MICRO_BATCH * width * 4)
 
 
 def _compute_bytes(header: GgufHeader, mask_cells: int) -> int:
@@ -172,25 +135,3 @@ def _windowed(header: GgufHeader, layer: int) -> bool:
     if isinstance(pattern, int) and not isinstance(pattern, bool) and pattern > 0:
         period = pattern
     return (layer + 1) % period != 0
-
-
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInput(
-            f"{folder} is no model folder: its config.json cannot be read"
-        ) from error
-    if isinstance(config, dict):
-        # Models that also see keep the language model's settings one level down.
-        inner = config.get("text_config", config)
-        if isinstance(inner, dict):
-            return inner
-    raise InvalidInput(f"{folder} is no model folder: its config.json holds no settings")
-
-
-def _setting(config: Mapping[str, Any], name: str, folder: Path) -> int:
-    value = config.get(name)
-    if isinstance(value, int) and 0 < value < 1 << 24:
-        return value
-    raise InvalidInput(f"{folder} is no model folder: its config.json has no {name}")

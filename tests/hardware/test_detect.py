@@ -48,7 +48,7 @@ def test_a_machine_survives_its_json_form(machine: Machine) -> None:
 
 
 def test_what_is_remembered_of_the_bandwidth_is_taken_over(tmp_path: Path) -> None:
-    remembered = Fact(5e10, "2 threads reading, 2026-11-22", "measured")
+    remembered = Fact(5e10, "read by 2 threads, 2026-11-22", "measured")
     assert detect(tmp_path, memory_bandwidth=remembered).memory_bandwidth is remembered
 
 
