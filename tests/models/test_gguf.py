@@ -87,7 +87,8 @@ def test_the_type_table_agrees_with_the_gguf_package() -> None:
     expected = {kind.value: (kind.name, *GGML_QUANT_SIZES[kind]) for kind in GGMLQuantizationType}
     # The package still has 40 bytes for it; ggml's block_q8_1 is two halves and 32 bytes.
     expected[GGMLQuantizationType.Q8_1.value] = ("Q8_1", 32, 36)
-    assert expected == gguf_format.GGML_TYPES
+    # A later package may know more types; those we know are as it says.
+    assert {kind: expected[kind] for kind in gguf_format.GGML_TYPES} == gguf_format.GGML_TYPES
 
 
 def test_the_file_type_labels_agree_with_the_gguf_package() -> None:
@@ -96,7 +97,7 @@ def test_the_file_type_labels_agree_with_the_gguf_package() -> None:
         for kind in LlamaFileType
         if kind is not LlamaFileType.GUESSED
     }
-    assert expected == gguf.FILE_TYPES
+    assert {kind: expected[kind] for kind in gguf.FILE_TYPES} == gguf.FILE_TYPES
 
 
 @pytest.mark.parametrize("name", synthetic.MODELS)
