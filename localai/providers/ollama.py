@@ -30,6 +30,7 @@ from localai.providers.context_size import choose_context, grown_context, needed
 from localai.providers.http import Asked, HttpRefused
 from localai.providers.listener import listening_pid
 from localai.providers.ollama_daemon import Daemon, target_of
+from localai.providers.reasoning.splitter import ReasoningSplitter
 from localai.types import (
     ChatRequest,
     Done,
@@ -38,6 +39,7 @@ from localai.types import (
     Locality,
     Process,
     ResolvedModel,
+    TextDelta,
     Timings,
     TokenLogprobs,
     ToolCall,
@@ -199,24 +201,40 @@ class Ollama:
     def _answer(self, asked: Asked, question: _Question) -> Generator[Event, None, dict[str, Any]]:
         """The events of the answer; returns its last line."""
         tools_called = False
-        for chunk in asked.json_lines():
-            if "error" in chunk:
-                raise self._refusal(chunk.get("status", 500), chunk, question)
-            remote = wire.remote_of(chunk)
-            if remote is not None:
-                self._refuse_cloud(question.request.model.id, remote)
-                question.remote = remote
-            for event in wire.chunk_events(chunk):
-                if not isinstance(event, TokenLogprobs):
-                    question.clock.token()
-                tools_called = tools_called or isinstance(event, ToolCall)
-                yield event
-            if chunk.get("done"):
-                return {**chunk, "tools_called": tools_called}
+        # A model made from a bare file has no template that tells Ollama how it thinks.
+        splitter = ReasoningSplitter()
+        try:
+            for chunk in asked.json_lines():
+                self._check(chunk, question)
+                for event in wire.chunk_events(chunk):
+                    if not isinstance(event, TokenLogprobs):
+                        question.clock.token()
+                    tools_called = tools_called or isinstance(event, ToolCall)
+                    if isinstance(event, TextDelta):
+                        yield from splitter.feed(event.text)
+                    else:
+                        yield event
+                if chunk.get("done"):
+                    yield from splitter.close()
+                    return {**chunk, "tools_called": tools_called}
+        except Exception:
+            # What the splitter still holds is part of what came.
+            yield from splitter.close()
+            raise
+        yield from splitter.close()
         raise Unreachable(
             "the answer broke off: Ollama ended it without a reason",
             hint="it does that when a model repeats itself; try -o repeat_penalty 1.2",
         )
+
+    def _check(self, chunk: Mapping[str, Any], question: _Question) -> None:
+        """Raise for a line that is an error, or comes from afar without permission."""
+        if "error" in chunk:
+            raise self._refusal(chunk.get("status", 500), chunk, question)
+        remote = wire.remote_of(chunk)
+        if remote is not None:
+            self._refuse_cloud(question.request.model.id, remote)
+            question.remote = remote
 
     def _done(self, end: Mapping[str, Any], question: _Question) -> Done:
         clock, fresh = question.clock, question.loaded_context != question.context_tokens

@@ -24,7 +24,7 @@ from localai.types import (
     Zone,
 )
 from tests.contract.rows import identity
-from tests.support.answers import end_of, open_ollama, text_of
+from tests.support.answers import end_of, open_ollama, reasoning_of, text_of
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port
 from tests.support.scripted_server import Reply, ScriptedServer, json_reply
@@ -210,6 +210,16 @@ def test_reasoning_is_kept_apart_and_can_be_switched_off(
 
 def test_a_model_that_cannot_think_is_not_asked_to(provider: Ollama) -> None:
     assert text_of(list(ask(provider, think="on")))
+
+
+def test_thinking_that_ollama_does_not_recognise_is_told_apart_all_the_same(
+    tmp_path: Path,
+) -> None:
+    wire = OllamaWire()
+    chat = wire.stream(wire.answer(["<thi", "nk>hm</think>", "Paris"]))
+    with ScriptedServer(wire.routes(chat)) as server:
+        events = list(ask(open_ollama(tmp_path, server.address), name="scripted"))
+    assert (reasoning_of(events), text_of(events)) == ("hm", "Paris")
 
 
 # Context
