@@ -78,6 +78,10 @@ _MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX egress_at ON egress (at);
     """,
+    # Where the user stands if it is not at the newest message: 0 is before the first one.
+    """
+    ALTER TABLE conversation ADD COLUMN leaf_id INTEGER
+    """,
 )
 
 
@@ -107,6 +111,15 @@ class StoredMessage:
     def as_message(self) -> Message:
         """The message as a provider wants it."""
         return Message(self.role, self.text, reasoning=self.reasoning)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """A conversation in a list; `updated_at` is seconds since the epoch."""
+
+    id: str
+    title: str | None
+    updated_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +206,8 @@ class Store:
         now = time.time()
         with self._guarded():
             self._db.execute(
-                "INSERT INTO conversation VALUES (?, ?, ?, ?)", (identifier, None, now, now)
+                "INSERT INTO conversation (id, created_at, updated_at) VALUES (?, ?, ?)",
+                (identifier, now, now),
             )
         return identifier
 
@@ -203,6 +217,25 @@ class Store:
             self._db.execute(
                 "UPDATE conversation SET title = ? WHERE id = ?", (title, conversation_id)
             )
+
+    def title(self, conversation_id: str) -> str | None:
+        """What the conversation is called; None if it has no title."""
+        with self._guarded():
+            row = self._db.execute(
+                "SELECT title FROM conversation WHERE id = ?", (conversation_id,)
+            ).fetchone()
+        return None if row is None else row["title"]
+
+    def recent(self, limit: int, title_part: str = "") -> list[ConversationRow]:
+        """At most `limit` conversations whose title contains `title_part`, newest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT id, title, updated_at FROM conversation"
+                " WHERE instr(lower(coalesce(title, '')), lower(?))"
+                " ORDER BY updated_at DESC LIMIT ?",
+                (title_part, limit),
+            ).fetchall()
+        return [ConversationRow(**dict(row)) for row in rows]
 
     def add_message(
         self,
@@ -236,7 +269,8 @@ class Store:
                 ),
             )
             self._db.execute(
-                "UPDATE conversation SET updated_at = ? WHERE id = ?", (now, conversation_id)
+                "UPDATE conversation SET updated_at = ?, leaf_id = NULL WHERE id = ?",
+                (now, conversation_id),
             )
         return int(cursor.lastrowid or 0)
 
@@ -291,20 +325,49 @@ class Store:
             raise NotFound(f"{several} with {prefix!r}", hint="localai history list")
         return str(rows[0]["id"])
 
+    def set_leaf(self, conversation_id: str, leaf_id: int | None) -> None:
+        """Remember that the conversation goes on under `leaf_id`, None being before its first
+        message; the next message that is added becomes the leaf by itself."""
+        with self._guarded():
+            self._db.execute(
+                "UPDATE conversation SET leaf_id = ? WHERE id = ?", (leaf_id or 0, conversation_id)
+            )
+
+    def leaf(self, conversation_id: str) -> int | None:
+        """The message under which the conversation goes on; None is before the first one."""
+        with self._guarded():
+            row = self._db.execute(
+                "SELECT coalesce((SELECT leaf_id FROM conversation WHERE id = :id),"
+                " (SELECT max(id) FROM message WHERE conversation_id = :id)) AS leaf",
+                {"id": conversation_id},
+            ).fetchone()
+        return row["leaf"] or None
+
+    def messages(self, conversation_id: str) -> list[StoredMessage]:
+        """The whole tree, in the order in which it was written: parents before children."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", (conversation_id,)
+            ).fetchall()
+        return [StoredMessage(**dict(row)) for row in rows]
+
     def branch(self, conversation_id: str, leaf_id: int | None = None) -> list[StoredMessage]:
-        """The messages from the root to `leaf_id` (default: the newest), oldest first."""
+        """The messages from the root to `leaf_id` (default: where the user stands), oldest
+        first."""
+        if leaf_id is None:
+            leaf_id = self.leaf(conversation_id)
         with self._guarded():
             rows = self._db.execute(
                 """
                 WITH RECURSIVE line (id, depth) AS (
-                    SELECT coalesce(?, max(id)), 0 FROM message WHERE conversation_id = ?
+                    SELECT ?, 0
                     UNION ALL
                     SELECT message.parent_id, depth + 1 FROM line JOIN message USING (id)
                     WHERE message.parent_id IS NOT NULL
                 )
                 SELECT message.* FROM line JOIN message USING (id) ORDER BY depth DESC
                 """,
-                (leaf_id, conversation_id),
+                (leaf_id,),
             ).fetchall()
         return [StoredMessage(**dict(row)) for row in rows]
 
@@ -342,6 +405,16 @@ class Store:
                     timings.total_s,
                 ),
             )
+
+    def usage_of(self, message_id: int) -> Usage | None:
+        """The tokens of the call that gave this answer; None if that is not known."""
+        with self._guarded():
+            row = self._db.execute(
+                "SELECT input_tokens, output_tokens, cached_tokens, reasoning_tokens,"
+                " cache_write_tokens FROM usage WHERE message_id = ?",
+                (message_id,),
+            ).fetchone()
+        return None if row is None else Usage(*row)
 
     def usage_since(self, since: float) -> list[UsageRow]:
         """Every call since `since` (seconds since the epoch), oldest first."""

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import sys
-import time
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from collections.abc import Callable
+from typing import Annotated, cast, get_args
 
 import typer
 
-from localai.chat.ask import ask, effective_options, with_system_prompt
 from localai.chat.departure import allow_every_cloud, choose_or_fall_back
+from localai.chat.dialogue import Asking, Dialogue
 from localai.chat.incoming import read_text
 from localai.chat.options import parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
+from localai.chat.resume import Kept, resume
+from localai.chat.select import Chosen
+from localai.commands.answer_display import Display, cost_of, say_how_it_ended, say_usage
 from localai.commands.pairs import PAIR, PairCommand
 from localai.commands.startup import begin
 from localai.config import Config, parse_duration
-from localai.errors import InvalidInput, Unreachable
+from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
 from localai.paths import Paths
 from localai.render.documents import answer_document
-from localai.render.play import Answer, SilentWriter, Writer, play
+from localai.render.play import Answer, SilentWriter, play
 from localai.render.sink import is_terminal, note, print_json, warn
-from localai.render.usage_line import usage_lines
-from localai.types import ChatRequest, Done, Message, ResolvedModel, Think
-
-if TYPE_CHECKING:
-    from localai.cost.prices import Cost
+from localai.types import Think
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
-
-_FINISH_NOTES = {
-    "length": "cut at {limit} tokens; --max-tokens allows more",
-    "context": "cut: the context is full; --ctx allows more",
-    "refusal": "the provider refused to answer",
-}
 
 
 @app.command(cls=PairCommand)
@@ -81,6 +74,13 @@ def chat(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")
     ] = False,
+    continued: Annotated[
+        bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")
+    ] = False,
+    conversation: Annotated[
+        str | None,
+        typer.Option("--cid", metavar="ID", help="Go on with that one (localai history list)."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Load even what does not seem to fit.")
     ] = False,
@@ -90,7 +90,8 @@ def chat(
     With stdin and a prompt, stdin's text comes first. The answer alone goes to stdout.
     """
     paths, config = begin("chat")
-    text = _question(prompt, quiet=quiet)
+    in_session = not prompt and not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    text = "" if in_session else _question(prompt, quiet=quiet)
     options = parse_options(
         cast("list[tuple[str, str]]", option or []),
         seed=seed,
@@ -98,32 +99,67 @@ def chat(
     )
     if allow_cloud:
         config = allow_every_cloud(config)
-    writer = _writer(
-        as_json=as_json, raw=raw, stream=not no_stream, hide_thinking=hide_thinking, quiet=quiet
-    )
+    records = config["history.record"] and not no_log
+    kept = resume(paths.database, conversation) if continued or conversation else None
+    display = Display(raw, not no_stream, hide_thinking, quiet, usage)
+    writer = SilentWriter() if as_json or in_session else display.writer()
 
     def announce(text: str) -> None:
         # Said even when nothing else is to be: a prompt is about to leave this machine.
         writer.status(None)
         note(text)
 
-    chosen, config = choose_or_fall_back(model, config, paths, announce)
-    recorder = _recorder(paths, config, no_log=no_log, quiet=quiet)
-    messages = with_system_prompt([Message("user", text)], system, chosen, config)
-    for message in messages:
-        recorder.question(message)
-    request = ChatRequest(
-        model=chosen.model,
-        messages=messages,
-        options=effective_options(options, chosen, config),
+    def recorder(kept: Kept | None) -> Recorder:
+        if not records:
+            return NoRecorder()
+        problem = (lambda _: None) if quiet else warn
+        return StoreRecorder(
+            paths.database,
+            command="chat",
+            problem=problem,
+            conversation_id=None if kept is None else kept.id,
+            parent_id=None if kept is None else kept.leaf_id,
+        )
+
+    chosen, config = _choose(model, kept, config, paths, announce)
+    asking = Asking(
+        chosen,
+        config,
+        paths,
+        announce,
+        system=system,
+        options=options,
         think=_think(think),
         context_tokens=ctx,
         keep_alive_s=_keep_alive(keep_alive),
         force=force,
     )
-    events = ask(chosen, request, recorder, config, paths, announce=announce)
-    answer = play(events, writer)
-    _show_end(answer, request, recorder, config, as_json=as_json, usage=usage, quiet=quiet)
+    dialogue = Dialogue(asking, recorder(kept), None if kept is None else kept.tree)
+    if in_session:
+        from localai.commands.session.loop import run_session
+        from localai.commands.session.state import Session
+
+        run_session(Session(asking, dialogue, display, recorder, records=records), kept)
+        return
+    answer = play(dialogue.ask(text), writer)
+    _show_end(answer, dialogue, as_json=as_json, usage=usage, quiet=quiet)
+
+
+def _choose(
+    model: str | None,
+    kept: Kept | None,
+    config: Config,
+    paths: Paths,
+    announce: Callable[[str], None],
+) -> tuple[Chosen, Config]:
+    """The model that was named; else the one that the conversation was held with, if it is still
+    there; else the default."""
+    if model is None and kept is not None and kept.model is not None:
+        try:
+            return choose_or_fall_back(kept.model, config, paths, announce)
+        except (NotFound, Unreachable, PolicyRefused) as error:
+            announce(f"{kept.model} does not go on with this conversation: {error.message}")
+    return choose_or_fall_back(model, config, paths, announce)
 
 
 def _question(prompt: list[str] | None, *, quiet: bool) -> str:
@@ -136,22 +172,6 @@ def _question(prompt: list[str] | None, *, quiet: bool) -> str:
     if not text:
         raise InvalidInput("there is nothing to ask", hint='localai chat "hello"')
     return text
-
-
-def _writer(*, as_json: bool, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) -> Writer:
-    if as_json:
-        return SilentWriter()
-    from localai.render.answer import answer_writer
-
-    return answer_writer(raw=raw, stream=stream, hide_thinking=hide_thinking, quiet=quiet)
-
-
-def _recorder(paths: Paths, config: Config, *, no_log: bool, quiet: bool) -> Recorder:
-    if no_log or not config["history.record"]:
-        return NoRecorder()
-    return StoreRecorder(
-        paths.database, command="chat", problem=(lambda _: None) if quiet else warn
-    )
 
 
 def _think(text: str | None) -> Think | None:
@@ -175,40 +195,24 @@ def _keep_alive(text: str | None) -> float | None:
 
 def _show_end(
     answer: Answer,
-    request: ChatRequest,
-    recorder: Recorder,
-    config: Config,
+    dialogue: Dialogue,
     *,
     as_json: bool,
     usage: bool,
     quiet: bool,
 ) -> None:
-    done, model = answer.done, answer.model or request.model
+    asking = dialogue.asking
+    done, model = answer.done, answer.model or asking.chosen.model
     if done is None:
         raise Unreachable(f"{model.provider} ended without an answer")
     if as_json:
-        cost = _cost(model, done, config)
-        print_json("chat", answer_document(model, answer, done, cost, recorder.conversation_id))
+        cost = cost_of(model, done, asking.config)
+        conversation = dialogue.recorder.conversation_id
+        print_json("chat", answer_document(model, answer, done, cost, conversation))
         return
     if quiet:
         return
-    if finish := _FINISH_NOTES.get(done.finish_reason):
-        warn(finish.format(limit=request.options.max_tokens))
+    limit = asking.effective_options.max_tokens
+    say_how_it_ended(done, limit, more="--max-tokens", larger="--ctx")
     if usage:
-        for line in usage_lines(model, done, _cost(model, done, config)):
-            note(line)
-
-
-def _cost(model: ResolvedModel, done: Done, config: Config) -> Cost:
-    from localai.cost.prices import price
-
-    zone = done.locality.zone
-    endpoint = config.endpoints.get(model.provider)
-    return price(
-        model.provider,
-        model.id,
-        None if zone is None else zone.label,
-        done.usage,
-        time.time(),
-        None if endpoint is None else endpoint.url,
-    )
+        say_usage(model, done, asking.config)

@@ -1,0 +1,320 @@
+"""A running conversation: whom it asks and how, what was said, and where in its tree it stands.
+
+All that is shown or typed is the caller's business; what is kept goes through the recorder, and
+the answer comes from `ask`. One-shot and session use the same Dialogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from localai.chat.ask import ask, effective_options, with_system_prompt
+from localai.chat.recorder import Recorder
+from localai.chat.select import Chosen
+from localai.chat.turn_tree import (
+    Turn,
+    TurnTree,
+    conversation_tokens,
+    messages_of,
+    system_prompt_of,
+    turns_of,
+)
+from localai.errors import InvalidInput
+from localai.types import (
+    Answering,
+    ChatRequest,
+    Done,
+    Event,
+    Message,
+    Options,
+    ReasoningDelta,
+    ResolvedModel,
+    TextDelta,
+    Think,
+)
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+
+SUMMARY_HEADING = "What was said so far, in short:"
+
+
+@dataclass(slots=True)
+class Asking:
+    """Whom to ask and how, whatever the conversation. `system` is what the user gave, None to
+    take the configured prompt or the model's own."""
+
+    chosen: Chosen
+    config: Config
+    paths: Paths
+    announce: Callable[[str], None]
+    system: str | None = None
+    options: Options = field(default_factory=Options)
+    think: Think | None = None
+    context_tokens: int | None = None
+    keep_alive_s: float | None = None
+    force: bool = False
+
+    @property
+    def default_system(self) -> str | None:
+        """The system prompt of a conversation that has none of its own yet."""
+        first = with_system_prompt((), self.system, self.chosen, self.config)
+        return first[0].text if first else None
+
+    @property
+    def effective_options(self) -> Options:
+        """The options with the model's recommended ones where the user gave none."""
+        return effective_options(self.options, self.chosen, self.config)
+
+
+class Dialogue:
+    """A conversation that goes on. `unanswered` is a question to which nothing came, if that was
+    the last thing that happened; it is not part of the branch."""
+
+    def __init__(self, asking: Asking, recorder: Recorder, tree: TurnTree | None = None) -> None:
+        """Begin a conversation, or go on with that of `tree`, whose system prompt stays its own
+        unless the user gave one."""
+        self.asking = asking
+        self.recorder = recorder
+        self.tree = TurnTree() if tree is None else tree
+        self.unanswered: str | None = None
+        self._system: str | None = None
+        self._system_is_set = False
+        self._settle()
+        if asking.system is not None and self.tree.leaf is not None:
+            self.set_system(asking.system)
+
+    # What there is
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The questions and answers of the branch in force. A user counts them from 1."""
+        return turns_of(self.tree.branch())
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt that the next question goes out with."""
+        if self._system_is_set:
+            return self._system
+        branch = self.tree.branch()
+        return system_prompt_of(branch) if branch else self.asking.default_system
+
+    @property
+    def last_answer(self) -> Turn | None:
+        """The answer at the end of the branch."""
+        turns = self.turns
+        return turns[-1] if turns else None
+
+    def request(self) -> ChatRequest:
+        """The branch as it stands, for the chosen model."""
+        asking = self.asking
+        return ChatRequest(
+            model=asking.chosen.model,
+            messages=messages_of(self.tree.branch()),
+            options=asking.effective_options,
+            think=asking.think,
+            context_tokens=asking.context_tokens,
+            keep_alive_s=asking.keep_alive_s,
+            force=asking.force,
+        )
+
+    # Asking
+
+    def ask(self, text: str) -> Iterator[Event]:
+        """Ask; the events of the answer. However they end, what came becomes part of the branch;
+        if nothing came the question does not either, and is `unanswered`."""
+        self._settle()
+        came_from = self.tree.leaf
+        self._keep_system()
+        self._keep(Message("user", text))
+        return self._answer(came_from)
+
+    def retry(self) -> Iterator[Event]:
+        """Ask the last question again; the answer that it had stays, in another branch.
+
+        Raises InvalidInput if nothing was asked yet.
+        """
+        self._settle()
+        if self.unanswered is not None:
+            return self.ask(self.unanswered)
+        question = self._last_question("there is nothing to ask again")
+        came_from = self.tree.leaf
+        self._go_to(question.id)
+        if self._system_is_set:
+            self._go_to(question.parent)
+            return self.ask(question.message.text)
+        return self._answer(came_from)
+
+    def _answer(self, came_from: int | None) -> Iterator[Event]:
+        asking, question = self.asking, self.tree.leaf
+        assert question is not None
+        self.unanswered = self.tree[question].message.text
+        request = self.request()
+        events = ask(
+            asking.chosen,
+            request,
+            self.recorder,
+            asking.config,
+            asking.paths,
+            announce=asking.announce,
+        )
+        text: list[str] = []
+        reasoning: list[str] = []
+        model: ResolvedModel = request.model
+        done: Done | None = None
+        cut = "failed"
+        try:
+            with closing(events):  # type: ignore[type-var]  # `ask` is a generator
+                for event in events:
+                    if isinstance(event, TextDelta):
+                        text.append(event.text)
+                    elif isinstance(event, ReasoningDelta):
+                        reasoning.append(event.text)
+                    elif isinstance(event, Answering):
+                        model = event.model
+                    elif isinstance(event, Done):
+                        done = event
+                    yield event
+        except (GeneratorExit, KeyboardInterrupt):
+            cut = "cancelled"
+            raise
+        finally:
+            self._take("".join(text), "".join(reasoning), model, done, cut, came_from)
+
+    def _take(
+        self,
+        text: str,
+        reasoning: str,
+        model: ResolvedModel,
+        done: Done | None,
+        cut: str,
+        came_from: int | None,
+    ) -> None:
+        """Put the answer into the branch, or step back over a question that got none."""
+        if not text.strip():
+            self._go_to(came_from)
+            return
+        self.unanswered = None
+        zone = model.zone if done is None else done.locality.zone
+        self.tree.add(
+            Turn(
+                0,
+                None,
+                Message("assistant", text, reasoning=reasoning or None),
+                model=f"{model.provider}/{model.id}",
+                zone=None if zone is None else zone.label,
+                finish_reason=cut if done is None else done.finish_reason,
+                stored_id=self.recorder.parent_id,
+                context_tokens=None if done is None else conversation_tokens(done.usage),
+                allocated_tokens=None if done is None else done.context_tokens,
+            )
+        )
+
+    # Where it goes on
+
+    def undo(self) -> str:
+        """Take the last question and its answer out of the branch; the question. They stay in the
+        tree. Raises InvalidInput if there is none."""
+        question = self._last_question("there is nothing to undo")
+        self.go_to(None if question.parent is None else self.tree[question.parent])
+        return question.message.text
+
+    def fork(self, number: int) -> None:
+        """Go on after the turn of that number; after the one before it if it is a question.
+        Raises InvalidInput."""
+        turn = self.turn(number)
+        if turn.message.role == "user":
+            self.go_to(None if turn.parent is None else self.tree[turn.parent])
+        else:
+            self.go_to(turn)
+
+    def question(self, number: int | None = None) -> Turn:
+        """The question of that number, default the last one. Raises InvalidInput."""
+        if number is None:
+            return self._last_question("there is no question yet")
+        turn = self.turn(number)
+        if turn.message.role != "user":
+            raise InvalidInput(f"message {number} is an answer", hint=f"/edit {number - 1}")
+        return turn
+
+    def turn(self, number: int) -> Turn:
+        """The turn that the user calls `number`. Raises InvalidInput."""
+        turns = self.turns
+        if not 1 <= number <= len(turns):
+            there = f"there are 1 to {len(turns)}" if turns else "there is none yet"
+            raise InvalidInput(f"there is no message {number}: {there}", hint="/show messages")
+        return turns[number - 1]
+
+    def go_to(self, turn: Turn | None) -> None:
+        """Go on after `turn` of the tree, in whichever branch; None is before the first one."""
+        self.unanswered = None
+        self._go_to(None if turn is None else turn.id)
+
+    def fold(self, summary: str, kept: list[Turn]) -> None:
+        """Go on in a new branch: the system prompt with `summary`, and copies of the turns `kept`.
+        The long branch stays in the tree."""
+        prompt = "\n\n".join(filter(None, (self.system, f"{SUMMARY_HEADING}\n{summary}")))
+        self._go_to(None)
+        self.set_system(prompt)
+        self._keep_system()
+        for turn in kept:
+            self._keep(turn.message, like=turn)
+
+    # What changes
+
+    def set_system(self, text: str | None) -> None:
+        """Use another system prompt from here on; None is none."""
+        self._system, self._system_is_set = text, True
+
+    def switch(self, chosen: Chosen, config: Config) -> None:
+        """Ask another model from here on. A system prompt that was the old model's own, and not
+        the user's choice, makes room for the new one's."""
+        asking = self.asking
+        was_its_own = asking.system is None and self.system == asking.default_system
+        asking.chosen, asking.config = chosen, config
+        if was_its_own and self.tree.leaf is not None and self.system != asking.default_system:
+            self.set_system(asking.default_system)
+
+    def rename(self, title: str) -> None:
+        """Call the conversation `title`."""
+        self.recorder.rename(title)
+
+    # Within
+
+    def _settle(self) -> None:
+        """Step back over a question that was never answered."""
+        skipped = self.tree.settle()
+        if skipped is not None:
+            self.unanswered = skipped.message.text
+            self.recorder.go_to(self._stored(self.tree.leaf))
+
+    def _stored(self, leaf: int | None) -> int | None:
+        return None if leaf is None else self.tree[leaf].stored_id
+
+    def _keep_system(self) -> None:
+        system, branch = self.system, self.tree.branch()
+        self._system, self._system_is_set = None, False
+        if system != system_prompt_of(branch):
+            self._keep(Message("system", system or ""))
+
+    def _keep(self, message: Message, like: Turn | None = None) -> None:
+        self.recorder.question(message)
+        turn = Turn(0, None, message, finish_reason="complete") if like is None else like
+        turn = replace(turn, stored_id=self.recorder.parent_id, context_tokens=None)
+        self.tree.add(turn)
+
+    def _go_to(self, leaf: int | None) -> None:
+        self.tree.leaf = leaf
+        self._system, self._system_is_set = None, False
+        self.recorder.go_to(self._stored(leaf))
+
+    def _last_question(self, otherwise: str) -> Turn:
+        for turn in reversed(self.turns):
+            if turn.message.role == "user":
+                return turn
+        raise InvalidInput(otherwise, hint="ask something first")

@@ -1,0 +1,76 @@
+"""A conversation that was kept, read back so that it can go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.chat.turn_tree import Turn, TurnTree, conversation_tokens
+
+if TYPE_CHECKING:
+    from localai.store import Store, StoredMessage
+    from localai.types import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A conversation out of the store: its tree stands where the user left it."""
+
+    id: str
+    title: str | None
+    tree: TurnTree
+
+    @property
+    def leaf_id(self) -> int | None:
+        """The stored message under which it goes on; None is before the first one."""
+        return None if self.tree.leaf is None else self.tree[self.tree.leaf].stored_id
+
+    @property
+    def model(self) -> str | None:
+        """Who answered last, `provider/id`, unless that was a cloud: nobody goes on there
+        without having said so."""
+        for turn in reversed(self.tree.branch()):
+            if turn.message.role == "assistant":
+                return None if turn.zone == "cloud" else turn.model
+        return None
+
+
+def resume(database: Path, wanted: str | None) -> Kept:
+    """The conversation whose id starts with `wanted`, default the one written to last.
+
+    Raises NotFound, StoreUnavailable.
+    """
+    from localai.store import Store
+
+    store = Store(database)
+    try:
+        found = store.last_conversation() if wanted is None else store.find_conversation(wanted)
+        return Kept(found, store.title(found), _tree(store, found))
+    finally:
+        store.close()
+
+
+def _tree(store: Store, conversation_id: str) -> TurnTree:
+    tree = TurnTree()
+    leaf = store.leaf(conversation_id)
+    own: dict[int | None, int | None] = {None: None}
+    for message in store.messages(conversation_id):
+        tree.leaf = own[message.parent_id]
+        usage = store.usage_of(message.id) if message.id == leaf else None
+        own[message.id] = tree.add(_turn(message, usage)).id
+    tree.leaf = own[leaf]
+    return tree
+
+
+def _turn(message: StoredMessage, usage: Usage | None) -> Turn:
+    return Turn(
+        0,
+        None,
+        message.as_message(),
+        model=None if message.model is None else f"{message.provider}/{message.model}",
+        zone=message.zone,
+        finish_reason=message.finish_reason,
+        stored_id=message.id,
+        context_tokens=None if usage is None else conversation_tokens(usage),
+    )

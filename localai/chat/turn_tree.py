@@ -1,0 +1,125 @@
+"""The messages of a conversation as a tree, of which one branch is in force. Pure.
+
+A system prompt may stand anywhere: it holds from there on, until another one does. A branch in
+force ends in an answer, for a question that nobody answered would be asked twice: `settle` steps
+back over it, also where a killed command left one behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from localai.types import Message, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message in its place: `id` counts from 1 within the tree, `stored_id` is the store's.
+
+    `model` (`provider/id`) and `zone` (its label) say who wrote an answer, and `finish_reason`
+    how it ended; None is an answer whose writer was killed. `context_tokens` is what the
+    conversation took up to here, `allocated_tokens` the context that the provider had for it.
+    """
+
+    id: int
+    parent: int | None
+    message: Message
+    model: str | None = None
+    zone: str | None = None
+    finish_reason: str | None = None
+    stored_id: int | None = None
+    context_tokens: int | None = None
+    allocated_tokens: int | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is an answer of which only a part came."""
+        ended = ("cancelled", "failed", None)
+        return self.message.role == "assistant" and self.finish_reason in ended
+
+
+class TurnTree:
+    """A growing tree of turns. `leaf` is the turn under which the next one goes."""
+
+    def __init__(self) -> None:
+        self._turns: list[Turn] = []
+        self.leaf: int | None = None
+
+    def add(self, turn: Turn) -> Turn:
+        """Put `turn` under the leaf (its own `id` and `parent` are ignored) and make it the leaf.
+        Returns it as it stands in the tree."""
+        placed = replace(turn, id=len(self._turns) + 1, parent=self.leaf)
+        self._turns.append(placed)
+        self.leaf = placed.id
+        return placed
+
+    def __getitem__(self, identifier: int) -> Turn:
+        return self._turns[identifier - 1]
+
+    def branch(self, leaf: int | None = None) -> list[Turn]:
+        """The turns from the root to `leaf` (default: the leaf in force)."""
+        found: list[Turn] = []
+        at = self.leaf if leaf is None else leaf
+        while at is not None:
+            turn = self[at]
+            found.append(turn)
+            at = turn.parent
+        return found[::-1]
+
+    def settle(self) -> Turn | None:
+        """Step back to the newest answer that has a text, or to before the first question.
+        Returns the question that was stepped over; None if every question was answered."""
+        unanswered: Turn | None = None
+        while self.leaf is not None:
+            turn = self[self.leaf]
+            if turn.message.role == "system" or _is_answer(turn):
+                break
+            if turn.message.role == "user":
+                unanswered = unanswered or turn
+            self.leaf = turn.parent
+        return unanswered
+
+    def ends(self) -> list[Turn]:
+        """Where the branches end, oldest first: answers after which none follows, and the leaf in
+        force wherever it is."""
+        inner: set[int] = set()
+        answers = [turn for turn in self._turns if _is_answer(turn)]
+        for turn in answers:
+            at = turn.parent
+            while at is not None and at not in inner:
+                inner.add(at)
+                at = self[at].parent
+        return [turn for turn in answers if turn.id not in inner or turn.id == self.leaf]
+
+
+def turns_of(branch: Iterable[Turn]) -> list[Turn]:
+    """The questions and answers: the branch without its system prompts."""
+    return [turn for turn in branch if turn.message.role != "system"]
+
+
+def system_prompt_of(branch: Iterable[Turn]) -> str | None:
+    """The system prompt in force at the end of `branch`; None if there is none."""
+    text = None
+    for turn in branch:
+        if turn.message.role == "system":
+            text = turn.message.text
+    return text or None
+
+
+def messages_of(branch: list[Turn]) -> tuple[Message, ...]:
+    """The branch as a provider wants it: the system prompt in force, then what was said."""
+    system = system_prompt_of(branch)
+    said = tuple(turn.message for turn in turns_of(branch))
+    return (Message("system", system), *said) if system else said
+
+
+def conversation_tokens(usage: Usage) -> int | None:
+    """What a conversation takes of the context after an answer; its thinking is not kept."""
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.input_tokens + usage.output_tokens - (usage.reasoning_tokens or 0)
+
+
+def _is_answer(turn: Turn) -> bool:
+    return turn.message.role == "assistant" and bool(turn.message.text.strip())

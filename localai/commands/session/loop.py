@@ -1,0 +1,71 @@
+"""The session's loop: read, understand, answer, until the user leaves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from localai.commands.session.slash_commands import run_command
+from localai.commands.session.state import Session
+from localai.commands.session.typed_text import understand
+from localai.commands.session.welcome import say_welcome
+from localai.errors import LocalaiError
+from localai.render.failure import show_failure
+from localai.render.sink import note
+
+if TYPE_CHECKING:
+    from localai.chat.resume import Kept
+
+
+class Reader(Protocol):
+    """Where the user types."""
+
+    def read(self, prefill: str) -> str:
+        """What was typed, with `prefill` to begin with. Raises EOFError for Ctrl-D, and
+        KeyboardInterrupt for Ctrl-C where there was nothing to clear."""
+
+
+def run_session(session: Session, kept: Kept | None) -> None:
+    """Talk until the user leaves; `kept` is the conversation that goes on."""
+    reader = _reader(session)
+    say_welcome(session, kept)
+    while not (session.leaving or session.interrupts.leave):
+        prefill, session.prefill = session.prefill, ""
+        try:
+            line = reader.read(prefill)
+        except EOFError:
+            break
+        except KeyboardInterrupt:
+            session.interrupts.pressed()
+            if not session.interrupts.leave:
+                note("(Ctrl-C again or Ctrl-D leaves)")
+            continue
+        _handle(session, line)
+
+
+def _handle(session: Session, line: str) -> None:
+    typed = understand(line)
+    if typed.kind == "nothing":
+        return
+    try:
+        if typed.kind == "command":
+            with session.interrupts.watched():
+                run_command(session, typed.name, typed.argument)
+        else:
+            session.answer(session.dialogue.ask(typed.argument))
+    except LocalaiError as error:
+        show_failure(error, "chat", as_json=False)
+    except KeyboardInterrupt:
+        note("(stopped)")
+    if not session.leaving:
+        print()
+
+
+def _reader(session: Session) -> Reader:
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        from localai.commands.session.plain_reader import PlainReader
+
+        return PlainReader()
+    from localai.commands.session.terminal_reader import TerminalReader
+
+    return TerminalReader(session)
