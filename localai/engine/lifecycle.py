@@ -16,8 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from localai.engine.engine_log import HostMemory, failure_reason, host_memory
 from localai.engine.worker_files import (
@@ -59,8 +60,15 @@ class Lease:
 
 def is_warm(paths: Paths, spec: WorkerSpec) -> bool:
     """Whether `acquire` would find a worker instead of having to load the model first."""
-    info = files_for(paths, spec.kind, spec.model_path).read_info()
-    return info is not None and info.context_tokens >= spec.context_tokens
+    return _serves(files_for(paths, spec.kind, spec.model_path).read_info(), spec)
+
+
+def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
+    return (
+        info is not None
+        and info.context_tokens >= spec.context_tokens
+        and info.spec.slots >= spec.slots
+    )
 
 
 @contextmanager
@@ -73,7 +81,7 @@ def acquire(
     force: bool = False,
     interpreter: str | None = None,
 ) -> Iterator[Lease]:
-    """Use the worker of `spec.model_path` with at least `spec.context_tokens` of context.
+    """Use the worker of `spec.model_path`, with at least the context and the slots of `spec`.
 
     `available_bytes` is asked only when a worker must be started; `force` skips the check.
     `interpreter` is the Python that runs the worker, this one by default.
@@ -82,9 +90,13 @@ def acquire(
     """
     files = files_for(paths, spec.kind, spec.model_path)
     for _ in range(5):
+        with locked(files.start, shared=True):
+            # Whoever waits for the others to leave, to start a larger worker, holds this: without
+            # it a stream of new users (a batch) would keep them waiting for ever.
+            pass
         with locked(files.lease, shared=True) as lease:
             info = files.read_info()
-            if info is not None and info.context_tokens >= spec.context_tokens:
+            if _serves(info, spec):
                 _touch(files, lease, keep_alive_s)
                 try:
                     yield Lease(info, files)
@@ -109,16 +121,25 @@ def _ensure_started(
     interpreter: str | None,
 ) -> None:
     """With the start lock held: leave a worker behind that satisfies `spec`."""
-    info = files.read_info()
-    if info is not None and info.context_tokens >= spec.context_tokens:
+    if _serves(files.read_info(), spec):
         return
     # Replacing a worker waits until nobody is using it.
     with locked(files.lease) as lease:
         info = files.read_info()
         if info is not None:
             _end(files, info.pid)
+            # Those who use it now come back: two commands must not replace each other's for ever.
+            spec = _at_least(spec, info.spec)
         _start(files, spec, available_bytes, interpreter)
         _touch(files, lease, keep_alive_s)
+
+
+def _at_least(spec: WorkerSpec, before: WorkerSpec) -> WorkerSpec:
+    return replace(
+        spec,
+        context_tokens=max(spec.context_tokens, before.context_tokens),
+        slots=max(spec.slots, before.slots),
+    )
 
 
 def _start(

@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -121,6 +122,42 @@ def test_a_larger_context_replaces_the_worker_and_a_smaller_one_does_not(
     assert second.info.pid != first.info.pid
     assert second.info.context_tokens == 1024
     assert _use(home_with_starter, spec).info.pid == second.info.pid
+
+
+def test_more_slots_replace_the_worker_and_keep_the_context_that_others_need(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    large = _use(home_with_starter, replace(spec, context_tokens=1024))
+    wide = _use(home_with_starter, replace(spec, slots=4))
+    assert wide.info.pid != large.info.pid
+    assert (wide.info.spec.slots, wide.info.context_tokens) == (4, 1024)
+    assert _use(home_with_starter, spec).info.pid == wide.info.pid
+
+
+def test_a_stream_of_users_does_not_keep_a_larger_worker_waiting(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    ended = threading.Event()
+
+    def use_again_and_again() -> None:
+        while not ended.is_set():
+            with acquire(home_with_starter, spec, keep_alive_s=60, available_bytes=lambda: None):
+                time.sleep(0.2)
+
+    threads = [threading.Thread(target=use_again_and_again) for _ in range(4)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        # Out of step, so that the lease is never free by itself.
+        time.sleep(0.05 * number)
+    try:
+        started = time.monotonic()
+        larger = _use(home_with_starter, replace(spec, context_tokens=1024))
+        assert time.monotonic() - started < 15
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert larger.info.context_tokens == 1024
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_before_it_is_loaded(
