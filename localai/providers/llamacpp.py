@@ -51,6 +51,8 @@ class LlamaCpp:
     def __init__(self, config: Config, paths: Paths) -> None:
         self._config = config
         self._paths = paths
+        self._slots: int = config["engine.slots"]
+        self._shared_tokens = 0
 
     def models(self) -> list[ResolvedModel]:
         """Every GGUF model in the stores of this machine."""
@@ -77,6 +79,17 @@ class LlamaCpp:
                     return
             spec = replace(spec, context_tokens=needed)
 
+    def prepare(self, request: ChatRequest, at_once: int, context_tokens: int) -> None:
+        """Be ready for `at_once` requests like `request`, which share `context_tokens`.
+
+        More than that in flight makes the engine drop all of them, so who asks keeps the sum below.
+        Raises InsufficientResources (before anything is loaded), Unreachable.
+        """
+        self._slots = max(self._slots, at_once)
+        self._shared_tokens = context_tokens
+        with self._worker(request, self._spec(request)):
+            pass
+
     def close(self) -> None:
         """Nothing to release: the worker belongs to whoever comes next, too."""
 
@@ -86,8 +99,10 @@ class LlamaCpp:
         return WorkerSpec(
             kind="llamacpp",
             model_path=str(_path(request)),
-            context_tokens=min(request.context_tokens or config["engine.context"], limit),
-            slots=config["engine.slots"],
+            context_tokens=max(
+                min(request.context_tokens or config["engine.context"], limit), self._shared_tokens
+            ),
+            slots=self._slots,
             threads=config["engine.threads"],
             gpu_layers=config["engine.gpu_layers"],
             draft=config["engine.draft"] == "lookup",
