@@ -1,48 +1,91 @@
-"""What llama.cpp says in its log: the memory it will take, and why it failed.
+"""What llama.cpp says in its log: the memory it will take on each device, and why it failed.
 
-Pure functions over log text. The lines come from `common_fit_params` at verbosity 4, e.g.
-`common_memory_breakdown_print: |   - Host   |   294 =    92 +     180 +      22   |` (MiB: all =
-weights + context + compute), which is llama.cpp's own projection, made before it loads.
+Pure functions over log text. The tables come from `common_memory_breakdown_print` at verbosity 4,
+in MiB: llama.cpp's own projection, made before it loads. A device row is
+`| - NAME | total = free + (self = weights + context + compute) + unaccounted |`, a host row
+`| - NAME | self = weights + context + compute |`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-_MIB = 1024 * 1024
-_HOST_ROW = re.compile(
-    r"memory_breakdown_print: \|\s+- Host\s+\|\s+(\d+) =\s+(\d+) \+\s+(\d+) \+\s+(\d+)"
+_MIB: Final = 1 << 20
+_ROW: Final = re.compile(
+    r"memory_breakdown_print: \|\s+- (?P<device>.+?)\s*\|\s*"
+    r"(?:(?P<total>\d+) =\s*\d+ \+ \()?\s*"
+    r"\d+ =\s*(?P<weights>\d+) \+\s*(?P<context>\d+) \+\s*(?P<compute>\d+)"
 )
-_FIT_ENDED = re.compile(r"fitting params to free memory took|failed to fit params")
-_REASON = re.compile(r"\b(?:error|failed|unsupported|unknown|invalid|missing)\b", re.IGNORECASE)
-_PREFIX = re.compile(r"^[\d.]+ [A-Z] +\S* +\S+: +")
+_FIT_ENDED: Final = re.compile(r"fitting params to free memory took|failed to fit params")
+_ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.MULTILINE)
+_PREFIX: Final = re.compile(r"^(?:[\d.]+ [A-Z] )?\s*(?:\S{1,12} +\S+: +)?")
 
 
 @dataclass(frozen=True, slots=True)
-class HostMemory:
-    """What the engine will take of the machine's own memory, in bytes."""
+class DeviceShare:
+    """What one device will hold, in bytes (llama.cpp rounds to MiB).
 
-    total_bytes: int
+    `device` is llama.cpp's name: "Host" is main memory, "CPU_REPACK" main memory too, weights
+    laid out anew for the processor; "CUDA0 (…)" and "MTL0 (…)" are graphics processors.
+    `device_bytes` is all the memory that the engine sees on a graphics processor: on a Mac,
+    Metal's working set. None for main memory.
+    """
+
+    device: str
     weights_bytes: int
     context_bytes: int
     compute_bytes: int
+    device_bytes: int | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it."""
+        return self.weights_bytes + self.context_bytes + self.compute_bytes
 
 
-def host_memory(log: str) -> HostMemory | None:
-    """The engine's final projection for host memory; None until it has made up its mind."""
+def first_table(log: str) -> tuple[DeviceShare, ...] | None:
+    """What the engine would take with the parameters as given; None until the table is whole."""
+    return next(_tables(log), None)
+
+
+def host_memory(log: str) -> DeviceShare | None:
+    """What the engine will finally take of main memory, all its rows in one; None until it has
+    fitted its parameters to the devices there are."""
     if _FIT_ENDED.search(log) is None:
         return None
-    rows = _HOST_ROW.findall(log)
+    tables = list(_tables(log))
+    rows = [share for share in tables[-1] if share.device_bytes is None] if tables else []
     if not rows:
         return None
-    total, weights, context, compute = (int(number) * _MIB for number in rows[-1])
-    return HostMemory(total, weights, context, compute)
+    return DeviceShare(
+        "Host",
+        sum(row.weights_bytes for row in rows),
+        sum(row.context_bytes for row in rows),
+        sum(row.compute_bytes for row in rows),
+    )
+
+
+def _tables(log: str) -> Iterator[tuple[DeviceShare, ...]]:
+    """Every table that another line has followed."""
+    shares: list[DeviceShare] = []
+    for line in log.splitlines(keepends=True):
+        if match := _ROW.search(line):
+            weights, context, compute = (
+                int(match[part]) * _MIB for part in ("weights", "context", "compute")
+            )
+            whole = int(match["total"]) * _MIB if match["total"] else None
+            shares.append(DeviceShare(match["device"], weights, context, compute, whole))
+        elif shares and line.endswith("\n"):
+            yield tuple(shares)
+            shares = []
 
 
 def failure_reason(log: str) -> str:
-    """The lines that say why the engine failed, most telling first; the last line at least."""
-    lines = [_PREFIX.sub("", line).strip() for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if _REASON.search(line)]
-    chosen = telling[:3] or lines[-3:]
-    return "; ".join(chosen) if chosen else "the engine left no word in its log"
+    """Why the engine failed: its first errors, or its last lines where it logged none."""
+    errors = _ERROR.findall(log)
+    lines = errors[:3] or [line for line in log.splitlines() if line.strip()][-3:]
+    told = [_PREFIX.sub("", line, count=1).strip() for line in lines]
+    return "; ".join(told) if told else "the engine left no word in its log"

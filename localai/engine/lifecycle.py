@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
-from localai.engine.engine_log import HostMemory, failure_reason, host_memory
+from localai.engine.engine_log import DeviceShare, failure_reason, host_memory
 from localai.engine.worker_files import (
     EngineKind,
     WorkerFiles,
@@ -210,7 +210,7 @@ def _wait_until_ready(
         time.sleep(0.01)
 
 
-def _check_memory(spec: WorkerSpec, need: HostMemory, available: int | None) -> None:
+def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) -> None:
     if available is None or need.total_bytes <= available:
         return
     gib = 1024**3

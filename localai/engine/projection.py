@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import selectors
 import subprocess
 import sys
@@ -22,38 +21,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, get_args
 
-from localai.engine.engine_log import failure_reason
+from localai.engine.engine_log import DeviceShare, failure_reason, first_table
 from localai.errors import InvalidInput, Unreachable
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 
-_MIB: Final = 1 << 20
 # A second is usual; the rest is for a slow disk and a busy machine.
 TIME_LIMIT_S: Final = 30.0
-
-_ROW: Final = re.compile(
-    r"memory_breakdown_print: \|\s+- (?P<device>.+?)\s*\|\s*"
-    r"(?:(?P<total>\d+) =\s*\d+ \+ \()?\s*"
-    r"\d+ =\s*(?P<weights>\d+) \+\s*(?P<context>\d+) \+\s*(?P<compute>\d+)"
-)
-_ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.M)
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceShare:
-    """What one device will hold, in bytes (llama.cpp rounds to MiB).
-
-    `device` is llama.cpp's name: "Host" is main memory, "CPU_REPACK" main memory too, weights
-    laid out anew for the processor; "CUDA0 (…)" and "MTL0 (…)" are graphics processors.
-    `device_bytes` is all the memory that the engine sees on a graphics processor: on a Mac,
-    Metal's working set. None for main memory.
-    """
-
-    device: str
-    weights_bytes: int
-    context_bytes: int
-    compute_bytes: int
-    device_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +63,6 @@ def project_memory(
                 process.stderr.close()
 
 
-def parse_table(log: str) -> tuple[DeviceShare, ...] | None:
-    """The first whole table of `common_memory_breakdown_print` in the engine's log; None before
-    another line has followed it. A device row is `| - NAME | total = free + (self = weights +
-    context + compute) + unaccounted |`, a host row `| - NAME | self = weights + context +
-    compute |`, in MiB."""
-    shares: list[DeviceShare] = []
-    for line in log.splitlines(keepends=True):
-        if match := _ROW.search(line):
-            weights, context, compute = (
-                int(match[part]) * _MIB for part in ("weights", "context", "compute")
-            )
-            whole = int(match["total"]) * _MIB if match["total"] else None
-            shares.append(DeviceShare(match["device"], weights, context, compute, whole))
-        elif shares and line.endswith("\n"):
-            return tuple(shares)
-    return None
-
-
 def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
     from localai.privacy.environment import child_environment
     from localai.privacy.guard import child
@@ -135,12 +91,11 @@ def _read_table(process: subprocess.Popen[bytes], model_path: str) -> tuple[Devi
     log, deadline = "", time.monotonic() + TIME_LIMIT_S
     for piece in _pieces(process.stderr, deadline):
         log += piece
-        if (shares := parse_table(log)) is not None:
+        if (shares := first_table(log)) is not None:
             return shares
     if time.monotonic() >= deadline:
         raise Unreachable(f"the engine has not projected {model_path} in {TIME_LIMIT_S:.0f} s")
-    errors = "\n".join(_ERROR.findall(log))
-    raise Unreachable(f"the engine cannot project {model_path}: {failure_reason(errors or log)}")
+    raise Unreachable(f"the engine cannot project {model_path}: {failure_reason(log)}")
 
 
 def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:

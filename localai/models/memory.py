@@ -16,7 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from localai.engine.projection import DeviceShare, KvType, project_memory
+from localai.engine.engine_log import DeviceShare
+from localai.engine.projection import KvType, project_memory
 from localai.errors import InvalidInput, LocalaiError, Unreachable
 from localai.models import memory_formula
 from localai.models.gguf import GgufHeader, merge_parts, read_header_at, read_model

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from localai.engine import projection
-from localai.engine.projection import DeviceShare, parse_table
+from localai.engine.engine_log import DeviceShare, first_table
 from localai.errors import InvalidInput, NotFound
 from localai.hardware.apple import metal_working_set
 from localai.models import gguf, memory_formula
@@ -236,21 +236,21 @@ CAPTURES = Path(__file__).with_name("captures")
 
 
 def test_a_graphics_processors_share_is_read_apart_from_the_hosts() -> None:
-    assert parse_table((CAPTURES / "fit-rtx-5090.log").read_text()) == (
+    assert first_table((CAPTURES / "fit-rtx-5090.log").read_text()) == (
         DeviceShare("CUDA0 (RTX 5090)", 16386 * MIB, 4950 * MIB, 495 * MIB, 32606 * MIB),
         DeviceShare("Host", 682 * MIB, 0, 276 * MIB),
     )
 
 
 def test_a_mac_tells_metals_working_set() -> None:
-    metal, host = parse_table((CAPTURES / "fit-m1-8gb.log").read_text()) or ()
+    metal, host = first_table((CAPTURES / "fit-m1-8gb.log").read_text()) or ()
     assert (metal.device, metal.device_bytes) == ("MTL0 (Apple M1)", 5461 * MIB)
     assert metal_working_set(8 << 30, 0).value == pytest.approx(5461.33 * MIB, rel=1e-5)
     assert host.weights_bytes == 2288 * MIB
 
 
 def test_every_graphics_processor_has_its_row() -> None:
-    first, second = parse_table((CAPTURES / "fit-two-gpus.log").read_text()) or ()
+    first, second = first_table((CAPTURES / "fit-two-gpus.log").read_text()) or ()
     assert (first.weights_bytes, second.weights_bytes) == (212 * MIB, 551 * MIB)
     assert first.device == "CUDA0 (RTX PRO 6000 Blackwell Workstation Edition)"
 
@@ -258,6 +258,6 @@ def test_every_graphics_processor_has_its_row() -> None:
 def test_a_table_counts_once_it_is_whole_and_only_the_first_one() -> None:
     log = (CAPTURES / "fit-rtx-5090.log").read_text()
     for cut in range(len(log) - 1):
-        assert parse_table(log[:cut]) is None
+        assert first_table(log[:cut]) is None
     # Once layers that did not fit have been moved off, a second table follows.
-    assert parse_table(log + log.replace("16386", " 6000")) == parse_table(log)
+    assert first_table(log + log.replace("16386", " 6000")) == first_table(log)
