@@ -26,12 +26,13 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
     provider = open_ollama(home, server.host)
     # Ollama computes in a runner, which is a child of the server.
-    yield Subject(
-        provider,
-        provider.resolve("smollm2:135m"),
-        lambda: is_busy(server.pid),
-        lambda: [os.kill(runner, signal.SIGKILL) for runner in descendants(server.pid)],
-    )
+
+    def kill() -> None:
+        for runner in descendants(server.pid):
+            os.kill(runner, signal.SIGKILL)
+
+    model = provider.resolve("smollm2:135m")
+    yield Subject(provider, model, lambda: is_busy(server.pid), kill)
 
 
 def scripted(server: ScriptedServer, home: Path) -> Subject:

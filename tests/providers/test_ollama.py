@@ -14,6 +14,7 @@ from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
 from localai.providers.ollama import Ollama
 from localai.providers.ollama_daemon import target_of
 from localai.types import (
+    Capability,
     ChatRequest,
     Image,
     Loading,
@@ -67,7 +68,7 @@ def test_a_model_is_described_by_what_ollama_knows(provider: Ollama) -> None:
     assert model.context_limit == 8192
     assert model.quantization == "Q4_1"
     assert model.size_bytes is not None and model.size_bytes > 98_000_000
-    assert model.capabilities == {"completion", "schema"}
+    assert model.capabilities == frozenset[Capability]({"completion", "schema"})
     assert model.system_prompt == HELPFUL.text
 
 

@@ -15,6 +15,7 @@ from localai.errors import LocalaiError, PolicyRefused
 from localai.providers.ollama import Ollama
 from localai.types import ChatRequest, Event, Message, Options, ResolvedModel, TextDelta, Zone
 from tests.support.answers import end_of, open_ollama, text_of
+from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port, running_server
 from tests.support.scripted_server import ScriptedServer, UntilClosed, json_reply
@@ -46,7 +47,7 @@ def scene(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         require("ollama"), free_port(), 0, home, home / "models", home / "ollama.log"
     )
     environment = {**stopped.environment, "OLLAMA_REMOTES": "127.0.0.1"}
-    command = [stopped.binary, "serve"]
+    command: list[str | Path] = [stopped.binary, "serve"]
     with cloud, running_server(command, environment, stopped.port, stopped.log) as process:
         server = replace(stopped, pid=process.pid)
         modelfile = home / "Modelfile"
@@ -78,6 +79,15 @@ def test_a_cloud_model_under_any_name_is_refused_before_a_byte_is_sent(
     assert caught.value.exit_code == 4
     assert scene.cloud.url in caught.value.message
     assert caught.value.hint == "localai config set cloud.allow ollama"
+    assert scene.cloud.asked == []
+
+
+def test_the_command_refuses_it_with_exit_code_4(scene: Scene, run_localai: RunLocalai) -> None:
+    scene.make_alias("innocent")
+    environment = {"OLLAMA_HOST": scene.ollama.host}
+    result = run_localai("chat", "-m", "ollama/innocent", SECRET, env=environment)
+    assert (result.returncode, result.stdout) == (4, b"")
+    assert b"localai config set cloud.allow ollama" in result.stderr
     assert scene.cloud.asked == []
 
 
@@ -121,7 +131,7 @@ def test_a_daemon_with_its_cloud_switched_off_refuses_by_itself(
     scene.make_alias("innocent")
     switched_off = replace(scene.ollama, port=free_port(), log=tmp_path / "log")
     environment = {**switched_off.environment, "OLLAMA_NO_CLOUD": "1"}
-    command = [switched_off.binary, "serve"]
+    command: list[str | Path] = [switched_off.binary, "serve"]
     with running_server(command, environment, switched_off.port, switched_off.log):
         provider = open_ollama(tmp_path, switched_off.host, cloud_allow="ollama")
         with pytest.raises(PolicyRefused) as caught:

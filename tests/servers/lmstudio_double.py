@@ -95,10 +95,8 @@ class LmStudioDouble:
         for model in self.models.values():
             if name in model.instances:
                 return model.instances[name]
-        model = self.models.get(name)
-        if model is None:
-            return None
-        return self._keep(model, 4096)
+        on_disk = self.models.get(name)
+        return None if on_disk is None else self._keep(on_disk, 4096)
 
     def _keep(self, model: DoubleModel, wanted: int) -> int:
         given = min(wanted, model.max_context_length, model.most_context or wanted)
