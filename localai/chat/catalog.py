@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from localai.config import CLOUD_PROVIDERS
 from localai.errors import LocalaiError
 from localai.providers import PROVIDERS, open_provider
+from localai.providers.mlx import mlx_may_run
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def offers(config: Config, paths: Paths) -> list[Offer]:
 
 
 def _may_ask(name: str, config: Config) -> bool:
+    if name == "mlx" and not mlx_may_run():
+        # Not worth a line on every machine that is no Mac.
+        return False
     return name == "ollama" or name not in CLOUD_PROVIDERS or name in config["cloud.allow"]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,8 +53,9 @@ def choose(text: str | None, config: Config, paths: Paths) -> Chosen:
 
 def local_order(config: Config) -> list[str]:
     """The local providers in the order in which a bare name is looked up."""
-    on_apple = sys.platform == "darwin" and platform.machine() == "arm64"
-    order = ["ollama", *(["mlx"] if on_apple else []), "llamacpp"]
+    from localai.providers.mlx import mlx_may_run
+
+    order = ["ollama", *(["mlx"] if mlx_may_run() else []), "llamacpp"]
     preferred = config["provider"]
     return [preferred, *(name for name in order if name != preferred)] if preferred else order
 

@@ -116,6 +116,12 @@ def create(config: Config, paths: Paths) -> Mlx:
     return Mlx(config, paths)
 
 
+def mlx_may_run() -> bool:
+    """Whether this is a machine for MLX: Apple Silicon, or one that names an interpreter."""
+    on_apple_silicon = _PLATFORM == "darwin" and platform.machine() == "arm64"
+    return on_apple_silicon or INTERPRETER_VARIABLE in os.environ
+
+
 def mlx_interpreter() -> str:
     """The Python that runs the worker: this one, or that of LOCALAI_MLX_PYTHON (for development
     and tests: another interpreter that has mlx-lm, also on Linux with `mlx[cpu]`).
@@ -124,7 +130,7 @@ def mlx_interpreter() -> str:
     """
     if chosen := os.environ.get(INTERPRETER_VARIABLE):
         return chosen
-    if _PLATFORM != "darwin" or platform.machine() != "arm64":
+    if not mlx_may_run():
         raise Unreachable(
             "MLX runs on Apple Silicon only, and this machine has none",
             hint="the embedded engine runs here: localai chat -m llamacpp/MODEL",
