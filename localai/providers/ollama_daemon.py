@@ -53,7 +53,8 @@ class Daemon:
 
     def listed(self) -> list[dict[str, Any]]:
         """Every model, as `/api/tags` has it at this moment."""
-        return list(self._get("/api/tags").get("models") or ())
+        models = self._get("/api/tags").get("models") or ()
+        return [entry for entry in models if entry.get("name")]
 
     def find(self, name: str) -> dict[str, Any]:
         """The entry of `listed` for `name`, `:latest` if it has no tag.
