@@ -221,7 +221,7 @@ class Dialogue:
         """Take the last question and its answer out of the branch; the question. They stay in the
         tree. Raises InvalidInput if there is none."""
         question = self._last_question("there is nothing to undo")
-        self.go_to(None if question.parent is None else self.tree[question.parent])
+        self.go_to_parent(question)
         return question.message.text
 
     def fork(self, number: int) -> None:
@@ -229,7 +229,7 @@ class Dialogue:
         Raises InvalidInput."""
         turn = self.turn(number)
         if turn.message.role == "user":
-            self.go_to(None if turn.parent is None else self.tree[turn.parent])
+            self.go_to_parent(turn)
         else:
             self.go_to(turn)
 
@@ -255,6 +255,10 @@ class Dialogue:
         self.unanswered = None
         self._go_to(None if turn is None else turn.id)
 
+    def go_to_parent(self, turn: Turn) -> None:
+        """Go on before `turn` of the tree."""
+        self.go_to(None if turn.parent is None else self.tree[turn.parent])
+
     def fold(self, summary: str, kept: list[Turn]) -> None:
         """Go on in a new branch: the system prompt with `summary`, and copies of the turns `kept`.
         The long branch stays in the tree."""
@@ -271,12 +275,12 @@ class Dialogue:
         """Use another system prompt from here on; None is none."""
         self._system, self._system_is_set = text, True
 
-    def switch(self, chosen: Chosen, config: Config) -> None:
+    def switch(self, chosen: Chosen) -> None:
         """Ask another model from here on. A system prompt that was the old model's own, and not
         the user's choice, makes room for the new one's."""
         asking = self.asking
         was_its_own = asking.system is None and self.system == asking.default_system
-        asking.chosen, asking.config = chosen, config
+        asking.chosen = chosen
         if was_its_own and self.tree.leaf is not None and self.system != asking.default_system:
             self.set_system(asking.default_system)
 
@@ -310,7 +314,6 @@ class Dialogue:
 
     def _go_to(self, leaf: int | None) -> None:
         self.tree.leaf = leaf
-        self._system, self._system_is_set = None, False
         self.recorder.go_to(self._stored(leaf))
 
     def _last_question(self, otherwise: str) -> Turn:

@@ -36,6 +36,9 @@ class Recorder(Protocol):
     def rename(self, title: str) -> None:
         """Call the conversation `title`."""
 
+    def used(self, model: ResolvedModel, done: Done) -> None:
+        """A call that is no message of the conversation, such as a summary of it."""
+
     def question(self, message: Message) -> None:
         """A message of the user's (or the system prompt)."""
 
@@ -59,6 +62,9 @@ class NoRecorder:
         """Nothing is there to go to."""
 
     def rename(self, title: str) -> None:
+        """Forget it."""
+
+    def used(self, model: ResolvedModel, done: Done) -> None:
         """Forget it."""
 
     def question(self, message: Message) -> None:
@@ -121,6 +127,10 @@ class StoreRecorder:
             store.set_title(self.conversation_id, title)
 
         self._try(store)
+
+    def used(self, model: ResolvedModel, done: Done) -> None:
+        """Store what a call used that gave no message of the conversation."""
+        self._try(lambda store: self._record_usage(store, model, done, None))
 
     def question(self, message: Message) -> None:
         """Store a message under the newest one."""
@@ -193,19 +203,24 @@ class StoreRecorder:
         def store(store: Store) -> None:
             store.finish_answer(answer, reason, None if done is None else done.locality)
             if done is not None:
-                store.record_usage(
-                    command=self._command,
-                    provider=model.provider,
-                    model=model.id,
-                    usage=done.usage,
-                    timings=done.timings,
-                    locality=done.locality,
-                    message_id=answer,
-                )
+                self._record_usage(store, model, done, answer)
 
         self._try(store)
         self.parent_id = answer
         self._answer_id = None
+
+    def _record_usage(
+        self, store: Store, model: ResolvedModel, done: Done, message_id: int | None
+    ) -> None:
+        store.record_usage(
+            command=self._command,
+            provider=model.provider,
+            model=model.id,
+            usage=done.usage,
+            timings=done.timings,
+            locality=done.locality,
+            message_id=message_id,
+        )
 
     def _flush(self) -> None:
         answer = self._answer_id

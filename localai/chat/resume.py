@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.chat.turn_tree import Turn, TurnTree, conversation_tokens
+from localai.errors import NotFound
 
 if TYPE_CHECKING:
-    from localai.store import Store, StoredMessage
+    from localai.store import ConversationRow, Store, StoredMessage
     from localai.types import Usage
 
 
@@ -43,10 +44,29 @@ def resume(database: Path, wanted: str | None) -> Kept:
     """
     from localai.store import Store
 
+    if not database.exists():
+        # Opening it would create it, and `--no-log` promises no trace.
+        raise NotFound("there is no conversation yet", hint='localai chat "hello"')
     store = Store(database)
     try:
         found = store.last_conversation() if wanted is None else store.find_conversation(wanted)
         return Kept(found, store.title(found), _tree(store, found))
+    finally:
+        store.close()
+
+
+def recent_conversations(database: Path, limit: int, title_part: str = "") -> list[ConversationRow]:
+    """The newest conversations whose title contains `title_part`; none where nothing is kept.
+
+    Raises StoreUnavailable.
+    """
+    from localai.store import Store
+
+    if not database.exists():
+        return []
+    store = Store(database)
+    try:
+        return store.recent(limit, title_part)
     finally:
         store.close()
 

@@ -8,29 +8,32 @@ from pathlib import Path
 from prompt_toolkit.history import History, InMemoryHistory
 
 from localai.chat import input_history
+from localai.commands.session.pasted import Pastes
 from localai.commands.session.state import Session
 from localai.errors import InvalidInput
 from localai.render.sink import warn
 
 
-def session_history(session: Session) -> History:
-    """The history on disk; one that ends with the session where nothing is to be kept."""
+def session_history(session: Session, pastes: Pastes) -> History:
+    """The history on disk; one that ends with the session where nothing is to be kept. A line with
+    the mark of a large paste is not kept either: the mark means nothing later."""
     if not session.records:
         return InMemoryHistory()
-    return _DiskHistory(input_history.input_history_file(session.asking.paths))
+    return _DiskHistory(input_history.input_history_file(session.asking.paths), pastes)
 
 
 class _DiskHistory(History):
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, pastes: Pastes) -> None:
         super().__init__()
         self._file = file
+        self._pastes = pastes
         self._broken = False
 
     def load_history_strings(self) -> Iterable[str]:
         return reversed(input_history.read(self._file))
 
     def store_string(self, string: str) -> None:
-        if self._broken:
+        if self._broken or self._pastes.has_marks(string):
             return
         try:
             input_history.append(self._file, string)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import has_focus
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
+from prompt_toolkit.keys import Keys
 
-from localai.commands.session.interrupts import Interrupts
+from localai.commands.session.editor import edit_text
+from localai.commands.session.pasted import Pastes
+from localai.commands.session.state import Session
 from localai.commands.session.typed_text import is_open
+from localai.errors import InvalidInput
+from localai.render.failure import show_failure
 
 
-def key_bindings(interrupts: Interrupts) -> KeyBindings:
-    """Enter submits, but for open quotes; Alt-Enter is a new line; Ctrl-C clears."""
+def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
+    """Enter asks, Alt-Enter is a new line, Ctrl-C clears, Ctrl-X Ctrl-E opens the editor."""
     bindings = KeyBindings()
     at_prompt = has_focus(DEFAULT_BUFFER)
 
     @bindings.add("enter", filter=at_prompt)
-    def _submit(event: KeyPressEvent) -> None:
+    def _ask(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         if is_open(buffer.text):
             buffer.newline(copy_margin=False)
@@ -30,12 +36,35 @@ def key_bindings(interrupts: Interrupts) -> KeyBindings:
 
     @bindings.add("c-c", filter=at_prompt)
     def _clear(event: KeyPressEvent) -> None:
-        if event.current_buffer.text:
-            event.current_buffer.reset()
-            interrupts.pressed()
-            if interrupts.leave:
-                event.app.exit(exception=EOFError)
-        else:
-            event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
+        buffer = event.current_buffer
+        if session.edit is not None or not buffer.text:
+            event.app.exit(exception=KeyboardInterrupt)
+            return
+        buffer.reset()
+        session.interrupts.pressed()
+        if session.interrupts.leave:
+            event.app.exit(exception=EOFError)
+
+    @bindings.add(Keys.BracketedPaste, filter=at_prompt)
+    def _paste(event: KeyPressEvent) -> None:
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        event.current_buffer.insert_text(pastes.mark(text))
+
+    @bindings.add("c-x", "c-e", filter=at_prompt)
+    async def _edit(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        before = pastes.expand(buffer.text)
+
+        def edit() -> str:
+            try:
+                return edit_text(before)
+            except InvalidInput as error:
+                show_failure(error, "chat", as_json=False)
+                return before
+
+        # In this thread, for the guard's permission to start a program is a thread's own.
+        after = await run_in_terminal(edit, in_executor=False)
+        buffer.text = pastes.mark(after)
+        buffer.cursor_position = len(buffer.text)
 
     return bindings

@@ -30,14 +30,15 @@ def run_session(session: Session, kept: Kept | None) -> None:
     reader = _reader(session)
     say_welcome(session, kept)
     while not (session.leaving or session.interrupts.leave):
-        prefill, session.prefill = session.prefill, ""
         try:
-            line = reader.read(prefill)
+            line = reader.read("" if session.edit is None else session.edit.text)
         except EOFError:
             break
         except KeyboardInterrupt:
             session.interrupts.pressed()
-            if not session.interrupts.leave:
+            if session.edit is not None:
+                _give_up_edit(session)
+            elif not session.interrupts.leave:
                 note("(Ctrl-C again or Ctrl-D leaves)")
             continue
         _handle(session, line)
@@ -45,6 +46,9 @@ def run_session(session: Session, kept: Kept | None) -> None:
 
 def _handle(session: Session, line: str) -> None:
     typed = understand(line)
+    if typed.kind != "question" and session.edit is not None:
+        _give_up_edit(session)
+    session.edit = None
     if typed.kind == "nothing":
         return
     try:
@@ -52,13 +56,20 @@ def _handle(session: Session, line: str) -> None:
             with session.interrupts.watched():
                 run_command(session, typed.name, typed.argument)
         else:
-            session.answer(session.dialogue.ask(typed.argument))
+            session.ask(typed.argument)
     except LocalaiError as error:
         show_failure(error, "chat", as_json=False)
     except KeyboardInterrupt:
         note("(stopped)")
     if not session.leaving:
         print()
+
+
+def _give_up_edit(session: Session) -> None:
+    if session.edit is not None:
+        session.dialogue.go_to(session.edit.back)
+        session.edit = None
+        note("(nothing was changed)")
 
 
 def _reader(session: Session) -> Reader:

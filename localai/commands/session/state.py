@@ -7,25 +7,35 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.files import TextFile, with_files
 from localai.commands.answer_display import Display, say_how_it_ended, say_usage
 from localai.commands.session.interrupts import Interrupts
 from localai.errors import find_localai_error
 from localai.render.failure import show_failure
-from localai.render.play import SilentWriter, Writer, play
+from localai.render.play import Answer, SilentWriter, Writer, play
 from localai.render.sink import note, warn
 from localai.types import Event
 
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder
     from localai.chat.resume import Kept
+    from localai.chat.turn_tree import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A question that stands at the prompt to be changed; `back` is where to go if it is not."""
+
+    text: str
+    back: Turn | None
 
 
 @dataclass(slots=True)
 class Session:
     """A session: its conversation, how it shows things, what waits for the next question.
 
-    `new_recorder` keeps a conversation, a new one (None) or one that goes on. `prefill` stands at
-    the next prompt for the user to change; `records` is False where nothing is to be kept.
+    `new_recorder` keeps a conversation, a new one (None) or one that goes on. `records` is False
+    where nothing is to be kept. `files` go with the next question.
     """
 
     asking: Asking
@@ -34,7 +44,9 @@ class Session:
     new_recorder: Callable[[Kept | None], Recorder]
     records: bool
     interrupts: Interrupts = field(default_factory=Interrupts)
-    prefill: str = ""
+    files: list[TextFile] = field(default_factory=list)
+    title: str | None = None
+    edit: Edit | None = None
     leaving: bool = False
     decode_tokens_per_s: float | None = None
     _writer: Writer = field(default_factory=SilentWriter)
@@ -47,19 +59,27 @@ class Session:
         self._writer.status(None)
         note(text)
 
-    def show_text(self, text: str) -> None:
-        """Show a text as an answer is shown."""
-        writer = self.display.writer()
-        writer.text(text)
-        writer.close()
+    def begin(self, kept: Kept | None) -> None:
+        """Begin a new conversation, or go on with a kept one."""
+        tree = None if kept is None else kept.tree
+        self.dialogue = Dialogue(self.asking, self.new_recorder(kept), tree)
+        self.title = None if kept is None else kept.title
+        self.decode_tokens_per_s = None
+
+    def ask(self, question: str) -> None:
+        """Ask, with the files that wait, and show the answer."""
+        files, self.files = self.files, []
+        if files and not self.dialogue.turns:
+            # The conversation is called after its question, not after the first line of a file.
+            self.dialogue.rename(question.strip().splitlines()[0][:80])
+        self.answer(self.dialogue.ask(with_files(files, question)))
 
     def answer(self, events: Iterator[Event]) -> bool:
         """Show an answer as it comes; whether it came to its end. Errors are shown, Ctrl-C stops
         it, and either way the session goes on."""
-        self._writer = self.display.writer()
         with self.interrupts.watched():
             try:
-                answer = play(events, self._writer)
+                answer = self.play(events)
             except KeyboardInterrupt:
                 note(_stopped(self.dialogue))
                 return False
@@ -79,6 +99,17 @@ class Session:
         if self.display.usage and answer.model is not None:
             say_usage(answer.model, done, self.asking.config)
         return True
+
+    def play(self, events: Iterator[Event]) -> Answer:
+        """Show the events as an answer is shown. Raises what they raise, KeyboardInterrupt."""
+        self._writer = self.display.writer()
+        return play(events, self._writer)
+
+    def show_text(self, text: str) -> None:
+        """Show a text as an answer is shown."""
+        writer = self.display.writer()
+        writer.text(text)
+        writer.close()
 
 
 def _stopped(dialogue: Dialogue) -> str:

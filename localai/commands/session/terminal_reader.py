@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.styles import Style
 
+from localai.commands.session.completion import SlashCompleter
 from localai.commands.session.disk_history import session_history
 from localai.commands.session.key_bindings import key_bindings
+from localai.commands.session.pasted import Pastes
 from localai.commands.session.state import Session
+from localai.commands.session.status_bar import status_text
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack"})
+_MENU_ROWS = 6
 
 
 class TerminalReader:
     """Reads with prompt_toolkit."""
 
     def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pastes = Pastes()
         self._prompt: PromptSession[str] = PromptSession(
             ">>> ",
             multiline=True,
             prompt_continuation=_continuation,
-            history=session_history(session),
-            key_bindings=key_bindings(session.interrupts),
+            history=session_history(session, self._pastes),
+            completer=SlashCompleter(session),
+            complete_while_typing=Condition(_types_a_command),
+            reserve_space_for_menu=_MENU_ROWS,
+            key_bindings=key_bindings(session, self._pastes),
+            bottom_toolbar=self._status,
             search_ignore_case=True,
             enable_suspend=True,
             include_default_pygments_style=False,
@@ -29,8 +42,15 @@ class TerminalReader:
         )
 
     def read(self, prefill: str) -> str:
-        """What was typed. Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C."""
-        return self._prompt.prompt(default=prefill)
+        """What was typed, large pastes and all. Raises EOFError, KeyboardInterrupt."""
+        return self._pastes.expand(self._prompt.prompt(default=self._pastes.mark(prefill)))
+
+    def _status(self) -> StyleAndTextTuples:
+        return [("", status_text(self._session, get_app().output.get_size().columns))]
+
+
+def _types_a_command() -> bool:
+    return get_app().current_buffer.text.startswith("/")
 
 
 def _continuation(width: int, _line: int, wrapped: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localai.commands.session.model_commands import zone_label
 from localai.commands.session.state import Session
 from localai.render.sink import note
 from localai.render.untrusted import sanitize
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 def say_welcome(session: Session, kept: Kept | None) -> None:
     """Name the model and its zone; show the last exchange of a conversation that goes on."""
     model = session.asking.chosen.model
-    zone = "unproven" if model.zone is None else model.zone.label
-    note(f"{model.id} on {model.provider} · {zone} · /help tells more, Ctrl-D leaves")
+    note(f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves")
     if not session.records:
         note("nothing of this session is kept")
     if kept is not None:

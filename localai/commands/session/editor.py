@@ -1,0 +1,46 @@
+"""The user's editor, for a question that deserves one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+from localai.errors import InvalidInput
+from localai.privacy.environment import child_environment
+from localai.privacy.guard import child
+
+_OTHERWISE = "vi"
+
+
+def edit_text(text: str) -> str:
+    """`text` after the user has changed it in $VISUAL, $EDITOR or vi. The file that the editor
+    sees is the owner's alone and gone afterwards.
+
+    Raises InvalidInput where the editor cannot be started or fails.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _OTHERWISE
+    descriptor, name = tempfile.mkstemp(prefix="localai-", suffix=".md")
+    file = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        _run(command, file)
+        return file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _run(command: str, file: Path) -> None:
+    try:
+        words = shlex.split(command)
+        with child("the user's own editor"):
+            code = subprocess.call([*words, str(file)], env=child_environment())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"cannot start the editor {command!r}: {error}", hint="export EDITOR=nano"
+        ) from error
+    if code:
+        raise InvalidInput(f"the editor {command!r} ended with {code}")

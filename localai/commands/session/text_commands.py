@@ -1,0 +1,61 @@
+"""Commands that bring text in and out: files for the next question, answers to the clipboard."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from localai.chat.files import read_text_file
+from localai.commands.session.clipboard import copy_to_clipboard
+from localai.commands.session.state import Session
+from localai.errors import InvalidInput, NotFound
+from localai.render.one_line import one_line
+from localai.render.sink import is_terminal, note, width
+from localai.render.units import bytes_text, count_text
+from localai.render.untrusted import sanitize
+
+
+def file(session: Session, argument: str) -> None:
+    """Add text files to the next question; `none` takes them out again."""
+    if argument == "none":
+        session.files = []
+    elif argument:
+        # A name with spaces is one file if it is there, else several names as in a shell.
+        try:
+            session.files.append(read_text_file(argument))
+        except NotFound:
+            names = _split(argument)
+            if len(names) < 2 and names[:1] == [argument]:
+                raise
+            session.files += [read_text_file(name) for name in names]
+    if not session.files:
+        note("no file goes with the next question")
+    for waiting in session.files:
+        size = bytes_text(len(waiting.text.encode("utf-8", "replace")))
+        lines = count_text(len(waiting.text.splitlines()))
+        name = one_line(waiting.name, width() - 50)
+        note(f"{name}: {size}, {lines} lines; goes with the next question")
+
+
+def copy(session: Session, argument: str) -> None:
+    """Copy the last answer, or the message of a number, to the terminal's clipboard."""
+    if not is_terminal(sys.stdout):
+        raise InvalidInput("there is no terminal whose clipboard could be used")
+    if argument:
+        if not argument.isdigit():
+            raise InvalidInput(f"{argument!r} is no number", hint="/show messages")
+        turn = session.dialogue.turn(int(argument))
+    else:
+        last = session.dialogue.last_answer
+        if last is None:
+            raise InvalidInput("there is no answer to copy yet")
+        turn = last
+    text = sanitize(turn.message.text).strip()
+    note(copy_to_clipboard(text, sys.stdout))
+
+
+def _split(argument: str) -> list[str]:
+    try:
+        return shlex.split(argument)
+    except ValueError:
+        return [argument]
