@@ -42,6 +42,12 @@ COMMANDS: tuple[Row, ...] = (
         'git diff | localai chat "review"',
     ),
     Row(
+        "batch",
+        "Talk",
+        "answer a file of prompts, and go on after a break",
+        "localai batch prompts.jsonl -o answers.jsonl",
+    ),
+    Row(
         "pull",
         "Models",
         "fetch a model, verified, into this machine's library",

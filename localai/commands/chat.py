@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, cast, get_args
+from typing import Annotated, cast
 
 import typer
 
@@ -16,15 +16,15 @@ from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
 from localai.chat.resume import Kept, resume
 from localai.chat.select import Chosen
 from localai.commands.answer_display import Display, cost_of, say_how_it_ended, say_usage
+from localai.commands.flags import parse_keep_alive, parse_think
 from localai.commands.pairs import PAIR, PairCommand
 from localai.commands.startup import begin
-from localai.config import Config, parse_duration
+from localai.config import Config
 from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
 from localai.paths import Paths
 from localai.render.documents import answer_document
 from localai.render.play import Answer, SilentWriter, play
 from localai.render.sink import is_terminal, note, print_json, warn
-from localai.types import Think
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -129,9 +129,9 @@ def chat(
         announce,
         system=system,
         options=options,
-        think=_think(think),
+        think=parse_think(think),
         context_tokens=ctx,
-        keep_alive_s=_keep_alive(keep_alive),
+        keep_alive_s=parse_keep_alive(keep_alive),
         force=force,
     )
     dialogue = Dialogue(asking, recorder(kept), None if kept is None else kept.tree)
@@ -172,25 +172,6 @@ def _question(prompt: list[str] | None, *, quiet: bool) -> str:
     if not text:
         raise InvalidInput("there is nothing to ask", hint='localai chat "hello"')
     return text
-
-
-def _think(text: str | None) -> Think | None:
-    if text is None:
-        return None
-    if text not in get_args(Think):
-        raise InvalidInput(
-            f"--think takes {', '.join(get_args(Think))}, not {text!r}", hint="--think high"
-        )
-    return cast("Think", text)
-
-
-def _keep_alive(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InvalidInput(f"--keep-alive must be {error}, not {text!r}") from error
 
 
 def _show_end(

@@ -84,7 +84,7 @@ class LlamaCpp:
         More than that in flight makes the engine drop all of them, so who asks keeps the sum below.
         Raises InsufficientResources (before anything is loaded), Unreachable.
         """
-        self._slots = max(self._slots, at_once)
+        self._slots = max(self._config["engine.slots"], at_once)
         self._shared_tokens = context_tokens
         with self._worker(request, self._spec(request)):
             pass

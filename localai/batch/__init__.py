@@ -1,0 +1,1 @@
+"""Prompts by the thousand: lines in, answers out, nothing computed twice and nothing lost."""

@@ -1,0 +1,221 @@
+"""A file of a batch's records, one JSON document a line, each wholly there or not at all.
+
+A record is written by a single call and a torn last line, which a kill can leave, is cut off when
+the file is opened. Of each record only the place, the fingerprint and whether it failed are in
+memory: 17 bytes a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localai.errors import InvalidInput
+
+SCHEMA = "localai.batch/1"
+_BEGINNING = json.dumps({"schema": SCHEMA}).removesuffix("}").encode()
+_CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record that is there: which line of the input it answers, and where it stands."""
+
+    number: int
+    fingerprint: int
+    failed: bool
+    offset: int
+    content: bytes
+
+
+def record(number: int, fingerprint: int, content: dict[str, Any]) -> bytes:
+    """The record of line `number` as it is written."""
+    document = {
+        "schema": SCHEMA,
+        "line": number,
+        "request": f"{fingerprint:016x}",
+        **content,
+    }
+    # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its JSON escape.
+    return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+class RecordFile:
+    """The records in `path`, which is created. Raises InvalidInput for what is no such file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+        self._end = 0
+        self._offsets = array("Q")
+        self._fingerprints = array("Q")
+        self._failed = array("b")
+        self._count = 0
+        self._stale_bytes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, number: int) -> bool:
+        return number < len(self._offsets) and self._offsets[number] > 0
+
+    @property
+    def last(self) -> int:
+        """The highest number of a line that was noted; 0 for none."""
+        return max(0, len(self._offsets) - 1)
+
+    def numbers(self, first: int = 1) -> Iterator[int]:
+        """The lines from `first` on whose records are here, in the input's order."""
+        return (number for number in range(first, len(self._offsets)) if self._offsets[number])
+
+    def entries(self) -> Iterator[Entry]:
+        """Every whole record, as they stand; the file is cut behind the last one.
+
+        Raises InvalidInput if something in it is no record.
+        """
+        with self.path.open("rb") as stream:
+            beginning = stream.read(len(_BEGINNING))
+            if not _BEGINNING.startswith(beginning):
+                raise self._foreign(1)
+            stream.seek(0)
+            offset = 0
+            for row, content in enumerate(stream, start=1):
+                if not content.endswith(b"\n"):
+                    break
+                yield self._entry(content, offset, row)
+                offset += len(content)
+        self.cut(offset)
+
+    def fingerprint(self, number: int) -> int:
+        """Of the record of a line that is in the file."""
+        return self._fingerprints[number]
+
+    def has_failed(self, number: int) -> bool:
+        """Whether the record of a line that is in the file is that of a failure."""
+        return bool(self._failed[number])
+
+    def note(self, entry: Entry) -> None:
+        """Remember where the record is."""
+        self._note(entry.number, entry.fingerprint, entry.failed, entry.offset)
+
+    def append(self, number: int, content: bytes, fingerprint: int, *, failed: bool) -> None:
+        """Write a record at the end. Raises OSError (a full disk) and leaves the file whole."""
+        try:
+            _write(self.descriptor, content, self._end)
+        except OSError:
+            os.ftruncate(self.descriptor, self._end)
+            raise
+        self._note(number, fingerprint, failed, self._end)
+        self._end += len(content)
+
+    def read(self, number: int) -> bytes:
+        """The record of a line that is in the file."""
+        offset = self._offsets[number] - 1
+        content = b""
+        while not content.endswith(b"\n"):
+            chunk = os.pread(self.descriptor, _CHUNK_BYTES, offset + len(content))
+            end = chunk.find(b"\n")
+            content += chunk if end < 0 else chunk[: end + 1]
+        return content
+
+    def forget(self, number: int) -> None:
+        """Its record is elsewhere now."""
+        self._stale_bytes += len(self.read(number))
+        self._offsets[number] = 0
+        self._count -= 1
+
+    def compact(self, stale_bytes: int) -> None:
+        """Give back the space of what was forgotten: all of it when nothing else is left, else
+        once it is more than `stale_bytes` and half of the file."""
+        if not self:
+            self.cut(0)
+            self._stale_bytes = 0
+        elif self._stale_bytes > max(stale_bytes, self._end // 2):
+            self._rewrite()
+
+    def end_before(self, number: int) -> None:
+        """Remove the records from that line on. They are in the input's order, and some is there
+        to be removed."""
+        first = next(self.numbers(number))
+        self.cut(self._offsets[first] - 1)
+        self._count -= sum(1 for _ in self.numbers(number))
+        end = number
+        while end and not self._offsets[end - 1]:
+            end -= 1
+        for column in (self._offsets, self._fingerprints, self._failed):
+            del column[end:]
+
+    def cut(self, offset: int) -> None:
+        """End the file there."""
+        self._end = offset
+        if os.fstat(self.descriptor).st_size != offset:
+            os.ftruncate(self.descriptor, offset)
+
+    def remove(self) -> None:
+        """Close the file and delete it."""
+        os.close(self.descriptor)
+        self.path.unlink()
+
+    def close(self) -> None:
+        """Close the file, after its content has reached the disk."""
+        os.fsync(self.descriptor)
+        os.close(self.descriptor)
+
+    def _note(self, number: int, fingerprint: int, failed: bool, offset: int) -> None:
+        missing = number + 1 - len(self._offsets)
+        if missing > 0:
+            self._offsets.extend(bytes(missing))
+            self._fingerprints.extend(bytes(missing))
+            self._failed.extend(bytes(missing))
+        self._count += number not in self
+        self._offsets[number] = offset + 1
+        self._fingerprints[number] = fingerprint
+        self._failed[number] = failed
+
+    def _rewrite(self) -> None:
+        temporary = self.path.with_name(self.path.name + ".new")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        end = 0
+        for number in self.numbers():
+            content = self.read(number)
+            _write(descriptor, content, end)
+            self._offsets[number] = end + 1
+            end += len(content)
+        temporary.replace(self.path)
+        os.close(self.descriptor)
+        self.descriptor, self._end, self._stale_bytes = descriptor, end, 0
+
+    def _entry(self, content: bytes, offset: int, row: int) -> Entry:
+        try:
+            document = json.loads(content)
+            if document["schema"] != SCHEMA:
+                raise ValueError
+            return Entry(
+                number=int(document["line"]),
+                fingerprint=int(document["request"], 16),
+                failed=document.get("error") is not None,
+                offset=offset,
+                content=content,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._foreign(row) from error
+
+    def _foreign(self, row: int) -> InvalidInput:
+        return InvalidInput(
+            f"{self.path} is there and no output of a batch (see its line {row})",
+            hint="give another -o FILE",
+        )
+
+
+def _write(descriptor: int, content: bytes, offset: int) -> None:
+    written = 0
+    while written < len(content):
+        written += os.pwrite(descriptor, content[written:], offset + written)

@@ -1,0 +1,329 @@
+"""A batch from its first line to its last: what is asked when, and when it is better to stop.
+
+One thread reads, some ask, and this one decides and writes. Memory does not grow with the input:
+lines are read as they are needed, and at most so many wait for an earlier one as `AHEAD` says.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from localai.batch.answering import Job, Outcome, answer
+from localai.batch.feed import EndOfInput, Feed, Line
+from localai.batch.output import Output
+from localai.batch.prompts import Prompt, Settings, fingerprint, read_prompt, request_for
+from localai.batch.record_file import record
+from localai.batch.room import Room
+from localai.batch.width import make_ready
+from localai.errors import (
+    ContextOverflow,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    PolicyRefused,
+)
+
+if TYPE_CHECKING:
+    from localai.chat.select import Chosen
+    from localai.config import Config
+
+# How many lines may be finished before an earlier one: on the disk that is, with a stream here.
+AHEAD = 1024
+_QUEUED_PER_REQUEST = 4
+_GATHER_S = 0.05
+_LEAVE_S = 2.0
+# So many failures in a row, beyond those that were under way at once, are not the lines' fault.
+_PATIENCE = 4
+# These hold for every line; a want of memory may be that of one long line.
+_HOPELESS = (PolicyRefused, NotFound)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is. Times are in seconds, `elapsed_s` since the first question was asked.
+
+    `answered` and `failed` count this run's lines, `found` and `found_failed` those that an earlier
+    run left; `cut` are answers that ended at their limit of tokens.
+    """
+
+    answered: int = 0
+    failed: int = 0
+    found: int = 0
+    found_failed: int = 0
+    cut: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    at_once: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def all_failed(self) -> int:
+        """Every line whose record is that of a failure."""
+        return self.failed + self.found_failed
+
+
+class _Stop:
+    pass
+
+
+class Batch:
+    """A run over `source`; `run` may be called once.
+
+    `describe` makes the fields of a record, beside the line's number and id, of an outcome;
+    `answered` is told each outcome that is written.
+    """
+
+    def __init__(
+        self,
+        source: BinaryIO,
+        output: Output,
+        chosen: Chosen,
+        settings: Settings,
+        config: Config,
+        *,
+        at_once: int,
+        describe: Callable[[Outcome], dict[str, Any]],
+        answered: Callable[[Outcome], None],
+        read: Callable[[bytes], Prompt] = read_prompt,
+    ) -> None:
+        self._output = output
+        self._chosen = chosen
+        self._settings = settings
+        self._config = config
+        self._describe = describe
+        self._answered = answered
+        self._read = read
+        self._at_once = at_once
+        self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queued = threading.Semaphore(at_once * _QUEUED_PER_REQUEST)
+        self._ahead = threading.Semaphore(AHEAD)
+        self._feed = Feed(source, self._events.put, (self._queued, self._ahead))
+        self._room = Room()
+        self._stopping = threading.Event()
+        self._interruptible = False
+        self._counts = _Counts()
+        self._threads: list[threading.Thread] = []
+        self._under_way = 0
+        self._input_ended = False
+        self._first_line = True
+        self._failures_in_a_row = 0
+
+    def stop(self) -> bool:
+        """Stop soon, tidily; False if it cannot (it is loading a model, or was told before).
+
+        May be called by a signal handler.
+        """
+        if not self._interruptible or self._stopping.is_set():
+            return False
+        self._stopping.set()
+        self._events.put(_Stop())
+        return True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped before its end."""
+        return self._stopping.is_set() and bool(self._under_way or not self._input_ended)
+
+    def run(self) -> Iterator[Progress]:
+        """Answer every line, and say after each step how far it is.
+
+        Raises InvalidInput if the first line is none or the output has answers to other lines,
+        and the provider's error where it is no use to go on.
+        """
+        try:
+            self._feed.start()
+            first = self._first_jobs()
+            yield self._progress()
+            if first and not self._stopping.is_set():
+                self._interruptible = False
+                self._start(first)
+            self._interruptible = True
+            while (self._under_way or not self._input_ended) and not self._stopping.is_set():
+                self._handle(self._events.get())
+                yield self._progress()
+        finally:
+            self._leave()
+
+    # Lines
+
+    def _first_jobs(self) -> list[Job]:
+        """What is there at once of the input: enough to judge how much context lines need."""
+        jobs: list[Job] = []
+        self._interruptible = True
+        while len(jobs) < self._at_once * _QUEUED_PER_REQUEST and not self._stopping.is_set():
+            try:
+                event = self._events.get(timeout=_GATHER_S if jobs else None)
+            except queue.Empty:
+                break
+            if isinstance(event, Line):
+                job = self._job(event)
+                jobs += [] if job is None else [job]
+            elif isinstance(event, EndOfInput):
+                self._end(event)
+                break
+        return jobs
+
+    def _job(self, line: Line) -> Job | None:
+        """What is to be asked for a line; None if it has its record."""
+        print_ = fingerprint(line.content, self._settings, self._chosen.model)
+        before = self._output.finished(line.number)
+        if before is not None:
+            if before != print_:
+                raise _other_question(line.number)
+            self._counts.found += 1
+            self._counts.found_failed += self._output.has_failed(line.number)
+        self._place(self._output.expect(line.number))
+        first, self._first_line = self._first_line, False
+        if before is not None:
+            self._queued.release()
+            return None
+        try:
+            prompt = self._read(line.content)
+            request = request_for(prompt, self._settings, self._chosen, self._config)
+        except InvalidInput as error:
+            said = InvalidInput(f"line {line.number}: {error.message}", error.hint)
+            if first:
+                raise said from error
+            self._queued.release()
+            self._write(Outcome(line.number, print_, None, error=said))
+            return None
+        return Job(line.number, print_, prompt.id, request)
+
+    def _end(self, end: EndOfInput) -> None:
+        if end.error is not None:
+            raise end.error
+        self._input_ended = True
+
+    # Asking
+
+    def _start(self, jobs: list[Job]) -> None:
+        requests = [job.request for job in jobs]
+        self._at_once, self._room = make_ready(self._chosen, self._at_once, requests)
+        self._counts.started = time.monotonic()
+        for job in jobs:
+            self._ask(job)
+        for number in range(self._at_once):
+            thread = threading.Thread(target=self._work, name=f"batch {number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _ask(self, job: Job) -> None:
+        self._under_way += 1
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None and not self._stopping.is_set():
+            self._queued.release()
+            outcome = answer(job, self._chosen.provider, self._room, self._stopping)
+            if outcome is not None:
+                self._events.put(outcome)
+
+    # Answers
+
+    def _handle(self, event: Line | EndOfInput | Outcome | _Stop) -> None:
+        if isinstance(event, Line):
+            job = self._job(event)
+            if job is not None:
+                self._ask(job)
+        elif isinstance(event, EndOfInput):
+            self._end(event)
+        elif isinstance(event, Outcome):
+            self._under_way -= 1
+            if isinstance(event.error, _HOPELESS):
+                raise event.error
+            self._write(event)
+            self._look_for_an_end(event)
+
+    def _look_for_an_end(self, outcome: Outcome) -> None:
+        error = outcome.error
+        if error is None:
+            self._failures_in_a_row = 0
+        elif not isinstance(error, ContextOverflow):
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= self._at_once + _PATIENCE:
+                raise _hopeless(error, self._failures_in_a_row)
+
+    def _write(self, outcome: Outcome) -> None:
+        failed = outcome.error is not None
+        content = record(
+            outcome.number,
+            outcome.fingerprint,
+            {"id": outcome.id, **self._describe(outcome)},
+        )
+        placed = self._output.write(outcome.number, content, outcome.fingerprint, failed=failed)
+        self._place(placed)
+        self._counts.add(outcome)
+        self._answered(outcome)
+
+    def _place(self, lines: int) -> None:
+        if lines:
+            self._ahead.release(lines)
+
+    def _progress(self) -> Progress:
+        return self._counts.progress(self._at_once)
+
+    def _leave(self) -> None:
+        ended = not self._under_way and self._input_ended
+        self._stopping.set()
+        self._room.close()
+        for _ in self._threads:
+            self._jobs.put(None)
+        deadline = time.monotonic() + (0 if ended else _LEAVE_S)
+        for thread in self._threads:
+            # Whoever still waits for a server ends with the process.
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._output.close()
+
+
+@dataclass(slots=True)
+class _Counts:
+    answered: int = 0
+    failed: int = 0
+    found: int = 0
+    found_failed: int = 0
+    cut: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    started: float | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        done = outcome.done
+        self.failed += outcome.error is not None
+        self.answered += outcome.error is None
+        if done is not None:
+            self.cut += done.finish_reason in ("length", "context")
+            self.input_tokens += done.usage.input_tokens or 0
+            self.output_tokens += done.usage.output_tokens or 0
+
+    def progress(self, at_once: int) -> Progress:
+        return Progress(
+            self.answered,
+            self.failed,
+            self.found,
+            self.found_failed,
+            self.cut,
+            self.input_tokens,
+            self.output_tokens,
+            at_once,
+            0.0 if self.started is None else time.monotonic() - self.started,
+        )
+
+
+def _other_question(number: int) -> InvalidInput:
+    return InvalidInput(
+        f"line {number} has an answer in the output, but to another question:"
+        " the line, the model, the system prompt, the options or the schema have changed since",
+        hint="give another -o FILE, or delete this one",
+    )
+
+
+def _hopeless(error: LocalaiError, failures: int) -> LocalaiError:
+    stopped = type(error)(f"the batch stops after {failures} failures in a row: {error.message}")
+    stopped.hint = error.hint or "the same command with --retry-failed goes on"
+    return stopped

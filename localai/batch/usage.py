@@ -1,0 +1,47 @@
+"""What a batch's answers used, in the database for `localai cost`; not what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.batch.answering import Outcome
+
+if TYPE_CHECKING:
+    from localai.store import Store
+    from localai.types import ResolvedModel
+
+
+class UsageRecorder:
+    """Enters each answer. Where the database does not play along, `problem` is told once."""
+
+    def __init__(
+        self, database: Path, model: ResolvedModel, problem: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._model = model
+        self._problem = problem
+        self._store: Store | None = None
+        self._broken = False
+
+    def enter(self, outcome: Outcome) -> None:
+        """Keep the numbers of an answer."""
+        from localai.store import Store, StoreUnavailable
+
+        if self._broken or outcome.done is None:
+            return
+        try:
+            if self._store is None:
+                self._store = Store(self._database)
+            self._store.record_usage(
+                command="batch",
+                provider=self._model.provider,
+                model=self._model.id,
+                usage=outcome.done.usage,
+                timings=outcome.done.timings,
+                locality=outcome.done.locality,
+            )
+        except StoreUnavailable as error:
+            self._broken = True
+            self._problem(f"what the batch uses is not kept: {error.message}")

@@ -1,0 +1,235 @@
+"""`localai batch`: prompts from a file, answers into a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, BinaryIO, cast
+
+import typer
+
+from localai.batch.answering import Outcome
+from localai.batch.feed import count_lines
+from localai.batch.output import Output, Stream, open_output
+from localai.batch.prompts import Settings
+from localai.batch.run import Batch, Progress
+from localai.batch.usage import UsageRecorder
+from localai.batch.width import requests_at_once
+from localai.chat.departure import allow_every_cloud, departure_of
+from localai.chat.options import parse_options
+from localai.chat.select import choose
+from localai.commands.answer_display import cost_of
+from localai.commands.flags import parse_keep_alive, parse_think
+from localai.commands.pairs import PAIR, PairCommand
+from localai.commands.startup import begin
+from localai.config import Config
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
+from localai.render.batch_progress import BatchProgress, summary_text
+from localai.render.documents import answer_document
+from localai.render.failure import error_document
+from localai.render.play import Answer
+from localai.render.sink import note, print_json, warn
+from localai.types import ResolvedModel
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_STREAM = "-"
+
+
+@app.command(cls=PairCommand)
+def batch(
+    prompts: Annotated[
+        str, typer.Argument(help='JSON Lines: {"prompt": …} or {"messages": …}; - is stdin.')
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="Where the answers go; - is stdout.")
+    ] = _STREAM,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="Who answers: a name, provider/name or file."),
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, max=4096, help="Requests at a time.")
+    ] = None,
+    system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar=PAIR, help="A model option for every line."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Make sampling repeatable.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The longest answer, in tokens.")
+    ] = None,
+    ctx: Annotated[
+        int | None, typer.Option(min=64, help="The most context a line may use, in tokens.")
+    ] = None,
+    think: Annotated[
+        str | None, typer.Option(help="Reasoning: off, on, low, medium or high.")
+    ] = None,
+    keep_alive: Annotated[
+        str | None, typer.Option(help="How long the model stays loaded: 5m, 0, -1.")
+    ] = None,
+    as_completed: Annotated[
+        bool, typer.Option("--as-completed", help="Answers as they come, not in input order.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask again for the lines that failed.")
+    ] = False,
+    allow_cloud: Annotated[
+        bool, typer.Option("--allow-cloud", help="Let this one run send the prompts to a cloud.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The summary as a JSON document on stdout.")
+    ] = False,
+    no_log: Annotated[bool, typer.Option("-n", "--no-log", help="Do not count the usage.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Load even what does not seem to fit.")
+    ] = False,
+) -> int:
+    """Answer every line of a file; run it again after a break, and it goes on where it was.
+
+    Each line gets one line in the output: the fields of `chat --json`, its `line` and its `id`.
+    A line that cannot be answered has its `error` there, and the exit code is 8.
+    """
+    if as_json and output == _STREAM:
+        raise InvalidInput("--json and the answers cannot both go to stdout", hint="-o FILE")
+    paths, config = begin("batch")
+    settings = Settings(
+        parse_options(
+            cast("list[tuple[str, str]]", option or []), seed=seed, max_tokens=max_tokens
+        ),
+        system=system,
+        think=parse_think(think),
+        context_tokens=ctx,
+        keep_alive_s=parse_keep_alive(keep_alive),
+        force=force,
+    )
+    if allow_cloud:
+        config = allow_every_cloud(config)
+    chosen = choose(model, config, paths)
+    width = requests_at_once(chosen.provider.name, at_once, config)
+    departure = departure_of(chosen, config)
+    if departure is not None:
+        # Said even when nothing else is to be: prompts are about to leave this machine.
+        note(departure)
+    counted = not no_log and bool(config["history.record"])
+    usage = UsageRecorder(paths.database, chosen.model, (lambda _: None) if quiet else warn)
+    with _source(prompts) as (source, total):
+        work = Batch(
+            source,
+            _open_output(prompts, output, ordered=not as_completed, retry_failed=retry_failed),
+            chosen,
+            settings,
+            config,
+            at_once=width,
+            describe=lambda outcome: _describe(outcome, chosen.model, config),
+            answered=usage.enter if counted else lambda _: None,
+        )
+        last = _follow(work, BatchProgress(total, quiet=quiet))
+    return _end(work, last, output, as_json=as_json, quiet=quiet)
+
+
+@contextmanager
+def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """The input, and how many lines it has if that can be known."""
+    if prompts == _STREAM:
+        # Not sys.stdin: a thread that still reads it makes the interpreter abort at its end.
+        with os.fdopen(os.dup(0), "rb") as stream:
+            yield stream, None
+        return
+    file = Path(prompts)
+    try:
+        total = count_lines(file) if file.is_file() else None
+        with file.open("rb") as stream:
+            yield stream, total
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {prompts}") from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise InvalidInput(f"cannot read {prompts}: {error.strerror}") from error
+
+
+def _open_output(prompts: str, output: str, *, ordered: bool, retry_failed: bool) -> Output:
+    if output == _STREAM:
+        return Stream(sys.stdout.buffer, ordered=ordered)
+    file = Path(output)
+    if not file.parent.is_dir():
+        raise InvalidInput(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
+    if file.exists() and prompts != _STREAM and file.samefile(prompts):
+        raise InvalidInput(f"{output} is the input", hint="give another -o FILE")
+    return open_output(file, ordered=ordered, retry_failed=retry_failed)
+
+
+def _describe(outcome: Outcome, model: ResolvedModel, config: Config) -> dict[str, Any]:
+    """The fields of a record: those of an answer, or what is known of a failure."""
+    error = None if outcome.error is None else error_document(outcome.error)
+    if outcome.done is None:
+        return {
+            "model": model.id,
+            "provider": model.provider,
+            "text": outcome.text or None,
+            "reasoning": outcome.reasoning or None,
+            "error": error,
+        }
+    answer = Answer([outcome.text], [outcome.reasoning], done=outcome.done, model=model)
+    cost = cost_of(model, outcome.done, config)
+    document = answer_document(model, answer, outcome.done, cost, None)
+    # A batch is kept in its output and nowhere else.
+    del document["conversation"]
+    return {**document, "error": error}
+
+
+def _follow(work: Batch, shown: BatchProgress) -> Progress:
+    """Run it to its end and show how far it is; Ctrl-C stops it tidily, a second one at once."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if not work.stop():
+            raise KeyboardInterrupt
+
+    last = Progress()
+    with _on_interrupt(interrupt):
+        try:
+            for last in work.run():
+                shown.show(last)
+        finally:
+            shown.clear()
+    return last
+
+
+@contextmanager
+def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end(work: Batch, last: Progress, output: str, *, as_json: bool, quiet: bool) -> int:
+    if work.stopped:
+        if not quiet and output != _STREAM:
+            note(f"{summary_text(last)}; the same command goes on where this one stopped")
+        raise Interrupted("interrupted", hint="the same command goes on where this one stopped")
+    failure = None
+    if last.all_failed:
+        failure = FinishedWithFailures(
+            f"{last.all_failed:,} of {last.answered + last.failed + last.found:,} lines failed",
+            hint="their `error` says why; the same command with --retry-failed asks them again",
+        )
+    if as_json:
+        summary = {**asdict(last), "error": None if failure is None else error_document(failure)}
+        print_json("batch.summary", summary)
+        return 0 if failure is None else failure.exit_code
+    if not quiet:
+        note(summary_text(last))
+    if failure is not None:
+        raise failure
+    return 0
