@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from localai.errors import Interrupted, LocalaiError
-from localai.render.sink import print_json, stderr_color
+from localai.render.sink import fitted, print_json, stderr_color
 
 
 def show_failure(error: LocalaiError, command: str, *, as_json: bool) -> None:
@@ -16,7 +16,8 @@ def show_failure(error: LocalaiError, command: str, *, as_json: bool) -> None:
     if isinstance(error, Interrupted):
         return
     red, dim, reset = ("\x1b[31m", "\x1b[2m", "\x1b[0m") if stderr_color() else ("", "", "")
-    lines = [f"{red}error:{reset} {error.message}"]
+    # The hint is not broken into lines: it is there to be pasted.
+    lines = [f"{red}error:{reset}" + fitted(f"error: {error.message}").removeprefix("error:")]
     if error.hint:
         lines += ["", f"{dim}hint:{reset} {error.hint}"]
     print("\n".join(lines), file=sys.stderr)

@@ -39,13 +39,27 @@ def stderr_color() -> bool:
 def note(text: str) -> None:
     """A line for the person, dim where there is colour. Never on stdout."""
     dim, reset = ("\x1b[2m", "\x1b[0m") if stderr_color() else ("", "")
-    print(f"{dim}{text}{reset}", file=sys.stderr, flush=True)
+    print(f"{dim}{fitted(text)}{reset}", file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """A line that should not be overlooked."""
     yellow, reset = ("\x1b[33m", "\x1b[0m") if stderr_color() else ("", "")
-    print(f"{yellow}warning:{reset} {text}", file=sys.stderr, flush=True)
+    shown = fitted(f"warning: {text}").removeprefix("warning:")
+    print(f"{yellow}warning:{reset}{shown}", file=sys.stderr, flush=True)
+
+
+def fitted(text: str) -> str:
+    """A message for stderr: on a terminal its lines end between words, elsewhere as it is."""
+    if not is_terminal(sys.stderr) or len(text) <= width():
+        return text
+    import textwrap
+
+    lines = (
+        textwrap.wrap(line, width(), break_long_words=False, break_on_hyphens=False) or [""]
+        for line in text.splitlines()
+    )
+    return "\n".join(piece for line in lines for piece in line)
 
 
 def print_json(command: str, content: Mapping[str, Any]) -> None:

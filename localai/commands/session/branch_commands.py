@@ -9,7 +9,7 @@ from localai.render.sink import note, width
 
 
 def undo(session: Session, _argument: str) -> None:
-    """Take the last question and its answer back."""
+    """Take the last question and its answer back. They stay in a branch of their own."""
     question = session.dialogue.undo()
     note(f"took back: {one_line(question, width() - 12)}")
     _say_where(session)
@@ -26,7 +26,11 @@ def retry(session: Session, _argument: str) -> None:
 
 
 def edit(session: Session, argument: str) -> None:
-    """Change a question, the last one or that of a number, and ask it instead."""
+    """Change a question, the last one or that of number N, and ask it instead.
+
+    With TEXT that is asked at once; without, the question stands at the prompt to be changed.
+    What was said before stays in a branch of its own.
+    """
     dialogue = session.dialogue
     first, _, text = argument.partition(" ")
     number = int(first) if first.isdigit() else None
@@ -41,7 +45,8 @@ def edit(session: Session, argument: str) -> None:
 
 
 def fork(session: Session, argument: str) -> None:
-    """Go on after a message of this branch, leaving what followed it in a branch of its own."""
+    """Go on after message N; what followed it stays in a branch of its own.
+    Without N the messages are listed."""
     if not argument:
         show_messages(session)
         note("/fork NUMBER goes on after that message")
@@ -51,7 +56,7 @@ def fork(session: Session, argument: str) -> None:
 
 
 def branches(session: Session, argument: str) -> None:
-    """List the branches, or go to that of a number."""
+    """List the branches of this conversation, or go to number N."""
     tree = session.dialogue.tree
     ends = tree.ends()
     if argument:

@@ -46,7 +46,7 @@ def load(session: Session, argument: str) -> None:
 
 
 def history(session: Session, argument: str) -> None:
-    """List the last conversations, or those whose title has the text in it."""
+    """List the last conversations, or those with TEXT in their title."""
     found = recent_conversations(session.asking.paths.database, _RECENT, argument)
     if not found:
         note("there is no such conversation" if argument else "no conversation is kept yet")
@@ -76,7 +76,8 @@ def current_title(session: Session) -> str | None:
 
 
 def save(session: Session, argument: str) -> None:
-    """Write the branch into a Markdown file."""
+    """Write this branch of the conversation into a Markdown file, by default called after its
+    title. A file that is there already stays as it is."""
     if not session.dialogue.turns:
         raise InvalidInput("there is nothing to save yet")
     name = current_title(session)
@@ -120,7 +121,8 @@ def context(session: Session, _argument: str) -> None:
 
 
 def compact(session: Session, _argument: str) -> None:
-    """Fold all but the last question and answer into a summary by the local model."""
+    """Fold all but the last question and answer into a summary, written by the local model.
+    The whole stays in a branch of its own."""
     asking, dialogue = session.asking, session.dialogue
     require_on_device(asking)
     folded, kept = parted(dialogue.turns)

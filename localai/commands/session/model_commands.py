@@ -11,9 +11,10 @@ from localai.commands.session.branch_commands import show_messages
 from localai.commands.session.settings import settings_in_force
 from localai.commands.session.state import Session
 from localai.errors import InvalidInput
+from localai.render.facts import print_facts
 from localai.render.one_line import one_line
-from localai.render.sink import note, print_table, width
-from localai.render.units import bytes_text, count_text
+from localai.render.sink import note, print_table
+from localai.render.units import bytes_text
 from localai.render.untrusted import sanitize
 from localai.types import ResolvedModel, Think
 
@@ -50,7 +51,8 @@ def system(session: Session, argument: str) -> None:
 
 
 def think(session: Session, argument: str) -> None:
-    """How much the model reasons (off, on, low, medium, high), and whether that is shown."""
+    """How much the model reasons: off, on, low, medium, high, or default.
+    `hide` and `show` fold what it thinks away and back; /show thinking shows the last."""
     asking, display = session.asking, session.display
     if argument in ("hide", "show"):
         display.hide_thinking = argument == "hide"
@@ -69,7 +71,8 @@ def think(session: Session, argument: str) -> None:
 
 
 def show(session: Session, argument: str) -> None:
-    """What is in force; `messages`, `thinking` (of the last answer)."""
+    """What is in force: model, options, conversation. `messages`: what was said, numbered.
+    `thinking`: what went before the last answer."""
     if argument == "messages":
         show_messages(session)
     elif argument == "thinking":
@@ -82,8 +85,7 @@ def show(session: Session, argument: str) -> None:
             hint="/show alone shows what is in force",
         )
     else:
-        for name, value in _facts(session):
-            print(f"{name:<14}{one_line(value, width() - 14)}")
+        print_facts([(name, one_line(value, 240)) for name, value in _facts(session)])
 
 
 def _facts(session: Session) -> list[tuple[str, str]]:
@@ -104,9 +106,11 @@ def _facts(session: Session) -> list[tuple[str, str]]:
 
 
 def _conversation(session: Session) -> str:
-    said = f"{count_text(len(session.dialogue.turns))} messages"
+    said = len(session.dialogue.turns)
     identifier = session.dialogue.recorder.conversation_id
-    return f"{said}, not kept" if identifier is None else f"{said}, kept as {identifier}"
+    if not said:
+        return "nothing was said yet"
+    return f"{said} messages, " + ("not kept" if identifier is None else f"kept as {identifier}")
 
 
 def _list_models(session: Session) -> None:

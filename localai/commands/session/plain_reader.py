@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localai.commands.session.typed_text import is_open
+from localai.commands.session.typed_text import is_open, repaired
 
 
 class PlainReader:
@@ -19,4 +19,4 @@ class PlainReader:
         except (EOFError, KeyboardInterrupt):
             print()
             raise
-        return text
+        return repaired(text)

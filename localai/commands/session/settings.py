@@ -10,6 +10,7 @@ from localai.chat.options import parse_options
 from localai.commands.session.state import Session
 from localai.config import parse_duration
 from localai.errors import InvalidInput
+from localai.render.facts import print_facts
 from localai.render.sink import note
 from localai.types import Options
 
@@ -31,12 +32,17 @@ class InForce:
 
 
 def set_(session: Session, argument: str) -> None:
-    """Show the settings, or set one; `default` unsets it."""
+    """Show the options in force, or set one; the value `default` unsets it.
+
+    The model's: temperature, top_p, top_k, min_p, repeat_penalty, presence_penalty,
+    frequency_penalty, seed, max_tokens, stop, and provider.KEY for a provider's own.
+    Ours: ctx (tokens), keep_alive (5m), usage (on: tokens, speed, where), stream (off: the
+    answer when it is whole).
+    """
     key, _, value = argument.partition(" ")
     value = value.strip()
     if not key:
-        for setting in settings_in_force(session):
-            print(f"{setting.name:<18}{setting.text}")
+        print_facts([(setting.name, setting.text) for setting in settings_in_force(session)])
         return
     own = _OWN.get(key.replace("-", "_"))
     if own is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from localai.commands.session import branch_commands as branch
@@ -12,7 +14,7 @@ from localai.commands.session import settings
 from localai.commands.session import text_commands as text
 from localai.commands.session.state import Session
 from localai.errors import InvalidInput
-from localai.render.one_line import one_line
+from localai.render.facts import print_facts
 from localai.render.sink import width
 
 KEYS = (
@@ -37,24 +39,25 @@ class Command:
     summary: str
     run: Callable[[Session, str], None]
 
+    @property
+    def synopsis(self) -> str:
+        """Its name and what it takes."""
+        return f"/{self.name} {self.usage}".rstrip()
+
 
 def help_(_session: Session, argument: str) -> None:
-    """The commands, the keys, or one command."""
+    """This list, `keys` for what the keyboard does, or all of one command."""
     if argument == "keys":
-        _print_rows(KEYS)
+        print_facts(KEYS)
     elif argument:
         command = find(argument.removeprefix("/"))
         also = "".join(f", /{alias}" for alias in command.aliases)
-        print(f"/{command.name} {command.usage}".rstrip() + also)
-        print(f"  {command.summary}")
+        print(f"{command.synopsis}{also}")
+        for paragraph in inspect.cleandoc(command.run.__doc__ or "").split("\n\n"):
+            print(textwrap.fill(paragraph, width()))
     else:
-        rows = [(f"/{each.name} {each.usage}".rstrip(), each.summary) for each in COMMANDS]
-        _print_rows([*rows, ("/help keys", "what the keyboard does")])
-
-
-def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
-    for left, right in rows:
-        print(f"  {left:<24}{one_line(right, width() - 27)}".rstrip())
+        rows = [(command.synopsis, command.summary) for command in COMMANDS]
+        print_facts([*rows, ("/help keys", "what the keyboard does")])
 
 
 def bye(session: Session, _argument: str) -> None:
@@ -63,35 +66,25 @@ def bye(session: Session, _argument: str) -> None:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("help", ("?",), "[COMMAND|keys]", "this list", help_),
-    Command(
-        "model", (), "[NAME]", "switch the model, also in mid-conversation; or list", model.model
-    ),
-    Command("system", (), "[TEXT|none]", "the system prompt from here on", model.system),
-    Command("set", (), "[KEY VALUE|default]", "model options, ctx, usage; or list", settings.set_),
-    Command(
-        "show",
-        (),
-        f"[{'|'.join(model.KINDS_OF_SHOW)}]",
-        "what is in force; what was said",
-        model.show,
-    ),
-    Command(
-        "think", (), "[LEVEL|hide|show]", "how much it reasons, and whether you see it", model.think
-    ),
-    Command("file", (), "[PATH|none]", "add a text file to the next question", text.file),
-    Command("undo", (), "", "take the last question and answer back", branch.undo),
-    Command("retry", (), "", "ask the last question again, keeping both answers", branch.retry),
-    Command("edit", (), "[NUMBER] [TEXT]", "change a question and ask it instead", branch.edit),
-    Command("fork", (), "[NUMBER]", "go on after an earlier message", branch.fork),
-    Command("branches", (), "[NUMBER]", "list the branches, or go to one", branch.branches),
-    Command("context", (), "", "tokens used, reserved and free", conversation.context),
+    Command("help", ("?",), "[COMMAND]", "this list, or all of a command", help_),
+    Command("model", (), "[NAME]", "switch the model; list the models", model.model),
+    Command("system", (), "[TEXT]", "the system prompt from here on", model.system),
+    Command("set", (), "[KEY VALUE]", "the model's options and ours", settings.set_),
+    Command("show", (), "[WHAT]", "what is in force; what was said", model.show),
+    Command("think", (), "[LEVEL]", "how much it reasons; hide, show", model.think),
+    Command("file", (), "[PATH]", "a file for the next question", text.file),
+    Command("undo", (), "", "take the last question back", branch.undo),
+    Command("retry", (), "", "ask again, keep both answers", branch.retry),
+    Command("edit", (), "[N] [TEXT]", "change a question and ask it", branch.edit),
+    Command("fork", (), "[N]", "go on after an earlier message", branch.fork),
+    Command("branches", (), "[N]", "list the branches, go to one", branch.branches),
+    Command("context", (), "", "tokens used, reserved, free", conversation.context),
     Command("compact", (), "", "fold what was said into a summary", conversation.compact),
-    Command("save", (), "[FILE]", "write the conversation as Markdown", conversation.save),
+    Command("save", (), "[FILE]", "the conversation as Markdown", conversation.save),
     Command("load", (), "[ID]", "go on with a kept conversation", conversation.load),
     Command("title", (), "[TEXT]", "name the conversation", conversation.title),
-    Command("history", (), "[TEXT]", "the last conversations, by title", conversation.history),
-    Command("copy", (), "[NUMBER]", "the last answer to the clipboard", text.copy),
+    Command("history", (), "[TEXT]", "the last conversations", conversation.history),
+    Command("copy", (), "[N]", "an answer to the clipboard", text.copy),
     Command("clear", (), "", "begin a new conversation", conversation.clear),
     Command("bye", ("exit", "quit"), "", "leave", bye),
 )

@@ -71,7 +71,8 @@ class Session:
         files, self.files = self.files, []
         if files and not self.dialogue.turns:
             # The conversation is called after its question, not after the first line of a file.
-            self.dialogue.rename(question.strip().splitlines()[0][:80])
+            self.title = question.strip().splitlines()[0][:80]
+            self.dialogue.rename(self.title)
         self.answer(self.dialogue.ask(with_files(files, question)))
 
     def answer(self, events: Iterator[Event]) -> bool:

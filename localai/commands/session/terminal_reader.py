@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.filters import Condition
@@ -14,6 +16,8 @@ from localai.commands.session.key_bindings import key_bindings
 from localai.commands.session.pasted import Pastes
 from localai.commands.session.state import Session
 from localai.commands.session.status_bar import status_text
+from localai.commands.session.terminal_input import LargeBites
+from localai.commands.session.typed_text import repaired
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack"})
 _MENU_ROWS = 6
@@ -39,11 +43,13 @@ class TerminalReader:
             enable_suspend=True,
             include_default_pygments_style=False,
             style=_STYLE,
+            input=LargeBites(sys.stdin),
         )
 
     def read(self, prefill: str) -> str:
         """What was typed, large pastes and all. Raises EOFError, KeyboardInterrupt."""
-        return self._pastes.expand(self._prompt.prompt(default=self._pastes.mark(prefill)))
+        line = self._prompt.prompt(default=self._pastes.mark(prefill))
+        return repaired(self._pastes.expand(line))
 
     def _status(self) -> StyleAndTextTuples:
         return [("", status_text(self._session, get_app().output.get_size().columns))]

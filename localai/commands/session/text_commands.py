@@ -16,7 +16,8 @@ from localai.render.untrusted import sanitize
 
 
 def file(session: Session, argument: str) -> None:
-    """Add text files to the next question; `none` takes them out again."""
+    """Add a text file to the next question; `none` takes all out again.
+    UTF-8, or UTF-16 that says so; nothing of it is cut."""
     if argument == "none":
         session.files = []
     elif argument:
@@ -32,13 +33,14 @@ def file(session: Session, argument: str) -> None:
         note("no file goes with the next question")
     for waiting in session.files:
         size = bytes_text(len(waiting.text.encode("utf-8", "replace")))
-        lines = count_text(len(waiting.text.splitlines()))
-        name = one_line(waiting.name, width() - 50)
-        note(f"{name}: {size}, {lines} lines; goes with the next question")
+        count = len(waiting.text.splitlines())
+        lines, plural = count_text(count), "" if count == 1 else "s"
+        name = one_line(waiting.name, max(20, width() - 50))
+        note(f"{name}: {size}, {lines} line{plural}; goes with the next question")
 
 
 def copy(session: Session, argument: str) -> None:
-    """Copy the last answer, or the message of a number, to the terminal's clipboard."""
+    """Copy the last answer, or message N, to the terminal's clipboard, also over ssh."""
     if not is_terminal(sys.stdout):
         raise InvalidInput("there is no terminal whose clipboard could be used")
     if argument:

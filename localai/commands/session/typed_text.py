@@ -24,6 +24,11 @@ def is_open(text: str) -> bool:
     return text.startswith(QUOTES) and not (len(text) >= 6 and text.endswith(QUOTES))
 
 
+def repaired(text: str) -> str:
+    """`text` with a replacement character for each byte of the keyboard's that was no UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def understand(text: str) -> Typed:
     """What `text` means. A slash begins a command, unless another one follows in the same word:
     `/etc/hosts is what?` is a question; so is all that begins with a space or stands in quotes."""
