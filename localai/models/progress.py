@@ -13,12 +13,20 @@ Stage = Literal["waiting", "downloading", "verifying"]
 class PullProgress:
     """How far it is. `waiting` is for another download of the same model.
 
-    `done_bytes` only grows within a stage; `total_bytes` None is unknown.
+    `done_bytes` only grows within a stage, unless a note says that it begins anew; `total_bytes`
+    None is unknown.
     """
 
     stage: Stage
     done_bytes: int = 0
     total_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullNote:
+    """Something that the person should know: another host, a broken connection, a new start."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +39,4 @@ class Pulled:
     fetched: bool
 
 
-PullEvent = PullProgress | Pulled
+PullEvent = PullProgress | PullNote | Pulled

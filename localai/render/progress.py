@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from localai.models.progress import Pulled, PullEvent, PullProgress, Stage
+from localai.models.progress import Pulled, PullEvent, PullNote, PullProgress, Stage
 from localai.render.sink import is_terminal, note, width
 from localai.render.units import bytes_text, seconds_text
 
@@ -32,7 +32,10 @@ def show_pull(events: Iterable[PullEvent], *, quiet: bool = False) -> Pulled:
         for event in events:
             if isinstance(event, Pulled):
                 return event
-            line.show(event)
+            if isinstance(event, PullNote):
+                line.note(event.text)
+            else:
+                line.show(event)
     finally:
         line.close()
     raise AssertionError("a pull ends with Pulled or an exception")
@@ -97,6 +100,11 @@ class _ProgressLine:
             self._drawn_at = now
             text = progress_text(progress, self._rate.bytes_per_s)[: width() - 1]
             print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        if not self._quiet:
+            self.close()
+            note(text)
 
     def close(self) -> None:
         if self._terminal and self._stage is not None:

@@ -63,9 +63,3 @@ def test_what_never_left_the_machine_is_not_in_the_ledger(
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
     run_localai("pull", "starter", env=nowhere)
     assert json.loads(run_localai("privacy", "--json").stdout)["egress"] == []
-
-
-def test_another_model_is_a_usage_error_with_a_way_out(run_localai: RunLocalai) -> None:
-    done = run_localai("pull", "qwen3:8b")
-    assert done.returncode == 2
-    assert b"hint: ollama pull qwen3:8b" in done.stderr

@@ -1,0 +1,88 @@
+"""The preflight as a short table: what would come, where to, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localai.models.gguf import GgufHeader
+from localai.models.memory import MemoryNeed
+from localai.models.preflight import Preflight
+from localai.render.units import UNKNOWN, bytes_text, count_text
+
+
+def preflight_lines(found: Preflight) -> list[str]:
+    """A line a subject: model, source, disk, memory, remarks."""
+    plan = found.plan
+    size = bytes_text(plan.size_bytes)
+    left = f", {bytes_text(found.download_bytes)} to fetch" if plan.files else ""
+    rows = [
+        ("model", f"{plan.name}  {_described(plan.header)}".rstrip()),
+        ("from", f"{plan.source}  {size}{left}"),
+        ("into", f"{plan.store}  {bytes_text(found.disk_free_bytes)} free"),
+        ("memory", _memory(found)),
+        *(("note", remark) for remark in found.remarks),
+        *(("problem", problem) for problem in found.problems),
+    ]
+    return [f"{name:<8}  {text}" for name, text in rows]
+
+
+def preflight_document(found: Preflight) -> dict[str, Any]:
+    """The same for programs."""
+    plan = found.plan
+    header = plan.header
+    return {
+        "source": plan.source,
+        "store": str(plan.store),
+        "size_bytes": plan.size_bytes,
+        "download_bytes": found.download_bytes,
+        "disk_free_bytes": found.disk_free_bytes,
+        "architecture": None if header is None else header.architecture,
+        "parameters": None if header is None else header.parameter_count,
+        "quantization": None if header is None else header.quantization,
+        "context_tokens": None if header is None else header.context_length,
+        "memory": [_need_document(need) for need in found.needs],
+        "memory_bytes": found.memory_bytes,
+        "available_bytes": found.available_bytes,
+        "fits": not found.problems,
+        "problems": list(found.problems),
+        "remarks": list(found.remarks),
+    }
+
+
+def _described(header: GgufHeader | None) -> str:
+    if header is None:
+        return ""
+    from localai.models.describe import parameters_text
+
+    facts = [
+        header.architecture or UNKNOWN,
+        parameters_text(header.parameter_count),
+        header.quantization or UNKNOWN,
+        f"context {count_text(header.context_length)}",
+        *([header.license] if header.license else []),
+    ]
+    return f"({', '.join(facts)})"
+
+
+def _memory(found: Preflight) -> str:
+    if not found.needs:
+        return UNKNOWN
+    amounts = ", ".join(
+        f"{bytes_text(need.total_bytes)} at {need.context_tokens:,} tokens" for need in found.needs
+    )
+    basis = "the engine says so" if found.needs[0].basis == "engine" else "by a formula"
+    return (
+        f"{amounts}; this machine has {bytes_text(found.memory_bytes)}, "
+        f"{bytes_text(found.available_bytes)} free ({basis})"
+    )
+
+
+def _need_document(need: MemoryNeed) -> dict[str, Any]:
+    return {
+        "weights_bytes": need.weights_bytes,
+        "context_bytes": need.context_bytes,
+        "compute_bytes": need.compute_bytes,
+        "total_bytes": need.total_bytes,
+        "context_tokens": need.context_tokens,
+        "basis": need.basis,
+    }

@@ -1,0 +1,167 @@
+"""`localai pull` of real models, as a user and a script see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.models.synthetic import Spec, write, write_header
+from tests.support.command import RunLocalai
+from tests.support.file_server import FileServer, Handler
+from tests.support.registry import OciRegistry
+from tests.support.terminal import Terminal
+from tests.support.waiting import becomes
+
+LARGE = Spec("llama", width=8192, layers=96, heads=64, head_length=128, feed_forward=65536)
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with FileServer() as server:
+        yield server
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> bytes:
+    [path] = write(tmp_path / "tiny.gguf", Spec("llama", layers=1))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def too_large(server: FileServer, tmp_path: Path) -> str:
+    """The address of a model of 300 GB, of which only the header is there."""
+    size = write_header(tmp_path / "large.gguf", LARGE)
+    header = (tmp_path / "large.gguf").read_bytes()
+    assert size > 100e9
+
+    def script(handler: Handler) -> None:
+        start, end = handler.headers["Range"].removeprefix("bytes=").split("-")
+        content = header[int(start) : int(end) + 1]
+        handler.answer(
+            206,
+            content.ljust(int(end) + 1 - int(start), b"\0"),
+            {"Content-Range": f"bytes {start}-{end}/{size}"},
+        )
+
+    server.scripts["/large.gguf"] = script
+    return f"{server.url}/large.gguf"
+
+
+def test_a_model_of_a_registry_answers_afterwards_without_ollama(
+    run_localai: RunLocalai, oci_registry: OciRegistry, tmp_path: Path
+) -> None:
+    store = {"OLLAMA_MODELS": str(tmp_path / "ollama"), "OLLAMA_HOST": "127.0.0.1:9"}
+    pulled = run_localai("pull", oci_registry.model, env=store)
+    assert pulled.returncode == 0, pulled.stderr
+    assert pulled.stdout == b""
+    said = pulled.stderr.decode()
+    assert f"model     {oci_registry.model}  (llama, 135M, Q4_1, context 8,192" in said
+    assert "the engine says so" in said
+    assert said.endswith("fetched and verified (98.4 MB)\n")
+    answer = run_localai(
+        *("chat", "-m", oci_registry.model, "-o", "temperature", "0"),
+        "What is the capital of France?",
+        env=store,
+    )
+    assert b"Paris" in answer.stdout
+
+
+def test_json_is_one_document(
+    run_localai: RunLocalai, server: FileServer, tiny: bytes, localai_home: Path
+) -> None:
+    url = server.put("/m/tiny-model.gguf", tiny)
+    done = run_localai("pull", "--json", url)
+    document = json.loads(done.stdout)
+    assert done.stderr == b""
+    assert document["schema"] == "localai.pull/1"
+    assert document["model"] == "tiny-model"
+    assert document["path"] == str(localai_home / "data/models/tiny-model.gguf")
+    assert (document["size_bytes"], document["fetched"]) == (len(tiny), True)
+    assert Path(document["path"]).read_bytes() == tiny
+
+
+def test_a_dry_run_reads_the_header_and_nothing_else(
+    run_localai: RunLocalai, too_large: str, server: FileServer, localai_home: Path
+) -> None:
+    done = run_localai("pull", "--dry-run", too_large)
+    assert done.returncode == 0, done.stderr
+    assert b"problem   it needs" in done.stdout
+    assert len(server.requests) == 1
+    assert not (localai_home / "data/models").exists()
+    document = json.loads(run_localai("pull", "--dry-run", "--json", too_large).stdout)
+    assert document["fits"] is False
+    assert document["memory"][0]["basis"] == "engine"
+    assert document["memory"][0]["context_tokens"] == 4096
+
+
+def test_what_does_not_fit_is_refused_without_a_terminal(
+    run_localai: RunLocalai, too_large: str, localai_home: Path
+) -> None:
+    done = run_localai("pull", too_large)
+    assert done.returncode == 7
+    assert b"large was not fetched: " in done.stderr
+    assert b"--force" in done.stderr
+    assert not (localai_home / "data/models").exists()
+
+
+def test_what_does_not_fit_is_asked_about_on_a_terminal(
+    pty: Callable[..., Terminal], too_large: str, localai_home: Path
+) -> None:
+    terminal = pty("pull", too_large)
+    terminal.wait_for("Fetch it all the same? [y/N]")
+    terminal.send("n\r")
+    assert terminal.wait_exit() == 130
+    assert not (localai_home / "data/models").exists()
+
+
+def test_a_file_of_this_machine_is_adopted_by_a_link(
+    run_localai: RunLocalai, smollm2_path: Path, tmp_path: Path, localai_home: Path
+) -> None:
+    (tmp_path / "mine.gguf").symlink_to(smollm2_path)
+    done = run_localai("pull", "./mine.gguf", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (localai_home / "data/models/mine.gguf").is_symlink()
+    listed = json.loads(run_localai("list", "--json").stdout)["models"]
+    assert "mine" in [model["model"] for model in listed]
+
+
+def test_killed_it_goes_on_where_it_stopped(
+    pty: Callable[..., Terminal],
+    run_localai: RunLocalai,
+    server: FileServer,
+    smollm2_path: Path,
+    localai_home: Path,
+) -> None:
+    content = smollm2_path.read_bytes()
+    url = server.put("/copy.gguf", content)
+    server.bytes_per_s = 8e6
+    terminal = pty("pull", url)
+    terminal.wait_for("left")
+    assert becomes(lambda: server.sent_bytes > 30e6, 30)
+    os.kill(terminal.pid, signal.SIGKILL)
+    terminal.wait_exit()
+    server.bytes_per_s, server.sent_bytes = None, 0
+    done = run_localai("pull", url)
+    assert done.returncode == 0, done.stderr
+    assert server.sent_bytes < len(content) - 20e6
+    models = localai_home / "data/models"
+    assert (models / "copy.gguf").read_bytes() == content
+    assert [path.name for path in models.iterdir()] == ["copy.gguf"]
+
+
+def test_a_registry_that_is_not_there_is_unreachable(run_localai: RunLocalai) -> None:
+    nowhere = {"LOCALAI_REGISTRY_OLLAMA": "http://127.0.0.1:9"}
+    done = run_localai("pull", "qwen3:8b", "--json", env=nowhere)
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["error"]["kind"] == "unreachable"
+
+
+def test_without_a_network_nothing_is_in_the_ledger(run_localai: RunLocalai, tiny: bytes) -> None:
+    with FileServer() as server:
+        run_localai("pull", server.put("/tiny.gguf", tiny))
+    assert json.loads(run_localai("privacy", "--json").stdout)["egress"] == []
