@@ -1,0 +1,379 @@
+"""A running conversation: what is asked, where it stands in its tree, and what of it is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localai.chat.compaction import parted, require_on_device, summarise
+from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.recorder import NoRecorder, StoreRecorder
+from localai.chat.resume import resume
+from localai.chat.select import Chosen
+from localai.config import load
+from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
+from localai.paths import Paths, locate
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Locality,
+    Message,
+    ReasoningDelta,
+    ResolvedModel,
+    TextDelta,
+    Timings,
+    Usage,
+    Zone,
+)
+
+MODEL = ResolvedModel("scripted", "one", Zone.DEVICE, "a script")
+
+
+class Scripted:
+    """A provider that answers each question with the next of its texts; an error is raised after
+    the text before it."""
+
+    name = "scripted"
+    zone: Zone | None = Zone.DEVICE
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[ChatRequest] = []
+        self.closed_early = 0
+
+    def models(self) -> list[ResolvedModel]:
+        return [MODEL]
+
+    def resolve(self, name: str) -> ResolvedModel:
+        return MODEL
+
+    def close(self) -> None:
+        pass
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        self.asked.append(request)
+        answer = self.answers.pop(0) if self.answers else "an answer"
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            yield ReasoningDelta("hm")
+            for word in answer.split(" "):
+                yield TextDelta(word + " ")
+            if self.answers and isinstance(self.answers[0], Exception):
+                raise self.answers.pop(0)
+            usage = Usage(input_tokens=10, output_tokens=5, reasoning_tokens=1)
+            yield Done("stop", usage, Timings(), Locality(Zone.DEVICE, "a script"), 100)
+        except GeneratorExit:
+            self.closed_early += 1
+            raise
+
+
+@pytest.fixture
+def paths(localai_home: Path) -> Paths:
+    return locate()
+
+
+def _asking(
+    provider: Scripted, paths: Paths, model: ResolvedModel = MODEL, system: str | None = None
+) -> Asking:
+    chosen = Chosen(provider, model)
+    return Asking(chosen, load(paths), paths, announce=lambda _: None, system=system)
+
+
+def _kept(
+    provider: Scripted, paths: Paths, model: ResolvedModel = MODEL, system: str | None = None
+) -> Dialogue:
+    recorder = StoreRecorder(paths.database, command="chat", problem=pytest.fail)
+    return Dialogue(_asking(provider, paths, model, system), recorder)
+
+
+def _resumed(provider: Scripted, paths: Paths) -> Dialogue:
+    kept = resume(paths.database, None)
+    recorder = StoreRecorder(
+        paths.database,
+        command="chat",
+        problem=pytest.fail,
+        conversation_id=kept.id,
+        parent_id=kept.leaf_id,
+    )
+    return Dialogue(_asking(provider, paths), recorder, kept.tree)
+
+
+def _ask(dialogue: Dialogue, *questions: str) -> None:
+    for question in questions:
+        for _ in dialogue.ask(question):
+            pass
+
+
+def _said(dialogue: Dialogue) -> list[str]:
+    return [turn.message.text.strip() for turn in dialogue.turns]
+
+
+def _sent(request: ChatRequest) -> list[tuple[str, str]]:
+    return [(message.role, message.text.strip()) for message in request.messages]
+
+
+def test_each_question_goes_out_with_what_was_said_before(paths: Paths) -> None:
+    provider = Scripted("a1", "a2")
+    _ask(_kept(provider, paths, system="Be brief."), "q1", "q2")
+    assert _sent(provider.asked[1]) == [
+        ("system", "Be brief."),
+        ("user", "q1"),
+        ("assistant", "a1"),
+        ("user", "q2"),
+    ]
+
+
+def test_the_answer_carries_who_gave_it_and_what_it_takes_of_the_context(paths: Paths) -> None:
+    dialogue = _kept(Scripted("a1"), paths)
+    _ask(dialogue, "q1")
+    answer = dialogue.last_answer
+    assert answer is not None
+    assert (answer.model, answer.zone, answer.finish_reason) == ("scripted/one", "device", "stop")
+    assert (answer.context_tokens, answer.allocated_tokens) == (14, 100)
+    assert answer.message.reasoning == "hm"
+
+
+def test_undo_takes_an_exchange_back_and_the_next_question_does_not_know_it(paths: Paths) -> None:
+    provider = Scripted("a1", "a2", "a3")
+    dialogue = _kept(provider, paths)
+    _ask(dialogue, "q1", "q2")
+    assert dialogue.undo() == "q2"
+    _ask(dialogue, "q3")
+    assert _said(dialogue) == ["q1", "a1", "q3", "a3"]
+    dialogue.undo()
+    dialogue.undo()
+    with pytest.raises(InvalidInput, match="nothing to undo"):
+        dialogue.undo()
+
+
+def test_retry_keeps_both_answers(paths: Paths) -> None:
+    provider = Scripted("a1", "other")
+    dialogue = _kept(provider, paths)
+    _ask(dialogue, "q1")
+    for _ in dialogue.retry():
+        pass
+    assert _said(dialogue) == ["q1", "other"]
+    assert _sent(provider.asked[1]) == [("user", "q1")]
+    ends = dialogue.tree.ends()
+    assert [end.message.text.strip() for end in ends] == ["a1", "other"]
+    dialogue.go_to(ends[0])
+    assert _said(dialogue) == ["q1", "a1"]
+
+
+def test_fork_goes_on_after_any_message(paths: Paths) -> None:
+    dialogue = _kept(Scripted("a1", "a2", "a3", "a4"), paths)
+    _ask(dialogue, "q1", "q2", "q3")
+    dialogue.fork(3)
+    assert _said(dialogue) == ["q1", "a1"]
+    _ask(dialogue, "q4")
+    assert _said(dialogue) == ["q1", "a1", "q4", "a4"]
+    for number in (0, 5):
+        with pytest.raises(InvalidInput, match="there are 1 to 4"):
+            dialogue.fork(number)
+
+
+def test_only_questions_are_edited(paths: Paths) -> None:
+    dialogue = _kept(Scripted("a1", "a2"), paths)
+    _ask(dialogue, "q1", "q2")
+    assert dialogue.question(1).message.text == "q1"
+    assert dialogue.question().message.text == "q2"
+    with pytest.raises(InvalidInput, match="message 2 is an answer"):
+        dialogue.question(2)
+
+
+def test_a_stopped_answer_is_kept_as_far_as_it_came_and_the_stream_is_closed(
+    paths: Paths,
+) -> None:
+    provider = Scripted("one two three", "a2")
+    dialogue = _kept(provider, paths)
+    events = dialogue.ask("q1")
+    for event in events:
+        if isinstance(event, TextDelta):
+            break
+    events.close()  # type: ignore[attr-defined]
+    answer = dialogue.last_answer
+    assert answer is not None
+    assert (answer.message.text, answer.finish_reason, answer.is_cut) == ("one ", "cancelled", True)
+    assert provider.closed_early == 1
+    _ask(dialogue, "q2")
+    assert _sent(provider.asked[1])[1] == ("assistant", "one")
+
+
+def test_a_question_to_which_nothing_came_is_not_part_of_the_conversation(paths: Paths) -> None:
+    dialogue = _kept(Scripted(Unreachable("gone"), "a2"), paths)
+    with pytest.raises(Unreachable):
+        _ask(dialogue, "lost?")
+    assert _said(dialogue) == []
+    assert dialogue.unanswered == "lost?"
+    for _ in dialogue.retry():
+        pass
+    assert _said(dialogue) == ["lost?", "a2"]
+    assert dialogue.unanswered is None
+
+
+def test_an_answer_that_breaks_off_is_kept_as_far_as_it_came(paths: Paths) -> None:
+    dialogue = _kept(Scripted("half", Unreachable("gone")), paths)
+    with pytest.raises(Unreachable):
+        _ask(dialogue, "q1")
+    answer = dialogue.last_answer
+    assert answer is not None
+    assert (answer.message.text.strip(), answer.finish_reason) == ("half", "failed")
+
+
+def test_a_question_whose_stream_was_never_begun_is_stepped_over(paths: Paths) -> None:
+    provider = Scripted("a2")
+    dialogue = _kept(provider, paths)
+    dialogue.ask("q1")
+    _ask(dialogue, "q2")
+    assert _sent(provider.asked[0]) == [("user", "q2")]
+
+
+def test_another_system_prompt_holds_from_there_on(paths: Paths) -> None:
+    provider = Scripted()
+    dialogue = _kept(provider, paths, system="first")
+    _ask(dialogue, "q1")
+    dialogue.set_system("second")
+    _ask(dialogue, "q2")
+    dialogue.set_system(None)
+    _ask(dialogue, "q3")
+    prompts = [_sent(request)[0] for request in provider.asked]
+    assert prompts == [("system", "first"), ("system", "second"), ("user", "q1")]
+    dialogue.undo()
+    assert _resumed(provider, paths).system is None
+
+
+def test_a_model_that_comes_in_brings_its_own_prompt_for_the_old_models_own(paths: Paths) -> None:
+    provider = Scripted()
+    old = dataclasses.replace(MODEL, system_prompt="You are Old.")
+    new = dataclasses.replace(MODEL, id="two", system_prompt="You are New.")
+    dialogue = _kept(provider, paths, old)
+    _ask(dialogue, "q1")
+    dialogue.switch(Chosen(provider, new))
+    _ask(dialogue, "q2")
+    assert _sent(provider.asked[1])[0] == ("system", "You are New.")
+    assert dialogue.last_answer is not None
+    assert dialogue.last_answer.model == "scripted/two"
+
+
+def test_a_model_that_comes_in_leaves_the_users_prompt(paths: Paths) -> None:
+    provider = Scripted()
+    dialogue = _kept(provider, paths, system="Mine.")
+    _ask(dialogue, "q1")
+    dialogue.switch(Chosen(provider, dataclasses.replace(MODEL, system_prompt="You are New.")))
+    assert dialogue.system == "Mine."
+
+
+def test_a_conversation_goes_on_where_its_user_stood(paths: Paths) -> None:
+    dialogue = _kept(Scripted("a1", "a2"), paths, system="Kept.")
+    _ask(dialogue, "q1", "q2")
+    dialogue.undo()
+    provider = Scripted("a3")
+    resumed = _resumed(provider, paths)
+    assert _said(resumed) == ["q1", "a1"]
+    assert resumed.last_answer is not None
+    assert resumed.last_answer.context_tokens == 14
+    _ask(resumed, "q3")
+    assert _sent(provider.asked[0]) == [
+        ("system", "Kept."),
+        ("user", "q1"),
+        ("assistant", "a1"),
+        ("user", "q3"),
+    ]
+    assert _said(_resumed(provider, paths)) == ["q1", "a1", "q3", "a3"]
+    assert len(_resumed(provider, paths).tree.ends()) == 2
+
+
+def test_a_conversation_taken_back_to_its_beginning_goes_on_from_there(paths: Paths) -> None:
+    dialogue = _kept(Scripted("a1"), paths)
+    _ask(dialogue, "q1")
+    dialogue.undo()
+    assert _said(_resumed(Scripted(), paths)) == []
+
+
+def test_what_a_killed_command_left_unanswered_is_stepped_over(paths: Paths) -> None:
+    _ask(_kept(Scripted("a1"), paths), "q1")
+    killed = _resumed(Scripted(), paths)
+    killed.recorder.question(Message("user", "q2"))
+    killed.recorder.answer_begins(MODEL)
+    resumed = _resumed(Scripted("a2"), paths)
+    assert _said(resumed) == ["q1", "a1"]
+    assert resumed.unanswered == "q2"
+
+
+def test_a_conversation_that_went_to_a_cloud_does_not_go_on_there_by_itself(paths: Paths) -> None:
+    far = dataclasses.replace(MODEL, zone=Zone.CLOUD)
+    recorder = StoreRecorder(paths.database, command="chat", problem=pytest.fail)
+    recorder.question(Message("user", "q"))
+    recorder.answer_begins(far)
+    recorder.event(TextDelta("a"))
+    recorder.answer_cut("cancelled")
+    assert resume(paths.database, None).model is None
+
+
+def test_there_is_nothing_to_resume_and_no_database_is_made(paths: Paths) -> None:
+    with pytest.raises(NotFound, match="no conversation"):
+        resume(paths.database, None)
+    assert not paths.database.exists()
+
+
+def test_without_a_recorder_the_tree_is_there_all_the_same(paths: Paths) -> None:
+    dialogue = Dialogue(_asking(Scripted("a1", "a2"), paths), NoRecorder())
+    _ask(dialogue, "q1")
+    for _ in dialogue.retry():
+        pass
+    assert len(dialogue.tree.ends()) == 2
+    assert not paths.database.exists()
+
+
+def test_folding_puts_a_summary_for_all_but_the_last_exchange(paths: Paths) -> None:
+    provider = Scripted("a1", "a2", "a3", "in short")
+    dialogue = _kept(provider, paths, system="Be brief.")
+    _ask(dialogue, "q1", "q2", "q3")
+    folded, kept = parted(dialogue.turns)
+    summary = summarise(dialogue.asking, folded, _text_of)
+    asked = _sent(provider.asked[3])[1][1]
+    assert "User: q1" in asked
+    assert "Assistant: a2" in asked
+    assert "q3" not in asked
+    dialogue.fold(summary, kept)
+    assert _said(dialogue) == ["q3", "a3"]
+    _ask(dialogue, "q4")
+    assert _sent(provider.asked[4])[0][1].startswith("Be brief.\n\n")
+    assert _sent(provider.asked[4])[0][1].endswith("in short")
+    again = _resumed(provider, paths)
+    assert _said(again)[:2] == ["q3", "a3"]
+    assert len(again.tree.ends()) == 2
+
+
+def test_a_conversation_too_long_for_one_summary_is_folded_in_halves(paths: Paths) -> None:
+    provider = Scripted("a1", "a2")
+    dialogue = _kept(provider, paths)
+    _ask(dialogue, "q1", "q2")
+    provider.answers = [ContextOverflow("too long"), "first", "second", "both"]
+    assert summarise(dialogue.asking, dialogue.turns, _text_of).strip() == "both"
+    assert "first" in _sent(provider.asked[-1])[1][1]
+    provider.answers = [ContextOverflow("too long")] * 3
+    with pytest.raises(ContextOverflow):
+        summarise(dialogue.asking, dialogue.turns, _text_of)
+
+
+def test_a_summary_is_never_asked_of_another_machine(paths: Paths) -> None:
+    far = dataclasses.replace(MODEL, zone=Zone.CLOUD)
+    with pytest.raises(InvalidInput, match="on this machine"):
+        require_on_device(_asking(Scripted(), paths, far))
+
+
+def test_one_exchange_is_too_little_to_fold(paths: Paths) -> None:
+    dialogue = _kept(Scripted(), paths)
+    _ask(dialogue, "q1")
+    with pytest.raises(InvalidInput, match="nothing to fold"):
+        parted(dialogue.turns)
+
+
+def _text_of(events: Iterator[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta)).strip()
