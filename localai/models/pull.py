@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from localai.errors import InvalidInput
 from localai.models.adopt import is_path, plan_adoption
 from localai.models.download import PATIENCE_S, fetch_file
+from localai.models.hub_names import hub_reference
 from localai.models.oci import plan_registry, registry_model, registry_variants
 from localai.models.partial import RemoteFile
 from localai.models.progress import Pulled, PullEvent, PullProgress
@@ -38,6 +39,10 @@ def find_model(
     if is_path(text):
         _no_quant(quant)
         return plan_adoption(text, paths)
+    if (reference := hub_reference(text, quant)) is not None:
+        from localai.models.hub import Hub
+
+        return Hub(config["registry.hub"], web, environ).plan(reference)
     if is_gguf_url(text):
         _no_quant(quant)
         return plan_url(text, web, paths)
@@ -47,6 +52,10 @@ def find_model(
 def find_variants(text: str, web: Web, config: Config) -> list[Variant]:
     """The quantizations of the model that `text` means. Raises InvalidInput where there is but
     one, a file."""
+    if (reference := hub_reference(text)) is not None:
+        from localai.models.hub import Hub
+
+        return Hub(config["registry.hub"], web).variants(reference)
     if is_path(text) or is_gguf_url(text):
         raise InvalidInput(f"{text} is one file: there are no other quantizations of it")
     return registry_variants(registry_model(text, config["registry.ollama"]), web)

@@ -242,8 +242,7 @@ class Web:
             if key in self._permitted:
                 return
             self._permitted[key] = zone
-            if zone is Zone.DEVICE:
-                return
+            # Also for this machine, where none is needed: a grant lifts the hub's offline mode.
             target = self.proxy if self.proxy is not None and zone is Zone.CLOUD else origin
             self._grants.enter_context(
                 guard.grant(Purpose.DOWNLOAD, target.host, target.port, zone=zone)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.models.synthetic import Spec, write, write_header
+from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Handler
 from tests.support.registry import OciRegistry
@@ -165,3 +166,37 @@ def test_without_a_network_nothing_is_in_the_ledger(run_localai: RunLocalai, tin
     with FileServer() as server:
         run_localai("pull", server.put("/tiny.gguf", tiny))
     assert json.loads(run_localai("privacy", "--json").stdout)["egress"] == []
+
+
+@pytest.fixture
+def hub(tmp_path: Path, smollm2_path: Path) -> Iterator[tuple[HubDouble, dict[str, str]]]:
+    with HubDouble() as hub:
+        hub.add("org/smol-GGUF", {"smol-Q4_K_M.gguf": smollm2_path, "README.md": b"hello"})
+        yield hub, {"LOCALAI_REGISTRY_HUB": hub.url, "HF_HUB_CACHE": str(tmp_path / "hub")}
+
+
+def test_a_model_of_the_hub_answers_afterwards(
+    run_localai: RunLocalai, hub: tuple[HubDouble, dict[str, str]]
+) -> None:
+    double, env = hub
+    pulled = run_localai("pull", "hf.co/org/smol-GGUF", env=env)
+    assert pulled.returncode == 0, pulled.stderr
+    assert f"{double.pages.host} sends us on to {double.store.host}" in pulled.stderr.decode()
+    name = pulled.stderr.decode().splitlines()[-1].partition(":")[0]
+    assert name == "org/smol-GGUF/smol-Q4_K_M"
+    answer = run_localai("chat", "-m", name, "--max-tokens", "8", "hello", env=env)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_quantizations_are_listed(
+    run_localai: RunLocalai, hub: tuple[HubDouble, dict[str, str]]
+) -> None:
+    listed = run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", env=hub[1])
+    assert listed.stdout == (
+        b"model\tquantization\tsize\tfiles\nhf.co/org/smol-GGUF:Q4_K_M\tQ4_K_M\t98.4 MB\t1\n"
+    )
+    document = json.loads(
+        run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", "--json", env=hub[1]).stdout
+    )
+    assert document["schema"] == "localai.pull-variants/1"
+    assert [each["quantization"] for each in document["variants"]] == ["Q4_K_M"]
