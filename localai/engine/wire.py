@@ -15,6 +15,8 @@ from typing import Any
 
 from localai.errors import Unreachable
 
+_PIECE_BYTES = 1 << 16
+
 
 class UnixConnection(http.client.HTTPConnection):
     """One HTTP connection over the Unix socket `path`."""
@@ -83,6 +85,20 @@ def _error_of(content: bytes) -> Mapping[str, Any]:
     return error if isinstance(error, dict) else {"message": str(error)}
 
 
+def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The lines of a streaming body as they arrive, without their ends.
+
+    http.client's own iteration looks at every chunk several times: that alone took 90 µs of
+    processor a token, where the whole way from socket to screen should stay below 100.
+    """
+    rest = b""
+    while piece := response.read1(_PIECE_BYTES):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
 def server_sent_events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     """The JSON payloads of an event stream, up to `[DONE]` or the end.
 
@@ -90,7 +106,7 @@ def server_sent_events(response: http.client.HTTPResponse) -> Iterator[dict[str,
     ValueError where a payload is not JSON.
     """
     event: bytes | None = None
-    for line in response:
+    for line in lines_of(response):
         if line.startswith(b"event:"):
             event = line[6:].strip()
         elif line.startswith((b"data:", b"error:")):

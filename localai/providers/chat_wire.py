@@ -66,11 +66,12 @@ _COMMON_OPTIONS = (
 def request_body(request: ChatRequest) -> dict[str, Any]:
     """The body of a streaming `/v1/chat/completions` request."""
     body: dict[str, Any] = {
+        # First, so that an option passed through by name cannot replace what follows.
+        **wire_options(request.options),
         "model": request.model.id,
         "messages": [wire_message(message) for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
-        **wire_options(request.options),
     }
     if request.schema is not None:
         body["response_format"] = {

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from localai.engine.wire import lines_of
 from localai.errors import Unreachable
 from localai.providers.target import Target
 
@@ -151,7 +152,7 @@ class Asked:
 
     def json_lines(self) -> Iterator[Any]:
         """The answer line by line, each a JSON document; HTTPException if one is none."""
-        for line in self.response():
+        for line in lines_of(self.response()):
             if not line.strip():
                 continue
             try:

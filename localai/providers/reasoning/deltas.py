@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 
 from localai.types import ReasoningDelta, TextDelta
 
@@ -23,10 +25,26 @@ def joined(deltas: Iterable[Delta]) -> list[Delta]:
 def partial_length(text: str, tags: Iterable[str]) -> int:
     """How many characters at the end of `text` may be the beginning of one of `tags`, in
     whatever case."""
-    longest = 0
-    for tag in tags:
-        for length in range(min(len(tag) - 1, len(text)), longest, -1):
-            if tag.lower().startswith(text[-length:].lower()):
-                longest = length
-                break
-    return longest
+    beginnings = _beginnings(tuple(tags))
+    end = text[-beginnings.longest :].lower()
+    # Nearly every token ends here: none of its last characters begins a tag.
+    if beginnings.first.isdisjoint(end):
+        return 0
+    return next((len(each) for each in beginnings.all if end.endswith(each)), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginnings:
+    """What tags begin with in lower case: every proper beginning, longest first; the first
+    characters; the longest one's length."""
+
+    all: tuple[str, ...]
+    first: frozenset[str]
+    longest: int
+
+
+@cache
+def _beginnings(tags: tuple[str, ...]) -> _Beginnings:
+    every = {tag[:length].lower() for tag in tags for length in range(1, len(tag))}
+    ordered = sorted(every, key=len, reverse=True)
+    return _Beginnings(tuple(ordered), frozenset(each[0] for each in ordered), len(ordered[0]))

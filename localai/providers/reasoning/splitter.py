@@ -188,7 +188,7 @@ def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[st
 
 
 def _may_become_opening(start: str) -> bool:
-    return any(tag.lower().startswith(start.lower()) and len(start) < len(tag) for tag in _TAGS)
+    return start == "" or partial_length(start, _TAGS) == len(start)
 
 
 def _fence_after(fence: str, line: str) -> str:
