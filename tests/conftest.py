@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.support.registry",
     "tests.support.command",
     "tests.support.starter",
+    "tests.support.robot",
     "tests.support.terminal",
 ]

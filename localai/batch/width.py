@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # (docs/guides/batch.md). The MLX worker computes one at a time; the second waits at its door.
 # Ollama and LM Studio queue what they do not compute at once, and clouds count requests.
 _AT_ONCE = {"llamacpp": 8, "mlx": 2, "ollama": 4, "lmstudio": 4, "openai": 8, "anthropic": 4}
+# llama.cpp refuses to start with more than a few hundred, and computes none of them sooner.
+_MOST_SLOTS = 64
 _OF_A_SERVER = 8
 _OF_OTHERS = 4
 
@@ -33,7 +35,7 @@ class SharesContext(Protocol):
 def requests_at_once(provider: str, asked: int | None, config: Config) -> int:
     """What was asked for, else what the config says of the provider, else what is known to help."""
     if asked is not None:
-        return asked
+        return min(asked, _MOST_SLOTS) if provider == "llamacpp" else asked
     if provider in config.endpoints:
         return config.endpoints[provider].concurrency or _OF_A_SERVER
     if provider == "llamacpp" and config.values["engine.slots"].origin != "default":

@@ -55,7 +55,8 @@ def batch(
         typer.Option("-m", "--model", help="Who answers: a name, provider/name or file."),
     ] = None,
     at_once: Annotated[
-        int | None, typer.Option("-j", "--jobs", min=1, max=4096, help="Requests at a time.")
+        int | None,
+        typer.Option("-j", "--jobs", min=1, max=4096, help="Requests at a time, at most."),
     ] = None,
     system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None,
     option: Annotated[

@@ -1,0 +1,430 @@
+"""`localai batch`, driven as its user drives it: with a fast robot, and on the real engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localai.paths import Paths, locate
+from tests.support.command import COMMAND, RunLocalai, merged
+from tests.support.own_server import LlamaServer
+from tests.support.terminal import Terminal
+from tests.support.waiting import becomes
+
+# What the largest child took, in bytes; macOS counts bytes, Linux KiB.
+_PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(peak if sys.platform == "darwin" else peak * 1024)
+"""
+ROBOT = ("batch", "prompts.jsonl", "-o", "answers.jsonl", "-m", "robot/r2")
+
+
+class Robot:
+    """The command over the robot, in a folder with a file of prompts."""
+
+    def __init__(
+        self,
+        run: RunLocalai,
+        folder: Path,
+        environment: Mapping[str, str],
+        robot: Mapping[str, str],
+    ) -> None:
+        self._run = run
+        self.folder = folder
+        self.log = folder / "asked"
+        self._robot = {**robot, "ROBOT_LOG": str(self.log)}
+        self.environment = merged(environment, self._robot)
+
+    def prompts(self, *prompts: str | dict[str, Any]) -> None:
+        """Write the input."""
+        lines = [
+            json.dumps({"id": f"q{number}", "prompt": each} if isinstance(each, str) else each)
+            for number, each in enumerate(prompts, start=1)
+        ]
+        (self.folder / "prompts.jsonl").write_text("".join(line + "\n" for line in lines))
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run to the end."""
+        return self._run(*ROBOT, *arguments, env=self._robot, cwd=self.folder, **options)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Run, and do not wait."""
+        return subprocess.Popen(
+            [*COMMAND, *ROBOT, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """What is in the output."""
+        return read(self.folder / "answers.jsonl")
+
+    def finished(self) -> set[int]:
+        """The lines that have a whole record, wherever it stands."""
+        return {
+            json.loads(line)["line"]
+            for file in self.folder.glob("answers.jsonl*")
+            for line in file.read_bytes().splitlines(keepends=True)
+            if line.endswith(b"\n")
+        }
+
+    def asked(self) -> list[str]:
+        """What the robot was asked, and forget it."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return lines
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.fixture
+def robot(
+    run_localai: RunLocalai,
+    tmp_path: Path,
+    command_environment: dict[str, str],
+    robot_environment: dict[str, str],
+) -> Robot:
+    folder = tmp_path / "batch"
+    folder.mkdir()
+    return Robot(run_localai, folder, command_environment, robot_environment)
+
+
+def test_every_line_has_an_answer_in_the_input_s_order(robot: Robot) -> None:
+    robot.prompts("wait 0.3 slow", "say quick", {"prompt": "say no id"})
+    result = robot.run("-j", "3")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == b""
+    records = robot.records()
+    assert [(each["line"], each["id"], each["text"]) for each in records] == [
+        (1, "q1", "slow"),
+        (2, "q2", "quick"),
+        (3, None, "no id"),
+    ]
+    first = records[0]
+    assert first["schema"] == "localai.batch/1"
+    assert (first["provider"], first["model"], first["zone"]) == ("robot", "r2", "device")
+    assert (first["finish_reason"], first["error"]) == ("stop", None)
+    assert first["usage"]["output_tokens"] == 1
+    assert first["locality"]["zone"] == "device"
+
+
+def test_as_completed_the_quick_ones_come_first(robot: Robot) -> None:
+    robot.prompts("wait 0.5 slow", "say quick")
+    robot.run("-j", "2", "--as-completed")
+    assert [each["text"] for each in robot.records()] == ["quick", "slow"]
+
+
+def test_a_pipe_gets_an_answer_before_the_next_question_is_written(robot: Robot) -> None:
+    command = [*COMMAND, "batch", "-", "-m", "robot/r2", "-q"]
+    with subprocess.Popen(
+        command, env=robot.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for words in ("one", "two"):
+            process.stdin.write(b'{"prompt": "say %s"}\n' % words.encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["text"] == words
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+def test_a_reader_that_leaves_ends_it_quietly(robot: Robot) -> None:
+    robot.prompts(*["say many words"] * 2000)
+    command = " ".join((*COMMAND, "batch prompts.jsonl -m robot/r2 | head -n 1"))
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        env=robot.environment,
+        cwd=robot.folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_failed_lines_are_recorded_counted_and_asked_again(robot: Robot) -> None:
+    robot.prompts("say a", "refuse", "break", {"promt": "typo"}, "say b")
+    result = robot.run()
+    assert result.returncode == 8
+    assert "3 of 5 lines failed" in result.stderr.decode()
+    errors = [each["error"] for each in robot.records()]
+    assert [None if error is None else error["kind"] for error in errors] == [
+        None,
+        "provider_refused",
+        "unreachable",
+        "invalid_input",
+        None,
+    ]
+    assert "line 4: there is no key 'promt'" in errors[3]["message"]
+    assert robot.records()[2]["text"] == "half of"
+
+    robot.asked()
+    again = robot.run()
+    assert (again.returncode, robot.asked()) == (8, []), "it goes on; it does not ask again"
+
+    third = robot.run("--retry-failed")
+    assert third.returncode == 8
+    assert sorted(robot.asked()) == ["break", "break", "refuse"]
+    assert [each["line"] for each in robot.records()] == [1, 2, 3, 4, 5]
+
+    # The lines' fault is mended: what they ask is another question now, and only they are asked.
+    assert robot.run().returncode == 8
+
+
+def test_a_provider_that_breaks_off_once_is_asked_again(robot: Robot) -> None:
+    robot.prompts("once and again", "say b")
+    assert robot.run().returncode == 0
+    assert [each["text"] for each in robot.records()] == ["and again", "b"]
+
+
+def test_a_provider_that_is_gone_stops_the_batch_and_leaves_the_rest(robot: Robot) -> None:
+    robot.prompts(*["break"] * 40, *["say later"] * 5)
+    result = robot.run("-j", "2")
+    assert result.returncode == 5
+    assert "failures in a row: the robot broke off" in result.stderr.decode()
+    assert "--retry-failed" in result.stderr.decode()
+    assert 6 <= len(robot.finished()) < 20
+
+
+@pytest.mark.parametrize("order", [(), ("--as-completed",)])
+def test_kill_9_at_any_moment_computes_nothing_twice_and_loses_nothing(
+    robot: Robot, order: tuple[str, ...]
+) -> None:
+    # Every fifth takes long, so that others wait for it.
+    prompts = [f"wait {0.4 if number % 5 == 0 else 0.02} answer-{number}" for number in range(40)]
+    robot.prompts(*prompts)
+    for least in (5, 15, 28):
+        process = robot.start("-j", "4", *order)
+        assert becomes(lambda: len(robot.finished()) >= least, within_s=30)  # noqa: B023
+        process.kill()
+        process.communicate()
+        done = {prompts[number - 1] for number in robot.finished()}
+        robot.asked()
+        # Whoever goes on asks nothing that is there.
+        follower = robot.start("-j", "4", *order)
+        assert becomes(lambda: len(robot.finished()) > len(done), within_s=30)  # noqa: B023
+        follower.kill()
+        follower.communicate()
+        assert not done & set(robot.asked())
+    assert robot.run("-j", "4", *order).returncode == 0
+    texts = [each["text"] for each in robot.records()]
+    wanted = [f"answer-{number}" for number in range(40)]
+    assert (sorted(texts) if order else texts) == (sorted(wanted) if order else wanted)
+    assert not list(robot.folder.glob("answers.jsonl.*"))
+
+
+def test_ctrl_c_ends_it_tidily_and_it_goes_on(robot: Robot) -> None:
+    robot.prompts(*[f"wait 0.05 answer-{number}" for number in range(60)])
+    process = robot.start("-j", "2")
+    assert becomes(lambda: len(robot.finished()) >= 6, within_s=30)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"goes on where this one stopped" in errors
+    assert b"Traceback" not in errors
+    assert len(robot.finished()) < 60
+    assert robot.run("-j", "8").returncode == 0
+    assert [each["line"] for each in robot.records()] == list(range(1, 61))
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_says_nothing(robot: Robot) -> None:
+    robot.prompts("wait 60 never")
+    process = robot.start()
+    assert becomes(robot.log.exists, within_s=30)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 8
+
+
+def test_an_input_that_was_changed_is_noticed(robot: Robot) -> None:
+    robot.prompts("say a", "say b")
+    robot.run()
+    robot.prompts("say a", "say other", "say c")
+    result = robot.run()
+    assert result.returncode == 2
+    assert "line 2 has an answer in the output, but to another question" in result.stderr.decode()
+    assert [each["text"] for each in robot.records()] == ["a", "b"]
+    assert robot.run("-s", "be brief").returncode == 2
+
+
+def test_an_input_that_has_grown_goes_on(robot: Robot) -> None:
+    robot.prompts("say a")
+    robot.run()
+    robot.asked()
+    robot.prompts("say a", "say b")
+    assert robot.run().returncode == 0
+    assert robot.asked() == ["say b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "code", "message"),
+    [
+        ("not json\n", (), 2, "line 1: this is not JSON"),
+        ("\n\n{}\n", (), 2, 'line 3: a line has either "prompt" or "messages"'),
+        ('{"prompt": "say a"}\n', ("--option", "temprature", "1"), 2, "no option 'temprature'"),
+        ('{"prompt": "say a"}\n', ("-j", "0"), 2, "jobs"),
+        ('{"prompt": "say a"}\n', ("--think", "hard"), 2, "--think takes"),
+        ('{"prompt": "say a"}\n', ("-o", "prompts.jsonl"), 2, "is the input"),
+        ('{"prompt": "say a"}\n', ("-o", "none/a.jsonl"), 2, "no folder none"),
+        ('{"prompt": "say a"}\n', ("-o", "-", "--json"), 2, "cannot both go to stdout"),
+        ('{"prompt": "say a"}\n', ("-m", "llamacpp/none"), 3, "none"),
+        (None, (), 3, "no file prompts.jsonl"),
+    ],
+)
+def test_bad_input_has_its_exit_code_before_anything_is_asked(
+    robot: Robot, content: str | None, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    if content is not None:
+        (robot.folder / "prompts.jsonl").write_text(content)
+    result = robot.run(*arguments)
+    told = result.stdout.decode() + result.stderr.decode()
+    assert (result.returncode, message in told) == (code, True), told
+    assert "Traceback" not in told
+    assert robot.asked() == []
+
+
+def test_no_lines_are_no_work(robot: Robot) -> None:
+    (robot.folder / "prompts.jsonl").write_text("\n")
+    result = robot.run()
+    assert (result.returncode, robot.records()) == (0, [])
+
+
+def test_json_is_a_summary(robot: Robot) -> None:
+    robot.prompts("say a", "refuse")
+    result = robot.run("--json")
+    summary = json.loads(result.stdout)
+    assert result.returncode == 8
+    assert summary["schema"] == "localai.batch.summary/1"
+    assert (summary["answered"], summary["failed"], summary["found"]) == (1, 1, 0)
+    assert summary["error"]["exit_code"] == 8
+
+
+def test_memory_does_not_grow_with_the_input(robot: Robot) -> None:
+    def peak_bytes(lines: int) -> int:
+        robot.prompts(*["say " + "word " * 100] * lines)
+        for file in robot.folder.glob("answers*"):
+            file.unlink()
+        command = [*COMMAND, *ROBOT, "-q", "-n", "-j", "8"]
+        # A small parent: a child's peak counts what it shares with its parent at the fork.
+        measured = subprocess.run(
+            [sys.executable, "-c", _PEAK, *command],
+            env=robot.environment,
+            cwd=robot.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        )
+        assert len((robot.folder / "answers.jsonl").read_bytes().splitlines()) == lines
+        return int(measured.stdout)
+
+    small, large = peak_bytes(2000), peak_bytes(12_000)
+    assert large - small < 3_000_000
+
+
+def test_what_was_used_is_counted_and_what_was_said_is_not_kept(robot: Robot) -> None:
+    robot.prompts("say a", "refuse", "say b c")
+    robot.run()
+    with sqlite3.connect(locate().database) as db:
+        rows = db.execute("SELECT command, model, output_tokens FROM usage ORDER BY id").fetchall()
+        assert sorted(rows) == [("batch", "r2", 1), ("batch", "r2", 2)]
+        assert db.execute("SELECT count(*) FROM conversation").fetchone() == (0,)
+    (robot.folder / "answers.jsonl").unlink()
+    robot.run("--no-log")
+    with sqlite3.connect(locate().database) as db:
+        assert db.execute("SELECT count(*) FROM usage").fetchone() == (2,)
+
+
+def test_progress_on_a_terminal_is_one_line_with_rate_and_time_left(
+    robot: Robot, pty: Callable[..., Terminal]
+) -> None:
+    robot.prompts(*[f"wait 0.1 answer-{number}" for number in range(40)])
+    command = ("batch", str(robot.folder / "prompts.jsonl"), "-m", "robot/r2", "-j", "2")
+    output = str(robot.folder / "answers.jsonl")
+    terminal = pty(*command, "-o", output, env=robot.environment)
+    pattern = re.compile(r"\d+ of 40 · 2 at a time · [\d.]+ lines/s · \d+ tok/s · \d+s left")
+    terminal.wait_until(lambda: pattern.search(terminal.screen) is not None, "no progress", 30)
+    assert terminal.wait_exit() == 0
+    assert "40 answered" in terminal.screen
+    assert "left" not in terminal.screen
+
+
+# On the real engine
+
+
+def test_the_engine_answers_many_at_once(
+    home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    questions = [
+        {"id": "fr", "prompt": "What is the capital of France?"},
+        {"id": "turn", "messages": [{"role": "user", "content": "Is Paris a city?"}]},
+        {"id": "short", "prompt": "Tell a story.", "options": {"max_tokens": 2}},
+        {
+            "id": "schema",
+            "prompt": "What is the capital of France?",
+            "schema": {"type": "object", "properties": {"capital": {"enum": ["Paris", "Rome"]}}},
+        },
+    ]
+    given = "".join(json.dumps(each) + "\n" for each in questions)
+    result = run_localai("batch", "-", "--max-tokens", "24", input=given)
+    assert result.returncode == 0, result.stderr
+    french, turn, short, schema = map(json.loads, result.stdout.splitlines())
+    assert "Paris" in french["text"]
+    assert (turn["line"], turn["id"]) == (2, "turn")
+    assert (short["usage"]["output_tokens"], short["finish_reason"]) == (2, "length")
+    assert json.loads(schema["text"])["capital"] in ("Paris", "Rome")
+    assert french["locality"]["network_denied"] is True
+    worker = json.loads(run_localai("ps", "--json").stdout)["workers"][0]
+    assert worker["slots"] == 8
+    assert b"cut at their limit" in result.stderr
+
+
+def test_what_does_not_fit_together_is_not_asked_together(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    # The first lines are short, so the context is small; then come some that need most of it each.
+    short = [{"prompt": "Say yes.", "options": {"max_tokens": 4}}] * 16
+    long = [
+        {
+            "prompt": f"({number}) Tell a long story.",
+            "options": {"max_tokens": 130, "provider.ignore_eos": True},
+        }
+        for number in range(5)
+    ]
+    given = "".join(json.dumps(each) + "\n" for each in [*short, *long])
+    environment = {"LOCALAI_ENGINE_CONTEXT": "256"}
+    result = run_localai("batch", "-", "-j", "4", input=given, env=environment, timeout_s=240)
+    assert result.returncode == 0, result.stderr
+    used = [json.loads(line)["usage"]["output_tokens"] for line in result.stdout.splitlines()]
+    assert used[16:] == [130] * 5
+
+
+def test_a_server_of_ones_own_is_asked_as_often_as_the_config_says(
+    localai_home: Path, run_localai: RunLocalai, llama_server: LlamaServer
+) -> None:
+    (localai_home / "config.toml").write_text(
+        f'[endpoint.farm]\nurl = "{llama_server.url}/v1"\nconcurrency = 2\n'
+    )
+    given = "".join(json.dumps({"prompt": f"Say {word}."}) + "\n" for word in ("yes", "no", "ok"))
+    result = run_localai("batch", "-", "-m", "farm/smollm2", "--max-tokens", "4", input=given)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 3

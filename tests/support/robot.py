@@ -1,0 +1,97 @@
+"""A provider for tests: a third party's, fast, and it does what a prompt tells it to.
+
+    say WORDS      answers WORDS
+    wait S WORDS   answers WORDS after S seconds
+    refuse         raises ProviderRefused
+    break          raises Unreachable
+    once WORDS     raises Unreachable the first time that it is asked, and answers WORDS then
+
+With ROBOT_LOG in the environment every question is a line in that file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localai.config import Config
+from localai.errors import ProviderRefused, Unreachable
+from localai.paths import Paths
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Locality,
+    ResolvedModel,
+    TextDelta,
+    Timings,
+    Usage,
+    Zone,
+)
+from tests.support.command import REPOSITORY
+
+
+class Robot:
+    """The provider `robot`."""
+
+    name = "robot"
+    zone: Zone | None = Zone.DEVICE
+
+    def __init__(self) -> None:
+        self._broken: set[str] = set()
+
+    def models(self) -> list[ResolvedModel]:
+        """One."""
+        return [self.resolve("r2")]
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """Any name will do."""
+        return ResolvedModel("robot", name, Zone.DEVICE, "a robot in this process")
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """What the prompt tells."""
+        prompt = request.messages[-1].text
+        if log := os.environ.get("ROBOT_LOG"):
+            with Path(log).open("a") as file:
+                file.write(prompt + "\n")
+        verb, _, words = prompt.partition(" ")
+        if verb == "wait":
+            seconds, _, words = words.partition(" ")
+            time.sleep(float(seconds))
+        if verb == "refuse":
+            raise ProviderRefused("the robot refused: it does not want to")
+        if verb == "break" or (verb == "once" and prompt not in self._broken):
+            self._broken.add(prompt)
+            yield TextDelta("half of")
+            raise Unreachable("the robot broke off")
+        yield TextDelta(words)
+        yield Done(
+            "stop",
+            Usage(len(prompt.split()), len(words.split())),
+            Timings(clock="client"),
+            Locality(Zone.DEVICE, "computed in this process"),
+        )
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def create(config: Config, paths: Paths) -> Robot:
+    """What the entry point names."""
+    return Robot()
+
+
+@pytest.fixture
+def robot_environment(tmp_path: Path) -> dict[str, str]:
+    """What the environment needs so that `-m robot/r2` is found, installed as pip would."""
+    site = tmp_path / "site"
+    metadata = site / "localai_robot-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: localai-robot\nVersion: 1\n")
+    points = "[localai.providers]\nrobot = tests.support.robot:create\n"
+    (metadata / "entry_points.txt").write_text(points)
+    return {"PYTHONPATH": f"{site}:{REPOSITORY}"}
