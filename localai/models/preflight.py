@@ -58,7 +58,7 @@ def preflight(
         host = host_bytes(need)
         if limit is not None and available is not None and available < host <= limit:
             remarks.append(
-                f"it needs {_gb(host)} of memory, and {_gb(available)} is free at this moment"
+                f"it needs {_amount(host)} of memory, and {_amount(available)} is free at this moment"
             )
     if plan.header is not None and plan.header.chat_template is None:
         remarks.append("it has no chat template: it is a base model, which continues texts")
@@ -100,18 +100,20 @@ def _memory_problems(need: MemoryNeed, limit: int | None) -> list[str]:
     problems = []
     host = host_bytes(need)
     if limit is not None and host > limit:
-        problems.append(f"it needs {_gb(host)} of memory {at}, and this machine has {_gb(limit)}")
+        problems.append(
+            f"it needs {_amount(host)} of memory {at}, and this machine has {_amount(limit)}"
+        )
     for share in need.devices:
         taken = share.weights_bytes + share.context_bytes + share.compute_bytes
         if share.device_bytes is not None and taken > share.device_bytes:
             problems.append(
-                f"it needs {_gb(taken)} {at} on {share.device}, which has {_gb(share.device_bytes)}"
+                f"it needs {_amount(taken)} {at} on {share.device}, which has {_amount(share.device_bytes)}"
             )
     return problems
 
 
 def _disk_problem(plan: PullPlan, download: int, free: int) -> str:
-    return f"{_gb(download)} are to be fetched, and {plan.store} has {_gb(free)} free"
+    return f"{_amount(download)} are to be fetched, and {plan.store} has {_amount(free)} free"
 
 
 def _missing_bytes(file: RemoteFile) -> int:
@@ -127,5 +129,5 @@ def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"
+def _amount(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

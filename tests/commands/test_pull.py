@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import signal
+import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
+from localai.models.partial import CHUNK_BYTES
 from tests.models.synthetic import Spec, write, write_header
 from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
@@ -18,6 +25,7 @@ from tests.support.registry import OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.waiting import becomes
 
+HEADER_BYTES = 4 << 20
 LARGE = Spec("llama", width=8192, layers=96, heads=64, head_length=128, feed_forward=65536)
 
 
@@ -146,13 +154,55 @@ def test_killed_it_goes_on_where_it_stopped(
     assert becomes(lambda: server.sent_bytes > 30e6, 30)
     os.kill(terminal.pid, signal.SIGKILL)
     terminal.wait_exit()
+    models = localai_home / "data/models"
+    [state] = (models / ".arriving").glob("*.state")
+    counts = state.read_bytes().partition(b"\n")[2]
+    arrived = sum(count for (count,) in struct.iter_unpack("<Q", counts))
+    assert server.sent_bytes - arrived < CHUNK_BYTES
     server.bytes_per_s, server.sent_bytes = None, 0
     done = run_localai("pull", url)
     assert done.returncode == 0, done.stderr
-    assert server.sent_bytes < len(content) - 20e6
-    models = localai_home / "data/models"
+    assert server.sent_bytes <= len(content) - arrived + HEADER_BYTES
     assert (models / "copy.gguf").read_bytes() == content
     assert [path.name for path in models.iterdir()] == ["copy.gguf"]
+
+
+def test_a_full_disk_is_refused_before_and_survived_when_it_happens(
+    command_environment: dict[str, str],
+    localai_home: Path,
+    server: FileServer,
+    smollm2_path: Path,
+) -> None:
+    content = smollm2_path.read_bytes()
+    url = server.put("/model.gguf", content)
+    data = localai_home / "data"
+    data.mkdir()
+    # A disk of 40 MB, which is given more room in the end. Only this shell's children see it.
+    script = f"""
+        mount -t tmpfs -o size=40m,mode=700 tmpfs {data}
+        localai() {{ {sys.executable} -m localai "$@"; echo "exit $?"; }}
+        localai pull {url}
+        localai pull --force {url}
+        mount -o remount,size=200m {data}
+        localai pull {url}
+        sha256sum {data}/models/model.gguf
+        ls -A {data}/models
+    """
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        env=command_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    refused, filled, went_on, end = re.split(r"exit \d+\n", done.stdout)
+    assert re.findall(r"exit (\d+)", done.stdout) == ["7", "7", "0"], done.stdout
+    assert "98 MB are to be fetched" in refused
+    assert "the disk is full" in filled
+    assert "what has arrived is kept" in filled
+    assert re.search(r"98\.4 MB, [56]\d\.\d MB to fetch", went_on), went_on
+    assert end.split() == [hashlib.sha256(content).hexdigest(), ANY, "model.gguf"]
 
 
 def test_a_registry_that_is_not_there_is_unreachable(run_localai: RunLocalai) -> None:

@@ -168,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
         if url.path in owner.scripts:
             owner.scripts[url.path](self)
         elif url.path in owner.files:
-            self._serve(owner.files[url.path], headers)
+            self.serve(owner.files[url.path])
         else:
             self.answer(404, b"not here")
 
@@ -190,7 +190,9 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
-    def _serve(self, served: Served, headers: Mapping[str, str]) -> None:
+    def serve(self, served: Served) -> None:
+        """Send `served`, or the part of it that was asked for."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
         size = len(served.content)
         etag = f'"{hashlib.sha256(served.content).hexdigest()[:16]}"'
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
