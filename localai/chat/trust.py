@@ -40,7 +40,7 @@ def policy(config: Config) -> dict[str, str]:
             else "an error; no cloud steps in"
         ),
         "local network": ", ".join(config["network.lan"]) or "not used",
-        "downloads": "only by `pull` and `setup`, from the host they name",
+        "downloads": "only by `pull`, from the host it names",
         "proxy": config["network.proxy"] or "none; those in the environment are not used",
         "telemetry, update checks": "none; switched off in what localai starts, too",
         "conversations": ("kept on this machine only" if config["history.record"] else "not kept"),

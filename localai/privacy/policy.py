@@ -34,7 +34,7 @@ _HINTS = (
     (("ollama.com",), "localai config set cloud.allow ollama"),
     (
         ("huggingface.co", "hf.co", "ollama.ai"),
-        "downloads happen in `localai pull MODEL` and `localai setup` only",
+        "downloads happen in `localai pull MODEL` only",
     ),
 )
 # The two whose names /etc/hosts knows; of 127.0.0.2 libc would ask the resolver.
