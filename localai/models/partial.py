@@ -25,6 +25,8 @@ from localai.errors import InsufficientResources, InvalidInput, LocalaiError
 
 CHUNK_BYTES: Final = 32 << 20
 _FORMAT: Final = 1
+# macOS has no fdatasync.
+_sync_data = getattr(os, "fdatasync", os.fsync)
 _COUNT = struct.Struct("<Q")
 
 
@@ -118,6 +120,11 @@ class Partial:
     def read(self, offset: int, length: int) -> bytes:
         """Bytes that are here."""
         return os.pread(self._data, length, offset)
+
+    def settle(self) -> None:
+        """Have what is here so far reach the disk."""
+        with _writing(self._path):
+            _sync_data(self._data)
 
     def restart(self) -> None:
         """Forget what is here."""

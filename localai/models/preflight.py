@@ -58,7 +58,8 @@ def preflight(
         host = host_bytes(need)
         if limit is not None and available is not None and available < host <= limit:
             remarks.append(
-                f"it needs {_amount(host)} of memory, and {_amount(available)} is free at this moment"
+                f"it needs {_amount(host)} of memory, "
+                f"and {_amount(available)} is free at this moment"
             )
     if plan.header is not None and plan.header.chat_template is None:
         remarks.append("it has no chat template: it is a base model, which continues texts")
@@ -69,11 +70,7 @@ def host_bytes(need: MemoryNeed) -> int:
     """What of `need` is in main memory."""
     if not need.devices:
         return need.total_bytes
-    return sum(
-        share.weights_bytes + share.context_bytes + share.compute_bytes
-        for share in need.devices
-        if share.device_bytes is None
-    )
+    return sum(share.total_bytes for share in need.devices if share.device_bytes is None)
 
 
 def _needs(
@@ -96,20 +93,18 @@ def _needs(
 
 
 def _memory_problems(need: MemoryNeed, limit: int | None) -> list[str]:
-    at = f"with a context of {need.context_tokens:,} tokens"
-    problems = []
-    host = host_bytes(need)
-    if limit is not None and host > limit:
-        problems.append(
-            f"it needs {_amount(host)} of memory {at}, and this machine has {_amount(limit)}"
-        )
-    for share in need.devices:
-        taken = share.weights_bytes + share.context_bytes + share.compute_bytes
-        if share.device_bytes is not None and taken > share.device_bytes:
-            problems.append(
-                f"it needs {_amount(taken)} {at} on {share.device}, which has {_amount(share.device_bytes)}"
-            )
-    return problems
+    places = [("this machine", host_bytes(need), limit)]
+    places += [
+        (share.device, share.total_bytes, share.device_bytes)
+        for share in need.devices
+        if share.device_bytes is not None
+    ]
+    return [
+        f"it needs {_amount(taken)} of memory with a context of {need.context_tokens:,} tokens, "
+        f"and {place} has {_amount(there)}"
+        for place, taken, there in places
+        if there is not None and taken > there
+    ]
 
 
 def _disk_problem(plan: PullPlan, download: int, free: int) -> str:
