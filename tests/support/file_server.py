@@ -47,14 +47,17 @@ class Request:
 
 
 class FileServer:
-    """Serves `files` by path on 127.0.0.1.
+    """Serves `files` by path on `address`.
 
     `scripts` by path answer instead of a file: they get the handler, and may do anything with
     the connection. `bytes_per_s` bounds the rate of each connection; `drop_after` cuts every
-    connection after so many bytes of a body, for as many times as `drops` says.
+    connection after so many bytes of a body, for as many times as `drops` says. To
+    CONNECT it says yes.
     """
 
-    def __init__(self, *, port: int = 0, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self, *, address: str = "127.0.0.1", port: int = 0, tls: tuple[Path, Path] | None = None
+    ) -> None:
         self.files: dict[str, Served] = {}
         self.scripts: dict[str, Callable[[Handler], None]] = {}
         self.requests: list[Request] = []
@@ -62,7 +65,8 @@ class FileServer:
         self.bytes_per_s: float | None = None
         self.drop_after: int | None = None
         self.drops = 1
-        self._server = _Server(("127.0.0.1", port), self)
+        self.address = address
+        self._server = _Server((address, port), self)
         if tls is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(*tls)
@@ -73,8 +77,8 @@ class FileServer:
 
     @property
     def host(self) -> str:
-        """`127.0.0.1:PORT`."""
-        return f"127.0.0.1:{self.port}"
+        """`ADDRESS:PORT`."""
+        return f"{self.address}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -130,6 +134,10 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
         self.connections: set[socket.socket] = set()
         super().__init__(address, Handler)
 
+    def server_bind(self) -> None:
+        """As a TCP server does; an HTTP server would ask a resolver for its own name."""
+        socketserver.TCPServer.server_bind(self)
+
     def cut(self) -> None:
         for connection in list(self.connections):
             with contextlib.suppress(OSError):
@@ -171,6 +179,14 @@ class Handler(BaseHTTPRequestHandler):
             self.serve(owner.files[url.path])
         else:
             self.answer(404, b"not here")
+
+    def do_CONNECT(self) -> None:
+        """As a proxy: what follows on the connection is answered as if by the other side."""
+        self.server.owner.requests.append(Request("CONNECT", self.path, "", {}))
+        self.send_response(200)
+        self.end_headers()
+        # http.client asks in HTTP/1.0, which would end it here.
+        self.close_connection = False
 
     def answer(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Send a whole answer."""
