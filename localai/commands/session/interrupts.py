@@ -24,6 +24,10 @@ class Interrupts:
         self.leave = self.leave or now - self._last_at < _QUICKLY_S
         self._last_at = now
 
+    def cleared(self) -> None:
+        """Ctrl-C cleared a line: it leaves nothing by itself, but may be the first of two."""
+        self._last_at = time.monotonic()
+
     @contextmanager
     def watched(self) -> Iterator[None]:
         """While this is open the first Ctrl-C raises KeyboardInterrupt, and others are only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, get_common_complete_suffix
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import has_focus
 from prompt_toolkit.key_binding import KeyBindings
@@ -34,6 +35,23 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
     def _new_line(event: KeyPressEvent) -> None:
         event.current_buffer.newline(copy_margin=False)
 
+    @bindings.add("tab", filter=at_prompt)
+    def _complete(event: KeyPressEvent) -> None:
+        # At once, as in a shell: prompt_toolkit's own drops a Tab that comes while the menu of
+        # the keys before it is still on its way.
+        buffer = event.current_buffer
+        asked = CompleteEvent(completion_requested=True)
+        found = list(buffer.completer.get_completions(buffer.document, asked))
+        common = get_common_complete_suffix(buffer.document, found)
+        if len(found) == 1:
+            buffer.apply_completion(found[0])
+        elif common:
+            buffer.insert_text(common)
+        elif buffer.complete_state is not None:
+            buffer.complete_next()
+        else:
+            buffer.start_completion()
+
     @bindings.add("c-c", filter=at_prompt)
     def _clear(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
@@ -41,9 +59,7 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
             event.app.exit(exception=KeyboardInterrupt)
             return
         buffer.reset()
-        session.interrupts.pressed()
-        if session.interrupts.leave:
-            event.app.exit(exception=EOFError)
+        session.interrupts.cleared()
 
     @bindings.add(Keys.BracketedPaste, filter=at_prompt)
     def _paste(event: KeyPressEvent) -> None:
