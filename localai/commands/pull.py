@@ -70,7 +70,7 @@ def pull(
             return
         found = _preflight(find_model(model, web, config, paths, quant=quant), config, paths)
         if dry_run:
-            _show_preflight(model, found, as_json=as_json)
+            _show_preflight(found, as_json=as_json)
             return
         if not silent:
             _note_lines(found)
@@ -106,11 +106,11 @@ def _note_lines(found: Preflight) -> None:
         note(line)
 
 
-def _show_preflight(model: str, found: Preflight, *, as_json: bool) -> None:
+def _show_preflight(found: Preflight, *, as_json: bool) -> None:
     from localai.render.preflight import preflight_document, preflight_lines
 
     if as_json:
-        print_json("pull-preflight", {"model": model, **preflight_document(found)})
+        print_json("pull", preflight_document(found))
     else:
         print("\n".join(preflight_lines(found)))
 
@@ -126,7 +126,7 @@ def _show_variants(model: str, variants: Any, *, as_json: bool) -> None:
             }
             for each in variants
         ]
-        print_json("pull-variants", {"model": model, "variants": rows})
+        print_json("pull", {"model": model, "variants": rows})
         return
     print_table(
         ["model", "quantization", "size", "files"],
@@ -177,7 +177,7 @@ def _done(model: str, pulled: Pulled, size: str, *, as_json: bool, quiet: bool) 
                 "model": model,
                 "path": str(pulled.path),
                 "size_bytes": pulled.size_bytes,
-                "sha256": pulled.sha256,
+                "sha256": pulled.sha256 or None,
                 "fetched": pulled.fetched,
             },
         )

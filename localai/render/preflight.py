@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from localai.models.describe import parameters_text
 from localai.models.gguf import GgufHeader
 from localai.models.memory import MemoryNeed
 from localai.models.preflight import Preflight
@@ -31,15 +32,17 @@ def preflight_document(found: Preflight) -> dict[str, Any]:
     plan = found.plan
     header = plan.header
     return {
+        "model": plan.name,
         "source": plan.source,
         "store": str(plan.store),
         "size_bytes": plan.size_bytes,
         "download_bytes": found.download_bytes,
         "disk_free_bytes": found.disk_free_bytes,
-        "architecture": None if header is None else header.architecture,
-        "parameters": None if header is None else header.parameter_count,
-        "quantization": None if header is None else header.quantization,
-        "context_tokens": None if header is None else header.context_length,
+        "architecture": header and header.architecture,
+        "parameters": header and parameters_text(header.parameter_count),
+        "quantization": header and header.quantization,
+        "context_tokens": header and header.context_length,
+        "license": header and header.license,
         "memory": [_need_document(need) for need in found.needs],
         "memory_bytes": found.memory_bytes,
         "available_bytes": found.available_bytes,
@@ -52,8 +55,6 @@ def preflight_document(found: Preflight) -> dict[str, Any]:
 def _described(header: GgufHeader | None) -> str:
     if header is None:
         return ""
-    from localai.models.describe import parameters_text
-
     facts = [
         header.architecture or UNKNOWN,
         parameters_text(header.parameter_count),

@@ -207,6 +207,68 @@ class CostReport(TypedDict):
     overall: Annotated[TotalDocument, "all together"]
 
 
+class Pull(TypedDict):
+    """`localai pull --json`"""
+
+    schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "its name, as `localai chat -m` takes it"]
+    path: Annotated[str, "its file or folder on this machine"]
+    size_bytes: Annotated[int, "size on disk, of all its files"]
+    sha256: Annotated[str | None, "of the model's file; null for a folder and an adopted file"]
+    fetched: Annotated[bool, "false if it was here already"]
+
+
+class MemoryDocument(TypedDict):
+    """What a model takes in memory."""
+
+    weights_bytes: Annotated[int, "the weights"]
+    context_bytes: Annotated[int, "keys and values of the context"]
+    compute_bytes: Annotated[int, "buffers"]
+    total_bytes: Annotated[int, "all of it"]
+    context_tokens: Annotated[int, "at this context"]
+    basis: Annotated[Literal["engine", "formula"], "who says so"]
+
+
+class PullDryRun(TypedDict):
+    """`localai pull --dry-run --json`"""
+
+    schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "its name, as `localai chat -m` will take it"]
+    source: Annotated[str, "who has it"]
+    store: Annotated[str, "the folder it would go into"]
+    size_bytes: Annotated[int, "size of all its files"]
+    download_bytes: Annotated[int, "what is still to be fetched"]
+    disk_free_bytes: Annotated[int, "room in that folder"]
+    architecture: Annotated[str | None, "such as llama"]
+    parameters: Annotated[str | None, "such as 8B"]
+    quantization: Annotated[str | None, "such as Q4_K_M"]
+    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    license: Annotated[str | None, "as its file says"]
+    memory: Annotated[list[MemoryDocument], "at the usual context, and at a large one"]
+    memory_bytes: Annotated[int | None, "what this machine has"]
+    available_bytes: Annotated[int | None, "what is free of that now"]
+    fits: Annotated[bool, "whether nothing speaks against it"]
+    problems: Annotated[list[str], "what does"]
+    remarks: Annotated[list[str], "what should be known"]
+
+
+class VariantDocument(TypedDict):
+    """A quantization that there is."""
+
+    model: Annotated[str, "its name, as `localai pull` takes it"]
+    quantization: Annotated[str, "such as Q4_K_M; of a registry the tag"]
+    size_bytes: Annotated[int | None, "null where the registry does not say"]
+    files: Annotated[int, "how many files it is in"]
+
+
+class PullVariants(TypedDict):
+    """`localai pull --all-quants --json`"""
+
+    schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "what was asked about"]
+    variants: Annotated[list[VariantDocument], "the smallest first"]
+
+
 class SettingDocument(TypedDict):
     """A setting."""
 
@@ -237,6 +299,9 @@ DOCUMENTS: tuple[type, ...] = (
     Failed,
     Chat,
     List,
+    Pull,
+    PullDryRun,
+    PullVariants,
     Ps,
     Stop,
     Privacy,

@@ -12,11 +12,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import is_typeddict
 
 from localai.models.partial import CHUNK_BYTES
+from localai.render import promise
 from tests.models.synthetic import Spec, write, write_header
 from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
@@ -27,6 +31,16 @@ from tests.support.waiting import becomes
 
 HEADER_BYTES = 4 << 20
 LARGE = Spec("llama", width=8192, layers=96, heads=64, head_length=128, feed_forward=65536)
+
+
+def checked(document: type, done: subprocess.CompletedProcess[bytes]) -> Any:
+    """The document that was printed, held against what is promised."""
+    for each in vars(promise).values():
+        if is_typeddict(each):
+            with_config(ConfigDict(extra="forbid", strict=True))(each)
+    content = json.loads(done.stdout)
+    TypeAdapter(document).validate_python(content)
+    return content
 
 
 @pytest.fixture
@@ -85,9 +99,8 @@ def test_json_is_one_document(
 ) -> None:
     url = server.put("/m/tiny-model.gguf", tiny)
     done = run_localai("pull", "--json", url)
-    document = json.loads(done.stdout)
+    document = checked(promise.Pull, done)
     assert done.stderr == b""
-    assert document["schema"] == "localai.pull/1"
     assert document["model"] == "tiny-model"
     assert document["path"] == str(localai_home / "data/models/tiny-model.gguf")
     assert (document["size_bytes"], document["fetched"]) == (len(tiny), True)
@@ -102,7 +115,7 @@ def test_a_dry_run_reads_the_header_and_nothing_else(
     assert b"problem   it needs" in done.stdout
     assert len(server.requests) == 1
     assert not (localai_home / "data/models").exists()
-    document = json.loads(run_localai("pull", "--dry-run", "--json", too_large).stdout)
+    document = checked(promise.PullDryRun, run_localai("pull", "--dry-run", "--json", too_large))
     assert document["fits"] is False
     assert document["memory"][0]["basis"] == "engine"
     assert document["memory"][0]["context_tokens"] == 4096
@@ -245,8 +258,8 @@ def test_the_quantizations_are_listed(
     assert listed.stdout == (
         b"model\tquantization\tsize\tfiles\nhf.co/org/smol-GGUF:Q4_K_M\tQ4_K_M\t98.4 MB\t1\n"
     )
-    document = json.loads(
-        run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", "--json", env=hub[1]).stdout
+    document = checked(
+        promise.PullVariants,
+        run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", "--json", env=hub[1]),
     )
-    assert document["schema"] == "localai.pull-variants/1"
     assert [each["quantization"] for each in document["variants"]] == ["Q4_K_M"]
