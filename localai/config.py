@@ -75,6 +75,14 @@ def _integer(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
+def _size(raw: Any) -> int:
+    """Bytes from `4000000000` or `"4GB"`: decimal units, as disks are sold."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(raw).strip())
+    if match is None or isinstance(raw, bool):
+        raise _Invalid("a size such as 500MB or 4GB")
+    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+
+
 def _list_of_text(raw: Any) -> tuple[str, ...]:
     if isinstance(raw, str):
         raw = [part.strip() for part in raw.split(",") if part.strip()]
@@ -165,6 +173,13 @@ SETTINGS: tuple[Setting, ...] = (
         "lookup",
         "lookup|off",
         "draft tokens from the prompt itself: faster edits, same answers",
+    ),
+    Setting(
+        "engine.kv_limit",
+        _size,
+        4_000_000_000,
+        "size",
+        "disk for the KV states with which conversations go on at once; 0 keeps none",
     ),
     Setting(
         "cloud.allow",

@@ -143,6 +143,8 @@ class ChatRequest:
     `context_tokens` is what the user asked for (`--ctx`), None to let the provider choose.
     `keep_alive_s` is how long the model stays loaded afterwards (0: not at all).
     `schema` is a JSON schema that the answer must satisfy. `force` skips the memory check.
+    `conversation` is the id (letters and digits) under which a provider may keep state of it on
+    this machine's disk, so that it need not be computed again; None keeps none.
     """
 
     model: ResolvedModel
@@ -154,6 +156,7 @@ class ChatRequest:
     keep_alive_s: float | None = None
     logprobs: int | None = None
     force: bool = False
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ class Dialogue:
             context_tokens=asking.context_tokens,
             keep_alive_s=asking.keep_alive_s,
             force=asking.force,
+            conversation=self.recorder.conversation_id,
         )
 
     # Asking

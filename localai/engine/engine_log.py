@@ -68,6 +68,12 @@ def host_memory(log: str) -> DeviceShare | None:
     )
 
 
+def context_memory(log: str) -> int | None:
+    """What the context will take on all devices together, in bytes; None if it is not said."""
+    tables = list(_tables(log))
+    return sum(share.context_bytes for share in tables[-1]) if tables else None
+
+
 def _tables(log: str) -> Iterator[tuple[DeviceShare, ...]]:
     """Every table that another line has followed."""
     shares: list[DeviceShare] = []

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
-from localai.engine.engine_log import DeviceShare, failure_reason, host_memory
+from localai.engine.engine_log import DeviceShare, context_memory, failure_reason, host_memory
 from localai.engine.worker_files import (
     EngineKind,
     WorkerFiles,
@@ -56,6 +56,10 @@ class Lease:
     def last_words(self) -> str:
         """Why the worker failed, from the end of its log."""
         return failure_reason(_tail(self.files))
+
+    def context_bytes(self) -> int | None:
+        """What the engine projected for the whole context, on all devices; None if unknown."""
+        return context_memory(_tail(self.files))
 
 
 def is_warm(paths: Paths, spec: WorkerSpec) -> bool:

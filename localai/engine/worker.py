@@ -13,10 +13,12 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from localai.engine.kv import state_folder
 from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
@@ -24,6 +26,7 @@ from localai.engine.worker_files import (
     spec_from_json,
     try_lock,
 )
+from localai.errors import InvalidInput
 from localai.privacy.sandbox import NetworkDenial, deny_network
 
 EXIT_LOAD_FAILED = 3
@@ -35,6 +38,9 @@ _PROMPT_CACHE_MIB = 256
 # Verbosity 4 logs the memory projection that the launcher reads; 5 would log prompts.
 _VERBOSITY = 4
 _LOG_LIMIT_BYTES = 8_000_000
+# Models that cannot forget their last tokens (sliding window, recurrent) go back to a checkpoint.
+# Only the last ones are of use, and llama.cpp's 32 of them can be larger than all the rest.
+_CHECKPOINTS = 8
 
 
 def main(directory: str) -> None:
@@ -42,6 +48,8 @@ def main(directory: str) -> None:
     files = WorkerFiles(Path(directory), Path(os.devnull))
     signal.signal(signal.SIGTERM, lambda *_: _leave(files))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The engine writes KV states with the permissions that this leaves.
+    os.umask(0o077)
     spec = spec_from_json(files.spec.read_bytes())
     alive = os.open(files.alive, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(alive, fcntl.LOCK_EX)
@@ -50,12 +58,16 @@ def main(directory: str) -> None:
 
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
+    info = _describe(xllamacpp.__version__, spec, denial)
+    parameters = engine_parameters(xllamacpp, spec, files.socket.name)
+    if info.kv_folder is not None:
+        parameters.slot_save_path = f"{info.kv_folder}/"
     try:
-        server = xllamacpp.Server(engine_parameters(xllamacpp, spec, files.socket.name))
+        server = xllamacpp.Server(parameters)
     except RuntimeError as error:
         print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EXIT_LOAD_FAILED)
-    files.write_info(_describe(xllamacpp.__version__, spec, denial))
+    files.write_info(replace(info, started_at=time.time()))
     _serve_until_idle(files)
     del server
 
@@ -70,6 +82,7 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     # One pool of cells for all slots: a single request may use the whole context.
     parameters.kv_unified = True
     parameters.cache_ram_mib = _PROMPT_CACHE_MIB
+    parameters.n_ctx_checkpoints = _CHECKPOINTS
     parameters.fit_params = True
     parameters.warmup = False
     parameters.ui = False
@@ -93,15 +106,35 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
 
 
 def _describe(version: str, spec: WorkerSpec, denial: NetworkDenial) -> WorkerInfo:
+    engine = f"xllamacpp {version}"
     return WorkerInfo(
         pid=os.getpid(),
         spec=spec,
         context_tokens=spec.context_tokens,
-        engine=f"xllamacpp {version}",
+        engine=engine,
         network_denied=denial.enforced,
         denial=denial.evidence,
         started_at=time.time(),
+        kv_folder=_kv_folder(engine, spec),
     )
+
+
+def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
+    """Where this worker's KV states are; None where none are kept, llama.cpp having no states of
+    what a projector saw."""
+    if spec.kv_dir is None or spec.projector_path is not None:
+        return None
+    try:
+        folder = state_folder(
+            Path(spec.kv_dir),
+            Path(spec.model_path),
+            engine=engine,
+            gpu_layers=spec.gpu_layers,
+            context_tokens=spec.context_tokens,
+        )
+    except (OSError, InvalidInput):
+        return None
+    return str(folder)
 
 
 def _serve_until_idle(files: WorkerFiles) -> None:

@@ -56,7 +56,8 @@ class WorkerInfo:
     """A running worker, as it describes itself.
 
     `network_denied` and `denial` say whether and how the kernel keeps it from the network.
-    Memory is in bytes, as the engine projected it; None is unknown. `started_at` is epoch seconds.
+    `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV states of
+    conversations; None if it cannot.
     """
 
     pid: int
@@ -66,6 +67,7 @@ class WorkerInfo:
     network_denied: bool
     denial: str
     started_at: float
+    kv_folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

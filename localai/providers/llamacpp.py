@@ -27,6 +27,7 @@ from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.engine.kept_state import KeptState
     from localai.paths import Paths
 
 _WHO = "the embedded engine"
@@ -67,16 +68,34 @@ class LlamaCpp:
                 count = partial(count_tokens, request, lease, _WHO)
                 needed = needed_context(request, context, count)
                 if needed <= context:
-                    yield from answer_of_worker(
-                        lease,
-                        {**worker_body(request), "cache_prompt": True},
-                        clock,
-                        who=_WHO,
-                        load_s=load_s,
-                        context_tokens=context,
-                    )
+                    yield from self._answer(request, lease, clock, load_s)
                     return
             spec = replace(spec, context_tokens=needed)
+
+    def _answer(
+        self, request: ChatRequest, lease: Lease, clock: StreamClock, load_s: float | None
+    ) -> Iterator[Event]:
+        body = {**worker_body(request), "cache_prompt": True}
+        state = self._kept_state(request, lease)
+        if state is not None:
+            body = state.taken_up(body)
+        events = answer_of_worker(
+            lease,
+            body,
+            clock,
+            who=_WHO,
+            load_s=load_s,
+            context_tokens=lease.info.context_tokens,
+        )
+        return events if state is None else state.keeping(events)
+
+    def _kept_state(self, request: ChatRequest, lease: Lease) -> KeptState | None:
+        limit = self._config["engine.kv_limit"]
+        if request.conversation is None or lease.info.kv_folder is None or not limit:
+            return None
+        from localai.engine.kept_state import KeptState
+
+        return KeptState(lease, request, self._paths.kv_dir, limit)
 
     def prepare(self, request: ChatRequest, at_once: int, context_tokens: int) -> None:
         """Be ready for `at_once` requests like `request`, which share `context_tokens`.
@@ -107,6 +126,7 @@ class LlamaCpp:
             gpu_layers=config["engine.gpu_layers"],
             draft=config["engine.draft"] == "lookup",
             projector_path=None if model.projector is None else str(model.projector),
+            kv_dir=str(self._paths.kv_dir),
         )
 
     def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:

@@ -1,0 +1,150 @@
+"""One conversation's KV state around one answer: taken up before it, kept after it.
+
+The worker knows nothing of conversations; the command that asks does this with its slots. Nothing
+here raises for a state that is gone, damaged or refused: that costs time, and no answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from localai.engine import kv
+from localai.engine.lifecycle import Lease
+from localai.engine.slots import (
+    Slot,
+    holders,
+    remember,
+    restore,
+    save,
+    slots_of,
+    tagged,
+)
+from localai.engine.wire import EngineRefused
+from localai.errors import Unreachable
+from localai.types import ChatRequest, Done, Event, Loading, Message, TextDelta
+
+_FAILURES = (OSError, Unreachable, EngineRefused)
+
+
+class KeptState:
+    """The state of the conversation that `request` belongs to, on a leased worker."""
+
+    def __init__(self, lease: Lease, request: ChatRequest, kv_dir: Path, limit_bytes: int) -> None:
+        assert lease.info.kv_folder is not None
+        assert request.conversation is not None
+        self._lease = lease
+        self._files = lease.files
+        self._folder = Path(lease.info.kv_folder)
+        self._kv_dir = kv_dir
+        self._limit_bytes = limit_bytes
+        self._conversation = request.conversation
+        self._messages = request.messages
+        self._tag = secrets.randbits(30)
+        self._base: kv.SavedState | None = None
+        self._slot: Slot | None = None
+
+    def taken_up(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The request `body`, to be sent to the slot into which the saved state was put, if there
+        was one and no slot holds it anyway."""
+        body = tagged(body, self._tag)
+        with suppress(*_FAILURES):
+            slot = self._slot_with_state()
+            if slot is not None:
+                return {**body, "id_slot": slot.number}
+        return body
+
+    def keeping(self, events: Iterator[Event]) -> Iterator[Event]:
+        """The `events` of the answer. When they end, or are closed early, its state is kept if
+        computing it again would cost more."""
+        text: list[str] = []
+        done: Done | None = None
+        try:
+            with closing(events):  # type: ignore[type-var]  # a generator
+                for event in events:
+                    if isinstance(event, TextDelta):
+                        text.append(event.text)
+                    elif isinstance(event, Done):
+                        done = event
+                    yield event
+                    if self._slot is None and not isinstance(event, Loading | Done):
+                        self._watch()
+        except (GeneratorExit, KeyboardInterrupt):
+            self._keep("".join(text), done)
+            raise
+        self._keep("".join(text), done)
+
+    def _slot_with_state(self) -> Slot | None:
+        chain = kv.chain_of(self._messages)
+        while (state := kv.find_state(self._folder, self._conversation, chain)) is not None:
+            idle = [slot for slot in slots_of(self._files) if not slot.is_busy]
+            held = next(holders(self._files, self._started_at, state.file, idle), None)
+            if held is None and not idle:
+                return None
+            if held is None and not state.is_whole():
+                state.remove()
+                continue
+            # An empty slot first: what the others hold may be taken up again, too.
+            slot = held or min(idle, key=lambda slot: slot.tokens)
+            if held is None and not restore(self._files, slot, state.file):
+                return None
+            state.used()
+            self._base = state
+            return slot
+        return None
+
+    def _watch(self) -> None:
+        """See in which slot the answer is being made."""
+        with suppress(*_FAILURES):
+            mine = [slot for slot in slots_of(self._files) if slot.tag == self._tag]
+            self._slot = next(iter(mine), None)
+
+    def _keep(self, text: str, done: Done | None) -> None:
+        if self._slot is None or not text:
+            return
+        chain = kv.chain_of((*self._messages, Message("assistant", text)))
+        with suppress(*_FAILURES):
+            if not self._save(self._slot, chain, done):
+                self._remember_base(self._slot, chain, done)
+
+    def _save(self, slot: Slot, chain: tuple[kv.Link, ...], done: Done | None) -> bool:
+        now = slots_of(self._files)[slot.number]
+        spared = 0 if self._base is None else self._base.spares(chain)
+        size = self._state_bytes(now.tokens)
+        speed = None if done is None else done.timings.prefill_tokens_per_s
+        if not kv.is_worth_saving(
+            now.tokens - spared, prefill_tokens_per_s=speed, state_bytes=size
+        ) or not kv.has_room(self._folder, size or 0, self._limit_bytes):
+            return False
+        file = kv.new_state_file(self._folder, self._conversation)
+        tokens = save(self._files, slot, file)
+        if tokens == 0:
+            return False
+        state = kv.accept(file, self._conversation, chain, tokens)
+        remember(self._files, self._started_at, slot, state.file)
+        kv.evict(self._kv_dir, self._limit_bytes)
+        return True
+
+    def _remember_base(self, slot: Slot, chain: tuple[kv.Link, ...], done: Done | None) -> None:
+        """Note that the slot still holds the state that was taken up, and a little more."""
+        if self._base is None or done is None:
+            return
+        if 10 * (done.usage.cached_tokens or 0) >= 9 * self._base.spares(chain):
+            remember(self._files, self._started_at, slot, self._base.file)
+
+    def _state_bytes(self, tokens: int) -> int | None:
+        """About how much a state of so many tokens takes on the disk."""
+        each = kv.bytes_per_token(self._folder)
+        if each is None:
+            context = self._lease.context_bytes()
+            if context is None:
+                return None
+            each = context / self._lease.info.context_tokens
+        return int(each * tokens)
+
+    @property
+    def _started_at(self) -> float:
+        return self._lease.info.started_at

@@ -1,0 +1,251 @@
+"""KV states of conversations on disk: finding them, proving that they are whole, bounding them.
+
+    KV_DIR/llamacpp/<32 hex of model, engine and settings>/
+        <conversation>-<8 hex>.kv      what the engine wrote
+        <conversation>-<8 hex>.json    which messages it is the state of, and its digest
+
+A state belongs to one conversation, so that both can be deleted together. Its messages are known
+only by a chain of hashes. The digest is what stands between a damaged file and the engine, for
+llama.cpp aborts its process on a truncated state, and takes flipped bits for what was said. A state
+without its description is nobody's, and is swept away.
+
+Files only: asking the engine to read and write them is `localai.engine.slots`' business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from localai.paths import private_dir, write_atomically
+from localai.types import Message
+
+# Shorter than this, computing it is as fast as asking for it.
+LEAST_TOKENS: Final = 128
+# What writing a state and reading it back takes, for the decision whether that is worth it.
+_DISK_BYTES_PER_S: Final = 500_000_000
+_WORTH: Final = 2.0
+# The engine aborts on a full disk, so it is never let near one.
+_LEAST_FREE_BYTES: Final = 1 << 30
+# What a killed writer left is swept away when no writer can be at work on it any more.
+_ABANDONED_S: Final = 3600.0
+_EDGE_BYTES: Final = 1 << 20
+_STATES: Final = ("*.kv", "*.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A message in the chain of a conversation: the hash of all up to it, and its length."""
+
+    digest: str
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A state on disk: the messages and the tokens it holds."""
+
+    file: Path
+    chain: tuple[Link, ...]
+    tokens: int
+    digest: str
+
+    @property
+    def description(self) -> Path:
+        """The file that says what the state is."""
+        return self.file.with_suffix(".json")
+
+    def spares(self, chain: Sequence[Link]) -> int:
+        """About how many tokens of `chain` need not be computed with this state."""
+        common = _common(self.chain, chain)
+        if common == len(self.chain):
+            return self.tokens
+        parts = [link.characters for link in self.chain]
+        return self.tokens * sum(parts[:common]) // max(sum(parts), 1)
+
+    def is_whole(self) -> bool:
+        """Whether the file is what the engine wrote; reads all of it."""
+        try:
+            return _digest(self.file) == self.digest
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        """Delete it. Nothing happens where it is gone already."""
+        for file in (self.description, self.file):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+    def used(self) -> None:
+        """Enter that it was used now: the least recently used ones go first."""
+        with contextlib.suppress(OSError):
+            os.utime(self.file)
+
+
+def chain_of(messages: Iterable[Message]) -> tuple[Link, ...]:
+    """The chain of a conversation; two conversations share it as far as they say the same."""
+    links: list[Link] = []
+    so_far = b""
+    for message in messages:
+        digest = hashlib.blake2b(so_far, digest_size=16)
+        digest.update(f"{message.role}\0{message.text}".encode())
+        for image in message.images:
+            digest.update(image.data)
+        so_far = digest.digest()
+        links.append(Link(so_far.hex(), len(message.text)))
+    return tuple(links)
+
+
+def state_folder(
+    kv_dir: Path, model: Path, *, engine: str, gpu_layers: int | None, context_tokens: int
+) -> Path:
+    """Where the states that a worker can use are kept, made ready. Another model file, another
+    engine build or another setting that changes a state has another folder.
+
+    Raises OSError where the model cannot be read, InvalidInput where the folder cannot be made.
+    """
+    status = model.stat()
+    with model.open("rb") as file:
+        start = file.read(_EDGE_BYTES)
+        file.seek(max(0, status.st_size - _EDGE_BYTES))
+        end = file.read()
+    # The state does not depend on the context's size, except where the positions are scaled for
+    # it: LongRoPE has other factors beyond the original context, and its models name that.
+    scaled = context_tokens if b"rope.scaling.original_context_length" in start else None
+    facts = f"{engine}\0{gpu_layers}\0{scaled}\0{status.st_size}\0{status.st_mtime_ns}\0"
+    name = hashlib.blake2b(facts.encode() + start + end, digest_size=16).hexdigest()
+    private_dir(kv_dir)
+    return private_dir(kv_dir / "llamacpp" / name)
+
+
+def find_state(folder: Path, conversation: str, chain: Sequence[Link]) -> SavedState | None:
+    """The state of `conversation` that spares most of `chain`; None if none is worth reading."""
+    found = [(state.spares(chain), state) for state in _states_of(folder, conversation)]
+    spared, best = max(found, key=lambda each: each[0], default=(0, None))
+    return best if spared >= LEAST_TOKENS else None
+
+
+def is_worth_saving(
+    tokens: int, *, prefill_tokens_per_s: float | None, state_bytes: int | None
+) -> bool:
+    """Whether keeping a state that spares `tokens` more pays for writing and reading it.
+
+    An unknown speed is taken for slow; a state of unknown size is never written.
+    """
+    if tokens < LEAST_TOKENS or state_bytes is None:
+        return False
+    if prefill_tokens_per_s is None:
+        return True
+    return tokens / prefill_tokens_per_s >= _WORTH * state_bytes / _DISK_BYTES_PER_S
+
+
+def has_room(folder: Path, state_bytes: int, limit_bytes: int) -> bool:
+    """Whether a state of about that size may be written at all."""
+    free = shutil.disk_usage(folder).free
+    return state_bytes <= limit_bytes and free - 2 * state_bytes >= _LEAST_FREE_BYTES
+
+
+def bytes_per_token(folder: Path) -> float | None:
+    """What a token takes in the longest state that is there; None if there is none."""
+    longest = max(_states_of(folder, "*"), key=lambda state: state.tokens, default=None)
+    if longest is None:
+        return None
+    with contextlib.suppress(OSError):
+        return longest.file.stat().st_size / max(longest.tokens, 1)
+    return None
+
+
+def new_state_file(folder: Path, conversation: str) -> Path:
+    """Where the engine may write a state of `conversation`; it counts once it is `accept`ed."""
+    return folder / f"{conversation}-{secrets.token_hex(4)}.kv"
+
+
+def accept(file: Path, conversation: str, chain: Sequence[Link], tokens: int) -> SavedState:
+    """Enter what the engine wrote to `file` as the state of `chain`, and remove the states of that
+    conversation when it was shorter. Raises OSError as the system does."""
+    state = SavedState(file, tuple(chain), tokens, _digest(file))
+    shorter = [
+        old
+        for old in _states_of(file.parent, conversation)
+        if _common(old.chain, chain) == len(old.chain)
+    ]
+    document = {
+        "chain": [asdict(link) for link in state.chain],
+        "tokens": tokens,
+        "digest": state.digest,
+    }
+    write_atomically(state.description, json.dumps(document).encode())
+    for old in shorter:
+        old.remove()
+    return state
+
+
+def evict(kv_dir: Path, limit_bytes: int) -> None:
+    """Remove the least recently used states of all models and engines until the rest takes no more
+    than `limit_bytes`, and what killed writers left."""
+    known = []
+    for file in _all_files(kv_dir):
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            known.append((status.st_mtime, status.st_size, file))
+    total = sum(size for _, size, _ in known)
+    for used_at, size, file in sorted(known):
+        abandoned = file.suffix == ".kv" and not file.with_suffix(".json").exists()
+        if total > limit_bytes or (abandoned and time.time() - used_at > _ABANDONED_S):
+            _remove(file)
+            total -= size
+
+
+def forget(kv_dir: Path, conversations: Iterable[str]) -> int:
+    """Delete every state of these conversations, whichever engine wrote it; the bytes freed."""
+    wanted = set(conversations)
+    freed = 0
+    for file in _all_files(kv_dir):
+        if file.name.partition("-")[0] in wanted:
+            with contextlib.suppress(OSError):
+                freed += file.stat().st_size
+            _remove(file)
+    return freed
+
+
+def _all_files(kv_dir: Path) -> Iterator[Path]:
+    for pattern in _STATES:
+        yield from kv_dir.rglob(pattern)
+
+
+def _remove(file: Path) -> None:
+    for each in (file.with_suffix(".json"), file):
+        with contextlib.suppress(OSError):
+            each.unlink()
+
+
+def _states_of(folder: Path, conversation: str) -> Iterator[SavedState]:
+    for description in folder.glob(f"{conversation}-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            document = json.loads(description.read_bytes())
+            yield SavedState(
+                description.with_suffix(".kv"),
+                tuple(Link(**link) for link in document["chain"]),
+                int(document["tokens"]),
+                str(document["digest"]),
+            )
+
+
+def _common(first: Sequence[Link], second: Sequence[Link]) -> int:
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,204 @@
+"""A conversation goes on where it was, after its worker was stopped: on the real engine."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from localai.config import load
+from localai.engine import kv
+from localai.engine.kept_state import KeptState
+from localai.engine.lifecycle import stop, workers
+from localai.paths import Paths
+from localai.providers.llamacpp import LlamaCpp
+from localai.types import ChatRequest, Done, Event, Message, Options, TextDelta
+from tests.support.weights import SYSTEM_PROMPT
+
+FACTS = " ".join(f"The ship number {number} carries apples." for number in range(16))
+SYSTEM = Message("system", SYSTEM_PROMPT)
+FIRST = (SYSTEM, Message("user", f"{FACTS} What is the capital of France?"))
+ANSWER_TOKENS = 6
+
+Ask = Callable[..., tuple[str, Done]]
+
+
+@pytest.fixture
+def paths(home_with_starter: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.setenv("LOCALAI_ENGINE_CONTEXT", "1024")
+    return home_with_starter
+
+
+@pytest.fixture
+def ask(paths: Paths) -> Ask:
+    def ask(messages: tuple[Message, ...], conversation: str | None = "one") -> tuple[str, Done]:
+        text, events = "", list(_stream(paths, messages, conversation))
+        text = "".join(event.text for event in events if isinstance(event, TextDelta))
+        assert isinstance(events[-1], Done)
+        return text, events[-1]
+
+    return ask
+
+
+def _stream(
+    paths: Paths,
+    messages: tuple[Message, ...],
+    conversation: str | None,
+    max_tokens: int = ANSWER_TOKENS,
+) -> Iterator[Event]:
+    provider = LlamaCpp(load(paths), paths)
+    options = Options(temperature=0, max_tokens=max_tokens)
+    model = provider.resolve("starter")
+    return provider.stream(ChatRequest(model, messages, options, conversation=conversation))
+
+
+def _stop(paths: Paths) -> None:
+    for files, info in workers(paths):
+        stop(files, info)
+
+
+def _states(paths: Paths) -> list[Path]:
+    return sorted(paths.kv_dir.rglob("*.kv"))
+
+
+def _next(messages: tuple[Message, ...], answer: str, question: str) -> tuple[Message, ...]:
+    return (*messages, Message("assistant", answer), Message("user", question))
+
+
+def _cached(done: Done) -> int:
+    assert done.usage.cached_tokens is not None
+    return done.usage.cached_tokens
+
+
+def _prompt(done: Done) -> int:
+    assert done.usage.input_tokens is not None
+    return done.usage.input_tokens
+
+
+def test_a_stopped_engine_goes_on_without_prefilling_and_says_the_same(
+    paths: Paths, ask: Ask
+) -> None:
+    answer, first = ask(FIRST)
+    assert _cached(first) == 0
+    question = _next(FIRST, answer, "And of Italy?")
+    warm, _ = ask(question)
+    _stop(paths)
+
+    resumed, done = ask(question)
+
+    assert _prompt(done) - _cached(done) < 30
+    assert resumed == warm
+
+
+def test_what_is_kept_is_its_owners_alone(paths: Paths, ask: Ask) -> None:
+    ask(FIRST)
+    [state] = _states(paths)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    for folder in (state.parent, *state.parent.parents[:2]):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_without_a_conversation_nothing_is_kept(paths: Paths, ask: Ask) -> None:
+    ask(FIRST, conversation=None)
+    assert _states(paths) == []
+
+
+def test_a_limit_of_nothing_keeps_nothing(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALAI_ENGINE_KV_LIMIT", "0")
+    ask(FIRST)
+    assert _states(paths) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "not described"])
+def test_a_damaged_state_costs_time_and_changes_no_token(
+    paths: Paths, ask: Ask, damage: str
+) -> None:
+    answer, _ = ask(FIRST)
+    question = _next(FIRST, answer, "And of Italy?")
+    _stop(paths)
+    computed, done = ask(question, conversation=None)
+    assert _cached(done) == 0
+    _stop(paths)
+    [state] = _states(paths)
+    content = bytearray(state.read_bytes())
+    if damage == "cut":
+        state.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        for at in range(len(content) // 2, len(content), 4096):
+            content[at] ^= 0x40
+        state.write_bytes(content)
+    else:
+        state.with_suffix(".json").write_bytes(b"{")
+
+    again, done = ask(question)
+
+    assert again == computed
+    assert _cached(done) == 0
+    assert state not in _states(paths) or damage == "not described"
+
+
+def test_a_state_goes_into_a_worker_with_a_larger_context(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, _ = ask(FIRST)
+    monkeypatch.setenv("LOCALAI_ENGINE_CONTEXT", "2048")
+    _, done = ask(_next(FIRST, answer, "And of Italy?"))
+    assert done.context_tokens == 2048
+    assert _prompt(done) - _cached(done) < 30
+
+
+def test_conversations_that_take_turns_do_not_prefill_each_other_away(
+    paths: Paths, ask: Ask
+) -> None:
+    other = (SYSTEM, Message("user", FACTS.replace("ship", "train") + " Who was first?"))
+    first, _ = ask(FIRST, "one")
+    second, _ = ask(other, "two")
+    for messages, answer, conversation in ((FIRST, first, "one"), (other, second, "two")):
+        _, done = ask(_next(messages, answer, "Go on."), conversation)
+        assert _prompt(done) - _cached(done) < 30
+
+
+def test_a_warm_slot_is_not_read_from_the_disk_again(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, _ = ask(FIRST)
+    monkeypatch.setattr(kv.SavedState, "is_whole", lambda _: pytest.fail("the disk was read"))
+    question = _next(FIRST, answer, "And of Italy?")
+    answer, done = ask(question)
+    assert _prompt(done) - _cached(done) < 30
+    _, done = ask(_next(question, answer, "And of Spain?"))
+    assert _prompt(done) - _cached(done) < 30
+
+
+def test_an_answer_that_is_cut_leaves_a_state_to_go_on_with(paths: Paths, ask: Ask) -> None:
+    text = ""
+    events = _stream(paths, FIRST, "one", max_tokens=300)
+    with closing(events):  # type: ignore[type-var]  # a generator
+        for event in events:
+            if isinstance(event, TextDelta):
+                text += event.text
+                if len(text) > 20:
+                    break
+    _stop(paths)
+    _, done = ask(_next(FIRST, text, "Go on."))
+    assert _prompt(done) - _cached(done) < 30
+
+
+def test_another_request_in_the_slot_does_not_get_onto_the_disk(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = KeptState._keep
+
+    def intrude(self: KeptState, text: str, done: Done | None) -> None:
+        # It begins as the conversation does, so the engine gives it the same slot.
+        ask((*FIRST, Message("user", "A secret.")), None)
+        keep(self, text, done)
+
+    monkeypatch.setattr(KeptState, "_keep", intrude)
+    ask(FIRST)
+    assert _states(paths) == []
