@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.support.own_server",
     "tests.support.registry",
     "tests.support.command",
+    "tests.support.farm",
     "tests.support.starter",
     "tests.support.robot",
     "tests.support.terminal",

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from localai.paths import Paths, locate
-from tests.support.command import COMMAND, RunLocalai, merged
+from tests.support.command import COMMAND, REPOSITORY, RunLocalai, merged
+from tests.support.farm import Farm
 from tests.support.own_server import LlamaServer
 from tests.support.terminal import Terminal
 from tests.support.waiting import becomes
@@ -418,13 +419,40 @@ def test_what_does_not_fit_together_is_not_asked_together(
     assert used[16:] == [130] * 5
 
 
-def test_a_server_of_ones_own_is_asked_as_often_as_the_config_says(
-    localai_home: Path, run_localai: RunLocalai, llama_server: LlamaServer
+# Over servers
+
+
+def _guide(language: str) -> str:
+    """The guide's last block in `language`: how one machine is outgrown."""
+    text = (REPOSITORY / "docs" / "guides" / "batch.md").read_text()
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return found[-1]
+
+
+def test_the_guide_s_config_drives_a_real_server(
+    localai_home: Path, run_localai: RunLocalai, llama_server: LlamaServer, tmp_path: Path
 ) -> None:
-    (localai_home / "config.toml").write_text(
-        f'[endpoint.farm]\nurl = "{llama_server.url}/v1"\nconcurrency = 2\n'
-    )
-    given = "".join(json.dumps({"prompt": f"Say {word}."}) + "\n" for word in ("yes", "no", "ok"))
-    result = run_localai("batch", "-", "-m", "farm/smollm2", "--max-tokens", "4", input=given)
+    config = _guide("toml").replace("127.0.0.1:8000", f"127.0.0.1:{llama_server.port}")
+    (localai_home / "config.toml").write_text(config)
+    lines = (json.dumps({"prompt": f"Say {word}."}) + "\n" for word in ("yes", "no", "ok"))
+    (tmp_path / "prompts.jsonl").write_text("".join(lines))
+    _, _, *command = _guide("console").split()
+    result = run_localai(*command, "--max-tokens", "4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert len(result.stdout.splitlines()) == 3
+    records = read(tmp_path / "answers.jsonl")
+    assert [(each["provider"], each["error"]) for each in records] == [("farm", None)] * 3
+
+
+def test_a_farm_never_gets_more_at_once_than_the_config_says_and_may_say_later(
+    localai_home: Path, run_localai: RunLocalai, farm: Farm
+) -> None:
+    settings = f'[endpoint.farm]\nurl = "{farm.url}"\nconcurrency = 6\n'
+    (localai_home / "config.toml").write_text(settings)
+    questions = [f"question {number}" for number in range(60)]
+    given = "".join(json.dumps({"prompt": each}) + "\n" for each in questions)
+    result = run_localai("batch", "-", "-m", "farm/smollm2", input=given)
+    assert result.returncode == 0, result.stderr
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == questions
+    assert sorted(farm.answered) == sorted(questions), "each once"
+    assert len(farm.refused) == 6
+    assert 4 <= farm.most_at_once <= 6
