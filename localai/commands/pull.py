@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from localai.commands.startup import begin
-from localai.errors import InsufficientResources, Interrupted
+from localai.errors import InsufficientResources, Interrupted, InvalidInput
 from localai.models.progress import Pulled
 from localai.models.starter import STARTER, fetch_starter
 from localai.privacy.zones import zone_of_host
@@ -59,6 +59,10 @@ def pull(
     """
     paths, config = begin("pull")
     if model == STARTER.name:
+        if quant is not None or all_quants or dry_run:
+            raise InvalidInput(
+                "there is one starter, and it fits everywhere", "localai pull starter"
+            )
         _pull_starter(paths, as_json=as_json, quiet=quiet)
         return
     from localai.models.pull import fetch_model, find_model, find_variants

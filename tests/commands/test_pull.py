@@ -263,3 +263,10 @@ def test_the_quantizations_are_listed(
         run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", "--json", env=hub[1]),
     )
     assert [each["quantization"] for each in document["variants"]] == ["Q4_K_M"]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--all-quants", "--quant=q8_0"])
+def test_an_option_that_means_nothing_for_the_starter_fetches_nothing(
+    run_localai: RunLocalai, option: str
+) -> None:
+    assert run_localai("pull", "starter", option).returncode == 2
