@@ -322,7 +322,7 @@ class Store:
             ).fetchall()
         if len(rows) != 1:
             several = "several conversations start" if rows else "no conversation starts"
-            raise NotFound(f"{several} with {prefix!r}", hint="localai history list")
+            raise NotFound(f"{several} with {prefix!r}", hint="localai chat, and there /history")
         return str(rows[0]["id"])
 
     def set_leaf(self, conversation_id: str, leaf_id: int | None) -> None:

@@ -79,7 +79,9 @@ def chat(
     ] = False,
     conversation: Annotated[
         str | None,
-        typer.Option("--cid", metavar="ID", help="Go on with that one (localai history list)."),
+        typer.Option(
+            "--cid", metavar="ID", help="Go on with that one (/history in a session lists them)."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Load even what does not seem to fit.")
