@@ -270,3 +270,18 @@ def test_an_option_that_means_nothing_for_the_starter_fetches_nothing(
     run_localai: RunLocalai, option: str
 ) -> None:
     assert run_localai("pull", "starter", option).returncode == 2
+
+
+def test_ctrl_c_stops_at_once_and_keeps_what_has_arrived(
+    pty: Callable[..., Terminal], server: FileServer, smollm2_path: Path, localai_home: Path
+) -> None:
+    url = server.put("/copy.gguf", smollm2_path.read_bytes())
+    server.bytes_per_s = 4e6
+    terminal = pty("pull", url)
+    terminal.wait_for("left")
+    assert becomes(lambda: server.sent_bytes > 10e6, 30)
+    terminal.send("\x03")
+    assert terminal.wait_exit(5) == 130
+    assert "Traceback" not in terminal.scrollback
+    kept = sorted(path.suffix for path in (localai_home / "data/models/.arriving").iterdir())
+    assert kept == [".part", ".state"]

@@ -65,6 +65,7 @@ class FileServer:
         self.bytes_per_s: float | None = None
         self.drop_after: int | None = None
         self.drops = 1
+        self._lock = threading.Lock()
         self.address = address
         self._server = _Server((address, port), self)
         if tls is not None:
@@ -102,6 +103,11 @@ class FileServer:
 
         self.scripts[path] = script
         return self.url + path
+
+    def count(self, sent_bytes: int) -> None:
+        """Add to `sent_bytes`, from any thread."""
+        with self._lock:
+            self.sent_bytes += sent_bytes
 
     def paths(self) -> list[str]:
         """The paths that were asked for."""
@@ -243,9 +249,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.drop()
                 return
             piece = content[sent : sent + PIECE_BYTES]
+            # Counted first: whoever has read it finds it counted.
+            owner.count(len(piece))
             self.wfile.write(piece)
             sent += len(piece)
-            owner.sent_bytes += len(piece)
             if owner.bytes_per_s is not None:
                 time.sleep(max(0.0, started + sent / owner.bytes_per_s - time.monotonic()))
 
