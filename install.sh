@@ -451,7 +451,7 @@ show_end() {
   else
     say "A first model: localai pull starter (93 MB), or a better one:"
   fi
-  say "  ollama pull qwen3:8b && localai chat -m qwen3:8b   (or -m any .gguf file)"
+  say "  localai pull qwen3:8b && localai chat -m qwen3:8b   (or -m any .gguf file)"
 }
 
 path_line() {
