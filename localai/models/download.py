@@ -16,8 +16,9 @@ from localai.errors import InvalidInput, NotFound, PolicyRefused
 from localai.models.partial import DownloadLock, Partial, RemoteFile, is_other_file
 from localai.models.progress import Pulled, PullEvent, PullNote, PullProgress
 from localai.models.remote import RemotePrefix
+from localai.models.session import Session
 from localai.models.transfer import FileChanged, NoRanges, Transfer
-from localai.models.web import Session, Web
+from localai.models.web import Web
 
 PATIENCE_S: Final = 90.0
 """How long nothing may arrive, over all reconnections, before a download gives up."""

@@ -38,8 +38,9 @@ from localai.models.mlx_folder import is_model_folder
 from localai.models.partial import RemoteFile
 from localai.models.plan import PullPlan, Variant
 from localai.models.remote import RemotePrefix
+from localai.models.session import Session
 from localai.models.stores import hub_cache
-from localai.models.web import Session, Web, origin_of
+from localai.models.web import Web, origin_of
 from localai.paths import write_atomically
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")

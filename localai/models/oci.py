@@ -33,7 +33,8 @@ from localai.models.ollama_store import (
 from localai.models.partial import RemoteFile
 from localai.models.plan import PullPlan, Variant
 from localai.models.remote import RemotePrefix
-from localai.models.web import Answer, Session, Web, origin_of
+from localai.models.session import Answer, Session
+from localai.models.web import Web, origin_of
 from localai.paths import write_atomically
 from localai.privacy.zones import zone_of_host
 from localai.types import Zone

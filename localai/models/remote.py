@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from localai.errors import InvalidInput
-from localai.models.web import Answer, Session
+from localai.models.session import Answer, Session
 
 _FIRST_BYTES: Final = 1 << 20
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")

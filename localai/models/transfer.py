@@ -21,7 +21,8 @@ from localai.errors import InvalidInput
 from localai.models.partial import Partial
 from localai.models.progress import PullEvent, PullNote, PullProgress, Stage
 from localai.models.remote import content_range, validator_of
-from localai.models.web import Answer, ConnectionLost, Session, Web
+from localai.models.session import Answer, ConnectionLost, Session
+from localai.models.web import Web
 
 CONNECTIONS: Final = 4
 

@@ -13,8 +13,9 @@ from localai.models.memory import HeaderFile
 from localai.models.partial import RemoteFile
 from localai.models.plan import PullPlan
 from localai.models.remote import RemotePrefix
+from localai.models.session import Session
 from localai.models.starter import starter_path
-from localai.models.web import Session, Web, origin_of
+from localai.models.web import Web, origin_of
 
 if TYPE_CHECKING:
     from localai.paths import Paths

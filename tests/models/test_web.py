@@ -6,7 +6,8 @@ In a network of its own (tests.privacy.lab), in which other "machines" really an
 from __future__ import annotations
 
 from localai.errors import PolicyRefused
-from localai.models.web import Session, Web, origin_of
+from localai.models.session import Session
+from localai.models.web import Web, origin_of
 from localai.privacy import guard
 from localai.types import EgressRecord
 from tests.privacy import lab

@@ -104,6 +104,11 @@ class FileServer:
         self.scripts[path] = script
         return self.url + path
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is connected."""
+        return not self._server.connections
+
     def count(self, sent_bytes: int) -> None:
         """Add to `sent_bytes`, from any thread."""
         with self._lock:
