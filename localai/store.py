@@ -10,6 +10,7 @@ answer whose writer was killed needs no repair: it simply reads as cut.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import sqlite3
@@ -147,7 +148,7 @@ class Store:
                 os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
         except (OSError, InvalidInput) as error:
             raise _unavailable(file, error) from error
-        with self._guarded():
+        with self._guarded(), _alone(file.parent):
             self._db = sqlite3.connect(file, timeout=5, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -182,7 +183,7 @@ class Store:
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise _unavailable(self._file, error) from error
 
     @contextmanager
@@ -468,6 +469,21 @@ class Store:
                 (since,),
             ).fetchall()
         return [EgressRecord(**{**dict(row), "purpose": Purpose(row["purpose"])}) for row in rows]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from opening a database in `folder` meanwhile.
+
+    SQLite's own waiting does not cover the switch of a new file to WAL: two first commands at
+    once would end one of them with "database is locked".
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _unavailable(file: Path, error: Exception) -> StoreUnavailable:

@@ -36,6 +36,27 @@ def test_the_file_and_its_folder_are_the_owners_alone(file: Path) -> None:
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
+OPEN_AT_ONCE = """
+import sys
+from pathlib import Path
+from localai.store import Store
+sys.stdin.read()
+Store(Path(sys.argv[1])).create_conversation()
+"""
+
+
+def test_first_commands_at_once_make_one_database(tmp_path: Path) -> None:
+    for attempt in range(5):
+        file = tmp_path / str(attempt) / "localai.db"
+        command = (sys.executable, "-c", OPEN_AT_ONCE, str(file))
+        processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(4)]
+        time.sleep(0.3)  # all have imported, and wait for the start
+        for process in processes:
+            assert process.stdin
+            process.stdin.close()
+        assert [process.wait(30) for process in processes] == [0] * 4
+
+
 def test_a_conversation_is_a_tree_and_a_branch_is_a_way_to_its_root(file: Path) -> None:
     store = Store(file)
     conversation = store.create_conversation()
