@@ -122,7 +122,7 @@ for number in range(1_000_000):
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(file)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -138,7 +138,7 @@ for number in range(1_000_000):
 
 def test_two_processes_may_create_the_file_at_once(file: Path) -> None:
     code = "import sys; from pathlib import Path; from localai.store import Store; Store(Path(sys.argv[1])).create_conversation()"  # noqa: E501
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     processes = [
         subprocess.Popen([sys.executable, "-c", code, str(file)], env=environment) for _ in range(4)
     ]

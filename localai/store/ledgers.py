@@ -1,0 +1,120 @@
+"""The ledgers: what every call used, and every connection that left the machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from localai.store.database import Database
+from localai.types import EgressRecord, Locality, Purpose, Timings, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One call's usage; `at` is seconds since the epoch."""
+
+    at: float
+    command: str
+    provider: str
+    model: str
+    zone: str | None
+    usage: Usage
+    total_s: float | None
+
+
+class Ledgers(Database):
+    """Entering calls and connections, and reading them back."""
+
+    def record_usage(
+        self,
+        *,
+        command: str,
+        provider: str,
+        model: str,
+        usage: Usage,
+        timings: Timings,
+        locality: Locality,
+        message_id: int | None = None,
+    ) -> None:
+        """Store one call's token counts; unknown counts stay NULL."""
+        with self.guarded():
+            self.db.execute(
+                "INSERT INTO usage (message_id, at, command, provider, model, zone, input_tokens,"
+                " output_tokens, cached_tokens, reasoning_tokens, cache_write_tokens, total_s)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    message_id,
+                    time.time(),
+                    command,
+                    provider,
+                    model,
+                    None if locality.zone is None else locality.zone.label,
+                    usage.input_tokens,
+                    usage.output_tokens,
+                    usage.cached_tokens,
+                    usage.reasoning_tokens,
+                    usage.cache_write_tokens,
+                    timings.total_s,
+                ),
+            )
+
+    def usage_of(self, message_id: int) -> Usage | None:
+        """The tokens of the call that gave this answer; None if that is not known."""
+        with self.guarded():
+            row = self.db.execute(
+                "SELECT input_tokens, output_tokens, cached_tokens, reasoning_tokens,"
+                " cache_write_tokens FROM usage WHERE message_id = ?",
+                (message_id,),
+            ).fetchone()
+        return None if row is None else Usage(*row)
+
+    def usage_since(self, since: float) -> list[UsageRow]:
+        """Every call since `since` (seconds since the epoch), oldest first."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT * FROM usage WHERE at >= ? ORDER BY at, id", (since,)
+            ).fetchall()
+        return [
+            UsageRow(
+                at=row["at"],
+                command=row["command"],
+                provider=row["provider"],
+                model=row["model"],
+                zone=row["zone"],
+                usage=Usage(
+                    row["input_tokens"],
+                    row["output_tokens"],
+                    row["cached_tokens"],
+                    row["reasoning_tokens"],
+                    row["cache_write_tokens"],
+                ),
+                total_s=row["total_s"],
+            )
+            for row in rows
+        ]
+
+    def record_egress(self, record: EgressRecord) -> None:
+        """Append a connection that left the machine to the ledger."""
+        with self.guarded():
+            self.db.execute(
+                "INSERT INTO egress (at, command, purpose, host, address, port)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    record.at,
+                    record.command,
+                    record.purpose.value,
+                    record.host,
+                    record.address,
+                    record.port,
+                ),
+            )
+
+    def egress_since(self, since: float) -> list[EgressRecord]:
+        """The ledger since `since` (seconds since the epoch), oldest first."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT at, command, purpose, host, address, port FROM egress"
+                " WHERE at >= ? ORDER BY at, id",
+                (since,),
+            ).fetchall()
+        return [EgressRecord(**{**dict(row), "purpose": Purpose(row["purpose"])}) for row in rows]

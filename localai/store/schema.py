@@ -1,0 +1,108 @@
+"""The tables of the SQLite file, as the migrations that made them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+# Migration N takes the file from version N to N + 1. Never edit one that was released.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE conversation (
+        id          TEXT PRIMARY KEY,
+        title       TEXT,
+        created_at  REAL NOT NULL,
+        updated_at  REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX conversation_updated ON conversation (updated_at DESC);
+
+    CREATE TABLE message (
+        id               INTEGER PRIMARY KEY,
+        conversation_id  TEXT NOT NULL REFERENCES conversation (id) ON DELETE CASCADE,
+        parent_id        INTEGER REFERENCES message (id) ON DELETE CASCADE,
+        role             TEXT NOT NULL,
+        text             TEXT NOT NULL,
+        reasoning        TEXT,
+        created_at       REAL NOT NULL,
+        provider         TEXT,
+        model            TEXT,
+        zone             TEXT,
+        finish_reason    TEXT
+    ) STRICT;
+    CREATE INDEX message_conversation ON message (conversation_id, id);
+    CREATE INDEX message_parent ON message (parent_id);
+
+    CREATE TABLE usage (
+        id                INTEGER PRIMARY KEY,
+        message_id        INTEGER REFERENCES message (id) ON DELETE SET NULL,
+        at                REAL NOT NULL,
+        command           TEXT NOT NULL,
+        provider          TEXT NOT NULL,
+        model             TEXT NOT NULL,
+        zone              TEXT,
+        input_tokens      INTEGER,
+        output_tokens     INTEGER,
+        cached_tokens     INTEGER,
+        reasoning_tokens  INTEGER,
+        cache_write_tokens INTEGER,
+        total_s           REAL
+    ) STRICT;
+    CREATE INDEX usage_at ON usage (at);
+
+    CREATE TABLE egress (
+        id              INTEGER PRIMARY KEY,
+        at              REAL NOT NULL,
+        command         TEXT NOT NULL,
+        purpose         TEXT NOT NULL,
+        host            TEXT NOT NULL,
+        address         TEXT NOT NULL,
+        port            INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX egress_at ON egress (at);
+    """,
+    # Where the user stands if it is not at the newest message: 0 is before the first one.
+    """
+    ALTER TABLE conversation ADD COLUMN leaf_id INTEGER
+    """,
+    # What the user and the models said, to be searched. The index holds words, not texts: what it
+    # needs of those it reads through the view.
+    """
+    CREATE VIEW message_words AS
+        SELECT id, search_words(text) AS text FROM message WHERE role <> 'system';
+
+    CREATE VIRTUAL TABLE message_search USING fts5 (
+        text, content = 'message_words', content_rowid = 'id',
+        tokenize = 'unicode61 remove_diacritics 2'
+    );
+
+    CREATE TRIGGER message_search_insert AFTER INSERT ON message
+    WHEN new.role <> 'system' BEGIN
+        INSERT INTO message_search (rowid, text) VALUES (new.id, search_words(new.text));
+    END;
+
+    CREATE TRIGGER message_search_delete AFTER DELETE ON message
+    WHEN old.role <> 'system' BEGIN
+        INSERT INTO message_search (message_search, rowid, text)
+            VALUES ('delete', old.id, search_words(old.text));
+    END;
+
+    CREATE TRIGGER message_search_update AFTER UPDATE OF text ON message
+    WHEN old.role <> 'system' BEGIN
+        INSERT INTO message_search (message_search, rowid, text)
+            VALUES ('delete', old.id, search_words(old.text));
+        INSERT INTO message_search (rowid, text) VALUES (new.id, search_words(new.text));
+    END;
+
+    INSERT INTO message_search (message_search) VALUES ('rebuild');
+    """,
+)
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of `script` one by one: a trigger has semicolons within."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
