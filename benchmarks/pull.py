@@ -5,12 +5,14 @@
 `localai, download` is the download alone, SHA-256 and fsync included, in a process that has
 started; `localai pull` is the whole command: start, header, two questions to the engine,
 download. curl computes no digest and leaves its data to the system; `curl, on the disk` waits for
-it, as localai does. The file that is served is in the page cache.
+it, as localai does. The file that is served is in the page cache. `--dry-run` asks about a model of
+5 GB, of which there is only the header and a hole.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -22,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measuring import localai, machine
-from tests.models.synthetic import Spec, write
+from tests.models.synthetic import Spec, write, write_header
 from tests.support.processes import free_port
 
 _CONFIGURATION = """\
@@ -68,8 +70,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         size = _write_model(folder, arguments.gigabytes)
-        with _serving(folder, arguments.nginx) as url:
-            _compare(url, folder / "home", size, arguments.runs)
+        _write_hole(folder / "files" / "large.gguf")
+        with _serving(folder, arguments.nginx) as address:
+            _compare(f"{address}/model.gguf", folder / "home", size, arguments.runs)
+            _preflight(f"{address}/large.gguf", folder / "home", arguments.runs)
 
 
 def _compare(url: str, home: Path, size: int, runs: int) -> None:
@@ -106,13 +110,30 @@ def _compare(url: str, home: Path, size: int, runs: int) -> None:
     print(f"localai pull at its peak: {peak / 1e6:.0f} MB resident")
 
 
+def _preflight(url: str, home: Path, runs: int) -> None:
+    environment = {"LOCALAI_HOME": str(home), "PATH": "/usr/bin:/bin"}
+    seconds = []
+    for _ in range(runs):
+        seconds.append(_timed(localai("pull", "--dry-run", "--json", url), environment)[0])
+        shutil.rmtree(home)
+    print(f"localai pull --dry-run of 5 GB: {statistics.median(seconds):.2f} s")
+
+
 def _write_model(folder: Path, gigabytes: float) -> int:
     """A valid model of about that size in the folder that is served; its size in bytes."""
     (folder / "files").mkdir()
-    layers = max(1, round(gigabytes * 1e9 / 100e6))
-    spec = Spec("llama", width=2048, heads=16, head_length=128, feed_forward=6656, layers=layers)
-    [path] = write(folder / "files" / "model.gguf", spec)
+    [path] = write(folder / "files" / "model.gguf", _spec(gigabytes))
     return path.stat().st_size
+
+
+def _write_hole(path: Path) -> None:
+    size = write_header(path, _spec(5.0))
+    os.truncate(path, size)
+
+
+def _spec(gigabytes: float) -> Spec:
+    layers = max(1, round(gigabytes * 1e9 / 100e6))
+    return Spec("llama", width=2048, heads=16, head_length=128, feed_forward=6656, layers=layers)
 
 
 @contextmanager
@@ -125,7 +146,7 @@ def _serving(folder: Path, nginx: str) -> Iterator[str]:
     server = subprocess.Popen([nginx, "-p", str(folder), "-c", str(configuration)])
     try:
         time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/model.gguf"
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait()
