@@ -7,12 +7,13 @@ shown.
 from localai.store.conversations import ConversationRow, StoredMessage
 from localai.store.database import StoreUnavailable
 from localai.store.history import ConversationSummary, Criteria, History, Hit
-from localai.store.ledgers import Ledgers, UsageRow
+from localai.store.ledgers import DecodeRow, Ledgers, UsageRow
 
 __all__ = [
     "ConversationRow",
     "ConversationSummary",
     "Criteria",
+    "DecodeRow",
     "Hit",
     "Store",
     "StoreUnavailable",

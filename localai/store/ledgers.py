@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from localai.store.database import Database
 from localai.types import EgressRecord, Locality, Purpose, Timings, Usage
+
+# An answer of fewer tokens is over before its speed is steady.
+_LEAST_TOKENS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,15 @@ class UsageRow:
     zone: str | None
     usage: Usage
     total_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRow:
+    """How fast one answer came: tokens a second, and how many of them and before them."""
+
+    decode_tokens_per_s: float
+    input_tokens: int
+    output_tokens: int
 
 
 class Ledgers(Database):
@@ -40,8 +53,8 @@ class Ledgers(Database):
         with self.guarded():
             self.db.execute(
                 "INSERT INTO usage (message_id, at, command, provider, model, zone, input_tokens,"
-                " output_tokens, cached_tokens, reasoning_tokens, cache_write_tokens, total_s)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " output_tokens, cached_tokens, reasoning_tokens, cache_write_tokens, total_s,"
+                " decode_tokens_per_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     message_id,
                     time.time(),
@@ -55,8 +68,27 @@ class Ledgers(Database):
                     usage.reasoning_tokens,
                     usage.cache_write_tokens,
                     timings.total_s,
+                    timings.decode_tokens_per_s,
                 ),
             )
+
+    def decode_rates(
+        self, provider: str, model: str, *, since: float = 0, limit: int = 10
+    ) -> list[DecodeRow]:
+        """How fast the last answers of a model on this machine came, the newest first.
+
+        Since `since` (seconds since the epoch), when its file was written: before, the name may
+        have meant another one. Short answers say little, and those of a batch shared the engine.
+        """
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT decode_tokens_per_s, coalesce(input_tokens, 0) AS input_tokens,"
+                " output_tokens FROM usage WHERE provider = ? AND model = ? AND at >= ?"
+                " AND zone = 'device' AND command <> 'batch'"
+                " AND decode_tokens_per_s > 0 AND output_tokens >= ? ORDER BY id DESC LIMIT ?",
+                (provider, model, since, _LEAST_TOKENS, limit),
+            ).fetchall()
+        return [DecodeRow(*row) for row in rows]
 
     def usage_of(self, message_id: int) -> Usage | None:
         """The tokens of the call that gave this answer; None if that is not known."""

@@ -95,6 +95,10 @@ MIGRATIONS: tuple[str, ...] = (
 
     INSERT INTO message_search (message_search) VALUES ('rebuild');
     """,
+    # How fast an answer came: what a model really did here corrects what is predicted of it.
+    """
+    ALTER TABLE usage ADD COLUMN decode_tokens_per_s REAL
+    """,
 )
 
 
