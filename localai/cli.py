@@ -54,6 +54,12 @@ COMMANDS: tuple[Row, ...] = (
         "localai pull starter",
     ),
     Row("list", "Models", "every model that could answer, and where", "localai list"),
+    Row(
+        "hardware",
+        "Models",
+        "what this machine is: memory, bandwidth, GPUs",
+        "localai hardware",
+    ),
     Row("ps", "Engine", "the models in memory", "localai ps"),
     Row("stop", "Engine", "unload a model", "localai stop --all"),
     Row("privacy", "Trust", "what may leave this machine, and what did", "localai privacy"),

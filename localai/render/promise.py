@@ -269,6 +269,38 @@ class PullVariants(TypedDict):
     variants: Annotated[list[VariantDocument], "the smallest first"]
 
 
+class FactDocument(TypedDict):
+    """A fact about a machine."""
+
+    value: Annotated[Any, "null is unknown; sizes in bytes, bandwidth in bytes per second"]
+    source: Annotated[str, "where it comes from; of an unknown one, why"]
+    confidence: Annotated[
+        Literal["measured", "reported", "inferred", "assumed"] | None,
+        "measured by us, reported by the system or the maker, inferred by a rule, assumed as usual",
+    ]
+
+
+class MachineDocument(TypedDict):
+    """A machine; `--profile` reads it back."""
+
+    host: Annotated[dict[str, FactDocument], "operating system, container, virtual machine, …"]
+    cpu: Annotated[dict[str, FactDocument], "model, cores by kind, instruction sets"]
+    memory: Annotated[dict[str, FactDocument], "total, available, and what limits it"]
+    gpus: Annotated[list[dict[str, FactDocument]], "graphics processors, and what can use them"]
+    power: Annotated[dict[str, FactDocument], "battery, low power mode, governor"]
+    disk: Annotated[dict[str, FactDocument], "at the models folder"]
+    memory_bandwidth: Annotated[FactDocument, "of main memory, read by the CPU"]
+    problems: Annotated[list[str], "what should work and does not"]
+
+
+class Hardware(TypedDict):
+    """`localai hardware --json`"""
+
+    schema: Annotated[Literal["localai.hardware/1"], "the promise that the rest keeps"]
+    profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
+    machine: Annotated[MachineDocument, "all that is known of it"]
+
+
 class SettingDocument(TypedDict):
     """A setting."""
 
@@ -302,6 +334,7 @@ DOCUMENTS: tuple[type, ...] = (
     Pull,
     PullDryRun,
     PullVariants,
+    Hardware,
     Ps,
     Stop,
     Privacy,

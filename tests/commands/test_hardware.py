@@ -1,0 +1,111 @@
+"""`localai hardware`: what a machine is, remembered, and stood in for by another one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from localai.hardware.facts import Fact
+from localai.hardware.profiles import load_profile, profile_names
+from localai.hardware.this_machine import this_machine
+from localai.paths import locate
+from tests.support.command import RunLocalai
+from tests.support.terminal import Terminal
+
+
+def test_every_fact_comes_with_its_source_and_the_file_stands_in_for_the_machine(
+    localai_home: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    first = run_localai("hardware", "--json")
+    document = json.loads(first.stdout)
+    assert document["schema"] == "localai.hardware/1" and document["profile"] is None
+    machine = document["machine"]
+    assert machine["memory"]["total_bytes"]["value"] > 1 << 28
+    assert machine["memory_bandwidth"]["confidence"] == "measured"
+    for section in ("host", "cpu", "memory", "power", "disk"):
+        for name, fact in machine[section].items():
+            assert fact["source"], f"{section}.{name}"
+            assert (fact["confidence"] is None) == (fact["value"] is None), f"{section}.{name}"
+    file = tmp_path / "there.json"
+    file.write_bytes(first.stdout)
+    again = json.loads(run_localai("hardware", "--profile", str(file), "--json").stdout)
+    assert again["machine"] == machine
+
+
+def test_bandwidth_is_measured_once_and_on_demand(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    first = run_localai("hardware")
+    assert b"measuring memory bandwidth" in first.stderr
+    remembered = next((localai_home / "cache/hardware").iterdir())
+    remembered.write_text('{"value": 123e9, "source": "a test"}')
+    begin = time.monotonic()
+    second = run_localai("hardware")
+    assert time.monotonic() - begin < 2
+    assert b"measuring" not in second.stderr
+    assert b"123 GB/s" in second.stdout
+    assert b"123 GB/s" not in run_localai("hardware", "--measure").stdout
+
+
+def test_what_is_remembered_of_another_machine_does_not_count(
+    localai_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from localai.hardware import this_machine as module
+
+    paths = locate()
+    monkeypatch.setattr(module, "_measure", lambda machine: Fact(5e9, "a test", "measured"))
+    assert this_machine(paths).memory_bandwidth.value == 5e9
+    real = module.detect
+
+    def with_more_cores(folder: Path) -> object:
+        found = real(folder)
+        return replace(found, cpu=replace(found.cpu, usable_cores=Fact(999.0, "a test")))
+
+    monkeypatch.setattr(module, "detect", with_more_cores)
+    assert this_machine(paths, "never").memory_bandwidth.value is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"value": "x", "source": 1}'])
+def test_a_damaged_memory_is_measured_again(localai_home: Path, content: str) -> None:
+    paths = locate()
+    this_machine(paths)
+    entry = next((localai_home / "cache/hardware").iterdir())
+    entry.write_text(content)
+    assert this_machine(paths, "never").memory_bandwidth.value is None
+    assert this_machine(paths).memory_bandwidth.confidence == "measured"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_machine_fits_the_terminal(
+    localai_home: Path, pty: Callable[..., Terminal], columns: int
+) -> None:
+    terminal = pty("hardware", "--profile", "rtx-4090", columns=columns, rows=40)
+    assert terminal.wait_exit() == 0
+    lines = [line.rstrip() for line in terminal.screen.splitlines()]
+    assert any("1008 GB/s" in line for line in lines)
+    # What a value rests on begins with its bracket: nothing was broken by the terminal itself.
+    starts = ("CPU", "cores", "memory", "bandwidth", "GPU", "disk", "power", "system", " " * 11)
+    assert all(line.startswith(starts) for line in lines if line), terminal.screen
+
+
+def test_every_bundled_profile_can_be_shown(localai_home: Path, run_localai: RunLocalai) -> None:
+    for name in profile_names():
+        result = run_localai("hardware", "--profile", name)
+        model = load_profile(name).cpu.model.value
+        assert model is not None and model.encode() in result.stdout
+
+
+def test_a_profile_that_is_none_is_an_error(
+    localai_home: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    nowhere = run_localai("hardware", "--profile", "nowhere")
+    assert nowhere.returncode == 3 and b"m2-8gb" in nowhere.stderr
+    file = tmp_path / "x.json"
+    file.write_text("[]")
+    assert run_localai("hardware", "--profile", str(file)).returncode == 2
+    assert run_localai("hardware", "--measure", "--profile", "m2-8gb").returncode == 2
