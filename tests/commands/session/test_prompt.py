@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from localai.commands.session.slash_commands import COMMANDS
 from localai.paths import Paths
 from localai.store import Store
+from localai.types import Message
 from tests.commands.session.conftest import PATIENCE_S, Typist, kept
 from tests.support.terminal import Terminal
 
@@ -220,14 +220,7 @@ def test_a_session_starts_quickly_with_ten_thousand_conversations(
 
 def _fill(home: Paths, first: int, last: int) -> None:
     """Conversations of one long message each."""
-    Store(home.database).close()
-    rows = [(f"{number:010x}", f"number {number}", number) for number in range(first, last)]
-    with sqlite3.connect(home.database) as database:
-        database.executemany(
-            "INSERT INTO conversation (id, title, created_at, updated_at) VALUES (?, ?, 0, ?)", rows
-        )
-        database.executemany(
-            "INSERT INTO message (conversation_id, role, text, created_at)"
-            " VALUES (?, 'user', ?, 0)",
-            [(identifier, "word " * 100) for identifier, _, _ in rows],
-        )
+    store = Store(home.database)
+    for _ in range(first, last):
+        store.add_message(store.create_conversation(), None, Message("user", "word " * 100))
+    store.close()
