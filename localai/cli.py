@@ -48,6 +48,12 @@ COMMANDS: tuple[Row, ...] = (
         "localai batch prompts.jsonl -o answers.jsonl",
     ),
     Row(
+        "history",
+        "Talk",
+        "find, show, export and delete conversations",
+        'localai history search "that regex"',
+    ),
+    Row(
         "pull",
         "Models",
         "fetch a model, verified, into this machine's library",

@@ -53,12 +53,21 @@ def append(file: Path, text: str) -> None:
 
 
 def forget(file: Path, texts: Collection[str]) -> None:
-    """Remove these lines: whoever deletes a conversation deletes its questions here too.
-    Raises OSError."""
+    """Remove the lines by which these texts were typed: as they are, after a slash command, or
+    after the files that went along. Raises OSError."""
     lines = read(file)
-    kept = [line for line in lines if line not in texts]
+    wanted = {text.strip() for text in texts if text.strip()}
+    kept = [line for line in lines if not _typed(line.strip(), wanted)]
     if len(kept) != len(lines):
         _rewrite(file, kept)
+
+
+def _typed(line: str, texts: Collection[str]) -> bool:
+    if line in texts:
+        return True
+    if line.startswith("/"):
+        return any(line.endswith(text) for text in texts)
+    return any(text.endswith(f"\n\n{line}") for text in texts)
 
 
 def _rewrite(file: Path, lines: list[str]) -> None:

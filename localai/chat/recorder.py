@@ -83,8 +83,8 @@ class NoRecorder:
 class StoreRecorder:
     """Keeps a conversation in the database.
 
-    `problem` is called once with what went wrong when the disk refuses; after that nothing more
-    is kept.
+    `problem` is called once with what went wrong when the disk refuses, or the conversation was
+    deleted meanwhile; after that nothing more is kept.
     """
 
     def __init__(
@@ -241,6 +241,8 @@ class StoreRecorder:
             work(self._store)
         except StoreUnavailable as error:
             self._broken = True
+            # Nor are the engine's states of it.
+            self.conversation_id = None
             self._problem(f"this conversation is not kept: {error.message}")
 
 

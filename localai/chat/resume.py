@@ -50,9 +50,14 @@ def resume(database: Path, wanted: str | None) -> Kept:
     store = Store(database)
     try:
         found = store.last_conversation() if wanted is None else store.find_conversation(wanted)
-        return Kept(found, store.title(found), _tree(store, found))
+        return read_conversation(store, found)
     finally:
         store.close()
+
+
+def read_conversation(store: Store, conversation_id: str) -> Kept:
+    """That conversation, which there is. Raises StoreUnavailable."""
+    return Kept(conversation_id, store.title(conversation_id), _tree(store, conversation_id))
 
 
 def recent_conversations(database: Path, limit: int, title_part: str = "") -> list[ConversationRow]:

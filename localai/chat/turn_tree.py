@@ -7,7 +7,7 @@ back over it, also where a killed command left one behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from localai.types import Message, Usage
@@ -66,6 +66,17 @@ class TurnTree:
             found.append(turn)
             at = turn.parent
         return found[::-1]
+
+    def walk(self) -> Iterator[Turn]:
+        """Every turn, a branch to its end before the next one begins."""
+        children: dict[int | None, list[Turn]] = {}
+        for turn in self._turns:
+            children.setdefault(turn.parent, []).append(turn)
+        waiting = children.get(None, [])[::-1]
+        while waiting:
+            turn = waiting.pop()
+            yield turn
+            waiting += children.get(turn.id, [])[::-1]
 
     def settle(self) -> Turn | None:
         """Step back to the newest answer that has a text, or to before the first question.

@@ -79,9 +79,7 @@ def chat(
     ] = False,
     conversation: Annotated[
         str | None,
-        typer.Option(
-            "--cid", metavar="ID", help="Go on with that one (/history in a session lists them)."
-        ),
+        typer.Option("--cid", metavar="ID", help="Go on with that one (localai history list)."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Load even what does not seem to fit.")

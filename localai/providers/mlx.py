@@ -91,7 +91,7 @@ class Mlx:
             load_s = None if load_s is None else time.perf_counter() - clock.started
             context = _grown_context(request, lease)
             body = worker_body(request)
-            body["keep_on_disk"] = self._config["history.record"]
+            body["keep_on_disk"] = request.conversation is not None
             yield from answer_of_worker(
                 lease, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )

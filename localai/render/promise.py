@@ -187,6 +187,109 @@ class Privacy(TypedDict):
     egress: Annotated[list[EgressDocument], "what left; never what was said"]
 
 
+class ConversationDocument(TypedDict):
+    """A conversation. Times are seconds since the epoch."""
+
+    id: Annotated[str, "how it is named"]
+    title: Annotated[str | None, "what it is called"]
+    created_at: Annotated[float, "when it began"]
+    updated_at: Annotated[float, "when it was last written to"]
+    message_count: Annotated[int, "questions and answers, in all branches"]
+    provider: Annotated[str | None, "of the newest answer"]
+    model: Annotated[str | None, "of the newest answer"]
+    zone: Annotated[ZoneName | None, "the widest of its answers; null: unproven, or no answer"]
+
+
+class MessageDocument(TypedDict):
+    """A message in its place in the tree."""
+
+    id: Annotated[int, "its number"]
+    parent: Annotated[int | None, "the message before it; null is the first"]
+    role: Annotated[Literal["system", "user", "assistant"], "who said it"]
+    text: Annotated[str, "what was said"]
+    reasoning: Annotated[str | None, "the thinking, kept apart"]
+    created_at: Annotated[float, "when, seconds since the epoch"]
+    provider: Annotated[str | None, "of an answer: through which provider"]
+    model: Annotated[str | None, "of an answer: who gave it"]
+    zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
+    finish_reason: Annotated[str | None, "why it ended; null is an answer that was cut off"]
+
+
+class WholeConversationDocument(ConversationDocument):
+    """A conversation with its messages."""
+
+    leaf: Annotated[int | None, "the message under which it goes on; null: before the first"]
+    messages: Annotated[list[MessageDocument], "parents before children"]
+
+
+class HitDocument(TypedDict):
+    """A message that was found."""
+
+    conversation: Annotated[str, "the id of the conversation it is in"]
+    title: Annotated[str | None, "what that is called"]
+    message: Annotated[int, "its number"]
+    role: Annotated[Literal["user", "assistant"], "who said it"]
+    created_at: Annotated[float, "when, seconds since the epoch"]
+    provider: Annotated[str | None, "of an answer: through which provider"]
+    model: Annotated[str | None, "of an answer: who gave it"]
+    zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
+    text: Annotated[str, "the part of it around what was found"]
+    highlights: Annotated[list[list[int]], "in text: where each found word begins and ends"]
+
+
+class HistoryList(TypedDict):
+    """`localai history list --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversations: Annotated[list[ConversationDocument], "the newest first"]
+
+
+class HistorySearch(TypedDict):
+    """`localai history search WORDS --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    query: Annotated[str, "what was searched for"]
+    hits: Annotated[list[HitDocument], "the newest first"]
+
+
+class HistoryShow(TypedDict):
+    """`localai history show ID --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversation: Annotated[WholeConversationDocument, "with the messages of the branch, or all"]
+
+
+class HistoryConversations(TypedDict):
+    """`localai history export --json`, and what `--format json` writes"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversations: Annotated[list[WholeConversationDocument], "each with every branch"]
+
+
+class HistoryLine(WholeConversationDocument):
+    """`localai history export --format jsonl`, a line"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+
+
+class HistoryExport(TypedDict):
+    """`localai history export -o FILE --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    file: Annotated[str, "the file that was made"]
+    format: Annotated[Literal["markdown", "json", "jsonl"], "what is in it"]
+    exported: Annotated[list[str], "the ids"]
+
+
+class HistoryDelete(TypedDict):
+    """`localai history delete --json`, `localai history prune --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    deleted: Annotated[list[str], "the ids; with --dry-run what would be"]
+    dry_run: Annotated[bool, "whether all of them are still there"]
+    kv_state_bytes: Annotated[int, "what their KV states took on the disk"]
+
+
 class TotalDocument(TypedDict):
     """A sum of calls."""
 
@@ -339,6 +442,13 @@ DOCUMENTS: tuple[type, ...] = (
     Stop,
     Privacy,
     CostReport,
+    HistoryList,
+    HistorySearch,
+    HistoryShow,
+    HistoryConversations,
+    HistoryLine,
+    HistoryExport,
+    HistoryDelete,
     ConfigList,
     ConfigGet,
 )

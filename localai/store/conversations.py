@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from localai.errors import NotFound
-from localai.store.database import Database
+from localai.store.database import Database, StoreUnavailable
 from localai.types import Locality, Message, Role, Zone
 
 _NEAR_IDS = 4
@@ -99,9 +99,16 @@ class Conversations(Database):
         zone: Zone | None = None,
         finish_reason: str | None = None,
     ) -> int:
-        """Append a message under `parent_id` and return its id."""
+        """Append a message under `parent_id` and return its id. Raises StoreUnavailable where the
+        conversation was deleted meanwhile."""
         now = time.time()
         with self.transaction():
+            updated = self.db.execute(
+                "UPDATE conversation SET updated_at = ?, leaf_id = NULL WHERE id = ?",
+                (now, conversation_id),
+            )
+            if updated.rowcount == 0:
+                raise StoreUnavailable(f"the conversation {conversation_id} was deleted meanwhile")
             cursor = self.db.execute(
                 "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
                 " created_at, provider, model, zone, finish_reason)"
@@ -118,10 +125,6 @@ class Conversations(Database):
                     None if zone is None else zone.label,
                     finish_reason,
                 ),
-            )
-            self.db.execute(
-                "UPDATE conversation SET updated_at = ?, leaf_id = NULL WHERE id = ?",
-                (now, conversation_id),
             )
         return int(cursor.lastrowid or 0)
 

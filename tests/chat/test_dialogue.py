@@ -10,12 +10,14 @@ import pytest
 
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.forgetting import forget
 from localai.chat.recorder import NoRecorder, StoreRecorder
 from localai.chat.resume import resume
 from localai.chat.select import Chosen
 from localai.config import load
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
 from localai.paths import Paths, locate
+from localai.store import Criteria, Store
 from localai.types import (
     ChatRequest,
     Done,
@@ -319,6 +321,21 @@ def test_there_is_nothing_to_resume_and_no_database_is_made(paths: Paths) -> Non
     with pytest.raises(NotFound, match="no conversation"):
         resume(paths.database, None)
     assert not paths.database.exists()
+
+
+def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(paths: Paths) -> None:
+    provider, problems = Scripted("a1", "a2", "a3"), list[str]()
+    recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
+    dialogue = Dialogue(_asking(provider, paths), recorder)
+    _ask(dialogue, "q1")
+    store = Store(paths.database)
+    assert recorder.conversation_id is not None
+    forget(paths, store, [recorder.conversation_id])
+    _ask(dialogue, "q2", "q3")
+    assert _said(dialogue) == ["q1", "a1", "q2", "a2", "q3", "a3"]
+    assert len(problems) == 1 and "was deleted meanwhile" in problems[0]
+    assert [request.conversation is None for request in provider.asked] == [False, True, True]
+    assert store.summaries(Criteria(), None) == []
 
 
 def test_without_a_recorder_the_tree_is_there_all_the_same(paths: Paths) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from localai import config
-from localai.engine.lifecycle import workers
+from localai.chat.forgetting import forget
+from localai.engine.lifecycle import stop, workers
 from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
 from localai.paths import Paths, locate
 from localai.providers import mlx
 from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
+from localai.store import Store
 from localai.types import (
     ChatRequest,
     Done,
@@ -47,7 +49,7 @@ def paths(localai_home: Path) -> Paths:
 def provider(paths: Paths, mlx_python: Path, monkeypatch: pytest.MonkeyPatch) -> Mlx:
     monkeypatch.setenv(INTERPRETER_VARIABLE, str(mlx_python))
     settings = config.load(paths, {})
-    return Mlx(settings.with_flags(engine__context=256, history__record=False), paths)
+    return Mlx(settings.with_flags(engine__context=256), paths)
 
 
 @pytest.fixture
@@ -151,15 +153,37 @@ def test_memory_is_asked_of_this_machine() -> None:
     assert available > 1 << 20
 
 
-def test_a_setting_keeps_conversations_off_the_disk(
+STORY = Message("user", "Once upon a time there was a small town by the sea. " * 6)
+
+
+def test_what_is_no_kept_conversation_stays_off_the_disk(
     ask: Callable[..., list[Event]], paths: Paths
 ) -> None:
-    from localai.engine.lifecycle import stop
+    ask(HELPFUL, STORY)
+    _stop(paths)
+    assert list(paths.kv_dir.rglob("*.safetensors")) == []
 
-    ask(HELPFUL, Message("user", "Once upon a time there was a small town by the sea. " * 6))
+
+def test_a_deleted_conversation_leaves_no_cache(
+    ask: Callable[..., list[Event]], paths: Paths
+) -> None:
+    store = Store(paths.database)
+    kept, deleted = (store.create_conversation() for _ in range(2))
+    store.add_message(deleted, None, Message("assistant", "a"), provider="mlx", model="m")
+    ask(HELPFUL, STORY, conversation=deleted)
+    assert forget(paths, store, [kept]).state_bytes == 0
+    assert len(workers(paths)) == 1, "nothing of it is MLX's"
+    forget(paths, store, [deleted])
+    assert workers(paths) == []
+    assert list(paths.kv_dir.rglob("*.safetensors")) == []
+    ask(HELPFUL, STORY, conversation=kept)
+    _stop(paths)
+    assert len(list(paths.kv_dir.rglob("*.safetensors"))) == 1, "or this proves nothing"
+
+
+def _stop(paths: Paths) -> None:
     for files, info in workers(paths):
         stop(files, info)
-    assert list(paths.kv_dir.rglob("*.safetensors")) == []
 
 
 @pytest.mark.parametrize(("system", "machine"), [("linux", "x86_64"), ("darwin", "x86_64")])

@@ -1,0 +1,67 @@
+"""Deleting conversations wherever something of them is: the database, the KV states of the engines,
+the lines that were typed.
+
+The database comes last: whoever is killed on the way can delete the same conversations again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from localai.chat import input_history
+from localai.engine import kv
+from localai.paths import Paths
+from localai.store import Store, StoredMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What went: bytes of KV states, and whether the database's log could be emptied, too, which
+    it cannot while another process reads it."""
+
+    state_bytes: int
+    log_emptied: bool
+
+
+def forget(paths: Paths, store: Store, conversation_ids: Collection[str]) -> Forgotten:
+    """Delete the conversations for good. Raises StoreUnavailable, OSError.
+
+    The caches of MLX are not a conversation's own, so all of them go with one that MLX answered,
+    and its workers end, for they write what they hold when they leave.
+    """
+    state_bytes = kv.forget(paths.kv_dir, conversation_ids)
+    typed: set[str] = set()
+    met_mlx = False
+    for identifier in conversation_ids:
+        messages = store.messages(identifier)
+        typed.update(_typed(messages, store.title(identifier)))
+        met_mlx = met_mlx or any(message.provider == "mlx" for message in messages)
+    if met_mlx:
+        state_bytes += _forget_mlx(paths)
+    input_history.forget(input_history.input_history_file(paths), typed)
+    return Forgotten(state_bytes, store.delete_conversations(conversation_ids))
+
+
+def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str]:
+    if title:
+        yield title
+    for message in messages:
+        if message.role != "assistant":
+            yield message.text
+
+
+def _forget_mlx(paths: Paths) -> int:
+    from localai.engine.lifecycle import stop, workers
+
+    for files, info in workers(paths):
+        if info.spec.kind == "mlx":
+            stop(files, info)
+    freed = 0
+    for file in (paths.kv_dir / "mlx").rglob("*.safetensors"):
+        with contextlib.suppress(OSError):
+            size = file.stat().st_size
+            file.unlink()
+            freed += size
+    return freed

@@ -1,0 +1,16 @@
+"""`localai history`: look back on conversations, take them elsewhere, delete them for good."""
+
+from __future__ import annotations
+
+import typer
+
+from localai.commands.history import deleting, exporting, looking
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+app.command("list")(looking.list_conversations)
+app.command("search")(looking.search)
+app.command("show")(looking.show)
+app.command("export")(exporting.export)
+app.command("delete")(deleting.delete)
+app.command("prune")(deleting.prune)

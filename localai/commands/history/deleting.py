@@ -1,0 +1,127 @@
+"""`localai history delete` and `prune`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from localai.commands.history.opened import Ids, Json, count_text, found_ids, opened, required
+from localai.config import parse_duration
+from localai.errors import Interrupted, InvalidInput
+from localai.paths import Paths, locate
+from localai.render.conversation_lists import (
+    conversation_lines,
+    print_conversations,
+)
+from localai.render.sink import is_terminal, note, print_json, warn
+from localai.render.units import bytes_text
+
+if TYPE_CHECKING:
+    from localai.store import ConversationSummary, Store
+
+_MOST_NAMED = 10
+
+_Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+
+
+def delete(ids: Ids = None, yes: _Yes = False, as_json: Json = False) -> None:
+    """Delete conversations for good: texts, search index, KV states and typed lines.
+
+    What the calls used is still counted by `localai cost`, which knows no texts.
+    """
+    if not ids:
+        raise InvalidInput("which conversations?", hint="localai history list")
+    paths = locate()
+    with opened(paths) as existing:
+        store = required(existing)
+        rows = [store.summary(found) for found in found_ids(store, ids)]
+        _delete(paths, store, rows, yes=yes, as_json=as_json)
+
+
+def prune(
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", help="Not written to for so long: 30d.")
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=0, help="All but the newest so many.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be deleted, delete nothing.")
+    ] = False,
+    yes: _Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old conversations for good. With both options: those that are old and not among the
+    newest."""
+    if older_than is None and keep is None:
+        raise InvalidInput(
+            "--older-than or --keep says which", hint="localai history prune --older-than 90d"
+        )
+    before = None if older_than is None else time.time() - _duration(older_than)
+    paths = locate()
+    with opened(paths) as store:
+        rows = [] if store is None else store.stale(before, keep)
+        if store is None or not rows or dry_run:
+            _show_stale(rows, dry_run=dry_run, as_json=as_json)
+            return
+        _delete(paths, store, rows, yes=yes, as_json=as_json)
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidInput(f"--older-than must be {error}, not {text!r}") from error
+
+
+def _show_stale(rows: list[ConversationSummary], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        print_json("history", _deleted(rows, state_bytes=0, dry_run=dry_run))
+    elif rows:
+        print_conversations(rows)
+        note(f"{count_text(len(rows))} would be deleted")
+    else:
+        note("there is nothing to delete")
+
+
+def _delete(
+    paths: Paths, store: Store, rows: list[ConversationSummary], *, yes: bool, as_json: bool
+) -> None:
+    from localai.chat.forgetting import forget
+
+    if not yes:
+        _ask_or_refuse(rows, may_ask=not as_json)
+    gone = forget(paths, store, [row.id for row in rows])
+    if not gone.log_emptied:
+        warn("another localai reads the database: its log keeps traces until that ends")
+    if as_json:
+        print_json("history", _deleted(rows, state_bytes=gone.state_bytes, dry_run=False))
+        return
+    states = f", and {bytes_text(gone.state_bytes)} of KV states" if gone.state_bytes else ""
+    note(f"deleted {count_text(len(rows))}{states}")
+
+
+def _deleted(rows: list[ConversationSummary], *, state_bytes: int, dry_run: bool) -> dict[str, Any]:
+    ids = [row.id for row in rows]
+    return {"deleted": ids, "dry_run": dry_run, "kv_state_bytes": state_bytes}
+
+
+def _ask_or_refuse(rows: list[ConversationSummary], *, may_ask: bool) -> None:
+    """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
+    if not (may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise InvalidInput(
+            f"nothing was deleted: {count_text(len(rows))} would go, and nobody can be asked",
+            hint="give --yes",
+        )
+    for row in rows[:_MOST_NAMED]:
+        print("\n".join(conversation_lines(row)), file=sys.stderr)
+    if len(rows) > _MOST_NAMED:
+        note(f"and {len(rows) - _MOST_NAMED} more")
+    question = f"Delete {count_text(len(rows))} for good? [y/N] "
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        note("nothing was deleted")
+        raise Interrupted("nothing was deleted")

@@ -1,0 +1,112 @@
+"""`localai history export`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from localai.chat.resume import read_conversation
+from localai.commands.history.opened import Ids, count_text, found_ids, opened, required
+from localai.errors import InvalidInput
+from localai.paths import create_atomically, locate
+from localai.render.conversation_documents import (
+    conversation_document,
+    json_document,
+    json_lines,
+)
+from localai.render.sink import note, print_json
+
+if TYPE_CHECKING:
+    from localai.store import Store
+
+_FORMATS = {".md": "markdown", ".json": "json", ".jsonl": "jsonl"}
+
+
+def export(
+    ids: Ids = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every conversation.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="markdown, json or jsonl; by default as the file is called."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Into this new file; else stdout.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As --format json; with -o a document about the file.")
+    ] = False,
+) -> None:
+    """Conversations as Markdown, or wholly, with every branch, as JSON or a line of JSON each.
+
+    A file that is there already stays as it is.
+    """
+    chosen = _format(format_, output, as_json=as_json)
+    if bool(ids) == everything:
+        raise InvalidInput("name conversations, or give --all", hint="localai history export --all")
+    from localai.store import Criteria
+
+    with opened(locate()) as existing:
+        store = required(existing)
+        if everything:
+            found = [row.id for row in store.summaries(Criteria(), None)]
+        else:
+            found = found_ids(store, ids or [])
+        pieces = _exported(store, found, chosen)
+        if output is None:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.flush()
+            return
+        _write(output, pieces)
+    if as_json:
+        print_json("history", {"file": str(output), "format": chosen, "exported": found})
+    else:
+        note(f"{count_text(len(found))} in {output}")
+
+
+def _format(wanted: str | None, output: Path | None, *, as_json: bool) -> str:
+    by_name = None if output is None else _FORMATS.get(output.suffix.lower())
+    chosen = wanted or by_name or ("json" if as_json else "markdown")
+    if chosen not in _FORMATS.values():
+        known = ", ".join(_FORMATS.values())
+        raise InvalidInput(f"--format takes {known}, not {wanted!r}", hint="--format json")
+    if as_json and output is None and chosen != "json":
+        raise InvalidInput(f"--json prints JSON, not {chosen}", hint="--format jsonl, or -o FILE")
+    return chosen
+
+
+def _exported(store: Store, ids: list[str], chosen: str) -> Iterator[bytes]:
+    if chosen == "markdown":
+        return _markdown(store, ids)
+    documents = _documents(store, ids)
+    return json_lines(documents) if chosen == "jsonl" else json_document(documents)
+
+
+def _documents(store: Store, ids: list[str]) -> Iterator[dict[str, Any]]:
+    for identifier in ids:
+        row, leaf = store.summary(identifier), store.leaf(identifier)
+        yield conversation_document(row, leaf, store.messages(identifier))
+
+
+def _markdown(store: Store, ids: list[str]) -> Iterator[bytes]:
+    from localai.render.conversation_markdown import conversation_markdown
+
+    between = ""
+    for identifier in ids:
+        kept = read_conversation(store, identifier)
+        document = between + conversation_markdown(kept.title, kept.tree.branch())
+        yield document.encode("utf-8", "replace")
+        between = "\n"
+
+
+def _write(output: Path, pieces: Iterator[bytes]) -> None:
+    try:
+        create_atomically(output, pieces)
+    except FileExistsError as error:
+        raise InvalidInput(f"{output} is there already", hint="-o ANOTHER-FILE") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot write {output}: {error.strerror}") from error

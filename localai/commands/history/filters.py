@@ -1,0 +1,70 @@
+"""Which conversations are wanted: the filters that `list` and `search` share."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai import types
+from localai.cost.summary import since as moment_since
+from localai.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from localai.store import Criteria
+
+_UNPROVEN = "unproven"
+
+Model = Annotated[
+    str | None, typer.Option("-m", "--model", help="Answered by this one; a part will do.")
+]
+Zone = Annotated[
+    str | None, typer.Option("--zone", help="Answered there: device, lan, cloud or unproven.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Not before: a date, or how long ago (7d).")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", help="Not after: a date, or how long ago (7d).")
+]
+
+
+def criteria_of(
+    model: str | None = None,
+    zone: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Criteria:
+    """What the filters ask for. Raises InvalidInput."""
+    from localai.store import Criteria
+
+    return Criteria(
+        model=model,
+        zone=_parsed_zone(zone),
+        since=None if since is None else _moment("--since", since),
+        until=None if until is None else _moment("--until", until, end_of_day=True),
+    )
+
+
+def _parsed_zone(text: str | None) -> str | None:
+    known = [*(zone.label for zone in types.Zone), _UNPROVEN]
+    if text is not None and text not in known:
+        raise InvalidInput(f"--zone takes {', '.join(known)}, not {text!r}", hint="--zone cloud")
+    return text
+
+
+def _moment(flag: str, text: str, *, end_of_day: bool = False) -> float:
+    """Seconds since the epoch from a date, a date and time, or how long ago."""
+    try:
+        if end_of_day and len(text) == len("2026-11-22"):
+            day = datetime.date.fromisoformat(text) + datetime.timedelta(days=1)
+            return datetime.datetime.combine(day, datetime.time()).timestamp()
+    except ValueError:
+        pass
+    try:
+        return moment_since(text, time.time())
+    except InvalidInput as error:
+        message = error.message.replace("--since", flag)
+        raise InvalidInput(message, hint=f"{flag} 30d") from error

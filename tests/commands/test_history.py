@@ -1,0 +1,449 @@
+"""`localai history`: what was said is found, shown, taken elsewhere, and gone once deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from localai.chat import input_history
+from localai.engine.lifecycle import workers
+from localai.paths import Paths, locate
+from localai.render import promise
+from localai.store import Criteria, Store
+from localai.types import Message, Role, Zone
+from tests.support.command import COMMAND, RunLocalai
+from tests.support.terminal import Terminal
+
+SECRET = "Zanzibarquux"
+FACTS = " ".join(f"The ship number {number} carries apples." for number in range(16))
+
+
+@pytest.fixture
+def store(localai_home: Path) -> Store:
+    return Store(locate().database)
+
+
+def say(store: Store, *said: tuple[Role, str], zone: Zone | None = Zone.DEVICE) -> str:
+    conversation = store.create_conversation()
+    store.set_title(conversation, said[0][1].splitlines()[0])
+    parent: int | None = None
+    for role, text in said:
+        kind: dict[str, Any] = {}
+        if role == "assistant":
+            kind = {"provider": "p", "model": "m", "zone": zone}
+        parent = store.add_message(
+            conversation, parent, Message(role, text), finish_reason="stop", **kind
+        )
+    return conversation
+
+
+def checked(kind: type, output: bytes) -> Any:
+    """The document that was printed, held against what is promised."""
+    for each in vars(promise).values():
+        if isinstance(each, type) and hasattr(each, "__annotations__"):
+            each.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    return TypeAdapter(kind).validate_json(output)
+
+
+def traces(folder: Path, secret: str) -> list[str]:
+    """Files below `folder` that hold the secret, or most of it: an index keeps words in pieces."""
+    part = secret[1:].lower().encode()
+    return [
+        str(file.relative_to(folder))
+        for file in folder.rglob("*")
+        if file.is_file() and part in file.read_bytes().lower()
+    ]
+
+
+# Nothing there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["list"], 0),
+        (["search", "x"], 0),
+        (["show", "x"], 3),
+        (["delete", "x", "--yes"], 3),
+        (["export", "--all"], 3),
+        (["prune", "--keep", "0", "--yes"], 0),
+    ],
+)
+def test_looking_back_where_nothing_was_kept_leaves_no_trace(
+    run_localai: RunLocalai, localai_home: Path, arguments: list[str], code: int
+) -> None:
+    result = run_localai("history", *arguments)
+    assert result.returncode == code
+    assert result.stdout == b""
+    assert list(localai_home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search"],
+        ["search", '"*-"'],
+        ["search", "x", "--since", "yesteryear"],
+        ["list", "--zone", "mars"],
+        ["show", "x", "--all", "--branch", "1"],
+        ["export"],
+        ["export", "x", "--all"],
+        ["export", "--all", "--format", "docx"],
+        ["delete"],
+        ["prune"],
+        ["prune", "--older-than", "long"],
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    run_localai: RunLocalai, store: Store, arguments: list[str]
+) -> None:
+    say(store, ("user", "x"))
+    result = run_localai("history", *arguments)
+    assert result.returncode == 2, result.stderr.decode()
+    assert result.stderr.startswith(b"error: ")
+
+
+# Looking
+
+
+def test_a_list_in_a_pipe_is_a_line_each(run_localai: RunLocalai, store: Store) -> None:
+    first = say(store, ("user", "first\twords\nmore"), ("assistant", "a"))
+    second = say(store, ("user", "\x1b]0;second\x07 title"))
+    lines = run_localai("history", "list").stdout.decode().splitlines()
+    rows = [line.split("\t") for line in lines]
+    assert [row[0] for row in rows] == ["id", second, first]
+    assert rows[2][2:] == ["2", "p/m", "device", "first words"]
+    assert "\x1b" not in lines[1]
+    assert first in run_localai("history", "list", "FIRST").stdout.decode()
+    newest = run_localai("history", "list", "-n", "1")
+    assert first.encode() not in newest.stdout and b"-n 0" in newest.stderr
+
+
+def test_search_marks_what_was_found(run_localai: RunLocalai, store: Store) -> None:
+    conversation = say(store, ("user", "Where?"), ("assistant", "At the\nold harbour\x1b[31m."))
+    (_, line) = run_localai("history", "search", "old harbour").stdout.decode().splitlines()
+    assert line.startswith(conversation) and line.endswith("At the >>old harbour<<.")
+    assert run_localai("history", "search", "old", "--until", "2020-01-01").stdout == b""
+    assert run_localai("history", "search", "old", "--since", "1h").stdout != b""
+    today = time.strftime("%Y-%m-%d")
+    assert run_localai("history", "search", "old", "--until", today).stdout != b""
+
+
+def test_documents_keep_the_promise(run_localai: RunLocalai, store: Store, tmp_path: Path) -> None:
+    conversation = say(store, ("system", "s"), ("user", "the question"), ("assistant", "an answer"))
+
+    def printed(*arguments: str) -> bytes:
+        result = run_localai("history", *arguments, "--json")
+        assert result.returncode == 0, result.stderr.decode()
+        return result.stdout
+
+    (row,) = checked(promise.HistoryList, printed("list"))["conversations"]
+    assert (row["id"], row["message_count"], row["zone"]) == (conversation, 2, "device")
+    (hit,) = checked(promise.HistorySearch, printed("search", "question"))["hits"]
+    assert [hit["text"][slice(*mark)] for mark in hit["highlights"]] == ["question"]
+    shown = checked(promise.HistoryShow, printed("show", conversation[:6]))["conversation"]
+    assert [message["role"] for message in shown["messages"]] == ["system", "user", "assistant"]
+    exported = checked(promise.HistoryConversations, printed("export", conversation))
+    assert exported["conversations"] == [shown]
+    lines = run_localai("history", "export", "--all", "--format", "jsonl").stdout
+    assert checked(promise.HistoryLine, lines) == {"schema": "localai.history/1", **shown}
+    target = str(tmp_path / "x.md")
+    done = checked(promise.HistoryExport, printed("export", "--all", "-o", target))
+    assert (done["format"], done["exported"]) == ("markdown", [conversation])
+    planned = checked(promise.HistoryDelete, printed("prune", "--keep", "0", "--dry-run"))
+    assert planned["dry_run"] and planned["deleted"] == [conversation]
+    deleted = checked(promise.HistoryDelete, printed("delete", conversation, "--yes"))
+    assert deleted["deleted"] == [conversation]
+    mixed = run_localai("history", "export", "--all", "--format", "markdown", "--json")
+    assert checked(promise.Failed, mixed.stdout)["error"]["exit_code"] == 2 == mixed.returncode
+    failed = run_localai("history", "show", conversation, "--json")
+    assert checked(promise.Failed, failed.stdout)["error"]["exit_code"] == 3 == failed.returncode
+
+
+def forked(store: Store) -> str:
+    """Two questions, the second of which was answered twice."""
+    conversation = say(store, ("user", "q1"), ("assistant", "a1"), ("user", "q2"))
+    question = store.messages(conversation)[-1].id
+    for text, reason in (("first answer", "stop"), ("second answer", None)):
+        store.add_message(
+            conversation,
+            question,
+            Message("assistant", text, reasoning="hm"),
+            provider="p",
+            model="m",
+            zone=None,
+            finish_reason=reason,
+        )
+    return conversation
+
+
+def test_a_conversation_is_shown_by_branch(run_localai: RunLocalai, store: Store) -> None:
+    conversation = forked(store)
+
+    def shown(*arguments: str) -> str:
+        return run_localai("history", "show", conversation, *arguments).stdout.decode()
+
+    newest = (
+        ">>> q1\n\np/m · device:\na1\n\n>>> q2\n\np/m · unproven:\nsecond answer\n(cut off)\n\n"
+    )
+    assert shown() == newest
+    assert shown("--branch", "2") == newest
+    assert "first answer" in shown("--branch", "1") and "second" not in shown("--branch", "1")
+    everything = shown("--all")
+    assert everything.count("a1") == 1 and everything.count("answer\n") == 2
+    assert "--- another branch, after message 3 ---" in everything
+    beyond = run_localai("history", "show", conversation, "--branch", "3")
+    assert beyond.returncode == 2 and b"2 branches" in beyond.stderr
+
+
+def test_what_a_model_wrote_cannot_reach_the_terminal(
+    run_localai: RunLocalai, store: Store
+) -> None:
+    conversation = say(store, ("user", "q"), ("assistant", "a\x1b]52;c;QUFB\x07b\x9b31mc\x1b[2Jd"))
+    for arguments in (["show", conversation], ["search", "b*"], ["export", conversation]):
+        printed = run_localai("history", *arguments).stdout.decode()
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", printed)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_on_a_terminal_it_fits_and_is_drawn(
+    pty: Callable[..., Terminal], store: Store, columns: int
+) -> None:
+    conversation = say(
+        store,
+        ("user", "A rather long question " * 8),
+        ("assistant", "The **bold** answer with `code` " * 9),
+    )
+    listed = pty("history", "list", columns=columns)
+    assert listed.wait_exit() == 0
+    assert "…" in listed.screen and "2 messages · device · p/m" in listed.screen
+    found = pty("history", "search", "bold", columns=columns)
+    assert found.wait_exit() == 0
+    assert b"\x1b[1;35mbold" in found.output
+    plain = pty("history", "search", "bold", columns=columns, env={"NO_COLOR": "1"})
+    assert plain.wait_exit() == 0
+    assert ">>bold<<" in plain.screen and b"\x1b[1;35m" not in plain.output
+    shown = pty("history", "show", conversation, columns=columns, rows=40)
+    assert shown.wait_exit() == 0
+    assert ">>> A rather long" in shown.screen
+    assert "**" not in shown.screen and "bold" in shown.screen
+
+
+# Taking elsewhere
+
+
+def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, store: Store) -> None:
+    conversation = forked(store)
+    printed = run_localai("history", "export", conversation, "--format", "json").stdout
+    (document,) = json.loads(printed)["conversations"]
+    copy = store.create_conversation()
+    own: dict[int | None, int | None] = {None: None}
+    for each in document["messages"]:
+        zone = None if each["zone"] is None else Zone[each["zone"].upper()]
+        own[each["id"]] = store.add_message(
+            copy,
+            own[each["parent"]],
+            Message(each["role"], each["text"], reasoning=each["reasoning"]),
+            provider=each["provider"],
+            model=each["model"],
+            zone=zone,
+            finish_reason=each["finish_reason"],
+        )
+    for before, after in zip(store.messages(conversation), store.messages(copy), strict=True):
+        assert own[before.id] == after.id and own[before.parent_id] == after.parent_id
+        for name in ("role", "text", "reasoning", "provider", "model", "zone", "finish_reason"):
+            assert getattr(before, name) == getattr(after, name)
+    assert own[document["leaf"]] == store.leaf(copy)
+
+
+def test_an_export_never_overwrites(run_localai: RunLocalai, store: Store, tmp_path: Path) -> None:
+    say(store, ("user", "q"), ("assistant", "a"))
+    first = run_localai("history", "export", "--all", "-o", "x.jsonl")
+    assert first.returncode == 0 and first.stdout == b""
+    file = tmp_path / "x.jsonl"
+    before = file.read_bytes()
+    assert json.loads(before)["messages"][1]["text"] == "a"
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = run_localai("history", "export", "--all", "-o", "x.jsonl")
+    assert again.returncode == 2 and b"is there already" in again.stderr
+    assert file.read_bytes() == before
+    nowhere = run_localai("history", "export", "--all", "-o", "no/such/folder.md")
+    assert nowhere.returncode == 2 and b"cannot write" in nowhere.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["user", "x.jsonl"]
+
+
+def test_a_closed_pipe_ends_an_export_quietly(store: Store, run_localai: RunLocalai) -> None:
+    say(store, *(("user", "many words " * 1000) for _ in range(200)))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    line = f"{' '.join(COMMAND)} history export --all --format json | head -c 10"
+    done = subprocess.run(line, shell=True, env=environment, capture_output=True)
+    assert (done.stdout, done.stderr) == (b'{\n"schema"', b"")
+
+
+def test_kill_9_leaves_a_whole_export_or_none(store: Store, tmp_path: Path) -> None:
+    for number in range(300):
+        say(store, *[("user", f"{number} words " * 300)] * 10)
+    file = tmp_path / "x.json"
+    killed = 0
+    for delay_s in (0, 0.01, 0.03, 0.06, 0.2):
+        process = subprocess.Popen(
+            [*COMMAND, "history", "export", "--all", "-o", str(file)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stderr=subprocess.DEVNULL,
+        )
+        while process.poll() is None and not list(tmp_path.glob(".x.json.*")):
+            time.sleep(0.001)
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        if file.exists():
+            assert len(json.loads(file.read_bytes())["conversations"]) == 300
+            file.unlink()
+        for unfinished in tmp_path.glob(".x.json.*"):
+            unfinished.unlink()
+    assert killed
+
+
+# Deleting
+
+
+def test_deleting_asks_on_a_terminal(pty: Callable[..., Terminal], store: Store) -> None:
+    conversation = say(store, ("user", "a private matter"))
+    for answer, is_left in (("\r", True), ("n\r", True), ("y\r", False)):
+        terminal = pty("history", "delete", conversation)
+        terminal.wait_for("for good? [y/N]")
+        assert "a private matter" in terminal.screen
+        terminal.send(answer)
+        assert terminal.wait_exit() == (130 if is_left else 0)
+        assert bool(store.summaries(Criteria(), None)) == is_left
+
+
+def test_deleting_without_a_terminal_needs_yes(run_localai: RunLocalai, store: Store) -> None:
+    conversation = say(store, ("user", "q"))
+    refused = run_localai("history", "delete", conversation, input=b"y\n")
+    assert refused.returncode == 2 and b"--yes" in refused.stderr
+    assert run_localai("history", "delete", conversation, "--json").returncode == 2
+    assert store.title(conversation) == "q"
+    assert run_localai("history", "delete", conversation, "zz", "--yes").returncode == 3
+    assert store.title(conversation) == "q"
+    assert run_localai("history", "delete", conversation[:7], "--yes").returncode == 0
+    assert store.title(conversation) is None
+
+
+def test_prune_deletes_what_is_old(run_localai: RunLocalai, store: Store) -> None:
+    old, older, new = (say(store, ("user", name)) for name in ("old", "older", "new"))
+    day = 86400
+    for identifier, days in ((old, 40), (older, 50)):
+        store.db.execute(
+            "UPDATE conversation SET updated_at = ? WHERE id = ?",
+            (time.time() - days * day, identifier),
+        )
+
+    def pruned(*arguments: str) -> list[str]:
+        result = run_localai("history", "prune", *arguments, "--json")
+        deleted: list[str] = checked(promise.HistoryDelete, result.stdout)["deleted"]
+        return deleted
+
+    assert pruned("--older-than", "30d", "--dry-run") == [old, older]
+    assert pruned("--older-than", "30d", "--keep", "2", "--yes") == [older]
+    assert pruned("--older-than", "60d", "--yes") == []
+    assert pruned("--keep", "1", "--yes") == [old]
+    assert [row.id for row in store.summaries(Criteria(), None)] == [new]
+
+
+def test_typed_lines_go_with_their_conversation(run_localai: RunLocalai, store: Store) -> None:
+    file = input_history.input_history_file(locate())
+    question = f"what is {SECRET}?"
+    typed = ["other", question, f"/edit 1 {question}", f"about {SECRET}", f"/system be {SECRET}"]
+    for line in typed:
+        input_history.append(file, line)
+    conversation = say(
+        store,
+        ("system", f"be {SECRET}"),
+        ("user", question),
+        ("user", f"notes.txt:\n```\ntext\n```\n\nabout {SECRET}"),
+    )
+    assert run_localai("history", "delete", conversation, "--yes").returncode == 0
+    assert input_history.read(file) == ["other"]
+    assert traces(locate().data_dir, SECRET) == []
+
+
+@pytest.fixture
+def engine(home_with_starter: Paths, command_environment: dict[str, str]) -> Paths:
+    command_environment["LOCALAI_ENGINE_CONTEXT"] = "1024"
+    return home_with_starter
+
+
+def states(paths: Paths) -> list[Path]:
+    return sorted(paths.kv_dir.rglob("*.kv"))
+
+
+def ask(run_localai: RunLocalai, *arguments: str) -> Any:
+    result = run_localai(
+        "chat", "--json", "--seed", "1", "--max-tokens", "8", *arguments, timeout_s=300
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    return json.loads(result.stdout)
+
+
+def test_deleted_is_gone_from_everywhere(
+    engine: Paths, localai_home: Path, run_localai: RunLocalai
+) -> None:
+    ours = ask(run_localai, f"{FACTS} The captain is {SECRET}. Who is?")["conversation"]
+    ask(run_localai, "-c", f"Is {SECRET} kind?")
+    other = ask(run_localai, f"{FACTS} What is the capital of Italy?")["conversation"]
+    assert traces(localai_home, SECRET), "or this proves nothing"
+    kept = [file for file in states(engine) if file.name.startswith(other)]
+    assert kept and len(states(engine)) > len(kept)
+    found = run_localai("history", "search", SECRET)
+    assert found.stdout.count(ours.encode()) >= 2
+    gone = run_localai("history", "delete", ours, "--yes", "--json")
+    assert checked(promise.HistoryDelete, gone.stdout)["kv_state_bytes"] > 1_000_000
+    assert traces(localai_home, SECRET) == []
+    assert states(engine) == kept
+    assert not list(localai_home.rglob(f"*{ours}*"))
+    assert run_localai("history", "search", SECRET).stdout == b""
+    assert b"\t3\t" in run_localai("cost").stdout
+
+
+def test_no_log_leaves_no_trace(engine: Paths, localai_home: Path, run_localai: RunLocalai) -> None:
+    question = f"{FACTS} The captain is {SECRET}. Who is?"
+    ask(run_localai, "-n", question)
+    assert not engine.database.exists()
+    run_localai("config", "set", "history.record", "false")
+    ask(run_localai, question)
+    run_localai("chat", "--max-tokens", "8", f"{question} Really?", timeout_s=300)
+    assert not engine.database.exists()
+    assert states(engine) == []
+    for files, _ in workers(engine):
+        assert traces(files.directory, SECRET) == []
+    run_localai("stop", "--all")
+    assert traces(localai_home, SECRET) == []
+    assert states(engine) == []
+
+
+def test_a_session_that_keeps_nothing_leaves_no_trace(
+    engine: Paths, localai_home: Path, pty: Callable[..., Terminal], run_localai: RunLocalai
+) -> None:
+    terminal = pty("chat", "-n", "--max-tokens", "8", env={"LOCALAI_ENGINE_CONTEXT": "1024"})
+    terminal.wait_for("nothing of this session is kept")
+    terminal.wait_for(">>>")
+    terminal.send(f"{FACTS} The captain is {SECRET}. Who is?\r")
+    terminal.wait_until(lambda: terminal.screen.rstrip().endswith(">>>"), "no prompt", 120)
+    terminal.send(f"/title {SECRET}\r")
+    terminal.wait_for(f"title: {SECRET}")
+    terminal.send("\x04")
+    assert terminal.wait_exit() == 0
+    run_localai("stop", "--all")
+    assert traces(localai_home, SECRET) == []
+    assert states(engine) == []
