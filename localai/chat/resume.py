@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from localai.store import ConversationRow, Store, StoredMessage
     from localai.types import Usage
 
+_SEARCHED = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -60,18 +62,25 @@ def read_conversation(store: Store, conversation_id: str) -> Kept:
     return Kept(conversation_id, store.title(conversation_id), _tree(store, conversation_id))
 
 
-def recent_conversations(database: Path, limit: int, title_part: str = "") -> list[ConversationRow]:
-    """The newest conversations whose title contains `title_part`; none where nothing is kept.
+def recent_conversations(database: Path, limit: int, text: str = "") -> list[ConversationRow]:
+    """The newest conversations; with a `text` those that have it in their title, then those in
+    which it was said. None where nothing is kept.
 
     Raises StoreUnavailable.
     """
-    from localai.store import Store
+    from localai.store import ConversationRow, Criteria, Store
 
     if not database.exists():
         return []
     store = Store(database)
     try:
-        return store.recent(limit, title_part)
+        rows = store.recent(limit, text)
+        if text:
+            known = {row.id for row in rows}
+            said = store.search(text, Criteria(), _SEARCHED) or []
+            hits = {hit.conversation_id: hit for hit in said if hit.conversation_id not in known}
+            rows += [ConversationRow(id_, hit.title, hit.created_at) for id_, hit in hits.items()]
+        return rows[:limit]
     finally:
         store.close()
 

@@ -139,7 +139,9 @@ def chat(
         from localai.commands.session.loop import run_session
         from localai.commands.session.state import Session
 
-        run_session(Session(asking, dialogue, display, recorder, records=records), kept)
+        title = None if kept is None else kept.title
+        session = Session(asking, dialogue, display, recorder, records=records, title=title)
+        run_session(session, kept)
         return
     answer = play(dialogue.ask(text), writer)
     _show_end(answer, dialogue, as_json=as_json, usage=usage, quiet=quiet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -13,7 +12,8 @@ from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
 from localai.commands.session.state import Session
 from localai.commands.session.welcome import say_where_we_are
-from localai.errors import InvalidInput, LocalaiError
+from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.paths import create_atomically
 from localai.render.context_bar import context_bar
 from localai.render.conversation_markdown import conversation_markdown
 from localai.render.one_line import one_line
@@ -37,7 +37,10 @@ def load(session: Session, argument: str) -> None:
         history(session, "")
         note("/load ID goes on with one")
         return
-    kept = resume(session.asking.paths.database, argument)
+    try:
+        kept = resume(session.asking.paths.database, argument)
+    except NotFound as error:
+        raise NotFound(error.message, hint="/history") from error
     session.begin(kept)
     say_where_we_are(session, kept)
     current = session.asking.chosen.model
@@ -46,7 +49,7 @@ def load(session: Session, argument: str) -> None:
 
 
 def history(session: Session, argument: str) -> None:
-    """List the last conversations, or those with TEXT in their title."""
+    """List the last conversations, or those with TEXT in their title or in what was said."""
     found = recent_conversations(session.asking.paths.database, _RECENT, argument)
     if not found:
         note("there is no such conversation" if argument else "no conversation is kept yet")
@@ -84,13 +87,11 @@ def save(session: Session, argument: str) -> None:
     path = Path(argument).expanduser() if argument else Path(_file_name(name))
     document = conversation_markdown(name, session.dialogue.tree.branch())
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_atomically(path, [document.encode("utf-8", "replace")])
     except FileExistsError as error:
         raise InvalidInput(f"{path} is there already", hint="/save ANOTHER-NAME.md") from error
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(document)
     note(f"saved as {path} ({len(session.dialogue.turns)} messages)")
 
 
