@@ -1,4 +1,4 @@
-"""What prompt-lookup drafting and continuous batching gain on this machine.
+"""What prompt-lookup drafting, continuous batching and short waits gain on this machine.
 
     python -m benchmarks.engine [--rounds 3]
 
@@ -9,10 +9,15 @@ engine and timed from outside, so that overlapping requests count as the user se
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,13 +47,14 @@ _TOKENS = 64
 
 
 def main() -> None:
-    """Measure and print two tables."""
+    """Measure and print three tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     print(machine())
     _drafting(rounds)
     _batching(rounds)
+    _sharing(rounds)
 
 
 def _drafting(rounds: int) -> None:
@@ -93,6 +99,46 @@ def _throughput(lease: Lease, width: int, round_number: int) -> float:
     with ThreadPoolExecutor(max_workers=width) as pool:
         tokens = sum(pool.map(one, range(_REQUESTS)))
     return tokens / (time.perf_counter() - started)
+
+
+def _sharing(rounds: int) -> None:
+    """Beside a process that computes all the time, with OpenMP's waiting and with ours."""
+    waits = {"OpenMP's own": "300000", "localai's": None}
+    rates: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(rounds):
+        for name, spins in waits.items():
+            with _variable("GOMP_SPINCOUNT", spins), _worker(_spec(slots=1)) as lease:
+                _ask(lease, "hello", 8, 0)
+                for busy in (False, True):
+                    with _company() if busy else nullcontext():
+                        timings = _ask(lease, _PROSE, _TOKENS, 0)["timings"]
+                    rate = float(timings["predicted_per_second"])
+                    rates.setdefault((name, busy), []).append(rate)
+    print("\ndecode, tok/s, how threads wait   alone    beside a busy process")
+    for name in waits:
+        alone, beside = (statistics.median(rates[name, busy]) for busy in (False, True))
+        print(f"{name:<30} {alone:>8.0f} {beside:>24.1f}")
+
+
+@contextmanager
+def _company() -> Iterator[None]:
+    """Another process that computes all the time."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _variable(name: str, value: str | None) -> Iterator[None]:
+    if value is not None:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
 
 
 def _spec(slots: int) -> WorkerSpec:

@@ -72,6 +72,27 @@ def test_the_kernel_keeps_the_worker_from_the_network(
     assert Path(f"/proc/{info.pid}/ns/net").readlink() != own or filtered
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "spins"),
+    [
+        ("UNRELATED", "1", "2000"),
+        ("GOMP_SPINCOUNT", "7", "7"),
+        ("OMP_WAIT_POLICY", "passive", None),
+    ],
+)
+def test_its_threads_wait_briefly_unless_the_user_says_how(
+    home_with_starter: Paths,
+    spec: WorkerSpec,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    spins: str | None,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    environment = psutil.Process(_use(home_with_starter, spec).info.pid).environ()
+    assert environment.get("GOMP_SPINCOUNT") == spins
+
+
 def test_two_commands_at_once_share_one_worker(home_with_starter: Paths, spec: WorkerSpec) -> None:
     pids: list[int] = []
     threads = [
