@@ -66,6 +66,12 @@ COMMANDS: tuple[Row, ...] = (
         "what this machine is: memory, bandwidth, GPUs",
         "localai hardware",
     ),
+    Row(
+        "recommend",
+        "Models",
+        "which models suit this machine, and how fast",
+        "localai recommend --task code",
+    ),
     Row("ps", "Engine", "the models in memory", "localai ps"),
     Row("stop", "Engine", "unload a model", "localai stop --all"),
     Row("privacy", "Trust", "what may leave this machine, and what did", "localai privacy"),

@@ -58,6 +58,7 @@ def test_every_json_document_keeps_the_promise(
     assert _check(promise.Ps, run_localai("ps", "--json").stdout)["workers"]
     assert _check(promise.Privacy, run_localai("privacy", "--json").stdout)["findings"]
     assert _check(promise.CostReport, run_localai("cost", "--json").stdout)["totals"]
+    assert _check(promise.Recommend, run_localai("recommend", "--json").stdout)["models"]
     assert _check(promise.Hardware, run_localai("hardware", "--json").stdout)["machine"]
     _check(promise.ConfigList, run_localai("config", "list", "--json").stdout)
     _check(promise.ConfigGet, run_localai("config", "get", "model", "--json").stdout)

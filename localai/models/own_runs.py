@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 from localai.models.speed import OwnRun
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
     from localai.paths import Paths
+    from localai.store import DecodeRow
+
+
+_LOCAL_PROVIDERS: Final = ("ollama", "llamacpp")
+
+
+def runs_by_name(paths: Paths, names: Iterable[str]) -> dict[str, tuple[OwnRun, ...]]:
+    """The last answers of each model in `names` here, whichever local engine gave them; without
+    those that have given none."""
+    if not paths.database.exists():
+        return {}
+    from localai.store import Store
+
+    store = Store(paths.database)
+    try:
+        found = {
+            name: _runs(
+                row for engine in _LOCAL_PROVIDERS for row in store.decode_rates(engine, name)
+            )
+            for name in names
+        }
+    finally:
+        store.close()
+    return {name: runs for name, runs in found.items() if runs}
 
 
 def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
@@ -28,6 +53,10 @@ def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
         rows = store.decode_rates(model.provider, model.id, since=since)
     finally:
         store.close()
+    return _runs(rows)
+
+
+def _runs(rows: Iterable[DecodeRow]) -> tuple[OwnRun, ...]:
     return tuple(
         OwnRun(row.decode_tokens_per_s, row.input_tokens + row.output_tokens // 2) for row in rows
     )

@@ -4,9 +4,9 @@ The time that one token takes on a device is
 
     active bytes / (bandwidth * efficiency)     the weights that it reads: of a mixture of experts
                                                 those in use, of a lookup table nothing
-    + context bytes / (bandwidth * efficiency * share)
-                                                keys and values of what was said before; attention
-                                                moves them at a share of the weights' rate
+    + context bytes / context rate              keys and values of what was said before; attention
+                                                moves them more slowly than weights, on a CPU by
+                                                what its cores can compute
     + layers * time of a layer + vocabulary * time of an entry
                                                 what does not depend on the size: starting the
                                                 layer's steps, and choosing a token
@@ -44,6 +44,7 @@ DeviceKind = Literal["cpu", "nvidia", "apple", "amd"]
 class _Kind:
     """What a kind of device makes of its bandwidth, and what a token costs there besides.
 
+    `context_share` is the rate of reading keys and values as a share of the weights' rate;
     `spread` is by which factor real machines of the kind lie above or below.
     """
 
@@ -56,22 +57,26 @@ class _Kind:
 
 # cpu: AMD EPYC (Zen 5) with two cores, xllamacpp 2026.10: SmolLM2 135M Q4_1 at 157 tok/s, Gemma 3
 #   270M at 84, and llama-shaped files of 0.24 to 0.83 GB in Q4_0, Q4_K, Q8_0 and F16 at 49 to 122;
-#   all within 13% but F16 (20%). Attention: SmolLM2 at a depth of 2,000 and 4,000 tokens.
+#   all within 13% but F16 (20%). Attention is bound by the cores, see below.
 # nvidia, apple: https://github.com/XiongjieDai/GPU-Benchmarks-on-LLM-Inference (May 2024), Llama 3
 #   8B in Q4_K_M and F16 on RTX 3070, 3080, 3090, 4070 Ti, 4080 and 4090 (within 15%), and on
 #   M1 Max, M2 Ultra and M3 Max (within 15%; the M1 Max is a third slower).
-# amd: no machine was at hand; rather less than NVIDIA's.
+# amd: a Radeon RX 7900 XT (800 GB/s) in https://github.com/AlexsJones/llmfit, community results of
+#   July 2026: Llama 3.2 1B and 3B in Q4_K_M at 376 and 200 tok/s, within 15%. One card only.
 _KINDS: Final[Mapping[DeviceKind, _Kind]] = {
-    "cpu": _Kind(0.8, 0.12, 115e-6, 15e-9, 1.25),
+    "cpu": _Kind(0.8, 1.0, 115e-6, 15e-9, 1.25),
     "nvidia": _Kind(0.92, 0.35, 65e-6, 8e-9, 1.2),
     "apple": _Kind(0.9, 0.15, 200e-6, 8e-9, 1.25),
-    "amd": _Kind(0.75, 0.2, 100e-6, 8e-9, 1.5),
+    "amd": _Kind(0.75, 0.2, 45e-6, 8e-9, 1.5),
 }
 # A core streams no more than this through llama.cpp's kernels, however fast the memory is. The
 # first is the EPYC above. NEON: an M2 Pro's CPU reads 78 GB/s of Q4_0 with eight cores
 # (XiongjieDai's issue 1). AVX2: a 13900K reads 69 GB/s with eight (llama.cpp's issue 34).
 _CORE_BYTES_PER_S: Final = {"AVX-512": 22e9, "AVX2": 10e9, "NEON": 10e9}
 _SLOW_CORE_BYTES_PER_S: Final = 4e9
+# And of keys and values no more than this: SmolLM2 on the EPYC at a depth of 2,000 and 4,000
+# tokens, while half of the CPU was taken by others.
+_CORE_CONTEXT_BYTES_PER_S: Final = 4e9
 
 _OWN_SPREAD: Final = 1.1
 _ASSUMED_SPREAD: Final = 1.25
@@ -136,6 +141,7 @@ class _Device:
     name: str
     kind: DeviceKind
     bytes_per_s: float
+    context_bytes_per_s: float
     room_bytes: int
     in_main: bool
     confidence: Confidence
@@ -143,11 +149,9 @@ class _Device:
 
     def token_s(self, part: float, work: DecodeWork, depth_tokens: int) -> float:
         """Seconds that `part` (0 to 1) of the layers of `work` takes here."""
-        kind = _KINDS[self.kind]
-        rate = self.bytes_per_s
         depth_bytes = work.context_bytes * depth_tokens / max(1, work.context_tokens)
-        moved = work.active_bytes / rate + depth_bytes / (rate * kind.context_share)
-        return part * (moved + (work.layers or _TYPICAL_LAYERS) * kind.layer_s)
+        moving = work.active_bytes / self.bytes_per_s + depth_bytes / self.context_bytes_per_s
+        return part * (moving + (work.layers or _TYPICAL_LAYERS) * _KINDS[self.kind].layer_s)
 
 
 def decode_work(header: GgufHeader, need: MemoryNeed) -> DecodeWork:
@@ -252,11 +256,13 @@ def _devices(machine: Machine, *, use_gpu: bool) -> list[_Device] | str:
         if bandwidth.value is None:
             return f"the memory bandwidth of {gpu.name.value} is not known"
         name = gpu.name.value or "GPU"
+        rate = bandwidth.value * _KINDS[kind].efficiency
         gpus.append(
             _Device(
                 name,
                 kind,
-                bandwidth.value * _KINDS[kind].efficiency,
+                rate,
+                rate * _KINDS[kind].context_share,
                 _gpu_room(gpu),
                 bool(gpu.unified.value),
                 "assumed" if kind == "amd" else bandwidth.confidence or "assumed",
@@ -286,11 +292,12 @@ def _cpu(machine: Machine) -> _Device | None:
     by_cores = cores * core
     basis = f"{bandwidth.value / 1e9:.0f} GB/s of memory, {bandwidth.confidence or 'assumed'}"
     if by_cores < by_memory:
-        basis = f"{cores:g} CPU cores, which are slower than {basis}"
+        basis = f"what {cores:g} CPU cores compute; memory could do more ({basis})"
     return _Device(
         "CPU",
         "cpu",
         min(by_memory, by_cores),
+        min(by_memory, cores * _CORE_CONTEXT_BYTES_PER_S),
         machine.memory.limit_bytes.value or machine.memory.total_bytes.value or 0,
         True,
         bandwidth.confidence or "assumed",

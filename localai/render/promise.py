@@ -404,6 +404,63 @@ class Hardware(TypedDict):
     machine: Annotated[MachineDocument, "all that is known of it"]
 
 
+class SpeedDocument(TypedDict):
+    """A predicted speed of decoding, tokens a second."""
+
+    low_tokens_per_s: Annotated[float | None, "the lower end; null where nothing can be said"]
+    expected_tokens_per_s: Annotated[float | None, "the likeliest"]
+    high_tokens_per_s: Annotated[float | None, "the upper end"]
+    basis: Annotated[str, "what it rests on, or why it is unknown"]
+    confidence: Annotated[
+        Literal["measured", "reported", "inferred", "assumed"] | None,
+        "measured: by answers on this machine; inferred: from a known bandwidth; else assumed",
+    ]
+
+
+class CitationDocument(TypedDict):
+    """Where a fact of the catalogue was read."""
+
+    fact: Annotated[str, "which"]
+    what: Annotated[str, "what there is to read"]
+    url: Annotated[str, "where"]
+    date: Annotated[str, "the date of what was read"]
+
+
+class RecommendationDocument(TypedDict):
+    """A model, held against a machine."""
+
+    model: Annotated[str, "its name, as `localai pull` takes it"]
+    base_model: Annotated[str, "the same in its usual quantization"]
+    quantization: Annotated[str, "such as Q4_K_M"]
+    size_bytes: Annotated[int, "size on disk"]
+    size_computed: Annotated[bool, "whether that is parameters times bits, not a published size"]
+    parameters: Annotated[int, "all of them"]
+    active_parameters: Annotated[int, "those that a token reads"]
+    license: Annotated[str, "its SPDX identifier, or a name"]
+    tasks: Annotated[list[str], "what it is for, the first before all"]
+    capabilities: Annotated[list[str], "completion, tools, vision, thinking, embedding"]
+    installed: Annotated[bool, "whether it is on this machine"]
+    fits: Annotated[bool, "whether the machine's memory holds it"]
+    comfortable: Annotated[bool, "whether it is fast enough for the task"]
+    in_gpu: Annotated[bool, "whether a GPU's memory holds all of it"]
+    memory: Annotated[MemoryDocument, "with up to 8,192 tokens of context"]
+    headroom_bytes: Annotated[int, "memory left beside the smallest context; negative: missing"]
+    context_tokens: Annotated[int | None, "the longest context that fits"]
+    model_context_tokens: Annotated[int, "the largest context it was made for"]
+    speed: Annotated[SpeedDocument, "predicted, with 1,024 tokens in the context"]
+    why: Annotated[str, "a sentence"]
+    sources: Annotated[list[CitationDocument], "where each fact was read"]
+
+
+class Recommend(TypedDict):
+    """`localai recommend --json`"""
+
+    schema: Annotated[Literal["localai.recommend/1"], "the promise that the rest keeps"]
+    task: Annotated[str, "chat, code, reasoning, vision, extract or embed"]
+    profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
+    models: Annotated[list[RecommendationDocument], "the best first, those too large last"]
+
+
 class SettingDocument(TypedDict):
     """A setting."""
 
@@ -438,6 +495,7 @@ DOCUMENTS: tuple[type, ...] = (
     PullDryRun,
     PullVariants,
     Hardware,
+    Recommend,
     Ps,
     Stop,
     Privacy,

@@ -1,0 +1,98 @@
+"""`localai recommend`: which models suit this machine, and the line that fetches the best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai.commands.flags import ProfileOption, machine_of
+from localai.commands.startup import begin
+from localai.errors import InvalidInput
+from localai.render.sink import note, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localai.models.speed import OwnRun
+    from localai.paths import Paths
+    from localai.recommend.ranking import Recommendation
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_SHOWN = 5
+
+
+@app.command()
+def recommend(
+    task: Annotated[
+        str, typer.Option(help="What for: chat, code, reasoning, vision, extract or embed.")
+    ] = "chat",
+    profile: ProfileOption = None,
+    count: Annotated[int, typer.Option("-n", help="How many to show.", min=1)] = _SHOWN,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of them, also those that do not fit.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Models that suit this machine, the best first: speed, memory, context, licence, disk.
+
+    Speed is predicted from memory bandwidth, or from this machine's own answers where there are
+    any. Memory is by the catalogue's facts; `localai pull --dry-run` asks the engine itself.
+    Fetches nothing.
+    """
+    from localai.recommend.catalogue import TASKS, catalogue
+    from localai.recommend.ranking import recommend as rank
+
+    if task not in TASKS:
+        raise InvalidInput(f"--task takes {', '.join(TASKS)}, not {task!r}", hint="--task chat")
+    paths, _ = begin("recommend")
+    machine = machine_of(profile, paths, note)
+    # What another machine did says nothing, nor does what this one has.
+    names = _installed(paths) if profile is None else frozenset()
+    found = rank(machine, task, installed=names, own_runs=_runs(paths, names))
+    if as_json:
+        from localai.render.recommendations import recommendation_document
+
+        models = [recommendation_document(each, catalogue().sources) for each in found]
+        print_json("recommend", {"task": task, "profile": profile, "models": models})
+        return
+    _show(found, count, everything=everything)
+
+
+def _show(found: Sequence[Recommendation], count: int, *, everything: bool) -> None:
+    from localai.render.recommendations import print_recommendations
+
+    fitting = [each for each in found if each.fits]
+    shown = found if everything else (fitting or found)[:count]
+    print_recommendations(shown)
+    if more := len(found) - len(shown):
+        too_large = len(found) - len(fitting) if fitting else more
+        note(
+            f"{more} more, {too_large} of them too large: --all"
+            if too_large
+            else f"{more} more: --all"
+        )
+    if not fitting:
+        note("none fits; the starter does everywhere: localai pull starter")
+        return
+    best = fitting[0]
+    if best.speed.expected is not None:
+        note(f"speed from {best.speed.basis}; memory with 8,192 tokens of context, by a formula")
+    note(
+        f"localai chat -m {best.pull_name}" if best.installed else f"localai pull {best.pull_name}"
+    )
+
+
+def _installed(paths: Paths) -> frozenset[str]:
+    from localai.models.stores import stored_models
+
+    return frozenset(
+        name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)
+    )
+
+
+def _runs(paths: Paths, names: frozenset[str]) -> dict[str, tuple[OwnRun, ...]]:
+    from localai.models.own_runs import runs_by_name
+
+    return runs_by_name(paths, names)

@@ -1,0 +1,1 @@
+"""Which model suits a machine and a task: a catalogue of sourced facts, and its ranking."""

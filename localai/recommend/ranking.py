@@ -1,0 +1,260 @@
+"""The catalogue held against a machine: what fits, how fast, in which order.
+
+For each model one quantization is chosen, the finest that fits with a useful context and is
+still comfortable to read. Models that fit and are comfortable come first, in the order of a
+score, in half doublings of size:
+
+    2 * log2(size)      of a mixture of experts parameters^(2/3) * active^(1/3), which puts
+                        Qwen's 30B-A3B beside its 14B, as its makers' own comparisons do
+    + 2                 for a model made for the task before anything else
+    + months / 3        of its age, because the same size gets better: half of the pace that
+                        https://arxiv.org/abs/2412.04315 finds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Final
+
+from localai.hardware.facts import Machine
+from localai.models.speed import OwnRun, SpeedRange, predict_speed
+from localai.recommend.catalogue import Entry, File, Task, catalogue
+
+# What the system itself, a desktop and a browser want: a quarter of main memory, at most this.
+_SYSTEM_BYTES: Final = 4 << 30
+# llama.cpp's own fit leaves so much of a GPU's memory free.
+_GPU_MARGIN_BYTES: Final = 1 << 30
+# A context that is worth a conversation, and how full it is when speed is predicted.
+_USEFUL_CONTEXT: Final = 8192
+_LEAST_CONTEXT: Final = 2048
+_DEPTH_TOKENS: Final = 1024
+_CONTEXT_STEP: Final = 1024
+# Tokens a second below which waiting begins: people read 5 to 8; reasoning comes before the
+# answer, and code is skimmed. Embedding writes nothing, but who does it has many texts.
+_COMFORTABLE: Final[Mapping[Task, float]] = {
+    "chat": 8,
+    "vision": 8,
+    "code": 20,
+    "reasoning": 20,
+    "embed": 30,
+}
+_COMFORTABLE_ELSE: Final = 8.0
+# A finer quantization is worth it where it stays well above that.
+_WELL_ABOVE: Final = 2.0
+_MADE_FOR_IT: Final = 2.0
+_MONTHS_PER_CLASS: Final = 3.0
+_FIRST_YEAR: Final = 2024
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A model in one quantization, on one machine.
+
+    `headroom_bytes` is what is left of the memory with a context of `least_context_tokens`,
+    negative by as much as is missing. `context_tokens` is the longest context that fits, at most
+    the model's own; None where nothing fits. `in_gpu` says that all of it is in a GPU's memory.
+    `why` is one sentence. `installed` says that it is on this machine already.
+    """
+
+    entry: Entry
+    quantization: File
+    fits: bool
+    comfortable: bool
+    in_gpu: bool
+    memory_bytes: int
+    headroom_bytes: int
+    least_context_tokens: int
+    context_tokens: int | None
+    speed: SpeedRange
+    why: str
+    installed: bool
+
+    @property
+    def pull_name(self) -> str:
+        """What `localai pull` takes."""
+        return self.quantization.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Memory in bytes that a model may take: in GPUs, and altogether."""
+
+    gpu: int
+    total: int
+
+
+def recommend(
+    machine: Machine,
+    task: Task = "chat",
+    *,
+    installed: Collection[str] = (),
+    own_runs: Mapping[str, Sequence[OwnRun]] | None = None,
+) -> list[Recommendation]:
+    """Every model of the catalogue that is for `task`, the best for `machine` first, those that do
+    not fit last.
+
+    `installed` are names of models on this machine, `own_runs` what it did with them, by name.
+    """
+    room = _room(machine)
+    found = [
+        _choose(entry, machine, room, task, installed, own_runs or {})
+        for entry in catalogue().entries
+        if task in entry.tasks
+    ]
+    return sorted(found, key=lambda each: _order(each, task))
+
+
+def _choose(
+    entry: Entry,
+    machine: Machine,
+    room: _Room,
+    task: Task,
+    installed: Collection[str],
+    own_runs: Mapping[str, Sequence[OwnRun]],
+) -> Recommendation:
+    """`entry` in its best quantization: the finest that fits and stays fast, else the smallest."""
+    by_size = sorted(entry.files, key=lambda file: -file.size_bytes)
+    *finer, smallest = [
+        _offer(entry, file, machine, room, task, installed, own_runs.get(file.name, ()))
+        for file in by_size
+    ]
+    for offer in finer:
+        # One that pushes the model out of the GPU costs more than it gives.
+        stays = offer.fits and _has_useful_context(offer) and offer.in_gpu == smallest.in_gpu
+        rate = offer.speed.expected
+        if stays and rate is not None and rate >= _WELL_ABOVE * _least_rate(task):
+            return offer
+    return smallest
+
+
+def _least_rate(task: Task) -> float:
+    return _COMFORTABLE.get(task, _COMFORTABLE_ELSE)
+
+
+def _has_useful_context(offer: Recommendation) -> bool:
+    wanted = min(_USEFUL_CONTEXT, offer.entry.context_tokens)
+    return offer.context_tokens is not None and offer.context_tokens >= wanted
+
+
+def _offer(
+    entry: Entry,
+    file: File,
+    machine: Machine,
+    room: _Room,
+    task: Task,
+    installed: Collection[str],
+    runs: Sequence[OwnRun],
+) -> Recommendation:
+    least = min(_LEAST_CONTEXT, entry.context_tokens)
+    need = entry.memory(file, min(_USEFUL_CONTEXT, entry.context_tokens)).total_bytes
+    in_gpu = need <= room.gpu
+    limit = room.gpu if in_gpu else room.total
+    smallest = entry.memory(file, least).total_bytes
+    fits = smallest <= limit
+    context = _longest_context(entry, file, limit, least) if fits else None
+    speed = _speed(entry, file, machine, min(_USEFUL_CONTEXT, context or least), runs)
+    comfortable = speed.expected is None or speed.expected >= _least_rate(task)
+    if task == "embed":
+        speed = SpeedRange(None, None, None, "an embedding model writes no text", None)
+    return Recommendation(
+        entry=entry,
+        quantization=file,
+        fits=fits,
+        comfortable=comfortable,
+        in_gpu=in_gpu,
+        memory_bytes=need,
+        headroom_bytes=limit - smallest,
+        least_context_tokens=least,
+        context_tokens=context,
+        speed=speed,
+        why=_why(entry, fits, comfortable, in_gpu, room, limit - smallest),
+        installed=file.name in installed or f"{file.name}:latest" in installed,
+    )
+
+
+def _speed(
+    entry: Entry,
+    file: File,
+    machine: Machine,
+    context_tokens: int,
+    runs: Sequence[OwnRun],
+) -> SpeedRange:
+    work = entry.work(file, context_tokens)
+    if work is None:
+        return SpeedRange(None, None, None, "the catalogue does not know its shape", None)
+    return predict_speed(machine, work, depth_tokens=_DEPTH_TOKENS, own_runs=runs)
+
+
+def _longest_context(entry: Entry, file: File, limit: int, least: int) -> int:
+    """The longest context that fits `limit`, in steps of 1,024 tokens, at most the model's own."""
+    low, high = least, entry.context_tokens
+    if entry.memory(file, high).total_bytes <= limit:
+        return high
+    while high - low > _CONTEXT_STEP:
+        middle = (low + high) // 2
+        if entry.memory(file, middle).total_bytes <= limit:
+            low = middle
+        else:
+            high = middle
+    return max(least, low // _CONTEXT_STEP * _CONTEXT_STEP)
+
+
+def _room(machine: Machine) -> _Room:
+    """Where models may be: GPUs that an engine can use, and main memory less the system's part."""
+    main = machine.memory.limit_bytes.value or machine.memory.total_bytes.value or 0
+    main -= min(_SYSTEM_BYTES, main // 4)
+    own = shared = 0
+    for gpu in machine.gpus:
+        if not any(
+            each.startswith(("CUDA", "Metal", "ROCm")) for each in gpu.usable_by.value or ()
+        ):
+            continue
+        memory = max(0, (gpu.memory_total_bytes.value or 0) - _GPU_MARGIN_BYTES)
+        if gpu.unified.value:
+            larger = max(memory, (gpu.shared_memory_bytes.value or 0) - _GPU_MARGIN_BYTES)
+            shared = max(shared, min(larger, main))
+        else:
+            own += memory
+    # Where the GPU lives in main memory, what it may not have the system needs.
+    return _Room(gpu=own + shared, total=own + (shared or main))
+
+
+def _order(found: Recommendation, task: Task) -> tuple[bool, bool, bool, float]:
+    if not found.fits:
+        # The least too large first: it is the next one to buy memory for.
+        return (True, False, False, -found.headroom_bytes)
+    return (
+        False,
+        not found.comfortable,
+        not _has_useful_context(found),
+        -_score(found.entry, task),
+    )
+
+
+def _score(entry: Entry, task: Task) -> float:
+    """How good a model is for `task`, in half doublings of size; see the module's docstring."""
+    size = (entry.parameters**2 * entry.active_parameters) ** (1 / 3)
+    made_for_it = _MADE_FOR_IT if entry.tasks[0] == task else 0.0
+    return 2 * log2(size / 1e9) + made_for_it + _months(entry.released) / _MONTHS_PER_CLASS
+
+
+def _months(released: str | None) -> int:
+    """Months from January 2024 to `released` (2025-04), 0 where it is unknown or earlier."""
+    if released is None:
+        return 0
+    year, month = map(int, released.split("-"))
+    return max(0, 12 * (year - _FIRST_YEAR) + month - 1)
+
+
+def _why(
+    entry: Entry, fits: bool, comfortable: bool, in_gpu: bool, room: _Room, headroom: int
+) -> str:
+    if not fits:
+        return f"needs {-headroom / 1e9:.1f} GB more memory than there is; {entry.note}"
+    if not comfortable:
+        return f"fits, but slower than is comfortable; {entry.note}"
+    if room.gpu and not in_gpu:
+        return f"partly outside the GPU; {entry.note}"
+    return entry.note

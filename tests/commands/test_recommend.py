@@ -1,0 +1,61 @@
+"""`localai recommend` as it is typed: on terminals of two widths, in a pipe, for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import RunLocalai
+from tests.support.terminal import Terminal
+
+
+@pytest.mark.parametrize("columns", [60, 80, 110])
+def test_the_choice_fits_the_terminal_and_ends_with_a_line_to_paste(
+    localai_home: Path, pty: Callable[..., Terminal], columns: int
+) -> None:
+    terminal = pty("recommend", "--profile", "rtx-4090", columns=columns, rows=60)
+    assert terminal.wait_exit() == 0
+    lines = [line.rstrip() for line in terminal.screen.splitlines() if line.strip()]
+    assert lines[-1].startswith("localai pull ")
+    assert "tok/s" in terminal.screen and "speed:" in terminal.screen
+    assert any("qwen3:32b" in line for line in lines)
+
+
+def test_a_pipe_gets_a_table_and_nothing_else(localai_home: Path, run_localai: RunLocalai) -> None:
+    result = run_localai("recommend", "--profile", "m2-8gb", "--task", "code", "--all")
+    header, *rows = result.stdout.decode().splitlines()
+    assert header.split("\t")[:2] == ["model", "speed"]
+    assert all(len(row.split("\t")) == len(header.split("\t")) for row in rows)
+    assert [row.split("\t")[7] for row in rows] == sorted(
+        (row.split("\t")[7] for row in rows), reverse=True
+    )
+    assert result.stderr.decode().splitlines()[-1].startswith("localai pull qwen2.5-coder")
+
+
+def test_a_program_gets_every_fact_with_its_source(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    result = run_localai("recommend", "--profile", "m3-max-64gb", "--task", "vision", "--json")
+    document = json.loads(result.stdout)
+    assert document["schema"] == "localai.recommend/1" and document["task"] == "vision"
+    for model in document["models"]:
+        facts = {source["fact"] for source in model["sources"]}
+        assert {"license", "context", "size"} <= facts
+        assert model["memory"]["basis"] == "formula"
+        speed = model["speed"]
+        if speed["low_tokens_per_s"] is not None:
+            assert (
+                speed["low_tokens_per_s"]
+                < speed["expected_tokens_per_s"]
+                < speed["high_tokens_per_s"]
+            )
+
+
+def test_an_unknown_task_or_profile_is_refused(localai_home: Path, run_localai: RunLocalai) -> None:
+    wrong = run_localai("recommend", "--task", "poetry")
+    assert wrong.returncode == 2 and b"embed" in wrong.stderr
+    assert run_localai("recommend", "--profile", "nowhere").returncode == 3
+    assert run_localai("recommend", "-n", "0").returncode == 2

@@ -1,0 +1,74 @@
+"""What is recommended fits, is fast enough, and comes in an order that can be explained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from localai.hardware.facts import Fact
+from localai.hardware.profiles import load_profile
+from localai.models.speed import OwnRun
+from localai.recommend.catalogue import TASKS
+from localai.recommend.ranking import recommend
+
+PROFILES = ("m3-max-64gb", "m2-8gb", "rtx-4090", "laptop-16gb")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_best_fits_and_those_that_do_not_come_last(profile: str, task: str) -> None:
+    found = recommend(load_profile(profile), task)  # type: ignore[arg-type]
+    assert found[0].fits and found[0].comfortable
+    assert [each.fits for each in found] == sorted((each.fits for each in found), reverse=True)
+    for each in found:
+        assert each.fits == (each.headroom_bytes >= 0) == (each.context_tokens is not None)
+        assert task in each.entry.tasks
+        assert each.why
+        if each.context_tokens is not None:
+            assert each.context_tokens <= each.entry.context_tokens
+
+
+def test_a_larger_machine_gets_a_larger_model() -> None:
+    best = {name: recommend(load_profile(name))[0].entry.parameters for name in PROFILES}
+    assert best["m2-8gb"] < 8e9 < best["rtx-4090"] <= best["m3-max-64gb"]
+
+
+def test_a_quarter_of_a_laptops_memory_is_left_to_the_rest() -> None:
+    for each in recommend(load_profile("laptop-16gb")):
+        if each.fits:
+            assert each.memory_bytes < 13e9
+
+
+def test_a_mixture_of_experts_is_fast_for_its_memory() -> None:
+    found = {each.entry.name: each for each in recommend(load_profile("rtx-4090"), "code")}
+    mixture, dense = found["qwen3-coder:30b"], found["qwen3:32b"]
+    assert abs(mixture.memory_bytes - dense.memory_bytes) < 0.2 * dense.memory_bytes
+    assert mixture.speed.expected is not None and dense.speed.expected is not None
+    assert mixture.speed.expected > 2.5 * dense.speed.expected
+
+
+def test_a_finer_quantization_is_taken_where_it_stays_fast() -> None:
+    fast = {each.entry.name: each for each in recommend(load_profile("rtx-4090"))}
+    assert fast["qwen3:8b"].quantization.quantization == "Q8_0"
+    slow = {each.entry.name: each for each in recommend(load_profile("laptop-16gb"))}
+    assert slow["qwen3:8b"].quantization.quantization == "Q4_K_M"
+
+
+def test_own_runs_and_what_is_here_are_seen() -> None:
+    machine = load_profile("laptop-16gb")
+    runs = {"qwen3:4b": [OwnRun(31.0, 1024)]}
+    found = recommend(machine, installed={"qwen3:4b"}, own_runs=runs)
+    mine = next(each for each in found if each.entry.name == "qwen3:4b")
+    assert mine.installed and mine.speed.expected == pytest.approx(31.0)
+    assert mine.speed.confidence == "measured"
+    assert not any(each.installed for each in found if each is not mine)
+
+
+def test_a_small_container_gets_what_its_limit_allows() -> None:
+    machine = load_profile("laptop-16gb")
+    small = replace(machine, memory=replace(machine.memory, limit_bytes=Fact(2 << 30, "cgroup")))
+    found = [each for each in recommend(small) if each.fits]
+    assert found and all(each.memory_bytes < 2 << 30 for each in found)
+    nothing = replace(machine, memory=replace(machine.memory, limit_bytes=Fact(1 << 28, "cgroup")))
+    assert not any(each.fits for each in recommend(nothing))
