@@ -7,6 +7,7 @@ The database comes last: whoever is killed on the way can delete the same conver
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -45,11 +46,15 @@ def forget(paths: Paths, store: Store, conversation_ids: Collection[str]) -> For
 
 
 def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str]:
+    """What was typed for them: after files, whose fences end so, only the end of a question was."""
     if title:
         yield title
     for message in messages:
-        if message.role != "assistant":
-            yield message.text
+        if message.role == "assistant":
+            continue
+        yield message.text
+        for fence in re.finditer("```\n\n", message.text):
+            yield message.text[fence.end() :]
 
 
 def _forget_mlx(paths: Paths) -> int:

@@ -53,21 +53,16 @@ def append(file: Path, text: str) -> None:
 
 
 def forget(file: Path, texts: Collection[str]) -> None:
-    """Remove the lines by which these texts were typed: as they are, after a slash command, or
-    after the files that went along. Raises OSError."""
+    """Remove the lines that are these texts, or a slash command with one. Raises OSError."""
     lines = read(file)
     wanted = {text.strip() for text in texts if text.strip()}
-    kept = [line for line in lines if not _typed(line.strip(), wanted)]
+    kept = [line for line in lines if not _has_typed(line.strip(), wanted)]
     if len(kept) != len(lines):
         _rewrite(file, kept)
 
 
-def _typed(line: str, texts: Collection[str]) -> bool:
-    if line in texts:
-        return True
-    if line.startswith("/"):
-        return any(line.endswith(text) for text in texts)
-    return any(text.endswith(f"\n\n{line}") for text in texts)
+def _has_typed(line: str, texts: Collection[str]) -> bool:
+    return line in texts or (line.startswith("/") and any(map(line.endswith, texts)))
 
 
 def _rewrite(file: Path, lines: list[str]) -> None:

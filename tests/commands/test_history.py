@@ -139,6 +139,16 @@ def test_search_marks_what_was_found(run_localai: RunLocalai, store: Store) -> N
     assert run_localai("history", "search", "old", "--until", today).stdout != b""
 
 
+@pytest.mark.parametrize("words", [["--amend"], ["git commit --amend"], ["-m", "p/m", "--amend"]])
+def test_a_query_may_begin_with_a_dash(
+    run_localai: RunLocalai, store: Store, words: list[str]
+) -> None:
+    say(store, ("user", "what does git commit --amend do?"), ("assistant", "it amends"))
+    result = run_localai("history", "search", *words)
+    assert result.returncode == 0
+    assert b">>amend<<" in result.stdout or b">>git commit --amend<<" in result.stdout
+
+
 def test_documents_keep_the_promise(run_localai: RunLocalai, store: Store, tmp_path: Path) -> None:
     conversation = say(store, ("system", "s"), ("user", "the question"), ("assistant", "an answer"))
 

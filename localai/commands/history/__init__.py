@@ -9,7 +9,8 @@ from localai.commands.history import deleting, exporting, looking
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
 app.command("list")(looking.list_conversations)
-app.command("search")(looking.search)
+# What was said may begin with a dash, too.
+app.command("search", context_settings={"ignore_unknown_options": True})(looking.search)
 app.command("show")(looking.show)
 app.command("export")(exporting.export)
 app.command("delete")(deleting.delete)

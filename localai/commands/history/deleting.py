@@ -28,9 +28,10 @@ _Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
 
 def delete(ids: Ids = None, yes: _Yes = False, as_json: Json = False) -> None:
-    """Delete conversations for good: texts, search index, KV states and typed lines.
+    """Delete conversations for good.
 
-    What the calls used is still counted by `localai cost`, which knows no texts.
+    Their texts, what the search index knows of them, their KV states, and the lines by which they
+    were typed go. What the calls used is still counted by `localai cost`, which knows no texts.
     """
     if not ids:
         raise InvalidInput("which conversations?", hint="localai history list")
@@ -54,8 +55,10 @@ def prune(
     yes: _Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete old conversations for good. With both options: those that are old and not among the
-    newest."""
+    """Delete old conversations for good.
+
+    With both options those that are old and not among the newest.
+    """
     if older_than is None and keep is None:
         raise InvalidInput(
             "--older-than or --keep says which", hint="localai history prune --older-than 90d"

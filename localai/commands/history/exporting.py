@@ -40,9 +40,10 @@ def export(
         bool, typer.Option("--json", help="As --format json; with -o a document about the file.")
     ] = False,
 ) -> None:
-    """Conversations as Markdown, or wholly, with every branch, as JSON or a line of JSON each.
+    """Conversations as Markdown, JSON or JSON Lines.
 
-    A file that is there already stays as it is.
+    Markdown has the branch in which each stands, JSON everything. A file that is there already
+    stays as it is.
     """
     chosen = _format(format_, output, as_json=as_json)
     if bool(ids) == everything:
