@@ -60,6 +60,7 @@ COMMANDS: tuple[Row, ...] = (
         "localai pull starter",
     ),
     Row("list", "Models", "every model that could answer, and where", "localai list"),
+    Row("show", "Models", "what a model is, takes and would do", "localai show qwen3:8b"),
     Row(
         "hardware",
         "Models",

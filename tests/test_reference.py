@@ -55,6 +55,8 @@ def test_every_json_document_keeps_the_promise(
     listed = _check(promise.List, run_localai("list", "--json").stdout)
     assert [model["model"] for model in listed["models"]] == ["starter"]
     assert {each["provider"] for each in listed["silent"]} >= {"ollama"}
+    sheet = _check(promise.Show, run_localai("show", "starter", "--ctx", "512", "--json").stdout)
+    assert sheet["memory"]["basis"] == "engine"
     assert _check(promise.Ps, run_localai("ps", "--json").stdout)["workers"]
     assert _check(promise.Privacy, run_localai("privacy", "--json").stdout)["findings"]
     assert _check(promise.CostReport, run_localai("cost", "--json").stdout)["totals"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,9 +27,11 @@ class Offer:
     problem: str | None = None
 
 
-def offers(config: Config, paths: Paths) -> list[Offer]:
-    """What every provider has, asked at the same time; clouds are asked only if allowed."""
-    names = [name for name in (*PROVIDERS, *config.endpoints) if _may_ask(name, config)]
+def offers(config: Config, paths: Paths, *, without: Collection[str] = frozenset()) -> list[Offer]:
+    """What every provider has but those in `without`, asked at the same time; clouds are asked
+    only if allowed."""
+    known = (*PROVIDERS, *config.endpoints)
+    names = [name for name in known if name not in without and _may_ask(name, config)]
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         return list(pool.map(_asker(config, paths), names))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.chat.catalog import offers
 from localai.commands.startup import begin
-from localai.render.documents import model_document
-from localai.render.sink import note, print_json, print_table
-from localai.render.units import UNKNOWN, bytes_text, count_text
-from localai.types import ResolvedModel
+from localai.library.shelf import shelf
+from localai.render.model_table import listed_document, print_models
+from localai.render.sink import note, print_json
+from localai.render.units import bytes_text
+
+if TYPE_CHECKING:
+    from localai.library.shelf import Shelf
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -19,39 +21,34 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command("list")
 def list_models(
     provider: Annotated[
-        str | None, typer.Option("--provider", help="Only what this provider has.")
+        str | None, typer.Option("--provider", help="Only what this provider runs.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Every model of every provider that answers: size, quantization, context, zone."""
+    """Every model on this machine, whoever fetched it, and what running servers add.
+
+    A file that several programs hold comes once, with its other names below it.
+    """
     paths, config = begin("list")
-    found = [
-        offer for offer in offers(config, paths) if provider is None or offer.provider == provider
-    ]
+    found = shelf(config, paths, provider)
     if as_json:
-        models = [model_document(model) for offer in found for model in offer.models]
-        silent = [{"provider": o.provider, "problem": o.problem} for o in found if o.problem]
+        models = [listed_document(model) for model in found.models]
+        silent = [{"provider": name, "problem": problem} for name, problem in found.silent]
         print_json("list", {"models": models, "silent": silent})
         return
-    rows = [_row(model) for offer in found for model in offer.models]
-    if rows:
-        print_table(
-            ["model", "provider", "size", "quantization", "parameters", "context", "zone"], rows
-        )
+    if found.models:
+        print_models(found.models)
+        note(_summary(found))
     else:
         note("there is no model on this machine yet: localai pull starter")
-    for offer in found:
-        if offer.problem:
-            note(f"{offer.provider}: {offer.problem}")
+    for name, problem in found.silent:
+        named = name in problem.lower().replace(" ", "")
+        note(problem if named else f"{name}: {problem}")
 
 
-def _row(model: ResolvedModel) -> list[str]:
-    return [
-        model.id,
-        model.provider,
-        bytes_text(model.size_bytes),
-        model.quantization or UNKNOWN,
-        model.parameters or UNKNOWN,
-        count_text(model.context_limit),
-        "unproven" if model.zone is None else model.zone.label,
-    ]
+def _summary(found: Shelf) -> str:
+    local = [each for each in found.models if each.places]
+    size = sum(each.model.size_bytes or 0 for each in local)
+    count = f"{len(local)} model{'' if len(local) == 1 else 's'} on this machine"
+    loaded = "; * is in memory" if any(each.loaded_by for each in found.models) else ""
+    return f"{count}, {bytes_text(size)}{loaded}"

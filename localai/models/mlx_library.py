@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.models.describe import parameters_text, template_capabilities
 from localai.models.mlx_folder import is_model_folder, read_folder
-from localai.models.stores import hub_cache, lmstudio_folders
+from localai.models.stores import Store, hub_cache, lmstudio_folders
 from localai.types import ResolvedModel, Zone
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _EVIDENCE = "a folder on this machine, opened by the MLX engine"
 class StoredFolder:
     """A model folder in a store, its files unread; `name` is what the list shows: ORG/REPO."""
 
+    store: Store
     name: str
     path: Path
 
@@ -41,13 +42,18 @@ def mlx_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[R
     A folder that is not whole is left out, and so is one whose weights MLX did not write: it may
     load when it is named, but it may as well be an image model.
     """
-    models: list[ResolvedModel] = []
+    return [model for _, model in mlx_holdings(paths, environ)]
+
+
+def mlx_holdings(
+    paths: Paths, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[Store, ResolvedModel]]:
+    """The same, each with the store that has it."""
     for stored in _stored_folders(paths, environ):
         with contextlib.suppress(LocalaiError):
             folder = read_folder(stored.path)
             if folder.is_mlx:
-                models.append(_describe(stored.name, folder))
-    return models
+                yield stored.store, _describe(stored.name, folder)
 
 
 def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> ResolvedModel:
@@ -96,10 +102,12 @@ def _stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[Sto
     """The model folders of all stores; one that is in two of them only once."""
     environ = os.environ if environ is None else environ
     found: dict[Path, StoredFolder] = {}
-    for root in (paths.models_dir, *lmstudio_folders()):
+    roots: list[tuple[Store, Path]] = [("localai", paths.models_dir)]
+    roots += [("lmstudio", folder) for folder in lmstudio_folders()]
+    for store, root in roots:
         for path in _folders_below(root):
             name = path.relative_to(root).as_posix()
-            found.setdefault(path.resolve(), StoredFolder(name, path))
+            found.setdefault(path.resolve(), StoredFolder(store, name, path))
     for stored in _hub_folders(hub_cache(environ)):
         found.setdefault(stored.path.resolve(), stored)
     return list(found.values())
@@ -118,7 +126,9 @@ def _hub_folders(cache: Path) -> Iterator[StoredFolder]:
         name = repository.name.removeprefix("models--").replace("--", "/")
         snapshots = [path for path in repository.glob("snapshots/*") if is_model_folder(path)]
         if snapshots:
-            yield StoredFolder(name, max(snapshots, key=lambda path: path.stat().st_mtime))
+            yield StoredFolder(
+                "huggingface", name, max(snapshots, key=lambda path: path.stat().st_mtime)
+            )
 
 
 def _near_names(name: str, stored: list[StoredFolder]) -> str:

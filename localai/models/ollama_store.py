@@ -27,6 +27,7 @@ PROJECTOR_LAYER: Final = "application/vnd.ollama.image.projector"
 ADAPTER_LAYER: Final = "application/vnd.ollama.image.adapter"
 SYSTEM_LAYER: Final = "application/vnd.ollama.image.system"
 PARAMETERS_LAYER: Final = "application/vnd.ollama.image.params"
+LICENSE_LAYER: Final = "application/vnd.ollama.image.license"
 
 # Where the packages of Linux distributions and Ollama's own service keep it.
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
@@ -107,6 +108,12 @@ def find_ollama_model(text: str, environ: Mapping[str, str]) -> StoredModel | No
         return None
     found = (_read(root, name) for root in ollama_roots(environ))
     return next((model for model in found if model is not None), None)
+
+
+def license_text(root: Path, text: str) -> str:
+    """The licence that came with the model called `text`; empty where there is none."""
+    name = parse_name(text)
+    return "" if name is None else _text(root, _layers(name.manifest(root)).get(LICENSE_LAYER))
 
 
 def blob_path(root: Path, digest: str) -> Path | None:

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import (
@@ -86,7 +86,11 @@ class Ollama:
 
     def models(self) -> list[ResolvedModel]:
         """Every model it has that can chat. Raises Unreachable, PolicyRefused."""
-        found = [self._described(listed) for listed in self._daemon.listed()]
+        in_memory = self._daemon.names_in_memory()
+        found = [
+            replace(self._described(listed), loaded=listed["name"] in in_memory)
+            for listed in self._daemon.listed()
+        ]
         return [m for m in found if m.capabilities is None or "completion" in m.capabilities]
 
     def resolve(self, name: str) -> ResolvedModel:

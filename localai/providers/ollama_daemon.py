@@ -90,6 +90,11 @@ class Daemon:
                 return dict(entry)
         return None
 
+    def names_in_memory(self) -> frozenset[str]:
+        """The names of the models that are in memory."""
+        models = self._get("/api/ps").get("models") or ()
+        return frozenset(str(entry["name"]) for entry in models if entry.get("name"))
+
     def version(self) -> str:
         """`Ollama 0.17.4`, or just `Ollama`: a build from source has no number."""
         if self._version is None:

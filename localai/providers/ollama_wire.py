@@ -290,7 +290,7 @@ def refusal(status: int, document: Any, model: str, context_tokens: int | None) 
             hint="a smaller model, or a smaller --ctx",
         )
     if "does not support" in message:
-        return InvalidInput(f"Ollama: {message}", hint=f"ollama show {model}")
+        return InvalidInput(f"Ollama: {message}", hint=f"localai show {model}")
     if status >= 500:
         return Unreachable(f"Ollama failed: {message}", hint="ollama ps")
     return ProviderRefused(f"Ollama refused (HTTP {status}): {message}")

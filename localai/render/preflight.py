@@ -43,7 +43,7 @@ def preflight_document(found: Preflight) -> dict[str, Any]:
         "quantization": header and header.quantization,
         "context_tokens": header and header.context_length,
         "license": header and header.license,
-        "memory": [_need_document(need) for need in found.needs],
+        "memory": [need_document(need) for need in found.needs],
         "memory_bytes": found.memory_bytes,
         "available_bytes": found.available_bytes,
         "fits": not found.problems,
@@ -78,7 +78,8 @@ def _memory(found: Preflight) -> str:
     )
 
 
-def _need_document(need: MemoryNeed) -> dict[str, Any]:
+def need_document(need: MemoryNeed) -> dict[str, Any]:
+    """The memory of a model at a context, for programs."""
     return {
         "weights_bytes": need.weights_bytes,
         "context_bytes": need.context_bytes,

@@ -97,8 +97,18 @@ class Chat(TypedDict):
     conversation: Annotated[str | None, "under which id it is kept; null with --no-log"]
 
 
+class PlaceDocument(TypedDict):
+    """Where a model lies on this machine."""
+
+    store: Annotated[
+        Literal["localai", "ollama", "lmstudio", "huggingface"], "whose store: ours, or whose"
+    ]
+    name: Annotated[str, "what it is called there"]
+    path: Annotated[str, "its file or folder"]
+
+
 class ModelDocument(TypedDict):
-    """A model that could answer."""
+    """A model that could answer; a file that is in several stores comes once."""
 
     model: Annotated[str, "its name, as `-m` takes it"]
     provider: Annotated[str, "who serves it"]
@@ -111,6 +121,10 @@ class ModelDocument(TypedDict):
     context_tokens: Annotated[int | None, "the largest context it was made for"]
     capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
     loaded: Annotated[bool | None, "whether it is in memory now"]
+    digest: Annotated[str | None, "sha256:… of its file, where that is known"]
+    engines: Annotated[list[str], "the providers that run it as it is"]
+    loaded_by: Annotated[list[str], "those of them that have it in memory"]
+    places: Annotated[list[PlaceDocument], "where it lies; empty for what only a server has"]
 
 
 class SilentProvider(TypedDict):
@@ -124,7 +138,7 @@ class List(TypedDict):
     """`localai list --json`"""
 
     schema: Annotated[Literal["localai.list/1"], "the promise that the rest keeps"]
-    models: Annotated[list[ModelDocument], "every model of every provider that answers"]
+    models: Annotated[list[ModelDocument], "all on this machine, and of servers that answer"]
     silent: Annotated[list[SilentProvider], "the providers that do not"]
 
 
@@ -355,6 +369,62 @@ class PullDryRun(TypedDict):
     remarks: Annotated[list[str], "what should be known"]
 
 
+class MemoryTableDocument(MemoryDocument):
+    """What a model takes with keys and values of one type."""
+
+    kv_type: Annotated[str, "how keys and values are kept: f16, q8_0"]
+
+
+class FileDocument(TypedDict):
+    """A file of a model."""
+
+    path: Annotated[str, "where it is"]
+    size_bytes: Annotated[int, "its size"]
+
+
+class SpeedDocument(TypedDict):
+    """How fast a model would decode; all figures null where nobody can say."""
+
+    low_tokens_per_s: Annotated[float | None, "the lower end of the range"]
+    expected_tokens_per_s: Annotated[float | None, "the likeliest rate"]
+    high_tokens_per_s: Annotated[float | None, "its upper end"]
+    basis: Annotated[str, "what it rests on, or why it is unknown"]
+    confidence: Annotated[str | None, "measured, stated, inferred or assumed"]
+
+
+class Show(TypedDict):
+    """`localai show --json`"""
+
+    schema: Annotated[Literal["localai.show/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "its name, as `-m` takes it"]
+    provider: Annotated[str, "who runs it"]
+    zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
+    path: Annotated[str | None, "its file or folder; null for what only a server has"]
+    title: Annotated[str | None, "the name its makers gave it"]
+    architecture: Annotated[str | None, "such as llama"]
+    parameters: Annotated[str | None, "such as 8B"]
+    parameter_count: Annotated[int | None, "all of them, also of a mixture of experts"]
+    quantization: Annotated[str | None, "such as Q4_K_M"]
+    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    layers: Annotated[int | None, "blocks"]
+    embedding_length: Annotated[int | None, "width of a token's vector"]
+    vocabulary: Annotated[int | None, "tokens of the tokenizer"]
+    experts: Annotated[int | None, "of a mixture; null for a dense model"]
+    experts_used: Annotated[int | None, "of them, for each token"]
+    tokenizer: Annotated[str | None, "its kind"]
+    template: Annotated[str | None, "the chat template, Jinja; null for a base model"]
+    system_prompt: Annotated[str | None, "what its publisher advises"]
+    license: Annotated[str | None, "as its files say"]
+    capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
+    size_bytes: Annotated[int | None, "of all its files"]
+    digest: Annotated[str | None, "sha256:… where its store states it"]
+    files: Annotated[list[FileDocument], "all that belong to it"]
+    places: Annotated[list[PlaceDocument], "where it lies, under which names"]
+    memory: Annotated[MemoryDocument | None, "with --ctx: what it takes there, KV as f16"]
+    memory_table: Annotated[list[MemoryTableDocument], "at each context, with each type of KV"]
+    speed: Annotated[SpeedDocument, "predicted"]
+
+
 class VariantDocument(TypedDict):
     """A quantization that there is."""
 
@@ -494,6 +564,7 @@ DOCUMENTS: tuple[type, ...] = (
     Pull,
     PullDryRun,
     PullVariants,
+    Show,
     Hardware,
     Recommend,
     Ps,

@@ -116,3 +116,8 @@ def _replacement(match: re.Match[str]) -> str:
     if match["payload"] and not match["end"]:
         return match["payload"]
     return ""
+
+
+def sanitize_line(text: str) -> str:
+    """`text` made harmless and laid on one line."""
+    return " ".join(sanitize(text).split())

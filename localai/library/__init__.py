@@ -1,0 +1,1 @@
+"""The library as a user sees it: what there is, and what can be done with it."""

@@ -1,0 +1,136 @@
+"""`localai list`: one table over every store, each file once, readable on a narrow terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localai.paths import Paths
+from tests.models.synthetic import MODELS, write
+from tests.support.command import RunLocalai
+from tests.support.ollama import OllamaServer
+from tests.support.terminal import Terminal
+
+
+@pytest.fixture
+def stores(home_with_starter: Paths, command_environment: dict[str, str], tmp_path: Path) -> Path:
+    """A user's home with a model of LM Studio's and the same one in the hub's cache."""
+    user = Path(command_environment["HOME"])
+    [model] = write(tmp_path / "m.gguf", MODELS["llama, tied"])
+    in_lm_studio = user / ".lmstudio/models/maker/Model-GGUF/model-Q4_K_M.gguf"
+    in_lm_studio.parent.mkdir(parents=True)
+    shutil.copyfile(model, in_lm_studio)
+    repository = user / ".cache/huggingface/hub/models--org--other-GGUF"
+    blob = repository / "blobs" / ("a" * 64)
+    blob.parent.mkdir(parents=True)
+    blob.hardlink_to(in_lm_studio)
+    link = repository / "snapshots" / ("c" * 40) / "other-8B.Q8_0.gguf"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(blob)
+    return user
+
+
+def listed(run_localai: RunLocalai, *arguments: str, **env: str) -> dict[str, Any]:
+    result = run_localai("list", "--json", *arguments, env=env)
+    assert result.returncode == 0, result.stderr
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_every_store_is_listed_with_its_programs_stopped(
+    stores: Path, run_localai: RunLocalai, ollama_server: OllamaServer
+) -> None:
+    env = {"OLLAMA_MODELS": str(ollama_server.models), "OLLAMA_HOST": "127.0.0.1:9"}
+    document = listed(run_localai, **env)
+    found = {model["model"]: model for model in document["models"]}
+    starter = found["starter"]
+    assert {(place["store"], place["name"]) for place in starter["places"]} == {
+        ("localai", "starter"),
+        ("ollama", "qwen3:8b"),
+        ("ollama", "smollm2:135m"),
+    }
+    assert starter["engines"] == ["llamacpp", "ollama"]
+    both = found["maker/Model-GGUF/model-Q4_K_M"]
+    assert [place["store"] for place in both["places"]] == ["lmstudio", "huggingface"]
+    assert both["zone"] == "device"
+    assert len(found) == 2
+    assert {each["provider"] for each in document["silent"]} == {"ollama", "lmstudio"}
+
+
+def test_what_is_in_memory_is_marked(
+    home_with_starter: Paths, run_localai: RunLocalai, ollama_server: OllamaServer
+) -> None:
+    question = run_localai("chat", "-n", "--max-tokens", "2", "hello")
+    assert question.returncode == 0, question.stderr
+    env = {"OLLAMA_MODELS": str(ollama_server.models), "OLLAMA_HOST": ollama_server.host}
+    ollama_server.post("/api/generate", {"model": "smollm2:135m", "stream": False, "prompt": ""})
+    try:
+        [starter] = listed(run_localai, **env)["models"]
+    finally:
+        ollama_server.post("/api/generate", {"model": "smollm2:135m", "keep_alive": 0})
+    assert starter["loaded_by"] == ["llamacpp", "ollama"]
+    assert starter["loaded"] is True
+
+
+def test_a_model_of_ollamas_cloud_says_where_it_is(
+    home_with_starter: Paths, run_localai: RunLocalai, ollama_server: OllamaServer
+) -> None:
+    ollama_server.create_cloud_alias("innocent")
+    env = {"OLLAMA_MODELS": str(ollama_server.models), "OLLAMA_HOST": ollama_server.host}
+    try:
+        models = listed(run_localai, "--provider", "ollama", **env)["models"]
+    finally:
+        ollama_server.delete("innocent")
+    zones = {model["model"]: model["zone"] for model in models}
+    assert zones == {"starter": "device", "innocent:latest": "cloud"}
+
+
+@pytest.mark.parametrize(("columns", "gone"), [(80, "zone"), (60, "params")])
+def test_the_table_fits_the_terminal(
+    stores: Path, pty: Callable[..., Terminal], columns: int, gone: str
+) -> None:
+    terminal = pty("list", columns=columns)
+    assert terminal.wait_exit() == 0
+    lines = terminal.screen.splitlines()
+    header = lines[0].split()
+    assert header[:3] == ["name", "where", "size"]
+    assert gone not in lines[0]
+    assert max(map(len, lines)) <= columns
+    # A name that has no room stands alone, whole, to be copied; its other name is below.
+    at = next(n for n, line in enumerate(lines) if line.startswith("maker/Model-GGUF/model-Q4_K_M"))
+    if lines[at].endswith("model-Q4_K_M"):
+        assert lines[at + 1].split()[0] == "lmstudio"
+    assert any(line.startswith("= org/other-GGUF/other-8B.Q8_0") for line in lines[at + 1 :])
+    assert "2 models on this machine" in terminal.screen
+
+
+def test_a_pipe_gets_every_column_by_tabs(stores: Path, run_localai: RunLocalai) -> None:
+    rows = [line.split("\t") for line in run_localai("list").stdout.decode().splitlines()]
+    assert rows[0] == [
+        *("name", "where", "size", "quantization", "parameters", "context", "used by", "zone")
+    ]
+    starter, other = rows[1:]
+    assert starter == [
+        *("starter", "localai", "98.4 MB", "Q4_1", "135M", "8,192", "llamacpp", "device")
+    ]
+    assert other[1] == "lmstudio,huggingface=org/other-GGUF/other-8B.Q8_0"
+
+
+def test_an_empty_machine_is_told_what_to_do(run_localai: RunLocalai) -> None:
+    result = run_localai("list")
+    assert result.returncode == 0
+    assert result.stdout == b""
+    assert b"localai pull starter" in result.stderr
+
+
+def test_escapes_in_a_file_name_do_not_reach_the_terminal(
+    stores: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    source = stores / ".lmstudio/models/maker/Model-GGUF/model-Q4_K_M.gguf"
+    shutil.copyfile(source, source.with_name("a\x1b]0;owned\x07b.gguf"))
+    assert b"\x1b" not in run_localai("list").stdout
