@@ -383,13 +383,16 @@ class FileDocument(TypedDict):
 
 
 class SpeedDocument(TypedDict):
-    """How fast a model would decode; all figures null where nobody can say."""
+    """A predicted speed of decoding, tokens a second."""
 
-    low_tokens_per_s: Annotated[float | None, "the lower end of the range"]
-    expected_tokens_per_s: Annotated[float | None, "the likeliest rate"]
-    high_tokens_per_s: Annotated[float | None, "its upper end"]
+    low_tokens_per_s: Annotated[float | None, "the lower end; null where nothing can be said"]
+    expected_tokens_per_s: Annotated[float | None, "the likeliest"]
+    high_tokens_per_s: Annotated[float | None, "the upper end"]
     basis: Annotated[str, "what it rests on, or why it is unknown"]
-    confidence: Annotated[str | None, "measured, stated, inferred or assumed"]
+    confidence: Annotated[
+        Literal["measured", "reported", "inferred", "assumed"] | None,
+        "measured: by answers on this machine; inferred: from a known bandwidth; else assumed",
+    ]
 
 
 class Show(TypedDict):
@@ -472,19 +475,6 @@ class Hardware(TypedDict):
     schema: Annotated[Literal["localai.hardware/1"], "the promise that the rest keeps"]
     profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
     machine: Annotated[MachineDocument, "all that is known of it"]
-
-
-class SpeedDocument(TypedDict):
-    """A predicted speed of decoding, tokens a second."""
-
-    low_tokens_per_s: Annotated[float | None, "the lower end; null where nothing can be said"]
-    expected_tokens_per_s: Annotated[float | None, "the likeliest"]
-    high_tokens_per_s: Annotated[float | None, "the upper end"]
-    basis: Annotated[str, "what it rests on, or why it is unknown"]
-    confidence: Annotated[
-        Literal["measured", "reported", "inferred", "assumed"] | None,
-        "measured: by answers on this machine; inferred: from a known bandwidth; else assumed",
-    ]
 
 
 class CitationDocument(TypedDict):

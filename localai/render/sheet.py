@@ -10,6 +10,7 @@ from localai.models.mlx_folder import MlxFolder
 from localai.render.facts import print_facts
 from localai.render.model_table import STORE_NAMES, place_document
 from localai.render.preflight import need_document
+from localai.render.speed import speed_document, speed_text
 from localai.render.units import UNKNOWN, bytes_text, count_text
 from localai.render.untrusted import sanitize_line
 
@@ -74,13 +75,7 @@ def sheet_document(
         "places": [place_document(place) for place in sheet.places],
         "memory": need_document(table[0].need) if context_tokens is not None and table else None,
         "memory_table": [{"kv_type": at.kv_type, **need_document(at.need)} for at in table],
-        "speed": {
-            "low_tokens_per_s": speed.low,
-            "expected_tokens_per_s": speed.expected,
-            "high_tokens_per_s": speed.high,
-            "basis": speed.basis,
-            "confidence": speed.confidence,
-        },
+        "speed": speed_document(speed),
     }
 
 
@@ -159,9 +154,6 @@ def _memory(table: tuple[MemoryAt, ...]) -> list[tuple[str, str]]:
 
 
 def _speed(speed: SpeedRange) -> str:
-    if speed.expected is None or speed.low is None or speed.high is None:
+    if speed.expected is None:
         return f"unknown: {speed.basis}"
-    return (
-        f"about {speed.expected:.0f} tokens a second ({speed.low:.0f} to {speed.high:.0f}),"
-        f" by {speed.basis}"
-    )
+    return f"{speed_text(speed)} tokens a second, by {speed.basis}"

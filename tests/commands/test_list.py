@@ -90,16 +90,16 @@ def test_a_model_of_ollamas_cloud_says_where_it_is(
     assert zones == {"starter": "device", "innocent:latest": "cloud"}
 
 
-@pytest.mark.parametrize(("columns", "gone"), [(80, "zone"), (60, "params")])
+@pytest.mark.parametrize(("columns", "shown"), [(80, "context  used by"), (60, "context")])
 def test_the_table_fits_the_terminal(
-    stores: Path, pty: Callable[..., Terminal], columns: int, gone: str
+    stores: Path, pty: Callable[..., Terminal], columns: int, shown: str
 ) -> None:
     terminal = pty("list", columns=columns)
     assert terminal.wait_exit() == 0
     lines = terminal.screen.splitlines()
     header = lines[0].split()
     assert header[:3] == ["name", "where", "size"]
-    assert gone not in lines[0]
+    assert shown in lines[0]
     assert max(map(len, lines)) <= columns
     # A name that has no room stands alone, whole, to be copied; its other name is below.
     at = next(n for n, line in enumerate(lines) if line.startswith("maker/Model-GGUF/model-Q4_K_M"))
