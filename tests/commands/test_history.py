@@ -254,6 +254,9 @@ def test_on_a_terminal_it_fits_and_is_drawn(
 
 def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, store: Store) -> None:
     conversation = forked(store)
+    markdown = run_localai("history", "export", conversation)
+    assert b"second answer" in markdown.stdout and b"first answer" not in markdown.stdout
+    assert b"left out (1): JSON has them" in markdown.stderr
     printed = run_localai("history", "export", conversation, "--format", "json").stdout
     (document,) = json.loads(printed)["conversations"]
     copy = store.create_conversation()

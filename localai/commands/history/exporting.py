@@ -96,12 +96,15 @@ def _documents(store: Store, ids: list[str]) -> Iterator[dict[str, Any]]:
 def _markdown(store: Store, ids: list[str]) -> Iterator[bytes]:
     from localai.render.conversation_markdown import conversation_markdown
 
-    between = ""
+    between, left_out = "", 0
     for identifier in ids:
         kept = read_conversation(store, identifier)
+        left_out += max(0, len(kept.tree.ends()) - 1)
         document = between + conversation_markdown(kept.title, kept.tree.branch())
         yield document.encode("utf-8", "replace")
         between = "\n"
+    if left_out:
+        note(f"other branches are left out ({left_out}): JSON has them")
 
 
 def _write(output: Path, pieces: Iterator[bytes]) -> None:
