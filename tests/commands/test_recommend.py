@@ -20,7 +20,7 @@ def test_the_choice_fits_the_terminal_and_ends_with_a_line_to_paste(
     assert terminal.wait_exit() == 0
     lines = [line.rstrip() for line in terminal.screen.splitlines() if line.strip()]
     assert lines[-1].startswith("localai pull ")
-    assert "tok/s" in terminal.screen and "speed:" in terminal.screen
+    assert "tok/s" in terminal.screen and "speed from" in terminal.screen
     assert any("qwen3:32b" in line for line in lines)
 
 
