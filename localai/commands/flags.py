@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localai.hardware.facts import Machine
+    from localai.hardware.this_machine import Measure
     from localai.paths import Paths
 
 ProfileOption = Annotated[
@@ -28,17 +29,21 @@ ProfileOption = Annotated[
 
 
 def machine_of(
-    profile: str | None, paths: Paths, announce: Callable[[str], None] | None = None
+    profile: str | None,
+    paths: Paths,
+    announce: Callable[[str], None] | None = None,
+    *,
+    measure: Measure = "once",
 ) -> Machine:
-    """The machine that `--profile` names, else this one with its bandwidth, which is measured if it
-    never was (`announce` is told). Raises NotFound, InvalidInput."""
+    """The machine that `--profile` names, else this one with its bandwidth, measured as `measure`
+    says (`announce` is told). Raises NotFound, InvalidInput."""
     if profile is not None:
         from localai.hardware.profiles import load_profile
 
         return load_profile(profile)
     from localai.hardware.this_machine import this_machine
 
-    return this_machine(paths, announce=announce)
+    return this_machine(paths, measure, announce)
 
 
 def parse_think(text: str | None) -> Think | None:

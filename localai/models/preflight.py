@@ -1,4 +1,5 @@
-"""Whether a model is worth its download: what it takes of this machine's disk and memory.
+"""Whether a model is worth its download: what it takes of a machine's disk and memory, and how
+fast it will be there.
 
 The engine itself is asked, over the header alone. What does not fit is a problem; what fits only
 once other programs have left is said. Decides nothing and shows nothing.
@@ -6,6 +7,7 @@ once other programs have left is said. Decides nothing and shows nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -14,12 +16,17 @@ from typing import TYPE_CHECKING, Final
 from localai.errors import InvalidInput
 from localai.models.memory import MemoryNeed, project
 from localai.models.partial import RemoteFile, left_bytes
+from localai.models.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
 
 if TYPE_CHECKING:
-    from localai.hardware.facts import Memory
+    from localai.hardware.facts import Machine
     from localai.models.plan import PullPlan
 
 _LARGER_CONTEXT: Final = 32_768
+# Speed is predicted with a context that is filled so far.
+DEPTH_TOKENS: Final = 1024
+# A GPU that the embedded engine does not see is worth a word if it is faster by this.
+_WORTH_SAYING: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,42 +35,60 @@ class Preflight:
 
     `download_bytes` is what is still to come. `needs` are the memory at the context that the
     engine starts with and, where the model goes beyond, at a large one. `problems` are why it
-    should not be fetched, a sentence each; `remarks` what should be known.
+    should not be fetched, a sentence each; `remarks` what should be known. `speed` is None where
+    the model's header says nothing to predict it from.
     """
 
     plan: PullPlan
     download_bytes: int
-    disk_free_bytes: int
+    disk_free_bytes: int | None
     needs: tuple[MemoryNeed, ...]
     memory_bytes: int | None
     available_bytes: int | None
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
+    speed: SpeedRange | None = None
 
 
 def preflight(
-    plan: PullPlan, memory: Memory, *, context_tokens: int, cache_folder: Path | None = None
+    plan: PullPlan,
+    machine: Machine,
+    *,
+    context_tokens: int,
+    cache_folder: Path | None = None,
+    own_runs: Sequence[OwnRun] = (),
+    elsewhere: bool = False,
 ) -> Preflight:
-    """Hold `plan` against this machine's disk and `memory`. About a second, in child processes
-    of the engine; nothing where `cache_folder` remembers it."""
-    download = sum(map(_missing_bytes, plan.files))
-    free = disk_usage(_existing(plan.store)).free
+    """Hold `plan` against the disk and the memory of `machine`. About a second, in child processes
+    of the engine; nothing where `cache_folder` remembers it.
+
+    `elsewhere` says that `machine` stands in for this one: nothing of the model is there yet.
+    """
+    if elsewhere:
+        download, free = plan.size_bytes, machine.disk.free_bytes.value
+    else:
+        download = sum(map(_missing_bytes, plan.files))
+        free = disk_usage(_existing(plan.store)).free
     needs = _needs(plan, context_tokens, cache_folder)
+    memory = machine.memory
     limit = memory.limit_bytes.value or memory.total_bytes.value
     available = memory.available_bytes.value
-    problems = [_disk_problem(plan, download, free)] if download > free else []
+    problems = []
+    if free is not None and download > free:
+        problems.append(_disk_problem(plan, download, free))
     remarks = list(plan.notes)
+    speed = None
     for need in needs[:1]:
-        problems += _memory_problems(need, limit)
-        host = host_bytes(need)
-        if limit is not None and available is not None and available < host <= limit:
-            remarks.append(
-                f"it needs {_amount(host)} of memory, "
-                f"and {_amount(available)} is free at this moment"
-            )
+        problems += _memory_problems(need, _places(need, machine, limit, elsewhere=elsewhere))
+        if not elsewhere:
+            remarks += _memory_remarks(need, limit, available)
+        speed, remark = _speed(plan, need, machine, own_runs, elsewhere=elsewhere)
+        remarks += remark
     if plan.header is not None and plan.header.chat_template is None:
         remarks.append("it has no chat template: it is a base model, which continues texts")
-    return Preflight(plan, download, free, needs, limit, available, tuple(problems), tuple(remarks))
+    return Preflight(
+        plan, download, free, needs, limit, available, tuple(problems), tuple(remarks), speed
+    )
 
 
 def host_bytes(need: MemoryNeed) -> int:
@@ -92,13 +117,74 @@ def _needs(
         return ()
 
 
-def _memory_problems(need: MemoryNeed, limit: int | None) -> list[str]:
-    places = [("this machine", host_bytes(need), limit)]
-    places += [
+def _speed(
+    plan: PullPlan,
+    need: MemoryNeed,
+    machine: Machine,
+    own_runs: Sequence[OwnRun],
+    *,
+    elsewhere: bool,
+) -> tuple[SpeedRange | None, list[str]]:
+    """How fast the embedded engine will be, and a remark where another engine would be faster."""
+    if plan.header is not None and not plan.header.active_bytes_per_token:
+        return None, []
+    if plan.header is not None:
+        work = decode_work(plan.header, need)
+    else:
+        # An MLX folder: dense, as far as is known.
+        weights, context = need.weights_bytes, need.context_bytes
+        work = DecodeWork(weights, weights, context, need.context_tokens, need.compute_bytes)
+    depth = min(DEPTH_TOKENS, need.context_tokens // 2)
+    sees_gpu = elsewhere or not need.devices or bool(_devices(need))
+    speed = predict_speed(machine, work, depth_tokens=depth, own_runs=own_runs, use_gpu=sees_gpu)
+    if sees_gpu:
+        return speed, []
+    other = predict_speed(machine, work, depth_tokens=depth)
+    if not speed.expected or not other.expected or other.low is None or other.high is None:
+        return speed, []
+    if other.expected < _WORTH_SAYING * speed.expected:
+        return speed, []
+    rates = f"{other.low:.0f} to {other.high:.0f} tok/s"
+    return speed, [
+        f"the embedded engine does not use the GPU here; with Ollama it would be {rates}"
+    ]
+
+
+def _places(
+    need: MemoryNeed, machine: Machine, limit: int | None, *, elsewhere: bool
+) -> list[tuple[str, int, int | None]]:
+    """Where memory is taken: its name, how much, and how much is there. How an engine on another
+    machine would spread the model is not known, only that it would."""
+    if elsewhere:
+        return [("that machine", need.total_bytes, _with_gpus(machine, limit))]
+    return [("this machine", host_bytes(need), limit), *_devices(need)]
+
+
+def _memory_remarks(need: MemoryNeed, limit: int | None, available: int | None) -> list[str]:
+    host = host_bytes(need)
+    if limit is None or available is None or not available < host <= limit:
+        return []
+    free = _amount(available)
+    return [f"it needs {_amount(host)} of memory, and {free} is free at this moment"]
+
+
+def _with_gpus(machine: Machine, limit: int | None) -> int | None:
+    """Main memory and that of the GPUs which have their own."""
+    if limit is None:
+        return None
+    own = (gpu.memory_total_bytes.value or 0 for gpu in machine.gpus if not gpu.unified.value)
+    return limit + sum(own)
+
+
+def _devices(need: MemoryNeed) -> list[tuple[str, int, int | None]]:
+    return [
         (share.device, share.total_bytes, share.device_bytes)
         for share in need.devices
         if share.device_bytes is not None
     ]
+
+
+def _memory_problems(need: MemoryNeed, places: Sequence[tuple[str, int, int | None]]) -> list[str]:
     return [
         f"it needs {_amount(taken)} of memory with a context of {need.context_tokens:,} tokens, "
         f"and {place} has {_amount(there)}"

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from localai.models.describe import parameters_text
 from localai.models.gguf import GgufHeader
 from localai.models.memory import MemoryNeed
 from localai.models.preflight import Preflight
+from localai.models.speed import SpeedRange
+from localai.render.facts import print_facts
+from localai.render.sink import is_terminal
+from localai.render.speed import speed_document, speed_text
 from localai.render.units import UNKNOWN, bytes_text, count_text
 
 
+def print_preflight(found: Preflight) -> None:
+    """Print it on stdout: wrapped between words on a terminal, a line a subject in a pipe."""
+    if is_terminal(sys.stdout):
+        print_facts(_rows(found))
+    else:
+        print("\n".join(preflight_lines(found)))
+
+
 def preflight_lines(found: Preflight) -> list[str]:
-    """A line a subject: model, source, disk, memory, remarks."""
+    """A line a subject: model, source, disk, memory, speed, remarks."""
+    return [f"{name:<8}  {text}" for name, text in _rows(found)]
+
+
+def _rows(found: Preflight) -> list[tuple[str, str]]:
     plan = found.plan
     size = bytes_text(plan.size_bytes)
     left = f", {bytes_text(found.download_bytes)} to fetch" if plan.files else ""
-    rows = [
+    return [
         ("model", f"{plan.name}  {_described(plan.header)}".rstrip()),
         ("from", f"{plan.source}  {size}{left}"),
         ("into", f"{plan.store}  {bytes_text(found.disk_free_bytes)} free"),
         ("memory", _memory(found)),
+        *([("speed", _speed(found.speed))] if found.speed is not None else []),
         *(("note", remark) for remark in found.remarks),
         *(("problem", problem) for problem in found.problems),
     ]
-    return [f"{name:<8}  {text}" for name, text in rows]
 
 
 def preflight_document(found: Preflight) -> dict[str, Any]:
@@ -46,6 +63,7 @@ def preflight_document(found: Preflight) -> dict[str, Any]:
         "memory": [need_document(need) for need in found.needs],
         "memory_bytes": found.memory_bytes,
         "available_bytes": found.available_bytes,
+        "speed": None if found.speed is None else speed_document(found.speed),
         "fits": not found.problems,
         "problems": list(found.problems),
         "remarks": list(found.remarks),
@@ -76,6 +94,12 @@ def _memory(found: Preflight) -> str:
         f"{amounts}; this machine has {bytes_text(found.memory_bytes)}, "
         f"{bytes_text(found.available_bytes)} free ({basis})"
     )
+
+
+def _speed(speed: SpeedRange) -> str:
+    if speed.expected is None:
+        return f"{UNKNOWN}  ({speed.basis})"
+    return f"{speed_text(speed)}  (from {speed.basis})"
 
 
 def need_document(need: MemoryNeed) -> dict[str, Any]:

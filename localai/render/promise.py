@@ -346,6 +346,19 @@ class MemoryDocument(TypedDict):
     basis: Annotated[Literal["engine", "formula"], "who says so"]
 
 
+class SpeedDocument(TypedDict):
+    """A predicted speed of decoding, tokens a second."""
+
+    low_tokens_per_s: Annotated[float | None, "the lower end; null where nothing can be said"]
+    expected_tokens_per_s: Annotated[float | None, "the likeliest"]
+    high_tokens_per_s: Annotated[float | None, "the upper end"]
+    basis: Annotated[str, "what it rests on, or why it is unknown"]
+    confidence: Annotated[
+        Literal["measured", "reported", "inferred", "assumed"] | None,
+        "measured: by answers on this machine; inferred: from a known bandwidth; else assumed",
+    ]
+
+
 class PullDryRun(TypedDict):
     """`localai pull --dry-run --json`"""
 
@@ -355,7 +368,7 @@ class PullDryRun(TypedDict):
     store: Annotated[str, "the folder it would go into"]
     size_bytes: Annotated[int, "size of all its files"]
     download_bytes: Annotated[int, "what is still to be fetched"]
-    disk_free_bytes: Annotated[int, "room in that folder"]
+    disk_free_bytes: Annotated[int | None, "room in that folder"]
     architecture: Annotated[str | None, "such as llama"]
     parameters: Annotated[str | None, "such as 8B"]
     quantization: Annotated[str | None, "such as Q4_K_M"]
@@ -364,6 +377,7 @@ class PullDryRun(TypedDict):
     memory: Annotated[list[MemoryDocument], "at the usual context, and at a large one"]
     memory_bytes: Annotated[int | None, "what this machine has"]
     available_bytes: Annotated[int | None, "what is free of that now"]
+    speed: Annotated[SpeedDocument | None, "predicted, with 1,024 tokens in the context"]
     fits: Annotated[bool, "whether nothing speaks against it"]
     problems: Annotated[list[str], "what does"]
     remarks: Annotated[list[str], "what should be known"]
@@ -380,19 +394,6 @@ class FileDocument(TypedDict):
 
     path: Annotated[str, "where it is"]
     size_bytes: Annotated[int, "its size"]
-
-
-class SpeedDocument(TypedDict):
-    """A predicted speed of decoding, tokens a second."""
-
-    low_tokens_per_s: Annotated[float | None, "the lower end; null where nothing can be said"]
-    expected_tokens_per_s: Annotated[float | None, "the likeliest"]
-    high_tokens_per_s: Annotated[float | None, "the upper end"]
-    basis: Annotated[str, "what it rests on, or why it is unknown"]
-    confidence: Annotated[
-        Literal["measured", "reported", "inferred", "assumed"] | None,
-        "measured: by answers on this machine; inferred: from a known bandwidth; else assumed",
-    ]
 
 
 class Show(TypedDict):

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from localai.hardware.facts import Fact, Memory
+from localai.hardware.facts import Fact, Machine, Memory
+from localai.hardware.profiles import load_profile
 from localai.models.adopt import plan_adoption
 from localai.models.memory import MemoryNeed
 from localai.models.partial import CHUNK_BYTES, Partial, RemoteFile
 from localai.models.plan import PullPlan
 from localai.models.preflight import host_bytes, preflight
+from localai.models.speed import OwnRun
 from localai.paths import Paths, locate
 from localai.render.preflight import preflight_document, preflight_lines
 from tests.models.synthetic import Spec, write
@@ -20,17 +22,24 @@ from tests.models.synthetic import Spec, write
 GB = 10**9
 
 
-def memory(total: int | None, available: int | None) -> Memory:
+def memory(total: int | None, available: int | None) -> Machine:
+    """A CPU with that much memory, which it reads with 50 GB/s."""
+
     def fact(value: int | None) -> Fact[int]:
         return Fact.unknown("asked nobody") if value is None else Fact(value, "the test")
 
-    return Memory(
-        total_bytes=fact(total),
-        available_bytes=fact(available),
-        limit_bytes=fact(total),
-        limited_by=Fact("", "the test"),
-        swap_total_bytes=fact(None),
-        swap_used_bytes=fact(None),
+    return replace(
+        load_profile("laptop-16gb"),
+        gpus=(),
+        memory=Memory(
+            total_bytes=fact(total),
+            available_bytes=fact(available),
+            limit_bytes=fact(total),
+            limited_by=Fact("", "the test"),
+            swap_total_bytes=fact(None),
+            swap_used_bytes=fact(None),
+        ),
+        memory_bandwidth=Fact(50e9, "the test", "measured"),
     )
 
 
@@ -113,5 +122,36 @@ def test_a_graphics_card_is_held_against_its_own_memory() -> None:
 
 def test_the_table_is_short_and_says_all(plan: PullPlan) -> None:
     lines = preflight_lines(preflight(plan, memory(24 * GB, 20 * GB), context_tokens=4096))
-    assert [line.split()[0] for line in lines] == ["model", "from", "into", "memory"]
+    assert [line.split()[0] for line in lines] == ["model", "from", "into", "memory", "speed"]
     assert "(llama, 135M, Q4_1, context 8,192" in lines[0]
+
+
+def test_the_speed_is_predicted_and_gives_way_to_own_runs(plan: PullPlan) -> None:
+    found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=4096)
+    assert found.speed is not None and found.speed.confidence == "inferred"
+    line = next(line for line in preflight_lines(found) if line.startswith("speed"))
+    assert "tok/s" in line and "50 GB/s of memory" in line
+    document = preflight_document(found)["speed"]
+    assert document["low_tokens_per_s"] < document["high_tokens_per_s"]
+    again = preflight(
+        plan, memory(24 * GB, 20 * GB), context_tokens=4096, own_runs=[OwnRun(77.0, 1024)]
+    )
+    assert again.speed is not None and again.speed.expected == pytest.approx(77.0)
+
+
+def test_a_gpu_that_the_engine_does_not_see_is_a_remark(plan: PullPlan) -> None:
+    found = preflight(plan, load_profile("rtx-4090"), context_tokens=4096)
+    if any(share.device_bytes is not None for share in found.needs[0].devices):
+        pytest.skip("the engine sees a GPU on this machine")
+    assert found.speed is not None and "GeForce" not in found.speed.basis
+    assert any("with Ollama it would be" in remark for remark in found.remarks)
+
+
+def test_another_machine_stands_in(plan: PullPlan) -> None:
+    there = load_profile("rtx-4090")
+    found = preflight(plan, there, context_tokens=4096, elsewhere=True)
+    assert found.download_bytes == plan.size_bytes
+    assert found.disk_free_bytes == there.disk.free_bytes.value
+    assert found.speed is not None and "GeForce" in found.speed.basis
+    small = replace(there, disk=replace(there.disk, free_bytes=Fact(GB // 100, "the test")))
+    assert preflight(plan, small, context_tokens=4096, elsewhere=True).problems
