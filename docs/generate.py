@@ -47,7 +47,7 @@ def _subcommands(module: str) -> list[str]:
     from importlib import import_module
 
     commands = import_module(module).app.registered_commands
-    return [each.name for each in commands] if len(commands) > 1 else []
+    return [each.name or each.callback.__name__ for each in commands] if len(commands) > 1 else []
 
 
 def _help(*command: str) -> str:

@@ -54,6 +54,12 @@ COMMANDS: tuple[Row, ...] = (
         'localai history search "that regex"',
     ),
     Row(
+        "template",
+        "Talk",
+        "questions to ask again: review, commit, translate, your own",
+        "git diff --staged | localai chat -t commit",
+    ),
+    Row(
         "pull",
         "Models",
         "fetch a model, verified, into this machine's library",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localai.batch.room import Closed, Room, tokens_needed
-from localai.errors import LocalaiError, Unreachable, find_localai_error
+from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
 from localai.types import (
     ChatRequest,
     Done,
@@ -16,6 +16,9 @@ from localai.types import (
     ReasoningDelta,
     TextDelta,
 )
+
+if TYPE_CHECKING:
+    from localai.chat.schema import Schema
 
 _PAUSE_S = 1.0
 
@@ -28,11 +31,13 @@ class Job:
     fingerprint: int
     id: Any
     request: ChatRequest
+    schema: Schema | None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a line: an answer (`done`), or an `error` and what had come before it."""
+    """What came of a line: an answer (`done`), or an `error` and what had come before it; both
+    where the answer breaks its schema."""
 
     number: int
     fingerprint: int
@@ -62,7 +67,7 @@ def answer(job: Job, provider: Provider, room: Room, stopping: threading.Event) 
         try:
             with room.share(share):
                 done = _gather(job.request, provider, pieces, thoughts, stopping)
-            return None if done is None else outcome(done, None)
+            return None if done is None else outcome(done, _violation(job, "".join(pieces)))
         except Closed:
             return None
         except Unreachable as error:
@@ -72,6 +77,15 @@ def answer(job: Job, provider: Provider, room: Room, stopping: threading.Event) 
         if stopping.wait(_PAUSE_S):
             return None
     return broken
+
+
+def _violation(job: Job, text: str) -> LocalaiError | None:
+    if job.schema is None:
+        return None
+    violation = job.schema.violation(text)
+    if violation is None:
+        return None
+    return FinishedWithFailures(f"the answer breaks the schema: {violation}")
 
 
 def _gather(

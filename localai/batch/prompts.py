@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from localai.chat.ask import effective_options, with_system_prompt
 from localai.chat.incoming import decode
-from localai.chat.options import parse_options
+from localai.chat.options import overlaid, parse_json_options
 from localai.errors import InvalidInput
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Role, Think
 
 if TYPE_CHECKING:
+    from localai.chat.schema import Schema
     from localai.chat.select import Chosen
+    from localai.chat.templates import Filled, Template
     from localai.config import Config
 
 KEYS = ("id", "prompt", "messages", "system", "options", "schema")
@@ -27,7 +29,9 @@ class Settings:
 
     options: Options
     system: str | None = None
-    schema: Mapping[str, Any] | None = None
+    schema: Schema | None = None
+    template: Template | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
     think: Think | None = None
     context_tokens: int | None = None
     keep_alive_s: float | None = None
@@ -42,28 +46,31 @@ class Prompt:
     messages: tuple[Message, ...]
     system: str | None
     options: Options
-    schema: Mapping[str, Any] | None
+    schema: Schema | None
 
 
-def read_prompt(content: bytes) -> Prompt:
+def read_prompt(content: bytes, settings: Settings) -> Prompt:
     """What a line asks. Raises InvalidInput that says what is wrong with it."""
-    document = read_object(content)
+    document = _read_object(content)
     known = {key: document[key] for key in KEYS if document.get(key) is not None}
-    unknown = next((key for key in document if key not in KEYS), None)
-    if unknown is not None:
-        raise InvalidInput(f"there is no key {unknown!r} in a line", hint=_hint(unknown))
-    if ("prompt" in known) == ("messages" in known):
-        raise InvalidInput('a line has either "prompt" or "messages"', hint=_EXAMPLE)
+    others = {key: value for key, value in document.items() if key not in KEYS}
+    system = _text(known, "system") if "system" in known else None
+    if settings.template is None:
+        messages = _messages(known, others)
+    else:
+        filled = _filled(settings.template, {**settings.parameters, **others}, known)
+        messages = (Message("user", filled.prompt),)
+        system = system or settings.system or filled.system
     return Prompt(
         id=document.get("id"),
-        messages=_messages(known),
-        system=_text(known, "system") if "system" in known else None,
-        options=_options(known.get("options", {})),
-        schema=_object(known, "schema") if "schema" in known else None,
+        messages=messages,
+        system=system,
+        options=parse_json_options(known.get("options", {})),
+        schema=_schema(known["schema"]) if "schema" in known else None,
     )
 
 
-def read_object(content: bytes) -> dict[str, Any]:
+def _read_object(content: bytes) -> dict[str, Any]:
     """The JSON object in a line. Raises InvalidInput."""
     try:
         document = json.loads(decode(content, "the line"))
@@ -76,13 +83,14 @@ def read_object(content: bytes) -> dict[str, Any]:
 
 def request_for(prompt: Prompt, settings: Settings, chosen: Chosen, config: Config) -> ChatRequest:
     """The request for a line; what the line says goes before what holds for all."""
-    system = prompt.system or settings.system
-    options = _overlay(settings.options, prompt.options)
+    system = settings.system if prompt.system is None else prompt.system
+    options = overlaid(settings.options, prompt.options)
+    schema = prompt.schema or settings.schema
     return ChatRequest(
         model=chosen.model,
         messages=with_system_prompt(prompt.messages, system, chosen, config),
         options=effective_options(options, chosen, config),
-        schema=settings.schema if prompt.schema is None else prompt.schema,
+        schema=None if schema is None else schema.document,
         think=settings.think,
         context_tokens=settings.context_tokens,
         keep_alive_s=settings.keep_alive_s,
@@ -92,12 +100,15 @@ def request_for(prompt: Prompt, settings: Settings, chosen: Chosen, config: Conf
 
 def fingerprint(content: bytes, settings: Settings, model: ResolvedModel) -> int:
     """64 bits that change with the line and with what shapes its answer: the model, the system
-    prompt, the options, the schema."""
+    prompt, the options, the schema, the template."""
+    template = settings.template
     shaping = {
         "model": f"{model.provider}/{model.id}",
         "system": settings.system,
         "options": {field.name: getattr(settings.options, field.name) for field in fields(Options)},
-        "schema": settings.schema,
+        "schema": None if settings.schema is None else settings.schema.document,
+        "template": None if template is None else [template.prompt, template.system],
+        "parameters": dict(settings.parameters),
         "think": settings.think,
     }
     text = json.dumps(shaping, sort_keys=True).encode() + b"\n" + content.strip()
@@ -116,7 +127,12 @@ def _hint(key: str) -> str:
     return f"did you mean {near[0]!r}?" if near else '"id" takes any JSON, and comes back'
 
 
-def _messages(known: Mapping[str, Any]) -> tuple[Message, ...]:
+def _messages(known: Mapping[str, Any], others: Mapping[str, Any]) -> tuple[Message, ...]:
+    if others:
+        unknown = next(iter(others))
+        raise InvalidInput(f"there is no key {unknown!r} in a line", hint=_hint(unknown))
+    if ("prompt" in known) == ("messages" in known):
+        raise InvalidInput('a line has either "prompt" or "messages"', hint=_EXAMPLE)
     if "prompt" in known:
         return (Message("user", _text(known, "prompt")),)
     messages = known["messages"]
@@ -145,27 +161,20 @@ def _text(known: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _object(known: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = known[key]
-    if not isinstance(value, dict):
-        raise InvalidInput(f'"{key}" is an object, not {json.dumps(value)[:40]}')
-    return value
+def _schema(raw: Any) -> Schema:
+    from localai.chat.schema import from_document, read_schema
+
+    return read_schema(raw) if isinstance(raw, str) else from_document(raw, '"schema"')
 
 
-def _options(raw: Any) -> Options:
-    if not isinstance(raw, dict):
-        raise InvalidInput('"options" is an object', hint='"options": {"temperature": 0}')
-    pairs = []
-    for key, value in raw.items():
-        for each in value if key == "stop" and isinstance(value, list) else [value]:
-            pairs.append((key, each if isinstance(each, str) else json.dumps(each)))
-    return parse_options(pairs)
+def _filled(template: Template, values: Mapping[str, Any], known: Mapping[str, Any]) -> Filled:
+    """The template with a line's other keys as its variables and its prompt as the input."""
+    from localai.chat.templates import fill
 
-
-def _overlay(below: Options, above: Options) -> Options:
-    given = {
-        field.name: getattr(above, field.name)
-        for field in fields(Options)
-        if getattr(above, field.name) not in (None, (), {})
+    if "messages" in known:
+        raise InvalidInput('with a template a line has a "prompt", not "messages"')
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
     }
-    return replace(below, **given)
+    return fill(template, texts, _text(known, "prompt") if "prompt" in known else "")

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from localai.batch.answering import Job, Outcome, answer
 from localai.batch.feed import EndOfInput, Feed, Line
 from localai.batch.output import Output
-from localai.batch.prompts import Prompt, Settings, fingerprint, read_prompt, request_for
+from localai.batch.prompts import Settings, fingerprint, read_prompt, request_for
 from localai.batch.record_file import record
 from localai.batch.room import Room
 from localai.batch.width import make_ready
 from localai.errors import (
     ContextOverflow,
+    FinishedWithFailures,
     InvalidInput,
     LocalaiError,
     NotFound,
@@ -41,6 +42,8 @@ _LEAVE_S = 2.0
 _PATIENCE = 4
 # These hold for every line; a want of memory may be that of one long line.
 _HOPELESS = (PolicyRefused, NotFound)
+# These say nothing of the next line.
+_LINES_OWN = (ContextOverflow, FinishedWithFailures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,6 @@ class Batch:
         at_once: int,
         describe: Callable[[Outcome], dict[str, Any]],
         answered: Callable[[Outcome], None],
-        read: Callable[[bytes], Prompt] = read_prompt,
     ) -> None:
         self._output = output
         self._chosen = chosen
@@ -97,7 +99,6 @@ class Batch:
         self._config = config
         self._describe = describe
         self._answered = answered
-        self._read = read
         self._at_once = at_once
         self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -184,7 +185,7 @@ class Batch:
             self._queued.release()
             return None
         try:
-            prompt = self._read(line.content)
+            prompt = read_prompt(line.content, self._settings)
             request = request_for(prompt, self._settings, self._chosen, self._config)
         except InvalidInput as error:
             said = InvalidInput(f"line {line.number}: {error.message}", error.hint)
@@ -193,7 +194,8 @@ class Batch:
             self._queued.release()
             self._write(Outcome(line.number, print_, None, error=said))
             return None
-        return Job(line.number, print_, prompt.id, request)
+        schema = prompt.schema or self._settings.schema
+        return Job(line.number, print_, prompt.id, request, schema)
 
     def _end(self, end: EndOfInput) -> None:
         if end.error is not None:
@@ -244,7 +246,7 @@ class Batch:
         error = outcome.error
         if error is None:
             self._failures_in_a_row = 0
-        elif not isinstance(error, ContextOverflow):
+        elif not isinstance(error, _LINES_OWN):
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= self._at_once + _PATIENCE:
                 raise _hopeless(error, self._failures_in_a_row)

@@ -6,10 +6,10 @@ the answer comes from `ask`. One-shot and session use the same Dialogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localai.chat.ask import ask, effective_options, with_system_prompt
 from localai.chat.recorder import Recorder
@@ -28,6 +28,7 @@ from localai.types import (
     ChatRequest,
     Done,
     Event,
+    Image,
     Message,
     Options,
     ReasoningDelta,
@@ -58,6 +59,8 @@ class Asking:
     think: Think | None = None
     context_tokens: int | None = None
     keep_alive_s: float | None = None
+    schema: Mapping[str, Any] | None = None
+    logprobs: int | None = None
     force: bool = False
 
     @property
@@ -120,19 +123,21 @@ class Dialogue:
             think=asking.think,
             context_tokens=asking.context_tokens,
             keep_alive_s=asking.keep_alive_s,
+            schema=asking.schema,
+            logprobs=asking.logprobs,
             force=asking.force,
             conversation=self.recorder.conversation_id,
         )
 
     # Asking
 
-    def ask(self, text: str) -> Iterator[Event]:
+    def ask(self, text: str, images: tuple[Image, ...] = ()) -> Iterator[Event]:
         """Ask; the events of the answer. However they end, what came becomes part of the branch;
         if nothing came the question does not either, and is `unanswered`."""
         self._settle()
         came_from = self.tree.leaf
         self._keep_system()
-        self._keep(Message("user", text))
+        self._keep(Message("user", text, images))
         return self._answer(came_from)
 
     def retry(self) -> Iterator[Event]:
@@ -148,7 +153,7 @@ class Dialogue:
         self._go_to(question.id)
         if self._system_is_set:
             self._go_to(question.parent)
-            return self.ask(question.message.text)
+            return self.ask(question.message.text, question.message.images)
         return self._answer(came_from)
 
     def _answer(self, came_from: int | None) -> Iterator[Event]:

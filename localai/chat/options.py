@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from typing import Any
 
 from localai.errors import InvalidInput
@@ -62,6 +63,29 @@ def parse_options(pairs: Iterable[tuple[str, str]], **given: Any) -> Options:
             values[key] = _parse(key, text)
     values |= {key: value for key, value in given.items() if value is not None}
     return Options(**values, stop=tuple(stop), extra=extra)
+
+
+def parse_json_options(raw: Any) -> Options:
+    """Options out of a JSON or TOML object: numbers are numbers, `stop` may be a list.
+
+    Raises InvalidInput as `parse_options` does.
+    """
+    import json
+
+    if not isinstance(raw, dict):
+        raise InvalidInput('"options" is an object', hint='"options": {"temperature": 0}')
+    pairs = []
+    for key, value in raw.items():
+        for each in value if key == "stop" and isinstance(value, list) else [value]:
+            pairs.append((key, each if isinstance(each, str) else json.dumps(each)))
+    return parse_options(pairs)
+
+
+def overlaid(below: Options, above: Options) -> Options:
+    """The options of `above`, and those of `below` where it has none."""
+    unset: tuple[object, ...] = (None, (), {})
+    given = {field.name: getattr(above, field.name) for field in fields(Options)}
+    return replace(below, **{key: value for key, value in given.items() if value not in unset})
 
 
 def _parse(key: str, text: str) -> Any:

@@ -22,10 +22,15 @@ from localai.batch.run import Batch, Progress
 from localai.batch.usage import UsageRecorder
 from localai.batch.width import requests_at_once
 from localai.chat.departure import allow_every_cloud, departure_of
-from localai.chat.options import parse_options
+from localai.chat.options import overlaid, parse_options
 from localai.chat.select import choose
 from localai.commands.answer_display import cost_of
-from localai.commands.flags import parse_keep_alive, parse_think
+from localai.commands.flags import (
+    named_template,
+    parse_keep_alive,
+    parse_think,
+    wanted_schema,
+)
 from localai.commands.pairs import PAIR, PairCommand
 from localai.commands.startup import begin
 from localai.config import Config
@@ -59,6 +64,18 @@ def batch(
         typer.Option("-j", "--jobs", min=1, max=4096, help="Requests at a time, at most."),
     ] = None,
     system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None,
+    template: Annotated[
+        str | None,
+        typer.Option("-t", "--template", help="Ask it this way; other keys are its variables."),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--param", metavar=PAIR, help="A variable of the template."),
+    ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(help='Answers in JSON: a schema file, "name:str, age:int", or pkg.mod:Model.'),
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar=PAIR, help="A model option for every line."),
@@ -104,11 +121,19 @@ def batch(
     if as_json and output == _STREAM:
         raise InvalidInput("--json and the answers cannot both go to stdout", hint="-o FILE")
     paths, config = begin("batch")
+    asked_by = named_template(template, paths)
+    options = parse_options(
+        cast("list[tuple[str, str]]", option or []), seed=seed, max_tokens=max_tokens
+    )
+    if asked_by is not None:
+        options = overlaid(asked_by.options, options)
+        model = model or asked_by.model
     settings = Settings(
-        parse_options(
-            cast("list[tuple[str, str]]", option or []), seed=seed, max_tokens=max_tokens
-        ),
+        options,
         system=system,
+        schema=wanted_schema(schema, asked_by),
+        template=asked_by,
+        parameters=dict(cast("list[tuple[str, str]]", parameter or [])),
         think=parse_think(think),
         context_tokens=ctx,
         keep_alive_s=parse_keep_alive(keep_alive),

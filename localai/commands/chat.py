@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from localai.chat.departure import allow_every_cloud, choose_or_fall_back
 from localai.chat.dialogue import Asking, Dialogue
-from localai.chat.incoming import read_text
-from localai.chat.options import parse_options
+from localai.chat.images import require_sight
+from localai.chat.options import overlaid, parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
 from localai.chat.resume import Kept, resume
 from localai.chat.select import Chosen
+from localai.commands.answer_checks import Checks, say_logprobs
 from localai.commands.answer_display import Display, cost_of, say_how_it_ended, say_usage
-from localai.commands.flags import parse_keep_alive, parse_think
+from localai.commands.flags import (
+    named_template,
+    parse_keep_alive,
+    parse_think,
+    wanted_schema,
+)
 from localai.commands.pairs import PAIR, PairCommand
+from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.startup import begin
 from localai.config import Config
-from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
+from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
 from localai.paths import Paths
 from localai.render.documents import answer_document
-from localai.render.play import Answer, SilentWriter, play
+from localai.render.failure import error_document
+from localai.render.held_back import HeldBack, print_plain
+from localai.render.play import Answer, SilentWriter, Writer, play
 from localai.render.sink import is_terminal, note, print_json, warn
+from localai.render.token_odds import odds_document
+from localai.types import Done, ResolvedModel
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -39,6 +50,22 @@ def chat(
         typer.Option("-m", "--model", help="Who answers: a name, provider/name or file."),
     ] = None,
     system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None,
+    template: Annotated[
+        str | None,
+        typer.Option("-t", "--template", help="Ask it this way (localai template list)."),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--param", metavar=PAIR, help="A variable of the template."),
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--file", help="A text, code or PDF file, or a glob, to go along."),
+    ] = None,
+    attachment: Annotated[
+        list[str] | None,
+        typer.Option("-a", "--attachment", help="A picture, for models that can see."),
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option("-o", "--option", metavar=PAIR, help="A model option."),
@@ -60,6 +87,17 @@ def chat(
     allow_cloud: Annotated[
         bool, typer.Option("--allow-cloud", help="Let this one run send the prompt to a cloud.")
     ] = False,
+    extract: Annotated[
+        bool, typer.Option("-x", "--extract", help="Print the first code block alone.")
+    ] = False,
+    schema: Annotated[
+        str | None,
+        typer.Option(help='Answer in JSON: a schema file, "name:str, age:int", or pkg.mod:Model.'),
+    ] = None,
+    logprobs: Annotated[
+        int | None,
+        typer.Option(min=0, max=20, help="Show each token's probability and N alternatives."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     no_stream: Annotated[
         bool, typer.Option("--no-stream", help="Print the answer when it is whole.")
@@ -84,25 +122,47 @@ def chat(
     force: Annotated[
         bool, typer.Option("--force", help="Load even what does not seem to fit.")
     ] = False,
-) -> None:
+) -> int:
     """Ask a model: a session on a terminal, one shot, or a pipe.
 
-    With stdin and a prompt, stdin's text comes first. The answer alone goes to stdout.
+    With stdin and a prompt, stdin's text comes first, and files before both. The answer alone goes
+    to stdout.
     """
     paths, config = begin("chat")
-    in_session = not prompt and not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    text = "" if in_session else _question(prompt, quiet=quiet)
+    one_shot = bool(prompt or template or attachment or extract or schema or as_json)
+    one_shot = one_shot or logprobs is not None
+    in_session = not one_shot and is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    asked_by = named_template(template, paths)
+    files = read_files(file or [], quiet=quiet)
+    question = Question("")
+    if not in_session:
+        question = gather_question(
+            prompt,
+            files,
+            read_images(attachment or [], quiet=quiet),
+            asked_by,
+            dict(cast("list[tuple[str, str]]", parameter or [])),
+            quiet=quiet,
+        )
     options = parse_options(
         cast("list[tuple[str, str]]", option or []),
         seed=seed,
         max_tokens=max_tokens,
     )
+    checks = Checks(extract, wanted_schema(schema, asked_by))
+    if asked_by is not None:
+        options = overlaid(asked_by.options, options)
+        model = model or asked_by.model
     if allow_cloud:
         config = allow_every_cloud(config)
     records = config["history.record"] and not no_log
     kept = resume(paths.database, conversation) if continued or conversation else None
     display = Display(raw, not no_stream, hide_thinking, quiet, usage)
-    writer = SilentWriter() if as_json or in_session else display.writer()
+    writer: Writer = SilentWriter() if as_json or in_session else display.writer()
+    # JSON is no Markdown, and of an extract only the end knows what it is.
+    whole = extract or (checks.schema is not None and is_terminal(sys.stdout))
+    if whole and not as_json:
+        writer = HeldBack(writer)
 
     def announce(text: str) -> None:
         # Said even when nothing else is to be: a prompt is about to leave this machine.
@@ -122,13 +182,17 @@ def chat(
         )
 
     chosen, config = _choose(model, kept, config, paths, announce)
+    if question.images:
+        require_sight(chosen.model)
     asking = Asking(
         chosen,
         config,
         paths,
         announce,
-        system=system,
+        system=system or question.system,
         options=options,
+        schema=None if checks.schema is None else checks.schema.document,
+        logprobs=logprobs,
         think=parse_think(think),
         context_tokens=ctx,
         keep_alive_s=parse_keep_alive(keep_alive),
@@ -140,11 +204,23 @@ def chat(
         from localai.commands.session.state import Session
 
         title = None if kept is None else kept.title
-        session = Session(asking, dialogue, display, recorder, records=records, title=title)
+        session = Session(
+            asking, dialogue, display, recorder, records=records, title=title, files=files
+        )
         run_session(session, kept)
-        return
-    answer = play(dialogue.ask(text), writer)
-    _show_end(answer, dialogue, as_json=as_json, usage=usage, quiet=quiet)
+        return 0
+    answer = play(dialogue.ask(question.text, question.images), writer)
+    extracted = checks.extracted(answer)
+    failure = checks.failure(answer, extracted)
+    if as_json:
+        print_json("chat", _document(answer, dialogue, extracted, failure))
+        return 0 if failure is None else failure.exit_code
+    if whole and not (extract and extracted is None):
+        print_plain(answer.text if extracted is None else extracted, raw=raw)
+    _show_end(answer, dialogue, usage=usage, quiet=quiet)
+    if failure is not None:
+        raise failure
+    return 0
 
 
 def _choose(
@@ -164,38 +240,39 @@ def _choose(
     return choose_or_fall_back(model, config, paths, announce)
 
 
-def _question(prompt: list[str] | None, *, quiet: bool) -> str:
-    """The whole question: stdin's text first, then the argument."""
-    parts = [" ".join(prompt)] if prompt else []
-    if sys.stdin is not None and (not parts or not is_terminal(sys.stdin)):
-        waiting = lambda: None if quiet else note("reading stdin (</dev/null if nothing comes) …")  # noqa: E731
-        parts.insert(0, read_text(sys.stdin.buffer, on_wait=waiting))
-    text = "\n\n".join(part for part in (part.strip("\n") for part in parts) if part.strip())
-    if not text:
-        raise InvalidInput("there is nothing to ask", hint='localai chat "hello"')
-    return text
-
-
-def _show_end(
+def _document(
     answer: Answer,
     dialogue: Dialogue,
-    *,
-    as_json: bool,
-    usage: bool,
-    quiet: bool,
-) -> None:
+    extracted: str | None,
+    failure: FinishedWithFailures | None,
+) -> dict[str, Any]:
+    done, model = _end_of(answer, dialogue)
+    cost = cost_of(model, done, dialogue.asking.config)
+    conversation = dialogue.recorder.conversation_id
+    odds = odds_document(answer.logprobs) if dialogue.asking.logprobs is not None else None
+    return {
+        **answer_document(model, answer, done, cost, conversation),
+        "extracted": extracted,
+        "logprobs": odds,
+        "error": None if failure is None else error_document(failure),
+    }
+
+
+def _show_end(answer: Answer, dialogue: Dialogue, *, usage: bool, quiet: bool) -> None:
     asking = dialogue.asking
-    done, model = answer.done, answer.model or asking.chosen.model
-    if done is None:
-        raise Unreachable(f"{model.provider} ended without an answer")
-    if as_json:
-        cost = cost_of(model, done, asking.config)
-        conversation = dialogue.recorder.conversation_id
-        print_json("chat", answer_document(model, answer, done, cost, conversation))
-        return
+    done, model = _end_of(answer, dialogue)
+    if asking.logprobs is not None:
+        say_logprobs(answer, model)
     if quiet:
         return
     limit = asking.effective_options.max_tokens
     say_how_it_ended(done, limit, more="--max-tokens", larger="--ctx")
     if usage:
         say_usage(model, done, asking.config)
+
+
+def _end_of(answer: Answer, dialogue: Dialogue) -> tuple[Done, ResolvedModel]:
+    model = answer.model or dialogue.asking.chosen.model
+    if answer.done is None:
+        raise Unreachable(f"{model.provider} ended without an answer")
+    return answer.done, model

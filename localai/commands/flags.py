@@ -13,6 +13,8 @@ from localai.types import Think
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localai.chat.schema import Schema
+    from localai.chat.templates import Template
     from localai.hardware.facts import Machine
     from localai.hardware.this_machine import Measure
     from localai.paths import Paths
@@ -65,3 +67,27 @@ def parse_keep_alive(text: str | None) -> float | None:
         return parse_duration(text)
     except ValueError as error:
         raise InvalidInput(f"--keep-alive must be {error}, not {text!r}") from error
+
+
+def named_template(name: str | None, paths: Paths) -> Template | None:
+    """The template that `-t` names. Raises NotFound, InvalidInput."""
+    if name is None:
+        return None
+    from localai.chat.templates import find_template
+
+    return find_template(name, paths)
+
+
+def wanted_schema(given: str | None, template: Template | None) -> Schema | None:
+    """What `--schema` says, else what the template does. Raises InvalidInput, NotFound."""
+    if given is None and (template is None or template.schema is None):
+        return None
+    from localai.chat.schema import from_document, read_schema
+
+    if given is not None:
+        return read_schema(given)
+    assert template is not None
+    wanted = template.schema
+    if isinstance(wanted, str):
+        return read_schema(wanted)
+    return from_document(wanted, f"the schema of the template {template.name}")

@@ -76,6 +76,19 @@ class Failed(TypedDict):
     error: Annotated[ErrorDocument, "what went wrong"]
 
 
+class AlternativeDocument(TypedDict):
+    """What a token might have been."""
+
+    token: Annotated[str, "its text"]
+    logprob: Annotated[float, "the natural logarithm of its probability"]
+
+
+class TokenDocument(AlternativeDocument):
+    """A token of the answer."""
+
+    alternatives: Annotated[list[AlternativeDocument], "the likeliest, likeliest first"]
+
+
 class Chat(TypedDict):
     """`localai chat --json`"""
 
@@ -95,6 +108,42 @@ class Chat(TypedDict):
     cost: Annotated[CostDocument, "what it cost"]
     context_tokens: Annotated[int | None, "the context that was really allocated"]
     conversation: Annotated[str | None, "under which id it is kept; null with --no-log"]
+    extracted: Annotated[str | None, "the first code block, with --extract"]
+    logprobs: Annotated[list[TokenDocument] | None, "every token's odds, with --logprobs"]
+    error: Annotated[ErrorDocument | None, "what is wrong with the answer: its schema, no code"]
+
+
+class VariableDocument(TypedDict):
+    """A variable of a template."""
+
+    name: Annotated[str, "as `-p` takes it"]
+    default: Annotated[str | None, "its value where none is given; null: it must be given"]
+
+
+class TemplateDocument(TypedDict):
+    """A template."""
+
+    name: Annotated[str, "as `-t` takes it"]
+    description: Annotated[str, "what it is for"]
+    file: Annotated[str, "where it is"]
+    bundled: Annotated[bool, "whether it came with localai"]
+    model: Annotated[str | None, "the model that it names"]
+    wants_input: Annotated[bool, "whether it needs a text to work on"]
+    variables: Annotated[list[VariableDocument], "what can be changed in it"]
+
+
+class TemplateList(TypedDict):
+    """`localai template list --json`"""
+
+    schema: Annotated[Literal["localai.template/1"], "the promise that the rest keeps"]
+    templates: Annotated[list[TemplateDocument], "every template, by name"]
+
+
+class TemplateShow(TemplateDocument):
+    """`localai template show NAME --json`"""
+
+    schema: Annotated[Literal["localai.template/1"], "the promise that the rest keeps"]
+    content: Annotated[str, "its file's text"]
 
 
 class PlaceDocument(TypedDict):

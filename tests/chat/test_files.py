@@ -1,45 +1,126 @@
-"""Text files that go along with a question."""
+"""Files that go along: text, globs, PDFs, and clear errors for the rest."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
-from localai.chat.files import TextFile, read_text_file, with_files
+from localai.chat.files import read_text_file, read_text_files, with_files
+from localai.chat.images import read_image, require_sight
 from localai.errors import InvalidInput, NotFound
+from localai.types import ResolvedModel, Zone
 
 
-def test_a_file_goes_before_the_question_under_its_name(tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("a\nb\n", encoding="utf-8")
-    read = read_text_file(str(file))
-    assert with_files([read], "why?") == f"{file}:\n```\na\nb\n```\n\nwhy?"
+def a_pdf(*pages: str, password: str | None = None) -> bytes:
+    """A PDF with a line of text on each page."""
+    from pypdf import PdfWriter
+    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+    writer = PdfWriter()
+    for text in pages:
+        page = writer.add_blank_page(300, 300)
+        font = DictionaryObject(
+            {
+                NameObject("/Type"): NameObject("/Font"),
+                NameObject("/Subtype"): NameObject("/Type1"),
+                NameObject("/BaseFont"): NameObject("/Helvetica"),
+            }
+        )
+        fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+        stream = DecodedStreamObject()
+        stream.set_data(f"BT /F1 12 Tf 20 200 Td ({text}) Tj ET".encode() if text else b"")
+        page[NameObject("/Contents")] = writer._add_object(stream)
+    if password is not None:
+        writer.encrypt(password)
+    output = io.BytesIO()
+    writer.write(output)
+    return output.getvalue()
 
 
-def test_a_fence_within_a_file_does_not_end_it() -> None:
-    text = with_files([TextFile("x.md", "````\ncode\n````")], "q")
-    assert text.startswith("x.md:\n`````\n")
-
-
-def test_utf16_that_says_so_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("é", encoding="utf-16")
-    assert read_text_file(str(file)).text == "é"
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src" / "deep").mkdir(parents=True)
+    (tmp_path / "src" / "b.py").write_text("b\n")
+    (tmp_path / "src" / "a.py").write_text("a\n")
+    (tmp_path / "src" / "deep" / "c.py").write_text("c\n")
+    (tmp_path / "odd[1].txt").write_text("odd\n")
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"\x00\x01", "is binary"), (b"caf\xe9", "not UTF-8: byte 0xe9")]
+    ("patterns", "names"),
+    [
+        (["src/*.py"], ["src/a.py", "src/b.py"]),
+        (["src/**/*.py"], ["src/a.py", "src/b.py", "src/deep/c.py"]),
+        (["src/b.py", "src/*.py"], ["src/b.py", "src/a.py"]),
+        (["odd[1].txt"], ["odd[1].txt"]),
+    ],
 )
-def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    file = tmp_path / "data"
-    file.write_bytes(content)
+def test_globs_in_order_and_each_once(folder: Path, patterns: list[str], names: list[str]) -> None:
+    assert [file.name for file in read_text_files(patterns)] == names
+
+
+def test_a_glob_that_matches_nothing_is_not_found(folder: Path) -> None:
+    with pytest.raises(NotFound, match=r"no file matches '\*\.rs'"):
+        read_text_files(["*.rs"])
+
+
+def test_a_pdf_is_its_text(tmp_path: Path) -> None:
+    (tmp_path / "paper.pdf").write_bytes(a_pdf("First page", "", "Third page"))
+    file = read_text_file(str(tmp_path / "paper.pdf"))
+    assert file.text == "First page\n\nThird page"
+    assert file.pages == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (a_pdf("", ""), "2 pages and no text"),
+        (a_pdf("secret", password="p"), "locked with a password"),
+        (a_pdf("whole")[:200], "PDF"),
+        (b"%PDF-1.7\nnonsense", "PDF"),
+    ],
+)
+def test_a_pdf_that_gives_no_text_says_why(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "bad.pdf").write_bytes(content)
     with pytest.raises(InvalidInput, match=message):
-        read_text_file(str(file))
+        read_text_file(str(tmp_path / "bad.pdf"))
 
 
-def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot read"):
-        read_text_file(str(tmp_path))
-    with pytest.raises(NotFound, match="there is no file"):
-        read_text_file(str(tmp_path / "none"))
+def test_files_alone_are_a_question() -> None:
+    assert with_files([], "q") == "q"
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (b"\x89PNG\r\n\x1a\n....", "image/png"),
+        (b"\xff\xd8\xff\xe0....", "image/jpeg"),
+        (b"GIF89a....", "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+    ],
+)
+def test_a_picture_is_known_by_its_bytes(tmp_path: Path, content: bytes, media_type: str) -> None:
+    (tmp_path / "picture").write_bytes(content)
+    assert read_image(str(tmp_path / "picture")).media_type == media_type
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_text("hello")
+    with pytest.raises(InvalidInput, match="no picture that models read"):
+        read_image(str(tmp_path / "x.png"))
+    with pytest.raises(NotFound):
+        read_image(str(tmp_path / "none.png"))
+
+
+def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
+    blind = ResolvedModel("p", "m", Zone.DEVICE, "", capabilities=frozenset({"completion"}))
+    with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
+        require_sight(blind)
+    seeing = frozenset({"completion", "vision"})
+    require_sight(ResolvedModel("p", "m", Zone.DEVICE, "", capabilities=seeing))  # type: ignore[arg-type]
+    require_sight(ResolvedModel("p", "m", Zone.DEVICE, ""))

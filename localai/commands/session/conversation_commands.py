@@ -73,9 +73,9 @@ def title(session: Session, argument: str) -> None:
 def current_title(session: Session) -> str | None:
     """What the conversation is called: what the user said, else its first question."""
     turns = session.dialogue.turns
-    if session.title is not None or not turns:
-        return session.title
-    return one_line(turns[0].message.text, 80)
+    if session.title is not None:
+        return one_line(session.title, 80)
+    return one_line(turns[0].message.text, 80) if turns else None
 
 
 def save(session: Session, argument: str) -> None:

@@ -1,4 +1,8 @@
-"""Ctrl-C in a session: once stops what runs, twice quickly leaves."""
+"""Ctrl-C in a session: once stops what runs, twice quickly leaves.
+
+For as long as a session runs, the signal is ours. It raises only where something waits to be
+stopped; in the moments between, and while the tidying after a stop is under way, it is counted.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,17 @@ _QUICKLY_S = 1.0
 
 
 class Interrupts:
-    """Counts Ctrl-C, at the prompt and while something runs."""
+    """Counts Ctrl-C, whether it comes as a key at the prompt or as a signal."""
 
     def __init__(self) -> None:
-        self._last_at = float("-inf")
         self.leave = False
+        self._last_at = float("-inf")
+        self._raises = False
+
+    def begin(self) -> None:
+        """Take the signal over, for the rest of this process: one that comes while it ends must
+        not tear that apart either."""
+        signal.signal(signal.SIGINT, self._on_signal)
 
     def pressed(self) -> None:
         """Ctrl-C came; `leave` is set if one came less than a second before."""
@@ -30,19 +40,15 @@ class Interrupts:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """While this is open the first Ctrl-C raises KeyboardInterrupt, and others are only
-        counted: they must not tear the tidying apart that the first one began."""
-        raised = False
-
-        def on_signal(_number: int, _frame: FrameType | None) -> None:
-            nonlocal raised
-            self.pressed()
-            if not raised:
-                raised = True
-                raise KeyboardInterrupt
-
-        before = signal.signal(signal.SIGINT, on_signal)
+        """While this is open the first Ctrl-C raises KeyboardInterrupt."""
+        before, self._raises = self._raises, True
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            self._raises = before
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.pressed()
+        if self._raises:
+            self._raises = False
+            raise KeyboardInterrupt

@@ -56,6 +56,7 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
     def _clear(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         if session.edit is not None or not buffer.text:
+            session.interrupts.pressed()
             event.app.exit(exception=KeyboardInterrupt)
             return
         buffer.reset()

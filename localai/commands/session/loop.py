@@ -27,15 +27,17 @@ class Reader(Protocol):
 
 def run_session(session: Session, kept: Kept | None) -> None:
     """Talk until the user leaves; `kept` is the conversation that goes on."""
+    session.interrupts.begin()
     reader = _reader(session)
-    say_welcome(session, kept)
+    session.title = None if kept is None else kept.title
+    if not session.display.quiet:
+        say_welcome(session, kept)
     while not (session.leaving or session.interrupts.leave):
         try:
             line = reader.read("" if session.edit is None else session.edit.text)
         except EOFError:
             break
         except KeyboardInterrupt:
-            session.interrupts.pressed()
             if session.edit is not None:
                 _give_up_edit(session)
             elif not session.interrupts.leave:
@@ -52,11 +54,11 @@ def _handle(session: Session, line: str) -> None:
     if typed.kind == "nothing":
         return
     try:
-        if typed.kind == "command":
-            with session.interrupts.watched():
+        with session.interrupts.watched():
+            if typed.kind == "command":
                 run_command(session, typed.name, typed.argument)
-        else:
-            session.ask(typed.argument)
+            else:
+                session.ask(typed.argument)
     except LocalaiError as error:
         show_failure(error, "chat", as_json=False)
     except KeyboardInterrupt:
@@ -76,7 +78,7 @@ def _reader(session: Session) -> Reader:
     if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
         from localai.commands.session.plain_reader import PlainReader
 
-        return PlainReader()
+        return PlainReader(session.interrupts)
     from localai.commands.session.terminal_reader import TerminalReader
 
     return TerminalReader(session)

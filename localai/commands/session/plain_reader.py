@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from localai.commands.session.interrupts import Interrupts
 from localai.commands.session.typed_text import is_open, repaired
 
 
 class PlainReader:
     """Reads with `input`; the terminal itself edits the line."""
 
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
     def read(self, prefill: str) -> str:
         """A line, or many between quotes. Raises EOFError, KeyboardInterrupt."""
         if prefill:
             print(prefill)
         try:
-            text = input(">>> ")
-            while is_open(text):
-                text += "\n" + input("... ")
+            with self._interrupts.watched():
+                text = input(">>> ")
+                while is_open(text):
+                    text += "\n" + input("... ")
         except (EOFError, KeyboardInterrupt):
             print()
             raise

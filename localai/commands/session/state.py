@@ -78,18 +78,17 @@ class Session:
     def answer(self, events: Iterator[Event]) -> bool:
         """Show an answer as it comes; whether it came to its end. Errors are shown, Ctrl-C stops
         it, and either way the session goes on."""
-        with self.interrupts.watched():
-            try:
-                answer = self.play(events)
-            except KeyboardInterrupt:
-                note(_stopped(self.dialogue))
-                return False
-            except Exception as error:
-                known = find_localai_error(error)
-                if known is None:
-                    raise
-                show_failure(known, "chat", as_json=False)
-                return False
+        try:
+            answer = self.play(events)
+        except KeyboardInterrupt:
+            note(_stopped(self.dialogue))
+            return False
+        except Exception as error:
+            known = find_localai_error(error)
+            if known is None:
+                raise
+            show_failure(known, "chat", as_json=False)
+            return False
         done = answer.done
         if done is None:
             warn("the answer broke off")

@@ -46,10 +46,20 @@ class TerminalReader:
             input=LargeBites(sys.stdin),
         )
 
+        # A terminal that does not say where its cursor is gets no status bar, and no lecture.
+        self._prompt.app.renderer.cpr_not_supported_callback = None
+
     def read(self, prefill: str) -> str:
         """What was typed, large pastes and all. Raises EOFError, KeyboardInterrupt."""
-        line = self._prompt.prompt(default=self._pastes.mark(prefill))
+        line = self._prompt.prompt(
+            default=self._pastes.mark(prefill), handle_sigint=False, pre_run=self._leave_if_asked
+        )
         return repaired(self._pastes.expand(line))
+
+    def _leave_if_asked(self) -> None:
+        # Ctrl-C came as a signal while this prompt was not there yet.
+        if self._session.interrupts.leave:
+            get_app().exit(exception=EOFError)
 
     def _status(self) -> StyleAndTextTuples:
         return [("", status_text(self._session, get_app().output.get_size().columns))]

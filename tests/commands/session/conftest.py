@@ -50,6 +50,13 @@ class Typist:
         self.terminal.send(keys)
         self.terminal.wait_for(shows, PATIENCE_S)
 
+    def status(self) -> str:
+        """The line under the prompt; it comes a moment after the prompt."""
+        self.terminal.wait_until(
+            lambda: self.screen.split("\n")[-1] not in ("", ">>>"), "no status", PATIENCE_S
+        )
+        return self.screen.split("\n")[-1]
+
     def leave(self) -> int:
         """Ctrl-D at the prompt; the exit code."""
         self.ready()

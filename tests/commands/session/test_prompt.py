@@ -14,6 +14,7 @@ from localai.paths import Paths
 from localai.store import Store
 from localai.types import Message
 from tests.commands.session.conftest import PATIENCE_S, Typist, kept
+from tests.support.command import REPOSITORY
 from tests.support.terminal import Terminal
 
 Start = Callable[..., Typist]
@@ -57,6 +58,11 @@ def test_the_keys_and_commands_are_explained(session: Start) -> None:
     assert len(listed) == len(COMMANDS) + 1
     assert "$EDITOR" in typist.line("/help keys")
     assert "fold what it thinks" in typist.line("/? think")
+
+
+def test_the_guide_names_every_command() -> None:
+    guide = (REPOSITORY / "docs" / "guides" / "session.md").read_text(encoding="utf-8")
+    assert [c.synopsis for c in COMMANDS if f"| `{c.synopsis}` |" not in guide] == []
 
 
 def test_a_misspelt_command_gets_a_near_name_and_a_shell_command_is_not_run(

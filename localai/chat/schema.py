@@ -1,0 +1,176 @@
+"""The schema that an answer must satisfy, from the ways in which people write one, and the check.
+
+    FILE                     a JSON schema in a file
+    "name:str, age:int"      a short form, see `from_short_form`
+    pkg.mod:Model            a pydantic model, or anything that pydantic makes a schema of
+
+The engine is held to a schema while it writes; what comes is checked all the same, since a
+provider may not have kept it and an answer may have been cut.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from localai.chat.incoming import decode
+from localai.errors import InvalidInput, NotFound
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "str": {"type": "string"},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "bool": {"type": "boolean"},
+}
+_MODEL = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)")
+_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w-]*)(?P<optional>\?)?(?:\s*:\s*(?P<type>\S.*?))?")
+_SHORT_FORM = 'such as "name:str, age:int, tags:[str], mood:good|bad, note?:str"'
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A JSON schema, and what in a text violates it: a sentence, or None."""
+
+    document: Mapping[str, Any]
+    violation: Callable[[str], str | None]
+
+
+def read_schema(text: str) -> Schema:
+    """The schema that the user means by `text`. Raises InvalidInput, NotFound for a file."""
+    model = _MODEL.fullmatch(text)
+    if model is not None and _names_a_model(model):
+        return _from_model(model["module"], model["name"])
+    path = Path(text).expanduser()
+    if path.suffix == ".json" or "/" in text:
+        return from_document(_read_file(path), f"the schema {text}")
+    return from_document(from_short_form(text), "the schema")
+
+
+def from_document(document: Any, name: str) -> Schema:
+    """The schema that is written in JSON; `name` is how an error calls it. Raises InvalidInput."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{name} is no JSON schema: it is not an object")
+    try:
+        Draft202012Validator.check_schema(document)
+    except SchemaError as error:
+        raise InvalidInput(f"{name} is no JSON schema: {error.message}") from error
+    return Schema(document, lambda answer: _violation(document, answer))
+
+
+def from_short_form(text: str) -> dict[str, Any]:
+    """The JSON schema of an object whose fields are listed: `name:str, age:int`.
+
+    A type is str (also where none is given), int, float, bool, `[TYPE]` for a list of them, or
+    `one|two|three` for a choice; `name?` may be left out. Raises InvalidInput.
+    """
+    fields = [part.strip() for part in text.split(",")]
+    matches = [(part, _FIELD.fullmatch(part)) for part in fields]
+    properties: dict[str, Any] = {}
+    required = []
+    for part, match in matches:
+        if match is None:
+            raise InvalidInput(f"{part!r} is no field of a schema", hint=_SHORT_FORM)
+        properties[match["name"]] = _type(match["type"] or "str")
+        if not match["optional"]:
+            required.append(match["name"])
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _type(text: str) -> dict[str, Any]:
+    if text in _TYPES:
+        return dict(_TYPES[text])
+    if text.startswith("[") and text.endswith("]"):
+        return {"type": "array", "items": _type(text[1:-1].strip() or "str")}
+    if "|" in text:
+        return {"type": "string", "enum": [choice.strip() for choice in text.split("|")]}
+    raise InvalidInput(f"there is no type {text!r} in the short form of a schema", hint=_SHORT_FORM)
+
+
+def _names_a_model(match: re.Match[str]) -> bool:
+    """`models:Person` is a model and `name:str` a field, though both look alike."""
+    return "." in match["module"] or match["name"][0].isupper()
+
+
+def _from_model(module_name: str, name: str) -> Schema:
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+    # As `python -m` does: what lies in the user's folder can be named.
+    sys.path.insert(0, "")
+    try:
+        model = getattr(import_module(module_name), name)
+        adapter: TypeAdapter[Any] = TypeAdapter(model)
+        document = adapter.json_schema()
+    except ModuleNotFoundError as error:
+        raise NotFound(
+            f"there is no module {error.name!r} to take {name} from",
+            hint="PYTHONPATH=src localai …",
+        ) from error
+    except AttributeError as error:
+        raise NotFound(f"there is no {name} in {module_name}") from error
+    except PydanticUserError as error:
+        raise InvalidInput(f"pydantic makes no schema of {module_name}:{name}: {error}") from error
+    finally:
+        sys.path.remove("")
+
+    def violation(answer: str) -> str | None:
+        try:
+            adapter.validate_json(answer)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = _path(first["loc"])
+            return f"{where}: {first['msg']}"
+        return None
+
+    return Schema(document, violation)
+
+
+def _read_file(path: Path) -> Any:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no schema {str(path)!r}", hint=_SHORT_FORM) from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror}") from error
+    try:
+        return json.loads(decode(content, str(path)))
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not JSON: {error}") from error
+
+
+def _violation(document: Mapping[str, Any], answer: str) -> str | None:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    try:
+        value = json.loads(answer)
+    except ValueError as error:
+        return f"it is not JSON ({error})"
+    # A registry of its own: the default one fetches a `$ref` elsewhere over the network.
+    validator = Draft202012Validator(document, registry=Registry())
+    try:
+        worst = best_match(validator.iter_errors(value))
+    except Unresolvable as error:
+        raise InvalidInput(f"the schema refers to what is not in it: {error.ref}") from error
+    return None if worst is None else f"{_path(worst.absolute_path)}: {worst.message}"
+
+
+def _path(parts: Any) -> str:
+    """`$.people[0].age`, for a person."""
+    steps = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return "$" + "".join(steps)

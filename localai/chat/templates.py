@@ -1,0 +1,257 @@
+"""Templates: a question that is asked again and again, with what changes in it as variables.
+
+A template is a Markdown file whose body is the prompt, with settings in TOML between two lines of
+`+++` before it, or a TOML file with a key `prompt`. Those of the user, in `templates/` beside the
+configuration, go before the bundled ones of the same name.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localai.chat.options import parse_json_options
+from localai.errors import InvalidInput, NotFound
+from localai.types import Options
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+INPUT = "input"
+BUNDLED = Path(__file__).parent / "bundled_templates"
+_SUFFIXES = (".md", ".toml")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_VARIABLE = re.compile(
+    r"\$(?:(?P<escaped>\$)|\{(?P<braced>[A-Za-z_]\w*)\}|(?P<plain>[A-Za-z_]\w*))"
+)
+_FRONT_MATTER = "+++"
+_KEYS = ("description", "system", "prompt", "model", "options", "schema", "variables")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template as its file says it. `variables` are those that have a default.
+
+    `schema` is a JSON schema, or the text of one as `--schema` takes it.
+    """
+
+    name: str
+    file: Path
+    prompt: str
+    description: str = ""
+    system: str | None = None
+    model: str | None = None
+    options: Options = field(default_factory=Options)
+    schema: Mapping[str, Any] | str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it came with localai."""
+        return self.file.parent == BUNDLED
+
+    @property
+    def names(self) -> list[str]:
+        """Every variable in it but the input, in the order in which they appear."""
+        found = (_names_in(text) for text in (self.system or "", self.prompt))
+        return [name for name in dict.fromkeys(name for names in found for name in names)
+                if name != INPUT]  # fmt: skip
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether it makes no sense without a text to work on."""
+        return INPUT in _names_in(self.prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A template with its variables filled in: what is asked."""
+
+    prompt: str
+    system: str | None
+
+
+def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
+    """The template with `values`, and with `given` where it has `$input`, else after the prompt.
+
+    Raises InvalidInput for a variable that it does not have or that has no value, and for a
+    missing input.
+    """
+    names = template.names
+    unknown = next((name for name in values if name not in names), None)
+    if unknown is not None:
+        raise InvalidInput(
+            f"the template {template.name} has no variable {unknown!r}",
+            hint=f"it has {', '.join(names)}" if names else "it has none",
+        )
+    known = {**template.variables, **values}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise InvalidInput(
+            f"the template {template.name} needs {', '.join(missing)}",
+            hint=" ".join(f"-p {name} VALUE" for name in missing),
+        )
+    if template.wants_input and not given.strip():
+        raise InvalidInput(
+            f"the template {template.name} needs something to work on",
+            hint=f"localai chat -t {template.name} -f FILE",
+        )
+    prompt = _substitute(template.prompt, {**known, INPUT: given})
+    if not template.wants_input:
+        prompt = "\n\n".join(filter(None, (prompt.strip(), given)))
+    system = template.system
+    return Filled(prompt.strip("\n"), None if system is None else _substitute(system, known))
+
+
+def find_template(name: str, paths: Paths) -> Template:
+    """The template of that name, or in the file at that path. Raises NotFound, InvalidInput."""
+    if "/" in name or name.endswith(_SUFFIXES):
+        return read_template(Path(name).expanduser())
+    for folder in (user_folder(paths), BUNDLED):
+        for suffix in _SUFFIXES:
+            file = folder / f"{name}{suffix}"
+            if file.is_file():
+                return read_template(file)
+    from difflib import get_close_matches
+
+    known = [file.stem for file in _files(paths)]
+    near = get_close_matches(name, known, n=1)
+    raise NotFound(
+        f"there is no template {name!r}",
+        hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}",
+    )
+
+
+def list_templates(paths: Paths) -> list[Template]:
+    """Every template, by name. Raises InvalidInput for a file that is none."""
+    return sorted(map(read_template, _files(paths)), key=lambda template: template.name)
+
+
+def read_template(file: Path) -> Template:
+    """The template in `file`. Raises NotFound, InvalidInput."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no template {str(file)!r}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"cannot read the template {file}: {error}") from error
+    return parse_template(text, file)
+
+
+def parse_template(text: str, file: Path) -> Template:
+    """The template that `text` is, as if it stood in `file`. Raises InvalidInput."""
+    if file.suffix == ".toml":
+        settings, body = _toml(text, file), None
+    else:
+        settings, body = _front_matter(text, file)
+    _check_keys(settings, file)
+    if body is not None and "prompt" in settings:
+        raise _invalid(file, "the prompt is what stands below the settings, not a key")
+    prompt = settings.get("prompt", "") if body is None else body
+    if not prompt.strip() and not settings.get("system"):
+        raise _invalid(file, "it has neither a prompt nor a system prompt")
+    variables = {name: str(value) for name, value in settings.get("variables", {}).items()}
+    try:
+        options = parse_json_options(settings.get("options", {}))
+    except InvalidInput as error:
+        raise _invalid(file, error.message, error.hint) from error
+    return Template(
+        name=file.stem,
+        file=file,
+        prompt=prompt.strip("\n"),
+        description=settings.get("description", ""),
+        system=settings.get("system"),
+        model=settings.get("model"),
+        options=options,
+        schema=settings.get("schema"),
+        variables=variables,
+    )
+
+
+def user_folder(paths: Paths) -> Path:
+    """Where the user's own templates are."""
+    return paths.config_file.parent / "templates"
+
+
+def new_file(name: str, paths: Paths) -> Path:
+    """Where a new template of the user's is to be written. Raises InvalidInput for a name that
+    cannot be one, or is taken."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} is no name for a template: small letters, digits, - and _",
+            hint="localai template new my-review",
+        )
+    for suffix in _SUFFIXES:
+        file = user_folder(paths) / f"{name}{suffix}"
+        if file.exists():
+            raise InvalidInput(
+                f"there is a template {name} already", hint=f"localai template edit {name}"
+            )
+    return user_folder(paths) / f"{name}.md"
+
+
+def _files(paths: Paths) -> Iterator[Path]:
+    """The file of each template; the user's before a bundled one of the same name."""
+    seen = set()
+    for folder in (user_folder(paths), BUNDLED):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if file.suffix in _SUFFIXES and file.stem not in seen:
+                seen.add(file.stem)
+                yield file
+
+
+def _front_matter(text: str, file: Path) -> tuple[dict[str, Any], str]:
+    lines = text.splitlines(keepends=True)
+    marks = [number for number, line in enumerate(lines) if line.rstrip() == _FRONT_MATTER]
+    if lines and lines[0].rstrip() == "---":
+        raise _invalid(file, "its settings are TOML between two lines of +++, not YAML")
+    if marks[:1] != [0]:
+        return {}, text
+    if len(marks) < 2:
+        raise _invalid(file, "the line of +++ that ends the settings is missing")
+    return _toml("".join(lines[1 : marks[1]]), file), "".join(lines[marks[1] + 1 :])
+
+
+def _toml(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(file, f"its settings are no TOML: {error}") from error
+
+
+def _check_keys(settings: Mapping[str, Any], file: Path) -> None:
+    for key, value in settings.items():
+        if key not in _KEYS:
+            raise _invalid(file, f"there is no key {key!r}", f"there are {', '.join(_KEYS)}")
+        wanted: tuple[type, ...] = (str,)
+        if key in ("options", "variables"):
+            wanted = (dict,)
+        elif key == "schema":
+            wanted = (dict, str)
+        if not isinstance(value, wanted):
+            kinds = " or ".join("a table" if kind is dict else "a text" for kind in wanted)
+            raise _invalid(file, f"{key} is {kinds}")
+
+
+def _invalid(file: Path, what: str, hint: str | None = None) -> InvalidInput:
+    return InvalidInput(f"the template {file}: {what}", hint or f"$EDITOR {file}")
+
+
+def _names_in(text: str) -> list[str]:
+    found = (match["braced"] or match["plain"] for match in _VARIABLE.finditer(text))
+    return [name for name in found if name]
+
+
+def _substitute(text: str, values: Mapping[str, str]) -> str:
+    """`text` with its variables filled in; `$$` is a `$`, and what is no name (`$5`) stays."""
+
+    def value(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "$"
+        return values[match["braced"] or match["plain"]]
+
+    return _VARIABLE.sub(value, text)

@@ -1,0 +1,93 @@
+"""What is asked, gathered from where the user put it: arguments, stdin, files, pictures, template.
+
+stdin's text comes before the argument, files before both. Each file's size is said on stderr:
+nothing is cut, and what is sent is seen.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localai.chat.incoming import read_text
+from localai.errors import InvalidInput
+from localai.render.sink import is_terminal, note
+from localai.render.units import bytes_text, count_text
+from localai.types import Image
+
+if TYPE_CHECKING:
+    from localai.chat.files import TextFile
+    from localai.chat.templates import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask, and the system prompt where a template has one."""
+
+    text: str
+    images: tuple[Image, ...] = ()
+    system: str | None = None
+
+
+def gather_question(
+    prompt: Sequence[str] | None,
+    files: Sequence[TextFile],
+    images: Sequence[Image],
+    template: Template | None,
+    parameters: Mapping[str, str],
+    *,
+    quiet: bool,
+) -> Question:
+    """The whole question. Raises InvalidInput where there is none, and as the template does."""
+    # A template that says it all does not wait for a person to type.
+    waits = not files and not images and (template is None or template.wants_input)
+    text = _typed_and_piped(prompt, waits=waits, quiet=quiet)
+    if files:
+        from localai.chat.files import with_files
+
+        text = with_files(files, text)
+    if template is not None:
+        from localai.chat.templates import fill
+
+        filled = fill(template, parameters, text)
+        return Question(filled.prompt, tuple(images), filled.system)
+    if not text:
+        hint = 'localai chat -a … "what is in it?"' if images else 'localai chat "hello"'
+        raise InvalidInput("there is nothing to ask", hint=hint)
+    return Question(text, tuple(images))
+
+
+def read_files(patterns: Sequence[str], *, quiet: bool) -> list[TextFile]:
+    """The files of `-f`, their sizes said. Raises NotFound, InvalidInput."""
+    if not patterns:
+        return []
+    from localai.chat.files import read_text_files
+
+    files = read_text_files(patterns)
+    for file in () if quiet else files:
+        pages = "" if file.pages is None else f", {file.pages} pages"
+        size, tokens = bytes_text(file.size_bytes), count_text(file.about_tokens)
+        note(f"{file.name}: {size}{pages}, about {tokens} tokens")
+    return files
+
+
+def read_images(names: Sequence[str], *, quiet: bool) -> list[Image]:
+    """The pictures of `-a`, their sizes said. Raises NotFound, InvalidInput."""
+    if not names:
+        return []
+    from localai.chat.images import read_image
+
+    images = [read_image(name) for name in names]
+    for name, image in () if quiet else zip(names, images, strict=True):
+        note(f"{name}: {image.media_type}, {bytes_text(len(image.data))}")
+    return images
+
+
+def _typed_and_piped(prompt: Sequence[str] | None, *, waits: bool, quiet: bool) -> str:
+    parts = [" ".join(prompt)] if prompt else []
+    if sys.stdin is not None and ((waits and not parts) or not is_terminal(sys.stdin)):
+        waiting = lambda: None if quiet else note("reading stdin (</dev/null if nothing comes) …")  # noqa: E731
+        parts.insert(0, read_text(sys.stdin.buffer, on_wait=waiting))
+    return "\n\n".join(part for part in (part.strip("\n") for part in parts) if part.strip())

@@ -1,0 +1,142 @@
+"""`localai template`: the questions that are asked again and again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from localai.chat.templates import (
+    Template,
+    find_template,
+    list_templates,
+    new_file,
+    parse_template,
+    user_folder,
+)
+from localai.errors import InvalidInput
+from localai.paths import locate, private_dir, write_atomically
+from localai.render.sink import is_terminal, note, print_json, print_table
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+_Name = Annotated[str, typer.Argument(help="The template, as `localai template list` names it.")]
+
+_SKELETON = """+++
+description = "what it is for, in one line"
+# system = "You are …"
+# model = "qwen3:8b"
+# schema = "name:str, age:int"
+
+[options]
+temperature = 0.2
+
+[variables]
+language = "English"
++++
+<text>
+$input
+</text>
+
+Say in $language what the text above is about.
+"""
+
+
+@app.command("list")
+def list_all(as_json: _Json = False) -> None:
+    """Every template: what it is for, and its variables with their defaults."""
+    found = list_templates(locate())
+    if as_json:
+        print_json("template", {"templates": [_document(template) for template in found]})
+        return
+    rows = [
+        [
+            template.name,
+            template.description,
+            ", ".join(template.names),
+            "bundled" if template.bundled else str(template.file),
+        ]
+        for template in found
+    ]
+    print_table(["template", "description", "variables", "from"], rows)
+
+
+@app.command()
+def show(name: _Name, as_json: _Json = False) -> None:
+    """The file of a template, as it is."""
+    template = find_template(name, locate())
+    text = template.file.read_text(encoding="utf-8")
+    if as_json:
+        print_json("template", {**_document(template), "content": text})
+    else:
+        print(text, end="" if text.endswith("\n") else "\n")
+
+
+@app.command()
+def new(
+    name: _Name,
+    like: Annotated[
+        str | None, typer.Option("--from", help="Begin with a copy of this template.")
+    ] = None,
+) -> None:
+    """Make a template of your own, and open it in $EDITOR on a terminal; its path on stdout."""
+    paths = locate()
+    text = _SKELETON
+    if like is not None:
+        text = find_template(like, paths).file.read_text(encoding="utf-8")
+    file = new_file(name, paths)
+    if is_terminal(sys.stdin) and is_terminal(sys.stdout):
+        text = _edited(text)
+    _write(file, text)
+    print(file)
+
+
+@app.command()
+def edit(name: _Name) -> None:
+    """Change a template in $EDITOR; of a bundled one a copy, which is used from then on."""
+    paths = locate()
+    template = find_template(name, paths)
+    before = template.file.read_text(encoding="utf-8")
+    text = _edited(before)
+    if text.strip() == before.strip():
+        note("nothing was changed")
+        return
+    file = template.file
+    if template.bundled:
+        file = user_folder(paths) / file.name
+        note(f"the copy {file} is used from now on; remove it to have the bundled one again")
+    _write(file, text)
+
+
+def _edited(text: str) -> str:
+    from localai.commands.session.editor import edit_text
+
+    return edit_text(text) + "\n"
+
+
+def _write(file: Path, text: str) -> None:
+    """Keep what was written, whatever it is worth; then say what is wrong with it."""
+    if file.parent == user_folder(locate()):
+        private_dir(file.parent)
+    try:
+        write_atomically(file, text.encode())
+    except OSError as error:
+        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+    parse_template(text, file)
+
+
+def _document(template: Template) -> dict[str, Any]:
+    return {
+        "name": template.name,
+        "description": template.description,
+        "file": str(template.file),
+        "bundled": template.bundled,
+        "model": template.model,
+        "wants_input": template.wants_input,
+        "variables": [
+            {"name": name, "default": template.variables.get(name)} for name in template.names
+        ],
+    }

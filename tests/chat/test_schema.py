@@ -1,0 +1,117 @@
+"""A schema in each of the ways in which people write one, and what breaks it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from localai.chat.schema import from_document, from_short_form, read_schema
+from localai.errors import InvalidInput, NotFound
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+def test_the_short_form() -> None:
+    assert from_short_form("name:str, age:int") == PERSON
+    assert from_short_form("name, age : int") == PERSON
+    assert from_short_form("tags:[str], mood:good|bad, note?:float, ok:bool") == {
+        "type": "object",
+        "properties": {
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "mood": {"type": "string", "enum": ["good", "bad"]},
+            "note": {"type": "number"},
+            "ok": {"type": "boolean"},
+        },
+        "required": ["tags", "mood", "ok"],
+        "additionalProperties": False,
+    }
+
+
+@pytest.mark.parametrize("text", ["name:strng", "a b c", "name:str,,", "", "n:[", "3:int"])
+def test_what_is_no_short_form_shows_one(text: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_schema(text)
+    assert "name:str, age:int" in (caught.value.hint or "")
+
+
+def test_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "person.json"
+    file.write_text(json.dumps(PERSON))
+    assert read_schema(str(file)).document == PERSON
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not an object"),
+        ('{"type": "person"}', "no JSON schema"),
+    ],
+)
+def test_a_file_that_is_no_schema(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "bad.json"
+    file.write_text(content)
+    with pytest.raises(InvalidInput, match=message):
+        read_schema(str(file))
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(NotFound):
+        read_schema("./none.json")
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A pydantic model in the user's folder."""
+    (tmp_path / "people_of_test.py").write_text(
+        "from pydantic import BaseModel, Field\n"
+        "class Person(BaseModel):\n    name: str\n    age: int = Field(ge=0)\n"
+        "number = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return "people_of_test:Person"
+
+
+def test_a_pydantic_model_in_the_folder_where_one_stands(model: str) -> None:
+    schema = read_schema(model)
+    assert schema.document["required"] == ["name", "age"]
+    assert schema.violation('{"name": "Ada", "age": 36}') is None
+    assert "$.age" in (schema.violation('{"name": "Ada", "age": -1}') or "")
+
+
+def test_a_model_that_is_none_says_so(model: str) -> None:
+    with pytest.raises(NotFound, match="no Nobody in people_of_test"):
+        read_schema("people_of_test:Nobody")
+    with pytest.raises(NotFound, match="no module 'no_such'"):
+        read_schema("no_such.module:Person")
+    with pytest.raises(InvalidInput, match="pydantic makes no schema"):
+        read_schema("localai.batch.room:Room")
+
+
+@pytest.mark.parametrize(
+    ("answer", "violation"),
+    [
+        ('{"name": "Ada", "age": 36}', None),
+        ('{"name": "Ada", "age": "36"}', "$.age: '36' is not of type 'integer'"),
+        ('{"name": "Ada"}', "$: 'age' is a required property"),
+        ('```json\n{"name": "Ada", "age": 36}\n```', "it is not JSON"),
+        ('{"name": "Ada", "age"', "it is not JSON"),
+        ("", "it is not JSON"),
+    ],
+)
+def test_a_violation_says_where_and_what(answer: str, violation: str | None) -> None:
+    found = from_document(PERSON, "it").violation(answer)
+    assert found is violation is None or (found is not None and str(violation) in found)
+
+
+def test_a_reference_elsewhere_is_not_fetched() -> None:
+    schema = from_document({"$ref": "http://192.0.2.1/schema.json"}, "it")
+    with pytest.raises(InvalidInput, match="refers to what is not in it"):
+        schema.violation("{}")

@@ -1,0 +1,263 @@
+"""What a one-shot can be given and what is made of its answer, through the real command."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localai.paths import Paths, locate
+from tests.chat.test_files import a_pdf
+from tests.support.command import RunLocalai, merged
+from tests.support.terminal import Terminal
+
+CODE = "say Here:\n```python\nx = 1\n```\nand\n```\ny = 2\n```"
+
+
+@pytest.fixture
+def ask(
+    run_localai: RunLocalai, robot_environment: dict[str, str], tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """`localai chat` over the robot."""
+
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        command = ("chat", "-m", "robot/r2", *arguments)
+        return run_localai(*command, env=robot_environment, cwd=tmp_path, **options)
+
+    return run
+
+
+Ask = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def question() -> str:
+    """The last one that was asked, as it is kept."""
+    with sqlite3.connect(locate().database) as db:
+        rows = db.execute("SELECT text FROM message WHERE role = 'user' ORDER BY id").fetchall()
+    text: str = rows[-1][0]
+    return text
+
+
+# Code
+
+
+def test_extract_prints_the_first_code_block_alone(ask: Ask) -> None:
+    result = ask("-x", CODE)
+    assert (result.returncode, result.stdout) == (0, b"x = 1\n")
+
+
+def test_extract_of_an_answer_without_code_fails_and_prints_nothing(ask: Ask) -> None:
+    result = ask("-x", "say just words")
+    assert (result.returncode, result.stdout) == (8, b"")
+    assert b"the answer has no code block" in result.stderr
+
+
+def test_extract_with_json_has_both(ask: Ask) -> None:
+    document = json.loads(ask("-x", "--json", CODE).stdout)
+    assert document["extracted"] == "x = 1\n"
+    assert document["text"].startswith("Here:")
+    broken = ask("-x", "--json", "say just words")
+    assert broken.returncode == 8
+    document = json.loads(broken.stdout)
+    assert (document["text"], document["extracted"]) == ("just words", None)
+    assert document["error"]["kind"] == "finished_with_failures"
+
+
+# Schemas
+
+
+def test_an_answer_that_breaks_its_schema_is_printed_and_the_violation_said(ask: Ask) -> None:
+    result = ask("--schema", "name:str, age:int", 'say {"name": "Ada", "age": "x"}')
+    assert result.returncode == 8
+    assert json.loads(result.stdout) == {"name": "Ada", "age": "x"}
+    assert "$.age: 'x' is not of type 'integer'" in result.stderr.decode()
+
+
+def test_a_code_block_is_held_against_the_schema_when_it_is_what_is_printed(ask: Ask) -> None:
+    answer = 'say Sure:\n```json\n{"age": 3}\n```'
+    result = ask("-x", "--schema", "age:int", answer)
+    assert (result.returncode, result.stdout) == (0, b'{"age": 3}\n')
+    assert ask("--schema", "age:int", answer).returncode == 8
+
+
+def test_a_bad_schema_ends_it_before_anything_is_asked(ask: Ask) -> None:
+    for text, code in (("name:strng", 2), ("./none.json", 3), ("no.such:Model", 3)):
+        assert ask("--schema", text, "say x").returncode == code
+    assert not locate().database.exists()
+
+
+def test_the_engine_is_held_to_the_schema(
+    home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.py").write_text(
+        "from enum import Enum\nfrom pydantic import BaseModel\n"
+        "class Colour(Enum):\n    red = 'red'\n    blue = 'blue'\n"
+        "class Thing(BaseModel):\n    colour: Colour\n    sold: bool\n"
+    )
+    result = run_localai(
+        *("chat", "--schema", "shop:Thing", "--max-tokens", "64", "A red thing, not sold."),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    thing = json.loads(result.stdout)
+    assert thing["colour"] in ("red", "blue")
+    assert thing["sold"] in (True, False)
+
+
+def test_an_answer_that_was_cut_before_its_end_says_so(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    result = run_localai("chat", "--schema", "story:str", "--max-tokens", "6", "Tell a story.")
+    assert result.returncode == 8
+    assert b"it was cut before its end: --max-tokens allows more" in result.stderr
+
+
+# Files and pictures
+
+
+def test_files_come_first_and_their_sizes_are_said(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n" * 100)
+    (tmp_path / "b.py").write_text("y = 2\n")
+    (tmp_path / "paper.pdf").write_bytes(a_pdf("A short paper"))
+    result = ask("-f", "*.py", "-f", "paper.pdf", "Compare.", input="from stdin\n")
+    assert result.returncode == 0, result.stderr
+    told = result.stderr.decode().splitlines()
+    assert told[0] == "a.py: 600 B, about 150 tokens"
+    assert told[1].startswith("b.py: 6 B")
+    assert told[2] == "paper.pdf: 13 B, 1 pages, about 4 tokens"
+    asked = question()
+    places = [asked.index(each) for each in ("a.py:", "b.py:", "A short paper", "from stdin")]
+    assert places == sorted(places)
+    assert asked.endswith("Compare.")
+    assert asked.count("x = 1") == 100
+    assert b"a.py" not in ask("-q", "-f", "a.py", "Compare.").stderr
+
+
+def test_a_file_alone_is_a_question(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello\n")
+    assert ask("-f", "a.txt").returncode == 0
+    assert question() == "a.txt:\n```\nhello\n```"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("-f", "none.txt", "hi"), 3, "there is no file 'none.txt'"),
+        (("-f", "*.none", "hi"), 3, "no file matches"),
+        (("-f", "binary", "hi"), 2, "binary is binary"),
+        (("-a", "binary", "hi"), 2, "no picture that models read"),
+        (("-t", "none", "hi"), 3, "there is no template 'none'"),
+        (("-t", "translate", "-p", "too", "x", "hi"), 2, "no variable 'too'"),
+        (("-t", "translate"), 2, "needs something to work on"),
+        (("--logprobs", "99", "hi"), 2, "logprobs"),
+    ],
+)
+def test_bad_input_has_its_exit_code(
+    ask: Ask, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    (tmp_path / "binary").write_bytes(b"\0\1\2")
+    result = ask(*arguments)
+    assert (result.returncode, message in result.stderr.decode()) == (code, True), result.stderr
+    assert result.stdout == b""
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_picture_is_not_sent_to_a_model_that_cannot_see(
+    home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n....")
+    result = run_localai("chat", "-a", "x.png", "What is it?", cwd=tmp_path)
+    assert result.returncode == 2
+    assert b"llamacpp/starter cannot see pictures" in result.stderr
+    assert not home_with_starter.database.exists()
+
+
+# Templates
+
+
+def test_a_template_has_the_last_word_on_nothing_that_was_given(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "greet.md").write_text(
+        '+++\nmodel = "robot/r5"\nsystem = "You greet in $language."\n'
+        '[variables]\nlanguage = "English"\n+++\nsay hello $input\n'
+    )
+    document = json.loads(ask("-t", "./greet.md", "--json", "Ada").stdout)
+    assert (document["model"], document["text"]) == ("r2", "hello Ada"), "-m goes before it"
+    ask("-t", "./greet.md", "-p", "language", "Czech", input="Bob")
+    with sqlite3.connect(locate().database) as db:
+        rows = db.execute("SELECT role, text FROM message ORDER BY id DESC LIMIT 3").fetchall()
+    assert rows[::-1][:2] == [
+        ("system", "You greet in Czech."),
+        ("user", "say hello Bob"),
+    ]
+
+
+def test_a_template_that_says_it_all_needs_no_question(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "joke.md").write_text("say a joke")
+    assert ask("-t", "./joke.md").stdout == b"a joke\n"
+
+
+def test_the_bundled_extract_gives_json(home_with_starter: Paths, run_localai: RunLocalai) -> None:
+    arguments = ("chat", "-t", "extract", "--schema", "city:Paris|Rome", "--max-tokens", "40")
+    result = run_localai(*arguments, input="Ada lives in Paris.")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["city"] in ("Paris", "Rome")
+
+
+# Odds
+
+
+def test_logprobs_show_what_else_each_token_might_have_been(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    arguments = ("chat", "--max-tokens", "3", "--logprobs", "2", "What is the capital of France?")
+    result = run_localai(*arguments)
+    lines = [line for line in result.stderr.decode().splitlines() if "%" in line]
+    assert len(lines) == 3
+    document = json.loads(run_localai(*arguments, "--json").stdout)
+    first = document["logprobs"][0]
+    assert first["logprob"] <= 0
+    assert len(first["alternatives"]) == 2
+    assert "".join(each["token"] for each in document["logprobs"]).strip() in document["text"]
+
+
+def test_a_provider_that_gives_no_odds_is_named(ask: Ask) -> None:
+    result = ask("--logprobs", "2", "say hello")
+    assert result.returncode == 0
+    assert b"robot/r2 gave no probabilities" in result.stderr
+
+
+# On a terminal
+
+
+def test_json_on_a_terminal_is_not_taken_for_markdown(
+    pty: Callable[..., Terminal],
+    command_environment: dict[str, str],
+    robot_environment: dict[str, str],
+) -> None:
+    environment = merged(command_environment, robot_environment)
+    prompt = 'say {"a": "*b* _c_ # d"}'
+    terminal = pty("chat", "-m", "robot/r2", "--schema", "a:str", prompt, env=environment)
+    assert terminal.wait_exit() == 0
+    assert '{"a": "*b* _c_ # d"}' in terminal.screen
+
+
+def test_a_file_waits_for_the_first_question_of_a_session(
+    pty: Callable[..., Terminal],
+    command_environment: dict[str, str],
+    robot_environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.txt").write_text("the text\n")
+    environment = merged(command_environment, robot_environment)
+    terminal = pty("chat", "-m", "robot/r2", "-f", "a.txt", env=environment, cwd=tmp_path)
+    terminal.wait_for(">>>")
+    terminal.send("Go.\r")
+    terminal.wait_until(locate().database.exists, "nothing was asked", 20)
+    terminal.send("/bye\r")
+    terminal.wait_exit()
+    assert question() == "a.txt:\n```\nthe text\n```\n\nGo."
