@@ -32,7 +32,9 @@ def forget(paths: Paths, store: Store, conversation_ids: Collection[str]) -> For
     The caches of MLX are not a conversation's own, so all of them go with one that MLX answered,
     and its workers end, for they write what they hold when they leave.
     """
-    state_bytes = kv.forget(paths.kv_dir, conversation_ids)
+    # States, too, that were written while their conversation was being deleted.
+    orphans = kv.conversations(paths.kv_dir) - store.conversation_ids()
+    state_bytes = kv.forget(paths.kv_dir, orphans.union(conversation_ids))
     typed: set[str] = set()
     met_mlx = False
     for identifier in conversation_ids:

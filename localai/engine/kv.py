@@ -218,6 +218,11 @@ def forget(kv_dir: Path, conversations: Iterable[str]) -> int:
     return freed
 
 
+def conversations(kv_dir: Path) -> set[str]:
+    """The conversations of which there is a state."""
+    return {file.name.partition("-")[0] for file in kv_dir.rglob("*-*.kv")}
+
+
 def _all_files(kv_dir: Path) -> Iterator[Path]:
     for pattern in _STATES:
         yield from kv_dir.rglob(pattern)

@@ -16,6 +16,7 @@ from localai.types import Locality, Message, Role, Zone
 
 _NEAR_IDS = 4
 _LOOKED_AT = 5000
+_DELETED = "the conversation was deleted meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Conversations(Database):
                 (now, conversation_id),
             )
             if updated.rowcount == 0:
-                raise StoreUnavailable(f"the conversation {conversation_id} was deleted meanwhile")
+                raise StoreUnavailable(_DELETED)
             cursor = self.db.execute(
                 "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
                 " created_at, provider, model, zone, finish_reason)"
@@ -139,12 +140,15 @@ class Conversations(Database):
             )
 
     def update_answer(self, message_id: int, text: str, reasoning: str | None) -> None:
-        """Store what has come so far of a streaming answer."""
+        """Store what has come so far of a streaming answer. Raises StoreUnavailable where the
+        conversation was deleted meanwhile."""
         with self.guarded():
-            self.db.execute(
+            updated = self.db.execute(
                 "UPDATE message SET text = ?, reasoning = ? WHERE id = ?",
                 (text, reasoning, message_id),
             )
+        if updated.rowcount == 0:
+            raise StoreUnavailable(_DELETED)
 
     def finish_answer(
         self, message_id: int, finish_reason: str, locality: Locality | None = None
@@ -188,6 +192,11 @@ class Conversations(Database):
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
             message = f"no conversation starts with {prefix!r}{meant}"
         raise NotFound(message, hint="localai history list")
+
+    def conversation_ids(self) -> set[str]:
+        """All of them."""
+        with self.guarded():
+            return {str(row["id"]) for row in self.db.execute("SELECT id FROM conversation")}
 
     def _near_ids(self, wanted: str) -> list[str]:
         """The ids whose beginning differs little from `wanted`."""

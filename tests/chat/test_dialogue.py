@@ -338,6 +338,26 @@ def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(pat
     assert store.summaries(Criteria(), None) == []
 
 
+def test_a_conversation_that_is_deleted_in_mid_answer_goes_on(paths: Paths) -> None:
+    provider, problems = Scripted("a1 and more", "a2"), list[str]()
+    recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
+    dialogue = Dialogue(_asking(provider, paths), recorder)
+    store = Store(paths.database)
+    state = paths.kv_dir / "llamacpp" / "any" / "0123456789-00000000.kv"
+    state.parent.mkdir(parents=True)
+    for number, _ in enumerate(dialogue.ask("q1")):
+        if number == 1:
+            assert recorder.conversation_id is not None
+            forget(paths, store, [recorder.conversation_id])
+            state.write_bytes(b"of one that was deleted before its answer ended")
+    assert problems == ["this conversation is not kept: the conversation was deleted meanwhile"]
+    _ask(dialogue, "q2")
+    assert _said(dialogue) == ["q1", "a1 and more", "q2", "a2"]
+    assert store.summaries(Criteria(), None) == []
+    assert forget(paths, store, []).state_bytes > 0
+    assert not state.exists()
+
+
 def test_without_a_recorder_the_tree_is_there_all_the_same(paths: Paths) -> None:
     dialogue = Dialogue(_asking(Scripted("a1", "a2"), paths), NoRecorder())
     _ask(dialogue, "q1")
