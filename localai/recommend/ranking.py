@@ -19,13 +19,12 @@ from math import log2
 from typing import Final
 
 from localai.hardware.facts import Machine
+from localai.models.decode_devices import gpu_kind, gpu_room
 from localai.models.speed import OwnRun, SpeedRange, predict_speed
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 
 # What the system itself, a desktop and a browser want: a quarter of main memory, at most this.
 _SYSTEM_BYTES: Final = 4 << 30
-# llama.cpp's own fit leaves so much of a GPU's memory free.
-_GPU_MARGIN_BYTES: Final = 1 << 30
 # A context that is worth a conversation, and how full it is when speed is predicted.
 _USEFUL_CONTEXT: Final = 8192
 _LEAST_CONTEXT: Final = 2048
@@ -205,18 +204,9 @@ def _room(machine: Machine) -> _Room:
     """Where models may be: GPUs that an engine can use, and main memory less the system's part."""
     main = machine.memory.limit_bytes.value or machine.memory.total_bytes.value or 0
     main -= min(_SYSTEM_BYTES, main // 4)
-    own = shared = 0
-    for gpu in machine.gpus:
-        if not any(
-            each.startswith(("CUDA", "Metal", "ROCm")) for each in gpu.usable_by.value or ()
-        ):
-            continue
-        memory = max(0, (gpu.memory_total_bytes.value or 0) - _GPU_MARGIN_BYTES)
-        if gpu.unified.value:
-            larger = max(memory, (gpu.shared_memory_bytes.value or 0) - _GPU_MARGIN_BYTES)
-            shared = max(shared, min(larger, main))
-        else:
-            own += memory
+    gpus = [gpu for gpu in machine.gpus if gpu_kind(gpu) is not None]
+    own = sum(gpu_room(gpu) for gpu in gpus if not gpu.unified.value)
+    shared = min(main, max((gpu_room(gpu) for gpu in gpus if gpu.unified.value), default=0))
     # Where the GPU lives in main memory, what it may not have the system needs.
     return _Room(gpu=own + shared, total=own + (shared or main))
 

@@ -172,6 +172,15 @@ def test_a_run_while_the_machine_was_busy_does_not_spoil_it() -> None:
     assert likeliest(predict_speed(here, work, own_runs=runs)) == pytest.approx(157.5, rel=0.05)
 
 
+def test_where_all_runs_were_slow_the_range_stays_open_upwards() -> None:
+    here = cpu_only(87e9, 2, ("AVX2", "AVX-512"))
+    work = DecodeWork(97 * 10**6, 97 * 10**6, 189 * 10**6, 8192, 0, 30, 49_152)
+    before = likeliest(predict_speed(here, work))
+    speed = predict_speed(here, work, own_runs=[OwnRun(22.0), OwnRun(20.0)])
+    assert speed.expected == pytest.approx(22.0) and speed.high == pytest.approx(before)
+    assert "busy" in speed.basis
+
+
 def test_runs_are_remembered_by_model_and_file(localai_home: Path, tmp_path: Path) -> None:
     paths = locate()
     model = ResolvedModel("llamacpp", "small", Zone.DEVICE, "test", path=tmp_path / "small.gguf")

@@ -1,0 +1,155 @@
+"""Where a model's weights may be on a machine, and how fast tokens are decoded there.
+
+The constants are read off real machines. Reads no file and measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from localai.hardware.facts import Confidence, Gpu, Machine
+
+# llama.cpp's own fit leaves so much of each device's memory free.
+_MARGIN_BYTES: Final = 1 << 30
+# Where it is not known how much memory there is, fitting is somebody else's question.
+_UNKNOWN_ROOM: Final = 1 << 60
+
+DeviceKind = Literal["cpu", "nvidia", "apple", "amd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of device makes of its bandwidth, and what a token costs there besides.
+
+    `context_share` is the rate of reading keys and values as a share of the weights' rate;
+    `spread` is by which factor real machines of the kind lie above or below.
+    """
+
+    efficiency: float
+    context_share: float
+    layer_s: float
+    entry_s: float
+    spread: float
+
+
+# cpu: AMD EPYC (Zen 5) with two cores, xllamacpp 2026.10: SmolLM2 135M Q4_1 at 157 tok/s, Gemma 3
+#   270M at 84, and llama-shaped files of 0.24 to 0.83 GB in Q4_0, Q4_K, Q8_0 and F16 at 49 to 122;
+#   all within 13% but F16 (20%). Attention is bound by the cores, see below.
+# nvidia, apple: https://github.com/XiongjieDai/GPU-Benchmarks-on-LLM-Inference (May 2024), Llama 3
+#   8B in Q4_K_M and F16 on RTX 3070, 3080, 3090, 4070 Ti, 4080 and 4090 (within 15%), and on
+#   M1 Max, M2 Ultra and M3 Max (within 15%; the M1 Max is a third slower).
+# amd: a Radeon RX 7900 XT (800 GB/s) in https://github.com/AlexsJones/llmfit, community results of
+#   July 2026: Llama 3.2 1B and 3B in Q4_K_M at 376 and 200 tok/s, within 15%. One card only.
+KINDS: Final[Mapping[DeviceKind, Kind]] = {
+    "cpu": Kind(0.8, 1.0, 115e-6, 15e-9, 1.25),
+    "nvidia": Kind(0.92, 0.35, 65e-6, 8e-9, 1.2),
+    "apple": Kind(0.9, 0.15, 200e-6, 8e-9, 1.25),
+    "amd": Kind(0.75, 0.2, 45e-6, 8e-9, 1.5),
+}
+# A core streams no more than this through llama.cpp's kernels, however fast the memory is. The
+# first is the EPYC above. NEON: an M2 Pro's CPU reads 78 GB/s of Q4_0 with eight cores
+# (XiongjieDai's issue 1). AVX2: a 13900K reads 69 GB/s with eight (llama.cpp's issue 34).
+_CORE_BYTES_PER_S: Final = {"AVX-512": 22e9, "AVX2": 10e9, "NEON": 10e9}
+_SLOW_CORE_BYTES_PER_S: Final = 4e9
+# And of keys and values no more than this: SmolLM2 on the EPYC at a depth of 2,000 and 4,000
+# tokens, while half of the CPU was taken by others.
+_CORE_CONTEXT_BYTES_PER_S: Final = 4e9
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeDevice:
+    """Somewhere weights can be. `bytes_per_s` is at what rate they are really read, `in_main` says
+    that the device's memory is main memory."""
+
+    name: str
+    kind: DeviceKind
+    bytes_per_s: float
+    context_bytes_per_s: float
+    room_bytes: int
+    in_main: bool
+    confidence: Confidence
+    basis: str
+
+
+def decode_devices(machine: Machine, *, use_gpu: bool) -> list[DecodeDevice] | str:
+    """Where a model may be, the fastest place first and the CPU last; or why that is unknown."""
+    gpus = []
+    for gpu in machine.gpus if use_gpu else ():
+        kind = gpu_kind(gpu)
+        if kind is None:
+            continue
+        bandwidth = gpu.memory_bandwidth
+        if bandwidth.value is None and gpu.unified.value:
+            bandwidth = machine.memory_bandwidth
+        if bandwidth.value is None:
+            return f"the memory bandwidth of {gpu.name.value} is not known"
+        name = gpu.name.value or "GPU"
+        rate = bandwidth.value * KINDS[kind].efficiency
+        gpus.append(
+            DecodeDevice(
+                name,
+                kind,
+                rate,
+                rate * KINDS[kind].context_share,
+                gpu_room(gpu),
+                bool(gpu.unified.value),
+                "assumed" if kind == "amd" else bandwidth.confidence or "assumed",
+                f"{bandwidth.value / 1e9:.0f} GB/s of {name}",
+            )
+        )
+    gpus.sort(key=lambda device: -device.bytes_per_s)
+    cpu = _cpu(machine)
+    if cpu is None:
+        return gpus or "memory bandwidth is not measured yet"
+    return [*gpus, cpu]
+
+
+def _cpu(machine: Machine) -> DecodeDevice | None:
+    bandwidth = machine.memory_bandwidth
+    if bandwidth.value is None:
+        return None
+    cpu = machine.cpu
+    cores = float(cpu.performance_cores.value or cpu.physical_cores.value or 1)
+    if cpu.usable_cores.value:
+        cores = min(cores, cpu.usable_cores.value)
+    sets = cpu.instruction_sets.value or ()
+    core = next(
+        (rate for name, rate in _CORE_BYTES_PER_S.items() if name in sets), _SLOW_CORE_BYTES_PER_S
+    )
+    by_memory = bandwidth.value * KINDS["cpu"].efficiency
+    by_cores = cores * core
+    basis = f"{bandwidth.value / 1e9:.0f} GB/s of memory, {bandwidth.confidence or 'assumed'}"
+    if by_cores < by_memory:
+        basis = f"what {cores:g} CPU cores compute; memory could do more ({basis})"
+    return DecodeDevice(
+        "CPU",
+        "cpu",
+        min(by_memory, by_cores),
+        min(by_memory, cores * _CORE_CONTEXT_BYTES_PER_S),
+        machine.memory.limit_bytes.value or machine.memory.total_bytes.value or _UNKNOWN_ROOM,
+        True,
+        bandwidth.confidence or "assumed",
+        basis,
+    )
+
+
+def gpu_kind(gpu: Gpu) -> DeviceKind | None:
+    """What kind of device it is to an engine; None if no engine here computes on it."""
+    for interface in gpu.usable_by.value or ():
+        if interface.startswith("CUDA"):
+            return "nvidia"
+        if interface == "Metal":
+            return "apple"
+        if interface == "ROCm":
+            return "amd"
+    return None
+
+
+def gpu_room(gpu: Gpu) -> int:
+    """Bytes of memory that a model may take there."""
+    memory = gpu.memory_total_bytes.value or 0
+    if gpu.unified.value:
+        memory = max(memory, gpu.shared_memory_bytes.value or 0)
+    return max(0, memory - _MARGIN_BYTES)
