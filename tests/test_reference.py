@@ -57,6 +57,8 @@ def test_every_json_document_keeps_the_promise(
     assert {each["provider"] for each in listed["silent"]} >= {"ollama"}
     sheet = _check(promise.Show, run_localai("show", "starter", "--ctx", "512", "--json").stdout)
     assert sheet["memory"]["basis"] == "engine"
+    assert _check(promise.Cp, run_localai("cp", "starter", "tiny", "--json").stdout)["path"]
+    assert _check(promise.Rm, run_localai("rm", "tiny", "--json").stdout)["removed"]
     assert _check(promise.Ps, run_localai("ps", "--json").stdout)["workers"]
     assert _check(promise.Privacy, run_localai("privacy", "--json").stdout)["findings"]
     assert _check(promise.CostReport, run_localai("cost", "--json").stdout)["totals"]

@@ -15,7 +15,7 @@ from localai.models.progress import Pulled
 from localai.models.starter import STARTER, fetch_starter
 from localai.privacy.zones import zone_of_host
 from localai.render.progress import show_pull
-from localai.render.sink import is_terminal, note, print_json, print_table
+from localai.render.sink import ask, is_terminal, note, print_json, print_table
 from localai.render.units import bytes_text
 from localai.store import Store
 from localai.types import EgressRecord, Purpose, Zone
@@ -171,8 +171,7 @@ def _ask_or_refuse(found: Preflight, *, may_ask: bool) -> None:
     """Return if the person wants it all the same. Raises InsufficientResources, Interrupted."""
     why = "; ".join(found.problems)
     if may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr):
-        print("Fetch it all the same? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        if ask("Fetch it all the same?"):
             return
         raise Interrupted(f"{found.plan.name} was not fetched")
     raise InsufficientResources(

@@ -114,18 +114,38 @@ def state_folder(
 
     Raises OSError where the model cannot be read, InvalidInput where the folder cannot be made.
     """
+    start, key = _model_key(model)
+    # The state does not depend on the context's size, except where the positions are scaled for
+    # it: LongRoPE has other factors beyond the original context, and its models name that.
+    scaled = context_tokens if b"rope.scaling.original_context_length" in start else None
+    settings = f"{engine}\0{gpu_layers}\0{scaled}"
+    name = f"{key}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
+    private_dir(kv_dir)
+    return private_dir(kv_dir / "llamacpp" / name)
+
+
+def forget_model(kv_dir: Path, model: Path) -> int:
+    """Delete the states of the model file `model`, of every engine build; the bytes freed.
+
+    Raises OSError where the model cannot be read.
+    """
+    _, key = _model_key(model)
+    freed = 0
+    for folder in (kv_dir / "llamacpp").glob(f"{key}-*"):
+        freed += sum(file.stat().st_size for file in folder.iterdir())
+        shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def _model_key(model: Path) -> tuple[bytes, str]:
+    """The first bytes of a model file, and a name for what it is: its size, time and ends."""
     status = model.stat()
     with model.open("rb") as file:
         start = file.read(_EDGE_BYTES)
         file.seek(max(0, status.st_size - _EDGE_BYTES))
         end = file.read()
-    # The state does not depend on the context's size, except where the positions are scaled for
-    # it: LongRoPE has other factors beyond the original context, and its models name that.
-    scaled = context_tokens if b"rope.scaling.original_context_length" in start else None
-    facts = f"{engine}\0{gpu_layers}\0{scaled}\0{status.st_size}\0{status.st_mtime_ns}\0"
-    name = hashlib.blake2b(facts.encode() + start + end, digest_size=16).hexdigest()
-    private_dir(kv_dir)
-    return private_dir(kv_dir / "llamacpp" / name)
+    facts = f"{status.st_size}\0{status.st_mtime_ns}\0"
+    return start, hashlib.blake2b(facts.encode() + start + end, digest_size=8).hexdigest()
 
 
 def find_state(folder: Path, conversation: str, chain: Sequence[Link]) -> SavedState | None:

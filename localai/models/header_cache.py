@@ -58,8 +58,13 @@ class HeaderCache:
             self._entries[str(path)] = {"of": _identity(path), "facts": asdict(facts)}
             self._changed = True
 
+    def forget(self, path: Path) -> None:
+        """Keep nothing of the file at `path`."""
+        if self._entries.pop(str(path), None) is not None:
+            self._changed = True
+
     def save(self) -> None:
-        """Write it, if anything was added and the folder allows it."""
+        """Write it, if anything changed and the folder allows it."""
         if not self._changed:
             return
         newest = dict(list(self._entries.items())[-_MOST_ENTRIES:])

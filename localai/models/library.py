@@ -54,13 +54,19 @@ def resolve_local(
         return resolve_starter(paths)
     if (path := _as_path(name)) is not None:
         return resolve_file(path, paths)
+    return resolve_stored(find_stored(name, paths, environ), paths)
+
+
+def find_stored(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredModel:
+    """The model of a store that `name` means, its header unread. Raises NotFound, InvalidInput
+    where the name means more than one."""
     environ = os.environ if environ is None else environ
     for stored in own_models(paths):
         if stored.name == name:
-            return resolve_stored(stored, paths)
+            return stored
     if (found := find_ollama_model(name, environ)) is not None:
-        return resolve_stored(found, paths)
-    return resolve_stored(_search(name, stored_models(paths, environ)), paths)
+        return found
+    return _search(name, stored_models(paths, environ))
 
 
 def resolve_file(path: Path, paths: Paths) -> ResolvedModel:

@@ -65,6 +65,13 @@ def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
     if name.startswith(("/", "./", "../", "~")):
         path = Path(name).expanduser().absolute()
         return _describe(str(path), read_folder(path))
+    found = find_folder(name, paths, environ)
+    return _describe(found.name, read_folder(found.path))
+
+
+def find_folder(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredFolder:
+    """The folder of a store that `name` means, its files unread. Raises NotFound with near names
+    in the hint, InvalidInput where the name means more than one."""
     stored = _stored_folders(paths, environ)
     folded = name.casefold()
     fitting = [folder for folder in stored if folder.name == name] or [
@@ -79,7 +86,7 @@ def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
             f"the name {name!r} fits {len(fitting)} MLX models on this machine",
             hint="name one of " + ", ".join(sorted(folder.name for folder in fitting)),
         )
-    return _describe(fitting[0].name, read_folder(fitting[0].path))
+    return fitting[0]
 
 
 def _describe(name: str, folder: MlxFolder) -> ResolvedModel:

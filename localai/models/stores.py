@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from localai.models.advice import read_advice
 from localai.models.starter import STARTER, starter_path
 from localai.types import Options
 
@@ -60,12 +61,21 @@ def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Ite
 def own_models(paths: Paths) -> Iterator[StoredModel]:
     """What localai fetched or adopted, named after the file; the starter as `starter`."""
     for path, projector in _gguf_files(paths.models_dir):
-        name = _stem(path.relative_to(paths.models_dir))
+        name = model_stem(path.relative_to(paths.models_dir))
         aliases = {path.name}
         if path == starter_path(paths):
             aliases.add(name)
             name = STARTER.name
-        yield StoredModel("localai", name, path, frozenset(aliases), projector)
+        kept = read_advice(path)
+        yield StoredModel(
+            "localai",
+            name,
+            path,
+            frozenset(aliases),
+            projector,
+            system_prompt=kept.system_prompt,
+            recommended=kept.recommended,
+        )
 
 
 def lmstudio_models() -> Iterator[StoredModel]:
@@ -80,7 +90,7 @@ def lmstudio_models() -> Iterator[StoredModel]:
             relative = path.relative_to(folder)
             yield StoredModel(
                 "lmstudio",
-                _stem(relative),
+                model_stem(relative),
                 path,
                 _repository_aliases(relative.parent.as_posix(), path),
                 projector,
@@ -98,7 +108,7 @@ def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
         for relative, (path, projector) in sorted(newest.items()):
             yield StoredModel(
                 "huggingface",
-                f"{repo}/{_stem(relative)}",
+                f"{repo}/{model_stem(relative)}",
                 path,
                 _repository_aliases(repo, path),
                 projector,
@@ -183,7 +193,7 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _stem(relative: Path) -> str:
+def model_stem(relative: Path) -> str:
     """A name for the file at `relative`: without .gguf and without the number of its part."""
     return _FIRST_PART.sub("", relative.as_posix()[: -len(".gguf")])
 
@@ -191,7 +201,7 @@ def _stem(relative: Path) -> str:
 def _repository_aliases(repository: str, path: Path) -> frozenset[str]:
     """The shorter names of a file in a repository: the file's own, the repository's, and
     REPO:QUANT as `ollama run hf.co/…` writes it."""
-    stem = _stem(Path(path.name))
+    stem = model_stem(Path(path.name))
     names = {path.name, stem, repository, f"hf.co/{repository}"}
     for separator in "-._":
         quantization = stem.rpartition(separator)[2]

@@ -478,6 +478,37 @@ class Show(TypedDict):
     speed: Annotated[SpeedDocument, "predicted"]
 
 
+class RemovalDocument(TypedDict):
+    """A model that was removed, or would be."""
+
+    model: Annotated[str, "its name"]
+    store: Annotated[str, "from which store"]
+    files: Annotated[list[str], "what went"]
+    freed_bytes: Annotated[int, "of the disk; what other links hold is not freed"]
+    kept: Annotated[str | None, "the user's own file behind an adopted model, which stays"]
+
+
+class Rm(TypedDict):
+    """`localai rm --json`"""
+
+    schema: Annotated[Literal["localai.rm/1"], "the promise that the rest keeps"]
+    dry_run: Annotated[bool, "whether nothing was done"]
+    removed: Annotated[list[RemovalDocument], "in the order they were named"]
+
+
+class Cp(TypedDict):
+    """`localai cp --json`"""
+
+    schema: Annotated[Literal["localai.cp/1"], "the promise that the rest keeps"]
+    source: Annotated[str, "the model"]
+    model: Annotated[str, "its second name"]
+    store: Annotated[str, "in which store that is"]
+    path: Annotated[str, "its file or folder there"]
+    how: Annotated[
+        Literal["manifest", "hard link", "link"], "what shares the bytes: nothing was copied"
+    ]
+
+
 class VariantDocument(TypedDict):
     """A quantization that there is."""
 
@@ -605,6 +636,8 @@ DOCUMENTS: tuple[type, ...] = (
     PullDryRun,
     PullVariants,
     Show,
+    Rm,
+    Cp,
     Hardware,
     Recommend,
     Ps,

@@ -156,4 +156,4 @@ def _memory(table: tuple[MemoryAt, ...]) -> list[tuple[str, str]]:
 def _speed(speed: SpeedRange) -> str:
     if speed.expected is None:
         return f"unknown: {speed.basis}"
-    return f"{speed_text(speed)}  (from {speed.basis})"
+    return f"{speed_text(speed)}, by {speed.basis}"

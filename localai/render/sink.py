@@ -49,6 +49,12 @@ def warn(text: str) -> None:
     print(f"{yellow}warning:{reset}{shown}", file=sys.stderr, flush=True)
 
 
+def ask(question: str) -> bool:
+    """Whether the person at the terminal says yes; Enter alone is no."""
+    print(f"{fitted(f'{question} [y/N]')} ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def fitted(text: str) -> str:
     """A message for stderr: on a terminal its lines end between words, elsewhere as it is."""
     if not is_terminal(sys.stderr) or len(text) <= width():

@@ -1,0 +1,310 @@
+"""Removing a model: which files go, what that frees, and doing it so that a kill leaves no ruin.
+
+What goes is written down before the first file does, and struck out after the last: whoever
+removes next finishes what was broken off. A file that has become another meanwhile stays. A blob
+of Ollama's or the hub's goes only where no other name needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localai.engine import kv
+from localai.engine.lifecycle import workers
+from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
+from localai.models.advice import advice_file
+from localai.models.gguf import part_paths, read_header
+from localai.models.header_cache import HeaderCache
+from localai.models.library import find_stored
+from localai.models.mlx_library import find_folder
+from localai.models.ollama_layout import own_blobs, remove_manifest, root_of, unnamed
+from localai.models.ollama_store import OllamaName, ollama_roots, parse_name
+from localai.models.stores import Store, StoredModel, is_projector_name
+from localai.paths import private_dir, write_atomically
+from localai.providers.ollama_daemon import Daemon, target_of
+from localai.types import Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What removing the model `name` of `store` would do.
+
+    `files` go; `freed_bytes` is what of them no other link holds. `kept` is the user's own file
+    behind an adopted model, which stays. `apply` does it. `folder` is an MLX folder.
+    """
+
+    name: str
+    store: Store
+    files: tuple[Path, ...]
+    freed_bytes: int
+    kept: Path | None
+    apply: Callable[[], None]
+
+
+def plan_removal(
+    text: str, config: Config, paths: Paths, environ: Mapping[str, str] | None = None
+) -> Removal:
+    """What removing the model that `text` means would do, in the one store that has that name.
+
+    Raises NotFound, and InvalidInput while a model is in memory, or for a file of no store.
+    """
+    environ = os.environ if environ is None else environ
+    if text.startswith(("/", "./", "../", "~")):
+        raise InvalidInput(
+            f"{text} is a file, and `rm` takes names of the library", hint="localai list"
+        )
+    try:
+        stored = find_stored(text, paths, environ)
+    except NotFound as missing:
+        lost = paths.models_dir / f"{text}.gguf"
+        if lost.is_symlink():
+            # The file that was adopted is gone; what is left of it here is the link.
+            return _of_files(text, "localai", [lost], paths)
+        try:
+            folder = find_folder(text, paths, environ)
+        except NotFound:
+            raise missing from None
+        _refuse_in_memory(folder.name, folder.path, paths)
+        if folder.store == "huggingface":
+            files = _hub_files(folder.path, sorted(folder.path.rglob("*")))
+        else:
+            files = tuple(file for file in sorted(folder.path.rglob("*")) if not file.is_dir())
+        return _of_files(folder.name, folder.store, files, paths)
+    if stored.store == "ollama":
+        return _of_ollama(stored, config, paths, environ)
+    _refuse_in_memory(stored.name, stored.path, paths)
+    parts = _parts(stored.path)
+    files = (*parts, *_projector(stored, parts))
+    if stored.store == "huggingface":
+        files = _hub_files(_snapshot(stored.path), files)
+    if stored.store == "localai":
+        files = (*files, *(file for file in map(advice_file, parts) if file.exists()))
+    return _of_files(stored.name, stored.store, files, paths)
+
+
+def finish_broken_off(paths: Paths) -> None:
+    """Finish what killed removals began."""
+    for journal in sorted(_journals(paths).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, InvalidInput):
+            document: Any = json.loads(journal.read_bytes())
+            root = document["ollama_root"]
+            _unlink(document["files"], None if root is None else Path(root))
+        with contextlib.suppress(OSError):
+            journal.unlink()
+
+
+def _of_files(name: str, store: Store, files: Iterable[Path], paths: Paths) -> Removal:
+    files = tuple(files)
+    links = [file for file in files if file.is_symlink()]
+    kept = None
+    if store == "localai" and links:
+        kept = links[0].resolve()
+
+    def apply() -> None:
+        _forget_traces(files, paths)
+        with _journal(paths, files):
+            _unlink([_entry(file) for file in files], None)
+        _remove_empty_folders(files)
+        if store == "huggingface":
+            _tidy(_snapshot(files[0]).parent.parent)
+
+    return Removal(name, store, files, _freed(files), kept, apply)
+
+
+def _of_ollama(
+    stored: StoredModel, config: Config, paths: Paths, environ: Mapping[str, str]
+) -> Removal:
+    name = parse_name(stored.name)
+    assert name is not None, "the store's names can be parsed"
+    root = next(each for each in ollama_roots(environ) if name.manifest(each).is_file())
+    blobs = own_blobs(root, name)
+    if stored.path in blobs:
+        _refuse_in_memory(stored.name, stored.path, paths)
+    files = (name.manifest(root), *sorted(blob for blob in blobs if blob.is_file()))
+    daemon = _running(config, paths, environ)
+    if daemon is not None and daemon.loaded(stored.name) is not None:
+        raise InvalidInput(f"Ollama has {stored.name} in memory", hint=f"ollama stop {stored.name}")
+
+    def apply() -> None:
+        if root_of(stored.path) == root and stored.path in blobs:
+            _forget_traces([stored.path], paths)
+        if daemon is not None:
+            from localai.providers.ollama_models import delete
+
+            # A daemon with another store does not know it.
+            with contextlib.suppress(NotFound):
+                delete(daemon.target, stored.name)
+        if name.manifest(root).exists():
+            _remove_by_layout(root, name, blobs, paths)
+
+    return Removal(stored.name, "ollama", files, _freed(files[1:]), None, apply)
+
+
+def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], paths: Paths) -> None:
+    if not os.access(name.manifest(root).parent, os.W_OK) or not os.access(root / "blobs", os.W_OK):
+        raise InvalidInput(
+            f"{root} belongs to another user, such as Ollama's service, and that does not run",
+            hint=f"ollama serve, and then: ollama rm {name.short}",
+        )
+    with _journal(paths, blobs, root):
+        remove_manifest(root, name)
+        _unlink([_entry(blob) for blob in sorted(blobs) if blob.exists()], root)
+
+
+def _running(config: Config, paths: Paths, environ: Mapping[str, str]) -> Daemon | None:
+    """The Ollama of this machine, if it runs."""
+    daemon = Daemon(config, target_of(config, environ), paths.cache_dir)
+    try:
+        if daemon.reach().zone is not Zone.DEVICE:
+            return None
+        daemon.version()
+    except (Unreachable, PolicyRefused):
+        return None
+    return daemon
+
+
+def _refuse_in_memory(name: str, path: Path, paths: Paths) -> None:
+    for _, info in workers(paths):
+        held = Path(info.spec.model_path)
+        # Another name of the same file may go: the worker's stays.
+        if held == path:
+            raise InvalidInput(f"{name} is in memory", hint=f"localai stop {held.name}")
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    """Every file of the model; of one that cannot be read, the file itself."""
+    try:
+        parts = part_paths(path, read_header(path))
+    except LocalaiError:
+        return (path,)
+    return tuple(part for part in parts if part.exists() or part.is_symlink())
+
+
+def _projector(stored: StoredModel, parts: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The image encoder, where no other model in the folder needs it."""
+    if stored.projector is None or stored.projector.parent != stored.path.parent:
+        return ()
+    others = [
+        file
+        for file in stored.path.parent.glob("*.gguf")
+        if file not in parts and not is_projector_name(file.name)
+    ]
+    return () if others else (stored.projector,)
+
+
+def _snapshot(path: Path) -> Path:
+    return next(parent for parent in path.parents if parent.parent.name == "snapshots")
+
+
+def _hub_files(snapshot: Path, links: Iterable[Path]) -> tuple[Path, ...]:
+    """The links and, of the hub's blobs behind them, those that no other snapshot needs."""
+    gone = {link for link in links if not link.is_dir()}
+    repository = snapshot.parent.parent
+    needed = {
+        other.resolve()
+        for other in (repository / "snapshots").rglob("*")
+        if other.is_symlink() and other not in gone
+    }
+    blobs = {link.resolve() for link in gone if link.is_symlink()} - needed
+    return (*sorted(gone), *sorted(blob for blob in blobs if blob.parent.name == "blobs"))
+
+
+def _freed(files: Iterable[Path]) -> int:
+    """The bytes on disk that only these files hold."""
+    statuses = [file.lstat() for file in files]
+    names: dict[tuple[int, int], int] = {}
+    for status in statuses:
+        key = (status.st_dev, status.st_ino)
+        names[key] = names.get(key, 0) + 1
+    return sum(
+        {
+            (status.st_dev, status.st_ino): status.st_blocks * 512
+            for status in statuses
+            if names[status.st_dev, status.st_ino] >= status.st_nlink
+        }.values()
+    )
+
+
+def _forget_traces(files: Iterable[Path], paths: Paths) -> None:
+    """Forget what is kept of these files elsewhere: headers, and the states of conversations where
+    no other name of the file is left that could use them."""
+    headers = HeaderCache(paths)
+    for file in files:
+        headers.forget(file)
+        with contextlib.suppress(OSError):
+            if file.stat().st_nlink == 1 and not file.is_symlink():
+                kv.forget_model(paths.kv_dir, file)
+    headers.save()
+
+
+def _remove_empty_folders(files: Iterable[Path]) -> None:
+    """The folders that a model had for itself, up to three above it."""
+    for folder in {file.parent for file in files}:
+        for each in [folder, *folder.parents][:3]:
+            if each.name in ("models", "hub", "blobs", "snapshots"):
+                break
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+def _tidy(repository: Path) -> None:
+    """Leave no reference to a revision that is gone, and no repository without any."""
+    left = {path.name for path in (repository / "snapshots").glob("*")}
+    arriving = any((repository / "blobs").glob("*.incomplete"))
+    if not left and not arriving:
+        shutil.rmtree(repository, ignore_errors=True)
+        return
+    for reference in (repository / "refs").rglob("*"):
+        with contextlib.suppress(OSError):
+            if reference.is_file() and reference.read_text().strip() not in left:
+                reference.unlink()
+
+
+def _journals(paths: Paths) -> Path:
+    return paths.data_dir / "removing"
+
+
+@contextlib.contextmanager
+def _journal(paths: Paths, files: Iterable[Path], root: Path | None = None) -> Iterator[None]:
+    """What is to go, written down until it has gone."""
+    present = [file for file in files if file.is_symlink() or file.exists()]
+    document = {
+        "files": [_entry(file) for file in present],
+        "ollama_root": None if root is None else str(root),
+    }
+    folder = private_dir(_journals(paths))
+    journal = folder / f"{secrets.token_hex(8)}.json"
+    write_atomically(journal, json.dumps(document).encode())
+    yield
+    journal.unlink(missing_ok=True)
+
+
+def _entry(file: Path) -> list[Any]:
+    status = file.lstat()
+    return [str(file), status.st_dev, status.st_ino, status.st_ctime_ns]
+
+
+def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
+    """Unlink what is still the same; in Ollama's store at `root`, what no manifest names."""
+    paths = {Path(entry[0]): entry for entry in entries}
+    free = frozenset(paths) if root is None else unnamed(root, frozenset(paths))
+    for path, entry in paths.items():
+        try:
+            if path in free and _entry(path)[:3] == entry[:3]:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be removed: {error.strerror}") from error

@@ -1,0 +1,78 @@
+"""`localai cp`: a second name, and no second copy of the bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from localai.paths import Paths
+from tests.models.synthetic import MODELS, write
+from tests.support.command import RunLocalai
+from tests.support.ollama import OllamaServer
+
+
+def test_in_ollama_it_is_a_manifest_that_ollama_serves_at_once(
+    run_localai: RunLocalai, ollama_server: OllamaServer
+) -> None:
+    env = {"OLLAMA_MODELS": str(ollama_server.models), "OLLAMA_HOST": ollama_server.host}
+    before = sorted((ollama_server.models / "blobs").iterdir())
+    result = run_localai("cp", "--json", "smollm2:135m", "me/mine", env=env)
+    assert result.returncode == 0, result.stdout
+    document = json.loads(result.stdout)
+    assert (document["store"], document["how"]) == ("ollama", "manifest")
+    try:
+        assert sorted((ollama_server.models / "blobs").iterdir()) == before
+        body = {"model": "me/mine", "prompt": "Hi", "stream": False, "options": {"num_predict": 2}}
+        assert ollama_server.post("/api/generate", body)["response"]
+        taken = run_localai("cp", "qwen3:8b", "me/mine", env=env)
+        assert taken.returncode == 2
+        assert b"localai rm me/mine:latest" in taken.stderr
+    finally:
+        ollama_server.delete("me/mine")
+
+
+def test_in_our_store_it_is_a_hard_link_and_answers_as_the_first_does(
+    localai_home: Path, run_localai: RunLocalai, smollm2_path: Path
+) -> None:
+    starter = localai_home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+    starter.parent.mkdir(parents=True)
+    starter.write_bytes(smollm2_path.read_bytes())
+    assert run_localai("cp", "starter", "tiny:v1").returncode == 0
+    copy = localai_home / "data/models/tiny:v1.gguf"
+    assert copy.samefile(starter)
+    # Without the starter's own system prompt this model answers nonsense.
+    question = ("What is the capital of France?", "--max-tokens", "12", "-n")
+    assert b"Paris" in run_localai("chat", "-m", "llamacpp/tiny:v1", *question).stdout
+    run_localai("stop", "--all")
+    removed = json.loads(run_localai("rm", "--json", "starter").stdout)["removed"][0]
+    assert removed["freed_bytes"] == 0
+    assert copy.exists()
+
+
+def test_an_adopted_file_gets_a_second_link(
+    localai_home: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    [mine] = write(tmp_path / "mine.gguf", MODELS["llama, tied"])
+    run_localai("pull", "./mine.gguf")
+    assert run_localai("cp", "mine", "other").returncode == 0
+    link = localai_home / "data/models/other.gguf"
+    assert link.is_symlink()
+    assert link.samefile(mine)
+
+
+def test_parts_keep_their_numbers(home_with_starter: Paths, run_localai: RunLocalai) -> None:
+    write(home_with_starter.models_dir / "split.gguf", MODELS["llama, tied"], parts=2)
+    assert run_localai("cp", "split", "twin").returncode == 0
+    sheet = json.loads(run_localai("show", "twin", "--ctx", "64", "--json").stdout)
+    assert [Path(file["path"]).name for file in sheet["files"]] == [
+        "twin-00001-of-00002.gguf",
+        "twin-00002-of-00002.gguf",
+    ]
+
+
+def test_names_that_would_mean_something_else_are_refused(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    for name in ("starter", "../out", "ollama/x", "/tmp/x", "a b", ""):
+        assert run_localai("cp", "starter", name).returncode == 2, name
+    assert run_localai("cp", "nothing-like-it", "x").returncode == 3
