@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -168,6 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from localai.privacy import guard
 
     guard.install()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What its encoding cannot say becomes a question mark, not a traceback.
+        sys.stdout.reconfigure(errors="replace")
     arguments, switches = _take_switches(sys.argv[1:] if arguments is None else arguments)
     try:
         if "--airgap" in switches:

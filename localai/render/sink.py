@@ -71,7 +71,8 @@ def fitted(text: str) -> str:
 def print_json(command: str, content: Mapping[str, Any]) -> None:
     """One document on stdout; it begins with the schema it promises."""
     document = {"schema": f"localai.{command}/1", **content}
-    print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(document, ensure_ascii=not is_utf8, indent=2), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

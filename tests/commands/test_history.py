@@ -225,6 +225,17 @@ def test_what_a_model_wrote_cannot_reach_the_terminal(
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", printed)
 
 
+def test_a_stream_that_is_not_utf8_gets_what_it_can_take(
+    run_localai: RunLocalai, store: Store
+) -> None:
+    say(store, ("user", "東京 and Riga"))
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    assert b"?? and Riga" in run_localai("history", "list", env=ascii_only).stdout
+    document = run_localai("history", "list", "--json", env=ascii_only).stdout
+    (row,) = checked(promise.HistoryList, document)["conversations"]
+    assert row["title"] == "東京 and Riga"
+
+
 @pytest.mark.parametrize("columns", [60, 80])
 def test_on_a_terminal_it_fits_and_is_drawn(
     pty: Callable[..., Terminal], store: Store, columns: int
