@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from localai.types import ChatRequest
 
+IMAGE_TOKENS = 1024
+"""What is left free for a picture: models that see in tiles take more of a very large one."""
+
 _STEP_TOKENS = 4096
 _DEFAULT_ROOM_TOKENS = 512
 _TEMPLATE_TOKENS = 64
-_IMAGE_TOKENS = 1024
 # English has 4 bytes a token, code 3, Japanese 2 to 3.
 _BYTES_PER_TOKEN = 3
 
@@ -23,7 +25,7 @@ def needed_context(request: ChatRequest) -> int:
     return room + sum(
         len(message.text.encode()) // _BYTES_PER_TOKEN
         + _TEMPLATE_TOKENS
-        + _IMAGE_TOKENS * len(message.images)
+        + IMAGE_TOKENS * len(message.images)
         for message in request.messages
     )
 

@@ -16,6 +16,7 @@ from localai.engine.wire import EngineRefused, UnixConnection, call, send, serve
 from localai.engine.worker_files import is_locked
 from localai.errors import ContextOverflow, Unreachable
 from localai.providers.chat_wire import StreamClock, read_stream, refusal, request_body
+from localai.providers.context_size import IMAGE_TOKENS
 from localai.types import ChatRequest, Event, Locality, Process, Zone
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def needed_context(request: ChatRequest, have_tokens: int, count: Callable[[], i
     room = request.options.max_tokens or _DEFAULT_ROOM_TOKENS
     limits = (request.context_tokens, request.model.context_limit)
     limit = min((limit for limit in limits if limit is not None), default=None)
+    # What a picture takes is known to its projector alone, so there must be room for a large one.
+    room += IMAGE_TOKENS * sum(len(message.images) for message in request.messages)
     most = sum(len(m.text.encode()) + _TEMPLATE_TOKENS for m in request.messages)
     if most + room <= (have_tokens if limit is None else min(have_tokens, limit)):
         return have_tokens

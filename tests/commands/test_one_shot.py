@@ -14,6 +14,7 @@ import pytest
 from localai.paths import Paths, locate
 from tests.chat.test_files import a_pdf
 from tests.support.command import RunLocalai, merged
+from tests.support.projector import PATCHES, red_square, write_projector
 from tests.support.terminal import Terminal
 
 CODE = "say Here:\n```python\nx = 1\n```\nand\n```\ny = 2\n```"
@@ -175,6 +176,23 @@ def test_a_picture_is_not_sent_to_a_model_that_cannot_see(
     assert result.returncode == 2
     assert b"llamacpp/starter cannot see pictures" in result.stderr
     assert not home_with_starter.database.exists()
+
+
+def test_the_engine_sees_a_picture_where_the_model_has_a_projector(
+    run_localai: RunLocalai, smollm2_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "seeing.gguf").symlink_to(smollm2_path)
+    write_projector(tmp_path / "mmproj-seeing.gguf")
+    (tmp_path / "red.png").write_bytes(red_square())
+
+    def taken(*picture: str) -> int:
+        command = ("chat", "-n", "-m", "./seeing.gguf", "--max-tokens", "4", "--json")
+        result = run_localai(*command, *picture, "What is it?", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        tokens: int = json.loads(result.stdout)["usage"]["input_tokens"]
+        return tokens
+
+    assert taken("-a", "red.png") == taken() + PATCHES
 
 
 # Templates
