@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed FILE.gguf … [--runs 5]
 
-For each file: what `localai pull --dry-run` predicts on a machine that never ran it, then answers
+For each file: what `localai show` predicts on a machine that never ran it, then answers
 of 100 tokens through `localai chat`, then the prediction again once one of them is known. The
 files are copied into a home of the benchmark's own. Bandwidth is measured once, at the start.
 """
@@ -66,7 +66,7 @@ def _model(file: Path, home: Path, environment: Mapping[str, str], runs: int) ->
 
 
 def _predicted(file: Path, environment: Mapping[str, str]) -> float:
-    document = _ask(environment, "pull", "--dry-run", str(file))
+    document = _ask(environment, "show", file.stem)
     return float(document["speed"]["expected_tokens_per_s"])
 
 

@@ -7,8 +7,9 @@ score, in half doublings of size:
     2 * log2(size)      of a mixture of experts parameters^(2/3) * active^(1/3), which puts
                         Qwen's 30B-A3B beside its 14B, as its makers' own comparisons do
     + 2                 for a model made for the task before anything else
-    + months / 3        of its age, because the same size gets better: half of the pace that
-                        https://arxiv.org/abs/2412.04315 finds
+    + months / 3        since January 2024, because the same size gets better: half of the pace
+                        that https://arxiv.org/abs/2412.04315 finds
+    - 6                 for each halving of the speed below what is comfortable
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ _CONTEXT_STEP: Final = 1024
 _COMFORTABLE: Final[Mapping[Task, float]] = {
     "chat": 8,
     "vision": 8,
-    "code": 20,
-    "reasoning": 20,
+    "code": 12,
+    "reasoning": 16,
     "embed": 30,
 }
 _COMFORTABLE_ELSE: Final = 8.0
@@ -44,6 +45,7 @@ _COMFORTABLE_ELSE: Final = 8.0
 _WELL_ABOVE: Final = 2.0
 _MADE_FOR_IT: Final = 2.0
 _MONTHS_PER_CLASS: Final = 3.0
+_TOO_SLOW: Final = 6.0
 _FIRST_YEAR: Final = 2024
 
 
@@ -219,15 +221,20 @@ def _order(found: Recommendation, task: Task) -> tuple[bool, bool, bool, float]:
         False,
         not found.comfortable,
         not _has_useful_context(found),
-        -_score(found.entry, task),
+        -_score(found, task),
     )
 
 
-def _score(entry: Entry, task: Task) -> float:
+def _score(found: Recommendation, task: Task) -> float:
     """How good a model is for `task`, in half doublings of size; see the module's docstring."""
+    entry = found.entry
     size = (entry.parameters**2 * entry.active_parameters) ** (1 / 3)
     made_for_it = _MADE_FOR_IT if entry.tasks[0] == task else 0.0
-    return 2 * log2(size / 1e9) + made_for_it + _months(entry.released) / _MONTHS_PER_CLASS
+    score = 2 * log2(size / 1e9) + made_for_it + _months(entry.released) / _MONTHS_PER_CLASS
+    rate = found.speed.expected
+    if rate is not None and rate < _least_rate(task):
+        score -= _TOO_SLOW * log2(_least_rate(task) / rate)
+    return score
 
 
 def _months(released: str | None) -> int:
