@@ -69,6 +69,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("list", "Models", "every model that could answer, and where", "localai list"),
     Row("rm", "Models", "remove models", "localai rm qwen3:8b"),
     Row("cp", "Models", "a second name, no second gigabyte", "localai cp qwen3:8b mine"),
+    Row("dedupe", "Models", "the same bytes once on the disk", "localai dedupe --dry-run"),
     Row("show", "Models", "what a model is, takes and would do", "localai show qwen3:8b"),
     Row(
         "hardware",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import is_typeddict
 
+from localai.models.starter import starter_path
 from localai.paths import Paths
 from localai.render import promise
 from tests.support.command import RunLocalai
@@ -57,6 +59,11 @@ def test_every_json_document_keeps_the_promise(
     assert {each["provider"] for each in listed["silent"]} >= {"ollama"}
     sheet = _check(promise.Show, run_localai("show", "starter", "--ctx", "512", "--json").stdout)
     assert sheet["memory"]["basis"] == "engine"
+    shutil.copyfile(starter_path(home_with_starter), home_with_starter.models_dir / "twin.gguf")
+    shutil.copyfile(starter_path(home_with_starter), home_with_starter.models_dir / "triplet.gguf")
+    twice = run_localai("list", "--duplicates", "--json")
+    assert _check(promise.ListDuplicates, twice.stdout)["freed_bytes"]
+    assert _check(promise.Dedupe, run_localai("dedupe", "-y", "--json").stdout)["freed_bytes"]
     assert _check(promise.Cp, run_localai("cp", "starter", "tiny", "--json").stdout)["path"]
     assert _check(promise.Rm, run_localai("rm", "tiny", "--json").stdout)["removed"]
     assert _check(promise.Ps, run_localai("ps", "--json").stdout)["workers"]

@@ -14,6 +14,7 @@ from localai.render.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.library.shelf import Shelf
+    from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -23,6 +24,10 @@ def list_models(
     provider: Annotated[
         str | None, typer.Option("--provider", help="Only what this provider runs.")
     ] = None,
+    duplicates: Annotated[
+        bool,
+        typer.Option("--duplicates", help="Only what is here twice; files are read to tell."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Every model on this machine, whoever fetched it, and what running servers add.
@@ -30,6 +35,9 @@ def list_models(
     A file that several programs hold comes once, with its other names below it.
     """
     paths, config = begin("list")
+    if duplicates:
+        _list_duplicates(paths, as_json=as_json)
+        return
     found = shelf(config, paths, provider)
     if as_json:
         models = [listed_document(model) for model in found.models]
@@ -44,6 +52,24 @@ def list_models(
     for name, problem in found.silent:
         named = name in problem.lower().replace(" ", "")
         note(problem if named else f"{name}: {problem}")
+
+
+def _list_duplicates(paths: Paths, *, as_json: bool) -> None:
+    from localai.library.duplicates import find_duplicates
+    from localai.render.duplicates import duplicate_document, print_duplicates
+    from localai.render.progress import show_work
+
+    found = show_work(find_duplicates(paths), quiet=as_json)
+    possible = sum(each.freed_bytes for each in found)
+    if as_json:
+        documents = [duplicate_document(each) for each in found]
+        print_json("list", {"duplicates": documents, "freed_bytes": possible})
+        return
+    print_duplicates(found)
+    if possible:
+        note(f"localai dedupe would free {bytes_text(possible)}")
+    elif not found:
+        note("nothing is here twice")
 
 
 def _summary(found: Shelf) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final, cast
 
@@ -37,21 +37,18 @@ class DigestCache:
         except OSError:
             return None
 
-    def compute(self, path: Path, on_bytes: Callable[[int], None] = lambda count: None) -> str:
-        """`sha256:…` of the file at `path`, read whole unless it is known.
-
-        `on_bytes` is told of each piece that was read. Raises OSError, and InvalidInput where the
-        file changed meanwhile.
-        """
+    def compute(self, path: Path) -> Generator[int, None, str]:
+        """`sha256:…` of the file at `path`, read whole unless it is known; yields the bytes of each
+        piece. Raises OSError, and InvalidInput where the file changed meanwhile."""
         before = _identity(path)
         if (known := self._entries.get(before)) is not None:
-            on_bytes(path.stat().st_size)
+            yield path.stat().st_size
             return known
         digest = hashlib.sha256()
         with path.open("rb", buffering=0) as file:
             while piece := file.read(_PIECE_BYTES):
                 digest.update(piece)
-                on_bytes(len(piece))
+                yield len(piece)
         if _identity(path) != before:
             raise InvalidInput(f"{path} is being written to")
         self._entries[before] = found = f"sha256:{digest.hexdigest()}"

@@ -49,7 +49,7 @@ def mlx_holdings(
     paths: Paths, environ: Mapping[str, str] | None = None
 ) -> Iterator[tuple[Store, ResolvedModel]]:
     """The same, each with the store that has it."""
-    for stored in _stored_folders(paths, environ):
+    for stored in stored_folders(paths, environ):
         with contextlib.suppress(LocalaiError):
             folder = read_folder(stored.path)
             if folder.is_mlx:
@@ -72,7 +72,7 @@ def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
 def find_folder(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredFolder:
     """The folder of a store that `name` means, its files unread. Raises NotFound with near names
     in the hint, InvalidInput where the name means more than one."""
-    stored = _stored_folders(paths, environ)
+    stored = stored_folders(paths, environ)
     folded = name.casefold()
     fitting = [folder for folder in stored if folder.name == name] or [
         folder for folder in stored if folded in {alias.casefold() for alias in folder.aliases}
@@ -105,7 +105,7 @@ def _describe(name: str, folder: MlxFolder) -> ResolvedModel:
     )
 
 
-def _stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[StoredFolder]:
+def stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[StoredFolder]:
     """The model folders of all stores; one that is in two of them only once."""
     environ = os.environ if environ is None else environ
     found: dict[Path, StoredFolder] = {}

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Generator, Iterable
+from typing import Final, TypeVar
 
 from localai.models.progress import Pulled, PullEvent, PullNote, PullProgress, Stage
 from localai.render.sink import is_terminal, note, width
 from localai.render.units import bytes_text, seconds_text
+
+Result = TypeVar("Result")
 
 _STAGES: Final[dict[Stage, str]] = {
     "waiting": "waiting for another download of it",
@@ -39,6 +41,19 @@ def show_pull(events: Iterable[PullEvent], *, quiet: bool = False) -> Pulled:
     finally:
         line.close()
     raise AssertionError("a pull ends with Pulled or an exception")
+
+
+def show_work(events: Generator[PullProgress, None, Result], *, quiet: bool = False) -> Result:
+    """Show `events` on stderr as they come, and return what the generator returns."""
+    line = _ProgressLine(sys.stderr is not None and is_terminal(sys.stderr), quiet=quiet)
+    try:
+        while True:
+            line.show(next(events))
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    finally:
+        line.close()
 
 
 class Rate:

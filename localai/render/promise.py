@@ -509,6 +509,48 @@ class Cp(TypedDict):
     ]
 
 
+class CopyDocument(TypedDict):
+    """A file of a model in a store."""
+
+    store: Annotated[str, "whose store"]
+    names: Annotated[list[str], "the models that it belongs to"]
+    path: Annotated[str, "where it is"]
+
+
+class RefusedCopyDocument(CopyDocument):
+    """A file that is not linked."""
+
+    reason: Annotated[str, "why"]
+
+
+class DuplicateDocument(TypedDict):
+    """The same bytes in several files."""
+
+    digest: Annotated[str, "sha256:… of each"]
+    size_bytes: Annotated[int, "of each"]
+    kept: Annotated[CopyDocument, "the one that the others are linked to"]
+    linked: Annotated[list[CopyDocument], "those that are linked, or would be"]
+    refused: Annotated[list[RefusedCopyDocument], "those that are not"]
+    freed_bytes: Annotated[int, "of the disk"]
+
+
+class Dedupe(TypedDict):
+    """`localai dedupe --json`"""
+
+    schema: Annotated[Literal["localai.dedupe/1"], "the promise that the rest keeps"]
+    dry_run: Annotated[bool, "whether nothing was done"]
+    duplicates: Annotated[list[DuplicateDocument], "the largest first"]
+    freed_bytes: Annotated[int, "of the disk, all together"]
+
+
+class ListDuplicates(TypedDict):
+    """`localai list --duplicates --json`"""
+
+    schema: Annotated[Literal["localai.list/1"], "the promise that the rest keeps"]
+    duplicates: Annotated[list[DuplicateDocument], "the largest first"]
+    freed_bytes: Annotated[int, "what `localai dedupe` would free"]
+
+
 class VariantDocument(TypedDict):
     """A quantization that there is."""
 
@@ -636,6 +678,8 @@ DOCUMENTS: tuple[type, ...] = (
     PullDryRun,
     PullVariants,
     Show,
+    ListDuplicates,
+    Dedupe,
     Rm,
     Cp,
     Hardware,

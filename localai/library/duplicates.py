@@ -1,0 +1,279 @@
+"""The same bytes twice on this machine: found by SHA-256, and made one by a hard link.
+
+Only whole files of models in stores are looked at. A link never crosses a permission border: where
+owner, group or mode differ, whoever may change one file could change the other's. A file that a
+process has open is left alone. The link is made beside the file and renamed over it, so that at
+every moment there is a whole file; what a killed run left beside it, the next one removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Collection, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput, LocalaiError
+from localai.models.digests import DigestCache
+from localai.models.gguf import part_paths, read_header
+from localai.models.in_use import in_use
+from localai.models.mlx_library import stored_folders
+from localai.models.ollama_store import ollama_roots
+from localai.models.progress import PullProgress
+from localai.models.stores import (
+    Store,
+    StoredModel,
+    hub_cache,
+    lmstudio_folders,
+    stored_models,
+)
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+# Smaller files are not worth the trouble, and too many are alike.
+_LEAST_BYTES: Final = 1 << 20
+_ABANDONED_S: Final = 60.0
+_TEMPORARY: Final = ".localai-dedupe-"
+# _IOW(0x94, 9, int): on a file system that can, a file shares the blocks of another.
+_FICLONE: Final = 0x40049409
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A file of a model in a store, by its real path; `names` are the models that it belongs to."""
+
+    store: Store
+    names: tuple[str, ...]
+    path: Path
+    status: os.stat_result
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        """What two names of one file share."""
+        return self.status.st_dev, self.status.st_ino
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What would become of a copy: linked to the one that stays, or left with the reason."""
+
+    copy: Copy
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Files of the same bytes, in at least two inodes. `kept` is what the others are linked to;
+    `freed_bytes` is what the steps that are not refused free."""
+
+    digest: str
+    size_bytes: int
+    kept: Copy
+    steps: tuple[Step, ...]
+    freed_bytes: int
+
+
+def find_duplicates(
+    paths: Paths, environ: Mapping[str, str] | None = None
+) -> Generator[PullProgress, None, list[Duplicate]]:
+    """Every duplicate, the largest first. Files of the same size are read and their SHA-256
+    remembered; the progress is that of reading."""
+    environ = os.environ if environ is None else environ
+    by_size: dict[int, list[Copy]] = defaultdict(list)
+    for copy in _copies(paths, environ):
+        by_size[copy.status.st_size].append(copy)
+    suspects = [
+        copy
+        for copies in by_size.values()
+        if len({copy.inode for copy in copies}) > 1
+        for copy in copies
+    ]
+    digests = DigestCache(paths)
+    by_digest: dict[str, list[Copy]] = defaultdict(list)
+    done, total = 0, sum(copy.status.st_size for copy in suspects)
+    for copy in suspects:
+        reading = digests.compute(copy.path)
+        try:
+            while True:
+                done += next(reading)
+                yield PullProgress("verifying", done, total)
+        except StopIteration as end:
+            by_digest[end.value].append(copy)
+        except (OSError, LocalaiError):
+            # It cannot be read, or is being written to: it is no duplicate of anything.
+            continue
+    digests.save()
+    groups = {
+        digest: copies
+        for digest, copies in by_digest.items()
+        if len({copy.inode for copy in copies}) > 1
+    }
+    used = in_use([copy.path for copies in groups.values() for copy in copies]) if groups else {}
+    found = [_planned(digest, copies, used) for digest, copies in groups.items()]
+    return sorted(found, key=lambda each: -each.size_bytes)
+
+
+def link(duplicate: Duplicate) -> int:
+    """Make the copies links to the one that stays; the bytes that this freed.
+
+    Nothing happens to a file that is no longer as it was when it was read. Raises InvalidInput
+    where the file system does not do it.
+    """
+    replaced: list[Copy] = []
+    for step in duplicate.steps:
+        try:
+            if step.refused is None and _replace(duplicate.kept, step.copy):
+                replaced.append(step.copy)
+        except OSError as error:
+            raise InvalidInput(f"{step.copy.path} cannot be linked: {error.strerror}") from error
+    return _freed(replaced)
+
+
+def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
+    """Every file of a model that is worth it, each real path once."""
+    roots = [
+        paths.models_dir,
+        *ollama_roots(environ),
+        *lmstudio_folders(),
+        hub_cache(environ),
+    ]
+    real_roots = [root.resolve() for root in roots]
+    found: dict[Path, Copy] = {}
+    for store, name, file in _files(paths, environ):
+        with contextlib.suppress(OSError):
+            path = file.resolve()
+            status = path.stat()
+            # What was adopted in place is the user's own file, and none of a store.
+            inside = any(path.is_relative_to(root) for root in real_roots)
+            if not inside or not stat.S_ISREG(status.st_mode) or status.st_size < _LEAST_BYTES:
+                continue
+            before = found.get(path)
+            names = (name,) if before is None else (*before.names, name)
+            found[path] = Copy(store, names, path, status)
+    for folder in {copy.path.parent for copy in found.values()}:
+        _sweep(folder)
+    return list(found.values())
+
+
+def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[Store, str, Path]]:
+    for stored in stored_models(paths, environ):
+        for file in (*_parts(stored), *filter(None, [stored.projector])):
+            yield stored.store, stored.name, file
+    for folder in stored_folders(paths, environ):
+        for file in folder.path.glob("*.safetensors"):
+            yield folder.store, folder.name, file
+
+
+def _parts(stored: StoredModel) -> tuple[Path, ...]:
+    """The files of a whole model; none of one that is not."""
+    try:
+        return part_paths(stored.path, read_header(stored.path))
+    except LocalaiError:
+        return ()
+
+
+def _planned(digest: str, copies: list[Copy], used: Mapping[Path, str]) -> Duplicate:
+    """The plan that frees most: each copy is tried as the one that stays."""
+    plans = []
+    for kept in copies:
+        others = [copy for copy in copies if copy.inode != kept.inode]
+        steps = tuple(Step(copy, _refusal(kept, copy, used)) for copy in others)
+        freed = _freed([step.copy for step in steps if step.refused is None])
+        plans.append(Duplicate(digest, kept.status.st_size, kept, steps, freed))
+    return max(plans, key=lambda plan: (plan.freed_bytes, -_refused(plan)))
+
+
+def _refused(plan: Duplicate) -> int:
+    return sum(step.refused is not None for step in plan.steps)
+
+
+def _refusal(kept: Copy, copy: Copy, used: Mapping[Path, str]) -> str | None:
+    """Why `copy` must not become a link to `kept`; None if it may."""
+    ours, theirs = kept.status, copy.status
+    if (ours.st_uid, ours.st_gid) != (theirs.st_uid, theirs.st_gid):
+        return f"owner or group differs from that of {kept.path}"
+    if stat.S_IMODE(ours.st_mode) != stat.S_IMODE(theirs.st_mode):
+        modes = (stat.S_IMODE(theirs.st_mode), stat.S_IMODE(ours.st_mode))
+        return f"permissions differ: {modes[0]:04o} here, {modes[1]:04o} at {kept.path}"
+    if ours.st_dev != theirs.st_dev:
+        return f"on another file system than {kept.path}"
+    if copy.path in used:
+        return f"open in {used[copy.path]}"
+    if not os.access(copy.path.parent, os.W_OK | os.X_OK):
+        return "its folder cannot be written"
+    return None
+
+
+def _freed(copies: Collection[Copy]) -> int:
+    """What the disk gets back when these names go: the blocks of files that lose their last."""
+    by_inode: dict[tuple[int, int], list[Copy]] = defaultdict(list)
+    for copy in copies:
+        by_inode[copy.inode].append(copy)
+    return sum(
+        names[0].status.st_blocks * 512
+        for names in by_inode.values()
+        if len(names) >= names[0].status.st_nlink
+    )
+
+
+def _replace(kept: Copy, copy: Copy) -> bool:
+    """Have the name of `copy` mean the bytes of `kept`; False if either has changed."""
+    temporary = copy.path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        _share(kept.path, temporary, copy.status)
+        if not (_is_still(kept) and _is_still(copy)):
+            return False
+        temporary.replace(copy.path)
+        _sync(copy.path.parent)
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _share(source: Path, target: Path, status: os.stat_result) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        # Some file systems share blocks but not inodes, or have a limit of links.
+        if sys.platform != "linux":
+            raise
+        import fcntl
+
+        with source.open("rb") as reading, target.open("xb") as writing:
+            fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
+            os.fchmod(writing.fileno(), stat.S_IMODE(status.st_mode))
+            os.fsync(writing.fileno())
+
+
+def _is_still(copy: Copy) -> bool:
+    status, before = copy.path.stat(), copy.status
+    return (status.st_ino, status.st_size, status.st_mtime_ns) == (
+        before.st_ino,
+        before.st_size,
+        before.st_mtime_ns,
+    )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left: links of which another name exists."""
+    for file in folder.glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            # Not one that another run is just about to rename.
+            if time.time() - file.stat().st_ctime > _ABANDONED_S:
+                file.unlink()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
