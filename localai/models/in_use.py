@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-
 _PLATFORM: Final[str] = sys.platform
 
 
