@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.hardware.facts import Fact, Gpu
+from localai.hardware.gpu_bandwidth import bandwidth_by_name
 from localai.hardware.nvidia import Found
 from localai.hardware.readers import read_integer, read_text
 
@@ -56,13 +57,14 @@ def _gpu(root: Path, device: Path, vendor: str, driver: str | None, usable: tupl
     used = read_integer(device / "mem_info_vram_used")
     gtt = read_integer(device / "mem_info_gtt_total")
     free = None if vram is None or used is None else vram - used
+    name = _name(root, device, vendor)
     return Gpu(
-        name=_name(root, device, vendor),
+        name=name,
         vendor=Fact(vendor, "sysfs vendor"),
         memory_total_bytes=Fact.known(vram, "sysfs mem_info_vram_total"),
         memory_free_bytes=Fact.known(free, "sysfs mem_info_vram_used", "measured"),
         shared_memory_bytes=Fact.known(gtt, "sysfs mem_info_gtt_total"),
-        memory_bandwidth=Fact.unknown("sysfs does not say"),
+        memory_bandwidth=bandwidth_by_name(name.value or "", "sysfs does not say"),
         unified=_unified(device, vendor, vram, gtt),
         cores=Fact.unknown("sysfs does not say"),
         driver=Fact.known(driver, "sysfs driver"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.hardware.facts import Fact, Gpu
+from localai.hardware.gpu_bandwidth import bandwidth_by_name
 from localai.hardware.readers import run_program
 
 _FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version", "compute_cap")
@@ -159,15 +160,19 @@ def _gpu(device: _Device, memory_bytes: int | None) -> Gpu:
         memory_total_bytes=total,
         memory_free_bytes=free,
         shared_memory_bytes=Fact.unknown("not a notion of NVIDIA's driver"),
-        memory_bandwidth=Fact.known(
-            device.bytes_per_s, f"{device.source}: memory clock and bus width", "inferred"
-        ),
+        memory_bandwidth=_bandwidth(device),
         unified=Fact(unified, device.source, "inferred"),
         cores=Fact.unknown("not asked for"),
         driver=Fact.known(device.driver, device.source),
         compute_capability=Fact.known(device.capability, device.source),
         usable_by=Fact((cuda,), device.source),
     )
+
+
+def _bandwidth(device: _Device) -> Fact[float]:
+    if device.bytes_per_s is not None:
+        return Fact(device.bytes_per_s, f"{device.source}: memory clock and bus width", "inferred")
+    return bandwidth_by_name(device.name, f"{device.source} does not say: install nvidia-ml-py")
 
 
 def _mebibytes(text: str | None) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from localai.errors import InvalidInput
@@ -34,34 +34,60 @@ def this_machine(
     paths: Paths, measure: Measure = "once", announce: Callable[[str], None] | None = None
 ) -> Machine:
     """Everything known of this machine. To measure takes a second, which `announce` is told before;
-    what was found is remembered if the disk permits."""
+    what was found is remembered if the disk permits. What was measured while other programs had
+    the CPU is measured again once they have left, and the better of both counts."""
     machine = detect(paths.models_dir)
     entry = _entry(paths, machine)
-    fact = None if measure == "again" else _recall(entry)
-    if fact is None and measure != "never":
+    known = None if measure == "again" else _recall(entry)
+    if measure != "never" and (known is None or (known.busy and not _is_busy(_busy_percent()))):
         if announce is not None:
             announce("measuring memory bandwidth, once, for a second …")
-        fact = _measure(machine)
-        _remember(entry, fact)
-    return machine if fact is None else replace(machine, memory_bandwidth=fact)
+        found = _measure(machine)
+        if known is None or found.bytes_per_s >= known.bytes_per_s:
+            known = found
+        else:
+            known = replace(known, busy=found.busy)
+        _remember(entry, known)
+    return machine if known is None else replace(machine, memory_bandwidth=known.fact())
 
 
-def _measure(machine: Machine) -> Fact[float]:
-    import psutil
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered; `busy` says that other programs had the CPU meanwhile."""
 
+    bytes_per_s: float
+    source: str
+    busy: bool
+
+    def fact(self) -> Fact[float]:
+        return Fact(self.bytes_per_s, self.source, "measured")
+
+
+def _measure(machine: Machine) -> _Known:
     from localai.hardware.bandwidth import measure_bandwidth
 
-    busy = psutil.cpu_percent(_LOOK_S)
+    percent = _busy_percent()
     cores = machine.cpu.usable_cores.value or machine.cpu.logical_cores.value or 1
-    fact = measure_bandwidth(
+    found = measure_bandwidth(
         max(1, int(cores)),
         cache_bytes=machine.cpu.last_level_cache_bytes.value,
         available_bytes=machine.memory.available_bytes.value,
-    ).fact()
-    if busy > _BUSY_PERCENT:
-        others = f"{fact.source}, while other programs took {busy:.0f}% of the CPU"
-        return replace(fact, source=others)
-    return fact
+    )
+    source = found.fact().source
+    if _is_busy(percent):
+        source = f"{source}, while other programs took {percent:.0f}% of the CPU"
+    return _Known(found.read_bytes_per_s, source, _is_busy(percent))
+
+
+def _busy_percent() -> float:
+    """How much of the CPU is taken at this moment."""
+    import psutil
+
+    return float(psutil.cpu_percent(_LOOK_S))
+
+
+def _is_busy(percent: float) -> bool:
+    return percent > _BUSY_PERCENT
 
 
 def _entry(paths: Paths, machine: Machine) -> Path:
@@ -77,23 +103,22 @@ def _entry(paths: Paths, machine: Machine) -> Path:
     return paths.cache_dir / "hardware" / f"bandwidth-{name}.json"
 
 
-def _remember(entry: Path, fact: Fact[float]) -> None:
+def _remember(entry: Path, known: _Known) -> None:
     from localai.paths import private_dir, write_atomically
 
     try:
         private_dir(entry.parent)
-        write_atomically(entry, json.dumps({"value": fact.value, "source": fact.source}).encode())
+        write_atomically(entry, json.dumps(asdict(known)).encode())
     except (OSError, InvalidInput):
         # A full or read-only disk: it is measured again next time.
         return
 
 
-def _recall(entry: Path) -> Fact[float] | None:
+def _recall(entry: Path) -> _Known | None:
     try:
         document: Any = json.loads(entry.read_bytes())
-        value, source = document["value"], document["source"]
+        known = _Known(document["bytes_per_s"], document["source"], document["busy"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if isinstance(value, float) and value > 0 and isinstance(source, str):
-        return Fact(value, source, "measured")
-    return None
+    whole = isinstance(known.bytes_per_s, float) and isinstance(known.source, str)
+    return known if whole and known.bytes_per_s > 0 else None

@@ -37,17 +37,23 @@ class Kind:
 # cpu: AMD EPYC (Zen 5) with two cores, xllamacpp 2026.10: SmolLM2 135M Q4_1 at 157 tok/s, Gemma 3
 #   270M at 84, and llama-shaped files of 0.24 to 0.83 GB in Q4_0, Q4_K, Q8_0 and F16 at 49 to 122;
 #   all within 13% but F16 (20%). Attention is bound by the cores, see below.
-# nvidia, apple: https://github.com/XiongjieDai/GPU-Benchmarks-on-LLM-Inference (May 2024), Llama 3
-#   8B in Q4_K_M and F16 on RTX 3070, 3080, 3090, 4070 Ti, 4080 and 4090 (within 15%), and on
-#   M1 Max, M2 Ultra and M3 Max (within 15%; the M1 Max is a third slower).
-# amd: a Radeon RX 7900 XT (800 GB/s) in https://github.com/AlexsJones/llmfit, community results of
-#   July 2026: Llama 3.2 1B and 3B in Q4_K_M at 376 and 200 tok/s, within 15%. One card only.
+# The others are fitted to what people measured with llama.cpp, [1] Llama 3 8B in Q4_K_M and F16
+#   (May 2024), [2] models of 1 to 32B in Q4_K_M that fit the GPU (July, August 2026):
+# nvidia: RTX 3070 to 4090 of [1], RTX 2070 to 5070 of [2]: all 35 within 22%, 31 within 10%.
+# apple: M2 Ultra and M3 Max of [1], M4 Pro and M5 Max of [2]: 18 of 19 within 25%.
+# amd: a Radeon RX 7900 XT of [2]: all 18 within 11%. One card only.
+# [1] https://github.com/XiongjieDai/GPU-Benchmarks-on-LLM-Inference
+# [2] https://github.com/AlexsJones/llmfit, llmfit-core/data/community
 KINDS: Final[Mapping[DeviceKind, Kind]] = {
     "cpu": Kind(0.8, 1.0, 115e-6, 15e-9, 1.25),
-    "nvidia": Kind(0.92, 0.35, 65e-6, 8e-9, 1.2),
-    "apple": Kind(0.9, 0.15, 200e-6, 8e-9, 1.25),
-    "amd": Kind(0.75, 0.2, 45e-6, 8e-9, 1.5),
+    "nvidia": Kind(0.88, 0.35, 55e-6, 2e-9, 1.2),
+    "apple": Kind(0.9, 0.15, 100e-6, 1e-9, 1.25),
+    "amd": Kind(0.9, 0.2, 40e-6, 7e-9, 1.25),
 }
+# Of CUDA's generations before this one a GTX 1050 Ti is in [2]: half of the rate. They compute
+# whole numbers slowly.
+_FAST_CAPABILITY: Final = (7, 0)
+_OLD_GPU: Final = 0.5
 # A core streams no more than this through llama.cpp's kernels, however fast the memory is. The
 # first is the EPYC above. NEON: an M2 Pro's CPU reads 78 GB/s of Q4_0 with eight cores
 # (XiongjieDai's issue 1). AVX2: a 13900K reads 69 GB/s with eight (llama.cpp's issue 34).
@@ -86,7 +92,8 @@ def decode_devices(machine: Machine, *, use_gpu: bool) -> list[DecodeDevice] | s
         if bandwidth.value is None:
             return f"the memory bandwidth of {gpu.name.value} is not known"
         name = gpu.name.value or "GPU"
-        rate = bandwidth.value * KINDS[kind].efficiency
+        old = kind == "nvidia" and _capability(gpu) < _FAST_CAPABILITY
+        rate = bandwidth.value * KINDS[kind].efficiency * (_OLD_GPU if old else 1.0)
         gpus.append(
             DecodeDevice(
                 name,
@@ -95,7 +102,7 @@ def decode_devices(machine: Machine, *, use_gpu: bool) -> list[DecodeDevice] | s
                 rate * KINDS[kind].context_share,
                 gpu_room(gpu),
                 bool(gpu.unified.value),
-                "assumed" if kind == "amd" else bandwidth.confidence or "assumed",
+                "assumed" if old else bandwidth.confidence or "assumed",
                 f"{bandwidth.value / 1e9:.0f} GB/s of {name}",
             )
         )
@@ -133,6 +140,12 @@ def _cpu(machine: Machine) -> DecodeDevice | None:
         bandwidth.confidence or "assumed",
         basis,
     )
+
+
+def _capability(gpu: Gpu) -> tuple[int, int]:
+    """CUDA's compute capability; a new one where it is not known."""
+    major, _, minor = (gpu.compute_capability.value or "").partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else _FAST_CAPABILITY
 
 
 def gpu_kind(gpu: Gpu) -> DeviceKind | None:

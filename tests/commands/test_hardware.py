@@ -43,7 +43,7 @@ def test_bandwidth_is_measured_once_and_on_demand(
     first = run_localai("hardware")
     assert b"measuring memory bandwidth" in first.stderr
     remembered = next((localai_home / "cache/hardware").iterdir())
-    remembered.write_text('{"value": 123e9, "source": "a test"}')
+    remembered.write_text('{"bytes_per_s": 123e9, "source": "a test", "busy": false}')
     begin = time.monotonic()
     second = run_localai("hardware")
     assert time.monotonic() - begin < 2
@@ -58,7 +58,7 @@ def test_what_is_remembered_of_another_machine_does_not_count(
     from localai.hardware import this_machine as module
 
     paths = locate()
-    monkeypatch.setattr(module, "_measure", lambda machine: Fact(5e9, "a test", "measured"))
+    monkeypatch.setattr(module, "_measure", lambda machine: module._Known(5e9, "a test", False))
     assert this_machine(paths).memory_bandwidth.value == 5e9
     real = module.detect
 
@@ -70,7 +70,26 @@ def test_what_is_remembered_of_another_machine_does_not_count(
     assert this_machine(paths, "never").memory_bandwidth.value is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"value": "x", "source": 1}'])
+def test_what_was_measured_on_a_busy_machine_is_measured_again_once_it_is_quiet(
+    localai_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from localai.hardware import this_machine as module
+
+    paths = locate()
+    rates = iter([module._Known(4e9, "busy", True), module._Known(9e9, "quiet", False)])
+    monkeypatch.setattr(module, "_measure", lambda machine: next(rates))
+    monkeypatch.setattr(module, "_busy_percent", lambda: 90.0)
+    assert this_machine(paths).memory_bandwidth.value == 4e9
+    assert this_machine(paths).memory_bandwidth.value == 4e9
+    monkeypatch.setattr(module, "_busy_percent", lambda: 1.0)
+    assert this_machine(paths, "never").memory_bandwidth.value == 4e9
+    assert this_machine(paths).memory_bandwidth.value == 9e9
+    assert this_machine(paths).memory_bandwidth.source == "quiet"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"bytes_per_s": "x", "source": "y", "busy": false}']
+)
 def test_a_damaged_memory_is_measured_again(localai_home: Path, content: str) -> None:
     paths = locate()
     this_machine(paths)

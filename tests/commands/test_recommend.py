@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from localai.paths import locate
+from localai.store import Store
+from localai.types import Locality, Timings, Usage, Zone
 from tests.support.command import RunLocalai
 from tests.support.terminal import Terminal
 
@@ -59,3 +63,28 @@ def test_an_unknown_task_or_profile_is_refused(localai_home: Path, run_localai: 
     assert wrong.returncode == 2 and b"embed" in wrong.stderr
     assert run_localai("recommend", "--profile", "nowhere").returncode == 3
     assert run_localai("recommend", "-n", "0").returncode == 2
+
+
+def test_what_ollama_has_is_marked_and_its_answers_count(
+    localai_home: Path, run_localai: RunLocalai, ollama_server: Any
+) -> None:
+    store = Store(locate().database)
+    store.record_usage(
+        command="chat",
+        provider="ollama",
+        model="qwen3:8b",
+        usage=Usage(input_tokens=20, output_tokens=80),
+        timings=Timings(decode_tokens_per_s=23.0),
+        locality=Locality(Zone.DEVICE, "test"),
+    )
+    store.close()
+    models = {"OLLAMA_MODELS": str(ollama_server.models)}
+    document = json.loads(run_localai("recommend", "--json", env=models).stdout)
+    by_name = {model["base_model"]: model for model in document["models"]}
+    assert by_name["qwen3:8b"]["installed"]
+    assert not by_name["qwen3:4b"]["installed"]
+    speed = by_name["qwen3:8b"]["speed"]
+    if by_name["qwen3:8b"]["fits"]:
+        assert speed["confidence"] == "measured" and "on this machine" in speed["basis"]
+    elsewhere = run_localai("recommend", "--json", "--profile", "m2-8gb", env=models)
+    assert not any(model["installed"] for model in json.loads(elsewhere.stdout)["models"])
