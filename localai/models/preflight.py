@@ -36,7 +36,7 @@ class Preflight:
     `download_bytes` is what is still to come. `needs` are the memory at the context that the
     engine starts with and, where the model goes beyond, at a large one. `problems` are why it
     should not be fetched, a sentence each; `remarks` what should be known. `speed` is None where
-    the model's header says nothing to predict it from.
+    the model's header says nothing to predict it from. `elsewhere`: another machine stands in.
     """
 
     plan: PullPlan
@@ -48,6 +48,7 @@ class Preflight:
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
     speed: SpeedRange | None = None
+    elsewhere: bool = False
 
 
 def preflight(
@@ -87,7 +88,16 @@ def preflight(
     if plan.header is not None and plan.header.chat_template is None:
         remarks.append("it has no chat template: it is a base model, which continues texts")
     return Preflight(
-        plan, download, free, needs, limit, available, tuple(problems), tuple(remarks), speed
+        plan,
+        download,
+        free,
+        needs,
+        limit,
+        available,
+        tuple(problems),
+        tuple(remarks),
+        speed,
+        elsewhere,
     )
 
 

@@ -91,7 +91,7 @@ def _memory(found: Preflight) -> str:
     )
     basis = "the engine says so" if found.needs[0].basis == "engine" else "by a formula"
     return (
-        f"{amounts}; this machine has {bytes_text(found.memory_bytes)}, "
+        f"{amounts}; {'that' if found.elsewhere else 'this'} machine has {bytes_text(found.memory_bytes)}, "
         f"{bytes_text(found.available_bytes)} free ({basis})"
     )
 

@@ -150,6 +150,7 @@ def test_a_gpu_that_the_engine_does_not_see_is_a_remark(plan: PullPlan) -> None:
 def test_another_machine_stands_in(plan: PullPlan) -> None:
     there = load_profile("rtx-4090")
     found = preflight(plan, there, context_tokens=4096, elsewhere=True)
+    assert "that machine has 68.7 GB" in "\n".join(preflight_lines(found))
     assert found.download_bytes == plan.size_bytes
     assert found.disk_free_bytes == there.disk.free_bytes.value
     assert found.speed is not None and "GeForce" in found.speed.basis
