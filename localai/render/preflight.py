@@ -90,8 +90,9 @@ def _memory(found: Preflight) -> str:
         f"{bytes_text(need.total_bytes)} at {need.context_tokens:,} tokens" for need in found.needs
     )
     basis = "the engine says so" if found.needs[0].basis == "engine" else "by a formula"
+    which = "that" if found.elsewhere else "this"
     return (
-        f"{amounts}; {'that' if found.elsewhere else 'this'} machine has {bytes_text(found.memory_bytes)}, "
+        f"{amounts}; {which} machine has {bytes_text(found.memory_bytes)}, "
         f"{bytes_text(found.available_bytes)} free ({basis})"
     )
 

@@ -56,6 +56,6 @@ def test_an_assumption_is_shown_as_one_and_the_unknown_as_a_dash() -> None:
 
 def test_a_gpu_that_nothing_can_use_is_not_passed_over() -> None:
     machine = load_profile("rtx-4090")
-    gpu = replace(machine.gpus[0], usable_by=Fact[tuple[str, ...]]((), "test"))
+    gpu = replace(machine.gpus[0], usable_by=Fact((), "test"))
     assert "nothing here can use it" in shown(replace(machine, gpus=(gpu,)))["GPU"]
     assert shown(replace(machine, gpus=()))["GPU"] == "none ()"
