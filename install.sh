@@ -449,9 +449,9 @@ show_end() {
   if [ "$starter" = yes ]; then
     say "The starter is a first answer, not a good model. A better one:"
   else
-    say "A first model: localai pull starter (93 MB), or a better one:"
+    say "A first model, the best that fits this machine:"
   fi
-  say "  localai pull qwen3:8b && localai chat -m qwen3:8b   (or -m any .gguf file)"
+  say "  localai setup"
 }
 
 path_line() {

@@ -61,6 +61,12 @@ COMMANDS: tuple[Row, ...] = (
         "git diff --staged | localai chat -t commit",
     ),
     Row(
+        "setup",
+        "Models",
+        "from nothing to a verified answer, in one command",
+        "localai setup",
+    ),
+    Row(
         "pull",
         "Models",
         "fetch a model, verified, into this machine's library",

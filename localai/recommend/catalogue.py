@@ -103,7 +103,8 @@ class Entry:
 
     `released` is year and month, None where no source says it. `vision_bytes` of its file are an
     image encoder, which answering does not read. `shape` is None where nobody was found to say
-    it: then there is no memory but the file's, and no speed.
+    it: then there is no memory but the file's, and no speed. `mlx` is what to pull for Apple's
+    engine, None where no build for it was looked up.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Entry:
     shape: Shape | None
     vision_bytes: int
     files: tuple[File, ...]
+    mlx: str | None
     sources: Mapping[str, str]
 
     @property
@@ -195,6 +197,7 @@ def _entry(table: Mapping[str, Any], bits: Mapping[str, Any]) -> Entry:
         shape=shape,
         vision_bytes=vision,
         files=tuple(_file(each, parameters, vision, bits) for each in table["files"]),
+        mlx=table.get("mlx"),
         sources=table["sources"],
     )
 

@@ -560,6 +560,34 @@ class VariantDocument(TypedDict):
     files: Annotated[int, "how many files it is in"]
 
 
+class SetupStepDocument(TypedDict):
+    """One thing to do, or done already."""
+
+    step: Annotated[Literal["engine", "model", "config", "answer"], "which one"]
+    what: Annotated[str, "what it is about"]
+    why: Annotated[str, "why, in a sentence"]
+    done: Annotated[bool, "whether it was so before"]
+    source: Annotated[str | None, "who has it"]
+    size_bytes: Annotated[int | None, "what is to be fetched"]
+    seconds: Annotated[float | None, "about how long that takes at 100 Mbit/s"]
+
+
+class Setup(TypedDict):
+    """`localai setup --json`"""
+
+    schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
+    dry_run: Annotated[bool, "whether nothing was done"]
+    provider: Annotated[Literal["ollama", "llamacpp", "mlx"], "who answers"]
+    model: Annotated[str, "its name, as `localai chat -m` takes it"]
+    steps: Annotated[list[SetupStepDocument], "the plan"]
+    notes: Annotated[list[str], "what should be known"]
+    answer: Annotated[str | None, "what the model said to the question of the proof"]
+    right: Annotated[bool | None, "whether that is right"]
+    timings: Annotated[TimingsDocument | None, "of the answer"]
+    total_s: Annotated[float, "seconds, all of it"]
+    error: Annotated[ErrorDocument | None, "set if the answer was wrong"]
+
+
 class PullVariants(TypedDict):
     """`localai pull --all-quants --json`"""
 
@@ -677,6 +705,7 @@ DOCUMENTS: tuple[type, ...] = (
     Pull,
     PullDryRun,
     PullVariants,
+    Setup,
     Show,
     ListDuplicates,
     Dedupe,

@@ -35,6 +35,8 @@ def test_every_fact_has_a_source_with_a_date(entry: Entry) -> None:
         facts.add("released")
     if entry.vision_bytes:
         facts.add("vision")
+    if entry.mlx is not None:
+        facts.add("mlx")
     assert set(entry.sources) == facts
     sources = catalogue().sources
     for key in (*entry.sources.values(), *(file.source for file in entry.files)):
@@ -72,6 +74,7 @@ def test_names_can_be_pulled(entry: Entry) -> None:
             assert file.quantization in file.name, reference
         else:
             registry_model(file.name, "https://registry.example", None)
+    assert entry.mlx is None or hub_reference(entry.mlx) is not None
 
 
 @every_entry

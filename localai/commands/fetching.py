@@ -1,0 +1,45 @@
+"""What commands that fetch models share: the web with its announcements, and pip's ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from localai.privacy.zones import zone_of_host
+from localai.render.sink import note
+from localai.types import EgressRecord, Purpose, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.models.web import Web
+    from localai.paths import Paths
+
+
+def open_web(config: Config, *, silent: bool) -> Web:
+    """The way to models elsewhere, as the settings permit it; it says redirects unless `silent`."""
+    from localai.models.web import Web
+
+    announce = (lambda text: None) if silent else note
+    return Web(announce, lan=config["network.lan"], proxy=config["network.proxy"])
+
+
+@contextmanager
+def pip_ledger(paths: Paths, command: str) -> Iterator[Callable[[str, int], None]]:
+    """Something to call with each host and port that pip connects to: it is a child, where no guard
+    sees the address. What is off this machine is entered in the ledger under `command`."""
+    from localai.store import Store
+
+    ledger = Store(paths.database)
+
+    def connected(host: str, port: int) -> None:
+        if zone_of_host(host) is not Zone.DEVICE:
+            ledger.record_egress(
+                EgressRecord(time.time(), command, Purpose.DOWNLOAD, host, address=host, port=port)
+            )
+
+    try:
+        yield connected
+    finally:
+        ledger.close()

@@ -1,0 +1,168 @@
+"""`localai setup`: from nothing to a verified answer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from localai.commands.fetching import open_web, pip_ledger
+from localai.commands.flags import machine_of
+from localai.commands.startup import begin
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, Unreachable
+from localai.render.sink import ask, is_terminal, note, print_json
+
+if TYPE_CHECKING:
+    from localai.models.web import Web
+    from localai.paths import Paths
+    from localai.render.play import Answer
+    from localai.setup.plan import SetupPlan
+    from localai.types import Done
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def setup(
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="This model, as `localai pull` takes it."),
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Who answers: ollama, llamacpp or mlx.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan; fetch and write nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> int:
+    """Set this machine up: look at it, say the plan, ask, fetch a model, and prove it by an answer.
+
+    The model is the best that fits here and is fast enough, by `localai recommend`; Ollama answers
+    where it runs, MLX on Apple Silicon, else the embedded engine. Interrupted at any moment, the
+    same command goes on where it stopped.
+    """
+    from localai.setup.plan import make_plan
+
+    started = time.monotonic()
+    paths, config = begin("setup")
+    may_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr) and not as_json
+    machine = machine_of(None, paths, None if as_json else note)
+    with open_web(config, silent=as_json) as web:
+        plan = make_plan(machine, config, paths, web, provider=provider, model=model)
+        if not as_json:
+            _show(plan)
+        if dry_run:
+            if as_json:
+                print_json("setup", {**_planned(plan, dry_run=True), **_nothing_done(started)})
+            return 0
+        if not yes and not plan.only_answers:
+            _confirm(plan, may_ask=may_ask)
+        _fetch(plan, paths, web, silent=as_json)
+    from localai.setup.run import is_right, write_settings
+
+    answer, done = _first_answer(plan, paths, silent=as_json)
+    failure = None
+    if is_right(answer.text):
+        write_settings(plan, paths)
+    else:
+        failure = FinishedWithFailures(
+            f"{plan.model} answers, but not rightly: {answer.text.strip()[:200]!r}",
+            hint="localai setup --model starter",
+        )
+    total_s = time.monotonic() - started
+    if as_json:
+        print_json("setup", _report(plan, answer, done, failure, total_s))
+        return 0 if failure is None else failure.exit_code
+    if failure is not None:
+        raise failure
+    _say_end(plan, done, total_s)
+    return 0
+
+
+def _show(plan: SetupPlan) -> None:
+    from localai.render.setup import print_plan
+
+    print_plan(plan)
+    for text in plan.notes:
+        note(text)
+
+
+def _confirm(plan: SetupPlan, *, may_ask: bool) -> None:
+    """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
+    if not may_ask:
+        raise InvalidInput(
+            "set-up asks before it fetches and writes, and there is no terminal to ask on",
+            hint="localai setup --yes, or --dry-run for the plan alone",
+        )
+    if not ask("Go on?"):
+        note("nothing was fetched and nothing written")
+        raise Interrupted("set-up was declined")
+
+
+def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
+    from localai.render.progress import show_pull
+    from localai.setup.run import fetch
+
+    if plan.download is None and not plan.fetches_starter:
+        return
+    with pip_ledger(paths, "setup") as connected:
+        show_pull(fetch(plan, paths, web, connected), quiet=silent)
+
+
+def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> tuple[Answer, Done]:
+    from localai.commands.answer_display import Display
+    from localai.render.play import SilentWriter, play
+    from localai.setup.run import QUESTION, first_answer
+
+    if not silent:
+        print(f'$ localai chat "{QUESTION}"', flush=True)
+    writer = SilentWriter() if silent else Display(hide_thinking=True).writer()
+    answer = play(first_answer(plan, paths, lambda text: None if silent else note(text)), writer)
+    if answer.done is None:
+        raise Unreachable(f"{plan.model} ended without an answer", hint="localai ps")
+    return answer, answer.done
+
+
+def _say_end(plan: SetupPlan, done: Done, total_s: float) -> None:
+    from localai.render.setup import report_lines
+
+    print()
+    for line in report_lines(plan, done, total_s):
+        print(line)
+    print('next: localai chat, or: git diff | localai chat "review"')
+
+
+def _planned(plan: SetupPlan, *, dry_run: bool) -> dict[str, Any]:
+    from localai.render.setup import plan_document
+
+    return {"dry_run": dry_run, **plan_document(plan)}
+
+
+def _nothing_done(started: float) -> dict[str, Any]:
+    total_s = round(time.monotonic() - started, 2)
+    return {"answer": None, "right": None, "timings": None, "total_s": total_s, "error": None}
+
+
+def _report(
+    plan: SetupPlan,
+    answer: Answer,
+    done: Done,
+    failure: FinishedWithFailures | None,
+    total_s: float,
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from localai.render.failure import error_document
+
+    return {
+        **_planned(plan, dry_run=False),
+        "answer": answer.text,
+        "right": failure is None,
+        "timings": asdict(done.timings),
+        "total_s": round(total_s, 2),
+        "error": None if failure is None else error_document(failure),
+    }

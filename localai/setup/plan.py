@@ -1,0 +1,250 @@
+"""The plan: which engine and model, and which steps are still to be done.
+
+The model is the one that was named, else the configured one, else the best that the catalogue has
+for this machine and that its source really offers, else the starter, which needs no hub.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from localai.chat.select import choose
+from localai.errors import (
+    InsufficientResources,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+)
+from localai.models.pull import find_model
+from localai.models.starter import STARTER
+from localai.setup.engines import EMBEDDED, Engine, choose_engine
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.hardware.facts import Machine
+    from localai.models.plan import PullPlan
+    from localai.models.preflight import Preflight
+    from localai.models.web import Web
+    from localai.paths import Paths
+    from localai.recommend.ranking import Recommendation
+
+StepName = Literal["engine", "model", "config", "answer"]
+
+# So many of the best are tried at their source before the starter is taken.
+_TRIED: Final = 4
+# What a download's time is reckoned with before its rate is known: 100 Mbit/s.
+_LINE_BYTES_PER_S: Final = 12.5e6
+# What nobody named is fetched in eight minutes, so that all of it takes less than ten.
+_LARGEST_BYTES: Final = 8 * 60 * _LINE_BYTES_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do: what, why, from where, how large (bytes) and about how long (seconds).
+    `done` says that it is so already."""
+
+    name: StepName
+    what: str
+    why: str
+    done: bool
+    source: str | None = None
+    size_bytes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPlan:
+    """What will answer, and what is to be done for it.
+
+    `model` is its name for `localai chat -m`. `download` is None where there is nothing to fetch,
+    and for the starter, which comes from the package index. `settings` are written once the answer
+    was right. `notes` are sentences for the person.
+    """
+
+    engine: Engine
+    model: str
+    steps: tuple[Step, ...]
+    download: PullPlan | None
+    settings: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def fetches_starter(self) -> bool:
+        """Whether the starter is still to be fetched."""
+        return self.model == STARTER.name and not self._is_done("model")
+
+    @property
+    def only_answers(self) -> bool:
+        """Whether all is done but the answer that proves it."""
+        return all(step.done for step in self.steps if step.name != "answer")
+
+    def _is_done(self, name: StepName) -> bool:
+        return any(step.name == name and step.done for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The model that was chosen; `download` and `size_bytes` only if it is not here yet."""
+
+    name: str
+    why: str
+    here: bool
+    download: PullPlan | None = None
+    size_bytes: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    machine: Machine,
+    config: Config,
+    paths: Paths,
+    web: Web,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+) -> SetupPlan:
+    """The plan for `machine`, which is this one. `provider` and `model` are what the user named.
+
+    Looks at the model's source, but fetches nothing. Raises what the named model's source raises,
+    InsufficientResources if it does not fit, and as `choose_engine` does.
+    """
+    engine = choose_engine(provider, config, paths)
+    chosen = _choose_model(model, engine, machine, config.with_flags(provider=provider), paths, web)
+    if chosen.name == STARTER.name:
+        if provider not in (None, "llamacpp"):
+            raise NotFound(
+                f"{provider} has no model for this machine: {'; '.join(chosen.notes)}",
+                hint=f"localai setup --provider {provider} --model NAME",
+            )
+        engine = replace(engine, name="llamacpp", what=EMBEDDED, why="the starter is its own")
+    settings = _settings(engine, chosen, config, named=model, provider=provider)
+    notes = [*chosen.notes, *([engine.offer] if engine.offer is not None else [])]
+    steps = (
+        Step("engine", engine.what, engine.why, done=True),
+        _model_step(chosen),
+        Step("answer", "a first answer", "to see that it is right, and how fast", done=False),
+        Step(
+            "config",
+            ", ".join(f"{key} = {value}" for key, value in settings.items()) or "nothing to write",
+            f"in {paths.config_file}" if settings else "the settings say it already",
+            done=not settings,
+        ),
+    )
+    return SetupPlan(engine, chosen.name, steps, chosen.download, settings, tuple(notes))
+
+
+def _choose_model(
+    named: str | None, engine: Engine, machine: Machine, config: Config, paths: Paths, web: Web
+) -> _Model:
+    if named is not None:
+        return _wanted(named, "you named it", machine, config, paths, web)
+    if config["model"] is not None:
+        return _wanted(config["model"], "your settings name it", machine, config, paths, web)
+    ranked = [each for each in _ranked(machine, paths) if each.fits and each.comfortable]
+    for offer in ranked:
+        if offer.installed and _is_here(offer.pull_name, config, paths):
+            return _Model(offer.pull_name, f"it is here already; {offer.why}", here=True)
+    best = [(name, offer.why) for offer in ranked if (name := _name_for(engine, offer)) is not None]
+    trouble = "no model of the catalogue fits this machine well"
+    for name, why in best[:_TRIED]:
+        try:
+            return _wanted(name, why, machine, config, paths, web)
+        except (NotFound, InsufficientResources) as error:
+            trouble = error.message
+        except (Unreachable, ProviderRefused) as error:
+            trouble = error.message
+            break
+    starter = _wanted(STARTER.name, "it needs no model hub", machine, config, paths, web)
+    better = f"; for a better one later: localai setup --model {best[0][0]}" if best else ""
+    return replace(starter, notes=(f"{trouble}, so it is the starter{better}",))
+
+
+def _name_for(engine: Engine, offer: Recommendation) -> str | None:
+    """What to pull for `engine`; None where the catalogue knows no such build of the model, or none
+    that is here soon."""
+    soon = [
+        file
+        for file in (offer.quantization, offer.entry.files[0])
+        if file.size_bytes <= _LARGEST_BYTES
+    ]
+    if not soon:
+        return None
+    return offer.entry.mlx if engine.name == "mlx" else soon[0].name
+
+
+def _wanted(
+    name: str, why: str, machine: Machine, config: Config, paths: Paths, web: Web
+) -> _Model:
+    """The model called `name`, here or at its source. Raises InsufficientResources if it does not
+    fit, and what its source raises."""
+    if _is_here(name, config, paths):
+        return _Model(name, why, here=True)
+    if name == STARTER.name:
+        return _Model(name, why, here=False, size_bytes=STARTER.wheel_bytes)
+    found = _preflight(find_model(name, web, config, paths), machine, config, paths)
+    if found.problems:
+        raise InsufficientResources(
+            f"{name} was not chosen: {'; '.join(found.problems)}", hint="localai recommend"
+        )
+    plan = found.plan
+    return _Model(plan.name, why, here=False, download=plan, size_bytes=found.download_bytes)
+
+
+def _preflight(plan: PullPlan, machine: Machine, config: Config, paths: Paths) -> Preflight:
+    from localai.models.preflight import preflight
+
+    return preflight(
+        plan, machine, context_tokens=config["engine.context"], cache_folder=paths.cache_dir
+    )
+
+
+def _is_here(name: str, config: Config, paths: Paths) -> bool:
+    try:
+        choose(name, config, paths)
+    except LocalaiError:
+        # Where it is here and damaged, or its provider does not answer, to fetch it mends the one
+        # and says the other.
+        return False
+    return True
+
+
+def _ranked(machine: Machine, paths: Paths) -> list[Recommendation]:
+    from localai.models.own_runs import runs_by_name
+    from localai.models.stores import stored_models
+    from localai.recommend.ranking import recommend
+
+    installed = frozenset(
+        name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)
+    )
+    runs = runs_by_name(paths, installed)
+    return recommend(machine, "chat", installed=installed, own_runs=runs)
+
+
+def _model_step(model: _Model) -> Step:
+    source = None
+    if model.download is not None:
+        source = model.download.source
+    elif not model.here:
+        source = "the package index that pip is configured for"
+    seconds = None if model.size_bytes is None else model.size_bytes / _LINE_BYTES_PER_S
+    return Step("model", model.name, model.why, model.here, source, model.size_bytes, seconds)
+
+
+def _settings(
+    engine: Engine,
+    chosen: _Model,
+    config: Config,
+    *,
+    named: str | None,
+    provider: str | None,
+) -> dict[str, str]:
+    """What the file does not say yet. A starter that stands in for a better model is not written:
+    it answers by default, and the next set-up looks for the better one again."""
+    wanted: dict[str, str] = {}
+    if provider is not None:
+        wanted["provider"] = engine.name
+    if chosen.name != STARTER.name or named is not None:
+        wanted["model"] = chosen.name
+    return {key: value for key, value in wanted.items() if config[key] != value}

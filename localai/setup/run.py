@@ -1,0 +1,67 @@
+"""Doing what the plan says, and the proof at the end: a question whose answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.recorder import NoRecorder
+from localai.chat.select import choose
+from localai.config import load, set_value
+from localai.types import Event, Options
+
+if TYPE_CHECKING:
+    from localai.models.progress import PullEvent
+    from localai.models.web import Web
+    from localai.paths import Paths
+    from localai.setup.plan import SetupPlan
+
+QUESTION: Final = "What is the capital of France?"
+_EXPECTED: Final = "paris"
+# Room for a model that thinks before it answers and cannot be kept from it.
+_MAX_TOKENS: Final = 1024
+
+
+def fetch(
+    plan: SetupPlan, paths: Paths, web: Web, on_connect: Callable[[str, int], None]
+) -> Iterator[PullEvent]:
+    """Bring the plan's model here, if it is not; the last event is `Pulled`. `on_connect` is told
+    where pip connects to. Raises what a pull raises."""
+    if plan.download is not None:
+        from localai.models.pull import fetch_model
+
+        yield from fetch_model(plan.download, web)
+    elif plan.fetches_starter:
+        from localai.models.starter import fetch_starter
+
+        yield from fetch_starter(paths, on_connect)
+
+
+def write_settings(plan: SetupPlan, paths: Paths) -> None:
+    """Write the plan's settings into the configuration file. Raises InvalidInput."""
+    for key, value in plan.settings.items():
+        set_value(paths, key, value)
+
+
+def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None]) -> Iterator[Event]:
+    """The events of the planned model's answer to QUESTION, which nobody records. Raises what a
+    chat raises."""
+    config = load(paths).with_flags(provider=plan.settings.get("provider"))
+    chosen = choose(plan.model, config, paths)
+    thinks = "thinking" in (chosen.model.capabilities or ())
+    asking = Asking(
+        chosen,
+        config,
+        paths,
+        announce,
+        # Greedy, so that a right model is right every time.
+        options=Options(temperature=0.0, max_tokens=_MAX_TOKENS),
+        think="off" if thinks else None,
+    )
+    return Dialogue(asking, NoRecorder()).ask(QUESTION)
+
+
+def is_right(answer: str) -> bool:
+    """Whether `answer` answers QUESTION."""
+    return _EXPECTED in answer.lower()
