@@ -76,6 +76,12 @@ COMMANDS: tuple[Row, ...] = (
     Row("rm", "Models", "remove models", "localai rm qwen3:8b"),
     Row("cp", "Models", "a second name, no second gigabyte", "localai cp qwen3:8b mine"),
     Row("dedupe", "Models", "the same bytes once on the disk", "localai dedupe --dry-run"),
+    Row(
+        "quantize",
+        "Models",
+        "a smaller model of a large one",
+        "localai quantize ./model-f16.gguf --to q4_k_m",
+    ),
     Row("show", "Models", "what a model is, takes and would do", "localai show qwen3:8b"),
     Row(
         "hardware",

@@ -59,6 +59,8 @@ def test_every_json_document_keeps_the_promise(
     assert {each["provider"] for each in listed["silent"]} >= {"ollama"}
     sheet = _check(promise.Show, run_localai("show", "starter", "--ctx", "512", "--json").stdout)
     assert sheet["memory"]["basis"] == "engine"
+    dry = ("quantize", "starter", "--to", "q8_0", "--force", "--dry-run", "--json")
+    assert _check(promise.Quantize, run_localai(*dry).stdout)["size_bytes"]
     shutil.copyfile(starter_path(home_with_starter), home_with_starter.models_dir / "twin.gguf")
     shutil.copyfile(starter_path(home_with_starter), home_with_starter.models_dir / "triplet.gguf")
     twice = run_localai("list", "--duplicates", "--json")

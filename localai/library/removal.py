@@ -133,7 +133,7 @@ def _of_ollama(
     if stored.path in blobs:
         _refuse_in_memory(stored.name, stored.path, paths)
     files = (name.manifest(root), *sorted(blob for blob in blobs if blob.is_file()))
-    daemon = _running(config, paths, environ)
+    daemon = running_ollama(config, paths, environ)
     if daemon is not None and daemon.loaded(stored.name) is not None:
         raise InvalidInput(f"Ollama has {stored.name} in memory", hint=f"ollama stop {stored.name}")
 
@@ -163,7 +163,7 @@ def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], path
         _unlink([_entry(blob) for blob in sorted(blobs) if blob.exists()], root)
 
 
-def _running(config: Config, paths: Paths, environ: Mapping[str, str]) -> Daemon | None:
+def running_ollama(config: Config, paths: Paths, environ: Mapping[str, str]) -> Daemon | None:
     """The Ollama of this machine, if it runs."""
     daemon = Daemon(config, target_of(config, environ), paths.cache_dir)
     try:

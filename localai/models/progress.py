@@ -1,4 +1,4 @@
-"""What a download tells while it runs: events, which somebody else shows."""
+"""What long work tells while it runs: events, which somebody else shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Stage = Literal["waiting", "downloading", "verifying"]
+Stage = Literal["waiting", "downloading", "verifying", "quantizing"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ here and nowhere on the way to an answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,44 @@ def create(target: Target, name: str, file: Path, *, system: str | None = None) 
     with _client(target, name) as client:
         client.create_blob(file)
         client.create(model=name, files={file.name: digest}, system=system)
+
+
+@contextmanager
+def quantized(
+    target: Target, file: Path, to: str
+) -> Iterator[tuple[Iterator[PullProgress], Callable[[], Path]]]:
+    """Have the daemon quantize the GGUF `file` to the type `to` (q4_K_M, …): the progress, and then
+    where in its store the result lies, until the end of the block. It keeps nothing of it.
+
+    Raises ProviderRefused for a type or a file that it does not take, Unreachable.
+    """
+    unique = secrets.token_hex(6)
+    source, result = f"localai-source-{unique}", f"localai-result-{unique}"
+
+    def progress(client: ollama.Client) -> Iterator[PullProgress]:
+        yield PullProgress("quantizing")
+        with file.open("rb") as opened:
+            digest = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+        client.create_blob(file)
+        # As a model of its own, so that deleting it takes its bytes along.
+        client.create(model=source, files={file.name: digest})
+        for part in client.create(model=result, from_=source, quantize=to, stream=True):
+            yield PullProgress("quantizing", part.completed or 0, part.total)
+
+    def blob() -> Path:
+        modelfile = client.show(result).modelfile or ""
+        lines = [line for line in modelfile.splitlines() if line.startswith("FROM ")]
+        return Path(lines[0].removeprefix("FROM ")) if lines else Path("/nonexistent")
+
+    with _client(target, result) as client:
+        try:
+            yield progress(client), blob
+        finally:
+            import ollama
+
+            for name in (source, result):
+                with suppress(ollama.ResponseError):
+                    client.delete(name)
 
 
 def delete(target: Target, name: str) -> None:

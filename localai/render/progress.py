@@ -21,6 +21,7 @@ _STAGES: Final[dict[Stage, str]] = {
     "waiting": "waiting for another download of it",
     "downloading": "downloading",
     "verifying": "verifying",
+    "quantizing": "quantizing",
 }
 _REDRAW_S: Final = 0.1
 # The rate is that of the last seconds: a stalled download must not look fast for minutes.

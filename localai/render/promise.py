@@ -551,6 +551,23 @@ class ListDuplicates(TypedDict):
     freed_bytes: Annotated[int, "what `localai dedupe` would free"]
 
 
+class Quantize(TypedDict):
+    """`localai quantize --json`"""
+
+    schema: Annotated[Literal["localai.quantize/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "its name, as `localai chat -m` takes it"]
+    source: Annotated[str, "what it was made of"]
+    path: Annotated[str, "its file or folder"]
+    quantization: Annotated[str, "its type"]
+    by: Annotated[Literal["gguf", "ollama", "mlx-lm"], "the program that makes it"]
+    dry_run: Annotated[bool, "whether nothing was done"]
+    source_bytes: Annotated[int, "size of the source"]
+    size_bytes: Annotated[int, "size of the result; an estimate if nothing was done"]
+    source_memory: Annotated[MemoryDocument | None, "what the source takes at 4,096 tokens"]
+    memory: Annotated[MemoryDocument | None, "what the result takes; null if nothing was done"]
+    answer: Annotated[str | None, "what it answered when it was tried"]
+
+
 class VariantDocument(TypedDict):
     """A quantization that there is."""
 
@@ -709,6 +726,7 @@ DOCUMENTS: tuple[type, ...] = (
     Show,
     ListDuplicates,
     Dedupe,
+    Quantize,
     Rm,
     Cp,
     Hardware,

@@ -1,0 +1,100 @@
+"""`localai quantize`: a smaller model of a large one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from localai.commands.startup import begin
+from localai.library.quantize import Plan, Quantized, plan_quantization
+from localai.library.quantize import quantize as do_quantize
+from localai.models.memory import MemoryNeed
+from localai.render.preflight import need_document
+from localai.render.progress import show_work
+from localai.render.sink import note, print_json
+from localai.render.units import UNKNOWN, bytes_text
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def quantize(
+    source: Annotated[
+        str, typer.Argument(help="A name of `localai list`, a GGUF file or an MLX folder.")
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="TYPE",
+            help="q8_0, q5_1, q5_0, q4_1, q4_0, q4_k_m, f16; MLX: 4bit, …",
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("-o", "--name", help="What it shall be called; else SOURCE-TYPE."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what has been quantized before.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Make a smaller model of an f16, bf16 or f32 one; the source stays.
+
+    Plain types are made by the gguf package, K-types by a running Ollama, MLX folders by mlx-lm.
+    The result has to load and answer before it is kept.
+    """
+    paths, config = begin("quantize")
+    plan = plan_quantization(source, to, name, config, paths, force=force)
+    if dry_run:
+        if as_json:
+            print_json("quantize", _document(plan, None))
+        else:
+            print("\n".join(_plan_lines(plan)))
+        return
+    if not as_json:
+        for line in _plan_lines(plan):
+            note(line)
+    made = show_work(do_quantize(plan, config, paths), quiet=as_json)
+    if as_json:
+        print_json("quantize", _document(plan, made))
+        return
+    note(
+        f"{plan.name}: {bytes_text(plan.size_bytes)} became {bytes_text(made.size_bytes)},"
+        f" memory {_memory(plan.need)} became {_memory(made.need)}"
+    )
+    if made.answer is not None:
+        note(f"it loads and answers: {made.answer}")
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    kind = plan.source.quantization or UNKNOWN
+    before = f"{bytes_text(plan.size_bytes)}, {_memory(plan.need)} of memory"
+    return [
+        f"from    {plan.source.id}  {kind}, {before}",
+        f"to      {plan.name}  {plan.to}, about {bytes_text(plan.made_bytes)}, by {plan.by}",
+        f"into    {plan.target.parent}  {bytes_text(plan.disk_free_bytes)} free",
+    ]
+
+
+def _memory(need: MemoryNeed | None) -> str:
+    return UNKNOWN if need is None else bytes_text(need.total_bytes)
+
+
+def _document(plan: Plan, made: Quantized | None) -> dict[str, Any]:
+    after = None if made is None else made.need
+    return {
+        "model": plan.name,
+        "source": plan.source.id,
+        "path": str(plan.target),
+        "quantization": plan.to,
+        "by": plan.by,
+        "dry_run": made is None,
+        "source_bytes": plan.size_bytes,
+        "size_bytes": plan.made_bytes if made is None else made.size_bytes,
+        "source_memory": None if plan.need is None else need_document(plan.need),
+        "memory": None if after is None else need_document(after),
+        "answer": None if made is None else made.answer,
+    }

@@ -1,0 +1,181 @@
+"""`localai quantize`: really made, by what the machine has, and kept only if it answers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localai.models.gguf import read_model
+from localai.models.legacy_quantization import quantize_file
+from tests.models.synthetic import MODELS, write
+from tests.support.command import COMMAND, RunLocalai
+from tests.support.ollama import OllamaServer, start_ollama
+from tests.support.weights import require
+
+STOPPED = {"OLLAMA_HOST": "127.0.0.1:9"}
+
+
+@pytest.fixture(scope="module")
+def f16(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Path:
+    """SmolLM2 as F16, decoded from the only file of it that there is."""
+    path = tmp_path_factory.mktemp("f16") / "smol.F16.gguf"
+    for _ in quantize_file([smollm2_path], read_model(smollm2_path), "F16", path):
+        pass
+    return path
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaServer]:
+    with start_ollama(require("ollama"), tmp_path_factory.mktemp("ollama-quantize")) as server:
+        yield server
+
+
+def quantized(run_localai: RunLocalai, *arguments: str | Path, **env: str) -> dict[str, Any]:
+    result = run_localai("quantize", "--json", *arguments, env={**STOPPED, **env})
+    assert result.returncode == 0, result.stdout
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def answer(run_localai: RunLocalai, model: str) -> bytes:
+    system = ("-s", "You are a helpful assistant.")
+    question = ("What is the capital of France?", "--max-tokens", "12", "-n", *system)
+    return run_localai("chat", "-m", model, "-o", "temperature", "0", *question).stdout
+
+
+@pytest.mark.parametrize(("to", "bits"), [("q8_0", 8.5), ("q5_1", 6.5), ("q4_0", 5.4)])
+def test_plain_types_are_made_and_answer(
+    f16: Path, localai_home: Path, run_localai: RunLocalai, to: str, bits: float
+) -> None:
+    before = quantized(run_localai, f16, "--to", to, "--dry-run")
+    assert not (localai_home / "data/models").exists()
+    document = quantized(run_localai, f16, "--to", to)
+    made = localai_home / f"data/models/smol-{to}.gguf"
+    assert (document["model"], document["path"]) == (f"smol-{to}", str(made))
+    assert document["size_bytes"] == made.stat().st_size
+    assert before["size_bytes"] == pytest.approx(made.stat().st_size, rel=0.001)
+    header = read_model(made)
+    assert header.quantization == to.upper()
+    assert 8 * header.tensor_bytes / header.parameter_count == pytest.approx(bits, rel=0.03)
+    assert document["memory"]["weights_bytes"] < 0.6 * document["source_memory"]["weights_bytes"]
+    assert document["answer"]
+    assert b"Paris" in answer(run_localai, f"llamacpp/smol-{to}")
+    assert [path.name for path in made.parent.iterdir()] == [made.name]
+
+
+def test_k_types_are_made_by_ollama_which_keeps_nothing(
+    f16: Path, localai_home: Path, run_localai: RunLocalai, daemon: OllamaServer
+) -> None:
+    env = {"OLLAMA_HOST": daemon.host, "OLLAMA_MODELS": str(daemon.models)}
+    document = quantized(run_localai, f16, "--to", "q4_k_m", "--name", "small", **env)
+    assert document["by"] == "ollama"
+    assert read_model(Path(document["path"])).quantization == "Q4_K_M"
+    assert b"Paris" in answer(run_localai, "llamacpp/small")
+    assert list((daemon.models / "blobs").iterdir()) == []
+    assert [p for p in (daemon.models / "manifests").rglob("*") if p.is_file()] == []
+
+
+def test_a_k_type_without_ollama_says_what_is_missing(f16: Path, run_localai: RunLocalai) -> None:
+    result = run_localai("quantize", f16, "--to", "q4_k_m", env=STOPPED)
+    assert result.returncode == 5
+    assert b"hint: ollama serve" in result.stderr
+
+
+def test_what_was_quantized_before_needs_force(
+    smollm2_path: Path, localai_home: Path, run_localai: RunLocalai
+) -> None:
+    refused = run_localai("quantize", smollm2_path, "--to", "q4_0", env=STOPPED)
+    assert refused.returncode == 2
+    assert b"Q4_1 already" in refused.stderr
+    assert b"--force" in refused.stderr
+    document = quantized(run_localai, smollm2_path, "--to", "q8_0", "--force", "-o", "again")
+    assert read_model(Path(document["path"])).quantization == "Q8_0"
+
+
+def test_the_system_prompt_comes_along(
+    localai_home: Path, run_localai: RunLocalai, smollm2_path: Path
+) -> None:
+    starter = localai_home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+    starter.parent.mkdir(parents=True)
+    starter.symlink_to(smollm2_path)
+    document = quantized(run_localai, "starter", "--to", "q8_0", "--force")
+    assert document["model"] == "SmolLM2-135M-Instruct-q8_0"
+    assert "Paris" in document["answer"]
+    sheet = json.loads(run_localai("show", document["model"], "--json").stdout)
+    assert sheet["system_prompt"] == "You are a helpful assistant."
+
+
+def test_an_mlx_folder_is_made_by_mlx(
+    localai_home: Path, run_localai: RunLocalai, mlx_model_path: Path, mlx_python: Path
+) -> None:
+    env = {"LOCALAI_MLX_PYTHON": str(mlx_python)}
+    document = quantized(run_localai, mlx_model_path, "--to", "8bit", "-o", "smol-8bit", **env)
+    assert document["by"] == "mlx-lm"
+    assert document["size_bytes"] < 0.5 * document["source_bytes"]
+    assert document["answer"]
+    models = json.loads(run_localai("list", "--json", env={**STOPPED, **env}).stdout)["models"]
+    [made] = [model for model in models if model["model"] == "smol-8bit"]
+    assert (made["quantization"], made["engines"]) == ("8bit", ["mlx"])
+
+
+def test_a_model_that_does_not_load_is_not_kept(
+    localai_home: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    [nonsense] = write(tmp_path / "nonsense.gguf", MODELS["llama, tied"])
+    result = run_localai("quantize", nonsense, "--to", "q8_0", "--force", env=STOPPED)
+    assert result.returncode == 5, result.stderr
+    assert list((localai_home / "data/models").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--to", "q9_9"), 2, b"--to takes"),
+        (("--to", "q8_0", "-o", "../out"), 2, b"cannot be a name"),
+        ((), 2, b"--to"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    f16: Path, run_localai: RunLocalai, arguments: tuple[str, ...], code: int, said: bytes
+) -> None:
+    result = run_localai("quantize", f16, *arguments, env=STOPPED)
+    assert result.returncode == code
+    assert said in result.stderr
+
+
+def test_a_name_that_is_taken_is_refused(
+    f16: Path, localai_home: Path, run_localai: RunLocalai
+) -> None:
+    taken = localai_home / "data/models/mine.gguf"
+    taken.parent.mkdir(parents=True)
+    taken.symlink_to(f16)
+    result = run_localai("quantize", f16, "--to", "q8_0", "-o", "mine", env=STOPPED)
+    assert result.returncode == 2
+    assert b"localai rm mine" in result.stderr
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next(
+    f16: Path, localai_home: Path, command_environment: dict[str, str], run_localai: RunLocalai
+) -> None:
+    killed = (
+        "import os, signal, sys; import localai.library.quantize as q\n"
+        "q._verified = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from localai.cli import main; main(sys.argv[1:])"
+    )
+    command = [COMMAND[0], "-c", killed, "quantize", str(f16), "--to", "q4_0"]
+    died = subprocess.run(
+        command, env={**command_environment, **STOPPED}, check=False, capture_output=True
+    )
+    assert died.returncode == -signal.SIGKILL
+    models = localai_home / "data/models"
+    assert len(list((models / ".quantizing").iterdir())) == 1
+    listed = json.loads(run_localai("list", "--json", env=STOPPED).stdout)
+    assert listed["models"] == []
+    quantized(run_localai, f16, "--to", "q4_0")
+    assert [path.name for path in models.iterdir()] == ["smol-q4_0.gguf"]
