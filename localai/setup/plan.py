@@ -128,7 +128,7 @@ def make_plan(
         Step(
             "config",
             ", ".join(f"{key} = {value}" for key, value in settings.items()) or "nothing to write",
-            f"in {paths.config_file}" if settings else "the settings say it already",
+            _why_config(settings, config, paths),
             done=not settings,
         ),
     )
@@ -230,6 +230,12 @@ def _model_step(model: _Model) -> Step:
         source = "the package index that pip is configured for"
     seconds = None if model.size_bytes is None else model.size_bytes / _LINE_BYTES_PER_S
     return Step("model", model.name, model.why, model.here, source, model.size_bytes, seconds)
+
+
+def _why_config(settings: dict[str, str], config: Config, paths: Paths) -> str:
+    if settings:
+        return f"in {paths.config_file}"
+    return "the starter answers by default" if config["model"] is None else "the settings say it"
 
 
 def _settings(
