@@ -10,6 +10,8 @@ score, in half doublings of size:
     + months / 3        since January 2024, because the same size gets better: half of the pace
                         that https://arxiv.org/abs/2412.04315 finds
     - 6                 for each halving of the speed below what is comfortable
+    - 4                 where a GPU holds only a part of it: there speed is least certain, and the
+                        rest of the machine is short of memory
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ _WELL_ABOVE: Final = 2.0
 _MADE_FOR_IT: Final = 2.0
 _MONTHS_PER_CLASS: Final = 3.0
 _TOO_SLOW: Final = 6.0
+_SPILLS: Final = 4.0
 _FIRST_YEAR: Final = 2024
 
 
@@ -55,8 +58,9 @@ class Recommendation:
 
     `headroom_bytes` is what is left of the memory with a context of `least_context_tokens`,
     negative by as much as is missing. `context_tokens` is the longest context that fits, at most
-    the model's own; None where nothing fits. `in_gpu` says that all of it is in a GPU's memory.
-    `why` is one sentence. `installed` says that it is on this machine already.
+    the model's own; None where nothing fits. `in_gpu` says that all of it is in a GPU's memory,
+    `spills` that only a part is. `why` is one sentence. `installed` says that it is on this
+    machine already.
     """
 
     entry: Entry
@@ -64,6 +68,7 @@ class Recommendation:
     fits: bool
     comfortable: bool
     in_gpu: bool
+    spills: bool
     memory_bytes: int
     headroom_bytes: int
     least_context_tokens: int
@@ -152,6 +157,7 @@ def _offer(
     need = entry.memory(file, min(_USEFUL_CONTEXT, entry.context_tokens)).total_bytes
     in_gpu = need <= room.gpu
     limit = room.gpu if in_gpu else room.total
+    spills = room.gpu > 0 and not in_gpu
     smallest = entry.memory(file, least).total_bytes
     fits = smallest <= limit
     context = _longest_context(entry, file, limit, least) if fits else None
@@ -165,12 +171,13 @@ def _offer(
         fits=fits,
         comfortable=comfortable,
         in_gpu=in_gpu,
+        spills=spills,
         memory_bytes=need,
         headroom_bytes=limit - smallest,
         least_context_tokens=least,
         context_tokens=context,
         speed=speed,
-        why=_why(entry, fits, comfortable, in_gpu, room, limit - smallest),
+        why=_why(entry, limit - smallest, comfortable=comfortable, spills=spills),
         installed=file.name in installed or f"{file.name}:latest" in installed,
     )
 
@@ -234,7 +241,7 @@ def _score(found: Recommendation, task: Task) -> float:
     rate = found.speed.expected
     if rate is not None and rate < _least_rate(task):
         score -= _TOO_SLOW * log2(_least_rate(task) / rate)
-    return score
+    return score - _SPILLS if found.spills else score
 
 
 def _months(released: str | None) -> int:
@@ -245,13 +252,9 @@ def _months(released: str | None) -> int:
     return max(0, 12 * (year - _FIRST_YEAR) + month - 1)
 
 
-def _why(
-    entry: Entry, fits: bool, comfortable: bool, in_gpu: bool, room: _Room, headroom: int
-) -> str:
-    if not fits:
+def _why(entry: Entry, headroom: int, *, comfortable: bool, spills: bool) -> str:
+    if headroom < 0:
         return f"needs {-headroom / 1e9:.1f} GB more memory than there is; {entry.note}"
     if not comfortable:
         return f"fits, but slower than is comfortable; {entry.note}"
-    if room.gpu and not in_gpu:
-        return f"partly outside the GPU; {entry.note}"
-    return entry.note
+    return f"partly outside the GPU; {entry.note}" if spills else entry.note

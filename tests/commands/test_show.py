@@ -124,3 +124,18 @@ def test_an_unknown_name_offers_a_near_one(
     result = run_localai("show", "startr")
     assert result.returncode == 3
     assert b"did you mean starter?" in result.stderr
+
+
+def test_after_the_first_answer_the_speed_is_what_this_machine_did(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    def speed() -> Any:
+        return json.loads(run_localai("show", "starter", "--json").stdout)["speed"]
+
+    assert speed()["confidence"] in ("inferred", None)
+    answer = run_localai("chat", "--json", "--max-tokens", "48", "Tell me about the sea.")
+    really = json.loads(answer.stdout)["timings"]["decode_tokens_per_s"]
+    after = speed()
+    assert after["confidence"] == "measured"
+    # At the beginning of a conversation; the answer came a little way into one.
+    assert really * 0.99 <= after["expected_tokens_per_s"] <= really * 1.1

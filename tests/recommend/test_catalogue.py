@@ -13,7 +13,7 @@ from localai.recommend.catalogue import TASKS, Entry, catalogue
 
 ENTRIES = catalogue().entries
 SPDX = {"Apache-2.0", "MIT"}
-NAMED = {"Gemma", "Llama-3.1-Community", "Llama-3.2-Community"}
+NAMED = {"Gemma", "Llama-3.1-Community", "Llama-3.2-Community", "Llama-3.3-Community"}
 CAPABILITIES = {"completion", "tools", "vision", "thinking", "embedding"}
 # Bits per weight of a whole file: a small model keeps more of its tables in a finer type.
 BITS = {

@@ -50,6 +50,16 @@ def test_a_quarter_of_a_laptops_memory_is_left_to_the_rest() -> None:
             assert each.memory_bytes < 13e9
 
 
+def test_what_a_gpu_holds_comes_before_what_it_holds_in_part() -> None:
+    found = {each.entry.name: each for each in recommend(load_profile("rtx-4090"))}
+    names = list(found)
+    large = found["gpt-oss:120b"]
+    assert large.fits and large.spills and not large.in_gpu and "partly" in large.why
+    assert found["qwen3:32b"].in_gpu and not found["qwen3:32b"].spills
+    assert names.index("qwen3:32b") < names.index("gpt-oss:120b")
+    assert not any(each.spills for each in recommend(load_profile("laptop-16gb")))
+
+
 def test_a_mixture_of_experts_is_fast_for_its_memory() -> None:
     found = {each.entry.name: each for each in recommend(load_profile("rtx-4090"), "code")}
     mixture, dense = found["qwen3-coder:30b"], found["qwen3:32b"]
