@@ -13,13 +13,12 @@ import ctypes
 import mmap
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from localai.errors import InvalidInput
 from localai.hardware.facts import Fact
 
 # One call of a routine: a tenth of a millisecond, beside which the interpreter's part is nothing.
@@ -50,21 +49,6 @@ class Bandwidth:
         threads = "1 thread" if self.read_threads == 1 else f"{self.read_threads} threads"
         how = f"read by {threads}, {self.measured_at[:10]}"
         return Fact(self.read_bytes_per_s, how, "measured")
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields, for the caller to remember."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Bandwidth:
-        """What `to_json` gave. Raises InvalidInput where it is something else."""
-        try:
-            bandwidth = cls(**document)
-            if bandwidth.read_bytes_per_s > 0 and bandwidth.measured_at[:4].isdecimal():
-                return bandwidth
-        except (TypeError, AttributeError):
-            pass
-        raise InvalidInput("the remembered memory bandwidth cannot be read")
 
 
 def measure_bandwidth(
