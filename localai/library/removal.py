@@ -27,6 +27,7 @@ from localai.models.library import find_stored
 from localai.models.mlx_library import find_folder
 from localai.models.ollama_layout import own_blobs, remove_manifest, root_of, unnamed
 from localai.models.ollama_store import OllamaName, ollama_roots, parse_name
+from localai.models.origin import origin_file
 from localai.models.stores import Store, StoredModel, is_projector_name
 from localai.paths import private_dir, write_atomically
 from localai.providers.ollama_daemon import Daemon, target_of
@@ -90,7 +91,8 @@ def plan_removal(
     if stored.store == "huggingface":
         files = _hub_files(_snapshot(stored.path), files)
     if stored.store == "localai":
-        files = (*files, *(file for file in map(advice_file, parts) if file.exists()))
+        beside = [make(part) for part in parts for make in (advice_file, origin_file)]
+        files = (*files, *(file for file in beside if file.exists()))
     return _of_files(stored.name, stored.store, files, paths)
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused
+from localai.models.origin import known_sha256, remember_origin
 from localai.models.partial import DownloadLock, Partial, RemoteFile, is_other_file
 from localai.models.progress import Pulled, PullEvent, PullNote, PullProgress
 from localai.models.remote import RemotePrefix
@@ -55,8 +56,9 @@ def fetch_file(
 
 def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None]:
     """The SHA-256 of what is at the target already; None if it is not this file."""
+    expected = file.sha256 or known_sha256(file)
     try:
-        if file.target.stat().st_size != file.size_bytes or file.sha256 is None:
+        if file.target.stat().st_size != file.size_bytes or expected is None:
             return None
         digest = hashlib.sha256()
         with file.target.open("rb") as present:
@@ -65,7 +67,7 @@ def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None
                 yield PullProgress("verifying", present.tell(), file.size_bytes)
     except OSError:
         return None
-    return file.sha256 if digest.hexdigest() == file.sha256 else None
+    return expected if digest.hexdigest() == expected else None
 
 
 def _fetch(file: RemoteFile, web: Web, patience_s: float) -> Iterator[PullEvent]:
@@ -77,6 +79,8 @@ def _fetch(file: RemoteFile, web: Web, patience_s: float) -> Iterator[PullEvent]
             if file.sha256 in (None, digest):
                 partial.finish()
                 keep = True
+                if file.sha256 is None:
+                    remember_origin(file, digest)
                 yield Pulled(file.target, file.size_bytes, digest, fetched=True)
                 return
             if not partial.resumed_bytes:

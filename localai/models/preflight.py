@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput
 from localai.models.memory import MemoryNeed, project
+from localai.models.origin import known_sha256
 from localai.models.partial import RemoteFile, left_bytes
 from localai.models.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
 
@@ -209,7 +210,8 @@ def _disk_problem(plan: PullPlan, download: int, free: int) -> str:
 
 def _missing_bytes(file: RemoteFile) -> int:
     try:
-        if file.target.stat().st_size == file.size_bytes:
+        vouched = file.sha256 or known_sha256(file)
+        if vouched and file.target.stat().st_size == file.size_bytes:
             return 0
     except OSError:
         pass

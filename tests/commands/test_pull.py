@@ -177,7 +177,7 @@ def test_killed_it_goes_on_where_it_stopped(
     assert done.returncode == 0, done.stderr
     assert server.sent_bytes <= len(content) - arrived + HEADER_BYTES
     assert (models / "copy.gguf").read_bytes() == content
-    assert [path.name for path in models.iterdir()] == ["copy.gguf"]
+    assert {path.name for path in models.iterdir()} == {"copy.gguf", ".copy.gguf.origin.json"}
 
 
 def test_a_full_disk_is_refused_before_and_survived_when_it_happens(

@@ -123,6 +123,36 @@ def test_what_is_there_is_verified_and_not_fetched(server: FileServer, tmp_path:
     assert server.requests == []
 
 
+def test_what_nobody_vouches_for_is_not_fetched_again_while_the_server_says_it_is_the_same(
+    server: FileServer, tmp_path: Path
+) -> None:
+    fetch(remote(server, tmp_path, sha256=None))
+    again = remote(server, tmp_path, sha256=None)
+    assert fetch(again)[-1] == Pulled(again.target, len(CONTENT), SHA256, fetched=False)
+    assert server.sent_bytes == 0
+
+
+def test_another_file_of_the_same_size_is_fetched(server: FileServer, tmp_path: Path) -> None:
+    fetch(remote(server, tmp_path, sha256=None))
+    other = CONTENT[::-1]
+    server.put("/file", other)
+    changed = remote(server, tmp_path, sha256=None)
+    assert fetch(changed)[-1] == Pulled(
+        changed.target, len(other), hashlib.sha256(other).hexdigest(), fetched=True
+    )
+    assert only_the_file_is_there(changed, other)
+
+
+def test_a_file_that_somebody_changed_here_is_fetched_again(
+    server: FileServer, tmp_path: Path
+) -> None:
+    file = remote(server, tmp_path, sha256=None)
+    fetch(file)
+    file.target.write_bytes(CONTENT[::-1])
+    fetch(remote(server, tmp_path, sha256=None))
+    assert only_the_file_is_there(file)
+
+
 def test_two_at_a_time_share_one_download(server: FileServer, tmp_path: Path) -> None:
     server.bytes_per_s = 1e6
     file = remote(server, tmp_path)
