@@ -77,14 +77,15 @@ def _read(path: Path) -> tuple[Path, HeaderFacts]:
         header = read_model(parts[0])
     return parts[0], HeaderFacts(
         context_limit=header.context_length,
-        capabilities=tuple(sorted(_capabilities(header))),
+        capabilities=tuple(sorted(header_capabilities(header))),
         parameters=parameters_text(header.parameter_count),
         quantization=header.quantization,
         size_bytes=sum(part.stat().st_size for part in parts),
     )
 
 
-def _capabilities(header: GgufHeader) -> set[Capability]:
+def header_capabilities(header: GgufHeader) -> set[Capability]:
+    """What the model of `header` can do: answer, embed, see, think aloud, call tools."""
     pooling = header.architecture_integer("pooling_type")
     if pooling == _POOLING_RANK:
         return set()

@@ -82,6 +82,8 @@ _FILE_TYPE_GUESSED: Final = 1024
 _LOOKUP_TABLES: Final = frozenset(
     {"per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"}
 )
+# An image encoder within the file, which answering does not read.
+_VISION: Final = ("v.", "mm.")
 _EXPERTS: Final = re.compile(r"\.ffn_\w+_(?:ch)?exps\.|\.ffn_\w+\.\d+\.")
 _SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
@@ -212,7 +214,7 @@ class GgufHeader:
     @property
     def has_vision(self) -> bool:
         """True where the file itself holds an image encoder (Ollama stores some models so)."""
-        return self.is_projector or any(t.name.startswith(("v.", "mm.")) for t in self.tensors)
+        return self.is_projector or any(t.name.startswith(_VISION) for t in self.tensors)
 
     @cached_property
     def parameter_count(self) -> int:
@@ -234,14 +236,14 @@ class GgufHeader:
     def active_bytes_per_token(self) -> int:
         """Bytes of weights that decoding one token reads: what limits the speed.
 
-        Of the experts only those used count; of a lookup table nothing does.
+        Of the experts only those used count; of a lookup table or an image encoder nothing does.
         """
         share = 1.0
         if 0 < self.expert_used_count < self.expert_count:
             share = self.expert_used_count / self.expert_count
         total = 0.0
         for tensor in self.tensors:
-            if tensor.name in _LOOKUP_TABLES:
+            if tensor.name in _LOOKUP_TABLES or tensor.name.startswith(_VISION):
                 continue
             if tensor.name == "token_embd.weight" and not self.tied_embeddings:
                 continue

@@ -14,6 +14,7 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput
+from localai.models.describe import header_capabilities
 from localai.models.memory import MemoryNeed, project
 from localai.models.origin import known_sha256
 from localai.models.partial import RemoteFile, left_bytes
@@ -37,7 +38,7 @@ class Preflight:
     `download_bytes` is what is still to come. `needs` are the memory at the context that the
     engine starts with and, where the model goes beyond, at a large one. `problems` are why it
     should not be fetched, a sentence each; `remarks` what should be known. `speed` is None where
-    the model's header says nothing to predict it from. `elsewhere`: another machine stands in.
+    the model writes no text. `elsewhere`: another machine stands in.
     """
 
     plan: PullPlan
@@ -137,7 +138,7 @@ def _speed(
     elsewhere: bool,
 ) -> tuple[SpeedRange | None, list[str]]:
     """How fast the embedded engine will be, and a remark where another engine would be faster."""
-    if plan.header is not None and not plan.header.active_bytes_per_token:
+    if plan.header is not None and "completion" not in header_capabilities(plan.header):
         return None, []
     if plan.header is not None:
         work = decode_work(plan.header, need)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,15 @@ def test_the_input_embedding_is_read_only_where_it_is_the_output_too(tmp_path: P
     a, b = gguf.read_header(tied), gguf.read_header(untied)
     assert a.active_bytes_per_token == b.active_bytes_per_token == a.tensor_bytes
     assert b.tensor_bytes > a.tensor_bytes
+
+
+def test_an_image_encoder_in_the_file_is_not_read_for_a_token(tmp_path: Path) -> None:
+    [path] = synthetic.write(tmp_path / "a.gguf", synthetic.MODELS["llama, tied"])
+    header = gguf.read_header(path)
+    encoder = gguf.TensorInfo("v.blk.0.attn_q.weight", (64, 64), "F16", 0, 8192)
+    seeing = replace(header, tensors=(*header.tensors, encoder))
+    assert seeing.has_vision and not header.has_vision
+    assert seeing.active_bytes_per_token == header.active_bytes_per_token
 
 
 def test_without_a_label_the_type_of_most_bytes_is_the_quantization(tmp_path: Path) -> None:

@@ -156,3 +156,11 @@ def test_another_machine_stands_in(plan: PullPlan) -> None:
     assert found.speed is not None and "GeForce" in found.speed.basis
     small = replace(there, disk=replace(there.disk, free_bytes=Fact(GB // 100, "the test")))
     assert preflight(plan, small, context_tokens=4096, elsewhere=True).problems
+
+
+def test_a_model_that_writes_nothing_has_no_speed(tmp_path: Path, paths: Paths) -> None:
+    write(tmp_path / "embed.gguf", Spec("llama", keys={"pooling_type": 1}))
+    plan = plan_adoption(str(tmp_path / "embed.gguf"), paths)
+    found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=512)
+    assert found.speed is None
+    assert not any(line.startswith("speed") for line in preflight_lines(found))
