@@ -199,7 +199,7 @@ def test_a_full_disk_is_refused_before_and_survived_when_it_happens(
         mount -o remount,size=200m {data}
         localai pull {url}
         sha256sum {data}/models/model.gguf
-        ls -A {data}/models
+        ls {data}/models; ls -A {data}/models | grep part
     """
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
