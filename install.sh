@@ -512,25 +512,21 @@ import sys
 
 from localai.models.starter import starter_path
 from localai.paths import locate
+from localai.setup.removal import own_data, remove
 
 paths = locate()
-starter_path(paths).unlink(missing_ok=True)
-shutil.rmtree(paths.models_dir / ".starter", ignore_errors=True)
-(paths.models_dir / ".starter.lock").unlink(missing_ok=True)
-for folder in (paths.runtime_dir, paths.cache_dir):
-    shutil.rmtree(folder, ignore_errors=True)
-mine = {paths.database.parent, paths.config_file.parent}
 if sys.argv[1] == "yes":
-    for file in paths.data_dir.glob("localai.db*"):
-        file.unlink()
-    shutil.rmtree(paths.models_dir, ignore_errors=True)
-    paths.config_file.unlink(missing_ok=True)
-for folder in (paths.models_dir, *mine, paths.config_file.parent):
-    try:
-        folder.rmdir()
-    except OSError:
-        pass
-for folder in sorted(mine):
+    remove(own_data(paths), paths)
+else:
+    remove([starter_path(paths), paths.runtime_dir, paths.cache_dir], paths)
+    shutil.rmtree(paths.models_dir / ".starter", ignore_errors=True)
+    (paths.models_dir / ".starter.lock").unlink(missing_ok=True)
+    for folder in (paths.models_dir, paths.data_dir, paths.config_file.parent):
+        try:
+            folder.rmdir()
+        except OSError:
+            pass
+for folder in sorted({paths.data_dir, paths.config_file.parent}):
     if folder.exists() and any(entry.name != "venv" for entry in folder.iterdir()):
         print(folder)
 EOF

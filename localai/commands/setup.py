@@ -35,7 +35,10 @@ def setup(
     ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan; fetch and write nothing.")
+        bool, typer.Option("--dry-run", help="Show the plan; fetch, write and remove nothing.")
+    ] = False,
+    uninstall: Annotated[
+        bool, typer.Option("--uninstall", help="Remove all of localai, say what is left.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> int:
@@ -45,11 +48,19 @@ def setup(
     where it runs, MLX on Apple Silicon, else the embedded engine. Interrupted at any moment, the
     same command goes on where it stopped.
     """
-    from localai.setup.plan import make_plan
-
     started = time.monotonic()
     paths, config = begin("setup")
     may_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr) and not as_json
+    if uninstall:
+        if model is not None or provider is not None:
+            raise InvalidInput(
+                "--uninstall removes everything: --model and --provider do not go with it",
+                hint="localai rm MODEL removes one model",
+            )
+        _uninstall(paths, yes=yes, dry_run=dry_run, may_ask=may_ask, as_json=as_json)
+        return 0
+    from localai.setup.plan import make_plan
+
     machine = machine_of(None, paths, None if as_json else note)
     with open_web(config, silent=as_json) as web:
         plan = make_plan(machine, config, paths, web, provider=provider, model=model)
@@ -60,7 +71,7 @@ def setup(
                 print_json("setup", {**_planned(plan, dry_run=True), **_nothing_done(started)})
             return 0
         if not yes and not plan.only_answers:
-            _confirm(plan, may_ask=may_ask)
+            _confirm("set-up", "Go on?", "--yes", may_ask=may_ask)
         _fetch(plan, paths, web, silent=as_json)
     from localai.setup.run import is_right, write_settings
 
@@ -91,16 +102,16 @@ def _show(plan: SetupPlan) -> None:
         note(text)
 
 
-def _confirm(plan: SetupPlan, *, may_ask: bool) -> None:
+def _confirm(what: str, question: str, flags: str, *, may_ask: bool) -> None:
     """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
     if not may_ask:
         raise InvalidInput(
-            "set-up asks before it fetches and writes, and there is no terminal to ask on",
-            hint="localai setup --yes, or --dry-run for the plan alone",
+            f"{what} asks before it changes anything, and there is no terminal to ask on",
+            hint=f"localai setup {flags}; --dry-run shows the plan alone",
         )
-    if not ask("Go on?"):
-        note("nothing was fetched and nothing written")
-        raise Interrupted("set-up was declined")
+    if not ask(question):
+        note("nothing was changed")
+        raise Interrupted(f"{what} was declined")
 
 
 def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
@@ -166,3 +177,23 @@ def _report(
         "total_s": round(total_s, 2),
         "error": None if failure is None else error_document(failure),
     }
+
+
+def _uninstall(paths: Paths, *, yes: bool, dry_run: bool, may_ask: bool, as_json: bool) -> None:
+    from localai.render.setup import print_removal, removal_document
+    from localai.setup.removal import plan_removal, remove, stop_engines
+
+    removal = plan_removal(paths)
+    # Rendered now: once the program is gone, nothing can be imported.
+    document = removal_document(removal, dry_run=dry_run)
+    if not as_json:
+        print_removal(removal)
+    if not dry_run and (removal.data or removal.program):
+        if not yes:
+            _confirm("removal", "Remove all that?", "--uninstall --yes", may_ask=may_ask)
+        stop_engines(paths)
+        remove((*removal.data, *removal.program), paths)
+        if not as_json:
+            note("removed")
+    if as_json:
+        print_json("setup", document)

@@ -605,6 +605,24 @@ class Setup(TypedDict):
     error: Annotated[ErrorDocument | None, "set if the answer was wrong"]
 
 
+class LeftDocument(TypedDict):
+    """What a removal leaves, because it is not localai's."""
+
+    what: Annotated[str, "whose it is"]
+    path: Annotated[str, "where"]
+    size_bytes: Annotated[int, "how large"]
+
+
+class SetupRemoval(TypedDict):
+    """`localai setup --uninstall --json`"""
+
+    schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
+    dry_run: Annotated[bool, "whether nothing was removed"]
+    removed: Annotated[list[str], "files and folders"]
+    size_bytes: Annotated[int, "of all of them"]
+    left: Annotated[list[LeftDocument], "what stays"]
+
+
 class PullVariants(TypedDict):
     """`localai pull --all-quants --json`"""
 
@@ -723,6 +741,7 @@ DOCUMENTS: tuple[type, ...] = (
     PullDryRun,
     PullVariants,
     Setup,
+    SetupRemoval,
     Show,
     ListDuplicates,
     Dedupe,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from localai.render.sink import is_terminal, print_table, width
 from localai.render.units import bytes_text, seconds_text
 from localai.setup.plan import SetupPlan, Step
+from localai.setup.removal import Removal
 
 if TYPE_CHECKING:
     from localai.types import Done
@@ -73,6 +74,34 @@ def report_lines(plan: SetupPlan, done: Done, total_s: float) -> list[str]:
         f"ready after {seconds_text(total_s)}: {plan.model}{speed}",
         f"answered by {plan.engine.what}{zone}",
     ]
+
+
+def print_removal(removal: Removal) -> None:
+    """What goes, what stays and why, on stdout."""
+    targets = (*removal.data, *removal.program)
+    if not targets:
+        print("there is nothing of localai here")
+    for path in targets:
+        print(f"remove  {path}")
+    if targets:
+        print(f"        {bytes_text(removal.size_bytes)} in all")
+    for left in removal.left:
+        print(f"leave   {left.where}: {left.what}, {bytes_text(left.size_bytes)}")
+    if targets and not removal.program:
+        print("leave   the program, which was not installed by install.sh into this home")
+
+
+def removal_document(removal: Removal, *, dry_run: bool) -> dict[str, Any]:
+    """What goes and what stays, for programs."""
+    return {
+        "dry_run": dry_run,
+        "removed": [str(path) for path in (*removal.data, *removal.program)],
+        "size_bytes": removal.size_bytes,
+        "left": [
+            {"what": left.what, "path": str(left.where), "size_bytes": left.size_bytes}
+            for left in removal.left
+        ],
+    }
 
 
 def _details(step: Step) -> str:

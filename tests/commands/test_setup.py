@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import TypeAdapter
 
 from localai.paths import Paths, locate
-from localai.render.promise import Setup
+from localai.render.promise import Setup, SetupRemoval
 from localai.setup.engines import choose_engine
 from tests.models.synthetic import Spec, write_header
 from tests.servers.packages import download
@@ -86,7 +87,7 @@ def test_a_no_fetches_nothing(
     terminal.wait_for("Go on? [y/N]", PATIENCE_S)
     terminal.send("\r")
     assert terminal.wait_exit() == 130
-    assert "nothing was fetched and nothing written" in terminal.screen
+    assert "nothing was changed" in terminal.screen
     assert not any(name.endswith(".gguf") for name in files(localai_home))
 
 
@@ -223,3 +224,44 @@ def test_ollama_is_offered_and_never_run(
     programs = {"ollama": "/usr/bin/ollama"}
     engine = choose_engine(None, load(locate()), locate(), find_program=programs.get)
     assert engine.offer == "to let Ollama answer: ollama serve"
+
+
+# Removal
+
+
+def test_an_uninstall_removes_all_and_leaves_what_is_anothers(
+    run_localai: RunLocalai, home_with_starter: Paths, localai_home: Path, gemma3_path: Path
+) -> None:
+    asked = run_localai("chat", "--max-tokens", "4", "hello")
+    assert asked.returncode == 0, asked.stderr
+    run_localai("config", "set", "chat.max_tokens", "9")
+    run_localai("template", "new", "mine")
+    adopted = localai_home.parent / f"{localai_home.name}-adopted.gguf"
+    os.link(gemma3_path, adopted)
+    try:
+        assert run_localai("pull", str(adopted)).returncode == 0
+        refused = run_localai("setup", "--uninstall")
+        assert refused.returncode == 2
+        assert b"localai setup --uninstall --yes" in refused.stderr
+        before = files(localai_home)
+        planned = run_localai("setup", "--uninstall", "--dry-run", "--json")
+        document = TypeAdapter(SetupRemoval).validate_json(planned.stdout)
+        assert document["size_bytes"] > 0
+        assert [left["what"] for left in document["left"]] == ["models that were adopted"] * 1
+        assert files(localai_home) == before
+        done = run_localai("setup", "--uninstall", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert not localai_home.exists()
+        assert adopted.exists()
+        assert not [
+            each
+            for each in psutil.process_iter(["environ"])
+            if (each.info["environ"] or {}).get("LOCALAI_HOME") == str(localai_home)
+        ]
+    finally:
+        adopted.unlink()
+
+
+def test_an_uninstall_of_nothing_says_so(run_localai: RunLocalai, localai_home: Path) -> None:
+    done = run_localai("setup", "--uninstall", "--yes")
+    assert (done.returncode, done.stdout) == (0, b"there is nothing of localai here\n")
