@@ -113,11 +113,13 @@ def predict_speed(
     depth_tokens: int = 0,
     own_runs: Sequence[OwnRun] = (),
     use_gpu: bool = True,
+    slowdown: float = 1.0,
 ) -> SpeedRange:
     """How fast `machine` decodes `work` once `depth_tokens` are in the context.
 
     `own_runs` are of the same model in the same quantization on this very machine, the newest
-    first; `use_gpu=False` is for an engine that sees no GPU.
+    first; without them `slowdown` counts, what other models showed (`slowdown_of`).
+    `use_gpu=False` is for an engine that sees no GPU.
     """
     devices = decode_devices(machine, use_gpu=use_gpu)
     if isinstance(devices, str):
@@ -136,7 +138,36 @@ def predict_speed(
         device.basis if len(parts) == 1 else f"{part:.0%} on {device.name}: {device.basis}"
         for device, part in parts
     )
-    return _around(1 / seconds, spread, basis, "assumed" if assumed else "inferred")
+    if slowdown != 1.0:
+        basis = f"{basis}; corrected by what other models did here"
+    rate = 1 / (seconds * slowdown)
+    return _around(rate, spread, basis, "assumed" if assumed else "inferred")
+
+
+def slowdown_of(
+    machine: Machine, work: DecodeWork, own_runs: Sequence[OwnRun], *, use_gpu: bool = True
+) -> float | None:
+    """How many times longer a token really took than predicted, by runs of one model; below 1
+    the machine is faster. None where they say nothing of the machine: there are none, they are
+    beyond what a kind of machine differs in, or nothing can be predicted."""
+    devices = decode_devices(machine, use_gpu=use_gpu)
+    parts = None if isinstance(devices, str) else _spread(devices, work)
+    if parts is None or not own_runs:
+        return None
+    factor = _better_runs(parts, work, own_runs)
+    return factor if 1 / _MUCH_SLOWER < factor < _MUCH_SLOWER else None
+
+
+def _better_runs(
+    parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, own_runs: Sequence[OwnRun]
+) -> float:
+    """How many times longer than predicted a token took. What runs besides can only take away: a
+    slow run says little, so the better ones count."""
+    factors = sorted(
+        1 / run.decode_tokens_per_s / _token_s(parts, work, run.depth_tokens)
+        for run in own_runs[:_RUNS_THAT_COUNT]
+    )
+    return factors[(len(factors) - 1) // 4]
 
 
 def _corrected(
@@ -146,12 +177,7 @@ def _corrected(
     own_runs: Sequence[OwnRun],
 ) -> SpeedRange:
     """What the runs say, carried over to another depth by the prediction, `seconds` a token."""
-    # What runs besides can only take away: a slow run says little, so the better ones count.
-    factors = sorted(
-        1 / run.decode_tokens_per_s / _token_s(parts, work, run.depth_tokens)
-        for run in own_runs[:_RUNS_THAT_COUNT]
-    )
-    factor = factors[(len(factors) - 1) // 4]
+    factor = _better_runs(parts, work, own_runs)
     rate = 1 / (seconds * factor)
     if factor < _MUCH_SLOWER:
         return _around(rate, _OWN_SPREAD, _own_basis(own_runs), "measured")

@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
+from statistics import median
 from typing import Final
 
 from localai.hardware.facts import Machine
 from localai.models.decode_devices import gpu_kind, gpu_room
-from localai.models.speed import OwnRun, SpeedRange, predict_speed
+from localai.models.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 
 # What the system itself, a desktop and a browser want: a quarter of main memory, at most this.
@@ -91,6 +92,18 @@ class _Room:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of each model: on which machine, for what, and what is known of it there."""
+
+    machine: Machine
+    room: _Room
+    task: Task
+    installed: Collection[str]
+    own_runs: Mapping[str, Sequence[OwnRun]]
+    slowdown: float
+
+
 def recommend(
     machine: Machine,
     task: Task = "chat",
@@ -101,36 +114,37 @@ def recommend(
     """Every model of the catalogue that is for `task`, the best for `machine` first, those that do
     not fit last.
 
-    `installed` are names of models on this machine, `own_runs` what it did with them, by name.
+    `installed` are names of models on this machine, `own_runs` what it did with them, by name;
+    those correct what is predicted of the others.
     """
-    room = _room(machine)
-    found = [
-        _choose(entry, machine, room, task, installed, own_runs or {})
-        for entry in catalogue().entries
-        if task in entry.tasks
-    ]
+    runs = own_runs or {}
+    asked = _Question(machine, _room(machine), task, installed, runs, _slowdown(machine, runs))
+    found = [_choose(entry, asked) for entry in catalogue().entries if task in entry.tasks]
     return sorted(found, key=lambda each: _order(each, task))
 
 
-def _choose(
-    entry: Entry,
-    machine: Machine,
-    room: _Room,
-    task: Task,
-    installed: Collection[str],
-    own_runs: Mapping[str, Sequence[OwnRun]],
-) -> Recommendation:
+def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> float:
+    """What the runs of the catalogue's models say of this machine, as a factor on a token's time;
+    1 where they say nothing."""
+    factors = []
+    for entry in catalogue().entries:
+        for file in entry.files:
+            runs, work = own_runs.get(file.name, ()), entry.work(file, _USEFUL_CONTEXT)
+            factor = slowdown_of(machine, work, runs) if runs and work is not None else None
+            if factor is not None:
+                factors.append(factor)
+    return median(factors) if factors else 1.0
+
+
+def _choose(entry: Entry, asked: _Question) -> Recommendation:
     """`entry` in its best quantization: the finest that fits and stays fast, else the smallest."""
     by_size = sorted(entry.files, key=lambda file: -file.size_bytes)
-    *finer, smallest = [
-        _offer(entry, file, machine, room, task, installed, own_runs.get(file.name, ()))
-        for file in by_size
-    ]
+    *finer, smallest = [_offer(entry, file, asked) for file in by_size]
     for offer in finer:
         # One that pushes the model out of the GPU costs more than it gives.
         stays = offer.fits and _has_useful_context(offer) and offer.in_gpu == smallest.in_gpu
         rate = offer.speed.expected
-        if stays and rate is not None and rate >= _WELL_ABOVE * _least_rate(task):
+        if stays and rate is not None and rate >= _WELL_ABOVE * _least_rate(asked.task):
             return offer
     return smallest
 
@@ -144,15 +158,8 @@ def _has_useful_context(offer: Recommendation) -> bool:
     return offer.context_tokens is not None and offer.context_tokens >= wanted
 
 
-def _offer(
-    entry: Entry,
-    file: File,
-    machine: Machine,
-    room: _Room,
-    task: Task,
-    installed: Collection[str],
-    runs: Sequence[OwnRun],
-) -> Recommendation:
+def _offer(entry: Entry, file: File, asked: _Question) -> Recommendation:
+    room, task = asked.room, asked.task
     least = min(_LEAST_CONTEXT, entry.context_tokens)
     need = entry.memory(file, min(_USEFUL_CONTEXT, entry.context_tokens)).total_bytes
     in_gpu = need <= room.gpu
@@ -161,7 +168,7 @@ def _offer(
     smallest = entry.memory(file, least).total_bytes
     fits = smallest <= limit
     context = _longest_context(entry, file, limit, least) if fits else None
-    speed = _speed(entry, file, machine, min(_USEFUL_CONTEXT, context or least), runs)
+    speed = _speed(entry, file, min(_USEFUL_CONTEXT, context or least), asked)
     comfortable = speed.expected is None or speed.expected >= _least_rate(task)
     if task == "embed":
         speed = SpeedRange(None, None, None, "an embedding model writes no text", None)
@@ -178,21 +185,21 @@ def _offer(
         context_tokens=context,
         speed=speed,
         why=_why(entry, limit - smallest, comfortable=comfortable, spills=spills),
-        installed=file.name in installed or f"{file.name}:latest" in installed,
+        installed=file.name in asked.installed or f"{file.name}:latest" in asked.installed,
     )
 
 
-def _speed(
-    entry: Entry,
-    file: File,
-    machine: Machine,
-    context_tokens: int,
-    runs: Sequence[OwnRun],
-) -> SpeedRange:
+def _speed(entry: Entry, file: File, context_tokens: int, asked: _Question) -> SpeedRange:
     work = entry.work(file, context_tokens)
     if work is None:
         return SpeedRange(None, None, None, "the catalogue does not know its shape", None)
-    return predict_speed(machine, work, depth_tokens=_DEPTH_TOKENS, own_runs=runs)
+    return predict_speed(
+        asked.machine,
+        work,
+        depth_tokens=_DEPTH_TOKENS,
+        own_runs=asked.own_runs.get(file.name, ()),
+        slowdown=asked.slowdown,
+    )
 
 
 def _longest_context(entry: Entry, file: File, limit: int, least: int) -> int:

@@ -85,6 +85,23 @@ def test_own_runs_and_what_is_here_are_seen() -> None:
     assert not any(each.installed for each in found if each is not mine)
 
 
+def test_what_one_model_did_here_corrects_the_others() -> None:
+    machine = load_profile("laptop-16gb")
+    before = {each.pull_name: each for each in recommend(machine)}
+    mine = before["qwen3:4b"].speed.expected
+    assert mine is not None
+    runs = {"qwen3:4b": [OwnRun(mine * 1.3, 1024)]}
+    after = {each.pull_name: each for each in recommend(machine, own_runs=runs)}
+    other, was = after["gemma3:4b"].speed, before["gemma3:4b"].speed
+    assert was.expected is not None
+    assert other.expected == pytest.approx(was.expected * 1.3)
+    assert other.confidence != "measured" and "other models did here" in other.basis
+    # Ten times slower was not the machine's fault.
+    slow = {"qwen3:4b": [OwnRun(mine / 10, 1024)]}
+    busy = {each.pull_name: each for each in recommend(machine, own_runs=slow)}
+    assert busy["gemma3:4b"].speed.expected == pytest.approx(was.expected)
+
+
 def test_a_small_container_gets_what_its_limit_allows() -> None:
     machine = load_profile("laptop-16gb")
     small = replace(machine, memory=replace(machine.memory, limit_bytes=Fact(2 << 30, "cgroup")))
