@@ -4,8 +4,9 @@ For each model one quantization is chosen, the finest that fits with a useful co
 still comfortable to read. Models that fit and are comfortable come first, in the order of a
 score, in half doublings of size:
 
-    2 * log2(size)      of a mixture of experts parameters^(2/3) * active^(1/3), which puts
-                        Qwen's 30B-A3B beside its 14B, as its makers' own comparisons do
+    2 * log2(size)      of a mixture of experts parameters^(2/3) * active^(1/3): a choice, which
+                        puts Qwen's 30B-A3B beside its 14B (the usual rule of thumb, the
+                        geometric mean, says 10B)
     + 2                 for a model made for the task before anything else
     + months / 3        since January 2024, because the same size gets better: half of the pace
                         that https://arxiv.org/abs/2412.04315 finds
