@@ -12,6 +12,8 @@ import pytest
 
 from localai.paths import Paths
 from tests.models.synthetic import MODELS, write
+from tests.servers import lmstudio_double
+from tests.servers.lmstudio_double import DoubleModel, LmStudioDouble
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
 from tests.support.terminal import Terminal
@@ -75,6 +77,28 @@ def test_what_is_in_memory_is_marked(
         ollama_server.post("/api/generate", {"model": "smollm2:135m", "keep_alive": 0})
     assert starter["loaded_by"] == ["llamacpp", "ollama"]
     assert starter["loaded"] is True
+
+
+def test_what_lm_studio_has_in_memory_is_marked_at_its_file(
+    stores: Path, run_localai: RunLocalai, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file] = (stores / ".lmstudio/models").rglob("*.gguf")
+    size = {"size_bytes": file.stat().st_size}
+    described = lmstudio_double._described_v1
+    monkeypatch.setattr(lmstudio_double, "_described_v1", lambda model: described(model) | size)
+    with LmStudioDouble([DoubleModel("model", instances={"model": 4096})]) as server:
+        models = listed(run_localai, LOCALAI_LMSTUDIO_HOST=server.address)["models"]
+    loaded = {model["model"]: model["loaded_by"] for model in models}
+    assert loaded == {"starter": [], "maker/Model-GGUF/model-Q4_K_M": ["lmstudio"]}
+
+
+def test_what_lm_studio_has_elsewhere_is_a_row_of_its_own(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    with LmStudioDouble([DoubleModel("far/model")]) as server:
+        models = listed(run_localai, LOCALAI_LMSTUDIO_HOST=server.address)["models"]
+    [other] = [model for model in models if model["model"] == "far/model"]
+    assert (other["zone"], other["places"], other["engines"]) == (None, [], ["lmstudio"])
 
 
 def test_a_model_of_ollamas_cloud_says_where_it_is(
