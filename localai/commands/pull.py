@@ -70,6 +70,8 @@ def pull(
             )
         _pull_starter(paths, as_json=as_json, quiet=quiet)
         return
+    from localai.library.pull_through import ollama_that_can, pull_through
+    from localai.models.oci import StoreOfAnother
     from localai.models.pull import fetch_model, find_model, find_variants
 
     silent = quiet or as_json
@@ -77,7 +79,13 @@ def pull(
         if all_quants:
             _show_variants(model, find_variants(model, web, config), as_json=as_json)
             return
-        plan = find_model(model, web, config, paths, quant=quant)
+        by_daemon = False
+        try:
+            plan = find_model(model, web, config, paths, quant=quant)
+        except StoreOfAnother as refused:
+            by_daemon = True
+            ollama = ollama_that_can(model, quant, refused, config, paths)
+            plan = find_model(model, web, config, paths, quant=quant, by_daemon=True)
         found = _preflight(plan, config, paths, profile, dry_run=dry_run, silent=silent)
         if dry_run:
             _show_preflight(found, as_json=as_json)
@@ -86,7 +94,11 @@ def pull(
             _note_lines(found)
         if found.problems and not force:
             _ask_or_refuse(found, may_ask=not silent)
-        pulled = show_pull(fetch_model(found.plan, web), quiet=silent)
+        if by_daemon:
+            events = pull_through(ollama, found.plan, paths)
+        else:
+            events = fetch_model(found.plan, web)
+        pulled = show_pull(events, quiet=silent)
     _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), as_json=as_json, quiet=quiet)
 
 

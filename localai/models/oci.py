@@ -101,16 +101,24 @@ def registry_model(text: str, registry: str, quant: str | None = None) -> Regist
     return RegistryModel(name, f"{scheme or ('http' if near else 'https')}://{name.host}")
 
 
+class StoreOfAnother(InvalidInput):
+    """Ollama's store is there, and only the user that Ollama runs as may write to it."""
+
+
 def plan_registry(
-    model: RegistryModel, web: Web, environ: Mapping[str, str] | None = None
+    model: RegistryModel,
+    web: Web,
+    environ: Mapping[str, str] | None = None,
+    *,
+    by_daemon: bool = False,
 ) -> PullPlan:
     """What fetching `model` would do, from its manifest and the first bytes of its weights.
 
-    Raises what `Session.document` does, InvalidInput for a manifest or a file that is none, or
-    where Ollama's store cannot be written.
+    Raises what `Session.document` does, InvalidInput for a manifest or a file that is none, and
+    StoreOfAnother where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
     """
     environ = os.environ if environ is None else environ
-    root = own_root(model, environ)
+    root = ollama_roots(environ)[0] if by_daemon else own_root(model, environ)
     web.authenticate = partial(_token, web)
     web.permit(origin_of(model.registry))
     session = Session(web)
@@ -169,7 +177,7 @@ def registry_variants(model: RegistryModel, web: Web) -> list[Variant]:
 
 
 def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
-    """The store that the user's own Ollama would use. Raises InvalidInput where it cannot be
+    """The store that the user's own Ollama would use. Raises StoreOfAnother where it cannot be
     written, as where it belongs to the user that Ollama's service runs as."""
     root = ollama_roots(environ)[0]
     in_the_way = next(
@@ -177,7 +185,7 @@ def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
     )
     if in_the_way is None:
         return root
-    raise InvalidInput(
+    raise StoreOfAnother(
         f"Ollama's models are in {root}, and you may not write to {in_the_way}{_owner(in_the_way)}",
         hint=f"ollama pull {model.name.short}   (localai then uses it in place), or "
         "OLLAMA_MODELS=/a/folder/of/yours",

@@ -33,9 +33,11 @@ def find_model(
     *,
     quant: str | None = None,
     environ: Mapping[str, str] | None = None,
+    by_daemon: bool = False,
 ) -> PullPlan:
     """The model that `text` means, wherever it is: a file of this machine, an address, the hub,
-    or a registry of Ollama's kind. Raises the errors of those."""
+    or a registry of Ollama's kind. Raises the errors of those. `by_daemon` is for a registry's
+    model that Ollama itself is to fetch: its store may then be another user's."""
     if is_path(text):
         _no_quant(quant)
         return plan_adoption(text, paths)
@@ -46,7 +48,8 @@ def find_model(
     if is_gguf_url(text):
         _no_quant(quant)
         return plan_url(text, web, paths)
-    return plan_registry(registry_model(text, config["registry.ollama"], quant), web, environ)
+    model = registry_model(text, config["registry.ollama"], quant)
+    return plan_registry(model, web, environ, by_daemon=by_daemon)
 
 
 def find_variants(text: str, web: Web, config: Config) -> list[Variant]:

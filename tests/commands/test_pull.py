@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,11 @@ from tests.models.synthetic import Spec, write, write_header
 from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Handler
-from tests.support.registry import OciRegistry
+from tests.support.ollama import start_ollama
+from tests.support.registry import REPOSITORY, TAG, OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.waiting import becomes
+from tests.support.weights import require
 
 HEADER_BYTES = 4 << 20
 LARGE = Spec("llama", width=8192, layers=96, heads=64, head_length=128, feed_forward=65536)
@@ -216,6 +219,71 @@ def test_a_full_disk_is_refused_before_and_survived_when_it_happens(
     assert "what has arrived is kept" in filled
     assert re.search(r"98\.4 MB, [56]\d\.\d MB to fetch", went_on), went_on
     assert end.split() == [hashlib.sha256(content).hexdigest(), ANY, "model.gguf"]
+
+
+def test_a_running_ollama_fetches_into_its_own_store_where_we_may_not_write(
+    command_environment: dict[str, str],
+    server: FileServer,
+    oci_registry: OciRegistry,
+    tmp_path: Path,
+) -> None:
+    model = _redirecting(server, oci_registry)
+    home = tmp_path / "service"
+    home.mkdir()
+    with start_ollama(require("ollama"), home) as daemon:
+        env = {
+            **command_environment,
+            "OLLAMA_MODELS": str(daemon.models),
+            "OLLAMA_HOST": daemon.host,
+        }
+        # Only this shell's children see the store as one that they cannot write to.
+        script = f"""
+            mount --bind -o ro {daemon.models} {daemon.models}
+            mount -o remount,bind,ro {daemon.models}
+            touch {daemon.models}/x && exit 99
+            {sys.executable} -m localai pull --json {model}
+        """
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        assert document["fetched"] is True
+        assert Path(document["path"]).is_relative_to(daemon.models)
+        body = {
+            "model": model,
+            "prompt": "Hi",
+            "stream": False,
+            "options": {"num_predict": 2},
+        }
+        assert daemon.post("/api/generate", body)["response"]
+
+
+def _redirecting(server: FileServer, registry: OciRegistry) -> str:
+    """The registry as Ollama's own is, which sends blobs from elsewhere: Ollama takes no other.
+    The name of its model."""
+    path = f"/v2/{REPOSITORY}/manifests/{TAG}"
+    accept = "application/vnd.docker.distribution.manifest.v2+json"
+    request = urllib.request.Request(registry.url + path, headers={"Accept": accept})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as response:
+        manifest = response.read()
+    server.put(path, manifest)
+    document = json.loads(manifest)
+
+    def elsewhere(blob: str) -> Callable[[Handler], None]:
+        # Another host name: Ollama follows the others itself and then misses the last one.
+        where = {"Location": f"http://localhost:{registry.port}{blob}"}
+        return lambda handler: handler.answer(307, b"", where)
+
+    for layer in (document["config"], *document["layers"]):
+        blob = f"/v2/{REPOSITORY}/blobs/{layer['digest']}"
+        server.scripts[blob] = elsewhere(blob)
+    return f"{server.host}/{REPOSITORY}:{TAG}"
 
 
 def test_a_registry_that_is_not_there_is_unreachable(run_localai: RunLocalai) -> None:
