@@ -104,6 +104,8 @@ COMMANDS: tuple[Row, ...] = (
 )
 
 _BY_NAME = {row.name: row for row in COMMANDS}
+# What hands know from elsewhere.
+_ALIASES = {"ls": "list"}
 
 
 class LazyGroup(TyperGroup):
@@ -124,7 +126,8 @@ class LazyGroup(TyperGroup):
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer's, but a misspelt name gets our own error."""
+        """As Typer's, but aliases are known and a misspelt name gets our own error."""
+        args = [_ALIASES.get(args[0], args[0]), *args[1:]] if args else args
         if args and not args[0].startswith("-") and args[0] not in _BY_NAME:
             from difflib import get_close_matches
 
@@ -264,7 +267,8 @@ def _usage_error(error: typer.TyperException) -> InvalidInput:
 def _report(error: LocalaiError, arguments: Sequence[str]) -> int:
     from localai.render.failure import show_failure
 
-    command = next((argument for argument in arguments if argument in _BY_NAME), "localai")
+    named = (_ALIASES.get(argument, argument) for argument in arguments)
+    command = next((name for name in named if name in _BY_NAME), "localai")
     as_json = "--json" in arguments
     try:
         show_failure(error, command, as_json=as_json)

@@ -113,11 +113,7 @@ def _place_of(model: ResolvedModel, local: Sequence[Listed]) -> int | None:
 
 def _with_workers(listed: list[Listed], paths: Paths) -> list[Listed]:
     """`listed` with what the embedded engines have in memory."""
-    running = [
-        (Path(info.spec.model_path), info.spec.kind)
-        for _, info in workers(paths)
-        if info is not None
-    ]
+    running = [(Path(info.spec.model_path), info.spec.kind) for _, info in workers(paths)]
     if not running:
         return listed
     return [

@@ -145,6 +145,12 @@ def test_a_pipe_gets_every_column_by_tabs(stores: Path, run_localai: RunLocalai)
     assert other[1] == "lmstudio,huggingface=org/other-GGUF/other-8B.Q8_0"
 
 
+def test_ls_is_list(home_with_starter: Paths, run_localai: RunLocalai) -> None:
+    assert run_localai("ls").stdout == run_localai("list").stdout
+    refused = json.loads(run_localai("ls", "--json", "--nonsense").stdout)
+    assert refused["schema"] == "localai.list/1"
+
+
 def test_an_empty_machine_is_told_what_to_do(run_localai: RunLocalai) -> None:
     result = run_localai("list")
     assert result.returncode == 0

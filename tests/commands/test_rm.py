@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -73,6 +74,20 @@ def test_every_part_goes(home_with_starter: Paths, run_localai: RunLocalai) -> N
     parts = write(home_with_starter.models_dir / "split.gguf", MODELS["llama, tied"], parts=3)
     removed(run_localai, "split")
     assert not any(part.exists() for part in parts)
+
+
+def test_an_mlx_folder_goes_whole_and_its_second_name_stays(
+    localai_home: Path, run_localai: RunLocalai, mlx_model_path: Path
+) -> None:
+    folder = localai_home / "data/models/smol-mlx"
+    shutil.copytree(mlx_model_path, folder)
+    assert run_localai("cp", "smol-mlx", "twin").returncode == 0
+    twin = folder.with_name("twin")
+    assert (twin / "model.safetensors").samefile(folder / "model.safetensors")
+    assert removed(run_localai, "smol-mlx")["freed_bytes"] < 100_000
+    assert not folder.exists()
+    assert removed(run_localai, "twin")["freed_bytes"] > 100_000_000
+    assert not twin.exists()
 
 
 def test_an_adopted_file_is_forgotten_and_stays(
