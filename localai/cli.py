@@ -73,6 +73,7 @@ COMMANDS: tuple[Row, ...] = (
         "localai pull starter",
     ),
     Row("list", "Models", "every model that could answer, and where", "localai list"),
+    Row("show", "Models", "what a model is, takes and would do", "localai show qwen3:8b"),
     Row("rm", "Models", "remove models", "localai rm qwen3:8b"),
     Row("cp", "Models", "a second name, no second gigabyte", "localai cp qwen3:8b mine"),
     Row("dedupe", "Models", "the same bytes once on the disk", "localai dedupe --dry-run"),
@@ -82,7 +83,6 @@ COMMANDS: tuple[Row, ...] = (
         "a smaller model of a large one",
         "localai quantize ./model-f16.gguf --to q4_k_m",
     ),
-    Row("show", "Models", "what a model is, takes and would do", "localai show qwen3:8b"),
     Row(
         "hardware",
         "Models",

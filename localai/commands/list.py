@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.startup import begin
+from localai.errors import InvalidInput
 from localai.library.shelf import shelf
+from localai.providers import PROVIDERS, is_provider
 from localai.render.model_table import listed_document, print_models
 from localai.render.sink import note, print_json
 from localai.render.units import bytes_text
@@ -35,6 +37,11 @@ def list_models(
     A file that several programs hold comes once, with its other names below it.
     """
     paths, config = begin("list")
+    if provider is not None and not is_provider(provider, config):
+        raise InvalidInput(
+            f"there is no provider called {provider!r}",
+            hint="known are " + ", ".join((*PROVIDERS, *config.endpoints)),
+        )
     if duplicates:
         _list_duplicates(paths, as_json=as_json)
         return
@@ -47,8 +54,10 @@ def list_models(
     if found.models:
         print_models(found.models)
         note(_summary(found))
-    else:
+    elif provider is None:
         note("there is no model on this machine yet: localai pull starter")
+    elif not found.silent:
+        note(f"{provider} has no model")
     for name, problem in found.silent:
         named = name in problem.lower().replace(" ", "")
         note(problem if named else f"{name}: {problem}")

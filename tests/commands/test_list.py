@@ -158,6 +158,15 @@ def test_an_empty_machine_is_told_what_to_do(run_localai: RunLocalai) -> None:
     assert b"localai pull starter" in result.stderr
 
 
+def test_a_provider_that_there_is_not_is_named(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    result = run_localai("list", "--provider", "olama")
+    assert result.returncode == 2
+    assert b"known are llamacpp, ollama" in result.stderr
+    assert run_localai("list", "--provider", "mlx").stderr == b"mlx has no model\n"
+
+
 def test_escapes_in_a_file_name_do_not_reach_the_terminal(
     stores: Path, run_localai: RunLocalai, tmp_path: Path
 ) -> None:
