@@ -136,6 +136,8 @@ def _of_ollama(
         _refuse_in_memory(stored.name, stored.path, paths)
     files = (name.manifest(root), *sorted(blob for blob in blobs if blob.is_file()))
     daemon = running_ollama(config, paths, environ)
+    if daemon is not None and not _serves(daemon, stored):
+        daemon = None
     if daemon is not None and daemon.loaded(stored.name) is not None:
         raise InvalidInput(f"Ollama has {stored.name} in memory", hint=f"ollama stop {stored.name}")
 
@@ -145,9 +147,7 @@ def _of_ollama(
         if daemon is not None:
             from localai.providers.ollama_models import delete
 
-            # A daemon with another store does not know it.
-            with contextlib.suppress(NotFound):
-                delete(daemon.target, stored.name)
+            delete(daemon.target, stored.name)
         if name.manifest(root).exists():
             _remove_by_layout(root, name, blobs, paths)
 
@@ -175,6 +175,13 @@ def running_ollama(config: Config, paths: Paths, environ: Mapping[str, str]) -> 
     except (Unreachable, PolicyRefused):
         return None
     return daemon
+
+
+def _serves(daemon: Daemon, stored: StoredModel) -> bool:
+    """Whether the daemon's store is the one that `stored` is in: the service's may have a model of
+    the same name, and that is not to go."""
+    blob = daemon.blob_of(stored.name)
+    return blob is not None and blob.resolve() == stored.path.resolve()
 
 
 def _refuse_in_memory(name: str, path: Path, paths: Paths) -> None:

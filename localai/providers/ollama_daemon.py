@@ -95,6 +95,13 @@ class Daemon:
         models = self._get("/api/ps").get("models") or ()
         return frozenset(str(entry["name"]) for entry in models if entry.get("name"))
 
+    def blob_of(self, name: str) -> Path | None:
+        """The file of the model `name` in this daemon's own store; None if it has none such."""
+        try:
+            return wire.blob_of(self._show(name).get("modelfile"))
+        except NotFound:
+            return None
+
     def version(self) -> str:
         """`Ollama 0.17.4`, or just `Ollama`: a build from source has no number."""
         if self._version is None:

@@ -76,9 +76,7 @@ def quantized(
             yield PullProgress("quantizing", part.completed or 0, part.total)
 
     def blob() -> Path:
-        modelfile = client.show(result).modelfile or ""
-        lines = [line for line in modelfile.splitlines() if line.startswith("FROM ")]
-        return Path(lines[0].removeprefix("FROM ")) if lines else Path("/nonexistent")
+        return wire.blob_of(client.show(result).modelfile) or Path("/nonexistent")
 
     with _client(target, result) as client:
         try:

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from localai.errors import (
@@ -193,6 +194,12 @@ def context_limit_of(show: Mapping[str, Any]) -> int | None:
     if limit is None:
         limit = (show.get("details") or {}).get("context_length")
     return int(limit) if limit else None
+
+
+def blob_of(modelfile: str | None) -> Path | None:
+    """The file that a model's Modelfile is made from, in the store of the server that shows it."""
+    found = re.search(r"^FROM (/.+)$", modelfile or "", re.MULTILINE)
+    return Path(found[1].strip()) if found else None
 
 
 def own_context_of(show: Mapping[str, Any]) -> int | None:

@@ -175,6 +175,19 @@ def test_a_running_ollama_removes_it_itself(run_localai: RunLocalai, daemon: Oll
     assert b"ollama stop first" in loaded.stderr
 
 
+def test_a_running_ollama_with_another_store_keeps_its_model_of_the_same_name(
+    run_localai: RunLocalai, daemon: OllamaServer, tmp_path: Path
+) -> None:
+    daemon.run("cp", "first", "one")
+    root = tmp_path / "store"
+    _store_of_two_names(root, tmp_path)
+    env = {"OLLAMA_MODELS": str(root), "OLLAMA_HOST": daemon.host}
+    removed(run_localai, "--yes", "one", **env)
+    assert not (root / "manifests/registry.ollama.ai/library/one/latest").exists()
+    assert (daemon.models / "manifests/registry.ollama.ai/library/one/latest").exists()
+    daemon.delete("one")
+
+
 def test_without_ollama_shared_blobs_stay_and_the_last_name_takes_them(
     run_localai: RunLocalai, tmp_path: Path
 ) -> None:
