@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +42,17 @@ def setup(
     uninstall: Annotated[
         bool, typer.Option("--uninstall", help="Remove all of localai, say what is left.")
     ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="Make this folder, for a machine that has no network."),
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="Of --bundle: linux-x86_64, linux-aarch64 or macos-arm64."),
+    ] = None,
+    offline: Annotated[
+        Path | None, typer.Option("--offline", help="Set up from such a folder, fetch nothing.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> int:
     """Set this machine up: look at it, say the plan, ask, fetch a model, and prove it by an answer.
@@ -51,19 +64,28 @@ def setup(
     started = time.monotonic()
     paths, config = begin("setup")
     may_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr) and not as_json
+    _check_modes(
+        {"--uninstall": uninstall, "--bundle": bundle, "--offline": offline},
+        {"--model": model, "--provider": provider, "--platform": platform},
+    )
     if uninstall:
-        if model is not None or provider is not None:
-            raise InvalidInput(
-                "--uninstall removes everything: --model and --provider do not go with it",
-                hint="localai rm MODEL removes one model",
-            )
         _uninstall(paths, yes=yes, dry_run=dry_run, may_ask=may_ask, as_json=as_json)
         return 0
-    from localai.setup.plan import make_plan
+    if bundle is not None:
+        from localai.commands.bundling import bundle_up
 
-    machine = machine_of(None, paths, None if as_json else note)
+        bundle_up(bundle, platform, model, config, paths, as_json=as_json)
+        return 0
     with open_web(config, silent=as_json) as web:
-        plan = make_plan(machine, config, paths, web, provider=provider, model=model)
+        if offline is not None:
+            from localai.setup.plan import make_offline_plan
+
+            plan = make_offline_plan(offline, config, paths)
+        else:
+            from localai.setup.plan import make_plan
+
+            machine = machine_of(None, paths, None if as_json else note)
+            plan = make_plan(machine, config, paths, web, provider=provider, model=model)
         if not as_json:
             _show(plan)
         if dry_run:
@@ -94,6 +116,21 @@ def setup(
     return 0
 
 
+def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> None:
+    """Raise InvalidInput for options that mean nothing together."""
+    given = [name for name, value in modes.items() if value]
+    if len(given) > 1:
+        raise InvalidInput(
+            f"{given[0]} and {given[1]} are two things", hint=f"localai setup {given[0]}"
+        )
+    mode = given[0] if given else None
+    takes = {None: {"--model", "--provider"}, "--bundle": {"--model", "--platform"}}
+    for name, value in named.items():
+        if value is not None and name not in takes.get(mode, set()):
+            where = "does not go with " + mode if mode else "goes with --bundle DIR"
+            raise InvalidInput(f"{name} {where}", hint="localai setup --help")
+
+
 def _show(plan: SetupPlan) -> None:
     from localai.render.setup import print_plan
 
@@ -118,7 +155,7 @@ def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
     from localai.render.progress import show_pull
     from localai.setup.run import fetch
 
-    if plan.download is None and not plan.fetches_starter:
+    if plan.model_is_here:
         return
     with pip_ledger(paths, "setup") as connected:
         show_pull(fetch(plan, paths, web, connected), quiet=silent)

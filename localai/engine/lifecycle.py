@@ -44,6 +44,9 @@ _MODULES: dict[EngineKind, str] = {
 }
 _START_TIMEOUT_S = 600.0
 _LOG_LIMIT_BYTES = 4_000_000
+# MLX's worker writes its conversations to the disk before it leaves, llama.cpp's does so after
+# each answer.
+_PATIENCE_S: dict[EngineKind, float] = {"llamacpp": 2.0, "mlx": 20.0}
 # How often a thread of the engine looks whether the others are done before it sleeps. With
 # OpenMP's own 300,000, threads that wait for one another keep it from running: beside one busy
 # process, two cores gave 1 token a second instead of 150. This gives 20 to 60 there, and costs
@@ -136,7 +139,7 @@ def _ensure_started(
     with locked(files.lease) as lease:
         info = files.read_info()
         if info is not None:
-            _end(files, info.pid)
+            stop(files, info)
             # Those who use it now come back: two commands must not replace each other's for ever.
             spec = _at_least(spec, info.spec)
         _start(files, spec, available_bytes, interpreter)
@@ -242,16 +245,13 @@ def workers(paths: Paths) -> list[tuple[WorkerFiles, WorkerInfo]]:
 
 def stop(files: WorkerFiles, info: WorkerInfo) -> None:
     """End a worker, whatever it is doing, and wait until it is gone."""
-    _end(files, info.pid)
-
-
-def _end(files: WorkerFiles, pid: int) -> None:
-    # The alive lock proves that `pid` is still our worker and not a stranger with its number.
-    for number, patience_s in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
+    # The alive lock proves that the process is still our worker and not a stranger with its number.
+    patience = ((signal.SIGTERM, _PATIENCE_S[info.spec.kind]), (signal.SIGKILL, 10.0))
+    for number, patience_s in patience:
         if not is_locked(files.alive):
             break
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+            os.kill(info.pid, number)
         deadline = time.monotonic() + patience_s
         while is_locked(files.alive) and time.monotonic() < deadline:
             time.sleep(0.005)

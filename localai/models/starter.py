@@ -17,8 +17,8 @@ from localai.errors import InsufficientResources, InvalidInput, NotFound
 from localai.types import Capability, Options, ResolvedModel, Zone
 
 if TYPE_CHECKING:
+    from localai.models.pip import OnConnect
     from localai.models.progress import PullEvent
-    from localai.models.wheel import OnConnect
     from localai.paths import Paths
 
 

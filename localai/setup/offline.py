@@ -1,0 +1,99 @@
+"""A set-up from a bundle: what is in it, held against its checksums, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from localai.errors import InsufficientResources, InvalidInput, NotFound
+from localai.models.progress import Pulled, PullEvent, PullProgress
+from localai.models.starter import STARTER
+from localai.paths import private_dir
+from localai.setup.bundle import MODELS, SUMS
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BundledModel:
+    """The model of a bundle: its file there, its SHA-256 and size in bytes, its place here, and its
+    `name` for `localai chat -m` then."""
+
+    file: Path
+    sha256: str
+    size_bytes: int
+    target: Path
+    name: str
+
+    @property
+    def here(self) -> bool:
+        """Whether a file of that size is in its place; only a whole one ever gets there."""
+        try:
+            return self.target.stat().st_size == self.size_bytes
+        except OSError:
+            return False
+
+
+def bundled_model(bundle: Path, paths: Paths) -> BundledModel:
+    """The model in the folder `bundle`. Raises NotFound and InvalidInput for what is no bundle."""
+    try:
+        lines = (bundle / SUMS).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(
+            f"{bundle} is no bundle: it has no readable {SUMS}",
+            hint="localai setup --bundle DIR makes one, on a machine with a network",
+        ) from error
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    names = [name for name in sums if name.startswith(f"{MODELS}/") and name.endswith(".gguf")]
+    if len(names) != 1 or Path(names[0]).parent != Path(MODELS):
+        raise InvalidInput(f"{bundle} is damaged: its {SUMS} names no model")
+    file = bundle / names[0]
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise InvalidInput(f"{bundle} is damaged: {names[0]} is missing") from error
+    name = STARTER.name if file.name == STARTER.file_name else file.stem
+    return BundledModel(file, sums[names[0]], size, paths.models_dir / file.name, name)
+
+
+def place_model(model: BundledModel) -> Iterator[PullEvent]:
+    """Copy the model to its place: whole, of the right SHA-256 and on the disk, or not at all. The
+    last event is `Pulled`. Raises InvalidInput, InsufficientResources."""
+    folder = private_dir(model.target.parent)
+    if shutil.disk_usage(folder).free < model.size_bytes:
+        raise InsufficientResources(f"{folder} has no room for {model.size_bytes / 1e6:,.0f} MB")
+    partial = model.target.with_name(f".{model.target.name}.part")
+    try:
+        with model.file.open("rb") as source, partial.open("wb") as output:
+            yield from _copy(source, output, model)
+            output.flush()
+            os.fsync(output.fileno())
+        partial.replace(model.target)
+    except OSError as error:
+        raise InvalidInput(f"{model.file} cannot be copied: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    yield Pulled(model.target, model.size_bytes, model.sha256, fetched=True)
+
+
+def _copy(source: IO[bytes], output: IO[bytes], model: BundledModel) -> Iterator[PullEvent]:
+    digest = hashlib.sha256()
+    done = 0
+    while chunk := source.read(_CHUNK_BYTES):
+        output.write(chunk)
+        digest.update(chunk)
+        done += len(chunk)
+        yield PullProgress("verifying", done, model.size_bytes)
+    if digest.hexdigest() != model.sha256:
+        raise InvalidInput(
+            f"{model.file} is damaged: its SHA-256 is not that of {SUMS}",
+            hint="copy the bundle anew",
+        )

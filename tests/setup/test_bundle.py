@@ -1,0 +1,147 @@
+"""A bundle: what is in it for whom, and a whole set-up from one where there is no network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from localai.models.starter import STARTER
+from localai.paths import Paths
+from localai.render.promise import SetupBundle
+from localai.setup.bundle import PLATFORMS, this_platform, wanted_requirements
+from tests.support.command import RunLocalai
+from tests.support.processes import bare_environment
+
+LOCK = Path(__file__).parents[2] / "requirements.lock"
+# Whatever lets this machine reach its package index.
+NETWORK = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
+
+
+def user_network() -> dict[str, str]:
+    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return pip | {name: os.environ[name] for name in NETWORK if name in os.environ}
+
+
+def test_each_platform_gets_its_own_packages_with_their_hashes() -> None:
+    lock = LOCK.read_text()
+    names = {
+        name: {line.split("==")[0] for line in wanted_requirements(lock, each).splitlines()}
+        for name, each in PLATFORMS.items()
+    }
+    assert "mlx-lm" in names["macos-arm64"]
+    assert "mlx-lm" not in names["linux-x86_64"]
+    for wanted in names.values():
+        assert {"typer", "xllamacpp", "pip"} <= wanted
+        assert not {"colorama", "hatchling"} & wanted
+    pins = wanted_requirements(lock, PLATFORMS["linux-x86_64"])
+    assert pins.count("--hash=sha256:") >= pins.count("==") > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--bundle", "there"], b"exists"),
+        (["--bundle", "new", "--platform", "amiga"], b"linux-x86_64"),
+        (["--bundle", "no/where/new"], b"there is no folder"),
+        (["--bundle", "new", "--offline", "there"], b"two things"),
+        (["--platform", "linux-x86_64"], b"--bundle DIR"),
+        (["--uninstall", "--model", "starter"], b"does not go with --uninstall"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_fetched(
+    run_localai: RunLocalai, tmp_path: Path, arguments: list[str], said: bytes
+) -> None:
+    (tmp_path / "there").mkdir()
+    done = run_localai("setup", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_what_is_no_bundle_is_refused(run_localai: RunLocalai, tmp_path: Path) -> None:
+    done = run_localai("setup", "--yes", "--offline", str(tmp_path))
+    assert done.returncode == 3
+    assert b"is no bundle" in done.stderr
+
+
+@pytest.fixture
+def bundle(
+    run_localai: RunLocalai, home_with_starter: Paths, tmp_path: Path, smollm2_path: Path
+) -> Path:
+    """A bundle for this machine, made from the package index."""
+    folder = tmp_path / "bundle"
+    done = run_localai("setup", "--bundle", str(folder), "--json", env=user_network())
+    assert done.returncode == 0, done.stdout
+    made = TypeAdapter(SetupBundle).validate_json(done.stdout)
+    assert made["platform"] == this_platform()
+    assert made["size_bytes"] > STARTER.size_bytes
+    assert sorted(path.name for path in tmp_path.iterdir() if "bundle" in path.name) == ["bundle"]
+    return folder
+
+
+def test_from_a_bundle_to_an_answer_without_a_network(bundle: Path, tmp_path: Path) -> None:
+    home = tmp_path / "offline-home"
+    home.mkdir()
+    command = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no network namespace")
+    command += ["sh", str(bundle / "install.sh"), "--prefix", str(home / "place")]
+
+    def install() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env=bare_environment(home) | {"PYTHON": sys.executable},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    model = bundle / "models" / STARTER.file_name
+    whole = shutil.copy(model, tmp_path / "whole")
+    with model.open("r+b") as file:
+        file.seek(50_000_000)
+        file.write(b"rot")
+    damaged = install()
+    assert damaged.returncode == 2
+    assert "damaged" in damaged.stderr
+    assert not (home / "place").exists()
+    shutil.move(whole, model)
+    done = install()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Paris" in done.stdout
+    assert "ready after" in done.stdout
+    program = home / "place" / "bin" / "localai"
+    removed = subprocess.run(
+        [str(program), "setup", "--uninstall", "--yes"],
+        env=bare_environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert removed.returncode == 0, removed.stderr
+    # pip asks rustc for its version, which then writes a file of its own.
+    left = [path for path in home.rglob("*") if not path.is_dir() and ".rustup" not in path.parts]
+    assert left == []
+
+
+def test_a_damaged_model_is_not_taken(
+    run_localai: RunLocalai, localai_home: Path, tmp_path: Path, smollm2_path: Path
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "small.gguf").write_bytes(smollm2_path.read_bytes()[:1_000_000])
+    digest = hashlib.sha256(b"something else").hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  models/small.gguf\n")
+    done = run_localai("setup", "--yes", "--offline", str(tmp_path))
+    assert done.returncode == 2
+    assert b"is damaged" in done.stderr
+    assert not list(localai_home.rglob("*.gguf*"))
