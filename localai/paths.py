@@ -124,6 +124,15 @@ def write_atomically(target: Path, content: bytes) -> None:
         temporary.replace(target)
 
 
+def sync_folder(folder: Path) -> None:
+    """Put on the disk what was renamed in `folder`; a file is taken as well. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def create_atomically(target: Path, content: Iterable[bytes]) -> None:
     """Make the file `target` of the pieces of `content` (mode 0600), whole or not at all.
 

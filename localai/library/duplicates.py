@@ -34,6 +34,7 @@ from localai.models.stores import (
     lmstudio_folders,
     stored_models,
 )
+from localai.paths import sync_folder
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -232,7 +233,7 @@ def _replace(kept: Copy, copy: Copy) -> bool:
         if not (_is_still(kept) and _is_still(copy)):
             return False
         temporary.replace(copy.path)
-        _sync(copy.path.parent)
+        sync_folder(copy.path.parent)
         return True
     finally:
         temporary.unlink(missing_ok=True)
@@ -269,11 +270,3 @@ def _sweep(folder: Path) -> None:
             # Not one that another run is just about to rename.
             if time.time() - file.stat().st_ctime > _ABANDONED_S:
                 file.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -29,7 +29,7 @@ from localai.models.mlx_folder import MlxFolder, read_folder
 from localai.models.mlx_library import resolve_mlx
 from localai.models.progress import PullProgress
 from localai.models.starter import STARTER
-from localai.paths import private_dir
+from localai.paths import private_dir, sync_folder
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
@@ -133,7 +133,7 @@ def quantize(plan: Plan, config: Config, paths: Paths) -> Generator[PullProgress
         if made.is_file():
             keep_advice(plan.source, plan.target)
         made.rename(plan.target)
-        _sync(plan.target.parent)
+        sync_folder(plan.target.parent)
     finally:
         _remove(made)
         with contextlib.suppress(OSError):
@@ -239,7 +239,7 @@ def _by_ollama(
             target.hardlink_to(found)
         except OSError:
             shutil.copyfile(found, target)
-            _sync(target)
+            sync_folder(target)
 
 
 def _by_mlx(
@@ -389,11 +389,3 @@ def _remove(path: Path) -> None:
     else:
         for file in (path, advice_file(path)):
             file.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

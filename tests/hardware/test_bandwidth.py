@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -29,19 +30,25 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_agrees_with_a_stream_compiled_on_the_spot(stream: Path) -> None:
     # Other work on the machine can only take bandwidth away, from either side: the best of a
-    # few alternating rounds is compared.
+    # few alternating rounds is compared, or the middle one of their ratios, for as long as the
+    # machine needs to have a quiet second.
     read = copy = reference_read = reference_copy = 0.0
-    for _ in range(8):
+    rounds: list[tuple[float, float]] = []
+    for _ in range(30):
         ours = measure_bandwidth(CORES, cache_bytes=last_level_cache_bytes())
         read, copy = max(read, ours.read_bytes_per_s), max(copy, ours.copy_bytes_per_s)
+        theirs = [0.0, 0.0]
         for threads in sorted({max(1, CORES // 2), CORES}):
             output = subprocess.run(
                 [str(stream), str(threads), "128"], capture_output=True, text=True, check=True
             ).stdout.split()
-            reference_read = max(reference_read, float(output[0]))
-            reference_copy = max(reference_copy, float(output[1]))
+            theirs = [max(theirs[0], float(output[0])), max(theirs[1], float(output[1]))]
+        reference_read = max(reference_read, theirs[0])
+        reference_copy = max(reference_copy, theirs[1])
+        rounds.append((ours.read_bytes_per_s / theirs[0], ours.copy_bytes_per_s / theirs[1]))
         ratios = read / reference_read, copy / reference_copy
-        if all(0.9 < ratio < 1.1 for ratio in ratios):
+        middle = [statistics.median(each) for each in zip(*rounds, strict=True)]
+        if any(all(0.9 < ratio < 1.1 for ratio in each) for each in (ratios, middle)):
             return
     pytest.fail(f"read and copy are {ratios[0]:.2f} and {ratios[1]:.2f} of STREAM's")
 

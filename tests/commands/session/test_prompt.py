@@ -167,7 +167,11 @@ def test_commands_models_files_and_conversations_are_completed(
     typist.keys("/con\t", ">>> /context")
     typist.terminal.send("\x03")
     typist.ready()
-    typist.keys("/model llama", "llamacpp/starter")
+    typist.terminal.send("/model llama")
+    # The status line names it too: the second one is the menu's.
+    typist.terminal.wait_until(
+        lambda: typist.screen.count("llamacpp/starter") > 1, "no menu", PATIENCE_S
+    )
     typist.keys("\t", ">>> /model llamacpp/starter")
     typist.terminal.send("\x03")
     typist.ready()
