@@ -53,16 +53,15 @@ class _Handler(BaseHTTPRequestHandler):
                 farm.refused.add(text)
             farm.at_once += 1
             farm.most_at_once = max(farm.most_at_once, farm.at_once)
-        try:
-            time.sleep(_COMPUTING_S)
-            if busy:
-                self._send(429, {"error": {"message": "busy"}}, {"Retry-After": "0"})
-                return
-            farm.answered.append(text)
-            self._stream(text)
-        finally:
-            with farm.lock:
-                farm.at_once -= 1
+        time.sleep(_COMPUTING_S)
+        # Before the answer: whoever has it may ask again before this thread goes on.
+        with farm.lock:
+            farm.at_once -= 1
+        if busy:
+            self._send(429, {"error": {"message": "busy"}}, {"Retry-After": "0"})
+            return
+        farm.answered.append(text)
+        self._stream(text)
 
     def _stream(self, text: str) -> None:
         self.send_response(200)
