@@ -28,7 +28,7 @@ def quantize(
         typer.Option(
             "--to",
             metavar="TYPE",
-            help="q8_0, q5_1, q5_0, q4_1, q4_0, q4_k_m, f16; MLX: 4bit, …",
+            help="q4_k_m, q5_k_m, q6_k, q8_0, q4_0, …, f16; MLX: 4bit, …",
         ),
     ],
     name: Annotated[
@@ -43,7 +43,8 @@ def quantize(
 ) -> None:
     """Make a smaller model of an f16, bf16 or f32 one; the source stays.
 
-    Plain types are made by the gguf package, K-types by a running Ollama, MLX folders by mlx-lm.
+    Plain types are made by the gguf package, K-types by a running Ollama or the engine's own
+    library, MLX folders by mlx-lm.
     The result has to load and answer before it is kept.
     """
     paths, config = begin("quantize")

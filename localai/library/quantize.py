@@ -1,8 +1,9 @@
 """Making a smaller model of a large one, by what this machine has; verified before it is kept.
 
-Plain types (q8_0, q4_0, …) by the `gguf` package, K-types by a running Ollama, MLX folders by
-mlx-lm. What is made lies in a hidden folder of our own store until it has loaded and answered;
-then it is renamed. A model that was quantized before is refused, because the losses add up.
+Plain types (q8_0, q4_0, …) by the `gguf` package, K-types by a running Ollama or the embedded
+engine's own library, MLX folders by mlx-lm. What is made lies in a hidden folder of our own store
+until it has loaded and answered; then it is renamed. A model that was quantized before is refused,
+because the losses add up.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
 from localai.library.second_name import own_path
-from localai.models import legacy_quantization as legacy
+from localai.models import gguf_quantization as quantization
 from localai.models.advice import advice_file, keep_advice
 from localai.models.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.models.library import resolve_file, resolve_local
@@ -155,13 +156,17 @@ def _plan_gguf(
     size = sum(part.stat().st_size for part in parts)
     target = own_path(f"{name}.gguf", paths, name)
     shown = _spelling(to)
-    if to in legacy.BLOCKS and (legacy.is_available() or to not in _OLLAMA_BITS):
-        by, made = "gguf", size - header.tensor_bytes + legacy.quantized_bytes(header, to)
+    is_plain = to in quantization.BLOCKS
+    ours = quantization.can_make(to) and (
+        is_plain or to not in _OLLAMA_BITS or not _ollama_runs(config, paths)
+    )
+    if ours or (to in quantization.TYPES and to not in _OLLAMA_BITS):
+        quantization.require(to)
+        by = "gguf" if is_plain else "llama.cpp"
+        made = size - header.tensor_bytes + quantization.quantized_bytes(header, to)
 
         def make(path: Path) -> Generator[PullProgress, None, None]:
-            return legacy.quantize_file(parts, header, to, path)
-
-        legacy.require()
+            return quantization.quantize_file(parts, header, to, path)
     elif to in _OLLAMA_BITS:
         by, made = "ollama", round(header.parameter_count * _OLLAMA_BITS[to] / 8)
         _require_one_file(parts, header, force=force)
@@ -170,7 +175,7 @@ def _plan_gguf(
         def make(path: Path) -> Generator[PullProgress, None, None]:
             return _by_ollama(parts[0], shown, path, config)
     else:
-        known = sorted({*legacy.BLOCKS, *_OLLAMA_BITS}, key=str.lower)
+        known = sorted(quantization.TYPES, key=str.lower)
         raise InvalidInput(
             f"nothing on this machine quantizes to {to.lower()}",
             hint="--to takes " + ", ".join(each.lower() for each in known),
@@ -330,10 +335,14 @@ def _require_one_file(parts: tuple[Path, ...], header: GgufHeader, *, force: boo
         )
 
 
-def _require_ollama(to: str, config: Config, paths: Paths) -> None:
+def _ollama_runs(config: Config, paths: Paths) -> bool:
     from localai.library.removal import running_ollama
 
-    if running_ollama(config, paths, os.environ) is None:
+    return running_ollama(config, paths, os.environ) is not None
+
+
+def _require_ollama(to: str, config: Config, paths: Paths) -> None:
+    if not _ollama_runs(config, paths):
         raise Unreachable(
             f"Ollama quantizes to {to}, and it does not run on this machine", hint="ollama serve"
         )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from localai.models.gguf import read_model
-from localai.models.legacy_quantization import quantize_file
+from localai.models.gguf_quantization import quantize_file
 from tests.models.synthetic import MODELS, write
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer, start_ollama
@@ -81,10 +81,20 @@ def test_k_types_are_made_by_ollama_which_keeps_nothing(
     assert [p for p in (daemon.models / "manifests").rglob("*") if p.is_file()] == []
 
 
-def test_a_k_type_without_ollama_says_what_is_missing(f16: Path, run_localai: RunLocalai) -> None:
-    result = run_localai("quantize", f16, "--to", "q4_k_m", env=STOPPED)
-    assert result.returncode == 5
-    assert b"hint: ollama serve" in result.stderr
+@pytest.mark.parametrize(("to", "bits"), [("q5_k_m", 6.4), ("q4_k_m", 5.9), ("q6_k", 8.2)])
+def test_k_types_are_made_without_ollama_too(
+    f16: Path, localai_home: Path, run_localai: RunLocalai, to: str, bits: float
+) -> None:
+    before = quantized(run_localai, f16, "--to", to, "--dry-run")
+    document = quantized(run_localai, f16, "--to", to, "--name", "small")
+    assert document["by"] == "llama.cpp"
+    header = read_model(Path(document["path"]))
+    assert header.quantization == to.upper()
+    assert before["size_bytes"] == pytest.approx(document["size_bytes"], rel=0.001)
+    assert 8 * header.tensor_bytes / header.parameter_count == pytest.approx(bits, rel=0.05)
+    # Four bits are too few for so small a model, whose file had but four before.
+    assert document["answer"]
+    assert to == "q4_k_m" or b"Paris" in answer(run_localai, "llamacpp/small")
 
 
 def test_what_was_quantized_before_needs_force(

@@ -1,9 +1,9 @@
-"""Quantizing a GGUF file to a type of plain blocks (q8_0, q4_0, …), tensor by tensor.
+"""Quantizing a GGUF file (q8_0, q4_0, q5_K_M, …), tensor by tensor.
 
 By the `gguf` package of llama.cpp's makers, which needs numpy: an extra, imported here only. The
-K-types are not in it. Which tensors are quantized follows llama-quantize: matrices are, vectors
-and the router of experts are not. The output matrix becomes Q8_0 at least, where llama-quantize
-takes Q6_K, because it decides most.
+K-types are not in it: `k_types` has the engine's library make those. Which tensors are quantized
+follows llama-quantize: matrices are, vectors and the router of experts are not. Of a plain type
+the output matrix becomes Q8_0 at least, where llama-quantize takes Q6_K, because it decides most.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from localai.errors import InvalidInput, NotFound
 from localai.models.gguf import GgufHeader
 from localai.models.gguf_format import TensorInfo
+from localai.models.k_types import K_BLOCKS, MIXTURES, k_type, k_types_available, quantized_rows
 from localai.models.progress import PullProgress
 
 if TYPE_CHECKING:
@@ -31,30 +32,41 @@ BLOCKS: Final = {
     "Q5_0": (22, 32, 8),
     "Q5_1": (24, 32, 9),
 }
+TYPES: Final = (*BLOCKS, *MIXTURES)
+"""What a file can become."""
+
 _KEPT_NAMES: Final = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight")
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
 # So many elements are decoded to floats at a time.
 _PIECE_ELEMENTS: Final = 16 << 20
 
 
-def is_available() -> bool:
-    """Whether the package is installed."""
+def can_make(to: str) -> bool:
+    """Whether what the type `to` needs is installed."""
     from importlib.util import find_spec
 
-    return find_spec("gguf") is not None and find_spec("numpy") is not None
+    if to not in TYPES or find_spec("gguf") is None or find_spec("numpy") is None:
+        return False
+    return to in BLOCKS or k_types_available()
 
 
-def require() -> None:
-    """Raise NotFound, with the line that installs it, where the package is not there."""
-    if not is_available():
+def require(to: str) -> None:
+    """Raise NotFound, with what mends it, where what the type `to` needs is not there."""
+    if can_make(to):
+        return
+    if to in MIXTURES and can_make("F16"):
         raise NotFound(
-            "for this type the package gguf is needed, and it is not installed",
-            hint=f"{sys.executable} -m pip install 'gguf>=0.17'",
+            f"the engine of this machine exports nothing that quantizes to {to.lower()}",
+            hint="--to q8_0 (or another plain type)",
         )
+    raise NotFound(
+        "for this type the package gguf is needed, and it is not installed",
+        hint=f"{sys.executable} -m pip install 'gguf>=0.17'",
+    )
 
 
 def quantized_bytes(header: GgufHeader, to: str) -> int:
-    """How many bytes the tensors of `header` take as `to`, a name of `BLOCKS`."""
+    """How many bytes the tensors of `header` take as `to`, one of `TYPES`."""
     return sum(_bytes_as(tensor, target_type(tensor, header, to)) for tensor in header.tensors)
 
 
@@ -66,9 +78,12 @@ def target_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
     is_output = tensor.name == _OUTPUTS[0] or (
         tensor.name == _OUTPUTS[1] and header.tied_embeddings
     )
-    wanted = "Q8_0" if is_output and to != "F16" else to
+    if to in MIXTURES:
+        wanted = k_type(tensor, header.block_count or 0, to, is_output=is_output)
+    else:
+        wanted = "Q8_0" if is_output and to != "F16" else to
     # A row has to be whole blocks.
-    return wanted if tensor.shape[0] % BLOCKS[wanted][1] == 0 else "F16"
+    return wanted if tensor.shape[0] % _block(wanted)[1] == 0 else "F16"
 
 
 def quantize_file(
@@ -77,7 +92,7 @@ def quantize_file(
     """Write the model in `sources` (its parts, in order) to `target` as the type `to`; yields how
     many bytes of the source are done. Needs memory for one tensor. Raises NotFound without the
     package, InvalidInput for a tensor that it cannot decode, OSError."""
-    require()
+    require(to)
     import gguf
 
     readers = [gguf.GGUFReader(source) for source in sources]
@@ -105,8 +120,13 @@ def quantize_file(
 def _bytes_as(tensor: TensorInfo, name: str) -> int:
     if name == tensor.type:
         return tensor.size_bytes
-    size, elements, _ = BLOCKS[name]
+    size, elements = _block(name)
     return tensor.elements // elements * size
+
+
+def _block(name: str) -> tuple[int, int]:
+    """Bytes and elements of a block of the tensor type `name`."""
+    return K_BLOCKS[name] if name in K_BLOCKS else BLOCKS[name][:2]
 
 
 def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, to: str) -> None:
@@ -119,7 +139,7 @@ def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, to: str) ->
         kind = field.types[0]
         of = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(field.name, field.contents(), kind, sub_type=of)
-    writer.add_file_type(BLOCKS[to][2])
+    writer.add_file_type(MIXTURES[to][1] if to in MIXTURES else BLOCKS[to][2])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
@@ -160,6 +180,9 @@ def _converted(tensor: Any, name: str) -> Any:
             floats = gguf.dequantize(rows[at : at + step], tensor.tensor_type)
             if name == "F16":
                 pieces.append(floats.astype(np.float16))
+            elif name in K_BLOCKS:
+                row_bytes = columns // K_BLOCKS[name][1] * K_BLOCKS[name][0]
+                pieces.append(quantized_rows(floats, kind.value, row_bytes))
             else:
                 pieces.append(gguf.quantize(floats.astype(np.float32), kind))
     except NotImplementedError as error:
