@@ -510,7 +510,7 @@ remove_data() {
 import shutil
 import sys
 
-from localai.models.starter import starter_path
+from localai.stores.starter import starter_path
 from localai.paths import locate
 from localai.setup.removal import own_data, remove
 

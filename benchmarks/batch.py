@@ -24,9 +24,9 @@ from typing import Any
 
 from benchmarks.measuring import localai, machine
 from localai.engine.lifecycle import workers
-from localai.engine.wire import call
-from localai.models.starter import STARTER
+from localai.net.unix import call
 from localai.paths import locate
+from localai.stores.starter import STARTER
 
 _TOKENS = 48
 _QUESTION = "Write a story about a lighthouse keeper who finds a letter."

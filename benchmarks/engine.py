@@ -24,10 +24,10 @@ from typing import Any
 
 from benchmarks.measuring import machine
 from localai.engine.lifecycle import Lease, acquire
-from localai.engine.wire import call
 from localai.engine.worker_files import WorkerSpec
-from localai.models.starter import starter_path
+from localai.net.unix import call
 from localai.paths import locate
+from localai.stores.starter import starter_path
 
 _CODE = """def area(width, height):
     if width < 0 or height < 0:

@@ -26,9 +26,9 @@ from pathlib import Path
 import pexpect
 
 from benchmarks.measuring import interleaved, localai, machine, milliseconds
-from localai.models.starter import starter_path
+from localai.database import Criteria, Database
 from localai.paths import Paths, locate
-from localai.store import Criteria, Store
+from localai.stores.starter import starter_path
 
 _MESSAGES = 100_000
 _CONVERSATIONS = 10_000
@@ -92,10 +92,10 @@ def _fill(paths: Paths, words: list[str]) -> list[str]:
     """Write the history; the texts in it."""
     source = random.Random(2)
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
-    store = Store(paths.database)
+    database = Database(paths.database)
     texts: list[str] = []
     started = time.perf_counter()
-    with store.transaction():
+    with database.transaction():
         for number in range(_CONVERSATIONS):
             at = time.time() - 60.0 * (_CONVERSATIONS - number)
             lengths = [
@@ -106,9 +106,9 @@ def _fill(paths: Paths, words: list[str]) -> list[str]:
                 " ".join(source.choices(words, cum_weights=weights, k=1 + min(int(length), 4000)))
                 for length in lengths
             ]
-            _insert(store, f"{number:010x}", at, said)
+            _insert(database, f"{number:010x}", at, said)
             texts += said
-    store.close()
+    database.close()
     characters = sum(map(len, texts))
     print(
         f"\n{_MESSAGES:,} messages in {_CONVERSATIONS:,} conversations,"
@@ -119,14 +119,14 @@ def _fill(paths: Paths, words: list[str]) -> list[str]:
     return texts
 
 
-def _insert(store: Store, identifier: str, at: float, said: list[str]) -> None:
-    store.db.execute(
+def _insert(database: Database, identifier: str, at: float, said: list[str]) -> None:
+    database.db.execute(
         "INSERT INTO conversation VALUES (?, ?, ?, ?, NULL)", (identifier, said[0][:80], at, at)
     )
     parent: int | None = None
     for turn, text in enumerate(said):
         author = ("assistant", "p", "m", "device") if turn % 2 else ("user", None, None, None)
-        parent = store.db.execute(
+        parent = database.db.execute(
             "INSERT INTO message (conversation_id, parent_id, text, created_at, finish_reason,"
             " role, provider, model, zone) VALUES (?, ?, ?, ?, 'stop', ?, ?, ?, ?)",
             (identifier, parent, text, at, *author),
@@ -135,18 +135,18 @@ def _insert(store: Store, identifier: str, at: float, said: list[str]) -> None:
 
 def _in_process(paths: Paths, queries: dict[str, str], runs: int) -> None:
     print("\nthe newest 20 of              here             matches  sqlite3, LIKE")
-    store = Store(paths.database)
+    database = Database(paths.database)
     plain = sqlite3.connect(paths.database)
     for name, query in queries.items():
-        ours = _times(lambda query=query: store.search(query, Criteria(), 20), runs)
-        found = len(store.search(query, Criteria(), None) or [])
+        ours = _times(lambda query=query: database.search(query, Criteria(), 20), runs)
+        found = len(database.search(query, Criteria(), None) or [])
         like = ""
         if query.isalpha():
             statement = "SELECT id, text FROM message WHERE text LIKE ? ORDER BY id DESC LIMIT 20"
             times = _times(lambda: plain.execute(statement, (f"%{query}%",)).fetchall(), 3)  # noqa: B023
             like = f"{statistics.median(times) * 1000:.1f} ms"
         print(f"{name:<28}  {_fine(ours):<16} {found:>7,}  {like}")
-    store.close()
+    database.close()
 
 
 def _whole_process(paths: Paths, texts: list[str], word: str, runs: int) -> None:

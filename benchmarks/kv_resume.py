@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import localai, machine
-from localai.models.starter import starter_path
 from localai.paths import locate
+from localai.stores.starter import starter_path
 
 _FACT = "Ship {} left the harbour of Riga with {} crates of apples and came back without them. "
 _TOKENS_A_FACT = 24.6

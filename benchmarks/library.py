@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measuring import interleaved, localai, machine, milliseconds, run
-from tests.models.synthetic import MODELS, write
+from tests.formats.synthetic import MODELS, write
 from tests.support.ollama import start_ollama
 
 _WALK = """

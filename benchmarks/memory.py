@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory [--context 8192] [GGUF…]
 
-Each file is loaded for real, asked about by `localai.models.memory.project`, by our formula, and
+Each file is loaded for real, asked about by `localai.sizing.memory.project`, by our formula, and
 by gguf-parser-go, which is built here (Go 1.22 or newer; its module comes from the module proxy).
 Beside the files that are named, small synthetic ones of many architectures are made.
 """
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.measuring import machine
-from localai.models.gguf import read_header
-from localai.models.memory import project
-from localai.models.memory_formula import gguf_memory
-from tests.models import real_load, synthetic
+from localai.formats.gguf import read_header
+from localai.sizing.gguf_formula import gguf_memory
+from localai.sizing.memory import project
+from tests.formats import synthetic
+from tests.sizing import real_load
 
 _PARSER: Final = Path(__file__).parent / "gguf_parser"
 

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measuring import localai, machine
-from tests.models.synthetic import Spec, write, write_header
+from tests.formats.synthetic import Spec, write, write_header
 from tests.support.processes import free_port
 
 _CONFIGURATION = """\
@@ -45,9 +45,9 @@ http {{
 _DOWNLOAD = """
 import sys, time
 from pathlib import Path
-from localai.models.download import fetch_file
-from localai.models.web import Web
-from localai.models.web_file import plan_url
+from localai.fetch.download import fetch_file
+from localai.fetch.allowed_hosts import Web
+from localai.fetch.gguf_url import plan_url
 from localai.paths import locate
 
 url = sys.argv[1]

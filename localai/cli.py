@@ -265,7 +265,7 @@ def _usage_error(error: typer.TyperException) -> InvalidInput:
 
 
 def _report(error: LocalaiError, arguments: Sequence[str]) -> int:
-    from localai.render.failure import show_failure
+    from localai.output.failure import show_failure
 
     named = (_ALIASES.get(argument, argument) for argument in arguments)
     command = next((name for name in named if name in _BY_NAME), "localai")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.models.starter import STARTER
+from localai.stores.starter import STARTER
 from tests.support.processes import bare_environment
 
 REPOSITORY = Path(__file__).parents[1]

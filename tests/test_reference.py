@@ -12,9 +12,9 @@ import pytest
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import is_typeddict
 
-from localai.models.starter import starter_path
+from localai.output import promise
 from localai.paths import Paths
-from localai.render import promise
+from localai.stores.starter import starter_path
 from tests.support.command import RunLocalai
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localai.batch.room import Closed, Room, tokens_needed
+from localai.batch.shared_context import Closed, Room, tokens_needed
 from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
 from localai.types import (
     ChatRequest,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from localai.chat.ask import effective_options, with_system_prompt
-from localai.chat.incoming import decode
 from localai.chat.options import overlaid, parse_json_options
+from localai.chat.text_input import decode
 from localai.errors import InvalidInput
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Role, Think
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from localai.batch.answering import Job, Outcome, answer
-from localai.batch.feed import EndOfInput, Feed, Line
+from localai.batch.concurrency import make_ready
+from localai.batch.input import EndOfInput, Feed, Line
 from localai.batch.output import Output
 from localai.batch.prompts import Settings, fingerprint, read_prompt, request_for
 from localai.batch.record_file import record
-from localai.batch.room import Room
-from localai.batch.width import make_ready
+from localai.batch.shared_context import Room
 from localai.errors import (
     ContextOverflow,
     FinishedWithFailures,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localai.batch.answering import Outcome
 
 if TYPE_CHECKING:
-    from localai.store import Store
+    from localai.database import Database
     from localai.types import ResolvedModel
 
 
@@ -17,24 +17,24 @@ class UsageRecorder:
     """Enters each answer. Where the database does not play along, `problem` is told once."""
 
     def __init__(
-        self, database: Path, model: ResolvedModel, problem: Callable[[str], None]
+        self, database_file: Path, model: ResolvedModel, problem: Callable[[str], None]
     ) -> None:
-        self._database = database
+        self._database_file = database_file
         self._model = model
         self._problem = problem
-        self._store: Store | None = None
+        self._database: Database | None = None
         self._broken = False
 
     def enter(self, outcome: Outcome) -> None:
         """Keep the numbers of an answer."""
-        from localai.store import Store, StoreUnavailable
+        from localai.database import Database, DatabaseUnavailable
 
         if self._broken or outcome.done is None:
             return
         try:
-            if self._store is None:
-                self._store = Store(self._database)
-            self._store.record_usage(
+            if self._database is None:
+                self._database = Database(self._database_file)
+            self._database.record_usage(
                 command="batch",
                 provider=self._model.provider,
                 model=self._model.id,
@@ -42,6 +42,6 @@ class UsageRecorder:
                 timings=outcome.done.timings,
                 locality=outcome.done.locality,
             )
-        except StoreUnavailable as error:
+        except DatabaseUnavailable as error:
             self._broken = True
             self._problem(f"what the batch uses is not kept: {error.message}")

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from localai.chat.departure import departure_of, fallback_for
+from localai.chat.off_device import departure_of, fallback_for
 from localai.chat.recorder import Recorder
 from localai.chat.select import Chosen
 from localai.errors import Unreachable

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localai.chat.incoming import LIMIT_BYTES, decode
 from localai.chat.pdf import MAGIC, pdf_text
+from localai.chat.text_input import LIMIT_BYTES, decode
 from localai.errors import InvalidInput, NotFound
 
 _FENCES = re.compile(r"^\s*(`{3,})", re.MULTILINE)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from localai.types import Done, Event, Message, ReasoningDelta, ResolvedModel, TextDelta
 
 if TYPE_CHECKING:
-    from localai.store import Store
+    from localai.database import Database
 
 _FLUSH_EVERY_S = 0.5
 
@@ -89,7 +89,7 @@ class StoreRecorder:
 
     def __init__(
         self,
-        database: Path,
+        database_file: Path,
         *,
         command: str,
         problem: Callable[[str], None],
@@ -98,10 +98,10 @@ class StoreRecorder:
     ) -> None:
         self.conversation_id = conversation_id
         self.parent_id = parent_id
-        self._database = database
+        self._database_file = database_file
         self._command = command
         self._problem = problem
-        self._store: Store | None = None
+        self._database: Database | None = None
         self._broken = False
         self._titled = conversation_id is not None
         self._model: ResolvedModel | None = None
@@ -115,37 +115,37 @@ class StoreRecorder:
         self.parent_id = message_id
         conversation = self.conversation_id
         if conversation is not None:
-            self._try(lambda store: store.set_leaf(conversation, message_id))
+            self._try(lambda database: database.set_leaf(conversation, message_id))
 
     def rename(self, title: str) -> None:
         """Call the conversation `title`, instead of what its first question says."""
         self._titled = True
 
-        def store(store: Store) -> None:
+        def write(database: Database) -> None:
             if self.conversation_id is None:
-                self.conversation_id = store.create_conversation()
-            store.set_title(self.conversation_id, title)
+                self.conversation_id = database.create_conversation()
+            database.set_title(self.conversation_id, title)
 
-        self._try(store)
+        self._try(write)
 
     def used(self, model: ResolvedModel, done: Done) -> None:
         """Store what a call used that gave no message of the conversation."""
-        self._try(lambda store: self._record_usage(store, model, done, None))
+        self._try(lambda database: self._record_usage(database, model, done, None))
 
     def question(self, message: Message) -> None:
         """Store a message under the newest one."""
 
-        def store(store: Store) -> None:
+        def write(database: Database) -> None:
             if self.conversation_id is None:
-                self.conversation_id = store.create_conversation()
+                self.conversation_id = database.create_conversation()
             if message.role == "user" and not self._titled:
-                store.set_title(self.conversation_id, _title(message.text))
+                database.set_title(self.conversation_id, _title(message.text))
                 self._titled = True
-            self.parent_id = store.add_message(
+            self.parent_id = database.add_message(
                 self.conversation_id, self.parent_id, message, finish_reason="complete"
             )
 
-        self._try(store)
+        self._try(write)
 
     def answer_begins(self, model: ResolvedModel) -> None:
         """Open an answer under the newest message; until it ends it reads as cut.
@@ -156,15 +156,17 @@ class StoreRecorder:
         opened = self._answer_id
         if opened is not None:
             self._try(
-                lambda store: store.set_answer_model(opened, model.provider, model.id, model.zone)
+                lambda database: database.set_answer_model(
+                    opened, model.provider, model.id, model.zone
+                )
             )
             return
         self._text, self._reasoning = [], []
 
-        def store(store: Store) -> None:
+        def write(database: Database) -> None:
             if self.conversation_id is None:
-                self.conversation_id = store.create_conversation()
-            self._answer_id = store.add_message(
+                self.conversation_id = database.create_conversation()
+            self._answer_id = database.add_message(
                 self.conversation_id,
                 self.parent_id,
                 Message("assistant", ""),
@@ -173,7 +175,7 @@ class StoreRecorder:
                 zone=model.zone,
             )
 
-        self._try(store)
+        self._try(write)
         self._flushed_at = time.monotonic()
 
     def event(self, event: Event) -> None:
@@ -200,19 +202,19 @@ class StoreRecorder:
             return
         self._flush()
 
-        def store(store: Store) -> None:
-            store.finish_answer(answer, reason, None if done is None else done.locality)
+        def write(database: Database) -> None:
+            database.finish_answer(answer, reason, None if done is None else done.locality)
             if done is not None:
-                self._record_usage(store, model, done, answer)
+                self._record_usage(database, model, done, answer)
 
-        self._try(store)
+        self._try(write)
         self.parent_id = answer
         self._answer_id = None
 
     def _record_usage(
-        self, store: Store, model: ResolvedModel, done: Done, message_id: int | None
+        self, database: Database, model: ResolvedModel, done: Done, message_id: int | None
     ) -> None:
-        store.record_usage(
+        database.record_usage(
             command=self._command,
             provider=model.provider,
             model=model.id,
@@ -227,19 +229,19 @@ class StoreRecorder:
         if answer is None:
             return
         text, reasoning = "".join(self._text), "".join(self._reasoning) or None
-        self._try(lambda store: store.update_answer(answer, text, reasoning))
+        self._try(lambda database: database.update_answer(answer, text, reasoning))
         self._flushed_at = time.monotonic()
 
-    def _try(self, work: Callable[[Store], None]) -> None:
-        from localai.store import Store, StoreUnavailable
+    def _try(self, work: Callable[[Database], None]) -> None:
+        from localai.database import Database, DatabaseUnavailable
 
         if self._broken:
             return
         try:
-            if self._store is None:
-                self._store = Store(self._database)
-            work(self._store)
-        except StoreUnavailable as error:
+            if self._database is None:
+                self._database = Database(self._database_file)
+            work(self._database)
+        except DatabaseUnavailable as error:
             self._broken = True
             # Nor are the engine's states of it.
             self.conversation_id = None

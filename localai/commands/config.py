@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from localai import config as settings
+from localai.output.streams import note, print_json, print_table
 from localai.paths import locate
-from localai.render.sink import note, print_json, print_table
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 

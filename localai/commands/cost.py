@@ -12,10 +12,10 @@ import typer
 from localai.commands.startup import begin
 from localai.cost.prices import CURRENCY
 from localai.cost.summary import By, Total, overall, since, summarise
+from localai.database import Database, UsageRow
 from localai.errors import InvalidInput
-from localai.render.sink import note, print_json, print_table
-from localai.render.units import UNKNOWN, count_text
-from localai.store import Store, UsageRow
+from localai.output.streams import note, print_json, print_table
+from localai.output.units import UNKNOWN, count_text
 
 _LEAST_SHOWN = Decimal("0.0001")
 
@@ -37,11 +37,11 @@ def cost(
     first = since(start, time.time())
     rows: list[UsageRow] = []
     if paths.database.exists():
-        store = Store(paths.database)
+        database = Database(paths.database)
         try:
-            rows = store.usage_since(first)
+            rows = database.usage_since(first)
         finally:
-            store.close()
+            database.close()
     urls = {name: endpoint.url for name, endpoint in config.endpoints.items()}
     totals = summarise(rows, cast("By", by), urls)
     total = overall(rows, urls)

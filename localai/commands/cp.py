@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from localai.commands.startup import begin
-from localai.library.second_name import give_second_name
-from localai.render.model_table import STORE_NAMES
-from localai.render.sink import note, print_json
+from localai.library.copy import give_second_name
+from localai.output.model_table import STORE_NAMES
+from localai.output.streams import note, print_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

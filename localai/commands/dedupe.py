@@ -10,10 +10,10 @@ import typer
 from localai.commands.startup import begin
 from localai.errors import Interrupted, InvalidInput
 from localai.library.duplicates import find_duplicates, link
-from localai.render.duplicates import duplicate_document, print_duplicates
-from localai.render.progress import show_work
-from localai.render.sink import ask, is_terminal, note, print_json
-from localai.render.units import bytes_text
+from localai.output.duplicates import duplicate_document, print_duplicates
+from localai.output.progress import show_work
+from localai.output.streams import ask, is_terminal, note, print_json
+from localai.output.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

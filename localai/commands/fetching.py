@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from localai.output.streams import note
 from localai.privacy.zones import zone_of_host
-from localai.render.sink import note
 from localai.types import EgressRecord, Purpose, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.models.web import Web
+    from localai.fetch.allowed_hosts import Web
     from localai.paths import Paths
 
 
 def open_web(config: Config, *, silent: bool) -> Web:
     """The way to models elsewhere, as the settings permit it; it says redirects unless `silent`."""
-    from localai.models.web import Web
+    from localai.fetch.allowed_hosts import Web
 
     announce = (lambda text: None) if silent else note
     return Web(announce, lan=config["network.lan"], proxy=config["network.proxy"])
@@ -29,9 +29,9 @@ def open_web(config: Config, *, silent: bool) -> Web:
 def pip_ledger(paths: Paths, command: str) -> Iterator[Callable[[str, int], None]]:
     """Something to call with each host and port that pip connects to: it is a child, where no guard
     sees the address. What is off this machine is entered in the ledger under `command`."""
-    from localai.store import Store
+    from localai.database import Database
 
-    ledger = Store(paths.database)
+    ledger = Database(paths.database)
 
     def connected(host: str, port: int) -> None:
         if zone_of_host(host) is not Zone.DEVICE:

@@ -10,8 +10,8 @@ from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InvalidInput
 from localai.hardware.facts import to_json
-from localai.render.hardware import print_machine
-from localai.render.sink import note, print_json
+from localai.output.hardware import print_machine
+from localai.output.streams import note, print_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -8,14 +8,14 @@ import typer
 
 from localai.commands.startup import begin
 from localai.errors import InvalidInput
-from localai.library.shelf import shelf
+from localai.library.available import shelf
+from localai.output.model_table import listed_document, print_models
+from localai.output.streams import note, print_json
+from localai.output.units import bytes_text
 from localai.providers import PROVIDERS, is_provider
-from localai.render.model_table import listed_document, print_models
-from localai.render.sink import note, print_json
-from localai.render.units import bytes_text
 
 if TYPE_CHECKING:
-    from localai.library.shelf import Shelf
+    from localai.library.available import Shelf
     from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -65,8 +65,8 @@ def list_models(
 
 def _list_duplicates(paths: Paths, *, as_json: bool) -> None:
     from localai.library.duplicates import find_duplicates
-    from localai.render.duplicates import duplicate_document, print_duplicates
-    from localai.render.progress import show_work
+    from localai.output.duplicates import duplicate_document, print_duplicates
+    from localai.output.progress import show_work
 
     found = show_work(find_duplicates(paths), quiet=as_json)
     possible = sum(each.freed_bytes for each in found)

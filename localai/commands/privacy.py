@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from localai.chat.trust import Finding, findings, policy
+from localai.chat.privacy_report import Finding, findings, policy
 from localai.commands.startup import begin
 from localai.config import parse_duration
+from localai.database import Database
 from localai.errors import InvalidInput
+from localai.output.streams import note, print_json, print_table
 from localai.paths import Paths
-from localai.render.sink import note, print_json, print_table
-from localai.store import Store
 from localai.types import EgressRecord
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -54,11 +54,11 @@ def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
         seconds = parse_duration(since)
     except ValueError as error:
         raise InvalidInput(f"--since must be {error}, not {since!r}") from error
-    store = Store(paths.database)
+    database = Database(paths.database)
     try:
-        return store.egress_since(time.time() - seconds)
+        return database.egress_since(time.time() - seconds)
     finally:
-        store.close()
+        database.close()
 
 
 def _finding_row(finding: Finding) -> list[str]:

@@ -9,9 +9,9 @@ import typer
 
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerFiles, WorkerInfo
+from localai.output.streams import note, print_json, print_table
+from localai.output.units import bytes_text, seconds_text
 from localai.paths import locate
-from localai.render.sink import note, print_json, print_table
-from localai.render.units import bytes_text, seconds_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -11,16 +11,16 @@ from localai.commands.fetching import open_web, pip_ledger
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InsufficientResources, Interrupted, InvalidInput
-from localai.models.progress import Pulled
-from localai.models.starter import STARTER, fetch_starter
-from localai.render.progress import show_pull
-from localai.render.sink import ask, is_terminal, note, print_json, print_table
-from localai.render.units import bytes_text
+from localai.fetch.progress import Pulled
+from localai.output.progress import show_pull
+from localai.output.streams import ask, is_terminal, note, print_json, print_table
+from localai.output.units import bytes_text
+from localai.stores.starter import STARTER, fetch_starter
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.models.plan import PullPlan
-    from localai.models.preflight import Preflight
+    from localai.fetch.plan import PullPlan
+    from localai.fetch.preflight import Preflight
     from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -70,9 +70,9 @@ def pull(
             )
         _pull_starter(paths, as_json=as_json, quiet=quiet)
         return
-    from localai.library.pull_through import ollama_that_can, pull_through
-    from localai.models.oci import StoreOfAnother
-    from localai.models.pull import fetch_model, find_model, find_variants
+    from localai.fetch.oci import StoreOfAnother
+    from localai.fetch.pull import fetch_model, find_model, find_variants
+    from localai.library.pull_by_ollama import ollama_that_can, pull_through
 
     silent = quiet or as_json
     with open_web(config, silent=silent) as web:
@@ -111,8 +111,8 @@ def _preflight(
     dry_run: bool,
     silent: bool,
 ) -> Preflight:
-    from localai.models.own_runs import runs_by_name
-    from localai.models.preflight import preflight
+    from localai.fetch.preflight import preflight
+    from localai.sizing.own_runs import runs_by_name
 
     # Who only wants the file in a script is not kept waiting for a measurement.
     asked = dry_run or (not silent and is_terminal(sys.stderr))
@@ -131,14 +131,14 @@ def _preflight(
 
 
 def _note_lines(found: Preflight) -> None:
-    from localai.render.preflight import preflight_lines
+    from localai.output.preflight import preflight_lines
 
     for line in preflight_lines(found):
         note(line)
 
 
 def _show_preflight(found: Preflight, *, as_json: bool) -> None:
-    from localai.render.preflight import preflight_document, print_preflight
+    from localai.output.preflight import preflight_document, print_preflight
 
     if as_json:
         print_json("pull", preflight_document(found))

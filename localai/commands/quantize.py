@@ -9,11 +9,11 @@ import typer
 from localai.commands.startup import begin
 from localai.library.quantize import Plan, Quantized, plan_quantization
 from localai.library.quantize import quantize as do_quantize
-from localai.models.memory import MemoryNeed
-from localai.render.preflight import need_document
-from localai.render.progress import show_work
-from localai.render.sink import note, print_json
-from localai.render.units import UNKNOWN, bytes_text
+from localai.output.preflight import need_document
+from localai.output.progress import show_work
+from localai.output.streams import note, print_json
+from localai.output.units import UNKNOWN, bytes_text
+from localai.sizing.memory import MemoryNeed
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

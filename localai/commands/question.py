@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localai.chat.incoming import read_text
+from localai.chat.text_input import read_text
 from localai.errors import InvalidInput
-from localai.render.sink import is_terminal, note
-from localai.render.units import bytes_text, count_text
+from localai.output.streams import is_terminal, note
+from localai.output.units import bytes_text, count_text
 from localai.types import Image
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import typer
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InvalidInput
-from localai.render.sink import note, print_json
+from localai.output.streams import note, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from localai.models.speed import OwnRun
     from localai.paths import Paths
     from localai.recommend.ranking import Recommendation
+    from localai.sizing.speed import OwnRun
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -52,7 +52,7 @@ def recommend(
     names = _installed(paths) if profile is None else frozenset()
     found = rank(machine, task, installed=names, own_runs=_runs(paths, names))
     if as_json:
-        from localai.render.recommendations import recommendation_document
+        from localai.output.recommendations import recommendation_document
 
         models = [recommendation_document(each, catalogue().sources) for each in found]
         print_json("recommend", {"task": task, "profile": profile, "models": models})
@@ -61,7 +61,7 @@ def recommend(
 
 
 def _show(found: Sequence[Recommendation], count: int, *, everything: bool) -> None:
-    from localai.render.recommendations import print_recommendations
+    from localai.output.recommendations import print_recommendations
 
     fitting = [each for each in found if each.fits]
     shown = found if everything else (fitting or found)[:count]
@@ -85,7 +85,7 @@ def _show(found: Sequence[Recommendation], count: int, *, everything: bool) -> N
 
 
 def _installed(paths: Paths) -> frozenset[str]:
-    from localai.models.stores import stored_models
+    from localai.stores.folders import stored_models
 
     return frozenset(
         name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)
@@ -93,6 +93,6 @@ def _installed(paths: Paths) -> frozenset[str]:
 
 
 def _runs(paths: Paths, names: frozenset[str]) -> dict[str, tuple[OwnRun, ...]]:
-    from localai.models.own_runs import runs_by_name
+    from localai.sizing.own_runs import runs_by_name
 
     return runs_by_name(paths, names)

@@ -10,9 +10,9 @@ import typer
 from localai.commands.startup import begin
 from localai.errors import Interrupted, InvalidInput
 from localai.library.removal import Removal, finish_broken_off, plan_removal
-from localai.render.model_table import STORE_NAMES
-from localai.render.sink import ask, is_terminal, note, print_json
-from localai.render.units import bytes_text
+from localai.output.model_table import STORE_NAMES
+from localai.output.streams import ask, is_terminal, note, print_json
+from localai.output.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -14,12 +14,12 @@ from localai.commands.fetching import open_web, pip_ledger
 from localai.commands.flags import machine_of
 from localai.commands.startup import begin
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, Unreachable
-from localai.render.sink import ask, is_terminal, note, print_json
+from localai.output.streams import ask, is_terminal, note, print_json
 
 if TYPE_CHECKING:
-    from localai.models.web import Web
+    from localai.fetch.allowed_hosts import Web
+    from localai.output.play import Answer
     from localai.paths import Paths
-    from localai.render.play import Answer
     from localai.setup.plan import SetupPlan
     from localai.types import Done
 
@@ -132,7 +132,7 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
 
 
 def _show(plan: SetupPlan) -> None:
-    from localai.render.setup import print_plan
+    from localai.output.setup import print_plan
 
     print_plan(plan)
     for text in plan.notes:
@@ -152,7 +152,7 @@ def _confirm(what: str, question: str, flags: str, *, may_ask: bool) -> None:
 
 
 def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
-    from localai.render.progress import show_pull
+    from localai.output.progress import show_pull
     from localai.setup.run import fetch
 
     if plan.model_is_here:
@@ -162,8 +162,8 @@ def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
 
 
 def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> tuple[Answer, Done]:
-    from localai.commands.answer_display import Display
-    from localai.render.play import SilentWriter, play
+    from localai.output.answer_display import Display
+    from localai.output.play import SilentWriter, play
     from localai.setup.run import QUESTION, first_answer
 
     if not silent:
@@ -176,7 +176,7 @@ def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> tuple[Answe
 
 
 def _say_end(plan: SetupPlan, done: Done, total_s: float) -> None:
-    from localai.render.setup import report_lines
+    from localai.output.setup import report_lines
 
     print()
     for line in report_lines(plan, done, total_s):
@@ -185,7 +185,7 @@ def _say_end(plan: SetupPlan, done: Done, total_s: float) -> None:
 
 
 def _planned(plan: SetupPlan, *, dry_run: bool) -> dict[str, Any]:
-    from localai.render.setup import plan_document
+    from localai.output.setup import plan_document
 
     return {"dry_run": dry_run, **plan_document(plan)}
 
@@ -204,7 +204,7 @@ def _report(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from localai.render.failure import error_document
+    from localai.output.failure import error_document
 
     return {
         **_planned(plan, dry_run=False),
@@ -217,7 +217,7 @@ def _report(
 
 
 def _uninstall(paths: Paths, *, yes: bool, dry_run: bool, may_ask: bool, as_json: bool) -> None:
-    from localai.render.setup import print_removal, removal_document
+    from localai.output.setup import print_removal, removal_document
     from localai.setup.removal import plan_removal, remove, stop_engines
 
     removal = plan_removal(paths)

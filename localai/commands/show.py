@@ -10,10 +10,10 @@ import typer
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import NotFound
-from localai.library.sheet import find_sheet, memory_table, speed_on
-from localai.render.sheet import print_sheet, sheet_document
-from localai.render.sink import is_terminal, note, print_json
-from localai.render.untrusted import sanitize
+from localai.library.details import find_sheet, memory_table, speed_on
+from localai.output.details import print_sheet, sheet_document
+from localai.output.streams import is_terminal, note, print_json
+from localai.output.untrusted import sanitize
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

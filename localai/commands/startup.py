@@ -22,10 +22,10 @@ def begin(command: str) -> tuple[Paths, Config]:
 
 
 def _enter(paths: Paths, record: EgressRecord) -> None:
-    from localai.store import Store
+    from localai.database import Database
 
-    store = Store(paths.database)
+    database = Database(paths.database)
     try:
-        store.record_egress(record)
+        database.record_egress(record)
     finally:
-        store.close()
+        database.close()

@@ -11,8 +11,8 @@ from localai.engine.lifecycle import stop as stop_worker
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerInfo
 from localai.errors import InvalidInput, NotFound
+from localai.output.streams import note, print_json
 from localai.paths import locate
-from localai.render.sink import note, print_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -44,7 +44,7 @@ def stop(
 def _is(info: WorkerInfo, name: str) -> bool:
     path = Path(info.spec.model_path)
     if name == "starter":
-        from localai.models.starter import STARTER
+        from localai.stores.starter import STARTER
 
         name = STARTER.file_name
     return name in (str(path), path.name, path.stem, str(info.pid)) or (

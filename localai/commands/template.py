@@ -17,8 +17,8 @@ from localai.chat.templates import (
     user_folder,
 )
 from localai.errors import InvalidInput
+from localai.output.streams import is_terminal, note, print_json, print_table
 from localai.paths import locate, private_dir, write_atomically
-from localai.render.sink import is_terminal, note, print_json, print_table
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -112,7 +112,7 @@ def edit(name: _Name) -> None:
 
 
 def _edited(text: str) -> str:
-    from localai.commands.session.editor import edit_text
+    from localai.session.editor import edit_text
 
     return edit_text(text) + "\n"
 

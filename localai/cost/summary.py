@@ -10,8 +10,8 @@ from typing import Literal, assert_never
 
 from localai.config import parse_duration
 from localai.cost.prices import Cost, price
+from localai.database import UsageRow
 from localai.errors import InvalidInput
-from localai.store import UsageRow
 
 By = Literal["model", "day", "provider"]
 

@@ -23,8 +23,8 @@ from localai.engine.slots import (
     slots_of,
     tagged,
 )
-from localai.engine.wire import EngineRefused
 from localai.errors import Unreachable
+from localai.net.unix import EngineRefused
 from localai.types import ChatRequest, Done, Event, Loading, Message, TextDelta
 
 _FAILURES = (OSError, Unreachable, EngineRefused)

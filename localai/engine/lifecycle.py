@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
-from localai.engine.engine_log import DeviceShare, context_memory, failure_reason, host_memory
+from localai.engine.llamacpp_log import DeviceShare, context_memory, failure_reason, host_memory
 from localai.engine.worker_files import (
     EngineKind,
     WorkerFiles,
@@ -40,7 +40,7 @@ from localai.privacy.sandbox import sandboxed_command
 
 _MODULES: dict[EngineKind, str] = {
     "llamacpp": "localai.engine.worker",
-    "mlx": "localai.engine.mlx_worker",
+    "mlx": "localai.engine.mlx.worker",
 }
 _START_TIMEOUT_S = 600.0
 _LOG_LIMIT_BYTES = 4_000_000

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, get_args
 
-from localai.engine.engine_log import DeviceShare, failure_reason, first_table
+from localai.engine.llamacpp_log import DeviceShare, failure_reason, first_table
 from localai.errors import InvalidInput, Unreachable
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from localai.engine.wire import EngineRefused, call
 from localai.engine.worker_files import WorkerFiles
+from localai.net.unix import EngineRefused, call
 from localai.paths import write_atomically
 
 # Saving waits until a slot's answer has ended; a worker that hangs must not hang its user.

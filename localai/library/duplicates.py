@@ -21,20 +21,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput, LocalaiError
-from localai.models.digests import DigestCache
-from localai.models.gguf import part_paths, read_header
-from localai.models.in_use import in_use
-from localai.models.mlx_library import stored_folders
-from localai.models.ollama_store import ollama_roots
-from localai.models.progress import PullProgress
-from localai.models.stores import (
-    Store,
+from localai.fetch.progress import PullProgress
+from localai.formats.gguf import part_paths, read_header
+from localai.paths import sync_folder
+from localai.stores.digests import DigestCache
+from localai.stores.folders import (
     StoredModel,
+    StoreName,
     hub_cache,
     lmstudio_folders,
     stored_models,
 )
-from localai.paths import sync_folder
+from localai.stores.mlx import stored_folders
+from localai.stores.ollama import ollama_roots
+from localai.stores.open_files import in_use
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -51,7 +51,7 @@ _FICLONE: Final = 0x40049409
 class Copy:
     """A file of a model in a store, by its real path; `names` are the models that it belongs to."""
 
-    store: Store
+    store: StoreName
     names: tuple[str, ...]
     path: Path
     status: os.stat_result
@@ -164,7 +164,7 @@ def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
     return list(found.values())
 
 
-def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[Store, str, Path]]:
+def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[StoreName, str, Path]]:
     for stored in stored_models(paths, environ):
         for file in (*_parts(stored), *filter(None, [stored.projector])):
             yield stored.store, stored.name, file

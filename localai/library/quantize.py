@@ -20,16 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
-from localai.library.second_name import own_path
-from localai.models import gguf_quantization as quantization
-from localai.models.advice import advice_file, keep_advice
-from localai.models.gguf import GgufHeader, part_paths, read_header, read_model
-from localai.models.library import resolve_file, resolve_local
-from localai.models.memory import MemoryNeed, project
-from localai.models.mlx_folder import MlxFolder, read_folder
-from localai.models.mlx_library import resolve_mlx
-from localai.models.progress import PullProgress
-from localai.models.starter import STARTER
+from localai.fetch.progress import PullProgress
+from localai.formats import gguf_quantization as quantization
+from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
+from localai.formats.mlx_folder import MlxFolder, read_folder
+from localai.library.copy import own_path
 from localai.paths import private_dir, sync_folder
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
@@ -37,6 +32,11 @@ from localai.privacy.sandbox import sandboxed_command
 from localai.providers import open_provider
 from localai.providers.mlx import mlx_interpreter
 from localai.providers.ollama_daemon import target_of
+from localai.sizing.memory import MemoryNeed, project
+from localai.stores.lookup import resolve_file, resolve_local
+from localai.stores.mlx import resolve_mlx
+from localai.stores.model_defaults import advice_file, keep_advice
+from localai.stores.starter import STARTER
 from localai.types import ChatRequest, Message, ResolvedModel, TextDelta
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _by_mlx(
     root = str(Path(__file__).parents[2])
     environment = child_environment()
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
-    module = "localai.engine.mlx_convert"
+    module = "localai.engine.mlx.convert"
     command = [interpreter, "-P", "-m", module, str(source), str(target), setting]
     with child("mlx-lm, to quantize a folder"):
         done = subprocess.run(

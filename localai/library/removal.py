@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 from localai.engine import kv
 from localai.engine.lifecycle import workers
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
-from localai.models.advice import advice_file
-from localai.models.gguf import part_paths, read_header
-from localai.models.header_cache import HeaderCache
-from localai.models.library import find_stored
-from localai.models.mlx_library import find_folder
-from localai.models.ollama_layout import own_blobs, remove_manifest, root_of, unnamed
-from localai.models.ollama_store import OllamaName, ollama_roots, parse_name
-from localai.models.origin import origin_file
-from localai.models.stores import Store, StoredModel, is_projector_name
+from localai.fetch.provenance import origin_file
+from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir, write_atomically
 from localai.providers.ollama_daemon import Daemon, target_of
+from localai.stores.folders import StoredModel, StoreName, is_projector_name
+from localai.stores.header_cache import HeaderCache
+from localai.stores.lookup import find_stored
+from localai.stores.mlx import find_folder
+from localai.stores.model_defaults import advice_file
+from localai.stores.ollama import OllamaName, ollama_roots, parse_name
+from localai.stores.ollama_changes import own_blobs, remove_manifest, root_of, unnamed
 from localai.types import Zone
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Removal:
     """
 
     name: str
-    store: Store
+    store: StoreName
     files: tuple[Path, ...]
     freed_bytes: int
     kept: Path | None
@@ -107,7 +107,7 @@ def finish_broken_off(paths: Paths) -> None:
             journal.unlink()
 
 
-def _of_files(name: str, store: Store, files: Iterable[Path], paths: Paths) -> Removal:
+def _of_files(name: str, store: StoreName, files: Iterable[Path], paths: Paths) -> Removal:
     files = tuple(files)
     links = [file for file in files if file.is_symlink()]
     kept = None

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from localai.errors import NotFound, PolicyRefused
-from localai.providers import anthropic_wire as wire
+from localai.net.reach import Reach
+from localai.net.retry import patiently
+from localai.net.target import client_target
 from localai.providers import keys
-from localai.providers.consent import Destination
-from localai.providers.reach import Reach
-from localai.providers.retry import patiently
+from localai.providers.destination import Destination
 from localai.providers.sdk import (
     AnswerClock,
     broken_off,
@@ -27,7 +27,6 @@ from localai.providers.sdk import (
     no_such_model,
     not_installed,
 )
-from localai.providers.target import client_target
 from localai.types import (
     ChatRequest,
     Event,
@@ -35,6 +34,7 @@ from localai.types import (
     ResolvedModel,
     Zone,
 )
+from localai.wires import anthropic as wire
 
 if TYPE_CHECKING:
     import anthropic

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.wire import EngineRefused, server_sent_events
 from localai.errors import LocalaiError, NotFound, Unreachable
+from localai.net.http import Asked, HttpRefused, JsonServer
+from localai.net.retry import Busy, patiently
+from localai.net.target import client_target
+from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers import keys
-from localai.providers.api_errors import failure
-from localai.providers.chat_wire import StreamClock, read_stream, request_body
-from localai.providers.consent import Destination
-from localai.providers.http import Asked, HttpRefused, JsonServer
-from localai.providers.retry import Busy, patiently
-from localai.providers.target import client_target
+from localai.providers.destination import Destination
 from localai.types import ChatRequest, Event, Provider, Purpose, ResolvedModel, Zone
+from localai.wires.chat_completions import StreamClock, read_stream, request_body
+from localai.wires.refusals import failure
 
 if TYPE_CHECKING:
     from localai.config import Config, Endpoint

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from localai.engine.lifecycle import Lease, acquire, is_warm
 from localai.engine.worker_files import WorkerSpec
-from localai.models.library import local_models, resolve_local
-from localai.providers.chat_wire import StreamClock
 from localai.providers.worker_chat import (
     answer_of_worker,
     count_tokens,
     needed_context,
     worker_body,
 )
+from localai.stores.lookup import local_models, resolve_local
 from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
+from localai.wires.chat_completions import StreamClock
 
 if TYPE_CHECKING:
     from localai.config import Config

@@ -14,15 +14,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.wire import EngineRefused, server_sent_events
 from localai.errors import ContextOverflow, LocalaiError, NotFound, Unreachable
-from localai.providers import lmstudio_wire as wire
-from localai.providers.chat_wire import StreamClock, read_stream, request_body
+from localai.net.http import HttpRefused, JsonServer
+from localai.net.reach import Reach, reach
+from localai.net.target import Target, client_target
+from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers.context_size import choose_context, grown_context, needed_context
-from localai.providers.http import HttpRefused, JsonServer
-from localai.providers.lmstudio_wire import Instance, Listed
-from localai.providers.reach import Reach, reach
-from localai.providers.target import Target, client_target
 from localai.types import (
     ChatRequest,
     Done,
@@ -35,6 +32,9 @@ from localai.types import (
     ToolCall,
     Zone,
 )
+from localai.wires import lmstudio as wire
+from localai.wires.chat_completions import StreamClock, read_stream, request_body
+from localai.wires.lmstudio import Instance, Listed
 
 if TYPE_CHECKING:
     from localai.config import Config

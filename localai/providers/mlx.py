@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from localai.engine.lifecycle import Lease, acquire, is_warm
-from localai.engine.wire import EngineRefused, call
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
-from localai.providers.chat_wire import StreamClock, refusal
+from localai.net.unix import EngineRefused, call
 from localai.providers.worker_chat import (
     answer_of_worker,
     count_tokens,
@@ -25,11 +24,12 @@ from localai.providers.worker_chat import (
     worker_body,
 )
 from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
+from localai.wires.chat_completions import StreamClock, refusal
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.models.mlx_memory import MlxMemory
     from localai.paths import Paths
+    from localai.sizing.mlx_formula import MlxMemory
 
 INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
 # Typed as a plain text, so that the branches of both systems are checked on either.
@@ -51,7 +51,7 @@ class Mlx:
     def models(self) -> list[ResolvedModel]:
         """Every MLX folder in the stores of this machine. Raises Unreachable where MLX cannot
         run."""
-        from localai.models.mlx_library import mlx_models
+        from localai.stores.mlx import mlx_models
 
         mlx_interpreter()
         return mlx_models(self._paths)
@@ -61,7 +61,7 @@ class Mlx:
 
         Raises NotFound, InvalidInput, and Unreachable where MLX cannot run.
         """
-        from localai.models.mlx_library import resolve_mlx
+        from localai.stores.mlx import resolve_mlx
 
         mlx_interpreter()
         return resolve_mlx(name, self._paths)
@@ -202,8 +202,8 @@ def _check_memory(request: ChatRequest, loaded_tokens: int, context_tokens: int)
 
 
 def _projected(request: ChatRequest, context_tokens: int) -> MlxMemory | None:
-    from localai.models.mlx_folder import read_folder
-    from localai.models.mlx_memory import projected_memory
+    from localai.formats.mlx_folder import read_folder
+    from localai.sizing.mlx_formula import projected_memory
 
     assert request.model.path is not None, "MLX opens folders"
     return projected_memory(read_folder(request.model.path), context_tokens)

@@ -24,13 +24,10 @@ from localai.errors import (
     PolicyRefused,
     Unreachable,
 )
-from localai.providers import ollama_wire as wire
-from localai.providers.chat_wire import StreamClock
+from localai.net.http import Asked, HttpRefused
+from localai.net.listener import listening_pid
 from localai.providers.context_size import choose_context, grown_context, needed_context
-from localai.providers.http import Asked, HttpRefused
-from localai.providers.listener import listening_pid
 from localai.providers.ollama_daemon import Daemon, target_of
-from localai.providers.reasoning.splitter import ReasoningSplitter
 from localai.types import (
     ChatRequest,
     Done,
@@ -45,6 +42,9 @@ from localai.types import (
     ToolCall,
     Zone,
 )
+from localai.wires import ollama as wire
+from localai.wires.chat_completions import StreamClock
+from localai.wires.reasoning.splitter import ReasoningSplitter
 
 if TYPE_CHECKING:
     from localai.config import Config

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import NotFound, Unreachable
-from localai.providers import ollama_wire as wire
-from localai.providers.http import Asked, HttpRefused, JsonServer
+from localai.net.http import Asked, HttpRefused, JsonServer
+from localai.net.reach import Reach, reach
+from localai.net.target import Target, client_target
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
-from localai.providers.reach import Reach, reach
-from localai.providers.target import Target, client_target
+from localai.wires import ollama as wire
 
 if TYPE_CHECKING:
     from localai.config import Config

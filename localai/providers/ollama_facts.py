@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from localai.paths import private_dir, write_atomically
-from localai.providers import ollama_wire as wire
 from localai.types import Capability
+from localai.wires import ollama as wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import LocalaiError, Unreachable
-from localai.models.progress import PullProgress, Stage
-from localai.providers import ollama_wire as wire
-from localai.providers.target import Target
+from localai.fetch.progress import PullProgress, Stage
+from localai.net.target import Target
+from localai.wires import ollama as wire
 
 if TYPE_CHECKING:
     import ollama

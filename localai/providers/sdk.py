@@ -21,11 +21,11 @@ from localai.errors import (
     Unreachable,
     find_localai_error,
 )
-from localai.providers.api_errors import failure
-from localai.providers.chat_wire import StreamClock
-from localai.providers.retry import Busy
-from localai.providers.target import Target
+from localai.net.retry import Busy
+from localai.net.target import Target
 from localai.types import Message, Options, Timings, Usage
+from localai.wires.chat_completions import StreamClock
+from localai.wires.refusals import failure
 
 if TYPE_CHECKING:
     import httpx2

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.wire import EngineRefused, UnixConnection, call, send, server_sent_events
 from localai.engine.worker_files import is_locked
 from localai.errors import ContextOverflow, Unreachable
-from localai.providers.chat_wire import StreamClock, read_stream, refusal, request_body
+from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
 from localai.providers.context_size import IMAGE_TOKENS
 from localai.types import ChatRequest, Event, Locality, Process, Zone
+from localai.wires.chat_completions import StreamClock, read_stream, refusal, request_body
 
 if TYPE_CHECKING:
     from localai.engine.lifecycle import Lease

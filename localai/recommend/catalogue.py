@@ -1,7 +1,7 @@
 """The catalogue: models worth recommending, each fact with its source and date.
 
 The facts are in catalogue.toml. Memory and the bytes that a token reads follow from them by
-formula, the one for headers that the engine cannot read (`localai.models.memory_formula`): the
+formula, the one for headers that the engine cannot read (`localai.sizing.gguf_formula`): the
 preflight of a pull asks the engine itself.
 """
 
@@ -15,10 +15,10 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal, get_args
 
-from localai.models.gguf import GgufHeader
-from localai.models.memory import MemoryNeed
-from localai.models.memory_formula import gguf_memory
-from localai.models.speed import DecodeWork
+from localai.formats.gguf import GgufHeader
+from localai.sizing.gguf_formula import gguf_memory
+from localai.sizing.memory import MemoryNeed
+from localai.sizing.speed import DecodeWork
 
 Task = Literal["chat", "code", "reasoning", "vision", "extract", "embed"]
 TASKS: Final[tuple[Task, ...]] = get_args(Task)

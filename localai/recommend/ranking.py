@@ -24,9 +24,9 @@ from statistics import median
 from typing import Final
 
 from localai.hardware.facts import Machine
-from localai.models.decode_devices import gpu_kind, gpu_room
-from localai.models.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
 from localai.recommend.catalogue import Entry, File, Task, catalogue
+from localai.sizing.devices import gpu_kind, gpu_room
+from localai.sizing.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
 
 # What the system itself, a desktop and a browser want: a quarter of main memory, at most this.
 _SYSTEM_BYTES: Final = 4 << 30

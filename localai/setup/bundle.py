@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.errors import InvalidInput, NotFound
-from localai.models.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
+from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 
 SUMS: Final = "SHA256SUMS"
 MODELS: Final = "models"

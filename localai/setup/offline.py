@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from localai.errors import InsufficientResources, InvalidInput, NotFound
-from localai.models.progress import Pulled, PullEvent, PullProgress
-from localai.models.starter import STARTER
+from localai.fetch.progress import Pulled, PullEvent, PullProgress
 from localai.paths import private_dir, sync_folder
 from localai.setup.bundle import MODELS, SUMS
+from localai.stores.starter import STARTER
 
 if TYPE_CHECKING:
     from localai.paths import Paths

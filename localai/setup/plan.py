@@ -18,17 +18,17 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
-from localai.models.pull import find_model
-from localai.models.starter import STARTER
+from localai.fetch.pull import find_model
 from localai.setup.engines import EMBEDDED, Engine, choose_engine
 from localai.setup.offline import BundledModel, bundled_model
+from localai.stores.starter import STARTER
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.plan import PullPlan
+    from localai.fetch.preflight import Preflight
     from localai.hardware.facts import Machine
-    from localai.models.plan import PullPlan
-    from localai.models.preflight import Preflight
-    from localai.models.web import Web
     from localai.paths import Paths
     from localai.recommend.ranking import Recommendation
 
@@ -209,7 +209,7 @@ def _wanted(
 
 
 def _preflight(plan: PullPlan, machine: Machine, config: Config, paths: Paths) -> Preflight:
-    from localai.models.preflight import preflight
+    from localai.fetch.preflight import preflight
 
     return preflight(
         plan, machine, context_tokens=config["engine.context"], cache_folder=paths.cache_dir
@@ -227,9 +227,9 @@ def _is_here(name: str, config: Config, paths: Paths) -> bool:
 
 
 def _ranked(machine: Machine, paths: Paths) -> list[Recommendation]:
-    from localai.models.own_runs import runs_by_name
-    from localai.models.stores import stored_models
     from localai.recommend.ranking import recommend
+    from localai.sizing.own_runs import runs_by_name
+    from localai.stores.folders import stored_models
 
     installed = frozenset(
         name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)

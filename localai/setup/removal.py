@@ -117,7 +117,7 @@ def _program(paths: Paths) -> Iterator[Path]:
 
 
 def _left(paths: Paths) -> Iterator[Left]:
-    from localai.models.stores import stored_models
+    from localai.stores.folders import stored_models
 
     sizes: dict[str, int] = {}
     places: dict[str, list[str]] = {}

@@ -12,8 +12,8 @@ from localai.config import load, set_value
 from localai.types import Event, Options
 
 if TYPE_CHECKING:
-    from localai.models.progress import PullEvent
-    from localai.models.web import Web
+    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.progress import PullEvent
     from localai.paths import Paths
     from localai.setup.plan import SetupPlan
 
@@ -33,11 +33,11 @@ def fetch(
 
         yield from place_model(plan.bundled)
     elif plan.download is not None:
-        from localai.models.pull import fetch_model
+        from localai.fetch.pull import fetch_model
 
         yield from fetch_model(plan.download, web)
     else:
-        from localai.models.starter import fetch_starter
+        from localai.stores.starter import fetch_starter
 
         yield from fetch_starter(paths, on_connect)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from localai.chat.compaction import parted, require_on_device, summarise
+from localai.chat.deletion import forget
 from localai.chat.dialogue import Asking, Dialogue
-from localai.chat.forgetting import forget
 from localai.chat.recorder import NoRecorder, StoreRecorder
 from localai.chat.resume import resume
 from localai.chat.select import Chosen
 from localai.config import load
+from localai.database import Criteria, Database
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
 from localai.paths import Paths, locate
-from localai.store import Criteria, Store
 from localai.types import (
     ChatRequest,
     Done,
@@ -328,33 +328,33 @@ def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(pat
     recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
     dialogue = Dialogue(_asking(provider, paths), recorder)
     _ask(dialogue, "q1")
-    store = Store(paths.database)
+    database = Database(paths.database)
     assert recorder.conversation_id is not None
-    forget(paths, store, [recorder.conversation_id])
+    forget(paths, database, [recorder.conversation_id])
     _ask(dialogue, "q2", "q3")
     assert _said(dialogue) == ["q1", "a1", "q2", "a2", "q3", "a3"]
     assert len(problems) == 1 and "was deleted meanwhile" in problems[0]
     assert [request.conversation is None for request in provider.asked] == [False, True, True]
-    assert store.summaries(Criteria(), None) == []
+    assert database.summaries(Criteria(), None) == []
 
 
 def test_a_conversation_that_is_deleted_in_mid_answer_goes_on(paths: Paths) -> None:
     provider, problems = Scripted("a1 and more", "a2"), list[str]()
     recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
     dialogue = Dialogue(_asking(provider, paths), recorder)
-    store = Store(paths.database)
+    database = Database(paths.database)
     state = paths.kv_dir / "llamacpp" / "any" / "0123456789-00000000.kv"
     state.parent.mkdir(parents=True)
     for number, _ in enumerate(dialogue.ask("q1")):
         if number == 1:
             assert recorder.conversation_id is not None
-            forget(paths, store, [recorder.conversation_id])
+            forget(paths, database, [recorder.conversation_id])
             state.write_bytes(b"of one that was deleted before its answer ended")
     assert problems == ["this conversation is not kept: the conversation was deleted meanwhile"]
     _ask(dialogue, "q2")
     assert _said(dialogue) == ["q1", "a1 and more", "q2", "a2"]
-    assert store.summaries(Criteria(), None) == []
-    assert forget(paths, store, []).state_bytes > 0
+    assert database.summaries(Criteria(), None) == []
+    assert forget(paths, database, []).state_bytes > 0
     assert not state.exists()
 
 

@@ -92,7 +92,7 @@ def test_a_model_that_is_none_says_so(model: str) -> None:
     with pytest.raises(NotFound, match="no module 'no_such'"):
         read_schema("no_such.module:Person")
     with pytest.raises(InvalidInput, match="pydantic makes no schema"):
-        read_schema("localai.batch.room:Room")
+        read_schema("localai.batch.shared_context:Room")
 
 
 @pytest.mark.parametrize(

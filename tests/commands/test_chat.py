@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.models.starter import starter_path
 from localai.paths import Paths
+from localai.stores.starter import starter_path
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.weights import SYSTEM_PROMPT
 

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from localai.database import Database
 from localai.paths import locate
-from localai.store import Store
 from localai.types import Locality, Timings, Usage, Zone
 from tests.support.command import RunLocalai
 
 
 @pytest.fixture
 def calls(localai_home: Path) -> None:
-    store = Store(locate({"LOCALAI_HOME": str(localai_home)}).database)
+    database = Database(locate({"LOCALAI_HOME": str(localai_home)}).database)
     cloud = Locality(Zone.CLOUD, "api.openai.com answered")
     here = Locality(Zone.DEVICE, "a worker")
     for model, usage, provider, locality in (
         ("gpt-4o-mini", Usage(1_000_000, 1_000_000, 0), "openai", cloud),
         ("smollm2", Usage(10, 5), "llamacpp", here),
     ):
-        store.record_usage(
+        database.record_usage(
             command="chat",
             provider=provider,
             model=model,
@@ -30,7 +30,7 @@ def calls(localai_home: Path) -> None:
             timings=Timings(),
             locality=locality,
         )
-    store.close()
+    database.close()
 
 
 @pytest.mark.usefixtures("calls")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from localai.paths import Paths
-from tests.models.synthetic import MODELS, write
+from tests.formats.synthetic import MODELS, write
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
 

@@ -16,32 +16,33 @@ import pytest
 from pydantic import TypeAdapter
 
 from localai.chat import input_history
+from localai.database import Criteria, Database
 from localai.engine.lifecycle import workers
+from localai.output import promise
 from localai.paths import Paths, locate
-from localai.render import promise
-from localai.store import Criteria, Store
 from localai.types import Message, Role, Zone
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.terminal import Terminal
 
+HOSTILE = "a\x1b]52;c;QUFB\x07b\x9b31mc\x1b[2Jd"
 SECRET = "Zanzibarquux"
 FACTS = " ".join(f"The ship number {number} carries apples." for number in range(16))
 
 
 @pytest.fixture
-def store(localai_home: Path) -> Store:
-    return Store(locate().database)
+def database(localai_home: Path) -> Database:
+    return Database(locate().database)
 
 
-def say(store: Store, *said: tuple[Role, str], zone: Zone | None = Zone.DEVICE) -> str:
-    conversation = store.create_conversation()
-    store.set_title(conversation, said[0][1].splitlines()[0])
+def say(database: Database, *said: tuple[Role, str], zone: Zone | None = Zone.DEVICE) -> str:
+    conversation = database.create_conversation()
+    database.set_title(conversation, said[0][1].splitlines()[0])
     parent: int | None = None
     for role, text in said:
         kind: dict[str, Any] = {}
         if role == "assistant":
             kind = {"provider": "p", "model": "m", "zone": zone}
-        parent = store.add_message(
+        parent = database.add_message(
             conversation, parent, Message(role, text), finish_reason="stop", **kind
         )
     return conversation
@@ -105,9 +106,9 @@ def test_looking_back_where_nothing_was_kept_leaves_no_trace(
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(
-    run_localai: RunLocalai, store: Store, arguments: list[str]
+    run_localai: RunLocalai, database: Database, arguments: list[str]
 ) -> None:
-    say(store, ("user", "x"))
+    say(database, ("user", "x"))
     result = run_localai("history", *arguments)
     assert result.returncode == 2, result.stderr.decode()
     assert result.stderr.startswith(b"error: ")
@@ -116,9 +117,9 @@ def test_what_makes_no_sense_is_a_usage_error(
 # Looking
 
 
-def test_a_list_in_a_pipe_is_a_line_each(run_localai: RunLocalai, store: Store) -> None:
-    first = say(store, ("user", "first\twords\nmore"), ("assistant", "a"))
-    second = say(store, ("user", "\x1b]0;second\x07 title"))
+def test_a_list_in_a_pipe_is_a_line_each(run_localai: RunLocalai, database: Database) -> None:
+    first = say(database, ("user", "first\twords\nmore"), ("assistant", "a"))
+    second = say(database, ("user", "\x1b]0;second\x07 title"))
     lines = run_localai("history", "list").stdout.decode().splitlines()
     rows = [line.split("\t") for line in lines]
     assert [row[0] for row in rows] == ["id", second, first]
@@ -129,8 +130,8 @@ def test_a_list_in_a_pipe_is_a_line_each(run_localai: RunLocalai, store: Store) 
     assert first.encode() not in newest.stdout and b"-n 0" in newest.stderr
 
 
-def test_search_marks_what_was_found(run_localai: RunLocalai, store: Store) -> None:
-    conversation = say(store, ("user", "Where?"), ("assistant", "At the\nold harbour\x1b[31m."))
+def test_search_marks_what_was_found(run_localai: RunLocalai, database: Database) -> None:
+    conversation = say(database, ("user", "Where?"), ("assistant", "At the\nold harbour\x1b[31m."))
     (_, line) = run_localai("history", "search", "old harbour").stdout.decode().splitlines()
     assert line.startswith(conversation) and line.endswith("At the >>old harbour<<.")
     assert run_localai("history", "search", "old", "--until", "2020-01-01").stdout == b""
@@ -141,16 +142,20 @@ def test_search_marks_what_was_found(run_localai: RunLocalai, store: Store) -> N
 
 @pytest.mark.parametrize("words", [["--amend"], ["git commit --amend"], ["-m", "p/m", "--amend"]])
 def test_a_query_may_begin_with_a_dash(
-    run_localai: RunLocalai, store: Store, words: list[str]
+    run_localai: RunLocalai, database: Database, words: list[str]
 ) -> None:
-    say(store, ("user", "what does git commit --amend do?"), ("assistant", "it amends"))
+    say(database, ("user", "what does git commit --amend do?"), ("assistant", "it amends"))
     result = run_localai("history", "search", *words)
     assert result.returncode == 0
     assert b">>amend<<" in result.stdout or b">>git commit --amend<<" in result.stdout
 
 
-def test_documents_keep_the_promise(run_localai: RunLocalai, store: Store, tmp_path: Path) -> None:
-    conversation = say(store, ("system", "s"), ("user", "the question"), ("assistant", "an answer"))
+def test_documents_keep_the_promise(
+    run_localai: RunLocalai, database: Database, tmp_path: Path
+) -> None:
+    conversation = say(
+        database, ("system", "s"), ("user", "the question"), ("assistant", "an answer")
+    )
 
     def printed(*arguments: str) -> bytes:
         result = run_localai("history", *arguments, "--json")
@@ -180,12 +185,12 @@ def test_documents_keep_the_promise(run_localai: RunLocalai, store: Store, tmp_p
     assert checked(promise.Failed, failed.stdout)["error"]["exit_code"] == 3 == failed.returncode
 
 
-def forked(store: Store) -> str:
+def forked(database: Database) -> str:
     """Two questions, the second of which was answered twice."""
-    conversation = say(store, ("user", "q1"), ("assistant", "a1"), ("user", "q2"))
-    question = store.messages(conversation)[-1].id
+    conversation = say(database, ("user", "q1"), ("assistant", "a1"), ("user", "q2"))
+    question = database.messages(conversation)[-1].id
     for text, reason in (("first answer", "stop"), ("second answer", None)):
-        store.add_message(
+        database.add_message(
             conversation,
             question,
             Message("assistant", text, reasoning="hm"),
@@ -197,8 +202,8 @@ def forked(store: Store) -> str:
     return conversation
 
 
-def test_a_conversation_is_shown_by_branch(run_localai: RunLocalai, store: Store) -> None:
-    conversation = forked(store)
+def test_a_conversation_is_shown_by_branch(run_localai: RunLocalai, database: Database) -> None:
+    conversation = forked(database)
 
     def shown(*arguments: str) -> str:
         return run_localai("history", "show", conversation, *arguments).stdout.decode()
@@ -217,18 +222,20 @@ def test_a_conversation_is_shown_by_branch(run_localai: RunLocalai, store: Store
 
 
 def test_what_a_model_wrote_cannot_reach_the_terminal(
-    run_localai: RunLocalai, store: Store
+    run_localai: RunLocalai, database: Database
 ) -> None:
-    conversation = say(store, ("user", "q"), ("assistant", "a\x1b]52;c;QUFB\x07b\x9b31mc\x1b[2Jd"))
+    conversation = say(
+        database, ("user", "q"), ("assistant", "a\x1b]52;c;QUFB\x07b\x9b31mc\x1b[2Jd")
+    )
     for arguments in (["show", conversation], ["search", "b*"], ["export", conversation]):
         printed = run_localai("history", *arguments).stdout.decode()
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", printed)
 
 
 def test_a_stream_that_is_not_utf8_gets_what_it_can_take(
-    run_localai: RunLocalai, store: Store
+    run_localai: RunLocalai, database: Database
 ) -> None:
-    say(store, ("user", "東京 and Riga"))
+    say(database, ("user", "東京 and Riga"))
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     assert b"?? and Riga" in run_localai("history", "list", env=ascii_only).stdout
     document = run_localai("history", "list", "--json", env=ascii_only).stdout
@@ -238,10 +245,10 @@ def test_a_stream_that_is_not_utf8_gets_what_it_can_take(
 
 @pytest.mark.parametrize("columns", [60, 80])
 def test_on_a_terminal_it_fits_and_is_drawn(
-    pty: Callable[..., Terminal], store: Store, columns: int
+    pty: Callable[..., Terminal], database: Database, columns: int
 ) -> None:
     conversation = say(
-        store,
+        database,
         ("user", "A rather long question " * 8),
         ("assistant", "The **bold** answer with `code` " * 9),
     )
@@ -263,18 +270,18 @@ def test_on_a_terminal_it_fits_and_is_drawn(
 # Taking elsewhere
 
 
-def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, store: Store) -> None:
-    conversation = forked(store)
+def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, database: Database) -> None:
+    conversation = forked(database)
     markdown = run_localai("history", "export", conversation)
     assert b"second answer" in markdown.stdout and b"first answer" not in markdown.stdout
     assert b"left out (1): JSON has them" in markdown.stderr
     printed = run_localai("history", "export", conversation, "--format", "json").stdout
     (document,) = json.loads(printed)["conversations"]
-    copy = store.create_conversation()
+    copy = database.create_conversation()
     own: dict[int | None, int | None] = {None: None}
     for each in document["messages"]:
         zone = None if each["zone"] is None else Zone[each["zone"].upper()]
-        own[each["id"]] = store.add_message(
+        own[each["id"]] = database.add_message(
             copy,
             own[each["parent"]],
             Message(each["role"], each["text"], reasoning=each["reasoning"]),
@@ -283,15 +290,17 @@ def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, store: Store) -
             zone=zone,
             finish_reason=each["finish_reason"],
         )
-    for before, after in zip(store.messages(conversation), store.messages(copy), strict=True):
+    for before, after in zip(database.messages(conversation), database.messages(copy), strict=True):
         assert own[before.id] == after.id and own[before.parent_id] == after.parent_id
         for name in ("role", "text", "reasoning", "provider", "model", "zone", "finish_reason"):
             assert getattr(before, name) == getattr(after, name)
-    assert own[document["leaf"]] == store.leaf(copy)
+    assert own[document["leaf"]] == database.leaf(copy)
 
 
-def test_an_export_never_overwrites(run_localai: RunLocalai, store: Store, tmp_path: Path) -> None:
-    say(store, ("user", "q"), ("assistant", "a"))
+def test_an_export_never_overwrites(
+    run_localai: RunLocalai, database: Database, tmp_path: Path
+) -> None:
+    say(database, ("user", "q"), ("assistant", "a"))
     first = run_localai("history", "export", "--all", "-o", "x.jsonl")
     assert first.returncode == 0 and first.stdout == b""
     file = tmp_path / "x.jsonl"
@@ -306,17 +315,17 @@ def test_an_export_never_overwrites(run_localai: RunLocalai, store: Store, tmp_p
     assert sorted(each.name for each in tmp_path.iterdir()) == ["user", "x.jsonl"]
 
 
-def test_a_closed_pipe_ends_an_export_quietly(store: Store, run_localai: RunLocalai) -> None:
-    say(store, *(("user", "many words " * 1000) for _ in range(200)))
+def test_a_closed_pipe_ends_an_export_quietly(database: Database, run_localai: RunLocalai) -> None:
+    say(database, *(("user", "many words " * 1000) for _ in range(200)))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     line = f"{' '.join(COMMAND)} history export --all --format json | head -c 10"
     done = subprocess.run(line, shell=True, env=environment, capture_output=True)
     assert (done.stdout, done.stderr) == (b'{\n"schema"', b"")
 
 
-def test_kill_9_leaves_a_whole_export_or_none(store: Store, tmp_path: Path) -> None:
+def test_kill_9_leaves_a_whole_export_or_none(database: Database, tmp_path: Path) -> None:
     for number in range(300):
-        say(store, *[("user", f"{number} words " * 300)] * 10)
+        say(database, *[("user", f"{number} words " * 300)] * 10)
     file = tmp_path / "x.json"
     killed = 0
     for delay_s in (0, 0.01, 0.03, 0.06, 0.2):
@@ -341,34 +350,34 @@ def test_kill_9_leaves_a_whole_export_or_none(store: Store, tmp_path: Path) -> N
 # Deleting
 
 
-def test_deleting_asks_on_a_terminal(pty: Callable[..., Terminal], store: Store) -> None:
-    conversation = say(store, ("user", "a private matter"))
+def test_deleting_asks_on_a_terminal(pty: Callable[..., Terminal], database: Database) -> None:
+    conversation = say(database, ("user", "a private matter"))
     for answer, is_left in (("\r", True), ("n\r", True), ("y\r", False)):
         terminal = pty("history", "delete", conversation)
         terminal.wait_for("for good? [y/N]")
         assert "a private matter" in terminal.screen
         terminal.send(answer)
         assert terminal.wait_exit() == (130 if is_left else 0)
-        assert bool(store.summaries(Criteria(), None)) == is_left
+        assert bool(database.summaries(Criteria(), None)) == is_left
 
 
-def test_deleting_without_a_terminal_needs_yes(run_localai: RunLocalai, store: Store) -> None:
-    conversation = say(store, ("user", "q"))
+def test_deleting_without_a_terminal_needs_yes(run_localai: RunLocalai, database: Database) -> None:
+    conversation = say(database, ("user", "q"))
     refused = run_localai("history", "delete", conversation, input=b"y\n")
     assert refused.returncode == 2 and b"--yes" in refused.stderr
     assert run_localai("history", "delete", conversation, "--json").returncode == 2
-    assert store.title(conversation) == "q"
+    assert database.title(conversation) == "q"
     assert run_localai("history", "delete", conversation, "zz", "--yes").returncode == 3
-    assert store.title(conversation) == "q"
+    assert database.title(conversation) == "q"
     assert run_localai("history", "delete", conversation[:7], "--yes").returncode == 0
-    assert store.title(conversation) is None
+    assert database.title(conversation) is None
 
 
-def test_prune_deletes_what_is_old(run_localai: RunLocalai, store: Store) -> None:
-    old, older, new = (say(store, ("user", name)) for name in ("old", "older", "new"))
+def test_prune_deletes_what_is_old(run_localai: RunLocalai, database: Database) -> None:
+    old, older, new = (say(database, ("user", name)) for name in ("old", "older", "new"))
     day = 86400
     for identifier, days in ((old, 40), (older, 50)):
-        store.db.execute(
+        database.db.execute(
             "UPDATE conversation SET updated_at = ? WHERE id = ?",
             (time.time() - days * day, identifier),
         )
@@ -382,17 +391,19 @@ def test_prune_deletes_what_is_old(run_localai: RunLocalai, store: Store) -> Non
     assert pruned("--older-than", "30d", "--keep", "2", "--yes") == [older]
     assert pruned("--older-than", "60d", "--yes") == []
     assert pruned("--keep", "1", "--yes") == [old]
-    assert [row.id for row in store.summaries(Criteria(), None)] == [new]
+    assert [row.id for row in database.summaries(Criteria(), None)] == [new]
 
 
-def test_typed_lines_go_with_their_conversation(run_localai: RunLocalai, store: Store) -> None:
+def test_typed_lines_go_with_their_conversation(
+    run_localai: RunLocalai, database: Database
+) -> None:
     file = input_history.input_history_file(locate())
     question = f"what is {SECRET}?"
     typed = ["other", question, f"/edit 1 {question}", f"about {SECRET}", f"/system be {SECRET}"]
     for line in typed:
         input_history.append(file, line)
     conversation = say(
-        store,
+        database,
         ("system", f"be {SECRET}"),
         ("user", question),
         ("user", f"notes.txt:\n```\ntext\n```\n\nabout {SECRET}"),

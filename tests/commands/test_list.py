@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from localai.paths import Paths
-from tests.models.synthetic import MODELS, write
+from tests.formats.synthetic import MODELS, write
 from tests.servers import lmstudio_double
 from tests.servers.lmstudio_double import DoubleModel, LmStudioDouble
 from tests.support.command import RunLocalai

@@ -20,9 +20,9 @@ import pytest
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import is_typeddict
 
-from localai.models.partial import CHUNK_BYTES
-from localai.render import promise
-from tests.models.synthetic import Spec, write, write_header
+from localai.fetch.partial import CHUNK_BYTES
+from localai.output import promise
+from tests.formats.synthetic import Spec, write, write_header
 from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Handler

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.models.starter import STARTER
+from localai.stores.starter import STARTER
 from tests.servers.packages import download
 from tests.support.command import RunLocalai
 

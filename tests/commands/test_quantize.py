@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from localai.models.gguf import read_model
-from localai.models.gguf_quantization import quantize_file
-from tests.models.synthetic import MODELS, write
+from localai.formats.gguf import read_model
+from localai.formats.gguf_quantization import quantize_file
+from tests.formats.synthetic import MODELS, write
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer, start_ollama
 from tests.support.weights import require

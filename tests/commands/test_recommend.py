@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from localai.database import Database
 from localai.paths import locate
-from localai.store import Store
 from localai.types import Locality, Timings, Usage, Zone
 from tests.support.command import RunLocalai
 from tests.support.terminal import Terminal
@@ -68,8 +68,8 @@ def test_an_unknown_task_or_profile_is_refused(localai_home: Path, run_localai: 
 def test_what_ollama_has_is_marked_and_its_answers_count(
     localai_home: Path, run_localai: RunLocalai, ollama_server: Any
 ) -> None:
-    store = Store(locate().database)
-    store.record_usage(
+    database = Database(locate().database)
+    database.record_usage(
         command="chat",
         provider="ollama",
         model="qwen3:8b",
@@ -77,7 +77,7 @@ def test_what_ollama_has_is_marked_and_its_answers_count(
         timings=Timings(decode_tokens_per_s=23.0),
         locality=Locality(Zone.DEVICE, "test"),
     )
-    store.close()
+    database.close()
     models = {"OLLAMA_MODELS": str(ollama_server.models)}
     document = json.loads(run_localai("recommend", "--json", env=models).stdout)
     by_name = {model["base_model"]: model for model in document["models"]}

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from localai.models.starter import starter_path
 from localai.paths import Paths
-from tests.models.synthetic import MODELS, write
+from localai.stores.starter import starter_path
+from tests.formats.synthetic import MODELS, write
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer, start_ollama
 from tests.support.terminal import Terminal

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from pydantic import TypeAdapter
 
+from localai.output.promise import Setup, SetupRemoval
 from localai.paths import Paths, locate
-from localai.render.promise import Setup, SetupRemoval
 from localai.setup.engines import choose_engine
-from tests.models.synthetic import Spec, write_header
+from tests.formats.synthetic import Spec, write_header
 from tests.servers.packages import download
 from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Served

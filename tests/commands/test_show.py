@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localai.paths import Paths
-from tests.models.synthetic import MODELS, write
+from tests.formats.synthetic import MODELS, write
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
 from tests.support.terminal import Terminal

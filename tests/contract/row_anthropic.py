@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from localai.net.target import client_target
 from localai.providers.anthropic import Anthropic
-from localai.providers.consent import Destination
-from localai.providers.target import client_target
+from localai.providers.destination import Destination
 from tests.contract.rows import Row, Subject, identity
 from tests.support.cloud_wires import MessagesWire
 from tests.support.own_server import MODEL, SLOT_TOKENS, LlamaServer

@@ -30,10 +30,10 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     weights = request.getfixturevalue("smollm2_path")
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
     from localai.engine.lifecycle import acquire, stop, workers
-    from localai.engine.wire import UnixConnection, call
     from localai.engine.worker_files import WorkerSpec
+    from localai.net.target import client_target
+    from localai.net.unix import UnixConnection, call
     from localai.providers.lmstudio import LmStudio
-    from localai.providers.target import client_target
 
     config, paths = identity(home)
     lock = Lock()
@@ -61,8 +61,8 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 def scripted(server: ScriptedServer, home: Path) -> Subject:
+    from localai.net.target import client_target
     from localai.providers.lmstudio import LmStudio
-    from localai.providers.target import client_target
 
     config, _ = identity(home)
     provider = LmStudio(config, client_target(server.address, 1234), None)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from localai.providers.consent import Destination
+from localai.net.target import client_target
+from localai.providers.destination import Destination
 from localai.providers.openai import OpenAI
-from localai.providers.target import client_target
 from tests.contract.rows import Row, Subject, identity
 from tests.support.cloud_wires import ResponsesWire
 from tests.support.own_server import MODEL, SLOT_TOKENS, LlamaServer

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from localai.cost.summary import overall, since, summarise
+from localai.database import UsageRow
 from localai.errors import InvalidInput
-from localai.store import UsageRow
 from localai.types import Usage
 
 DAY_S = 86_400.0

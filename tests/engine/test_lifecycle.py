@@ -18,11 +18,11 @@ import pytest
 
 from localai.engine import lifecycle
 from localai.engine.lifecycle import Lease, acquire, is_warm, stop, workers
-from localai.engine.wire import call
 from localai.engine.worker_files import WorkerSpec, files_for
 from localai.errors import InsufficientResources, Unreachable
-from localai.models.starter import starter_path
+from localai.net.unix import call
 from localai.paths import Paths
+from localai.stores.starter import starter_path
 
 
 @pytest.fixture

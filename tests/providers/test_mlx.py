@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from localai import config
-from localai.chat.forgetting import forget
+from localai.chat.deletion import forget
+from localai.database import Database
 from localai.engine.lifecycle import stop, workers
 from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
 from localai.paths import Paths, locate
 from localai.providers import mlx
 from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
-from localai.store import Store
 from localai.types import (
     ChatRequest,
     Done,
@@ -167,13 +167,13 @@ def test_what_is_no_kept_conversation_stays_off_the_disk(
 def test_a_deleted_conversation_leaves_no_cache(
     ask: Callable[..., list[Event]], paths: Paths
 ) -> None:
-    store = Store(paths.database)
-    kept, deleted = (store.create_conversation() for _ in range(2))
-    store.add_message(deleted, None, Message("assistant", "a"), provider="mlx", model="m")
+    database = Database(paths.database)
+    kept, deleted = (database.create_conversation() for _ in range(2))
+    database.add_message(deleted, None, Message("assistant", "a"), provider="mlx", model="m")
     ask(HELPFUL, STORY, conversation=deleted)
-    assert forget(paths, store, [kept]).state_bytes == 0
+    assert forget(paths, database, [kept]).state_bytes == 0
     assert len(workers(paths)) == 1, "nothing of it is MLX's"
-    forget(paths, store, [deleted])
+    forget(paths, database, [deleted])
     assert workers(paths) == []
     assert list(paths.kv_dir.rglob("*.safetensors")) == []
     ask(HELPFUL, STORY, conversation=kept)
@@ -222,7 +222,7 @@ def test_mlx_is_imported_by_its_worker_and_by_nothing_else() -> None:
     worker = {f"engine/mlx_{part}.py" for part in ("worker", "generation", "sampling", "convert")}
     caches = {f"engine/mlx_{part}.py" for part in ("conversations", "saved_caches")}
     assert importing == worker | caches
-    script = "import localai.providers.mlx, localai.engine.mlx_worker, sys; print(*sys.modules)"
+    script = "import localai.providers.mlx, localai.engine.mlx.worker, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script],
         check=True,

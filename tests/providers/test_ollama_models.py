@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from localai.errors import LocalaiError, NotFound, ProviderRefused, Unreachable
-from localai.models.progress import PullProgress
+from localai.fetch.progress import PullProgress
+from localai.net.target import Target, client_target
 from localai.providers import ollama_models
-from localai.providers.target import Target, client_target
 from tests.support.answers import open_ollama
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port

@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from localai.models.hub_names import hub_reference
-from localai.models.oci import registry_model
+from localai.fetch.hub_names import hub_reference
+from localai.fetch.oci import registry_model
 from localai.recommend.catalogue import TASKS, Entry, catalogue
 
 ENTRIES = catalogue().entries

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from localai.hardware.profiles import load_profile
+from localai.output.speed import speed_text
 from localai.recommend.catalogue import TASKS, catalogue
 from localai.recommend.ranking import recommend
-from localai.render.speed import speed_text
 
 GUIDE = Path(__file__).parents[2] / "docs/guides/choosing-a-model.md"
 

@@ -8,9 +8,9 @@ import pytest
 
 from localai.hardware.facts import Fact
 from localai.hardware.profiles import load_profile
-from localai.models.speed import OwnRun
 from localai.recommend.catalogue import TASKS
 from localai.recommend.ranking import recommend
+from localai.sizing.speed import OwnRun
 
 PROFILES = ("m3-max-64gb", "m2-8gb", "rtx-4090", "laptop-16gb")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from localai.models.starter import STARTER
+from localai.output.promise import SetupBundle
 from localai.paths import Paths
-from localai.render.promise import SetupBundle
 from localai.setup.bundle import PLATFORMS, this_platform, wanted_requirements
+from localai.stores.starter import STARTER
 from tests.support.command import RunLocalai
 from tests.support.processes import bare_environment
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.models.starter import starter_path
 from localai.paths import Paths, locate
+from localai.stores.starter import starter_path
 
 
 @pytest.fixture

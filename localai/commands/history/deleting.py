@@ -11,16 +11,16 @@ import typer
 from localai.commands.history.opened import Ids, Json, count_text, found_ids, opened, required
 from localai.config import parse_duration
 from localai.errors import Interrupted, InvalidInput
-from localai.paths import Paths, locate
-from localai.render.conversation_lists import (
+from localai.output.conversation_lists import (
     conversation_lines,
     print_conversations,
 )
-from localai.render.sink import is_terminal, note, print_json, warn
-from localai.render.units import bytes_text
+from localai.output.streams import is_terminal, note, print_json, warn
+from localai.output.units import bytes_text
+from localai.paths import Paths, locate
 
 if TYPE_CHECKING:
-    from localai.store import ConversationSummary, Store
+    from localai.database import ConversationSummary, Database
 
 _MOST_NAMED = 10
 
@@ -37,9 +37,9 @@ def delete(ids: Ids = None, yes: _Yes = False, as_json: Json = False) -> None:
         raise InvalidInput("which conversations?", hint="localai history list")
     paths = locate()
     with opened(paths) as existing:
-        store = required(existing)
-        rows = [store.summary(found) for found in found_ids(store, ids)]
-        _delete(paths, store, rows, yes=yes, as_json=as_json)
+        database = required(existing)
+        rows = [database.summary(found) for found in found_ids(database, ids)]
+        _delete(paths, database, rows, yes=yes, as_json=as_json)
 
 
 def prune(
@@ -65,12 +65,12 @@ def prune(
         )
     before = None if older_than is None else time.time() - _duration(older_than)
     paths = locate()
-    with opened(paths) as store:
-        rows = [] if store is None else store.stale(before, keep)
-        if store is None or not rows or dry_run:
+    with opened(paths) as database:
+        rows = [] if database is None else database.stale(before, keep)
+        if database is None or not rows or dry_run:
             _show_stale(rows, dry_run=dry_run, as_json=as_json)
             return
-        _delete(paths, store, rows, yes=yes, as_json=as_json)
+        _delete(paths, database, rows, yes=yes, as_json=as_json)
 
 
 def _duration(text: str) -> float:
@@ -91,13 +91,13 @@ def _show_stale(rows: list[ConversationSummary], *, dry_run: bool, as_json: bool
 
 
 def _delete(
-    paths: Paths, store: Store, rows: list[ConversationSummary], *, yes: bool, as_json: bool
+    paths: Paths, database: Database, rows: list[ConversationSummary], *, yes: bool, as_json: bool
 ) -> None:
-    from localai.chat.forgetting import forget
+    from localai.chat.deletion import forget
 
     if not yes:
         _ask_or_refuse(rows, may_ask=not as_json)
-    gone = forget(paths, store, [row.id for row in rows])
+    gone = forget(paths, database, [row.id for row in rows])
     if not gone.log_emptied:
         warn("another localai reads the database: its log keeps traces until that ends")
     if as_json:

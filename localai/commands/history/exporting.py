@@ -12,16 +12,16 @@ import typer
 from localai.chat.resume import read_conversation
 from localai.commands.history.opened import Ids, count_text, found_ids, opened, required
 from localai.errors import InvalidInput
-from localai.paths import create_atomically, locate
-from localai.render.conversation_documents import (
+from localai.output.conversation_documents import (
     conversation_document,
     json_document,
     json_lines,
 )
-from localai.render.sink import note, print_json
+from localai.output.streams import note, print_json
+from localai.paths import create_atomically, locate
 
 if TYPE_CHECKING:
-    from localai.store import Store
+    from localai.database import Database
 
 _FORMATS = {".md": "markdown", ".json": "json", ".jsonl": "jsonl"}
 
@@ -48,15 +48,15 @@ def export(
     chosen = _format(format_, output, as_json=as_json)
     if bool(ids) == everything:
         raise InvalidInput("name conversations, or give --all", hint="localai history export --all")
-    from localai.store import Criteria
+    from localai.database import Criteria
 
     with opened(locate()) as existing:
-        store = required(existing)
+        database = required(existing)
         if everything:
-            found = [row.id for row in store.summaries(Criteria(), None)]
+            found = [row.id for row in database.summaries(Criteria(), None)]
         else:
-            found = found_ids(store, ids or [])
-        pieces = _exported(store, found, chosen)
+            found = found_ids(database, ids or [])
+        pieces = _exported(database, found, chosen)
         if output is None:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
@@ -80,25 +80,25 @@ def _format(wanted: str | None, output: Path | None, *, as_json: bool) -> str:
     return chosen
 
 
-def _exported(store: Store, ids: list[str], chosen: str) -> Iterator[bytes]:
+def _exported(database: Database, ids: list[str], chosen: str) -> Iterator[bytes]:
     if chosen == "markdown":
-        return _markdown(store, ids)
-    documents = _documents(store, ids)
+        return _markdown(database, ids)
+    documents = _documents(database, ids)
     return json_lines(documents) if chosen == "jsonl" else json_document(documents)
 
 
-def _documents(store: Store, ids: list[str]) -> Iterator[dict[str, Any]]:
+def _documents(database: Database, ids: list[str]) -> Iterator[dict[str, Any]]:
     for identifier in ids:
-        row, leaf = store.summary(identifier), store.leaf(identifier)
-        yield conversation_document(row, leaf, store.messages(identifier))
+        row, leaf = database.summary(identifier), database.leaf(identifier)
+        yield conversation_document(row, leaf, database.messages(identifier))
 
 
-def _markdown(store: Store, ids: list[str]) -> Iterator[bytes]:
-    from localai.render.conversation_markdown import conversation_markdown
+def _markdown(database: Database, ids: list[str]) -> Iterator[bytes]:
+    from localai.output.conversation_markdown import conversation_markdown
 
     between, left_out = "", 0
     for identifier in ids:
-        kept = read_conversation(store, identifier)
+        kept = read_conversation(database, identifier)
         left_out += max(0, len(kept.tree.ends()) - 1)
         document = between + conversation_markdown(kept.title, kept.tree.branch())
         yield document.encode("utf-8", "replace")

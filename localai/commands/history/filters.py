@@ -13,7 +13,7 @@ from localai.cost.summary import since as moment_since
 from localai.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from localai.store import Criteria
+    from localai.database import Criteria
 
 _UNPROVEN = "unproven"
 
@@ -38,7 +38,7 @@ def criteria_of(
     until: str | None = None,
 ) -> Criteria:
     """What the filters ask for. Raises InvalidInput."""
-    from localai.store import Criteria
+    from localai.database import Criteria
 
     return Criteria(
         model=model,

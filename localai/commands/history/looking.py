@@ -10,20 +10,20 @@ from localai.chat.resume import Kept, read_conversation
 from localai.commands.history.filters import Model, Since, Until, Zone, criteria_of
 from localai.commands.history.opened import Json, found_ids, opened, required
 from localai.errors import InvalidInput
-from localai.paths import locate
-from localai.render.conversation_documents import (
+from localai.output.conversation_documents import (
     conversation_document,
     hit_document,
     summary_document,
 )
-from localai.render.conversation_lists import (
+from localai.output.conversation_lists import (
     conversation_name,
     moment_text,
     print_conversations,
     print_hits,
 )
-from localai.render.one_line import one_line
-from localai.render.sink import note, print_json, width
+from localai.output.one_line import one_line
+from localai.output.streams import note, print_json, width
+from localai.paths import locate
 
 _Limit = Annotated[int, typer.Option("-n", "--limit", min=0, help="At most so many; 0 is all.")]
 
@@ -95,7 +95,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """A conversation, as the session shows it: the branch it stands in."""
-    from localai.render.conversation_text import print_branch, print_tree
+    from localai.output.conversation_text import print_branch, print_tree
 
     if branch is not None and everything:
         raise InvalidInput("--branch and --all exclude each other", hint="localai history show ID")

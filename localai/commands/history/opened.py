@@ -12,37 +12,37 @@ from localai.errors import NotFound
 from localai.paths import Paths
 
 if TYPE_CHECKING:
-    from localai.store import Store
+    from localai.database import Database
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Its id, or how that begins.")]
 
 
 @contextmanager
-def opened(paths: Paths) -> Iterator[Store | None]:
+def opened(paths: Paths) -> Iterator[Database | None]:
     """The database; None where nothing was ever kept, for opening it would create it."""
     if not paths.database.exists():
         yield None
         return
-    from localai.store import Store
+    from localai.database import Database
 
-    store = Store(paths.database)
+    database = Database(paths.database)
     try:
-        yield store
+        yield database
     finally:
-        store.close()
+        database.close()
 
 
-def required(store: Store | None) -> Store:
+def required(database: Database | None) -> Database:
     """The database that there is. Raises NotFound."""
-    if store is None:
+    if database is None:
         raise NotFound("there is no conversation yet", hint='localai chat "hello"')
-    return store
+    return database
 
 
-def found_ids(store: Store, prefixes: Iterable[str]) -> list[str]:
+def found_ids(database: Database, prefixes: Iterable[str]) -> list[str]:
     """The ids that begin so, each once. Raises NotFound."""
-    return list(dict.fromkeys(store.find_conversation(prefix) for prefix in prefixes))
+    return list(dict.fromkeys(database.find_conversation(prefix) for prefix in prefixes))
 
 
 def count_text(number: int) -> str:

@@ -1,0 +1,74 @@
+"""Deleting conversations wherever something of them is: the database, the KV states of the engines,
+the lines that were typed.
+
+The database comes last: whoever is killed on the way can delete the same conversations again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from localai.chat import input_history
+from localai.database import Database, StoredMessage
+from localai.engine import kv
+from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What went: bytes of KV states, and whether the database's log could be emptied, too, which
+    it cannot while another process reads it."""
+
+    state_bytes: int
+    log_emptied: bool
+
+
+def forget(paths: Paths, database: Database, conversation_ids: Collection[str]) -> Forgotten:
+    """Delete the conversations for good. Raises DatabaseUnavailable, OSError.
+
+    The caches of MLX are not a conversation's own, so all of them go with one that MLX answered,
+    and its workers end, for they write what they hold when they leave.
+    """
+    # States, too, that were written while their conversation was being deleted.
+    orphans = kv.conversations(paths.kv_dir) - database.conversation_ids()
+    state_bytes = kv.forget(paths.kv_dir, orphans.union(conversation_ids))
+    typed: set[str] = set()
+    met_mlx = False
+    for identifier in conversation_ids:
+        messages = database.messages(identifier)
+        typed.update(_typed(messages, database.title(identifier)))
+        met_mlx = met_mlx or any(message.provider == "mlx" for message in messages)
+    if met_mlx:
+        state_bytes += _forget_mlx(paths)
+    input_history.forget(input_history.input_history_file(paths), typed)
+    return Forgotten(state_bytes, database.delete_conversations(conversation_ids))
+
+
+def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str]:
+    """What was typed for them: after files, whose fences end so, only the end of a question was."""
+    if title:
+        yield title
+    for message in messages:
+        if message.role == "assistant":
+            continue
+        yield message.text
+        for fence in re.finditer("```\n\n", message.text):
+            yield message.text[fence.end() :]
+
+
+def _forget_mlx(paths: Paths) -> int:
+    from localai.engine.lifecycle import stop, workers
+
+    for files, info in workers(paths):
+        if info.spec.kind == "mlx":
+            stop(files, info)
+    freed = 0
+    for file in (paths.kv_dir / "mlx").rglob("*.safetensors"):
+        with contextlib.suppress(OSError):
+            size = file.stat().st_size
+            file.unlink()
+            freed += size
+    return freed

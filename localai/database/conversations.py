@@ -1,0 +1,260 @@
+"""Conversations while they go on: a tree of messages each.
+
+An answer is stored while it streams. Its `finish_reason` is NULL until the stream ends, so an
+answer whose writer was killed needs no repair: it simply reads as cut.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from localai.database.file import DatabaseFile, DatabaseUnavailable
+from localai.errors import NotFound
+from localai.types import Locality, Message, Role, Zone
+
+_NEAR_IDS = 4
+_LOOKED_AT = 5000
+_DELETED = "the conversation was deleted meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with its place in the tree. An answer without finish_reason was cut off."""
+
+    id: int
+    conversation_id: str
+    parent_id: int | None
+    role: Role
+    text: str
+    reasoning: str | None
+    created_at: float
+    provider: str | None
+    model: str | None
+    zone: str | None
+    finish_reason: str | None
+
+    def as_message(self) -> Message:
+        """The message as a provider wants it."""
+        return Message(self.role, self.text, reasoning=self.reasoning)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """A conversation in a list; `updated_at` is seconds since the epoch."""
+
+    id: str
+    title: str | None
+    updated_at: float
+
+
+class Conversations(DatabaseFile):
+    """Writing a conversation down as it happens, and reading it back so that it can go on."""
+
+    def create_conversation(self) -> str:
+        """A new, empty conversation's id: ten characters that are easy to type."""
+        identifier = secrets.token_hex(5)
+        now = time.time()
+        with self.guarded():
+            self.db.execute(
+                "INSERT INTO conversation (id, created_at, updated_at) VALUES (?, ?, ?)",
+                (identifier, now, now),
+            )
+        return identifier
+
+    def set_title(self, conversation_id: str, title: str) -> None:
+        """Call the conversation `title`."""
+        with self.guarded():
+            self.db.execute(
+                "UPDATE conversation SET title = ? WHERE id = ?", (title, conversation_id)
+            )
+
+    def title(self, conversation_id: str) -> str | None:
+        """What the conversation is called; None if it has no title."""
+        with self.guarded():
+            row = self.db.execute(
+                "SELECT title FROM conversation WHERE id = ?", (conversation_id,)
+            ).fetchone()
+        return None if row is None else row["title"]
+
+    def recent(self, limit: int, title_part: str = "") -> list[ConversationRow]:
+        """At most `limit` conversations whose title contains `title_part`, newest first."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT id, title, updated_at FROM conversation"
+                " WHERE instr(lower(coalesce(title, '')), lower(?))"
+                " ORDER BY updated_at DESC LIMIT ?",
+                (title_part, limit),
+            ).fetchall()
+        return [ConversationRow(**dict(row)) for row in rows]
+
+    def add_message(
+        self,
+        conversation_id: str,
+        parent_id: int | None,
+        message: Message,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        zone: Zone | None = None,
+        finish_reason: str | None = None,
+    ) -> int:
+        """Append a message under `parent_id` and return its id.
+
+        Raises DatabaseUnavailable where the conversation was deleted meanwhile.
+        """
+        now = time.time()
+        with self.transaction():
+            updated = self.db.execute(
+                "UPDATE conversation SET updated_at = ?, leaf_id = NULL WHERE id = ?",
+                (now, conversation_id),
+            )
+            if updated.rowcount == 0:
+                raise DatabaseUnavailable(_DELETED)
+            cursor = self.db.execute(
+                "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
+                " created_at, provider, model, zone, finish_reason)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    conversation_id,
+                    parent_id,
+                    message.role,
+                    message.text,
+                    message.reasoning,
+                    now,
+                    provider,
+                    model,
+                    None if zone is None else zone.label,
+                    finish_reason,
+                ),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def set_answer_model(
+        self, message_id: int, provider: str, model: str, zone: Zone | None
+    ) -> None:
+        """Another model than the one asked first gives this answer."""
+        with self.guarded():
+            self.db.execute(
+                "UPDATE message SET provider = ?, model = ?, zone = ? WHERE id = ?",
+                (provider, model, None if zone is None else zone.label, message_id),
+            )
+
+    def update_answer(self, message_id: int, text: str, reasoning: str | None) -> None:
+        """Store what has come so far of a streaming answer. Raises DatabaseUnavailable where the
+        conversation was deleted meanwhile."""
+        with self.guarded():
+            updated = self.db.execute(
+                "UPDATE message SET text = ?, reasoning = ? WHERE id = ?",
+                (text, reasoning, message_id),
+            )
+        if updated.rowcount == 0:
+            raise DatabaseUnavailable(_DELETED)
+
+    def finish_answer(
+        self, message_id: int, finish_reason: str, locality: Locality | None = None
+    ) -> None:
+        """Mark an answer as ended; `locality` is what was learned of where it was computed."""
+        zone = None if locality is None or locality.zone is None else locality.zone.label
+        with self.guarded():
+            self.db.execute(
+                "UPDATE message SET finish_reason = ?, zone = coalesce(?, zone) WHERE id = ?",
+                (finish_reason, zone, message_id),
+            )
+
+    def last_conversation(self) -> str:
+        """The id of the conversation that was written to last. Raises NotFound if there is none."""
+        with self.guarded():
+            row = self.db.execute(
+                "SELECT id FROM conversation ORDER BY updated_at DESC LIMIT 1"
+            ).fetchone()
+        if row is None:
+            raise NotFound("there is no conversation to continue", hint='localai chat "hello"')
+        return str(row["id"])
+
+    def find_conversation(self, prefix: str) -> str:
+        """The id that starts with `prefix`. Raises NotFound if none or several do."""
+        wanted = prefix.strip().lower()
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT id FROM conversation WHERE substr(id, 1, ?) = ?"
+                " ORDER BY updated_at DESC LIMIT ?",
+                (len(wanted), wanted, _NEAR_IDS + 1),
+            ).fetchall()
+        found = [str(row["id"]) for row in rows]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            more = ", …" if len(found) > _NEAR_IDS else ""
+            listed = ", ".join(found[:_NEAR_IDS]) + more
+            message = f"several conversations start with {prefix!r}: {listed}"
+        else:
+            near = self._near_ids(wanted)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            message = f"no conversation starts with {prefix!r}{meant}"
+        raise NotFound(message, hint="localai history list")
+
+    def conversation_ids(self) -> set[str]:
+        """All of them."""
+        with self.guarded():
+            return {str(row["id"]) for row in self.db.execute("SELECT id FROM conversation")}
+
+    def _near_ids(self, wanted: str) -> list[str]:
+        """The ids whose beginning differs little from `wanted`."""
+        from difflib import get_close_matches
+
+        if not wanted:
+            return []
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT id FROM conversation ORDER BY updated_at DESC LIMIT 5000"
+            )
+            starts = {str(row["id"])[: len(wanted)]: str(row["id"]) for row in rows}
+        return [starts[start] for start in get_close_matches(wanted, starts, n=2, cutoff=0.75)]
+
+    def set_leaf(self, conversation_id: str, leaf_id: int | None) -> None:
+        """Remember that the conversation goes on under `leaf_id`, None being before its first
+        message; the next message that is added becomes the leaf by itself."""
+        with self.guarded():
+            self.db.execute(
+                "UPDATE conversation SET leaf_id = ? WHERE id = ?", (leaf_id or 0, conversation_id)
+            )
+
+    def leaf(self, conversation_id: str) -> int | None:
+        """The message under which the conversation goes on; None is before the first one."""
+        with self.guarded():
+            row = self.db.execute(
+                "SELECT coalesce((SELECT leaf_id FROM conversation WHERE id = :id),"
+                " (SELECT max(id) FROM message WHERE conversation_id = :id)) AS leaf",
+                {"id": conversation_id},
+            ).fetchone()
+        return row["leaf"] or None
+
+    def messages(self, conversation_id: str) -> list[StoredMessage]:
+        """The whole tree, in the order in which it was written: parents before children."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", (conversation_id,)
+            ).fetchall()
+        return [StoredMessage(**dict(row)) for row in rows]
+
+    def branch(self, conversation_id: str, leaf_id: int | None = None) -> list[StoredMessage]:
+        """The messages from the root to `leaf_id` (default: where the user stands), oldest
+        first."""
+        if leaf_id is None:
+            leaf_id = self.leaf(conversation_id)
+        with self.guarded():
+            rows = self.db.execute(
+                """
+                WITH RECURSIVE line (id, depth) AS (
+                    SELECT ?, 0
+                    UNION ALL
+                    SELECT message.parent_id, depth + 1 FROM line JOIN message USING (id)
+                    WHERE message.parent_id IS NOT NULL
+                )
+                SELECT message.* FROM line JOIN message USING (id) ORDER BY depth DESC
+                """,
+                (leaf_id,),
+            ).fetchall()
+        return [StoredMessage(**dict(row)) for row in rows]

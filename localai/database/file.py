@@ -1,0 +1,118 @@
+"""The open file: its settings, its migrations, its transactions.
+
+One writer at a time, WAL, so a kill at any moment loses at most the last unflushed piece of an
+answer. Deleted means gone: `secure_delete` overwrites what is removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localai.database.schema import MIGRATIONS, statements
+from localai.database.search_words import search_words
+from localai.errors import InvalidInput, LocalaiError
+from localai.paths import private_dir
+
+
+class DatabaseUnavailable(LocalaiError):
+    """The database cannot be opened or written: read-only folder, full disk, damaged file."""
+
+    exit_code = 1
+    kind = "store_unavailable"
+
+
+class DatabaseFile:
+    """The open file. Whoever uses `db` does so within `guarded` or `transaction`."""
+
+    def __init__(self, file: Path) -> None:
+        """Open `file`, creating and migrating it as needed. Raises DatabaseUnavailable."""
+        self.file = file
+        try:
+            private_dir(file.parent)
+            if not file.exists():
+                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        except (OSError, InvalidInput) as error:
+            raise _unavailable(file, error) from error
+        with self.guarded(), _alone(file.parent):
+            self.db = sqlite3.connect(file, timeout=5, isolation_level=None)
+            self.db.row_factory = sqlite3.Row
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")
+            self.db.execute("PRAGMA foreign_keys = ON")
+            self.db.execute("PRAGMA secure_delete = ON")
+            # The index is kept by triggers, which may call it only in a schema that is trusted.
+            self.db.execute("PRAGMA trusted_schema = ON")
+            self.db.create_function("search_words", 1, search_words, deterministic=True)
+            self._migrate()
+
+    def close(self) -> None:
+        """Close the file; what was written is safe already."""
+        self.db.close()
+
+    def _migrate(self) -> None:
+        if self._version() == len(MIGRATIONS):
+            return
+        with self.transaction():
+            version = self._version()
+            if version > len(MIGRATIONS):
+                raise DatabaseUnavailable(
+                    f"{self.file} was written by a newer localai (format {version})",
+                    hint="upgrade localai, or set LOCALAI_HOME to another folder",
+                )
+            for step in MIGRATIONS[version:]:
+                for statement in statements(step):
+                    self.db.execute(statement)
+            self.db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _version(self) -> int:
+        return int(self.db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """SQLite's errors become DatabaseUnavailable within."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise _unavailable(self.file, error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written within, or nothing of it. Raises DatabaseUnavailable."""
+        with self.guarded():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                # SQLite may have rolled back by itself (disk full); a second one is an error.
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from opening a database in `folder` meanwhile.
+
+    SQLite's own waiting does not cover the switch of a new file to WAL: two first commands at
+    once would end one of them with "database is locked".
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(file: Path, error: Exception) -> DatabaseUnavailable:
+    reason = error.message if isinstance(error, LocalaiError) else str(error)
+    return DatabaseUnavailable(
+        f"cannot use the database {file}: {reason}",
+        hint="check free space and permissions (df -h; ls -l), or set LOCALAI_HOME",
+    )

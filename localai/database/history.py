@@ -1,0 +1,200 @@
+"""Looking back on conversations: listing, searching, and deleting them for good."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from localai.database.conversations import Conversations
+from localai.database.search_words import match_expression, without_gaps
+
+_EXCERPT_WORDS = 28
+_HIT_BEGINS, _HIT_ENDS = "\x02", "\x03"
+_HIT = re.compile(f"{_HIT_BEGINS}([^{_HIT_BEGINS}{_HIT_ENDS}]*){_HIT_ENDS}")
+
+_SUMMARY = """
+    SELECT conversation.id, title, conversation.created_at, updated_at, provider, model,
+        (SELECT count(*) FROM message
+            WHERE conversation_id = conversation.id AND role <> 'system') AS messages,
+        (SELECT group_concat(DISTINCT coalesce(zone, 'unproven')) FROM message
+            WHERE conversation_id = conversation.id AND role = 'assistant') AS zones
+    FROM conversation LEFT JOIN message AS answer ON answer.id =
+        (SELECT max(id) FROM message
+            WHERE conversation_id = conversation.id AND role = 'assistant')
+"""
+_HITS = f"""
+    SELECT message.id AS message_id, message.conversation_id, title, role, message.created_at,
+        provider, model, zone,
+        snippet(message_search, 0, char(2), char(3), '…', {_EXCERPT_WORDS}) AS excerpt
+    FROM message_search
+    CROSS JOIN message ON message.id = message_search.rowid
+    CROSS JOIN conversation ON conversation.id = message.conversation_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Which conversations or messages are wanted; None is any.
+
+    `model` is a part of `provider/model`, `zone` a zone's label or `unproven`, of an answer; the
+    times are in seconds since the epoch, `until` not included.
+    """
+
+    model: str | None = None
+    zone: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """A conversation in a list. Times are seconds since the epoch; system prompts are no messages.
+
+    `provider` and `model` gave the newest answer; `zones` are those of all answers, one that is
+    not known as `unproven`.
+    """
+
+    id: str
+    title: str | None
+    created_at: float
+    updated_at: float
+    messages: int
+    provider: str | None
+    model: str | None
+    zones: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that was found: `marks` are the places in `excerpt` (from, up to) that were asked
+    for, and the excerpt has an ellipsis where something was left out."""
+
+    message_id: int
+    conversation_id: str
+    title: str | None
+    role: str
+    created_at: float
+    provider: str | None
+    model: str | None
+    zone: str | None
+    excerpt: str
+    marks: tuple[tuple[int, int], ...]
+
+
+class History(Conversations):
+    """All conversations, as their owner looks for them."""
+
+    def summaries(
+        self, criteria: Criteria, limit: int | None, title_part: str = ""
+    ) -> list[ConversationSummary]:
+        """The newest conversations with such an answer that were last written to in that time and
+        have `title_part` in their title; all of them without a `limit`."""
+        wanted = ["instr(lower(coalesce(title, '')), lower(:title_part))"]
+        if criteria.since is not None:
+            wanted.append("updated_at >= :since")
+        if criteria.until is not None:
+            wanted.append("updated_at < :until")
+        if answer := _answer_wanted(criteria):
+            wanted.append(
+                "EXISTS (SELECT 1 FROM message AS given WHERE"
+                f" given.conversation_id = conversation.id AND {answer})"
+            )
+        values = {**_values(criteria, limit), "title_part": title_part}
+        return self._summaries(" AND ".join(wanted), values)
+
+    def summary(self, conversation_id: str) -> ConversationSummary:
+        """That one, which there is."""
+        (found,) = self._summaries("conversation.id = :id", {"id": conversation_id, "limit": 1})
+        return found
+
+    def stale(self, before: float | None, keep: int | None) -> list[ConversationSummary]:
+        """Those last written to before that time that are not among the newest `keep`; None for
+        either says nothing."""
+        newest = "SELECT id FROM conversation ORDER BY updated_at DESC, rowid DESC LIMIT :keep"
+        where = f"updated_at < :before AND conversation.id NOT IN ({newest})"
+        before = float("inf") if before is None else before
+        return self._summaries(where, {"before": before, "keep": keep or 0, "limit": -1})
+
+    def _summaries(self, where: str, values: dict[str, object]) -> list[ConversationSummary]:
+        query = f"{_SUMMARY} WHERE {where} ORDER BY updated_at DESC LIMIT :limit"
+        with self.guarded():
+            rows = [dict(row) for row in self.db.execute(query, values)]
+        zones = [frozenset((row.pop("zones") or "").split(",")) - {""} for row in rows]
+        return [
+            ConversationSummary(**row, zones=each) for row, each in zip(rows, zones, strict=True)
+        ]
+
+    def search(self, query: str, criteria: Criteria, limit: int | None) -> list[Hit] | None:
+        """The newest messages with all words of `query`, a "phrase" and a begin* among them; None
+        if there is no word in it. A question counts as of the model and zone that answered it."""
+        expression = match_expression(query)
+        if expression is None:
+            return None
+        wanted = ["message_search MATCH :query"]
+        if criteria.since is not None:
+            wanted.append("message.created_at >= :since")
+        if criteria.until is not None:
+            wanted.append("message.created_at < :until")
+        if answer := _answer_wanted(criteria):
+            wanted.append(
+                "EXISTS (SELECT 1 FROM message AS given"
+                f" WHERE (given.id = message.id OR given.parent_id = message.id) AND {answer})"
+            )
+        statement = (
+            f"{_HITS} WHERE {' AND '.join(wanted)} ORDER BY message_search.rowid DESC LIMIT :limit"
+        )
+        values = {**_values(criteria, limit), "query": expression}
+        with self.guarded():
+            rows = [dict(row) for row in self.db.execute(statement, values)]
+        return [Hit(**{**row, **_marked(row["excerpt"])}) for row in rows]
+
+    def delete_conversations(self, conversation_ids: Iterable[str]) -> bool:
+        """Delete them: rows, words in the index, and their traces in the file and its log.
+
+        False where another process is reading, so that the log keeps what it holds until that
+        ends. What the calls used stays in the ledger, which has no texts.
+        """
+        with self.transaction():
+            for identifier in conversation_ids:
+                # A long conversation is a deep tree, and SQLite follows a cascade a thousand deep.
+                self.db.execute(
+                    "UPDATE message SET parent_id = NULL WHERE conversation_id = ?", (identifier,)
+                )
+                self.db.execute("DELETE FROM conversation WHERE id = ?", (identifier,))
+            # The index only notes what was deleted, until its parts are merged.
+            self.db.execute("INSERT INTO message_search (message_search) VALUES ('optimize')")
+        with self.guarded():
+            busy, _, _ = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+
+def _answer_wanted(criteria: Criteria) -> str:
+    wanted = []
+    if criteria.model is not None:
+        wanted.append("instr(lower(given.provider || '/' || given.model), lower(:model))")
+    if criteria.zone is not None:
+        wanted.append("coalesce(given.zone, 'unproven') = :zone")
+    return " AND ".join(["given.role = 'assistant'", *wanted]) if wanted else ""
+
+
+def _values(criteria: Criteria, limit: int | None) -> dict[str, object]:
+    return {
+        "model": criteria.model,
+        "zone": criteria.zone,
+        "since": criteria.since,
+        "until": criteria.until,
+        "limit": -1 if limit is None else limit,
+    }
+
+
+def _marked(excerpt: str) -> dict[str, object]:
+    """The excerpt as it was written, and the places of the hits in it."""
+    text = ""
+    marks: list[tuple[int, int]] = []
+    for number, piece in enumerate(_HIT.split(without_gaps(excerpt))):
+        begins = len(text)
+        text += piece.replace(_HIT_BEGINS, "").replace(_HIT_ENDS, "")
+        if number % 2:
+            marks.append((begins, len(text)))
+    return {"excerpt": text, "marks": tuple(marks)}

@@ -1,0 +1,152 @@
+"""The ledgers: what every call used, and every connection that left the machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from localai.database.file import DatabaseFile
+from localai.types import EgressRecord, Locality, Purpose, Timings, Usage
+
+# An answer of fewer tokens is over before its speed is steady.
+_LEAST_TOKENS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One call's usage; `at` is seconds since the epoch."""
+
+    at: float
+    command: str
+    provider: str
+    model: str
+    zone: str | None
+    usage: Usage
+    total_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRow:
+    """How fast one answer came: tokens a second, and how many of them and before them."""
+
+    decode_tokens_per_s: float
+    input_tokens: int
+    output_tokens: int
+
+
+class Ledgers(DatabaseFile):
+    """Entering calls and connections, and reading them back."""
+
+    def record_usage(
+        self,
+        *,
+        command: str,
+        provider: str,
+        model: str,
+        usage: Usage,
+        timings: Timings,
+        locality: Locality,
+        message_id: int | None = None,
+    ) -> None:
+        """Store one call's token counts; unknown counts stay NULL."""
+        with self.guarded():
+            self.db.execute(
+                "INSERT INTO usage (message_id, at, command, provider, model, zone, input_tokens,"
+                " output_tokens, cached_tokens, reasoning_tokens, cache_write_tokens, total_s,"
+                " decode_tokens_per_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    message_id,
+                    time.time(),
+                    command,
+                    provider,
+                    model,
+                    None if locality.zone is None else locality.zone.label,
+                    usage.input_tokens,
+                    usage.output_tokens,
+                    usage.cached_tokens,
+                    usage.reasoning_tokens,
+                    usage.cache_write_tokens,
+                    timings.total_s,
+                    timings.decode_tokens_per_s,
+                ),
+            )
+
+    def decode_rates(
+        self, provider: str, model: str, *, since: float = 0, limit: int = 10
+    ) -> list[DecodeRow]:
+        """How fast the last answers of a model on this machine came, the newest first.
+
+        Since `since` (seconds since the epoch), when its file was written: before, the name may
+        have meant another one. Short answers say little, and those of a batch shared the engine.
+        """
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT decode_tokens_per_s, coalesce(input_tokens, 0) AS input_tokens,"
+                " output_tokens FROM usage WHERE provider = ? AND model = ? AND at >= ?"
+                " AND zone = 'device' AND command <> 'batch'"
+                " AND decode_tokens_per_s > 0 AND output_tokens >= ? ORDER BY id DESC LIMIT ?",
+                (provider, model, since, _LEAST_TOKENS, limit),
+            ).fetchall()
+        return [DecodeRow(*row) for row in rows]
+
+    def usage_of(self, message_id: int) -> Usage | None:
+        """The tokens of the call that gave this answer; None if that is not known."""
+        with self.guarded():
+            row = self.db.execute(
+                "SELECT input_tokens, output_tokens, cached_tokens, reasoning_tokens,"
+                " cache_write_tokens FROM usage WHERE message_id = ?",
+                (message_id,),
+            ).fetchone()
+        return None if row is None else Usage(*row)
+
+    def usage_since(self, since: float) -> list[UsageRow]:
+        """Every call since `since` (seconds since the epoch), oldest first."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT * FROM usage WHERE at >= ? ORDER BY at, id", (since,)
+            ).fetchall()
+        return [
+            UsageRow(
+                at=row["at"],
+                command=row["command"],
+                provider=row["provider"],
+                model=row["model"],
+                zone=row["zone"],
+                usage=Usage(
+                    row["input_tokens"],
+                    row["output_tokens"],
+                    row["cached_tokens"],
+                    row["reasoning_tokens"],
+                    row["cache_write_tokens"],
+                ),
+                total_s=row["total_s"],
+            )
+            for row in rows
+        ]
+
+    def record_egress(self, record: EgressRecord) -> None:
+        """Append a connection that left the machine to the ledger."""
+        with self.guarded():
+            self.db.execute(
+                "INSERT INTO egress (at, command, purpose, host, address, port)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    record.at,
+                    record.command,
+                    record.purpose.value,
+                    record.host,
+                    record.address,
+                    record.port,
+                ),
+            )
+
+    def egress_since(self, since: float) -> list[EgressRecord]:
+        """The ledger since `since` (seconds since the epoch), oldest first."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT at, command, purpose, host, address, port FROM egress"
+                " WHERE at >= ? ORDER BY at, id",
+                (since,),
+            ).fetchall()
+        return [EgressRecord(**{**dict(row), "purpose": Purpose(row["purpose"])}) for row in rows]

@@ -1,0 +1,107 @@
+"""The KV caches of the conversations that the MLX worker has seen, in memory and on disk.
+
+A cache is worth keeping only with the tokens it was computed from: a prompt that begins with them
+need not compute them again. All caches together hold at most the worker's context, as the slots
+of the embedded engine do; the least recently used leaves for the disk. Only the worker imports
+this module, and only its computing thread calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+
+from localai.engine.mlx.saved_caches import SavedCaches, common_length
+
+# Below this the disk costs more than computing anew.
+_WORTH_THE_DISK_TOKENS = 64
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A cache and the tokens in it. `private`: it never goes to the disk."""
+
+    tokens: list[int]
+    cache: list[Any]
+    private: bool = False
+    saved: bool = False
+
+
+class Conversations:
+    """Takes and gives back caches; whoever takes one owns it until it comes back."""
+
+    def __init__(self, model: Any, saved: SavedCaches | None) -> None:
+        self._model = model
+        self._saved = saved
+        # Least recently used first.
+        self._known: list[Conversation] = []
+
+    def take(self, prompt: Sequence[int]) -> Conversation:
+        """The cache that spares most of `prompt`; its tokens are a true beginning of `prompt`.
+
+        At least the last token is left to compute: its output is the first token of the answer.
+        """
+        best = max(self._known, key=lambda known: self._reusable(known, prompt), default=None)
+        spared = self._reusable(best, prompt) if best is not None else 0
+        if self._saved is not None:
+            loaded = self._saved.load(prompt, better_than=spared + _WORTH_THE_DISK_TOKENS)
+            if loaded is not None:
+                return _shortened(Conversation(*loaded, saved=True), prompt)
+        if best is None or spared == 0:
+            return Conversation([], make_prompt_cache(self._model))
+        self._known.remove(best)
+        return _shortened(best, prompt)
+
+    def give_back(self, conversation: Conversation, context_tokens: int) -> None:
+        """Keep it, and let the least recently used go until all fit `context_tokens`."""
+        if not conversation.tokens:
+            return
+        self._known.append(conversation)
+        while sum(len(known.tokens) for known in self._known) > context_tokens:
+            self._save(self._known.pop(0))
+
+    def save_all(self) -> None:
+        """Put everything that may be kept on the disk: the worker leaves."""
+        for conversation in self._known:
+            self._save(conversation)
+
+    def forget(self) -> None:
+        """Drop what is in memory, after a failure that may have left it half computed."""
+        self._known.clear()
+
+    def _reusable(self, known: Conversation, prompt: Sequence[int]) -> int:
+        """How many tokens of `prompt` the cache spares; 0 where using it would lose more.
+
+        Shortening a cache drops the end of the other conversation, so at least half must fit:
+        two conversations that share only a system prompt keep a cache each.
+        """
+        common = common_length(known.tokens, prompt)
+        whole = common == len(known.tokens)
+        if common == len(prompt):
+            common -= 1
+            whole = False
+        if whole:
+            return common
+        if 2 * common < len(known.tokens) or not can_trim_prompt_cache(known.cache):
+            return 0
+        return common
+
+    def _save(self, conversation: Conversation) -> None:
+        worth_it = len(conversation.tokens) >= _WORTH_THE_DISK_TOKENS
+        if self._saved is None or conversation.private or conversation.saved or not worth_it:
+            return
+        self._saved.save(conversation.tokens, conversation.cache)
+        conversation.saved = True
+
+
+def _shortened(conversation: Conversation, prompt: Sequence[int]) -> Conversation:
+    keep = min(common_length(conversation.tokens, prompt), len(prompt) - 1)
+    surplus = len(conversation.tokens) - keep
+    if surplus:
+        trim_prompt_cache(conversation.cache, surplus)
+        conversation.tokens = conversation.tokens[:keep]
+        conversation.saved = False
+    return conversation

@@ -1,0 +1,27 @@
+"""Quantize an MLX folder, in the interpreter that has mlx-lm and without a network.
+
+    python -m localai.engine.mlx.convert SOURCE TARGET BITS|float16|bfloat16
+
+The library downloads what is no folder here, and uploads if asked: this process cannot.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(source: str, target: str, to: str) -> None:
+    """Write the folder `source` to `target`, which must not exist."""
+    from localai.privacy.sandbox import deny_network
+
+    deny_network()
+    from mlx_lm.convert import convert
+
+    if to.isdecimal():
+        convert(source, target, quantize=True, q_bits=int(to))
+    else:
+        convert(source, target, dtype=to)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,214 @@
+"""The MLX engine's process: `python -m localai.engine.mlx.worker FOLDER`.
+
+Lives as the embedded engine's worker does: denies itself the network, loads one model, answers on
+a Unix socket, says so in `worker.json`, leaves when nobody has used it for a while. MLX is
+imported here and nowhere else in localai: without a Metal device that has killed processes.
+
+Its main thread is the one that computes; one answer after the other, because a seed, the wired
+memory and the time to the next token then belong to that answer alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import queue
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localai.engine.mlx.server import Job, Refused, Server
+from localai.engine.worker_files import (
+    WorkerFiles,
+    WorkerInfo,
+    WorkerSpec,
+    spec_from_json,
+    try_lock,
+)
+from localai.privacy.sandbox import deny_network
+
+if TYPE_CHECKING:
+    from localai.engine.mlx.generation import Chat
+
+EXIT_LOAD_FAILED = 3
+_LOOK_EVERY_S = 0.25
+# A worker that was just started for `keep_alive 0` must survive until its first user has come.
+_LEAST_IDLE_S = 1.0
+
+
+def main(directory: str) -> None:
+    """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
+    files = WorkerFiles(Path(directory), Path(os.devnull))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    spec = spec_from_json(files.spec.read_bytes())
+    alive = os.open(files.alive, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    # Before MLX is imported: it makes threads.
+    denial = deny_network()
+    try:
+        chat, engine = load(spec)
+    except Exception as error:  # noqa: BLE001 - whatever a model folder makes MLX raise
+        print(f"load failed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(EXIT_LOAD_FAILED)
+    # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
+    os.chdir(files.directory)
+    server = Server(files.socket.name)
+    worker = Worker(
+        files,
+        server,
+        chat,
+        WorkerInfo(
+            pid=os.getpid(),
+            spec=spec,
+            context_tokens=spec.context_tokens,
+            engine=engine,
+            network_denied=denial.enforced,
+            denial=denial.evidence,
+            started_at=time.time(),
+        ),
+    )
+    signal.signal(signal.SIGTERM, worker.told_to_leave)
+    server.serve_in_background()
+    files.write_info(worker.info)
+    worker.serve_until_idle()
+    # First, so that nobody connects any more: a new worker waits for the lock of this one.
+    files.remove_traces()
+    chat.conversations.save_all()
+    os._exit(0)
+
+
+def load(spec: WorkerSpec) -> tuple[Chat, str]:
+    """The model of `spec` ready to answer, and the engine's name and version.
+
+    Raises whatever MLX does for a folder that it cannot load. It never downloads: the path is a
+    folder, and the process has no network.
+    """
+    import mlx.core as mx
+    import mlx_lm
+
+    from localai.engine.mlx.conversations import Conversations
+    from localai.engine.mlx.generation import Chat
+    from localai.engine.mlx.saved_caches import SavedCaches
+
+    folder = Path(spec.model_path)
+    if mx.metal.is_available():
+        # Else macOS pages an idle model out of the GPU's reach, and the next answer starts cold.
+        mx.set_wired_limit(int(mx.device_info()["max_recommended_working_set_size"]))
+    model, tokenizer = mlx_lm.load(str(folder))[:2]
+    engine = f"mlx-lm {mlx_lm.__version__}"
+    saved = None
+    if spec.kv_dir is not None:
+        versions = f"{engine} mlx {mx.__version__} {mx.default_device()}"
+        saved = SavedCaches(Path(spec.kv_dir) / "mlx", f"{versions} {fingerprint(folder)}")
+    chat = Chat(
+        model=model,
+        tokenizer=tokenizer,
+        conversations=Conversations(model, saved),
+        context_tokens=spec.context_tokens,
+    )
+    return chat, engine
+
+
+class Worker:
+    """Takes jobs until nobody needs it any more; runs on the main thread."""
+
+    def __init__(self, files: WorkerFiles, server: Server, chat: Chat, info: WorkerInfo) -> None:
+        self._files = files
+        self._server = server
+        self._chat = chat
+        self._leaving = False
+        self.info = info
+
+    def told_to_leave(self, *_: Any) -> None:
+        """SIGTERM: stop computing at the next token, save, leave."""
+        self._leaving = True
+
+    def serve_until_idle(self) -> None:
+        """Compute what is asked, until idle or told to leave."""
+        while not self._leaving:
+            try:
+                job = self._server.jobs.get(timeout=_LOOK_EVERY_S)
+            except queue.Empty:
+                self._leaving = self._leaving or _is_unused(self._files)
+                continue
+            self._serve(job)
+
+    def _serve(self, job: Job) -> None:
+        if job.cancelled.is_set():
+            return
+        self._server.computing.set()
+        try:
+            self._compute(job)
+        except Refused as refusal:
+            job.refuse(refusal)
+        except Exception as error:  # noqa: BLE001 - one request must not end the others' worker
+            import traceback
+
+            traceback.print_exc()
+            job.refuse(Refused(500, f"MLX failed: {error}", "server_error"))
+        finally:
+            self._server.computing.clear()
+        job.end()
+
+    def _compute(self, job: Job) -> None:
+        match job.route:
+            case "/v1/chat/completions":
+                self._chat.answer(
+                    job.body, job.emit, lambda: self._leaving or job.cancelled.is_set()
+                )
+            case "/apply-template":
+                job.emit({"prompt": self._chat.prompt(job.body)})
+            case "/tokenize":
+                job.emit({"tokens": self._chat.tokens(str(job.body.get("content", "")))})
+            case "/context":
+                job.emit({"context_tokens": self._grow(int(job.body["context_tokens"]))})
+
+    def _grow(self, context_tokens: int) -> int:
+        """Allow a larger context. MLX's cache grows where it is, so nothing is loaded again."""
+        if context_tokens > self._chat.context_tokens:
+            self._chat.context_tokens = context_tokens
+            self.info = replace(self.info, context_tokens=context_tokens)
+            self._files.write_info(self.info)
+        return self._chat.context_tokens
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells this model from every other, and from itself with other files: names, sizes and times
+    of all of them, and the content of the small ones. Hashing the weights would cost a load."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if not file.is_file():
+            continue
+        status = file.stat()
+        digest.update(f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        if file.suffix in (".json", ".jinja"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_unused(files: WorkerFiles) -> bool:
+    """Whether the last user is gone for longer than it wanted the worker to stay.
+
+    Every user shares the lease; whoever gets it alone knows that nobody is here, and while it is
+    held nobody can come.
+    """
+    try:
+        lease = try_lock(files.lease)
+    except FileNotFoundError:
+        return True
+    if lease is None:
+        return False
+    if files.idle_s() > max(files.keep_alive_s(), _LEAST_IDLE_S):
+        # Kept until the process ends: a command that comes now waits, and starts another worker.
+        return True
+    os.close(lease)
+    return False
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,1 @@
+"""From a source that the user names to verified files in a store of this machine."""

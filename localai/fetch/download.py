@@ -1,0 +1,118 @@
+"""One file from a server to the disk: in parallel chunks, resumed, verified, then named.
+
+What a server may do wrong ends in an error that says what it did; only what can be continued is
+kept. The connections and threads of one attempt are `transfer`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Final
+
+from localai.errors import InvalidInput, NotFound, PolicyRefused
+from localai.fetch.allowed_hosts import Web
+from localai.fetch.connection import Session
+from localai.fetch.partial import DownloadLock, Partial, RemoteFile, is_other_file
+from localai.fetch.progress import Pulled, PullEvent, PullNote, PullProgress
+from localai.fetch.provenance import known_sha256, remember_origin
+from localai.fetch.remote import RemotePrefix
+from localai.fetch.transfer import FileChanged, NoRanges, Transfer
+
+PATIENCE_S: Final = 90.0
+"""How long nothing may arrive, over all reconnections, before a download gives up."""
+
+_MOST_RESTARTS: Final = 2
+_HASH_BYTES: Final = 1 << 20
+
+
+def fetch_file(
+    file: RemoteFile, web: Web, *, patience_s: float = PATIENCE_S
+) -> Iterator[PullEvent]:
+    """Bring `file` to its target, whole and verified; the last event is `Pulled`.
+
+    A second fetch of it at the same time waits for the first and uses its result. Killed at any
+    moment it goes on from there the next time. Raises ConnectionLost and the other errors of
+    `Web`, InvalidInput for a file that is not what was promised (nothing of it is kept), and
+    InsufficientResources where the disk is full (what has arrived is kept).
+    """
+    lock = DownloadLock(file)
+    while not lock.take():
+        yield PullProgress("waiting")
+        time.sleep(0.2)
+    try:
+        digest = yield from _digest_of_target(file)
+        if digest is not None:
+            yield Pulled(file.target, file.size_bytes, digest, fetched=False)
+            return
+        if is_other_file(file):
+            yield PullNote(f"{file.name} has changed on the server: from the start again")
+        yield from _fetch(file, web, patience_s)
+    finally:
+        lock.release()
+
+
+def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None]:
+    """The SHA-256 of what is at the target already; None if it is not this file."""
+    expected = file.sha256 or known_sha256(file)
+    try:
+        if file.target.stat().st_size != file.size_bytes or expected is None:
+            return None
+        digest = hashlib.sha256()
+        with file.target.open("rb") as present:
+            while piece := present.read(_HASH_BYTES):
+                digest.update(piece)
+                yield PullProgress("verifying", present.tell(), file.size_bytes)
+    except OSError:
+        return None
+    return expected if digest.hexdigest() == expected else None
+
+
+def _fetch(file: RemoteFile, web: Web, patience_s: float) -> Iterator[PullEvent]:
+    for _ in range(1 + _MOST_RESTARTS):
+        partial = Partial(file)
+        keep = False
+        try:
+            digest = yield from Transfer(partial, web, patience_s).run()
+            if file.sha256 in (None, digest):
+                partial.finish()
+                keep = True
+                if file.sha256 is None:
+                    remember_origin(file, digest)
+                yield Pulled(file.target, file.size_bytes, digest, fetched=True)
+                return
+            if not partial.resumed_bytes:
+                raise InvalidInput(
+                    f"what {file.name} was served as has SHA-256 {digest}, expected {file.sha256}",
+                    hint="the server or something before it damages files; nothing was kept",
+                )
+            why = "what an earlier run had left is damaged"
+        except FileChanged:
+            why = f"{file.name} has changed on the server"
+            file = _as_it_is_now(file, web)
+        except NoRanges:
+            why = "the server does not give parts of files"
+            file = replace(file, ranges=False)
+        except (InvalidInput, PolicyRefused, NotFound):
+            raise
+        except BaseException:
+            keep = True
+            raise
+        finally:
+            partial.close()
+            if not keep:
+                partial.discard()
+        yield PullNote(f"{why}: from the start again")
+    raise InvalidInput(f"{file.name} is another file each time it is asked for")
+
+
+def _as_it_is_now(file: RemoteFile, web: Web) -> RemoteFile:
+    session = Session(web)
+    try:
+        now = RemotePrefix(session, file.url, file.name)
+        now.close()
+    finally:
+        session.close()
+    return replace(file, size_bytes=now.size_bytes, validator=now.validator, ranges=now.ranges)

@@ -1,0 +1,107 @@
+"""A GGUF file at an https address, into our own store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from localai.errors import InvalidInput
+from localai.fetch.allowed_hosts import Web, origin_of
+from localai.fetch.connection import Session
+from localai.fetch.partial import RemoteFile
+from localai.fetch.plan import PullPlan
+from localai.fetch.remote import RemotePrefix
+from localai.formats.gguf import GgufHeader, merge_parts, part_paths, read_header_at
+from localai.sizing.memory import HeaderFile
+from localai.stores.starter import starter_path
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_][\w.+ -]*\.gguf", re.ASCII | re.IGNORECASE)
+
+
+def is_gguf_url(text: str) -> bool:
+    """Whether `text` is the address of a .gguf file."""
+    return text.startswith(("http://", "https://")) and urlsplit(text).path.lower().endswith(
+        ".gguf"
+    )
+
+
+def plan_url(url: str, web: Web, paths: Paths) -> PullPlan:
+    """What fetching the model at `url` would do; of a model in parts, the first one's address.
+
+    Raises what `RemotePrefix` does, and InvalidInput for what is no model.
+    """
+    name = file_name(url)
+    target = paths.models_dir / name
+    if target == starter_path(paths):
+        raise InvalidInput(f"{name} is the starter's name", hint="localai pull starter")
+    web.permit(origin_of(url))
+    session = Session(web)
+    try:
+        header, first, file = _probe(session, url, target)
+        parts = [
+            _probe(session, _beside(url, path), path) for path in part_paths(target, header)[1:]
+        ]
+    finally:
+        session.close()
+    files = (file, *(part[2] for part in parts))
+    return PullPlan(
+        name=re.sub(r"(-00001-of-\d{5})?\.gguf$", "", name, flags=re.IGNORECASE),
+        source=origin_of(url).shown,
+        store=paths.models_dir,
+        path=target,
+        files=files,
+        size_bytes=sum(each.size_bytes for each in files),
+        header=merge_parts([header, *(part[0] for part in parts)]),
+        measured=(first, *(part[1] for part in parts)),
+        install=lambda: None,
+        notes=_notes(files),
+    )
+
+
+def file_name(url: str) -> str:
+    """The name under which the file at `url` is kept. Raises InvalidInput for one that is none."""
+    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name for a model file: it must end with .gguf")
+    return name
+
+
+def _probe(session: Session, url: str, target: Path) -> tuple[GgufHeader, HeaderFile, RemoteFile]:
+    prefix = RemotePrefix(session, url, target.name)
+    try:
+        if prefix.read(0, 64).lstrip()[:1] == b"<":
+            raise InvalidInput(
+                f"{origin_of(url).shown} sends a web page instead of {target.name}",
+                hint="the file's own address is needed (on the hub /resolve/ instead of /blob/)",
+            )
+        header = read_header_at(prefix.read, name=target.name, size_bytes=prefix.size_bytes)
+        held = prefix.held
+    finally:
+        prefix.close()
+    file = RemoteFile(
+        name=target.name,
+        url=url,
+        size_bytes=prefix.size_bytes,
+        target=target,
+        staging=target.parent / ".arriving",
+        validator=prefix.validator,
+        ranges=prefix.ranges,
+    )
+    return header, HeaderFile(target.name, held, prefix.size_bytes), file
+
+
+def _beside(url: str, path: Path) -> str:
+    """The address of another part: the same folder, the same query."""
+    parts = urlsplit(url)
+    folder = parts.path.rpartition("/")[0]
+    return parts._replace(path=f"{folder}/{path.name}").geturl()
+
+
+def _notes(files: tuple[RemoteFile, ...]) -> tuple[str, ...]:
+    old = [f for f in files if f.target.exists() and f.target.stat().st_size != f.size_bytes]
+    return tuple(f"replaces {file.target}, which has another size" for file in old)

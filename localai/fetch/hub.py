@@ -1,0 +1,298 @@
+"""Models from the Hugging Face hub, into the hub's own cache.
+
+`huggingface_hub` asks the hub and lays out the cache; the bytes of large files come through our
+own downloader, because the library checks their size only and not their SHA-256. Where the hub
+refuses or cannot be reached, a copy in the cache is good enough.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from localai.errors import InvalidInput, LocalaiError, NotFound, ProviderRefused, Unreachable
+from localai.fetch.allowed_hosts import Web, origin_of
+from localai.fetch.connection import Session
+from localai.fetch.hub_client import (
+    LARGEST_ANSWER_BYTES,
+    TIMEOUT_S,
+    hub_api,
+    hub_errors,
+)
+from localai.fetch.hub_names import (
+    GgufVariant,
+    HubFile,
+    HubReference,
+    checked_file,
+    choose_projector,
+    choose_variant,
+    gguf_variants,
+)
+from localai.fetch.partial import RemoteFile
+from localai.fetch.plan import PullPlan, Variant
+from localai.fetch.remote import RemotePrefix
+from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at, read_model
+from localai.formats.mlx_folder import is_model_folder
+from localai.paths import write_atomically
+from localai.sizing.memory import HeaderFile
+from localai.stores.folders import hub_cache
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+# What an MLX folder is made of, besides its weights: small files, by their endings.
+_FOLDER_FILES: Final = (".json", ".txt", ".model", ".jinja", ".tiktoken")
+
+
+class Hub:
+    """The hub at `endpoint`, asked over `web`. `environ` says where the cache is."""
+
+    def __init__(self, endpoint: str, web: Web, environ: Mapping[str, str] | None = None) -> None:
+        self._web = web
+        self._origin = origin_of(endpoint)
+        self._endpoint = endpoint.rstrip("/")
+        self._cache = hub_cache(os.environ if environ is None else environ)
+
+    def plan(self, reference: HubReference) -> PullPlan:
+        """What fetching a model would do: a GGUF one with its image encoder, else a folder of
+        safetensors. Raises NotFound, ProviderRefused, Unreachable, InvalidInput."""
+        try:
+            commit, files = self._list(reference.repo)
+        except (ProviderRefused, Unreachable, NotFound) as error:
+            cached = self._cached(reference, error)
+            if cached is None:
+                raise
+            return cached
+        variants = gguf_variants(files)
+        session = Session(self._web)
+        try:
+            if variants:
+                chosen = choose_variant(reference, variants)
+                return self._plan_gguf(session, reference.repo, commit, chosen, files)
+            return self._plan_folder(session, reference, commit, files)
+        finally:
+            session.close()
+
+    def variants(self, reference: HubReference) -> list[Variant]:
+        """The GGUF models of a repository, the smallest first. Raises as `plan` does."""
+        _, files = self._list(reference.repo)
+        return [
+            Variant(
+                f"hf.co/{reference.repo}:{each.quantization}",
+                each.quantization,
+                each.size_bytes,
+                len(each.files),
+            )
+            for each in gguf_variants(files)
+        ]
+
+    def _list(self, repo: str) -> tuple[str, list[HubFile]]:
+        """The commit that `main` is at, and its files."""
+        self._web.permit(self._origin)
+        with hub_errors(repo, self._origin.shown):
+            api = hub_api(self._endpoint, self._web)
+            info = api.model_info(repo, files_metadata=True, timeout=TIMEOUT_S)
+        if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
+            raise InvalidInput(f"the hub says that {repo} is at the commit {info.sha!r}")
+        return info.sha, [
+            checked_file(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None)
+            for each in info.siblings or ()
+        ]
+
+    def _plan_gguf(
+        self,
+        session: Session,
+        repo: str,
+        commit: str,
+        chosen: GgufVariant,
+        available: list[HubFile],
+    ) -> PullPlan:
+        probed = [self._header(session, repo, commit, file) for file in chosen.files]
+        projector = choose_projector(available)
+        files = (*chosen.files, *([projector] if projector is not None else []))
+        return PullPlan(
+            name=f"{repo}/{chosen.stem}",
+            source=self._origin.shown,
+            store=self._cache,
+            path=self._snapshot(repo, commit) / chosen.files[0].path,
+            files=self._large(repo, commit, files),
+            size_bytes=sum(file.size_bytes for file in files),
+            header=merge_parts(header for header, _ in probed),
+            measured=tuple(file for _, file in probed),
+            install=partial(self._install, repo, commit, files),
+            digest=chosen.files[0].sha256 if len(chosen.files) == 1 else None,
+        )
+
+    def _header(
+        self, session: Session, repo: str, commit: str, file: HubFile
+    ) -> tuple[GgufHeader, HeaderFile]:
+        name = file.path.rpartition("/")[2]
+        present = self._repository(repo) / "blobs" / str(file.sha256)
+        if present.is_file() and present.stat().st_size == file.size_bytes:
+            header = read_header(present)
+            with present.open("rb") as opened:
+                return header, HeaderFile(name, opened.read(header.data_offset), file.size_bytes)
+        prefix = RemotePrefix(session, self._url(repo, commit, file.path), name)
+        try:
+            if prefix.size_bytes != file.size_bytes:
+                raise InvalidInput(
+                    f"{self._origin.shown} serves {prefix.size_bytes:,} bytes of {name}, "
+                    f"and its list says {file.size_bytes:,}"
+                )
+            header = read_header_at(prefix.read, name=name, size_bytes=file.size_bytes)
+            return header, HeaderFile(name, prefix.held, file.size_bytes)
+        finally:
+            prefix.close()
+
+    def _plan_folder(
+        self, session: Session, reference: HubReference, commit: str, available: list[HubFile]
+    ) -> PullPlan:
+        repo = reference.repo
+        top = [file for file in available if "/" not in file.path]
+        weights = [file for file in top if file.path.endswith(".safetensors")]
+        if not weights or all(file.path != "config.json" for file in top):
+            raise NotFound(
+                f"{repo} has neither GGUF files nor a folder of safetensors",
+                hint=f"look for {repo.rpartition('/')[2]}-GGUF on the hub",
+            )
+        if reference.quant is not None:
+            raise NotFound(
+                f"{repo} is a folder of safetensors, which has no {reference.quant}",
+                hint=f"localai pull hf.co/{repo}",
+            )
+        small = [file for file in top if file.path.endswith(_FOLDER_FILES)]
+        files = (*weights, *(file for file in small if file.size_bytes <= LARGEST_ANSWER_BYTES))
+        sample = tempfile.TemporaryDirectory(prefix="localai-header-")
+        self._write_sample(session, repo, commit, weights, Path(sample.name))
+        return PullPlan(
+            name=repo,
+            source=self._origin.shown,
+            store=self._cache,
+            path=self._snapshot(repo, commit),
+            files=self._large(repo, commit, files),
+            size_bytes=sum(file.size_bytes for file in files),
+            header=None,
+            measured=Path(sample.name),
+            # Holding it keeps the sample there for as long as the plan is.
+            install=partial(self._install, repo, commit, files, sample),
+        )
+
+    def _write_sample(
+        self, session: Session, repo: str, commit: str, weights: list[HubFile], folder: Path
+    ) -> None:
+        """A folder with everything of the remote one that says how large the model is in memory:
+        sparse files in which only the headers are there."""
+        config = session.document(self._url(repo, commit, "config.json"), f"config.json of {repo}")
+        (folder / "config.json").write_bytes(config)
+        (folder / "tokenizer.json").write_text("{}")
+        for file in weights:
+            prefix = RemotePrefix(session, self._url(repo, commit, file.path), file.path)
+            try:
+                length = 8 + int.from_bytes(prefix.read(0, 8), "little")
+                if length > min(LARGEST_ANSWER_BYTES, file.size_bytes):
+                    raise InvalidInput(f"{file.path} of {repo} is no safetensors file")
+                with (folder / file.path).open("wb") as sample:
+                    sample.write(prefix.read(0, length)[:length])
+                    sample.truncate(file.size_bytes)
+            finally:
+                prefix.close()
+
+    def _large(self, repo: str, commit: str, files: tuple[HubFile, ...]) -> tuple[RemoteFile, ...]:
+        """The files that the hub vouches for with a SHA-256; the library fetches the others."""
+        folder = self._repository(repo)
+        return tuple(
+            RemoteFile(
+                name=file.path,
+                url=self._url(repo, commit, file.path),
+                size_bytes=file.size_bytes,
+                target=folder / "blobs" / file.sha256,
+                staging=folder / ".localai",
+                sha256=file.sha256,
+            )
+            for file in files
+            if file.sha256 is not None
+        )
+
+    def _install(
+        self, repo: str, commit: str, files: tuple[HubFile, ...], sample: Any = None
+    ) -> None:
+        """Have the library give the files their names in its cache, and fetch the small ones."""
+        with hub_errors(repo, self._origin.shown):
+            from huggingface_hub import hf_hub_download
+
+            for file in files:
+                hf_hub_download(
+                    repo,
+                    file.path,
+                    revision=commit,
+                    cache_dir=self._cache,
+                    endpoint=self._endpoint,
+                )
+        reference = self._repository(repo) / "refs" / "main"
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(reference, commit.encode())
+        if sample is not None:
+            sample.cleanup()
+
+    def _cached(self, reference: HubReference, why: LocalaiError) -> PullPlan | None:
+        """The model as it is in the cache; None if it is not there."""
+        snapshots = sorted(
+            (self._repository(reference.repo) / "snapshots").glob("*"),
+            key=lambda folder: folder.stat().st_mtime,
+            reverse=True,
+        )
+        for snapshot in snapshots:
+            path, name = _model_in(snapshot, reference)
+            if path is None:
+                continue
+            header = None if path.is_dir() else read_model(path)
+            digest = None if path.is_dir() else path.resolve().name
+            return PullPlan(
+                name=name,
+                source=f"the cache ({why.message})",
+                store=self._cache,
+                path=path,
+                files=(),
+                size_bytes=_size(path) if header is None else header.file_bytes,
+                header=header,
+                measured=path,
+                install=lambda: None,
+                digest=digest,
+            )
+        return None
+
+    def _url(self, repo: str, commit: str, path: str) -> str:
+        return f"{self._endpoint}/{repo}/resolve/{commit}/{quote(path)}"
+
+    def _repository(self, repo: str) -> Path:
+        return self._cache / f"models--{repo.replace('/', '--')}"
+
+    def _snapshot(self, repo: str, commit: str) -> Path:
+        return self._repository(repo) / "snapshots" / commit
+
+
+def _model_in(snapshot: Path, reference: HubReference) -> tuple[Path | None, str]:
+    """The model in a snapshot that a reference means, and its name; None if it is not there."""
+    files = [
+        HubFile(path.relative_to(snapshot).as_posix(), path.stat().st_size, None)
+        for path in snapshot.rglob("*")
+        if path.is_file()
+    ]
+    variants = gguf_variants(files)
+    if variants:
+        try:
+            chosen = choose_variant(reference, variants)
+        except NotFound:
+            return None, ""
+        return snapshot / chosen.files[0].path, f"{reference.repo}/{chosen.stem}"
+    if reference.quant is None and is_model_folder(snapshot):
+        return snapshot, reference.repo
+    return None, ""
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

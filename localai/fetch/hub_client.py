@@ -1,0 +1,152 @@
+"""`huggingface_hub` on a leash: which hosts its requests may go to, and how much they may bring.
+
+The library reads the environment when it is imported and keeps one client for the process, so
+everything of it is imported here, inside functions, while a download is granted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.errors import (
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+    find_localai_error,
+)
+from localai.fetch.allowed_hosts import Origin, Web, origin_of
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+LARGEST_ANSWER_BYTES: Final = 64 << 20
+"""Lists and the small files of a repository; what is larger comes through our own downloader."""
+
+TIMEOUT_S: Final = 30.0
+
+
+def hub_api(endpoint: str, web: Web) -> HfApi:
+    """The library's API for the hub at `endpoint`, whose requests go where `web` permits.
+
+    The user's token, where there is one, becomes `web`'s credentials for that hub alone.
+    """
+    from huggingface_hub import HfApi, get_session, get_token, set_client_factory
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+    origin = origin_of(endpoint)
+    # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
+    client = type(get_session())
+    set_client_factory(lambda: _client(client, web, origin))
+    token = get_token()
+    if token:
+        web.credentials[origin] = f"Bearer {token}"
+    return HfApi(endpoint=endpoint)
+
+
+@contextlib.contextmanager
+def hub_errors(repo: str, hub: str) -> Iterator[None]:
+    """Turn what the library raises about `repo` into our errors."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise ProviderRefused(
+            f"{repo} is gated: {hub} serves it to who has accepted its licence",
+            hint=f"accept it at https://{hub}/{repo}, then: hf auth login",
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise NotFound(
+            f"{hub} has no {repo}, or shows it to its owners only",
+            hint="check the name; for a private one: hf auth login",
+        ) from error
+    except errors.HfHubHTTPError as error:
+        raise _refusal(error.response.status_code, repo, hub) from error
+    except LocalaiError:
+        raise
+    except (OSError, ValueError, RuntimeError, AttributeError, TypeError, KeyError) as error:
+        raise find_localai_error(error) or _unexpected(error, repo, hub) from error
+    except Exception as error:
+        # The transport's own exceptions, of whichever HTTP library it is.
+        raise find_localai_error(error) or _unreachable(error, hub) from error
+
+
+def _client(kind: Any, web: Web, hub: Origin) -> Any:
+    module = sys.modules[kind.__module__.partition(".")[0]]
+
+    class Bounded(module.SyncByteStream):  # type: ignore[misc, name-defined]
+        """A body that may not be longer than a list or a small file is."""
+
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            size = 0
+            for piece in self._stream:
+                size += len(piece)
+                if size > LARGEST_ANSWER_BYTES:
+                    raise InvalidInput(f"{hub.shown} sends an answer without an end: stopped")
+                yield piece
+
+        def close(self) -> None:
+            self._stream.close()
+
+    def permit(request: Any) -> None:
+        target = origin_of(str(request.url))
+        if target != hub:
+            web.permit_redirect(hub, target)
+
+    def bound(response: Any) -> None:
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding not in ("", "identity"):
+            raise InvalidInput(
+                f"{hub.shown} sends its answer compressed ({encoding}), which was not asked for: "
+                "nothing of it was unpacked"
+            )
+        response.stream = Bounded(response.stream)
+
+    proxy = web.proxy if web.proxied(hub) else None
+    return kind(
+        event_hooks={"request": [permit], "response": [bound]},
+        headers={"Accept-Encoding": "identity"},
+        follow_redirects=True,
+        timeout=TIMEOUT_S,
+        verify=web.tls(),
+        proxy=None if proxy is None else f"http://{proxy.shown}",
+        trust_env=False,
+    )
+
+
+def _refusal(status: int, repo: str, hub: str) -> LocalaiError:
+    if status == 404:
+        return NotFound(f"{hub} has no such file of {repo}")
+    if status == 429:
+        return ProviderRefused(
+            f"{hub} refuses more requests from here for now (HTTP 429)",
+            hint="wait some minutes; with an account more are allowed: hf auth login",
+        )
+    if status >= 500:
+        return Unreachable(f"{hub} is broken at the moment (HTTP {status})")
+    return ProviderRefused(
+        f"{hub} refuses to serve {repo} (HTTP {status})", hint="hf auth login, if it is private"
+    )
+
+
+def _unexpected(error: Exception, repo: str, hub: str) -> LocalaiError:
+    return InvalidInput(f"{hub} gives no sensible answer about {repo}: {error}")
+
+
+def _unreachable(error: Exception, hub: str) -> LocalaiError:
+    text = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return Unreachable(
+            f"the certificate of {hub} is not trusted here",
+            hint="behind a company's proxy: export SSL_CERT_FILE=/path/to/its/ca.pem",
+        )
+    return Unreachable(f"{hub} cannot be reached: {text}", hint="is the network there?")

@@ -1,0 +1,82 @@
+"""A model file that is on this machine already: into our store by a link, not a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.errors import InvalidInput
+from localai.fetch.plan import PullPlan
+from localai.formats.gguf import part_paths, read_header, read_model
+from localai.paths import private_dir
+from localai.stores.folders import projector_beside
+from localai.stores.starter import starter_path
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` is written like a file of this machine."""
+    return text.startswith(("/", "./", "../", "~")) or (
+        text.lower().endswith(".gguf") and "://" not in text and Path(text).is_file()
+    )
+
+
+def plan_adoption(text: str, paths: Paths) -> PullPlan:
+    """What taking the file `text` into our store would do: its parts and its image encoder come
+    with it. Raises NotFound, or InvalidInput for what is no whole model."""
+    path = Path(text).expanduser().absolute()
+    header = read_model(path)
+    if header.is_projector:
+        raise InvalidInput(
+            f"{path.name} is an image encoder, not a model", hint="name the model beside it"
+        )
+    parts = part_paths(path, read_header(path))
+    first = parts[0]
+    projector = projector_beside(first)
+    stem = first.stem.removesuffix(f"-00001-of-{len(parts):05}")
+    # An encoder serves every model in its folder, so a model that has one gets its own.
+    folder = paths.models_dir if projector is None else paths.models_dir / stem
+    links = {folder / part.name: part for part in (*parts, *filter(None, [projector]))}
+    _check(links, paths)
+    return PullPlan(
+        name=stem if projector is None else f"{stem}/{stem}",
+        source=str(path.parent),
+        store=folder,
+        path=folder / first.name,
+        files=(),
+        size_bytes=sum(part.stat().st_size for part in parts),
+        header=header,
+        measured=first,
+        install=partial(_link, links),
+    )
+
+
+def _check(links: dict[Path, Path], paths: Paths) -> None:
+    for link, file in links.items():
+        if link == file:
+            raise InvalidInput(f"{file} is in the library already", hint="localai list")
+        if link == starter_path(paths):
+            raise InvalidInput(f"{link.name} is the starter's name", hint="localai pull starter")
+        if link.exists() and not link.samefile(file):
+            raise InvalidInput(
+                f"there is another {link.name} in {link.parent}", hint="give the file another name"
+            )
+
+
+def _link(links: dict[Path, Path]) -> None:
+    for folder in _folders(links):
+        private_dir(folder)
+    for link, file in links.items():
+        try:
+            link.unlink(missing_ok=True)
+            link.symlink_to(file)
+        except OSError as error:
+            raise InvalidInput(f"{link} cannot be written: {error.strerror or error}") from error
+
+
+def _folders(links: Iterable[Path]) -> set[Path]:
+    return {link.parent for link in links}

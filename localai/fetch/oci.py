@@ -1,0 +1,351 @@
+"""Ollama's registry protocol, spoken by us, into Ollama's own layout on disk.
+
+The protocol is plain OCI: a manifest names layers by their SHA-256, and the model layer is a GGUF
+file. Written as Ollama writes it, Ollama finds the model the next time it looks, and needs not
+run. What a manifest says is a stranger's word: every digest and size in it is checked before it
+becomes a path or a length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from localai.errors import InvalidInput, NotFound, ProviderRefused
+from localai.fetch.allowed_hosts import Web, origin_of
+from localai.fetch.connection import Answer, Session
+from localai.fetch.partial import RemoteFile
+from localai.fetch.plan import PullPlan, Variant
+from localai.fetch.remote import RemotePrefix
+from localai.formats.gguf import GgufHeader, read_header, read_header_at
+from localai.paths import write_atomically
+from localai.privacy.zones import zone_of_host
+from localai.sizing.memory import HeaderFile
+from localai.stores.ollama import (
+    DEFAULT_HOST,
+    DEFAULT_TAG,
+    MODEL_LAYER,
+    OllamaName,
+    blob_path,
+    ollama_roots,
+    parse_name,
+)
+from localai.types import Zone
+
+_MANIFEST_TYPES: Final = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
+_MOST_LAYERS: Final = 256
+_LARGEST_BLOB_BYTES: Final = 1 << 44
+_CLOUD_TAG: Final = re.compile(r"(^|-)cloud$")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A blob that a manifest names; `sha256` in hex."""
+
+    media_type: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryModel:
+    """A model in a registry: `registry` is the address to ask, `name` what it is called here."""
+
+    name: OllamaName
+    registry: str
+
+    @property
+    def repository(self) -> str:
+        """The repository's URL, without a slash at the end."""
+        return f"{self.registry}/v2/{self.name.namespace}/{self.name.name}"
+
+
+def registry_model(text: str, registry: str, quant: str | None = None) -> RegistryModel:
+    """What `[http[s]://][HOST/][NAMESPACE/]NAME[:TAG]` means; without a host it is in the
+    configured `registry`.
+
+    A host is asked over https unless it is on this machine or http:// was written. `quant` is
+    added to the tag, as Ollama's library names its quantizations. Raises InvalidInput.
+    """
+    scheme, separator, rest = text.rpartition("://")
+    name = parse_name(rest)
+    if name is None or scheme not in ("", "http", "https") or (separator and rest.count("/") < 2):
+        raise InvalidInput(
+            f"{text!r} is no name of a model",
+            hint="name:tag, hf.co/org/repo:QUANT, https://host/file.gguf or ./file.gguf",
+        )
+    if quant is not None:
+        sized = "" if name.tag == DEFAULT_TAG else f"{name.tag}-"
+        name = replace(name, tag=f"{sized}{_as_tag(quant)}")
+    if _CLOUD_TAG.search(name.tag):
+        raise InvalidInput(
+            f"{name.short} is served from Ollama's cloud: there is nothing to fetch",
+            hint="ollama.com/library has the tags of models that run here",
+        )
+    if name.host == DEFAULT_HOST and not separator:
+        return RegistryModel(name, registry.rstrip("/"))
+    host = name.host.rpartition(":")[0] or name.host
+    near = host == "localhost" or zone_of_host(host) is Zone.DEVICE
+    return RegistryModel(name, f"{scheme or ('http' if near else 'https')}://{name.host}")
+
+
+class StoreOfAnother(InvalidInput):
+    """Ollama's store is there, and only the user that Ollama runs as may write to it."""
+
+
+def plan_registry(
+    model: RegistryModel,
+    web: Web,
+    environ: Mapping[str, str] | None = None,
+    *,
+    by_daemon: bool = False,
+) -> PullPlan:
+    """What fetching `model` would do, from its manifest and the first bytes of its weights.
+
+    Raises what `Session.document` does, InvalidInput for a manifest or a file that is none, and
+    StoreOfAnother where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
+    """
+    environ = os.environ if environ is None else environ
+    root = ollama_roots(environ)[0] if by_daemon else own_root(model, environ)
+    web.authenticate = partial(_token, web)
+    web.permit(origin_of(model.registry))
+    session = Session(web)
+    try:
+        manifest = _fetch_manifest(session, model)
+        layers = _read_manifest(manifest, model)
+        weights = [layer for layer in layers if layer.media_type == MODEL_LAYER]
+        if len(weights) != 1:
+            raise InvalidInput(
+                f"{model.name.short} has {len(weights) or 'no'} GGUF files in its manifest: "
+                "only models of one file are fetched from a registry",
+                hint="another tag, or hf.co/org/repo:QUANT",
+            )
+        header, held, ranges = _header(session, model, weights[0], root)
+    finally:
+        session.close()
+    ordered = sorted(dict.fromkeys(layers), key=lambda layer: layer.media_type != MODEL_LAYER)
+    files = tuple(_remote_file(model, layer, root, ranges=ranges) for layer in ordered)
+    size_bytes = sum(file.size_bytes for file in files)
+    return PullPlan(
+        name=model.name.short,
+        source=origin_of(model.registry).shown,
+        store=root,
+        path=files[0].target,
+        files=files,
+        size_bytes=size_bytes,
+        header=header,
+        measured=(HeaderFile(model.name.short, held, weights[0].size_bytes),),
+        install=partial(_install, model.name, root, manifest, files),
+        digest=weights[0].sha256,
+        notes=_notes(ollama_roots(environ), model),
+    )
+
+
+def registry_variants(model: RegistryModel, web: Web) -> list[Variant]:
+    """The tags that the registry lists for the model. Raises NotFound where it lists none."""
+    web.authenticate = partial(_token, web)
+    web.permit(origin_of(model.registry))
+    session = Session(web)
+    try:
+        content = session.document(f"{model.repository}/tags/list", f"tags of {model.name.name}")
+        tags = json.loads(content)["tags"]
+    except (ValueError, KeyError, TypeError, NotFound) as error:
+        raise NotFound(
+            f"{origin_of(model.registry).shown} does not list the tags of {model.name.name}",
+            hint=f"https://ollama.com/library/{model.name.name}/tags",
+        ) from error
+    finally:
+        session.close()
+    names = [tag for tag in tags or () if isinstance(tag, str)]
+    return [
+        Variant(replace(model.name, tag=tag).short, tag, None, 1)
+        for tag in sorted(names)
+        if parse_name(f"{model.name.name}:{tag}") is not None
+    ]
+
+
+def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
+    """The store that the user's own Ollama would use. Raises StoreOfAnother where it cannot be
+    written, as where it belongs to the user that Ollama's service runs as."""
+    root = ollama_roots(environ)[0]
+    in_the_way = next(
+        filter(_not_writable, (_nearest(root), root / "blobs", root / "manifests")), None
+    )
+    if in_the_way is None:
+        return root
+    raise StoreOfAnother(
+        f"Ollama's models are in {root}, and you may not write to {in_the_way}{_owner(in_the_way)}",
+        hint=f"ollama pull {model.name.short}   (localai then uses it in place), or "
+        "OLLAMA_MODELS=/a/folder/of/yours",
+    )
+
+
+def _nearest(folder: Path) -> Path:
+    """The first of `folder` and its parents that is there, as far as we may see."""
+    for each in (folder, *folder.parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            each.stat()
+            return each
+    return folder
+
+
+def _not_writable(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK))
+
+
+def _owner(path: Path) -> str:
+    try:
+        return f", which belongs to {path.owner()}"
+    except (KeyError, OSError):
+        return ""
+
+
+def _notes(roots: list[Path], model: RegistryModel) -> tuple[str, ...]:
+    """What a user should know who has Ollama's service, whose store is not theirs to write."""
+    note = (
+        "Ollama's service has its models in {}: it will not see this one, localai will "
+        f"(for both: ollama pull {model.name.short})"
+    )
+    return tuple(note.format(root) for root in roots[1:] if root.is_dir())
+
+
+def _fetch_manifest(session: Session, model: RegistryModel) -> bytes:
+    # The Accept is not a nicety: Debian's registry answers 400 without it.
+    return session.document(
+        f"{model.repository}/manifests/{model.name.tag}",
+        f"model {model.name.short}",
+        {"Accept": ", ".join(_MANIFEST_TYPES)},
+    )
+
+
+def _read_manifest(content: bytes, model: RegistryModel) -> list[Layer]:
+    """Every blob of a manifest, its config last. Raises InvalidInput."""
+    who = f"{origin_of(model.registry).shown} sent a manifest for {model.name.short}"
+    try:
+        document: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        start = content[:20].decode("utf-8", "replace").strip()
+        raise InvalidInput(f"{who} that is no JSON: it begins with {start!r}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
+        raise InvalidInput(f"{who} without layers")
+    entries = [*document["layers"], *([document["config"]] if document.get("config") else [])]
+    if len(entries) > _MOST_LAYERS:
+        raise InvalidInput(f"{who} with {len(entries):,} layers")
+    return [_read_layer(entry, who) for entry in entries]
+
+
+def _read_layer(entry: Any, who: str) -> Layer:
+    if not isinstance(entry, dict):
+        raise InvalidInput(f"{who} with a layer that is none")
+    digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
+    match = _SHA256.fullmatch(digest) if isinstance(digest, str) else None
+    if match is None:
+        raise InvalidInput(f"{who} with the digest {digest!r}, which is no SHA-256")
+    if type(size) is not int or not 0 <= size <= _LARGEST_BLOB_BYTES:
+        raise InvalidInput(f"{who} with a layer of {size!r} bytes")
+    return Layer(str(media_type), match[1], size)
+
+
+def _header(
+    session: Session, model: RegistryModel, layer: Layer, root: Path
+) -> tuple[GgufHeader, bytes, bool]:
+    """The header of the weights, its bytes, and whether the registry gives parts of blobs."""
+    name = model.name.short
+    present = blob_path(root, f"sha256:{layer.sha256}")
+    if present is not None and present.is_file() and present.stat().st_size == layer.size_bytes:
+        header = read_header(present)
+        with present.open("rb") as file:
+            return header, file.read(header.data_offset), True
+    prefix = RemotePrefix(session, f"{model.repository}/blobs/sha256:{layer.sha256}", name)
+    try:
+        if prefix.size_bytes != layer.size_bytes:
+            raise InvalidInput(
+                f"{origin_of(model.registry).shown} has {prefix.size_bytes:,} bytes of {name}, "
+                f"and its manifest says {layer.size_bytes:,}"
+            )
+        header = read_header_at(prefix.read, name=name, size_bytes=layer.size_bytes)
+        return header, prefix.held, prefix.ranges
+    finally:
+        prefix.close()
+
+
+def _remote_file(model: RegistryModel, layer: Layer, root: Path, *, ranges: bool) -> RemoteFile:
+    blobs = root / "blobs"
+    return RemoteFile(
+        name=f"{model.name.short} ({layer.media_type.rpartition('.')[2]})",
+        url=f"{model.repository}/blobs/sha256:{layer.sha256}",
+        size_bytes=layer.size_bytes,
+        target=blobs / f"sha256-{layer.sha256}",
+        # Not among the blobs: when Ollama starts it removes what it does not know there.
+        staging=blobs.resolve().parent / ".localai",
+        sha256=layer.sha256,
+        ranges=ranges,
+    )
+
+
+def _install(name: OllamaName, root: Path, manifest: bytes, files: tuple[RemoteFile, ...]) -> None:
+    """Write the manifest, byte for byte as it was served: its own digest is the model's id."""
+    missing = [file.name for file in files if not file.target.is_file()]
+    if missing:
+        raise InvalidInput(
+            f"{missing[0]} has been removed meanwhile: an Ollama that starts removes blobs that no "
+            "manifest names yet",
+            hint="run the same command again",
+        )
+    path = name.manifest(root)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, manifest)
+        path.chmod(0o644)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _token(web: Web, answer: Answer) -> str | None:
+    """A bearer token from where a 401 sends us for one; None if it asks for something else."""
+    kind, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
+    parameters = dict(_PARAMETER.findall(rest))
+    realm = parameters.get("realm", "")
+    if kind.lower() != "bearer" or not realm:
+        return None
+    from urllib.parse import urlencode
+
+    here, there = origin_of(answer.url), origin_of(realm)
+    if there != here:
+        web.permit_redirect(here, there)
+    query = urlencode({k: v for k, v in parameters.items() if k in ("service", "scope")})
+    session = Session(web, authenticates=False)
+    try:
+        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
+        document = json.loads(session.document(url, "token for downloads"))
+        token = document.get("token") or document.get("access_token")
+    except (ValueError, AttributeError) as error:
+        raise ProviderRefused(f"{there.shown} gives no token for {here.shown}") from error
+    finally:
+        session.close()
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise ProviderRefused(f"{there.shown} gives no token for {here.shown}")
+    return f"Bearer {token}"
+
+
+def _as_tag(quant: str) -> str:
+    """Q5_K_M as Ollama's tags write it: q5_K_M."""
+    return quant[:1].lower() + quant[1:].upper()

@@ -1,0 +1,48 @@
+"""What a pull would do, known before a byte of weights is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.fetch.partial import RemoteFile
+
+if TYPE_CHECKING:
+    from localai.formats.gguf import GgufHeader
+    from localai.sizing.memory import HeaderFile
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """A model that was found, and how it comes into the library.
+
+    `name` is what `localai chat -m` takes afterwards, `source` who has it, `store` the folder it
+    goes into. `files` are what must be there in the end, the model's own first; those that are
+    there already are only verified. `measured` is what the engine is asked about: a model file
+    or folder of this machine, or the headers of remote ones. `install` makes the model known to
+    its store once all files are there; `path` is then what an engine opens.
+    """
+
+    name: str
+    source: str
+    store: Path
+    path: Path
+    files: tuple[RemoteFile, ...]
+    size_bytes: int
+    header: GgufHeader | None
+    measured: Path | tuple[HeaderFile, ...]
+    install: Callable[[], None]
+    digest: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One quantization of a model that a source offers."""
+
+    name: str
+    quantization: str
+    size_bytes: int | None
+    files: int

@@ -1,0 +1,227 @@
+"""Whether a model is worth its download: what it takes of a machine's disk and memory, and how
+fast it will be there.
+
+The engine itself is asked, over the header alone. What does not fit is a problem; what fits only
+once other programs have left is said. Decides nothing and shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import disk_usage
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput
+from localai.fetch.partial import RemoteFile, left_bytes
+from localai.fetch.provenance import known_sha256
+from localai.sizing.memory import MemoryNeed, project
+from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
+from localai.stores.describe import header_capabilities
+
+if TYPE_CHECKING:
+    from localai.fetch.plan import PullPlan
+    from localai.hardware.facts import Machine
+
+_LARGER_CONTEXT: Final = 32_768
+# Speed is predicted with a context that is filled so far.
+DEPTH_TOKENS: Final = 1024
+# A GPU that the embedded engine does not see is worth a word if it is faster by this.
+_WORTH_SAYING: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What a pull would take, in bytes; None is unknown.
+
+    `download_bytes` is what is still to come. `needs` are the memory at the context that the
+    engine starts with and, where the model goes beyond, at a large one. `problems` are why it
+    should not be fetched, a sentence each; `remarks` what should be known. `speed` is None where
+    the model writes no text. `elsewhere`: another machine stands in.
+    """
+
+    plan: PullPlan
+    download_bytes: int
+    disk_free_bytes: int | None
+    needs: tuple[MemoryNeed, ...]
+    memory_bytes: int | None
+    available_bytes: int | None
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+    speed: SpeedRange | None = None
+    elsewhere: bool = False
+
+
+def preflight(
+    plan: PullPlan,
+    machine: Machine,
+    *,
+    context_tokens: int,
+    cache_folder: Path | None = None,
+    own_runs: Sequence[OwnRun] = (),
+    elsewhere: bool = False,
+) -> Preflight:
+    """Hold `plan` against the disk and the memory of `machine`. About a second, in child processes
+    of the engine; nothing where `cache_folder` remembers it.
+
+    `elsewhere` says that `machine` stands in for this one: nothing of the model is there yet.
+    """
+    if elsewhere:
+        download, free = plan.size_bytes, machine.disk.free_bytes.value
+    else:
+        download = sum(map(_missing_bytes, plan.files))
+        free = disk_usage(_existing(plan.store)).free
+    needs = _needs(plan, context_tokens, cache_folder)
+    memory = machine.memory
+    limit = memory.limit_bytes.value or memory.total_bytes.value
+    available = memory.available_bytes.value
+    problems = []
+    if free is not None and download > free:
+        problems.append(_disk_problem(plan, download, free))
+    remarks = list(plan.notes)
+    speed = None
+    for need in needs[:1]:
+        problems += _memory_problems(need, _places(need, machine, limit, elsewhere=elsewhere))
+        if not elsewhere:
+            remarks += _memory_remarks(need, limit, available)
+        speed, remark = _speed(plan, need, machine, own_runs, elsewhere=elsewhere)
+        remarks += remark
+    if plan.header is not None and plan.header.chat_template is None:
+        remarks.append("it has no chat template: it is a base model, which continues texts")
+    return Preflight(
+        plan,
+        download,
+        free,
+        needs,
+        limit,
+        available,
+        tuple(problems),
+        tuple(remarks),
+        speed,
+        elsewhere,
+    )
+
+
+def host_bytes(need: MemoryNeed) -> int:
+    """What of `need` is in main memory."""
+    if not need.devices:
+        return need.total_bytes
+    return sum(share.total_bytes for share in need.devices if share.device_bytes is None)
+
+
+def _needs(
+    plan: PullPlan, context_tokens: int, cache_folder: Path | None
+) -> tuple[MemoryNeed, ...]:
+    longest = plan.header.context_length if plan.header is not None else None
+    contexts = [min(context_tokens, longest or context_tokens)]
+    larger = min(_LARGER_CONTEXT, longest or 0)
+    if larger > contexts[0]:
+        contexts.append(larger)
+    try:
+        return tuple(
+            project(plan.measured, each, cache_folder=cache_folder, digest=plan.digest)
+            for each in contexts
+        )
+    except InvalidInput:
+        if isinstance(plan.measured, Path):
+            raise
+        return ()
+
+
+def _speed(
+    plan: PullPlan,
+    need: MemoryNeed,
+    machine: Machine,
+    own_runs: Sequence[OwnRun],
+    *,
+    elsewhere: bool,
+) -> tuple[SpeedRange | None, list[str]]:
+    """How fast the embedded engine will be, and a remark where another engine would be faster."""
+    if plan.header is not None and "completion" not in header_capabilities(plan.header):
+        return None, []
+    if plan.header is not None:
+        work = decode_work(plan.header, need)
+    else:
+        # An MLX folder: dense, as far as is known.
+        weights, context = need.weights_bytes, need.context_bytes
+        work = DecodeWork(weights, weights, context, need.context_tokens, need.compute_bytes)
+    depth = min(DEPTH_TOKENS, need.context_tokens // 2)
+    sees_gpu = elsewhere or not need.devices or bool(_devices(need))
+    speed = predict_speed(machine, work, depth_tokens=depth, own_runs=own_runs, use_gpu=sees_gpu)
+    if sees_gpu:
+        return speed, []
+    other = predict_speed(machine, work, depth_tokens=depth)
+    if not speed.expected or not other.expected or other.low is None or other.high is None:
+        return speed, []
+    if other.expected < _WORTH_SAYING * speed.expected:
+        return speed, []
+    rates = f"{other.low:.0f} to {other.high:.0f} tok/s"
+    return speed, [
+        f"the embedded engine does not use the GPU here; with Ollama it would be {rates}"
+    ]
+
+
+def _places(
+    need: MemoryNeed, machine: Machine, limit: int | None, *, elsewhere: bool
+) -> list[tuple[str, int, int | None]]:
+    """Where memory is taken: its name, how much, and how much is there. How an engine on another
+    machine would spread the model is not known, only that it would."""
+    if elsewhere:
+        return [("that machine", need.total_bytes, _with_gpus(machine, limit))]
+    return [("this machine", host_bytes(need), limit), *_devices(need)]
+
+
+def _memory_remarks(need: MemoryNeed, limit: int | None, available: int | None) -> list[str]:
+    host = host_bytes(need)
+    if limit is None or available is None or not available < host <= limit:
+        return []
+    free = _amount(available)
+    return [f"it needs {_amount(host)} of memory, and {free} is free at this moment"]
+
+
+def _with_gpus(machine: Machine, limit: int | None) -> int | None:
+    """Main memory and that of the GPUs which have their own."""
+    if limit is None:
+        return None
+    own = (gpu.memory_total_bytes.value or 0 for gpu in machine.gpus if not gpu.unified.value)
+    return limit + sum(own)
+
+
+def _devices(need: MemoryNeed) -> list[tuple[str, int, int | None]]:
+    return [
+        (share.device, share.total_bytes, share.device_bytes)
+        for share in need.devices
+        if share.device_bytes is not None
+    ]
+
+
+def _memory_problems(need: MemoryNeed, places: Sequence[tuple[str, int, int | None]]) -> list[str]:
+    return [
+        f"it needs {_amount(taken)} of memory with a context of {need.context_tokens:,} tokens, "
+        f"and {place} has {_amount(there)}"
+        for place, taken, there in places
+        if there is not None and taken > there
+    ]
+
+
+def _disk_problem(plan: PullPlan, download: int, free: int) -> str:
+    return f"{_amount(download)} are to be fetched, and {plan.store} has {_amount(free)} free"
+
+
+def _missing_bytes(file: RemoteFile) -> int:
+    try:
+        vouched = file.sha256 or known_sha256(file)
+        if vouched and file.target.stat().st_size == file.size_bytes:
+            return 0
+    except OSError:
+        pass
+    return max(0, file.size_bytes - left_bytes(file))
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _amount(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

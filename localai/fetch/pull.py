@@ -1,0 +1,100 @@
+"""One pull, from what was typed to files that are whole and known to their store."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput
+from localai.fetch.download import PATIENCE_S, fetch_file
+from localai.fetch.gguf_url import is_gguf_url, plan_url
+from localai.fetch.hub_names import hub_reference
+from localai.fetch.local_file import is_path, plan_adoption
+from localai.fetch.oci import plan_registry, registry_model, registry_variants
+from localai.fetch.partial import RemoteFile
+from localai.fetch.progress import Pulled, PullEvent, PullProgress
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.plan import PullPlan, Variant
+    from localai.paths import Paths
+
+# Layers as small as a template are there before anybody could read about them.
+_SMALL_BYTES: Final = 16 << 20
+
+
+def find_model(
+    text: str,
+    web: Web,
+    config: Config,
+    paths: Paths,
+    *,
+    quant: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    by_daemon: bool = False,
+) -> PullPlan:
+    """The model that `text` means, wherever it is: a file of this machine, an address, the hub,
+    or a registry of Ollama's kind. Raises the errors of those. `by_daemon` is for a registry's
+    model that Ollama itself is to fetch: its store may then be another user's."""
+    if is_path(text):
+        _no_quant(quant)
+        return plan_adoption(text, paths)
+    if (reference := hub_reference(text, quant)) is not None:
+        from localai.fetch.hub import Hub
+
+        return Hub(config["registry.hub"], web, environ).plan(reference)
+    if is_gguf_url(text):
+        _no_quant(quant)
+        return plan_url(text, web, paths)
+    model = registry_model(text, config["registry.ollama"], quant)
+    return plan_registry(model, web, environ, by_daemon=by_daemon)
+
+
+def find_variants(text: str, web: Web, config: Config) -> list[Variant]:
+    """The quantizations of the model that `text` means. Raises InvalidInput where there is but
+    one, a file."""
+    if (reference := hub_reference(text)) is not None:
+        from localai.fetch.hub import Hub
+
+        return Hub(config["registry.hub"], web).variants(reference)
+    if is_path(text) or is_gguf_url(text):
+        raise InvalidInput(f"{text} is one file: there are no other quantizations of it")
+    return registry_variants(registry_model(text, config["registry.ollama"]), web)
+
+
+def fetch_model(plan: PullPlan, web: Web, *, patience_s: float = PATIENCE_S) -> Iterator[PullEvent]:
+    """Bring every file of `plan` here and make the model known to its store; the last event is
+    `Pulled`, with the model's own path and SHA-256. Progress counts all files together."""
+    done_bytes = 0
+    fetched = False
+    digest = plan.digest or ""
+    for file in plan.files:
+        pulled = yield from _fetch_one(file, web, patience_s, done_bytes, plan.size_bytes)
+        done_bytes += file.size_bytes
+        fetched = fetched or pulled.fetched
+        if file.target == plan.path:
+            digest = pulled.sha256
+    plan.install()
+    yield Pulled(plan.path, plan.size_bytes, digest, fetched)
+
+
+def _fetch_one(
+    file: RemoteFile, web: Web, patience_s: float, before: int, total: int
+) -> Generator[PullEvent, None, Pulled]:
+    for event in fetch_file(file, web, patience_s=patience_s):
+        if isinstance(event, Pulled):
+            return event
+        if not isinstance(event, PullProgress):
+            yield event
+        elif event.stage == "waiting" or file.size_bytes > _SMALL_BYTES:
+            yield replace(event, done_bytes=before + event.done_bytes, total_bytes=total)
+        else:
+            yield PullProgress("downloading", before + event.done_bytes, total)
+    raise AssertionError("a file ends with Pulled or an exception")
+
+
+def _no_quant(quant: str | None) -> None:
+    if quant is not None:
+        raise InvalidInput("a file has the quantization it has: --quant is for names")

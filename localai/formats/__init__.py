@@ -1,0 +1,1 @@
+"""Model file formats: GGUF files and MLX folders, read, described and written."""

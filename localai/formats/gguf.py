@@ -1,0 +1,351 @@
+"""What a GGUF header says about a model: one value, read from a file or from any byte range.
+
+Owns the meaning of the keys. It reads only the header (the vocabulary is stepped over), opens
+no network and computes no memory: `localai.sizing.memory` asks the engine for that.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from localai.errors import InvalidInput, NotFound
+from localai.formats.gguf_container import (
+    ArraySummary,
+    MetadataValue,
+    ReadAt,
+    Scalar,
+    TensorInfo,
+    parse,
+)
+
+__all__ = [
+    "ArraySummary",
+    "GgufHeader",
+    "MetadataValue",
+    "ReadAt",
+    "TensorInfo",
+    "merge_parts",
+    "part_paths",
+    "read_header",
+    "read_header_at",
+    "read_model",
+]
+
+# llama_ftype (llama.h), in the words that people type.
+FILE_TYPES: Final = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4",
+    39: "NVFP4",
+    40: "Q1_0",
+}
+_FILE_TYPE_GUESSED: Final = 1024
+
+# Tables of which decoding a token reads one row. The input embedding is one of them too,
+# unless it also serves as the output matrix.
+_LOOKUP_TABLES: Final = frozenset(
+    {"per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"}
+)
+# An image encoder within the file, which answering does not read.
+_VISION: Final = ("v.", "mm.")
+_EXPERTS: Final = re.compile(r"\.ffn_\w+_(?:ch)?exps\.|\.ffn_\w+\.\d+\.")
+_SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+
+
+@dataclass(frozen=True)
+class GgufHeader:
+    """A model's header. `file_bytes` is how long the file has to be by what the header says;
+    `data_offset` is where the header ends and tensor data begins, in bytes."""
+
+    source: str
+    version: int
+    metadata: Mapping[str, MetadataValue]
+    tensors: tuple[TensorInfo, ...]
+    alignment: int
+    data_offset: int
+    file_bytes: int
+
+    def text(self, key: str) -> str | None:
+        """The string under `key`; None if it is absent, empty or something else."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) and value else None
+
+    def integer(self, key: str) -> int | None:
+        """The non-negative integer under `key`; None if it is absent or something else."""
+        return _as_integer(self.metadata.get(key))
+
+    def of_architecture(self, key: str) -> MetadataValue | None:
+        """The value of `{architecture}.{key}`, e.g. `attention.sliding_window`."""
+        return self.metadata.get(f"{self.architecture}.{key}")
+
+    def architecture_integer(self, key: str) -> int | None:
+        """`of_architecture(key)` as a non-negative integer, None if it is not one."""
+        return _as_integer(self.of_architecture(key))
+
+    def per_layer(self, key: str) -> tuple[int, ...] | None:
+        """`of_architecture(key)` for each layer: a single number counts for all of them."""
+        value = self.of_architecture(key)
+        layers = self.block_count
+        if layers is None or isinstance(value, ArraySummary):
+            return None
+        if isinstance(value, tuple):
+            numbers = tuple(n for n in map(_as_integer, value) if n is not None)
+            return numbers[:layers] if len(numbers) == len(value) >= layers else None
+        number = _as_integer(value)
+        return None if number is None else (number,) * layers
+
+    @property
+    def architecture(self) -> str | None:
+        """llama, qwen3, gemma3, clip (an image projector), …"""
+        return self.text("general.architecture")
+
+    @property
+    def name(self) -> str | None:
+        """The name its makers gave the model."""
+        return self.text("general.name")
+
+    @property
+    def license(self) -> str | None:
+        """The licence's identifier, e.g. apache-2.0."""
+        return self.text("general.license")
+
+    @property
+    def context_length(self) -> int | None:
+        """The context in tokens that the model was trained for."""
+        return self.architecture_integer("context_length")
+
+    @property
+    def block_count(self) -> int | None:
+        """The number of layers; None where it is absent or beyond any real model."""
+        count = self.architecture_integer("block_count")
+        return count if count is None or count <= 4096 else None
+
+    @property
+    def embedding_length(self) -> int | None:
+        """The width of a token's vector between layers."""
+        return self.architecture_integer("embedding_length")
+
+    @property
+    def head_count(self) -> tuple[int, ...] | None:
+        """Attention heads, a number for each layer (0: the layer has no attention)."""
+        return self.per_layer("attention.head_count")
+
+    @property
+    def head_count_kv(self) -> tuple[int, ...] | None:
+        """Key/value heads, a number for each layer; as many as heads where it is not said."""
+        if self.of_architecture("attention.head_count_kv") is None:
+            return self.head_count
+        return self.per_layer("attention.head_count_kv")
+
+    @property
+    def expert_count(self) -> int:
+        """Experts in a mixture-of-experts model, 0 in a dense one."""
+        return self.architecture_integer("expert_count") or 0
+
+    @property
+    def expert_used_count(self) -> int:
+        """Experts that each token passes through, 0 in a dense model."""
+        return self.architecture_integer("expert_used_count") or 0
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template of a conversation; None for a base model."""
+        return self.text("tokenizer.chat_template")
+
+    @property
+    def vocabulary_size(self) -> int | None:
+        """How many tokens the tokenizer has."""
+        tokens = self.metadata.get("tokenizer.ggml.tokens")
+        if isinstance(tokens, ArraySummary):
+            return tokens.count
+        return len(tokens) if isinstance(tokens, tuple) else self.architecture_integer("vocab_size")
+
+    @property
+    def split_count(self) -> int:
+        """How many files the model is spread over; 1 for a model in one file."""
+        return self.integer("split.count") or 1
+
+    @property
+    def split_number(self) -> int:
+        """Which of them this is, from 0."""
+        return self.integer("split.no") or 0
+
+    @property
+    def is_projector(self) -> bool:
+        """True for the companion file that turns images or sound into vectors: it cannot chat."""
+        return self.architecture == "clip"
+
+    @property
+    def has_vision(self) -> bool:
+        """True where the file itself holds an image encoder (Ollama stores some models so)."""
+        return self.is_projector or any(t.name.startswith(_VISION) for t in self.tensors)
+
+    @cached_property
+    def parameter_count(self) -> int:
+        """Elements of all tensors: total parameters, also for a mixture of experts."""
+        return sum(tensor.elements for tensor in self.tensors)
+
+    @cached_property
+    def tensor_bytes(self) -> int:
+        """Bytes of all tensors as they are stored."""
+        return sum(tensor.size_bytes for tensor in self.tensors)
+
+    @cached_property
+    def tied_embeddings(self) -> bool:
+        """True where the input embedding is the output matrix too."""
+        names = {tensor.name for tensor in self.tensors}
+        return "token_embd.weight" in names and "output.weight" not in names
+
+    @cached_property
+    def active_bytes_per_token(self) -> int:
+        """Bytes of weights that decoding one token reads: what limits the speed.
+
+        Of the experts only those used count; of a lookup table or an image encoder nothing does.
+        """
+        share = 1.0
+        if 0 < self.expert_used_count < self.expert_count:
+            share = self.expert_used_count / self.expert_count
+        total = 0.0
+        for tensor in self.tensors:
+            if tensor.name in _LOOKUP_TABLES or tensor.name.startswith(_VISION):
+                continue
+            if tensor.name == "token_embd.weight" and not self.tied_embeddings:
+                continue
+            total += tensor.size_bytes * (share if _EXPERTS.search(tensor.name) else 1.0)
+        return round(total)
+
+    @cached_property
+    def quantization(self) -> str | None:
+        """What the weights are stored as, e.g. Q4_K_M: the label in the file, else the tensor
+        type that holds most bytes. None for a file without tensors."""
+        file_type = self.integer("general.file_type")
+        if file_type is not None and (label := FILE_TYPES.get(file_type & ~_FILE_TYPE_GUESSED)):
+            return label
+        size_by_type: dict[str, int] = {}
+        for tensor in self.tensors:
+            size_by_type[tensor.type] = size_by_type.get(tensor.type, 0) + tensor.size_bytes
+        return max(size_by_type, key=lambda name: size_by_type[name], default=None)
+
+
+def read_header(path: Path) -> GgufHeader:
+    """The header of the file at `path`. Raises NotFound, or InvalidInput for whatever is no
+    whole GGUF file. About 5 ms for a vocabulary of 50,000 tokens."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidInput(f"{path} is not a file", "Name the .gguf file itself.")
+        with path.open("rb", buffering=0) as file:
+
+            def read(offset: int, length: int) -> bytes:
+                file.seek(offset)
+                return file.read(length)
+
+            return read_header_at(read, name=str(path), size_bytes=status.st_size)
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no file {path}") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_header_at(read: ReadAt, *, name: str, size_bytes: int | None) -> GgufHeader:
+    """The header behind `read(offset, length)`: a file, or a server asked by HTTP Range.
+
+    `read` gives at least one byte from `offset` on (fewer or more than asked are welcome) and
+    b"" at the end; it is called with growing lengths and never for bytes before the last
+    call's `offset`. `name` stands in error messages. With `size_bytes`, the whole length, a
+    truncated file is refused.
+    """
+    container = parse(read, name, size_bytes)
+    return GgufHeader(
+        source=name,
+        version=container.version,
+        metadata=container.metadata,
+        tensors=container.tensors,
+        alignment=container.alignment,
+        data_offset=container.data_offset,
+        file_bytes=container.expected_bytes,
+    )
+
+
+def read_model(path: Path) -> GgufHeader:
+    """The header of a whole model: of all its files where it is split, read from the first.
+
+    Raises NotFound for a missing part, besides what `read_header` raises.
+    """
+    first = read_header(path)
+    if first.split_count == 1:
+        return first
+    return merge_parts(read_header(part) for part in part_paths(path, first))
+
+
+def part_paths(path: Path, header: GgufHeader) -> tuple[Path, ...]:
+    """Every file of the model to which `path` belongs, in order; just `path` if it is whole."""
+    if header.split_count == 1:
+        return (path,)
+    match = _SPLIT_NAME.search(path.name)
+    if match is None or int(match[2]) != header.split_count:
+        raise InvalidInput(
+            f"{path} is part {header.split_number + 1} of {header.split_count}, "
+            "but its name does not say so",
+            f"Parts are called NAME-00001-of-{header.split_count:05}.gguf.",
+        )
+    stem = path.name[: match.start()]
+    return tuple(
+        path.with_name(f"{stem}-{number:05}-of-{match[2]}.gguf")
+        for number in range(1, header.split_count + 1)
+    )
+
+
+def merge_parts(parts: Iterable[GgufHeader]) -> GgufHeader:
+    """One header for a model in several files: the first one's metadata, all tensors.
+
+    Offsets stay relative to each tensor's own file; `file_bytes` is the sum.
+    """
+    headers = list(parts)
+    return replace(
+        headers[0],
+        tensors=tuple(tensor for header in headers for tensor in header.tensors),
+        file_bytes=sum(header.file_bytes for header in headers),
+    )
+
+
+def _as_integer(value: MetadataValue | Scalar | None) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if value >= 0 else None

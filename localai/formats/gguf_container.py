@@ -1,0 +1,403 @@
+"""The GGUF container: bytes to metadata and tensor table, within bounds.
+
+Owns the binary layout, the ggml type table and the limits on what a file may claim. Knows
+nothing of what a key means (`localai.formats.gguf` does). It reads no tensor data and does
+not keep large arrays; a file may be hostile, so every count is checked before it is believed,
+and whatever is wrong is an InvalidInput that names the file.
+
+Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise, repeat
+from operator import length_hint
+from typing import Any, Final, NoReturn
+
+from localai.errors import InvalidInput
+
+Scalar = int | float | bool | str
+ReadAt = Callable[[int, int], bytes]
+"""`read(offset, length)`: at least one byte from `offset` on, or b"" at the end. It may give
+fewer or more than `length`."""
+
+MAX_HEADER_BYTES: Final = 256 << 20
+MAX_METADATA_COUNT: Final = 1 << 16
+MAX_TENSOR_COUNT: Final = 1 << 16
+MAX_ARRAY_ELEMENTS: Final = 1 << 22
+MAX_KEY_BYTES: Final = 0xFFFF
+MAX_STRING_BYTES: Final = 16 << 20
+MAX_KEPT_BYTES: Final = 32 << 20
+MAX_TENSOR_BYTES: Final = 1 << 50
+
+# Arrays up to this many elements are kept as lists (head counts per layer, tags); longer
+# ones are vocabularies, of which only the length matters.
+KEPT_ARRAY_ELEMENTS: Final = 1024
+
+_CUT: Final = "is truncated: it ends inside its own header"
+_FIRST_READ_BYTES: Final = 256 << 10
+_LARGEST_READ_BYTES: Final = 8 << 20
+
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+_TENSOR_TAIL = struct.Struct("<IQ")
+
+_STRING: Final = 8
+_ARRAY: Final = 9
+_SCALARS: Final = {
+    0: ("uint8", struct.Struct("<B")),
+    1: ("int8", struct.Struct("<b")),
+    2: ("uint16", struct.Struct("<H")),
+    3: ("int16", struct.Struct("<h")),
+    4: ("uint32", struct.Struct("<I")),
+    5: ("int32", struct.Struct("<i")),
+    6: ("float32", struct.Struct("<f")),
+    7: ("bool", struct.Struct("<?")),
+    10: ("uint64", struct.Struct("<Q")),
+    11: ("int64", struct.Struct("<q")),
+    12: ("float64", struct.Struct("<d")),
+}
+
+# ggml type: name, elements a block, bytes a block (ggml.c, type_traits).
+GGML_TYPES: Final = {
+    0: ("F32", 1, 4),
+    1: ("F16", 1, 2),
+    2: ("Q4_0", 32, 18),
+    3: ("Q4_1", 32, 20),
+    6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24),
+    8: ("Q8_0", 32, 34),
+    9: ("Q8_1", 32, 36),
+    10: ("Q2_K", 256, 84),
+    11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144),
+    13: ("Q5_K", 256, 176),
+    14: ("Q6_K", 256, 210),
+    15: ("Q8_K", 256, 292),
+    16: ("IQ2_XXS", 256, 66),
+    17: ("IQ2_XS", 256, 74),
+    18: ("IQ3_XXS", 256, 98),
+    19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18),
+    21: ("IQ3_S", 256, 110),
+    22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1),
+    25: ("I16", 1, 2),
+    26: ("I32", 1, 4),
+    27: ("I64", 1, 8),
+    28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56),
+    30: ("BF16", 1, 2),
+    34: ("TQ1_0", 256, 54),
+    35: ("TQ2_0", 256, 66),
+    39: ("MXFP4", 32, 17),
+    40: ("NVFP4", 64, 36),
+    41: ("Q1_0", 128, 18),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySummary:
+    """An array that was skipped: its element type's name and how many elements it has."""
+
+    element_type: str
+    count: int
+
+
+MetadataValue = Scalar | ArraySummary | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A row of the tensor table. `shape` is in ggml's order: the first dimension is
+    contiguous. `offset` counts from the start of the data section. `size_bytes` of a type
+    that this version does not know is the room it has until the next tensor."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    offset: int
+    size_bytes: int
+
+    @property
+    def elements(self) -> int:
+        """The number of elements: the product of the shape."""
+        product = 1
+        for length in self.shape:
+            product *= length
+        return product
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the container says, unread: `expected_bytes` is how large the file must be."""
+
+    version: int
+    metadata: dict[str, MetadataValue]
+    tensors: tuple[TensorInfo, ...]
+    alignment: int
+    data_offset: int
+    expected_bytes: int
+
+
+def parse(read: ReadAt, name: str, size_bytes: int | None) -> Container:
+    """The container behind `read`, of a file called `name` that is `size_bytes` long (None:
+    unknown, then a truncated file is not noticed). Raises InvalidInput."""
+    window = _Window(read, name, size_bytes)
+    version = _read_version(window)
+    tensor_count = window.u64()
+    metadata_count = window.u64()
+    if tensor_count > MAX_TENSOR_COUNT:
+        window.refuse(f"claims {tensor_count} tensors, more than {MAX_TENSOR_COUNT}")
+    if metadata_count > MAX_METADATA_COUNT:
+        window.refuse(f"claims {metadata_count} metadata keys, more than {MAX_METADATA_COUNT}")
+    metadata = _read_metadata(window, metadata_count)
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:
+        window.refuse(f"has the impossible alignment {alignment!r:.40}")
+    if alignment & (alignment - 1):
+        window.refuse(f"has the alignment {alignment}, which is no power of two")
+    rows = _read_tensor_rows(window, tensor_count)
+    data_offset = -(-window.position // alignment) * alignment
+    tensors = _with_sizes(
+        window, rows, alignment, None if size_bytes is None else size_bytes - data_offset
+    )
+    end = max((tensor.offset + tensor.size_bytes for tensor in tensors), default=0)
+    expected_bytes = data_offset + end if tensors else window.position
+    if size_bytes is not None and size_bytes < expected_bytes:
+        raise InvalidInput(
+            f"{name} is truncated: its header describes {expected_bytes:,} bytes, "
+            f"the file has {size_bytes:,}",
+            "The download was cut or the disk filled up: fetch the file again.",
+        )
+    return Container(version, metadata, tensors, alignment, data_offset, expected_bytes)
+
+
+class _Window:
+    """A moving view of the file: a buffer, where it starts, and the cursor inside it."""
+
+    __slots__ = ("_next_read", "_read", "buffer", "kept", "limit", "name", "offset", "start")
+
+    def __init__(self, read: ReadAt, name: str, size_bytes: int | None) -> None:
+        self._read = read
+        self.limit = MAX_HEADER_BYTES if size_bytes is None else min(size_bytes, MAX_HEADER_BYTES)
+        self._next_read = _FIRST_READ_BYTES
+        self.name = name
+        self.buffer = b""
+        self.start = 0
+        self.offset = 0
+        self.kept = 0
+
+    @property
+    def position(self) -> int:
+        return self.start + self.offset
+
+    def refuse(self, what: str) -> NoReturn:
+        raise InvalidInput(
+            f"{self.name} {what}",
+            "The file is damaged or not a model: fetch it again from its source.",
+        )
+
+    def need(self, length: int) -> None:
+        """Have `length` bytes from the cursor on in the buffer."""
+        if self.offset + length <= len(self.buffer):
+            return
+        if self.position + length > self.limit:
+            self._refuse_overrun()
+        rest = self.buffer[self.offset :]
+        if self.offset > len(self.buffer):
+            rest = b""
+        self.start, self.offset = self.position, 0
+        parts, have = [rest], len(rest)
+        while have < length:
+            wanted = min(max(self._next_read, length - have), self.limit - self.start - have)
+            chunk = self._read(self.start + have, wanted)
+            if not chunk:
+                self.refuse(_CUT)
+            self._next_read = min(self._next_read * 2, _LARGEST_READ_BYTES)
+            parts.append(chunk)
+            have += len(chunk)
+        self.buffer = b"".join(parts)
+
+    def _refuse_overrun(self) -> NoReturn:
+        if self.limit == MAX_HEADER_BYTES:
+            self.refuse(f"has a header of more than {MAX_HEADER_BYTES >> 20} MiB")
+        self.refuse(_CUT)
+
+    def keep(self, size_bytes: int) -> None:
+        """Account for `size_bytes` that stay in memory."""
+        self.kept += size_bytes
+        if self.kept > MAX_KEPT_BYTES:
+            self.refuse(f"has more than {MAX_KEPT_BYTES >> 20} MiB of metadata")
+
+    def unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
+        self.need(layout.size)
+        values = layout.unpack_from(self.buffer, self.offset)
+        self.offset += layout.size
+        return values
+
+    def u32(self) -> int:
+        value: int = self.unpack(_U32)[0]
+        return value
+
+    def u64(self) -> int:
+        value: int = self.unpack(_U64)[0]
+        return value
+
+    def string(self, limit: int, what: str) -> str:
+        length = self.u64()
+        if length > limit:
+            self.refuse(f"has a {what} of {length} bytes, more than {limit}")
+        self.keep(length)
+        self.need(length)
+        end = self.offset + length
+        text = self.buffer[self.offset : end].decode("utf-8", "replace")
+        self.offset = end
+        return text
+
+    def skip(self, length: int) -> None:
+        if self.position + length > self.limit:
+            self._refuse_overrun()
+        self.offset += length
+
+    def skip_strings(self, count: int) -> None:
+        """Step over `count` strings. A vocabulary has 50,000 to 260,000 of them, so this loop
+        is nearly all the time that a header takes: 50 ns a string."""
+        if self.position + 8 * count > self.limit:
+            self._refuse_overrun()
+        left = count
+        unpack = _U64.unpack_from
+        while left:
+            self.need(8)
+            buffer, offset = self.buffer, self.offset
+            strings = repeat(None, left)
+            left = 0
+            try:
+                for _ in strings:
+                    offset += unpack(buffer, offset)[0] + 8
+            except (struct.error, OverflowError):  # the buffer ends here
+                left = length_hint(strings) + 1
+            self.offset = offset
+        self.skip(0)
+
+
+def _read_version(window: _Window) -> int:
+    if window.limit == 0:
+        window.refuse("is empty")
+    window.need(min(8, window.limit))
+    if window.buffer[:4] != b"GGUF":
+        window.refuse("is not a GGUF file: it does not begin with the letters GGUF")
+    window.skip(4)
+    version = window.u32()
+    if version in (2, 3):
+        return version
+    if int.from_bytes(version.to_bytes(4, "little"), "big") in (1, 2, 3):
+        window.refuse("is a big-endian GGUF file, which only big-endian machines can load")
+    raise InvalidInput(
+        f"{window.name} is GGUF version {version}; versions 2 and 3 can be read",
+        "Convert it again with a current llama.cpp, or update localai.",
+    )
+
+
+def _read_metadata(window: _Window, count: int) -> dict[str, MetadataValue]:
+    metadata: dict[str, MetadataValue] = {}
+    for _ in range(count):
+        key = window.string(MAX_KEY_BYTES, "metadata key")
+        if key in metadata:
+            window.refuse(f"has the metadata key {key!r:.80} twice")
+        metadata[key] = _read_value(window, key, window.u32())
+    return metadata
+
+
+def _read_value(window: _Window, key: str, kind: int) -> MetadataValue:
+    if kind == _STRING:
+        return window.string(MAX_STRING_BYTES, "metadata value")
+    if kind == _ARRAY:
+        return _read_array(window, key)
+    if kind not in _SCALARS:
+        window.refuse(f"has the unknown type {kind} for the metadata key {key!r:.80}")
+    value: Scalar = window.unpack(_SCALARS[kind][1])[0]
+    return value
+
+
+def _read_array(window: _Window, key: str) -> MetadataValue:
+    kind = window.u32()
+    count = window.u64()
+    if count > MAX_ARRAY_ELEMENTS:
+        window.refuse(f"claims {count} elements in the metadata array {key!r:.80}")
+    if kind == _STRING:
+        if count <= KEPT_ARRAY_ELEMENTS:
+            window.keep(64 * count)
+            return tuple(window.string(MAX_STRING_BYTES, "metadata value") for _ in range(count))
+        window.skip_strings(count)
+        return ArraySummary("string", count)
+    if kind not in _SCALARS:
+        # Arrays of arrays are in the specification, but llama.cpp refuses them too.
+        window.refuse(f"has the unknown element type {kind} in the metadata array {key!r:.80}")
+    name, layout = _SCALARS[kind]
+    if count > KEPT_ARRAY_ELEMENTS:
+        window.skip(count * layout.size)
+        return ArraySummary(name, count)
+    window.keep(32 * count)
+    return window.unpack(struct.Struct(f"<{count}{layout.format[1:]}"))
+
+
+_Row = tuple[str, tuple[int, ...], int, int]
+
+
+def _read_tensor_rows(window: _Window, count: int) -> list[_Row]:
+    rows: list[_Row] = []
+    names: set[str] = set()
+    for _ in range(count):
+        name = window.string(MAX_KEY_BYTES, "tensor name")
+        if name in names:
+            window.refuse(f"has the tensor {name!r:.80} twice")
+        names.add(name)
+        dimensions = window.u32()
+        if dimensions > 4:
+            window.refuse(f"has a tensor of {dimensions} dimensions, {name!r:.80}")
+        shape = window.unpack(_SHAPES[dimensions])
+        kind, offset = window.unpack(_TENSOR_TAIL)
+        rows.append((name, shape, kind, offset))
+    return rows
+
+
+_SHAPES: Final = tuple(struct.Struct(f"<{n}Q") for n in range(5))
+
+
+def _with_sizes(
+    window: _Window, rows: list[_Row], alignment: int, data_bytes: int | None
+) -> tuple[TensorInfo, ...]:
+    """The rows with their sizes, which must not overlap. `data_bytes` bounds the last one."""
+    ends: dict[int, int] = {}
+    if any(kind not in GGML_TYPES for _, _, kind, _ in rows):
+        offsets = sorted({offset for _, _, _, offset in rows})
+        ends = dict(pairwise(offsets))
+    tensors: list[TensorInfo] = []
+    for name, shape, kind, offset in rows:
+        elements = 1
+        for length in shape:
+            elements *= length
+        if offset % alignment or offset + elements > MAX_TENSOR_BYTES:
+            window.refuse(f"has an impossible place or size for the tensor {name!r:.80}")
+        known = GGML_TYPES.get(kind)
+        if known is None:
+            size = max(0, ends.get(offset, data_bytes or 0) - offset)
+            tensors.append(TensorInfo(name, shape, f"type {kind}", offset, size))
+            continue
+        type_name, block, block_bytes = known
+        if shape and shape[0] % block:
+            window.refuse(f"has a row that is no multiple of {block} in the tensor {name!r:.80}")
+        tensors.append(TensorInfo(name, shape, type_name, offset, elements // block * block_bytes))
+    for before, after in pairwise(sorted(tensors, key=_by_offset)):
+        if before.offset + before.size_bytes > after.offset:
+            window.refuse(f"has overlapping tensors, {before.name!r:.80} and {after.name!r:.80}")
+    return tuple(tensors)
+
+
+def _by_offset(tensor: TensorInfo) -> tuple[int, int]:
+    return tensor.offset, tensor.size_bytes

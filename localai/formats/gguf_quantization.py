@@ -1,0 +1,192 @@
+"""Quantizing a GGUF file (q8_0, q4_0, q5_K_M, …), tensor by tensor.
+
+By the `gguf` package of llama.cpp's makers, which needs numpy: an extra, imported here only. The
+K-types are not in it: `k_types` has the engine's library make those. Which tensors are quantized
+follows llama-quantize: matrices are, vectors and the router of experts are not. Of a plain type
+the output matrix becomes Q8_0 at least, where llama-quantize takes Q6_K, because it decides most.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.errors import InvalidInput, NotFound
+from localai.fetch.progress import PullProgress
+from localai.formats.gguf import GgufHeader
+from localai.formats.gguf_container import TensorInfo
+from localai.formats.k_types import K_BLOCKS, MIXTURES, k_type, k_types_available, quantized_rows
+
+if TYPE_CHECKING:
+    import gguf
+
+# Bytes of a block of so many elements, by type; and the number that llama.cpp knows a file's by.
+BLOCKS: Final = {
+    "F16": (2, 1, 1),
+    "Q4_0": (18, 32, 2),
+    "Q4_1": (20, 32, 3),
+    "Q8_0": (34, 32, 7),
+    "Q5_0": (22, 32, 8),
+    "Q5_1": (24, 32, 9),
+}
+TYPES: Final = (*BLOCKS, *MIXTURES)
+"""What a file can become."""
+
+_KEPT_NAMES: Final = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight")
+_OUTPUTS: Final = ("output.weight", "token_embd.weight")
+# So many elements are decoded to floats at a time.
+_PIECE_ELEMENTS: Final = 16 << 20
+
+
+def can_make(to: str) -> bool:
+    """Whether what the type `to` needs is installed."""
+    from importlib.util import find_spec
+
+    if to not in TYPES or find_spec("gguf") is None or find_spec("numpy") is None:
+        return False
+    return to in BLOCKS or k_types_available()
+
+
+def require(to: str) -> None:
+    """Raise NotFound, with what mends it, where what the type `to` needs is not there."""
+    if can_make(to):
+        return
+    if to in MIXTURES and can_make("F16"):
+        raise NotFound(
+            f"the engine of this machine exports nothing that quantizes to {to.lower()}",
+            hint="--to q8_0 (or another plain type)",
+        )
+    raise NotFound(
+        "for this type the package gguf is needed, and it is not installed",
+        hint=f"{sys.executable} -m pip install 'gguf>=0.17'",
+    )
+
+
+def quantized_bytes(header: GgufHeader, to: str) -> int:
+    """How many bytes the tensors of `header` take as `to`, one of `TYPES`."""
+    return sum(_bytes_as(tensor, target_type(tensor, header, to)) for tensor in header.tensors)
+
+
+def target_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
+    """What `tensor` becomes in a file of the type `to`."""
+    matrix = len(tensor.shape) >= 2 and tensor.name.endswith("weight")
+    if not matrix or tensor.name.endswith(_KEPT_NAMES):
+        return tensor.type
+    is_output = tensor.name == _OUTPUTS[0] or (
+        tensor.name == _OUTPUTS[1] and header.tied_embeddings
+    )
+    if to in MIXTURES:
+        wanted = k_type(tensor, header.block_count or 0, to, is_output=is_output)
+    else:
+        wanted = "Q8_0" if is_output and to != "F16" else to
+    # A row has to be whole blocks.
+    return wanted if tensor.shape[0] % _block(wanted)[1] == 0 else "F16"
+
+
+def quantize_file(
+    sources: Sequence[Path], header: GgufHeader, to: str, target: Path
+) -> Generator[PullProgress, None, None]:
+    """Write the model in `sources` (its parts, in order) to `target` as the type `to`; yields how
+    many bytes of the source are done. Needs memory for one tensor. Raises NotFound without the
+    package, InvalidInput for a tensor that it cannot decode, OSError."""
+    require(to)
+    import gguf
+
+    readers = [gguf.GGUFReader(source) for source in sources]
+    writer = gguf.GGUFWriter(target, header.architecture or "")
+    try:
+        _copy_metadata(readers[0], writer, to)
+        named = {tensor.name: target_type(tensor, header, to) for tensor in header.tensors}
+        tensors = [tensor for reader in readers for tensor in reader.tensors]
+        for tensor in tensors:
+            _announce(writer, tensor, named[tensor.name])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        done, total = 0, sum(int(tensor.n_bytes) for tensor in tensors)
+        for tensor in tensors:
+            writer.write_tensor_data(_converted(tensor, named[tensor.name]))
+            done += int(tensor.n_bytes)
+            yield PullProgress("quantizing", done, total)
+    finally:
+        writer.close()
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _bytes_as(tensor: TensorInfo, name: str) -> int:
+    if name == tensor.type:
+        return tensor.size_bytes
+    size, elements = _block(name)
+    return tensor.elements // elements * size
+
+
+def _block(name: str) -> tuple[int, int]:
+    """Bytes and elements of a block of the tensor type `name`."""
+    return K_BLOCKS[name] if name in K_BLOCKS else BLOCKS[name][:2]
+
+
+def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, to: str) -> None:
+    import gguf
+
+    replaced = {"general.architecture", "general.file_type", "general.quantization_version"}
+    for field in reader.fields.values():
+        if field.name in replaced or field.name.startswith(("GGUF.", "split.")):
+            continue
+        kind = field.types[0]
+        of = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), kind, sub_type=of)
+    writer.add_file_type(MIXTURES[to][1] if to in MIXTURES else BLOCKS[to][2])
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
+
+def _announce(writer: gguf.GGUFWriter, tensor: Any, name: str) -> None:
+    import gguf
+    import numpy as np
+
+    kind = gguf.GGMLQuantizationType[name]
+    if kind == tensor.tensor_type:
+        data = tensor.data
+        writer.add_tensor_info(tensor.name, data.shape, data.dtype, data.nbytes, kind)
+        return
+    shape = tuple(int(length) for length in reversed(tensor.shape))
+    if name == "F16":
+        dtype: Any = np.dtype(np.float16)
+        stored = shape
+    else:
+        dtype = np.dtype(np.uint8)
+        stored = gguf.quant_shape_to_byte_shape(shape, kind)
+    size = int(np.prod(stored)) * dtype.itemsize
+    writer.add_tensor_info(tensor.name, stored, dtype, size, kind)
+
+
+def _converted(tensor: Any, name: str) -> Any:
+    """The tensor's data as the type `name`: a few rows at a time are floats."""
+    import gguf
+    import numpy as np
+
+    kind = gguf.GGMLQuantizationType[name]
+    if kind == tensor.tensor_type:
+        return tensor.data
+    columns = int(tensor.shape[0])
+    rows = tensor.data.reshape(-1, tensor.data.shape[-1])
+    step = max(1, _PIECE_ELEMENTS // columns)
+    pieces = []
+    try:
+        for at in range(0, len(rows), step):
+            floats = gguf.dequantize(rows[at : at + step], tensor.tensor_type)
+            if name == "F16":
+                pieces.append(floats.astype(np.float16))
+            elif name in K_BLOCKS:
+                row_bytes = columns // K_BLOCKS[name][1] * K_BLOCKS[name][0]
+                pieces.append(quantized_rows(floats, kind.value, row_bytes))
+            else:
+                pieces.append(gguf.quantize(floats.astype(np.float32), kind))
+    except NotImplementedError as error:
+        raise InvalidInput(
+            f"the gguf package cannot decode {tensor.name}, which is {tensor.tensor_type.name}"
+        ) from error
+    return np.concatenate(pieces)

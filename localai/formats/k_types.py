@@ -1,0 +1,106 @@
+"""K-types: which tensor gets how many bits, and the numbers themselves by llama.cpp's own code.
+
+The engine's library exports ggml's `ggml_quantize_chunk`; it is loaded here without the engine
+around it. Which tensor becomes what follows `llama_tensor_get_type` of llama.cpp's
+`src/llama-quant.cpp`, for models without eight experts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from localai.formats.gguf_container import TensorInfo
+
+# A file's type: what most of its matrices are, and the number that llama.cpp knows it by.
+MIXTURES: Final = {
+    "Q4_K_S": ("Q4_K", 14),
+    "Q4_K_M": ("Q4_K", 15),
+    "Q5_K_S": ("Q5_K", 16),
+    "Q5_K_M": ("Q5_K", 17),
+    "Q6_K": ("Q6_K", 18),
+}
+# Bytes of a block of so many elements.
+K_BLOCKS: Final = {"Q4_K": (144, 256), "Q5_K": (176, 256), "Q6_K": (210, 256)}
+# What a tensor becomes whose rows are not whole blocks of 256.
+_INSTEAD: Final = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+_LAYER: Final = re.compile(r"blk\.(\d+)\.")
+
+
+def k_type(tensor: TensorInfo, layers: int, to: str, *, is_output: bool) -> str:
+    """What the matrix `tensor` of a model of `layers` becomes in a file of the mixture `to`."""
+    wanted = MIXTURES[to][0]
+    match = _LAYER.match(tensor.name)
+    layer = int(match[1]) if match else 0
+    kind = tensor.name.removesuffix(".weight").rpartition(".")[2]
+    if is_output:
+        wanted = "Q6_K"
+    elif kind in ("attn_v", "ffn_down"):
+        if to in ("Q4_K_M", "Q5_K_M") and _gets_more(layer, layers):
+            wanted = "Q6_K"
+        elif to == "Q4_K_S" and layer < (4 if kind == "attn_v" else layers // 8):
+            wanted = "Q5_K"
+    elif kind == "attn_qkv" and to in ("Q4_K_M", "Q5_K_M"):
+        wanted = "Q5_K" if to == "Q4_K_M" else "Q6_K"
+    return wanted if tensor.shape[0] % K_BLOCKS[wanted][1] == 0 else _INSTEAD[wanted]
+
+
+def k_types_available() -> bool:
+    """Whether the engine's library is here and exports what quantizes."""
+    return _library() is not None
+
+
+def quantized_rows(floats: Any, number: int, row_bytes: int) -> Any:
+    """The rows of `floats` (float32, rows × columns) as ggml's type `number`: uint8, rows ×
+    `row_bytes`. On all cores."""
+    import numpy as np
+
+    library = _library()
+    assert library is not None, "the caller has looked"
+    floats = np.ascontiguousarray(floats, dtype=np.float32)
+    rows, columns = floats.shape
+    made = np.empty((rows, row_bytes), dtype=np.uint8)
+    workers = min(rows, os.cpu_count() or 1)
+    step = -(-rows // workers)
+
+    def chunk(at: int) -> None:
+        count = min(step, rows - at)
+        source, target = floats[at : at + count], made[at : at + count]
+        written = library.ggml_quantize_chunk(
+            number, source.ctypes.data, target.ctypes.data, 0, count, columns, None
+        )
+        assert written == count * row_bytes, "ggml has another idea of this type"
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(chunk, range(0, rows, step)))
+    return made
+
+
+def _gets_more(layer: int, layers: int) -> bool:
+    """Whether a layer decides more: the first and last eighth, and every third between."""
+    eighth = layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
+@cache
+def _library() -> Any:
+    spec = find_spec("xllamacpp")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for file in sorted(Path(folder).glob("xllamacpp*.so")):
+            try:
+                library = ctypes.CDLL(str(file))
+                function = library.ggml_quantize_chunk
+            except (OSError, AttributeError):
+                continue
+            function.restype = ctypes.c_size_t
+            pointer, count = ctypes.c_void_p, ctypes.c_int64
+            function.argtypes = [ctypes.c_int, pointer, pointer, count, count, count, pointer]
+            return library
+    return None

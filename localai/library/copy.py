@@ -1,0 +1,158 @@
+"""A second name for a model, over the same bytes: another manifest in Ollama, a link elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from localai.errors import InvalidInput, NotFound
+from localai.formats.gguf import part_paths, read_header
+from localai.paths import private_dir
+from localai.providers import PROVIDERS
+from localai.stores.folders import StoreName
+from localai.stores.lookup import find_stored, resolve_local
+from localai.stores.mlx import find_folder
+from localai.stores.model_defaults import keep_advice
+from localai.stores.ollama import OllamaName, parse_name
+from localai.stores.ollama_changes import copy_manifest, root_of
+from localai.stores.starter import STARTER
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+    from localai.types import ResolvedModel
+
+How = Literal["manifest", "hard link", "link"]
+
+_OWN_NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*(:[\w.-]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondName:
+    """A name that was given: to which model, in which store, and what shares the bytes."""
+
+    source: str
+    name: str
+    store: StoreName
+    path: Path
+    how: How
+
+
+def give_second_name(
+    source: str, name: str, paths: Paths, environ: Mapping[str, str] | None = None
+) -> SecondName:
+    """Have `name` mean the model `source` too. In Ollama's store if that has the model, in ours
+    otherwise; nothing is copied.
+
+    Raises NotFound, and InvalidInput for a name that is taken or that cannot be one.
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        stored = find_stored(source, paths, environ)
+    except NotFound as missing:
+        try:
+            folder = find_folder(source, paths, environ)
+        except NotFound:
+            raise missing from None
+        target = own_path(name, paths)
+        links = {target / file.name: file for file in folder.path.iterdir() if file.is_file()}
+        return SecondName(folder.name, name, "localai", target, _link(links))
+    if stored.store == "ollama":
+        old, new = parse_name(stored.name), parse_name(name)
+        if old is None or new is None:
+            raise InvalidInput(f"{name!r} cannot be a name in Ollama", hint="such as mine:latest")
+        return _in_ollama(stored.path, old, new)
+    model = resolve_local(stored.name, paths, environ)
+    target = own_path(f"{name}.gguf", paths, name)
+    links = _links(model, target)
+    how = _link(links)
+    keep_advice(model, next(iter(links)))
+    return SecondName(stored.name, name, "localai", next(iter(links)), how)
+
+
+def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
+    """Where a model called `name` goes in our own store. Raises InvalidInput for a name that is
+    taken, or that would mean something else."""
+    name = file_name if name is None else name
+    if not _OWN_NAME.fullmatch(name) or name.partition("/")[0] in PROVIDERS:
+        raise InvalidInput(
+            f"{name!r} cannot be a name of a model", hint="letters, digits and . _ - : such as mine"
+        )
+    if name == STARTER.name:
+        raise InvalidInput(f"{name} is the starter's own name", hint="take another name")
+    path = paths.models_dir / file_name
+    for taken in (path, paths.models_dir / name):
+        if taken.is_symlink() or taken.exists():
+            raise InvalidInput(f"there is a model called {name} already", hint=f"localai rm {name}")
+    return path
+
+
+def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
+    root = root_of(blob)
+    if new.manifest(root).exists():
+        raise InvalidInput(
+            f"Ollama has a model called {new.short} already", hint=f"localai rm {new.short}"
+        )
+    try:
+        # Ollama reads its manifests each time it is asked, so that it need not be told.
+        copy_manifest(root, old, new)
+    except PermissionError as error:
+        raise InvalidInput(
+            f"{root} belongs to another user, such as Ollama's service",
+            hint=f"ollama cp {old.short} {new.short}",
+        ) from error
+    except OSError as error:
+        raise InvalidInput(f"{root} cannot be written: {error.strerror}") from error
+    return SecondName(old.short, new.short, "ollama", new.manifest(root), "manifest")
+
+
+def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:
+    """Each new name with its file; a model in parts keeps their numbers, and one that sees has a
+    folder of its own, because an image encoder serves every model beside it."""
+    assert model.path is not None, "the stores hold files"
+    parts = part_paths(model.path, read_header(model.path))
+    if model.projector is not None:
+        target = target.with_suffix("") / target.name
+    stem = target.name.removesuffix(".gguf")
+    if len(parts) == 1:
+        links = {target: parts[0]}
+    else:
+        links = {
+            target.with_name(f"{stem}-{number:05}-of-{len(parts):05}.gguf"): part
+            for number, part in enumerate(parts, 1)
+        }
+    if model.projector is not None:
+        links[target.with_name(f"mmproj-{stem}.gguf")] = model.projector
+    return links
+
+
+def _link(links: Mapping[Path, Path]) -> How:
+    """Make all of them, or none. A hard link where that can be; else one that points there."""
+    made: list[Path] = []
+    how: How = "hard link"
+    try:
+        for link, file in links.items():
+            private_dir(link.parent)
+            if not _hard_link(link, file):
+                link.symlink_to(file.resolve())
+                how = "link"
+            made.append(link)
+    except OSError as error:
+        for link in made:
+            link.unlink(missing_ok=True)
+        raise InvalidInput(f"{link} cannot be made: {error.strerror}") from error
+    return how
+
+
+def _hard_link(link: Path, file: Path) -> bool:
+    # An adopted file is the user's own, and stays in one place; the hub's links are its layout.
+    if file.is_symlink() and file.resolve().parent.name != "blobs":
+        return False
+    with contextlib.suppress(OSError):
+        link.hardlink_to(file.resolve())
+        return True
+    return False

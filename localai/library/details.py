@@ -1,0 +1,289 @@
+"""All that is known of one model: what it is, its files, the memory it takes, how fast it would be.
+
+Headers and small files are read, the engine is asked for memory; nothing is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.chat.select import Chosen, choose, parse_ref
+from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
+from localai.formats.mlx_folder import MlxFolder, positive_integer, read_folder
+from localai.sizing.memory import MemoryNeed, project
+from localai.sizing.own_runs import own_runs
+from localai.sizing.speed import DecodeWork, SpeedRange, decode_work, predict_speed
+from localai.stores.inventory import Place, holdings
+from localai.stores.lookup import resolve_local
+from localai.stores.mlx import resolve_mlx
+from localai.stores.ollama import license_text
+from localai.stores.starter import STARTER, starter_path
+from localai.types import ResolvedModel
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.engine.projection import KvType
+    from localai.hardware.facts import Machine
+    from localai.paths import Paths
+
+_LOCAL_PROVIDERS: Final = frozenset({"llamacpp", "mlx", "ollama", "lmstudio"})
+USUAL_CONTEXTS: Final = (4096, 32_768)
+KV_TYPES: Final[tuple[KvType, ...]] = ("f16", "q8_0")
+_LICENSE_LINE: Final = re.compile(r"^license:\s*[\"']?([\w.+ -]+)", re.MULTILINE)
+_LARGEST_TEXT_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAt:
+    """What a model takes with its keys and values kept as `kv_type`."""
+
+    kv_type: str
+    need: MemoryNeed
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A model of this machine. None is unknown; `layers` counts blocks, `vocabulary` tokens,
+    `experts` are those of a mixture and those that each token passes, None for a dense model.
+
+    `facts` is the header or the folder, None for a model that only a server has; `files` are all
+    that belong to it.
+    """
+
+    model: ResolvedModel
+    places: tuple[Place, ...]
+    title: str | None
+    architecture: str | None
+    layers: int | None
+    embedding: int | None
+    vocabulary: int | None
+    experts: tuple[int, int] | None
+    tokenizer: str | None
+    template: str | None
+    license: str | None
+    files: tuple[Path, ...]
+    facts: GgufHeader | MlxFolder | None
+
+
+def find_sheet(text: str, config: Config, paths: Paths) -> Sheet:
+    """What is known of the model that `text` means: one of this machine, or else of a server.
+
+    Raises NotFound with near names, InvalidInput for what is no whole model or means several, and
+    what the named provider raises.
+    """
+    ref = parse_ref(text, config)
+    if ref.provider is None or ref.provider in _LOCAL_PROVIDERS:
+        try:
+            return _local_sheet(ref.name, paths)
+        except NotFound as missing:
+            try:
+                return _served(choose(text, config, paths))
+            except NotFound:
+                raise missing from None
+    return _served(choose(text, config, paths))
+
+
+def _served(chosen: Chosen) -> Sheet:
+    chosen.provider.close()
+    unknown: Any = dict.fromkeys(
+        ("title", "architecture", "layers", "embedding", "vocabulary", "experts")
+    )
+    return Sheet(
+        chosen.model,
+        (),
+        **unknown,
+        tokenizer=None,
+        template=None,
+        license=None,
+        files=(),
+        facts=None,
+    )
+
+
+def _local_sheet(name: str, paths: Paths) -> Sheet:
+    environ = os.environ
+    if Path(name).expanduser().is_dir():
+        model = resolve_mlx(str(Path(name).expanduser().absolute()), paths, environ)
+    else:
+        try:
+            model = resolve_local(name, paths, environ)
+        except NotFound as missing:
+            try:
+                model = resolve_mlx(name, paths, environ)
+            except NotFound:
+                raise missing from None
+    assert model.path is not None, "the stores hold files"
+    places = _places(model.path, paths, environ)
+    return _of_folder(model, places) if model.provider == "mlx" else _of_file(model, places, paths)
+
+
+def memory_table(
+    sheet: Sheet, paths: Paths, context_tokens: int | None = None
+) -> tuple[MemoryAt, ...]:
+    """What the model takes at `context_tokens`, else at the usual contexts and its largest one,
+    with each type of keys and values. About half a second each the first time.
+
+    Empty where nobody can say. Raises InvalidInput for a context beyond the model's.
+    """
+    limit = sheet.model.context_limit
+    if context_tokens is not None and limit is not None and context_tokens > limit:
+        raise InvalidInput(
+            f"{sheet.model.id} was made for a context of at most {limit:,} tokens",
+            hint=f"--ctx {limit}",
+        )
+    contexts = [context_tokens] if context_tokens is not None else _contexts(limit)
+    if sheet.facts is None:
+        return ()
+    # MLX keeps keys and values as the model's floats are.
+    types = KV_TYPES if isinstance(sheet.facts, GgufHeader) else KV_TYPES[:1]
+    wanted = [(context, kv_type) for context in contexts for kv_type in types]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = pool.map(lambda each: _project(sheet, each[0], each[1], paths), wanted)
+        return tuple(each for each in found if each is not None)
+
+
+def speed_on(
+    machine: Machine, sheet: Sheet, table: tuple[MemoryAt, ...], paths: Paths, *, this_one: bool
+) -> SpeedRange:
+    """How fast `machine` would decode the model with its smallest context of `table`; `this_one`
+    says that earlier answers on this machine count."""
+    if not table or sheet.facts is None:
+        return SpeedRange(None, None, None, "its memory is not known", None)
+    need = table[0].need
+    if isinstance(sheet.facts, GgufHeader):
+        work = decode_work(sheet.facts, need)
+    elif sheet.experts is not None:
+        return SpeedRange(None, None, None, "which experts a folder uses is not known", None)
+    else:
+        work = DecodeWork(
+            weights_bytes=need.weights_bytes,
+            active_bytes=need.weights_bytes,
+            context_bytes=need.context_bytes,
+            context_tokens=need.context_tokens,
+            compute_bytes=need.compute_bytes,
+            layers=sheet.layers,
+            vocabulary=sheet.vocabulary,
+        )
+    runs = own_runs(paths, sheet.model) if this_one else ()
+    return predict_speed(machine, work, own_runs=runs)
+
+
+def _contexts(limit: int | None) -> list[int]:
+    usual = [context for context in USUAL_CONTEXTS if limit is None or context < limit]
+    return usual if limit is None else [*usual, limit]
+
+
+def _project(sheet: Sheet, context: int, kv_type: KvType, paths: Paths) -> MemoryAt | None:
+    assert sheet.model.path is not None
+    try:
+        need = project(
+            sheet.model.path,
+            context,
+            kv_type=kv_type,
+            cache_folder=paths.cache_dir,
+            digest=sheet.model.digest,
+        )
+    except LocalaiError:
+        return None
+    return MemoryAt(kv_type, need)
+
+
+def _places(path: Path, paths: Paths, environ: Mapping[str, str]) -> tuple[Place, ...]:
+    for holding in holdings(paths, environ):
+        if any(place.path.exists() and place.path.samefile(path) for place in holding.places):
+            return holding.places
+    return ()
+
+
+def _of_file(model: ResolvedModel, places: tuple[Place, ...], paths: Paths) -> Sheet:
+    assert model.path is not None
+    header = read_model(model.path)
+    files = part_paths(model.path, read_header(model.path))
+    if model.projector is not None:
+        files = (*files, model.projector)
+    license_name = header.license
+    if model.path == starter_path(paths):
+        license_name = STARTER.license
+    experts = (header.expert_count, header.expert_used_count) if header.expert_count else None
+    return Sheet(
+        model=model,
+        places=places,
+        title=header.name,
+        architecture=header.architecture,
+        layers=header.block_count,
+        embedding=header.embedding_length,
+        vocabulary=header.vocabulary_size,
+        experts=experts,
+        tokenizer=_tokenizer(header),
+        template=header.chat_template,
+        license=license_name or next(_license_lines(places), None),
+        files=files,
+        facts=header,
+    )
+
+
+def _license_lines(places: tuple[Place, ...]) -> Iterator[str]:
+    """The first lines of the licences that Ollama's manifests carry."""
+    for place in places:
+        if place.store == "ollama":
+            lines = license_text(place.path.parent.parent, place.name).strip().splitlines()
+            yield from (line.strip() for line in lines[:1])
+
+
+def _tokenizer(header: GgufHeader) -> str | None:
+    kind, split = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre")
+    return f"{kind} ({split})" if kind and split else kind
+
+
+def _of_folder(model: ResolvedModel, places: tuple[Place, ...]) -> Sheet:
+    assert model.path is not None
+    folder = read_folder(model.path)
+    config = folder.config
+    experts = positive_integer(config, "num_experts", "num_local_experts", "n_routed_experts")
+    used = positive_integer(config, "num_experts_per_tok", "moe_topk") or 0
+    return Sheet(
+        model=model,
+        places=places,
+        title=None,
+        architecture=str(config["model_type"]),
+        layers=positive_integer(config, "num_hidden_layers", "n_layers", "n_layer"),
+        embedding=positive_integer(config, "hidden_size", "dim", "n_embd"),
+        vocabulary=positive_integer(config, "vocab_size"),
+        experts=None if experts is None else (experts, used),
+        tokenizer=_tokenizer_class(model.path),
+        template=folder.chat_template,
+        license=_license_of_card(model.path),
+        files=tuple(sorted(file for file in model.path.iterdir() if file.is_file())),
+        facts=folder,
+    )
+
+
+def _tokenizer_class(folder: Path) -> str | None:
+    try:
+        document: Any = json.loads(_head(folder / "tokenizer_config.json"))
+        name = document.get("tokenizer_class")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _license_of_card(folder: Path) -> str | None:
+    """What the model card's head says."""
+    try:
+        found = _LICENSE_LINE.search(_head(folder / "README.md")[:4096])
+    except OSError:
+        return None
+    return found[1].strip() if found else None
+
+
+def _head(file: Path) -> str:
+    with file.open("rb") as opened:
+        return opened.read(_LARGEST_TEXT_BYTES).decode("utf-8", "replace")

@@ -1,0 +1,77 @@
+"""Fetching a model by a running Ollama, where its store is another user's: the service's.
+
+Its connections are its own, where no guard of ours sees them; so they are entered in the ledger
+here, before it is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from localai.config import setting
+from localai.database import Database
+from localai.fetch.oci import RegistryModel, StoreOfAnother, registry_model
+from localai.fetch.progress import Pulled, PullEvent
+from localai.library.removal import running_ollama
+from localai.net.target import Target
+from localai.privacy.zones import zone_of_host
+from localai.providers.ollama_models import pull
+from localai.stores.lookup import resolve_local
+from localai.stores.ollama import DEFAULT_HOST
+from localai.types import EgressRecord, Purpose, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.fetch.plan import PullPlan
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """An Ollama that runs, and the model that it is to fetch."""
+
+    target: Target
+    model: RegistryModel
+
+
+def ollama_that_can(
+    text: str, quant: str | None, refused: StoreOfAnother, config: Config, paths: Paths
+) -> Fetcher:
+    """The Ollama that can fetch the model `text`. Raises `refused` where none runs, or where it
+    would ask another registry than we were told to."""
+    mirror = config["registry.ollama"]
+    model = registry_model(text, mirror, quant)
+    mirrored = model.name.host == DEFAULT_HOST and mirror != setting("registry.ollama").default
+    daemon = running_ollama(config, paths, os.environ)
+    if daemon is None or mirrored:
+        raise refused
+    return Fetcher(daemon.target, model)
+
+
+def pull_through(fetcher: Fetcher, plan: PullPlan, paths: Paths) -> Iterator[PullEvent]:
+    """Have Ollama fetch the model of `plan`; the last event is `Pulled`. Raises NotFound,
+    ProviderRefused, Unreachable."""
+    registry = urlsplit(fetcher.model.registry)
+    insecure = registry.scheme == "http"
+    host, port = registry.hostname or "", registry.port or (80 if insecure else 443)
+    if zone_of_host(host) is not Zone.DEVICE:
+        _enter(paths, host, port)
+    present = plan.path.exists()
+    yield from pull(fetcher.target, fetcher.model.name.short, insecure=insecure)
+    model = resolve_local(plan.name, paths)
+    digest = (model.digest or "").removeprefix("sha256:")
+    yield Pulled(model.path or plan.path, plan.size_bytes, digest, fetched=not present)
+
+
+def _enter(paths: Paths, host: str, port: int) -> None:
+    ledger = Database(paths.database)
+    try:
+        record = EgressRecord(time.time(), "pull", Purpose.DOWNLOAD, host, address=host, port=port)
+        ledger.record_egress(record)
+    finally:
+        ledger.close()

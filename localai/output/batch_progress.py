@@ -1,0 +1,84 @@
+"""How far a batch is, on stderr: on a terminal a line that is drawn anew, else one now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from localai.batch.run import Progress
+from localai.output.streams import is_terminal, note, width
+from localai.output.units import seconds_text
+
+_REDRAW_S = 0.1
+_SAY_AGAIN_S = 30.0
+
+
+class BatchProgress:
+    """Shows progress; `total` is how many lines the input has, None where nobody can know."""
+
+    def __init__(self, total: int | None, *, quiet: bool) -> None:
+        self._total = total
+        self._quiet = quiet
+        self._terminal = sys.stderr is not None and is_terminal(sys.stderr)
+        self._shown_at = time.monotonic()
+        self._drawn = False
+
+    def show(self, progress: Progress) -> None:
+        """Show it, if there has been time to read what was shown before."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if now - self._shown_at < (_REDRAW_S if self._terminal else _SAY_AGAIN_S):
+            return
+        self._shown_at = now
+        text = progress_text(progress, self._total)
+        if self._terminal:
+            self._drawn = True
+            print(f"\r{text[: width() - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        else:
+            note(text)
+
+    def clear(self) -> None:
+        """Take the line away, so that others can be written."""
+        if self._drawn:
+            self._drawn = False
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def progress_text(progress: Progress, total: int | None) -> str:
+    """`12 of 64 · 1 failed · 8 at a time · 1.5 lines/s · 98 tok/s · 34s left`."""
+    there = progress.found + progress.answered + progress.failed
+    parts = [f"{there:,}" if total is None else f"{there:,} of {total:,}"]
+    if progress.all_failed:
+        parts.append(f"{progress.all_failed:,} failed")
+    parts.append(f"{progress.at_once} at a time")
+    now = progress.answered + progress.failed
+    if now and progress.elapsed_s > 0:
+        parts += rates(progress)
+        if total is not None and there < total:
+            left_s = (total - there) * progress.elapsed_s / now
+            parts.append(f"{seconds_text(left_s)} left")
+    return " · ".join(parts)
+
+
+def rates(progress: Progress) -> list[str]:
+    """Lines a second and, where the provider counts them, tokens a second of this run."""
+    lines = (progress.answered + progress.failed) / progress.elapsed_s
+    parts = [f"{lines:,.1f} lines/s" if lines >= 1 else f"{lines * 60:,.1f} lines/min"]
+    if progress.output_tokens:
+        parts.append(f"{progress.output_tokens / progress.elapsed_s:,.0f} tok/s")
+    return parts
+
+
+def summary_text(progress: Progress) -> str:
+    """What the run did, in one line."""
+    parts = [f"{progress.answered:,} answered"]
+    if progress.found:
+        parts.append(f"{progress.found:,} were there already")
+    if progress.all_failed:
+        parts.append(f"{progress.all_failed:,} failed")
+    if progress.cut:
+        parts.append(f"{progress.cut:,} cut at their limit of tokens (--max-tokens)")
+    if progress.elapsed_s > 0 and progress.answered:
+        parts += [*rates(progress), seconds_text(progress.elapsed_s)]
+    return " · ".join(parts)

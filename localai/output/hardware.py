@@ -1,0 +1,166 @@
+"""A machine as a person reads it: a line a subject, the value first and what it rests on dim."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from localai.hardware.facts import Cpu, Disk, Fact, Gpu, Host, Machine, Memory, Power
+from localai.output.streams import color_wanted, width
+from localai.output.units import UNKNOWN, bytes_text
+from localai.output.untrusted import sanitize
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A subject, what is known of it, and in brackets where that needs saying what it rests on."""
+
+    name: str
+    value: str
+    basis: str = ""
+
+
+def print_machine(machine: Machine) -> None:
+    """Print `machine` on stdout, as wide as the terminal."""
+    lines = list(machine_lines(machine))
+    left = max(len(line.name) for line in lines) + 2
+    for line in lines:
+        _print_line(line, left)
+
+
+def machine_lines(machine: Machine) -> Iterator[Line]:
+    """The subjects in the order in which they matter to models."""
+    yield from _cpu(machine.cpu)
+    yield _memory(machine.memory)
+    yield _bandwidth(machine.memory_bandwidth)
+    yield from _gpus(machine.gpus)
+    yield _disk(machine.disk)
+    yield _power(machine.power)
+    yield _system(machine.host)
+    for problem in machine.problems:
+        yield Line("problem", problem)
+
+
+def _print_line(line: Line, left: int) -> None:
+    """The value, and the basis dim behind it, or below it where it does not fit."""
+    room = max(20, width() - left)
+    dim, reset = ("\x1b[2m", "\x1b[0m") if color_wanted(sys.stdout) else ("", "")
+    lines = textwrap.wrap(sanitize(line.value), room, break_on_hyphens=False) or [UNKNOWN]
+    if line.basis:
+        basis = sanitize(f"({line.basis})")
+        if len(lines[-1]) + 2 + len(basis) <= room:
+            lines[-1] += f"  {dim}{basis}{reset}"
+        else:
+            wrapped = textwrap.wrap(basis, room, break_on_hyphens=False)
+            lines += [f"{dim}{piece}{reset}" for piece in wrapped]
+    for number, text in enumerate(lines):
+        print(f"{'' if number else line.name:<{left}}{text}")
+
+
+def _cpu(cpu: Cpu) -> Iterator[Line]:
+    yield Line("CPU", cpu.model.value or UNKNOWN, _doubt(cpu.model))
+    parts = []
+    if cpu.physical_cores.value is not None:
+        parts.append(f"{cpu.physical_cores.value} cores")
+    if cpu.performance_cores.value and cpu.efficiency_cores.value:
+        parts.append(f"{cpu.performance_cores.value} fast, {cpu.efficiency_cores.value} efficient")
+    if cpu.logical_cores.value not in (None, cpu.physical_cores.value):
+        parts.append(f"{cpu.logical_cores.value} threads")
+    usable, logical = cpu.usable_cores.value, cpu.logical_cores.value
+    if usable is not None and logical is not None and usable < logical:
+        parts.append(f"{usable:g} usable by {cpu.usable_cores.source}")
+    parts.append(" ".join(cpu.instruction_sets.value or ()))
+    yield Line("cores", _joined(parts))
+
+
+def _memory(memory: Memory) -> Line:
+    parts = [bytes_text(memory.total_bytes.value)]
+    if memory.limited_by.value and memory.limit_bytes.value != memory.total_bytes.value:
+        parts.append(f"limited to {bytes_text(memory.limit_bytes.value)} by a control group")
+    elif memory.limited_by.value:
+        parts.append(f"a part of the machine's, by {memory.limited_by.value}")
+    if memory.available_bytes.value is not None:
+        parts.append(f"{bytes_text(memory.available_bytes.value)} available")
+    if memory.swap_used_bytes.value:
+        parts.append(f"{bytes_text(memory.swap_used_bytes.value)} swapped out")
+    return Line("memory", _joined(parts), _doubt(memory.available_bytes))
+
+
+def _bandwidth(bandwidth: Fact[float]) -> Line:
+    if bandwidth.value is None:
+        return Line("bandwidth", UNKNOWN, bandwidth.source)
+    basis = f"{bandwidth.confidence}: {bandwidth.source}"
+    return Line("bandwidth", f"{bandwidth.value / 1e9:.0f} GB/s", basis)
+
+
+def _gpus(gpus: tuple[Gpu, ...]) -> Iterator[Line]:
+    if not gpus:
+        yield Line("GPU", "none")
+    for gpu in gpus:
+        parts = []
+        if gpu.memory_total_bytes.value is not None:
+            own = "of main memory" if gpu.unified.value else "of its own"
+            parts.append(f"{bytes_text(gpu.memory_total_bytes.value)} {own}")
+        if gpu.memory_free_bytes.value is not None:
+            parts.append(f"{bytes_text(gpu.memory_free_bytes.value)} free")
+        if gpu.shared_memory_bytes.value is not None:
+            parts.append(f"{bytes_text(gpu.shared_memory_bytes.value)} shared")
+        if gpu.memory_bandwidth.value is not None:
+            parts.append(f"{gpu.memory_bandwidth.value / 1e9:.0f} GB/s")
+        if gpu.cores.value is not None:
+            parts.append(f"{gpu.cores.value} cores")
+        parts.append(", ".join(gpu.usable_by.value or ()) or "nothing here can use it")
+        if gpu.driver.value is not None:
+            parts.append(f"driver {gpu.driver.value}")
+        yield Line("GPU", f"{gpu.name.value or UNKNOWN}: {_joined(parts)}", _doubt(gpu.usable_by))
+
+
+def _disk(disk: Disk) -> Line:
+    free, total = bytes_text(disk.free_bytes.value), bytes_text(disk.total_bytes.value)
+    where = f" at {disk.folder.value}" if disk.folder.value else ""
+    return Line("disk", f"{free} free of {total}{where}", _doubt(disk.free_bytes))
+
+
+def _power(power: Power) -> Line:
+    if power.on_battery.value is None:
+        parts = [UNKNOWN]
+    else:
+        parts = ["battery" if power.on_battery.value else "mains"]
+    if power.battery_percent.value is not None:
+        parts.append(f"battery at {power.battery_percent.value:.0f}%")
+    if power.low_power_mode.value:
+        parts.append("low power mode: answers come slower")
+    if power.governor.value is not None:
+        parts.append(f"governor {power.governor.value}")
+    return Line("power", _joined(parts))
+
+
+def _system(host: Host) -> Line:
+    parts = [
+        host.operating_system.value or UNKNOWN,
+        *([f"kernel {host.kernel.value}"] if host.kernel.value else []),
+        *([host.architecture.value] if host.architecture.value else []),
+    ]
+    if host.container.value:
+        parts.append(f"in a container ({host.container.value})")
+    if host.virtual_machine.value:
+        parts.append(f"in a virtual machine ({host.virtual_machine.value})")
+    if host.wsl.value:
+        parts.append("in WSL")
+    if host.rosetta.value:
+        parts.append("under Rosetta: a native Python is several times faster")
+    return Line("system", _joined(parts))
+
+
+def _doubt(fact: Fact[Any]) -> str:
+    """What an uncertain fact rests on; nothing for one that the system itself reports."""
+    if fact.confidence == "assumed" and fact.value is not None:
+        return f"assumed: {fact.source}"
+    return ""
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(part for part in parts if part)

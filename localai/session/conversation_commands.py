@@ -1,0 +1,154 @@
+"""Commands about the conversation as a whole: begin, load, save, name, find, fold, measure."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from localai.chat.compaction import parted, require_on_device, summarise
+from localai.chat.resume import recent_conversations, resume
+from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.output.context_bar import context_bar
+from localai.output.conversation_markdown import conversation_markdown
+from localai.output.one_line import one_line
+from localai.output.streams import note, warn, width
+from localai.paths import create_atomically
+from localai.session.state import Session
+from localai.session.welcome import say_where_we_are
+from localai.types import Done, Event
+
+_RECENT = 15
+
+
+def clear(session: Session, _argument: str) -> None:
+    """Begin a new conversation; this one stays in the history."""
+    identifier = session.dialogue.recorder.conversation_id
+    session.begin(None)
+    where = "" if identifier is None else f"; the last one is {identifier} (/load {identifier})"
+    note(f"a new conversation{where}")
+
+
+def load(session: Session, argument: str) -> None:
+    """Go on with a kept conversation; without an ID list the last ones."""
+    if not argument:
+        history(session, "")
+        note("/load ID goes on with one")
+        return
+    try:
+        kept = resume(session.asking.paths.database, argument)
+    except NotFound as error:
+        raise NotFound(error.message, hint="/history") from error
+    session.begin(kept)
+    say_where_we_are(session, kept)
+    current = session.asking.chosen.model
+    if kept.model is not None and kept.model != f"{current.provider}/{current.id}":
+        note(f"it was held with {kept.model}: /model {kept.model}")
+
+
+def history(session: Session, argument: str) -> None:
+    """List the last conversations, or those with TEXT in their title or in what was said."""
+    found = recent_conversations(session.asking.paths.database, _RECENT, argument)
+    if not found:
+        note("there is no such conversation" if argument else "no conversation is kept yet")
+    current = session.dialogue.recorder.conversation_id
+    for row in found:
+        here = "*" if row.id == current else " "
+        start = (
+            f"{here} {row.id}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(row.updated_at))}  "
+        )
+        print(start + one_line(row.title or "(without a title)", width() - len(start) - 1))
+
+
+def title(session: Session, argument: str) -> None:
+    """Show what the conversation is called, or call it so."""
+    if argument:
+        session.title = " ".join(argument.split())
+        session.dialogue.rename(session.title)
+    note(f"title: {current_title(session) or '(none yet)'}")
+
+
+def current_title(session: Session) -> str | None:
+    """What the conversation is called: what the user said, else its first question."""
+    turns = session.dialogue.turns
+    if session.title is not None:
+        return one_line(session.title, 80)
+    return one_line(turns[0].message.text, 80) if turns else None
+
+
+def save(session: Session, argument: str) -> None:
+    """Write this branch of the conversation into a Markdown file, by default called after its
+    title. A file that is there already stays as it is."""
+    if not session.dialogue.turns:
+        raise InvalidInput("there is nothing to save yet")
+    name = current_title(session)
+    path = Path(argument).expanduser() if argument else Path(_file_name(name))
+    document = conversation_markdown(name, session.dialogue.tree.branch())
+    try:
+        create_atomically(path, [document.encode("utf-8", "replace")])
+    except FileExistsError as error:
+        raise InvalidInput(f"{path} is there already", hint="/save ANOTHER-NAME.md") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+    note(f"saved as {path} ({len(session.dialogue.turns)} messages)")
+
+
+def context(session: Session, _argument: str) -> None:
+    """How many tokens are used, reserved for the next answer, and free."""
+    asking, last = session.asking, session.dialogue.last_answer
+    limit = asking.chosen.model.context_limit
+    used = 0 if last is None else last.context_tokens
+    if used is None:
+        note("not known before this branch's next answer")
+        return
+    allocated = None if last is None else last.allocated_tokens
+    total = allocated or asking.context_tokens or limit
+    if total is None:
+        note(f"{used:,} tokens are used; how many there are is not known")
+        return
+    reserved = asking.effective_options.max_tokens or 0
+    encoding = sys.stdout.encoding or "ascii"
+    for line in context_bar(used, reserved, total, columns=width() - 1, encoding=encoding):
+        print(line)
+    if limit is not None and allocated is not None and limit > allocated:
+        note(f"it grows when it is needed, as far as the model's {limit:,} tokens")
+    if (
+        last is not None
+        and last.model != f"{asking.chosen.model.provider}/{asking.chosen.model.id}"
+    ):
+        note(f"as {last.model} counts")
+
+
+def compact(session: Session, _argument: str) -> None:
+    """Fold all but the last question and answer into a summary, written by the local model.
+    The whole stays in a branch of its own."""
+    asking, dialogue = session.asking, session.dialogue
+    require_on_device(asking)
+    folded, kept = parted(dialogue.turns)
+    note(f"folding {len(folded)} messages into a summary by {asking.chosen.model.id}:")
+
+    def play(events: Iterator[Event]) -> str:
+        answer = session.play(events)
+        if isinstance(answer.done, Done):
+            dialogue.recorder.used(asking.chosen.model, answer.done)
+        return answer.text.strip()
+
+    summary = summarise(asking, folded, play)
+    if not summary:
+        raise LocalaiError("the model wrote no summary; nothing was folded")
+    dialogue.fold(summary, kept)
+    characters = sum(len(turn.message.text) for turn in folded)
+    note(
+        f"folded {len(folded)} messages of {characters:,} characters into {len(summary):,}"
+        f" characters; messages {len(folded) + 1} and {len(folded) + 2} stay as they were."
+        " The whole is in /branches"
+    )
+    if len(summary) >= characters:
+        warn("the summary is longer than what it stands for")
+
+
+def _file_name(title: str | None) -> str:
+    words = re.sub(r"[^\w-]+", "-", title or "conversation").strip("-").lower()
+    return f"{words[:60] or 'conversation'}.md"

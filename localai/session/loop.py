@@ -1,0 +1,84 @@
+"""The session's loop: read, understand, answer, until the user leaves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from localai.errors import LocalaiError
+from localai.output.failure import show_failure
+from localai.output.streams import note
+from localai.session.slash_commands import run_command
+from localai.session.state import Session
+from localai.session.typed_text import understand
+from localai.session.welcome import say_welcome
+
+if TYPE_CHECKING:
+    from localai.chat.resume import Kept
+
+
+class Reader(Protocol):
+    """Where the user types."""
+
+    def read(self, prefill: str) -> str:
+        """What was typed, with `prefill` to begin with. Raises EOFError for Ctrl-D, and
+        KeyboardInterrupt for Ctrl-C where there was nothing to clear."""
+
+
+def run_session(session: Session, kept: Kept | None) -> None:
+    """Talk until the user leaves; `kept` is the conversation that goes on."""
+    session.interrupts.begin()
+    reader = _reader(session)
+    session.title = None if kept is None else kept.title
+    if not session.display.quiet:
+        say_welcome(session, kept)
+    while not (session.leaving or session.interrupts.leave):
+        try:
+            line = reader.read("" if session.edit is None else session.edit.text)
+        except EOFError:
+            break
+        except KeyboardInterrupt:
+            if session.edit is not None:
+                _give_up_edit(session)
+            elif not session.interrupts.leave:
+                note("(Ctrl-C again or Ctrl-D leaves)")
+            continue
+        _handle(session, line)
+
+
+def _handle(session: Session, line: str) -> None:
+    typed = understand(line)
+    if typed.kind != "question" and session.edit is not None:
+        _give_up_edit(session)
+    session.edit = None
+    if typed.kind == "nothing":
+        return
+    try:
+        with session.interrupts.watched():
+            if typed.kind == "command":
+                run_command(session, typed.name, typed.argument)
+            else:
+                session.ask(typed.argument)
+    except LocalaiError as error:
+        show_failure(error, "chat", as_json=False)
+    except KeyboardInterrupt:
+        note("(stopped)")
+    if not session.leaving:
+        print()
+
+
+def _give_up_edit(session: Session) -> None:
+    if session.edit is not None:
+        session.dialogue.go_to(session.edit.back)
+        session.edit = None
+        note("(nothing was changed)")
+
+
+def _reader(session: Session) -> Reader:
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        from localai.session.plain_reader import PlainReader
+
+        return PlainReader(session.interrupts)
+    from localai.session.terminal_reader import TerminalReader
+
+    return TerminalReader(session)

@@ -1,0 +1,114 @@
+"""What begins with a slash: the table of the session's commands, and `/help`, which shows it."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localai.errors import InvalidInput
+from localai.output.facts import print_facts
+from localai.output.streams import width
+from localai.session import branch_commands as branch
+from localai.session import conversation_commands as conversation
+from localai.session import model_commands as model
+from localai.session import settings
+from localai.session import text_commands as text
+from localai.session.state import Session
+
+KEYS = (
+    ("Enter", "ask"),
+    ("Alt-Enter", 'a new line; so does """ until it is closed by """'),
+    ("Ctrl-C", "stop the answer, or clear the line; twice quickly leaves"),
+    ("Ctrl-D", "leave"),
+    ("Ctrl-R", "search what was typed before; Up goes back in it"),
+    ("Ctrl-X Ctrl-E", "write the question in $EDITOR"),
+    ("Tab", "complete a command, a model, a file, a conversation"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its names, what it takes (nothing if `usage` is empty), what it does in a line,
+    and the function that does it."""
+
+    name: str
+    aliases: tuple[str, ...]
+    usage: str
+    summary: str
+    run: Callable[[Session, str], None]
+
+    @property
+    def synopsis(self) -> str:
+        """Its name and what it takes."""
+        return f"/{self.name} {self.usage}".rstrip()
+
+
+def help_(_session: Session, argument: str) -> None:
+    """This list, `keys` for what the keyboard does, or all of one command."""
+    if argument == "keys":
+        print_facts(KEYS)
+    elif argument:
+        command = find(argument.removeprefix("/"))
+        also = "".join(f", /{alias}" for alias in command.aliases)
+        print(f"{command.synopsis}{also}")
+        for paragraph in inspect.cleandoc(command.run.__doc__ or "").split("\n\n"):
+            print(textwrap.fill(paragraph, width()))
+    else:
+        rows = [(command.synopsis, command.summary) for command in COMMANDS]
+        print_facts([*rows, ("/help keys", "what the keyboard does")])
+
+
+def bye(session: Session, _argument: str) -> None:
+    """Leave."""
+    session.leaving = True
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("help", ("?",), "[COMMAND]", "this list, or all of a command", help_),
+    Command("model", (), "[NAME]", "switch the model; list the models", model.model),
+    Command("system", (), "[TEXT]", "the system prompt from here on", model.system),
+    Command("set", (), "[KEY VALUE]", "the model's options and ours", settings.set_),
+    Command("show", (), "[WHAT]", "what is in force; what was said", model.show),
+    Command("think", (), "[LEVEL]", "how much it reasons; hide, show", model.think),
+    Command("file", (), "[PATH]", "a file for the next question", text.file),
+    Command("undo", (), "", "take the last question back", branch.undo),
+    Command("retry", (), "", "ask again, keep both answers", branch.retry),
+    Command("edit", (), "[N] [TEXT]", "change a question and ask it", branch.edit),
+    Command("fork", (), "[N]", "go on after an earlier message", branch.fork),
+    Command("branches", (), "[N]", "list the branches, go to one", branch.branches),
+    Command("context", (), "", "tokens used, reserved, free", conversation.context),
+    Command("compact", (), "", "fold what was said into a summary", conversation.compact),
+    Command("save", (), "[FILE]", "the conversation as Markdown", conversation.save),
+    Command("load", (), "[ID]", "go on with a kept conversation", conversation.load),
+    Command("title", (), "[TEXT]", "name the conversation", conversation.title),
+    Command("history", (), "[TEXT]", "the last conversations", conversation.history),
+    Command("copy", (), "[N]", "an answer to the clipboard", text.copy),
+    Command("clear", (), "", "begin a new conversation", conversation.clear),
+    Command("bye", ("exit", "quit"), "", "leave", bye),
+)
+
+_BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
+
+
+def find(name: str) -> Command:
+    """The command called `name`. Raises InvalidInput with a near name."""
+    command = _BY_NAME.get(name)
+    if command is not None:
+        return command
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, _BY_NAME, n=1)
+    raise InvalidInput(
+        f"there is no command /{name}",
+        hint=f"/{near[0] if near else 'help'} (a question may begin with a space)",
+    )
+
+
+def run_command(session: Session, name: str, argument: str) -> None:
+    """Do what `/name argument` says. Raises InvalidInput, and what the command raises."""
+    command = find(name)
+    if argument and not command.usage:
+        raise InvalidInput(f"/{command.name} takes nothing, not {argument!r}")
+    command.run(session, argument)

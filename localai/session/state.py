@@ -1,0 +1,118 @@
+"""What a session knows while it runs; its readers and commands share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.files import TextFile, with_files
+from localai.errors import find_localai_error
+from localai.output.answer_display import Display, say_how_it_ended, say_usage
+from localai.output.failure import show_failure
+from localai.output.play import Answer, SilentWriter, Writer, play
+from localai.output.streams import note, warn
+from localai.session.interrupts import Interrupts
+from localai.types import Event
+
+if TYPE_CHECKING:
+    from localai.chat.recorder import Recorder
+    from localai.chat.resume import Kept
+    from localai.chat.turn_tree import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A question that stands at the prompt to be changed; `back` is where to go if it is not."""
+
+    text: str
+    back: Turn | None
+
+
+@dataclass(slots=True)
+class Session:
+    """A session: its conversation, how it shows things, what waits for the next question.
+
+    `new_recorder` keeps a conversation, a new one (None) or one that goes on. `records` is False
+    where nothing is to be kept. `files` go with the next question.
+    """
+
+    asking: Asking
+    dialogue: Dialogue
+    display: Display
+    new_recorder: Callable[[Kept | None], Recorder]
+    records: bool
+    interrupts: Interrupts = field(default_factory=Interrupts)
+    files: list[TextFile] = field(default_factory=list)
+    title: str | None = None
+    edit: Edit | None = None
+    leaving: bool = False
+    decode_tokens_per_s: float | None = None
+    _writer: Writer = field(default_factory=SilentWriter)
+
+    def __post_init__(self) -> None:
+        self.asking.announce = self.announce
+
+    def announce(self, text: str) -> None:
+        """Say it, even where nothing else is said: a prompt is about to leave this machine."""
+        self._writer.status(None)
+        note(text)
+
+    def begin(self, kept: Kept | None) -> None:
+        """Begin a new conversation, or go on with a kept one."""
+        tree = None if kept is None else kept.tree
+        self.dialogue = Dialogue(self.asking, self.new_recorder(kept), tree)
+        self.title = None if kept is None else kept.title
+        self.decode_tokens_per_s = None
+
+    def ask(self, question: str) -> None:
+        """Ask, with the files that wait, and show the answer."""
+        files, self.files = self.files, []
+        if files and not self.dialogue.turns:
+            # The conversation is called after its question, not after the first line of a file.
+            self.title = question.strip().splitlines()[0][:80]
+            self.dialogue.rename(self.title)
+        self.answer(self.dialogue.ask(with_files(files, question)))
+
+    def answer(self, events: Iterator[Event]) -> bool:
+        """Show an answer as it comes; whether it came to its end. Errors are shown, Ctrl-C stops
+        it, and either way the session goes on."""
+        try:
+            answer = self.play(events)
+        except KeyboardInterrupt:
+            note(_stopped(self.dialogue))
+            return False
+        except Exception as error:
+            known = find_localai_error(error)
+            if known is None:
+                raise
+            show_failure(known, "chat", as_json=False)
+            return False
+        done = answer.done
+        if done is None:
+            warn("the answer broke off")
+            return False
+        self.decode_tokens_per_s = done.timings.decode_tokens_per_s
+        limit = self.asking.effective_options.max_tokens
+        say_how_it_ended(done, limit, more="/set max_tokens N", larger="/set ctx N")
+        if self.display.usage and answer.model is not None:
+            say_usage(answer.model, done, self.asking.config)
+        return True
+
+    def play(self, events: Iterator[Event]) -> Answer:
+        """Show the events as an answer is shown. Raises what they raise, KeyboardInterrupt."""
+        self._writer = self.display.writer()
+        return play(events, self._writer)
+
+    def show_text(self, text: str) -> None:
+        """Show a text as an answer is shown."""
+        writer = self.display.writer()
+        writer.text(text)
+        writer.close()
+
+
+def _stopped(dialogue: Dialogue) -> str:
+    if dialogue.unanswered is None:
+        return "(stopped; what came is kept. /retry asks again, /undo takes it back)"
+    return "(stopped before anything came; /retry asks again)"

@@ -1,0 +1,1 @@
+"""What a model takes and gives on a machine: memory and speed."""

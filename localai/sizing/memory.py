@@ -1,0 +1,199 @@
+"""How much memory a model takes at a context: the engine's own answer, remembered.
+
+The engine is asked in a process of its own (`localai.engine.projection`) and needs only the
+file's header, so a model can be asked about before it is downloaded. A formula stands in where
+the engine cannot say, and says so in `MemoryNeed.basis`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from localai.engine.llamacpp_log import DeviceShare
+from localai.engine.projection import KvType, project_memory
+from localai.errors import InvalidInput, LocalaiError, Unreachable
+from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model
+from localai.paths import private_dir, write_atomically
+from localai.sizing import gguf_formula as memory_formula
+
+# Changes whenever what is written for a projection does.
+_CACHE_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a model takes in memory with a context of `context_tokens`, in bytes.
+
+    `devices` says what each device holds, by the engine's names; a formula knows no devices.
+    `reason` says why there is only a formula.
+    """
+
+    weights_bytes: int
+    context_bytes: int
+    compute_bytes: int
+    total_bytes: int
+    context_tokens: int
+    basis: Literal["engine", "formula"]
+    devices: tuple[DeviceShare, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFile:
+    """A GGUF file that is not here: its name, at least its whole header, and its full size.
+
+    `header` holds the first `GgufHeader.data_offset` bytes of the file, or more.
+    """
+
+    name: str
+    header: bytes
+    size_bytes: int
+
+
+def project(
+    model: Path | HeaderFile | Sequence[HeaderFile],
+    context_tokens: int,
+    *,
+    kv_type: KvType = "f16",
+    slots: int = 1,
+    cache_folder: Path | None = None,
+    digest: str | None = None,
+) -> MemoryNeed:
+    """What `model` takes: a GGUF file (the first, of several), an MLX folder, or headers of files
+    that are elsewhere, in order.
+
+    Half a second in a process of its own, or nothing where `cache_folder` remembers it: by
+    `digest`, or a file's path, size and time, or the headers' own bytes. Raises NotFound and
+    InvalidInput for a model that is none.
+    """
+    if context_tokens < 1 or slots < 1:
+        raise InvalidInput("the context and the slots must be at least 1")
+    if isinstance(model, Path) and model.is_dir():
+        return _mlx_need(model, context_tokens, slots)
+    files = (model,) if isinstance(model, HeaderFile) else model
+    entry = None
+    if cache_folder is not None:
+        identity = digest or _identity(files)
+        entry = cache_folder / "memory" / _entry_name(identity, context_tokens, kv_type, slots)
+        if (known := _recall(entry)) is not None:
+            return known
+    try:
+        need = _ask_engine(files, context_tokens, kv_type, slots)
+    except (Unreachable, OSError) as error:
+        reason = error.message if isinstance(error, LocalaiError) else str(error)
+        parts = memory_formula.gguf_memory(_header(files), context_tokens, kv_type, slots)
+        return _from_formula(parts, context_tokens, reason)
+    if entry is not None:
+        private_dir(entry.parent)
+        write_atomically(entry, json.dumps(asdict(need)).encode())
+    return need
+
+
+def _mlx_need(folder: Path, context_tokens: int, slots: int) -> MemoryNeed:
+    from localai.formats.mlx_folder import read_folder
+    from localai.sizing.mlx_formula import projected_memory
+
+    need = projected_memory(read_folder(folder), context_tokens)
+    if need is None:
+        raise InvalidInput(
+            f"{folder / 'config.json'} does not say how large the model's layers are"
+        )
+    parts = memory_formula.Parts(need.weights_bytes, need.context_bytes * slots, need.compute_bytes)
+    return _from_formula(parts, context_tokens, "MLX does not say before it loads")
+
+
+def _ask_engine(
+    files: Path | Sequence[HeaderFile], context_tokens: int, kv_type: KvType, slots: int
+) -> MemoryNeed:
+    if isinstance(files, Path):
+        shares = project_memory(files, context_tokens, kv_type=kv_type, slots=slots)
+    else:
+        with tempfile.TemporaryDirectory(prefix="localai-header-") as folder:
+            first = _write_sparse(files, Path(folder))
+            shares = project_memory(first, context_tokens, kv_type=kv_type, slots=slots)
+    weights = sum(share.weights_bytes for share in shares)
+    context = sum(share.context_bytes for share in shares)
+    compute = sum(share.compute_bytes for share in shares)
+    total = weights + context + compute
+    return MemoryNeed(weights, context, compute, total, context_tokens, "engine", shares)
+
+
+def _write_sparse(files: Sequence[HeaderFile], folder: Path) -> Path:
+    """Files of the right sizes with nothing but their headers in them; the first one's path."""
+    paths = []
+    for number, file in enumerate(files, 1):
+        name = "model.gguf"
+        if len(files) > 1:
+            name = f"model-{number:05}-of-{len(files):05}.gguf"
+        path = folder / name
+        with path.open("wb") as output:
+            output.write(file.header)
+            output.truncate(file.size_bytes)
+        paths.append(path)
+    return paths[0]
+
+
+def _header(files: Path | Sequence[HeaderFile]) -> GgufHeader:
+    if isinstance(files, Path):
+        return read_model(files)
+    return merge_parts(_remote_header(file) for file in files)
+
+
+def _remote_header(file: HeaderFile) -> GgufHeader:
+    return read_header_at(
+        lambda offset, length: file.header[offset : offset + length],
+        name=file.name,
+        size_bytes=file.size_bytes,
+    )
+
+
+def _from_formula(parts: memory_formula.Parts, context_tokens: int, reason: str) -> MemoryNeed:
+    total = parts.weights_bytes + parts.context_bytes + parts.compute_bytes
+    return MemoryNeed(
+        parts.weights_bytes,
+        parts.context_bytes,
+        parts.compute_bytes,
+        total,
+        context_tokens,
+        "formula",
+        reason=reason,
+    )
+
+
+def _identity(files: Path | Sequence[HeaderFile]) -> list[Any]:
+    if isinstance(files, Path):
+        try:
+            status = files.stat()
+        except OSError:
+            return [str(files.absolute())]
+        return [str(files.absolute()), status.st_size, status.st_mtime_ns]
+    return [[hashlib.sha256(file.header).hexdigest(), file.size_bytes] for file in files]
+
+
+def _entry_name(identity: str | list[Any], context_tokens: int, kv_type: str, slots: int) -> str:
+    key = [_CACHE_FORMAT, identity, context_tokens, kv_type, slots, _engine_version()]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".json"
+
+
+def _engine_version() -> str:
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        return "none"
+
+
+def _recall(entry: Path) -> MemoryNeed | None:
+    """What was written at `entry`; None where there is nothing, or nothing that can be read."""
+    try:
+        document = json.loads(entry.read_bytes())
+        devices = tuple(DeviceShare(**share) for share in document.pop("devices"))
+        return MemoryNeed(**document, devices=devices)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,62 @@
+"""What this machine did with a model so far, out of the database: it corrects a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from localai.sizing.speed import OwnRun
+from localai.types import ResolvedModel
+
+if TYPE_CHECKING:
+    from localai.database import DecodeRow
+    from localai.paths import Paths
+
+
+_LOCAL_PROVIDERS: Final = ("ollama", "llamacpp")
+
+
+def runs_by_name(paths: Paths, names: Iterable[str]) -> dict[str, tuple[OwnRun, ...]]:
+    """The last answers of each model in `names` here, whichever local engine gave them; without
+    those that have given none."""
+    if not paths.database.exists():
+        return {}
+    from localai.database import Database
+
+    database = Database(paths.database)
+    try:
+        found = {
+            name: _runs(
+                row for engine in _LOCAL_PROVIDERS for row in database.decode_rates(engine, name)
+            )
+            for name in names
+        }
+    finally:
+        database.close()
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
+    """The last answers of `model` here, the newest first; empty where there were none.
+
+    Only those since its file was written: under the same name there may have been another one.
+    """
+    if not paths.database.exists():
+        return ()
+    from localai.database import Database
+
+    since = 0.0
+    if model.path is not None and model.path.exists():
+        since = model.path.stat().st_mtime
+    database = Database(paths.database)
+    try:
+        rows = database.decode_rates(model.provider, model.id, since=since)
+    finally:
+        database.close()
+    return _runs(rows)
+
+
+def _runs(rows: Iterable[DecodeRow]) -> tuple[OwnRun, ...]:
+    return tuple(
+        OwnRun(row.decode_tokens_per_s, row.input_tokens + row.output_tokens // 2) for row in rows
+    )

@@ -1,0 +1,232 @@
+"""How fast a model will answer on a machine: decoded tokens a second, as a range with its basis.
+
+The time that one token takes on a device is
+
+    active bytes / (bandwidth * efficiency)     the weights that it reads: of a mixture of experts
+                                                those in use, of a lookup table nothing
+    + context bytes / context rate              keys and values of what was said before; attention
+                                                moves them more slowly than weights, on a CPU by
+                                                what its cores can compute
+    + layers * time of a layer + vocabulary * time of an entry
+                                                what does not depend on the size: starting the
+                                                layer's steps, and choosing a token
+
+and where a model is spread over devices, each takes its part in turn. The constants are read off
+real machines, see `localai.sizing.devices`. What is lost to other programs, heat or a
+battery is not in it. A run of the same model on this machine is worth more than all of that: it
+corrects the result (`OwnRun`).
+
+Owns the arithmetic. Reads no file and measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from localai.hardware.facts import Confidence, Machine
+from localai.sizing.devices import KINDS, DecodeDevice, decode_devices
+
+if TYPE_CHECKING:
+    from localai.formats.gguf import GgufHeader
+    from localai.sizing.memory import MemoryNeed
+
+_TYPICAL_LAYERS: Final = 32
+_TYPICAL_VOCABULARY: Final = 100_000
+
+_OWN_SPREAD: Final = 1.1
+_ASSUMED_SPREAD: Final = 1.25
+_RUNS_THAT_COUNT: Final = 10
+# Beyond this it was not the model but something else on the machine.
+_MUCH_SLOWER: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeWork:
+    """What there is to do for one token, in bytes.
+
+    `weights_bytes` and `compute_bytes` decide with `context_bytes`, the memory of
+    `context_tokens`, where the model fits; `active_bytes` is what one token reads of the weights.
+    """
+
+    weights_bytes: int
+    active_bytes: int
+    context_bytes: int
+    context_tokens: int
+    compute_bytes: int = 0
+    layers: int | None = None
+    vocabulary: int | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """The memory that the model takes."""
+        return self.weights_bytes + self.context_bytes + self.compute_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """What this machine did with the model: its rate, and how many tokens came before on average.
+
+    Answers with prompt lookup count as they are, because the next ones will have it too.
+    """
+
+    decode_tokens_per_s: float
+    depth_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedRange:
+    """Decoded tokens a second: the likeliest value and a range around it.
+
+    `basis` says in a few words what it rests on. All three figures are None where it is unknown,
+    and `basis` then says why. `confidence` is "measured" by own runs of the model, "inferred"
+    from a measured or published bandwidth, "assumed" where the bandwidth or the device's
+    efficiency is.
+    """
+
+    low: float | None
+    expected: float | None
+    high: float | None
+    basis: str
+    confidence: Confidence | None
+
+
+def decode_work(header: GgufHeader, need: MemoryNeed) -> DecodeWork:
+    """The work that the model of `header` is, in the memory `need` at one context."""
+    return DecodeWork(
+        weights_bytes=need.weights_bytes,
+        active_bytes=header.active_bytes_per_token,
+        context_bytes=need.context_bytes,
+        context_tokens=need.context_tokens,
+        compute_bytes=need.compute_bytes,
+        layers=header.block_count,
+        vocabulary=header.vocabulary_size,
+    )
+
+
+def predict_speed(
+    machine: Machine,
+    work: DecodeWork,
+    *,
+    depth_tokens: int = 0,
+    own_runs: Sequence[OwnRun] = (),
+    use_gpu: bool = True,
+    slowdown: float = 1.0,
+) -> SpeedRange:
+    """How fast `machine` decodes `work` once `depth_tokens` are in the context.
+
+    `own_runs` are of the same model in the same quantization on this very machine, the newest
+    first; without them `slowdown` counts, what other models showed (`slowdown_of`).
+    `use_gpu=False` is for an engine that sees no GPU.
+    """
+    devices = decode_devices(machine, use_gpu=use_gpu)
+    if isinstance(devices, str):
+        return _without_bandwidth(devices, own_runs)
+    parts = _spread(devices, work)
+    if parts is None:
+        return SpeedRange(None, None, None, "it does not fit in the machine's memory", None)
+    seconds = _token_s(parts, work, depth_tokens)
+    if own_runs:
+        return _corrected(seconds, parts, work, own_runs)
+    assumed = any(device.confidence == "assumed" for device, _ in parts)
+    spread = max(KINDS[device.kind].spread for device, _ in parts)
+    if assumed or len(parts) > 1:
+        spread *= _ASSUMED_SPREAD
+    basis = "; ".join(
+        device.basis if len(parts) == 1 else f"{part:.0%} on {device.name}: {device.basis}"
+        for device, part in parts
+    )
+    if slowdown != 1.0:
+        basis = f"{basis}; corrected by what other models did here"
+    rate = 1 / (seconds * slowdown)
+    return _around(rate, spread, basis, "assumed" if assumed else "inferred")
+
+
+def slowdown_of(
+    machine: Machine, work: DecodeWork, own_runs: Sequence[OwnRun], *, use_gpu: bool = True
+) -> float | None:
+    """How many times longer a token really took than predicted, by runs of one model; below 1
+    the machine is faster. None where they say nothing of the machine: there are none, they are
+    beyond what a kind of machine differs in, or nothing can be predicted."""
+    devices = decode_devices(machine, use_gpu=use_gpu)
+    parts = None if isinstance(devices, str) else _spread(devices, work)
+    if parts is None or not own_runs:
+        return None
+    factor = _better_runs(parts, work, own_runs)
+    return factor if 1 / _MUCH_SLOWER < factor < _MUCH_SLOWER else None
+
+
+def _better_runs(
+    parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, own_runs: Sequence[OwnRun]
+) -> float:
+    """How many times longer than predicted a token took. What runs besides can only take away: a
+    slow run says little, so the better ones count."""
+    factors = sorted(
+        1 / run.decode_tokens_per_s / _token_s(parts, work, run.depth_tokens)
+        for run in own_runs[:_RUNS_THAT_COUNT]
+    )
+    return factors[(len(factors) - 1) // 4]
+
+
+def _corrected(
+    seconds: float,
+    parts: Sequence[tuple[DecodeDevice, float]],
+    work: DecodeWork,
+    own_runs: Sequence[OwnRun],
+) -> SpeedRange:
+    """What the runs say, carried over to another depth by the prediction, `seconds` a token."""
+    factor = _better_runs(parts, work, own_runs)
+    rate = 1 / (seconds * factor)
+    if factor < _MUCH_SLOWER:
+        return _around(rate, _OWN_SPREAD, _own_basis(own_runs), "measured")
+    basis = f"{_own_basis(own_runs)}, perhaps while it was busy: {1 / seconds:.0f} were predicted"
+    return SpeedRange(rate / _OWN_SPREAD, rate, 1 / seconds, basis, "measured")
+
+
+def _around(rate: float, spread: float, basis: str, confidence: Confidence) -> SpeedRange:
+    return SpeedRange(rate / spread, rate, rate * spread, basis, confidence)
+
+
+def _own_basis(runs: Sequence[OwnRun]) -> str:
+    return "a run of it on this machine" if len(runs) == 1 else "runs of it on this machine"
+
+
+def _without_bandwidth(why: str, own_runs: Sequence[OwnRun]) -> SpeedRange:
+    if not own_runs:
+        return SpeedRange(None, None, None, why, None)
+    rates = sorted(run.decode_tokens_per_s for run in own_runs[:_RUNS_THAT_COUNT])
+    rate = rates[ceil(3 * (len(rates) - 1) / 4)]
+    return _around(rate, _OWN_SPREAD, _own_basis(own_runs), "measured")
+
+
+def _token_s(
+    parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, depth_tokens: int
+) -> float:
+    entry_s = max(KINDS[device.kind].entry_s for device, _ in parts)
+    choosing = (work.vocabulary or _TYPICAL_VOCABULARY) * entry_s
+    return choosing + sum(part * _whole_s(device, work, depth_tokens) for device, part in parts)
+
+
+def _whole_s(device: DecodeDevice, work: DecodeWork, depth_tokens: int) -> float:
+    """Seconds that all layers of `work` take on `device`."""
+    depth_bytes = work.context_bytes * depth_tokens / max(1, work.context_tokens)
+    moving = work.active_bytes / device.bytes_per_s + depth_bytes / device.context_bytes_per_s
+    return moving + (work.layers or _TYPICAL_LAYERS) * KINDS[device.kind].layer_s
+
+
+def _spread(
+    devices: Sequence[DecodeDevice], work: DecodeWork
+) -> list[tuple[DecodeDevice, float]] | None:
+    """Each device's part of the model, the first ones filled first; None if it does not fit."""
+    left = total = max(1, work.total_bytes)
+    main = next((device.room_bytes for device in devices if device.kind == "cpu"), total)
+    parts = []
+    for device in devices:
+        taken = min(left, device.room_bytes, main if device.in_main else left)
+        if taken > 0:
+            parts.append((device, taken / total))
+            left -= taken
+            main -= taken if device.in_main else 0
+    return parts if not left else None

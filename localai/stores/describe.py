@@ -1,0 +1,118 @@
+"""What a model file says of itself, as the value that crosses module borders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput
+from localai.stores.header_cache import HeaderCache, HeaderFacts
+from localai.types import Capability, ResolvedModel, Zone
+
+if TYPE_CHECKING:
+    from localai.formats.gguf import GgufHeader
+    from localai.stores.folders import StoredModel
+
+_EVIDENCE: Final = "a file on this machine, opened by the embedded engine"
+# What the chat templates of models that reason aloud have in them, and of those that call tools.
+_THINKING_MARKS: Final = (
+    "<think>",
+    "enable_thinking",
+    "reasoning_effort",
+    "[THINK]",
+    "<|channel|>",
+)
+_TOOL_MARK: Final = "tools"
+# llama.cpp's pooling types: mean, cls and last give an embedding of a text, rank gives a score.
+_POOLING_EMBEDDING: Final = (1, 2, 3)
+_POOLING_RANK: Final = 4
+
+
+def describe(stored: StoredModel, cache: HeaderCache) -> ResolvedModel:
+    """The model in the file of `stored`: from `cache`, else from its header (5 to 30 ms, by the
+    vocabulary), which `cache` then keeps.
+
+    Raises NotFound or InvalidInput where the file, or one of its parts, is not whole.
+    """
+    path = stored.path
+    facts = cache.get(path)
+    if facts is None:
+        path, facts = _read(path)
+        # A model in parts is read each time: its other files may be gone.
+        if path == stored.path and facts.size_bytes == path.stat().st_size:
+            cache.put(path, facts)
+    capabilities = set(facts.capabilities)
+    if stored.projector is not None and "completion" in capabilities:
+        capabilities.add("vision")
+    return ResolvedModel(
+        provider="llamacpp",
+        id=stored.name,
+        zone=Zone.DEVICE,
+        evidence=_EVIDENCE,
+        path=path,
+        projector=stored.projector,
+        context_limit=facts.context_limit,
+        capabilities=frozenset(capabilities),
+        size_bytes=facts.size_bytes,
+        parameters=facts.parameters,
+        quantization=facts.quantization,
+        digest=stored.digest,
+        system_prompt=stored.system_prompt,
+        recommended=stored.recommended,
+    )
+
+
+def _read(path: Path) -> tuple[Path, HeaderFacts]:
+    """The first file of the model to which `path` belongs, and what the headers say."""
+    from localai.formats.gguf import part_paths, read_header, read_model
+
+    header = read_header(path)
+    if header.is_projector:
+        raise InvalidInput(
+            f"{path} is an image encoder, the companion of a model",
+            "name the model file that lies beside it",
+        )
+    parts = part_paths(path, header)
+    if len(parts) > 1:
+        header = read_model(parts[0])
+    return parts[0], HeaderFacts(
+        context_limit=header.context_length,
+        capabilities=tuple(sorted(header_capabilities(header))),
+        parameters=parameters_text(header.parameter_count),
+        quantization=header.quantization,
+        size_bytes=sum(part.stat().st_size for part in parts),
+    )
+
+
+def header_capabilities(header: GgufHeader) -> set[Capability]:
+    """What the model of `header` can do: answer, embed, see, think aloud, call tools."""
+    pooling = header.architecture_integer("pooling_type")
+    if pooling == _POOLING_RANK:
+        return set()
+    if pooling in _POOLING_EMBEDDING or "bert" in (header.architecture or ""):
+        return {"embedding"}
+    # The engine holds any model to a schema by a grammar.
+    capabilities: set[Capability] = {"completion", "schema"}
+    capabilities |= template_capabilities(header.chat_template or "")
+    if header.has_vision:
+        capabilities.add("vision")
+    return capabilities
+
+
+def template_capabilities(template: str) -> set[Capability]:
+    """What a model can do by the marks in its chat template: think aloud, call tools."""
+    capabilities: set[Capability] = set()
+    if any(mark in template for mark in _THINKING_MARKS):
+        capabilities.add("thinking")
+    if _TOOL_MARK in template:
+        capabilities.add("tools")
+    return capabilities
+
+
+def parameters_text(count: int) -> str:
+    """The number of parameters as people say it: 135M, 8.2B."""
+    for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
+        if count >= size:
+            digits = 1 if unit == "B" else 0
+            return f"{count / size:.{digits}f}".removesuffix(".0") + unit
+    return str(count)

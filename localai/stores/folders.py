@@ -1,0 +1,218 @@
+"""Where models lie on this machine: our own folder, LM Studio's, the hub's cache, Ollama's store.
+
+Finds files and the names under which their own tools know them. Reads no model header, writes
+nothing, and passes over a folder that it may not read: another tool's store is a guest's house.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from localai.stores.model_defaults import read_advice
+from localai.stores.starter import STARTER, starter_path
+from localai.types import Options
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+StoreName = Literal["localai", "ollama", "lmstudio", "huggingface"]
+
+_LATER_PART: Final = re.compile(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+_FIRST_PART: Final = re.compile(r"-00001-of-\d{5}$")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model file in a store, its header unread.
+
+    `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other
+    names that mean it. `projector` is the companion file that lets it see images. `digest` is
+    `sha256:…` where the store states it. `system_prompt` and `recommended` are stored with the
+    model by whoever published or made it.
+    """
+
+    store: StoreName
+    name: str
+    path: Path
+    aliases: frozenset[str] = frozenset()
+    projector: Path | None = None
+    digest: str | None = None
+    system_prompt: str | None = None
+    recommended: Options = field(default_factory=Options)
+
+
+def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Iterator[StoredModel]:
+    """Every model file on this machine, store after store: ours first, then Ollama's."""
+    from localai.stores.ollama import ollama_models
+
+    environ = os.environ if environ is None else environ
+    yield from own_models(paths)
+    yield from ollama_models(environ)
+    yield from lmstudio_models()
+    yield from hub_models(environ)
+
+
+def own_models(paths: Paths) -> Iterator[StoredModel]:
+    """What localai fetched or adopted, named after the file; the starter as `starter`."""
+    for path, projector in _gguf_files(paths.models_dir):
+        name = model_stem(path.relative_to(paths.models_dir))
+        aliases = {path.name}
+        if path == starter_path(paths):
+            aliases.add(name)
+            name = STARTER.name
+        kept = read_advice(path)
+        yield StoredModel(
+            "localai",
+            name,
+            path,
+            frozenset(aliases),
+            projector,
+            system_prompt=kept.system_prompt,
+            recommended=kept.recommended,
+        )
+
+
+def lmstudio_models() -> Iterator[StoredModel]:
+    """LM Studio's models, named PUBLISHER/REPO/FILE as its folders are."""
+    seen: set[Path] = set()
+    for folder in lmstudio_folders():
+        for path, projector in _gguf_files(folder):
+            real = path.resolve()
+            if real in seen:
+                continue
+            seen.add(real)
+            relative = path.relative_to(folder)
+            yield StoredModel(
+                "lmstudio",
+                model_stem(relative),
+                path,
+                _repository_aliases(relative.parent.as_posix(), path),
+                projector,
+            )
+
+
+def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
+    """The GGUF files in the Hugging Face cache, named ORG/REPO/FILE; of each the newest."""
+    for repository in sorted(_folders(hub_cache(environ), "models--*")):
+        repo = repository.name.removeprefix("models--").replace("--", "/")
+        newest: dict[Path, tuple[Path, Path | None]] = {}
+        for snapshot in sorted(_folders(repository / "snapshots", "*"), key=_modified_at):
+            for path, projector in _gguf_files(snapshot):
+                newest[path.relative_to(snapshot)] = (path, projector)
+        for relative, (path, projector) in sorted(newest.items()):
+            yield StoredModel(
+                "huggingface",
+                f"{repo}/{model_stem(relative)}",
+                path,
+                _repository_aliases(repo, path),
+                projector,
+                _blob_digest(path),
+            )
+
+
+def lmstudio_folders() -> list[Path]:
+    """Where LM Studio keeps its models: today's folder and the one before it."""
+    home = Path.home()
+    return [home / ".lmstudio" / "models", home / ".cache" / "lm-studio" / "models"]
+
+
+def hub_cache(environ: Mapping[str, str]) -> Path:
+    """The Hugging Face cache, by the variables its own library reads."""
+    if chosen := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(chosen).expanduser()
+    if home := environ.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    cache = environ.get("XDG_CACHE_HOME")
+    return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "huggingface" / "hub"
+
+
+def is_projector_name(file_name: str) -> bool:
+    """Whether a file is by its name the image encoder of the model beside it."""
+    name = file_name.lower()
+    return "mmproj" in name and name.endswith(".gguf")
+
+
+def projector_beside(path: Path) -> Path | None:
+    """The image encoder in the same folder as the model at `path`, if there is one."""
+    try:
+        return _projector_among(path.parent, [entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        return None
+
+
+def _gguf_files(folder: Path) -> list[tuple[Path, Path | None]]:
+    """Every model below `folder` with its image encoder, if it has one; of a model in parts the
+    first. Sorted. Never raises."""
+    found: list[tuple[Path, Path | None]] = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        projector = _projector_among(Path(where), names)
+        found += [(Path(where, name), projector) for name in names if _is_model_name(name)]
+    return sorted((path, projector) for path, projector in found if is_file(path))
+
+
+def _projector_among(folder: Path, names: list[str]) -> Path | None:
+    projectors = sorted(name for name in names if is_projector_name(name))
+    return folder / projectors[0] if projectors else None
+
+
+def _is_model_name(file_name: str) -> bool:
+    return (
+        file_name.lower().endswith(".gguf")
+        and not file_name.startswith(".")
+        and not is_projector_name(file_name)
+        and not _LATER_PART.search(file_name)
+    )
+
+
+def _folders(parent: Path, pattern: str) -> list[Path]:
+    try:
+        return [path for path in parent.glob(pattern) if path.is_dir()]
+    except OSError:
+        return []
+
+
+def _modified_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file at `path` as far as we may see."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def model_stem(relative: Path) -> str:
+    """A name for the file at `relative`: without .gguf and without the number of its part."""
+    return _FIRST_PART.sub("", relative.as_posix()[: -len(".gguf")])
+
+
+def _repository_aliases(repository: str, path: Path) -> frozenset[str]:
+    """The shorter names of a file in a repository: the file's own, the repository's, and
+    REPO:QUANT as `ollama run hf.co/…` writes it."""
+    stem = model_stem(Path(path.name))
+    names = {path.name, stem, repository, f"hf.co/{repository}"}
+    for separator in "-._":
+        quantization = stem.rpartition(separator)[2]
+        names |= {f"{repository}:{quantization}", f"hf.co/{repository}:{quantization}"}
+    return frozenset(names)
+
+
+def _blob_digest(path: Path) -> str | None:
+    """The SHA-256 by which the hub's cache names a large file, without reading the file."""
+    try:
+        name = path.readlink().name
+    except OSError:
+        return None
+    return f"sha256:{name}" if _SHA256.fullmatch(name) else None

@@ -1,0 +1,203 @@
+"""Ollama's store on disk, read without Ollama: manifests, and blobs that are GGUF files.
+
+Layout: `manifests/HOST/NAMESPACE/NAME/TAG` is an OCI manifest (JSON); `blobs/sha256-HEX` are the
+layers. Reads only; a manifest that is broken, or a model that Ollama serves from elsewhere,
+yields no model here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from localai.stores.folders import StoredModel, is_file
+from localai.types import Options
+
+DEFAULT_HOST: Final = "registry.ollama.ai"
+DEFAULT_NAMESPACE: Final = "library"
+DEFAULT_TAG: Final = "latest"
+
+MODEL_LAYER: Final = "application/vnd.ollama.image.model"
+PROJECTOR_LAYER: Final = "application/vnd.ollama.image.projector"
+ADAPTER_LAYER: Final = "application/vnd.ollama.image.adapter"
+SYSTEM_LAYER: Final = "application/vnd.ollama.image.system"
+PARAMETERS_LAYER: Final = "application/vnd.ollama.image.params"
+LICENSE_LAYER: Final = "application/vnd.ollama.image.license"
+
+# Where the packages of Linux distributions and Ollama's own service keep it.
+_SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
+_PART: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
+_HOST: Final = re.compile(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
+_FRACTIONS: Final = (
+    "temperature",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+_COUNTS: Final = ("top_k", "seed")
+_DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
+_LARGEST_MANIFEST_BYTES: Final = 1 << 20
+_LARGEST_TEXT_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaName:
+    """A name as Ollama writes it: [HOST/][NAMESPACE/]NAME[:TAG], every part filled in."""
+
+    host: str
+    namespace: str
+    name: str
+    tag: str
+
+    @property
+    def short(self) -> str:
+        """As `ollama list` shows it: without the host and namespace that are the default."""
+        text = f"{self.name}:{self.tag}"
+        if self.host != DEFAULT_HOST:
+            return f"{self.host}/{self.namespace}/{text}"
+        return text if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/{text}"
+
+    def manifest(self, root: Path) -> Path:
+        """Where the manifest is in the store at `root`."""
+        return root / "manifests" / self.host / self.namespace / self.name / self.tag
+
+
+def parse_name(text: str) -> OllamaName | None:
+    """`text` as a name of Ollama's; None if it cannot be one (never a path out of the store)."""
+    *before, last = text.split("/")
+    name, separator, tag = last.partition(":")
+    if len(before) > 2 or (separator and not tag):
+        return None
+    host = before[0] if len(before) == 2 else DEFAULT_HOST
+    namespace = before[-1] if before else DEFAULT_NAMESPACE
+    tag = tag or DEFAULT_TAG
+    if not _HOST.fullmatch(host) or not all(map(_PART.fullmatch, (namespace, name, tag))):
+        return None
+    return OllamaName(host, namespace, name, tag)
+
+
+def ollama_roots(environ: Mapping[str, str]) -> list[Path]:
+    """The stores of this machine, the one that the user's own Ollama would use first."""
+    chosen = environ.get("OLLAMA_MODELS")
+    own = Path(chosen).expanduser() if chosen else Path.home() / ".ollama" / "models"
+    return [own] if own == _SERVICE_ROOT else [own, _SERVICE_ROOT]
+
+
+def ollama_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
+    """Every model of every store that lies here whole; a name that is in two stores, once."""
+    seen: set[str] = set()
+    for root in ollama_roots(environ):
+        for name in _names(root):
+            model = _read(root, name)
+            if model is not None and model.name not in seen:
+                seen.add(model.name)
+                yield model
+
+
+def find_ollama_model(text: str, environ: Mapping[str, str]) -> StoredModel | None:
+    """The model that Ollama calls `text`, found by its manifest alone; None if there is none."""
+    name = parse_name(text)
+    if name is None:
+        return None
+    found = (_read(root, name) for root in ollama_roots(environ))
+    return next((model for model in found if model is not None), None)
+
+
+def license_text(root: Path, text: str) -> str:
+    """The licence that came with the model called `text`; empty where there is none."""
+    name = parse_name(text)
+    return "" if name is None else _text(root, _layers(name.manifest(root)).get(LICENSE_LAYER))
+
+
+def blob_path(root: Path, digest: str) -> Path | None:
+    """Where the blob `sha256:…` is in the store at `root`; None if that is no digest."""
+    match = _DIGEST.fullmatch(digest)
+    return None if match is None else root / "blobs" / f"sha256-{match[1]}"
+
+
+def _names(root: Path) -> list[OllamaName]:
+    manifests = root / "manifests"
+    names: list[OllamaName] = []
+    for where, _, files in os.walk(manifests):
+        parts = Path(where).relative_to(manifests).parts
+        if len(parts) == 3:
+            parsed = (parse_name(f"{'/'.join(parts)}:{tag}") for tag in files)
+            names += [name for name in parsed if name is not None]
+    return sorted(names, key=lambda name: name.short)
+
+
+def _read(root: Path, name: OllamaName) -> StoredModel | None:
+    layers = _layers(name.manifest(root))
+    # An adapter is applied by Ollama on loading: its base alone would answer as another model.
+    if MODEL_LAYER not in layers or ADAPTER_LAYER in layers:
+        return None
+    digest = layers[MODEL_LAYER]
+    path = blob_path(root, digest)
+    if path is None or not is_file(path):
+        return None
+    aliases = {name.short.removesuffix(f":{DEFAULT_TAG}")}
+    return StoredModel(
+        "ollama",
+        name.short,
+        path,
+        frozenset(aliases - {name.short}),
+        _existing_blob(root, layers.get(PROJECTOR_LAYER)),
+        digest,
+        _text(root, layers.get(SYSTEM_LAYER)) or None,
+        _options(_text(root, layers.get(PARAMETERS_LAYER))),
+    )
+
+
+def _layers(manifest: Path) -> dict[str, str]:
+    """Digest by media type, the first of each; nothing where the manifest cannot be read."""
+    try:
+        with manifest.open("rb") as file:
+            document: Any = json.loads(file.read(_LARGEST_MANIFEST_BYTES))
+        layers: dict[str, str] = {}
+        for layer in document["layers"]:
+            layers.setdefault(str(layer["mediaType"]), str(layer["digest"]))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
+    return layers
+
+
+def _existing_blob(root: Path, digest: str | None) -> Path | None:
+    path = None if digest is None else blob_path(root, digest)
+    return path if path is not None and is_file(path) else None
+
+
+def _text(root: Path, digest: str | None) -> str:
+    path = _existing_blob(root, digest)
+    if path is None:
+        return ""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_TEXT_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _options(parameters: str) -> Options:
+    """The sampling options of a `.params` layer (JSON); what is no such option is left out."""
+    try:
+        document: Any = json.loads(parameters or "{}")
+    except (ValueError, RecursionError):
+        return Options()
+    if not isinstance(document, dict):
+        return Options()
+    numbers: dict[str, Any] = {
+        name: value
+        for names, kind in ((_FRACTIONS, int | float), (_COUNTS, int))
+        for name in names
+        if isinstance(value := document.get(name), kind) and not isinstance(value, bool)
+    }
+    stop = document.get("stop")
+    stops = tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else ()
+    return Options(**numbers, stop=stops)

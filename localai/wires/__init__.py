@@ -1,0 +1,1 @@
+"""What servers are asked and what they answer: wire formats as pure translation, no I/O."""

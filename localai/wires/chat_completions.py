@@ -1,0 +1,263 @@
+"""The Chat Completions wire: what we ask of every server that speaks it, and what it answers.
+
+Pure translation between `localai.types` and JSON; no I/O. Used for the embedded engine, MLX,
+LM Studio and any compatible server. llama.cpp adds `timings`; others are timed from outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from localai.errors import (
+    ContextOverflow,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+)
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    FinishReason,
+    Loading,
+    Locality,
+    Message,
+    Options,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    TokenLogprobs,
+    ToolCall,
+    Usage,
+)
+from localai.wires.reasoning.splitter import ReasoningSplitter
+
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "content_filter": "refusal",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+
+# They refuse only what was asked of them, so the request is wrong; a server has its own reasons.
+_OUR_ENGINES = ("the embedded engine", "the MLX engine")
+
+_COMMON_OPTIONS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "max_tokens",
+)
+
+
+def request_body(request: ChatRequest) -> dict[str, Any]:
+    """The body of a streaming `/v1/chat/completions` request."""
+    body: dict[str, Any] = {
+        # First, so that an option passed through by name cannot replace what follows.
+        **wire_options(request.options),
+        "model": request.model.id,
+        "messages": [wire_message(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.schema is not None:
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": request.schema, "strict": True},
+        }
+    if request.logprobs is not None:
+        body["logprobs"] = True
+        body["top_logprobs"] = request.logprobs
+    return body
+
+
+def wire_options(options: Options) -> dict[str, Any]:
+    """The options that were set, under the wire's names."""
+    chosen = {name: getattr(options, name) for name in _COMMON_OPTIONS}
+    body = {name: value for name, value in chosen.items() if value is not None}
+    if options.stop:
+        body["stop"] = list(options.stop)
+    return {**body, **options.extra}
+
+
+def wire_message(message: Message) -> dict[str, Any]:
+    """One message; pictures become data URLs."""
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    parts: list[dict[str, Any]] = [
+        {
+            "type": "image_url",
+            "image_url": {
+                "url": f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
+            },
+        }
+        for image in message.images
+    ]
+    return {"role": message.role, "content": [*parts, {"type": "text", "text": message.text}]}
+
+
+class StreamClock:
+    """Times a stream from outside: first token and decode speed by the client's clock."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.first: float | None = None
+        self.last: float | None = None
+
+    def token(self) -> None:
+        """Something of the answer has arrived."""
+        self.last = time.perf_counter()
+        if self.first is None:
+            self.first = self.last
+
+    def timings(
+        self, usage: Usage, server: Mapping[str, Any] | None, load_s: float | None
+    ) -> Timings:
+        """The timings of a finished stream; `server` is llama.cpp's `timings` object, if any."""
+        total = time.perf_counter() - self.started
+        first = None if self.first is None else self.first - self.started
+        if server is not None:
+            return Timings(
+                load_s=load_s,
+                time_to_first_token_s=first,
+                prefill_tokens_per_s=_rate(server.get("prompt_n"), server.get("prompt_ms")),
+                decode_tokens_per_s=_rate(server.get("predicted_n"), server.get("predicted_ms")),
+                total_s=total,
+                clock="server",
+            )
+        decode = None
+        if usage.output_tokens and usage.output_tokens > 1 and self.first and self.last:
+            span = self.last - self.first
+            # One chunk may hold several tokens, so the count is the server's, not the chunks'.
+            decode = (usage.output_tokens - 1) / span if span > 0 else None
+        return Timings(load_s, first, None, decode, total, "client")
+
+
+def _rate(tokens: Any, milliseconds: Any) -> float | None:
+    if not tokens or not milliseconds:
+        return None
+    return float(tokens) / float(milliseconds) * 1000
+
+
+def read_stream(
+    chunks: Iterable[Mapping[str, Any]],
+    locality: Locality,
+    clock: StreamClock,
+    *,
+    load_s: float | None = None,
+    context_tokens: int | None = None,
+) -> Iterator[Event]:
+    """The events of a Chat Completions stream.
+
+    Raises Unreachable if it ends without a finish reason: the connection broke.
+    """
+    usage: Usage | None = None
+    server: Mapping[str, Any] | None = None
+    finish: FinishReason | None = None
+    tools: dict[int, dict[str, str]] = {}
+    splitter = ReasoningSplitter()
+    try:
+        for chunk in chunks:
+            if chunk.get("usage"):
+                usage = _usage(chunk["usage"])
+            server = chunk.get("timings") or server
+            if progress := chunk.get("prompt_progress"):
+                total = progress.get("total") or 0
+                if total:
+                    yield Loading("reading the prompt", progress.get("processed", 0) / total)
+            for choice in chunk.get("choices") or ():
+                for event in _choice_events(choice, tools):
+                    clock.token()
+                    if isinstance(event, TextDelta):
+                        yield from splitter.feed(event.text)
+                    else:
+                        yield event
+                if reason := choice.get("finish_reason"):
+                    finish = _FINISH.get(reason, "stop")
+    except Exception:
+        # What the splitter still holds is part of what came.
+        yield from splitter.close()
+        raise
+    yield from splitter.close()
+    if finish is None:
+        raise Unreachable("the answer broke off: the server closed the connection")
+    for call in tools.values():
+        yield ToolCall(call["id"], call["name"], call["arguments"])
+    if server is not None and server.get("cache_n") is not None and usage is not None:
+        usage = Usage(
+            usage.input_tokens, usage.output_tokens, int(server["cache_n"]), usage.reasoning_tokens
+        )
+    if finish == "length" and _filled(usage, context_tokens):
+        finish = "context"
+    known = usage or Usage()
+    yield Done(finish, known, clock.timings(known, server, load_s), locality, context_tokens)
+
+
+def _filled(usage: Usage | None, context_tokens: int | None) -> bool:
+    if usage is None or context_tokens is None:
+        return False
+    return (usage.input_tokens or 0) + (usage.output_tokens or 0) >= context_tokens - 1
+
+
+def _choice_events(choice: Mapping[str, Any], tools: dict[int, dict[str, str]]) -> Iterator[Event]:
+    delta = choice.get("delta") or {}
+    if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
+        yield ReasoningDelta(reasoning)
+    if text := delta.get("content"):
+        yield TextDelta(text)
+    for call in delta.get("tool_calls") or ():
+        slot = tools.setdefault(call.get("index", 0), {"id": "", "name": "", "arguments": ""})
+        function = call.get("function") or {}
+        slot["id"] = call.get("id") or slot["id"]
+        slot["name"] += function.get("name") or ""
+        slot["arguments"] += function.get("arguments") or ""
+    for token in (choice.get("logprobs") or {}).get("content") or ():
+        yield TokenLogprobs(
+            token["token"],
+            token["logprob"],
+            tuple((other["token"], other["logprob"]) for other in token.get("top_logprobs") or ()),
+        )
+
+
+def _usage(raw: Mapping[str, Any]) -> Usage:
+    return Usage(
+        input_tokens=raw.get("prompt_tokens"),
+        output_tokens=raw.get("completion_tokens"),
+        cached_tokens=(raw.get("prompt_tokens_details") or {}).get("cached_tokens"),
+        reasoning_tokens=(raw.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+    )
+
+
+def refusal(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
+    """Our error for a server's error object: what `who` said, with the numbers it gave."""
+    message = str(error.get("message") or json.dumps(dict(error)))
+    kinds = {str(error.get("type")), str(error.get("code"))}
+    if kinds & {"exceed_context_size_error", "context_length_exceeded"}:
+        prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
+        numbers = f": {prompt:,} tokens against {context:,}" if prompt and context else ""
+        return ContextOverflow(
+            f"the prompt does not fit the context{numbers}",
+            hint="shorten the prompt, or give a larger --ctx",
+            prompt_tokens=prompt,
+            context_tokens=context,
+        )
+    if status == 404:
+        return NotFound(f"{who}: {message}", hint="localai list")
+    if status in (400, 422) and who in _OUR_ENGINES:
+        return InvalidInput(f"{who} refused the request: {message}")
+    if status >= 500:
+        return Unreachable(f"{who} failed: {message}")
+    return ProviderRefused(f"{who} refused (HTTP {status}): {message}")

@@ -1,0 +1,203 @@
+"""Parts a model's thinking from its answer, for engines that send both as one text.
+
+Known spellings are in `_TAGS`; OpenAI's harmony channels (gpt-oss) are in `harmony`. The rules,
+each from a model in the wild:
+
+- A block opens only at the start of a line and outside a code fence: an answer *about* `<think>`
+  stays whole. It closes wherever its end stands, also within a line, also in an open fence.
+- Many templates write the opening tag into the prompt (Qwen3-Thinking-2507, DeepSeek-R1,
+  MiniMax-M2): say so with `starts_in_reasoning`. Where that was not known and an end comes
+  without a start, `late_close` is set: all text before it was thinking. A stream cannot take it
+  back; `split_reasoning` on the whole text sorts it right.
+- A model that never closes its block has given no answer: `unclosed` is set at the end.
+- The white space around a block is the format's, not the author's; an empty block is none.
+
+Pure, standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+
+from localai.types import ReasoningDelta, TextDelta
+from localai.wires.reasoning.deltas import Delta, joined, partial_length
+from localai.wires.reasoning.harmony import (
+    HarmonySplitter,
+    begins_like_harmony,
+    may_begin_harmony,
+)
+
+_TAGS = {
+    "<think>": "</think>",  # Qwen, DeepSeek, GLM, MiniMax and most others
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",  # EXAONE
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",  # Seed-OSS
+    "[THINK]": "[/THINK]",  # Magistral
+    "◁think▷": "◁/think▷",  # Kimi
+    "<|START_THINKING|>": "<|END_THINKING|>",  # Command A
+    "<|begin_of_thought|>": "<|end_of_thought|>",  # Sky-T1
+    "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
+    "<|channel>thought": "<channel|>",  # Gemma 4
+}
+_OPEN = re.compile("|".join(map(re.escape, _TAGS)), re.IGNORECASE)
+_ANY_CLOSE = re.compile("|".join(map(re.escape, _TAGS.values())), re.IGNORECASE)
+_FENCE = re.compile(r"[\s>*+-]*(?P<marker>`{3,}|~{3,})(?P<info>[^`]*)$")
+
+
+class ReasoningSplitter:
+    """Splits a stream of text into thinking and answer.
+
+    Whatever the pieces that come in, the concatenated texts that go out are the same.
+    `starts_in_reasoning` says that the prompt ended with the opening tag. `late_close` and
+    `unclosed` are as the module says; `unclosed` counts after `close`.
+    """
+
+    def __init__(self, *, starts_in_reasoning: bool = False) -> None:
+        self.late_close = False
+        self.unclosed = False
+        self._buffer = ""
+        self._harmony: HarmonySplitter | None = None
+        self._in_reasoning = starts_in_reasoning
+        self._block_seen = starts_in_reasoning
+        self._close = _ANY_CLOSE
+        self._at_section_start = True
+        self._space_held = ""
+        self._line = ""
+        self._fence = ""
+
+    def feed(self, text: str) -> list[Delta]:
+        """What the next piece of text makes certain; what may be part of a tag is held back."""
+        self._buffer += text
+        return joined(self._advance(at_end=False))
+
+    def close(self) -> list[Delta]:
+        """What was held back."""
+        deltas = joined(self._advance(at_end=True))
+        self.unclosed = self._in_reasoning if self._harmony is None else self._harmony.unclosed
+        return deltas
+
+    def _advance(self, *, at_end: bool) -> Iterator[Delta]:
+        if self._at_section_start and not self._block_seen:
+            if begins_like_harmony(self._buffer):
+                self._harmony = HarmonySplitter()
+                self._block_seen = True
+            elif not at_end and may_begin_harmony(self._buffer):
+                return
+        if self._harmony is not None:
+            text, self._buffer = self._buffer, ""
+            yield from self._harmony.feed(text)
+            if at_end:
+                yield from self._harmony.close()
+            return
+        wants_more = False
+        while self._buffer and not wants_more:
+            step = self._step_in_reasoning if self._in_reasoning else self._step_in_text
+            wants_more = yield from step(at_end=at_end)
+
+    def _step_in_reasoning(self, *, at_end: bool) -> Generator[Delta, None, bool]:
+        if self._at_section_start:
+            self._buffer = self._buffer.lstrip()
+            if not at_end and _may_become_opening(self._buffer):
+                return True
+            # Some models write the opening tag again that the prompt ended with.
+            repeated = _OPEN.match(self._buffer)
+            if repeated is not None:
+                self._take(repeated.end())
+                return False
+            self._at_section_start = False
+        match = self._close.search(self._buffer)
+        if match is None:
+            keep = 0 if at_end else partial_length(self._buffer, _TAGS.values())
+            yield from self._reasoning(self._take(len(self._buffer) - keep))
+            return True
+        yield from self._reasoning(self._take(match.start()))
+        self._take(match.end() - match.start())
+        self._begin_text()
+        return False
+
+    def _step_in_text(self, *, at_end: bool) -> Generator[Delta, None, bool]:
+        if not self._line.strip() and not self._fence:
+            start = self._buffer.lstrip(None if self._at_section_start else " \t")
+            if not at_end and _may_become_opening(start):
+                return True
+            opening = _OPEN.match(start)
+            if opening is not None:
+                self._buffer = start[opening.end() :]
+                self._begin_reasoning(opening[0])
+                return False
+            if self._at_section_start and self._block_seen:
+                self._buffer = start
+            self._at_section_start = False
+        line = self._buffer[: self._buffer.find("\n") + 1 or len(self._buffer)]
+        if not self._block_seen and not self._fence:
+            late = _ANY_CLOSE.search(line)
+            if late is not None and (self._line + line[: late.start()]).count("`") % 2 == 0:
+                yield from self._text(self._take(late.start()))
+                self._take(late.end() - late.start())
+                self.late_close = self._block_seen = True
+                self._begin_text()
+                return False
+            if not at_end and (keep := partial_length(line, _TAGS.values())):
+                yield from self._text(self._take(len(line) - keep))
+                return True
+        yield from self._text(self._take(len(line)))
+        return False
+
+    def _begin_reasoning(self, tag: str) -> None:
+        closing = next(close for opening, close in _TAGS.items() if opening.lower() == tag.lower())
+        self._close = re.compile(re.escape(closing), re.IGNORECASE)
+        self._in_reasoning = self._block_seen = self._at_section_start = True
+        self._space_held = ""
+
+    def _begin_text(self) -> None:
+        self._in_reasoning = False
+        self._at_section_start = True
+        self._line = ""
+
+    def _take(self, length: int) -> str:
+        taken, self._buffer = self._buffer[:length], self._buffer[length:]
+        return taken
+
+    def _reasoning(self, text: str) -> Iterator[Delta]:
+        """White space is held back until something follows it, and dropped before the end."""
+        text = self._space_held + text
+        body = text.rstrip()
+        self._space_held = text[len(body) :]
+        yield ReasoningDelta(body)
+
+    def _text(self, text: str) -> Iterator[Delta]:
+        """A piece of one line, with its newline if it is the last one."""
+        self._line += text
+        if text.endswith("\n"):
+            self._fence = _fence_after(self._fence, self._line)
+            self._line = ""
+        yield TextDelta(text)
+
+
+def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[str, str]:
+    """The thinking and the answer of a whole text; an end without a start is understood here."""
+    splitter = ReasoningSplitter(starts_in_reasoning=starts_in_reasoning)
+    deltas = [*splitter.feed(text), *splitter.close()]
+    if splitter.late_close:
+        return split_reasoning(text, starts_in_reasoning=True)
+    thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
+    answer = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
+    return "".join(thoughts), "".join(answer)
+
+
+def _may_become_opening(start: str) -> bool:
+    return start == "" or partial_length(start, _TAGS) == len(start)
+
+
+def _fence_after(fence: str, line: str) -> str:
+    """The marker of the code fence that is open after `line`, where `fence` was before it."""
+    match = _FENCE.match(line.rstrip())
+    if match is None:
+        return fence
+    marker = match["marker"]
+    if not fence:
+        return marker
+    closes = marker.startswith(fence) and not match["info"].strip()
+    return "" if closes else fence

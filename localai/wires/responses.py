@@ -1,0 +1,154 @@
+"""The Responses API of OpenAI: what we ask, and what its events mean. No I/O."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from localai.errors import Unreachable
+from localai.net.retry import Busy
+from localai.providers.sdk import AnswerClock, refuse_options, split_system
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    FinishReason,
+    Locality,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprobs,
+    Usage,
+)
+from localai.wires.refusals import failure
+
+_OPTIONS = frozenset({"temperature", "top_p", "max_tokens"})
+_EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
+_SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
+_INCOMPLETE: Mapping[str, FinishReason] = {
+    "max_output_tokens": "length",
+    "content_filter": "refusal",
+}
+
+
+def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
+    """The arguments of `responses.create`; what is not set is not sent.
+
+    Raises ProviderRefused for an option that the Responses API does not have.
+    """
+    options = request.options
+    refuse_options(who, options, _OPTIONS)
+    instructions, messages = split_system(request.messages)
+    body: dict[str, Any] = {
+        "model": request.model.id,
+        "input": [_input_item(message) for message in messages],
+        "store": False,
+        "truncation": "disabled",
+        "stream": True,
+    }
+    chosen = {
+        "instructions": instructions or None,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_output_tokens": options.max_tokens,
+    }
+    body |= {name: value for name, value in chosen.items() if value is not None}
+    if request.think is not None:
+        body["reasoning"] = {"effort": _EFFORT[request.think]}
+        if request.think != "off":
+            body["reasoning"]["summary"] = "auto"
+    if request.schema is not None:
+        schema = {"type": "json_schema", "name": "answer", "schema": dict(request.schema)}
+        body["text"] = {"format": {**schema, "strict": True}}
+    if request.logprobs is not None:
+        body["include"] = ["message.output_text.logprobs"]
+        body["top_logprobs"] = request.logprobs
+    if options.extra:
+        body["extra_body"] = dict(options.extra)
+    return body
+
+
+def _input_item(message: Message) -> dict[str, Any]:
+    content: str | list[dict[str, Any]] = message.text
+    if message.images:
+        pictures = [
+            {
+                "type": "input_image",
+                "detail": "auto",
+                "image_url": f"data:{image.media_type};base64,"
+                + base64.b64encode(image.data).decode(),
+            }
+            for image in message.images
+        ]
+        content = [*pictures, {"type": "input_text", "text": message.text}]
+    return {"type": "message", "role": message.role, "content": content}
+
+
+def read_events(
+    events: Iterable[Any], locality: Locality, clock: AnswerClock, who: str
+) -> Iterator[Event]:
+    """Our events for those of a Responses stream.
+
+    Raises Unreachable if it ends without saying so, and what a failure in mid-stream means.
+    """
+    refused = False
+    for event in events:
+        match event.type:
+            case "response.output_text.delta":
+                clock.token()
+                yield TextDelta(event.delta)
+                yield from _logprobs(event)
+            case "response.refusal.delta":
+                refused = True
+                clock.token()
+                yield TextDelta(event.delta)
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                clock.thought()
+                yield ReasoningDelta(event.delta)
+            case "response.reasoning_summary_part.added" if event.summary_index:
+                yield ReasoningDelta("\n\n")
+            case "response.completed" | "response.incomplete":
+                usage = _usage(event.response.usage)
+                finish = "refusal" if refused else _finish(event.response)
+                yield Done(finish, usage, clock.finish(usage), locality)
+                return
+            case "response.failed":
+                raise _failed(who, event.response.error)
+            case "error":
+                raise _failed(who, event)
+    raise Unreachable(f"the answer broke off: {who} closed the connection")
+
+
+def _failed(who: str, error: Any) -> Exception:
+    # All other codes blame the request: its pictures, its content, what it asked for.
+    status = 200 if error.code is None or error.code in _SERVERS_FAULT else 400
+    found = failure(who, status, {"code": error.code, "message": error.message}, {})
+    return found.final if isinstance(found, Busy) else found
+
+
+def _finish(response: Any) -> FinishReason:
+    details = response.incomplete_details
+    return "stop" if details is None else _INCOMPLETE.get(details.reason, "stop")
+
+
+def _logprobs(event: Any) -> Iterator[TokenLogprobs]:
+    for token in event.logprobs or ():
+        others = token.top_logprobs or ()
+        yield TokenLogprobs(
+            token.token, token.logprob, tuple((o.token or "", o.logprob or 0.0) for o in others)
+        )
+
+
+def _usage(raw: Any) -> Usage:
+    if raw is None:
+        return Usage()
+    # The SDK does not validate: compatible servers leave the details out.
+    into, out = raw.input_tokens_details, raw.output_tokens_details
+    return Usage(
+        input_tokens=raw.input_tokens,
+        output_tokens=raw.output_tokens,
+        cached_tokens=None if into is None else into.cached_tokens,
+        reasoning_tokens=None if out is None else out.reasoning_tokens,
+        cache_write_tokens=None if into is None else into.cache_write_tokens,
+    )

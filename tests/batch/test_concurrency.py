@@ -1,0 +1,90 @@
+"""How many requests are asked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localai.batch.concurrency import make_ready, requests_at_once
+from localai.chat.select import Chosen
+from localai.config import load
+from localai.errors import ContextOverflow, InsufficientResources
+from localai.paths import locate
+from localai.types import ChatRequest, Event, Message, Options, ResolvedModel, Zone
+
+MODEL = ResolvedModel("small", "m", Zone.DEVICE, "", context_limit=8192)
+REQUEST = ChatRequest(MODEL, (Message("user", "hello"),), Options(max_tokens=1000))
+
+
+class SmallMachine:
+    """A provider whose memory holds `tokens` of context."""
+
+    name = "small"
+    zone: Zone | None = Zone.DEVICE
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.prepared: list[tuple[int, int]] = []
+
+    def models(self) -> list[ResolvedModel]:
+        return [MODEL]
+
+    def resolve(self, name: str) -> ResolvedModel:
+        return MODEL
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        yield from ()
+
+    def prepare(self, request: ChatRequest, at_once: int, context_tokens: int) -> None:
+        self.prepared.append((at_once, context_tokens))
+        if context_tokens > self.tokens:
+            raise InsufficientResources("too much")
+
+    def close(self) -> None:
+        pass
+
+
+def test_memory_for_fewer_means_fewer_at_once() -> None:
+    machine = SmallMachine(3000)
+    at_once, _ = make_ready(Chosen(machine, MODEL), 8, [REQUEST])
+    assert at_once == 2
+    assert [tried for tried, _ in machine.prepared] == [8, 4, 2]
+
+
+def test_memory_for_none_is_the_error() -> None:
+    with pytest.raises(InsufficientResources):
+        make_ready(Chosen(SmallMachine(10), MODEL), 8, [REQUEST])
+
+
+def test_a_line_that_no_context_holds_is_not_a_matter_of_memory() -> None:
+    class Strict(SmallMachine):
+        def prepare(self, request: ChatRequest, at_once: int, context_tokens: int) -> None:
+            super().prepare(request, at_once, context_tokens)
+            raise ContextOverflow("too long")
+
+    machine = Strict(1 << 30)
+    with pytest.raises(ContextOverflow):
+        make_ready(Chosen(machine, MODEL), 8, [REQUEST])
+    assert len(machine.prepared) == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "settings", "expected"),
+    [
+        ("llamacpp", None, "", 8),
+        ("llamacpp", None, "[engine]\nslots = 3\n", 3),
+        ("llamacpp", 16, "[engine]\nslots = 3\n", 16),
+        ("llamacpp", 4096, "", 64),
+        ("farm", None, '[endpoint.farm]\nurl = "http://127.0.0.1/v1"\n', 8),
+        ("farm", None, '[endpoint.farm]\nurl = "http://127.0.0.1/v1"\nconcurrency = 48\n', 48),
+        ("farm", 200, '[endpoint.farm]\nurl = "http://127.0.0.1/v1"\nconcurrency = 48\n', 200),
+        ("a-third-party-s", None, "", 4),
+    ],
+)
+def test_what_was_asked_for_goes_before_the_config_and_that_before_the_default(
+    localai_home: Path, provider: str, asked: int | None, settings: str, expected: int
+) -> None:
+    (localai_home / "config.toml").write_text(settings)
+    assert requests_at_once(provider, asked, load(locate())) == expected

@@ -1,0 +1,163 @@
+"""The database: conversations as trees, and nothing lost whatever happens to the writer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from localai.database import Database, DatabaseUnavailable
+from localai.errors import NotFound
+from localai.types import (
+    EgressRecord,
+    Locality,
+    Message,
+    Purpose,
+    Timings,
+    Usage,
+    Zone,
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "localai.db"
+
+
+def test_the_file_and_its_folder_are_the_owners_alone(file: Path) -> None:
+    Database(file).close()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+OPEN_AT_ONCE = """
+import sys
+from pathlib import Path
+from localai.database import Database
+sys.stdin.read()
+Database(Path(sys.argv[1])).create_conversation()
+"""
+
+
+def test_first_commands_at_once_make_one_database(tmp_path: Path) -> None:
+    for attempt in range(5):
+        file = tmp_path / str(attempt) / "localai.db"
+        command = (sys.executable, "-c", OPEN_AT_ONCE, str(file))
+        processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(4)]
+        time.sleep(0.3)  # all have imported, and wait for the start
+        for process in processes:
+            assert process.stdin
+            process.stdin.close()
+        assert [process.wait(30) for process in processes] == [0] * 4
+
+
+def test_a_conversation_is_a_tree_and_a_branch_is_a_way_to_its_root(file: Path) -> None:
+    database = Database(file)
+    conversation = database.create_conversation()
+    question = database.add_message(conversation, None, Message("user", "q"))
+    first = database.add_message(conversation, question, Message("assistant", "a1"))
+    second = database.add_message(conversation, question, Message("assistant", "a2", reasoning="r"))
+    assert [m.text for m in database.branch(conversation, first)] == ["q", "a1"]
+    newest = database.branch(conversation)
+    assert [m.id for m in newest] == [question, second]
+    assert newest[-1].as_message() == Message("assistant", "a2", reasoning="r")
+
+
+def test_a_conversation_is_found_by_an_unambiguous_prefix(file: Path) -> None:
+    database = Database(file)
+    with pytest.raises(NotFound):
+        database.last_conversation()
+    identifier = database.create_conversation()
+    assert database.find_conversation(identifier[:8]) == identifier
+    assert database.last_conversation() == identifier
+    database.create_conversation()
+    for prefix in ("", "zz", "%"):
+        with pytest.raises(NotFound):
+            database.find_conversation(prefix)
+
+
+def test_usage_keeps_unknown_apart_from_zero(file: Path) -> None:
+    database = Database(file)
+    database.record_usage(
+        command="chat",
+        provider="llamacpp",
+        model="m",
+        usage=Usage(input_tokens=5, output_tokens=0),
+        timings=Timings(total_s=1.5),
+        locality=Locality(Zone.DEVICE, "here"),
+    )
+    (row,) = database.usage_since(0)
+    assert row.usage == Usage(5, 0, None, None)
+    assert (row.zone, row.total_s) == ("device", 1.5)
+    assert database.usage_since(time.time() + 1) == []
+
+
+def test_the_ledger_gives_back_what_was_entered(file: Path) -> None:
+    database = Database(file)
+    record = EgressRecord(12.5, "pull", Purpose.DOWNLOAD, "h.example", "192.0.2.1", 443)
+    database.record_egress(record)
+    assert database.egress_since(0) == [record]
+
+
+def test_an_answer_whose_writer_is_killed_is_kept_and_reads_as_cut(file: Path) -> None:
+    code = """
+import sys, time
+from pathlib import Path
+from localai.database import Database
+from localai.types import Message
+database = Database(Path(sys.argv[1]))
+conversation = database.create_conversation()
+answer = database.add_message(conversation, None, Message("assistant", ""))
+for number in range(1_000_000):
+    database.update_answer(answer, "word " * number, None)
+    if number == 20:
+        print("ready", flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(file)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    database = Database(file)
+    (answer,) = database.branch(database.last_conversation())
+    assert answer.text.startswith("word word")
+    assert answer.finish_reason is None
+    assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_two_processes_may_create_the_file_at_once(file: Path) -> None:
+    code = "import sys; from pathlib import Path; from localai.database import Database; Database(Path(sys.argv[1])).create_conversation()"  # noqa: E501
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(file)], env=environment) for _ in range(4)
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
+    count = sqlite3.connect(file).execute("SELECT count(*) FROM conversation").fetchone()
+    assert count == (4,)
+
+
+def test_a_file_of_a_newer_localai_is_refused_untouched(file: Path) -> None:
+    Database(file).close()
+    with sqlite3.connect(file) as db:
+        db.execute("PRAGMA user_version = 999")
+    with pytest.raises(DatabaseUnavailable, match="newer localai"):
+        Database(file)
+
+
+def test_a_file_that_is_no_database_is_an_error_and_stays(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"not a database, but somebody's text" * 100)
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        Database(file)
+    assert file.read_bytes().startswith(b"not a database")

@@ -1,0 +1,265 @@
+"""What a model will take in memory: the engine's own projection against real loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localai.engine import projection
+from localai.engine.llamacpp_log import DeviceShare, first_table
+from localai.errors import InvalidInput, NotFound
+from localai.formats import gguf
+from localai.formats.mlx_folder import read_folder
+from localai.hardware.apple import metal_working_set
+from localai.sizing import gguf_formula as memory_formula
+from localai.sizing.memory import HeaderFile, MemoryNeed, project
+from tests.formats import synthetic
+from tests.sizing import real_load
+
+MIB = 1 << 20
+# The engine gives whole MiB of each part, cut off: that much a tiny model may differ.
+GRAIN = 2 * MIB
+
+
+def header_file(path: Path) -> HeaderFile:
+    """`path` as if it were on a server: its header and its size, and nothing else."""
+    end = gguf.read_header(path).data_offset
+    with path.open("rb") as file:
+        return HeaderFile(path.name, file.read(end), path.stat().st_size)
+
+
+def within(need: MemoryNeed, real: real_load.Allocated, share: float) -> None:
+    for name in ("weights_bytes", "context_bytes", "compute_bytes", "total_bytes"):
+        expected = getattr(real, name)
+        assert getattr(need, name) == pytest.approx(expected, rel=share, abs=GRAIN), name
+
+
+@pytest.mark.parametrize("context_tokens", [2048, 8192])
+@pytest.mark.parametrize("which", ["smollm2_path", "gemma3_path"])
+def test_the_projection_is_what_a_real_load_takes(
+    which: str, context_tokens: int, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(which)
+    need = project(path, context_tokens)
+    assert need.basis == "engine"
+    assert need.context_tokens == context_tokens
+    real = real_load.load(path, context_tokens)
+    within(need, real, 0.05)
+    assert need.total_bytes == pytest.approx(real.total_bytes, rel=0.05)
+
+
+@pytest.mark.parametrize("name", synthetic.MODELS)
+def test_every_kind_of_architecture_is_projected(name: str, tmp_path: Path) -> None:
+    [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS[name])
+    need = project(path, 32768)
+    assert need.basis == "engine", need.reason
+    within(need, real_load.load(path, 32768), 0.05)
+
+
+@pytest.mark.parametrize("kv_type", ["q8_0", "q4_0"])
+def test_a_smaller_kv_type_is_projected(kv_type: projection.KvType, smollm2_path: Path) -> None:
+    need = project(smollm2_path, 8192, kv_type=kv_type)
+    within(need, real_load.load(smollm2_path, 8192, kv_type), 0.05)
+    assert need.context_bytes < 0.6 * project(smollm2_path, 8192).context_bytes
+
+
+@pytest.mark.parametrize("which", ["smollm2_path", "gemma3_path"])
+def test_the_header_alone_gives_the_same_answer(which: str, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(which)
+    assert project(header_file(path), 8192) == project(path, 8192)
+
+
+def test_a_split_model_is_asked_about_from_its_headers(tmp_path: Path) -> None:
+    spec = synthetic.MODELS["llama, grouped queries"]
+    parts = synthetic.write(tmp_path / "m.gguf", spec, parts=3)
+    [whole] = synthetic.write(tmp_path / "whole.gguf", spec)
+    expected = project(whole, 8192)
+    assert project(parts[0], 8192) == expected
+    assert project([header_file(part) for part in parts], 8192) == expected
+
+
+def test_a_model_larger_than_this_machine_is_asked_about_before_it_is_here(
+    tmp_path: Path,
+) -> None:
+    spec = synthetic.Spec(
+        "llama", 8192, 80, heads=64, kv_heads=8, head_length=128, feed_forward=28672
+    )
+    path = tmp_path / "m.gguf"
+    size = synthetic.write_header(path, spec)
+    assert size > 120 << 30
+    need = project(HeaderFile("70b", path.read_bytes(), size), 4096)
+    assert need.basis == "engine", need.reason
+    assert need.weights_bytes == pytest.approx(size, rel=0.01)
+    assert need.context_bytes == 2 * 80 * 8 * 128 * 2 * 4096
+
+
+def test_what_is_asked_twice_is_remembered(
+    tmp_path: Path, smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = project(smollm2_path, 1024, cache_folder=tmp_path)
+    monkeypatch.setattr(subprocess, "Popen", forbidden)
+    begin = time.perf_counter()
+    assert project(smollm2_path, 1024, cache_folder=tmp_path) == first
+    assert time.perf_counter() - begin < 0.1
+    with pytest.raises(AssertionError, match="asked again"):
+        project(smollm2_path, 1025, cache_folder=tmp_path)
+    with pytest.raises(AssertionError, match="asked again"):
+        project(smollm2_path, 1024, slots=2, cache_folder=tmp_path)
+
+
+def forbidden(*_: object, **__: object) -> None:
+    raise AssertionError("asked again")
+
+
+def test_a_digest_is_remembered_wherever_the_file_is(
+    tmp_path: Path, smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = header_file(smollm2_path)
+    first = project(remote, 512, cache_folder=tmp_path, digest="sha256:b179")
+    monkeypatch.setattr(subprocess, "Popen", forbidden)
+    assert project(smollm2_path, 512, cache_folder=tmp_path, digest="sha256:b179") == first
+
+
+def test_a_file_that_changed_is_asked_about_again(tmp_path: Path) -> None:
+    [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS["llama, tied"])
+    first = project(path, 32768, cache_folder=tmp_path)
+    synthetic.write(path, synthetic.MODELS["llama, all heads"])
+    assert project(path, 32768, cache_folder=tmp_path).context_bytes > first.context_bytes
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"devices": 1}', '{"devices": [{"a": 1}]}'])
+def test_a_memory_that_cannot_be_read_is_made_anew(content: str, tmp_path: Path) -> None:
+    [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS["llama, tied"])
+    first = project(path, 512, cache_folder=tmp_path)
+    [entry] = (tmp_path / "memory").iterdir()
+    entry.write_text(content)
+    assert project(path, 512, cache_folder=tmp_path) == first
+    assert json.loads(entry.read_text())["basis"] == "engine"
+
+
+def test_an_architecture_that_the_engine_does_not_know_gets_a_formula(tmp_path: Path) -> None:
+    spec = replace(synthetic.MODELS["llama, grouped queries"], architecture="llama9")
+    [path] = synthetic.write(tmp_path / "m.gguf", spec)
+    need = project(path, 32768, cache_folder=tmp_path)
+    assert need.basis == "formula"
+    assert need.reason is not None
+    assert "unknown model architecture: 'llama9'" in need.reason
+    assert need.context_bytes == 32 * MIB
+    assert need.devices == ()
+    # A later engine may know it: nothing is remembered.
+    assert not (tmp_path / "memory").exists()
+
+
+@pytest.mark.parametrize("name", synthetic.MODELS)
+def test_the_formula_agrees_with_the_engine(name: str, tmp_path: Path) -> None:
+    [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS[name])
+    asked = project(path, 32768)
+    parts = memory_formula.gguf_memory(gguf.read_header(path), 32768, "f16", 1)
+    for field in ("weights_bytes", "context_bytes", "compute_bytes"):
+        assert getattr(parts, field) == pytest.approx(getattr(asked, field), rel=0.05, abs=4 * MIB)
+
+
+def test_an_engine_that_does_not_answer_in_time_gets_a_formula(
+    smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "TIME_LIMIT_S", 0.01)
+    need = project(smollm2_path, 8192)
+    assert need.basis == "formula"
+    assert need.reason is not None
+    assert "has not projected" in need.reason
+    assert need.context_bytes == 180 * MIB
+
+
+def test_the_engine_is_gone_once_it_has_answered(smollm2_path: Path) -> None:
+    project(smollm2_path, 256)
+    children = psutil.Process().children(recursive=True)
+    assert not [c for c in children if "localai.engine.projection" in c.cmdline()]
+
+
+def test_it_works_behind_the_guard_and_from_any_folder(tmp_path: Path, smollm2_path: Path) -> None:
+    (tmp_path / "localai.py").write_text("raise SystemExit('the wrong localai')\n")
+    code = (
+        "from pathlib import Path; from localai.privacy import guard; guard.install(); "
+        "from localai.sizing.memory import project; "
+        f"print(project(Path({str(smollm2_path)!r}), 8192).basis)"
+    )
+    root = str(Path(__file__).parents[2])
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == "engine"
+
+
+def test_a_file_that_is_no_model_is_refused_with_the_readers_reason(tmp_path: Path) -> None:
+    path = tmp_path / "page.gguf"
+    path.write_text("<html>")
+    with pytest.raises(InvalidInput, match="is not a GGUF file"):
+        project(path, 4096)
+    with pytest.raises(NotFound, match=r"absent\.gguf"):
+        project(tmp_path / "absent.gguf", 4096)
+
+
+@pytest.mark.parametrize(("context_tokens", "slots"), [(0, 1), (-1, 1), (4096, 0)])
+def test_an_impossible_question_is_refused(
+    context_tokens: int, slots: int, smollm2_path: Path
+) -> None:
+    with pytest.raises(InvalidInput):
+        project(smollm2_path, context_tokens, slots=slots)
+
+
+def test_an_mlx_folder_gets_a_formula(mlx_model_path: Path) -> None:
+    need = project(mlx_model_path, 8192)
+    assert need.basis == "formula"
+    folder = read_folder(mlx_model_path)
+    assert need.weights_bytes == folder.size_bytes
+    assert need.context_bytes == 2 * 30 * 3 * 64 * folder.float_bytes * 8192
+    assert project(mlx_model_path, 8192, slots=2).context_bytes == 2 * need.context_bytes
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"config\.json"):
+        project(tmp_path, 4096)
+
+
+CAPTURES = Path(__file__).with_name("captures")
+
+
+def test_a_graphics_processors_share_is_read_apart_from_the_hosts() -> None:
+    assert first_table((CAPTURES / "fit-rtx-5090.log").read_text()) == (
+        DeviceShare("CUDA0 (RTX 5090)", 16386 * MIB, 4950 * MIB, 495 * MIB, 32606 * MIB),
+        DeviceShare("Host", 682 * MIB, 0, 276 * MIB),
+    )
+
+
+def test_a_mac_tells_metals_working_set() -> None:
+    metal, host = first_table((CAPTURES / "fit-m1-8gb.log").read_text()) or ()
+    assert (metal.device, metal.device_bytes) == ("MTL0 (Apple M1)", 5461 * MIB)
+    assert metal_working_set(8 << 30, 0).value == pytest.approx(5461.33 * MIB, rel=1e-5)
+    assert host.weights_bytes == 2288 * MIB
+
+
+def test_every_graphics_processor_has_its_row() -> None:
+    first, second = first_table((CAPTURES / "fit-two-gpus.log").read_text()) or ()
+    assert (first.weights_bytes, second.weights_bytes) == (212 * MIB, 551 * MIB)
+    assert first.device == "CUDA0 (RTX PRO 6000 Blackwell Workstation Edition)"
+
+
+def test_a_table_counts_once_it_is_whole_and_only_the_first_one() -> None:
+    log = (CAPTURES / "fit-rtx-5090.log").read_text()
+    for cut in range(len(log) - 1):
+        assert first_table(log[:cut]) is None
+    # Once layers that did not fit have been moved off, a second table follows.
+    assert first_table(log + log.replace("16386", " 6000")) == first_table(log)

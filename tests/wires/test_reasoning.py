@@ -1,0 +1,170 @@
+"""Thinking and answer are told apart, as models in the wild write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from localai.types import ReasoningDelta
+from localai.wires.reasoning.splitter import ReasoningSplitter, split_reasoning
+
+THOUGHT = "<|channel|>analysis<|message|>Okay.<|end|>"
+JSON_ANSWER = "<|channel|>final <|constrain|>JSON<|message|>{}"
+CASES = [
+    # An answer without any thinking.
+    ("", "", ""),
+    ("Hello.", "", "Hello."),
+    ("  indented\n\n  stays\n", "", "  indented\n\n  stays\n"),
+    ("a < b, and <b>bold</b>", "", "a < b, and <b>bold</b>"),
+    # Qwen3, DeepSeek-R1 distills.
+    ("<think>\nOkay.\n\nSo.\n</think>\n\nHello.", "Okay.\n\nSo.", "Hello."),
+    ("\n\n<think>Okay.</think>Hello.", "Okay.", "Hello."),
+    # Qwen3 with thinking off: the empty block is the template's.
+    ("<think>\n\n</think>\n\nHello.", "", "Hello."),
+    ("<Think>Okay.</Think> Hello.", "Okay.", "Hello."),
+    ("<thinking>Okay.</thinking>\nHello.", "Okay.", "Hello."),
+    # EXAONE Deep, Seed-OSS, Magistral, Kimi-VL, Command A, Sky-T1, Apertus, Gemma 4.
+    ("<thought>\nOkay.\n</thought>\n\nHello.", "Okay.", "Hello."),
+    ("<seed:think>Okay.</seed:think>Hello.", "Okay.", "Hello."),
+    ("[THINK]Okay.[/THINK]Hello.", "Okay.", "Hello."),
+    ("◁think▷Okay.◁/think▷Hello.", "Okay.", "Hello."),
+    ("<|START_THINKING|>Okay.<|END_THINKING|>Hello.", "Okay.", "Hello."),
+    ("<|begin_of_thought|>\n\nOkay.\n\n<|end_of_thought|>\n\nHello.", "Okay.", "Hello."),
+    ("<|inner_prefix|>Okay.<|inner_suffix|>Hello.", "Okay.", "Hello."),
+    ("<|channel>thought\nOkay.<channel|>Hello.", "Okay.", "Hello."),
+    # The end that belongs to another spelling is part of the thinking.
+    ("<think>A [/THINK] in it.</think>Hello.", "A [/THINK] in it.", "Hello."),
+    # Thinking again between two parts of the answer (MiniMax-M2, GLM).
+    ("<think>A.</think>One.\n\n<think>B.</think>\nTwo.", "A.B.", "One.\n\nTwo."),
+    # Answers about the tags, not thinking.
+    ("Models use `<think>` and `</think>` tags.", "", "Models use `<think>` and `</think>` tags."),
+    ("Use <think> so.", "", "Use <think> so."),
+    (
+        "Like this:\n```xml\n<think>\nhm\n</think>\n```\nDone.",
+        "",
+        "Like this:\n```xml\n<think>\nhm\n</think>\n```\nDone.",
+    ),
+    ("- ~~~~\n  ~~~\n  <think>\n  ~~~~\nx", "", "- ~~~~\n  ~~~\n  <think>\n  ~~~~\nx"),
+    ("<think>A.</think>Say `<think>`,\nor </think>.", "A.", "Say `<think>`,\nor </think>."),
+    # A fence that was still open in the thinking does not swallow the answer.
+    ("<think>\n```py\nx = 1\n</think>\nHello.", "```py\nx = 1", "Hello."),
+    # gpt-oss.
+    (
+        THOUGHT + "<|start|>assistant<|channel|>final<|message|>Hello.<|return|>",
+        "Okay.",
+        "Hello.",
+    ),
+    (
+        f"<|start|>assistant{THOUGHT}<|channel|>commentary<|message|>B.<|end|>{JSON_ANSWER}",
+        "Okay.\n\nB.",
+        "{}",
+    ),
+    (THOUGHT + "Hello.", "Okay.", "Hello."),
+    ("<|channel|>assistant<|message|>Hello.<|return|>", "", "Hello."),
+    # gpt-oss through a tokenizer that dropped the control tokens.
+    ("analysisWe need to greet.assistantfinalHello.", "We need to greet.", "Hello."),
+    ("analysis of the text", "", "analysis of the text"),
+]
+
+
+def split_in_pieces(
+    text: str, sizes: list[int], *, starts_in_reasoning: bool = False
+) -> tuple[ReasoningSplitter, str, str]:
+    splitter = ReasoningSplitter(starts_in_reasoning=starts_in_reasoning)
+    thoughts, answer, position, deltas = "", "", 0, []
+    for size in sizes:
+        deltas += splitter.feed(text[position : position + size])
+        position += size
+    deltas += splitter.feed(text[position:])
+    deltas += splitter.close()
+    for delta in deltas:
+        assert delta.text
+        if isinstance(delta, ReasoningDelta):
+            thoughts += delta.text
+        else:
+            answer += delta.text
+    return splitter, thoughts, answer
+
+
+@pytest.mark.parametrize(("text", "thoughts", "answer"), CASES)
+def test_thinking_and_answer_are_parted(text: str, thoughts: str, answer: str) -> None:
+    assert split_reasoning(text) == (thoughts, answer)
+    assert split_in_pieces(text, [1] * len(text))[1:] == (thoughts, answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "thoughts", "answer"),
+    [
+        # Qwen3-Thinking-2507, DeepSeek-R1: the prompt ends with the opening tag.
+        ("Okay.\n</think>\n\nHello.", "Okay.", "Hello."),
+        ("Okay.</think>391", "Okay.", "391"),
+        # Models that write it again all the same.
+        ("\n<think>\nOkay.\n</think>\n\nHello.", "Okay.", "Hello."),
+        ("Okay.</seed:think>Hello.", "Okay.", "Hello."),
+    ],
+)
+def test_a_prompt_that_ends_in_the_opening_tag(text: str, thoughts: str, answer: str) -> None:
+    assert split_reasoning(text, starts_in_reasoning=True) == (thoughts, answer)
+    pieces = split_in_pieces(text, [1] * len(text), starts_in_reasoning=True)
+    assert pieces[1:] == (thoughts, answer)
+
+
+@pytest.mark.parametrize(
+    "text", ["A greeting.\n</think>\n\nHi! How are you?", "A greeting.</think>Hi! How are you?"]
+)
+def test_an_end_without_a_start_is_reported_and_understood_in_the_whole(text: str) -> None:
+    splitter, thoughts, answer = split_in_pieces(text, [1] * len(text))
+    assert splitter.late_close
+    assert "</think>" not in thoughts + answer
+    assert split_reasoning(text) == ("A greeting.", "Hi! How are you?")
+
+
+@pytest.mark.parametrize(
+    ("text", "starts_in_reasoning", "unclosed"),
+    [
+        ("<think>\nOn and on", False, True),
+        ("On and on", True, True),
+        ("<think>A.</think>", False, False),
+        ("Hello.", False, False),
+        ("<|channel|>analysis<|message|>On and on", False, True),
+        ("<|channel|>final<|message|>Hello.", False, False),
+    ],
+)
+def test_thinking_that_never_ends_is_reported(
+    text: str, starts_in_reasoning: bool, unclosed: bool
+) -> None:
+    splitter, _, answer = split_in_pieces(text, [3] * 20, starts_in_reasoning=starts_in_reasoning)
+    assert splitter.unclosed is unclosed
+    assert not (unclosed and answer)
+
+
+def test_text_is_not_held_back_without_need() -> None:
+    splitter = ReasoningSplitter()
+    shown = ""
+    for character in "Hello, world.\nNext line":
+        shown += "".join(delta.text for delta in splitter.feed(character))
+        assert len(shown) > 0
+    assert shown == "Hello, world.\nNext line"
+
+
+TAGS = ["<think>", "</think>", "<thinking>", "[THINK]", "[/THINK]", "<", "<|", "</th"]
+HARMONY = ["<|channel|>", "<|message|>", "<|end|>", "<|start|>assistant", "analysis", "final"]
+FRAGMENTS = [*TAGS, *HARMONY, "assistantfinal", *"` \n", "```", "~~~\n", "\n\n", "Word.", "- "]
+
+
+@given(
+    st.lists(st.sampled_from(FRAGMENTS), max_size=15).map("".join),
+    st.lists(st.integers(0, 6), max_size=40),
+    st.booleans(),
+)
+@settings(max_examples=300)
+@example("<|channel|>analysis<|message|>A.<|end|>", [11, 20], False)
+def test_how_the_text_is_cut_makes_no_difference(
+    text: str, sizes: list[int], starts_in_reasoning: bool
+) -> None:
+    whole = split_in_pieces(text, [], starts_in_reasoning=starts_in_reasoning)
+    parts = split_in_pieces(text, sizes, starts_in_reasoning=starts_in_reasoning)
+    assert parts[1:] == whole[1:]
+    assert parts[0].late_close == whole[0].late_close
+    assert parts[0].unclosed == whole[0].unclosed
