@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from localai.answers import PartialAnswer
 from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import make_ready
 from localai.batch.input import EndOfInput, Feed, Line
@@ -192,7 +193,7 @@ class Batch:
             if first:
                 raise said from error
             self._queued.release()
-            self._write(Outcome(line.number, print_, None, error=said))
+            self._write(Outcome(line.number, print_, None, PartialAnswer(), error=said))
             return None
         schema = prompt.schema or self._settings.schema
         return Job(line.number, print_, prompt.id, request, schema)
@@ -295,13 +296,13 @@ class _Counts:
     started: float | None = None
 
     def add(self, outcome: Outcome) -> None:
-        done = outcome.done
+        answer = outcome.answer
         self.failed += outcome.error is not None
         self.answered += outcome.error is None
-        if done is not None:
-            self.cut += done.finish_reason in ("length", "context")
-            self.input_tokens += done.usage.input_tokens or 0
-            self.output_tokens += done.usage.output_tokens or 0
+        if answer is not None:
+            self.cut += answer.is_cut
+            self.input_tokens += answer.done.usage.input_tokens or 0
+            self.output_tokens += answer.done.usage.output_tokens or 0
 
     def progress(self, at_once: int) -> Progress:
         return Progress(

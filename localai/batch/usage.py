@@ -29,18 +29,19 @@ class UsageRecorder:
         """Keep the numbers of an answer."""
         from localai.database import Database, DatabaseUnavailable
 
-        if self._broken or outcome.done is None:
+        if self._broken or outcome.answer is None:
             return
         try:
+            done = outcome.answer.done
             if self._database is None:
                 self._database = Database(self._database_file)
             self._database.record_usage(
                 command="batch",
                 provider=self._model.provider,
                 model=self._model.id,
-                usage=outcome.done.usage,
-                timings=outcome.done.timings,
-                locality=outcome.done.locality,
+                usage=done.usage,
+                timings=done.timings,
+                locality=done.locality,
             )
         except DatabaseUnavailable as error:
             self._broken = True

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from localai.answers import Answer
 from localai.chat.dialogue import Asking
 from localai.chat.turn_tree import Turn
 from localai.errors import ContextOverflow, InvalidInput
-from localai.types import ChatRequest, Event, Message, Zone
+from localai.types import Answering, ChatRequest, Event, Message, Zone
 
 _SUMMARY_TOKENS = 400
 _INSTRUCTION = (
@@ -42,8 +43,10 @@ def require_on_device(asking: Asking) -> None:
         )
 
 
-def summarise(asking: Asking, turns: Sequence[Turn], play: Callable[[Iterator[Event]], str]) -> str:
-    """A summary of `turns` by the chosen model; `play` shows the events and returns their text.
+def summarise(
+    asking: Asking, turns: Sequence[Turn], play: Callable[[Iterator[Event]], Answer]
+) -> str:
+    """A summary of `turns` by the chosen model; `play` shows the events and gathers the answer.
 
     What does not fit the context at once is folded in halves. Raises ContextOverflow where a
     single message does not fit.
@@ -51,15 +54,15 @@ def summarise(asking: Asking, turns: Sequence[Turn], play: Callable[[Iterator[Ev
     return _summarise(asking, [_said(turn) for turn in turns], play)
 
 
-def _summarise(asking: Asking, said: list[str], play: Callable[[Iterator[Event]], str]) -> str:
+def _summarise(asking: Asking, said: list[str], play: Callable[[Iterator[Event]], Answer]) -> str:
     try:
-        return play(_events(asking, "\n\n".join(said)))
+        return play(_events(asking, "\n\n".join(said))).text.strip()
     except ContextOverflow:
         if len(said) < 2:
             raise
         half = len(said) // 2
         parts = [_summarise(asking, part, play) for part in (said[:half], said[half:])]
-        return play(_events(asking, "\n\n".join(parts)))
+        return play(_events(asking, "\n\n".join(parts))).text.strip()
 
 
 def _events(asking: Asking, conversation: str) -> Iterator[Event]:
@@ -77,7 +80,8 @@ def _events(asking: Asking, conversation: str) -> Iterator[Event]:
         keep_alive_s=asking.keep_alive_s,
         force=asking.force,
     )
-    return asking.chosen.provider.stream(request)
+    yield Answering(asking.chosen.model)
+    yield from asking.chosen.provider.stream(request)
 
 
 def _said(turn: Turn) -> str:

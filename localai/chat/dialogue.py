@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from localai.answers import PartialAnswer
 from localai.chat.ask import ask, effective_options, with_system_prompt
 from localai.chat.recorder import Recorder
 from localai.chat.select import Chosen
@@ -23,19 +24,7 @@ from localai.chat.turn_tree import (
     turns_of,
 )
 from localai.errors import InvalidInput
-from localai.types import (
-    Answering,
-    ChatRequest,
-    Done,
-    Event,
-    Image,
-    Message,
-    Options,
-    ReasoningDelta,
-    ResolvedModel,
-    TextDelta,
-    Think,
-)
+from localai.types import ChatRequest, Event, Image, Message, Options, ResolvedModel, Think
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -169,49 +158,34 @@ class Dialogue:
             asking.paths,
             announce=asking.announce,
         )
-        text: list[str] = []
-        reasoning: list[str] = []
-        model: ResolvedModel = request.model
-        done: Done | None = None
+        answer = PartialAnswer(request.model)
         cut = "failed"
         try:
             with closing(events):  # type: ignore[type-var]  # `ask` is a generator
                 for event in events:
-                    if isinstance(event, TextDelta):
-                        text.append(event.text)
-                    elif isinstance(event, ReasoningDelta):
-                        reasoning.append(event.text)
-                    elif isinstance(event, Answering):
-                        model = event.model
-                    elif isinstance(event, Done):
-                        done = event
+                    answer.add(event)
                     yield event
         except (GeneratorExit, KeyboardInterrupt):
             cut = "cancelled"
             raise
         finally:
-            self._take("".join(text), "".join(reasoning), model, done, cut, came_from)
+            self._take(answer, answer.model or request.model, cut, came_from)
 
     def _take(
-        self,
-        text: str,
-        reasoning: str,
-        model: ResolvedModel,
-        done: Done | None,
-        cut: str,
-        came_from: int | None,
+        self, answer: PartialAnswer, model: ResolvedModel, cut: str, came_from: int | None
     ) -> None:
         """Put the answer into the branch, or step back over a question that got none."""
-        if not text.strip():
+        if not answer.text.strip():
             self._go_to(came_from)
             return
         self.unanswered = None
+        done = answer.done
         zone = model.zone if done is None else done.locality.zone
         self.tree.add(
             Turn(
                 0,
                 None,
-                Message("assistant", text, reasoning=reasoning or None),
+                Message("assistant", answer.text, reasoning=answer.reasoning or None),
                 model=f"{model.provider}/{model.id}",
                 zone=None if zone is None else zone.label,
                 finish_reason=cut if done is None else done.finish_reason,

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from localai.types import Done, Event, Message, ReasoningDelta, ResolvedModel, TextDelta
+from localai.answers import PartialAnswer
+from localai.types import Done, Event, Message, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.database import Database
@@ -106,8 +107,7 @@ class StoreRecorder:
         self._titled = conversation_id is not None
         self._model: ResolvedModel | None = None
         self._answer_id: int | None = None
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._answer = PartialAnswer()
         self._flushed_at = 0.0
 
     def go_to(self, message_id: int | None) -> None:
@@ -161,7 +161,7 @@ class StoreRecorder:
                 )
             )
             return
-        self._text, self._reasoning = [], []
+        self._answer = PartialAnswer(model)
 
         def write(database: Database) -> None:
             if self.conversation_id is None:
@@ -180,16 +180,10 @@ class StoreRecorder:
 
     def event(self, event: Event) -> None:
         """Store a piece of the answer, at the latest half a second after it came."""
-        if isinstance(event, TextDelta):
-            self._text.append(event.text)
-        elif isinstance(event, ReasoningDelta):
-            self._reasoning.append(event.text)
-        elif isinstance(event, Done):
+        self._answer.add(event)
+        if isinstance(event, Done):
             self._finish(event.finish_reason, event)
-            return
-        else:
-            return
-        if time.monotonic() - self._flushed_at >= _FLUSH_EVERY_S:
+        elif time.monotonic() - self._flushed_at >= _FLUSH_EVERY_S:
             self._flush()
 
     def answer_cut(self, reason: str) -> None:
@@ -228,7 +222,7 @@ class StoreRecorder:
         answer = self._answer_id
         if answer is None:
             return
-        text, reasoning = "".join(self._text), "".join(self._reasoning) or None
+        text, reasoning = self._answer.text, self._answer.reasoning or None
         self._try(lambda database: database.update_answer(answer, text, reasoning))
         self._flushed_at = time.monotonic()
 

@@ -9,9 +9,8 @@ from localai.errors import FinishedWithFailures
 from localai.output.streams import note, warn
 
 if TYPE_CHECKING:
+    from localai.answers import Answer
     from localai.chat.schema import Schema
-    from localai.output.play import Answer
-    from localai.types import ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,17 @@ class Checks:
         violation = self.schema.violation(answer.text if extracted is None else extracted)
         if violation is None:
             return None
-        cut = answer.done is not None and answer.done.finish_reason in ("length", "context")
         return FinishedWithFailures(
             f"the answer breaks the schema: {violation}",
-            hint="it was cut before its end: --max-tokens allows more" if cut else None,
+            hint="it was cut before its end: --max-tokens allows more" if answer.is_cut else None,
         )
 
 
-def say_logprobs(answer: Answer, model: ResolvedModel) -> None:
+def say_logprobs(answer: Answer) -> None:
     """Every token with its probability and what else it might have been, on stderr."""
     from localai.output.token_odds import odds_lines
 
     if not answer.logprobs:
-        warn(f"{model.provider}/{model.id} gave no probabilities")
+        warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
     for line in odds_lines(answer.logprobs):
         note(line)

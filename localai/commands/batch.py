@@ -38,7 +38,6 @@ from localai.output.answer_display import cost_of
 from localai.output.batch_progress import BatchProgress, summary_text
 from localai.output.documents import answer_document
 from localai.output.failure import error_document
-from localai.output.play import Answer
 from localai.output.streams import note, print_json, warn
 from localai.types import ResolvedModel
 
@@ -197,17 +196,15 @@ def _open_output(prompts: str, output: str, *, ordered: bool, retry_failed: bool
 def _describe(outcome: Outcome, model: ResolvedModel, config: Config) -> dict[str, Any]:
     """The fields of a record: those of an answer, or what is known of a failure."""
     error = None if outcome.error is None else error_document(outcome.error)
-    if outcome.done is None:
+    if outcome.answer is None:
         return {
             "model": model.id,
             "provider": model.provider,
-            "text": outcome.text or None,
-            "reasoning": outcome.reasoning or None,
+            "text": outcome.partial.text or None,
+            "reasoning": outcome.partial.reasoning or None,
             "error": error,
         }
-    answer = Answer([outcome.text], [outcome.reasoning], done=outcome.done, model=model)
-    cost = cost_of(model, outcome.done, config)
-    document = answer_document(model, answer, outcome.done, cost, None)
+    document = answer_document(outcome.answer, cost_of(outcome.answer, config), None)
     # A batch is kept in its output and nowhere else.
     del document["conversation"]
     return {**document, "error": error}

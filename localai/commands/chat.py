@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from localai.answers import Answer
 from localai.chat.dialogue import Asking, Dialogue
 from localai.chat.images import require_sight
 from localai.chat.off_device import allow_every_cloud, choose_or_fall_back
@@ -31,11 +32,10 @@ from localai.output.answer_display import Display, cost_of, say_how_it_ended, sa
 from localai.output.documents import answer_document
 from localai.output.failure import error_document
 from localai.output.held_back import HeldBack, print_plain
-from localai.output.play import Answer, SilentWriter, Writer, play
+from localai.output.play import SilentWriter, Writer, play
 from localai.output.streams import is_terminal, note, print_json, warn
 from localai.output.token_odds import odds_document
 from localai.paths import Paths
-from localai.types import Done, ResolvedModel
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -246,12 +246,11 @@ def _document(
     extracted: str | None,
     failure: FinishedWithFailures | None,
 ) -> dict[str, Any]:
-    done, model = _end_of(answer, dialogue)
-    cost = cost_of(model, done, dialogue.asking.config)
+    cost = cost_of(answer, dialogue.asking.config)
     conversation = dialogue.recorder.conversation_id
     odds = odds_document(answer.logprobs) if dialogue.asking.logprobs is not None else None
     return {
-        **answer_document(model, answer, done, cost, conversation),
+        **answer_document(answer, cost, conversation),
         "extracted": extracted,
         "logprobs": odds,
         "error": None if failure is None else error_document(failure),
@@ -260,19 +259,11 @@ def _document(
 
 def _show_end(answer: Answer, dialogue: Dialogue, *, usage: bool, quiet: bool) -> None:
     asking = dialogue.asking
-    done, model = _end_of(answer, dialogue)
     if asking.logprobs is not None:
-        say_logprobs(answer, model)
+        say_logprobs(answer)
     if quiet:
         return
     limit = asking.effective_options.max_tokens
-    say_how_it_ended(done, limit, more="--max-tokens", larger="--ctx")
+    say_how_it_ended(answer, limit, more="--max-tokens", larger="--ctx")
     if usage:
-        say_usage(model, done, asking.config)
-
-
-def _end_of(answer: Answer, dialogue: Dialogue) -> tuple[Done, ResolvedModel]:
-    model = answer.model or dialogue.asking.chosen.model
-    if answer.done is None:
-        raise Unreachable(f"{model.provider} ended without an answer")
-    return answer.done, model
+        say_usage(answer, asking.config)

@@ -13,15 +13,14 @@ import typer
 from localai.commands.fetching import open_web, pip_ledger
 from localai.commands.flags import machine_of
 from localai.commands.startup import begin
-from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, Unreachable
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
 from localai.output.streams import ask, is_terminal, note, print_json
 
 if TYPE_CHECKING:
+    from localai.answers import Answer
     from localai.fetch.allowed_hosts import Web
-    from localai.output.play import Answer
     from localai.paths import Paths
     from localai.setup.plan import SetupPlan
-    from localai.types import Done
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -97,7 +96,7 @@ def setup(
         _fetch(plan, paths, web, silent=as_json)
     from localai.setup.run import is_right, write_settings
 
-    answer, done = _first_answer(plan, paths, silent=as_json)
+    answer = _first_answer(plan, paths, silent=as_json)
     failure = None
     if is_right(answer.text):
         write_settings(plan, paths)
@@ -108,11 +107,11 @@ def setup(
         )
     total_s = time.monotonic() - started
     if as_json:
-        print_json("setup", _report(plan, answer, done, failure, total_s))
+        print_json("setup", _report(plan, answer, failure, total_s))
         return 0 if failure is None else failure.exit_code
     if failure is not None:
         raise failure
-    _say_end(plan, done, total_s)
+    _say_end(plan, answer, total_s)
     return 0
 
 
@@ -161,7 +160,7 @@ def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
         show_pull(fetch(plan, paths, web, connected), quiet=silent)
 
 
-def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> tuple[Answer, Done]:
+def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> Answer:
     from localai.output.answer_display import Display
     from localai.output.play import SilentWriter, play
     from localai.setup.run import QUESTION, first_answer
@@ -169,17 +168,14 @@ def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> tuple[Answe
     if not silent:
         print(f'$ localai chat "{QUESTION}"', flush=True)
     writer = SilentWriter() if silent else Display(hide_thinking=True).writer()
-    answer = play(first_answer(plan, paths, lambda text: None if silent else note(text)), writer)
-    if answer.done is None:
-        raise Unreachable(f"{plan.model} ended without an answer", hint="localai ps")
-    return answer, answer.done
+    return play(first_answer(plan, paths, lambda text: None if silent else note(text)), writer)
 
 
-def _say_end(plan: SetupPlan, done: Done, total_s: float) -> None:
+def _say_end(plan: SetupPlan, answer: Answer, total_s: float) -> None:
     from localai.output.setup import report_lines
 
     print()
-    for line in report_lines(plan, done, total_s):
+    for line in report_lines(plan, answer.done, total_s):
         print(line)
     print('next: localai chat, or: git diff | localai chat "review"')
 
@@ -196,11 +192,7 @@ def _nothing_done(started: float) -> dict[str, Any]:
 
 
 def _report(
-    plan: SetupPlan,
-    answer: Answer,
-    done: Done,
-    failure: FinishedWithFailures | None,
-    total_s: float,
+    plan: SetupPlan, answer: Answer, failure: FinishedWithFailures | None, total_s: float
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -210,7 +202,7 @@ def _report(
         **_planned(plan, dry_run=False),
         "answer": answer.text,
         "right": failure is None,
-        "timings": asdict(done.timings),
+        "timings": asdict(answer.done.timings),
         "total_s": round(total_s, 2),
         "error": None if failure is None else error_document(failure),
     }

@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from localai.answers import PartialAnswer
 from localai.engine import kv
 from localai.engine.lifecycle import Lease
 from localai.engine.slots import (
@@ -25,7 +26,7 @@ from localai.engine.slots import (
 )
 from localai.errors import Unreachable
 from localai.net.unix import EngineRefused
-from localai.types import ChatRequest, Done, Event, Loading, Message, TextDelta
+from localai.types import ChatRequest, Done, Event, Loading, Message
 
 _FAILURES = (OSError, Unreachable, EngineRefused)
 
@@ -60,22 +61,18 @@ class KeptState:
     def keeping(self, events: Iterator[Event]) -> Iterator[Event]:
         """The `events` of the answer. When they end, or are closed early, its state is kept if
         computing it again would cost more."""
-        text: list[str] = []
-        done: Done | None = None
+        answer = PartialAnswer()
         try:
             with closing(events):  # type: ignore[type-var]  # a generator
                 for event in events:
-                    if isinstance(event, TextDelta):
-                        text.append(event.text)
-                    elif isinstance(event, Done):
-                        done = event
+                    answer.add(event)
                     yield event
                     if self._slot is None and not isinstance(event, Loading | Done):
                         self._watch()
         except (GeneratorExit, KeyboardInterrupt):
-            self._keep("".join(text), done)
+            self._keep(answer.text, answer.done)
             raise
-        self._keep("".join(text), done)
+        self._keep(answer.text, answer.done)
 
     def _slot_with_state(self) -> Slot | None:
         chain = kv.chain_of(self._messages)

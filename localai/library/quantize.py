@@ -14,11 +14,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Generator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.answers import PartialAnswer, gather
 from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
 from localai.fetch.progress import PullProgress
 from localai.formats import gguf_quantization as quantization
@@ -37,7 +37,7 @@ from localai.stores.lookup import resolve_file, resolve_local
 from localai.stores.mlx import resolve_mlx
 from localai.stores.model_defaults import advice_file, keep_advice
 from localai.stores.starter import STARTER
-from localai.types import ChatRequest, Message, ResolvedModel, TextDelta
+from localai.types import ChatRequest, Message, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -289,8 +289,7 @@ def _verified(plan: Plan, made: Path, config: Config, paths: Paths) -> str | Non
     )
     provider = open_provider(model.provider, config, paths)
     try:
-        with closing(provider.stream(request)) as events:  # type: ignore[type-var]
-            text = "".join(event.text for event in events if isinstance(event, TextDelta))
+        text = gather(provider.stream(request), PartialAnswer(request.model)).text
     finally:
         provider.close()
     if not text.strip():

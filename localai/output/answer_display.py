@@ -10,10 +10,10 @@ from localai.output.streams import note, warn
 from localai.output.usage_line import usage_lines
 
 if TYPE_CHECKING:
+    from localai.answers import Answer
     from localai.config import Config
     from localai.cost.prices import Cost
     from localai.output.play import Writer
-    from localai.types import Done, ResolvedModel
 
 _FINISH_NOTES = {
     "length": "cut at {limit} tokens; {more} allows more",
@@ -44,23 +44,24 @@ class Display:
         )
 
 
-def say_how_it_ended(done: Done, limit: int | None, *, more: str, larger: str) -> None:
+def say_how_it_ended(answer: Answer, limit: int | None, *, more: str, larger: str) -> None:
     """Warn of an answer that is not whole. `more` and `larger` are what the user can type for
     more tokens and for a larger context; `limit` was the token limit."""
-    if finish := _FINISH_NOTES.get(done.finish_reason):
+    if finish := _FINISH_NOTES.get(answer.done.finish_reason):
         warn(finish.format(limit=limit, more=more, larger=larger))
 
 
-def say_usage(model: ResolvedModel, done: Done, config: Config) -> None:
+def say_usage(answer: Answer, config: Config) -> None:
     """Tokens, speed, cost and where (`-u`)."""
-    for line in usage_lines(model, done, cost_of(model, done, config)):
+    for line in usage_lines(answer, cost_of(answer, config)):
         note(line)
 
 
-def cost_of(model: ResolvedModel, done: Done, config: Config) -> Cost:
+def cost_of(answer: Answer, config: Config) -> Cost:
     """What the answer cost, at the prices of now."""
     from localai.cost.prices import price
 
+    model, done = answer.model, answer.done
     zone = done.locality.zone
     endpoint = config.endpoints.get(model.provider)
     return price(

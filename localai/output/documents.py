@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from localai.output.play import Answer
-from localai.types import Done, Locality, ResolvedModel, Zone
+from localai.types import Locality, ResolvedModel, Zone
 
 if TYPE_CHECKING:
+    from localai.answers import Answer
     from localai.cost.prices import Cost
 
 
-def answer_document(
-    model: ResolvedModel, answer: Answer, done: Done, cost: Cost, conversation: str | None
-) -> dict[str, Any]:
+def answer_document(answer: Answer, cost: Cost, conversation: str | None) -> dict[str, Any]:
     """An answer with everything that is known of it; null is unknown."""
+    model, done = answer.model, answer.done
     return {
         "model": model.id,
         "provider": model.provider,

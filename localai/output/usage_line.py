@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localai.types import Done, ResolvedModel
-
 if TYPE_CHECKING:
+    from localai.answers import Answer
     from localai.cost.prices import Cost
+    from localai.types import Done, ResolvedModel
 
 
-def usage_lines(model: ResolvedModel, done: Done, cost: Cost) -> list[str]:
+def usage_lines(answer: Answer, cost: Cost) -> list[str]:
     """Two lines for a person; what is unknown is left out, never shown as zero."""
-    numbers = _numbers(done)
+    numbers = _numbers(answer.done)
     if cost.amount:
         numbers += f" · {cost.amount:.6f} {cost.currency}"
-    return [numbers, _where(model, done)]
+    return [numbers, _where(answer.model, answer.done)]
 
 
 def _numbers(done: Done) -> str:

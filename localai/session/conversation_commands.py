@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from localai.answers import Answer
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
@@ -18,7 +19,7 @@ from localai.output.streams import note, warn, width
 from localai.paths import create_atomically
 from localai.session.state import Session
 from localai.session.welcome import say_where_we_are
-from localai.types import Done, Event
+from localai.types import Event
 
 _RECENT = 15
 
@@ -129,11 +130,10 @@ def compact(session: Session, _argument: str) -> None:
     folded, kept = parted(dialogue.turns)
     note(f"folding {len(folded)} messages into a summary by {asking.chosen.model.id}:")
 
-    def play(events: Iterator[Event]) -> str:
+    def play(events: Iterator[Event]) -> Answer:
         answer = session.play(events)
-        if isinstance(answer.done, Done):
-            dialogue.recorder.used(asking.chosen.model, answer.done)
-        return answer.text.strip()
+        dialogue.recorder.used(answer.model, answer.done)
+        return answer
 
     summary = summarise(asking, folded, play)
     if not summary:

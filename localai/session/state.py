@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from localai.answers import Answer
 from localai.chat.dialogue import Asking, Dialogue
 from localai.chat.files import TextFile, with_files
 from localai.errors import find_localai_error
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.failure import show_failure
-from localai.output.play import Answer, SilentWriter, Writer, play
-from localai.output.streams import note, warn
+from localai.output.play import SilentWriter, Writer, play
+from localai.output.streams import note
 from localai.session.interrupts import Interrupts
 from localai.types import Event
 
@@ -89,15 +90,11 @@ class Session:
                 raise
             show_failure(known, "chat", as_json=False)
             return False
-        done = answer.done
-        if done is None:
-            warn("the answer broke off")
-            return False
-        self.decode_tokens_per_s = done.timings.decode_tokens_per_s
+        self.decode_tokens_per_s = answer.done.timings.decode_tokens_per_s
         limit = self.asking.effective_options.max_tokens
-        say_how_it_ended(done, limit, more="/set max_tokens N", larger="/set ctx N")
-        if self.display.usage and answer.model is not None:
-            say_usage(answer.model, done, self.asking.config)
+        say_how_it_ended(answer, limit, more="/set max_tokens N", larger="/set ctx N")
+        if self.display.usage:
+            say_usage(answer, self.asking.config)
         return True
 
     def play(self, events: Iterator[Event]) -> Answer:

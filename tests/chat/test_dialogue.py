@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localai.answers import gather
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.deletion import forget
 from localai.chat.dialogue import Asking, Dialogue
@@ -372,7 +373,7 @@ def test_folding_puts_a_summary_for_all_but_the_last_exchange(paths: Paths) -> N
     dialogue = _kept(provider, paths, system="Be brief.")
     _ask(dialogue, "q1", "q2", "q3")
     folded, kept = parted(dialogue.turns)
-    summary = summarise(dialogue.asking, folded, _text_of)
+    summary = summarise(dialogue.asking, folded, gather)
     asked = _sent(provider.asked[3])[1][1]
     assert "User: q1" in asked
     assert "Assistant: a2" in asked
@@ -392,11 +393,11 @@ def test_a_conversation_too_long_for_one_summary_is_folded_in_halves(paths: Path
     dialogue = _kept(provider, paths)
     _ask(dialogue, "q1", "q2")
     provider.answers = [ContextOverflow("too long"), "first", "second", "both"]
-    assert summarise(dialogue.asking, dialogue.turns, _text_of).strip() == "both"
+    assert summarise(dialogue.asking, dialogue.turns, gather).strip() == "both"
     assert "first" in _sent(provider.asked[-1])[1][1]
     provider.answers = [ContextOverflow("too long")] * 3
     with pytest.raises(ContextOverflow):
-        summarise(dialogue.asking, dialogue.turns, _text_of)
+        summarise(dialogue.asking, dialogue.turns, gather)
 
 
 def test_a_summary_is_never_asked_of_another_machine(paths: Paths) -> None:
@@ -410,7 +411,3 @@ def test_one_exchange_is_too_little_to_fold(paths: Paths) -> None:
     _ask(dialogue, "q1")
     with pytest.raises(InvalidInput, match="nothing to fold"):
         parted(dialogue.turns)
-
-
-def _text_of(events: Iterator[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta)).strip()

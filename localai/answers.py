@@ -1,0 +1,119 @@
+"""What came back for one question, and how it is gathered from a stream of events.
+
+`gather` reads a stream to its end. Whoever must know what came before a failure, or store it
+while it comes, hands the events to a `PartialAnswer` of its own. Nothing here shows or stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from localai.errors import Unreachable
+from localai.types import (
+    Answering,
+    Done,
+    Event,
+    ReasoningDelta,
+    ResolvedModel,
+    TextDelta,
+    TokenLogprobs,
+    ToolCall,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: who gave it, what was said, and how it ended.
+
+    `text` and `reasoning` are empty where the model wrote none; `logprobs` has a token each where
+    they were asked for and the provider gives them.
+    """
+
+    model: ResolvedModel
+    text: str
+    reasoning: str
+    done: Done
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it ended at its limit of tokens or at the end of the context."""
+        return self.done.finish_reason in ("length", "context")
+
+
+class PartialAnswer:
+    """An answer while it comes. `done` is None as long as it has not ended.
+
+    `model` is who was asked. An `Answering` event replaces it, so it may be None for a stream that
+    begins with one, as every stream of `chat.ask` does.
+    """
+
+    def __init__(self, model: ResolvedModel | None = None) -> None:
+        self.model = model
+        self.done: Done | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._logprobs: list[TokenLogprobs] = []
+        self._tool_calls: list[ToolCall] = []
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The thinking so far."""
+        return "".join(self._reasoning)
+
+    def add(self, event: Event) -> None:
+        """Take the next event of the stream."""
+        if isinstance(event, TextDelta):
+            self._text.append(event.text)
+        elif isinstance(event, ReasoningDelta):
+            self._reasoning.append(event.text)
+        elif isinstance(event, TokenLogprobs):
+            self._logprobs.append(event)
+        elif isinstance(event, ToolCall):
+            self._tool_calls.append(event)
+        elif isinstance(event, Answering):
+            self.model = event.model
+        elif isinstance(event, Done):
+            self.done = event
+
+    def whole(self) -> Answer:
+        """The answer, now that its stream has ended. Raises Unreachable if no `Done` came."""
+        if self.model is None or self.done is None:
+            provider = "the provider" if self.model is None else self.model.provider
+            raise Unreachable(f"{provider} ended without an answer")
+        return Answer(
+            self.model,
+            self.text,
+            self.reasoning,
+            self.done,
+            tuple(self._logprobs),
+            tuple(self._tool_calls),
+        )
+
+
+def gather(
+    events: Iterator[Event],
+    into: PartialAnswer | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Answer:
+    """The answer that `events` make, which are read to their end.
+
+    `into` has what came so far whenever this raises. `on_event` is told each event after it was
+    taken; what it raises stops the answer. The stream is closed in any case, which stops the
+    computation. Raises what the stream raises, and Unreachable if it ends without `Done`.
+    """
+    answer = PartialAnswer() if into is None else into
+    with closing(events):  # type: ignore[type-var]  # providers yield from generators
+        for event in events:
+            answer.add(event)
+            if on_event is not None:
+                on_event(event)
+    return answer.whole()
