@@ -113,7 +113,7 @@ find_source() {
   if [ ! -f "$source_dir/pyproject.toml" ] || [ ! -f "$source_dir/$lock" ]; then
     die 2 "install.sh must lie in the folder of localai's source" "cd localai && ./install.sh"
   fi
-  version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$source_dir/pyproject.toml" | head -n 1)
+  version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$source_dir/localai/__init__.py")
 }
 
 # An upgrade keeps what --with-cloud once installed.
