@@ -46,15 +46,15 @@ _DOWNLOAD = """
 import sys, time
 from pathlib import Path
 from localai.fetch.download import fetch_file
-from localai.fetch.allowed_hosts import Web
+from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.gguf_url import plan_url
 from localai.paths import locate
 
 url = sys.argv[1]
-with Web() as web:
-    plan = plan_url(url, web, locate())
+with AllowedHosts() as hosts:
+    plan = plan_url(url, hosts, locate())
     started = time.perf_counter()
-    list(fetch_file(plan.files[0], web))
+    list(fetch_file(plan.files[0], hosts))
     print(time.perf_counter() - started)
 """
 

@@ -1,4 +1,4 @@
-"""What commands that fetch models share: the web with its announcements, and pip's ledger."""
+"""What commands that fetch models share: the allowed hosts, and the ledger of pip's connections."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from localai.types import EgressRecord, Purpose, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.allowed_hosts import AllowedHosts
     from localai.paths import Paths
 
 
-def open_web(config: Config, *, silent: bool) -> Web:
-    """The way to models elsewhere, as the settings permit it; it says redirects unless `silent`."""
-    from localai.fetch.allowed_hosts import Web
+def allowed_hosts(config: Config, *, silent: bool) -> AllowedHosts:
+    """The hosts that the settings allow a download; redirects are announced unless `silent`."""
+    from localai.fetch.allowed_hosts import AllowedHosts
 
     announce = (lambda text: None) if silent else note
-    return Web(announce, lan=config["network.lan"], proxy=config["network.proxy"])
+    return AllowedHosts(announce, lan=config["network.lan"], proxy=config["network.proxy"])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localai.commands.fetching import open_web, pip_ledger
+from localai.commands.fetching import allowed_hosts, pip_ledger
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InsufficientResources, Interrupted, InvalidInput
@@ -75,17 +75,17 @@ def pull(
     from localai.library.pull_by_ollama import ollama_that_can, pull_through
 
     silent = quiet or as_json
-    with open_web(config, silent=silent) as web:
+    with allowed_hosts(config, silent=silent) as hosts:
         if all_quants:
-            _show_variants(model, find_variants(model, web, config), as_json=as_json)
+            _show_variants(model, find_variants(model, hosts, config), as_json=as_json)
             return
         by_daemon = False
         try:
-            plan = find_model(model, web, config, paths, quant=quant)
+            plan = find_model(model, hosts, config, paths, quant=quant)
         except StoreOfAnother as refused:
             by_daemon = True
             ollama = ollama_that_can(model, quant, refused, config, paths)
-            plan = find_model(model, web, config, paths, quant=quant, by_daemon=True)
+            plan = find_model(model, hosts, config, paths, quant=quant, by_daemon=True)
         found = _preflight(plan, config, paths, profile, dry_run=dry_run, silent=silent)
         if dry_run:
             _show_preflight(found, as_json=as_json)
@@ -97,7 +97,7 @@ def pull(
         if by_daemon:
             events = pull_through(ollama, found.plan, paths)
         else:
-            events = fetch_model(found.plan, web)
+            events = fetch_model(found.plan, hosts)
         pulled = show_pull(events, quiet=silent)
     _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), as_json=as_json, quiet=quiet)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localai.commands.fetching import open_web, pip_ledger
+from localai.commands.fetching import allowed_hosts, pip_ledger
 from localai.commands.flags import machine_of
 from localai.commands.startup import begin
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
@@ -18,7 +18,7 @@ from localai.output.streams import ask, is_terminal, note, print_json
 
 if TYPE_CHECKING:
     from localai.answers import Answer
-    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.allowed_hosts import AllowedHosts
     from localai.paths import Paths
     from localai.setup.plan import SetupPlan
 
@@ -75,7 +75,7 @@ def setup(
 
         bundle_up(bundle, platform, model, config, paths, as_json=as_json)
         return 0
-    with open_web(config, silent=as_json) as web:
+    with allowed_hosts(config, silent=as_json) as hosts:
         if offline is not None:
             from localai.setup.plan import make_offline_plan
 
@@ -84,7 +84,7 @@ def setup(
             from localai.setup.plan import make_plan
 
             machine = machine_of(None, paths, None if as_json else note)
-            plan = make_plan(machine, config, paths, web, provider=provider, model=model)
+            plan = make_plan(machine, config, paths, hosts, provider=provider, model=model)
         if not as_json:
             _show(plan)
         if dry_run:
@@ -93,7 +93,7 @@ def setup(
             return 0
         if not yes and not plan.only_answers:
             _confirm("set-up", "Go on?", "--yes", may_ask=may_ask)
-        _fetch(plan, paths, web, silent=as_json)
+        _fetch(plan, paths, hosts, silent=as_json)
     from localai.setup.run import is_right, write_settings
 
     answer = _first_answer(plan, paths, silent=as_json)
@@ -150,14 +150,14 @@ def _confirm(what: str, question: str, flags: str, *, may_ask: bool) -> None:
         raise Interrupted(f"{what} was declined")
 
 
-def _fetch(plan: SetupPlan, paths: Paths, web: Web, *, silent: bool) -> None:
+def _fetch(plan: SetupPlan, paths: Paths, hosts: AllowedHosts, *, silent: bool) -> None:
     from localai.output.progress import show_pull
     from localai.setup.run import fetch
 
     if plan.model_is_here:
         return
     with pip_ledger(paths, "setup") as connected:
-        show_pull(fetch(plan, paths, web, connected), quiet=silent)
+        show_pull(fetch(plan, paths, hosts, connected), quiet=silent)
 
 
 def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> Answer:

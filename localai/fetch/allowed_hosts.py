@@ -1,7 +1,7 @@
 """Who a download may talk to: the host that was named, and where it may redirect to.
 
-Owns the guard's grants of one pull, and the trust and credentials that its connections share.
-Knows nothing of models, and opens no connection: `session` does.
+Owns the grants of one pull, and what its connections share: certificates, proxy, credentials.
+Knows nothing of models, and opens no connection: `fetch.connection` does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from localai.errors import InvalidInput, PolicyRefused
@@ -20,15 +20,12 @@ from localai.privacy import guard
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_host
 from localai.types import Purpose, Zone
 
-if TYPE_CHECKING:
-    from localai.fetch.connection import Answer
-
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A scheme, host and port: what credentials and permissions belong to."""
+class WebServer:
+    """A scheme, host and port (RFC 6454's origin): what credentials and permissions belong to."""
 
     scheme: str
     host: str
@@ -41,8 +38,8 @@ class Origin:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def origin_of(url: str) -> Origin:
-    """Where `url` points. Raises InvalidInput for what is no http(s) URL or carries a password."""
+def web_server(url: str) -> WebServer:
+    """The server of `url`. Raises InvalidInput for no http(s) URL, and for one with a password."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -52,15 +49,15 @@ def origin_of(url: str) -> Origin:
         raise InvalidInput(f"{url!r} is no http or https URL")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput("a URL with a user name or password in it is not used")
-    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
+    return WebServer(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
 
 
-class Web:
-    """Everything that one pull may ask, from the first host that it was told to.
+class AllowedHosts:
+    """The hosts that one pull may talk to: those that were named, and where they redirect to.
 
-    `announce` is called with a sentence for each further host. `lan` are the hosts of the local
-    network that the configuration names; `proxy` is its `network.proxy`. Close it to give the
-    permissions back.
+    `announce` is called with a sentence for each host that a redirect adds. `lan` are the hosts of
+    the local network that the configuration names, `proxy` is its `network.proxy`. A context
+    manager: its end gives the grants back.
     """
 
     def __init__(
@@ -71,10 +68,11 @@ class Web:
         proxy: str | None = None,
     ) -> None:
         self.announce = announce
-        self.proxy = None if proxy is None else _proxy_origin(proxy)
-        # How to answer a 401: gets its head, returns the value of Authorization or None.
-        self.authenticate: Callable[[Answer], str | None] = lambda answer: None
-        self.credentials: dict[Origin, str] = {}
+        self.proxy = None if proxy is None else _proxy_server(proxy)
+        # How to answer a 401: gets the URL and the WWW-Authenticate header of the response, returns
+        # the value of an Authorization header, or None.
+        self.authenticate: Callable[[str, str], str | None] = lambda url, challenge: None
+        self.credentials: dict[WebServer, str] = {}
         self._lan = {host.lower() for host in lan}
         self._permitted: dict[tuple[str, int], Zone] = {}
         self._reached: dict[tuple[str, int], Zone] = {}
@@ -82,7 +80,7 @@ class Web:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
-    def __enter__(self) -> Web:
+    def __enter__(self) -> AllowedHosts:
         return self
 
     def __exit__(
@@ -93,15 +91,16 @@ class Web:
     ) -> None:
         self._grants.close()
 
-    def permit(self, origin: Origin) -> None:
-        """Let `origin`, which the user or the configuration names, be connected to."""
-        self._grant(origin, self._farthest(origin.host))
+    def permit(self, server: WebServer) -> None:
+        """Allow connections to `server`, which the user or the configuration names."""
+        self._grant(server, self._farthest(server.host))
 
-    def permit_redirect(self, before: Origin, after: Origin) -> None:
-        """Let a server send us on: announced, in the same zone, and not from https to http.
+    def permit_redirect(self, before: WebServer, after: WebServer) -> None:
+        """Allow a redirect within one zone, and announce it.
 
-        Raises PolicyRefused otherwise: a server elsewhere must not reach into this machine or
-        its network through us, and one on this machine must not send us out of it.
+        Raises PolicyRefused for one from https to http, and for one into another zone: a server
+        elsewhere must not reach into this machine or its network through us, and a server on this
+        machine must not send us out of it.
         """
         if before.scheme == "https" and after.scheme == "http":
             raise PolicyRefused(
@@ -118,34 +117,34 @@ class Web:
             self._reached.setdefault((after.host, after.port), zone)
         self._grant(after, zone)
 
-    def check_peer(self, origin: Origin, peer: str) -> None:
-        """Raise PolicyRefused where the address that answers for `origin` is nearer than it may
-        be: a name that was redirected to and resolves to this machine or its network."""
+    def check_peer(self, server: WebServer, peer: str) -> None:
+        """Raise PolicyRefused where `server` resolved to a nearer address, `peer`, than its zone
+        permits: a redirect to a name that resolves to this machine or its network."""
         address = literal_address(peer)
-        if address is None or self.proxied(origin):
+        if address is None or self.proxied(server):
             return
         zone = zone_of_address(address)
-        key = (origin.host, origin.port)
+        key = (server.host, server.port)
         with self._lock:
             expected = self._reached.get(key)
             if expected is None:
                 self._reached[key] = zone
         if expected is not None and zone < expected:
-            raise _crossing(None, origin, expected, zone)
+            raise _crossing(None, server, expected, zone)
 
-    def proxied(self, origin: Origin) -> bool:
-        """Whether connections to `origin` go through the proxy: only what is far away does."""
-        return self.proxy is not None and self._farthest(origin.host) is Zone.CLOUD
+    def proxied(self, server: WebServer) -> bool:
+        """Whether connections to `server` go through the proxy: only those into the internet do."""
+        return self.proxy is not None and self._farthest(server.host) is Zone.CLOUD
 
     def tls(self) -> ssl.SSLContext:
-        """The system's trust, made once."""
+        """The system's trusted certificates, read once."""
         with self._lock:
             if self._tls is None:
                 self._tls = ssl.create_default_context()
             return self._tls
 
     def _farthest(self, host: str) -> Zone:
-        """How far away `host` may be, judged without a look-up."""
+        """The farthest zone that `host` may be in, judged without a look-up."""
         if host == "localhost":
             return Zone.DEVICE
         literal = zone_of_host(host)
@@ -153,20 +152,22 @@ class Web:
             return literal
         return Zone.LAN if host in self._lan else Zone.CLOUD
 
-    def _grant(self, origin: Origin, zone: Zone) -> None:
-        key = (origin.host, origin.port)
+    def _grant(self, server: WebServer, zone: Zone) -> None:
+        key = (server.host, server.port)
         with self._lock:
             if key in self._permitted:
                 return
             self._permitted[key] = zone
             # Also for this machine, where none is needed: a grant lifts the hub's offline mode.
-            target = self.proxy if self.proxy is not None and zone is Zone.CLOUD else origin
+            target = self.proxy if self.proxy is not None and zone is Zone.CLOUD else server
             self._grants.enter_context(
                 guard.grant(Purpose.DOWNLOAD, target.host, target.port, zone=zone)
             )
 
 
-def _crossing(before: Origin | None, after: Origin, expected: Zone, found: Zone) -> PolicyRefused:
+def _crossing(
+    before: WebServer | None, after: WebServer, expected: Zone, found: Zone
+) -> PolicyRefused:
     """The refusal of a redirect that would change the zone."""
     places = {
         Zone.DEVICE: "this machine",
@@ -181,8 +182,8 @@ def _crossing(before: Origin | None, after: Origin, expected: Zone, found: Zone)
     )
 
 
-def _proxy_origin(written: str) -> Origin:
-    origin = origin_of(written if "://" in written else f"http://{written}")
-    if origin.scheme != "http":
+def _proxy_server(written: str) -> WebServer:
+    server = web_server(written if "://" in written else f"http://{written}")
+    if server.scheme != "http":
         raise InvalidInput(f"network.proxy must be an http:// address, not {written!r}")
-    return origin
+    return server

@@ -1,8 +1,9 @@
-"""GETs over a connection that is kept open, and what their answers may be.
+"""An HTTP connection that is kept open between GETs, and the responses that it accepts.
 
 Over `http.client`, so that a download costs neither an HTTP library's memory nor its start-up.
-Follows redirects as `Web` permits, reads no more than was asked for, unpacks nothing. What goes
-wrong for now is a ConnectionLost, and may be tried again; everything else is final.
+Follows redirects as `AllowedHosts` permits, reads no more than was asked for, unpacks nothing.
+ConnectionLost is a failure that may pass, so the request may be tried again; every other error is
+final.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from localai.errors import InvalidInput, LocalaiError, NotFound, ProviderRefused, Unreachable
-from localai.fetch.allowed_hosts import Origin, Web, origin_of
+from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 
 _CONNECT_TIMEOUT_S: Final = 15.0
 _SILENCE_TIMEOUT_S: Final = 30.0
@@ -30,8 +31,8 @@ _AGAIN: Final = "run the same command again: it goes on where it stopped"
 
 
 class ConnectionLost(Unreachable):
-    """The network or the server failed for now; `retry_after_s` is when the server wants to be
-    asked again."""
+    """The network or the server failed, maybe for a moment. `retry_after_s` is how long the server
+    wants us to wait, None where it does not say."""
 
     def __init__(
         self, message: str, hint: str | None = None, *, retry_after_s: float | None = None
@@ -40,22 +41,24 @@ class ConnectionLost(Unreachable):
         self.retry_after_s = retry_after_s
 
 
-class Answer:
-    """The head of an answer, and its body to be read. `url` is where it came from in the end."""
+class HttpResponse:
+    """The head of a response, and its body to be read. `url` is the address after all redirects."""
 
-    def __init__(self, url: str, response: http.client.HTTPResponse, session: Session) -> None:
+    def __init__(
+        self, url: str, response: http.client.HTTPResponse, connection: HttpConnection
+    ) -> None:
         self.url = url
         self.status = response.status
         self.headers: Mapping[str, str] = {
             name.lower(): value for name, value in response.headers.items()
         }
         self._response = response
-        self._session = session
+        self._from = connection
 
     @property
     def host(self) -> str:
-        """Who answered, as it is shown."""
-        return origin_of(self.url).shown
+        """The server that responded, as it is shown."""
+        return web_server(self.url).shown
 
     def read(self, most: int) -> bytes:
         """Up to `most` bytes as they arrive, b"" at the end. Raises ConnectionLost."""
@@ -70,14 +73,14 @@ class Answer:
         return piece
 
     def close(self) -> None:
-        """End it; the connection survives if the body was read to its end."""
+        """End the response; the connection stays open if the body was read to its end."""
         whole = self._response.isclosed() or self._response.length == 0
         self._response.close()
         if not whole:
-            self._session.close()
+            self._from.close()
 
     def check_status(self, what: str) -> None:
-        """Raise what a status of 400 and above means for `what`, which was asked for."""
+        """Raise the error that a status of 400 or more means for `what`, which was asked for."""
         if self.status < 400:
             return
         who = f"{self.host} (HTTP {self.status})"
@@ -94,67 +97,68 @@ class Answer:
         raise ProviderRefused(f"{who} refuses the request for {what}")
 
 
-class Session:
+class HttpConnection:
     """One connection at a time, kept open between GETs. Not for several threads at once.
 
-    `authenticates` False is for the requests by which a token is got.
+    `authenticates` is False for the requests that fetch a token.
     """
 
-    def __init__(self, web: Web, *, authenticates: bool = True) -> None:
-        self._web = web
+    def __init__(self, hosts: AllowedHosts, *, authenticates: bool = True) -> None:
+        self._hosts = hosts
         self._authenticates = authenticates
-        self._open: tuple[Origin, http.client.HTTPConnection] | None = None
+        self._open: tuple[WebServer, http.client.HTTPConnection] | None = None
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """The answer to a GET, after redirects and a demanded authentication, of any status.
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """The response to a GET, of any status, after redirects and authentication.
 
-        Raises ConnectionLost, Unreachable (a certificate that is not trusted), PolicyRefused
-        (a redirect to where it must not lead), InvalidInput (an answer that is compressed).
+        Raises ConnectionLost, Unreachable (a certificate that is not trusted), PolicyRefused (a
+        redirect that is not allowed), InvalidInput (a compressed response).
         """
         asked_again = not self._authenticates
         redirects = 0
         while True:
-            origin = origin_of(url)
-            credentials = self._web.credentials.get(origin)
+            server = web_server(url)
+            credentials = self._hosts.credentials.get(server)
             own = {"Authorization": credentials} if credentials else {}
-            answer = Answer(url, self._send(origin, url, {**(headers or {}), **own}), self)
-            if answer.status == 401 and not asked_again:
+            response = HttpResponse(url, self._send(server, url, {**(headers or {}), **own}), self)
+            if response.status == 401 and not asked_again:
                 asked_again = True
-                renewed = self._web.authenticate(answer)
+                challenge = response.headers.get("www-authenticate", "")
+                renewed = self._hosts.authenticate(url, challenge)
                 if renewed is not None:
                     self.close()
-                    self._web.credentials[origin] = renewed
+                    self._hosts.credentials[server] = renewed
                     continue
-            location = answer.headers.get("location")
-            if answer.status not in _REDIRECTS or not location:
-                _check_encoding(answer)
-                return answer
+            location = response.headers.get("location")
+            if response.status not in _REDIRECTS or not location:
+                _check_encoding(response)
+                return response
             redirects += 1
             if redirects > _MOST_REDIRECTS:
-                raise InvalidInput(f"{origin.shown} redirects in a circle")
+                raise InvalidInput(f"{server.shown} redirects in a circle")
             self.close()
             url = urljoin(url, location)
-            self._web.permit_redirect(origin, origin_of(url))
+            self._hosts.permit_redirect(server, web_server(url))
 
     def document(self, url: str, what: str, headers: Mapping[str, str] | None = None) -> bytes:
-        """A small document, whole. Raises what `get` and `check_status` do, and InvalidInput for
-        one that does not end."""
-        answer = self.get(url, headers)
+        """The whole of a small document. Raises what `get` and `check_status` do, and InvalidInput
+        for one over 4 MiB or slower than a minute."""
+        response = self.get(url, headers)
         try:
-            answer.check_status(what)
+            response.check_status(what)
             deadline = time.monotonic() + _LONGEST_DOCUMENT_S
             content = bytearray()
-            while piece := answer.read(64 << 10):
+            while piece := response.read(64 << 10):
                 content += piece
                 if len(content) > _LARGEST_DOCUMENT_BYTES or time.monotonic() > deadline:
                     raise InvalidInput(
-                        f"{answer.host} sends {what} without an end: stopped after "
+                        f"{response.host} sends {what} without an end: stopped after "
                         f"{len(content):,} bytes"
                     )
         except LocalaiError:
             self.close()
             raise
-        answer.close()
+        response.close()
         return bytes(content)
 
     def close(self) -> None:
@@ -168,26 +172,26 @@ class Session:
             opened[1].close()
 
     def _send(
-        self, origin: Origin, url: str, headers: Mapping[str, str]
+        self, server: WebServer, url: str, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        reused = self._open is not None and self._open[0] == origin
+        reused = self._open is not None and self._open[0] == server
         try:
-            return self._exchange(origin, url, headers)
+            return self._exchange(server, url, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not reused:
-                raise _lost(origin.shown, error) from error
+                raise _lost(server.shown, error) from error
         # A server may close an idle connection at any moment; a new one tells.
         try:
-            return self._exchange(origin, url, headers)
+            return self._exchange(server, url, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise _lost(origin.shown, error) from error
+            raise _lost(server.shown, error) from error
 
     def _exchange(
-        self, origin: Origin, url: str, headers: Mapping[str, str]
+        self, server: WebServer, url: str, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        connection = self._connection(origin)
+        connection = self._connection(server)
         parts = urlsplit(url)
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
         target = path + (f"?{parts.query}" if parts.query else "")
@@ -195,38 +199,38 @@ class Session:
         connection.request("GET", target, headers={**fixed, **headers})
         return connection.getresponse()
 
-    def _connection(self, origin: Origin) -> http.client.HTTPConnection:
-        if self._open is not None and self._open[0] == origin:
+    def _connection(self, server: WebServer) -> http.client.HTTPConnection:
+        if self._open is not None and self._open[0] == server:
             return self._open[1]
         self.close()
-        proxy = self._web.proxy if self._web.proxied(origin) else None
-        first = proxy or origin
+        proxy = self._hosts.proxy if self._hosts.proxied(server) else None
+        first = proxy or server
         connection = (
             http.client.HTTPSConnection(
-                first.host, first.port, timeout=_CONNECT_TIMEOUT_S, context=self._web.tls()
+                first.host, first.port, timeout=_CONNECT_TIMEOUT_S, context=self._hosts.tls()
             )
-            if origin.scheme == "https"
+            if server.scheme == "https"
             else http.client.HTTPConnection(first.host, first.port, timeout=_CONNECT_TIMEOUT_S)
         )
         if proxy is not None:
-            connection.set_tunnel(origin.host, origin.port)
+            connection.set_tunnel(server.host, server.port)
         connection.connect()
         try:
-            self._web.check_peer(origin, str(connection.sock.getpeername()[0]))
+            self._hosts.check_peer(server, str(connection.sock.getpeername()[0]))
         except BaseException:
             connection.close()
             raise
         connection.sock.settimeout(_SILENCE_TIMEOUT_S)
-        self._open = (origin, connection)
+        self._open = (server, connection)
         return connection
 
 
-def _check_encoding(answer: Answer) -> None:
-    encoding = answer.headers.get("content-encoding", "identity").lower()
+def _check_encoding(response: HttpResponse) -> None:
+    encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("", "identity"):
-        answer.close()
+        response.close()
         raise InvalidInput(
-            f"{answer.host} sends its answer compressed ({encoding}), which was not asked for: "
+            f"{response.host} sends its answer compressed ({encoding}), which was not asked for: "
             "nothing of it was unpacked"
         )
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused
-from localai.fetch.allowed_hosts import Web
-from localai.fetch.connection import Session
+from localai.fetch.allowed_hosts import AllowedHosts
+from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import DownloadLock, Partial, RemoteFile, is_other_file
 from localai.fetch.progress import Pulled, PullEvent, PullNote, PullProgress
 from localai.fetch.provenance import known_sha256, remember_origin
@@ -29,13 +29,13 @@ _HASH_BYTES: Final = 1 << 20
 
 
 def fetch_file(
-    file: RemoteFile, web: Web, *, patience_s: float = PATIENCE_S
+    file: RemoteFile, hosts: AllowedHosts, *, patience_s: float = PATIENCE_S
 ) -> Iterator[PullEvent]:
     """Bring `file` to its target, whole and verified; the last event is `Pulled`.
 
-    A second fetch of it at the same time waits for the first and uses its result. Killed at any
-    moment it goes on from there the next time. Raises ConnectionLost and the other errors of
-    `Web`, InvalidInput for a file that is not what was promised (nothing of it is kept), and
+    A second fetch of the same file at the same time waits for the first and uses its result. A
+    fetch that is killed is resumed by the next one. Raises the errors of `HttpConnection.get`,
+    InvalidInput for a file that is not what was promised (nothing of it is kept), and
     InsufficientResources where the disk is full (what has arrived is kept).
     """
     lock = DownloadLock(file)
@@ -49,7 +49,7 @@ def fetch_file(
             return
         if is_other_file(file):
             yield PullNote(f"{file.name} has changed on the server: from the start again")
-        yield from _fetch(file, web, patience_s)
+        yield from _fetch(file, hosts, patience_s)
     finally:
         lock.release()
 
@@ -70,12 +70,12 @@ def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None
     return expected if digest.hexdigest() == expected else None
 
 
-def _fetch(file: RemoteFile, web: Web, patience_s: float) -> Iterator[PullEvent]:
+def _fetch(file: RemoteFile, hosts: AllowedHosts, patience_s: float) -> Iterator[PullEvent]:
     for _ in range(1 + _MOST_RESTARTS):
         partial = Partial(file)
         keep = False
         try:
-            digest = yield from Transfer(partial, web, patience_s).run()
+            digest = yield from Transfer(partial, hosts, patience_s).run()
             if file.sha256 in (None, digest):
                 partial.finish()
                 keep = True
@@ -91,7 +91,7 @@ def _fetch(file: RemoteFile, web: Web, patience_s: float) -> Iterator[PullEvent]
             why = "what an earlier run had left is damaged"
         except FileChanged:
             why = f"{file.name} has changed on the server"
-            file = _as_it_is_now(file, web)
+            file = _as_it_is_now(file, hosts)
         except NoRanges:
             why = "the server does not give parts of files"
             file = replace(file, ranges=False)
@@ -108,11 +108,11 @@ def _fetch(file: RemoteFile, web: Web, patience_s: float) -> Iterator[PullEvent]
     raise InvalidInput(f"{file.name} is another file each time it is asked for")
 
 
-def _as_it_is_now(file: RemoteFile, web: Web) -> RemoteFile:
-    session = Session(web)
+def _as_it_is_now(file: RemoteFile, hosts: AllowedHosts) -> RemoteFile:
+    connection = HttpConnection(hosts)
     try:
-        now = RemotePrefix(session, file.url, file.name)
+        now = RemotePrefix(connection, file.url, file.name)
         now.close()
     finally:
-        session.close()
+        connection.close()
     return replace(file, size_bytes=now.size_bytes, validator=now.validator, ranges=now.ranges)

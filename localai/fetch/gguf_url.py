@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from localai.errors import InvalidInput
-from localai.fetch.allowed_hosts import Web, origin_of
-from localai.fetch.connection import Session
+from localai.fetch.allowed_hosts import AllowedHosts, web_server
+from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan
 from localai.fetch.remote import RemotePrefix
@@ -30,7 +30,7 @@ def is_gguf_url(text: str) -> bool:
     )
 
 
-def plan_url(url: str, web: Web, paths: Paths) -> PullPlan:
+def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
     """What fetching the model at `url` would do; of a model in parts, the first one's address.
 
     Raises what `RemotePrefix` does, and InvalidInput for what is no model.
@@ -39,19 +39,19 @@ def plan_url(url: str, web: Web, paths: Paths) -> PullPlan:
     target = paths.models_dir / name
     if target == starter_path(paths):
         raise InvalidInput(f"{name} is the starter's name", hint="localai pull starter")
-    web.permit(origin_of(url))
-    session = Session(web)
+    hosts.permit(web_server(url))
+    connection = HttpConnection(hosts)
     try:
-        header, first, file = _probe(session, url, target)
+        header, first, file = _probe(connection, url, target)
         parts = [
-            _probe(session, _beside(url, path), path) for path in part_paths(target, header)[1:]
+            _probe(connection, _beside(url, path), path) for path in part_paths(target, header)[1:]
         ]
     finally:
-        session.close()
+        connection.close()
     files = (file, *(part[2] for part in parts))
     return PullPlan(
         name=re.sub(r"(-00001-of-\d{5})?\.gguf$", "", name, flags=re.IGNORECASE),
-        source=origin_of(url).shown,
+        source=web_server(url).shown,
         store=paths.models_dir,
         path=target,
         files=files,
@@ -71,12 +71,14 @@ def file_name(url: str) -> str:
     return name
 
 
-def _probe(session: Session, url: str, target: Path) -> tuple[GgufHeader, HeaderFile, RemoteFile]:
-    prefix = RemotePrefix(session, url, target.name)
+def _probe(
+    connection: HttpConnection, url: str, target: Path
+) -> tuple[GgufHeader, HeaderFile, RemoteFile]:
+    prefix = RemotePrefix(connection, url, target.name)
     try:
         if prefix.read(0, 64).lstrip()[:1] == b"<":
             raise InvalidInput(
-                f"{origin_of(url).shown} sends a web page instead of {target.name}",
+                f"{web_server(url).shown} sends a web page instead of {target.name}",
                 hint="the file's own address is needed (on the hub /resolve/ instead of /blob/)",
             )
         header = read_header_at(prefix.read, name=target.name, size_bytes=prefix.size_bytes)

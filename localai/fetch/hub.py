@@ -17,10 +17,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from localai.errors import InvalidInput, LocalaiError, NotFound, ProviderRefused, Unreachable
-from localai.fetch.allowed_hosts import Web, origin_of
-from localai.fetch.connection import Session
+from localai.fetch.allowed_hosts import AllowedHosts, web_server
+from localai.fetch.connection import HttpConnection
 from localai.fetch.hub_client import (
-    LARGEST_ANSWER_BYTES,
+    LARGEST_RESPONSE_BYTES,
     TIMEOUT_S,
     hub_api,
     hub_errors,
@@ -49,11 +49,13 @@ _FOLDER_FILES: Final = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 
 
 class Hub:
-    """The hub at `endpoint`, asked over `web`. `environ` says where the cache is."""
+    """The hub at `endpoint`, asked over `hosts`. `environ` says where the cache is."""
 
-    def __init__(self, endpoint: str, web: Web, environ: Mapping[str, str] | None = None) -> None:
-        self._web = web
-        self._origin = origin_of(endpoint)
+    def __init__(
+        self, endpoint: str, hosts: AllowedHosts, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._hosts = hosts
+        self._server = web_server(endpoint)
         self._endpoint = endpoint.rstrip("/")
         self._cache = hub_cache(os.environ if environ is None else environ)
 
@@ -68,14 +70,14 @@ class Hub:
                 raise
             return cached
         variants = gguf_variants(files)
-        session = Session(self._web)
+        connection = HttpConnection(self._hosts)
         try:
             if variants:
                 chosen = choose_variant(reference, variants)
-                return self._plan_gguf(session, reference.repo, commit, chosen, files)
-            return self._plan_folder(session, reference, commit, files)
+                return self._plan_gguf(connection, reference.repo, commit, chosen, files)
+            return self._plan_folder(connection, reference, commit, files)
         finally:
-            session.close()
+            connection.close()
 
     def variants(self, reference: HubReference) -> list[Variant]:
         """The GGUF models of a repository, the smallest first. Raises as `plan` does."""
@@ -92,9 +94,9 @@ class Hub:
 
     def _list(self, repo: str) -> tuple[str, list[HubFile]]:
         """The commit that `main` is at, and its files."""
-        self._web.permit(self._origin)
-        with hub_errors(repo, self._origin.shown):
-            api = hub_api(self._endpoint, self._web)
+        self._hosts.permit(self._server)
+        with hub_errors(repo, self._server.shown):
+            api = hub_api(self._endpoint, self._hosts)
             info = api.model_info(repo, files_metadata=True, timeout=TIMEOUT_S)
         if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
             raise InvalidInput(f"the hub says that {repo} is at the commit {info.sha!r}")
@@ -105,18 +107,18 @@ class Hub:
 
     def _plan_gguf(
         self,
-        session: Session,
+        connection: HttpConnection,
         repo: str,
         commit: str,
         chosen: GgufVariant,
         available: list[HubFile],
     ) -> PullPlan:
-        probed = [self._header(session, repo, commit, file) for file in chosen.files]
+        probed = [self._header(connection, repo, commit, file) for file in chosen.files]
         projector = choose_projector(available)
         files = (*chosen.files, *([projector] if projector is not None else []))
         return PullPlan(
             name=f"{repo}/{chosen.stem}",
-            source=self._origin.shown,
+            source=self._server.shown,
             store=self._cache,
             path=self._snapshot(repo, commit) / chosen.files[0].path,
             files=self._large(repo, commit, files),
@@ -128,7 +130,7 @@ class Hub:
         )
 
     def _header(
-        self, session: Session, repo: str, commit: str, file: HubFile
+        self, connection: HttpConnection, repo: str, commit: str, file: HubFile
     ) -> tuple[GgufHeader, HeaderFile]:
         name = file.path.rpartition("/")[2]
         present = self._repository(repo) / "blobs" / str(file.sha256)
@@ -136,11 +138,11 @@ class Hub:
             header = read_header(present)
             with present.open("rb") as opened:
                 return header, HeaderFile(name, opened.read(header.data_offset), file.size_bytes)
-        prefix = RemotePrefix(session, self._url(repo, commit, file.path), name)
+        prefix = RemotePrefix(connection, self._url(repo, commit, file.path), name)
         try:
             if prefix.size_bytes != file.size_bytes:
                 raise InvalidInput(
-                    f"{self._origin.shown} serves {prefix.size_bytes:,} bytes of {name}, "
+                    f"{self._server.shown} serves {prefix.size_bytes:,} bytes of {name}, "
                     f"and its list says {file.size_bytes:,}"
                 )
             header = read_header_at(prefix.read, name=name, size_bytes=file.size_bytes)
@@ -149,7 +151,11 @@ class Hub:
             prefix.close()
 
     def _plan_folder(
-        self, session: Session, reference: HubReference, commit: str, available: list[HubFile]
+        self,
+        connection: HttpConnection,
+        reference: HubReference,
+        commit: str,
+        available: list[HubFile],
     ) -> PullPlan:
         repo = reference.repo
         top = [file for file in available if "/" not in file.path]
@@ -165,12 +171,12 @@ class Hub:
                 hint=f"localai pull hf.co/{repo}",
             )
         small = [file for file in top if file.path.endswith(_FOLDER_FILES)]
-        files = (*weights, *(file for file in small if file.size_bytes <= LARGEST_ANSWER_BYTES))
+        files = (*weights, *(file for file in small if file.size_bytes <= LARGEST_RESPONSE_BYTES))
         sample = tempfile.TemporaryDirectory(prefix="localai-header-")
-        self._write_sample(session, repo, commit, weights, Path(sample.name))
+        self._write_sample(connection, repo, commit, weights, Path(sample.name))
         return PullPlan(
             name=repo,
-            source=self._origin.shown,
+            source=self._server.shown,
             store=self._cache,
             path=self._snapshot(repo, commit),
             files=self._large(repo, commit, files),
@@ -182,18 +188,25 @@ class Hub:
         )
 
     def _write_sample(
-        self, session: Session, repo: str, commit: str, weights: list[HubFile], folder: Path
+        self,
+        connection: HttpConnection,
+        repo: str,
+        commit: str,
+        weights: list[HubFile],
+        folder: Path,
     ) -> None:
         """A folder with everything of the remote one that says how large the model is in memory:
         sparse files in which only the headers are there."""
-        config = session.document(self._url(repo, commit, "config.json"), f"config.json of {repo}")
+        config = connection.document(
+            self._url(repo, commit, "config.json"), f"config.json of {repo}"
+        )
         (folder / "config.json").write_bytes(config)
         (folder / "tokenizer.json").write_text("{}")
         for file in weights:
-            prefix = RemotePrefix(session, self._url(repo, commit, file.path), file.path)
+            prefix = RemotePrefix(connection, self._url(repo, commit, file.path), file.path)
             try:
                 length = 8 + int.from_bytes(prefix.read(0, 8), "little")
-                if length > min(LARGEST_ANSWER_BYTES, file.size_bytes):
+                if length > min(LARGEST_RESPONSE_BYTES, file.size_bytes):
                     raise InvalidInput(f"{file.path} of {repo} is no safetensors file")
                 with (folder / file.path).open("wb") as sample:
                     sample.write(prefix.read(0, length)[:length])
@@ -221,7 +234,7 @@ class Hub:
         self, repo: str, commit: str, files: tuple[HubFile, ...], sample: Any = None
     ) -> None:
         """Have the library give the files their names in its cache, and fetch the small ones."""
-        with hub_errors(repo, self._origin.shown):
+        with hub_errors(repo, self._server.shown):
             from huggingface_hub import hf_hub_download
 
             for file in files:

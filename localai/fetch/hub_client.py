@@ -19,33 +19,33 @@ from localai.errors import (
     Unreachable,
     find_localai_error,
 )
-from localai.fetch.allowed_hosts import Origin, Web, origin_of
+from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-LARGEST_ANSWER_BYTES: Final = 64 << 20
+LARGEST_RESPONSE_BYTES: Final = 64 << 20
 """Lists and the small files of a repository; what is larger comes through our own downloader."""
 
 TIMEOUT_S: Final = 30.0
 
 
-def hub_api(endpoint: str, web: Web) -> HfApi:
-    """The library's API for the hub at `endpoint`, whose requests go where `web` permits.
+def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
+    """The library's API for the hub at `endpoint`, whose requests go where `hosts` permits.
 
-    The user's token, where there is one, becomes `web`'s credentials for that hub alone.
+    The user's token, where there is one, becomes `hosts`'s credentials for that hub alone.
     """
     from huggingface_hub import HfApi, get_session, get_token, set_client_factory
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    origin = origin_of(endpoint)
+    server = web_server(endpoint)
     # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
     client = type(get_session())
-    set_client_factory(lambda: _client(client, web, origin))
+    set_client_factory(lambda: _client(client, hosts, server))
     token = get_token()
     if token:
-        web.credentials[origin] = f"Bearer {token}"
+        hosts.credentials[server] = f"Bearer {token}"
     return HfApi(endpoint=endpoint)
 
 
@@ -77,7 +77,7 @@ def hub_errors(repo: str, hub: str) -> Iterator[None]:
         raise find_localai_error(error) or _unreachable(error, hub) from error
 
 
-def _client(kind: Any, web: Web, hub: Origin) -> Any:
+def _client(kind: Any, hosts: AllowedHosts, hub: WebServer) -> Any:
     module = sys.modules[kind.__module__.partition(".")[0]]
 
     class Bounded(module.SyncByteStream):  # type: ignore[misc, name-defined]
@@ -90,7 +90,7 @@ def _client(kind: Any, web: Web, hub: Origin) -> Any:
             size = 0
             for piece in self._stream:
                 size += len(piece)
-                if size > LARGEST_ANSWER_BYTES:
+                if size > LARGEST_RESPONSE_BYTES:
                     raise InvalidInput(f"{hub.shown} sends an answer without an end: stopped")
                 yield piece
 
@@ -98,9 +98,9 @@ def _client(kind: Any, web: Web, hub: Origin) -> Any:
             self._stream.close()
 
     def permit(request: Any) -> None:
-        target = origin_of(str(request.url))
+        target = web_server(str(request.url))
         if target != hub:
-            web.permit_redirect(hub, target)
+            hosts.permit_redirect(hub, target)
 
     def bound(response: Any) -> None:
         encoding = response.headers.get("content-encoding", "identity")
@@ -111,13 +111,13 @@ def _client(kind: Any, web: Web, hub: Origin) -> Any:
             )
         response.stream = Bounded(response.stream)
 
-    proxy = web.proxy if web.proxied(hub) else None
+    proxy = hosts.proxy if hosts.proxied(hub) else None
     return kind(
         event_hooks={"request": [permit], "response": [bound]},
         headers={"Accept-Encoding": "identity"},
         follow_redirects=True,
         timeout=TIMEOUT_S,
-        verify=web.tls(),
+        verify=hosts.tls(),
         proxy=None if proxy is None else f"http://{proxy.shown}",
         trust_env=False,
     )

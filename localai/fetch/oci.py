@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.errors import InvalidInput, NotFound, ProviderRefused
-from localai.fetch.allowed_hosts import Web, origin_of
-from localai.fetch.connection import Answer, Session
+from localai.fetch.allowed_hosts import AllowedHosts, web_server
+from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
@@ -107,23 +107,23 @@ class StoreOfAnother(InvalidInput):
 
 def plan_registry(
     model: RegistryModel,
-    web: Web,
+    hosts: AllowedHosts,
     environ: Mapping[str, str] | None = None,
     *,
     by_daemon: bool = False,
 ) -> PullPlan:
     """What fetching `model` would do, from its manifest and the first bytes of its weights.
 
-    Raises what `Session.document` does, InvalidInput for a manifest or a file that is none, and
+    Raises what `HttpConnection.document` does, InvalidInput for a broken manifest or model, and
     StoreOfAnother where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
     """
     environ = os.environ if environ is None else environ
     root = ollama_roots(environ)[0] if by_daemon else own_root(model, environ)
-    web.authenticate = partial(_token, web)
-    web.permit(origin_of(model.registry))
-    session = Session(web)
+    hosts.authenticate = partial(_token, hosts)
+    hosts.permit(web_server(model.registry))
+    connection = HttpConnection(hosts)
     try:
-        manifest = _fetch_manifest(session, model)
+        manifest = _fetch_manifest(connection, model)
         layers = _read_manifest(manifest, model)
         weights = [layer for layer in layers if layer.media_type == MODEL_LAYER]
         if len(weights) != 1:
@@ -132,15 +132,15 @@ def plan_registry(
                 "only models of one file are fetched from a registry",
                 hint="another tag, or hf.co/org/repo:QUANT",
             )
-        header, held, ranges = _header(session, model, weights[0], root)
+        header, held, ranges = _header(connection, model, weights[0], root)
     finally:
-        session.close()
+        connection.close()
     ordered = sorted(dict.fromkeys(layers), key=lambda layer: layer.media_type != MODEL_LAYER)
     files = tuple(_remote_file(model, layer, root, ranges=ranges) for layer in ordered)
     size_bytes = sum(file.size_bytes for file in files)
     return PullPlan(
         name=model.name.short,
-        source=origin_of(model.registry).shown,
+        source=web_server(model.registry).shown,
         store=root,
         path=files[0].target,
         files=files,
@@ -153,21 +153,21 @@ def plan_registry(
     )
 
 
-def registry_variants(model: RegistryModel, web: Web) -> list[Variant]:
+def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant]:
     """The tags that the registry lists for the model. Raises NotFound where it lists none."""
-    web.authenticate = partial(_token, web)
-    web.permit(origin_of(model.registry))
-    session = Session(web)
+    hosts.authenticate = partial(_token, hosts)
+    hosts.permit(web_server(model.registry))
+    connection = HttpConnection(hosts)
     try:
-        content = session.document(f"{model.repository}/tags/list", f"tags of {model.name.name}")
+        content = connection.document(f"{model.repository}/tags/list", f"tags of {model.name.name}")
         tags = json.loads(content)["tags"]
     except (ValueError, KeyError, TypeError, NotFound) as error:
         raise NotFound(
-            f"{origin_of(model.registry).shown} does not list the tags of {model.name.name}",
+            f"{web_server(model.registry).shown} does not list the tags of {model.name.name}",
             hint=f"https://ollama.com/library/{model.name.name}/tags",
         ) from error
     finally:
-        session.close()
+        connection.close()
     names = [tag for tag in tags or () if isinstance(tag, str)]
     return [
         Variant(replace(model.name, tag=tag).short, tag, None, 1)
@@ -227,9 +227,9 @@ def _notes(roots: list[Path], model: RegistryModel) -> tuple[str, ...]:
     return tuple(note.format(root) for root in roots[1:] if root.is_dir())
 
 
-def _fetch_manifest(session: Session, model: RegistryModel) -> bytes:
+def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:
     # The Accept is not a nicety: Debian's registry answers 400 without it.
-    return session.document(
+    return connection.document(
         f"{model.repository}/manifests/{model.name.tag}",
         f"model {model.name.short}",
         {"Accept": ", ".join(_MANIFEST_TYPES)},
@@ -238,7 +238,7 @@ def _fetch_manifest(session: Session, model: RegistryModel) -> bytes:
 
 def _read_manifest(content: bytes, model: RegistryModel) -> list[Layer]:
     """Every blob of a manifest, its config last. Raises InvalidInput."""
-    who = f"{origin_of(model.registry).shown} sent a manifest for {model.name.short}"
+    who = f"{web_server(model.registry).shown} sent a manifest for {model.name.short}"
     try:
         document: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -265,7 +265,7 @@ def _read_layer(entry: Any, who: str) -> Layer:
 
 
 def _header(
-    session: Session, model: RegistryModel, layer: Layer, root: Path
+    connection: HttpConnection, model: RegistryModel, layer: Layer, root: Path
 ) -> tuple[GgufHeader, bytes, bool]:
     """The header of the weights, its bytes, and whether the registry gives parts of blobs."""
     name = model.name.short
@@ -274,11 +274,11 @@ def _header(
         header = read_header(present)
         with present.open("rb") as file:
             return header, file.read(header.data_offset), True
-    prefix = RemotePrefix(session, f"{model.repository}/blobs/sha256:{layer.sha256}", name)
+    prefix = RemotePrefix(connection, f"{model.repository}/blobs/sha256:{layer.sha256}", name)
     try:
         if prefix.size_bytes != layer.size_bytes:
             raise InvalidInput(
-                f"{origin_of(model.registry).shown} has {prefix.size_bytes:,} bytes of {name}, "
+                f"{web_server(model.registry).shown} has {prefix.size_bytes:,} bytes of {name}, "
                 f"and its manifest says {layer.size_bytes:,}"
             )
         header = read_header_at(prefix.read, name=name, size_bytes=layer.size_bytes)
@@ -319,28 +319,28 @@ def _install(name: OllamaName, root: Path, manifest: bytes, files: tuple[RemoteF
         raise InvalidInput(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _token(web: Web, answer: Answer) -> str | None:
-    """A bearer token from where a 401 sends us for one; None if it asks for something else."""
-    kind, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
+def _token(hosts: AllowedHosts, url: str, challenge: str) -> str | None:
+    """A bearer token from where the `challenge` of a 401 says; None for another scheme."""
+    kind, _, rest = challenge.partition(" ")
     parameters = dict(_PARAMETER.findall(rest))
     realm = parameters.get("realm", "")
     if kind.lower() != "bearer" or not realm:
         return None
     from urllib.parse import urlencode
 
-    here, there = origin_of(answer.url), origin_of(realm)
+    here, there = web_server(url), web_server(realm)
     if there != here:
-        web.permit_redirect(here, there)
+        hosts.permit_redirect(here, there)
     query = urlencode({k: v for k, v in parameters.items() if k in ("service", "scope")})
-    session = Session(web, authenticates=False)
+    connection = HttpConnection(hosts, authenticates=False)
     try:
-        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
-        document = json.loads(session.document(url, "token for downloads"))
+        address = f"{realm}{'&' if '?' in realm else '?'}{query}"
+        document = json.loads(connection.document(address, "token for downloads"))
         token = document.get("token") or document.get("access_token")
     except (ValueError, AttributeError) as error:
         raise ProviderRefused(f"{there.shown} gives no token for {here.shown}") from error
     finally:
-        session.close()
+        connection.close()
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise ProviderRefused(f"{there.shown} gives no token for {here.shown}")
     return f"Bearer {token}"

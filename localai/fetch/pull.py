@@ -17,7 +17,7 @@ from localai.fetch.progress import Pulled, PullEvent, PullProgress
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.allowed_hosts import AllowedHosts
     from localai.fetch.plan import PullPlan, Variant
     from localai.paths import Paths
 
@@ -27,7 +27,7 @@ _SMALL_BYTES: Final = 16 << 20
 
 def find_model(
     text: str,
-    web: Web,
+    hosts: AllowedHosts,
     config: Config,
     paths: Paths,
     *,
@@ -44,34 +44,36 @@ def find_model(
     if (reference := hub_reference(text, quant)) is not None:
         from localai.fetch.hub import Hub
 
-        return Hub(config["registry.hub"], web, environ).plan(reference)
+        return Hub(config["registry.hub"], hosts, environ).plan(reference)
     if is_gguf_url(text):
         _no_quant(quant)
-        return plan_url(text, web, paths)
+        return plan_url(text, hosts, paths)
     model = registry_model(text, config["registry.ollama"], quant)
-    return plan_registry(model, web, environ, by_daemon=by_daemon)
+    return plan_registry(model, hosts, environ, by_daemon=by_daemon)
 
 
-def find_variants(text: str, web: Web, config: Config) -> list[Variant]:
+def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Variant]:
     """The quantizations of the model that `text` means. Raises InvalidInput where there is but
     one, a file."""
     if (reference := hub_reference(text)) is not None:
         from localai.fetch.hub import Hub
 
-        return Hub(config["registry.hub"], web).variants(reference)
+        return Hub(config["registry.hub"], hosts).variants(reference)
     if is_path(text) or is_gguf_url(text):
         raise InvalidInput(f"{text} is one file: there are no other quantizations of it")
-    return registry_variants(registry_model(text, config["registry.ollama"]), web)
+    return registry_variants(registry_model(text, config["registry.ollama"]), hosts)
 
 
-def fetch_model(plan: PullPlan, web: Web, *, patience_s: float = PATIENCE_S) -> Iterator[PullEvent]:
+def fetch_model(
+    plan: PullPlan, hosts: AllowedHosts, *, patience_s: float = PATIENCE_S
+) -> Iterator[PullEvent]:
     """Bring every file of `plan` here and make the model known to its store; the last event is
     `Pulled`, with the model's own path and SHA-256. Progress counts all files together."""
     done_bytes = 0
     fetched = False
     digest = plan.digest or ""
     for file in plan.files:
-        pulled = yield from _fetch_one(file, web, patience_s, done_bytes, plan.size_bytes)
+        pulled = yield from _fetch_one(file, hosts, patience_s, done_bytes, plan.size_bytes)
         done_bytes += file.size_bytes
         fetched = fetched or pulled.fetched
         if file.target == plan.path:
@@ -81,9 +83,9 @@ def fetch_model(plan: PullPlan, web: Web, *, patience_s: float = PATIENCE_S) -> 
 
 
 def _fetch_one(
-    file: RemoteFile, web: Web, patience_s: float, before: int, total: int
+    file: RemoteFile, hosts: AllowedHosts, patience_s: float, before: int, total: int
 ) -> Generator[PullEvent, None, Pulled]:
-    for event in fetch_file(file, web, patience_s=patience_s):
+    for event in fetch_file(file, hosts, patience_s=patience_s):
         if isinstance(event, Pulled):
             return event
         if not isinstance(event, PullProgress):

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from localai.errors import InvalidInput
-from localai.fetch.connection import Answer, Session
+from localai.fetch.connection import HttpConnection, HttpResponse
 
 _FIRST_BYTES: Final = 1 << 20
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -15,31 +15,31 @@ _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 class RemotePrefix:
     """The first bytes of the file at `url`, which grow as they are read.
 
-    Knows after one request: `size_bytes`, `validator` (None where the server names none) and
-    `ranges` (whether it gives parts of the file). Raises what `Session.get` and `check_status`
-    do, and InvalidInput where the server does not say how large the file is.
+    Making one asks the server once, and says `size_bytes`, `validator` (None where the server names
+    none) and `ranges` (whether it sends parts of the file). Raises what `HttpConnection.get` and
+    `check_status` do, and InvalidInput where the server does not say how large the file is.
     """
 
-    def __init__(self, session: Session, url: str, name: str) -> None:
-        self._session = session
+    def __init__(self, connection: HttpConnection, url: str, name: str) -> None:
+        self._connection = connection
         self._url = url
         self._name = name
         self._held = bytearray()
-        self._whole: Answer | None = None
-        answer = session.get(url, {"Range": f"bytes=0-{_FIRST_BYTES - 1}"})
+        self._whole: HttpResponse | None = None
+        response = connection.get(url, {"Range": f"bytes=0-{_FIRST_BYTES - 1}"})
         try:
-            answer.check_status(name)
-            self.validator = validator_of(answer)
-            self.ranges = answer.status == 206
-            self.size_bytes = self._size(answer)
+            response.check_status(name)
+            self.validator = validator_of(response)
+            self.ranges = response.status == 206
+            self.size_bytes = self._size(response)
         except BaseException:
-            answer.close()
+            response.close()
             raise
         if self.ranges:
-            self._take(answer, min(_FIRST_BYTES, self.size_bytes))
-            answer.close()
+            self._take(response, min(_FIRST_BYTES, self.size_bytes))
+            response.close()
         else:
-            self._whole = answer
+            self._whole = response
 
     @property
     def held(self) -> bytes:
@@ -58,50 +58,50 @@ class RemotePrefix:
         return bytes(memoryview(self._held)[offset : offset + length])
 
     def close(self) -> None:
-        """End an answer that would go on with the whole file."""
+        """End a response that would go on with the whole file."""
         if self._whole is not None:
             self._whole.close()
             self._whole = None
 
     def _request(self, end: int) -> None:
         start = len(self._held)
-        answer = self._session.get(self._url, {"Range": f"bytes={start}-{end - 1}"})
+        response = self._connection.get(self._url, {"Range": f"bytes={start}-{end - 1}"})
         try:
-            answer.check_status(self._name)
-            if content_range(answer) != (start, end, self.size_bytes):
-                raise InvalidInput(f"{answer.host} sends other parts of {self._name} than asked")
-            self._take(answer, end)
+            response.check_status(self._name)
+            if content_range(response) != (start, end, self.size_bytes):
+                raise InvalidInput(f"{response.host} sends other parts of {self._name} than asked")
+            self._take(response, end)
         finally:
-            answer.close()
+            response.close()
 
-    def _take(self, answer: Answer, end: int) -> None:
+    def _take(self, response: HttpResponse, end: int) -> None:
         while len(self._held) < end:
-            piece = answer.read(min(256 << 10, end - len(self._held)))
+            piece = response.read(min(256 << 10, end - len(self._held)))
             if not piece:
-                raise InvalidInput(f"{answer.host} sends less of {self._name} than it said")
+                raise InvalidInput(f"{response.host} sends less of {self._name} than it said")
             self._held += piece
 
-    def _size(self, answer: Answer) -> int:
+    def _size(self, response: HttpResponse) -> int:
         if self.ranges:
-            found = content_range(answer)
+            found = content_range(response)
             if found is not None and found[0] == 0:
                 return found[2]
-            raise InvalidInput(f"{answer.host} does not say which part of {self._name} it sends")
-        length = answer.headers.get("content-length", "")
+            raise InvalidInput(f"{response.host} does not say which part of {self._name} it sends")
+        length = response.headers.get("content-length", "")
         if not (length.isascii() and length.isdecimal()):
-            raise InvalidInput(f"{answer.host} does not say how large {self._name} is")
+            raise InvalidInput(f"{response.host} does not say how large {self._name} is")
         return int(length)
 
 
-def content_range(answer: Answer) -> tuple[int, int, int] | None:
-    """Start, end (exclusive) and total of a partial answer; None where it does not say."""
-    match = _RANGE.fullmatch(answer.headers.get("content-range", "").strip())
+def content_range(response: HttpResponse) -> tuple[int, int, int] | None:
+    """Start, end (exclusive) and total of a partial response; None where it does not say."""
+    match = _RANGE.fullmatch(response.headers.get("content-range", "").strip())
     return None if match is None else (int(match[1]), int(match[2]) + 1, int(match[3]))
 
 
-def validator_of(answer: Answer) -> str | None:
+def validator_of(response: HttpResponse) -> str | None:
     """What tells this version of the file from another: a strong ETag, else the date."""
-    etag = answer.headers.get("etag")
+    etag = response.headers.get("etag")
     if etag and not etag.startswith("W/"):
         return etag
-    return answer.headers.get("last-modified")
+    return response.headers.get("last-modified")

@@ -18,8 +18,8 @@ from queue import SimpleQueue
 from typing import Final
 
 from localai.errors import InvalidInput
-from localai.fetch.allowed_hosts import Web
-from localai.fetch.connection import Answer, ConnectionLost, Session
+from localai.fetch.allowed_hosts import AllowedHosts
+from localai.fetch.connection import ConnectionLost, HttpConnection, HttpResponse
 from localai.fetch.partial import Partial
 from localai.fetch.progress import PullEvent, PullNote, PullProgress, Stage
 from localai.fetch.remote import content_range, validator_of
@@ -44,12 +44,12 @@ class NoRanges(Exception):
 
 
 class Transfer:
-    """The missing bytes of `unfinished` over `web`. Used once."""
+    """The missing bytes of `unfinished` over `hosts`. Used once."""
 
-    def __init__(self, unfinished: Partial, web: Web, patience_s: float) -> None:
+    def __init__(self, unfinished: Partial, hosts: AllowedHosts, patience_s: float) -> None:
         self._partial = unfinished
         self._file = unfinished.file
-        self._web = web
+        self._hosts = hosts
         self._patience_s = patience_s
         self._chunks = deque(unfinished.missing())
         self._location: str | None = None
@@ -67,11 +67,13 @@ class Transfer:
 
         Raises what the first failing connection raised, FileChanged and NoRanges among it.
         """
-        announce, self._web.announce = self._web.announce, self._notes.put
+        announce, self._hosts.announce = self._hosts.announce, self._notes.put
         fetch = self._fetch_chunks if self._file.ranges else self._fetch_whole
         count = min(CONNECTIONS if self._file.ranges else 1, len(self._chunks))
-        sessions = [Session(self._web) for _ in range(count)]
-        workers = [_started(self._guarded, partial(fetch, session)) for session in sessions]
+        connections = [HttpConnection(self._hosts) for _ in range(count)]
+        workers = [
+            _started(self._guarded, partial(fetch, connection)) for connection in connections
+        ]
         hasher = _started(self._guarded, self._hash)
         settler = _started(self._guarded, self._settle)
         try:
@@ -88,11 +90,11 @@ class Transfer:
             return self._digest.hexdigest()
         finally:
             self._stop.set()
-            for session in sessions:
-                session.close()
+            for connection in connections:
+                connection.close()
             for thread in (*workers, hasher, settler):
                 thread.join()
-            self._web.announce = announce
+            self._hosts.announce = announce
 
     def _told(self, stage: Stage, done_bytes: int) -> Iterator[PullEvent]:
         while not self._notes.empty():
@@ -109,7 +111,7 @@ class Transfer:
                     self._failure = error
                     self._stop.set()
 
-    def _fetch_chunks(self, session: Session) -> None:
+    def _fetch_chunks(self, connection: HttpConnection) -> None:
         failures = 0
         while not self._stop.is_set():
             try:
@@ -118,100 +120,100 @@ class Transfer:
                 return
             before = self._partial.done_bytes
             try:
-                self._fetch_chunk(session, chunk)
+                self._fetch_chunk(connection, chunk)
             except ConnectionLost as error:
                 self._chunks.appendleft(chunk)
                 failures = 0 if self._partial.done_bytes > before else failures + 1
-                session.close()
+                connection.close()
                 self._pause(error, failures)
 
-    def _fetch_chunk(self, session: Session, chunk: int) -> None:
+    def _fetch_chunk(self, connection: HttpConnection, chunk: int) -> None:
         gap = self._partial.gap(chunk)
         if gap is None:
             return
-        answer = self._ask(session, *gap)
+        response = self._ask(connection, *gap)
         try:
             position, end = gap
             while position < end and not self._stop.is_set():
-                piece = answer.read(min(_READ_BYTES, end - position))
+                piece = response.read(min(_READ_BYTES, end - position))
                 if not piece:
-                    raise ConnectionLost(f"{answer.host} sends less than it said")
+                    raise ConnectionLost(f"{response.host} sends less than it said")
                 self._partial.append(chunk, piece)
                 position += len(piece)
                 self._arrived()
         finally:
-            answer.close()
+            response.close()
 
-    def _ask(self, session: Session, start: int, end: int) -> Answer:
-        """The head of an answer that holds exactly these bytes of our file."""
+    def _ask(self, connection: HttpConnection, start: int, end: int) -> HttpResponse:
+        """The head of a response that holds exactly these bytes of our file."""
         headers = {"Range": f"bytes={start}-{end - 1}"}
         if self._file.sha256 is None and self._file.validator is not None:
             headers["If-Range"] = self._file.validator
         location = self._location
-        answer = session.get(location or self._file.url, headers)
-        if location is not None and answer.status in _EXPIRED:
-            answer.close()
-            answer = session.get(self._file.url, headers)
+        response = connection.get(location or self._file.url, headers)
+        if location is not None and response.status in _EXPIRED:
+            response.close()
+            response = connection.get(self._file.url, headers)
         try:
-            answer.check_status(self._file.name)
-            self._check_part(answer, start, end)
+            response.check_status(self._file.name)
+            self._check_part(response, start, end)
         except BaseException:
-            answer.close()
+            response.close()
             raise
         # The next chunk is asked for where this one was found, without another redirect.
-        self._location = answer.url if answer.url != self._file.url else None
-        return answer
+        self._location = response.url if response.url != self._file.url else None
+        return response
 
-    def _check_part(self, answer: Answer, start: int, end: int) -> None:
+    def _check_part(self, response: HttpResponse, start: int, end: int) -> None:
         vouched = self._file.sha256 is not None
-        if answer.status != 206:
+        if response.status != 206:
             raise NoRanges if vouched else FileChanged
-        if not vouched and validator_of(answer) not in (None, self._file.validator):
+        if not vouched and validator_of(response) not in (None, self._file.validator):
             raise FileChanged
-        found = content_range(answer)
+        found = content_range(response)
         if found is not None and found[2] != self._file.size_bytes:
             if not vouched:
                 raise FileChanged
             raise InvalidInput(
-                f"{answer.host} says that {self._file.name} has {found[2]:,} bytes "
+                f"{response.host} says that {self._file.name} has {found[2]:,} bytes "
                 f"instead of {self._file.size_bytes:,}"
             )
         if found is None or found[:2] != (start, end):
-            raise InvalidInput(f"{answer.host} sends other parts of {self._file.name} than asked")
+            raise InvalidInput(f"{response.host} sends other parts of {self._file.name} than asked")
 
-    def _fetch_whole(self, session: Session) -> None:
+    def _fetch_whole(self, connection: HttpConnection) -> None:
         """All of it over one connection, from the start each time."""
         failures = 0
         while not self._stop.is_set():
             self._partial.restart()
             try:
-                self._fetch_stream(session)
+                self._fetch_stream(connection)
                 return
             except ConnectionLost as error:
                 failures += 1
-                session.close()
+                connection.close()
                 self._pause(error, failures)
 
-    def _fetch_stream(self, session: Session) -> None:
-        answer = session.get(self._file.url)
+    def _fetch_stream(self, connection: HttpConnection) -> None:
+        response = connection.get(self._file.url)
         try:
-            answer.check_status(self._file.name)
+            response.check_status(self._file.name)
             for chunk in self._partial.missing():
                 while (gap := self._partial.gap(chunk)) and not self._stop.is_set():
-                    piece = answer.read(min(_READ_BYTES, gap[1] - gap[0]))
+                    piece = response.read(min(_READ_BYTES, gap[1] - gap[0]))
                     if not piece:
                         raise InvalidInput(
-                            f"{answer.host} sends less of {self._file.name} than it said"
+                            f"{response.host} sends less of {self._file.name} than it said"
                         )
                     self._partial.append(chunk, piece)
                     self._arrived()
-            if not self._stop.is_set() and answer.read(1):
+            if not self._stop.is_set() and response.read(1):
                 raise InvalidInput(
-                    f"{answer.host} sends more of {self._file.name} than the "
+                    f"{response.host} sends more of {self._file.name} than the "
                     f"{self._file.size_bytes:,} bytes that it should have"
                 )
         finally:
-            answer.close()
+            response.close()
 
     def _arrived(self) -> None:
         self._last_arrival = time.monotonic()

@@ -25,7 +25,7 @@ from localai.stores.starter import STARTER
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.allowed_hosts import AllowedHosts
     from localai.fetch.plan import PullPlan
     from localai.fetch.preflight import Preflight
     from localai.hardware.facts import Machine
@@ -101,7 +101,7 @@ def make_plan(
     machine: Machine,
     config: Config,
     paths: Paths,
-    web: Web,
+    hosts: AllowedHosts,
     *,
     provider: str | None = None,
     model: str | None = None,
@@ -112,7 +112,9 @@ def make_plan(
     InsufficientResources if it does not fit, and as `choose_engine` does.
     """
     engine = choose_engine(provider, config, paths)
-    chosen = _choose_model(model, engine, machine, config.with_flags(provider=provider), paths, web)
+    chosen = _choose_model(
+        model, engine, machine, config.with_flags(provider=provider), paths, hosts
+    )
     if chosen.name == STARTER.name:
         if provider not in (None, "llamacpp"):
             raise NotFound(
@@ -152,12 +154,17 @@ def make_offline_plan(bundle: Path, config: Config, paths: Paths) -> SetupPlan:
 
 
 def _choose_model(
-    named: str | None, engine: Engine, machine: Machine, config: Config, paths: Paths, web: Web
+    named: str | None,
+    engine: Engine,
+    machine: Machine,
+    config: Config,
+    paths: Paths,
+    hosts: AllowedHosts,
 ) -> _Model:
     if named is not None:
-        return _wanted(named, "you named it", machine, config, paths, web)
+        return _wanted(named, "you named it", machine, config, paths, hosts)
     if config["model"] is not None:
-        return _wanted(config["model"], "your settings name it", machine, config, paths, web)
+        return _wanted(config["model"], "your settings name it", machine, config, paths, hosts)
     ranked = [each for each in _ranked(machine, paths) if each.fits and each.comfortable]
     for offer in ranked:
         if offer.installed and _is_here(offer.pull_name, config, paths):
@@ -166,13 +173,13 @@ def _choose_model(
     trouble = "no model of the catalogue fits this machine well"
     for name, why in best[:_TRIED]:
         try:
-            return _wanted(name, why, machine, config, paths, web)
+            return _wanted(name, why, machine, config, paths, hosts)
         except (NotFound, InsufficientResources) as error:
             trouble = error.message
         except (Unreachable, ProviderRefused) as error:
             trouble = error.message
             break
-    starter = _wanted(STARTER.name, "it needs no model hub", machine, config, paths, web)
+    starter = _wanted(STARTER.name, "it needs no model hub", machine, config, paths, hosts)
     better = f"; for a better one later: localai setup --model {best[0][0]}" if best else ""
     return replace(starter, notes=(f"{trouble}, so it is the starter{better}",))
 
@@ -191,7 +198,7 @@ def _name_for(engine: Engine, offer: Recommendation) -> str | None:
 
 
 def _wanted(
-    name: str, why: str, machine: Machine, config: Config, paths: Paths, web: Web
+    name: str, why: str, machine: Machine, config: Config, paths: Paths, hosts: AllowedHosts
 ) -> _Model:
     """The model called `name`, here or at its source. Raises InsufficientResources if it does not
     fit, and what its source raises."""
@@ -199,7 +206,7 @@ def _wanted(
         return _Model(name, why, here=True)
     if name == STARTER.name:
         return _Model(name, why, here=False, size_bytes=STARTER.wheel_bytes)
-    found = _preflight(find_model(name, web, config, paths), machine, config, paths)
+    found = _preflight(find_model(name, hosts, config, paths), machine, config, paths)
     if found.problems:
         raise InsufficientResources(
             f"{name} was not chosen: {'; '.join(found.problems)}", hint="localai recommend"

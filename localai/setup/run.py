@@ -12,7 +12,7 @@ from localai.config import load, set_value
 from localai.types import Event, Options
 
 if TYPE_CHECKING:
-    from localai.fetch.allowed_hosts import Web
+    from localai.fetch.allowed_hosts import AllowedHosts
     from localai.fetch.progress import PullEvent
     from localai.paths import Paths
     from localai.setup.plan import SetupPlan
@@ -24,7 +24,7 @@ _MAX_TOKENS: Final = 1024
 
 
 def fetch(
-    plan: SetupPlan, paths: Paths, web: Web, on_connect: Callable[[str, int], None]
+    plan: SetupPlan, paths: Paths, hosts: AllowedHosts, on_connect: Callable[[str, int], None]
 ) -> Iterator[PullEvent]:
     """Bring the plan's model here, where it is not yet; the last event is `Pulled`. `on_connect` is
     told where pip connects to. Raises what a pull raises."""
@@ -35,7 +35,7 @@ def fetch(
     elif plan.download is not None:
         from localai.fetch.pull import fetch_model
 
-        yield from fetch_model(plan.download, web)
+        yield from fetch_model(plan.download, hosts)
     else:
         from localai.stores.starter import fetch_starter
 

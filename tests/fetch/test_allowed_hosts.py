@@ -6,8 +6,8 @@ In a network of its own (tests.privacy.lab), in which other "machines" really an
 from __future__ import annotations
 
 from localai.errors import PolicyRefused
-from localai.fetch.allowed_hosts import Web, origin_of
-from localai.fetch.connection import Session
+from localai.fetch.allowed_hosts import AllowedHosts, web_server
+from localai.fetch.connection import HttpConnection
 from localai.privacy import guard
 from localai.types import EgressRecord
 from tests.privacy import lab
@@ -38,21 +38,21 @@ class _Away:
     def url(self, name: str, path: str = "/file") -> str:
         return f"http://{name}:{self.servers[name].port}{path}"
 
-    def get(self, web: Web, url: str) -> bytes:
-        session = Session(web)
+    def get(self, hosts: AllowedHosts, url: str) -> bytes:
+        connection = HttpConnection(hosts)
         try:
-            return session.document(url, "file")
+            return connection.document(url, "file")
         finally:
-            session.close()
+            connection.close()
 
     def refused(self, first: str, second: str) -> str:
         """The refusal when `first` redirects to `second`, which must not hear of it."""
         self.servers[first].redirect("/file", self.url(second))
         heard = len(self.servers[second].requests)
-        with Web(self.told.append) as web:
-            web.permit(origin_of(self.url(first)))
+        with AllowedHosts(self.told.append) as hosts:
+            hosts.permit(web_server(self.url(first)))
             try:
-                self.get(web, self.url(first))
+                self.get(hosts, self.url(first))
             except PolicyRefused as error:
                 assert len(self.servers[second].requests) == heard
                 return error.message
@@ -65,23 +65,23 @@ def test_the_named_host_and_whom_it_sends_us_on_to_are_all_that_is_reached() -> 
     away = _Away()
     away.servers["other.example"].put("/signed", CONTENT)
     away.servers["cloud.example"].redirect("/file", away.url("other.example", "/signed"))
-    with Web(away.told.append) as web:
-        web.permit(origin_of(away.url("cloud.example")))
-        assert away.get(web, away.url("cloud.example")) == CONTENT
+    with AllowedHosts(away.told.append) as hosts:
+        hosts.permit(web_server(away.url("cloud.example")))
+        assert away.get(hosts, away.url("cloud.example")) == CONTENT
         cloud, other = (away.servers[name].port for name in ("cloud.example", "other.example"))
         assert away.told == [f"cloud.example:{cloud} sends us on to other.example:{other}"]
     assert [(each.command, each.host, each.address, each.port) for each in away.ledger] == [
         ("pull", "cloud.example", lab.CLOUD, cloud),
         ("pull", "other.example", lab.OTHER_CLOUD, other),
     ]
-    with Web() as later:
+    with AllowedHosts() as later:
         _is_refused(away, later, away.url("cloud.example"))
     assert lab.queries == []
 
 
-def _is_refused(away: _Away, web: Web, url: str) -> None:
+def _is_refused(away: _Away, hosts: AllowedHosts, url: str) -> None:
     try:
-        away.get(web, url)
+        away.get(hosts, url)
     except PolicyRefused:
         return
     raise AssertionError(f"{url} was reached without a permission")
@@ -105,10 +105,10 @@ def test_the_proxy_of_the_configuration_carries_what_is_far_away_and_nothing_els
     proxy = away.servers["localhost"]
     for server in (proxy, away.servers["box.lan"]):
         server.put("/file", CONTENT)
-    with Web(proxy=proxy.host) as web:
+    with AllowedHosts(proxy=proxy.host) as hosts:
         for url in (away.url("cloud.example"), away.url("box.lan").replace("box.lan", lab.LAN)):
-            web.permit(origin_of(url))
-            assert away.get(web, url) == CONTENT
+            hosts.permit(web_server(url))
+            assert away.get(hosts, url) == CONTENT
     cloud = f"cloud.example:{away.servers['cloud.example'].port}"
     assert proxy.paths() == [cloud, "/file"]
     assert away.servers["cloud.example"].paths() == []

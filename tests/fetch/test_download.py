@@ -14,8 +14,8 @@ import pytest
 
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
 from localai.fetch import partial
-from localai.fetch.allowed_hosts import Origin, Web, origin_of
-from localai.fetch.connection import ConnectionLost, Session
+from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
+from localai.fetch.connection import ConnectionLost, HttpConnection
 from localai.fetch.download import fetch_file
 from localai.fetch.gguf_url import file_name
 from localai.fetch.partial import RemoteFile, left_bytes
@@ -43,11 +43,11 @@ def server() -> Iterator[FileServer]:
 
 def remote(server: FileServer, folder: Path, sha256: str | None = SHA256) -> RemoteFile:
     """The file as a plan makes it: asked about first."""
-    with Web() as web:
-        session = Session(web)
-        prefix = RemotePrefix(session, f"{server.url}/file", "file")
+    with AllowedHosts() as hosts:
+        connection = HttpConnection(hosts)
+        prefix = RemotePrefix(connection, f"{server.url}/file", "file")
         prefix.close()
-        session.close()
+        connection.close()
     server.requests.clear()
     server.sent_bytes = 0
     return RemoteFile(
@@ -63,8 +63,8 @@ def remote(server: FileServer, folder: Path, sha256: str | None = SHA256) -> Rem
 
 
 def fetch(file: RemoteFile, patience_s: float = 5.0) -> list[PullEvent]:
-    with Web() as web:
-        return list(fetch_file(file, web, patience_s=patience_s))
+    with AllowedHosts() as hosts:
+        return list(fetch_file(file, hosts, patience_s=patience_s))
 
 
 def notes(events: list[PullEvent]) -> str:
@@ -280,8 +280,8 @@ def test_a_busy_server_is_asked_again_when_it_says(server: FileServer, tmp_path:
 def _half(server: FileServer, file: RemoteFile) -> int:
     """Leave half a download, as one that was cut off does; how much is there."""
     server.bytes_per_s = 400e3
-    with Web() as web:
-        events = fetch_file(file, web)
+    with AllowedHosts() as hosts:
+        events = fetch_file(file, hosts)
         for event in events:
             if isinstance(event, PullProgress) and event.done_bytes > 600_000:
                 break
@@ -481,7 +481,7 @@ def test_a_path_in_a_name_is_only_a_name() -> None:
 
 # Where a redirect may lead
 
-PUBLIC = Origin("https", "registry.example", 443)
+PUBLIC = WebServer("https", "registry.example", 443)
 
 
 @pytest.mark.parametrize(
@@ -499,27 +499,27 @@ PUBLIC = Origin("https", "registry.example", 443)
     ],
 )
 def test_a_public_server_cannot_reach_into_this_machine_or_its_network(target: str) -> None:
-    with Web(lan=("nas.lan",)) as web, pytest.raises(LocalaiError):
-        web.permit_redirect(PUBLIC, origin_of(target))
+    with AllowedHosts(lan=("nas.lan",)) as hosts, pytest.raises(LocalaiError):
+        hosts.permit_redirect(PUBLIC, web_server(target))
 
 
 def test_a_public_server_may_send_us_on_to_another_which_is_announced_once() -> None:
     told: list[str] = []
-    with Web(told.append) as web:
+    with AllowedHosts(told.append) as hosts:
         for _ in range(2):
-            web.permit_redirect(PUBLIC, Origin("https", "cdn.example", 443))
+            hosts.permit_redirect(PUBLIC, WebServer("https", "cdn.example", 443))
     assert told == ["registry.example sends us on to cdn.example"]
 
 
 def test_a_name_that_turns_out_to_be_near_is_refused() -> None:
-    with Web() as web:
-        web.permit(PUBLIC)
-        web.check_peer(PUBLIC, "93.184.216.34")
-        web.permit_redirect(PUBLIC, Origin("https", "cdn.example", 443))
+    with AllowedHosts() as hosts:
+        hosts.permit(PUBLIC)
+        hosts.check_peer(PUBLIC, "93.184.216.34")
+        hosts.permit_redirect(PUBLIC, WebServer("https", "cdn.example", 443))
         with pytest.raises(PolicyRefused, match="this machine"):
-            web.check_peer(Origin("https", "cdn.example", 443), "127.0.0.1")
+            hosts.check_peer(WebServer("https", "cdn.example", 443), "127.0.0.1")
         with pytest.raises(PolicyRefused, match="local network"):
-            web.check_peer(PUBLIC, "10.0.0.1")
+            hosts.check_peer(PUBLIC, "10.0.0.1")
 
 
 # Certificates

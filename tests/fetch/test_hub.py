@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused, ProviderRefused, Unreachable
-from localai.fetch.allowed_hosts import Web
+from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.hub import Hub
 from localai.fetch.hub_names import (
     GgufVariant,
@@ -56,10 +56,10 @@ def tiny(tmp_path: Path) -> bytes:
     return path.read_bytes()
 
 
-def pull(hub: HubDouble, text: str, web: Web | None = None) -> Pulled:
+def pull(hub: HubDouble, text: str, hosts: AllowedHosts | None = None) -> Pulled:
     reference = hub_reference(text)
     assert reference is not None
-    with web or Web() as opened:
+    with hosts or AllowedHosts() as opened:
         *_, last = fetch_model(Hub(hub.url, opened).plan(reference), opened)
     assert isinstance(last, Pulled)
     return last
@@ -179,7 +179,7 @@ def test_a_model_is_in_the_hubs_own_cache_and_in_the_library(
 
     hub.add(REPO, {"tiny-Q4_K_M.gguf": tiny, "tiny-Q8_0.gguf": tiny + b"", "README.md": b"hello"})
     told: list[str] = []
-    pulled = pull(hub, f"hf.co/{REPO}", Web(told.append))
+    pulled = pull(hub, f"hf.co/{REPO}", AllowedHosts(told.append))
     assert pulled.fetched
     assert pulled.path.read_bytes() == tiny
     assert try_to_load_from_cache(REPO, "tiny-Q4_K_M.gguf") == str(pulled.path)
@@ -205,8 +205,8 @@ def test_all_parts_and_the_image_encoder_come(hub: HubDouble, tmp_path: Path, ca
 
 def test_the_variants_are_listed(hub: HubDouble, tiny: bytes) -> None:
     hub.add(REPO, {"t-Q4_K_M.gguf": tiny, "t-Q8_0.gguf": tiny + bytes(9)})
-    with Web() as web:
-        found = Hub(hub.url, web).variants(HubReference(REPO, None))
+    with AllowedHosts() as hosts:
+        found = Hub(hub.url, hosts).variants(HubReference(REPO, None))
     assert [(each.name, each.size_bytes) for each in found] == [
         (f"hf.co/{REPO}:Q4_K_M", len(tiny)),
         (f"hf.co/{REPO}:Q8_0", len(tiny) + 9),
@@ -217,14 +217,14 @@ def test_an_mlx_folder_comes_whole_and_is_measured_before(
     hub: HubDouble, mlx_model_path: Path, cache: Path, localai_home: Path
 ) -> None:
     hub.add("org/smol-mlx", {path.name: path for path in mlx_model_path.iterdir()})
-    with Web() as web:
+    with AllowedHosts() as hosts:
         reference = hub_reference("hf.co/org/smol-mlx")
         assert reference is not None
-        plan = Hub(hub.url, web).plan(reference)
+        plan = Hub(hub.url, hosts).plan(reference)
         assert not cache.exists()
         assert isinstance(plan.measured, Path)
         before = project(plan.measured, 4096)
-        *_, pulled = fetch_model(plan, web)
+        *_, pulled = fetch_model(plan, hosts)
     assert isinstance(pulled, Pulled)
     assert project(pulled.path, 4096).total_bytes == before.total_bytes
     assert resolve_mlx("hf.co/org/smol-mlx", locate()).path == pulled.path

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, ProviderRefused
-from localai.fetch.allowed_hosts import Web
+from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.oci import own_root, plan_registry, registry_model
 from localai.fetch.progress import Pulled
 from localai.fetch.pull import fetch_model
@@ -40,8 +40,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def pull(name: str, registry: str = DEFAULT, web: Web | None = None) -> Pulled:
-    with web or Web() as opened:
+def pull(name: str, registry: str = DEFAULT, hosts: AllowedHosts | None = None) -> Pulled:
+    with hosts or AllowedHosts() as opened:
         *_, last = fetch_model(plan_registry(registry_model(name, registry), opened), opened)
     assert isinstance(last, Pulled)
     return last
@@ -169,10 +169,10 @@ class Registry:
         }
         self.manifest: dict[str, Any] = {"schemaVersion": 2, "layers": [self.layer]}
 
-    def pull(self, web: Web | None = None) -> Pulled:
+    def pull(self, hosts: AllowedHosts | None = None) -> Pulled:
         self.server.files.setdefault(MANIFEST, Served(json.dumps(self.manifest).encode()))
         self.server.files.setdefault(self.blob, Served(self.content))
-        return pull("tiny", self.server.url, web)
+        return pull("tiny", self.server.url, hosts)
 
     @property
     def blob(self) -> str:
@@ -281,7 +281,7 @@ def test_a_blob_may_be_elsewhere_on_the_same_machine_and_that_is_said(
     told: list[str] = []
     with FileServer() as other:
         registry.server.redirect(registry.blob, other.put("/cdn/x", registry.content), 307)
-        registry.pull(Web(told.append))
+        registry.pull(AllowedHosts(told.append))
         assert told == [f"{registry.server.host} sends us on to {other.host}"]
         assert "authorization" not in other.requests[-1].headers
 
