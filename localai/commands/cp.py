@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from localai.commands.options import Json
 from localai.commands.startup import begin
 from localai.library.copy import give_second_name
 from localai.output.model_table import STORE_NAMES
-from localai.output.streams import note, print_json
+from localai.output.output import Output
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -19,17 +20,16 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def cp(
     source: Annotated[str, typer.Argument(help="A name of `localai list`.")],
     name: Annotated[str, typer.Argument(help="What it shall be called too.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Give a model a second name without a second copy of its bytes.
 
     A model of Ollama's gets it in Ollama, as `ollama cp` does it; any other in our own store.
     """
+    output = Output("cp", as_json=as_json)
     paths, _ = begin("cp")
     given = give_second_name(source, name, paths)
-    if as_json:
-        document = asdict(given)
-        document["model"] = document.pop("name")
-        print_json("cp", {**document, "path": str(given.path)})
-    else:
-        note(f"{given.name} is {given.source} ({STORE_NAMES[given.store]}, by a {given.how})")
+    document = asdict(given)
+    document["model"] = document.pop("name")
+    output.document({**document, "path": str(given.path)})
+    output.note(f"{given.name} is {given.source} ({STORE_NAMES[given.store]}, by a {given.how})")

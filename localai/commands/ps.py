@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from localai.commands.options import Json
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerFiles, WorkerInfo
-from localai.output.streams import note, print_json, print_table
+from localai.output.output import Output
+from localai.output.table import Column
 from localai.output.units import bytes_text, seconds_text
 from localai.paths import locate
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
+_COLUMNS = (
+    Column("model"),
+    Column("pid", right=True),
+    Column("memory", right=True),
+    Column("context", drop=2, right=True),
+    Column("idle", drop=1, right=True),
+    Column("unloads in", drop=3, right=True),
+    Column("network", drop=4),
+)
+
 
 @app.command()
-def ps(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-) -> None:
+def ps(as_json: Json = False) -> None:
     """The models that the embedded engine holds: memory, context, idle time."""
+    output = Output("ps", as_json=as_json)
     found = [_document(files, info) for files, info in workers(locate())]
-    if as_json:
-        print_json("ps", {"workers": found})
-    elif not found:
-        note("no model is in memory")
+    output.document({"workers": found})
+    if found:
+        output.table(_COLUMNS, [_row(worker) for worker in found])
     else:
-        print_table(
-            ["model", "pid", "memory", "context", "idle", "unloads in", "network"],
-            [_row(worker) for worker in found],
-        )
+        output.note("no model is in memory")
 
 
 def _document(files: WorkerFiles, info: WorkerInfo) -> dict[str, Any]:

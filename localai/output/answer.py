@@ -13,8 +13,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from localai.output.status_line import StatusLine
-from localai.output.streams import color_wanted, is_terminal
+from localai.output.live_line import LiveLine
+from localai.output.streams import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) 
     cursor = os.environ.get("TERM") != "dumb"
     status = None
     if stderr is not None and is_terminal(stderr) and cursor:
-        status = StatusLine(stderr, lambda: terminal_size(sys.stderr)[0])
+        status = LiveLine(stderr, lambda: terminal_size(sys.stderr)[0])
     writer: Writer
     if is_terminal(sys.stdout) and cursor and not raw:
         from localai.output.terminal_answer import TerminalAnswer
@@ -41,15 +41,6 @@ def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) 
     else:
         writer = PlainAnswer(sys.stdout.buffer, reasoning, status, raw=raw)
     return writer if stream else WholeAnswer(writer)
-
-
-def terminal_size(stream: TextIO) -> tuple[int, int]:
-    """Columns and rows of the terminal behind `stream`, now; 80 by 24 where it does not say."""
-    try:
-        size = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError):
-        return 80, 24
-    return size.columns or 80, size.lines or 24
 
 
 class PlainAnswer:
@@ -63,7 +54,7 @@ class PlainAnswer:
         self,
         stdout: BinaryIO,
         reasoning: TextIO | None,
-        status: StatusLine | None = None,
+        status: LiveLine | None = None,
         *,
         raw: bool = False,
     ) -> None:
@@ -178,10 +169,10 @@ class WholeAnswer:
         self._writer.close(interrupted=interrupted)
 
 
-def _show_status(line: StatusLine | None, status: str | None) -> None:
+def _show_status(line: LiveLine | None, status: str | None) -> None:
     if line is None:
         return
     if status is None:
         line.hide()
     else:
-        line.show(status)
+        line.wait_for(status)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from localai.database import ConversationSummary, Hit
-from localai.output.one_line import one_line
+from localai.output.cells import one_line
 from localai.output.streams import color_wanted, is_terminal, print_table, width
 from localai.output.units import UNKNOWN
 from localai.output.untrusted import sanitize

@@ -31,6 +31,15 @@ def color_wanted(stream: TextIO | None) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
+def terminal_size(stream: TextIO | None) -> tuple[int, int]:
+    """Columns and rows of the terminal behind `stream`, now; 80 by 24 where it does not say."""
+    try:
+        size = os.get_terminal_size(-1 if stream is None else stream.fileno())
+    except (OSError, ValueError):
+        return 80, 24
+    return size.columns or 80, size.lines or 24
+
+
 def stderr_color() -> bool:
     """Whether notes and errors may have colour."""
     return color_wanted(sys.stderr)

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from localai.output.answer import PlainReasoning, terminal_size
+from localai.output.answer import PlainReasoning
+from localai.output.live_line import LiveLine
 from localai.output.markdown.stream import MarkdownStream, render_markdown
-from localai.output.status_line import StatusLine
-from localai.output.streams import is_terminal
+from localai.output.streams import is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
 
 _REFRESH_S = 0.05
@@ -32,7 +32,7 @@ class TerminalAnswer:
         self,
         stdout: TextIO,
         reasoning: TextIO | None,
-        status: StatusLine | None,
+        status: LiveLine | None,
         *,
         color: bool,
     ) -> None:
@@ -76,7 +76,7 @@ class TerminalAnswer:
         if status is None:
             self._status.hide()
         elif not self._drawn:
-            self._status.show(status)
+            self._status.wait_for(status)
 
     def close(self, *, interrupted: bool = False) -> None:
         """Print what was open; the cursor is on a new line, the keyboard as it was."""

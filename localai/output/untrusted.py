@@ -23,6 +23,7 @@ Standard library only. This module prints nothing.
 
 from __future__ import annotations
 
+import json
 import re
 
 MAX_CONTROL_STRING = 4096
@@ -118,6 +119,17 @@ def _replacement(match: re.Match[str]) -> str:
     return ""
 
 
+_BREAKS = re.compile("[\t\n\u2028\u2029]+")
+
+
 def sanitize_line(text: str) -> str:
-    """`text` made harmless and laid on one line."""
-    return " ".join(sanitize(text).split())
+    """`text` made harmless and laid on one line: newlines and tabs become a space."""
+    return _BREAKS.sub(" ", sanitize(text))
+
+
+def escaped(document: str) -> str:
+    """A JSON `document` in which what a terminal would obey stands as an escape; its meaning is
+    the same. The newlines between its lines stay."""
+    if not _SUSPECT.search(document):
+        return document
+    return _SUSPECT.sub(lambda match: json.dumps(match[0])[1:-1], document)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localai.errors import InvalidInput
-from localai.output.one_line import one_line
+from localai.output.cells import one_line
 from localai.output.streams import note, width
 from localai.session.state import Edit, Session
 

@@ -13,7 +13,7 @@ from prompt_toolkit.document import Document
 from localai.chat.available import offers
 from localai.chat.resume import recent_conversations
 from localai.errors import LocalaiError
-from localai.output.one_line import one_line
+from localai.output.cells import one_line
 from localai.session.model_commands import KINDS_OF_SHOW
 from localai.session.settings import setting_names
 from localai.session.slash_commands import COMMANDS

@@ -8,8 +8,8 @@ from localai.chat.available import offers
 from localai.chat.off_device import departure_of
 from localai.chat.select import choose
 from localai.errors import InvalidInput
+from localai.output.cells import one_line
 from localai.output.facts import print_facts
-from localai.output.one_line import one_line
 from localai.output.streams import note, print_table
 from localai.output.units import bytes_text
 from localai.output.untrusted import sanitize

@@ -7,7 +7,7 @@ import sys
 
 from localai.chat.files import read_text_file
 from localai.errors import InvalidInput, NotFound
-from localai.output.one_line import one_line
+from localai.output.cells import one_line
 from localai.output.streams import is_terminal, note, width
 from localai.output.units import bytes_text, count_text
 from localai.output.untrusted import sanitize

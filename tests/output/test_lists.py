@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from localai.chat.turn_tree import Turn
+from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversation_markdown import conversation_markdown
-from localai.output.one_line import one_line
 from localai.types import Message
 
 

@@ -10,6 +10,7 @@ from localai.chat.resume import Kept, read_conversation
 from localai.commands.history.filters import Model, Since, Until, Zone, criteria_of
 from localai.commands.history.opened import Json, found_ids, opened, required
 from localai.errors import InvalidInput
+from localai.output.cells import one_line
 from localai.output.conversation_documents import (
     conversation_document,
     hit_document,
@@ -21,7 +22,6 @@ from localai.output.conversation_lists import (
     print_conversations,
     print_hits,
 )
-from localai.output.one_line import one_line
 from localai.output.streams import note, print_json, width
 from localai.paths import locate
 

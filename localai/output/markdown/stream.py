@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from localai.output.live_region import LiveRegion, Row
 from localai.output.markdown.blocks import Code, Leaf, is_final, is_open_code, parse_leaves
 from localai.output.markdown.code_colors import CONTEXT_LINES
 from localai.output.markdown.layout import Layout
-from localai.output.markdown.live_region import LiveRegion, Row
 from localai.output.markdown.wrapping import fold, to_ansi
 
 if TYPE_CHECKING:

@@ -1,0 +1,70 @@
+"""How many cells of a terminal a text takes; cut to a number of them, wrapped between words.
+
+Pure. Rich, which knows the wide characters, is imported only where a text may have some.
+"""
+
+from __future__ import annotations
+
+import re
+
+from localai.output.untrusted import sanitize_line
+
+_NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2500-\u25fc✓]*")
+"""One cell a character: Latin, Greek, Cyrillic, dashes, boxes and blocks."""
+
+
+def cells(text: str) -> int:
+    """The cells that `text`, one line, takes."""
+    if _NARROW.fullmatch(text):
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def one_line(text: str, columns: int) -> str:
+    """`text`, harmless and without breaks, in at most `columns` cells, with an ellipsis where
+    something was left out."""
+    return cut(" ".join(sanitize_line(text[: 20 * max(columns, 1)]).split()), columns)
+
+
+def cut(line: str, columns: int) -> str:
+    """`line` in at most `columns` cells, with an ellipsis where something was left out."""
+    if cells(line) <= columns:
+        return line
+    from rich.cells import set_cell_size
+
+    return set_cell_size(line, max(0, columns - 1)).rstrip() + "…"
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """`text` with spaces behind it, or before it with `right`, up to `columns` cells."""
+    spaces = " " * (columns - cells(text))
+    return spaces + text if right else text + spaces
+
+
+def wrap(text: str, columns: int, *, break_words: bool = True) -> list[str]:
+    """`text` in lines of at most `columns` cells, broken at spaces; one line at least.
+
+    Without `break_words` a longer word, such as a path to be copied, stays whole and sticks out.
+    """
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cells(joined) <= columns:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        pieces = _chopped(word, columns) if break_words else [word]
+        lines[-1] = pieces[0]
+        lines += pieces[1:]
+    return lines
+
+
+def _chopped(word: str, columns: int) -> list[str]:
+    if cells(word) <= columns:
+        return [word]
+    from rich.cells import chop_cells
+
+    return chop_cells(word, columns)

@@ -1,0 +1,315 @@
+"""What a command says, and to whom: `Output`, which a command makes once.
+
+    output = Output("rm", as_json=as_json, quiet=quiet)
+
+    on stdout, the data
+    output.document({...})                 with --json only: the one document
+    output.table(columns, rows)            for a person: a table on a terminal, tabs in a pipe
+    output.facts([("model", "…"), …])      for a person: names with what stands for them
+    output.line("a line", ("and", "dim"))  for a person: a line, its pieces styled or not
+    output.text("several lines")           for a person
+    output.write(b"as it is")              always: a file's content, an export
+
+    on stderr, the rest
+    output.note("…")                       what a person may like to know; not with -q or --json
+    output.warn("…")                       what should not be overlooked; not with -q
+    output.announce("…")                   always: the prompt is about to leave this machine
+    output.progress("…"), .wait_for("…")   on the live line, if a person looks there
+    output.confirm("Remove it?", …)        asks, or raises
+    output.error(error)                    how the command failed; with --json as a document
+
+So a command says all it has to say, and the mode decides what of it is shown. Nothing else writes
+to the streams, which `Output` holds so that tests can replace them.
+
+Every text may come from outside (a model's name, a file's, a server's words): it is cleaned of
+escapes, controls and, where it is one line, of newlines here, and nowhere else. stdout carries the
+data and nothing else. A pipe gets every line whole, however long.
+
+Standard library only: rich is imported where a terminal has to draw wide characters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TextIO
+
+from localai.errors import Interrupted, LocalaiError
+from localai.output.cells import pad, wrap
+from localai.output.live_line import LiveLine
+from localai.output.streams import color_wanted, is_terminal, terminal_size
+from localai.output.table import Column, Row, drawn, tabbed
+from localai.output.untrusted import escaped, sanitize, sanitize_line
+
+Style = Literal["", "bold", "dim", "italic", "red", "yellow", "green", "magenta"]
+Piece = str | tuple[str, Style]
+"""A text, or a text and its style."""
+
+_SGR: Final[Mapping[Style, str]] = {
+    "bold": "1",
+    "dim": "2",
+    "italic": "3",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "magenta": "35",
+}
+_YES: Final = ("y", "yes")
+
+
+class Output:
+    """The streams of one command, the form that was asked for, and all that it says."""
+
+    def __init__(
+        self,
+        command: str = "localai",
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        """`command` names the schema of the documents; streams are this process's if not given."""
+        self.command = command
+        self.as_json = as_json
+        self.quiet = quiet
+        self.stdin = sys.stdin if stdin is None else stdin
+        self.stdout = sys.stdout if stdout is None else stdout
+        self.stderr = sys.stderr if stderr is None else stderr
+        self._live: LiveLine | None = None
+
+    # Who looks, and how much there is to see.
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person looks at stdout."""
+        return is_terminal(self.stdout)
+
+    @property
+    def color(self) -> bool:
+        """Whether stdout may have colour."""
+        return color_wanted(self.stdout)
+
+    @property
+    def columns(self) -> int:
+        """The columns of the terminal on stdout, now; 80 where there is none."""
+        return terminal_size(self.stdout)[0]
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there is a person to be asked, who sees the question."""
+        seen = is_terminal(self.stdin) and is_terminal(self.stderr)
+        return seen and not (self.quiet or self.as_json)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a live line: a person looks at stderr, on a terminal that can erase."""
+        wanted = not (self.quiet or self.as_json)
+        return wanted and is_terminal(self.stderr) and os.environ.get("TERM") != "dumb"
+
+    # The data, on stdout.
+
+    def document(self, content: Mapping[str, object], name: str | None = None) -> None:
+        """With --json: one document that begins with the schema it promises, that of `name` or of
+        the command."""
+        if not self.as_json:
+            return
+        document = {"schema": f"localai.{name or self.command}/1", **content}
+        is_utf8 = (self.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        text = json.dumps(document, ensure_ascii=not is_utf8, indent=2)
+        self._print(escaped(text))
+
+    def table(self, columns: Sequence[Column | str], rows: Sequence[Row | Sequence[str]]) -> None:
+        """Rows under a header; a column that is only a name always stays."""
+        if self.as_json:
+            return
+        shown = [each if isinstance(each, Column) else Column(each) for each in columns]
+        filled = [each if isinstance(each, Row) else Row(each) for each in rows]
+        if self.on_terminal:
+            lines = [
+                self._styled(line.text, "dim" if line.dim else "")
+                for line in drawn(shown, filled, self.columns)
+            ]
+        else:
+            lines = list(tabbed(shown, filled))
+        self._print("\n".join(lines))
+
+    def facts(self, rows: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
+        """Each name with its text beside it; a third text, what it rests on, is dim in brackets."""
+        if self.as_json:
+            return
+        left = max((len(row[0]) for row in rows), default=0) + 2
+        lines = [
+            pad("" if number else name, left) + line
+            for name, *texts in rows
+            for number, line in enumerate(self._fact(texts, left))
+        ]
+        if lines:
+            self._print("\n".join(lines))
+
+    def line(self, *pieces: Piece) -> None:
+        """One line for a person."""
+        if not self.as_json:
+            self._print("".join(self._piece(piece) for piece in pieces))
+
+    def text(self, text: str) -> None:
+        """Text for a person, its lines as they are."""
+        if not self.as_json:
+            self._print(sanitize(text).removesuffix("\n"))
+
+    def write(self, content: str | bytes) -> None:
+        """Data as they are, whatever the mode: byte for byte into a pipe, cleaned on a terminal."""
+        if isinstance(content, str):
+            content = content.encode("utf-8", "replace")
+        self._hide()
+        if self.on_terminal:
+            self.stdout.write(sanitize(content.decode("utf-8", "replace")))
+        else:
+            self.stdout.flush()
+            self.stdout.buffer.write(content)
+        self.stdout.flush()
+
+    # What is said besides, on stderr.
+
+    def note(self, text: str) -> None:
+        """A line for the person, dim where there is colour; not with -q or --json."""
+        if not (self.quiet or self.as_json):
+            self.announce(text)
+
+    def announce(self, text: str) -> None:
+        """As a note, but said always: a prompt is about to leave this machine."""
+        self._say(self._fitted(sanitize_line(text)), "dim")
+
+    def warn(self, text: str) -> None:
+        """A line that should not be overlooked; not with -q."""
+        if not self.quiet:
+            self._say_marked("warning:", "yellow", sanitize_line(text))
+
+    def error(self, error: LocalaiError) -> None:
+        """How the command failed: text on stderr, or the document that a failed --json promises.
+
+        That a person broke it off needs no word.
+        """
+        self._hide()
+        if self.as_json:
+            self.document({"error": error_document(error)})
+        elif not isinstance(error, Interrupted):
+            self._say_marked("error:", "red", sanitize(error.message))
+            if error.hint:
+                # The hint is not broken into lines: it is there to be pasted.
+                hint = sanitize(error.hint)
+                self._say("")
+                self._say(f"{self._styled('hint:', 'dim', self.stderr)} {hint}")
+
+    def confirm(self, question: str, *, unasked: LocalaiError, declined: str) -> None:
+        """Return if the person says yes; Enter alone is no.
+
+        Raises `unasked` where nobody can be asked, and Interrupted once `declined` is said.
+        """
+        if not self.may_ask:
+            raise unasked
+        self._hide()
+        assert self.stderr is not None and self.stdin is not None
+        print(
+            f"{self._fitted(sanitize_line(question))} [y/N] ", end="", file=self.stderr, flush=True
+        )
+        if self.stdin.readline().strip().lower() not in _YES:
+            self.note(declined)
+            raise Interrupted(declined)
+
+    # The live line, on stderr.
+
+    def progress(self, text: str, *, at_once: bool = False) -> None:
+        """Show how far the work is on the live line, if there is one; ten times a second at most
+        but for what is to be seen `at_once`."""
+        if self.shows_progress:
+            self._live_line().show(sanitize_line(text), at_once=at_once)
+
+    def wait_for(self, what: str) -> None:
+        """Say on the live line what is being waited for, and for how long."""
+        if self.shows_progress:
+            self._live_line().wait_for(sanitize_line(what))
+
+    def end_progress(self) -> None:
+        """Take the live line away: the work or the waiting is over."""
+        self._hide()
+
+    def _live_line(self) -> LiveLine:
+        if self._live is None:
+            assert self.stderr is not None
+            self._live = LiveLine(self.stderr, lambda: terminal_size(self.stderr)[0])
+        return self._live
+
+    def _hide(self) -> None:
+        if self._live is not None:
+            self._live.hide()
+
+    # How it reaches the streams.
+
+    def _print(self, line: str) -> None:
+        self._hide()
+        print(line, file=self.stdout, flush=True)
+
+    def _say(self, text: str, style: Style = "") -> None:
+        """Lines on stderr; where that is closed or its disk is full, nobody is there to be told."""
+        if self.stderr is None:
+            return
+        lines = self._styled(text, style, self.stderr)
+        if self._live is not None:
+            self._live.print_above(lines)
+            return
+        try:
+            print(lines, file=self.stderr, flush=True)
+        except (OSError, ValueError):
+            return
+
+    def _say_marked(self, mark: str, style: Style, text: str) -> None:
+        shown = self._fitted(f"{mark} {text}").removeprefix(mark)
+        self._say(self._styled(mark, style, self.stderr) + shown)
+
+    def _styled(self, text: str, style: Style, stream: TextIO | None = None) -> str:
+        if not (style and text and color_wanted(self.stdout if stream is None else stream)):
+            return text
+        return f"\x1b[{_SGR[style]}m{text}\x1b[0m"
+
+    def _piece(self, piece: Piece) -> str:
+        if isinstance(piece, str):
+            return sanitize_line(piece)
+        text, style = piece
+        return self._styled(sanitize_line(text), style)
+
+    def _fact(self, texts: Sequence[str], left: int) -> list[str]:
+        """The lines beside a name."""
+        value, basis = (sanitize_line(text) for text in (*texts, "")[:2])
+        basis = f"({basis})" if basis else ""
+        if not self.on_terminal:
+            return [f"{value}  {basis}".rstrip()]
+        room = max(20, self.columns - left)
+        lines = wrap(value, room)
+        if basis and len(lines[-1]) + 2 + len(basis) <= room:
+            lines[-1] += f"  {self._styled(basis, 'dim')}"
+        elif basis:
+            lines += [self._styled(line, "dim") for line in wrap(basis, room)]
+        return lines
+
+    def _fitted(self, text: str) -> str:
+        """A message for stderr: on a terminal its lines end between words, elsewhere as it is."""
+        if not is_terminal(self.stderr):
+            return text
+        columns = terminal_size(self.stderr)[0]
+        return "\n".join(
+            piece for line in text.split("\n") for piece in wrap(line, columns, break_words=False)
+        )
+
+
+def error_document(error: LocalaiError) -> dict[str, object]:
+    """The `error` object of the JSON promise."""
+    return {
+        "kind": error.kind,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }

@@ -1,0 +1,184 @@
+"""Rows under a header, in the cells there are. Pure.
+
+Where a table is too wide, its long texts are wrapped first, then the columns that matter least
+are left out, then a text stands below its row, and last a key on a line of its own. A key is
+never cut: it is there to be copied. In a pipe every column is there, separated by tabs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from localai.output.cells import cells, pad, wrap
+from localai.output.untrusted import sanitize_line
+
+_GAP = "  "
+_INDENT = "    "
+_LEAST_WRAPPED = 24
+"""A narrower column of wrapped text is worse to read than the text below its row."""
+_LONGEST_BESIDE = 28
+"""A longer key stands on a line of its own rather than making every line wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: how its cells are shown, and what becomes of it where there is little room.
+
+    `drop` is 0 for a column that always stays; else the highest goes first. A `wraps` column is
+    broken into lines, `right` is for numbers, `label` is the short heading on a terminal, and
+    `only_piped` is a column that a person does not need.
+    """
+
+    name: str
+    drop: int = 0
+    wraps: bool = False
+    right: bool = False
+    label: str = ""
+    only_piped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with what a person is told besides: `below` it, indented; `dim` where it matters less.
+
+    `under` are further rows of the same thing, of which a terminal shows what is not empty.
+    """
+
+    cells: Sequence[str]
+    below: str = ""
+    dim: bool = False
+    under: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the drawn table."""
+
+    text: str
+    dim: bool = False
+
+
+def tabbed(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[str]:
+    """The header and a line each row, without what is `below` or `under` it."""
+    yield "\t".join(column.name for column in columns)
+    for row in rows:
+        yield "\t".join(map(sanitize_line, row.cells))
+
+
+def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Iterator[Line]:
+    """The lines of the table, none longer than `available` cells but for keys that are so."""
+    shown = [number for number, column in enumerate(columns) if not column.only_piped]
+    columns = [columns[number] for number in shown]
+    groups = [
+        [[sanitize_line(each[number]) for number in shown] for each in (row.cells, *row.under)]
+        for row in rows
+    ]
+    fitted = _Fitted(columns, [line for group in groups for line in group], available)
+    yield Line(fitted.line([column.label or column.name for column in columns]), dim=True)
+    for row, group in zip(rows, groups, strict=True):
+        for line in group:
+            for text in fitted.lines(line):
+                yield Line(text, row.dim)
+        for text in _below(row.below, available):
+            yield Line(text, dim=True)
+
+
+class _Fitted:
+    """Which columns are shown, and how wide, in `available` cells."""
+
+    def __init__(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int
+    ) -> None:
+        self._columns = columns
+        self._available = available
+        self._below: list[int] = []
+        self._widths = [
+            max([cells(column.label or column.name), *(cells(row[number]) for row in rows)])
+            for number, column in enumerate(columns)
+        ]
+        self._shown = list(range(len(columns)))
+        if self._excess() > 0:
+            self._narrow_key(rows)
+            self._fit()
+
+    def line(self, row: Sequence[str]) -> str:
+        """The row in one line, as the header is."""
+        parts = [self._padded(row[number], number) for number in self._shown]
+        return _GAP.join(parts).rstrip()
+
+    def lines(self, row: Sequence[str]) -> Iterator[str]:
+        """The row, with its wrapped texts."""
+        row = list(row)
+        if cells(row[0]) > self._widths[0]:
+            yield row[0]
+            row[0] = ""
+        wrapped = {
+            number: wrap(row[number], self._widths[number])
+            if self._columns[number].wraps
+            else [row[number]]
+            for number in self._shown
+        }
+        for number in range(max(map(len, wrapped.values()))):
+            parts = [
+                self._padded(lines[number] if number < len(lines) else "", column)
+                for column, lines in wrapped.items()
+            ]
+            if any(map(str.strip, parts)):
+                yield _GAP.join(parts).rstrip()
+        for number in self._below:
+            yield from _below(row[number], self._available)
+
+    def _fit(self) -> None:
+        droppable = sorted(
+            (number for number in self._shown if self._columns[number].drop),
+            key=lambda number: -self._columns[number].drop,
+        )
+        while self._excess() > 0 and not self._wrap_texts():
+            if droppable:
+                self._shown.remove(droppable.pop(0))
+                continue
+            texts = [number for number in self._shown if self._columns[number].wraps]
+            if not texts:
+                self._widths[0] = max(len(_INDENT), self._widths[0] - self._excess())
+                return
+            self._shown.remove(texts[-1])
+            self._below.insert(0, texts[-1])
+
+    def _narrow_key(self, rows: Sequence[Sequence[str]]) -> None:
+        beside = [cells(row[0]) for row in rows if cells(row[0]) <= _LONGEST_BESIDE]
+        heading = cells(self._columns[0].label or self._columns[0].name)
+        self._widths[0] = max([heading, *beside])
+
+    def _wrap_texts(self) -> bool:
+        """Narrow the columns of text so that all fits, if they stay wide enough to be read."""
+        texts = [number for number in self._shown if self._columns[number].wraps]
+        if not texts:
+            return False
+        room = self._available - self._taken([n for n in self._shown if n not in texts])
+        room -= len(_GAP) * len(texts)
+        widths = dict.fromkeys(texts, 0)
+        for left, number in enumerate(sorted(texts, key=lambda each: self._widths[each])):
+            share = room // (len(texts) - left)
+            widths[number] = min(self._widths[number], share)
+            if widths[number] < min(self._widths[number], _LEAST_WRAPPED):
+                return False
+            room -= widths[number]
+        for number, width in widths.items():
+            self._widths[number] = width
+        return True
+
+    def _excess(self) -> int:
+        return self._taken(self._shown) - self._available
+
+    def _taken(self, shown: Sequence[int]) -> int:
+        return sum(self._widths[each] for each in shown) + len(_GAP) * (len(shown) - 1)
+
+    def _padded(self, text: str, number: int) -> str:
+        return pad(text, self._widths[number], right=self._columns[number].right)
+
+
+def _below(text: str, available: int) -> Iterator[str]:
+    if text:
+        room = max(20, available - len(_INDENT))
+        yield from (_INDENT + line for line in wrap(sanitize_line(text), room))
