@@ -176,19 +176,37 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time went, in seconds and tokens per second.
+    """Where the time of one answer went, raw: seconds, and the tokens that took them.
 
     `clock` says who measured load, prefill and decode: the server, or we from outside.
     `time_to_first_token_s` and `total_s` are always ours, from request to event.
-    Prefill speed counts only tokens that were really computed, not cached ones.
+    `prefill_tokens` are the prompt tokens that were really computed, not cached ones.
+    `decode_tokens` are those that came in `decode_s`, the time from the first token of the answer
+    to the last: the first one comes out of the prefill and is not among them.
     """
 
     load_s: float | None = None
     time_to_first_token_s: float | None = None
-    prefill_tokens_per_s: float | None = None
-    decode_tokens_per_s: float | None = None
+    prefill_tokens: int | None = None
+    prefill_s: float | None = None
+    decode_tokens: int | None = None
+    decode_s: float | None = None
     total_s: float | None = None
     clock: Literal["server", "client"] | None = None
+
+    @property
+    def prefill_tokens_per_s(self) -> float | None:
+        """Computed prompt tokens a second; None where tokens or seconds are unknown or none."""
+        return _rate(self.prefill_tokens, self.prefill_s)
+
+    @property
+    def decode_tokens_per_s(self) -> float | None:
+        """Answer tokens a second after the first; None where they are unknown or none."""
+        return _rate(self.decode_tokens, self.decode_s)
+
+
+def _rate(tokens: int | None, seconds: float | None) -> float | None:
+    return tokens / seconds if tokens and seconds and tokens > 0 and seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

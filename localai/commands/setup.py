@@ -194,15 +194,14 @@ def _nothing_done(started: float) -> dict[str, Any]:
 def _report(
     plan: SetupPlan, answer: Answer, failure: FinishedWithFailures | None, total_s: float
 ) -> dict[str, Any]:
-    from dataclasses import asdict
-
+    from localai.output.documents import timings_document
     from localai.output.failure import error_document
 
     return {
         **_planned(plan, dry_run=False),
         "answer": answer.text,
         "right": failure is None,
-        "timings": asdict(answer.done.timings),
+        "timings": timings_document(answer.done.timings),
         "total_s": round(total_s, 2),
         "error": None if failure is None else error_document(failure),
     }

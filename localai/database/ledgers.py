@@ -28,9 +28,9 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True)
 class DecodeRow:
-    """How fast one answer came: tokens a second, and how many of them and before them."""
+    """How fast one answer came, and how many tokens it and its prompt had."""
 
-    decode_tokens_per_s: float
+    timings: Timings
     input_tokens: int
     output_tokens: int
 
@@ -54,7 +54,8 @@ class Ledgers(DatabaseFile):
             self.db.execute(
                 "INSERT INTO usage (message_id, at, command, provider, model, zone, input_tokens,"
                 " output_tokens, cached_tokens, reasoning_tokens, cache_write_tokens, total_s,"
-                " decode_tokens_per_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " prefill_tokens, prefill_s, decode_tokens, decode_s)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     message_id,
                     time.time(),
@@ -68,11 +69,14 @@ class Ledgers(DatabaseFile):
                     usage.reasoning_tokens,
                     usage.cache_write_tokens,
                     timings.total_s,
-                    timings.decode_tokens_per_s,
+                    timings.prefill_tokens,
+                    timings.prefill_s,
+                    timings.decode_tokens,
+                    timings.decode_s,
                 ),
             )
 
-    def decode_rates(
+    def decode_rows(
         self, provider: str, model: str, *, since: float = 0, limit: int = 10
     ) -> list[DecodeRow]:
         """How fast the last answers of a model on this machine came, the newest first.
@@ -82,13 +86,17 @@ class Ledgers(DatabaseFile):
         """
         with self.guarded():
             rows = self.db.execute(
-                "SELECT decode_tokens_per_s, coalesce(input_tokens, 0) AS input_tokens,"
-                " output_tokens FROM usage WHERE provider = ? AND model = ? AND at >= ?"
+                "SELECT decode_tokens, decode_s, coalesce(input_tokens, 0), output_tokens"
+                " FROM usage WHERE provider = ? AND model = ? AND at >= ?"
                 " AND zone = 'device' AND command <> 'batch'"
-                " AND decode_tokens_per_s > 0 AND output_tokens >= ? ORDER BY id DESC LIMIT ?",
+                " AND decode_tokens > 0 AND decode_s > 0 AND output_tokens >= ?"
+                " ORDER BY id DESC LIMIT ?",
                 (provider, model, since, _LEAST_TOKENS, limit),
             ).fetchall()
-        return [DecodeRow(*row) for row in rows]
+        return [
+            DecodeRow(Timings(decode_tokens=tokens, decode_s=seconds), prompt, answer)
+            for tokens, seconds, prompt, answer in rows
+        ]
 
     def usage_of(self, message_id: int) -> Usage | None:
         """The tokens of the call that gave this answer; None if that is not known."""

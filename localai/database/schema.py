@@ -99,6 +99,15 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE usage ADD COLUMN decode_tokens_per_s REAL
     """,
+    # Tokens and seconds apart: rates were kept before, of which those of llama.cpp and Ollama
+    # counted the first token, which comes out of the prefill. They are not carried over.
+    """
+    ALTER TABLE usage DROP COLUMN decode_tokens_per_s;
+    ALTER TABLE usage ADD COLUMN prefill_tokens INTEGER;
+    ALTER TABLE usage ADD COLUMN prefill_s REAL;
+    ALTER TABLE usage ADD COLUMN decode_tokens INTEGER;
+    ALTER TABLE usage ADD COLUMN decode_s REAL
+    """,
 )
 
 

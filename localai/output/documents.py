@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from localai.types import Locality, ResolvedModel, Zone
+from localai.types import Locality, ResolvedModel, Timings, Zone
 
 if TYPE_CHECKING:
     from localai.answers import Answer
@@ -23,11 +23,23 @@ def answer_document(answer: Answer, cost: Cost, conversation: str | None) -> dic
         "reasoning": answer.reasoning or None,
         "finish_reason": done.finish_reason,
         "usage": asdict(done.usage),
-        "timings": asdict(done.timings),
+        "timings": timings_document(done.timings),
         "locality": locality_document(done.locality),
         "cost": cost_document(cost),
         "context_tokens": done.context_tokens,
         "conversation": conversation,
+    }
+
+
+def timings_document(timings: Timings) -> dict[str, Any]:
+    """Where the time went, with the rates that follow from it."""
+    return {
+        "load_s": timings.load_s,
+        "time_to_first_token_s": timings.time_to_first_token_s,
+        "prefill_tokens_per_s": timings.prefill_tokens_per_s,
+        "decode_tokens_per_s": timings.decode_tokens_per_s,
+        "total_s": timings.total_s,
+        "clock": timings.clock,
     }
 
 

@@ -20,7 +20,6 @@ from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.sdk import (
-    AnswerClock,
     broken_off,
     failure_of,
     http_client,
@@ -35,6 +34,7 @@ from localai.types import (
     Zone,
 )
 from localai.wires import anthropic as wire
+from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     import anthropic
@@ -103,7 +103,7 @@ class Anthropic:
         reached = self._to.reach(self._config)
         longest = request.options.max_tokens or self._config["chat.max_tokens"]
         body = wire.request_body(request, longest, self._facts.get(request.model.id))
-        clock = AnswerClock()
+        clock = AnswerClock(streams_reasoning=False)
         events = yield from patiently(lambda: self._send(body, reached))
         try:
             locality = self._to.locality(reached.zone)

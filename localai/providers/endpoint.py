@@ -19,7 +19,8 @@ from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.types import ChatRequest, Event, Provider, Purpose, ResolvedModel, Zone
-from localai.wires.chat_completions import StreamClock, read_stream, request_body
+from localai.wires.chat_completions import read_stream, request_body
+from localai.wires.clock import AnswerClock
 from localai.wires.refusals import failure
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class OwnServer:
         ContextOverflow, Unreachable."""
         server, zone = self._server(Purpose.INFERENCE)
         body = _body(request)
-        clock = StreamClock()
+        clock = AnswerClock()
         with ExitStack() as connection:
             # Leaving closes the connection, which is what makes the server stop computing.
             asked = yield from patiently(lambda: self._send(server, body, connection))

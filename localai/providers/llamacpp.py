@@ -23,7 +23,7 @@ from localai.providers.worker_chat import (
 )
 from localai.stores.lookup import local_models, resolve_local
 from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
-from localai.wires.chat_completions import StreamClock
+from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -55,7 +55,7 @@ class LlamaCpp:
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Answer on the engine. Raises InsufficientResources, ContextOverflow, Unreachable."""
-        clock = StreamClock()
+        clock = AnswerClock()
         load_s: float | None = None
         spec = self._spec(request)
         while True:
@@ -73,7 +73,7 @@ class LlamaCpp:
             spec = replace(spec, context_tokens=needed)
 
     def _answer(
-        self, request: ChatRequest, lease: Lease, clock: StreamClock, load_s: float | None
+        self, request: ChatRequest, lease: Lease, clock: AnswerClock, load_s: float | None
     ) -> Iterator[Event]:
         body = {**worker_body(request), "cache_prompt": True}
         state = self._kept_state(request, lease)

@@ -33,7 +33,8 @@ from localai.types import (
     Zone,
 )
 from localai.wires import lmstudio as wire
-from localai.wires.chat_completions import StreamClock, read_stream, request_body
+from localai.wires.chat_completions import read_stream, request_body
+from localai.wires.clock import AnswerClock
 from localai.wires.lmstudio import Instance, Listed
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class LmStudio:
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Answer. Raises ContextOverflow, NotFound, ProviderRefused, Unreachable."""
-        clock = StreamClock()
+        clock = AnswerClock()
         listed = self._find(request.model.id)
         wanted = _wanted_context(listed, request, self._config["engine.context"])
         while True:
@@ -135,7 +136,7 @@ class LmStudio:
     # The answer
 
     def _answer(
-        self, request: ChatRequest, instance: Instance, clock: StreamClock, load_s: float | None
+        self, request: ChatRequest, instance: Instance, clock: AnswerClock, load_s: float | None
     ) -> Iterator[Event]:
         body = {**request_body(request), "model": instance.id}
         if not self._has_v1 and request.keep_alive_s is not None:

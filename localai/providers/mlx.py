@@ -24,7 +24,8 @@ from localai.providers.worker_chat import (
     worker_body,
 )
 from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
-from localai.wires.chat_completions import StreamClock, refusal
+from localai.wires.chat_completions import refusal
+from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -71,7 +72,7 @@ class Mlx:
         InsufficientResources, ContextOverflow, Unreachable."""
         _refuse_what_mlx_cannot(request)
         interpreter = mlx_interpreter()
-        clock = StreamClock()
+        clock = AnswerClock()
         spec = self._spec(request)
         load_s: float | None = None
         if not is_warm(self._paths, spec):

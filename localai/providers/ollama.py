@@ -11,7 +11,6 @@ elsewhere and that was not allowed, and every line of an answer is looked at aga
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,15 +34,15 @@ from localai.types import (
     Loading,
     Locality,
     Process,
+    ReasoningDelta,
     ResolvedModel,
     TextDelta,
-    Timings,
     TokenLogprobs,
     ToolCall,
     Zone,
 )
 from localai.wires import ollama as wire
-from localai.wires.chat_completions import StreamClock
+from localai.wires.clock import AnswerClock
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class _Question:
     """A request on its way: what was found out about its model, and what was decided."""
 
     request: ChatRequest
-    clock: StreamClock
+    clock: AnswerClock
     remote: str | None
     limit: int | None
     think: bool | str | None
@@ -132,7 +131,7 @@ class Ollama:
     # Looking before asking
 
     def _look_up(self, request: ChatRequest) -> _Question:
-        clock = StreamClock()
+        clock = AnswerClock()
         model = request.model.id
         self._daemon.version()
         facts = self._daemon.facts(self._daemon.find(model))
@@ -212,7 +211,7 @@ class Ollama:
                 self._check(chunk, question)
                 for event in wire.chunk_events(chunk):
                     if not isinstance(event, TokenLogprobs):
-                        question.clock.token()
+                        question.clock.piece(reasoning=isinstance(event, ReasoningDelta))
                     tools_called = tools_called or isinstance(event, ToolCall)
                     if isinstance(event, TextDelta):
                         yield from splitter.feed(event.text)
@@ -242,14 +241,9 @@ class Ollama:
 
     def _done(self, end: Mapping[str, Any], question: _Question) -> Done:
         clock, fresh = question.clock, question.loaded_context != question.context_tokens
-        timings = Timings(
-            load_s=wire.seconds(end.get("load_duration")),
-            time_to_first_token_s=None if clock.first is None else clock.first - clock.started,
-            prefill_tokens_per_s=wire.prefill_rate(end, fresh),
-            decode_tokens_per_s=wire.rate(end.get("eval_count"), end.get("eval_duration")),
-            total_s=time.perf_counter() - clock.started,
-            clock="server",
-        )
+        usage = wire.usage_of(end)
+        load_s = wire.seconds(end.get("load_duration"))
+        timings = clock.timings(usage, wire.server_times(end, fresh), load_s)
         entry = None
         if question.remote is None:
             # The answer is complete; that its server has gone since does not take it back.
@@ -258,7 +252,7 @@ class Ollama:
         context = (entry or {}).get("context_length") or question.context_tokens
         return Done(
             finish_reason=wire.finish_of(end, context, end["tools_called"]),
-            usage=wire.usage_of(end),
+            usage=usage,
             timings=timings,
             locality=self._locality(question, entry),
             context_tokens=None if question.remote else context,

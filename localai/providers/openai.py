@@ -19,7 +19,6 @@ from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.sdk import (
-    AnswerClock,
     broken_off,
     failure_of,
     http_client,
@@ -34,6 +33,7 @@ from localai.types import (
     Zone,
 )
 from localai.wires import responses as wire
+from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     import openai
@@ -103,7 +103,7 @@ class OpenAI:
         content and options it does not take, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
         body = wire.request_body(request, self.name)
-        clock = AnswerClock()
+        clock = AnswerClock(streams_reasoning=False)
         events = yield from patiently(lambda: self._send(body, reached))
         try:
             locality = self._to.locality(reached.zone)

@@ -1,4 +1,4 @@
-"""What the providers over official SDKs share: their HTTP client, their errors, their clock.
+"""What the providers over official SDKs share: their HTTP client and their errors.
 
 The SDKs are slow to import, so they are imported in functions of their provider only. Both speak
 through httpx2, which is given to them ready-made: no proxies, no redirects, no settings from the
@@ -7,9 +7,7 @@ environment but the certificates.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -23,8 +21,7 @@ from localai.errors import (
 )
 from localai.net.retry import Busy
 from localai.net.target import Target
-from localai.types import Message, Options, Timings, Usage
-from localai.wires.chat_completions import StreamClock
+from localai.types import Message, Options
 from localai.wires.refusals import failure
 
 if TYPE_CHECKING:
@@ -123,30 +120,3 @@ def refuse_options(who: str, options: Options, takes: frozenset[str]) -> None:
             raise ProviderRefused(
                 f"{who} does not take the option {name}", hint=f"leave out: -o {name}"
             )
-
-
-class AnswerClock(StreamClock):
-    """Times an answer that may be preceded by reasoning which is not streamed, or summarised.
-
-    Decode speed is that of the text alone: its tokens over the time in which it came.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._thought_first: float | None = None
-
-    def thought(self) -> None:
-        """Some reasoning has arrived."""
-        if self._thought_first is None:
-            self._thought_first = time.perf_counter()
-
-    def finish(self, usage: Usage) -> Timings:
-        """The timings, now that the answer has ended."""
-        output, reasoning = usage.output_tokens, usage.reasoning_tokens
-        if reasoning is None and self._thought_first is not None:
-            output = None
-        visible = None if output is None else output - (reasoning or 0)
-        timings = self.timings(Usage(output_tokens=visible), None, None)
-        if self._thought_first is None:
-            return timings
-        return replace(timings, time_to_first_token_s=self._thought_first - self.started)

@@ -17,7 +17,8 @@ from localai.errors import ContextOverflow, Unreachable
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
 from localai.providers.context_size import IMAGE_TOKENS
 from localai.types import ChatRequest, Event, Locality, Process, Zone
-from localai.wires.chat_completions import StreamClock, read_stream, refusal, request_body
+from localai.wires.chat_completions import read_stream, refusal, request_body
+from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     from localai.engine.lifecycle import Lease
@@ -44,7 +45,7 @@ def worker_body(request: ChatRequest) -> dict[str, Any]:
 def answer_of_worker(
     lease: Lease,
     body: Mapping[str, Any],
-    clock: StreamClock,
+    clock: AnswerClock,
     *,
     who: str,
     load_s: float | None,

@@ -27,7 +27,7 @@ def runs_by_name(paths: Paths, names: Iterable[str]) -> dict[str, tuple[OwnRun, 
     try:
         found = {
             name: _runs(
-                row for engine in _LOCAL_PROVIDERS for row in database.decode_rates(engine, name)
+                row for engine in _LOCAL_PROVIDERS for row in database.decode_rows(engine, name)
             )
             for name in names
         }
@@ -50,7 +50,7 @@ def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
         since = model.path.stat().st_mtime
     database = Database(paths.database)
     try:
-        rows = database.decode_rates(model.provider, model.id, since=since)
+        rows = database.decode_rows(model.provider, model.id, since=since)
     finally:
         database.close()
     return _runs(rows)
@@ -58,5 +58,7 @@ def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
 
 def _runs(rows: Iterable[DecodeRow]) -> tuple[OwnRun, ...]:
     return tuple(
-        OwnRun(row.decode_tokens_per_s, row.input_tokens + row.output_tokens // 2) for row in rows
+        OwnRun(rate, row.input_tokens + row.output_tokens // 2)
+        for row in rows
+        if (rate := row.timings.decode_tokens_per_s) is not None
     )

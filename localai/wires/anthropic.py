@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import InvalidInput, ProviderRefused, Unreachable
-from localai.providers.sdk import AnswerClock, refuse_options, split_system
+from localai.providers.sdk import refuse_options, split_system
 from localai.types import (
     Capability,
     ChatRequest,
@@ -25,6 +25,7 @@ from localai.types import (
     Think,
     Usage,
 )
+from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     from anthropic.types import ModelInfo
@@ -195,16 +196,16 @@ def read_events(
     if finish is None:
         raise Unreachable(f"the answer broke off: {who} closed the connection")
     usage = _usage(counts)
-    yield Done(finish, usage, clock.finish(usage), locality)
+    yield Done(finish, usage, clock.timings(usage), locality)
 
 
 def _delta(delta: Any, clock: AnswerClock) -> Iterator[Event]:
     match delta.type:
         case "text_delta" if delta.text:
-            clock.token()
+            clock.piece()
             yield TextDelta(delta.text)
         case "thinking_delta" if delta.thinking:
-            clock.thought()
+            clock.piece(reasoning=True)
             yield ReasoningDelta(delta.thinking)
 
 

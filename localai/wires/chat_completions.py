@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -31,11 +30,11 @@ from localai.types import (
     Options,
     ReasoningDelta,
     TextDelta,
-    Timings,
     TokenLogprobs,
     ToolCall,
     Usage,
 )
+from localai.wires.clock import AnswerClock, ServerTimes
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
 _FINISH: Mapping[str, FinishReason] = {
@@ -109,53 +108,10 @@ def wire_message(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": [*parts, {"type": "text", "text": message.text}]}
 
 
-class StreamClock:
-    """Times a stream from outside: first token and decode speed by the client's clock."""
-
-    def __init__(self) -> None:
-        self.started = time.perf_counter()
-        self.first: float | None = None
-        self.last: float | None = None
-
-    def token(self) -> None:
-        """Something of the answer has arrived."""
-        self.last = time.perf_counter()
-        if self.first is None:
-            self.first = self.last
-
-    def timings(
-        self, usage: Usage, server: Mapping[str, Any] | None, load_s: float | None
-    ) -> Timings:
-        """The timings of a finished stream; `server` is llama.cpp's `timings` object, if any."""
-        total = time.perf_counter() - self.started
-        first = None if self.first is None else self.first - self.started
-        if server is not None:
-            return Timings(
-                load_s=load_s,
-                time_to_first_token_s=first,
-                prefill_tokens_per_s=_rate(server.get("prompt_n"), server.get("prompt_ms")),
-                decode_tokens_per_s=_rate(server.get("predicted_n"), server.get("predicted_ms")),
-                total_s=total,
-                clock="server",
-            )
-        decode = None
-        if usage.output_tokens and usage.output_tokens > 1 and self.first and self.last:
-            span = self.last - self.first
-            # One chunk may hold several tokens, so the count is the server's, not the chunks'.
-            decode = (usage.output_tokens - 1) / span if span > 0 else None
-        return Timings(load_s, first, None, decode, total, "client")
-
-
-def _rate(tokens: Any, milliseconds: Any) -> float | None:
-    if not tokens or not milliseconds:
-        return None
-    return float(tokens) / float(milliseconds) * 1000
-
-
 def read_stream(
     chunks: Iterable[Mapping[str, Any]],
     locality: Locality,
-    clock: StreamClock,
+    clock: AnswerClock,
     *,
     load_s: float | None = None,
     context_tokens: int | None = None,
@@ -179,8 +135,10 @@ def read_stream(
                 if total:
                     yield Loading("reading the prompt", progress.get("processed", 0) / total)
             for choice in chunk.get("choices") or ():
+                if (choice.get("delta") or {}).get("tool_calls"):
+                    clock.piece()
                 for event in _choice_events(choice, tools):
-                    clock.token()
+                    clock.piece(reasoning=isinstance(event, ReasoningDelta))
                     if isinstance(event, TextDelta):
                         yield from splitter.feed(event.text)
                     else:
@@ -203,7 +161,8 @@ def read_stream(
     if finish == "length" and _filled(usage, context_tokens):
         finish = "context"
     known = usage or Usage()
-    yield Done(finish, known, clock.timings(known, server, load_s), locality, context_tokens)
+    timings = clock.timings(known, None if server is None else _server_times(server), load_s)
+    yield Done(finish, known, timings, locality, context_tokens)
 
 
 def _filled(usage: Usage | None, context_tokens: int | None) -> bool:
@@ -230,6 +189,21 @@ def _choice_events(choice: Mapping[str, Any], tools: dict[int, dict[str, str]]) 
             token["logprob"],
             tuple((other["token"], other["logprob"]) for other in token.get("top_logprobs") or ()),
         )
+
+
+def _server_times(timings: Mapping[str, Any]) -> ServerTimes:
+    """llama.cpp's `timings`: milliseconds; `predicted_n` counts the first token, and
+    `predicted_ms` begins with it."""
+    return ServerTimes(
+        timings.get("prompt_n"),
+        _seconds(timings.get("prompt_ms")),
+        timings.get("predicted_n"),
+        _seconds(timings.get("predicted_ms")),
+    )
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:

@@ -36,6 +36,7 @@ from localai.types import (
     ToolCall,
     Usage,
 )
+from localai.wires.clock import ServerTimes
 
 # Options of ours by Ollama's names.
 _OPTIONS = {
@@ -247,23 +248,23 @@ def finish_of(end: Mapping[str, Any], context_tokens: int, tools_called: bool) -
     return "context" if used >= context_tokens - 1 else "length"
 
 
-def prefill_rate(end: Mapping[str, Any], freshly_loaded: bool) -> float | None:
-    """Prompt tokens per second; None where it cannot be told.
+def server_times(end: Mapping[str, Any], freshly_loaded: bool) -> ServerTimes:
+    """What the server measured, by a chat's last line.
 
-    The count includes tokens that were in the cache and the duration does not. So the rate
-    exists where the server says how many were cached, or where nothing can have been: the model
-    was loaded for this very request.
+    `prompt_eval_count` includes tokens that were in the cache, and `prompt_eval_duration` does
+    not. So the computed tokens are known where the server says how many were cached, or where
+    none can have been: the model was loaded for this very request.
     """
     cached = end.get("prompt_eval_cached_count")
-    if cached is None and not freshly_loaded:
-        return None
-    computed = (end.get("prompt_eval_count") or 0) - (cached or 0)
-    return rate(computed, end.get("prompt_eval_duration"))
-
-
-def rate(tokens: int | None, nanoseconds: int | None) -> float | None:
-    """Tokens per second; None if either is missing or zero."""
-    return tokens / nanoseconds * 1e9 if tokens and nanoseconds and tokens > 0 else None
+    computed = None
+    if cached is not None or freshly_loaded:
+        computed = (end.get("prompt_eval_count") or 0) - (cached or 0)
+    return ServerTimes(
+        computed,
+        seconds(end.get("prompt_eval_duration")),
+        end.get("eval_count"),
+        seconds(end.get("eval_duration")),
+    )
 
 
 def seconds(nanoseconds: int | None) -> float | None:

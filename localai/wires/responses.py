@@ -8,7 +8,7 @@ from typing import Any
 
 from localai.errors import Unreachable
 from localai.net.retry import Busy
-from localai.providers.sdk import AnswerClock, refuse_options, split_system
+from localai.providers.sdk import refuse_options, split_system
 from localai.types import (
     ChatRequest,
     Done,
@@ -21,6 +21,7 @@ from localai.types import (
     TokenLogprobs,
     Usage,
 )
+from localai.wires.clock import AnswerClock
 from localai.wires.refusals import failure
 
 _OPTIONS = frozenset({"temperature", "top_p", "max_tokens"})
@@ -96,22 +97,22 @@ def read_events(
     for event in events:
         match event.type:
             case "response.output_text.delta":
-                clock.token()
+                clock.piece()
                 yield TextDelta(event.delta)
                 yield from _logprobs(event)
             case "response.refusal.delta":
                 refused = True
-                clock.token()
+                clock.piece()
                 yield TextDelta(event.delta)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                clock.thought()
+                clock.piece(reasoning=True)
                 yield ReasoningDelta(event.delta)
             case "response.reasoning_summary_part.added" if event.summary_index:
                 yield ReasoningDelta("\n\n")
             case "response.completed" | "response.incomplete":
                 usage = _usage(event.response.usage)
                 finish = "refusal" if refused else _finish(event.response)
-                yield Done(finish, usage, clock.finish(usage), locality)
+                yield Done(finish, usage, clock.timings(usage), locality)
                 return
             case "response.failed":
                 raise _failed(who, event.response.error)

@@ -74,7 +74,7 @@ def test_what_ollama_has_is_marked_and_its_answers_count(
         provider="ollama",
         model="qwen3:8b",
         usage=Usage(input_tokens=20, output_tokens=80),
-        timings=Timings(decode_tokens_per_s=23.0),
+        timings=Timings(decode_tokens=79, decode_s=79 / 23),
         locality=Locality(Zone.DEVICE, "test"),
     )
     database.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,6 +57,21 @@ def test_usage_and_timings_are_the_servers_or_unknown(real: Subject) -> None:
     assert done.timings.time_to_first_token_s <= done.timings.total_s
     for rate in (done.timings.prefill_tokens_per_s, done.timings.decode_tokens_per_s):
         assert rate is None or 0 < rate < 1_000_000
+
+
+def test_the_first_token_comes_out_of_the_prefill_and_is_not_decoded(real: Subject) -> None:
+    _, done = answer(ask(real, HELPFUL, CAPITAL, options=replace(GREEDY, max_tokens=5)))
+    count, timings = done.usage.output_tokens, done.timings
+    assert count is not None and timings.decode_tokens == count - 1 > 0
+    assert timings.decode_s is not None and timings.total_s is not None
+    assert 0 < timings.decode_s < timings.total_s
+    assert timings.decode_tokens_per_s == timings.decode_tokens / timings.decode_s
+
+
+def test_an_answer_of_one_token_has_no_decode_speed(real: Subject) -> None:
+    _, done = answer(ask(real, HELPFUL, CAPITAL, options=replace(GREEDY, max_tokens=1)))
+    assert done.usage.output_tokens == 1
+    assert done.timings.decode_tokens_per_s is None
 
 
 def test_locality_says_what_it_rests_on(real: Subject) -> None:

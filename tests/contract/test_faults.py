@@ -101,6 +101,20 @@ def test_a_slow_first_token_is_waited_for(play: Player, tmp_path: Path) -> None:
     assert waited is not None and waited >= 1.5
 
 
+def test_the_first_token_of_a_count_is_not_decoded(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    packets = scene.wire.answer(["Par", "is", "."])
+    timings = end_of(events_of(scene.steps(paced(packets)))).timings
+    assert timings.decode_tokens == scene.wire.visible_tokens - 1
+    assert timings.decode_s is not None and timings.total_s is not None
+    assert 0.02 < timings.decode_s < timings.total_s or timings.clock == "server"
+
+
+def paced(packets: list[bytes]) -> list[Step]:
+    """The packets with a pause after each."""
+    return [step for packet in packets for step in (packet, Pause(0.02))]
+
+
 def test_an_overflowing_prompt_is_an_error_with_the_numbers(play: Player, tmp_path: Path) -> None:
     scene = play(tmp_path)
     with pytest.raises(ContextOverflow) as caught:

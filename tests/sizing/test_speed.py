@@ -238,16 +238,16 @@ def test_runs_are_remembered_by_model_and_file(localai_home: Path, tmp_path: Pat
             provider="llamacpp",
             model="small",
             usage=Usage(input_tokens=40, output_tokens=tokens),
-            timings=Timings(decode_tokens_per_s=rate),
+            timings=Timings(decode_tokens=tokens, decode_s=tokens / rate),
             locality=Locality(zone, "test"),
         )
 
     ran(100.0, 60)
-    ran(110.0, 60)
+    ran(120.0, 60)
     ran(999.0, 3)  # too short to say anything
     ran(20.0, 60, command="batch")  # shared the engine with others
     ran(900.0, 60, zone=Zone.CLOUD)
     database.close()
-    assert own_runs(paths, model) == (OwnRun(110.0, 70), OwnRun(100.0, 70))
+    assert own_runs(paths, model) == (OwnRun(120.0, 70), OwnRun(100.0, 70))
     (tmp_path / "small.gguf").write_bytes(b"another model under the same name")
     assert own_runs(paths, model) == ()

@@ -17,7 +17,9 @@ def sse(event: dict[str, Any]) -> bytes:
 
 
 class ResponsesWire:
-    """`/v1/responses` of OpenAI."""
+    """`/v1/responses` of OpenAI: six of its ten tokens are reasoning."""
+
+    visible_tokens = 4
 
     def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
         model = {"id": "scripted", "object": "model", "created": 1, "owned_by": "openai"}
@@ -121,6 +123,8 @@ def response(status: str) -> dict[str, Any]:
 
 class MessagesWire:
     """`/v1/messages` of Anthropic."""
+
+    visible_tokens = 10
 
     def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
         return {

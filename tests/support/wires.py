@@ -12,7 +12,15 @@ Finish = Literal["stop", "length"]
 
 
 class Wire(Protocol):
-    """A server's dialect. Bodies are lists of packets, so that a test can cut them anywhere."""
+    """A server's dialect. Bodies are lists of packets, so that a test can cut them anywhere.
+
+    `visible_tokens` are the tokens that the usage counts for an answer without hidden reasoning.
+    """
+
+    @property
+    def visible_tokens(self) -> int:
+        """See above."""
+        ...
 
     def routes(self, chat: Reply) -> dict[str, Reply | list[Reply]]:
         """The routes of a server that answers a question with `chat`."""
@@ -47,6 +55,8 @@ class Wire(Protocol):
 
 class OllamaWire:
     """`/api/chat`: a JSON document a line."""
+
+    visible_tokens = 10
 
     def __init__(self, show: dict[str, Any] | None = None) -> None:
         self.show = show or {
@@ -109,6 +119,8 @@ class OllamaWire:
 
 class ChatCompletionsWire:
     """`/v1/chat/completions`: server-sent events. `others` are further routes of that server."""
+
+    visible_tokens = 10
 
     def __init__(self, others: dict[str, Reply | list[Reply]] | None = None) -> None:
         self.others = others or {}

@@ -23,6 +23,7 @@ from localai.types import (
     ReasoningDelta,
     ResolvedModel,
     TextDelta,
+    Timings,
     TokenLogprobs,
     ToolCall,
     Usage,
@@ -258,7 +259,9 @@ def test_usage_is_unknown_where_nothing_is_said() -> None:
 def test_prefill_speed_never_counts_cached_tokens(
     end: dict[str, Any], fresh: bool, rate: float | None
 ) -> None:
-    assert wire.prefill_rate(end, fresh) == rate
+    times = wire.server_times(end, fresh)
+    timings = Timings(prefill_tokens=times.prefill_tokens, prefill_s=times.prefill_s)
+    assert timings.prefill_tokens_per_s == rate
 
 
 def nested(document: dict[str, Any]) -> dict[str, str]:

@@ -226,8 +226,8 @@ class _Run:
             "cache_n": self.cached,
             "prompt_n": len(self.prompt) - self.cached,
             "prompt_ms": (self.first_at - self.started) * 1000,
-            # The first token is the prefill's output; counting it would flatter the decode.
-            "predicted_n": self.generated - 1,
+            # As llama.cpp does: the first token is counted, and its time is not.
+            "predicted_n": self.generated,
             "predicted_ms": (now - self.first_at) * 1000,
         }
         self.emit({"object": _CHUNK, "choices": [], "usage": usage, "timings": timings})

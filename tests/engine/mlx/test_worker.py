@@ -72,7 +72,7 @@ def test_it_answers_and_counts_and_times(lease: Lease) -> None:
     assert end["usage"]["prompt_tokens"] == 27
     assert end["usage"]["completion_tokens"] == 8
     assert end["timings"]["cache_n"] + end["timings"]["prompt_n"] == 27
-    assert end["timings"]["predicted_n"] == 7
+    assert end["timings"]["predicted_n"] == 8
     assert 0 < end["timings"]["predicted_ms"] < 60_000
 
 

@@ -1,0 +1,92 @@
+"""When the pieces of one answer arrived, and the raw timings that follow from it.
+
+Every provider times its answers with an `AnswerClock`, so that a decode rate means the same
+everywhere: of `n` tokens the first comes out of the prefill, so the time from the first to the
+last is that of `n - 1`. Rates are derived by `Timings` alone.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from localai.types import Timings, Usage
+
+
+class ServerTimes(NamedTuple):
+    """What a server measured: None where it does not say.
+
+    `prefill_tokens` leaves out what was cached. `output_tokens` are all tokens of the answer;
+    `decode_s` is the time from the first of them to the last.
+    """
+
+    prefill_tokens: int | None
+    prefill_s: float | None
+    output_tokens: int | None
+    decode_s: float | None
+
+
+class AnswerClock:
+    """Times one answer from outside, from the moment that it is made.
+
+    `streams_reasoning` False is for servers that hide the reasoning or send a summary of it:
+    their decode speed is that of the text alone.
+    """
+
+    def __init__(self, *, streams_reasoning: bool = True) -> None:
+        self.started = time.perf_counter()
+        self.first: float | None = None
+        self._streams_reasoning = streams_reasoning
+        self._first_counted: float | None = None
+        self._last: float | None = None
+        self._thought = False
+
+    def piece(self, *, reasoning: bool = False) -> None:
+        """A piece of the answer has arrived: text, reasoning or a part of a tool call."""
+        now = time.perf_counter()
+        if self.first is None:
+            self.first = now
+        self._thought = self._thought or reasoning
+        if reasoning and not self._streams_reasoning:
+            return
+        if self._first_counted is None:
+            self._first_counted = now
+        self._last = now
+
+    def timings(
+        self, usage: Usage, server: ServerTimes | None = None, load_s: float | None = None
+    ) -> Timings:
+        """The timings of the answer, now that it has ended: the server's own where it has any."""
+        total = time.perf_counter() - self.started
+        times = server or ServerTimes(None, None, self._counted(usage), self._decode_s())
+        return Timings(
+            load_s=load_s,
+            time_to_first_token_s=None if self.first is None else self.first - self.started,
+            prefill_tokens=times.prefill_tokens,
+            prefill_s=times.prefill_s,
+            decode_tokens=_after_the_first(times.output_tokens),
+            decode_s=times.decode_s,
+            total_s=total,
+            clock="client" if server is None else "server",
+        )
+
+    def _counted(self, usage: Usage) -> int | None:
+        """The tokens between the first and the last counted piece, both included.
+
+        A piece may hold several tokens, so the count is the server's and not the pieces'.
+        """
+        output, reasoning = usage.output_tokens, usage.reasoning_tokens
+        if self._streams_reasoning or output is None:
+            return output
+        if reasoning is None and self._thought:
+            return None
+        return output - (reasoning or 0)
+
+    def _decode_s(self) -> float | None:
+        if self._first_counted is None or self._last is None:
+            return None
+        return self._last - self._first_counted
+
+
+def _after_the_first(tokens: int | None) -> int | None:
+    return None if tokens is None else max(0, tokens - 1)
