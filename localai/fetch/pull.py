@@ -13,7 +13,8 @@ from localai.fetch.hub_names import hub_reference
 from localai.fetch.local_file import is_path, plan_adoption
 from localai.fetch.oci import plan_registry, registry_model, registry_variants
 from localai.fetch.partial import RemoteFile
-from localai.fetch.progress import Pulled, PullEvent, PullProgress
+from localai.fetch.plan import Pulled, PullEvent
+from localai.progress import WorkProgress
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -88,12 +89,12 @@ def _fetch_one(
     for event in fetch_file(file, hosts, patience_s=patience_s):
         if isinstance(event, Pulled):
             return event
-        if not isinstance(event, PullProgress):
+        if not isinstance(event, WorkProgress):
             yield event
         elif event.stage == "waiting" or file.size_bytes > _SMALL_BYTES:
             yield replace(event, done_bytes=before + event.done_bytes, total_bytes=total)
         else:
-            yield PullProgress("downloading", before + event.done_bytes, total)
+            yield WorkProgress("downloading", before + event.done_bytes, total)
     raise AssertionError("a file ends with Pulled or an exception")
 
 

@@ -21,8 +21,9 @@ from localai.errors import InvalidInput
 from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.connection import ConnectionLost, HttpConnection, HttpResponse
 from localai.fetch.partial import Partial
-from localai.fetch.progress import PullEvent, PullNote, PullProgress, Stage
+from localai.fetch.plan import PullEvent
 from localai.fetch.remote import content_range, validator_of
+from localai.progress import Stage, WorkNote, WorkProgress
 
 CONNECTIONS: Final = 4
 
@@ -98,8 +99,8 @@ class Transfer:
 
     def _told(self, stage: Stage, done_bytes: int) -> Iterator[PullEvent]:
         while not self._notes.empty():
-            yield PullNote(self._notes.get())
-        yield PullProgress(stage, done_bytes, self._file.size_bytes)
+            yield WorkNote(self._notes.get())
+        yield WorkProgress(stage, done_bytes, self._file.size_bytes)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """The whole of a thread: its failure is kept, and ends the others."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.errors import InvalidInput, NotFound
-from localai.fetch.progress import PullProgress
 from localai.formats.gguf import GgufHeader
 from localai.formats.gguf_container import TensorInfo
 from localai.formats.k_types import K_BLOCKS, MIXTURES, k_type, k_types_available, quantized_rows
+from localai.progress import WorkProgress
 
 if TYPE_CHECKING:
     import gguf
@@ -88,7 +88,7 @@ def target_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
 
 def quantize_file(
     sources: Sequence[Path], header: GgufHeader, to: str, target: Path
-) -> Generator[PullProgress, None, None]:
+) -> Generator[WorkProgress, None, None]:
     """Write the model in `sources` (its parts, in order) to `target` as the type `to`; yields how
     many bytes of the source are done. Needs memory for one tensor. Raises NotFound without the
     package, InvalidInput for a tensor that it cannot decode, OSError."""
@@ -110,7 +110,7 @@ def quantize_file(
         for tensor in tensors:
             writer.write_tensor_data(_converted(tensor, named[tensor.name]))
             done += int(tensor.n_bytes)
-            yield PullProgress("quantizing", done, total)
+            yield WorkProgress("quantizing", done, total)
     finally:
         writer.close()
     with target.open("rb+") as file:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput, LocalaiError
-from localai.fetch.progress import PullProgress
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import sync_folder
+from localai.progress import WorkProgress
 from localai.stores.digests import DigestCache
 from localai.stores.folders import (
     StoredModel,
@@ -84,7 +84,7 @@ class Duplicate:
 
 def find_duplicates(
     paths: Paths, environ: Mapping[str, str] | None = None
-) -> Generator[PullProgress, None, list[Duplicate]]:
+) -> Generator[WorkProgress, None, list[Duplicate]]:
     """Every duplicate, the largest first. Files of the same size are read and their SHA-256
     remembered; the progress is that of reading."""
     environ = os.environ if environ is None else environ
@@ -105,7 +105,7 @@ def find_duplicates(
         try:
             while True:
                 done += next(reading)
-                yield PullProgress("verifying", done, total)
+                yield WorkProgress("verifying", done, total)
         except StopIteration as end:
             by_digest[end.value].append(copy)
         except (OSError, LocalaiError):

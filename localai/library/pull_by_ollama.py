@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from localai.config import setting
 from localai.database import Database
 from localai.fetch.oci import RegistryModel, StoreOfAnother, registry_model
-from localai.fetch.progress import Pulled, PullEvent
+from localai.fetch.plan import Pulled, PullEvent
 from localai.library.removal import running_ollama
 from localai.net.target import Target
 from localai.privacy.zones import zone_of_host

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 
 from localai.answers import PartialAnswer, gather
 from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
-from localai.fetch.progress import PullProgress
 from localai.formats import gguf_quantization as quantization
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, read_folder
@@ -29,6 +28,7 @@ from localai.paths import private_dir, sync_folder
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
+from localai.progress import WorkProgress
 from localai.providers import open_provider
 from localai.providers.mlx import mlx_interpreter
 from localai.providers.ollama_daemon import target_of
@@ -67,7 +67,7 @@ class Plan:
     made_bytes: int
     disk_free_bytes: int
     need: MemoryNeed | None
-    make: Callable[[Path], Generator[PullProgress, None, None]]
+    make: Callable[[Path], Generator[WorkProgress, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def plan_quantization(
     return plan
 
 
-def quantize(plan: Plan, config: Config, paths: Paths) -> Generator[PullProgress, None, Quantized]:
+def quantize(plan: Plan, config: Config, paths: Paths) -> Generator[WorkProgress, None, Quantized]:
     """Do it; the model has its name only once it has loaded and answered. Raises what the program
     that does it raises, Unreachable for a result that does not load or says nothing."""
     staging = private_dir(private_dir(paths.models_dir) / ".quantizing")
@@ -128,7 +128,7 @@ def quantize(plan: Plan, config: Config, paths: Paths) -> Generator[PullProgress
             raise InsufficientResources(
                 f"{made.parent} cannot be written: {error.strerror or error}"
             ) from error
-        yield PullProgress("verifying")
+        yield WorkProgress("verifying")
         answer = _verified(plan, made, config, paths)
         private_dir(plan.target.parent)
         if made.is_file():
@@ -165,14 +165,14 @@ def _plan_gguf(
         by = "gguf" if is_plain else "llama.cpp"
         made = size - header.tensor_bytes + quantization.quantized_bytes(header, to)
 
-        def make(path: Path) -> Generator[PullProgress, None, None]:
+        def make(path: Path) -> Generator[WorkProgress, None, None]:
             return quantization.quantize_file(parts, header, to, path)
     elif to in _OLLAMA_BITS:
         by, made = "ollama", round(header.parameter_count * _OLLAMA_BITS[to] / 8)
         _require_one_file(parts, header, force=force)
         _require_ollama(shown, config, paths)
 
-        def make(path: Path) -> Generator[PullProgress, None, None]:
+        def make(path: Path) -> Generator[WorkProgress, None, None]:
             return _by_ollama(parts[0], shown, path, config)
     else:
         known = sorted(quantization.TYPES, key=str.lower)
@@ -208,7 +208,7 @@ def _plan_mlx(source: ResolvedModel, to: str, name: str, paths: Paths) -> Plan:
     interpreter = mlx_interpreter()
     setting = str(_MLX_BITS.get(to, "")) or _MLX_FLOATS[to]
 
-    def make(path: Path) -> Generator[PullProgress, None, None]:
+    def make(path: Path) -> Generator[WorkProgress, None, None]:
         return _by_mlx(interpreter, folder.path, path, setting)
 
     return Plan(
@@ -227,7 +227,7 @@ def _plan_mlx(source: ResolvedModel, to: str, name: str, paths: Paths) -> Plan:
 
 def _by_ollama(
     source: Path, to: str, target: Path, config: Config
-) -> Generator[PullProgress, None, None]:
+) -> Generator[WorkProgress, None, None]:
     from localai.providers.ollama_models import quantized
 
     daemon = target_of(config, os.environ)
@@ -249,8 +249,8 @@ def _by_ollama(
 
 def _by_mlx(
     interpreter: str, source: Path, target: Path, setting: str
-) -> Generator[PullProgress, None, None]:
-    yield PullProgress("quantizing")
+) -> Generator[WorkProgress, None, None]:
+    yield WorkProgress("quantizing")
     root = str(Path(__file__).parents[2])
     environment = child_environment()
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))

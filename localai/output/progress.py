@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from typing import Final, TypeVar
 
-from localai.fetch.progress import Pulled, PullEvent, PullNote, PullProgress, Stage
+from localai.fetch.plan import Pulled, PullEvent
 from localai.output.streams import is_terminal, note, width
 from localai.output.units import bytes_text, seconds_text
+from localai.progress import Stage, WorkNote, WorkProgress
 
 Result = TypeVar("Result")
 
@@ -35,7 +36,7 @@ def show_pull(events: Iterable[PullEvent], *, quiet: bool = False) -> Pulled:
         for event in events:
             if isinstance(event, Pulled):
                 return event
-            if isinstance(event, PullNote):
+            if isinstance(event, WorkNote):
                 line.note(event.text)
             else:
                 line.show(event)
@@ -44,7 +45,7 @@ def show_pull(events: Iterable[PullEvent], *, quiet: bool = False) -> Pulled:
     raise AssertionError("a pull ends with Pulled or an exception")
 
 
-def show_work(events: Generator[PullProgress, None, Result], *, quiet: bool = False) -> Result:
+def show_work(events: Generator[WorkProgress, None, Result], *, quiet: bool = False) -> Result:
     """Show `events` on stderr as they come, and return what the generator returns."""
     line = _ProgressLine(sys.stderr is not None and is_terminal(sys.stderr), quiet=quiet)
     try:
@@ -76,7 +77,7 @@ class Rate:
         return (last - first) / (last_s - first_s) if last > first and last_s > first_s else None
 
 
-def progress_text(progress: PullProgress, bytes_per_s: float | None) -> str:
+def progress_text(progress: WorkProgress, bytes_per_s: float | None) -> str:
     """One line: stage, amount of total, percent, rate, time left; what is unknown is left out."""
     parts = [_STAGES[progress.stage]]
     total = progress.total_bytes
@@ -100,7 +101,7 @@ class _ProgressLine:
         self._rate = Rate()
         self._drawn_at = 0.0
 
-    def show(self, progress: PullProgress) -> None:
+    def show(self, progress: WorkProgress) -> None:
         if self._quiet:
             return
         new_stage = progress.stage != self._stage

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import LocalaiError, Unreachable
-from localai.fetch.progress import PullProgress, Stage
 from localai.net.target import Target
+from localai.progress import Stage, WorkProgress
 from localai.wires import ollama as wire
 
 if TYPE_CHECKING:
     import ollama
 
 
-def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[PullProgress]:
+def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[WorkProgress]:
     """Have the daemon fetch `name`; it resumes where it was stopped.
 
     The daemon's connections are its own: neither the guard nor the ledger sees them. `insecure`
@@ -38,7 +38,7 @@ def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[PullP
             total_bytes = sum(total for _, total in layers.values()) or None
             # By the bytes and not by the status, which is prose.
             stage: Stage = "verifying" if layers and not part.digest else "downloading"
-            yield PullProgress(stage, done_bytes, total_bytes)
+            yield WorkProgress(stage, done_bytes, total_bytes)
 
 
 def create(target: Target, name: str, file: Path, *, system: str | None = None) -> None:
@@ -56,7 +56,7 @@ def create(target: Target, name: str, file: Path, *, system: str | None = None) 
 @contextmanager
 def quantized(
     target: Target, file: Path, to: str
-) -> Iterator[tuple[Iterator[PullProgress], Callable[[], Path]]]:
+) -> Iterator[tuple[Iterator[WorkProgress], Callable[[], Path]]]:
     """Have the daemon quantize the GGUF `file` to the type `to` (q4_K_M, …): the progress, and then
     where in its store the result lies, until the end of the block. It keeps nothing of it.
 
@@ -65,15 +65,15 @@ def quantized(
     unique = secrets.token_hex(6)
     source, result = f"localai-source-{unique}", f"localai-result-{unique}"
 
-    def progress(client: ollama.Client) -> Iterator[PullProgress]:
-        yield PullProgress("quantizing")
+    def progress(client: ollama.Client) -> Iterator[WorkProgress]:
+        yield WorkProgress("quantizing")
         with file.open("rb") as opened:
             digest = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
         client.create_blob(file)
         # As a model of its own, so that deleting it takes its bytes along.
         client.create(model=source, files={file.name: digest})
         for part in client.create(model=result, from_=source, quantize=to, stream=True):
-            yield PullProgress("quantizing", part.completed or 0, part.total)
+            yield WorkProgress("quantizing", part.completed or 0, part.total)
 
     def blob() -> Path:
         return wire.blob_of(client.show(result).modelfile) or Path("/nonexistent")

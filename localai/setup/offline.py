@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from localai.errors import InsufficientResources, InvalidInput, NotFound
-from localai.fetch.progress import Pulled, PullEvent, PullProgress
+from localai.fetch.plan import Pulled, PullEvent
 from localai.paths import private_dir, sync_folder
+from localai.progress import WorkProgress
 from localai.setup.bundle import MODELS, SUMS
 from localai.stores.starter import STARTER
 
@@ -92,7 +93,7 @@ def _copy(source: IO[bytes], output: IO[bytes], model: BundledModel) -> Iterator
         output.write(chunk)
         digest.update(chunk)
         done += len(chunk)
-        yield PullProgress("verifying", done, model.size_bytes)
+        yield WorkProgress("verifying", done, model.size_bytes)
     if digest.hexdigest() != model.sha256:
         raise InvalidInput(
             f"{model.file} is damaged: its SHA-256 is not that of {SUMS}",

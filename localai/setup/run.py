@@ -13,7 +13,7 @@ from localai.types import Event, Options
 
 if TYPE_CHECKING:
     from localai.fetch.allowed_hosts import AllowedHosts
-    from localai.fetch.progress import PullEvent
+    from localai.fetch.plan import PullEvent
     from localai.paths import Paths
     from localai.setup.plan import SetupPlan
 
@@ -37,7 +37,7 @@ def fetch(
 
         yield from fetch_model(plan.download, hosts)
     else:
-        from localai.stores.starter import fetch_starter
+        from localai.fetch.starter import fetch_starter
 
         yield from fetch_starter(paths, on_connect)
 

@@ -19,8 +19,9 @@ from localai.fetch.connection import ConnectionLost, HttpConnection
 from localai.fetch.download import fetch_file
 from localai.fetch.gguf_url import file_name
 from localai.fetch.partial import RemoteFile, left_bytes
-from localai.fetch.progress import Pulled, PullEvent, PullNote, PullProgress
+from localai.fetch.plan import Pulled, PullEvent
 from localai.fetch.remote import RemotePrefix
+from localai.progress import WorkNote, WorkProgress
 from tests.support.file_server import FileServer, Handler, Served
 from tests.support.waiting import becomes
 
@@ -68,7 +69,7 @@ def fetch(file: RemoteFile, patience_s: float = 5.0) -> list[PullEvent]:
 
 
 def notes(events: list[PullEvent]) -> str:
-    return "\n".join(event.text for event in events if isinstance(event, PullNote))
+    return "\n".join(event.text for event in events if isinstance(event, WorkNote))
 
 
 def nothing_is_left(folder: Path) -> bool:
@@ -93,11 +94,11 @@ def test_chunks_come_in_parallel_and_make_one_file(server: FileServer, tmp_path:
 
 def test_progress_goes_up_to_the_whole(server: FileServer, tmp_path: Path) -> None:
     server.bytes_per_s = 2e6
-    progress = [e for e in fetch(remote(server, tmp_path)) if isinstance(e, PullProgress)]
+    progress = [e for e in fetch(remote(server, tmp_path)) if isinstance(e, WorkProgress)]
     arriving = [each.done_bytes for each in progress if each.stage == "downloading"]
     assert arriving == sorted(arriving)
     assert len(arriving) > 3
-    assert progress[-1] == PullProgress("verifying", len(CONTENT), len(CONTENT))
+    assert progress[-1] == WorkProgress("verifying", len(CONTENT), len(CONTENT))
 
 
 def test_a_server_without_ranges_sends_it_in_one_piece(server: FileServer, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_two_at_a_time_share_one_download(server: FileServer, tmp_path: Path) ->
         True,
         False,
     ]
-    assert PullProgress("waiting") in results[1]
+    assert WorkProgress("waiting") in results[1]
     assert server.sent_bytes == len(CONTENT)
     assert only_the_file_is_there(file)
 
@@ -283,7 +284,7 @@ def _half(server: FileServer, file: RemoteFile) -> int:
     with AllowedHosts() as hosts:
         events = fetch_file(file, hosts)
         for event in events:
-            if isinstance(event, PullProgress) and event.done_bytes > 600_000:
+            if isinstance(event, WorkProgress) and event.done_bytes > 600_000:
                 break
         events.close()  # type: ignore[attr-defined]
     assert becomes(lambda: server.idle, 5)

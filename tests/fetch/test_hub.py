@@ -22,7 +22,7 @@ from localai.fetch.hub_names import (
     gguf_variants,
     hub_reference,
 )
-from localai.fetch.progress import Pulled
+from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
 from localai.paths import locate
 from localai.sizing.memory import project

@@ -18,7 +18,7 @@ import pytest
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.oci import own_root, plan_registry, registry_model
-from localai.fetch.progress import Pulled
+from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
 from localai.paths import locate
 from localai.stores.lookup import resolve_local

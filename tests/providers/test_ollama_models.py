@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from localai.errors import LocalaiError, NotFound, ProviderRefused, Unreachable
-from localai.fetch.progress import PullProgress
 from localai.net.target import Target, client_target
+from localai.progress import WorkProgress
 from localai.providers import ollama_models
 from tests.support.answers import open_ollama
 from tests.support.ollama import OllamaServer
@@ -33,7 +33,7 @@ def test_a_pull_tells_how_far_it_is(
     assert done == sorted(done)
     assert progress[-1].stage == "verifying"
     assert progress[-1].total_bytes is not None and progress[-1].total_bytes > 98_000_000
-    assert progress[-1] == PullProgress("verifying", progress[-1].total_bytes, done[-1])
+    assert progress[-1] == WorkProgress("verifying", progress[-1].total_bytes, done[-1])
     assert oci_registry.model in names(ollama_server, tmp_path)
     ollama_models.delete(target, oci_registry.model)
     assert oci_registry.model not in names(ollama_server, tmp_path)

