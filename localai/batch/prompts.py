@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from localai.chat.ask import effective_options, with_system_prompt
-from localai.chat.options import overlaid, parse_json_options
 from localai.chat.text_input import decode
 from localai.errors import InvalidInput
+from localai.options import overlaid_options, parse_json_options
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Role, Think
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _read_object(content: bytes) -> dict[str, Any]:
 def request_for(prompt: Prompt, settings: Settings, chosen: Chosen, config: Config) -> ChatRequest:
     """The request for a line; what the line says goes before what holds for all."""
     system = settings.system if prompt.system is None else prompt.system
-    options = overlaid(settings.options, prompt.options)
+    options = overlaid_options(settings.options, prompt.options)
     schema = prompt.schema or settings.schema
     return ChatRequest(
         model=chosen.model,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localai.chat.options import parse_json_options
 from localai.errors import InvalidInput, NotFound
+from localai.options import parse_json_options
 from localai.types import Options
 
 if TYPE_CHECKING:

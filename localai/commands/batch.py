@@ -22,7 +22,6 @@ from localai.batch.prompts import Settings
 from localai.batch.run import Batch, Progress
 from localai.batch.usage import UsageRecorder
 from localai.chat.off_device import allow_every_cloud, departure_of
-from localai.chat.options import overlaid, parse_options
 from localai.chat.select import choose
 from localai.commands.flags import (
     named_template,
@@ -34,6 +33,7 @@ from localai.commands.pairs import PAIR, PairCommand
 from localai.commands.startup import begin
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
+from localai.options import overlaid_options, parse_options
 from localai.output.answer_display import cost_of
 from localai.output.batch_progress import BatchProgress, summary_text
 from localai.output.documents import answer_document
@@ -125,7 +125,7 @@ def batch(
         cast("list[tuple[str, str]]", option or []), seed=seed, max_tokens=max_tokens
     )
     if asked_by is not None:
-        options = overlaid(asked_by.options, options)
+        options = overlaid_options(asked_by.options, options)
         model = model or asked_by.model
     settings = Settings(
         options,

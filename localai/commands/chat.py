@@ -12,7 +12,6 @@ from localai.answers import Answer
 from localai.chat.dialogue import Asking, Dialogue
 from localai.chat.images import require_sight
 from localai.chat.off_device import allow_every_cloud, choose_or_fall_back
-from localai.chat.options import overlaid, parse_options
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
 from localai.chat.resume import Kept, resume
 from localai.chat.select import Chosen
@@ -28,6 +27,7 @@ from localai.commands.question import Question, gather_question, read_files, rea
 from localai.commands.startup import begin
 from localai.config import Config
 from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
+from localai.options import overlaid_options, parse_options
 from localai.output.answer_display import Display, cost_of, say_how_it_ended, say_usage
 from localai.output.documents import answer_document
 from localai.output.failure import error_document
@@ -151,7 +151,7 @@ def chat(
     )
     checks = Checks(extract, wanted_schema(schema, asked_by))
     if asked_by is not None:
-        options = overlaid(asked_by.options, options)
+        options = overlaid_options(asked_by.options, options)
         model = model or asked_by.model
     if allow_cloud:
         config = allow_every_cloud(config)

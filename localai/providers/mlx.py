@@ -17,6 +17,7 @@ from localai.engine.lifecycle import Lease, acquire, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.net.unix import EngineRefused, call
+from localai.options import wire_options
 from localai.providers.worker_chat import (
     answer_of_worker,
     count_tokens,
@@ -37,6 +38,8 @@ INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
 _PLATFORM: str = sys.platform
 _WHO = "the MLX engine"
 _GIB = 1 << 30
+# What the worker applies beside the common options; it would not notice any other.
+_OWN_OPTIONS = frozenset({"chat_template_kwargs"})
 
 
 class Mlx:
@@ -68,8 +71,8 @@ class Mlx:
         return resolve_mlx(name, self._paths)
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
-        """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures),
-        InsufficientResources, ContextOverflow, Unreachable."""
+        """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures, an option
+        of another engine), InsufficientResources, ContextOverflow, Unreachable."""
         _refuse_what_mlx_cannot(request)
         interpreter = mlx_interpreter()
         clock = AnswerClock()
@@ -147,6 +150,13 @@ def mlx_interpreter() -> str:
 
 
 def _refuse_what_mlx_cannot(request: ChatRequest) -> None:
+    wire_options(request.options, "mlx", "mlx")
+    for name in request.options.extra:
+        if name not in _OWN_OPTIONS:
+            raise InvalidInput(
+                f"MLX has no option {name!r}",
+                hint=f"beside the common ones it has: {', '.join(sorted(_OWN_OPTIONS))}",
+            )
     if request.schema is not None:
         raise InvalidInput(
             "MLX cannot hold an answer to a schema",

@@ -15,13 +15,12 @@ from localai.errors import (
     InvalidInput,
     LocalaiError,
     NotFound,
-    ProviderRefused,
     Unreachable,
     find_localai_error,
 )
 from localai.net.retry import Busy
 from localai.net.target import Target
-from localai.types import Message, Options
+from localai.types import Message
 from localai.wires.refusals import failure
 
 if TYPE_CHECKING:
@@ -30,18 +29,6 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 10.0
 # A model that reasons before it answers may be silent for minutes.
 _READ_TIMEOUT_S = 600.0
-_OPTIONS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repeat_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-    "max_tokens",
-    "stop",
-)
 
 
 def not_installed(package: str) -> InvalidInput:
@@ -108,15 +95,3 @@ def broken_off(error: Exception, who: str, key_hint: str | None) -> LocalaiError
     """As `failure_of`, for an answer that had begun: it is too late to try again."""
     found = failure_of(error, who, key_hint)
     return found.final if isinstance(found, Busy) else found
-
-
-def refuse_options(who: str, options: Options, takes: frozenset[str]) -> None:
-    """Raise ProviderRefused for an option that was set and that the API of `who` does not have.
-
-    Leaving it out without a word would give answers that the user did not ask for.
-    """
-    for name in _OPTIONS:
-        if name not in takes and getattr(options, name) not in (None, ()):
-            raise ProviderRefused(
-                f"{who} does not take the option {name}", hint=f"leave out: -o {name}"
-            )

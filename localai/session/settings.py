@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from localai.chat.options import parse_options
 from localai.config import parse_duration
 from localai.errors import InvalidInput
+from localai.options import parse_options
 from localai.output.facts import print_facts
 from localai.output.streams import note
 from localai.session.state import Session

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from localai.options import SAMPLING_OPTIONS
 from localai.stores.folders import StoredModel, is_file
 from localai.types import Options
 
@@ -33,15 +34,7 @@ LICENSE_LAYER: Final = "application/vnd.ollama.image.license"
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
 _PART: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
-_FRACTIONS: Final = (
-    "temperature",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-)
-_COUNTS: Final = ("top_k", "seed")
+_NUMBERS: Final = {float: int | float, int: int, str: str}
 _DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20
 _LARGEST_TEXT_BYTES: Final = 1 << 20
@@ -193,10 +186,12 @@ def _options(parameters: str) -> Options:
     if not isinstance(document, dict):
         return Options()
     numbers: dict[str, Any] = {
-        name: value
-        for names, kind in ((_FRACTIONS, int | float), (_COUNTS, int))
-        for name in names
-        if isinstance(value := document.get(name), kind) and not isinstance(value, bool)
+        option.name: value
+        for option in SAMPLING_OPTIONS
+        # Its num_predict bounds Ollama's own answers; ours are bounded by chat.max_tokens.
+        if not option.repeatable and option.name != "max_tokens"
+        if isinstance(value := document.get(option.wires["ollama"]), _NUMBERS[option.kind])
+        and not isinstance(value, bool)
     }
     stop = document.get("stop")
     stops = tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else ()

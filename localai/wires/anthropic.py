@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import InvalidInput, ProviderRefused, Unreachable
-from localai.providers.sdk import refuse_options, split_system
+from localai.options import wire_options
+from localai.providers.sdk import split_system
 from localai.types import (
     Capability,
     ChatRequest,
@@ -30,7 +31,6 @@ from localai.wires.clock import AnswerClock
 if TYPE_CHECKING:
     from anthropic.types import ModelInfo
 
-_OPTIONS = frozenset({"max_tokens", "stop"})
 # The API's own least budget for thinking.
 _LEAST_BUDGET_TOKENS = 1024
 _BUDGET_SHARE = {"on": 0.5, "low": 0.25, "medium": 0.5, "high": 0.75}
@@ -73,10 +73,9 @@ def request_body(
     Raises ProviderRefused for what the API or the model does not take, InvalidInput for a token
     limit that is too small to think in.
     """
-    options = request.options
-    refuse_options("anthropic", options, _OPTIONS)
     system, messages = split_system(request.messages)
     body: dict[str, Any] = {
+        **wire_options(request.options, "anthropic", "anthropic"),
         "model": request.model.id,
         "max_tokens": longest_tokens,
         "messages": [_message(message) for message in messages if message.text or message.images],
@@ -86,8 +85,6 @@ def request_body(
         body["system"] = [_system_block(system)]
     if _will_be_asked_again(messages):
         body["cache_control"] = _CACHED
-    if options.stop:
-        body["stop_sequences"] = list(options.stop)
     output: dict[str, Any] = {}
     if request.schema is not None:
         output["format"] = {"type": "json_schema", "schema": dict(request.schema)}
@@ -97,8 +94,8 @@ def request_body(
         output |= {"effort": effort} if effort else {}
     if output:
         body["output_config"] = output
-    if options.extra:
-        body["extra_body"] = dict(options.extra)
+    if request.options.extra:
+        body["extra_body"] = dict(request.options.extra)
     return body
 
 

@@ -19,6 +19,7 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.options import wire_options
 from localai.types import (
     ChatRequest,
     Done,
@@ -27,7 +28,6 @@ from localai.types import (
     Loading,
     Locality,
     Message,
-    Options,
     ReasoningDelta,
     TextDelta,
     TokenLogprobs,
@@ -49,24 +49,13 @@ _FINISH: Mapping[str, FinishReason] = {
 # They refuse only what was asked of them, so the request is wrong; a server has its own reasons.
 _OUR_ENGINES = ("the embedded engine", "the MLX engine")
 
-_COMMON_OPTIONS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repeat_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-    "max_tokens",
-)
-
 
 def request_body(request: ChatRequest) -> dict[str, Any]:
     """The body of a streaming `/v1/chat/completions` request."""
     body: dict[str, Any] = {
         # First, so that an option passed through by name cannot replace what follows.
-        **wire_options(request.options),
+        **wire_options(request.options, "chat_completions", request.model.provider),
+        **request.options.extra,
         "model": request.model.id,
         "messages": [wire_message(message) for message in request.messages],
         "stream": True,
@@ -81,15 +70,6 @@ def request_body(request: ChatRequest) -> dict[str, Any]:
         body["logprobs"] = True
         body["top_logprobs"] = request.logprobs
     return body
-
-
-def wire_options(options: Options) -> dict[str, Any]:
-    """The options that were set, under the wire's names."""
-    chosen = {name: getattr(options, name) for name in _COMMON_OPTIONS}
-    body = {name: value for name, value in chosen.items() if value is not None}
-    if options.stop:
-        body["stop"] = list(options.stop)
-    return {**body, **options.extra}
 
 
 def wire_message(message: Message) -> dict[str, Any]:

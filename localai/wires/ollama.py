@@ -23,6 +23,7 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.options import wire_options
 from localai.types import (
     Capability,
     ChatRequest,
@@ -38,18 +39,6 @@ from localai.types import (
 )
 from localai.wires.clock import ServerTimes
 
-# Options of ours by Ollama's names.
-_OPTIONS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "repeat_penalty": "repeat_penalty",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "seed": "seed",
-    "max_tokens": "num_predict",
-}
 # What else `options` may hold. Ollama ignores what it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
     {
@@ -96,7 +85,7 @@ def chat_body(
         "stream": True,
         "truncate": False,
         "shift": False,
-        "options": {**wire_options(request.options), "num_ctx": context_tokens},
+        "options": {**all_options(request.options), "num_ctx": context_tokens},
     }
     if think is not None:
         body["think"] = think
@@ -118,7 +107,7 @@ def wire_message(message: Message) -> dict[str, Any]:
     return wire
 
 
-def wire_options(options: Options) -> dict[str, Any]:
+def all_options(options: Options) -> dict[str, Any]:
     """The options that were set, under Ollama's names. Raises InvalidInput for unknown ones."""
     unknown = sorted(set(options.extra) - _FURTHER_OPTIONS)
     if unknown:
@@ -126,11 +115,7 @@ def wire_options(options: Options) -> dict[str, Any]:
             f"Ollama has no option {unknown[0]!r}",
             hint="beside the common ones it has: " + ", ".join(sorted(_FURTHER_OPTIONS)),
         )
-    chosen = {theirs: getattr(options, ours) for ours, theirs in _OPTIONS.items()}
-    wire = {name: value for name, value in chosen.items() if value is not None}
-    if options.stop:
-        wire["stop"] = list(options.stop)
-    return {**wire, **options.extra}
+    return {**wire_options(options, "ollama", "ollama"), **options.extra}
 
 
 def wire_keep_alive(seconds: float) -> float | int:

@@ -8,7 +8,8 @@ from typing import Any
 
 from localai.errors import Unreachable
 from localai.net.retry import Busy
-from localai.providers.sdk import refuse_options, split_system
+from localai.options import wire_options
+from localai.providers.sdk import split_system
 from localai.types import (
     ChatRequest,
     Done,
@@ -24,7 +25,6 @@ from localai.types import (
 from localai.wires.clock import AnswerClock
 from localai.wires.refusals import failure
 
-_OPTIONS = frozenset({"temperature", "top_p", "max_tokens"})
 _EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
 _SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
 _INCOMPLETE: Mapping[str, FinishReason] = {
@@ -38,8 +38,7 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
 
     Raises ProviderRefused for an option that the Responses API does not have.
     """
-    options = request.options
-    refuse_options(who, options, _OPTIONS)
+    options = wire_options(request.options, "responses", who)
     instructions, messages = split_system(request.messages)
     body: dict[str, Any] = {
         "model": request.model.id,
@@ -48,13 +47,9 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
         "truncation": "disabled",
         "stream": True,
     }
-    chosen = {
-        "instructions": instructions or None,
-        "temperature": options.temperature,
-        "top_p": options.top_p,
-        "max_output_tokens": options.max_tokens,
-    }
-    body |= {name: value for name, value in chosen.items() if value is not None}
+    body |= options
+    if instructions:
+        body["instructions"] = instructions
     if request.think is not None:
         body["reasoning"] = {"effort": _EFFORT[request.think]}
         if request.think != "off":
@@ -65,8 +60,8 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
     if request.logprobs is not None:
         body["include"] = ["message.output_text.logprobs"]
         body["top_logprobs"] = request.logprobs
-    if options.extra:
-        body["extra_body"] = dict(options.extra)
+    if request.options.extra:
+        body["extra_body"] = dict(request.options.extra)
     return body
 
 

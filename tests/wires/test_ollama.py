@@ -89,7 +89,7 @@ def test_a_body_with_everything() -> None:
 
 def test_an_option_that_ollama_would_ignore_is_refused() -> None:
     with pytest.raises(InvalidInput) as caught:
-        wire.wire_options(Options(extra={"tempereture": 1}))
+        wire.all_options(Options(extra={"tempereture": 1}))
     assert "'tempereture'" in caught.value.message
     assert caught.value.hint is not None and "num_gpu" in caught.value.hint
 

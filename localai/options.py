@@ -1,0 +1,194 @@
+"""The sampling options: one table, from which parsing, the wires, `/set` and the reference follow.
+
+To add an option: a field of `types.Options` and a row of `SAMPLING_OPTIONS`. A wire that is not in
+its row refuses it by name; nothing is left out without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+
+from localai.errors import InvalidInput, ProviderRefused
+from localai.types import Options
+
+Wire = Literal["chat_completions", "mlx", "ollama", "responses", "anthropic"]
+"""The formats in which options are sent. `mlx` is what the MLX worker applies of the
+chat-completions wire."""
+
+_PROVIDERS_OWN: Final = "provider."
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOption:
+    """An option: what it takes, what it does, and what each wire that has it calls it.
+
+    `parse` raises ValueError for a text that is not what it `takes`. One that is `repeatable` may
+    be given several times; its values become a tuple.
+    """
+
+    name: str
+    takes: str
+    meaning: str
+    parse: Callable[[str], Any]
+    wires: Mapping[Wire, str]
+    kind: type[float] | type[int] | type[str] = float
+    repeatable: bool = False
+
+
+def _number(
+    name: str, low: float, high: float, meaning: str, also: Mapping[Wire, str] | None = None
+) -> SamplingOption:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    takes = f"a number from {low:g} to {high:g}"
+    return SamplingOption(name, takes, meaning, parse, _wires(name, also))
+
+
+def _whole(
+    name: str, low: int, high: int, meaning: str, also: Mapping[Wire, str] | None = None
+) -> SamplingOption:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    takes = f"a whole number from {low} to {high}"
+    return SamplingOption(name, takes, meaning, parse, _wires(name, also), kind=int)
+
+
+def _wires(name: str, also: Mapping[Wire, str] | None = None) -> Mapping[Wire, str]:
+    """The local engines and Ollama have every option of ours, under its name unless `also` says
+    another; the clouds have those that `also` names."""
+    return {"chat_completions": name, "mlx": name, "ollama": name, **(also or {})}
+
+
+_TOKEN_LIMIT: Final[Mapping[Wire, str]] = {
+    "ollama": "num_predict",
+    "responses": "max_output_tokens",
+    "anthropic": "max_tokens",
+}
+
+SAMPLING_OPTIONS: Final[tuple[SamplingOption, ...]] = (
+    _number("temperature", 0, 5, "How freely the next token is chosen; 0 takes the likeliest.",
+            {"responses": "temperature"}),
+    _number("top_p", 0, 1, "Choose among the likeliest tokens that together are so probable.",
+            {"responses": "top_p"}),
+    _whole("top_k", 0, 1_000_000, "Choose among so many of the likeliest tokens; 0: among all."),
+    _number("min_p", 0, 1, "Leave out tokens less probable than this share of the likeliest."),
+    _number("repeat_penalty", 0, 10, "Make tokens that occurred lately less likely; 1: not so."),
+    _number("presence_penalty", -2, 2, "Taken off a token's logit once it has occurred."),
+    _number("frequency_penalty", -2, 2, "Taken off a token's logit each time it has occurred."),
+    _whole("seed", 0, 2**32 - 1, "Make sampling repeatable."),
+    _whole("max_tokens", 1, 10_000_000, "The longest answer, in tokens.", _TOKEN_LIMIT),
+    SamplingOption("stop", "a text", "End the answer before this text; may be given several times.",
+                   str, _wires("stop", {"anthropic": "stop_sequences"}), str, repeatable=True),
+)  # fmt: skip
+
+_BY_NAME: Final = {option.name: option for option in SAMPLING_OPTIONS}
+
+
+def parse_options(pairs: Iterable[tuple[str, str]], **given: Any) -> Options:
+    """Options from `-o KEY VALUE` pairs and from flags of their own (`given`, which win).
+
+    `stop` may be given several times. `provider.KEY` passes KEY to the provider as it is.
+    Raises InvalidInput that names the key, what it takes, and near names.
+    """
+    values: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, text in pairs:
+        if key.startswith(_PROVIDERS_OWN):
+            extra[key.removeprefix(_PROVIDERS_OWN)] = _literal(text)
+            continue
+        option = _named(key)
+        value = _parsed(option, text)
+        values[key] = (*values.get(key, ()), value) if option.repeatable else value
+    values |= {key: value for key, value in given.items() if value is not None}
+    return Options(**values, extra=extra)
+
+
+def parse_json_options(raw: Any) -> Options:
+    """Options out of a JSON or TOML object: numbers are numbers, `stop` may be a list.
+
+    Raises InvalidInput as `parse_options` does.
+    """
+    import json
+
+    if not isinstance(raw, dict):
+        raise InvalidInput('"options" is an object', hint='"options": {"temperature": 0}')
+    pairs = []
+    for key, value in raw.items():
+        repeatable = key in _BY_NAME and _BY_NAME[key].repeatable
+        for each in value if repeatable and isinstance(value, list) else [value]:
+            pairs.append((key, each if isinstance(each, str) else json.dumps(each)))
+    return parse_options(pairs)
+
+
+def options_set(options: Options) -> dict[str, Any]:
+    """The options that have a value, by name, in the table's order; `extra` last."""
+    unset: tuple[object, ...] = (None, (), {})
+    values = {field.name: getattr(options, field.name) for field in fields(Options)}
+    return {name: value for name, value in values.items() if value not in unset}
+
+
+def overlaid_options(below: Options, above: Options) -> Options:
+    """The options of `above`, and those of `below` where it has none; a provider's own options
+    are overlaid one by one, too."""
+    extra = {**below.extra, **above.extra}
+    return Options(**{**options_set(below), **options_set(above), "extra": extra})
+
+
+def wire_options(options: Options, wire: Wire, who: str) -> dict[str, Any]:
+    """The options that were set, under the names that `wire` has for them, without `extra`.
+
+    Raises ProviderRefused that names the first option which the wire of the provider `who` lacks:
+    leaving it out without a word would give answers that the user did not ask for.
+    """
+    body: dict[str, Any] = {}
+    for name, value in options_set(options).items():
+        if name == "extra":
+            continue
+        theirs = _BY_NAME[name].wires.get(wire)
+        if theirs is None:
+            raise ProviderRefused(
+                f"{who} does not take the option {name}", hint=f"leave out: -o {name}"
+            )
+        body[theirs] = list(value) if _BY_NAME[name].repeatable else value
+    return body
+
+
+def _named(key: str) -> SamplingOption:
+    option = _BY_NAME.get(key)
+    if option is not None:
+        return option
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, _BY_NAME, n=2)
+    raise InvalidInput(
+        f"there is no option {key!r}",
+        hint=f"did you mean {' or '.join(near)}?"
+        if near
+        else f"known are {', '.join(_BY_NAME)}, and provider.KEY for its own",
+    )
+
+
+def _parsed(option: SamplingOption, text: str) -> Any:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise InvalidInput(f"option {option.name} must be {option.takes}, not {text!r}") from error
+
+
+def _literal(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
