@@ -1,5 +1,11 @@
 """Fixtures for all tests: real servers, real weights, the real command in a home of its own."""
 
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, and no test of a property is about time.
+settings.register_profile("localai", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("localai")
+
 pytest_plugins = [
     "tests.support.skips",
     "tests.support.weights",

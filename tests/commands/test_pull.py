@@ -24,12 +24,12 @@ from localai.fetch.partial import CHUNK_BYTES
 from localai.output import promise
 from tests.formats.synthetic import Spec, write, write_header
 from tests.servers.hub_double import HubDouble
+from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Handler
 from tests.support.ollama import start_ollama
 from tests.support.registry import REPOSITORY, TAG, OciRegistry
 from tests.support.terminal import Terminal
-from tests.support.waiting import becomes
 from tests.support.weights import require
 
 HEADER_BYTES = 4 << 20

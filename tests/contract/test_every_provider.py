@@ -23,7 +23,7 @@ from localai.types import (
 from tests.contract.conftest import ROWS
 from tests.contract.rows import Subject
 from tests.support.answers import end_of, text_of
-from tests.support.waiting import becomes
+from tests.support.clock import becomes
 
 HELPFUL = Message("system", "You are a helpful assistant.")
 CAPITAL = Message("user", "What is the capital of France?")

@@ -12,8 +12,8 @@ from localai.types import ChatRequest, Event, Message, Options, TextDelta
 from tests.contract.conftest import Play
 from tests.contract.rows import Subject
 from tests.support.answers import end_of, reasoning_of, text_of
+from tests.support.clock import becomes
 from tests.support.scripted_server import Drop, Pause, Step, UntilClosed
-from tests.support.waiting import becomes
 
 Player = Callable[[Path], Play]
 

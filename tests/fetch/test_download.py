@@ -22,8 +22,8 @@ from localai.fetch.partial import RemoteFile, left_bytes
 from localai.fetch.plan import Pulled, PullEvent
 from localai.fetch.remote import RemotePrefix
 from localai.progress import WorkNote, WorkProgress
+from tests.support.clock import becomes
 from tests.support.file_server import FileServer, Handler, Served
-from tests.support.waiting import becomes
 
 CHUNK = 256 << 10
 CONTENT = random.Random(0).randbytes(10 * CHUNK + 12_345)

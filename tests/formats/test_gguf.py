@@ -23,9 +23,7 @@ from localai.formats import gguf
 from localai.formats import gguf_container as gguf_format
 from tests.formats import synthetic
 
-LIMIT = settings(
-    max_examples=600, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LIMIT = settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read_bytes(data: bytes, name: str = "model.gguf") -> gguf.GgufHeader:
@@ -220,10 +218,10 @@ def test_the_starter_is_opened_quickly(smollm2_path: Path) -> None:
     gguf.read_header(smollm2_path)
     times = []
     for _ in range(7):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         gguf.read_header(smollm2_path)
-        times.append(time.perf_counter() - begin)
-    # 6 ms here; the bound leaves room for a machine that does something else as well.
+        times.append(time.thread_time() - begin)
+    # 6 ms here.
     assert min(times) < 0.03
 
 
@@ -366,7 +364,13 @@ def small_header(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def survives(data: bytes, size_bytes: int | None) -> None:
-    """Reading `data` gives a header or an InvalidInput, in bounded memory."""
+    """Reading `data` gives a header or an InvalidInput, in bounded time."""
+    begin = time.thread_time()
+    _give_header_or_refuse(data, size_bytes)
+    assert time.thread_time() - begin < 2
+
+
+def _give_header_or_refuse(data: bytes, size_bytes: int | None) -> None:
     try:
         header = gguf.read_header_at(
             lambda offset, length: data[offset : offset + length],
@@ -433,14 +437,14 @@ class Endless:
 @pytest.mark.parametrize("byte", [b"\0", b"\1", b"\xff"])
 def test_an_endless_source_ends(head: bytes, byte: bytes) -> None:
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.thread_time()
     try:
         with contextlib.suppress(InvalidInput):
             gguf.read_header_at(Endless(head, byte).read, name="endless", size_bytes=None)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - begin < 20
+    assert time.thread_time() - begin < 20
     assert peak < 128 << 20
 
 

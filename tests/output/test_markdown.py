@@ -116,7 +116,7 @@ MARKDOWN = st.lists(
 
 
 @given(MARKDOWN, st.integers(0, 1000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example("> a\n>\n\nb\n", 1)
 @example("# a | b\n--- | ---\n", 1)
 @example("```a|b\n--- | ---\n", 1)

@@ -109,6 +109,6 @@ def test_a_long_control_string_is_held_back_only_so_far() -> None:
 
 def test_a_megabyte_takes_milliseconds() -> None:
     text = "An ordinary line of an answer, with “quotes” and ümläuts.\n" * 17_000
-    started = time.perf_counter()
+    started = time.thread_time()
     assert sanitize(text) == text
-    assert time.perf_counter() - started < 0.25
+    assert time.thread_time() - started < 0.25

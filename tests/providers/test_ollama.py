@@ -26,10 +26,10 @@ from localai.types import (
 )
 from tests.contract.rows import identity
 from tests.support.answers import end_of, open_ollama, reasoning_of, text_of
+from tests.support.clock import becomes
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port
 from tests.support.scripted_server import Reply, ScriptedServer, json_reply
-from tests.support.waiting import becomes
 from tests.support.wires import OllamaWire
 
 HELPFUL = Message("system", "You are a helpful assistant.")

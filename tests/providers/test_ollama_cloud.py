@@ -15,11 +15,11 @@ from localai.errors import LocalaiError, PolicyRefused
 from localai.providers.ollama import Ollama
 from localai.types import ChatRequest, Event, Message, Options, ResolvedModel, TextDelta, Zone
 from tests.support.answers import end_of, open_ollama, text_of
+from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port, running_server
 from tests.support.scripted_server import ScriptedServer, UntilClosed, json_reply
-from tests.support.waiting import becomes
 from tests.support.weights import require
 from tests.support.wires import OllamaWire
 

@@ -12,6 +12,7 @@ from localai.engine.lifecycle import workers
 from localai.net.unix import call
 from localai.paths import Paths
 from tests.session.conftest import PATIENCE_S, Typist, kept
+from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.own_server import LlamaServer
 
@@ -53,10 +54,7 @@ def test_ctrl_c_stops_the_engine_and_keeps_what_came(session: Start, home: Paths
     typist.terminal.send("\x03")
     typist.terminal.wait_for("(stopped; what came is kept.", PATIENCE_S)
     typist.ready()
-    deadline = time.monotonic() + 10
-    while _is_computing(home):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert becomes(lambda: not _is_computing(home), within_s=10)
     role, text, finish = kept(home)[-1]
     assert (role, finish) == ("assistant", "cancelled")
     assert text

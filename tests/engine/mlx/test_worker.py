@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from localai.engine.worker_files import WorkerSpec
 from localai.errors import Unreachable
 from localai.net.unix import EngineRefused, call
 from localai.paths import Paths, locate
+from tests.support.clock import becomes
 from tests.support.mlx import CAPITAL, SYSTEM, ask, chunks, make_thinking_model
 
 # About 150 tokens: long enough to be worth the disk, short enough for a CPU.
@@ -55,11 +55,8 @@ def paths(localai_home: Path) -> Paths:
     return locate()
 
 
-def _until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+def _until(condition: Callable[[], bool], within_s: float = 20) -> None:
+    assert becomes(condition, within_s), "it did not happen in time"
 
 
 def _is_computing(socket: Path) -> bool:
