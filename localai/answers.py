@@ -6,7 +6,7 @@ while it comes, hands the events to a `PartialAnswer` of its own. Nothing here s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from localai.types import (
     Answering,
     Done,
     Event,
+    Events,
     ReasoningDelta,
     ResolvedModel,
     TextDelta,
@@ -100,7 +101,7 @@ class PartialAnswer:
 
 
 def gather(
-    events: Iterator[Event],
+    events: Events,
     into: PartialAnswer | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Answer:
@@ -111,7 +112,7 @@ def gather(
     computation. Raises what the stream raises, and Unreachable if it ends without `Done`.
     """
     answer = PartialAnswer() if into is None else into
-    with closing(events):  # type: ignore[type-var]  # providers yield from generators
+    with closing(events):
         for event in events:
             answer.add(event)
             if on_event is not None:

@@ -6,11 +6,11 @@ is unknown, never zero. Nothing here does I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 
 class Zone(IntEnum):
@@ -298,36 +298,5 @@ class Done:
 
 Event = Answering | Loading | ReasoningDelta | TextDelta | ToolCall | TokenLogprobs | Done
 
-
-class Provider(Protocol):
-    """Something that answers: a local engine, a server, a cloud.
-
-    `zone` is the endpoint's own zone; a model's zone may be larger (`ResolvedModel.zone`).
-    """
-
-    @property
-    def name(self) -> str:
-        """What the user calls it: `ollama`, `openai`."""
-        ...
-
-    @property
-    def zone(self) -> Zone | None:
-        """Where its endpoint is; None if that cannot be proven."""
-        ...
-
-    def models(self) -> list[ResolvedModel]:
-        """Every model it could answer with. Raises Unreachable if it does not answer."""
-        ...
-
-    def resolve(self, name: str) -> ResolvedModel:
-        """The model called `name`. Raises NotFound, with near names in the hint."""
-        ...
-
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
-        """Answer. Closing the iterator stops the computation. Raises the errors of
-        `localai.errors`; text that came before a failure was already yielded."""
-        ...
-
-    def close(self) -> None:
-        """Release connections. A model that was loaded may stay loaded."""
-        ...
+Events = Generator[Event, None, None]
+"""The events of one answer as they come; closing it stops the computation."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from localai.answers import PartialAnswer, gather
@@ -12,6 +10,7 @@ from localai.types import (
     Answering,
     Done,
     Event,
+    Events,
     Loading,
     Locality,
     ReasoningDelta,
@@ -72,7 +71,7 @@ def test_a_stream_without_an_end_is_no_answer() -> None:
 def test_what_came_before_a_failure_is_there_and_the_stream_is_closed() -> None:
     closed = False
 
-    def stream() -> Iterator[Event]:
+    def stream() -> Events:
         nonlocal closed
         try:
             yield TextDelta("one ")
@@ -92,5 +91,5 @@ def test_what_came_before_a_failure_is_there_and_the_stream_is_closed() -> None:
     assert closed
 
 
-def iter_closing(events: list[Event]) -> Iterator[Event]:
+def iter_closing(events: list[Event]) -> Events:
     yield from events

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from localai.answers import Answer, PartialAnswer, gather
 from localai.batch.shared_context import Closed, Room, tokens_needed
 from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
-from localai.types import ChatRequest, Event, Provider
+from localai.providers.provider import Provider
+from localai.types import ChatRequest, Event
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema

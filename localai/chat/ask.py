@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from localai.chat.off_device import departure_of, fallback_for
 from localai.chat.recorder import Recorder
 from localai.chat.select import Chosen
 from localai.errors import Unreachable
-from localai.types import Answering, ChatRequest, Event, Loading, Message, Options
+from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -49,7 +49,7 @@ def ask(
     paths: Paths,
     *,
     announce: Callable[[str], None],
-) -> Iterator[Event]:
+) -> Events:
     """The events of the answer, `Answering` first. Whatever ends it early, what came is kept and
     marked as cut.
 
@@ -76,7 +76,7 @@ def _with_fallback(
     config: Config,
     paths: Paths,
     announce: Callable[[str], None],
-) -> Iterator[Event]:
+) -> Events:
     answered = False
     try:
         for event in _from(chosen, request, config, announce):
@@ -94,10 +94,10 @@ def _with_fallback(
 
 def _from(
     chosen: Chosen, request: ChatRequest, config: Config, announce: Callable[[str], None]
-) -> Iterator[Event]:
+) -> Events:
     yield Answering(chosen.model)
     departure = departure_of(chosen, config)
     if departure is not None:
         announce(departure)
-    with closing(chosen.provider.stream(request)) as events:  # type: ignore[type-var]
+    with closing(chosen.provider.stream(request)) as events:
         yield from events

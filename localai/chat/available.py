@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localai.config import CLOUD_PROVIDERS
 from localai.errors import LocalaiError
-from localai.providers import PROVIDERS, open_provider
-from localai.providers.mlx import mlx_may_run
+from localai.providers.registry import (
+    facts_of,
+    name_in_cloud_allow,
+    open_provider,
+    provider_names,
+)
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
@@ -30,17 +33,20 @@ class Offer:
 def offers(config: Config, paths: Paths, *, without: Collection[str] = frozenset()) -> list[Offer]:
     """What every provider has but those in `without`, asked at the same time; clouds are asked
     only if allowed."""
-    known = (*PROVIDERS, *config.endpoints)
-    names = [name for name in known if name not in without and _may_ask(name, config)]
+    names = [
+        name for name in provider_names(config) if name not in without and _may_ask(name, config)
+    ]
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         return list(pool.map(_asker(config, paths), names))
 
 
 def _may_ask(name: str, config: Config) -> bool:
-    if name == "mlx" and not mlx_may_run():
-        # Not worth a line on every machine that is no Mac.
+    facts = facts_of(name, config)
+    if not facts.runs_here():
+        # Not worth a line: on every machine that is no Mac there would be one about MLX.
         return False
-    return name == "ollama" or name not in CLOUD_PROVIDERS or name in config["cloud.allow"]
+    allowed = name_in_cloud_allow(name, config) in config["cloud.allow"]
+    return facts.computes != "elsewhere" or allowed
 
 
 def _asker(config: Config, paths: Paths) -> Callable[[str], Offer]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from localai.answers import Answer
 from localai.chat.dialogue import Asking
 from localai.chat.turn_tree import Turn
 from localai.errors import ContextOverflow, InvalidInput
-from localai.types import Answering, ChatRequest, Event, Message, Zone
+from localai.types import Answering, ChatRequest, Events, Message, Zone
 
 _SUMMARY_TOKENS = 400
 _INSTRUCTION = (
@@ -43,9 +43,7 @@ def require_on_device(asking: Asking) -> None:
         )
 
 
-def summarise(
-    asking: Asking, turns: Sequence[Turn], play: Callable[[Iterator[Event]], Answer]
-) -> str:
+def summarise(asking: Asking, turns: Sequence[Turn], play: Callable[[Events], Answer]) -> str:
     """A summary of `turns` by the chosen model; `play` shows the events and gathers the answer.
 
     What does not fit the context at once is folded in halves. Raises ContextOverflow where a
@@ -54,7 +52,7 @@ def summarise(
     return _summarise(asking, [_said(turn) for turn in turns], play)
 
 
-def _summarise(asking: Asking, said: list[str], play: Callable[[Iterator[Event]], Answer]) -> str:
+def _summarise(asking: Asking, said: list[str], play: Callable[[Events], Answer]) -> str:
     try:
         return play(_events(asking, "\n\n".join(said))).text.strip()
     except ContextOverflow:
@@ -65,7 +63,7 @@ def _summarise(asking: Asking, said: list[str], play: Callable[[Iterator[Event]]
         return play(_events(asking, "\n\n".join(parts))).text.strip()
 
 
-def _events(asking: Asking, conversation: str) -> Iterator[Event]:
+def _events(asking: Asking, conversation: str) -> Events:
     options = asking.effective_options
     limit = min(options.max_tokens or _SUMMARY_TOKENS, _SUMMARY_TOKENS)
     request = ChatRequest(

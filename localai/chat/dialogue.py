@@ -6,7 +6,7 @@ the answer comes from `ask`. One-shot and session use the same Dialogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from localai.chat.turn_tree import (
     turns_of,
 )
 from localai.errors import InvalidInput
-from localai.types import ChatRequest, Event, Image, Message, Options, ResolvedModel, Think
+from localai.types import ChatRequest, Events, Image, Message, Options, ResolvedModel, Think
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -120,7 +120,7 @@ class Dialogue:
 
     # Asking
 
-    def ask(self, text: str, images: tuple[Image, ...] = ()) -> Iterator[Event]:
+    def ask(self, text: str, images: tuple[Image, ...] = ()) -> Events:
         """Ask; the events of the answer. However they end, what came becomes part of the branch;
         if nothing came the question does not either, and is `unanswered`."""
         self._settle()
@@ -129,7 +129,7 @@ class Dialogue:
         self._keep(Message("user", text, images))
         return self._answer(came_from)
 
-    def retry(self) -> Iterator[Event]:
+    def retry(self) -> Events:
         """Ask the last question again; the answer that it had stays, in another branch.
 
         Raises InvalidInput if nothing was asked yet.
@@ -145,7 +145,7 @@ class Dialogue:
             return self.ask(question.message.text, question.message.images)
         return self._answer(came_from)
 
-    def _answer(self, came_from: int | None) -> Iterator[Event]:
+    def _answer(self, came_from: int | None) -> Events:
         asking, question = self.asking, self.tree.leaf
         assert question is not None
         self.unanswered = self.tree[question].message.text
@@ -161,7 +161,7 @@ class Dialogue:
         answer = PartialAnswer(request.model)
         cut = "failed"
         try:
-            with closing(events):  # type: ignore[type-var]  # `ask` is a generator
+            with closing(events):
                 for event in events:
                     answer.add(event)
                     yield event

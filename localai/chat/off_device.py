@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from localai.chat.select import Chosen, choose, parse_ref
-from localai.config import CLOUD_PROVIDERS
 from localai.errors import LocalaiError, Unreachable
-from localai.types import ResolvedModel, Zone
+from localai.providers.registry import (
+    facts_of,
+    name_in_cloud_allow,
+    provider_names,
+    provider_that_opens,
+)
+from localai.types import Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
-
-
-@runtime_checkable
-class Remote(Protocol):
-    """A provider whose models may be computed elsewhere."""
-
-    def destination(self, model: ResolvedModel) -> str | None:
-        """Where a prompt for `model` goes; None if it stays on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,8 @@ class StandIn:
 
 def allow_every_cloud(config: Config) -> Config:
     """The settings for one run with `--allow-cloud`: whichever provider was named may be asked."""
-    endpoints = (f"endpoint:{name}" for name in config.endpoints)
-    return config.with_flags(cloud__allow=(*CLOUD_PROVIDERS, *endpoints))
+    names = provider_names(config)
+    return config.with_flags(cloud__allow=tuple(name_in_cloud_allow(n, config) for n in names))
 
 
 def choose_or_fall_back(
@@ -51,7 +48,7 @@ def choose_or_fall_back(
         return choose(text, config, paths), config
     except Unreachable as error:
         name = text or config["model"] or ""
-        provider = parse_ref(name, config).provider or "llamacpp"
+        provider = parse_ref(name, config).provider or provider_that_opens("gguf")
         stand_in = fallback_for(provider, error, config, paths, announce)
         if stand_in is None:
             raise
@@ -62,8 +59,6 @@ def departure_of(chosen: Chosen, config: Config) -> str | None:
     """The line that says where the prompt is about to go; None if it stays on this machine, or is
     going to be refused."""
     provider = chosen.provider
-    if not isinstance(provider, Remote):
-        return None
     host = provider.destination(chosen.model)
     if host is None or not _is_allowed(chosen, config):
         return None
@@ -72,9 +67,8 @@ def departure_of(chosen: Chosen, config: Config) -> str | None:
 
 
 def _is_allowed(chosen: Chosen, config: Config) -> bool:
-    name = chosen.provider.name
-    allowed = config["cloud.allow"]
-    return chosen.model.zone is Zone.LAN or name in allowed or f"endpoint:{name}" in allowed
+    name = name_in_cloud_allow(chosen.provider.name, config)
+    return chosen.model.zone is Zone.LAN or name in config["cloud.allow"]
 
 
 def fallback_for(
@@ -89,12 +83,10 @@ def fallback_for(
     Raises what choosing the fallback's model raises.
     """
     fallback = config["cloud.fallback"]
-    if fallback is None or provider in ("openai", "anthropic"):
+    if fallback is None or facts_of(provider, config).computes == "elsewhere":
         return None
     announce(f"{error.message}; {fallback} answers instead (cloud.fallback)")
     ref = parse_ref(fallback, config)
-    consent = ref.provider or ""
-    if consent not in CLOUD_PROVIDERS:
-        consent = f"endpoint:{consent}"
+    consent = name_in_cloud_allow(ref.provider or "", config)
     allowing = config.with_flags(cloud__allow=(*config["cloud.allow"], consent))
     return StandIn(choose(fallback, allowing, paths), allowing)

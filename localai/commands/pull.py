@@ -112,6 +112,7 @@ def _preflight(
     silent: bool,
 ) -> Preflight:
     from localai.fetch.preflight import preflight
+    from localai.providers.registry import providers_on_device
     from localai.sizing.own_runs import runs_by_name
 
     # Who only wants the file in a script is not kept waiting for a measurement.
@@ -119,7 +120,10 @@ def _preflight(
     machine = machine_of(
         profile, paths, None if silent else note, measure="once" if asked else "never"
     )
-    runs = {} if profile is not None else runs_by_name(paths, [plan.name])
+    # What another machine would do, this one's runs do not tell.
+    runs = (
+        {} if profile is not None else runs_by_name(paths, [plan.name], providers_on_device(config))
+    )
     return preflight(
         plan,
         machine,

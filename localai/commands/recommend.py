@@ -14,6 +14,7 @@ from localai.output.streams import note, print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from localai.config import Config
     from localai.paths import Paths
     from localai.recommend.ranking import Recommendation
     from localai.sizing.speed import OwnRun
@@ -46,11 +47,11 @@ def recommend(
 
     if task not in TASKS:
         raise InvalidInput(f"--task takes {', '.join(TASKS)}, not {task!r}", hint="--task chat")
-    paths, _ = begin("recommend")
+    paths, config = begin("recommend")
     machine = machine_of(profile, paths, note)
     # What another machine did says nothing, nor does what this one has.
     names = _installed(paths) if profile is None else frozenset()
-    found = rank(machine, task, installed=names, own_runs=_runs(paths, names))
+    found = rank(machine, task, installed=names, own_runs=_runs(config, paths, names))
     if as_json:
         from localai.output.recommendations import recommendation_document
 
@@ -92,7 +93,8 @@ def _installed(paths: Paths) -> frozenset[str]:
     )
 
 
-def _runs(paths: Paths, names: frozenset[str]) -> dict[str, tuple[OwnRun, ...]]:
+def _runs(config: Config, paths: Paths, names: frozenset[str]) -> dict[str, tuple[OwnRun, ...]]:
+    from localai.providers.registry import providers_on_device
     from localai.sizing.own_runs import runs_by_name
 
-    return runs_by_name(paths, names)
+    return runs_by_name(paths, names, providers_on_device(config))

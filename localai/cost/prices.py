@@ -12,13 +12,11 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from localai.providers.facts import ProviderFacts
+from localai.providers.registry import declared_facts
 from localai.types import Usage
 
 CURRENCY = "USD"
-# These compute here whatever they answer from `device`. A server of the user's own does not count:
-# one on loopback may hand the prompt on to a cloud that charges for it.
-_FREE_ON_DEVICE = frozenset({"llamacpp", "mlx", "ollama"})
-_SOLD_BY_THEMSELVES = frozenset({"openai", "anthropic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +41,14 @@ def price(
     `zone` is where it was computed (`device`, `lan`, `cloud`, None for unproven); `url` is that of
     the endpoint, for the servers of the user's config.
     """
-    if zone == "device" and provider in _FREE_ON_DEVICE:
+    facts = declared_facts(provider) if url is None else ProviderFacts()
+    if zone == "device" and facts.proves_device:
         return Cost(Decimal(0), CURRENCY, "computed on this device")
-    if zone != "cloud" or (provider not in _SOLD_BY_THEMSELVES and url is None):
+    if zone != "cloud" or (facts.price_list is None and url is None):
         return _unknown(f"no price is known for what {provider} computes")
     if usage.input_tokens is None or usage.output_tokens is None:
         return _unknown(f"{provider} did not say how many tokens it used")
-    return _list_price(provider if url is None else None, model, usage, at, url)
+    return _list_price(facts.price_list, model, usage, at, url)
 
 
 def _list_price(provider: str | None, model: str, usage: Usage, at: float, url: str | None) -> Cost:

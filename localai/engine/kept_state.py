@@ -7,7 +7,6 @@ here raises for a state that is gone, damaged or refused: that costs time, and n
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from localai.engine.slots import (
 )
 from localai.errors import Unreachable
 from localai.net.unix import EngineRefused
-from localai.types import ChatRequest, Done, Event, Loading, Message
+from localai.types import ChatRequest, Done, Events, Loading, Message
 
 _FAILURES = (OSError, Unreachable, EngineRefused)
 
@@ -58,12 +57,12 @@ class KeptState:
                 return {**body, "id_slot": slot.number}
         return body
 
-    def keeping(self, events: Iterator[Event]) -> Iterator[Event]:
+    def keeping(self, events: Events) -> Events:
         """The `events` of the answer. When they end, or are closed early, its state is kept if
         computing it again would cost more."""
         answer = PartialAnswer()
         try:
-            with closing(events):  # type: ignore[type-var]  # a generator
+            with closing(events):
                 for event in events:
                     answer.add(event)
                     yield event

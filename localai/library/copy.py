@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
-from localai.providers import PROVIDERS
+from localai.providers.registry import is_registered
 from localai.stores.folders import StoreName
 from localai.stores.lookup import find_stored, resolve_local
 from localai.stores.mlx import find_folder
@@ -78,7 +78,7 @@ def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
     """Where a model called `name` goes in our own store. Raises InvalidInput for a name that is
     taken, or that would mean something else."""
     name = file_name if name is None else name
-    if not _OWN_NAME.fullmatch(name) or name.partition("/")[0] in PROVIDERS:
+    if not _OWN_NAME.fullmatch(name) or is_registered(name.partition("/")[0]):
         raise InvalidInput(
             f"{name!r} cannot be a name of a model", hint="letters, digits and . _ - : such as mine"
         )

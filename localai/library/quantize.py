@@ -29,9 +29,9 @@ from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
 from localai.progress import WorkProgress
-from localai.providers import open_provider
 from localai.providers.mlx import mlx_interpreter
 from localai.providers.ollama_daemon import target_of
+from localai.providers.registry import open_provider
 from localai.sizing.memory import MemoryNeed, project
 from localai.stores.lookup import resolve_file, resolve_local
 from localai.stores.mlx import resolve_mlx

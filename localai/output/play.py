@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 from localai.answers import Answer, gather
-from localai.types import Event, Loading, ReasoningDelta, TextDelta
+from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta
 
 
 class Writer(Protocol):
@@ -41,7 +40,7 @@ class SilentWriter:
         """Nothing."""
 
 
-def play(events: Iterator[Event], writer: Writer) -> Answer:
+def play(events: Events, writer: Writer) -> Answer:
     """Show the events as they come; the answer that they make.
 
     Whatever is raised on the way, the stream is closed, which stops the computation, and the writer

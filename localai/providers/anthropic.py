@@ -9,7 +9,7 @@ is refused, and here already before anything is sent.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,8 @@ from localai.net.retry import patiently
 from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
 from localai.providers.sdk import (
     broken_off,
     failure_of,
@@ -28,10 +30,9 @@ from localai.providers.sdk import (
 )
 from localai.types import (
     ChatRequest,
-    Event,
+    Events,
     Purpose,
     ResolvedModel,
-    Zone,
 )
 from localai.wires import anthropic as wire
 from localai.wires.clock import AnswerClock
@@ -48,8 +49,10 @@ _LONGEST_PAGE = 1000
 _KEY_VARIABLE = "ANTHROPIC_API_KEY"
 _KEY_HINT = keys.hint("anthropic", _KEY_VARIABLE)
 
+FACTS = ProviderFacts(title="Anthropic", computes="elsewhere", price_list="anthropic")
 
-class Anthropic:
+
+class Anthropic(Provider):
     """The provider `anthropic`."""
 
     name = "anthropic"
@@ -61,11 +64,6 @@ class Anthropic:
         self._key = key
         self._opened: anthropic.Anthropic | None = None
         self._facts: dict[str, ModelInfo] = {}
-
-    @property
-    def zone(self) -> Zone | None:
-        """CLOUD for Anthropic's own address."""
-        return self._to.bound(self._config)
 
     def destination(self, model: ResolvedModel) -> str | None:
         """The host that the prompt goes to; None if it stays on this machine."""
@@ -97,7 +95,7 @@ class Anthropic:
             return known[name]
         raise no_such_model(self.name, name, known)
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for key, quota
         and options it does not take, InvalidInput, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
@@ -169,7 +167,7 @@ class Anthropic:
         return ResolvedModel(
             provider=self.name,
             id=info.id,
-            zone=self.zone,
+            zone=self._to.bound(self._config),
             evidence=f"{self._to.host} computes it",
             context_limit=getattr(info, "max_input_tokens", None),
             capabilities=wire.capabilities(info),
@@ -177,7 +175,7 @@ class Anthropic:
 
 
 def create(config: Config, paths: Paths) -> Anthropic:
-    """The provider, as the table of `localai.providers` wants it.
+    """The provider, as `localai.providers.registry` wants it.
 
     Raises PolicyRefused if ANTHROPIC_BASE_URL names a server that is not Anthropic's.
     """

@@ -7,7 +7,7 @@ through the provider `openai` instead. How far away it is, the address decides, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from localai.net.target import client_target
 from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers import keys
 from localai.providers.destination import Destination
-from localai.types import ChatRequest, Event, Provider, Purpose, ResolvedModel, Zone
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
+from localai.types import ChatRequest, Events, Purpose, ResolvedModel, Zone
 from localai.wires.chat_completions import read_stream, request_body
 from localai.wires.clock import AnswerClock
 from localai.wires.refusals import failure
@@ -26,11 +28,13 @@ from localai.wires.refusals import failure
 if TYPE_CHECKING:
     from localai.config import Config, Endpoint
 
+# What helps a server that batches: llama-server with slots, vLLM, SGLang.
+_CONCURRENCY = 8
 # Between two pieces of an answer, the first included: a cold server may load a model first.
 _LONGEST_SILENCE_S = 600.0
 
 
-class OwnServer:
+class OwnServer(Provider):
     """The provider of one `[endpoint.NAME]` that speaks Chat Completions."""
 
     def __init__(self, endpoint: Endpoint, config: Config) -> None:
@@ -38,11 +42,6 @@ class OwnServer:
         self._endpoint = endpoint
         self._config = config
         self._to = _destination(endpoint)
-
-    @property
-    def zone(self) -> Zone | None:
-        """By the address; for a name the farthest that it is permitted to be."""
-        return self._to.bound(self._config)
 
     def destination(self, model: ResolvedModel) -> str | None:
         """The host that the prompt goes to; None if it stays on this machine."""
@@ -86,7 +85,7 @@ class OwnServer:
             )
         return known[name]
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused, NotFound,
         ContextOverflow, Unreachable."""
         server, zone = self._server(Purpose.INFERENCE)
@@ -154,6 +153,14 @@ class OwnServer:
             error = {"message": str(error)}
         key_hint = keys.hint(self._to.consent, self._endpoint.key_env)
         return failure(self._to.who, refused.status, error, refused.headers, key_hint=key_hint)
+
+
+def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
+    """What is known of a server of the user's own: nothing that it does with a prompt is proven,
+    for one on loopback may hand it on to a cloud that charges for it."""
+    return ProviderFacts(
+        title=f"the endpoint {endpoint.name}", concurrency=endpoint.concurrency or _CONCURRENCY
+    )
 
 
 def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:

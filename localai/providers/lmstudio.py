@@ -9,7 +9,7 @@ prompt that does not fit is an error and never a shorter prompt.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,17 +20,19 @@ from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers.context_size import choose_context, grown_context, needed_context
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
 from localai.types import (
     ChatRequest,
     Done,
     Event,
+    Events,
     Loading,
     Locality,
     Process,
     ResolvedModel,
     TextDelta,
     ToolCall,
-    Zone,
 )
 from localai.wires import lmstudio as wire
 from localai.wires.chat_completions import read_stream, request_body
@@ -47,12 +49,15 @@ TOKEN_VARIABLE = "LM_API_TOKEN"
 _LOAD_TIMEOUT_S = 1800.0
 _LONGEST_TTL_S = 30 * 86400.0
 
+# It queues what it does not compute at once. Its names are not those of its files, and it does not
+# say where those are.
+FACTS = ProviderFacts(title="LM Studio", store="lmstudio", has_names_of_store=False)
 
-class LmStudio:
+
+class LmStudio(Provider):
     """The provider `lmstudio`, at `target`; `token` is needed where the server wants one."""
 
     name = "lmstudio"
-    zone: Zone | None = None
 
     def __init__(self, config: Config, target: Target, token: str | None) -> None:
         self._config = config
@@ -75,7 +80,7 @@ class LmStudio:
         """The model called `name`. Raises NotFound with near names, and what `models` raises."""
         return self._described(self._find(name))
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises ContextOverflow, NotFound, ProviderRefused, Unreachable."""
         clock = AnswerClock()
         listed = self._find(request.model.id)
@@ -137,7 +142,7 @@ class LmStudio:
 
     def _answer(
         self, request: ChatRequest, instance: Instance, clock: AnswerClock, load_s: float | None
-    ) -> Iterator[Event]:
+    ) -> Events:
         body = {**request_body(request), "model": instance.id}
         if not self._has_v1 and request.keep_alive_s is not None:
             body["ttl"] = max(1, int(min(request.keep_alive_s, _LONGEST_TTL_S)))
@@ -240,7 +245,7 @@ class LmStudio:
 
 
 def create(config: Config, paths: Paths) -> LmStudio:
-    """The provider, as the table of `localai.providers` wants it. Raises InvalidInput."""
+    """The provider, as `localai.providers.registry` wants it. Raises InvalidInput."""
     target = client_target(config["lmstudio.host"], DEFAULT_PORT, "lmstudio.host")
     return LmStudio(config, target, os.environ.get(TOKEN_VARIABLE))
 

@@ -10,7 +10,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from localai.engine.lifecycle import Lease, acquire, is_warm
@@ -18,13 +17,15 @@ from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.net.unix import EngineRefused, call
 from localai.options import wire_options
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
 from localai.providers.worker_chat import (
     answer_of_worker,
     count_tokens,
     needed_context,
     worker_body,
 )
-from localai.types import ChatRequest, Event, Loading, ResolvedModel, Zone
+from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.wires.chat_completions import refusal
 from localai.wires.clock import AnswerClock
 
@@ -42,11 +43,26 @@ _GIB = 1 << 30
 _OWN_OPTIONS = frozenset({"chat_template_kwargs"})
 
 
-class Mlx:
+def mlx_may_run() -> bool:
+    """Whether this is a machine for MLX: Apple Silicon, or one that names an interpreter."""
+    on_apple_silicon = _PLATFORM == "darwin" and platform.machine() == "arm64"
+    return on_apple_silicon or INTERPRETER_VARIABLE in os.environ
+
+
+FACTS = ProviderFacts(
+    title="MLX, Apple's own engine",
+    computes="here",
+    opens="mlx",
+    # The worker computes one at a time; the second waits at its door.
+    concurrency=2,
+    runs_here=mlx_may_run,
+)
+
+
+class Mlx(Provider):
     """The provider `mlx`."""
 
     name = "mlx"
-    zone: Zone | None = Zone.DEVICE
 
     def __init__(self, config: Config, paths: Paths) -> None:
         self._config = config
@@ -70,7 +86,7 @@ class Mlx:
         mlx_interpreter()
         return resolve_mlx(name, self._paths)
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures, an option
         of another engine), InsufficientResources, ContextOverflow, Unreachable."""
         _refuse_what_mlx_cannot(request)
@@ -116,14 +132,8 @@ class Mlx:
 
 
 def create(config: Config, paths: Paths) -> Mlx:
-    """The provider, as the table of `localai.providers` wants it."""
+    """The provider, as `localai.providers.registry` wants it."""
     return Mlx(config, paths)
-
-
-def mlx_may_run() -> bool:
-    """Whether this is a machine for MLX: Apple Silicon, or one that names an interpreter."""
-    on_apple_silicon = _PLATFORM == "darwin" and platform.machine() == "arm64"
-    return on_apple_silicon or INTERPRETER_VARIABLE in os.environ
 
 
 def mlx_interpreter() -> str:

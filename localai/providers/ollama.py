@@ -11,7 +11,7 @@ elsewhere and that was not allowed, and every line of an answer is looked at aga
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,14 @@ from localai.errors import (
 from localai.net.http import Asked, HttpRefused
 from localai.net.listener import listening_pid
 from localai.providers.context_size import choose_context, grown_context, needed_context
+from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
+from localai.providers.provider import Provider
 from localai.types import (
     ChatRequest,
     Done,
     Event,
+    Events,
     Loading,
     Locality,
     Process,
@@ -51,6 +54,9 @@ if TYPE_CHECKING:
 
 _PROGRESS_EVERY_S = 1.0
 
+# It queues what it does not compute at once.
+FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama")
+
 
 @dataclass(slots=True)
 class _Question:
@@ -66,7 +72,7 @@ class _Question:
     pid: int | None = None
 
 
-class Ollama:
+class Ollama(Provider):
     """The provider `ollama`."""
 
     name = "ollama"
@@ -74,14 +80,6 @@ class Ollama:
     def __init__(self, config: Config, daemon: Daemon) -> None:
         self._config = config
         self._daemon = daemon
-
-    @property
-    def zone(self) -> Zone | None:
-        """Where the daemon runs, by its resolved address; None if that may not be looked up."""
-        try:
-            return self._daemon.reach().zone
-        except LocalaiError:
-            return None
 
     def models(self) -> list[ResolvedModel]:
         """Every model it has that can chat. Raises Unreachable, PolicyRefused."""
@@ -99,7 +97,7 @@ class Ollama:
         """
         return self._described(self._daemon.find(name))
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before a byte is sent if another machine would compute it.
 
         Raises ContextOverflow, NotFound, InvalidInput, ProviderRefused, Unreachable as well.
@@ -167,7 +165,7 @@ class Ollama:
 
     # Asking
 
-    def _ask(self, question: _Question) -> Iterator[Event]:
+    def _ask(self, question: _Question) -> Events:
         request = question.request
         body = wire.chat_body(
             request,
@@ -185,7 +183,7 @@ class Ollama:
             raise self._refusal(error.status, error.document, question) from error
         yield self._done(end, question)
 
-    def _waiting(self, asked: Asked, question: _Question) -> Iterator[Event]:
+    def _waiting(self, asked: Asked, question: _Question) -> Events:
         """Say what Ollama is doing until its answer begins."""
         if question.remote is not None or question.loaded_context == question.context_tokens:
             return
@@ -312,7 +310,7 @@ class Ollama:
 
 
 def create(config: Config, paths: Paths) -> Ollama:
-    """The provider, as the table of `localai.providers` wants it. Raises InvalidInput."""
+    """The provider, as `localai.providers.registry` wants it. Raises InvalidInput."""
     return Ollama(config, Daemon(config, target_of(config, os.environ), paths.cache_dir))
 
 

@@ -8,7 +8,7 @@ The whole conversation goes with each question, and a prompt that is too long is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,8 @@ from localai.net.retry import patiently
 from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
 from localai.providers.sdk import (
     broken_off,
     failure_of,
@@ -27,10 +29,9 @@ from localai.providers.sdk import (
 )
 from localai.types import (
     ChatRequest,
-    Event,
+    Events,
     Purpose,
     ResolvedModel,
-    Zone,
 )
 from localai.wires import responses as wire
 from localai.wires.clock import AnswerClock
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
 _URL = "https://api.openai.com/v1"
 _KEY_VARIABLE = "OPENAI_API_KEY"
 
+# It counts requests, not only tokens, and answers eight at once without complaint.
+FACTS = ProviderFacts(title="OpenAI", computes="elsewhere", price_list="openai", concurrency=8)
 
-class OpenAI:
+
+class OpenAI(Provider):
     """The provider `openai`, or another server that speaks its Responses API."""
 
     def __init__(
@@ -66,11 +70,6 @@ class OpenAI:
         self._key_hint = key_hint
         self._headers = headers
         self._opened: openai.OpenAI | None = None
-
-    @property
-    def zone(self) -> Zone | None:
-        """CLOUD for OpenAI; by the address for a server of the user's own."""
-        return self._to.bound(self._config)
 
     def destination(self, model: ResolvedModel) -> str | None:
         """The host that the prompt goes to; None if it stays on this machine."""
@@ -98,7 +97,7 @@ class OpenAI:
             return known[name]
         raise no_such_model(self.name, name, known)
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for key, quota,
         content and options it does not take, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
@@ -157,13 +156,13 @@ class OpenAI:
         return ResolvedModel(
             provider=self.name,
             id=identifier,
-            zone=self.zone,
+            zone=self._to.bound(self._config),
             evidence=f"{self._to.host} computes it",
         )
 
 
 def create(config: Config, paths: Paths) -> OpenAI:
-    """The provider, as the table of `localai.providers` wants it.
+    """The provider, as `localai.providers.registry` wants it.
 
     Raises PolicyRefused if OPENAI_BASE_URL names a server that is not OpenAI's.
     """

@@ -9,14 +9,14 @@ from __future__ import annotations
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from localai.engine.worker_files import is_locked
 from localai.errors import ContextOverflow, Unreachable
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
 from localai.providers.context_size import IMAGE_TOKENS
-from localai.types import ChatRequest, Event, Locality, Process, Zone
+from localai.types import ChatRequest, Events, Locality, Process, Zone
 from localai.wires.chat_completions import read_stream, refusal, request_body
 from localai.wires.clock import AnswerClock
 
@@ -50,7 +50,7 @@ def answer_of_worker(
     who: str,
     load_s: float | None,
     context_tokens: int,
-) -> Iterator[Event]:
+) -> Events:
     """The events of the answer to `body`. Closing the iterator makes the worker stop computing.
 
     Raises what the worker refuses, and Unreachable with its last words if it breaks off.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from localai.answers import Answer
@@ -19,7 +18,7 @@ from localai.output.streams import note, warn, width
 from localai.paths import create_atomically
 from localai.session.state import Session
 from localai.session.welcome import say_where_we_are
-from localai.types import Event
+from localai.types import Events
 
 _RECENT = 15
 
@@ -130,7 +129,7 @@ def compact(session: Session, _argument: str) -> None:
     folded, kept = parted(dialogue.turns)
     note(f"folding {len(folded)} messages into a summary by {asking.chosen.model.id}:")
 
-    def play(events: Iterator[Event]) -> Answer:
+    def play(events: Events) -> Answer:
         answer = session.play(events)
         dialogue.recorder.used(answer.model, answer.done)
         return answer

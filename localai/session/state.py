@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from localai.output.failure import show_failure
 from localai.output.play import SilentWriter, Writer, play
 from localai.output.streams import note
 from localai.session.interrupts import Interrupts
-from localai.types import Event
+from localai.types import Events
 
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder
@@ -76,7 +76,7 @@ class Session:
             self.dialogue.rename(self.title)
         self.answer(self.dialogue.ask(with_files(files, question)))
 
-    def answer(self, events: Iterator[Event]) -> bool:
+    def answer(self, events: Events) -> bool:
         """Show an answer as it comes; whether it came to its end. Errors are shown, Ctrl-C stops
         it, and either way the session goes on."""
         try:
@@ -97,7 +97,7 @@ class Session:
             say_usage(answer, self.asking.config)
         return True
 
-    def play(self, events: Iterator[Event]) -> Answer:
+    def play(self, events: Events) -> Answer:
         """Show the events as an answer is shown. Raises what they raise, KeyboardInterrupt."""
         self._writer = self.display.writer()
         return play(events, self._writer)

@@ -165,7 +165,7 @@ def _choose_model(
         return _wanted(named, "you named it", machine, config, paths, hosts)
     if config["model"] is not None:
         return _wanted(config["model"], "your settings name it", machine, config, paths, hosts)
-    ranked = [each for each in _ranked(machine, paths) if each.fits and each.comfortable]
+    ranked = [each for each in _ranked(machine, config, paths) if each.fits and each.comfortable]
     for offer in ranked:
         if offer.installed and _is_here(offer.pull_name, config, paths):
             return _Model(offer.pull_name, f"it is here already; {offer.why}", here=True)
@@ -233,7 +233,8 @@ def _is_here(name: str, config: Config, paths: Paths) -> bool:
     return True
 
 
-def _ranked(machine: Machine, paths: Paths) -> list[Recommendation]:
+def _ranked(machine: Machine, config: Config, paths: Paths) -> list[Recommendation]:
+    from localai.providers.registry import providers_on_device
     from localai.recommend.ranking import recommend
     from localai.sizing.own_runs import runs_by_name
     from localai.stores.folders import stored_models
@@ -241,7 +242,7 @@ def _ranked(machine: Machine, paths: Paths) -> list[Recommendation]:
     installed = frozenset(
         name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)
     )
-    runs = runs_by_name(paths, installed)
+    runs = runs_by_name(paths, installed, providers_on_device(config))
     return recommend(machine, "chat", installed=installed, own_runs=runs)
 
 

@@ -9,7 +9,7 @@ from localai.chat.dialogue import Asking, Dialogue
 from localai.chat.recorder import NoRecorder
 from localai.chat.select import choose
 from localai.config import load, set_value
-from localai.types import Event, Options
+from localai.types import Events, Options
 
 if TYPE_CHECKING:
     from localai.fetch.allowed_hosts import AllowedHosts
@@ -48,7 +48,7 @@ def write_settings(plan: SetupPlan, paths: Paths) -> None:
         set_value(paths, key, value)
 
 
-def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None]) -> Iterator[Event]:
+def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None]) -> Events:
     """The events of the planned model's answer to QUESTION, which nobody records. Raises what a
     chat raises."""
     config = load(paths).with_flags(provider=plan.settings.get("provider"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from localai.sizing.speed import OwnRun
 from localai.types import ResolvedModel
@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 
-_LOCAL_PROVIDERS: Final = ("ollama", "llamacpp")
-
-
-def runs_by_name(paths: Paths, names: Iterable[str]) -> dict[str, tuple[OwnRun, ...]]:
-    """The last answers of each model in `names` here, whichever local engine gave them; without
-    those that have given none."""
+def runs_by_name(
+    paths: Paths, names: Iterable[str], providers: Sequence[str]
+) -> dict[str, tuple[OwnRun, ...]]:
+    """The last answers on this machine of each model in `names`, whichever of the `providers` gave
+    them; without the models that have given none."""
     if not paths.database.exists():
         return {}
     from localai.database import Database
@@ -27,7 +26,7 @@ def runs_by_name(paths: Paths, names: Iterable[str]) -> dict[str, tuple[OwnRun, 
     try:
         found = {
             name: _runs(
-                row for engine in _LOCAL_PROVIDERS for row in database.decode_rows(engine, name)
+                row for provider in providers for row in database.decode_rows(provider, name)
             )
             for name in names
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,17 @@ from localai.chat.select import Chosen
 from localai.config import load
 from localai.errors import ContextOverflow, InsufficientResources
 from localai.paths import locate
-from localai.types import ChatRequest, Event, Message, Options, ResolvedModel, Zone
+from localai.providers.provider import Provider
+from localai.types import ChatRequest, Events, Message, Options, ResolvedModel, Zone
 
 MODEL = ResolvedModel("small", "m", Zone.DEVICE, "", context_limit=8192)
 REQUEST = ChatRequest(MODEL, (Message("user", "hello"),), Options(max_tokens=1000))
 
 
-class SmallMachine:
+class SmallMachine(Provider):
     """A provider whose memory holds `tokens` of context."""
 
     name = "small"
-    zone: Zone | None = Zone.DEVICE
 
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
@@ -34,16 +33,14 @@ class SmallMachine:
     def resolve(self, name: str) -> ResolvedModel:
         return MODEL
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         yield from ()
 
-    def prepare(self, request: ChatRequest, at_once: int, context_tokens: int) -> None:
-        self.prepared.append((at_once, context_tokens))
+    def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int:
+        self.prepared.append((concurrency, context_tokens))
         if context_tokens > self.tokens:
             raise InsufficientResources("too much")
-
-    def close(self) -> None:
-        pass
+        return context_tokens
 
 
 def test_memory_for_fewer_means_fewer_at_once() -> None:
@@ -60,8 +57,8 @@ def test_memory_for_none_is_the_error() -> None:
 
 def test_a_line_that_no_context_holds_is_not_a_matter_of_memory() -> None:
     class Strict(SmallMachine):
-        def prepare(self, request: ChatRequest, at_once: int, context_tokens: int) -> None:
-            super().prepare(request, at_once, context_tokens)
+        def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int:
+            super().prepare(request, concurrency, context_tokens)
             raise ContextOverflow("too long")
 
     machine = Strict(1 << 30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,11 @@ from localai.config import load
 from localai.database import Criteria, Database
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
 from localai.paths import Paths, locate
+from localai.providers.provider import Provider
 from localai.types import (
     ChatRequest,
     Done,
-    Event,
+    Events,
     Locality,
     Message,
     ReasoningDelta,
@@ -36,12 +36,11 @@ from localai.types import (
 MODEL = ResolvedModel("scripted", "one", Zone.DEVICE, "a script")
 
 
-class Scripted:
+class Scripted(Provider):
     """A provider that answers each question with the next of its texts; an error is raised after
     the text before it."""
 
     name = "scripted"
-    zone: Zone | None = Zone.DEVICE
 
     def __init__(self, *answers: str | Exception) -> None:
         self.answers = list(answers)
@@ -54,10 +53,7 @@ class Scripted:
     def resolve(self, name: str) -> ResolvedModel:
         return MODEL
 
-    def close(self) -> None:
-        pass
-
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         self.asked.append(request)
         answer = self.answers.pop(0) if self.answers else "an answer"
         try:
@@ -198,7 +194,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_came_and_the_stream_is_closed(
     for event in events:
         if isinstance(event, TextDelta):
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     answer = dialogue.last_answer
     assert answer is not None
     assert (answer.message.text, answer.finish_reason, answer.is_cut) == ("one ", "cancelled", True)

@@ -10,7 +10,7 @@ import pytest
 
 from localai.config import Endpoint
 from localai.providers.endpoint import open_endpoint
-from localai.types import Provider
+from localai.providers.provider import Provider
 from tests.contract.rows import Row, Subject, identity
 from tests.support.own_server import MODEL, SLOT_TOKENS, LlamaServer
 from tests.support.scripted_server import ScriptedServer

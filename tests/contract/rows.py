@@ -17,7 +17,8 @@ import pytest
 
 from localai.config import Config, load
 from localai.paths import Paths, locate
-from localai.types import Provider, ResolvedModel
+from localai.providers.provider import Provider
+from localai.types import ResolvedModel
 from tests.support.scripted_server import ScriptedServer
 from tests.support.wires import Wire
 

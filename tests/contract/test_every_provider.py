@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from localai.errors import ContextOverflow, NotFound, Unreachable
 from localai.types import (
     ChatRequest,
     Done,
-    Event,
+    Events,
     Message,
     Options,
     ReasoningDelta,
@@ -30,13 +29,13 @@ CAPITAL = Message("user", "What is the capital of France?")
 GREEDY = Options(temperature=0.0, seed=1, max_tokens=48)
 
 
-def ask(subject: Subject, *messages: Message, **changes: Any) -> Iterator[Event]:
+def ask(subject: Subject, *messages: Message, **changes: Any) -> Events:
     """The events of the answer to `messages`."""
     changes.setdefault("options", GREEDY)
     return subject.provider.stream(ChatRequest(subject.model, messages, **changes))
 
 
-def answer(events: Iterator[Event]) -> tuple[str, Done]:
+def answer(events: Events) -> tuple[str, Done]:
     """The text and the end of an answer; fails if the end is not the end."""
     gathered = list(events)
     return text_of(gathered), end_of(gathered)
@@ -168,7 +167,7 @@ def test_cancel_stops_the_server(real: Subject) -> None:
         if seen == 5:
             break
     assert real.is_computing()
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert becomes(lambda: real.is_computing is not None and not real.is_computing(), within_s=15)
     # And it is free for the next question.
     assert "Paris" in answer(ask(real, HELPFUL, CAPITAL))[0]

@@ -132,5 +132,5 @@ def test_cancel_closes_the_connection(play: Player, tmp_path: Path) -> None:
     for event in events:
         if isinstance(event, TextDelta):
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert becomes(scene.server.client_closed.is_set, within_s=3)

@@ -76,7 +76,7 @@ guard.install()
 from localai.config import load
 from localai.errors import Unreachable
 from localai.paths import locate
-from localai.providers import open_provider
+from localai.providers.registry import open_provider
 import _socket, socket
 def nobody(*_, **__): raise socket.gaierror(-2, "Name or service not known")
 _socket.getaddrinfo = nobody

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from localai.engine.kept_state import KeptState
 from localai.engine.lifecycle import stop, workers
 from localai.paths import Paths
 from localai.providers.llamacpp import LlamaCpp
-from localai.types import ChatRequest, Done, Event, Message, Options, TextDelta
+from localai.types import ChatRequest, Done, Events, Message, Options, TextDelta
 from tests.support.weights import SYSTEM_PROMPT
 
 FACTS = " ".join(f"The ship number {number} carries apples." for number in range(16))
@@ -48,7 +48,7 @@ def _stream(
     messages: tuple[Message, ...],
     conversation: str | None,
     max_tokens: int = ANSWER_TOKENS,
-) -> Iterator[Event]:
+) -> Events:
     provider = LlamaCpp(load(paths), paths)
     options = Options(temperature=0, max_tokens=max_tokens)
     model = provider.resolve("starter")
@@ -178,7 +178,7 @@ def test_a_warm_slot_is_not_read_from_the_disk_again(
 def test_an_answer_that_is_cut_leaves_a_state_to_go_on_with(paths: Paths, ask: Ask) -> None:
     text = ""
     events = _stream(paths, FIRST, "one", max_tokens=300)
-    with closing(events):  # type: ignore[type-var]  # a generator
+    with closing(events):
         for event in events:
             if isinstance(event, TextDelta):
                 text += event.text

@@ -143,7 +143,6 @@ def test_where_it_computes_is_unproven_and_the_reason_is_given(
     with LmStudioDouble([DoubleModel(NAME)], engine) as double:
         provider = open_lmstudio(tmp_path, double.address)
         model, locality = provider.resolve(NAME), end_of(ask(provider)).locality
-    assert provider.zone is None
     assert model.zone is None and "LM Link" in model.evidence
     assert locality.zone is None and "LM Link" in locality.evidence
     assert locality.network_denied is None

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,11 @@ import pytest
 from localai.config import Config
 from localai.errors import ProviderRefused, Unreachable
 from localai.paths import Paths
+from localai.providers.provider import Provider
 from localai.types import (
     ChatRequest,
     Done,
-    Event,
+    Events,
     Locality,
     ResolvedModel,
     TextDelta,
@@ -35,11 +35,10 @@ from localai.types import (
 from tests.support.command import REPOSITORY
 
 
-class Robot:
+class Robot(Provider):
     """The provider `robot`."""
 
     name = "robot"
-    zone: Zone | None = Zone.DEVICE
 
     def __init__(self) -> None:
         self._broken: set[str] = set()
@@ -52,7 +51,7 @@ class Robot:
         """Any name will do."""
         return ResolvedModel("robot", name, Zone.DEVICE, "a robot in this process")
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         """What the prompt tells."""
         prompt = request.messages[-1].text
         if log := os.environ.get("ROBOT_LOG"):
@@ -75,9 +74,6 @@ class Robot:
             Timings(clock="client"),
             Locality(Zone.DEVICE, "computed in this process"),
         )
-
-    def close(self) -> None:
-        """Nothing to release."""
 
 
 def create(config: Config, paths: Paths) -> Robot:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from localai.types import ChatRequest, Event, Options, Provider, ResolvedModel, Zone
+from localai.providers.provider import Provider
+from localai.types import ChatRequest, Events, Options, ResolvedModel
 
 
-class WithoutOptions:
+class WithoutOptions(Provider):
     """`provider`, with the options `names` taken out of each request.
 
     For the contract suite, whose questions are greedy with a seed: a cloud refuses what it does
@@ -21,20 +21,22 @@ class WithoutOptions:
         self._names = names
         self.name = provider.name
 
-    @property
-    def zone(self) -> Zone | None:
-        return self._provider.zone
-
     def models(self) -> list[ResolvedModel]:
         return self._provider.models()
 
     def resolve(self, name: str) -> ResolvedModel:
         return self._provider.resolve(name)
 
-    def stream(self, request: ChatRequest) -> Iterator[Event]:
+    def stream(self, request: ChatRequest) -> Events:
         without: dict[str, Any] = {name: getattr(Options(), name) for name in self._names}
         options = replace(request.options, **without)
         return self._provider.stream(replace(request, options=options))
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        return self._provider.destination(model)
+
+    def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int | None:
+        return self._provider.prepare(request, concurrency, context_tokens)
 
     def close(self) -> None:
         self._provider.close()

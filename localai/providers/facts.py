@@ -1,0 +1,62 @@
+"""What is known of a provider before it is opened: where it computes, what it opens, what it costs.
+
+Each provider's module has its `FACTS` beside its `create`. Reading them imports that module and
+nothing heavy; `providers.registry` finds them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from localai.stores.folders import StoreName
+
+Computes = Literal["here", "by_model", "unproven", "elsewhere"]
+FileFormat = Literal["gguf", "mlx"]
+
+
+def _everywhere() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """The defaults are those of a provider that says nothing about itself.
+
+    `title` is what a sentence calls it; None: its name.
+
+    `computes` is where answers are computed:
+    - `here`: always in a process of this machine, which needs no permission;
+    - `by_model`: each model's zone says it, and `device` is proven;
+    - `unproven`: it may hand a prompt on, and does not say;
+    - `elsewhere`: always at a cloud, which is asked nothing, not even for its models, before
+      `cloud.allow` names it.
+
+    `opens` is the format of the model files that it opens itself, from every store. `store` is the
+    store that its own program keeps, so that whatever lies there is a model of this provider;
+    `has_names_of_store` says whether it calls a model as that store does.
+
+    `concurrency` is how many requests at once help, as far as is known. `concurrency_setting` is
+    the setting that says otherwise, `most_concurrent` a bound that no wish exceeds.
+    `price_list` is what the package genai-prices calls it; None where its prices are not known.
+    `runs_here` says whether this is a machine for it at all, without trying it.
+    """
+
+    title: str | None = None
+    computes: Computes = "unproven"
+    opens: FileFormat | None = None
+    store: StoreName | None = None
+    has_names_of_store: bool = True
+    concurrency: int = 4
+    concurrency_setting: str | None = None
+    most_concurrent: int | None = None
+    price_list: str | None = None
+    runs_here: Callable[[], bool] = _everywhere
+
+    @property
+    def proves_device(self) -> bool:
+        """Whether an answer whose zone is `device` was computed here for certain, and so for
+        nothing."""
+        return self.computes in ("here", "by_model")

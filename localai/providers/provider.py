@@ -1,0 +1,49 @@
+"""The contract of a provider: what it must do, and what it may, with the defaults of the rest."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from localai.types import ChatRequest, Events, ResolvedModel
+
+
+class Provider(ABC):
+    """Something that answers: a local engine, a server, a cloud.
+
+    Synchronous. Every method may raise Unreachable where the provider does not answer, and
+    PolicyRefused where the user has not allowed to ask it.
+    """
+
+    name: str
+    """What the user calls it: `ollama`, `openai`."""
+
+    @abstractmethod
+    def models(self) -> list[ResolvedModel]:
+        """Every model that it could answer with."""
+
+    @abstractmethod
+    def resolve(self, name: str) -> ResolvedModel:
+        """The model called `name`. Raises NotFound, with near names in the hint."""
+
+    @abstractmethod
+    def stream(self, request: ChatRequest) -> Events:
+        """Answer; the last event is `Done`. Closing the generator stops the computation.
+
+        Raises the errors of `localai.errors`; text that came before a failure was already yielded.
+        """
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        """The host that a prompt for `model` goes to; None if it stays on this machine."""
+        return None
+
+    def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int | None:
+        """Be ready for `concurrency` requests like `request`, which need `context_tokens` together.
+
+        The context in tokens that they share, and whose sum the asker must keep below; None where
+        each has its own, or the server queues. Raises InsufficientResources, before anything is
+        loaded, where the memory is too small for so many.
+        """
+        return None
+
+    def close(self) -> None:  # noqa: B027  most have nothing to release  # noqa: B027  most have nothing to release
+        """Release connections. A model that was loaded may stay loaded."""

@@ -1,0 +1,148 @@
+"""Every provider by name: our own, the servers of the config, and those of third parties.
+
+A provider is a module with `create(config, paths) -> Provider` and, beside it, its `FACTS`. It is
+imported when it is asked for. A third party's is found by an entry point in the group
+`localai.providers`, which names its `create`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from localai.errors import InvalidInput, LocalaiError, Unreachable
+from localai.providers.facts import FileFormat, ProviderFacts
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
+    from localai.config import Config
+    from localai.paths import Paths
+    from localai.providers.provider import Provider
+
+_OURS: dict[str, str] = {
+    "llamacpp": "localai.providers.llamacpp",
+    "ollama": "localai.providers.ollama",
+    "lmstudio": "localai.providers.lmstudio",
+    "mlx": "localai.providers.mlx",
+    "openai": "localai.providers.openai",
+    "anthropic": "localai.providers.anthropic",
+}
+# Where a bare model name is looked up. Never at a cloud: that would tell it the name.
+_LOOKUP_ORDER = ("ollama", "mlx", "llamacpp")
+_GROUP = "localai.providers"
+
+
+def provider_names(config: Config) -> tuple[str, ...]:
+    """Every provider's name: ours, the config's endpoints, third parties'."""
+    return tuple(dict.fromkeys((*_OURS, *config.endpoints, *_entry_points().names)))
+
+
+def is_provider(name: str, config: Config) -> bool:
+    """Whether `name/model` names a provider here, without importing it."""
+    return name in config.endpoints or is_registered(name)
+
+
+def is_registered(name: str) -> bool:
+    """As `is_provider`, whatever the config says: ours, or a third party's."""
+    return name in _OURS or name in _entry_points().names
+
+
+def open_provider(name: str, config: Config, paths: Paths) -> Provider:
+    """The provider called `name`. Raises InvalidInput if there is none, Unreachable if a third
+    party's cannot be imported, and what its `create` raises."""
+    create: Callable[[Config, Paths], Provider]
+    if name in _OURS:
+        create = import_module(_OURS[name]).create
+        return create(config, paths)
+    if name in config.endpoints:
+        from localai.providers.endpoint import open_endpoint
+
+        return open_endpoint(config.endpoints[name], config)
+    point = _entry_point(name)
+    if point is None:
+        raise no_such_provider(name, config)
+    try:
+        create = point.load()
+    except LocalaiError:
+        raise
+    except Exception as error:
+        raise Unreachable(
+            f"the provider {name} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return create(config, paths)
+
+
+def no_such_provider(name: str, config: Config) -> InvalidInput:
+    """The error for a name that is no provider's, with those that are."""
+    return InvalidInput(
+        f"there is no provider called {name!r}",
+        hint="known are " + ", ".join(provider_names(config)),
+    )
+
+
+def facts_of(name: str, config: Config) -> ProviderFacts:
+    """What the provider called `name` says of itself; the defaults where it says nothing, or is
+    installed no more."""
+    if name not in _OURS and name in config.endpoints:
+        from localai.providers.endpoint import endpoint_facts
+
+        return endpoint_facts(config.endpoints[name])
+    return declared_facts(name)
+
+
+def declared_facts(name: str) -> ProviderFacts:
+    """As `facts_of`, for whoever is no endpoint of the config."""
+    if name in _OURS:
+        return _facts_of_ours(name)
+    point = _entry_point(name)
+    if point is None:
+        return ProviderFacts()
+    try:
+        declared = getattr(import_module(point.module), "FACTS", None)
+    except Exception:  # noqa: BLE001  why it cannot be imported is said when it is opened
+        declared = None
+    return declared if isinstance(declared, ProviderFacts) else ProviderFacts()
+
+
+def name_in_cloud_allow(name: str, config: Config) -> str:
+    """What `cloud.allow` calls the provider `name`: an endpoint is one by its own word only."""
+    return f"endpoint:{name}" if name not in _OURS and name in config.endpoints else name
+
+
+def provider_that_opens(file_format: FileFormat) -> str:
+    """The name of our provider that opens model files of `file_format`."""
+    return next(name for name in _OURS if _facts_of_ours(name).opens == file_format)
+
+
+def providers_on_device(config: Config) -> tuple[str, ...]:
+    """The providers whose answers, if their zone is `device`, were computed on this machine for
+    certain."""
+    names = provider_names(config)
+    return tuple(name for name in names if facts_of(name, config).proves_device)
+
+
+def lookup_order(config: Config) -> Iterator[str]:
+    """The providers that a bare model name is looked up in, the configured one first."""
+    preferred = config["provider"]
+    if preferred:
+        yield preferred
+    for name in _LOOKUP_ORDER:
+        if name != preferred and _facts_of_ours(name).runs_here():
+            yield name
+
+
+def _facts_of_ours(name: str) -> ProviderFacts:
+    facts: ProviderFacts = import_module(_OURS[name]).FACTS
+    return facts
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=_GROUP)
+
+
+def _entry_point(name: str) -> EntryPoint | None:
+    return next(iter(_entry_points().select(name=name)), None)
