@@ -9,6 +9,7 @@ import pytest
 from localai import config
 from localai.errors import InvalidInput
 from localai.paths import Paths, locate
+from tests.support.command import RunLocalai
 
 
 @pytest.fixture
@@ -48,7 +49,6 @@ def test_a_later_origin_wins_over_an_earlier_one(paths: Paths) -> None:
         ("[engine]\n# a comment\ncontext = 1.5\n", ":3: engine.context must be a whole number"),
         ("[engine]\nkontext = 4096\n", ":2: there is no setting called 'engine.kontext'"),
         ("model = \n", "not valid TOML"),
-        ("[cloud]\nallow = ['opanai']\n", ":2: cloud.allow must be a list of openai"),
         ("[endpoint.x]\nkey_env = 'K'\n", ":1: [endpoint.x] needs a url"),
         ("[endpoint.x]\nurl = 'http://h'\nkey = 's'\n", ":3: an endpoint has no 'key'"),
         ("history.record = 'perhaps'\n", ":1: history.record must be true or false"),
@@ -60,6 +60,28 @@ def test_an_error_in_the_file_names_line_and_key(paths: Paths, text: str, expect
         config.load(paths, {})
     assert str(paths.config_file) in error.value.message
     assert expected in error.value.message
+
+
+@pytest.mark.parametrize("command", [("chat", "hello"), ("config", "list")])
+def test_a_cloud_that_is_no_provider_is_an_error_with_its_line(
+    run_localai: RunLocalai, paths: Paths, command: tuple[str, ...]
+) -> None:
+    _write(paths, "[cloud]\nallow = ['opanai']\n")
+    ran = run_localai(*command)
+    assert ran.returncode == 2
+    place = f"{paths.config_file}:2: cloud.allow must be a list of "
+    assert place in ran.stderr.decode()
+    assert "openai, anthropic or endpoint:NAME, and 'opanai' is neither" in ran.stderr.decode()
+
+
+@pytest.mark.parametrize("name", ["opanai", "llamacpp"])
+def test_what_is_no_cloud_does_not_get_into_the_file(
+    run_localai: RunLocalai, paths: Paths, name: str
+) -> None:
+    ran = run_localai("config", "set", "cloud.allow", name)
+    assert ran.returncode == 2
+    assert f"{name!r} is neither" in ran.stderr.decode()
+    assert not paths.config_file.exists()
 
 
 def test_a_misspelt_key_gets_the_near_one_as_hint(paths: Paths) -> None:

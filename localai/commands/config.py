@@ -9,6 +9,7 @@ import typer
 from localai import config as settings
 from localai.output.streams import note, print_json, print_table
 from localai.paths import locate
+from localai.providers.registry import check_cloud_allow, require_clouds
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -19,7 +20,7 @@ _Key = Annotated[str, typer.Argument(help="The setting, as `localai config list`
 @app.command("list")
 def list_settings(as_json: _Json = False) -> None:
     """Every setting: its value, where that came from, and what it is for."""
-    config = settings.load(locate())
+    config = _load()
     if as_json:
         documents = [_document(setting, config) for setting in settings.SETTINGS]
         print_json("config", {"file": str(config.file), "settings": documents})
@@ -41,7 +42,7 @@ def list_settings(as_json: _Json = False) -> None:
 @app.command("get")
 def get_setting(key: _Key, as_json: _Json = False) -> None:
     """One setting's value, alone on stdout."""
-    config = settings.load(locate())
+    config = _load()
     setting = settings.setting(key)
     if as_json:
         print_json("config", _document(setting, config))
@@ -54,6 +55,8 @@ def set_setting(
     key: _Key, value: Annotated[str, typer.Argument(help="Its new value; lists by commas.")]
 ) -> None:
     """Write a setting into the configuration file."""
+    if key == "cloud.allow":
+        require_clouds(settings.parse_value(key, value, "the command line"), "the command line")
     settings.set_value(locate(), key, value)
 
 
@@ -70,6 +73,12 @@ def show_path() -> None:
     print(file)
     if not file.exists():
         note("the file does not exist yet: everything has its default")
+
+
+def _load() -> settings.Config:
+    config = settings.load(locate())
+    check_cloud_allow(config)
+    return config
 
 
 def _document(setting: settings.Setting, config: settings.Config) -> dict[str, Any]:

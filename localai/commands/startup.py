@@ -5,6 +5,7 @@ from __future__ import annotations
 from localai.config import Config, load
 from localai.paths import Paths, locate
 from localai.privacy import guard
+from localai.providers.registry import check_cloud_allow
 from localai.types import EgressRecord
 
 
@@ -16,6 +17,7 @@ def begin(command: str) -> tuple[Paths, Config]:
     """
     paths = locate()
     config = load(paths)
+    check_cloud_allow(config)
     guard.allow_lan(config["network.lan"])
     guard.record_egress(command, lambda record: _enter(paths, record))
     return paths, config

@@ -7,7 +7,7 @@ imported when it is asked for. A third party's is found by an entry point in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -109,6 +109,30 @@ def declared_facts(name: str) -> ProviderFacts:
 def name_in_cloud_allow(name: str, config: Config) -> str:
     """What `cloud.allow` calls the provider `name`: an endpoint is one by its own word only."""
     return f"endpoint:{name}" if name not in _OURS and name in config.endpoints else name
+
+
+def check_cloud_allow(config: Config) -> None:
+    """Raise InvalidInput, with its place, for a name in `cloud.allow` that no provider has.
+
+    Imports no provider as long as all is well: every command begins with this.
+    """
+    value = config.values["cloud.allow"]
+    if not all(name.startswith("endpoint:") or is_registered(name) for name in value.value):
+        require_clouds(value.value, value.where or value.origin)
+
+
+def require_clouds(names: Sequence[str], where: str) -> None:
+    """Raise InvalidInput unless each of `names`, which stand at `where`, may stand in
+    `cloud.allow`: one of a provider that may compute elsewhere, or `endpoint:NAME`."""
+    registered = dict.fromkeys((*_OURS, *_entry_points().names))
+    clouds = [name for name in registered if declared_facts(name).computes != "here"]
+    for name in names:
+        if name not in clouds and not name.startswith("endpoint:"):
+            raise InvalidInput(
+                f"{where}: cloud.allow must be a list of {', '.join(clouds)} or endpoint:NAME,"
+                f" and {name!r} is neither",
+                hint="localai config unset cloud.allow",
+            )
 
 
 def provider_that_opens(file_format: FileFormat) -> str:

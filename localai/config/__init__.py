@@ -1,0 +1,20 @@
+"""Settings: the table of them, reading those in force, and editing the file."""
+
+from localai.config.editing import set_value, unset_value
+from localai.config.reading import Config, Endpoint, Origin, Value, load
+from localai.config.settings import SETTINGS, Setting, parse_duration, parse_value, setting
+
+__all__ = [
+    "SETTINGS",
+    "Config",
+    "Endpoint",
+    "Origin",
+    "Setting",
+    "Value",
+    "load",
+    "parse_duration",
+    "parse_value",
+    "set_value",
+    "setting",
+    "unset_value",
+]

@@ -1,0 +1,232 @@
+"""The table of settings: each with its type, default and meaning.
+
+The documentation, `config list` and the errors are made from it. Secrets have no key here on
+purpose. Plain dataclasses and not pydantic: this is read on the hot path of every command, and
+importing pydantic alone costs more than the rest of a one-shot's set-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from localai.errors import InvalidInput
+
+
+class Invalid(ValueError):
+    """Says what a value should have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: how a raw value becomes a typed one, its default, and what it is for."""
+
+    key: str
+    parse: Callable[[Any], Any]
+    default: Any
+    kind: str
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "LOCALAI_" + self.key.upper().replace(".", "_")
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw:
+        raise Invalid("a text")
+    return raw
+
+
+def _flag(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str) and raw.lower() in ("true", "yes", "on", "1"):
+        return True
+    if isinstance(raw, str) and raw.lower() in ("false", "no", "off", "0"):
+        return False
+    raise Invalid("true or false")
+
+
+def _integer(low: int, high: int) -> Callable[[Any], int]:
+    def parse(raw: Any) -> int:
+        try:
+            value = int(raw) if isinstance(raw, str) else raw
+        except ValueError:
+            value = None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise Invalid(f"a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _size(raw: Any) -> int:
+    """Bytes from `4000000000` or `"4GB"`: decimal units, as disks are sold."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(raw).strip())
+    if match is None or isinstance(raw, bool):
+        raise Invalid("a size such as 500MB or 4GB")
+    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+
+
+def _list_of_text(raw: Any) -> tuple[str, ...]:
+    if isinstance(raw, str):
+        raw = [part.strip() for part in raw.split(",") if part.strip()]
+    if not isinstance(raw, list | tuple) or not all(isinstance(part, str) for part in raw):
+        raise Invalid("a list of texts")
+    return tuple(raw)
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(raw: Any) -> str:
+        if raw not in choices:
+            raise Invalid("one of " + ", ".join(choices))
+        return str(raw)
+
+    return parse
+
+
+def parse_duration(raw: Any) -> float:
+    """Seconds from `90`, `"90s"`, `"5m"`, `"1h"`, `"2d"`; -1 means for ever. Raises ValueError."""
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        seconds = float(raw)
+    else:
+        match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(ms|s|m|h|d|)", str(raw).strip())
+        if match is None:
+            raise Invalid("a duration such as 90s, 5m or 1h")
+        unit = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+        seconds = float(match[1]) * unit
+    return float("inf") if seconds < 0 else seconds
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("model", _text, None, "text", "the model that answers when none is named"),
+    Setting(
+        "provider", _text, None, "text", "the provider a bare model name is looked up in first"
+    ),
+    Setting("chat.system", _text, None, "text", "the system prompt when none is given"),
+    Setting(
+        "chat.max_tokens",
+        _integer(1, 1_000_000),
+        2048,
+        "tokens",
+        "the longest answer; some models never stop by themselves",
+    ),
+    Setting("history.record", _flag, True, "true|false", "keep conversations on this machine"),
+    Setting(
+        "engine.keep_alive",
+        parse_duration,
+        300.0,
+        "duration",
+        "how long an idle model stays loaded; 0 unloads at once, -1 never",
+    ),
+    Setting(
+        "engine.context",
+        _integer(256, 16_777_216),
+        4096,
+        "tokens",
+        "the context that the embedded engine starts with; it grows when needed",
+    ),
+    Setting(
+        "engine.slots", _integer(1, 64), 4, "count", "requests that one worker computes at a time"
+    ),
+    Setting(
+        "engine.threads",
+        _integer(1, 1024),
+        None,
+        "count",
+        "CPU threads; the engine's choice if unset",
+    ),
+    Setting(
+        "engine.gpu_layers",
+        _integer(0, 10_000),
+        None,
+        "count",
+        "layers on the GPU; as many as fit if unset",
+    ),
+    Setting(
+        "engine.draft",
+        _one_of("lookup", "off"),
+        "lookup",
+        "lookup|off",
+        "draft tokens from the prompt itself: faster edits, same answers",
+    ),
+    Setting(
+        "engine.kv_limit",
+        _size,
+        4_000_000_000,
+        "size",
+        "disk for the KV states with which conversations go on at once; 0 keeps none",
+    ),
+    Setting(
+        "cloud.allow",
+        _list_of_text,
+        (),
+        "list",
+        "clouds that may receive prompts; the only lasting way to one",
+    ),
+    Setting(
+        "cloud.fallback",
+        _text,
+        None,
+        "provider/model",
+        "the cloud model that answers when the local provider cannot be reached",
+    ),
+    Setting("network.proxy", _text, None, "URL", "the proxy for what goes to the internet"),
+    Setting(
+        "network.lan", _list_of_text, (), "list", "hosts of the local network that may be used"
+    ),
+    Setting(
+        "ollama.host", _text, None, "address", "where Ollama listens; OLLAMA_HOST is honoured too"
+    ),
+    Setting("lmstudio.host", _text, "127.0.0.1:1234", "address", "where LM Studio listens"),
+    Setting(
+        "registry.ollama", _text, "https://registry.ollama.ai", "URL", "where `pull name:tag` asks"
+    ),
+    Setting("registry.hub", _text, "https://huggingface.co", "URL", "where `pull hf.co/…` asks"),
+)
+
+BY_KEY = {setting.key: setting for setting in SETTINGS}
+
+ENDPOINT_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "url": _text,
+    "key_env": _text,
+    "api": _one_of("chat", "responses"),
+    "context": _integer(256, 16_777_216),
+    "concurrency": _integer(1, 4096),
+}
+
+
+def setting(key: str) -> Setting:
+    """The setting called `key`. Raises InvalidInput with the nearest names."""
+    found = BY_KEY.get(key)
+    if found is None:
+        raise InvalidInput(f"there is no setting called {key!r}", hint=_nearest(key))
+    return found
+
+
+def parse_value(key: str, raw: Any, where: str) -> Any:
+    """The typed value of the setting `key` from the text or TOML value `raw`.
+
+    Raises InvalidInput that names `where` it stands.
+    """
+    found = BY_KEY.get(key)
+    if found is None:
+        raise InvalidInput(f"{where}: there is no setting called {key!r}", hint=_nearest(key))
+    try:
+        return found.parse(raw)
+    except Invalid as error:
+        raise InvalidInput(
+            f"{where}: {key} must be {error}, not {raw!r}",
+            hint=f"localai config unset {key}" if where != found.variable else None,
+        ) from error
+
+
+def _nearest(key: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, BY_KEY, n=2, cutoff=0.75)
+    return f"did you mean {' or '.join(near)}?" if near else "localai config list"
