@@ -1,126 +1,69 @@
-"""The packages: each that is imported declared, each that is declared pinned, each pin hashed."""
+"""Locks between processes: taken, refused, waited for, and gone with their holder."""
 
 from __future__ import annotations
 
-import ast
-import re
+import os
+import subprocess
 import sys
-import tomllib
-from collections.abc import Iterable, Iterator
-from importlib.metadata import packages_distributions
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
-REPOSITORY = Path(__file__).parents[1]
-PIN = re.compile(r"^([a-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
-# What is installed on Apple Silicon only, so that no metadata here says whose it is.
-NOT_INSTALLED = {"jinja2": ["jinja2"], "mlx": ["mlx"], "mlx_lm": ["mlx-lm"]}
-DISTRIBUTIONS = NOT_INSTALLED | packages_distributions()
-OURS = {"localai", "tests", "benchmarks", "docs"}
-# It runs in an environment of its own: tests/servers/requirements/mlx.txt.
-ELSEWHERE = {REPOSITORY / "tests/servers/convert_mlx.py"}
-LOCKS = ("requirements.lock", "requirements-cloud.lock", "requirements-dev.lock")
+from localai.locks import is_locked, lock, lock_descriptor, try_lock
+
+HOLD = "import sys; from pathlib import Path; from localai.locks import lock; \
+lock(Path(sys.argv[1]), shared=sys.argv[2] == 'shared'); print(flush=True); sys.stdin.read()"
 
 
-def project() -> dict[str, Any]:
-    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+@contextmanager
+def another_process(path: Path, mode: str = "exclusive") -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds `path` until it is killed or the block ends."""
+    command = [sys.executable, "-c", HOLD, str(path), mode]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield holder
 
 
-def pins(lock: str) -> dict[str, set[str]]:
-    """Versions by package; more than one where platforms differ."""
-    found: dict[str, set[str]] = {}
-    for name, version in PIN.findall((REPOSITORY / lock).read_text()):
-        found.setdefault(name, set()).add(version)
-    return found
+def test_a_held_lock_is_refused_and_its_wait_ends(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with another_process(path):
+        assert try_lock(path) is None
+        assert is_locked(path)
+        with pytest.raises(TimeoutError):
+            lock(path, timeout_s=0.05)
 
 
-def wanted(*groups: str) -> list[Requirement]:
-    table = project()
-    optional = table["project"]["optional-dependencies"] | table["dependency-groups"]
-    lines = table["project"]["dependencies"] + table["build-system"]["requires"]
-    lines += [line for group in groups for line in optional[group]]
-    requirements = [Requirement(line) for line in lines]
-    return [requirement for requirement in requirements if requirement.name != "localai"]
+def test_a_lock_dies_with_its_holder_however_that_ends(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with another_process(path) as holder:
+        holder.kill()
+        os.close(lock(path, timeout_s=30))
+    assert not is_locked(path)
 
 
-@pytest.mark.parametrize(
-    ("lock", "groups"),
-    [
-        ("requirements.lock", ("nvidia",)),
-        ("requirements-cloud.lock", ("nvidia", "cloud")),
-        ("requirements-dev.lock", ("nvidia", "cloud", "dev")),
-    ],
-)
-def test_every_requirement_is_pinned_to_a_version_it_allows(
-    lock: str, groups: tuple[str, ...]
-) -> None:
-    pinned = pins(lock)
-    for requirement in wanted(*groups):
-        versions = pinned.get(canonicalize_name(requirement.name), set())
-        assert versions, f"{requirement} is not in {lock}: run .ci/lock"
-        for version in versions:
-            assert version in requirement.specifier, f"{requirement} is {version}: run .ci/lock"
+def test_a_shared_lock_is_shared_and_keeps_out_an_exclusive_one(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with another_process(path, "shared"):
+        os.close(lock(path, shared=True, timeout_s=1))
+        assert not is_locked(path)
+        assert try_lock(path) is None
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-def test_every_pin_has_hashes_and_no_address(lock: str) -> None:
-    text = (REPOSITORY / lock).read_text()
-    assert "://" not in text
-    for entry in re.split(r"\n(?=\S)", text):
-        assert entry.startswith("#") or "--hash=sha256:" in entry, entry
+def test_a_folder_can_be_locked_by_its_descriptor(tmp_path: Path) -> None:
+    first, second = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
+    try:
+        assert lock_descriptor(first)
+        assert not lock_descriptor(second)
+        os.close(first)
+        assert lock_descriptor(second, wait=True)
+    finally:
+        os.close(second)
 
 
-def test_users_get_the_versions_that_were_tested() -> None:
-    tested = pins("requirements-dev.lock")
-    for lock in LOCKS:
-        assert {name: tested[name] for name in pins(lock)} == pins(lock)
-
-
-def declared(lines: Iterable[str]) -> set[str]:
-    return {canonicalize_name(Requirement(line).name) for line in lines}
-
-
-def imported(file: Path) -> Iterator[tuple[str, bool]]:
-    """Distributions that `file` imports, each with whether that is when it is imported itself."""
-    tree = ast.parse(file.read_text())
-    at_once = {id(node) for node in tree.body}
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module]
-        for name in names:
-            package = name.partition(".")[0]
-            if package not in sys.stdlib_module_names | OURS:
-                [distribution] = set(DISTRIBUTIONS[package])
-                yield canonicalize_name(distribution), id(node) in at_once
-
-
-def test_what_the_program_imports_is_declared_and_what_is_declared_is_imported() -> None:
-    table = project()["project"]
-    always = declared(table["dependencies"])
-    extras = declared(line for lines in table["optional-dependencies"].values() for line in lines)
-    found: set[str] = set()
-    for file in (REPOSITORY / "localai").rglob("*.py"):
-        for distribution, at_once in imported(file):
-            allowed = always if at_once else always | extras
-            assert distribution in allowed, f"{file} imports {distribution}: declare it"
-            found.add(distribution)
-    assert always | extras == found, "declared, and imported nowhere"
-
-
-@pytest.mark.parametrize("folder", ["tests", "benchmarks", "docs"])
-def test_what_tests_import_is_declared(folder: str) -> None:
-    table = project()
-    lists = [table["project"]["dependencies"], table["dependency-groups"]["dev"]]
-    lists += table["project"]["optional-dependencies"].values()
-    allowed = declared(line for lines in lists for line in lines)
-    for file in (REPOSITORY / folder).rglob("*.py"):
-        if file not in ELSEWHERE:
-            for distribution, _ in imported(file):
-                assert distribution in allowed, f"{file} imports {distribution}: declare it"
+def test_nothing_is_locked_where_there_is_no_file(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path / "lock")
+    with pytest.raises(FileNotFoundError):
+        try_lock(tmp_path / "removed" / "lock")

@@ -6,7 +6,6 @@ file: whatever is computed is on the disk at once, so a kill costs only what was
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import deque
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from localai.batch.record_file import RecordFile
 from localai.errors import InvalidInput
+from localai.locks import lock_descriptor
 
 # What waits is copied out at its turn; the file is written anew when so much of it is past use.
 _COMPACT_BYTES = 16 << 20
@@ -241,8 +241,6 @@ def _copy(number: int, source: RecordFile, target: RecordFile) -> None:
 
 
 def _lock(records: RecordFile) -> None:
-    try:
-        fcntl.flock(records.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if not lock_descriptor(records.descriptor):
         os.close(records.descriptor)
-        raise InvalidInput(f"another batch is writing {records.path}") from error
+        raise InvalidInput(f"another batch is writing {records.path}")

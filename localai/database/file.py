@@ -6,7 +6,6 @@ answer. Deleted means gone: `secure_delete` overwrites what is removed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from localai.database.schema import MIGRATIONS, statements
 from localai.database.search_words import search_words
 from localai.errors import InvalidInput, LocalaiError
+from localai.locks import lock_descriptor
 from localai.paths import private_dir
 
 
@@ -104,7 +104,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_descriptor(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)

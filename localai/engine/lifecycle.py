@@ -28,11 +28,11 @@ from localai.engine.worker_files import (
     WorkerSpec,
     all_files,
     files_for,
-    is_locked,
     locked,
     spec_to_json,
 )
 from localai.errors import InsufficientResources, Unreachable
+from localai.locks import is_locked
 from localai.paths import Paths, private_dir, write_atomically
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child

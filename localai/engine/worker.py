@@ -8,7 +8,6 @@ server inside it answers by itself. Native failures kill this process and nothin
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -24,9 +23,9 @@ from localai.engine.worker_files import (
     WorkerInfo,
     WorkerSpec,
     spec_from_json,
-    try_lock,
 )
 from localai.errors import InvalidInput
+from localai.locks import lock, try_lock
 from localai.privacy.sandbox import NetworkDenial, deny_network
 
 EXIT_LOAD_FAILED = 3
@@ -51,8 +50,8 @@ def main(directory: str) -> None:
     # The engine writes KV states with the permissions that this leaves.
     os.umask(0o077)
     spec = spec_from_json(files.spec.read_bytes())
-    alive = os.open(files.alive, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(alive, fcntl.LOCK_EX)
+    # Kept until the process ends.
+    lock(files.alive)
     denial = deny_network()
     import xllamacpp
 

@@ -8,14 +8,13 @@
         lease.lock     shared by every command that uses the worker; its mtime is the last use
         alive.lock     held by the worker until it dies
 
-Locks are `flock`s: the kernel drops them when a process ends, however it ends, so nothing here
-can go stale and no process id has to be trusted.
+The kernel drops a lock when its process ends, so no lock can go stale and no process id has to be
+trusted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from localai.errors import Unreachable
+from localai.locks import is_locked, lock
 from localai.paths import Paths, private_dir, write_atomically
 
 EngineKind = Literal["llamacpp", "mlx"]
@@ -169,52 +169,16 @@ def locked(
     timeout_s: float = 600,
 ) -> Iterator[int]:
     """Hold a lock on `file`; the value is its descriptor. Raises Unreachable after `timeout_s`."""
-    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        deadline = time.monotonic() + timeout_s
-        while not _try(descriptor, mode):
-            if time.monotonic() > deadline:
-                raise Unreachable(
-                    f"another command has held {file} for {timeout_s:.0f} s",
-                    hint="localai stop --all",
-                )
-            time.sleep(0.01)
+        descriptor = lock(file, shared=shared, timeout_s=timeout_s)
+    except TimeoutError as error:
+        raise Unreachable(
+            f"another command has held {file} for {timeout_s:.0f} s", hint="localai stop --all"
+        ) from error
+    try:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def try_lock(file: Path) -> int | None:
-    """An exclusive lock on `file` as a descriptor to keep, or None if somebody holds it.
-
-    Raises FileNotFoundError if the folder was removed.
-    """
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    if _try(descriptor, fcntl.LOCK_EX):
-        return descriptor
-    os.close(descriptor)
-    return None
-
-
-def is_locked(file: Path) -> bool:
-    """Whether a living process holds `file` exclusively."""
-    try:
-        descriptor = os.open(file, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return not _try(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
-
-
-def _try(descriptor: int, mode: int) -> bool:
-    try:
-        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def spec_to_json(spec: WorkerSpec) -> bytes:

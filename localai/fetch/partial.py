@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -19,9 +18,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.locks import try_lock
 from localai.paths import sync_folder
 
 CHUNK_BYTES: Final = 32 << 20
@@ -199,34 +199,33 @@ def is_other_file(file: RemoteFile) -> bool:
 
 
 class DownloadLock:
-    """The right to fetch the file under a key. Waits for nobody: `take` says whether it has it."""
+    """The right to fetch a file, which one process has at a time. `take` does not wait."""
 
     def __init__(self, file: RemoteFile) -> None:
         self._path = file.staging / f"{file.key}.lock"
-        self._lock: IO[bytes] | None = None
+        self._descriptor: int | None = None
 
     def take(self) -> bool:
-        """True once it is ours, until `release` or the end of the process, however it ends."""
+        """Whether it is ours now, until `release` or the end of the process, however it ends."""
         with _writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock = self._path.open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = try_lock(self._path)
+        if descriptor is None:
+            return False
+        with contextlib.suppress(OSError):
             # The one before us may have removed the file that we opened.
-            if os.fstat(lock.fileno()).st_ino == self._path.stat().st_ino:
-                self._lock = lock
+            if os.fstat(descriptor).st_ino == self._path.stat().st_ino:
+                self._descriptor = descriptor
                 return True
-        except OSError:
-            pass
-        lock.close()
+        os.close(descriptor)
         return False
 
     def release(self) -> None:
-        """Give it back, and leave no file and no empty folder."""
-        if self._lock is not None:
+        """Give the right back, and leave no file and no empty folder."""
+        if self._descriptor is not None:
             self._path.unlink(missing_ok=True)
-            self._lock.close()
-            self._lock = None
+            os.close(self._descriptor)
+            self._descriptor = None
             with contextlib.suppress(OSError):
                 self._path.parent.rmdir()
 

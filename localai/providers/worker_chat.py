@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.worker_files import is_locked
 from localai.errors import ContextOverflow, Unreachable
+from localai.locks import is_locked
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
 from localai.providers.context_size import IMAGE_TOKENS
 from localai.types import ChatRequest, Events, Locality, Process, Zone

@@ -10,7 +10,6 @@ memory and the time to the next token then belong to that answer alone.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import queue
@@ -27,8 +26,8 @@ from localai.engine.worker_files import (
     WorkerInfo,
     WorkerSpec,
     spec_from_json,
-    try_lock,
 )
+from localai.locks import lock, try_lock
 from localai.privacy.sandbox import deny_network
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ def main(directory: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     spec = spec_from_json(files.spec.read_bytes())
-    alive = os.open(files.alive, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(alive, fcntl.LOCK_EX)
+    # Kept until the process ends.
+    lock(files.alive)
     # Before MLX is imported: it makes threads.
     denial = deny_network()
     try:
