@@ -1,73 +1,63 @@
-"""A line of a batch's input: from JSON to a request. Pure."""
+"""A line of a batch's input: from JSON to what it asks. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
-from localai.chat.ask import effective_options, with_system_prompt
+from localai.chat.request import AskSettings, shaping
 from localai.chat.text_input import decode
 from localai.errors import InvalidInput
-from localai.options import overlaid_options, parse_json_options
-from localai.types import ChatRequest, Message, Options, ResolvedModel, Role, Think
+from localai.options import SAMPLING_OPTIONS, parse_json_options
+from localai.types import Message, ResolvedModel, Role
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
-    from localai.chat.select import Chosen
     from localai.chat.templates import Filled, Template
-    from localai.config import Config
 
 KEYS = ("id", "prompt", "messages", "system", "options", "schema")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LineDefaults:
     """What holds for every line that does not say otherwise."""
 
-    options: Options
-    system: str | None = None
-    schema: Schema | None = None
+    settings: AskSettings = AskSettings()
     template: Template | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
-    think: Think | None = None
-    context_tokens: int | None = None
-    keep_alive_s: float | None = None
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a line asks. `id` is whatever the user wants back beside the answer."""
+    """What a line asks, and the settings that it has of its own. `id` is whatever the user wants
+    back beside the answer."""
 
     id: Any
     messages: tuple[Message, ...]
-    system: str | None
-    options: Options
-    schema: Schema | None
+    settings: AskSettings
 
 
-def read_prompt(content: bytes, settings: Settings) -> Prompt:
+def read_prompt(content: bytes, defaults: LineDefaults) -> Prompt:
     """What a line asks. Raises InvalidInput that says what is wrong with it."""
     document = _read_object(content)
     known = {key: document[key] for key in KEYS if document.get(key) is not None}
     others = {key: value for key, value in document.items() if key not in KEYS}
     system = _text(known, "system") if "system" in known else None
-    if settings.template is None:
+    if defaults.template is None:
         messages = _messages(known, others)
     else:
-        filled = _filled(settings.template, {**settings.parameters, **others}, known)
+        filled = _filled(defaults.template, {**defaults.parameters, **others}, known)
         messages = (Message("user", filled.prompt),)
-        system = system or settings.system or filled.system
-    return Prompt(
-        id=document.get("id"),
-        messages=messages,
+        system = system or defaults.settings.system or filled.system
+    settings = AskSettings(
         system=system,
         options=parse_json_options(known.get("options", {})),
         schema=_schema(known["schema"]) if "schema" in known else None,
     )
+    return Prompt(document.get("id"), messages, settings)
 
 
 def _read_object(content: bytes) -> dict[str, Any]:
@@ -81,37 +71,16 @@ def _read_object(content: bytes) -> dict[str, Any]:
     return document
 
 
-def request_for(prompt: Prompt, settings: Settings, chosen: Chosen, config: Config) -> ChatRequest:
-    """The request for a line; what the line says goes before what holds for all."""
-    system = settings.system if prompt.system is None else prompt.system
-    options = overlaid_options(settings.options, prompt.options)
-    schema = prompt.schema or settings.schema
-    return ChatRequest(
-        model=chosen.model,
-        messages=with_system_prompt(prompt.messages, system, chosen, config),
-        options=effective_options(options, chosen, config),
-        schema=None if schema is None else schema.document,
-        think=settings.think,
-        context_tokens=settings.context_tokens,
-        keep_alive_s=settings.keep_alive_s,
-        force=settings.force,
-    )
-
-
-def fingerprint(content: bytes, settings: Settings, model: ResolvedModel) -> int:
-    """64 bits that change with the line and with what shapes its answer: the model, the system
-    prompt, the options, the schema, the template."""
-    template = settings.template
-    shaping = {
-        "model": f"{model.provider}/{model.id}",
-        "system": settings.system,
-        "options": {field.name: getattr(settings.options, field.name) for field in fields(Options)},
-        "schema": None if settings.schema is None else settings.schema.document,
-        "template": None if template is None else [template.prompt, template.system],
-        "parameters": dict(settings.parameters),
-        "think": settings.think,
-    }
-    text = json.dumps(shaping, sort_keys=True).encode() + b"\n" + content.strip()
+def fingerprint(content: bytes, defaults: LineDefaults, model: ResolvedModel) -> int:
+    """64 bits that change with the line and with what shapes its answer: the model, the settings,
+    the template. What is not set has no part in it."""
+    template = defaults.template
+    shapes = {"model": f"{model.provider}/{model.id}", **shaping(defaults.settings)}
+    if template is not None:
+        shapes["template"] = [template.prompt, template.system]
+    if defaults.parameters:
+        shapes["parameters"] = dict(defaults.parameters)
+    text = json.dumps(shapes, sort_keys=True).encode() + b"\n" + content.strip()
     return int.from_bytes(hashlib.sha256(text).digest()[:8])
 
 
@@ -121,7 +90,7 @@ _EXAMPLE = '{"id": 1, "prompt": "What is the capital of France?"}'
 def _hint(key: str) -> str:
     from difflib import get_close_matches
 
-    if key in {field.name for field in fields(Options)}:
+    if key in {option.name for option in SAMPLING_OPTIONS}:
         return f'{{"prompt": "…", "options": {{"{key}": …}}}}'
     near = get_close_matches(key, KEYS, n=1)
     return f"did you mean {near[0]!r}?" if near else '"id" takes any JSON, and comes back'

@@ -18,9 +18,10 @@ from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import make_ready
 from localai.batch.input import EndOfInput, Feed, Line
 from localai.batch.output import Output
-from localai.batch.prompts import Settings, fingerprint, read_prompt, request_for
+from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record
 from localai.batch.shared_context import Room
+from localai.chat.request import build_request, overlaid
 from localai.errors import (
     ContextOverflow,
     FinishedWithFailures,
@@ -87,7 +88,7 @@ class Batch:
         source: BinaryIO,
         output: Output,
         chosen: Chosen,
-        settings: Settings,
+        defaults: LineDefaults,
         config: Config,
         *,
         at_once: int,
@@ -96,7 +97,7 @@ class Batch:
     ) -> None:
         self._output = output
         self._chosen = chosen
-        self._settings = settings
+        self._defaults = defaults
         self._config = config
         self._describe = describe
         self._answered = answered
@@ -173,7 +174,7 @@ class Batch:
 
     def _job(self, line: Line) -> Job | None:
         """What is to be asked for a line; None if it has its record."""
-        print_ = fingerprint(line.content, self._settings, self._chosen.model)
+        print_ = fingerprint(line.content, self._defaults, self._chosen.model)
         before = self._output.finished(line.number)
         if before is not None:
             if before != print_:
@@ -186,8 +187,7 @@ class Batch:
             self._queued.release()
             return None
         try:
-            prompt = read_prompt(line.content, self._settings)
-            request = request_for(prompt, self._settings, self._chosen, self._config)
+            prompt = read_prompt(line.content, self._defaults)
         except InvalidInput as error:
             said = InvalidInput(f"line {line.number}: {error.message}", error.hint)
             if first:
@@ -195,8 +195,9 @@ class Batch:
             self._queued.release()
             self._write(Outcome(line.number, print_, None, PartialAnswer(), error=said))
             return None
-        schema = prompt.schema or self._settings.schema
-        return Job(line.number, print_, prompt.id, request, schema)
+        settings = overlaid(self._defaults.settings, prompt.settings)
+        request = build_request(settings, self._chosen.model, prompt.messages, self._config)
+        return Job(line.number, print_, prompt.id, request, settings.schema)
 
     def _end(self, end: EndOfInput) -> None:
         if end.error is not None:

@@ -1,14 +1,15 @@
-"""Ask a chosen model a question, and keep what it answers."""
+"""Whom to ask and how, and asking: the one way from a request to the events of its answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from localai.chat.off_device import departure_of, fallback_for
 from localai.chat.recorder import Recorder
+from localai.chat.request import AskSettings, build_request, effective_options, system_prompt
 from localai.chat.select import Chosen
 from localai.errors import Unreachable
 from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
@@ -18,46 +19,44 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 
-def with_system_prompt(
-    messages: Sequence[Message], given: str | None, chosen: Chosen, config: Config
-) -> tuple[Message, ...]:
-    """The messages with the system prompt in front: the one given, else the configured one, else
-    the one that the model's catalogue entry says it needs. A prompt that is there already stays."""
-    if messages and messages[0].role == "system":
-        return tuple(messages)
-    prompt = given or config["chat.system"] or chosen.model.system_prompt
-    return (Message("system", prompt), *messages) if prompt else tuple(messages)
+@dataclass(slots=True)
+class Asker:
+    """Whom to ask and how, whatever the conversation; both may change while it goes on.
 
-
-def effective_options(options: Options, chosen: Chosen, config: Config) -> Options:
-    """The options with the model's recommended ones where none were given, and a token limit:
-    some models never stop, and a pipe would wait for them for ever."""
-    advised = chosen.model.recommended
-    unset: tuple[object, ...] = (None, (), {})
-    names = [field.name for field in fields(Options) if getattr(options, field.name) in unset]
-    filled = replace(options, **{name: getattr(advised, name) for name in names})
-    if filled.max_tokens is None:
-        return replace(filled, max_tokens=config["chat.max_tokens"])
-    return filled
-
-
-def ask(
-    chosen: Chosen,
-    request: ChatRequest,
-    recorder: Recorder,
-    config: Config,
-    paths: Paths,
-    *,
-    announce: Callable[[str], None],
-) -> Events:
-    """The events of the answer, `Answering` first. Whatever ends it early, what came is kept and
-    marked as cut.
-
-    `announce` is told before a byte of the prompt leaves this machine, and when the configured
-    cloud fallback steps in for a local provider that cannot be reached.
+    `announce` is told before a byte of a prompt leaves this machine, and when the configured cloud
+    fallback steps in for a local provider that cannot be reached.
     """
+
+    chosen: Chosen
+    config: Config
+    paths: Paths
+    announce: Callable[[str], None]
+    settings: AskSettings = AskSettings()
+
+    def change(self, **settings: Any) -> None:
+        """Ask with other `settings` (of AskSettings) from here on."""
+        self.settings = replace(self.settings, **settings)
+
+    @property
+    def system_prompt(self) -> str | None:
+        """The system prompt of a conversation that has none of its own yet."""
+        return system_prompt(self.settings, self.chosen.model, self.config)
+
+    @property
+    def options(self) -> Options:
+        """The options in force: those set, and the recommended and configured ones below them."""
+        return effective_options(self.settings, self.chosen.model, self.config)
+
+    def request(self, messages: Sequence[Message], conversation: str | None = None) -> ChatRequest:
+        """The request for the next message, as `build_request` makes it."""
+        return build_request(self.settings, self.chosen.model, messages, self.config, conversation)
+
+
+def ask(asker: Asker, request: ChatRequest, recorder: Recorder) -> Events:
+    """The events of the answer, `Answering` first. Whatever ends it early, what came is kept and
+    marked as cut."""
     try:
-        for event in _with_fallback(chosen, request, config, paths, announce):
+        for event in _with_fallback(asker, request):
             if isinstance(event, Answering):
                 recorder.answer_begins(event.model)
             recorder.event(event)
@@ -70,13 +69,8 @@ def ask(
         raise
 
 
-def _with_fallback(
-    chosen: Chosen,
-    request: ChatRequest,
-    config: Config,
-    paths: Paths,
-    announce: Callable[[str], None],
-) -> Events:
+def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
+    chosen, config, announce = asker.chosen, asker.config, asker.announce
     answered = False
     try:
         for event in _from(chosen, request, config, announce):
@@ -85,7 +79,7 @@ def _with_fallback(
     except Unreachable as error:
         if answered:
             raise
-        stand_in = fallback_for(chosen.provider.name, error, config, paths, announce)
+        stand_in = fallback_for(chosen.provider.name, error, config, asker.paths, announce)
         if stand_in is None:
             raise
         other = replace(request, model=stand_in.chosen.model)

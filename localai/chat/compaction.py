@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from localai.answers import Answer
-from localai.chat.dialogue import Asking
+from localai.chat.ask import Asker
+from localai.chat.request import build_request
 from localai.chat.turn_tree import Turn
 from localai.errors import ContextOverflow, InvalidInput
-from localai.types import Answering, ChatRequest, Events, Message, Zone
+from localai.types import Answering, Events, Message, Zone
 
 _SUMMARY_TOKENS = 400
 _INSTRUCTION = (
@@ -32,9 +33,9 @@ def parted(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
     return list(turns[:-2]), list(turns[-2:])
 
 
-def require_on_device(asking: Asking) -> None:
+def require_on_device(asker: Asker) -> None:
     """Raise InvalidInput unless the chosen model is computed on this machine."""
-    model = asking.chosen.model
+    model = asker.chosen.model
     if model.zone is not Zone.DEVICE:
         zone = "unproven" if model.zone is None else model.zone.label
         raise InvalidInput(
@@ -43,43 +44,39 @@ def require_on_device(asking: Asking) -> None:
         )
 
 
-def summarise(asking: Asking, turns: Sequence[Turn], play: Callable[[Events], Answer]) -> str:
+def summarise(asker: Asker, turns: Sequence[Turn], play: Callable[[Events], Answer]) -> str:
     """A summary of `turns` by the chosen model; `play` shows the events and gathers the answer.
 
     What does not fit the context at once is folded in halves. Raises ContextOverflow where a
     single message does not fit.
     """
-    return _summarise(asking, [_said(turn) for turn in turns], play)
+    return _summarise(asker, [_said(turn) for turn in turns], play)
 
 
-def _summarise(asking: Asking, said: list[str], play: Callable[[Events], Answer]) -> str:
+def _summarise(asker: Asker, said: list[str], play: Callable[[Events], Answer]) -> str:
     try:
-        return play(_events(asking, "\n\n".join(said))).text.strip()
+        return play(_events(asker, "\n\n".join(said))).text.strip()
     except ContextOverflow:
         if len(said) < 2:
             raise
         half = len(said) // 2
-        parts = [_summarise(asking, part, play) for part in (said[:half], said[half:])]
-        return play(_events(asking, "\n\n".join(parts))).text.strip()
+        parts = [_summarise(asker, part, play) for part in (said[:half], said[half:])]
+        return play(_events(asker, "\n\n".join(parts))).text.strip()
 
 
-def _events(asking: Asking, conversation: str) -> Events:
-    options = asking.effective_options
-    limit = min(options.max_tokens or _SUMMARY_TOKENS, _SUMMARY_TOKENS)
-    request = ChatRequest(
-        model=asking.chosen.model,
-        messages=(
-            Message("system", _INSTRUCTION),
-            Message("user", f"The conversation:\n\n{conversation}\n\nSummarise it."),
-        ),
-        options=replace(options, max_tokens=limit),
-        think=asking.think,
-        context_tokens=asking.context_tokens,
-        keep_alive_s=asking.keep_alive_s,
-        force=asking.force,
+def _events(asker: Asker, conversation: str) -> Events:
+    limit = min(asker.options.max_tokens or _SUMMARY_TOKENS, _SUMMARY_TOKENS)
+    settings = replace(
+        asker.settings,
+        system=_INSTRUCTION,
+        options=replace(asker.settings.options, max_tokens=limit),
+        schema=None,
+        logprobs=None,
     )
-    yield Answering(asking.chosen.model)
-    yield from asking.chosen.provider.stream(request)
+    question = Message("user", f"The conversation:\n\n{conversation}\n\nSummarise it.")
+    request = build_request(settings, asker.chosen.model, (question,), asker.config)
+    yield Answering(asker.chosen.model)
+    yield from asker.chosen.provider.stream(request)
 
 
 def _said(turn: Turn) -> str:

@@ -6,14 +6,13 @@ the answer comes from `ask`. One-shot and session use the same Dialogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 from localai.answers import PartialAnswer
-from localai.chat.ask import ask, effective_options, with_system_prompt
+from localai.chat.ask import Asker, ask
 from localai.chat.recorder import Recorder
+from localai.chat.request import build_request
 from localai.chat.select import Chosen
 from localai.chat.turn_tree import (
     Turn,
@@ -24,62 +23,27 @@ from localai.chat.turn_tree import (
     turns_of,
 )
 from localai.errors import InvalidInput
-from localai.types import ChatRequest, Events, Image, Message, Options, ResolvedModel, Think
-
-if TYPE_CHECKING:
-    from localai.config import Config
-    from localai.paths import Paths
-
+from localai.types import ChatRequest, Events, Image, Message, ResolvedModel
 
 SUMMARY_HEADING = "What was said so far, in short:"
-
-
-@dataclass(slots=True)
-class Asking:
-    """Whom to ask and how, whatever the conversation. `system` is what the user gave, None to
-    take the configured prompt or the model's own."""
-
-    chosen: Chosen
-    config: Config
-    paths: Paths
-    announce: Callable[[str], None]
-    system: str | None = None
-    options: Options = field(default_factory=Options)
-    think: Think | None = None
-    context_tokens: int | None = None
-    keep_alive_s: float | None = None
-    schema: Mapping[str, Any] | None = None
-    logprobs: int | None = None
-    force: bool = False
-
-    @property
-    def default_system(self) -> str | None:
-        """The system prompt of a conversation that has none of its own yet."""
-        first = with_system_prompt((), self.system, self.chosen, self.config)
-        return first[0].text if first else None
-
-    @property
-    def effective_options(self) -> Options:
-        """The options with the model's recommended ones where the user gave none."""
-        return effective_options(self.options, self.chosen, self.config)
 
 
 class Dialogue:
     """A conversation that goes on. `unanswered` is a question to which nothing came, if that was
     the last thing that happened; it is not part of the branch."""
 
-    def __init__(self, asking: Asking, recorder: Recorder, tree: TurnTree | None = None) -> None:
+    def __init__(self, asker: Asker, recorder: Recorder, tree: TurnTree | None = None) -> None:
         """Begin a conversation, or go on with that of `tree`, whose system prompt stays its own
         unless the user gave one."""
-        self.asking = asking
+        self.asker = asker
         self.recorder = recorder
         self.tree = TurnTree() if tree is None else tree
         self.unanswered: str | None = None
         self._system: str | None = None
         self._system_is_set = False
         self._settle()
-        if asking.system is not None and self.tree.leaf is not None:
-            self.set_system(asking.system)
+        if asker.settings.system is not None and self.tree.leaf is not None:
+            self.set_system(asker.settings.system)
 
     # What there is
 
@@ -94,7 +58,7 @@ class Dialogue:
         if self._system_is_set:
             return self._system
         branch = self.tree.branch()
-        return system_prompt_of(branch) if branch else self.asking.default_system
+        return system_prompt_of(branch) if branch else self.asker.system_prompt
 
     @property
     def last_answer(self) -> Turn | None:
@@ -104,19 +68,12 @@ class Dialogue:
 
     def request(self) -> ChatRequest:
         """The branch as it stands, for the chosen model."""
-        asking = self.asking
-        return ChatRequest(
-            model=asking.chosen.model,
-            messages=messages_of(self.tree.branch()),
-            options=asking.effective_options,
-            think=asking.think,
-            context_tokens=asking.context_tokens,
-            keep_alive_s=asking.keep_alive_s,
-            schema=asking.schema,
-            logprobs=asking.logprobs,
-            force=asking.force,
-            conversation=self.recorder.conversation_id,
-        )
+        messages = messages_of(self.tree.branch())
+        asker = self.asker
+        # The branch says which system prompt is in force; without one there is to be none.
+        settings = replace(asker.settings, system="")
+        conversation = self.recorder.conversation_id
+        return build_request(settings, asker.chosen.model, messages, asker.config, conversation)
 
     # Asking
 
@@ -146,18 +103,11 @@ class Dialogue:
         return self._answer(came_from)
 
     def _answer(self, came_from: int | None) -> Events:
-        asking, question = self.asking, self.tree.leaf
+        question = self.tree.leaf
         assert question is not None
         self.unanswered = self.tree[question].message.text
         request = self.request()
-        events = ask(
-            asking.chosen,
-            request,
-            self.recorder,
-            asking.config,
-            asking.paths,
-            announce=asking.announce,
-        )
+        events = ask(self.asker, request, self.recorder)
         answer = PartialAnswer(request.model)
         cut = "failed"
         try:
@@ -258,11 +208,11 @@ class Dialogue:
     def switch(self, chosen: Chosen) -> None:
         """Ask another model from here on. A system prompt that was the old model's own, and not
         the user's choice, makes room for the new one's."""
-        asking = self.asking
-        was_its_own = asking.system is None and self.system == asking.default_system
-        asking.chosen = chosen
-        if was_its_own and self.tree.leaf is not None and self.system != asking.default_system:
-            self.set_system(asking.default_system)
+        asker = self.asker
+        was_its_own = asker.settings.system is None and self.system == asker.system_prompt
+        asker.chosen = chosen
+        if was_its_own and self.tree.leaf is not None and self.system != asker.system_prompt:
+            self.set_system(asker.system_prompt)
 
     def rename(self, title: str) -> None:
         """Call the conversation `title`."""

@@ -18,10 +18,11 @@ from localai.batch.answering import Outcome
 from localai.batch.concurrency import requests_at_once
 from localai.batch.input import count_lines
 from localai.batch.output import Output, Stream, open_output
-from localai.batch.prompts import Settings
+from localai.batch.prompts import LineDefaults
 from localai.batch.run import Batch, Progress
 from localai.batch.usage import UsageRecorder
 from localai.chat.off_device import allow_every_cloud, departure_of
+from localai.chat.request import AskSettings
 from localai.chat.select import choose
 from localai.commands.flags import (
     named_template,
@@ -127,16 +128,18 @@ def batch(
     if asked_by is not None:
         options = overlaid_options(asked_by.options, options)
         model = model or asked_by.model
-    settings = Settings(
-        options,
-        system=system,
-        schema=wanted_schema(schema, asked_by),
-        template=asked_by,
-        parameters=dict(cast("list[tuple[str, str]]", parameter or [])),
-        think=parse_think(think),
-        context_tokens=ctx,
-        keep_alive_s=parse_keep_alive(keep_alive),
-        force=force,
+    defaults = LineDefaults(
+        AskSettings(
+            system=system or None,
+            options=options,
+            schema=wanted_schema(schema, asked_by),
+            think=parse_think(think),
+            context_tokens=ctx,
+            keep_alive_s=parse_keep_alive(keep_alive),
+            force=force,
+        ),
+        asked_by,
+        dict(cast("list[tuple[str, str]]", parameter or [])),
     )
     if allow_cloud:
         config = allow_every_cloud(config)
@@ -153,7 +156,7 @@ def batch(
             source,
             _open_output(prompts, output, ordered=not as_completed, retry_failed=retry_failed),
             chosen,
-            settings,
+            defaults,
             config,
             at_once=width,
             describe=lambda outcome: _describe(outcome, chosen.model, config),

@@ -9,10 +9,12 @@ from typing import Annotated, Any, cast
 import typer
 
 from localai.answers import Answer
-from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.ask import Asker
+from localai.chat.dialogue import Dialogue
 from localai.chat.images import require_sight
 from localai.chat.off_device import allow_every_cloud, choose_or_fall_back
 from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
+from localai.chat.request import AskSettings
 from localai.chat.resume import Kept, resume
 from localai.chat.select import Chosen
 from localai.commands.answer_checks import Checks, say_logprobs
@@ -184,28 +186,25 @@ def chat(
     chosen, config = _choose(model, kept, config, paths, announce)
     if question.images:
         require_sight(chosen.model)
-    asking = Asking(
-        chosen,
-        config,
-        paths,
-        announce,
+    settings = AskSettings(
         system=system or question.system,
         options=options,
-        schema=None if checks.schema is None else checks.schema.document,
+        schema=checks.schema,
         logprobs=logprobs,
         think=parse_think(think),
         context_tokens=ctx,
         keep_alive_s=parse_keep_alive(keep_alive),
         force=force,
     )
-    dialogue = Dialogue(asking, recorder(kept), None if kept is None else kept.tree)
+    asker = Asker(chosen, config, paths, announce, settings)
+    dialogue = Dialogue(asker, recorder(kept), None if kept is None else kept.tree)
     if in_session:
         from localai.session.loop import run_session
         from localai.session.state import Session
 
         title = None if kept is None else kept.title
         session = Session(
-            asking, dialogue, display, recorder, records=records, title=title, files=files
+            asker, dialogue, display, recorder, records=records, title=title, files=files
         )
         run_session(session, kept)
         return 0
@@ -246,9 +245,9 @@ def _document(
     extracted: str | None,
     failure: FinishedWithFailures | None,
 ) -> dict[str, Any]:
-    cost = cost_of(answer, dialogue.asking.config)
+    cost = cost_of(answer, dialogue.asker.config)
     conversation = dialogue.recorder.conversation_id
-    odds = odds_document(answer.logprobs) if dialogue.asking.logprobs is not None else None
+    odds = odds_document(answer.logprobs) if dialogue.asker.settings.logprobs is not None else None
     return {
         **answer_document(answer, cost, conversation),
         "extracted": extracted,
@@ -258,12 +257,12 @@ def _document(
 
 
 def _show_end(answer: Answer, dialogue: Dialogue, *, usage: bool, quiet: bool) -> None:
-    asking = dialogue.asking
-    if asking.logprobs is not None:
+    asker = dialogue.asker
+    if asker.settings.logprobs is not None:
         say_logprobs(answer)
     if quiet:
         return
-    limit = asking.effective_options.max_tokens
+    limit = asker.options.max_tokens
     say_how_it_ended(answer, limit, more="--max-tokens", larger="--ctx")
     if usage:
-        say_usage(answer, asking.config)
+        say_usage(answer, asker.config)

@@ -57,7 +57,7 @@ class SlashCompleter(Completer):
 
     def _conversations(self) -> Iterator[tuple[str, str]]:
         try:
-            rows = recent_conversations(self._session.asking.paths.database, _CONVERSATIONS)
+            rows = recent_conversations(self._session.asker.paths.database, _CONVERSATIONS)
         except LocalaiError:
             return
         for row in rows:
@@ -85,8 +85,8 @@ class _ModelNames:
                     buffer.start_completion()
 
             def ask() -> None:
-                asking = self._session.asking
-                found = [m for offer in offers(asking.config, asking.paths) for m in offer.models]
+                asker = self._session.asker
+                found = [m for offer in offers(asker.config, asker.paths) for m in offer.models]
                 self._names = [(f"{m.provider}/{m.id}", m.quantization or "") for m in found]
                 if loop is not None and not loop.is_closed():
                     loop.call_soon_threadsafe(show)

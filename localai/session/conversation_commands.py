@@ -38,19 +38,19 @@ def load(session: Session, argument: str) -> None:
         note("/load ID goes on with one")
         return
     try:
-        kept = resume(session.asking.paths.database, argument)
+        kept = resume(session.asker.paths.database, argument)
     except NotFound as error:
         raise NotFound(error.message, hint="/history") from error
     session.begin(kept)
     say_where_we_are(session, kept)
-    current = session.asking.chosen.model
+    current = session.asker.chosen.model
     if kept.model is not None and kept.model != f"{current.provider}/{current.id}":
         note(f"it was held with {kept.model}: /model {kept.model}")
 
 
 def history(session: Session, argument: str) -> None:
     """List the last conversations, or those with TEXT in their title or in what was said."""
-    found = recent_conversations(session.asking.paths.database, _RECENT, argument)
+    found = recent_conversations(session.asker.paths.database, _RECENT, argument)
     if not found:
         note("there is no such conversation" if argument else "no conversation is kept yet")
     current = session.dialogue.recorder.conversation_id
@@ -97,44 +97,41 @@ def save(session: Session, argument: str) -> None:
 
 def context(session: Session, _argument: str) -> None:
     """How many tokens are used, reserved for the next answer, and free."""
-    asking, last = session.asking, session.dialogue.last_answer
-    limit = asking.chosen.model.context_limit
+    asker, last = session.asker, session.dialogue.last_answer
+    limit = asker.chosen.model.context_limit
     used = 0 if last is None else last.context_tokens
     if used is None:
         note("not known before this branch's next answer")
         return
     allocated = None if last is None else last.allocated_tokens
-    total = allocated or asking.context_tokens or limit
+    total = allocated or asker.settings.context_tokens or limit
     if total is None:
         note(f"{used:,} tokens are used; how many there are is not known")
         return
-    reserved = asking.effective_options.max_tokens or 0
+    reserved = asker.options.max_tokens or 0
     encoding = sys.stdout.encoding or "ascii"
     for line in context_bar(used, reserved, total, columns=width() - 1, encoding=encoding):
         print(line)
     if limit is not None and allocated is not None and limit > allocated:
         note(f"it grows when it is needed, as far as the model's {limit:,} tokens")
-    if (
-        last is not None
-        and last.model != f"{asking.chosen.model.provider}/{asking.chosen.model.id}"
-    ):
+    if last is not None and last.model != f"{asker.chosen.model.provider}/{asker.chosen.model.id}":
         note(f"as {last.model} counts")
 
 
 def compact(session: Session, _argument: str) -> None:
     """Fold all but the last question and answer into a summary, written by the local model.
     The whole stays in a branch of its own."""
-    asking, dialogue = session.asking, session.dialogue
-    require_on_device(asking)
+    asker, dialogue = session.asker, session.dialogue
+    require_on_device(asker)
     folded, kept = parted(dialogue.turns)
-    note(f"folding {len(folded)} messages into a summary by {asking.chosen.model.id}:")
+    note(f"folding {len(folded)} messages into a summary by {asker.chosen.model.id}:")
 
     def play(events: Events) -> Answer:
         answer = session.play(events)
         dialogue.recorder.used(answer.model, answer.done)
         return answer
 
-    summary = summarise(asking, folded, play)
+    summary = summarise(asker, folded, play)
     if not summary:
         raise LocalaiError("the model wrote no summary; nothing was folded")
     dialogue.fold(summary, kept)

@@ -19,7 +19,7 @@ def session_history(session: Session, pastes: Pastes) -> History:
     the mark of a large paste is not kept either: the mark means nothing later."""
     if not session.records:
         return InMemoryHistory()
-    return _DiskHistory(input_history.input_history_file(session.asking.paths), pastes)
+    return _DiskHistory(input_history.input_history_file(session.asker.paths), pastes)
 
 
 class _DiskHistory(History):

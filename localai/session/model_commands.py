@@ -23,17 +23,17 @@ KINDS_OF_SHOW = ("messages", "thinking")
 
 def model(session: Session, argument: str) -> None:
     """Switch to another model, of any provider; without a name list what there is."""
-    asking = session.asking
+    asker = session.asker
     if not argument:
         _list_models(session)
         return
-    chosen = choose(argument, asking.config, asking.paths)
-    asking.chosen.provider.close()
+    chosen = choose(argument, asker.config, asker.paths)
+    asker.chosen.provider.close()
     session.dialogue.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
     note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
-    departure = departure_of(chosen, asking.config)
+    departure = departure_of(chosen, asker.config)
     said = len(session.dialogue.turns)
     if departure is not None and said:
         note(f"with the next question all {said} messages so far go, too: {departure}")
@@ -45,7 +45,7 @@ def system(session: Session, argument: str) -> None:
         print(sanitize(session.dialogue.system or "") or "(there is no system prompt)")
         return
     text = None if argument == "none" else argument
-    session.asking.system = text
+    session.asker.change(system=text)
     session.dialogue.set_system(text)
     note("from the next question on")
 
@@ -53,21 +53,25 @@ def system(session: Session, argument: str) -> None:
 def think(session: Session, argument: str) -> None:
     """How much the model reasons: off, on, low, medium, high, or default.
     `hide` and `show` fold what it thinks away and back; /show thinking shows the last."""
-    asking, display = session.asking, session.display
+    asker, display = session.asker, session.display
     if argument in ("hide", "show"):
         display.hide_thinking = argument == "hide"
     elif argument == "default":
-        asking.think = None
+        asker.change(think=None)
     elif argument in get_args(Think):
-        asking.think = cast("Think", argument)
+        asker.change(think=cast("Think", argument))
     elif argument:
         takes = ", ".join((*get_args(Think), "default", "hide", "show"))
         raise InvalidInput(f"/think takes {takes}, not {argument!r}")
     shown = "hidden" if display.hide_thinking else "shown"
-    note(f"thinking: {asking.think or 'as the model does by itself'}, {shown}")
-    capabilities = asking.chosen.model.capabilities
-    if asking.think not in (None, "off") and capabilities and "thinking" not in capabilities:
-        note(f"{asking.chosen.model.id} is not known to think")
+    note(f"thinking: {asker.settings.think or 'as the model does by itself'}, {shown}")
+    capabilities = asker.chosen.model.capabilities
+    if (
+        asker.settings.think not in (None, "off")
+        and capabilities
+        and "thinking" not in capabilities
+    ):
+        note(f"{asker.chosen.model.id} is not known to think")
 
 
 def show(session: Session, argument: str) -> None:
@@ -89,7 +93,7 @@ def show(session: Session, argument: str) -> None:
 
 
 def _facts(session: Session) -> list[tuple[str, str]]:
-    found, dialogue = session.asking.chosen.model, session.dialogue
+    found, dialogue = session.asker.chosen.model, session.dialogue
     facts = [
         ("model", f"{found.provider}/{found.id}"),
         ("zone", f"{zone_label(found)}: {found.evidence}"),
@@ -114,12 +118,12 @@ def _conversation(session: Session) -> str:
 
 
 def _list_models(session: Session) -> None:
-    asking = session.asking
-    current = asking.chosen.model
+    asker = session.asker
+    current = asker.chosen.model
     note("asking every provider …")
     rows = []
     silent = []
-    for offer in offers(asking.config, asking.paths):
+    for offer in offers(asker.config, asker.paths):
         if offer.problem:
             silent.append(f"{offer.provider}: {offer.problem}")
         for found in offer.models:

@@ -48,14 +48,14 @@ def set_(session: Session, argument: str) -> None:
     if own is not None:
         own(session, value)
     else:
-        session.asking.options = _changed(session.asking.options, key, value)
+        session.asker.change(options=_changed(session.asker.settings.options, key, value))
     note(f"{key}: {value}")
 
 
 def settings_in_force(session: Session) -> list[InForce]:
     """Every option that has a value, and the session's own settings."""
-    given, effective = session.asking.options, session.asking.effective_options
-    advised = session.asking.chosen.model.recommended
+    given, effective = session.asker.settings.options, session.asker.options
+    advised = session.asker.chosen.model.recommended
     found = []
     for field in fields(Options):
         value = getattr(effective, field.name)
@@ -66,10 +66,10 @@ def settings_in_force(session: Session) -> list[InForce]:
         else:
             whose = "the model's" if getattr(advised, field.name) == value else "default"
         found.append(InForce(field.name, _text(value), whose))
-    if session.asking.context_tokens is not None:
-        found.append(InForce("ctx", f"{session.asking.context_tokens:,}", "yours"))
-    if session.asking.keep_alive_s is not None:
-        found.append(InForce("keep_alive", f"{session.asking.keep_alive_s:g} s", "yours"))
+    if session.asker.settings.context_tokens is not None:
+        found.append(InForce("ctx", f"{session.asker.settings.context_tokens:,}", "yours"))
+    if session.asker.settings.keep_alive_s is not None:
+        found.append(InForce("keep_alive", f"{session.asker.settings.keep_alive_s:g} s", "yours"))
     return found
 
 
@@ -96,16 +96,16 @@ def _changed(options: Options, key: str, value: str) -> Options:
 
 def _set_context(session: Session, value: str) -> None:
     if value == DEFAULT:
-        session.asking.context_tokens = None
+        session.asker.change(context_tokens=None)
     elif value.isdigit() and int(value) >= 64:
-        session.asking.context_tokens = int(value)
+        session.asker.change(context_tokens=int(value))
     else:
         raise InvalidInput(f"ctx must be a number of tokens, 64 or more, not {value!r}")
 
 
 def _set_keep_alive(session: Session, value: str) -> None:
     try:
-        session.asking.keep_alive_s = None if value == DEFAULT else parse_duration(value)
+        session.asker.change(keep_alive_s=None if value == DEFAULT else parse_duration(value))
     except ValueError as error:
         raise InvalidInput(f"keep_alive must be {error}, not {value!r}") from error
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer
-from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.ask import Asker
+from localai.chat.dialogue import Dialogue
 from localai.chat.files import TextFile, with_files
 from localai.errors import find_localai_error
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
@@ -39,7 +40,7 @@ class Session:
     where nothing is to be kept. `files` go with the next question.
     """
 
-    asking: Asking
+    asker: Asker
     dialogue: Dialogue
     display: Display
     new_recorder: Callable[[Kept | None], Recorder]
@@ -53,7 +54,7 @@ class Session:
     _writer: Writer = field(default_factory=SilentWriter)
 
     def __post_init__(self) -> None:
-        self.asking.announce = self.announce
+        self.asker.announce = self.announce
 
     def announce(self, text: str) -> None:
         """Say it, even where nothing else is said: a prompt is about to leave this machine."""
@@ -63,7 +64,7 @@ class Session:
     def begin(self, kept: Kept | None) -> None:
         """Begin a new conversation, or go on with a kept one."""
         tree = None if kept is None else kept.tree
-        self.dialogue = Dialogue(self.asking, self.new_recorder(kept), tree)
+        self.dialogue = Dialogue(self.asker, self.new_recorder(kept), tree)
         self.title = None if kept is None else kept.title
         self.decode_tokens_per_s = None
 
@@ -91,10 +92,10 @@ class Session:
             show_failure(known, "chat", as_json=False)
             return False
         self.decode_tokens_per_s = answer.done.timings.decode_tokens_per_s
-        limit = self.asking.effective_options.max_tokens
+        limit = self.asker.options.max_tokens
         say_how_it_ended(answer, limit, more="/set max_tokens N", larger="/set ctx N")
         if self.display.usage:
-            say_usage(answer, self.asking.config)
+            say_usage(answer, self.asker.config)
         return True
 
     def play(self, events: Events) -> Answer:

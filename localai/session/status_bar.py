@@ -8,7 +8,7 @@ from localai.session.state import Session
 
 def status_text(session: Session, columns: int) -> str:
     """What fits into `columns`, the most important first; what is unknown is left out."""
-    model = session.asking.chosen.model
+    model = session.asker.chosen.model
     name = f"{model.provider}/{model.id}"
     last = session.dialogue.last_answer
     zone = zone_label(model)
@@ -17,7 +17,9 @@ def status_text(session: Session, columns: int) -> str:
     # A path's end says more than its beginning.
     parts = [name if len(name) <= 30 else f"…{name[-29:]}", zone]
     if last is not None and last.context_tokens is not None:
-        total = last.allocated_tokens or session.asking.context_tokens or model.context_limit
+        total = (
+            last.allocated_tokens or session.asker.settings.context_tokens or model.context_limit
+        )
         of = "" if total is None else f" of {total:,}"
         parts.append(f"{last.context_tokens:,}{of} tokens")
     if session.decode_tokens_per_s is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def say_welcome(session: Session, kept: Kept | None) -> None:
     """Name the model and its zone; show the last exchange of a conversation that goes on."""
-    model = session.asking.chosen.model
+    model = session.asker.chosen.model
     note(f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves")
     if not session.records:
         note("nothing of this session is kept")

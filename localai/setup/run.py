@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.ask import Asker
+from localai.chat.dialogue import Dialogue
 from localai.chat.recorder import NoRecorder
+from localai.chat.request import AskSettings
 from localai.chat.select import choose
 from localai.config import load, set_value
 from localai.types import Events, Options
@@ -54,16 +56,13 @@ def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None])
     config = load(paths).with_flags(provider=plan.settings.get("provider"))
     chosen = choose(plan.model, config, paths)
     thinks = "thinking" in (chosen.model.capabilities or ())
-    asking = Asking(
-        chosen,
-        config,
-        paths,
-        announce,
+    settings = AskSettings(
         # Greedy, so that a right model is right every time.
         options=Options(temperature=0.0, max_tokens=_MAX_TOKENS),
         think="off" if thinks else None,
     )
-    return Dialogue(asking, NoRecorder()).ask(QUESTION)
+    asker = Asker(chosen, config, paths, announce, settings)
+    return Dialogue(asker, NoRecorder()).ask(QUESTION)
 
 
 def is_right(answer: str) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from localai.batch.prompts import Prompt, Settings, fingerprint, read_prompt
+from localai.batch.prompts import LineDefaults, Prompt, fingerprint, read_prompt
+from localai.chat.request import AskSettings
 from localai.chat.schema import from_document
 from localai.chat.templates import parse_template
 from localai.errors import InvalidInput
@@ -18,8 +19,12 @@ SCHEMA = from_document({"type": "object"}, "it")
 MODEL = ResolvedModel("robot", "r2", Zone.DEVICE, "")
 
 
-def _read(content: bytes, **settings: Any) -> Prompt:
-    return read_prompt(content, Settings(Options(), **settings))
+def _read(content: bytes, system: str | None = None, **defaults: Any) -> Prompt:
+    return read_prompt(content, LineDefaults(AskSettings(system=system), **defaults))
+
+
+def _fingerprint(content: bytes, model: ResolvedModel, **settings: Any) -> int:
+    return fingerprint(content, LineDefaults(AskSettings(**settings)), model)
 
 
 def line(**fields: Any) -> bytes:
@@ -30,7 +35,7 @@ def test_a_prompt_is_one_message_and_its_id_is_anything() -> None:
     prompt = _read(line(id={"row": 7}, prompt="hello", system="be brief"))
     assert prompt.id == {"row": 7}
     assert prompt.messages == (Message("user", "hello"),)
-    assert prompt.system == "be brief"
+    assert prompt.settings.system == "be brief"
 
 
 def test_messages_are_a_conversation() -> None:
@@ -41,7 +46,7 @@ def test_messages_are_a_conversation() -> None:
 
 def test_options_have_the_types_of_json() -> None:
     options = {"temperature": 0, "max_tokens": 9, "stop": ["x", "y"], "provider.mirostat": 2}
-    assert _read(line(prompt="a", options=options)).options == Options(
+    assert _read(line(prompt="a", options=options)).settings.options == Options(
         temperature=0.0, max_tokens=9, stop=("x", "y"), extra={"mirostat": 2}
     )
 
@@ -86,25 +91,46 @@ def test_an_option_in_the_wrong_place_is_told_the_right_one() -> None:
 
 
 def test_the_fingerprint_changes_with_what_shapes_the_answer() -> None:
-    settings = Settings(Options(seed=1), system="a")
-    one = line(prompt="a")
-    same = fingerprint(one, settings, MODEL)
-    assert fingerprint(one + b"\r\n", Settings(Options(seed=1), system="a"), MODEL) == same
+    one, options = line(prompt="a"), Options(seed=1)
+    same = _fingerprint(one, MODEL, options=options, system="a")
+    assert _fingerprint(one + b"\r\n", MODEL, options=Options(seed=1), system="a") == same
     others = [
-        fingerprint(line(prompt="b"), settings, MODEL),
-        fingerprint(one, Settings(Options(seed=2), system="a"), MODEL),
-        fingerprint(one, Settings(Options(seed=1), system="b"), MODEL),
-        fingerprint(one, Settings(Options(seed=1), system="a", schema=SCHEMA), MODEL),
-        fingerprint(one, settings, ResolvedModel("robot", "r3", Zone.DEVICE, "")),
+        _fingerprint(line(prompt="b"), MODEL, options=options, system="a"),
+        _fingerprint(one, MODEL, options=Options(seed=2), system="a"),
+        _fingerprint(one, MODEL, options=options, system="b"),
+        _fingerprint(one, MODEL, options=options, system="a", schema=SCHEMA),
+        _fingerprint(one, MODEL, options=options, system="a", think="high"),
+        _fingerprint(
+            one, ResolvedModel("robot", "r3", Zone.DEVICE, ""), options=options, system="a"
+        ),
+        fingerprint(
+            one,
+            LineDefaults(AskSettings(options=options, system="a"), TEMPLATE, {"to": "French"}),
+            MODEL,
+        ),
     ]
     assert len({same, *others}) == len(others) + 1
 
 
 def test_how_long_the_model_stays_does_not_shape_the_answer() -> None:
     one = line(prompt="a")
-    assert fingerprint(one, Settings(Options(), keep_alive_s=1), MODEL) == fingerprint(
-        one, Settings(Options(), force=True), MODEL
-    )
+    plain = _fingerprint(one, MODEL)
+    assert _fingerprint(one, MODEL, keep_alive_s=1) == plain
+    assert _fingerprint(one, MODEL, force=True) == plain
+    assert _fingerprint(one, MODEL, context_tokens=512) == plain
+
+
+def test_a_fingerprint_of_this_version_is_that_of_every_later_one() -> None:
+    """A batch that was begun with an older localai goes on: what is not set has no part in it."""
+    one = b'{"prompt": "What is the capital of France?"}'
+    assert f"{_fingerprint(one, MODEL):016x}" == "6a0517645a846f7c"
+    every = {
+        "system": "Be brief.",
+        "options": Options(0.0, 0.9, 40, 0.1, 1.1, 0.2, 0.3, 7, 64, ("END",), {"mirostat": 2}),
+        "schema": SCHEMA,
+        "think": "off",
+    }
+    assert f"{_fingerprint(one, MODEL, **every):016x}" == "5223cbed36595e88"
 
 
 TEMPLATE = parse_template(
@@ -116,14 +142,14 @@ TEMPLATE = parse_template(
 def test_the_other_keys_of_a_line_are_the_template_s_variables() -> None:
     prompt = _read(line(id=1, prompt="hello", to="French", count=3), template=TEMPLATE)
     assert prompt.messages == (Message("user", "hello, in French, 3"),)
-    assert prompt.system == "You speak French."
+    assert prompt.settings.system == "You speak French."
 
 
 def test_what_the_command_gives_a_template_holds_where_the_line_says_nothing() -> None:
     settings = {"template": TEMPLATE, "parameters": {"to": "Czech", "count": "1"}}
     assert _read(line(prompt="a"), **settings).messages[0].text == "a, in Czech, 1"
     assert _read(line(prompt="a", count=2), **settings).messages[0].text == "a, in Czech, 2"
-    assert _read(line(prompt="a"), system="be brief", **settings).system == "be brief"
+    assert _read(line(prompt="a"), system="be brief", **settings).settings.system == "be brief"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from localai.answers import gather
+from localai.chat.ask import Asker
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.deletion import forget
-from localai.chat.dialogue import Asking, Dialogue
+from localai.chat.dialogue import Dialogue
 from localai.chat.recorder import NoRecorder, StoreRecorder
+from localai.chat.request import AskSettings
 from localai.chat.resume import resume
 from localai.chat.select import Chosen
 from localai.config import load
@@ -76,18 +78,19 @@ def paths(localai_home: Path) -> Paths:
     return locate()
 
 
-def _asking(
+def _asker(
     provider: Scripted, paths: Paths, model: ResolvedModel = MODEL, system: str | None = None
-) -> Asking:
+) -> Asker:
     chosen = Chosen(provider, model)
-    return Asking(chosen, load(paths), paths, announce=lambda _: None, system=system)
+    settings = AskSettings(system=system)
+    return Asker(chosen, load(paths), paths, lambda _: None, settings)
 
 
 def _kept(
     provider: Scripted, paths: Paths, model: ResolvedModel = MODEL, system: str | None = None
 ) -> Dialogue:
     recorder = StoreRecorder(paths.database, command="chat", problem=pytest.fail)
-    return Dialogue(_asking(provider, paths, model, system), recorder)
+    return Dialogue(_asker(provider, paths, model, system), recorder)
 
 
 def _resumed(provider: Scripted, paths: Paths) -> Dialogue:
@@ -99,7 +102,7 @@ def _resumed(provider: Scripted, paths: Paths) -> Dialogue:
         conversation_id=kept.id,
         parent_id=kept.leaf_id,
     )
-    return Dialogue(_asking(provider, paths), recorder, kept.tree)
+    return Dialogue(_asker(provider, paths), recorder, kept.tree)
 
 
 def _ask(dialogue: Dialogue, *questions: str) -> None:
@@ -323,7 +326,7 @@ def test_there_is_nothing_to_resume_and_no_database_is_made(paths: Paths) -> Non
 def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(paths: Paths) -> None:
     provider, problems = Scripted("a1", "a2", "a3"), list[str]()
     recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
-    dialogue = Dialogue(_asking(provider, paths), recorder)
+    dialogue = Dialogue(_asker(provider, paths), recorder)
     _ask(dialogue, "q1")
     database = Database(paths.database)
     assert recorder.conversation_id is not None
@@ -338,7 +341,7 @@ def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(pat
 def test_a_conversation_that_is_deleted_in_mid_answer_goes_on(paths: Paths) -> None:
     provider, problems = Scripted("a1 and more", "a2"), list[str]()
     recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
-    dialogue = Dialogue(_asking(provider, paths), recorder)
+    dialogue = Dialogue(_asker(provider, paths), recorder)
     database = Database(paths.database)
     state = paths.kv_dir / "llamacpp" / "any" / "0123456789-00000000.kv"
     state.parent.mkdir(parents=True)
@@ -356,7 +359,7 @@ def test_a_conversation_that_is_deleted_in_mid_answer_goes_on(paths: Paths) -> N
 
 
 def test_without_a_recorder_the_tree_is_there_all_the_same(paths: Paths) -> None:
-    dialogue = Dialogue(_asking(Scripted("a1", "a2"), paths), NoRecorder())
+    dialogue = Dialogue(_asker(Scripted("a1", "a2"), paths), NoRecorder())
     _ask(dialogue, "q1")
     for _ in dialogue.retry():
         pass
@@ -369,7 +372,7 @@ def test_folding_puts_a_summary_for_all_but_the_last_exchange(paths: Paths) -> N
     dialogue = _kept(provider, paths, system="Be brief.")
     _ask(dialogue, "q1", "q2", "q3")
     folded, kept = parted(dialogue.turns)
-    summary = summarise(dialogue.asking, folded, gather)
+    summary = summarise(dialogue.asker, folded, gather)
     asked = _sent(provider.asked[3])[1][1]
     assert "User: q1" in asked
     assert "Assistant: a2" in asked
@@ -389,17 +392,17 @@ def test_a_conversation_too_long_for_one_summary_is_folded_in_halves(paths: Path
     dialogue = _kept(provider, paths)
     _ask(dialogue, "q1", "q2")
     provider.answers = [ContextOverflow("too long"), "first", "second", "both"]
-    assert summarise(dialogue.asking, dialogue.turns, gather).strip() == "both"
+    assert summarise(dialogue.asker, dialogue.turns, gather).strip() == "both"
     assert "first" in _sent(provider.asked[-1])[1][1]
     provider.answers = [ContextOverflow("too long")] * 3
     with pytest.raises(ContextOverflow):
-        summarise(dialogue.asking, dialogue.turns, gather)
+        summarise(dialogue.asker, dialogue.turns, gather)
 
 
 def test_a_summary_is_never_asked_of_another_machine(paths: Paths) -> None:
     far = dataclasses.replace(MODEL, zone=Zone.CLOUD)
     with pytest.raises(InvalidInput, match="on this machine"):
-        require_on_device(_asking(Scripted(), paths, far))
+        require_on_device(_asker(Scripted(), paths, far))
 
 
 def test_one_exchange_is_too_little_to_fold(paths: Paths) -> None:

@@ -1,0 +1,112 @@
+"""What a question is asked with, and the request that it makes. Pure.
+
+Settings lie in layers, each saying only what it has to say: a line of a batch, above the flags of
+the command, above its template (`overlaid`); below them what the model's publisher recommends, and
+the configuration (`build_request`). What no layer says is the engine's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.options import options_set, overlaid_options
+from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
+
+if TYPE_CHECKING:
+    from localai.chat.schema import Schema
+    from localai.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    """How to ask, whatever the question; None leaves the choice to the layer below.
+
+    A `system` that is empty is the choice of no system prompt. `context_tokens`, `keep_alive_s`,
+    `logprobs` and `force` are those of `ChatRequest`.
+    """
+
+    system: str | None = None
+    options: Options = Options()
+    schema: Schema | None = None
+    think: Think | None = None
+    context_tokens: int | None = None
+    keep_alive_s: float | None = None
+    logprobs: int | None = None
+    force: bool = False
+
+
+_UNSET: Final = AskSettings()
+# How an answer is computed, and not which one: these leave a batch's fingerprints as they are.
+_NOT_OF_THE_ANSWER: Final = ("context_tokens", "keep_alive_s", "force")
+
+
+def overlaid(below: AskSettings, above: AskSettings) -> AskSettings:
+    """The settings of `above`, and those of `below` where it has none."""
+    options = overlaid_options(below.options, above.options)
+    return AskSettings(**{**_set(below), **_set(above), "options": options})
+
+
+def build_request(
+    settings: AskSettings,
+    model: ResolvedModel,
+    messages: Sequence[Message],
+    config: Config,
+    conversation: str | None = None,
+) -> ChatRequest:
+    """The request that asks `model` for the next message after `messages`.
+
+    The system prompt goes in front of them, unless they begin with one. `conversation` is the id
+    under which a provider may keep state.
+    """
+    if not messages or messages[0].role != "system":
+        prompt = system_prompt(settings, model, config)
+        messages = (Message("system", prompt), *messages) if prompt else messages
+    return ChatRequest(
+        model=model,
+        messages=tuple(messages),
+        options=effective_options(settings, model, config),
+        schema=None if settings.schema is None else settings.schema.document,
+        think=settings.think,
+        context_tokens=settings.context_tokens,
+        keep_alive_s=settings.keep_alive_s,
+        logprobs=settings.logprobs,
+        force=settings.force,
+        conversation=conversation,
+    )
+
+
+def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
+    """The system prompt: the one set, else the configured one, else the one that the model's
+    publisher recommends; None if there is none."""
+    if settings.system is not None:
+        return settings.system or None
+    return config["chat.system"] or model.system_prompt or None
+
+
+def effective_options(settings: AskSettings, model: ResolvedModel, config: Config) -> Options:
+    """The options set, above those that the model's publisher recommends, above the configured
+    limit of tokens: some models never stop, and a pipe would wait for them for ever."""
+    limit = Options(max_tokens=config["chat.max_tokens"])
+    return overlaid_options(overlaid_options(limit, model.recommended), settings.options)
+
+
+def shaping(settings: AskSettings) -> dict[str, Any]:
+    """What of the settings decides which answer comes, as JSON values by name.
+
+    What is not set is left out, so that a setting which is added to localai later changes nothing
+    for whoever does not use it.
+    """
+    found = {name: each for name, each in _set(settings).items() if name not in _NOT_OF_THE_ANSWER}
+    if options := options_set(settings.options):
+        found["options"] = options
+    if settings.schema is not None:
+        found["schema"] = settings.schema.document
+    return found
+
+
+def _set(settings: AskSettings) -> dict[str, Any]:
+    """The settings that have a value, by name."""
+    values = {field.name: getattr(settings, field.name) for field in fields(AskSettings)}
+    return {name: value for name, value in values.items() if value != getattr(_UNSET, name)}

@@ -1,0 +1,78 @@
+"""What a question is asked with: which layer has the last word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localai.chat.request import AskSettings, build_request, overlaid
+from localai.chat.schema import from_document
+from localai.config import Config, load
+from localai.paths import locate
+from localai.types import Message, Options, ResolvedModel, Zone
+
+MODEL = ResolvedModel(
+    "robot",
+    "r2",
+    Zone.DEVICE,
+    "a test",
+    system_prompt="You are R2.",
+    recommended=Options(temperature=0.6, top_k=20),
+)
+QUESTION = (Message("user", "hi"),)
+
+
+@pytest.fixture
+def config(localai_home: Path) -> Config:
+    return load(locate())
+
+
+def test_a_model_is_asked_as_its_publisher_recommends_and_with_a_limit(config: Config) -> None:
+    request = build_request(AskSettings(), MODEL, QUESTION, config)
+    assert request.messages == (Message("system", "You are R2."), *QUESTION)
+    limit = config["chat.max_tokens"]
+    assert request.options == Options(temperature=0.6, top_k=20, max_tokens=limit)
+
+
+def test_what_was_set_goes_before_what_is_recommended(config: Config) -> None:
+    schema = from_document({"type": "object"}, "it")
+    settings = AskSettings(
+        system="Be brief.",
+        options=Options(temperature=0.0, max_tokens=9),
+        schema=schema,
+        think="low",
+        context_tokens=512,
+        keep_alive_s=0.0,
+        logprobs=0,
+        force=True,
+    )
+    request = build_request(settings, MODEL, QUESTION, config, "abc")
+    assert request.messages[0] == Message("system", "Be brief.")
+    assert request.options == Options(temperature=0.0, top_k=20, max_tokens=9)
+    assert request.schema == schema.document
+    assert (request.think, request.context_tokens, request.keep_alive_s) == ("low", 512, 0.0)
+    assert (request.logprobs, request.force, request.conversation) == (0, True, "abc")
+
+
+def test_the_configured_system_prompt_stands_between(config: Config) -> None:
+    configured = config.with_flags(chat__system="In French.")
+    assert (
+        build_request(AskSettings(), MODEL, QUESTION, configured).messages[0].text == "In French."
+    )
+    given = AskSettings(system="In German.")
+    assert build_request(given, MODEL, QUESTION, configured).messages[0].text == "In German."
+
+
+def test_an_empty_system_prompt_is_none_and_one_that_is_there_stays(config: Config) -> None:
+    assert build_request(AskSettings(system=""), MODEL, QUESTION, config).messages == QUESTION
+    own = (Message("system", "mine"), *QUESTION)
+    assert build_request(AskSettings(system="other"), MODEL, own, config).messages == own
+
+
+def test_a_layer_says_only_what_it_sets() -> None:
+    below = AskSettings(system="a", options=Options(seed=1, top_k=2), think="on", logprobs=3)
+    above = AskSettings(options=Options(seed=4), keep_alive_s=0.0, logprobs=0)
+    assert overlaid(below, above) == AskSettings(
+        system="a", options=Options(seed=4, top_k=2), think="on", logprobs=0, keep_alive_s=0.0
+    )
