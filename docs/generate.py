@@ -13,15 +13,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-from typing_extensions import is_typeddict
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from localai import errors
 from localai.cli import COMMANDS
 from localai.config import SETTINGS
 from localai.options import SAMPLING_OPTIONS, Wire
-from localai.output.promise import DOCUMENTS
+from localai.output.documents import FAILURE, documents_of
 
 REFERENCE = Path(__file__).parent / "reference"
 _WIRES: dict[Wire, str] = {
@@ -134,8 +132,9 @@ def _json() -> str:
         "Unknown is `null`. Fields may be added within a version; none changes its meaning.\n",
     ]
     seen: set[type] = set()
-    for document in DOCUMENTS:
-        lines += _document(document, "##", seen)
+    for module in (FAILURE, *(row.name for row in COMMANDS)):
+        for document in documents_of(module):
+            lines += _document(document, "##", seen)
     return "\n".join(lines) + "\n"
 
 
@@ -148,6 +147,8 @@ def _document(document: type, level: str, seen: set[type]) -> Iterator[str]:
     yield f"{level} {name}\n{rest}"
     yield "| field | type | meaning |\n|---|---|---|"
     hints = get_type_hints(document, include_extras=True)
+    if "schema" in hints:
+        hints = {"schema": hints.pop("schema"), **hints}
     inner: list[type] = []
     for field, hint in hints.items():
         kind, meaning = get_args(hint)

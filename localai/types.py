@@ -12,6 +12,8 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any, Literal
 
+ZoneName = Literal["device", "lan", "cloud"]
+
 
 class Zone(IntEnum):
     """How far away something is computed or stored; a larger zone is farther from the user."""
@@ -21,9 +23,16 @@ class Zone(IntEnum):
     CLOUD = 2
 
     @property
-    def label(self) -> str:
-        """The name used in JSON and on the screen: device, lan, cloud."""
-        return self.name.lower()
+    def label(self) -> ZoneName:
+        """The name used in JSON and on the screen."""
+        return _ZONE_NAMES[self]
+
+
+_ZONE_NAMES: dict[Zone, ZoneName] = {
+    Zone.DEVICE: "device",
+    Zone.LAN: "lan",
+    Zone.CLOUD: "cloud",
+}
 
 
 class Purpose(Enum):

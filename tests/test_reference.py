@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import ConfigDict, TypeAdapter, with_config
-from typing_extensions import is_typeddict
 
-from localai.output import promise
+from localai.output.documents.chat import Chat
+from localai.output.documents.config import ConfigGet, ConfigList
+from localai.output.documents.cost import CostReport
+from localai.output.documents.cp import Cp
+from localai.output.documents.dedupe import Dedupe
+from localai.output.documents.failure import Failed
+from localai.output.documents.hardware import Hardware
+from localai.output.documents.list import List, ListDuplicates
+from localai.output.documents.privacy import Privacy
+from localai.output.documents.ps import Ps
+from localai.output.documents.quantize import Quantize
+from localai.output.documents.recommend import Recommend
+from localai.output.documents.rm import Rm
+from localai.output.documents.show import Show
+from localai.output.documents.stop import Stop
 from localai.paths import Paths
 from localai.stores.starter import starter_path
 from tests.support.command import RunLocalai
+from tests.support.promise import checked
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -40,42 +51,33 @@ def test_the_written_reference_is_what_the_code_says(
         assert written == content, f"{name} is stale: python docs/generate.py"
 
 
-def _check(document: type, output: bytes) -> Any:
-    for each in vars(promise).values():
-        if is_typeddict(each):
-            with_config(ConfigDict(extra="forbid", strict=True))(each)
-    content = json.loads(output)
-    TypeAdapter(document).validate_python(content)
-    return content
-
-
 def test_every_json_document_keeps_the_promise(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
     answer = run_localai("chat", "--json", "--max-tokens", "4", "hello")
-    assert _check(promise.Chat, answer.stdout)["conversation"]
-    listed = _check(promise.List, run_localai("list", "--json").stdout)
+    assert checked(Chat, answer.stdout)["conversation"]
+    listed = checked(List, run_localai("list", "--json").stdout)
     assert [model["model"] for model in listed["models"]] == ["starter"]
     assert {each["provider"] for each in listed["silent"]} >= {"ollama"}
-    sheet = _check(promise.Show, run_localai("show", "starter", "--ctx", "512", "--json").stdout)
+    sheet = checked(Show, run_localai("show", "starter", "--ctx", "512", "--json").stdout)
     assert sheet["memory"]["basis"] == "engine"
     dry = ("quantize", "starter", "--to", "q8_0", "--force", "--dry-run", "--json")
-    assert _check(promise.Quantize, run_localai(*dry).stdout)["size_bytes"]
+    assert checked(Quantize, run_localai(*dry).stdout)["size_bytes"]
     shutil.copyfile(starter_path(home_with_starter), home_with_starter.models_dir / "twin.gguf")
     shutil.copyfile(starter_path(home_with_starter), home_with_starter.models_dir / "triplet.gguf")
     twice = run_localai("list", "--duplicates", "--json")
-    assert _check(promise.ListDuplicates, twice.stdout)["freed_bytes"]
-    assert _check(promise.Dedupe, run_localai("dedupe", "-y", "--json").stdout)["freed_bytes"]
-    assert _check(promise.Cp, run_localai("cp", "starter", "tiny", "--json").stdout)["path"]
-    assert _check(promise.Rm, run_localai("rm", "tiny", "--json").stdout)["removed"]
-    assert _check(promise.Ps, run_localai("ps", "--json").stdout)["workers"]
-    assert _check(promise.Privacy, run_localai("privacy", "--json").stdout)["findings"]
-    assert _check(promise.CostReport, run_localai("cost", "--json").stdout)["totals"]
-    assert _check(promise.Recommend, run_localai("recommend", "--json").stdout)["models"]
-    assert _check(promise.Hardware, run_localai("hardware", "--json").stdout)["machine"]
-    _check(promise.ConfigList, run_localai("config", "list", "--json").stdout)
-    _check(promise.ConfigGet, run_localai("config", "get", "model", "--json").stdout)
-    assert _check(promise.Stop, run_localai("stop", "--all", "--json").stdout)["stopped"]
+    assert checked(ListDuplicates, twice.stdout)["freed_bytes"]
+    assert checked(Dedupe, run_localai("dedupe", "-y", "--json").stdout)["freed_bytes"]
+    assert checked(Cp, run_localai("cp", "starter", "tiny", "--json").stdout)["path"]
+    assert checked(Rm, run_localai("rm", "tiny", "--json").stdout)["removed"]
+    assert checked(Ps, run_localai("ps", "--json").stdout)["workers"]
+    assert checked(Privacy, run_localai("privacy", "--json").stdout)["findings"]
+    assert checked(CostReport, run_localai("cost", "--json").stdout)["totals"]
+    assert checked(Recommend, run_localai("recommend", "--json").stdout)["models"]
+    assert checked(Hardware, run_localai("hardware", "--json").stdout)["machine"]
+    checked(ConfigList, run_localai("config", "list", "--json").stdout)
+    checked(ConfigGet, run_localai("config", "get", "model", "--json").stdout)
+    assert checked(Stop, run_localai("stop", "--all", "--json").stdout)["stopped"]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,6 @@ def test_a_failure_keeps_the_promise_too(
     run_localai: RunLocalai, arguments: list[str], code: int
 ) -> None:
     result = run_localai(*arguments)
-    document = _check(promise.Failed, result.stdout)
+    document = checked(Failed, result.stdout)
     assert result.returncode == document["error"]["exit_code"] == code
     assert document["schema"] == f"localai.{arguments[0]}/1"

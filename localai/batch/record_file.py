@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from localai.errors import InvalidInput
 
@@ -33,14 +32,9 @@ class Entry:
     content: bytes
 
 
-def record(number: int, fingerprint: int, content: dict[str, Any]) -> bytes:
-    """The record of line `number` as it is written."""
-    document = {
-        "schema": SCHEMA,
-        "line": number,
-        "request": f"{fingerprint:016x}",
-        **content,
-    }
+def record_line(document: Mapping[str, object]) -> bytes:
+    """A record as it is written: a document that begins with its `schema`, and has the `line` and
+    the `request` that `entries` reads back, and the `error` of a line that failed."""
     # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its JSON escape.
     return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 

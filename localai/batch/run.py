@@ -9,9 +9,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from localai.answers import PartialAnswer
 from localai.batch.answering import Job, Outcome, answer
@@ -19,7 +19,7 @@ from localai.batch.concurrency import make_ready
 from localai.batch.input import EndOfInput, Feed, Line
 from localai.batch.output import Output
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
-from localai.batch.record_file import record
+from localai.batch.record_file import record_line
 from localai.batch.shared_context import Room
 from localai.chat.request import build_request, overlaid
 from localai.errors import (
@@ -79,8 +79,8 @@ class _Stop:
 class Batch:
     """A run over `source`; `run` may be called once.
 
-    `describe` makes the fields of a record, beside the line's number and id, of an outcome;
-    `answered` is told each outcome that is written.
+    `record` makes the document of an outcome that is written as its line; `answered` is told each
+    outcome that is written.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class Batch:
         config: Config,
         *,
         at_once: int,
-        describe: Callable[[Outcome], dict[str, Any]],
+        record: Callable[[Outcome], Mapping[str, object]],
         answered: Callable[[Outcome], None],
     ) -> None:
         self._output = output
         self._chosen = chosen
         self._defaults = defaults
         self._config = config
-        self._describe = describe
+        self._record = record
         self._answered = answered
         self._at_once = at_once
         self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop] = queue.SimpleQueue()
@@ -255,11 +255,7 @@ class Batch:
 
     def _write(self, outcome: Outcome) -> None:
         failed = outcome.error is not None
-        content = record(
-            outcome.number,
-            outcome.fingerprint,
-            {"id": outcome.id, **self._describe(outcome)},
-        )
+        content = record_line(self._record(outcome))
         placed = self._output.write(outcome.number, content, outcome.fingerprint, failed=failed)
         self._place(placed)
         self._counts.add(outcome)

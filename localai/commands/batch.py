@@ -7,10 +7,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
@@ -37,10 +36,11 @@ from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotF
 from localai.options import overlaid_options, parse_options
 from localai.output.answer_display import cost_of
 from localai.output.batch_progress import BatchProgress, summary_text
-from localai.output.documents import answer_document
-from localai.output.failure import error_document
-from localai.output.streams import note, print_json, warn
+from localai.output.streams import note, print_document, warn
 from localai.types import ResolvedModel
+
+if TYPE_CHECKING:
+    from localai.output.documents.batch import BatchRecord
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -159,7 +159,7 @@ def batch(
             defaults,
             config,
             at_once=width,
-            describe=lambda outcome: _describe(outcome, chosen.model, config),
+            record=lambda outcome: _record(outcome, chosen.model, config),
             answered=usage.enter if counted else lambda _: None,
         )
         last = _follow(work, BatchProgress(total, quiet=quiet))
@@ -196,21 +196,11 @@ def _open_output(prompts: str, output: str, *, ordered: bool, retry_failed: bool
     return open_output(file, ordered=ordered, retry_failed=retry_failed)
 
 
-def _describe(outcome: Outcome, model: ResolvedModel, config: Config) -> dict[str, Any]:
-    """The fields of a record: those of an answer, or what is known of a failure."""
-    error = None if outcome.error is None else error_document(outcome.error)
-    if outcome.answer is None:
-        return {
-            "model": model.id,
-            "provider": model.provider,
-            "text": outcome.partial.text or None,
-            "reasoning": outcome.partial.reasoning or None,
-            "error": error,
-        }
-    document = answer_document(outcome.answer, cost_of(outcome.answer, config), None)
-    # A batch is kept in its output and nowhere else.
-    del document["conversation"]
-    return {**document, "error": error}
+def _record(outcome: Outcome, model: ResolvedModel, config: Config) -> BatchRecord:
+    from localai.output.documents.batch import record_document
+
+    cost = None if outcome.answer is None else cost_of(outcome.answer, config)
+    return record_document(outcome, model, cost)
 
 
 def _follow(work: Batch, shown: BatchProgress) -> Progress:
@@ -251,8 +241,9 @@ def _end(work: Batch, last: Progress, output: str, *, as_json: bool, quiet: bool
             hint="their `error` says why; the same command with --retry-failed asks them again",
         )
     if as_json:
-        summary = {**asdict(last), "error": None if failure is None else error_document(failure)}
-        print_json("batch.summary", summary)
+        from localai.output.documents.batch import summary_document
+
+        print_document(summary_document(last, failure))
         return 0 if failure is None else failure.exit_code
     if not quiet:
         note(summary_text(last))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localai.commands.fetching import pip_ledger
 from localai.errors import NotFound
-from localai.output.streams import note, print_json
+from localai.output.streams import note, print_document
 from localai.output.units import bytes_text
 from localai.stores.starter import STARTER, starter_path
 
@@ -42,16 +42,9 @@ def bundle_up(
             on_connect=connected,
         )
     if as_json:
-        print_json(
-            "setup",
-            {
-                "folder": str(made.folder),
-                "platform": made.platform,
-                "python": made.python,
-                "model": made.model,
-                "size_bytes": made.size_bytes,
-            },
-        )
+        from localai.output.documents.setup import bundle_document
+
+        print_document(bundle_document(made))
         return
     note(f"{made.folder}: {bytes_text(made.size_bytes)} for {made.platform}, Python {made.python}")
     note(f"copy it there, then: sh {made.folder.name}/install.sh")

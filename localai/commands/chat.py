@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -31,13 +31,13 @@ from localai.config import Config
 from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
 from localai.options import overlaid_options, parse_options
 from localai.output.answer_display import Display, cost_of, say_how_it_ended, say_usage
-from localai.output.documents import answer_document
-from localai.output.failure import error_document
 from localai.output.held_back import HeldBack, print_plain
 from localai.output.play import SilentWriter, Writer, play
-from localai.output.streams import is_terminal, note, print_json, warn
-from localai.output.token_odds import odds_document
+from localai.output.streams import is_terminal, note, print_document, warn
 from localai.paths import Paths
+
+if TYPE_CHECKING:
+    from localai.output.documents.chat import Chat
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -212,7 +212,7 @@ def chat(
     extracted = checks.extracted(answer)
     failure = checks.failure(answer, extracted)
     if as_json:
-        print_json("chat", _document(answer, dialogue, extracted, failure))
+        print_document(_document(answer, dialogue, extracted, failure))
         return 0 if failure is None else failure.exit_code
     if whole and not (extract and extracted is None):
         print_plain(answer.text if extracted is None else extracted, raw=raw)
@@ -244,16 +244,17 @@ def _document(
     dialogue: Dialogue,
     extracted: str | None,
     failure: FinishedWithFailures | None,
-) -> dict[str, Any]:
-    cost = cost_of(answer, dialogue.asker.config)
-    conversation = dialogue.recorder.conversation_id
-    odds = odds_document(answer.logprobs) if dialogue.asker.settings.logprobs is not None else None
-    return {
-        **answer_document(answer, cost, conversation),
-        "extracted": extracted,
-        "logprobs": odds,
-        "error": None if failure is None else error_document(failure),
-    }
+) -> Chat:
+    from localai.output.documents.chat import chat_document
+
+    return chat_document(
+        answer,
+        cost_of(answer, dialogue.asker.config),
+        conversation=dialogue.recorder.conversation_id,
+        extracted=extracted,
+        with_logprobs=dialogue.asker.settings.logprobs is not None,
+        error=failure,
+    )
 
 
 def _show_end(answer: Answer, dialogue: Dialogue, *, usage: bool, quiet: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from localai import config as settings
-from localai.output.streams import note, print_json, print_table
+from localai.output.streams import note, print_document, print_table
 from localai.paths import locate
 from localai.providers.registry import check_cloud_allow, require_clouds
 
@@ -22,8 +22,9 @@ def list_settings(as_json: _Json = False) -> None:
     """Every setting: its value, where that came from, and what it is for."""
     config = _load()
     if as_json:
-        documents = [_document(setting, config) for setting in settings.SETTINGS]
-        print_json("config", {"file": str(config.file), "settings": documents})
+        from localai.output.documents.config import list_document
+
+        print_document(list_document(config))
         return
     rows = [
         [
@@ -45,7 +46,9 @@ def get_setting(key: _Key, as_json: _Json = False) -> None:
     config = _load()
     setting = settings.setting(key)
     if as_json:
-        print_json("config", _document(setting, config))
+        from localai.output.documents.config import get_document
+
+        print_document(get_document(setting, config))
     else:
         print(_text(config[key]))
 
@@ -79,19 +82,6 @@ def _load() -> settings.Config:
     config = settings.load(locate())
     check_cloud_allow(config)
     return config
-
-
-def _document(setting: settings.Setting, config: settings.Config) -> dict[str, Any]:
-    value = config.values[setting.key]
-    return {
-        "key": setting.key,
-        "value": "-1" if value.value == float("inf") else value.value,
-        "default": setting.default,
-        "origin": value.origin,
-        "where": value.where,
-        "type": setting.kind,
-        "meaning": setting.meaning,
-    }
 
 
 def _origin(value: settings.Value) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from decimal import Decimal
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from localai.commands.startup import begin
-from localai.cost.prices import CURRENCY
 from localai.cost.summary import By, Total, overall, since, summarise
 from localai.database import Database, UsageRow
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_json, print_table
+from localai.output.streams import note, print_document, print_table
 from localai.output.units import UNKNOWN, count_text
 
 _LEAST_SHOWN = Decimal("0.0001")
@@ -46,10 +44,9 @@ def cost(
     totals = summarise(rows, cast("By", by), urls)
     total = overall(rows, urls)
     if as_json:
-        documents = [_document(each) for each in totals]
-        print_json(
-            "cost", {"since": first, "by": by, "totals": documents, "overall": _document(total)}
-        )
+        from localai.output.documents.cost import cost_report
+
+        print_document(cost_report(first, by, totals, total))
         return
     if not rows:
         note(f"no calls since {start}")
@@ -60,18 +57,6 @@ def cost(
     print_table(columns, [_row(each) for each in shown])
     for basis in total.bases:
         note(basis)
-
-
-def _document(total: Total) -> dict[str, Any]:
-    fields = asdict(total)
-    amount, bases = fields.pop("amount"), fields.pop("bases")
-    counts = {name: fields.pop(name) for name in ("input_tokens", "output_tokens", "cached_tokens")}
-    money = {
-        "amount": None if amount is None else float(amount),
-        "currency": CURRENCY,
-        "basis": "; ".join(bases) or None,
-    }
-    return {**fields, "usage": counts, "cost": money}
 
 
 def _row(total: Total) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -29,7 +28,7 @@ def cp(
     output = Output("cp", as_json=as_json)
     paths, _ = begin("cp")
     given = give_second_name(source, name, paths)
-    document = asdict(given)
-    document["model"] = document.pop("name")
-    output.document({**document, "path": str(given.path)})
+    from localai.output.documents.cp import cp_document
+
+    output.document(cp_document(given))
     output.note(f"{given.name} is {given.source} ({STORE_NAMES[given.store]}, by a {given.how})")

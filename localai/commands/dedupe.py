@@ -10,9 +10,9 @@ import typer
 from localai.commands.startup import begin
 from localai.errors import Interrupted, InvalidInput
 from localai.library.duplicates import find_duplicates, link
-from localai.output.duplicates import duplicate_document, print_duplicates
+from localai.output.duplicates import print_duplicates
 from localai.output.progress import show_work
-from localai.output.streams import ask, is_terminal, note, print_json
+from localai.output.streams import ask, is_terminal, note, print_document
 from localai.output.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -47,14 +47,9 @@ def dedupe(
         if not as_json:
             note(f"{bytes_text(sum(freed))} freed")
     if as_json:
-        documents = [
-            duplicate_document(each, freed_bytes=count)
-            for each, count in zip(found, freed, strict=True)
-        ]
-        print_json(
-            "dedupe",
-            {"dry_run": dry_run, "duplicates": documents, "freed_bytes": sum(freed)},
-        )
+        from localai.output.documents.dedupe import dedupe_document
+
+        print_document(dedupe_document(found, freed, dry_run=dry_run))
 
 
 def _unchanged(any_found: bool, possible: int) -> str:

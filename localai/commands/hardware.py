@@ -9,9 +9,8 @@ import typer
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InvalidInput
-from localai.hardware.facts import to_json
 from localai.output.hardware import print_machine
-from localai.output.streams import note, print_json
+from localai.output.streams import note, print_document
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -34,6 +33,8 @@ def hardware(
         raise InvalidInput("only this machine can be measured", "localai hardware --measure")
     machine = machine_of(profile, paths, note, measure="again" if measure else "once")
     if as_json:
-        print_json("hardware", {"profile": profile, "machine": to_json(machine)})
+        from localai.output.documents.hardware import hardware_document
+
+        print_document(hardware_document(machine, profile))
     else:
         print_machine(machine)

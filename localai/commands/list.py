@@ -8,8 +8,8 @@ import typer
 
 from localai.commands.startup import begin
 from localai.library.available import shelf
-from localai.output.model_table import listed_document, print_models
-from localai.output.streams import note, print_json
+from localai.output.model_table import print_models
+from localai.output.streams import note, print_document
 from localai.output.units import bytes_text
 from localai.providers.registry import is_provider, no_such_provider
 
@@ -43,9 +43,9 @@ def list_models(
         return
     found = shelf(config, paths, provider)
     if as_json:
-        models = [listed_document(model) for model in found.models]
-        silent = [{"provider": name, "problem": problem} for name, problem in found.silent]
-        print_json("list", {"models": models, "silent": silent})
+        from localai.output.documents.list import list_document
+
+        print_document(list_document(found))
         return
     if found.models:
         print_models(found.models)
@@ -61,17 +61,17 @@ def list_models(
 
 def _list_duplicates(paths: Paths, *, as_json: bool) -> None:
     from localai.library.duplicates import find_duplicates
-    from localai.output.duplicates import duplicate_document, print_duplicates
+    from localai.output.duplicates import print_duplicates
     from localai.output.progress import show_work
 
     found = show_work(find_duplicates(paths), quiet=as_json)
-    possible = sum(each.freed_bytes for each in found)
     if as_json:
-        documents = [duplicate_document(each) for each in found]
-        print_json("list", {"duplicates": documents, "freed_bytes": possible})
+        from localai.output.documents.list import duplicates_document
+
+        print_document(duplicates_document(found))
         return
     print_duplicates(found)
-    if possible:
+    if possible := sum(each.freed_bytes for each in found):
         note(f"localai dedupe would free {bytes_text(possible)}")
     elif not found:
         note("nothing is here twice")

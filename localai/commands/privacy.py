@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import time
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from localai.commands.startup import begin
 from localai.config import parse_duration
 from localai.database import Database
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_json, print_table
+from localai.output.streams import note, print_document, print_table
 from localai.paths import Paths
 from localai.types import EgressRecord
 
@@ -32,11 +31,9 @@ def privacy(
     found = findings(config, paths)
     ledger = _ledger(paths, since) if paths.database.exists() else []
     if as_json:
-        entries = [{**asdict(entry), "purpose": entry.purpose.value} for entry in ledger]
-        print_json(
-            "privacy",
-            {"policy": rules, "findings": [asdict(f) for f in found], "egress": entries},
-        )
+        from localai.output.documents.privacy import privacy_document
+
+        print_document(privacy_document(rules, found, ledger))
         return
     print("Policy")
     print_table(["what", "rule"], [[what, rule] for what, rule in rules.items()])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import typer
 
 from localai.commands.options import Json
 from localai.engine.lifecycle import workers
-from localai.engine.worker_files import WorkerFiles, WorkerInfo
+from localai.output.documents.ps import WorkerDocument, ps_document
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.output.units import bytes_text, seconds_text
@@ -32,34 +29,15 @@ _COLUMNS = (
 def ps(as_json: Json = False) -> None:
     """The models that the embedded engine holds: memory, context, idle time."""
     output = Output("ps", as_json=as_json)
-    found = [_document(files, info) for files, info in workers(locate())]
-    output.document({"workers": found})
-    if found:
-        output.table(_COLUMNS, [_row(worker) for worker in found])
+    document = ps_document(workers(locate()))
+    output.document(document)
+    if document["workers"]:
+        output.table(_COLUMNS, [_row(worker) for worker in document["workers"]])
     else:
         output.note("no model is in memory")
 
 
-def _document(files: WorkerFiles, info: WorkerInfo) -> dict[str, Any]:
-    idle = files.idle_s()
-    keep = files.keep_alive_s()
-    return {
-        "model": Path(info.spec.model_path).name,
-        "path": info.spec.model_path,
-        "engine": info.engine,
-        "pid": info.pid,
-        "memory_bytes": _resident_bytes(info.pid),
-        "context_tokens": info.context_tokens,
-        "slots": info.spec.slots,
-        "started_at": info.started_at,
-        "idle_s": idle,
-        "unloads_in_s": None if keep == float("inf") else max(0.0, keep - idle),
-        "network_denied": info.network_denied,
-        "denial": info.denial,
-    }
-
-
-def _row(worker: dict[str, Any]) -> list[str]:
+def _row(worker: WorkerDocument) -> list[str]:
     left = worker["unloads_in_s"]
     return [
         worker["model"],
@@ -70,12 +48,3 @@ def _row(worker: dict[str, Any]) -> list[str]:
         "never" if left is None else seconds_text(left),
         "denied by the kernel" if worker["network_denied"] else "not denied",
     ]
-
-
-def _resident_bytes(pid: int) -> int | None:
-    import psutil
-
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return None

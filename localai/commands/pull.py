@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,13 +13,15 @@ from localai.commands.startup import begin
 from localai.errors import InsufficientResources, Interrupted, InvalidInput
 from localai.fetch.plan import Pulled
 from localai.output.progress import show_pull
-from localai.output.streams import ask, is_terminal, note, print_json, print_table
+from localai.output.streams import ask, is_terminal, note, print_document, print_table
 from localai.output.units import bytes_text
 from localai.stores.starter import STARTER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from localai.config import Config
-    from localai.fetch.plan import PullPlan
+    from localai.fetch.plan import PullPlan, Variant
     from localai.fetch.preflight import Preflight
     from localai.paths import Paths
 
@@ -142,26 +144,21 @@ def _note_lines(found: Preflight) -> None:
 
 
 def _show_preflight(found: Preflight, *, as_json: bool) -> None:
-    from localai.output.preflight import preflight_document, print_preflight
-
     if as_json:
-        print_json("pull", preflight_document(found))
+        from localai.output.documents.pull import dry_run_document
+
+        print_document(dry_run_document(found))
     else:
+        from localai.output.preflight import print_preflight
+
         print_preflight(found)
 
 
-def _show_variants(model: str, variants: Any, *, as_json: bool) -> None:
+def _show_variants(model: str, variants: Sequence[Variant], *, as_json: bool) -> None:
     if as_json:
-        rows = [
-            {
-                "model": each.name,
-                "quantization": each.quantization,
-                "size_bytes": each.size_bytes,
-                "files": each.files,
-            }
-            for each in variants
-        ]
-        print_json("pull", {"model": model, "variants": rows})
+        from localai.output.documents.pull import variants_document
+
+        print_document(variants_document(model, variants))
         return
     print_table(
         ["model", "quantization", "size", "files"],
@@ -196,16 +193,9 @@ def _pull_starter(paths: Paths, *, as_json: bool, quiet: bool) -> None:
 
 def _done(model: str, pulled: Pulled, size: str, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        print_json(
-            "pull",
-            {
-                "model": model,
-                "path": str(pulled.path),
-                "size_bytes": pulled.size_bytes,
-                "sha256": pulled.sha256 or None,
-                "fetched": pulled.fetched,
-            },
-        )
+        from localai.output.documents.pull import pull_document
+
+        print_document(pull_document(model, pulled))
     elif not quiet:
         done = "fetched and verified" if pulled.fetched else "already here, verified"
         note(f"{model}: {done} ({size})")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from localai.commands.startup import begin
-from localai.library.quantize import Plan, Quantized, plan_quantization
+from localai.library.quantize import Plan, plan_quantization
 from localai.library.quantize import quantize as do_quantize
-from localai.output.preflight import need_document
 from localai.output.progress import show_work
-from localai.output.streams import note, print_json
+from localai.output.streams import note, print_document
 from localai.output.units import UNKNOWN, bytes_text
 from localai.sizing.memory import MemoryNeed
 
@@ -51,7 +50,9 @@ def quantize(
     plan = plan_quantization(source, to, name, config, paths, force=force)
     if dry_run:
         if as_json:
-            print_json("quantize", _document(plan, None))
+            from localai.output.documents.quantize import quantize_document
+
+            print_document(quantize_document(plan, None))
         else:
             print("\n".join(_plan_lines(plan)))
         return
@@ -60,7 +61,9 @@ def quantize(
             note(line)
     made = show_work(do_quantize(plan, config, paths), quiet=as_json)
     if as_json:
-        print_json("quantize", _document(plan, made))
+        from localai.output.documents.quantize import quantize_document
+
+        print_document(quantize_document(plan, made))
         return
     note(
         f"{plan.name}: {bytes_text(plan.size_bytes)} became {bytes_text(made.size_bytes)},"
@@ -82,20 +85,3 @@ def _plan_lines(plan: Plan) -> list[str]:
 
 def _memory(need: MemoryNeed | None) -> str:
     return UNKNOWN if need is None else bytes_text(need.total_bytes)
-
-
-def _document(plan: Plan, made: Quantized | None) -> dict[str, Any]:
-    after = None if made is None else made.need
-    return {
-        "model": plan.name,
-        "source": plan.source.id,
-        "path": str(plan.target),
-        "quantization": plan.to,
-        "by": plan.by,
-        "dry_run": made is None,
-        "source_bytes": plan.size_bytes,
-        "size_bytes": plan.made_bytes if made is None else made.size_bytes,
-        "source_memory": None if plan.need is None else need_document(plan.need),
-        "memory": None if after is None else need_document(after),
-        "answer": None if made is None else made.answer,
-    }

@@ -9,7 +9,7 @@ import typer
 from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_json
+from localai.output.streams import note, print_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +53,9 @@ def recommend(
     names = _installed(paths) if profile is None else frozenset()
     found = rank(machine, task, installed=names, own_runs=_runs(config, paths, names))
     if as_json:
-        from localai.output.recommendations import recommendation_document
+        from localai.output.documents.recommend import recommend_document
 
-        models = [recommendation_document(each, catalogue().sources) for each in found]
-        print_json("recommend", {"task": task, "profile": profile, "models": models})
+        print_document(recommend_document(task, profile, found, catalogue().sources))
         return
     _show(found, count, everything=everything)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from localai.commands.startup import begin
 from localai.errors import Interrupted, InvalidInput
 from localai.library.removal import Removal, finish_broken_off, plan_removal
 from localai.output.model_table import STORE_NAMES
-from localai.output.streams import ask, is_terminal, note, print_json
+from localai.output.streams import ask, is_terminal, note, print_document
 from localai.output.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -49,7 +49,9 @@ def rm(
         for removal in removals:
             _show(removal)
     if as_json:
-        print_json("rm", {"dry_run": dry_run, "removed": [_document(each) for each in removals]})
+        from localai.output.documents.rm import rm_document
+
+        print_document(rm_document(removals, dry_run=dry_run))
 
 
 def _ask(removal: Removal, *, may_ask: bool) -> None:
@@ -81,13 +83,3 @@ def _said(removal: Removal) -> str:
 
 def _kept(removal: Removal) -> str:
     return "" if removal.kept is None else f"; the file itself stays: {removal.kept}"
-
-
-def _document(removal: Removal) -> dict[str, Any]:
-    return {
-        "model": removal.name,
-        "store": removal.store,
-        "files": [str(file) for file in removal.files],
-        "freed_bytes": removal.freed_bytes,
-        "kept": None if removal.kept is None else str(removal.kept),
-    }

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from localai.commands.fetching import allowed_hosts, pip_ledger
 from localai.commands.flags import machine_of
 from localai.commands.startup import begin
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
-from localai.output.streams import ask, is_terminal, note, print_json
+from localai.output.streams import ask, is_terminal, note, print_document
 
 if TYPE_CHECKING:
     from localai.answers import Answer
@@ -89,7 +89,9 @@ def setup(
             _show(plan)
         if dry_run:
             if as_json:
-                print_json("setup", {**_planned(plan, dry_run=True), **_nothing_done(started)})
+                from localai.output.documents.setup import setup_document
+
+                print_document(setup_document(plan, None, None, time.monotonic() - started))
             return 0
         if not yes and not plan.only_answers:
             _confirm("set-up", "Go on?", "--yes", may_ask=may_ask)
@@ -107,7 +109,9 @@ def setup(
         )
     total_s = time.monotonic() - started
     if as_json:
-        print_json("setup", _report(plan, answer, failure, total_s))
+        from localai.output.documents.setup import setup_document
+
+        print_document(setup_document(plan, answer, failure, total_s))
         return 0 if failure is None else failure.exit_code
     if failure is not None:
         raise failure
@@ -180,35 +184,9 @@ def _say_end(plan: SetupPlan, answer: Answer, total_s: float) -> None:
     print('next: localai chat, or: git diff | localai chat "review"')
 
 
-def _planned(plan: SetupPlan, *, dry_run: bool) -> dict[str, Any]:
-    from localai.output.setup import plan_document
-
-    return {"dry_run": dry_run, **plan_document(plan)}
-
-
-def _nothing_done(started: float) -> dict[str, Any]:
-    total_s = round(time.monotonic() - started, 2)
-    return {"answer": None, "right": None, "timings": None, "total_s": total_s, "error": None}
-
-
-def _report(
-    plan: SetupPlan, answer: Answer, failure: FinishedWithFailures | None, total_s: float
-) -> dict[str, Any]:
-    from localai.output.documents import timings_document
-    from localai.output.failure import error_document
-
-    return {
-        **_planned(plan, dry_run=False),
-        "answer": answer.text,
-        "right": failure is None,
-        "timings": timings_document(answer.done.timings),
-        "total_s": round(total_s, 2),
-        "error": None if failure is None else error_document(failure),
-    }
-
-
 def _uninstall(paths: Paths, *, yes: bool, dry_run: bool, may_ask: bool, as_json: bool) -> None:
-    from localai.output.setup import print_removal, removal_document
+    from localai.output.documents.setup import removal_document
+    from localai.output.setup import print_removal
     from localai.setup.removal import plan_removal, remove, stop_engines
 
     removal = plan_removal(paths)
@@ -224,4 +202,4 @@ def _uninstall(paths: Paths, *, yes: bool, dry_run: bool, may_ask: bool, as_json
         if not as_json:
             note("removed")
     if as_json:
-        print_json("setup", document)
+        print_document(document)

@@ -11,8 +11,8 @@ from localai.commands.flags import ProfileOption, machine_of
 from localai.commands.startup import begin
 from localai.errors import NotFound
 from localai.library.details import find_sheet, memory_table, speed_on
-from localai.output.details import print_sheet, sheet_document
-from localai.output.streams import is_terminal, note, print_json
+from localai.output.details import print_sheet
+from localai.output.streams import is_terminal, note, print_document
 from localai.output.untrusted import sanitize
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -46,6 +46,8 @@ def show(
     machine = machine_of(profile, paths, None if as_json else note)
     speed = speed_on(machine, sheet, table, paths, this_one=profile is None)
     if as_json:
-        print_json("show", sheet_document(sheet, table, speed, ctx))
+        from localai.output.documents.show import show_document
+
+        print_document(show_document(sheet, table, speed, ctx))
     else:
         print_sheet(sheet, table, speed)

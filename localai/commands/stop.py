@@ -11,7 +11,7 @@ from localai.engine.lifecycle import stop as stop_worker
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerInfo
 from localai.errors import InvalidInput, NotFound
-from localai.output.streams import note, print_json
+from localai.output.streams import note, print_document
 from localai.paths import locate
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -36,7 +36,9 @@ def stop(
         stop_worker(files, info)
     names = [Path(info.spec.model_path).name for _, info in chosen]
     if as_json:
-        print_json("stop", {"stopped": names})
+        from localai.output.documents.stop import stop_document
+
+        print_document(stop_document(names))
     else:
         note(f"stopped {', '.join(names)}" if names else "no model was in memory")
 

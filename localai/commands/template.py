@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from localai.chat.templates import (
-    Template,
     find_template,
     list_templates,
     new_file,
@@ -17,7 +16,7 @@ from localai.chat.templates import (
     user_folder,
 )
 from localai.errors import InvalidInput
-from localai.output.streams import is_terminal, note, print_json, print_table
+from localai.output.streams import is_terminal, note, print_document, print_table
 from localai.paths import locate, private_dir, write_atomically
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
@@ -50,7 +49,9 @@ def list_all(as_json: _Json = False) -> None:
     """Every template: what it is for, and its variables with their defaults."""
     found = list_templates(locate())
     if as_json:
-        print_json("template", {"templates": [_document(template) for template in found]})
+        from localai.output.documents.template import list_document
+
+        print_document(list_document(found))
         return
     rows = [
         [
@@ -70,7 +71,9 @@ def show(name: _Name, as_json: _Json = False) -> None:
     template = find_template(name, locate())
     text = template.file.read_text(encoding="utf-8")
     if as_json:
-        print_json("template", {**_document(template), "content": text})
+        from localai.output.documents.template import show_document
+
+        print_document(show_document(template, text))
     else:
         print(text, end="" if text.endswith("\n") else "\n")
 
@@ -126,17 +129,3 @@ def _write(file: Path, text: str) -> None:
     except OSError as error:
         raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
     parse_template(text, file)
-
-
-def _document(template: Template) -> dict[str, Any]:
-    return {
-        "name": template.name,
-        "description": template.description,
-        "file": str(template.file),
-        "bundled": template.bundled,
-        "model": template.model,
-        "wants_input": template.wants_input,
-        "variables": [
-            {"name": name, "default": template.variables.get(name)} for name in template.names
-        ],
-    }

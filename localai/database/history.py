@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from localai.database.conversations import Conversations
 from localai.database.search_words import match_expression, without_gaps
+from localai.types import Role
 
 _EXCERPT_WORDS = 28
 _HIT_BEGINS, _HIT_ENDS = "\x02", "\x03"
@@ -73,7 +74,7 @@ class Hit:
     message_id: int
     conversation_id: str
     title: str | None
-    role: str
+    role: Role
     created_at: float
     provider: str | None
     model: str | None

@@ -1,6 +1,7 @@
 """What is known of a machine, as values: each fact with its source and how sure it is.
 
-Owns the types and their JSON form. Reads nothing: `localai.hardware.detect` fills them in.
+Owns the types and reads them from a profile, which `localai hardware --json` prints. Detects
+nothing: `localai.hardware.detect` fills them in.
 """
 
 from __future__ import annotations
@@ -158,27 +159,8 @@ def all_unknown(kind: type[Section], source: str) -> Section:
     return kind(**dict.fromkeys(_names(kind), empty))
 
 
-def section_to_json(section: Host | Cpu | Memory | Gpu | Power | Disk) -> dict[str, Any]:
-    """`section` as JSON values: each fact an object of value, source and confidence."""
-    return {name: _fact_to_json(getattr(section, name)) for name in _names(type(section))}
-
-
-def to_json(machine: Machine) -> dict[str, Any]:
-    """`machine` as JSON values, in the form that `from_json` reads."""
-    return {
-        "host": section_to_json(machine.host),
-        "cpu": section_to_json(machine.cpu),
-        "memory": section_to_json(machine.memory),
-        "gpus": [section_to_json(gpu) for gpu in machine.gpus],
-        "power": section_to_json(machine.power),
-        "disk": section_to_json(machine.disk),
-        "memory_bandwidth": _fact_to_json(machine.memory_bandwidth),
-        "problems": list(machine.problems),
-    }
-
-
 def from_json(document: Mapping[str, Any], name: str) -> Machine:
-    """The machine that `to_json` wrote; a fact that is missing is unknown.
+    """The machine of a `MachineDocument`; a fact that is missing is unknown.
 
     `name` stands in messages. Raises InvalidInput where the document is something else.
     """
@@ -202,11 +184,6 @@ def from_json(document: Mapping[str, Any], name: str) -> Machine:
 
 def _names(kind: type[Host | Cpu | Memory | Gpu | Power | Disk]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
-
-
-def _fact_to_json(fact: Fact[Any]) -> dict[str, Any]:
-    value = list(fact.value) if isinstance(fact.value, tuple) else fact.value
-    return {"value": value, "source": fact.source, "confidence": fact.confidence}
 
 
 def _section_from_json(kind: type[Section], document: object, where: str) -> Section:

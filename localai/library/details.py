@@ -72,6 +72,18 @@ class Sheet:
     files: tuple[Path, ...]
     facts: GgufHeader | MlxFolder | None
 
+    @property
+    def parameter_count(self) -> int | None:
+        """All parameters, also of a mixture of experts."""
+        return None if self.facts is None else self.facts.parameter_count
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of all its files; where only a server has it, what the server says."""
+        if not self.files:
+            return self.model.size_bytes
+        return sum(file.stat().st_size for file in self.files)
+
 
 def find_sheet(text: str, config: Config, paths: Paths) -> Sheet:
     """What is known of the model that `text` means: one of this machine, or else of a server.

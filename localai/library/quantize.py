@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from localai.answers import PartialAnswer, gather
 from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
@@ -51,6 +51,9 @@ _MLX_BITS: Final = {"2BIT": 2, "3BIT": 3, "4BIT": 4, "6BIT": 6, "8BIT": 8, "Q4":
 _MLX_FLOATS: Final = {"F16": "float16", "BF16": "bfloat16"}
 _TYPE_SUFFIX: Final = re.compile(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)$", re.IGNORECASE)
 
+Program = Literal["gguf", "llama.cpp", "ollama", "mlx-lm"]
+"""What makes the smaller model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -62,7 +65,7 @@ class Plan:
     name: str
     target: Path
     to: str
-    by: str
+    by: Program
     size_bytes: int
     made_bytes: int
     disk_free_bytes: int
@@ -162,7 +165,7 @@ def _plan_gguf(
     )
     if ours or (to in quantization.TYPES and to not in _OLLAMA_BITS):
         quantization.require(to)
-        by = "gguf" if is_plain else "llama.cpp"
+        by: Program = "gguf" if is_plain else "llama.cpp"
         made = size - header.tensor_bytes + quantization.quantized_bytes(header, to)
 
         def make(path: Path) -> Generator[WorkProgress, None, None]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from localai.formats.gguf import GgufHeader
-from localai.formats.mlx_folder import MlxFolder
 from localai.output.facts import print_facts
-from localai.output.model_table import STORE_NAMES, place_document
-from localai.output.preflight import need_document
-from localai.output.speed import speed_document, speed_text
+from localai.output.model_table import STORE_NAMES
+from localai.output.speed import speed_text
 from localai.output.units import UNKNOWN, bytes_text, count_text
 from localai.output.untrusted import sanitize_line
 from localai.stores.describe import parameters_text
@@ -43,42 +40,6 @@ def print_sheet(sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange) ->
     print_facts([(name, sanitize_line(text)) for name, text in rows if text])
 
 
-def sheet_document(
-    sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange, context_tokens: int | None
-) -> dict[str, Any]:
-    """The same for programs; `memory` is that of the context that was asked for."""
-    model = sheet.model
-    return {
-        "model": model.id,
-        "provider": model.provider,
-        "zone": None if model.zone is None else model.zone.label,
-        "path": None if model.path is None else str(model.path),
-        "title": sheet.title,
-        "architecture": sheet.architecture,
-        "parameters": model.parameters,
-        "parameter_count": _count(sheet),
-        "quantization": model.quantization,
-        "context_tokens": model.context_limit,
-        "layers": sheet.layers,
-        "embedding_length": sheet.embedding,
-        "vocabulary": sheet.vocabulary,
-        "experts": None if sheet.experts is None else sheet.experts[0],
-        "experts_used": None if sheet.experts is None else sheet.experts[1],
-        "tokenizer": sheet.tokenizer,
-        "template": sheet.template,
-        "system_prompt": model.system_prompt,
-        "license": sheet.license,
-        "capabilities": None if model.capabilities is None else sorted(model.capabilities),
-        "size_bytes": _size(sheet) if sheet.files else model.size_bytes,
-        "digest": model.digest,
-        "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in sheet.files],
-        "places": [place_document(place) for place in sheet.places],
-        "memory": need_document(table[0].need) if context_tokens is not None and table else None,
-        "memory_table": [{"kv_type": at.kv_type, **need_document(at.need)} for at in table],
-        "speed": speed_document(speed),
-    }
-
-
 def _architecture(sheet: Sheet) -> str | None:
     if sheet.architecture is None:
         return None
@@ -93,13 +54,8 @@ def _architecture(sheet: Sheet) -> str | None:
 
 
 def _parameters(sheet: Sheet) -> str | None:
-    count = _count(sheet)
+    count = sheet.parameter_count
     return sheet.model.parameters if count is None else f"{parameters_text(count)} ({count:,})"
-
-
-def _count(sheet: Sheet) -> int | None:
-    facts = sheet.facts
-    return facts.parameter_count if isinstance(facts, GgufHeader | MlxFolder) else None
 
 
 def _tokenizer(sheet: Sheet) -> str | None:
@@ -118,7 +74,7 @@ def _template(sheet: Sheet) -> str | None:
 
 def _files(sheet: Sheet) -> list[tuple[str, str]]:
     if len(sheet.files) > 4 and sheet.model.path is not None:
-        files = f"{len(sheet.files)} files, {bytes_text(_size(sheet))}"
+        files = f"{len(sheet.files)} files, {bytes_text(sheet.size_bytes)}"
         return [("folder", f"{sheet.model.path}, {files}")]
     return [
         ("file" if number == 0 else "", f"{file}, {bytes_text(file.stat().st_size)}")
@@ -133,10 +89,6 @@ def _other_names(sheet: Sheet) -> list[tuple[str, str]]:
         if place.name != sheet.model.id
     ]
     return [("also", ", ".join(names))]
-
-
-def _size(sheet: Sheet) -> int:
-    return sum(file.stat().st_size for file in sheet.files)
 
 
 def _memory(table: tuple[MemoryAt, ...]) -> list[tuple[str, str]]:

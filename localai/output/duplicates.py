@@ -1,9 +1,9 @@
-"""Duplicates as a person reads them, and as a program does."""
+"""Duplicates as a person reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.output.model_table import STORE_NAMES
 from localai.output.units import bytes_text
@@ -24,26 +24,6 @@ def print_duplicates(found: Sequence[Duplicate]) -> None:
             print(f"  {'link ' if step.refused is None else 'no   '}  {_line(step.copy)}")
             if step.refused is not None:
                 print(f"         {sanitize_line(step.refused)}")
-
-
-def duplicate_document(duplicate: Duplicate, *, freed_bytes: int | None = None) -> dict[str, Any]:
-    """One of them for programs; `freed_bytes` is what was freed in the end, if it was done."""
-    return {
-        "digest": duplicate.digest,
-        "size_bytes": duplicate.size_bytes,
-        "kept": _document(duplicate.kept),
-        "linked": [_document(s.copy) for s in duplicate.steps if s.refused is None],
-        "refused": [
-            {**_document(step.copy), "reason": step.refused}
-            for step in duplicate.steps
-            if step.refused is not None
-        ],
-        "freed_bytes": duplicate.freed_bytes if freed_bytes is None else freed_bytes,
-    }
-
-
-def _document(copy: Copy) -> dict[str, Any]:
-    return {"store": copy.store, "names": list(copy.names), "path": str(copy.path)}
 
 
 def _line(copy: Copy) -> str:

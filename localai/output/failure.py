@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from localai.errors import LocalaiError
-from localai.output.output import Output, error_document
-
-__all__ = ["error_document", "show_failure"]
+from localai.output.output import Output
 
 
 def show_failure(error: LocalaiError, command: str, *, as_json: bool) -> None:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from localai.output.documents import model_document
 from localai.output.streams import color_wanted, is_terminal, width
 from localai.output.units import UNKNOWN, bytes_text, count_text
 from localai.output.untrusted import sanitize_line
 
 if TYPE_CHECKING:
     from localai.library.available import Listed
-    from localai.stores.inventory import Place
 
 STORE_NAMES: Final[Mapping[str, str]] = {
     "localai": "localai",
@@ -42,23 +40,6 @@ _SHORT: Final = {"quantization": "quant", "parameters": "params"}
 # A longer name than this has a line of its own rather than making all lines wide.
 _LONGEST_BESIDE: Final = 28
 _GAP: Final = "  "
-
-
-def listed_document(listed: Listed) -> dict[str, Any]:
-    """A model of the list, for programs."""
-    return {
-        **model_document(listed.model),
-        "loaded": _loaded(listed),
-        "digest": listed.digest,
-        "engines": list(listed.engines),
-        "loaded_by": list(listed.loaded_by),
-        "places": [place_document(place) for place in listed.places],
-    }
-
-
-def place_document(place: Place) -> dict[str, Any]:
-    """A place of a model, for programs."""
-    return {"store": place.store, "name": place.name, "path": str(place.path)}
 
 
 def print_models(models: Sequence[Listed]) -> None:
@@ -156,7 +137,3 @@ def _piped_row(listed: Listed) -> list[str]:
             for place in listed.places
         )
     return [sanitize_line(listed.model.id), *(cells[column] for column in _COLUMNS)]
-
-
-def _loaded(listed: Listed) -> bool | None:
-    return True if listed.loaded_by else listed.model.loaded

@@ -3,7 +3,7 @@
     output = Output("rm", as_json=as_json, quiet=quiet)
 
     on stdout, the data
-    output.document({...})                 with --json only: the one document
+    output.document(rm_document(…))        with --json only: the one document
     output.table(columns, rows)            for a person: a table on a terminal, tabs in a pipe
     output.facts([("model", "…"), …])      for a person: names with what stands for them
     output.line("a line", ("and", "dim"))  for a person: a line, its pieces styled or not
@@ -34,7 +34,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from localai.errors import Interrupted, LocalaiError
 from localai.output.cells import pad, wrap
@@ -42,6 +42,9 @@ from localai.output.live_line import LiveLine
 from localai.output.streams import color_wanted, is_terminal, terminal_size
 from localai.output.table import Column, Row, drawn, tabbed
 from localai.output.untrusted import escaped, sanitize, sanitize_line
+
+if TYPE_CHECKING:
+    from localai.output.documents import Document
 
 Style = Literal["", "bold", "dim", "italic", "red", "yellow", "green", "magenta"]
 Piece = str | tuple[str, Style]
@@ -112,12 +115,10 @@ class Output:
 
     # The data, on stdout.
 
-    def document(self, content: Mapping[str, object], name: str | None = None) -> None:
-        """With --json: one document that begins with the schema it promises, that of `name` or of
-        the command."""
+    def document(self, document: Document) -> None:
+        """With --json: one document of the promise."""
         if not self.as_json:
             return
-        document = {"schema": f"localai.{name or self.command}/1", **content}
         is_utf8 = (self.stdout.encoding or "").lower().replace("-", "") == "utf8"
         text = json.dumps(document, ensure_ascii=not is_utf8, indent=2)
         self._print(escaped(text))
@@ -195,7 +196,9 @@ class Output:
         """
         self._hide()
         if self.as_json:
-            self.document({"error": error_document(error)})
+            from localai.output.documents.failure import failure_document
+
+            self.document(failure_document(error, self.command))
         elif not isinstance(error, Interrupted):
             self._say_marked("error:", "red", sanitize(error.message))
             if error.hint:
@@ -303,13 +306,3 @@ class Output:
         return "\n".join(
             piece for line in text.split("\n") for piece in wrap(line, columns, break_words=False)
         )
-
-
-def error_document(error: LocalaiError) -> dict[str, object]:
-    """The `error` object of the JSON promise."""
-    return {
-        "kind": error.kind,
-        "message": error.message,
-        "hint": error.hint,
-        "exit_code": error.exit_code,
-    }

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from localai.fetch.preflight import Preflight
 from localai.formats.gguf import GgufHeader
 from localai.output.facts import print_facts
-from localai.output.speed import speed_document, speed_text
+from localai.output.speed import speed_text
 from localai.output.streams import is_terminal
 from localai.output.units import UNKNOWN, bytes_text, count_text
-from localai.sizing.memory import MemoryNeed
 from localai.sizing.speed import SpeedRange
 from localai.stores.describe import parameters_text
 
@@ -42,32 +40,6 @@ def _rows(found: Preflight) -> list[tuple[str, str]]:
         *(("note", remark) for remark in found.remarks),
         *(("problem", problem) for problem in found.problems),
     ]
-
-
-def preflight_document(found: Preflight) -> dict[str, Any]:
-    """The same for programs."""
-    plan = found.plan
-    header = plan.header
-    return {
-        "model": plan.name,
-        "source": plan.source,
-        "store": str(plan.store),
-        "size_bytes": plan.size_bytes,
-        "download_bytes": found.download_bytes,
-        "disk_free_bytes": found.disk_free_bytes,
-        "architecture": header and header.architecture,
-        "parameters": header and parameters_text(header.parameter_count),
-        "quantization": header and header.quantization,
-        "context_tokens": header and header.context_length,
-        "license": header and header.license,
-        "memory": [need_document(need) for need in found.needs],
-        "memory_bytes": found.memory_bytes,
-        "available_bytes": found.available_bytes,
-        "speed": None if found.speed is None else speed_document(found.speed),
-        "fits": not found.problems,
-        "problems": list(found.problems),
-        "remarks": list(found.remarks),
-    }
 
 
 def _described(header: GgufHeader | None) -> str:
@@ -101,15 +73,3 @@ def _speed(speed: SpeedRange) -> str:
     if speed.expected is None:
         return f"{UNKNOWN}  ({speed.basis})"
     return f"{speed_text(speed)}  (from {speed.basis})"
-
-
-def need_document(need: MemoryNeed) -> dict[str, Any]:
-    """The memory of a model at a context, for programs."""
-    return {
-        "weights_bytes": need.weights_bytes,
-        "context_bytes": need.context_bytes,
-        "compute_bytes": need.compute_bytes,
-        "total_bytes": need.total_bytes,
-        "context_tokens": need.context_tokens,
-        "basis": need.basis,
-    }

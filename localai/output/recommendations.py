@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from localai.output.speed import speed_document, speed_text
+from localai.output.speed import speed_text
 from localai.output.streams import color_wanted, is_terminal, print_table, width
 from localai.output.units import UNKNOWN, bytes_text
-from localai.recommend.catalogue import Source
 from localai.recommend.ranking import Recommendation
 
 _COLUMNS = ("model", "speed", "memory", "context", "disk")
@@ -38,51 +36,6 @@ def print_recommendations(found: Sequence[Recommendation]) -> None:
         room = max(20, width() - len(_INDENT))
         for line in textwrap.wrap(_reason(each), room, break_on_hyphens=False):
             print(_dim(_INDENT + line))
-
-
-def recommendation_document(found: Recommendation, sources: Mapping[str, Source]) -> dict[str, Any]:
-    """One of them for programs, with the sources of its facts."""
-    entry, file = found.entry, found.quantization
-    used = {**entry.sources, "size": file.source}
-    need = entry.memory(file, min(8192, entry.context_tokens))
-    return {
-        "model": found.pull_name,
-        "base_model": entry.name,
-        "quantization": file.quantization,
-        "size_bytes": file.size_bytes,
-        "size_computed": file.computed,
-        "parameters": entry.parameters,
-        "active_parameters": entry.active_parameters,
-        "license": entry.license,
-        "tasks": list(entry.tasks),
-        "capabilities": list(entry.capabilities),
-        "installed": found.installed,
-        "fits": found.fits,
-        "comfortable": found.comfortable,
-        "in_gpu": found.in_gpu,
-        "memory": {
-            "weights_bytes": need.weights_bytes,
-            "context_bytes": need.context_bytes,
-            "compute_bytes": need.compute_bytes,
-            "total_bytes": need.total_bytes,
-            "context_tokens": need.context_tokens,
-            "basis": need.basis,
-        },
-        "headroom_bytes": found.headroom_bytes,
-        "context_tokens": found.context_tokens,
-        "model_context_tokens": entry.context_tokens,
-        "speed": speed_document(found.speed),
-        "why": found.why,
-        "sources": [
-            {
-                "fact": fact,
-                "what": sources[key].what,
-                "url": sources[key].url,
-                "date": sources[key].date.isoformat(),
-            }
-            for fact, key in used.items()
-        ],
-    }
 
 
 def _figures(found: Recommendation) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""A set-up's plan and report: a line a step on a terminal, a table in a pipe, a document."""
+"""A set-up's plan and report: a line a step on a terminal, a table in a pipe."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.output.streams import is_terminal, print_table, width
 from localai.output.units import bytes_text, seconds_text
@@ -44,27 +44,6 @@ def print_plan(plan: SetupPlan) -> None:
     print(flush=True)
 
 
-def plan_document(plan: SetupPlan) -> dict[str, Any]:
-    """The plan for programs."""
-    return {
-        "provider": plan.engine.name,
-        "model": plan.model,
-        "steps": [
-            {
-                "step": step.name,
-                "what": step.what,
-                "why": step.why,
-                "done": step.done,
-                "source": step.source,
-                "size_bytes": step.size_bytes,
-                "seconds": None if step.seconds is None else round(step.seconds, 1),
-            }
-            for step in plan.steps
-        ],
-        "notes": list(plan.notes),
-    }
-
-
 def report_lines(plan: SetupPlan, done: Done, total_s: float) -> list[str]:
     """The end: how long it took and how fast the model is, and who answers where."""
     rate = done.timings.decode_tokens_per_s
@@ -89,19 +68,6 @@ def print_removal(removal: Removal) -> None:
         print(f"leave   {left.where}: {left.what}, {bytes_text(left.size_bytes)}")
     if targets and not removal.program:
         print("leave   the program, which was not installed by install.sh into this home")
-
-
-def removal_document(removal: Removal, *, dry_run: bool) -> dict[str, Any]:
-    """What goes and what stays, for programs."""
-    return {
-        "dry_run": dry_run,
-        "removed": [str(path) for path in (*removal.data, *removal.program)],
-        "size_bytes": removal.size_bytes,
-        "left": [
-            {"what": left.what, "path": str(left.where), "size_bytes": left.size_bytes}
-            for left in removal.left
-        ],
-    }
 
 
 def _details(step: Step) -> str:

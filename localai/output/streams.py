@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from shutil import get_terminal_size
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from localai.output.documents import Document
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -77,9 +80,8 @@ def fitted(text: str) -> str:
     return "\n".join(piece for line in lines for piece in line)
 
 
-def print_json(command: str, content: Mapping[str, Any]) -> None:
-    """One document on stdout; it begins with the schema it promises."""
-    document = {"schema": f"localai.{command}/1", **content}
+def print_document(document: Document) -> None:
+    """One document of the promise on stdout."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(document, ensure_ascii=not is_utf8, indent=2), flush=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from localai.output.untrusted import sanitize
 from localai.types import TokenLogprobs
@@ -19,20 +18,6 @@ def odds_lines(tokens: Iterable[TokenLogprobs]) -> Iterator[str]:
             if text != token.token
         )
         yield f"{_shown(token.token):<16} {_percent(token.logprob):>6}   {others}".rstrip()
-
-
-def odds_document(tokens: Iterable[TokenLogprobs]) -> list[dict[str, Any]]:
-    """The same for `--json`, with natural logarithms as the provider gave them."""
-    return [
-        {
-            "token": token.token,
-            "logprob": token.logprob,
-            "alternatives": [
-                {"token": text, "logprob": logprob} for text, logprob in token.alternatives
-            ],
-        }
-        for token in tokens
-    ]
 
 
 def _shown(token: str) -> str:

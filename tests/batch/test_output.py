@@ -10,7 +10,7 @@ import pytest
 
 from localai.batch import output as output_module
 from localai.batch.output import InOrder, Output, open_output
-from localai.batch.record_file import RecordFile, record
+from localai.batch.record_file import SCHEMA, RecordFile, record_line
 from localai.errors import InvalidInput
 
 
@@ -20,7 +20,10 @@ def rows(path: Path) -> list[int]:
 
 def write(target: Output, number: int, *, failed: bool = False, text: str = "x") -> int:
     error = {"kind": "unreachable"} if failed else None
-    content = record(number, 100 + number, {"text": text, "error": error})
+    request = f"{100 + number:016x}"
+    content = record_line(
+        {"schema": SCHEMA, "line": number, "request": request, "text": text, "error": error}
+    )
     return target.write(number, content, 100 + number, failed=failed)
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from localai.output.documents.batch import BatchRecord, BatchSummary
 from localai.paths import Paths, locate
 from tests.support.clock import becomes, within
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai, merged
 from tests.support.farm import Farm
 from tests.support.own_server import LlamaServer
+from tests.support.promise import checked
 from tests.support.terminal import Terminal
 
 # What the largest child took, in bytes; macOS counts bytes, Linux KiB.
@@ -75,8 +77,11 @@ class Robot:
         )
 
     def records(self) -> list[dict[str, Any]]:
-        """What is in the output."""
-        return read(self.folder / "answers.jsonl")
+        """What is in the output; each keeps the promise."""
+        file = self.folder / "answers.jsonl"
+        for line in file.read_bytes().splitlines():
+            checked(BatchRecord, line)
+        return read(file)
 
     def finished(self) -> set[int]:
         """The lines that have a whole record, wherever it stands."""
@@ -346,9 +351,9 @@ def test_an_answer_that_breaks_its_schema_is_a_failed_line_with_its_answer(robot
 def test_json_is_a_summary(robot: Robot) -> None:
     robot.prompts("say a", "refuse")
     result = robot.run("--json")
-    summary = json.loads(result.stdout)
+    summary = checked(BatchSummary, result.stdout)
     assert result.returncode == 8
-    assert summary["schema"] == "localai.batch.summary/1"
+    assert summary["schema"] == "localai.batch/1"
     assert (summary["answered"], summary["failed"], summary["found"]) == (1, 1, 0)
     assert summary["error"]["exit_code"] == 8
 

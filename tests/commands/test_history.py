@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from localai.chat import input_history
 from localai.database import Criteria, Database
 from localai.engine.lifecycle import workers
-from localai.output import promise
+from localai.output.documents import history as promise
+from localai.output.documents.failure import Failed
 from localai.paths import Paths, locate
 from localai.types import Message, Role, Zone
 from tests.support.command import COMMAND, RunLocalai
+from tests.support.promise import checked
 from tests.support.terminal import Terminal
 
 HOSTILE = "a\x1b]52;c;QUFB\x07b\x9b31mc\x1b[2Jd"
@@ -46,14 +47,6 @@ def say(database: Database, *said: tuple[Role, str], zone: Zone | None = Zone.DE
             conversation, parent, Message(role, text), finish_reason="stop", **kind
         )
     return conversation
-
-
-def checked(kind: type, output: bytes) -> Any:
-    """The document that was printed, held against what is promised."""
-    for each in vars(promise).values():
-        if isinstance(each, type) and hasattr(each, "__annotations__"):
-            each.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
-    return TypeAdapter(kind).validate_json(output)
 
 
 def traces(folder: Path, secret: str) -> list[str]:
@@ -180,9 +173,9 @@ def test_documents_keep_the_promise(
     deleted = checked(promise.HistoryDelete, printed("delete", conversation, "--yes"))
     assert deleted["deleted"] == [conversation]
     mixed = run_localai("history", "export", "--all", "--format", "markdown", "--json")
-    assert checked(promise.Failed, mixed.stdout)["error"]["exit_code"] == 2 == mixed.returncode
+    assert checked(Failed, mixed.stdout)["error"]["exit_code"] == 2 == mixed.returncode
     failed = run_localai("history", "show", conversation, "--json")
-    assert checked(promise.Failed, failed.stdout)["error"]["exit_code"] == 3 == failed.returncode
+    assert checked(Failed, failed.stdout)["error"]["exit_code"] == 3 == failed.returncode
 
 
 def forked(database: Database) -> str:

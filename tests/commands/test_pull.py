@@ -13,37 +13,25 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from pydantic import ConfigDict, TypeAdapter, with_config
-from typing_extensions import is_typeddict
 
 from localai.fetch.partial import CHUNK_BYTES
-from localai.output import promise
+from localai.output.documents.pull import Pull, PullDryRun, PullVariants
 from tests.formats.synthetic import Spec, write, write_header
 from tests.servers.hub_double import HubDouble
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Handler
 from tests.support.ollama import start_ollama
+from tests.support.promise import checked
 from tests.support.registry import REPOSITORY, TAG, OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.weights import require
 
 HEADER_BYTES = 4 << 20
 LARGE = Spec("llama", width=8192, layers=96, heads=64, head_length=128, feed_forward=65536)
-
-
-def checked(document: type, done: subprocess.CompletedProcess[bytes]) -> Any:
-    """The document that was printed, held against what is promised."""
-    for each in vars(promise).values():
-        if is_typeddict(each):
-            with_config(ConfigDict(extra="forbid", strict=True))(each)
-    content = json.loads(done.stdout)
-    TypeAdapter(document).validate_python(content)
-    return content
 
 
 @pytest.fixture
@@ -102,7 +90,7 @@ def test_json_is_one_document(
 ) -> None:
     url = server.put("/m/tiny-model.gguf", tiny)
     done = run_localai("pull", "--json", url)
-    document = checked(promise.Pull, done)
+    document = checked(Pull, done.stdout)
     assert done.stderr == b""
     assert document["model"] == "tiny-model"
     assert document["path"] == str(localai_home / "data/models/tiny-model.gguf")
@@ -118,7 +106,7 @@ def test_a_dry_run_reads_the_header_and_nothing_else(
     assert b"problem   it needs" in done.stdout
     assert len(server.requests) == 1
     assert not (localai_home / "data/models").exists()
-    document = checked(promise.PullDryRun, run_localai("pull", "--dry-run", "--json", too_large))
+    document = checked(PullDryRun, run_localai("pull", "--dry-run", "--json", too_large).stdout)
     assert document["fits"] is False
     assert document["memory"][0]["basis"] == "engine"
     assert document["memory"][0]["context_tokens"] == 4096
@@ -327,8 +315,8 @@ def test_the_quantizations_are_listed(
         b"model\tquantization\tsize\tfiles\nhf.co/org/smol-GGUF:Q4_K_M\tQ4_K_M\t98.4 MB\t1\n"
     )
     document = checked(
-        promise.PullVariants,
-        run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", "--json", env=hub[1]),
+        PullVariants,
+        run_localai("pull", "hf.co/org/smol-GGUF", "--all-quants", "--json", env=hub[1]).stdout,
     )
     assert [each["quantization"] for each in document["variants"]] == ["Q4_K_M"]
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pydantic import TypeAdapter
 
-from localai.output.promise import Setup, SetupRemoval
+from localai.output.documents.setup import Setup, SetupRemoval
 from localai.paths import Paths, locate
 from localai.setup.engines import choose_engine
 from tests.formats.synthetic import Spec, write_header
@@ -22,6 +21,7 @@ from tests.support.command import RunLocalai
 from tests.support.file_server import FileServer, Served
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port
+from tests.support.promise import checked
 from tests.support.registry import OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.weights import SYSTEM_PROMPT
@@ -57,7 +57,7 @@ def server() -> Iterator[FileServer]:
 
 
 def document(done: subprocess.CompletedProcess[bytes]) -> Setup:
-    return TypeAdapter(Setup).validate_json(done.stdout)
+    return checked(Setup, done.stdout)
 
 
 def files(home: Path) -> set[str]:
@@ -245,7 +245,7 @@ def test_an_uninstall_removes_all_and_leaves_what_is_anothers(
         assert b"localai setup --uninstall --yes" in refused.stderr
         before = files(localai_home)
         planned = run_localai("setup", "--uninstall", "--dry-run", "--json")
-        document = TypeAdapter(SetupRemoval).validate_json(planned.stdout)
+        document = checked(SetupRemoval, planned.stdout)
         assert document["size_bytes"] > 0
         assert [left["what"] for left in document["left"]] == ["models that were adopted"] * 1
         assert files(localai_home) == before

@@ -15,8 +15,9 @@ import pytest
 from localai.errors import InvalidInput, NotFound
 from localai.hardware import cpu
 from localai.hardware.detect import detect
-from localai.hardware.facts import Fact, Machine, from_json, to_json
+from localai.hardware.facts import Fact, Machine, from_json
 from localai.hardware.profiles import load_profile, profile_names
+from localai.output.documents.hardware import machine_document
 from tests.support.clock import within
 
 
@@ -34,7 +35,7 @@ def test_this_machine_is_described(machine: Machine) -> None:
 
 
 def test_every_fact_has_a_source_and_only_known_ones_a_confidence(machine: Machine) -> None:
-    document = to_json(machine)
+    document = machine_document(machine)
     sections = [document[name] for name in ("host", "cpu", "memory", "power", "disk")]
     facts = [fact for section in sections + document["gpus"] for fact in section.values()]
     assert len(facts) > 25
@@ -44,7 +45,7 @@ def test_every_fact_has_a_source_and_only_known_ones_a_confidence(machine: Machi
 
 
 def test_a_machine_survives_its_json_form(machine: Machine) -> None:
-    assert from_json(json.loads(json.dumps(to_json(machine))), "this") == machine
+    assert from_json(json.loads(json.dumps(machine_document(machine))), "this") == machine
 
 
 def test_what_is_remembered_of_the_bandwidth_is_taken_over(tmp_path: Path) -> None:
@@ -111,10 +112,10 @@ def test_a_bundled_profile_is_a_whole_machine(name: str) -> None:
 
 def test_a_file_that_hardware_wrote_stands_in(tmp_path: Path, machine: Machine) -> None:
     wrapped = tmp_path / "wrapped.json"
-    document = {"schema": "localai.hardware/1", "machine": to_json(machine)}
+    document = {"schema": "localai.hardware/1", "machine": machine_document(machine)}
     wrapped.write_text(json.dumps(document))
     bare = tmp_path / "bare.json"
-    bare.write_text(json.dumps(to_json(machine)))
+    bare.write_text(json.dumps(machine_document(machine)))
     assert load_profile(str(wrapped)) == load_profile(str(bare)) == machine
 
 

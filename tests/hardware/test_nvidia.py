@@ -21,10 +21,10 @@ MIB = 1 << 20
 
 _ASK = """
 import json, sys
-from localai.hardware.facts import section_to_json
+from localai.output.documents.hardware import section_document
 from localai.hardware.nvidia import nvidia_gpus
 found = nvidia_gpus(128 << 30)
-print(json.dumps([[section_to_json(gpu) for gpu in found.gpus], list(found.problems)]))
+print(json.dumps([[section_document(gpu) for gpu in found.gpus], list(found.problems)]))
 """
 
 

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
-from localai.output.promise import SetupBundle
+from localai.output.documents.setup import SetupBundle
 from localai.paths import Paths
 from localai.setup.bundle import PLATFORMS, this_platform, wanted_requirements
 from localai.stores.starter import STARTER
 from tests.support.command import RunLocalai
 from tests.support.processes import bare_environment
+from tests.support.promise import checked
 
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 # Whatever lets this machine reach its package index.
@@ -78,7 +78,7 @@ def bundle(
     folder = tmp_path / "bundle"
     done = run_localai("setup", "--bundle", str(folder), "--json", env=user_network())
     assert done.returncode == 0, done.stdout
-    made = TypeAdapter(SetupBundle).validate_json(done.stdout)
+    made = checked(SetupBundle, done.stdout)
     assert made["platform"] == this_platform()
     assert made["size_bytes"] > STARTER.size_bytes
     assert sorted(path.name for path in tmp_path.iterdir() if "bundle" in path.name) == ["bundle"]

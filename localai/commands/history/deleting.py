@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ from localai.output.conversation_lists import (
     conversation_lines,
     print_conversations,
 )
-from localai.output.streams import is_terminal, note, print_json, warn
+from localai.output.streams import is_terminal, note, print_document, warn
 from localai.output.units import bytes_text
 from localai.paths import Paths, locate
 
@@ -82,7 +82,9 @@ def _duration(text: str) -> float:
 
 def _show_stale(rows: list[ConversationSummary], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        print_json("history", _deleted(rows, state_bytes=0, dry_run=dry_run))
+        from localai.output.documents.history import delete_document
+
+        print_document(delete_document(rows, state_bytes=0, dry_run=dry_run))
     elif rows:
         print_conversations(rows)
         note(f"{count_text(len(rows))} would be deleted")
@@ -101,15 +103,12 @@ def _delete(
     if not gone.log_emptied:
         warn("another localai reads the database: its log keeps traces until that ends")
     if as_json:
-        print_json("history", _deleted(rows, state_bytes=gone.state_bytes, dry_run=False))
+        from localai.output.documents.history import delete_document
+
+        print_document(delete_document(rows, state_bytes=gone.state_bytes, dry_run=False))
         return
     states = f", and {bytes_text(gone.state_bytes)} of KV states" if gone.state_bytes else ""
     note(f"deleted {count_text(len(rows))}{states}")
-
-
-def _deleted(rows: list[ConversationSummary], *, state_bytes: int, dry_run: bool) -> dict[str, Any]:
-    ids = [row.id for row in rows]
-    return {"deleted": ids, "dry_run": dry_run, "kv_state_bytes": state_bytes}
 
 
 def _ask_or_refuse(rows: list[ConversationSummary], *, may_ask: bool) -> None:

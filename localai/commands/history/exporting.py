@@ -5,25 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from localai.chat.resume import read_conversation
 from localai.commands.history.opened import Ids, count_text, found_ids, opened, required
 from localai.errors import InvalidInput
-from localai.output.conversation_documents import (
-    conversation_document,
-    json_document,
-    json_lines,
-)
-from localai.output.streams import note, print_json
+from localai.output.streams import note, print_document
 from localai.paths import create_atomically, locate
 
 if TYPE_CHECKING:
     from localai.database import Database
+    from localai.output.documents.history import ExportFormat, WholeConversationDocument
 
-_FORMATS = {".md": "markdown", ".json": "json", ".jsonl": "jsonl"}
+_FORMATS: dict[str, ExportFormat] = {".md": "markdown", ".json": "json", ".jsonl": "jsonl"}
 
 
 def export(
@@ -64,30 +60,37 @@ def export(
             return
         _write(output, pieces)
     if as_json:
-        print_json("history", {"file": str(output), "format": chosen, "exported": found})
+        from localai.output.documents.history import export_document
+
+        print_document(export_document(str(output), chosen, found))
     else:
         note(f"{count_text(len(found))} in {output}")
 
 
-def _format(wanted: str | None, output: Path | None, *, as_json: bool) -> str:
+def _format(wanted: str | None, output: Path | None, *, as_json: bool) -> ExportFormat:
     by_name = None if output is None else _FORMATS.get(output.suffix.lower())
-    chosen = wanted or by_name or ("json" if as_json else "markdown")
-    if chosen not in _FORMATS.values():
+    named = next((known for known in _FORMATS.values() if known == wanted), None)
+    if wanted is not None and named is None:
         known = ", ".join(_FORMATS.values())
         raise InvalidInput(f"--format takes {known}, not {wanted!r}", hint="--format json")
+    chosen = named or by_name or ("json" if as_json else "markdown")
     if as_json and output is None and chosen != "json":
         raise InvalidInput(f"--json prints JSON, not {chosen}", hint="--format jsonl, or -o FILE")
     return chosen
 
 
-def _exported(database: Database, ids: list[str], chosen: str) -> Iterator[bytes]:
+def _exported(database: Database, ids: list[str], chosen: ExportFormat) -> Iterator[bytes]:
     if chosen == "markdown":
         return _markdown(database, ids)
+    from localai.output.documents.history import json_document, json_lines
+
     documents = _documents(database, ids)
     return json_lines(documents) if chosen == "jsonl" else json_document(documents)
 
 
-def _documents(database: Database, ids: list[str]) -> Iterator[dict[str, Any]]:
+def _documents(database: Database, ids: list[str]) -> Iterator[WholeConversationDocument]:
+    from localai.output.documents.history import conversation_document
+
     for identifier in ids:
         row, leaf = database.summary(identifier), database.leaf(identifier)
         yield conversation_document(row, leaf, database.messages(identifier))

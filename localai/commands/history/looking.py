@@ -11,18 +11,13 @@ from localai.commands.history.filters import Model, Since, Until, Zone, criteria
 from localai.commands.history.opened import Json, found_ids, opened, required
 from localai.errors import InvalidInput
 from localai.output.cells import one_line
-from localai.output.conversation_documents import (
-    conversation_document,
-    hit_document,
-    summary_document,
-)
 from localai.output.conversation_lists import (
     conversation_name,
     moment_text,
     print_conversations,
     print_hits,
 )
-from localai.output.streams import note, print_json, width
+from localai.output.streams import note, print_document, width
 from localai.paths import locate
 
 _Limit = Annotated[int, typer.Option("-n", "--limit", min=0, help="At most so many; 0 is all.")]
@@ -42,7 +37,9 @@ def list_conversations(
     with opened(locate()) as store:
         rows = [] if store is None else store.summaries(criteria, limit or None, text or "")
     if as_json:
-        print_json("history", {"conversations": [summary_document(row) for row in rows]})
+        from localai.output.documents.history import list_document
+
+        print_document(list_document(rows))
         return
     if rows:
         print_conversations(rows)
@@ -76,7 +73,9 @@ def search(
             f"there is no word in {query!r} to search for", hint="localai history search hello"
         )
     if as_json:
-        print_json("history", {"query": query, "hits": [hit_document(hit) for hit in hits]})
+        from localai.output.documents.history import search_document
+
+        print_document(search_document(query, hits))
         return
     if hits:
         print_hits(hits)
@@ -105,13 +104,15 @@ def show(
         kept = read_conversation(store, identifier)
         turns = kept.tree.branch(_end_of(kept, branch))
         if as_json:
+            from localai.output.documents.history import conversation_document, show_document
+
             wanted = {turn.stored_id for turn in turns}
             document = conversation_document(
                 store.summary(identifier),
                 store.leaf(identifier),
                 [each for each in store.messages(identifier) if everything or each.id in wanted],
             )
-            print_json("history", {"conversation": document})
+            print_document(show_document(document))
             return
         row = store.summary(identifier)
     heading = f"{identifier} · {moment_text(row.updated_at)} · {conversation_name(row.title)}"

@@ -1,0 +1,104 @@
+"""The documents of `localai batch`: a line of its output, and the summary on stdout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from localai.output.documents.answer import (
+    CostDocument,
+    LocalityDocument,
+    TimingsDocument,
+    UsageDocument,
+    cost_document,
+    locality_document,
+    timings_document,
+    usage_document,
+    zone_name,
+)
+from localai.output.documents.failure import ErrorDocument, error_document
+from localai.types import FinishReason, ZoneName
+
+if TYPE_CHECKING:
+    from localai.batch.answering import Outcome
+    from localai.batch.run import Progress
+    from localai.cost.prices import Cost
+    from localai.errors import LocalaiError
+    from localai.types import ResolvedModel
+
+
+class BatchRecord(TypedDict):
+    """`localai batch`, a line of the output"""
+
+    schema: Annotated[Literal["localai.batch/1"], "the promise that the rest keeps"]
+    line: Annotated[int, "the input's line that it answers, from 1"]
+    request: Annotated[str, "a fingerprint of the line and of all that shapes its answer"]
+    id: Annotated[Any, "the `id` of the line, whatever that is"]
+    model: Annotated[str, "who answered"]
+    provider: Annotated[str, "through which provider"]
+    zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
+    text: Annotated[str | None, "the answer; of a line that failed what came of it"]
+    reasoning: Annotated[str | None, "the thinking, kept apart"]
+    finish_reason: Annotated[FinishReason | None, "why it ended; null if it was broken off"]
+    usage: Annotated[UsageDocument | None, "token counts"]
+    timings: Annotated[TimingsDocument | None, "speed"]
+    locality: Annotated[LocalityDocument | None, "where, and the evidence"]
+    cost: Annotated[CostDocument | None, "what it cost"]
+    context_tokens: Annotated[int | None, "the context that was really allocated"]
+    error: Annotated[ErrorDocument | None, "why there is no answer, or what is wrong with it"]
+
+
+class BatchSummary(TypedDict):
+    """`localai batch -o FILE --json`"""
+
+    schema: Annotated[Literal["localai.batch/1"], "the promise that the rest keeps"]
+    answered: Annotated[int, "lines that this run answered"]
+    failed: Annotated[int, "lines that failed in this run"]
+    found: Annotated[int, "lines whose records were there already"]
+    found_failed: Annotated[int, "those of them that are failures"]
+    cut: Annotated[int, "answers of this run that ended at their limit of tokens"]
+    input_tokens: Annotated[int, "of this run's answers, as far as they are counted"]
+    output_tokens: Annotated[int, "of this run's answers, as far as they are counted"]
+    concurrency: Annotated[int, "how many requests were made at once"]
+    elapsed_s: Annotated[float, "seconds since the first question"]
+    error: Annotated[ErrorDocument | None, "set if lines failed"]
+
+
+def record_document(outcome: Outcome, model: ResolvedModel, cost: Cost | None) -> BatchRecord:
+    """The record of a line; `cost` is that of its answer, None where there is none."""
+    answer = outcome.answer
+    done = None if answer is None else answer.done
+    return {
+        "schema": "localai.batch/1",
+        "line": outcome.number,
+        "request": f"{outcome.fingerprint:016x}",
+        "id": outcome.id,
+        "model": model.id,
+        "provider": model.provider,
+        "zone": None if done is None else zone_name(done.locality.zone),
+        "text": outcome.partial.text or None if answer is None else answer.text,
+        "reasoning": outcome.partial.reasoning or None,
+        "finish_reason": None if done is None else done.finish_reason,
+        "usage": None if done is None else usage_document(done.usage),
+        "timings": None if done is None else timings_document(done.timings),
+        "locality": None if done is None else locality_document(done.locality),
+        "cost": None if cost is None else cost_document(cost),
+        "context_tokens": None if done is None else done.context_tokens,
+        "error": None if outcome.error is None else error_document(outcome.error),
+    }
+
+
+def summary_document(progress: Progress, error: LocalaiError | None) -> BatchSummary:
+    """What a batch prints at its end; `error` says that lines failed."""
+    return {
+        "schema": "localai.batch/1",
+        "answered": progress.answered,
+        "failed": progress.failed,
+        "found": progress.found,
+        "found_failed": progress.found_failed,
+        "cut": progress.cut,
+        "input_tokens": progress.input_tokens,
+        "output_tokens": progress.output_tokens,
+        "concurrency": progress.at_once,
+        "elapsed_s": progress.elapsed_s,
+        "error": None if error is None else error_document(error),
+    }

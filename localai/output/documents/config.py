@@ -1,0 +1,60 @@
+"""The documents of `localai config`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from localai.config import SETTINGS, Origin
+
+if TYPE_CHECKING:
+    from localai.config import Config, Setting
+
+
+class SettingDocument(TypedDict):
+    """A setting."""
+
+    key: Annotated[str, "its name"]
+    value: Annotated[Any, "its value in force"]
+    default: Annotated[Any, "its default"]
+    origin: Annotated[Origin, "where the value is from"]
+    where: Annotated[str | None, "file and line, or the variable"]
+    type: Annotated[str, "what it takes"]
+    meaning: Annotated[str, "what it is for"]
+
+
+class ConfigList(TypedDict):
+    """`localai config list --json`"""
+
+    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    file: Annotated[str, "the configuration file"]
+    settings: Annotated[list[SettingDocument], "every setting"]
+
+
+class ConfigGet(SettingDocument):
+    """`localai config get KEY --json`"""
+
+    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+
+
+def list_document(config: Config) -> ConfigList:
+    """What `localai config list` prints."""
+    settings = [_setting(setting, config) for setting in SETTINGS]
+    return {"schema": "localai.config/1", "file": str(config.file), "settings": settings}
+
+
+def get_document(setting: Setting, config: Config) -> ConfigGet:
+    """What `localai config get` prints."""
+    return {"schema": "localai.config/1", **_setting(setting, config)}
+
+
+def _setting(setting: Setting, config: Config) -> SettingDocument:
+    value = config.values[setting.key]
+    return {
+        "key": setting.key,
+        "value": "-1" if value.value == float("inf") else value.value,
+        "default": setting.default,
+        "origin": value.origin,
+        "where": value.where,
+        "type": setting.kind,
+        "meaning": setting.meaning,
+    }

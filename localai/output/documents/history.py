@@ -1,0 +1,225 @@
+"""The documents of `localai history`, and the files that it exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
+
+from localai.output.conversation_lists import widest_zone
+from localai.types import Role, Zone, ZoneName
+
+if TYPE_CHECKING:
+    from localai.database import ConversationSummary, Hit, StoredMessage
+
+SCHEMA: Final = "localai.history/1"
+ExportFormat = Literal["markdown", "json", "jsonl"]
+
+
+class ConversationDocument(TypedDict):
+    """A conversation. Times are seconds since the epoch."""
+
+    id: Annotated[str, "how it is named"]
+    title: Annotated[str | None, "what it is called"]
+    created_at: Annotated[float, "when it began"]
+    updated_at: Annotated[float, "when it was last written to"]
+    message_count: Annotated[int, "questions and answers, in all branches"]
+    provider: Annotated[str | None, "of the newest answer"]
+    model: Annotated[str | None, "of the newest answer"]
+    zone: Annotated[ZoneName | None, "the widest of its answers; null: unproven, or no answer"]
+
+
+class MessageDocument(TypedDict):
+    """A message in its place in the tree."""
+
+    id: Annotated[int, "its number"]
+    parent: Annotated[int | None, "the message before it; null is the first"]
+    role: Annotated[Role, "who said it"]
+    text: Annotated[str, "what was said"]
+    reasoning: Annotated[str | None, "the thinking, kept apart"]
+    created_at: Annotated[float, "when, seconds since the epoch"]
+    provider: Annotated[str | None, "of an answer: through which provider"]
+    model: Annotated[str | None, "of an answer: who gave it"]
+    zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
+    finish_reason: Annotated[str | None, "why it ended; null is an answer that was cut off"]
+
+
+class WholeConversationDocument(ConversationDocument):
+    """A conversation with its messages."""
+
+    leaf: Annotated[int | None, "the message under which it goes on; null: before the first"]
+    messages: Annotated[list[MessageDocument], "parents before children"]
+
+
+class HitDocument(TypedDict):
+    """A message that was found."""
+
+    conversation: Annotated[str, "the id of the conversation it is in"]
+    title: Annotated[str | None, "what that is called"]
+    message: Annotated[int, "its number"]
+    role: Annotated[Role, "who said it"]
+    created_at: Annotated[float, "when, seconds since the epoch"]
+    provider: Annotated[str | None, "of an answer: through which provider"]
+    model: Annotated[str | None, "of an answer: who gave it"]
+    zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
+    text: Annotated[str, "the part of it around what was found"]
+    highlights: Annotated[list[list[int]], "in text: where each found word begins and ends"]
+
+
+class HistoryList(TypedDict):
+    """`localai history list --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversations: Annotated[list[ConversationDocument], "the newest first"]
+
+
+class HistorySearch(TypedDict):
+    """`localai history search WORDS --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    query: Annotated[str, "what was searched for"]
+    hits: Annotated[list[HitDocument], "the newest first"]
+
+
+class HistoryShow(TypedDict):
+    """`localai history show ID --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversation: Annotated[WholeConversationDocument, "with the messages of the branch, or all"]
+
+
+class HistoryConversations(TypedDict):
+    """`localai history export --json`, and what `--format json` writes"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversations: Annotated[list[WholeConversationDocument], "each with every branch"]
+
+
+class HistoryLine(WholeConversationDocument):
+    """`localai history export --format jsonl`, a line"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+
+
+class HistoryExport(TypedDict):
+    """`localai history export -o FILE --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    file: Annotated[str, "the file that was made"]
+    format: Annotated[ExportFormat, "what is in it"]
+    exported: Annotated[list[str], "the ids"]
+
+
+class HistoryDelete(TypedDict):
+    """`localai history delete --json`, `localai history prune --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    deleted: Annotated[list[str], "the ids; with --dry-run what would be"]
+    dry_run: Annotated[bool, "whether all of them are still there"]
+    kv_state_bytes: Annotated[int, "what their KV states took on the disk"]
+
+
+def list_document(rows: Iterable[ConversationSummary]) -> HistoryList:
+    """What `localai history list` prints."""
+    return {"schema": SCHEMA, "conversations": [_summary(row) for row in rows]}
+
+
+def search_document(query: str, hits: Iterable[Hit]) -> HistorySearch:
+    """What `localai history search` prints."""
+    return {"schema": SCHEMA, "query": query, "hits": [_hit(hit) for hit in hits]}
+
+
+def show_document(conversation: WholeConversationDocument) -> HistoryShow:
+    """What `localai history show` prints."""
+    return {"schema": SCHEMA, "conversation": conversation}
+
+
+def export_document(file: str, format_: ExportFormat, ids: Sequence[str]) -> HistoryExport:
+    """What `localai history export -o FILE` prints of the file that it made."""
+    return {"schema": SCHEMA, "file": file, "format": format_, "exported": list(ids)}
+
+
+def delete_document(
+    rows: Iterable[ConversationSummary], *, state_bytes: int, dry_run: bool
+) -> HistoryDelete:
+    """What `localai history delete` and `prune` print; `state_bytes` is the size of the KV states
+    that went."""
+    return {
+        "schema": SCHEMA,
+        "deleted": [row.id for row in rows],
+        "dry_run": dry_run,
+        "kv_state_bytes": state_bytes,
+    }
+
+
+def conversation_document(
+    row: ConversationSummary, leaf: int | None, messages: Iterable[StoredMessage]
+) -> WholeConversationDocument:
+    """A conversation with its messages; `leaf` is the message under which it goes on."""
+    return {**_summary(row), "leaf": leaf, "messages": [_message(each) for each in messages]}
+
+
+def json_lines(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
+    """A line each, as it is asked for."""
+    for document in documents:
+        line: HistoryLine = {"schema": SCHEMA, **document}
+        yield json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def json_document(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
+    """A `HistoryConversations` in pieces: a long history need not be in memory."""
+    yield f'{{\n"schema": "{SCHEMA}",\n"conversations": ['.encode()
+    between = b"\n"
+    for document in documents:
+        text = json.dumps(document, ensure_ascii=False, indent=2)
+        yield between + text.encode("utf-8", "replace")
+        between = b",\n"
+    yield b"\n]\n}\n"
+
+
+def _summary(row: ConversationSummary) -> ConversationDocument:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "message_count": row.messages,
+        "provider": row.provider,
+        "model": row.model,
+        "zone": _proven(widest_zone(row.zones)),
+    }
+
+
+def _message(message: StoredMessage) -> MessageDocument:
+    return {
+        "id": message.id,
+        "parent": message.parent_id,
+        "role": message.role,
+        "text": message.text,
+        "reasoning": message.reasoning,
+        "created_at": message.created_at,
+        "provider": message.provider,
+        "model": message.model,
+        "zone": _proven(message.zone),
+        "finish_reason": message.finish_reason,
+    }
+
+
+def _hit(hit: Hit) -> HitDocument:
+    return {
+        "conversation": hit.conversation_id,
+        "title": hit.title,
+        "message": hit.message_id,
+        "role": hit.role,
+        "created_at": hit.created_at,
+        "provider": hit.provider,
+        "model": hit.model,
+        "zone": _proven(hit.zone),
+        "text": hit.excerpt,
+        "highlights": [list(mark) for mark in hit.marks],
+    }
+
+
+def _proven(zone: str | None) -> ZoneName | None:
+    """The zone that the database names; None for one that is unproven."""
+    return None if zone in (None, "unproven") else Zone[zone.upper()].label

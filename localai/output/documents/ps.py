@@ -1,0 +1,69 @@
+"""The document of `localai ps`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from localai.engine.worker_files import WorkerFiles, WorkerInfo
+
+
+class WorkerDocument(TypedDict):
+    """A worker of the embedded engine."""
+
+    model: Annotated[str, "the file's name"]
+    path: Annotated[str, "the file"]
+    engine: Annotated[str, "engine and version"]
+    pid: Annotated[int, "its process"]
+    memory_bytes: Annotated[int | None, "resident memory"]
+    context_tokens: Annotated[int, "allocated context, shared by the slots"]
+    slots: Annotated[int, "requests it computes at a time"]
+    started_at: Annotated[float, "seconds since the epoch"]
+    idle_s: Annotated[float, "seconds since it was last used"]
+    unloads_in_s: Annotated[float | None, "seconds until it leaves if unused; null: never"]
+    network_denied: Annotated[bool, "whether the kernel keeps it off the network"]
+    denial: Annotated[str, "how, and how that was tried"]
+
+
+class Ps(TypedDict):
+    """`localai ps --json`"""
+
+    schema: Annotated[Literal["localai.ps/1"], "the promise that the rest keeps"]
+    workers: Annotated[list[WorkerDocument], "the workers that live"]
+
+
+def ps_document(workers: Iterable[tuple[WorkerFiles, WorkerInfo]]) -> Ps:
+    """What `localai ps` prints."""
+    found = [worker_document(files, info) for files, info in workers]
+    return {"schema": "localai.ps/1", "workers": found}
+
+
+def worker_document(files: WorkerFiles, info: WorkerInfo) -> WorkerDocument:
+    """A worker as it is now."""
+    idle_s, keep_alive_s = files.idle_s(), files.keep_alive_s()
+    leaves = keep_alive_s != float("inf")
+    return {
+        "model": Path(info.spec.model_path).name,
+        "path": info.spec.model_path,
+        "engine": info.engine,
+        "pid": info.pid,
+        "memory_bytes": _resident_bytes(info.pid),
+        "context_tokens": info.context_tokens,
+        "slots": info.spec.slots,
+        "started_at": info.started_at,
+        "idle_s": idle_s,
+        "unloads_in_s": max(0.0, keep_alive_s - idle_s) if leaves else None,
+        "network_denied": info.network_denied,
+        "denial": info.denial,
+    }
+
+
+def _resident_bytes(pid: int) -> int | None:
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None

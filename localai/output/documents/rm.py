@@ -1,0 +1,48 @@
+"""The document of `localai rm`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from localai.stores.folders import StoreName
+
+if TYPE_CHECKING:
+    from localai.library.removal import Removal
+
+
+class RemovalDocument(TypedDict):
+    """A model that was removed, or would be."""
+
+    model: Annotated[str, "its name"]
+    store: Annotated[StoreName, "from which store"]
+    files: Annotated[list[str], "what went"]
+    freed_bytes: Annotated[int, "of the disk; what other links hold is not freed"]
+    kept: Annotated[str | None, "the user's own file behind an adopted model, which stays"]
+
+
+class Rm(TypedDict):
+    """`localai rm --json`"""
+
+    schema: Annotated[Literal["localai.rm/1"], "the promise that the rest keeps"]
+    dry_run: Annotated[bool, "whether nothing was done"]
+    removed: Annotated[list[RemovalDocument], "in the order they were named"]
+
+
+def rm_document(removals: Iterable[Removal], *, dry_run: bool) -> Rm:
+    """What `localai rm` prints."""
+    return {
+        "schema": "localai.rm/1",
+        "dry_run": dry_run,
+        "removed": [_removal(each) for each in removals],
+    }
+
+
+def _removal(removal: Removal) -> RemovalDocument:
+    return {
+        "model": removal.name,
+        "store": removal.store,
+        "files": [str(file) for file in removal.files],
+        "freed_bytes": removal.freed_bytes,
+        "kept": None if removal.kept is None else str(removal.kept),
+    }

@@ -1,0 +1,104 @@
+"""The document of `localai show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from localai.output.documents.answer import zone_name
+from localai.output.documents.model import (
+    MemoryDocument,
+    PlaceDocument,
+    SpeedDocument,
+    memory_document,
+    place_document,
+    speed_document,
+)
+from localai.types import ZoneName
+
+if TYPE_CHECKING:
+    from localai.library.details import MemoryAt, Sheet
+    from localai.sizing.speed import SpeedRange
+
+
+class MemoryTableDocument(MemoryDocument):
+    """What a model takes with keys and values of one type."""
+
+    kv_type: Annotated[str, "how keys and values are kept: f16, q8_0"]
+
+
+class FileDocument(TypedDict):
+    """A file of a model."""
+
+    path: Annotated[str, "where it is"]
+    size_bytes: Annotated[int, "its size"]
+
+
+class Show(TypedDict):
+    """`localai show --json`"""
+
+    schema: Annotated[Literal["localai.show/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "its name, as `-m` takes it"]
+    provider: Annotated[str, "who runs it"]
+    zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
+    path: Annotated[str | None, "its file or folder; null for what only a server has"]
+    title: Annotated[str | None, "the name its makers gave it"]
+    architecture: Annotated[str | None, "such as llama"]
+    parameters: Annotated[str | None, "such as 8B"]
+    parameter_count: Annotated[int | None, "all of them, also of a mixture of experts"]
+    quantization: Annotated[str | None, "such as Q4_K_M"]
+    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    layers: Annotated[int | None, "blocks"]
+    embedding_length: Annotated[int | None, "width of a token's vector"]
+    vocabulary: Annotated[int | None, "tokens of the tokenizer"]
+    experts: Annotated[int | None, "of a mixture; null for a dense model"]
+    experts_used: Annotated[int | None, "of them, for each token"]
+    tokenizer: Annotated[str | None, "its kind"]
+    template: Annotated[str | None, "the chat template, Jinja; null for a base model"]
+    system_prompt: Annotated[str | None, "what its publisher advises"]
+    license: Annotated[str | None, "as its files say"]
+    capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
+    size_bytes: Annotated[int | None, "of all its files"]
+    digest: Annotated[str | None, "sha256:… where its store states it"]
+    files: Annotated[list[FileDocument], "all that belong to it"]
+    places: Annotated[list[PlaceDocument], "where it lies, under which names"]
+    memory: Annotated[MemoryDocument | None, "with --ctx: what it takes there, KV as f16"]
+    memory_table: Annotated[list[MemoryTableDocument], "at each context, with each type of KV"]
+    speed: Annotated[SpeedDocument, "predicted"]
+
+
+def show_document(
+    sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange, context_tokens: int | None
+) -> Show:
+    """What `localai show` prints; `context_tokens` is the context that was asked for (`--ctx`),
+    which then comes first in `table`."""
+    model = sheet.model
+    return {
+        "schema": "localai.show/1",
+        "model": model.id,
+        "provider": model.provider,
+        "zone": zone_name(model.zone),
+        "path": None if model.path is None else str(model.path),
+        "title": sheet.title,
+        "architecture": sheet.architecture,
+        "parameters": model.parameters,
+        "parameter_count": sheet.parameter_count,
+        "quantization": model.quantization,
+        "context_tokens": model.context_limit,
+        "layers": sheet.layers,
+        "embedding_length": sheet.embedding,
+        "vocabulary": sheet.vocabulary,
+        "experts": None if sheet.experts is None else sheet.experts[0],
+        "experts_used": None if sheet.experts is None else sheet.experts[1],
+        "tokenizer": sheet.tokenizer,
+        "template": sheet.template,
+        "system_prompt": model.system_prompt,
+        "license": sheet.license,
+        "capabilities": None if model.capabilities is None else sorted(model.capabilities),
+        "size_bytes": sheet.size_bytes,
+        "digest": model.digest,
+        "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in sheet.files],
+        "places": [place_document(place) for place in sheet.places],
+        "memory": memory_document(table[0].need) if context_tokens is not None and table else None,
+        "memory_table": [{**memory_document(at.need), "kv_type": at.kv_type} for at in table],
+        "speed": speed_document(speed),
+    }
