@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.startup import begin
-from localai.library.available import shelf
+from localai.library.available import available_models
 from localai.output.model_table import print_models
 from localai.output.streams import note, print_document
 from localai.output.units import bytes_text
 from localai.providers.registry import is_provider, no_such_provider
 
 if TYPE_CHECKING:
-    from localai.library.available import Shelf
+    from localai.library.available import AvailableModels
     from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -41,7 +41,7 @@ def list_models(
     if duplicates:
         _list_duplicates(paths, as_json=as_json)
         return
-    found = shelf(config, paths, provider)
+    found = available_models(config, paths, provider)
     if as_json:
         from localai.output.documents.list import list_document
 
@@ -77,7 +77,7 @@ def _list_duplicates(paths: Paths, *, as_json: bool) -> None:
         note("nothing is here twice")
 
 
-def _summary(found: Shelf) -> str:
+def _summary(found: AvailableModels) -> str:
     local = [each for each in found.models if each.places]
     size = sum(each.model.size_bytes or 0 for each in local)
     count = f"{len(local)} model{'' if len(local) == 1 else 's'} on this machine"

@@ -1,20 +1,26 @@
-"""Every model that could answer, each once: the files of this machine, and what servers offer.
+"""Every model that could answer: what each provider has, and all of them with each model once.
 
-The stores are read whether their programs run or not; a program that runs says what it has in
-memory and what it has beyond its files. Prints nothing.
+The stores of this machine are read whether their programs run or not. A program that runs says
+which of its models are in memory, and which it has beyond the files here. Prints nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from localai.chat.available import Offer, offers
 from localai.engine.lifecycle import workers
-from localai.errors import Unreachable
-from localai.providers.mlx import mlx_interpreter, mlx_may_run
+from localai.errors import LocalaiError
+from localai.providers.facts import ProviderFacts
+from localai.providers.registry import (
+    facts_of,
+    name_in_cloud_allow,
+    open_provider,
+    provider_names,
+)
 from localai.stores.inventory import Holding, Place, holdings
 from localai.types import ResolvedModel
 
@@ -22,15 +28,21 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
 
-# These two open files of the stores, which are read here.
-_READ_HERE: Final = frozenset({"llamacpp", "mlx"})
+
+@dataclass(frozen=True, slots=True)
+class ModelsOfProvider:
+    """What one provider has; `problem` says why it does not answer, None if it does."""
+
+    provider: str
+    models: tuple[ResolvedModel, ...]
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class AvailableModel:
     """A model that could answer. `places` are where it lies on this machine, none for what only a
-    server has; `engines` are the providers that run it as it is, `loaded_by` those that have it
-    in memory now."""
+    server has. `engines` are the providers that run it as it is, `loaded_by` those that have it in
+    memory now."""
 
     model: ResolvedModel
     places: tuple[Place, ...]
@@ -40,92 +52,136 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class AvailableModels:
     """All of them, and the providers that do not answer with the reason of each."""
 
-    models: tuple[Listed, ...]
+    models: tuple[AvailableModel, ...]
     silent: tuple[tuple[str, str], ...]
 
 
-def shelf(config: Config, paths: Paths, provider: str | None = None) -> Shelf:
-    """What there is; with `provider` only what that one runs."""
-    offered = offers(config, paths, without=_READ_HERE)
-    silent = [(offer.provider, offer.problem) for offer in offered if offer.problem]
-    local = [_listed(holding) for holding in holdings(paths)]
-    if mlx_may_run():
-        try:
-            mlx_interpreter()
-        except Unreachable as error:
-            silent.append(("mlx", error.message))
-    models = _with_workers(_with_offers(local, offered), paths)
-    return Shelf(
+def models_by_provider(config: Config, paths: Paths) -> list[ModelsOfProvider]:
+    """What every provider has, all asked at the same time. A file that several of them can open
+    comes with each. Clouds are asked only if `cloud.allow` names them."""
+    return _ask(list(_facts_of_askable(config)), config, paths)
+
+
+def available_models(config: Config, paths: Paths, provider: str | None = None) -> AvailableModels:
+    """Every model once, whoever can run it; with `provider` only what that one runs."""
+    facts = _facts_of_askable(config)
+    file_openers = {name: each for name, each in facts.items() if each.opens is not None}
+    served = _ask([name for name in facts if name not in file_openers], config, paths)
+    silent = [(each.provider, each.problem) for each in served if each.problem]
+    silent += _not_installed(file_openers, config, paths)
+    local = [_available(holding, facts) for holding in holdings(paths)]
+    models = _with_workers(_with_served(local, served, facts), paths)
+    return AvailableModels(
         tuple(each for each in models if provider is None or provider in each.engines),
         tuple(pair for pair in silent if provider is None or pair[0] == provider),
     )
 
 
-def _listed(holding: Holding) -> Listed:
-    opened_by = "llamacpp" if holding.format == "gguf" else "mlx"
-    engines = [opened_by] if opened_by != "mlx" or mlx_may_run() else []
-    engines += [name for name in ("ollama", "lmstudio") if _has(holding.places, name)]
-    return Listed(holding.model, holding.places, tuple(engines), digest=holding.digest)
+def _facts_of_askable(config: Config) -> dict[str, ProviderFacts]:
+    """Those that may be asked what they have. Of an engine that this machine is not made for there
+    is nothing to say: on every machine that is no Mac there would be a line about MLX."""
+    facts = {name: facts_of(name, config) for name in provider_names(config)}
+    allowed = config["cloud.allow"]
+    return {
+        name: each
+        for name, each in facts.items()
+        if each.runs_here()
+        and (each.computes != "elsewhere" or name_in_cloud_allow(name, config) in allowed)
+    }
 
 
-def _has(places: Iterable[Place], store: str) -> bool:
-    return any(place.store == store for place in places)
+def _ask(names: Sequence[str], config: Config, paths: Paths) -> list[ModelsOfProvider]:
+    def ask(name: str) -> ModelsOfProvider:
+        try:
+            provider = open_provider(name, config, paths)
+            try:
+                return ModelsOfProvider(name, tuple(provider.models()))
+            finally:
+                provider.close()
+        except LocalaiError as error:
+            return ModelsOfProvider(name, (), error.message)
+
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        return list(pool.map(ask, names))
 
 
-def _with_offers(local: list[Listed], offered: Sequence[Offer]) -> list[Listed]:
+def _not_installed(names: Iterable[str], config: Config, paths: Paths) -> Iterator[tuple[str, str]]:
+    for name in names:
+        try:
+            open_provider(name, config, paths).check_installed()
+        except LocalaiError as error:
+            yield name, error.message
+
+
+def _available(holding: Holding, facts: Mapping[str, ProviderFacts]) -> AvailableModel:
+    openers = [name for name, each in facts.items() if each.opens == holding.format]
+    stores = {place.store for place in holding.places}
+    owners = [name for name, each in facts.items() if each.store in stores]
+    engines = tuple(dict.fromkeys((*openers, *owners)))
+    return AvailableModel(holding.model, holding.places, engines, digest=holding.digest)
+
+
+def _with_served(
+    local: list[AvailableModel],
+    served: Sequence[ModelsOfProvider],
+    facts: Mapping[str, ProviderFacts],
+) -> list[AvailableModel]:
     """`local` with what running servers say of the same models, then what only they have."""
-    listed = list(local)
-    beyond: list[Listed] = []
-    for offer in offered:
-        for model in offer.models:
-            at = _place_of(model, local)
+    known = list(local)
+    beyond: list[AvailableModel] = []
+    for each in served:
+        for model in each.models:
+            at = _position_of(model, local, facts[each.provider])
             if at is None:
-                loaded = (model.provider,) if model.loaded else ()
-                beyond.append(Listed(model, (), (model.provider,), loaded, model.digest))
-            elif model.loaded and model.provider not in listed[at].loaded_by:
-                loaded_by = (*listed[at].loaded_by, model.provider)
-                listed[at] = replace(listed[at], loaded_by=loaded_by)
-    return listed + beyond
+                loaded = (each.provider,) if model.loaded else ()
+                beyond.append(AvailableModel(model, (), (each.provider,), loaded, model.digest))
+            elif model.loaded and each.provider not in known[at].loaded_by:
+                loaded_by = (*known[at].loaded_by, each.provider)
+                known[at] = replace(known[at], loaded_by=loaded_by)
+    return known + beyond
 
 
-def _place_of(model: ResolvedModel, local: Sequence[Listed]) -> int | None:
-    """Which of the local models a server's is; None if none, or if that cannot be told."""
-    if model.provider == "ollama":
-        same = [
-            at
-            for at, each in enumerate(local)
-            if any(place.store == "ollama" and place.name == model.id for place in each.places)
-        ]
-    elif model.provider == "lmstudio" and model.size_bytes is not None:
-        # Its names are not those of its files, and it does not say where those are.
-        same = [
-            at
-            for at, each in enumerate(local)
-            if _has(each.places, "lmstudio") and each.model.size_bytes == model.size_bytes
-        ]
-    else:
-        return None
+def _position_of(
+    model: ResolvedModel, local: Sequence[AvailableModel], facts: ProviderFacts
+) -> int | None:
+    """Which of the local models a server's is; None if none, or if that cannot be told.
+
+    A server that does not call its models as its store does is believed by the size of the file.
+    """
+
+    def is_same(place: Place, known: ResolvedModel) -> bool:
+        if place.store != facts.store:
+            return False
+        if facts.has_names_of_store:
+            return place.name == model.id
+        return model.size_bytes is not None and known.size_bytes == model.size_bytes
+
+    same = [
+        at
+        for at, each in enumerate(local)
+        if any(is_same(place, each.model) for place in each.places)
+    ]
     return same[0] if len(same) == 1 else None
 
 
-def _with_workers(listed: list[Listed], paths: Paths) -> list[Listed]:
-    """`listed` with what the embedded engines have in memory."""
+def _with_workers(models: list[AvailableModel], paths: Paths) -> list[AvailableModel]:
+    """`models` with what the embedded engines have in memory."""
     running = [(Path(info.spec.model_path), info.spec.kind) for _, info in workers(paths)]
     if not running:
-        return listed
+        return models
     return [
         replace(
             each, loaded_by=(*(kind for path, kind in running if _is(path, each)), *each.loaded_by)
         )
-        for each in listed
+        for each in models
     ]
 
 
-def _is(path: Path, listed: Listed) -> bool:
+def _is(path: Path, model: AvailableModel) -> bool:
     try:
-        return any(path.samefile(place.path) for place in listed.places)
+        return any(path.samefile(place.path) for place in model.places)
     except OSError:
         return False

@@ -16,7 +16,7 @@ from localai.output.units import UNKNOWN, bytes_text, count_text
 from localai.output.untrusted import sanitize_line
 
 if TYPE_CHECKING:
-    from localai.library.available import Listed
+    from localai.library.available import AvailableModel
 
 STORE_NAMES: Final[Mapping[str, str]] = {
     "localai": "localai",
@@ -42,7 +42,7 @@ _LONGEST_BESIDE: Final = 28
 _GAP: Final = "  "
 
 
-def print_models(models: Sequence[Listed]) -> None:
+def print_models(models: Sequence[AvailableModel]) -> None:
     """The table on stdout."""
     if not is_terminal(sys.stdout):
         for row in (["name", *_COLUMNS], *(_piped_row(each) for each in models)):
@@ -52,7 +52,7 @@ def print_models(models: Sequence[Listed]) -> None:
         print(line)
 
 
-def _lines(models: Sequence[Listed], columns: int, *, dim: bool) -> list[str]:
+def _lines(models: Sequence[AvailableModel], columns: int, *, dim: bool) -> list[str]:
     cells = [_cells(each) for each in models]
     names = [_names(each) for each in models]
     beside = [len(name) for group in names for name, _ in group if len(name) <= _LONGEST_BESIDE]
@@ -104,7 +104,7 @@ def _label(column: str) -> str:
     return _SHORT.get(column, column)
 
 
-def _cells(listed: Listed) -> dict[str, str]:
+def _cells(listed: AvailableModel) -> dict[str, str]:
     model = listed.model
     engines = [f"{name}*" if name in listed.loaded_by else name for name in listed.engines]
     return {
@@ -118,7 +118,7 @@ def _cells(listed: Listed) -> dict[str, str]:
     }
 
 
-def _names(listed: Listed) -> list[tuple[str, str]]:
+def _names(listed: AvailableModel) -> list[tuple[str, str]]:
     """Each name of the model, and where it has it; those after the first are marked as others."""
     if not listed.places:
         return [(sanitize_line(listed.model.id), listed.model.provider)]
@@ -128,7 +128,7 @@ def _names(listed: Listed) -> list[tuple[str, str]]:
     ]
 
 
-def _piped_row(listed: Listed) -> list[str]:
+def _piped_row(listed: AvailableModel) -> list[str]:
     cells = _cells(listed)
     if listed.places:
         first = listed.places[0].name

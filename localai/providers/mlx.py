@@ -86,6 +86,10 @@ class Mlx(Provider):
         mlx_interpreter()
         return resolve_mlx(name, self._paths)
 
+    def check_installed(self) -> None:
+        """Raise Unreachable without Apple Silicon and mlx-lm."""
+        mlx_interpreter()
+
     def stream(self, request: ChatRequest) -> Events:
         """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures, an option
         of another engine), InsufficientResources, ContextOverflow, Unreachable."""

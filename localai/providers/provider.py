@@ -45,5 +45,8 @@ class Provider(ABC):
         """
         return None
 
+    def check_installed(self) -> None:  # noqa: B027  most need nothing that may be missing
+        """Raise Unreachable where a program or package that it needs is missing. Asks no server."""
+
     def close(self) -> None:  # noqa: B027  most have nothing to release  # noqa: B027  most have nothing to release
         """Release connections. A model that was loaded may stay loaded."""

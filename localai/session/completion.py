@@ -10,9 +10,9 @@ from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
-from localai.chat.available import offers
 from localai.chat.resume import recent_conversations
 from localai.errors import LocalaiError
+from localai.library.available import models_by_provider
 from localai.output.cells import one_line
 from localai.session.model_commands import KINDS_OF_SHOW
 from localai.session.settings import setting_names
@@ -86,7 +86,8 @@ class _ModelNames:
 
             def ask() -> None:
                 asker = self._session.asker
-                found = [m for offer in offers(asker.config, asker.paths) for m in offer.models]
+                every = models_by_provider(asker.config, asker.paths)
+                found = [model for each in every for model in each.models]
                 self._names = [(f"{m.provider}/{m.id}", m.quantization or "") for m in found]
                 if loop is not None and not loop.is_closed():
                     loop.call_soon_threadsafe(show)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
-from localai.chat.available import offers
 from localai.chat.off_device import departure_of
 from localai.chat.select import choose
 from localai.errors import InvalidInput
+from localai.library.available import models_by_provider
 from localai.output.cells import one_line
 from localai.output.facts import print_facts
 from localai.output.streams import note, print_table
@@ -123,10 +123,10 @@ def _list_models(session: Session) -> None:
     note("asking every provider …")
     rows = []
     silent = []
-    for offer in offers(asker.config, asker.paths):
-        if offer.problem:
-            silent.append(f"{offer.provider}: {offer.problem}")
-        for found in offer.models:
+    for each in models_by_provider(asker.config, asker.paths):
+        if each.problem:
+            silent.append(f"{each.provider}: {each.problem}")
+        for found in each.models:
             here = "*" if (found.provider, found.id) == (current.provider, current.id) else ""
             rows.append([here, f"{found.provider}/{found.id}", zone_label(found)])
     print_table(["", "model", "zone"], rows)

@@ -74,6 +74,68 @@ def test_its_own_errors_reach_the_user(
     assert b"there is no parrot 'ara'" in ran.stderr
 
 
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--provider", "parrot")])
+def test_its_models_are_listed(
+    run_localai: RunLocalai, environment: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    document = json.loads(run_localai(*arguments, "--json", env=environment).stdout)
+    (grey,) = [model for model in document["models"] if model["model"] == "grey"]
+    assert (grey["engines"], grey["zone"]) == (["parrot"], "device")
+
+
+def test_what_it_computes_here_costs_nothing(
+    run_localai: RunLocalai, environment: dict[str, str]
+) -> None:
+    answered = json.loads(
+        run_localai("chat", "-m", "parrot/grey", "--json", "one two", env=environment).stdout
+    )
+    assert (answered["cost"]["amount"], answered["cost"]["currency"]) == (0, "USD")
+    (total,) = json.loads(run_localai("cost", "--json", env=environment).stdout)["totals"]
+    assert (total["key"], total["cost"]["amount"]) == ("parrot/grey", 0)
+
+
+def test_it_answers_a_batch(run_localai: RunLocalai, environment: dict[str, str]) -> None:
+    lines = b'{"id": 1, "prompt": "one two"}\n{"id": 2, "prompt": "three four"}\n'
+    ran = run_localai("batch", "-m", "parrot/grey", "-", input=lines, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    texts = {(line := json.loads(each))["id"]: line["text"] for each in ran.stdout.splitlines()}
+    assert {key: text.strip() for key, text in texts.items()} == {1: "two one", 2: "four three"}
+
+
+def test_it_may_be_the_provider_of_bare_names(
+    run_localai: RunLocalai, environment: dict[str, str]
+) -> None:
+    run_localai("config", "set", "provider", "parrot", env=environment)
+    ran = run_localai("chat", "-m", "grey", "one two", env=environment)
+    assert ran.stdout.decode().strip() == "two one"
+
+
+def test_its_name_may_stand_in_the_clouds_that_are_allowed(
+    run_localai: RunLocalai, environment: dict[str, str], site: Path
+) -> None:
+    module = next(site.glob("*.py"))
+    module.write_text(module.read_text().replace('computes="here"', 'computes="elsewhere"'))
+    listed = run_localai("list", "--provider", "parrot", "--json", env=environment)
+    assert json.loads(listed.stdout)["models"] == [], "a cloud is not even asked for its models"
+    allowed = run_localai("config", "set", "cloud.allow", "parrot", env=environment)
+    assert allowed.returncode == 0, allowed.stderr
+    listed = run_localai("list", "--provider", "parrot", "--json", env=environment)
+    assert len(json.loads(listed.stdout)["models"]) == 1
+
+
+def test_a_module_that_cannot_be_imported_is_named_and_the_rest_goes_on(
+    run_localai: RunLocalai, environment: dict[str, str], site: Path
+) -> None:
+    next(site.glob("*.py")).write_text("import a_package_that_nobody_has\n")
+    listed = run_localai("list", "--json", env=environment)
+    assert listed.returncode == 0, listed.stderr
+    problems = {each["provider"]: each["problem"] for each in json.loads(listed.stdout)["silent"]}
+    assert "a_package_that_nobody_has" in problems["parrot"]
+    asked = run_localai("chat", "-m", "parrot/grey", "hello", env=environment)
+    assert asked.returncode == 5
+    assert b"a_package_that_nobody_has" in asked.stderr
+
+
 def test_without_the_package_the_name_is_no_provider(run_localai: RunLocalai) -> None:
     ran = run_localai("chat", "-m", "parrot/grey", "hello")
     assert ran.returncode == 3

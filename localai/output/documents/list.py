@@ -11,7 +11,7 @@ from localai.output.documents.model import PlaceDocument, place_document
 from localai.types import ZoneName
 
 if TYPE_CHECKING:
-    from localai.library.available import Listed, Shelf
+    from localai.library.available import AvailableModel, AvailableModels
     from localai.library.duplicates import Duplicate
 
 
@@ -58,7 +58,7 @@ class ListDuplicates(TypedDict):
     freed_bytes: Annotated[int, "what `localai dedupe` would free"]
 
 
-def list_document(found: Shelf) -> List:
+def list_document(found: AvailableModels) -> List:
     """What `localai list` prints."""
     return {
         "schema": "localai.list/1",
@@ -77,7 +77,7 @@ def duplicates_document(found: Iterable[Duplicate]) -> ListDuplicates:
     }
 
 
-def _model(listed: Listed) -> ModelDocument:
+def _model(listed: AvailableModel) -> ModelDocument:
     model = listed.model
     return {
         "model": model.id,
