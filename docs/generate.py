@@ -116,13 +116,19 @@ def _exit_codes() -> str:
         "|---|---|---|",
         "| 0 | | done |",
     ]
-    kinds = [errors.LocalaiError, *errors.LocalaiError.__subclasses__()]
-    own = [kind for kind in kinds if kind.__module__ == errors.__name__]
-    for kind in sorted(own, key=lambda each: each.exit_code):
+    # A kind that only adds numbers to its parent's (ContextOverflow) has no row of its own.
+    kinds = {each.kind: each for each in reversed(_with_children(errors.LocalaiError))}
+    for kind in sorted(kinds.values(), key=lambda each: each.exit_code):
         meaning = (kind.__doc__ or "").splitlines()[0]
         lines.append(f"| {kind.exit_code} | `{kind.kind}` | {meaning} |")
     lines.append("\nA closed pipe (`| head -1`) ends with 0 and without a word.")
     return "\n".join(lines) + "\n"
+
+
+def _with_children(error: type[errors.LocalaiError]) -> list[type[errors.LocalaiError]]:
+    """`error` and every error below it, parents first."""
+    below = [each for child in error.__subclasses__() for each in _with_children(child)]
+    return list(dict.fromkeys([error, *below]))
 
 
 def _json() -> str:

@@ -129,12 +129,12 @@ class LazyGroup(TyperGroup):
         """As Typer's, but aliases are known and a misspelt name gets our own error."""
         args = [_ALIASES.get(args[0], args[0]), *args[1:]] if args else args
         if args and not args[0].startswith("-") and args[0] not in _BY_NAME:
-            from difflib import get_close_matches
+            from localai.near_names import near_names
 
-            near = get_close_matches(args[0], _BY_NAME, n=1)
+            near = near_names(args[0], _BY_NAME)
             raise InvalidInput(
                 f"there is no command {args[0]!r}",
-                hint=f"localai {near[0]}" if near else "localai --help",
+                command=f"localai {near[0]}" if near else "localai --help",
             )
         return super().resolve_command(ctx, args)
 
@@ -261,7 +261,7 @@ def _usage_error(error: typer.TyperException) -> InvalidInput:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "localai"
-    return InvalidInput(message or "incomplete command", hint=f"{where} --help")
+    return InvalidInput(message or "incomplete command", command=f"{where} --help")
 
 
 def _report(error: LocalaiError, arguments: Sequence[str]) -> int:

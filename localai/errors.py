@@ -1,35 +1,61 @@
 """Every failure a user can meet, each with the exit code and the JSON `kind` it promises.
 
-    LocalaiError                1   unexpected: a bug
-    ├── InvalidInput            2   the command line, the config or a file's content is wrong
-    ├── NotFound                3   no such model, file, conversation
-    ├── PolicyRefused           4   the privacy policy says no
-    ├── Unreachable             5   an engine or a provider does not answer, or died
-    ├── ProviderRefused         6   a provider says no: key, quota, content
-    ├── InsufficientResources   7   not enough memory, disk or context
-    ├── FinishedWithFailures    8   the work was done, and something in it failed
-    └── Interrupted           130   Ctrl-C
+    LocalaiError                    1   unexpected: a bug
+    ├── InvalidInput                2   the command line, the config or a file's content is wrong
+    │   └── ForeignStore            2   Ollama's store belongs to another user
+    ├── NotFound                    3   no such model, file, conversation
+    ├── PolicyRefused               4   the privacy policy says no
+    │   └── ProgramRefused          4   … to starting a program
+    ├── Unreachable                 5   an engine or a provider does not answer, or died
+    │   └── ConnectionLost          5   … for now: the same may succeed later
+    ├── ProviderRefused             6   a provider says no: key, quota, content
+    ├── InsufficientResources       7   not enough memory, disk or context
+    │   ├── ContextOverflow         7   the prompt is larger than the context
+    │   └── DatabaseFull            7   the disk of the database is full
+    ├── FinishedWithFailures        8   the work was done, and something in it failed
+    ├── OwnStateUnavailable         9   localai's own files or its keyring cannot be used
+    │   ├── DatabaseUnavailable     9   the database is unreadable, locked or damaged
+    │   ├── KeyringUnavailable      9   the system has no keyring, or it refuses
+    │   └── NotRemoved              9   a file of localai's resists its removal
+    └── Interrupted               130   Ctrl-C
 
-`message` says what happened and to which thing; `hint` is a line the user can paste or a
-sentence that says what to do. This module prints nothing: `localai.cli.main` is the one
-place where an error becomes text and an exit code.
+Three texts make an error: `message` says what happened and to which thing, `hint` what to do
+about it, and `command` is one line that does it, complete and quoted, to be run as it stands.
+A signal between two modules that never reaches a user (an HTTP status on its way to its
+translation, a request to wait) is no error of this tree.
+
+This module prints nothing: `localai.cli.main` is the one place where an error becomes text and
+an exit code.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict
+
+Command = str | tuple[object, ...]
+"""A line for a shell (or `/…` for the terminal session), or its words, which are then quoted."""
+
+
+class Remedy(TypedDict, total=False):
+    """What mends an error, decided before the error is: `raise Unreachable(text, **remedy)`."""
+
+    hint: str
+    command: Command
 
 
 class LocalaiError(Exception):
-    """The base of all: what happened (`message`) and what to do about it (`hint`)."""
+    """Unexpected: a bug in localai. Every other error is one of the following."""
 
     exit_code: ClassVar[int] = 1
     kind: ClassVar[str] = "unexpected"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, command: Command | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.command = _quoted(command) if isinstance(command, tuple) else command
 
 
 class InvalidInput(LocalaiError):
@@ -37,6 +63,10 @@ class InvalidInput(LocalaiError):
 
     exit_code = 2
     kind = "invalid_input"
+
+
+class ForeignStore(InvalidInput):
+    """Ollama's store is there, and only the user that Ollama runs as may write to it."""
 
 
 class NotFound(LocalaiError):
@@ -53,11 +83,37 @@ class PolicyRefused(LocalaiError):
     kind = "policy_refused"
 
 
+class ProgramRefused(PolicyRefused, PermissionError):
+    """A program was about to be started where none may be.
+
+    It is a PermissionError too: libraries that only wanted to know something (`uname -p`,
+    `lsb_release`) are prepared for a program that cannot be run and go on without it.
+    """
+
+
 class Unreachable(LocalaiError):
     """An engine or provider does not answer, broke off, or crashed."""
 
     exit_code = 5
     kind = "unreachable"
+
+
+class ConnectionLost(Unreachable):
+    """The network or the server failed for now.
+
+    `retry_after_s` is how long the server wants not to be asked, None where it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        command: Command | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, command=command)
+        self.retry_after_s = retry_after_s
 
 
 class ProviderRefused(LocalaiError):
@@ -80,12 +136,13 @@ class ContextOverflow(InsufficientResources):
     def __init__(
         self,
         message: str,
-        hint: str | None = None,
         *,
+        hint: str | None = None,
+        command: Command | None = None,
         prompt_tokens: int | None = None,
         context_tokens: int | None = None,
     ) -> None:
-        super().__init__(message, hint)
+        super().__init__(message, hint=hint, command=command)
         self.prompt_tokens = prompt_tokens
         self.context_tokens = context_tokens
 
@@ -95,6 +152,35 @@ class FinishedWithFailures(LocalaiError):
 
     exit_code = 8
     kind = "finished_with_failures"
+
+
+class OwnStateUnavailable(LocalaiError):
+    """Localai's own files, or the keyring that holds its keys, cannot be used."""
+
+    exit_code = 9
+    kind = "own_state_unavailable"
+
+
+class DatabaseUnavailable(OwnStateUnavailable):
+    """The database cannot be opened or written: unreadable, locked, damaged, of a newer localai."""
+
+    kind = "database_unavailable"
+
+
+class DatabaseFull(InsufficientResources, DatabaseUnavailable):
+    """The database cannot grow: its disk is full."""
+
+
+class KeyringUnavailable(OwnStateUnavailable):
+    """The system's keyring cannot be used."""
+
+    kind = "keyring_unavailable"
+
+
+class NotRemoved(OwnStateUnavailable):
+    """A file or folder of localai's own resists its removal: another user's, a read-only disk."""
+
+    kind = "not_removed"
 
 
 class Interrupted(LocalaiError):
@@ -118,3 +204,13 @@ def find_localai_error(exception: BaseException) -> LocalaiError | None:
         seen.add(id(current))
         current = current.__cause__ or current.__context__
     return None
+
+
+def _quoted(words: tuple[object, ...]) -> str:
+    """The words as a shell's line; a first word such as `${EDITOR:-vi}` it fills in itself."""
+    import shlex
+
+    first, *others = (str(word) for word in words)
+    return " ".join(
+        [first if first.startswith("$") else shlex.quote(first), *map(shlex.quote, others)]
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from localai.errors import InvalidInput, ProviderRefused
+from localai.near_names import did_you_mean
 from localai.types import Options
 
 Wire = Literal["chat_completions", "mlx", "ollama", "responses", "anthropic"]
@@ -167,14 +168,10 @@ def _named(key: str) -> SamplingOption:
     option = _BY_NAME.get(key)
     if option is not None:
         return option
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, _BY_NAME, n=2)
     raise InvalidInput(
         f"there is no option {key!r}",
-        hint=f"did you mean {' or '.join(near)}?"
-        if near
-        else f"known are {', '.join(_BY_NAME)}, and provider.KEY for its own",
+        hint=did_you_mean(key, _BY_NAME)
+        or f"known are {', '.join(_BY_NAME)}, and provider.KEY for its own",
     )
 
 

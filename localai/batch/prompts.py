@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from localai.chat.request import AskSettings, shaping
 from localai.chat.text_input import decode
 from localai.errors import InvalidInput
+from localai.near_names import did_you_mean
 from localai.options import SAMPLING_OPTIONS, parse_json_options
 from localai.types import Message, ResolvedModel, Role
 
@@ -88,12 +89,9 @@ _EXAMPLE = '{"id": 1, "prompt": "What is the capital of France?"}'
 
 
 def _hint(key: str) -> str:
-    from difflib import get_close_matches
-
     if key in {option.name for option in SAMPLING_OPTIONS}:
         return f'{{"prompt": "…", "options": {{"{key}": …}}}}'
-    near = get_close_matches(key, KEYS, n=1)
-    return f"did you mean {near[0]!r}?" if near else '"id" takes any JSON, and comes back'
+    return did_you_mean(key, KEYS) or '"id" takes any JSON, and comes back'
 
 
 def _messages(known: Mapping[str, Any], others: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -189,7 +189,11 @@ class Batch:
         try:
             prompt = read_prompt(line.content, self._defaults)
         except InvalidInput as error:
-            said = InvalidInput(f"line {line.number}: {error.message}", error.hint)
+            said = InvalidInput(
+                f"line {line.number}: {error.message}",
+                hint=error.hint,
+                command=error.command,
+            )
             if first:
                 raise said from error
             self._queued.release()
@@ -325,5 +329,7 @@ def _other_question(number: int) -> InvalidInput:
 
 def _hopeless(error: LocalaiError, failures: int) -> LocalaiError:
     stopped = type(error)(f"the batch stops after {failures} failures in a row: {error.message}")
-    stopped.hint = error.hint or "the same command with --retry-failed goes on"
+    stopped.hint, stopped.command = error.hint, error.command
+    if stopped.hint is None:
+        stopped.hint = "the same command with --retry-failed goes on"
     return stopped

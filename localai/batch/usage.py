@@ -27,7 +27,8 @@ class UsageRecorder:
 
     def enter(self, outcome: Outcome) -> None:
         """Keep the numbers of an answer."""
-        from localai.database import Database, DatabaseUnavailable
+        from localai.database import Database
+        from localai.errors import DatabaseUnavailable
 
         if self._broken or outcome.answer is None:
             return

@@ -28,7 +28,8 @@ def parted(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
     if len(turns) < 4:
         raise InvalidInput(
             "there is nothing to fold yet: the last question and answer stay as they are",
-            hint="/context shows how full the context is",
+            hint="see how full the context is",
+            command="/context",
         )
     return list(turns[:-2]), list(turns[-2:])
 
@@ -40,7 +41,7 @@ def require_on_device(asker: Asker) -> None:
         zone = "unproven" if model.zone is None else model.zone.label
         raise InvalidInput(
             f"a summary is made on this machine, and {model.provider}/{model.id} is {zone}",
-            hint="/model starter, then /compact",
+            hint="let a smaller model do it: /model starter, then /compact",
         )
 
 

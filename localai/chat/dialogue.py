@@ -169,7 +169,7 @@ class Dialogue:
             return self._last_question("there is no question yet")
         turn = self.turn(number)
         if turn.message.role != "user":
-            raise InvalidInput(f"message {number} is an answer", hint=f"/edit {number - 1}")
+            raise InvalidInput(f"message {number} is an answer", command=f"/edit {number - 1}")
         return turn
 
     def turn(self, number: int) -> Turn:
@@ -177,7 +177,7 @@ class Dialogue:
         turns = self.turns
         if not 1 <= number <= len(turns):
             there = f"there are 1 to {len(turns)}" if turns else "there is none yet"
-            raise InvalidInput(f"there is no message {number}: {there}", hint="/show messages")
+            raise InvalidInput(f"there is no message {number}: {there}", command="/show messages")
         return turns[number - 1]
 
     def go_to(self, turn: Turn | None) -> None:

@@ -59,7 +59,7 @@ def read_text_file(name: str) -> TextFile:
         with path.open("rb") as file:
             content = file.read(LIMIT_BYTES + 1)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {name!r}", hint=f"ls {path.parent}") from error
+        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
     if len(content) > LIMIT_BYTES:

@@ -24,7 +24,7 @@ def read_image(name: str) -> Image:
         with path.open("rb") as file:
             content = file.read(_LIMIT_BYTES + 1)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {name!r}", hint=f"ls {path.parent}") from error
+        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
     if len(content) > _LIMIT_BYTES:
@@ -34,7 +34,7 @@ def read_image(name: str) -> Image:
             return Image(content, media_type)
     raise InvalidInput(
         f"{name} is no picture that models read (PNG, JPEG, GIF, WebP)",
-        hint=f"localai chat -f {name} adds a text or a PDF",
+        hint=f"a text or a PDF is added by -f {name}",
     )
 
 
@@ -44,5 +44,6 @@ def require_sight(model: ResolvedModel) -> None:
     if model.capabilities is not None and "vision" not in model.capabilities:
         raise InvalidInput(
             f"{model.provider}/{model.id} cannot see pictures",
-            hint="name one that can: localai list --json shows each model's capabilities",
+            hint="name one that can: the list has each model's capabilities",
+            command="localai list --json",
         )

@@ -23,7 +23,10 @@ def pdf_text(content: bytes, name: str) -> tuple[str, int]:
     try:
         reader = PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
-            raise InvalidInput(f"{name} is locked with a password", hint="qpdf --decrypt IN OUT")
+            raise InvalidInput(
+                f"{name} is locked with a password",
+                hint="take its password away: qpdf --decrypt IN OUT",
+            )
         pages = [page.extract_text() for page in reader.pages]
     except InvalidInput:
         raise
@@ -35,6 +38,6 @@ def pdf_text(content: bytes, name: str) -> tuple[str, int]:
     if not text:
         raise InvalidInput(
             f"{name} has {len(pages)} pages and no text in them: they are pictures",
-            hint="ocrmypdf IN OUT adds the text",
+            hint="add the text: ocrmypdf IN OUT",
         )
     return text, len(pages)

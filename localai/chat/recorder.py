@@ -227,7 +227,8 @@ class StoreRecorder:
         self._flushed_at = time.monotonic()
 
     def _try(self, work: Callable[[Database], None]) -> None:
-        from localai.database import Database, DatabaseUnavailable
+        from localai.database import Database
+        from localai.errors import DatabaseUnavailable
 
         if self._broken:
             return

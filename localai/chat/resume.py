@@ -48,7 +48,7 @@ def resume(file: Path, wanted: str | None) -> Kept:
 
     if not file.exists():
         # Opening it would create it, and `--no-log` promises no trace.
-        raise NotFound("there is no conversation yet", hint='localai chat "hello"')
+        raise NotFound("there is no conversation yet", command='localai chat "hello"')
     database = Database(file)
     try:
         found = (

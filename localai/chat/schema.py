@@ -117,7 +117,7 @@ def _from_model(module_name: str, name: str) -> Schema:
     except ModuleNotFoundError as error:
         raise NotFound(
             f"there is no module {error.name!r} to take {name} from",
-            hint="PYTHONPATH=src localai …",
+            hint="say where it lies: PYTHONPATH=src localai …",
         ) from error
     except AttributeError as error:
         raise NotFound(f"there is no {name} in {module_name}") from error

@@ -63,7 +63,7 @@ def _starter(config: Config, paths: Paths) -> Chosen:
         return Chosen(provider, provider.resolve(STARTER))
     except NotFound as error:
         raise NotFound(
-            "no model is chosen, and the starter is not here yet", hint="localai pull starter"
+            "no model is chosen, and the starter is not here yet", command="localai pull starter"
         ) from error
 
 
@@ -81,7 +81,7 @@ def _search(ref: ModelRef, config: Config, paths: Paths) -> Chosen:
         except (Unreachable, PolicyRefused):
             if name == config["provider"]:
                 raise
-    raise missing or NotFound(f"there is no model {ref.text!r}", hint="localai list")
+    raise missing or NotFound(f"there is no model {ref.text!r}", command="localai list")
 
 
 def is_path(name: str) -> bool:

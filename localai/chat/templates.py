@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import InvalidInput, NotFound
+from localai.near_names import did_you_mean
 from localai.options import parse_json_options
 from localai.types import Options
 
@@ -98,7 +99,7 @@ def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
     if template.wants_input and not given.strip():
         raise InvalidInput(
             f"the template {template.name} needs something to work on",
-            hint=f"localai chat -t {template.name} -f FILE",
+            hint=f"give it a file: localai chat -t {template.name} -f FILE",
         )
     prompt = _substitute(template.prompt, {**known, INPUT: given})
     if not template.wants_input:
@@ -116,13 +117,10 @@ def find_template(name: str, paths: Paths) -> Template:
             file = folder / f"{name}{suffix}"
             if file.is_file():
                 return read_template(file)
-    from difflib import get_close_matches
-
-    known = [file.stem for file in _files(paths)]
-    near = get_close_matches(name, known, n=1)
+    known = sorted(file.stem for file in _files(paths))
     raise NotFound(
         f"there is no template {name!r}",
-        hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}",
+        hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
     )
 
 
@@ -183,13 +181,13 @@ def new_file(name: str, paths: Paths) -> Path:
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} is no name for a template: small letters, digits, - and _",
-            hint="localai template new my-review",
+            command="localai template new my-review",
         )
     for suffix in _SUFFIXES:
         file = user_folder(paths) / f"{name}{suffix}"
         if file.exists():
             raise InvalidInput(
-                f"there is a template {name} already", hint=f"localai template edit {name}"
+                f"there is a template {name} already", command=("localai", "template", "edit", name)
             )
     return user_folder(paths) / f"{name}.md"
 
@@ -238,7 +236,7 @@ def _check_keys(settings: Mapping[str, Any], file: Path) -> None:
 
 
 def _invalid(file: Path, what: str, hint: str | None = None) -> InvalidInput:
-    return InvalidInput(f"the template {file}: {what}", hint or f"$EDITOR {file}")
+    return InvalidInput(f"the template {file}: {what}", hint=hint, command=("${EDITOR:-vi}", file))
 
 
 def _names_in(text: str) -> list[str]:

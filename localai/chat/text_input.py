@@ -32,7 +32,7 @@ def read_text(stream: BinaryIO, *, on_wait: Callable[[], None]) -> str:
     if len(content) > LIMIT_BYTES:
         raise InvalidInput(
             f"stdin has more than {LIMIT_BYTES // 1024 // 1024} MiB",
-            hint="head -c 1M file | localai chat",
+            hint="give a part of it: head -c 1M FILE | localai chat",
         )
     return decode(content, "stdin")
 
@@ -59,5 +59,5 @@ def decode(content: bytes, source: str) -> str:
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"{source} is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}",
-            hint="iconv -f latin1 -t utf-8",
+            hint="convert it first: iconv -f latin1 -t utf-8",
         ) from error

@@ -190,7 +190,9 @@ def _open_output(prompts: str, output: str, *, ordered: bool, retry_failed: bool
         return Stream(sys.stdout.buffer, ordered=ordered)
     file = Path(output)
     if not file.parent.is_dir():
-        raise InvalidInput(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
+        raise InvalidInput(
+            f"there is no folder {file.parent}", command=("mkdir", "-p", file.parent)
+        )
     if file.exists() and prompts != _STREAM and file.samefile(prompts):
         raise InvalidInput(f"{output} is the input", hint="give another -o FILE")
     return open_output(file, ordered=ordered, retry_failed=retry_failed)

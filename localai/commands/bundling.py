@@ -63,7 +63,7 @@ def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[
         return starter_path(paths), STARTER.file_name
     path = open_provider(provider_that_opens("gguf"), config, paths).resolve(name).path
     if path is None:
-        raise NotFound(f"{name} is no GGUF file of this machine", hint=f"localai pull {name}")
+        raise NotFound(f"{name} is no GGUF file of this machine", command=("localai", "pull", name))
     if path.suffix == ".gguf":
         return path, path.name
     return path, "".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".gguf"

@@ -25,7 +25,9 @@ def completion(
     """Print the completion script for a shell; your shell's own file is yours to edit."""
     if shell not in _LOAD:
         raise InvalidInput(
-            f"there is no completion for {shell!r}", hint="localai completion bash|zsh|fish"
+            f"there is no completion for {shell!r}",
+            hint="known are bash, zsh and fish",
+            command="localai completion bash",
         )
     from typer._completion_shared import get_completion_script
 

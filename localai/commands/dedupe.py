@@ -62,7 +62,7 @@ def _ask(possible: int, *, may_ask: bool) -> None:
     if not may_ask or not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
         raise InvalidInput(
             "this changes files in several programs' stores, and has to be confirmed",
-            hint="localai dedupe --yes",
+            command="localai dedupe --yes",
         )
     if not ask(f"Link them? It frees {bytes_text(possible)}."):
         raise Interrupted("nothing was linked")

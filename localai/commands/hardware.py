@@ -30,7 +30,9 @@ def hardware(
     """
     paths, _ = begin("hardware")
     if measure and profile is not None:
-        raise InvalidInput("only this machine can be measured", "localai hardware --measure")
+        raise InvalidInput(
+            "only this machine can be measured", command="localai hardware --measure"
+        )
     machine = machine_of(profile, paths, note, measure="again" if measure else "once")
     if as_json:
         from localai.output.documents.hardware import hardware_document

@@ -62,17 +62,17 @@ def pull(
     if profile is not None and not dry_run:
         raise InvalidInput(
             "a model is fetched to this machine: --profile is for --dry-run",
-            f"localai pull --dry-run --profile {profile} {model}",
+            command=("localai", "pull", "--dry-run", "--profile", profile, model),
         )
     paths, config = begin("pull")
     if model == STARTER.name:
         if quant is not None or all_quants or dry_run:
             raise InvalidInput(
-                "there is one starter, and it fits everywhere", "localai pull starter"
+                "there is one starter, and it fits everywhere", command="localai pull starter"
             )
         _pull_starter(paths, as_json=as_json, quiet=quiet)
         return
-    from localai.fetch.oci import StoreOfAnother
+    from localai.errors import ForeignStore
     from localai.fetch.pull import fetch_model, find_model, find_variants
     from localai.library.pull_by_ollama import ollama_that_can, pull_through
 
@@ -84,7 +84,7 @@ def pull(
         by_daemon = False
         try:
             plan = find_model(model, hosts, config, paths, quant=quant)
-        except StoreOfAnother as refused:
+        except ForeignStore as refused:
             by_daemon = True
             ollama = ollama_that_can(model, quant, refused, config, paths)
             plan = find_model(model, hosts, config, paths, quant=quant, by_daemon=True)

@@ -54,8 +54,9 @@ def gather_question(
         filled = fill(template, parameters, text)
         return Question(filled.prompt, tuple(images), filled.system)
     if not text:
-        hint = 'localai chat -a … "what is in it?"' if images else 'localai chat "hello"'
-        raise InvalidInput("there is nothing to ask", hint=hint)
+        if images:
+            raise InvalidInput("there is nothing to ask about", hint='such as: "what is in it?"')
+        raise InvalidInput("there is nothing to ask", command='localai chat "hello"')
     return Question(text, tuple(images))
 
 

@@ -60,7 +60,7 @@ def _ask(removal: Removal, *, may_ask: bool) -> None:
     if not may_ask or not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
         raise InvalidInput(
             f"{where}: removing it there has to be confirmed",
-            hint=f"localai rm --yes {removal.name}",
+            command=("localai", "rm", "--yes", removal.name),
         )
     size = bytes_text(removal.freed_bytes)
     if not ask(f"{where}. Remove it there? It frees {size}."):

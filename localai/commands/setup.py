@@ -105,7 +105,7 @@ def setup(
     else:
         failure = FinishedWithFailures(
             f"{plan.model} answers, but not rightly: {answer.text.strip()[:200]!r}",
-            hint="localai setup --model starter",
+            command="localai setup --model starter",
         )
     total_s = time.monotonic() - started
     if as_json:
@@ -124,14 +124,15 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
     given = [name for name, value in modes.items() if value]
     if len(given) > 1:
         raise InvalidInput(
-            f"{given[0]} and {given[1]} are two things", hint=f"localai setup {given[0]}"
+            f"{given[0]} and {given[1]} are two things",
+            hint=f"give one of them, such as {given[0]}",
         )
     mode = given[0] if given else None
     takes = {None: {"--model", "--provider"}, "--bundle": {"--model", "--platform"}}
     for name, value in named.items():
         if value is not None and name not in takes.get(mode, set()):
             where = "does not go with " + mode if mode else "goes with --bundle DIR"
-            raise InvalidInput(f"{name} {where}", hint="localai setup --help")
+            raise InvalidInput(f"{name} {where}", command="localai setup --help")
 
 
 def _show(plan: SetupPlan) -> None:
@@ -147,7 +148,8 @@ def _confirm(what: str, question: str, flags: str, *, may_ask: bool) -> None:
     if not may_ask:
         raise InvalidInput(
             f"{what} asks before it changes anything, and there is no terminal to ask on",
-            hint=f"localai setup {flags}; --dry-run shows the plan alone",
+            hint="--dry-run shows the plan alone",
+            command=f"localai setup {flags}",
         )
     if not ask(question):
         note("nothing was changed")

@@ -39,7 +39,9 @@ def show(
     sheet = find_sheet(model, config, paths)
     if template and not as_json:
         if sheet.template is None:
-            raise NotFound(f"{sheet.model.id} has no chat template", hint=f"localai show {model}")
+            raise NotFound(
+                f"{sheet.model.id} has no chat template", command=("localai", "show", model)
+            )
         print(sanitize(sheet.template) if is_terminal(sys.stdout) else sheet.template)
         return
     table = memory_table(sheet, paths, ctx)

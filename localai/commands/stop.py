@@ -27,11 +27,11 @@ def stop(
 ) -> None:
     """Unload a model: its worker ends, whatever it is doing."""
     if (model is None) != everything:
-        raise InvalidInput("name a model, or give --all", hint="localai stop --all")
+        raise InvalidInput("name a model, or give --all", command="localai stop --all")
     found = workers(locate())
     chosen = [pair for pair in found if model is None or _is(pair[1], model)]
     if model is not None and not chosen:
-        raise NotFound(f"no model {model!r} is in memory", hint="localai ps")
+        raise NotFound(f"no model {model!r} is in memory", command="localai ps")
     for files, info in chosen:
         stop_worker(files, info)
     names = [Path(info.spec.model_path).name for _, info in chosen]

@@ -99,11 +99,11 @@ def read_file(file: Path) -> str:
         return ""
     except UnicodeDecodeError as error:
         raise InvalidInput(
-            f"{file} is not UTF-8 (byte {error.start})", hint=f"$EDITOR {file}"
+            f"{file} is not UTF-8 (byte {error.start})", command=("${EDITOR:-vi}", file)
         ) from error
     except OSError as error:
         raise InvalidInput(
-            f"cannot read {file}: {error.strerror}", hint=f"chmod u+r {file}"
+            f"cannot read {file}: {error.strerror}", command=("chmod", "u+r", file)
         ) from error
 
 
@@ -116,7 +116,9 @@ def parse_toml(text: str, file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{file} is not valid TOML: {error}", hint=f"$EDITOR {file}") from error
+        raise InvalidInput(
+            f"{file} is not valid TOML: {error}", command=("${EDITOR:-vi}", file)
+        ) from error
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localai.errors import InvalidInput
+from localai.near_names import did_you_mean
 
 
 class Invalid(ValueError):
@@ -204,7 +205,11 @@ def setting(key: str) -> Setting:
     """The setting called `key`. Raises InvalidInput with the nearest names."""
     found = BY_KEY.get(key)
     if found is None:
-        raise InvalidInput(f"there is no setting called {key!r}", hint=_nearest(key))
+        raise InvalidInput(
+            f"there is no setting called {key!r}",
+            hint=did_you_mean(key, BY_KEY, likeness=0.75),
+            command="localai config list",
+        )
     return found
 
 
@@ -215,18 +220,15 @@ def parse_value(key: str, raw: Any, where: str) -> Any:
     """
     found = BY_KEY.get(key)
     if found is None:
-        raise InvalidInput(f"{where}: there is no setting called {key!r}", hint=_nearest(key))
+        raise InvalidInput(
+            f"{where}: there is no setting called {key!r}",
+            hint=did_you_mean(key, BY_KEY, likeness=0.75),
+            command="localai config list",
+        )
     try:
         return found.parse(raw)
     except Invalid as error:
         raise InvalidInput(
             f"{where}: {key} must be {error}, not {raw!r}",
-            hint=f"localai config unset {key}" if where != found.variable else None,
+            command=f"localai config unset {key}" if where != found.variable else None,
         ) from error
-
-
-def _nearest(key: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, BY_KEY, n=2, cutoff=0.75)
-    return f"did you mean {' or '.join(near)}?" if near else "localai config list"

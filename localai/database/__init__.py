@@ -5,7 +5,6 @@ what is shown.
 """
 
 from localai.database.conversations import ConversationRow, StoredMessage
-from localai.database.file import DatabaseUnavailable
 from localai.database.history import ConversationSummary, Criteria, History, Hit
 from localai.database.ledgers import DecodeRow, Ledgers, UsageRow
 
@@ -14,7 +13,6 @@ __all__ = [
     "ConversationSummary",
     "Criteria",
     "Database",
-    "DatabaseUnavailable",
     "DecodeRow",
     "Hit",
     "StoredMessage",

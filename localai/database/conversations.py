@@ -10,8 +10,9 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from localai.database.file import DatabaseFile, DatabaseUnavailable
-from localai.errors import NotFound
+from localai.database.file import DatabaseFile
+from localai.errors import DatabaseUnavailable, NotFound
+from localai.near_names import near_names
 from localai.types import Locality, Message, Role, Zone
 
 _NEAR_IDS = 4
@@ -170,7 +171,7 @@ class Conversations(DatabaseFile):
                 "SELECT id FROM conversation ORDER BY updated_at DESC LIMIT 1"
             ).fetchone()
         if row is None:
-            raise NotFound("there is no conversation to continue", hint='localai chat "hello"')
+            raise NotFound("there is no conversation to continue", command='localai chat "hello"')
         return str(row["id"])
 
     def find_conversation(self, prefix: str) -> str:
@@ -193,7 +194,7 @@ class Conversations(DatabaseFile):
             near = self._near_ids(wanted)
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
             message = f"no conversation starts with {prefix!r}{meant}"
-        raise NotFound(message, hint="localai history list")
+        raise NotFound(message, command="localai history list")
 
     def conversation_ids(self) -> set[str]:
         """All of them."""
@@ -202,7 +203,6 @@ class Conversations(DatabaseFile):
 
     def _near_ids(self, wanted: str) -> list[str]:
         """The ids whose beginning differs little from `wanted`."""
-        from difflib import get_close_matches
 
         if not wanted:
             return []
@@ -211,7 +211,7 @@ class Conversations(DatabaseFile):
                 "SELECT id FROM conversation ORDER BY updated_at DESC LIMIT 5000"
             )
             starts = {str(row["id"])[: len(wanted)]: str(row["id"]) for row in rows}
-        return [starts[start] for start in get_close_matches(wanted, starts, n=2, cutoff=0.75)]
+        return near_names(wanted, starts, means=starts, likeness=0.75)
 
     def set_leaf(self, conversation_id: str, leaf_id: int | None) -> None:
         """Remember that the conversation goes on under `leaf_id`, None being before its first

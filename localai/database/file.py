@@ -6,6 +6,7 @@ answer. Deleted means gone: `secure_delete` overwrites what is removed.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,16 +15,9 @@ from pathlib import Path
 
 from localai.database.schema import MIGRATIONS, statements
 from localai.database.search_words import search_words
-from localai.errors import InvalidInput, LocalaiError
+from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, LocalaiError
 from localai.locks import lock_descriptor
 from localai.paths import private_dir
-
-
-class DatabaseUnavailable(LocalaiError):
-    """The database cannot be opened or written: read-only folder, full disk, damaged file."""
-
-    exit_code = 1
-    kind = "store_unavailable"
 
 
 class DatabaseFile:
@@ -112,7 +106,19 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _unavailable(file: Path, error: Exception) -> DatabaseUnavailable:
     reason = error.message if isinstance(error, LocalaiError) else str(error)
+    message = f"cannot use the database {file}: {reason}"
+    if _is_full(error):
+        return DatabaseFull(
+            message, hint="make room, or set LOCALAI_HOME", command=("df", "-h", file.parent)
+        )
     return DatabaseUnavailable(
-        f"cannot use the database {file}: {reason}",
-        hint="check free space and permissions (df -h; ls -l), or set LOCALAI_HOME",
+        message,
+        hint="check its permissions, or set LOCALAI_HOME to another folder",
+        command=("ls", "-ld", file.parent, file),
     )
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -49,7 +49,7 @@ def project_memory(
     """
     if kv_type not in get_args(KvType):
         raise InvalidInput(
-            f"there is no KV cache type {kv_type}", f"one of: {', '.join(get_args(KvType))}"
+            f"there is no KV cache type {kv_type}", hint=f"one of: {', '.join(get_args(KvType))}"
         )
     spec = _Spec(str(model.absolute()), context_tokens, kv_type, slots)
     with tempfile.TemporaryDirectory(prefix="localai-projection-") as folder:

@@ -173,7 +173,7 @@ def locked(
         descriptor = lock(file, shared=shared, timeout_s=timeout_s)
     except TimeoutError as error:
         raise Unreachable(
-            f"another command has held {file} for {timeout_s:.0f} s", hint="localai stop --all"
+            f"another command has held {file} for {timeout_s:.0f} s", command="localai stop --all"
         ) from error
     try:
         yield descriptor

@@ -17,7 +17,14 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
-from localai.errors import InvalidInput, LocalaiError, NotFound, ProviderRefused, Unreachable
+from localai.errors import (
+    ConnectionLost,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    ProviderRefused,
+    Unreachable,
+)
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 
 _CONNECT_TIMEOUT_S: Final = 15.0
@@ -28,17 +35,6 @@ _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LARGEST_DOCUMENT_BYTES: Final = 4 << 20
 _LONGEST_DOCUMENT_S: Final = 60.0
 _AGAIN: Final = "run the same command again: it goes on where it stopped"
-
-
-class ConnectionLost(Unreachable):
-    """The network or the server failed, maybe for a moment. `retry_after_s` is how long the server
-    wants us to wait, None where it does not say."""
-
-    def __init__(
-        self, message: str, hint: str | None = None, *, retry_after_s: float | None = None
-    ) -> None:
-        super().__init__(message, hint)
-        self.retry_after_s = retry_after_s
 
 
 class HttpResponse:
@@ -69,7 +65,7 @@ class HttpResponse:
             raise _lost(self.host, error) from error
         if not piece and self._response.length:
             missing = f"{self._response.length:,} bytes before the end"
-            raise ConnectionLost(f"{self.host} broke off {missing}", _AGAIN)
+            raise ConnectionLost(f"{self.host} broke off {missing}", hint=_AGAIN)
         return piece
 
     def close(self) -> None:
@@ -86,7 +82,7 @@ class HttpResponse:
         who = f"{self.host} (HTTP {self.status})"
         if self.status in _BUSY:
             message = f"{who} is busy or broken, so {what} was not fetched"
-            raise ConnectionLost(message, _AGAIN, retry_after_s=_seconds(self.headers))
+            raise ConnectionLost(message, hint=_AGAIN, retry_after_s=_seconds(self.headers))
         if self.status in (404, 410):
             raise NotFound(f"{who} has no {what}", hint="check the name and the tag")
         if self.status in (401, 403):
@@ -244,15 +240,15 @@ def _lost(host: str, error: Exception) -> LocalaiError:
     if isinstance(error, socket.gaierror):
         return ConnectionLost(
             f"{host} cannot be found",
-            "is the network there? behind a proxy: localai config set "
+            hint="is the network there? behind a proxy: localai config set "
             "network.proxy http://HOST:PORT",
         )
     if isinstance(error, TimeoutError):
-        return ConnectionLost(f"{host} has not answered for a while", _AGAIN)
+        return ConnectionLost(f"{host} has not answered for a while", hint=_AGAIN)
     if isinstance(error, ConnectionRefusedError):
-        return ConnectionLost(f"{host} cannot be reached: nobody listens there", _AGAIN)
+        return ConnectionLost(f"{host} cannot be reached: nobody listens there", hint=_AGAIN)
     reason = str(error) or type(error).__name__
-    return ConnectionLost(f"{host} broke off or cannot be reached: {reason}", _AGAIN)
+    return ConnectionLost(f"{host} broke off or cannot be reached: {reason}", hint=_AGAIN)
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

@@ -38,7 +38,7 @@ def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
     name = file_name(url)
     target = paths.models_dir / name
     if target == starter_path(paths):
-        raise InvalidInput(f"{name} is the starter's name", hint="localai pull starter")
+        raise InvalidInput(f"{name} is the starter's name", command="localai pull starter")
     hosts.permit(web_server(url))
     connection = HttpConnection(hosts)
     try:

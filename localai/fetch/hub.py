@@ -168,7 +168,7 @@ class Hub:
         if reference.quant is not None:
             raise NotFound(
                 f"{repo} is a folder of safetensors, which has no {reference.quant}",
-                hint=f"localai pull hf.co/{repo}",
+                command=f"localai pull hf.co/{repo}",
             )
         small = [file for file in top if file.path.endswith(_FOLDER_FILES)]
         files = (*weights, *(file for file in small if file.size_bytes <= LARGEST_RESPONSE_BYTES))

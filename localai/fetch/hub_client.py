@@ -59,12 +59,14 @@ def hub_errors(repo: str, hub: str) -> Iterator[None]:
     except errors.GatedRepoError as error:
         raise ProviderRefused(
             f"{repo} is gated: {hub} serves it to who has accepted its licence",
-            hint=f"accept it at https://{hub}/{repo}, then: hf auth login",
+            hint=f"accept it at https://{hub}/{repo}, then log in",
+            command="hf auth login",
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise NotFound(
             f"{hub} has no {repo}, or shows it to its owners only",
-            hint="check the name; for a private one: hf auth login",
+            hint="check the name; a private one needs an account",
+            command="hf auth login",
         ) from error
     except errors.HfHubHTTPError as error:
         raise _refusal(error.response.status_code, repo, hub) from error
@@ -129,12 +131,15 @@ def _refusal(status: int, repo: str, hub: str) -> LocalaiError:
     if status == 429:
         return ProviderRefused(
             f"{hub} refuses more requests from here for now (HTTP 429)",
-            hint="wait some minutes; with an account more are allowed: hf auth login",
+            hint="wait some minutes; with an account more are allowed",
+            command="hf auth login",
         )
     if status >= 500:
         return Unreachable(f"{hub} is broken at the moment (HTTP {status})")
     return ProviderRefused(
-        f"{hub} refuses to serve {repo} (HTTP {status})", hint="hf auth login, if it is private"
+        f"{hub} refuses to serve {repo} (HTTP {status})",
+        hint="if it is private, log in",
+        command="hf auth login",
     )
 
 

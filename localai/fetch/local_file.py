@@ -58,9 +58,9 @@ def plan_adoption(text: str, paths: Paths) -> PullPlan:
 def _check(links: dict[Path, Path], paths: Paths) -> None:
     for link, file in links.items():
         if link == file:
-            raise InvalidInput(f"{file} is in the library already", hint="localai list")
+            raise InvalidInput(f"{file} is in the library already", command="localai list")
         if link == starter_path(paths):
-            raise InvalidInput(f"{link.name} is the starter's name", hint="localai pull starter")
+            raise InvalidInput(f"{link.name} is the starter's name", command="localai pull starter")
         if link.exists() and not link.samefile(file):
             raise InvalidInput(
                 f"there is another {link.name} in {link.parent}", hint="give the file another name"

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from localai.errors import InvalidInput, NotFound, ProviderRefused
+from localai.errors import ForeignStore, InvalidInput, NotFound, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import RemoteFile
@@ -101,10 +101,6 @@ def registry_model(text: str, registry: str, quant: str | None = None) -> Regist
     return RegistryModel(name, f"{scheme or ('http' if near else 'https')}://{name.host}")
 
 
-class StoreOfAnother(InvalidInput):
-    """Ollama's store is there, and only the user that Ollama runs as may write to it."""
-
-
 def plan_registry(
     model: RegistryModel,
     hosts: AllowedHosts,
@@ -115,7 +111,7 @@ def plan_registry(
     """What fetching `model` would do, from its manifest and the first bytes of its weights.
 
     Raises what `HttpConnection.document` does, InvalidInput for a broken manifest or model, and
-    StoreOfAnother where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
+    ForeignStore where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
     """
     environ = os.environ if environ is None else environ
     root = ollama_roots(environ)[0] if by_daemon else own_root(model, environ)
@@ -177,7 +173,7 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
 
 
 def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
-    """The store that the user's own Ollama would use. Raises StoreOfAnother where it cannot be
+    """The store that the user's own Ollama would use. Raises ForeignStore where it cannot be
     written, as where it belongs to the user that Ollama's service runs as."""
     root = ollama_roots(environ)[0]
     in_the_way = next(
@@ -185,10 +181,11 @@ def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
     )
     if in_the_way is None:
         return root
-    raise StoreOfAnother(
+    raise ForeignStore(
         f"Ollama's models are in {root}, and you may not write to {in_the_way}{_owner(in_the_way)}",
-        hint=f"ollama pull {model.name.short}   (localai then uses it in place), or "
+        hint="let Ollama fetch it: localai then uses it in place; or set "
         "OLLAMA_MODELS=/a/folder/of/yours",
+        command=("ollama", "pull", model.name.short),
     )
 
 

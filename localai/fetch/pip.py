@@ -46,7 +46,7 @@ def require_pip(what: str) -> None:
     if find_spec("pip") is None:
         raise NotFound(
             f"{sys.executable} has no pip, which fetches {what}",
-            hint=f"{sys.executable} -m ensurepip",
+            command=(sys.executable, "-m", "ensurepip"),
         )
 
 
@@ -104,26 +104,28 @@ def pip_failure(what: str, log: str, file_name: str) -> LocalaiError:
     if _CERTIFICATE_TROUBLE.search(log):
         return Unreachable(
             f"the package index's certificate is not trusted here, so {what} was not fetched",
-            hint="pip config set global.cert /path/to/your/ca.pem",
+            hint="tell pip which authority signs: pip config set global.cert /path/to/your/ca.pem",
         )
     if _NETWORK_TROUBLE.search(log):
         return Unreachable(
             f"the package index cannot be reached, so {what} was not fetched",
-            hint="check the network, or your mirror and proxy: pip config list",
+            hint="check the network, or your mirror and proxy",
+            command="pip config list",
         )
     if _REFUSED.search(log):
         return ProviderRefused(
             f"the package index refuses to serve {what} without the right credentials",
-            hint="pip config list",
+            command="pip config list",
         )
     if _MISSING.search(log):
         return NotFound(
             f"the configured package index has no {what}",
-            hint=f"pip config list; offline: PIP_FIND_LINKS=/a/folder/with/{file_name}",
+            hint=f"offline: PIP_FIND_LINKS=/a/folder/with/{file_name}",
+            command="pip config list",
         )
     if "DO NOT MATCH THE HASHES" in log:
         return InvalidInput(
-            f"the package index served another {what} than the known one", hint="pip config list"
+            f"the package index served another {what} than the known one", command="pip config list"
         )
     errors = [line for line in log.splitlines() if "ERROR" in line] or log.splitlines()[-1:]
     return Unreachable(f"pip could not fetch {what}: {' '.join(errors[:1])}")

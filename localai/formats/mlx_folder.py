@@ -71,12 +71,12 @@ def read_folder(path: Path) -> MlxFolder:
     Raises NotFound if there is no such folder, InvalidInput if it is no whole model.
     """
     if not path.is_dir():
-        raise NotFound(f"there is no model folder {path}", "localai list")
+        raise NotFound(f"there is no model folder {path}", command="localai list")
     config = _text_config(_read_object(path / "config.json"))
     if not isinstance(config.get("model_type"), str):
         raise InvalidInput(f"{path / 'config.json'} names no model_type")
     if not _has_tokenizer(path):
-        raise InvalidInput(f"{path} has no tokenizer", "download the model again")
+        raise InvalidInput(f"{path} has no tokenizer", hint="download the model again")
     headers = [_read_header(file) for file in _weight_files(path)]
     tensors = {name: tensor for header in headers for name, tensor in header.tensors.items()}
     float_type = _float_type(tensors.values())
@@ -134,9 +134,11 @@ def _read_object(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise InvalidInput(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{file} is not JSON: {error}", "download the model again") from error
+        raise InvalidInput(
+            f"{file} is not JSON: {error}", hint="download the model again"
+        ) from error
     if not isinstance(document, dict):
-        raise InvalidInput(f"{file} is not a JSON object", "download the model again")
+        raise InvalidInput(f"{file} is not a JSON object", hint="download the model again")
     return document
 
 
@@ -155,13 +157,13 @@ def _weight_files(path: Path) -> list[Path]:
         return files
     parts = _read_object(index).get("weight_map")
     if not isinstance(parts, dict) or not parts:
-        raise InvalidInput(f"{index} has no weight_map", "download the model again")
+        raise InvalidInput(f"{index} has no weight_map", hint="download the model again")
     names = sorted({str(name) for name in parts.values()})
     for name in names:
         if Path(name).name != name:
             raise InvalidInput(f"{index} points out of its folder: {name!r}")
         if not (path / name).is_file():
-            raise InvalidInput(f"{path} is not whole: {name} is missing", "download it again")
+            raise InvalidInput(f"{path} is not whole: {name} is missing", hint="download it again")
     return [path / name for name in names]
 
 
@@ -193,7 +195,7 @@ def _tensor(entry: Mapping[str, Any]) -> _Tensor:
 
 
 def _broken(file: Path) -> InvalidInput:
-    return InvalidInput(f"{file} is not a whole safetensors file", "download the model again")
+    return InvalidInput(f"{file} is not a whole safetensors file", hint="download the model again")
 
 
 def _float_type(tensors: Iterable[_Tensor]) -> str:

@@ -30,7 +30,7 @@ def load_profile(name_or_path: str) -> Machine:
     if not path.is_file():
         raise NotFound(
             f"There is no profile {name_or_path}",
-            f"Bundled are: {', '.join(bundled)}; or give the file that "
+            hint=f"Bundled are: {', '.join(bundled)}; or give the file that "
             "`localai hardware --json` wrote.",
         )
     try:

@@ -87,7 +87,9 @@ def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
     path = paths.models_dir / file_name
     for taken in (path, paths.models_dir / name):
         if taken.is_symlink() or taken.exists():
-            raise InvalidInput(f"there is a model called {name} already", hint=f"localai rm {name}")
+            raise InvalidInput(
+                f"there is a model called {name} already", command=("localai", "rm", name)
+            )
     return path
 
 
@@ -95,7 +97,7 @@ def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
     root = root_of(blob)
     if new.manifest(root).exists():
         raise InvalidInput(
-            f"Ollama has a model called {new.short} already", hint=f"localai rm {new.short}"
+            f"Ollama has a model called {new.short} already", command=("localai", "rm", new.short)
         )
     try:
         # Ollama reads its manifests each time it is asked, so that it need not be told.
@@ -103,7 +105,7 @@ def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
     except PermissionError as error:
         raise InvalidInput(
             f"{root} belongs to another user, such as Ollama's service",
-            hint=f"ollama cp {old.short} {new.short}",
+            command=("ollama", "cp", old.short, new.short),
         ) from error
     except OSError as error:
         raise InvalidInput(f"{root} cannot be written: {error.strerror}") from error

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from localai.config import setting
 from localai.database import Database
-from localai.fetch.oci import RegistryModel, StoreOfAnother, registry_model
+from localai.errors import ForeignStore
+from localai.fetch.oci import RegistryModel, registry_model
 from localai.fetch.plan import Pulled, PullEvent
 from localai.library.removal import running_ollama
 from localai.net.target import Target
@@ -40,7 +41,7 @@ class Fetcher:
 
 
 def ollama_that_can(
-    text: str, quant: str | None, refused: StoreOfAnother, config: Config, paths: Paths
+    text: str, quant: str | None, refused: ForeignStore, config: Config, paths: Paths
 ) -> Fetcher:
     """The Ollama that can fetch the model `text`. Raises `refused` where none runs, or where it
     would ask another registry than we were told to."""

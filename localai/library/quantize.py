@@ -113,7 +113,7 @@ def plan_quantization(
         raise InsufficientResources(
             f"{_gb(needed)} are needed while {plan.name} is made, and {paths.models_dir} has"
             f" {_gb(plan.disk_free_bytes)} free",
-            hint="localai dedupe --dry-run",
+            command="localai dedupe --dry-run",
         )
     return plan
 
@@ -298,7 +298,8 @@ def _verified(plan: Plan, made: Path, config: Config, paths: Paths) -> str | Non
     if not text.strip():
         raise Unreachable(
             f"the quantized {plan.name} loads, but says nothing: it was not kept",
-            hint=f"localai chat -m {plan.source.id} (whether the source does)",
+            hint="see whether the source answers",
+            command=("localai", "chat", "-m", plan.source.id, "hello"),
         )
     return text.strip()
 
@@ -346,7 +347,7 @@ def _ollama_runs(config: Config, paths: Paths) -> bool:
 def _require_ollama(to: str, config: Config, paths: Paths) -> None:
     if not _ollama_runs(config, paths):
         raise Unreachable(
-            f"Ollama quantizes to {to}, and it does not run on this machine", hint="ollama serve"
+            f"Ollama quantizes to {to}, and it does not run on this machine", command="ollama serve"
         )
 
 

@@ -64,7 +64,7 @@ def plan_removal(
     environ = os.environ if environ is None else environ
     if text.startswith(("/", "./", "../", "~")):
         raise InvalidInput(
-            f"{text} is a file, and `rm` takes names of the library", hint="localai list"
+            f"{text} is a file, and `rm` takes names of the library", command="localai list"
         )
     try:
         stored = find_stored(text, paths, environ)
@@ -139,7 +139,9 @@ def _of_ollama(
     if daemon is not None and not _serves(daemon, stored):
         daemon = None
     if daemon is not None and daemon.loaded(stored.name) is not None:
-        raise InvalidInput(f"Ollama has {stored.name} in memory", hint=f"ollama stop {stored.name}")
+        raise InvalidInput(
+            f"Ollama has {stored.name} in memory", command=("ollama", "stop", stored.name)
+        )
 
     def apply() -> None:
         if root_of(stored.path) == root and stored.path in blobs:
@@ -158,7 +160,8 @@ def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], path
     if not os.access(name.manifest(root).parent, os.W_OK) or not os.access(root / "blobs", os.W_OK):
         raise InvalidInput(
             f"{root} belongs to another user, such as Ollama's service, and that does not run",
-            hint=f"ollama serve, and then: ollama rm {name.short}",
+            hint=f"start Ollama, and then: ollama rm {name.short}",
+            command="ollama serve",
         )
     with _journal(paths, blobs, root):
         remove_manifest(root, name)
@@ -189,7 +192,7 @@ def _refuse_in_memory(name: str, path: Path, paths: Paths) -> None:
         held = Path(info.spec.model_path)
         # Another name of the same file may go: the worker's stays.
         if held == path:
-            raise InvalidInput(f"{name} is in memory", hint=f"localai stop {held.name}")
+            raise InvalidInput(f"{name} is in memory", command=("localai", "stop", held.name))
 
 
 def _parts(path: Path) -> tuple[Path, ...]:

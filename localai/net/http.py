@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from localai.errors import Unreachable
+from localai.errors import Remedy, Unreachable
 from localai.net.target import Target
 from localai.net.unix import lines_of
 
@@ -38,7 +38,7 @@ class HttpRefused(Exception):
 class JsonServer:
     """A server at `target`. `permit` opens the guard's grant that connecting to it needs.
 
-    `hint` is what a user should do when nobody listens there; `proxy` is what the connection is
+    `remedy` is what a user should do when nobody listens there; `proxy` is what the connection is
     tunnelled through.
     """
 
@@ -46,14 +46,14 @@ class JsonServer:
         self,
         who: str,
         target: Target,
-        hint: str,
+        remedy: Remedy,
         headers: Mapping[str, str] | None = None,
         permit: Callable[[], AbstractContextManager[None]] = nullcontext,
         proxy: Target | None = None,
     ) -> None:
         self.target = target
         self._who = who
-        self._hint = hint
+        self._remedy = remedy
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._permit = permit
         self._proxy = proxy
@@ -104,11 +104,11 @@ class JsonServer:
     def _unreachable(self, error: Exception, timeout_s: float | None) -> Unreachable:
         where = f"{self._who} at {self.target.address}"
         if isinstance(error, ConnectionRefusedError):
-            return Unreachable(f"{where} is not running: nobody listens there", hint=self._hint)
+            return Unreachable(f"{where} is not running: nobody listens there", **self._remedy)
         if isinstance(error, TimeoutError):
             waited = _CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
-            return Unreachable(f"{where} has not answered for {waited:.0f} s", hint=self._hint)
-        return Unreachable(f"{where} broke off: {error or type(error).__name__}", hint=self._hint)
+            return Unreachable(f"{where} has not answered for {waited:.0f} s", **self._remedy)
+        return Unreachable(f"{where} broke off: {error or type(error).__name__}", **self._remedy)
 
 
 class Asked:

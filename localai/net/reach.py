@@ -69,7 +69,8 @@ def _zone_of_name(who: str, host: str, port: int, farthest: Zone) -> Zone:
     except OSError as error:
         raise Unreachable(
             f"{who} cannot be found: there is no host called {host!r}",
-            hint="check the name in `localai config list`",
+            hint="check the name",
+            command="localai config list",
         ) from error
     addresses = (literal_address(str(answer[4][0])) for answer in answers)
     return max(zone_of_address(address) for address in addresses if address is not None)
@@ -79,9 +80,9 @@ def _refused(who: str, host: str, zone: Zone, cloud: str) -> PolicyRefused:
     if zone is Zone.CLOUD:
         return PolicyRefused(
             f"refused by the privacy policy: {who} at {host} is outside the local network",
-            hint=f"localai config set cloud.allow {cloud}",
+            command=f"localai config set cloud.allow {cloud}",
         )
     return PolicyRefused(
         f"refused by the privacy policy: {who} at {host} is not this machine",
-        hint=f"localai config set network.lan {host}",
+        command=f"localai config set network.lan {host}",
     )

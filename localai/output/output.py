@@ -201,11 +201,12 @@ class Output:
             self.document(failure_document(error, self.command))
         elif not isinstance(error, Interrupted):
             self._say_marked("error:", "red", sanitize(error.message))
-            if error.hint:
-                # The hint is not broken into lines: it is there to be pasted.
-                hint = sanitize(error.hint)
+            if error.hint or error.command:
                 self._say("")
-                self._say(f"{self._styled('hint:', 'dim', self.stderr)} {hint}")
+            # Neither is broken into lines: they are there to be pasted.
+            for label, text in (("hint:", error.hint), ("run:", error.command)):
+                if text:
+                    self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize(text)}")
 
     def confirm(self, question: str, *, unasked: LocalaiError, declined: str) -> None:
         """Return if the person says yes; Enter alone is no.

@@ -21,32 +21,24 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from localai.errors import PolicyRefused
+from localai.errors import PolicyRefused, ProgramRefused, Remedy
 from localai.privacy import grants
 from localai.privacy.grants import EgressSink, plain_name
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_family
 from localai.types import EgressRecord, Zone
 
-# The line that allows what was refused, by the end of the host's name.
-_HINTS = (
-    (("openai.com",), "localai config set cloud.allow openai"),
-    (("anthropic.com",), "localai config set cloud.allow anthropic"),
-    (("ollama.com",), "localai config set cloud.allow ollama"),
+# What allows that which was refused, by the end of the host's name.
+_REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
+    (("openai.com",), {"command": "localai config set cloud.allow openai"}),
+    (("anthropic.com",), {"command": "localai config set cloud.allow anthropic"}),
+    (("ollama.com",), {"command": "localai config set cloud.allow ollama"}),
     (
         ("huggingface.co", "hf.co", "ollama.ai"),
-        "downloads happen in `localai pull MODEL` only",
+        {"hint": "downloads happen in `localai pull MODEL` only"},
     ),
 )
 # The two whose names /etc/hosts knows; of 127.0.0.2 libc would ask the resolver.
 _NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1")})
-
-
-class ProgramRefused(PolicyRefused, PermissionError):
-    """A program was about to be started where none may be.
-
-    It is a PermissionError too: libraries that only wanted to know something (`uname -p`,
-    `lsb_release`) are prepared for a program that cannot be run and go on without it.
-    """
 
 
 class _OfThread(threading.local):
@@ -213,20 +205,20 @@ def _refuse(attempt: str, host: str, zone: Zone | None) -> NoReturn:
     global last_refusal
     where = f" ({zone.label})" if zone is not None else ""
     message = f"refused by the privacy policy: {attempt}{where}"
-    hint = _hint(host, zone)
+    remedy = _remedy(host, zone)
     # Not the one that is raised: its traceback would keep every frame and socket alive.
-    last_refusal = PolicyRefused(message, hint)
-    raise PolicyRefused(message, hint)
+    last_refusal = PolicyRefused(message, **remedy)
+    raise PolicyRefused(message, **remedy)
 
 
-def _hint(host: str, zone: Zone | None) -> str:
+def _remedy(host: str, zone: Zone | None) -> Remedy:
     name = plain_name(host)
-    for endings, hint in _HINTS:
+    for endings, remedy in _REMEDIES:
         if any(name == ending or name.endswith("." + ending) for ending in endings):
-            return hint
+            return remedy
     if zone is Zone.LAN and host:
-        return f"localai config set network.lan {host}"
-    return "localai privacy"
+        return {"command": f"localai config set network.lan {host}"}
+    return {"command": "localai privacy"}
 
 
 def _text(value: Any) -> str:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _HOST = "api.anthropic.com"
 _LONGEST_PAGE = 1000
 _KEY_VARIABLE = "ANTHROPIC_API_KEY"
-_KEY_HINT = keys.hint("anthropic", _KEY_VARIABLE)
+_KEY_REMEDY = keys.remedy("anthropic", _KEY_VARIABLE)
 
 FACTS = ProviderFacts(title="Anthropic", computes="elsewhere", price_list="anthropic")
 
@@ -79,7 +79,7 @@ class Anthropic(Provider):
             with self._to.reach(self._config).grant(Purpose.PROBE):
                 return [self._model(model) for model in client.models.list(limit=_LONGEST_PAGE)]
         except self._errors() as error:
-            raise broken_off(error, self._to.host, _KEY_HINT) from error
+            raise broken_off(error, self._to.host, _KEY_REMEDY) from error
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model or alias called `name`, which the server is asked for; no prompt is sent.
@@ -107,7 +107,7 @@ class Anthropic(Provider):
             locality = self._to.locality(reached.zone)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
-            raise broken_off(error, self._to.host, _KEY_HINT) from error
+            raise broken_off(error, self._to.host, _KEY_REMEDY) from error
         finally:
             # Closing the connection is what makes the server stop computing.
             events.close()
@@ -124,7 +124,7 @@ class Anthropic(Provider):
             with self._to.reach(self._config).grant(Purpose.PROBE):
                 return client.models.retrieve(name)
         except self._errors() as error:
-            found = broken_off(error, self._to.host, _KEY_HINT)
+            found = broken_off(error, self._to.host, _KEY_REMEDY)
             if isinstance(found, NotFound):
                 return None
             raise found from error
@@ -136,7 +136,7 @@ class Anthropic(Provider):
                 events: anthropic.Stream[Any] = client.messages.create(**body)
                 return events
         except self._errors() as error:
-            raise failure_of(error, self._to.host, _KEY_HINT) from error
+            raise failure_of(error, self._to.host, _KEY_REMEDY) from error
 
     def _client(self) -> anthropic.Anthropic:
         self._to.require_consent(self._config)
@@ -185,7 +185,7 @@ def create(config: Config, paths: Paths) -> Anthropic:
         raise PolicyRefused(
             f"ANTHROPIC_BASE_URL names {urlsplit(given).hostname or given},"
             f" and `anthropic` is {_HOST} only",
-            hint="unset ANTHROPIC_BASE_URL",
+            command="unset ANTHROPIC_BASE_URL",
         )
     return Anthropic(
         config,

@@ -68,14 +68,14 @@ class Destination:
             raise PolicyRefused(
                 f"refused by the privacy policy: {self.who} would send the prompt to {self.host},"
                 " and cloud.allow does not name it (a key in the environment is not an opt-in)",
-                hint=f"localai config set cloud.allow {allowed}",
+                command=f"localai config set cloud.allow {allowed}",
             )
         if not self._is_named_in_lan(config):
             named = ",".join([*config["network.lan"], self.host])
             raise PolicyRefused(
                 f"refused by the privacy policy: {self.who} at {self.host} is on the local network,"
                 " and network.lan does not name it",
-                hint=f"localai config set network.lan {named}",
+                command=f"localai config set network.lan {named}",
             )
 
     def reach(self, config: Config) -> Reach:

@@ -117,7 +117,7 @@ class OwnServer(Provider):
         server = JsonServer(
             self._to.who,
             self._to.target,
-            hint=f"start it, or correct [endpoint.{self.name}] in {self._config.file}",
+            remedy={"hint": f"start it, or correct [endpoint.{self.name}] in {self._config.file}"},
             headers=self._headers(),
             permit=lambda: reached.grant(purpose),
             proxy=self._to.proxy(self._config),
@@ -151,8 +151,8 @@ class OwnServer(Provider):
         error = document.get("error", document) if isinstance(document, dict) else document
         if not isinstance(error, dict):
             error = {"message": str(error)}
-        key_hint = keys.hint(self._to.consent, self._endpoint.key_env)
-        return failure(self._to.who, refused.status, error, refused.headers, key_hint=key_hint)
+        key_remedy = keys.remedy(self._to.consent, self._endpoint.key_env)
+        return failure(self._to.who, refused.status, error, refused.headers, key_remedy=key_remedy)
 
 
 def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
@@ -174,7 +174,7 @@ def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
             name=endpoint.name,
             # The SDK insists on a key; a server of one's own may not want any.
             key=lambda: key.secret if (key := _key(endpoint, config)) else "none",
-            key_hint=keys.hint(_consent(endpoint), endpoint.key_env),
+            key_remedy=keys.remedy(_consent(endpoint), endpoint.key_env),
             headers=endpoint.headers,
         )
     return OwnServer(endpoint, config)

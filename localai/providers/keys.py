@@ -9,16 +9,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from localai.errors import InvalidInput, LocalaiError, ProviderRefused
+from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused, Remedy
 
 _SERVICE = "localai"
-
-
-class KeyringUnavailable(LocalaiError):
-    """The system's keyring cannot be used here."""
-
-    exit_code = 2
-    kind = "keyring_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +40,16 @@ def require_key(provider: str, variable: str | None) -> Key:
     key = get_key(provider, variable)
     if key is None:
         raise ProviderRefused(
-            f"{provider} needs a key, and there is none", hint(provider, variable)
+            f"{provider} needs a key, and there is none", **remedy(provider, variable)
         )
     return key
 
 
-def hint(provider: str, variable: str | None) -> str:
-    """The line that gives `provider` a key."""
-    return f"export {variable}=…" if variable else f"keyring set {_SERVICE} {provider}"
+def remedy(provider: str, variable: str | None) -> Remedy:
+    """What gives `provider` a key."""
+    if variable:
+        return {"hint": f"export {variable}=…"}
+    return {"command": ("keyring", "set", _SERVICE, provider)}
 
 
 def set_key(provider: str, secret: str) -> None:
@@ -64,7 +59,11 @@ def set_key(provider: str, secret: str) -> None:
         import keyring
         from keyring.errors import KeyringError
     except ImportError as error:
-        raise KeyringUnavailable(import_error, hint="./install.sh --with-cloud") from error
+        raise KeyringUnavailable(
+            import_error,
+            hint="in the folder that localai was installed from",
+            command="./install.sh --with-cloud",
+        ) from error
     key = _checked(Key(secret.strip(), "what was given"))
     try:
         keyring.set_password(_SERVICE, provider, key.secret)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import ContextOverflow, LocalaiError, NotFound, Unreachable
+from localai.near_names import did_you_mean
 from localai.net.http import HttpRefused, JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
@@ -67,7 +68,7 @@ class LmStudio(Provider):
         self._server = JsonServer(
             "LM Studio",
             target,
-            hint="lms server start",
+            remedy={"command": "lms server start"},
             headers={"Authorization": f"Bearer {token}"} if token else {},
             permit=lambda: self._reach().grant(),
         )
@@ -195,7 +196,7 @@ class LmStudio(Provider):
         if found is None:
             raise Unreachable(
                 f"what listens at {self._target.address} is not LM Studio 0.3.6 or later",
-                hint="localai config set lmstudio.host 127.0.0.1:1234",
+                command="localai config set lmstudio.host 127.0.0.1:1234",
             )
         return found
 
@@ -212,11 +213,9 @@ class LmStudio(Provider):
         for model in listed:
             if model.id.lower() == name.lower():
                 return model
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, [model.id for model in listed], n=3, cutoff=0.4)
-        meant = f"did you mean {' or '.join(near)}? or " if near else ""
-        raise NotFound(f"LM Studio has no model {name!r}", hint=f"{meant}lms get {name}")
+        # Its ids begin with the maker, which few people type.
+        meant = did_you_mean(name, [model.id for model in listed], likeness=0.4)
+        raise NotFound(f"LM Studio has no model {name!r}", hint=meant, command=("lms", "get", name))
 
     def _call(
         self, method: str, path: str, body: Any, model: str, timeout_s: float = 30.0

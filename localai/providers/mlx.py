@@ -158,7 +158,9 @@ def mlx_interpreter() -> str:
     # Found, not imported: without a Metal device the import has killed the process.
     if find_spec("mlx_lm") is None:
         raise Unreachable(
-            "mlx-lm is not installed", hint="./install.sh   (again: it adds what is missing)"
+            "mlx-lm is not installed",
+            hint="install again: it adds what is missing",
+            command="./install.sh",
         )
     return sys.executable
 

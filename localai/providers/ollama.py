@@ -159,7 +159,7 @@ class Ollama(Provider):
         raise PolicyRefused(
             f"refused by the privacy policy: Ollama would send the prompt for {model!r}"
             f" to {remote}",
-            hint="localai config set cloud.allow "
+            command="localai config set cloud.allow "
             + ",".join([*self._config["cloud.allow"], "ollama"]),
         )
 
@@ -320,7 +320,7 @@ def _asked_context(request: ChatRequest) -> int | None:
 
 def _refuse_images(request: ChatRequest) -> None:
     if any(message.images for message in request.messages):
-        raise InvalidInput(f"{request.model.id} cannot look at pictures", hint="localai list")
+        raise InvalidInput(f"{request.model.id} cannot look at pictures", command="localai list")
 
 
 def _gpu_share(entry: Mapping[str, Any] | None) -> str:

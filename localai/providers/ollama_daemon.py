@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import NotFound, Unreachable
+from localai.near_names import did_you_mean
 from localai.net.http import Asked, HttpRefused, JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
@@ -37,7 +38,10 @@ class Daemon:
         self._reached: Reach | None = None
         self._version: str | None = None
         self._server = JsonServer(
-            "Ollama", target, hint="ollama serve", permit=lambda: self.reach().grant()
+            "Ollama",
+            target,
+            remedy={"command": "ollama serve"},
+            permit=lambda: self.reach().grant(),
         )
 
     def reach(self) -> Reach:
@@ -66,11 +70,10 @@ class Daemon:
         for entry in listed:
             if entry["name"].lower() in wanted:
                 return entry
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, [entry["name"] for entry in listed], n=3, cutoff=0.5)
-        meant = f"did you mean {' or '.join(near)}? or " if near else ""
-        raise NotFound(f"Ollama has no model {name!r}", hint=f"{meant}localai pull {name}")
+        meant = did_you_mean(name, [entry["name"] for entry in listed], likeness=0.5)
+        raise NotFound(
+            f"Ollama has no model {name!r}", hint=meant, command=("localai", "pull", name)
+        )
 
     def facts(self, entry: Mapping[str, Any]) -> Facts:
         """What is constant about a listed model, and where it is computed as far as is known."""
@@ -124,7 +127,7 @@ class Daemon:
         if not isinstance(document, dict):
             raise Unreachable(
                 f"what listens at {self.target.address} is not Ollama (GET {path} failed)",
-                hint="localai config set ollama.host 127.0.0.1:11434",
+                command="localai config set ollama.host 127.0.0.1:11434",
             )
         return document
 

@@ -116,7 +116,8 @@ def _client(target: Target, model: str) -> Iterator[ollama.Client]:
         raise _failure(error, model) from error
     except (ConnectionError, httpx.TransportError) as error:
         raise Unreachable(
-            f"Ollama at {target.address} is not running or broke off: {error}", hint="ollama serve"
+            f"Ollama at {target.address} is not running or broke off: {error}",
+            command="ollama serve",
         ) from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from localai.errors import PolicyRefused
+from localai.errors import PolicyRefused, Remedy
 from localai.net.reach import Reach
 from localai.net.retry import patiently
 from localai.net.target import client_target
@@ -58,16 +58,16 @@ class OpenAI(Provider):
         destination: Destination,
         *,
         key: Callable[[], str],
-        key_hint: str,
+        key_remedy: Remedy,
         name: str = "openai",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`key` is asked for the key when a client is opened; `key_hint` says how to set one."""
+        """`key` is asked for the key when a client is opened; `key_remedy` how to set one."""
         self.name = name
         self._config = config
         self._to = destination
         self._key = key
-        self._key_hint = key_hint
+        self._key_remedy = key_remedy
         self._headers = headers
         self._opened: openai.OpenAI | None = None
 
@@ -85,7 +85,7 @@ class OpenAI(Provider):
             with self._to.reach(self._config).grant(Purpose.PROBE):
                 return [self._model(model.id) for model in client.models.list()]
         except self._errors() as error:
-            raise broken_off(error, self._to.host, self._key_hint) from error
+            raise broken_off(error, self._to.host, self._key_remedy) from error
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model called `name`, which the server is asked for; no prompt is sent.
@@ -108,7 +108,7 @@ class OpenAI(Provider):
             locality = self._to.locality(reached.zone)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
-            raise broken_off(error, self._to.host, self._key_hint) from error
+            raise broken_off(error, self._to.host, self._key_remedy) from error
         finally:
             # Closing the connection is what makes the server stop computing.
             events.close()
@@ -126,7 +126,7 @@ class OpenAI(Provider):
                 events: openai.Stream[Any] = client.responses.create(**body)
                 return events
         except self._errors() as error:
-            raise failure_of(error, self._to.host, self._key_hint) from error
+            raise failure_of(error, self._to.host, self._key_remedy) from error
 
     def _client(self) -> openai.OpenAI:
         self._to.require_consent(self._config)
@@ -170,7 +170,7 @@ def create(config: Config, paths: Paths) -> OpenAI:
         config,
         Destination("openai", client_target(_official_url(), 443), "openai"),
         key=lambda: keys.require_key("openai", _KEY_VARIABLE).secret,
-        key_hint=keys.hint("openai", _KEY_VARIABLE),
+        key_remedy=keys.remedy("openai", _KEY_VARIABLE),
     )
 
 
@@ -186,5 +186,6 @@ def _official_url() -> str:
     # Neither place would be what this user expects, so a prompt goes to neither.
     raise PolicyRefused(
         f"OPENAI_BASE_URL names {host or given}, and `openai` is api.openai.com only",
-        hint="unset OPENAI_BASE_URL, or make that server an [endpoint.NAME] of the config",
+        hint="or make that server an [endpoint.NAME] of the config",
+        command="unset OPENAI_BASE_URL",
     )

@@ -131,7 +131,7 @@ def require_clouds(names: Sequence[str], where: str) -> None:
             raise InvalidInput(
                 f"{where}: cloud.allow must be a list of {', '.join(clouds)} or endpoint:NAME,"
                 f" and {name!r} is neither",
-                hint="localai config unset cloud.allow",
+                command="localai config unset cloud.allow",
             )
 
 

@@ -8,16 +8,17 @@ environment but the certificates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from localai.errors import (
     InvalidInput,
     LocalaiError,
     NotFound,
+    Remedy,
     Unreachable,
     find_localai_error,
 )
+from localai.near_names import did_you_mean
 from localai.net.retry import Busy
 from localai.net.target import Target
 from localai.types import Message
@@ -34,16 +35,18 @@ _READ_TIMEOUT_S = 600.0
 def not_installed(package: str) -> InvalidInput:
     """The error for a provider whose SDK is not there."""
     return InvalidInput(
-        f"the package {package!r} is not installed", hint="./install.sh --with-cloud"
+        f"the package {package!r} is not installed",
+        hint="in the folder that localai was installed from",
+        command="./install.sh --with-cloud",
     )
 
 
 def no_such_model(provider: str, name: str, known: Iterable[str]) -> NotFound:
     """The error for a model that `provider` does not have, with near names."""
-    near = get_close_matches(name, known, n=3)
     return NotFound(
         f"{provider} has no model {name!r}",
-        hint=f"did you mean {' or '.join(near)}?" if near else "localai list",
+        hint=did_you_mean(name, known),
+        command="localai list",
     )
 
 
@@ -72,7 +75,7 @@ def http_client(proxy: Target | None) -> httpx2.Client:
     )
 
 
-def failure_of(error: Exception, who: str, key_hint: str | None) -> LocalaiError | Busy:
+def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError | Busy:
     """Our error for one of an SDK's; `who` is how the message calls the server."""
     ours = find_localai_error(error)
     if ours is not None:
@@ -88,10 +91,10 @@ def failure_of(error: Exception, who: str, key_hint: str | None) -> LocalaiError
     response = getattr(error, "response", None)
     headers = {} if response is None else response.headers
     # An error event in mid-stream has no status of its own, or the 200 that the stream began with.
-    return failure(who, status or 200, inner, headers, key_hint=key_hint)
+    return failure(who, status or 200, inner, headers, key_remedy=key_remedy)
 
 
-def broken_off(error: Exception, who: str, key_hint: str | None) -> LocalaiError:
+def broken_off(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError:
     """As `failure_of`, for an answer that had begun: it is too late to try again."""
-    found = failure_of(error, who, key_hint)
+    found = failure_of(error, who, key_remedy)
     return found.final if isinstance(found, Busy) else found

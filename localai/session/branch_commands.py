@@ -62,7 +62,7 @@ def branches(session: Session, argument: str) -> None:
     if argument:
         number = _number(argument)
         if not 1 <= number <= len(ends):
-            raise InvalidInput(f"there is no branch {number}", hint="/branches")
+            raise InvalidInput(f"there is no branch {number}", command="/branches")
         session.dialogue.go_to(ends[number - 1])
         _say_where(session)
         return

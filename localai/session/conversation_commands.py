@@ -40,7 +40,7 @@ def load(session: Session, argument: str) -> None:
     try:
         kept = resume(session.asker.paths.database, argument)
     except NotFound as error:
-        raise NotFound(error.message, hint="/history") from error
+        raise NotFound(error.message, command="/history") from error
     session.begin(kept)
     say_where_we_are(session, kept)
     current = session.asker.chosen.model
@@ -89,7 +89,9 @@ def save(session: Session, argument: str) -> None:
     try:
         create_atomically(path, [document.encode("utf-8", "replace")])
     except FileExistsError as error:
-        raise InvalidInput(f"{path} is there already", hint="/save ANOTHER-NAME.md") from error
+        raise InvalidInput(
+            f"{path} is there already", hint="take another name: /save ANOTHER-NAME.md"
+        ) from error
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
     note(f"saved as {path} ({len(session.dialogue.turns)} messages)")

@@ -40,7 +40,7 @@ def _run(command: str, file: Path) -> None:
             code = subprocess.call([*words, str(file)], env=child_environment())
     except (OSError, ValueError) as error:
         raise InvalidInput(
-            f"cannot start the editor {command!r}: {error}", hint="export EDITOR=nano"
+            f"cannot start the editor {command!r}: {error}", command="export EDITOR=nano"
         ) from error
     if code:
         raise InvalidInput(f"the editor {command!r} ended with {code}")

@@ -86,7 +86,8 @@ def show(session: Session, argument: str) -> None:
     elif argument:
         raise InvalidInput(
             f"/show takes {' or '.join(KINDS_OF_SHOW)}, not {argument!r}",
-            hint="/show alone shows what is in force",
+            hint="see what is in force",
+            command="/show",
         )
     else:
         print_facts([(name, one_line(value, 240)) for name, value in _facts(session)])

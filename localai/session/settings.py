@@ -81,7 +81,7 @@ def setting_names() -> list[str]:
 def _changed(options: Options, key: str, value: str) -> Options:
     """The options with one of them set to `value`, or unset. Raises InvalidInput."""
     if not value:
-        raise InvalidInput(f"/set {key} needs a value", hint=f"/set {key} {DEFAULT}")
+        raise InvalidInput(f"/set {key} needs a value", command=f"/set {key} {DEFAULT}")
     if key.startswith("provider."):
         name = key.removeprefix("provider.")
         extra = {other: given for other, given in options.extra.items() if other != name}
@@ -120,7 +120,7 @@ def _set_stream(session: Session, value: str) -> None:
 
 def _on_or_off(key: str, value: str) -> bool:
     if value not in ("on", "off", DEFAULT):
-        raise InvalidInput(f"{key} is on or off, not {value!r}", hint=f"/set {key} on")
+        raise InvalidInput(f"{key} is on or off, not {value!r}", command=f"/set {key} on")
     return value == "on" or (value == DEFAULT and key == "stream")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localai.errors import InvalidInput
+from localai.near_names import near_names
 from localai.output.facts import print_facts
 from localai.output.streams import width
 from localai.session import branch_commands as branch
@@ -97,12 +98,10 @@ def find(name: str) -> Command:
     command = _BY_NAME.get(name)
     if command is not None:
         return command
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, _BY_NAME, n=1)
     raise InvalidInput(
         f"there is no command /{name}",
-        hint=f"/{near[0] if near else 'help'} (a question may begin with a space)",
+        hint="a question may begin with a space",
+        command=f"/{next(iter(near_names(name, _BY_NAME)), 'help')}",
     )
 
 

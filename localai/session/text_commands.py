@@ -45,7 +45,7 @@ def copy(session: Session, argument: str) -> None:
         raise InvalidInput("there is no terminal whose clipboard could be used")
     if argument:
         if not argument.isdigit():
-            raise InvalidInput(f"{argument!r} is no number", hint="/show messages")
+            raise InvalidInput(f"{argument!r} is no number", command="/show messages")
         turn = session.dialogue.turn(int(argument))
     else:
         last = session.dialogue.last_answer

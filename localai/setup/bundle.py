@@ -91,7 +91,7 @@ def this_platform() -> str:
             return each.name
     raise InvalidInput(
         f"there are no bundles for {sys.platform} on {platform.machine()}",
-        hint=f"localai setup --bundle DIR --platform {next(iter(PLATFORMS))}",
+        hint=f"name one: --platform {next(iter(PLATFORMS))}",
     )
 
 
@@ -202,7 +202,11 @@ def _lock_file() -> Path:
     for path in (_PACKAGE / "setup" / _LOCK, _PACKAGE.parent / _LOCK):
         if path.is_file():
             return path
-    raise NotFound(f"{_LOCK} is missing from this installation", hint="./install.sh")
+    raise NotFound(
+        f"{_LOCK} is missing from this installation",
+        hint="in the folder that localai was installed from",
+        command="./install.sh",
+    )
 
 
 def _add_package(target: Path) -> None:

@@ -52,13 +52,13 @@ def choose_engine(
     if wanted is not None and wanted not in ENGINES:
         raise InvalidInput(
             f"set-up is for what runs on this machine ({', '.join(ENGINES)}), not {wanted!r}",
-            hint="localai setup --provider llamacpp",
+            command="localai setup --provider llamacpp",
         )
     if wanted == "mlx":
         if not mlx_may_run():
             raise InvalidInput(
                 "MLX needs a Mac with Apple Silicon and the mlx-lm package",
-                hint="localai setup --provider llamacpp",
+                command="localai setup --provider llamacpp",
             )
         return Engine("mlx", "MLX, Apple's own engine", "you named it")
     if wanted == "llamacpp":
@@ -68,7 +68,7 @@ def choose_engine(
         if isinstance(running, str):
             return Engine("ollama", running, "you named it")
         if find_program("ollama") is None:
-            raise NotFound("Ollama is not on this machine", hint=OLLAMA_INSTALL_LINE)
+            raise NotFound("Ollama is not on this machine", command=OLLAMA_INSTALL_LINE)
         raise running
     if isinstance(running, str):
         return Engine("ollama", running, "it runs here already")
@@ -97,5 +97,5 @@ def _running_ollama(config: Config, paths: Paths) -> str | Unreachable:
     except Unreachable as error:
         return error
     except PolicyRefused as error:
-        return Unreachable(error.message, hint=error.hint)
+        return Unreachable(error.message, hint=error.hint, command=error.command)
     return f"{version} at {target.address}"

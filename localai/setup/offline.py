@@ -50,7 +50,7 @@ def bundled_model(bundle: Path, paths: Paths) -> BundledModel:
     except (OSError, UnicodeDecodeError) as error:
         raise NotFound(
             f"{bundle} is no bundle: it has no readable {SUMS}",
-            hint="localai setup --bundle DIR makes one, on a machine with a network",
+            hint="one is made on a machine with a network: localai setup --bundle DIR",
         ) from error
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     names = [name for name in sums if name.startswith(f"{MODELS}/") and name.endswith(".gguf")]

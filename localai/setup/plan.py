@@ -119,7 +119,7 @@ def make_plan(
         if provider not in (None, "llamacpp"):
             raise NotFound(
                 f"{provider} has no model for this machine: {'; '.join(chosen.notes)}",
-                hint=f"localai setup --provider {provider} --model NAME",
+                hint=f"name one: localai setup --provider {provider} --model NAME",
             )
         engine = replace(engine, name="llamacpp", what=EMBEDDED, why="the starter is its own")
     settings = _settings(engine, chosen, config, named=model, provider=provider)
@@ -209,7 +209,7 @@ def _wanted(
     found = _preflight(find_model(name, hosts, config, paths), machine, config, paths)
     if found.problems:
         raise InsufficientResources(
-            f"{name} was not chosen: {'; '.join(found.problems)}", hint="localai recommend"
+            f"{name} was not chosen: {'; '.join(found.problems)}", command="localai recommend"
         )
     plan = found.plan
     return _Model(plan.name, why, here=False, download=plan, size_bytes=found.download_bytes)

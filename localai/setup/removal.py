@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localai.errors import LocalaiError
+from localai.errors import NotRemoved
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 # install.sh writes it into the environments that it makes.
 _INSTALLED_MARK: Final = ".localai-installed"
 _VENV: Final = "venv"
-
-
-class NotRemoved(LocalaiError):
-    """A file or folder that resists: another user's, a read-only disk."""
-
-    exit_code = 1
-    kind = "not_removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,7 @@ def remove(targets: Iterable[Path], paths: Paths) -> None:
         except OSError as error:
             raise NotRemoved(
                 f"{error.filename or target} cannot be removed: {error.strerror or error}",
-                hint=f"ls -ld '{error.filename or target}'",
+                command=("ls", "-ld", error.filename or target),
             ) from error
     for folder in (paths.data_dir, paths.config_file.parent):
         with contextlib.suppress(OSError):

@@ -70,7 +70,7 @@ def _read(path: Path) -> tuple[Path, HeaderFacts]:
     if header.is_projector:
         raise InvalidInput(
             f"{path} is an image encoder, the companion of a model",
-            "name the model file that lies beside it",
+            hint="name the model file that lies beside it",
         )
     parts = part_paths(path, header)
     if len(parts) > 1:

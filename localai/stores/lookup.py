@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.near_names import did_you_mean
 from localai.stores.describe import describe
 from localai.stores.folders import (
     StoredModel,
@@ -77,11 +78,13 @@ def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {path}", "localai list") from error
+        raise NotFound(f"there is no file {path}", command="localai list") from error
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
     if is_folder:
-        raise InvalidInput(f"{path} is a folder, not a model file", "name the .gguf file in it")
+        raise InvalidInput(
+            f"{path} is a folder, not a model file", hint="name the .gguf file in it"
+        )
     return resolve_stored(
         StoredModel("localai", str(path), path, projector=projector_beside(path)), paths
     )
@@ -135,16 +138,9 @@ def _not_found(name: str, models: list[StoredModel]) -> NotFound:
         message = f"there is no file {name}, and no model of that name on this machine"
     else:
         message = f"there is no model called {name!r} on this machine"
-    near = _near_names(name, models)
-    pull = f"localai pull {name}"
-    return NotFound(message, f"did you mean {' or '.join(near)}? Or: {pull}" if near else pull)
-
-
-def _near_names(name: str, models: list[StoredModel]) -> list[str]:
-    from difflib import get_close_matches
-
-    spellings = {
-        alias.casefold(): model.name for model in models for alias in (model.name, *model.aliases)
-    }
-    close = get_close_matches(name.casefold(), spellings, n=6, cutoff=0.6)
-    return list(dict.fromkeys(spellings[spelling] for spelling in close))[:3]
+    spellings = {alias: model.name for model in models for alias in (model.name, *model.aliases)}
+    return NotFound(
+        message,
+        hint=did_you_mean(name, spellings, means=spellings),
+        command=("localai", "pull", name),
+    )

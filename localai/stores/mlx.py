@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.mlx_folder import is_model_folder, read_folder
+from localai.near_names import did_you_mean
 from localai.stores.describe import parameters_text, template_capabilities
 from localai.stores.folders import StoreName, hub_cache, lmstudio_folders
 from localai.types import ResolvedModel, Zone
@@ -78,8 +79,11 @@ def find_folder(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
         folder for folder in stored if folded in {alias.casefold() for alias in folder.aliases}
     ]
     if not fitting:
+        spellings = {alias: folder.name for folder in stored for alias in folder.aliases}
         raise NotFound(
-            f"there is no MLX model called {name!r} on this machine", _near_names(name, stored)
+            f"there is no MLX model called {name!r} on this machine",
+            hint=did_you_mean(name, spellings, means=spellings),
+            command="localai list",
         )
     if len({folder.name for folder in fitting}) > 1:
         raise InvalidInput(
@@ -136,12 +140,3 @@ def _hub_folders(cache: Path) -> Iterator[StoredFolder]:
             yield StoredFolder(
                 "huggingface", name, max(snapshots, key=lambda path: path.stat().st_mtime)
             )
-
-
-def _near_names(name: str, stored: list[StoredFolder]) -> str:
-    from difflib import get_close_matches
-
-    spellings = {alias.casefold(): folder.name for folder in stored for alias in folder.aliases}
-    close = get_close_matches(name.casefold(), spellings, n=3, cutoff=0.6)
-    near = list(dict.fromkeys(spellings[spelling] for spelling in close))
-    return f"did you mean {' or '.join(near)}?" if near else "localai list"

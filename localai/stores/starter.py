@@ -78,12 +78,12 @@ def resolve_starter(paths: Paths) -> ResolvedModel:
         size_bytes = path.stat().st_size
     except OSError as error:
         raise NotFound(
-            "the starter model is not on this machine yet", hint="localai pull starter"
+            "the starter model is not on this machine yet", command="localai pull starter"
         ) from error
     if size_bytes != STARTER.size_bytes:
         raise InvalidInput(
             f"{path} is damaged: it has {size_bytes:,} bytes instead of {STARTER.size_bytes:,}",
-            hint="localai pull starter",
+            command="localai pull starter",
         )
     return ResolvedModel(
         provider="llamacpp",

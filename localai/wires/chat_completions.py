@@ -209,7 +209,7 @@ def refusal(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
             context_tokens=context,
         )
     if status == 404:
-        return NotFound(f"{who}: {message}", hint="localai list")
+        return NotFound(f"{who}: {message}", command="localai list")
     if status in (400, 422) and who in _OUR_ENGINES:
         return InvalidInput(f"{who} refused the request: {message}")
     if status >= 500:

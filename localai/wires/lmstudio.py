@@ -136,14 +136,14 @@ def refusal(
             " export LM_API_TOKEN=…",
         )
     if status == 404 or fields.get("code") == "model_not_found":
-        return NotFound(f"LM Studio: {message}", hint="localai list")
+        return NotFound(f"LM Studio: {message}", command="localai list")
     if "insufficient system resources" in message or "out of memory" in message.lower():
         return InsufficientResources(
             f"LM Studio has not enough memory for {model}: {message}",
             hint="a smaller model, or a smaller --ctx",
         )
     if status >= 500 or status < 400:
-        return Unreachable(f"LM Studio failed: {message}", hint="lms log stream")
+        return Unreachable(f"LM Studio failed: {message}", command="lms log stream")
     return ProviderRefused(f"LM Studio refused (HTTP {status}): {message}")
 
 

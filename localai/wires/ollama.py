@@ -271,21 +271,22 @@ def refusal(status: int, document: Any, model: str, context_tokens: int | None) 
         address = fields.get("signin_url")
         return ProviderRefused(
             f"Ollama's cloud wants you to sign in for {model}",
-            hint=f"ollama signin   ({address})" if address else "ollama signin",
+            hint=f"it opens {address}" if address else None,
+            command="ollama signin",
         )
     if status == 403:
         return PolicyRefused(f"Ollama itself refuses {model}: {message}")
     if status == 404:
-        return NotFound(f"Ollama has no model {model!r}", hint=f"localai pull {model}")
+        return NotFound(f"Ollama has no model {model!r}", command=("localai", "pull", model))
     if "system memory" in message or "out of memory" in message:
         return InsufficientResources(
             f"Ollama has not enough memory for {model}: {message}",
             hint="a smaller model, or a smaller --ctx",
         )
     if "does not support" in message:
-        return InvalidInput(f"Ollama: {message}", hint=f"localai show {model}")
+        return InvalidInput(f"Ollama: {message}", command=("localai", "show", model))
     if status >= 500:
-        return Unreachable(f"Ollama failed: {message}", hint="ollama ps")
+        return Unreachable(f"Ollama failed: {message}", command="ollama ps")
     return ProviderRefused(f"Ollama refused (HTTP {status}): {message}")
 
 

@@ -16,6 +16,7 @@ from localai.errors import (
     LocalaiError,
     NotFound,
     ProviderRefused,
+    Remedy,
     Unreachable,
 )
 from localai.net.retry import Busy, retry_after_s
@@ -52,7 +53,7 @@ def failure(
     error: Mapping[str, Any],
     headers: Mapping[str, str],
     *,
-    key_hint: str | None = None,
+    key_remedy: Remedy | None = None,
 ) -> LocalaiError | Busy:
     """The error to raise for an answer of `status`; `Busy` if it is worth waiting.
 
@@ -66,9 +67,9 @@ def failure(
     if kinds & _OVERFLOW_KINDS or (status in (400, 413, 500) and _OVERFLOW_TEXT.search(message)):
         return _overflow(who, message, error)
     if status in (401, 403):
-        return ProviderRefused(f"{who} does not accept the key: {message}", hint=key_hint)
+        return ProviderRefused(f"{who} does not accept the key: {message}", **(key_remedy or {}))
     if status == 404:
-        return NotFound(f"{who}: {message}", hint="localai list")
+        return NotFound(f"{who}: {message}", command="localai list")
     if kinds & _QUOTA:
         return ProviderRefused(f"{who} refused: {message}", hint="look at the account's billing")
     if status in _BUSY:

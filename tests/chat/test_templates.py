@@ -65,7 +65,12 @@ def test_a_default_holds_where_nothing_is_given() -> None:
     [
         ({}, "x", "needs to", "-p to VALUE"),
         ({"to": "a", "tone": "b"}, "x", "no variable 'tone'", "it has to"),
-        ({"to": "a"}, "  \n", "needs something to work on", "localai chat -t mine -f FILE"),
+        (
+            {"to": "a"},
+            "  \n",
+            "needs something to work on",
+            "give it a file: localai chat -t mine -f FILE",
+        ),
     ],
 )
 def test_what_is_missing_is_said(

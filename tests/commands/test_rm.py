@@ -117,9 +117,9 @@ def test_a_model_in_memory_is_refused_until_it_is_stopped(
     assert run_localai("chat", "-n", "--max-tokens", "2", "hello").returncode == 0
     refused = run_localai("rm", "starter", env=STOPPED)
     assert refused.returncode == 2
-    hint = refused.stderr.decode().splitlines()[-1].removeprefix("hint: ")
-    assert hint.startswith("localai stop ")
-    assert run_localai(*hint.split()[1:]).returncode == 0
+    command = refused.stderr.decode().splitlines()[-1].removeprefix("run: ")
+    assert command.startswith("localai stop ")
+    assert run_localai(*command.split()[1:]).returncode == 0
     assert run_localai("rm", "starter", env=STOPPED).returncode == 0
     assert not starter_path(home_with_starter).is_symlink()
 

@@ -23,7 +23,7 @@ def provider_at(url: str, home: Path) -> OpenAI:
     """The provider, speaking to `url` instead of to OpenAI."""
     config, _ = identity(home)
     destination = Destination("openai", client_target(f"{url}/v1", 80), "openai")
-    return OpenAI(config, destination, key=lambda: "test-key", key_hint="no hint")
+    return OpenAI(config, destination, key=lambda: "test-key", key_remedy={"hint": "no hint"})
 
 
 @contextmanager

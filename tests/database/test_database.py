@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.database import Database, DatabaseUnavailable
-from localai.errors import NotFound
+from localai.database import Database
+from localai.errors import DatabaseUnavailable, NotFound
 from localai.types import (
     EgressRecord,
     Locality,

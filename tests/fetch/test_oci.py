@@ -373,7 +373,7 @@ def _without_rights(action: Callable[[], object]) -> str:
             try:
                 action()
             except LocalaiError as error:
-                pipe.write(f"{error.message}\n{error.hint}")
+                pipe.write(f"{error.message}\n{error.hint}\n{error.command}")
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:

@@ -236,7 +236,7 @@ def test_without_pip_the_line_that_mends_it_is_given(
     monkeypatch.setitem(sys.modules, "pip", None)
     with pytest.raises(NotFound) as caught:
         fetch(paths)
-    assert caught.value.hint == f"{sys.executable} -m ensurepip"
+    assert caught.value.command == f"{sys.executable} -m ensurepip"
 
 
 def test_a_disk_that_is_too_small_is_refused_before_the_download(

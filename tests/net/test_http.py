@@ -21,7 +21,7 @@ from tests.support.scripted_server import (
 
 
 def client(server: ScriptedServer, path: str = "") -> JsonServer:
-    return JsonServer("Ollama", client_target(server.url + path, 1), "ollama serve")
+    return JsonServer("Ollama", client_target(server.url + path, 1), {"hint": "ollama serve"})
 
 
 def test_a_call_sends_and_returns_json() -> None:
@@ -49,13 +49,13 @@ def test_a_refusal_carries_its_document(reply: Reply, document: object) -> None:
     assert caught.value.document == document
 
 
-def test_nobody_listening_is_told_with_the_hint() -> None:
+def test_nobody_listening_is_told_with_what_mends_it() -> None:
     target = client_target(f"127.0.0.1:{free_port()}", 1)
     with pytest.raises(Unreachable) as caught:
-        JsonServer("Ollama", target, "ollama serve").call("GET", "/x")
+        JsonServer("Ollama", target, {"command": "ollama serve"}).call("GET", "/x")
     assert target.address in caught.value.message
     assert "not running" in caught.value.message
-    assert caught.value.hint == "ollama serve"
+    assert caught.value.command == "ollama serve"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_the_local_network_is_refused_with_the_line_that_allows_it(
 ) -> None:
     with pytest.raises(PolicyRefused) as caught:
         reach("Ollama", host, 11434, config(tmp_path), cloud="ollama")
-    assert caught.value.hint == f"localai config set network.lan {host}"
+    assert caught.value.command == f"localai config set network.lan {host}"
 
 
 def test_a_named_host_of_the_local_network_may_be_reached(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_named_host_of_the_local_network_may_be_reached(tmp_path: Path) -> Non
 def test_network_lan_does_not_allow_what_is_outside(tmp_path: Path) -> None:
     with pytest.raises(PolicyRefused) as caught:
         reach("Ollama", "8.8.8.8", 443, config(tmp_path, network_lan="8.8.8.8"), cloud="ollama")
-    assert caught.value.hint == "localai config set cloud.allow ollama"
+    assert caught.value.command == "localai config set cloud.allow ollama"
 
 
 def test_the_address_decides_and_not_the_name(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_hosts_of_the_local_network_are_those_that_the_config_names() -> None:
     guard = _install()
     with pytest.raises(PolicyRefused, match="lan") as refused:
         _reach(lab.LAN, lan)
-    assert refused.value.hint == f"localai config set network.lan {lab.LAN}"
+    assert refused.value.command == f"localai config set network.lan {lab.LAN}"
     guard.allow_lan(["box.lan", lab.CGNAT])
     _reach("box.lan", lan)
     _reach(lab.CGNAT, tailnet)

@@ -46,7 +46,7 @@ def test_a_way_out_is_refused_and_the_message_names_it(way: str, outcomes: dict[
     assert outcome.get("refused"), outcome
     assert outcome["exit_code"] == 4
     assert WAYS[way][1] in outcome["message"]
-    assert outcome["hint"]
+    assert outcome["remedy"]
 
 
 @lab.needs_lab
@@ -283,7 +283,7 @@ def test_a_refusal_that_an_sdk_wraps_or_swallows_is_still_found() -> None:
     assert kept is not None
     message = "refused by the privacy policy: look up api.anthropic.com"
     assert kept.message == found.message == message
-    assert kept.hint == "localai config set cloud.allow anthropic"
+    assert kept.command == "localai config set cloud.allow anthropic"
     assert kept.__traceback__ is None  # it would keep the SDK's frames and sockets alive
 
 

@@ -254,7 +254,7 @@ def _try(way: Callable[[], Any]) -> dict[str, Any]:
         outcome |= {
             "refused": isinstance(error, PolicyRefused),
             "message": error.message,
-            "hint": error.hint,
+            "remedy": error.hint or error.command,
             "exit_code": error.exit_code,
         }
     return outcome

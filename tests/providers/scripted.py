@@ -71,7 +71,9 @@ class Scene:
 def openai_scene(home: Path) -> Iterator[Scene]:
     with ScriptedServer() as server:
         to = Destination("openai", client_target(f"{server.url}/v1", 80), "openai")
-        provider = OpenAI(config_of(home), to, key=lambda: "sk-test", key_hint="export KEY=…")
+        provider = OpenAI(
+            config_of(home), to, key=lambda: "sk-test", key_remedy={"hint": "export KEY=…"}
+        )
         scene = Scene(provider, server, ResponsesWire())
         scene.answers(scene.wire.stream(scene.wire.answer(["Par", "is"])))
         yield scene

@@ -250,7 +250,7 @@ def test_a_key_is_not_an_opt_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ):
         with pytest.raises(PolicyRefused) as caught:
             attempt()
-        assert caught.value.hint == "localai config set cloud.allow anthropic"
+        assert caught.value.command == "localai config set cloud.allow anthropic"
     assert provider.destination(question().model) == "api.anthropic.com"
 
 

@@ -156,7 +156,7 @@ def test_a_null_error_in_a_chunk_is_no_error(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "settings", "hint"),
+    ("url", "settings", "command"),
     [
         ("http://192.168.7.7:8000/v1", {}, "localai config set network.lan 192.168.7.7"),
         ("http://8.8.8.8/v1", {}, "localai config set cloud.allow endpoint:work"),
@@ -175,13 +175,13 @@ def test_a_null_error_in_a_chunk_is_no_error(scene: Scene) -> None:
     ],
 )
 def test_what_is_farther_away_needs_the_users_word(
-    tmp_path: Path, url: str, settings: dict[str, str], hint: str
+    tmp_path: Path, url: str, settings: dict[str, str], command: str
 ) -> None:
     provider = open_endpoint(Endpoint("work", url), config_of(tmp_path, **settings))
     for attempt in (provider.models, lambda: list(provider.stream(question()))):
         with pytest.raises(PolicyRefused) as caught:
             attempt()
-        assert caught.value.hint == hint
+        assert caught.value.command == command
 
 
 def test_a_proxy_is_used_for_what_is_far_and_said(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ except Exception as error:
     assert "sk-test" not in refusal.message
     # Hooks run in the order in which they were added: the guard stopped the look-up first.
     assert resolved == [], resolved
-    print(refusal.hint)
+    print(refusal.command)
 else:
     raise SystemExit("it got through")
 """

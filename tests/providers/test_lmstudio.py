@@ -160,7 +160,7 @@ def test_an_unknown_model_has_near_names(tmp_path: Path) -> None:
 def test_off_is_not_the_same_as_locked(tmp_path: Path) -> None:
     with pytest.raises(Unreachable) as off:
         open_lmstudio(tmp_path, f"127.0.0.1:{free_port()}").models()
-    assert off.value.hint == "lms server start"
+    assert off.value.command == "lms server start"
     with LmStudioDouble([], token="secret") as double:
         with pytest.raises(ProviderRefused) as locked:
             open_lmstudio(tmp_path, double.address).models()

@@ -90,7 +90,7 @@ def test_an_unknown_model_has_near_names_and_the_line_that_gets_it(provider: Oll
         provider.resolve("smollm2:13b")
     assert caught.value.hint is not None
     assert "smollm2:135m" in caught.value.hint
-    assert "localai pull smollm2:13b" in caught.value.hint
+    assert caught.value.command == "localai pull smollm2:13b"
 
 
 def test_a_model_that_was_deleted_meanwhile_is_not_found(
@@ -292,7 +292,7 @@ def test_no_daemon_is_told_with_the_line_that_starts_it(tmp_path: Path) -> None:
     absent = open_ollama(tmp_path, f"127.0.0.1:{free_port()}")
     with pytest.raises(Unreachable) as caught:
         absent.models()
-    assert caught.value.hint == "ollama serve"
+    assert caught.value.command == "ollama serve"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_cloud_model_under_any_name_is_refused_before_a_byte_is_sent(
         ask(provider, model)
     assert caught.value.exit_code == 4
     assert scene.cloud.url in caught.value.message
-    assert caught.value.hint == "localai config set cloud.allow ollama"
+    assert caught.value.command == "localai config set cloud.allow ollama"
     assert scene.cloud.asked == []
 
 

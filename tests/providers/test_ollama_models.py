@@ -70,4 +70,4 @@ def test_unloading_what_is_not_there(target: Target) -> None:
 def test_no_daemon() -> None:
     with pytest.raises(Unreachable) as caught:
         ollama_models.delete(client_target(f"127.0.0.1:{free_port()}", 11434), "m")
-    assert caught.value.hint == "ollama serve"
+    assert caught.value.command == "ollama serve"

@@ -226,7 +226,7 @@ def test_a_key_is_not_an_opt_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(PolicyRefused) as caught:
             attempt()
         assert caught.value.exit_code == 4
-        assert caught.value.hint == "localai config set cloud.allow anthropic,openai"
+        assert caught.value.command == "localai config set cloud.allow anthropic,openai"
     assert provider.destination(question().model) == "api.openai.com"
 
 
@@ -259,7 +259,7 @@ def test_a_missing_sdk_is_told_with_the_way_to_get_it(
     monkeypatch.setitem(__import__("sys").modules, "openai", None)
     with openai_scene(tmp_path) as scene, pytest.raises(LocalaiError) as caught:
         scene.ask()
-    assert caught.value.hint == "./install.sh --with-cloud"
+    assert caught.value.command == "./install.sh --with-cloud"
 
 
 def test_summaries_of_reasoning_are_kept_apart(scene: Scene) -> None:

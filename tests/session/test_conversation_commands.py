@@ -46,7 +46,7 @@ def test_a_conversation_that_is_not_there_is_told_with_what_to_type(
 ) -> None:
     typist = session()
     missed = typist.line("/load zz")
-    assert "no conversation starts with 'zz'" in missed and "hint: /history" in missed
+    assert "no conversation starts with 'zz'" in missed and "run: /history" in missed
     loaded = typist.line(f"/load {conversation[:5].upper()}")
     assert f"going on with {conversation}" in loaded
 

@@ -72,7 +72,7 @@ def test_a_misspelt_command_gets_a_near_name_and_a_shell_command_is_not_run(
     typist = session()
     shown = typist.line("/hlep")
     assert "there is no command /hlep" in shown
-    assert "hint: /help" in shown
+    assert "run: /help" in shown
     assert "/undo takes nothing" in typist.line("/undo !touch here")
     assert not (tmp_path / "here").exists()
 

@@ -131,7 +131,7 @@ class TestAPath:
     def test_that_does_not_exist_is_not_found(self, machine: Machine) -> None:
         with pytest.raises(NotFound, match=r"there is no file .*/absent\.gguf") as caught:
             machine.resolve("./absent.gguf")
-        assert caught.value.hint == "localai list"
+        assert caught.value.command == "localai list"
 
     def test_of_a_truncated_file_is_refused(
         self, machine: Machine, smollm2_path: Path, tmp_path: Path
@@ -196,7 +196,7 @@ class TestTheStarter:
     def test_that_was_not_fetched_says_how_to(self, machine: Machine) -> None:
         with pytest.raises(NotFound) as caught:
             machine.resolve("starter")
-        assert caught.value.hint == "localai pull starter"
+        assert caught.value.command == "localai pull starter"
 
     def test_of_another_size_is_damaged(self, machine: Machine, tiny: Path) -> None:
         place(tiny, starter_path(machine.paths))
@@ -367,12 +367,13 @@ class TestAnUnknownName:
         put_in_ollama(machine.home / ".ollama/models", tiny, "registry.ollama.ai/library/qwen3/8b")
         with pytest.raises(NotFound) as caught:
             machine.resolve("qwen3:9b")
-        assert caught.value.hint == "did you mean qwen3:8b? Or: localai pull qwen3:9b"
+        assert caught.value.hint == "did you mean qwen3:8b?"
+        assert caught.value.command == "localai pull qwen3:9b"
 
     def test_offers_a_pull_where_nothing_is_near(self, machine: Machine) -> None:
         with pytest.raises(NotFound) as caught:
             machine.resolve("gemma3:12b")
-        assert caught.value.hint == "localai pull gemma3:12b"
+        assert caught.value.command == "localai pull gemma3:12b"
 
 
 @pytest.mark.parametrize(

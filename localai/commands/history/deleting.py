@@ -34,7 +34,7 @@ def delete(ids: Ids = None, yes: _Yes = False, as_json: Json = False) -> None:
     were typed go. What the calls used is still counted by `localai cost`, which knows no texts.
     """
     if not ids:
-        raise InvalidInput("which conversations?", hint="localai history list")
+        raise InvalidInput("which conversations?", command="localai history list")
     paths = locate()
     with opened(paths) as existing:
         database = required(existing)
@@ -61,7 +61,7 @@ def prune(
     """
     if older_than is None and keep is None:
         raise InvalidInput(
-            "--older-than or --keep says which", hint="localai history prune --older-than 90d"
+            "--older-than or --keep says which", command="localai history prune --older-than 90d"
         )
     before = None if older_than is None else time.time() - _duration(older_than)
     paths = locate()

@@ -43,7 +43,9 @@ def export(
     """
     chosen = _format(format_, output, as_json=as_json)
     if bool(ids) == everything:
-        raise InvalidInput("name conversations, or give --all", hint="localai history export --all")
+        raise InvalidInput(
+            "name conversations, or give --all", command="localai history export --all"
+        )
     from localai.database import Criteria
 
     with opened(locate()) as existing:

@@ -70,7 +70,7 @@ def search(
         hits = [] if store is None else store.search(query, criteria, limit or None)
     if hits is None:
         raise InvalidInput(
-            f"there is no word in {query!r} to search for", hint="localai history search hello"
+            f"there is no word in {query!r} to search for", command="localai history search hello"
         )
     if as_json:
         from localai.output.documents.history import search_document
@@ -97,7 +97,11 @@ def show(
     from localai.output.conversation_text import print_branch, print_tree
 
     if branch is not None and everything:
-        raise InvalidInput("--branch and --all exclude each other", hint="localai history show ID")
+        raise InvalidInput(
+            "--branch and --all exclude each other",
+            hint="name one: localai history show ID",
+            command="localai history list",
+        )
     with opened(locate()) as existing:
         store = required(existing)
         (identifier,) = found_ids(store, [conversation])
@@ -137,5 +141,7 @@ def _end_of(kept: Kept, number: int | None) -> int | None:
     ends = kept.tree.ends()
     if number > len(ends):
         count = "one branch" if len(ends) == 1 else f"{len(ends)} branches"
-        raise InvalidInput(f"{kept.id} has {count}", hint=f"localai history show {kept.id} --all")
+        raise InvalidInput(
+            f"{kept.id} has {count}", command=f"localai history show {kept.id} --all"
+        )
     return ends[number - 1].id

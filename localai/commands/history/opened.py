@@ -36,7 +36,7 @@ def opened(paths: Paths) -> Iterator[Database | None]:
 def required(database: Database | None) -> Database:
     """The database that there is. Raises NotFound."""
     if database is None:
-        raise NotFound("there is no conversation yet", hint='localai chat "hello"')
+        raise NotFound("there is no conversation yet", command='localai chat "hello"')
     return database
 
 

@@ -13,7 +13,8 @@ class ErrorDocument(TypedDict):
 
     kind: Annotated[str, "the kind, see the table of exit codes"]
     message: Annotated[str, "what happened, to which thing"]
-    hint: Annotated[str | None, "what to do; often a line to paste"]
+    hint: Annotated[str | None, "what to do, in words"]
+    command: Annotated[str | None, "one line that does it, to be run as it stands"]
     exit_code: Annotated[int, "the same as the command's"]
 
 
@@ -35,5 +36,6 @@ def error_document(error: LocalaiError) -> ErrorDocument:
         "kind": error.kind,
         "message": error.message,
         "hint": error.hint,
+        "command": error.command,
         "exit_code": error.exit_code,
     }

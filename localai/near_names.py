@@ -1,0 +1,41 @@
+"""Which of the known names somebody may have meant: the one "did you mean" of all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+_MOST: Final = 3
+_LIKENESS: Final = 0.6
+
+
+def near_names(
+    name: str,
+    known: Iterable[str],
+    *,
+    means: Mapping[str, str] | None = None,
+    likeness: float = _LIKENESS,
+) -> list[str]:
+    """At most three of `known` that are spelled like `name`, the likest first; case is ignored.
+
+    `means` has the name behind a spelling of `known`, where that is another one. `likeness` is
+    the ratio of difflib, 0 to 1.
+    """
+    from difflib import get_close_matches
+
+    spellings = {each.casefold(): (means or {}).get(each, each) for each in known}
+    # Several spellings may mean the same name.
+    close = get_close_matches(name.casefold(), spellings, n=2 * _MOST, cutoff=likeness)
+    return list(dict.fromkeys(spellings[spelling] for spelling in close))[:_MOST]
+
+
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    *,
+    means: Mapping[str, str] | None = None,
+    likeness: float = _LIKENESS,
+) -> str | None:
+    """The near names as an error's hint; None where there are none."""
+    near = near_names(name, known, means=means, likeness=likeness)
+    return f"did you mean {' or '.join(near)}?" if near else None

@@ -1,0 +1,203 @@
+"""The tree of errors, and the commands that they give: each can be run as it stands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import localai
+from localai import errors
+from localai.cli import COMMANDS, app
+from localai.errors import LocalaiError
+from localai.session.slash_commands import find
+from tests.support.command import RunLocalai
+
+_PACKAGE = Path(localai.__file__).parent
+_CODES = {
+    "InvalidInput": 2,
+    "NotFound": 3,
+    "PolicyRefused": 4,
+    "Unreachable": 5,
+    "ProviderRefused": 6,
+    "InsufficientResources": 7,
+    "FinishedWithFailures": 8,
+    "OwnStateUnavailable": 9,
+    "Interrupted": 130,
+}
+# Programs that a user has, or is told to have in the same sentence.
+_PROGRAMS = {
+    *("chmod", "curl", "df", "export", "hf", "keyring", "lms", "ls", "mkdir", "ollama", "pip"),
+    *("unset", "./install.sh", "${EDITOR:-vi}", "PYTHON"),
+}
+
+
+@cache
+def _sources() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in sorted(_PACKAGE.rglob("*.py"))}
+
+
+def _all_errors(base: type[LocalaiError] = LocalaiError) -> set[type[LocalaiError]]:
+    for path in _sources():
+        parts = path.relative_to(_PACKAGE).with_suffix("").parts
+        if "mlx" not in parts and parts[-1] != "__main__":
+            import_module(".".join(("localai", *parts)).removesuffix(".__init__"))
+    return {base}.union(*(_all_errors(each) for each in base.__subclasses__()))
+
+
+def test_every_error_is_in_the_tree_of_errors() -> None:
+    elsewhere = [each for each in _all_errors() if each.__module__ != errors.__name__]
+    assert elsewhere == []
+    tree = errors.__doc__ or ""
+    for each in _all_errors():
+        assert re.search(rf"\b{each.__name__} +{each.exit_code}\b", tree), each
+
+
+def test_only_a_bug_exits_with_1() -> None:
+    assert {each for each in _all_errors() if each.exit_code == 1} == {LocalaiError}
+    assert {each for each in _all_errors() if each.kind == "unexpected"} == {LocalaiError}
+
+
+@pytest.mark.parametrize(("name", "code"), _CODES.items())
+def test_the_exit_codes_are_promised(name: str, code: int) -> None:
+    error = getattr(errors, name)
+    assert error.exit_code == code
+    page = (_PACKAGE.parent / "docs/reference/exit-codes.md").read_text()
+    assert f"| {code} | `{error.kind}` |" in page
+
+
+def test_every_kind_is_in_the_reference() -> None:
+    page = (_PACKAGE.parent / "docs/reference/exit-codes.md").read_text()
+    for each in _all_errors():
+        assert f"| {each.exit_code} | `{each.kind}` |" in page
+
+
+def test_the_words_of_a_command_are_quoted() -> None:
+    error = LocalaiError("x", command=("${EDITOR:-vi}", Path("/a folder/it's.toml")))
+    assert error.command is not None
+    assert error.command.startswith("${EDITOR:-vi} '")
+    assert shlex.split(error.command) == ["${EDITOR:-vi}", "/a folder/it's.toml"]
+
+
+def test_the_hint_and_the_command_are_shown_apart(run_localai: RunLocalai) -> None:
+    result = run_localai("show", "smollm2-135n")
+    lines = result.stderr.decode().splitlines()
+    assert lines[0].startswith("error: ")
+    assert "run: localai pull smollm2-135n" in lines
+    document = json.loads(run_localai("show", "smollm2-135n", "--json").stdout)["error"]
+    assert document["command"] == "localai pull smollm2-135n"
+    assert document["hint"] is None or "localai" not in document["hint"]
+
+
+# The commands in the source
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    """The lines that an expression may be; what is known only at run time is an `x`."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts
+            )
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from _texts(body)
+            yield from _texts(orelse)
+        case ast.BinOp(left=left):
+            yield from (f"{text}x" for text in _texts(left))
+        case ast.Tuple(elts=words):
+            yield " ".join(next(_texts(word)) for word in words)
+        case ast.Attribute(attr="executable"):
+            yield "PYTHON"
+        case ast.Constant(value=None):
+            pass
+        case _:
+            yield "x"
+
+
+def _given(name: str) -> Iterator[tuple[str, str]]:
+    """Where an error is given a `name` (`hint`, `command`), and each text of it."""
+    names = {each.__name__ for each in _all_errors()}
+    for path, tree in _sources().items():
+        for node in ast.walk(tree):
+            found: list[ast.expr] = []
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
+                found = [each.value for each in node.keywords if each.arg == name]
+            elif isinstance(node, ast.Dict):
+                pairs = zip(node.keys, node.values, strict=True)
+                found = [
+                    value
+                    for key, value in pairs
+                    if isinstance(key, ast.Constant) and key.value == name
+                ]
+            for each in found:
+                for text in _texts(each):
+                    yield f"{path.relative_to(_PACKAGE)}:{each.lineno}", text
+
+
+def _commands() -> list[tuple[str, str]]:
+    return [
+        (where, text) for where, text in _given("command") if text not in ("x", "/x", "localai x")
+    ]
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(_commands()) > 90
+
+
+@pytest.mark.parametrize(("where", "line"), _commands())
+def test_a_command_can_be_run_as_it_stands(where: str, line: str) -> None:
+    assert not re.search(r"…|\b(FILE|DIR|NAME|ID|MODEL|VALUE|KEY|IN|OUT|HOST|PORT)\b", line)
+    if line.startswith("/"):
+        find(line.split()[0].removeprefix("/"))
+        return
+    program, *arguments = shlex.split(line)
+    if program == "localai":
+        _check_arguments(arguments)
+    elif program != "x":
+        assert program in _PROGRAMS, line
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Raises typer's error where no such command or option exists."""
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "get_command") and arguments and not arguments[0].startswith("-"):
+        name, *arguments = arguments
+        context = command.context_class(command)
+        found = command.get_command(context, name)
+        assert found is not None, name
+        command = found
+    if arguments == ["--help"]:
+        return
+    context = command.context_class(command)
+    values, rest, _ = command.make_parser(context).parse_args(list(arguments))
+    assert set(rest) <= {"x"}
+    needed = [each.name for each in command.params if each.required]
+    assert [name for name in needed if not values.get(name)] == []
+
+
+def test_what_is_a_command_is_not_called_a_hint() -> None:
+    names = "|".join(["localai", "ollama", "lms", "pip", "hf"])
+    begins = re.compile(rf"^(({names}) |/[a-z]|\$|\./install)")
+    assert [(where, text) for where, text in _given("hint") if begins.match(text)] == []
+
+
+def test_the_programs_of_every_machine_are_here() -> None:
+    for program in ("chmod", "df", "ls", "mkdir"):
+        assert shutil.which(program)
+
+
+def test_every_command_of_the_table_has_its_parser() -> None:
+    for row in COMMANDS:
+        _check_arguments([row.name, "--help"])

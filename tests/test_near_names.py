@@ -1,0 +1,22 @@
+"""What somebody may have meant."""
+
+from __future__ import annotations
+
+from localai.near_names import did_you_mean, near_names
+
+
+def test_the_likest_comes_first_and_case_does_not_count() -> None:
+    assert near_names("QWEN3", ["gemma3", "qwen2.5", "qwen3", "Qwen3"])[0] == "Qwen3"
+
+
+def test_there_are_three_at_most() -> None:
+    assert len(near_names("aaaa", ["aaab", "aaac", "aaad", "aaae"])) == 3
+
+
+def test_spellings_of_one_name_count_once() -> None:
+    means = {"qwen3": "qwen3:latest", "qwen3:latest": "qwen3:latest"}
+    assert did_you_mean("qwen4", means, means=means) == "did you mean qwen3:latest?"
+
+
+def test_what_is_like_nothing_gets_no_hint() -> None:
+    assert did_you_mean("zebra", ["qwen3"]) is None
