@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from localai.chat.text_input import LIMIT_BYTES
+from localai.chat.inputs import LIMIT_BYTES
 from localai.errors import InvalidInput
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
+from localai.chat.inputs import decode
 from localai.chat.request import AskSettings, shaping
-from localai.chat.text_input import decode
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
 from localai.options import SAMPLING_OPTIONS, parse_json_options

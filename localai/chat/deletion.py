@@ -18,7 +18,7 @@ from localai.paths import Paths
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Deleted:
     """What went: bytes of KV states, and whether the database's log could be emptied, too, which
     it cannot while another process reads it."""
 
@@ -26,7 +26,9 @@ class Forgotten:
     log_emptied: bool
 
 
-def forget(paths: Paths, database: Database, conversation_ids: Collection[str]) -> Forgotten:
+def delete_conversations(
+    paths: Paths, database: Database, conversation_ids: Collection[str]
+) -> Deleted:
     """Delete the conversations for good. Raises DatabaseUnavailable, OSError.
 
     The caches of MLX are not a conversation's own, so all of them go with one that MLX answered,
@@ -42,9 +44,9 @@ def forget(paths: Paths, database: Database, conversation_ids: Collection[str]) 
         typed.update(_typed(messages, database.title(identifier)))
         met_mlx = met_mlx or any(message.provider == "mlx" for message in messages)
     if met_mlx:
-        state_bytes += _forget_mlx(paths)
-    input_history.forget(input_history.input_history_file(paths), typed)
-    return Forgotten(state_bytes, database.delete_conversations(conversation_ids))
+        state_bytes += _delete_mlx_caches(paths)
+    input_history.remove(input_history.input_history_file(paths), typed)
+    return Deleted(state_bytes, database.delete_conversations(conversation_ids))
 
 
 def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str]:
@@ -59,7 +61,7 @@ def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str
             yield message.text[fence.end() :]
 
 
-def _forget_mlx(paths: Paths) -> int:
+def _delete_mlx_caches(paths: Paths) -> int:
     from localai.engine.lifecycle import stop, workers
 
     for files, info in workers(paths):

@@ -52,7 +52,7 @@ def append(file: Path, text: str) -> None:
         _rewrite(file, read(file)[-_KEPT_WHEN_BOUND_IS_REACHED:])
 
 
-def forget(file: Path, texts: Collection[str]) -> None:
+def remove(file: Path, texts: Collection[str]) -> None:
     """Remove the lines that are these texts, or a slash command with one. Raises OSError."""
     lines = read(file)
     wanted = {text.strip() for text in texts if text.strip()}

@@ -81,7 +81,7 @@ class NoRecorder:
         """Forget it."""
 
 
-class StoreRecorder:
+class DatabaseRecorder:
     """Keeps a conversation in the database.
 
     `problem` is called once with what went wrong when the disk refuses, or the conversation was

@@ -17,7 +17,7 @@ _SEARCHED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredConversation:
     """A conversation out of the store: its tree stands where the user left it."""
 
     id: str
@@ -39,7 +39,7 @@ class Kept:
         return None
 
 
-def resume(file: Path, wanted: str | None) -> Kept:
+def resume(file: Path, wanted: str | None) -> StoredConversation:
     """The conversation whose id starts with `wanted`, default the one written to last.
 
     Raises NotFound, DatabaseUnavailable.
@@ -59,9 +59,11 @@ def resume(file: Path, wanted: str | None) -> Kept:
         database.close()
 
 
-def read_conversation(database: Database, conversation_id: str) -> Kept:
+def read_conversation(database: Database, conversation_id: str) -> StoredConversation:
     """That conversation, which there is. Raises DatabaseUnavailable."""
-    return Kept(conversation_id, database.title(conversation_id), _tree(database, conversation_id))
+    return StoredConversation(
+        conversation_id, database.title(conversation_id), _tree(database, conversation_id)
+    )
 
 
 def recent_conversations(file: Path, limit: int, text: str = "") -> list[ConversationRow]:

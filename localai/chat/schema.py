@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from localai.chat.text_input import decode
+from localai.chat.inputs import decode
 from localai.errors import InvalidInput, NotFound
 
 _TYPES: dict[str, dict[str, Any]] = {

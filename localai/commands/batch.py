@@ -34,7 +34,6 @@ from localai.commands.startup import begin
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
 from localai.options import overlaid_options, parse_options
-from localai.output.answer_display import cost_of
 from localai.output.batch_progress import BatchProgress, summary_text
 from localai.output.streams import note, print_document, warn
 from localai.types import ResolvedModel
@@ -199,6 +198,7 @@ def _open_output(prompts: str, output: str, *, ordered: bool, retry_failed: bool
 
 
 def _record(outcome: Outcome, model: ResolvedModel, config: Config) -> BatchRecord:
+    from localai.cost.prices import cost_of
     from localai.output.documents.batch import record_document
 
     cost = None if outcome.answer is None else cost_of(outcome.answer, config)

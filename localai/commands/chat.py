@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from localai.answers import Answer
+from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
-from localai.chat.dialogue import Dialogue
-from localai.chat.images import require_sight
+from localai.chat.conversation import Conversation
+from localai.chat.inputs import require_sight
 from localai.chat.off_device import allow_every_cloud, choose_or_fall_back
-from localai.chat.recorder import NoRecorder, Recorder, StoreRecorder
+from localai.chat.recorder import DatabaseRecorder, NoRecorder, Recorder
 from localai.chat.request import AskSettings
-from localai.chat.resume import Kept, resume
+from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import Chosen
-from localai.commands.answer_checks import Checks, say_logprobs
 from localai.commands.flags import (
     named_template,
     parse_keep_alive,
@@ -30,7 +30,7 @@ from localai.commands.startup import begin
 from localai.config import Config
 from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
 from localai.options import overlaid_options, parse_options
-from localai.output.answer_display import Display, cost_of, say_how_it_ended, say_usage
+from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
 from localai.output.held_back import HeldBack, print_plain
 from localai.output.play import SilentWriter, Writer, play
 from localai.output.streams import is_terminal, note, print_document, warn
@@ -117,7 +117,7 @@ def chat(
     continued: Annotated[
         bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")
     ] = False,
-    conversation: Annotated[
+    conversation_id: Annotated[
         str | None,
         typer.Option("--cid", metavar="ID", help="Go on with that one (localai history list)."),
     ] = None,
@@ -151,14 +151,14 @@ def chat(
         seed=seed,
         max_tokens=max_tokens,
     )
-    checks = Checks(extract, wanted_schema(schema, asked_by))
+    checks = AnswerChecks(extract, wanted_schema(schema, asked_by))
     if asked_by is not None:
         options = overlaid_options(asked_by.options, options)
         model = model or asked_by.model
     if allow_cloud:
         config = allow_every_cloud(config)
     records = config["history.record"] and not no_log
-    kept = resume(paths.database, conversation) if continued or conversation else None
+    kept = resume(paths.database, conversation_id) if continued or conversation_id else None
     display = Display(raw, not no_stream, hide_thinking, quiet, usage)
     writer: Writer = SilentWriter() if as_json or in_session else display.writer()
     # JSON is no Markdown, and of an extract only the end knows what it is.
@@ -171,11 +171,11 @@ def chat(
         writer.status(None)
         note(text)
 
-    def recorder(kept: Kept | None) -> Recorder:
+    def recorder(kept: StoredConversation | None) -> Recorder:
         if not records:
             return NoRecorder()
         problem = (lambda _: None) if quiet else warn
-        return StoreRecorder(
+        return DatabaseRecorder(
             paths.database,
             command="chat",
             problem=problem,
@@ -197,26 +197,26 @@ def chat(
         force=force,
     )
     asker = Asker(chosen, config, paths, announce, settings)
-    dialogue = Dialogue(asker, recorder(kept), None if kept is None else kept.tree)
+    conversation = Conversation(asker, recorder(kept), None if kept is None else kept.tree)
     if in_session:
         from localai.session.loop import run_session
         from localai.session.state import Session
 
         title = None if kept is None else kept.title
         session = Session(
-            asker, dialogue, display, recorder, records=records, title=title, files=files
+            asker, conversation, display, recorder, records=records, title=title, files=files
         )
         run_session(session, kept)
         return 0
-    answer = play(dialogue.ask(question.text, question.images), writer)
+    answer = play(conversation.ask(question.text, question.images), writer)
     extracted = checks.extracted(answer)
     failure = checks.failure(answer, extracted)
     if as_json:
-        print_document(_document(answer, dialogue, extracted, failure))
+        print_document(_document(answer, conversation, extracted, failure))
         return 0 if failure is None else failure.exit_code
     if whole and not (extract and extracted is None):
         print_plain(answer.text if extracted is None else extracted, raw=raw)
-    _show_end(answer, dialogue, usage=usage, quiet=quiet)
+    _show_end(answer, conversation, usage=usage, quiet=quiet)
     if failure is not None:
         raise failure
     return 0
@@ -224,7 +224,7 @@ def chat(
 
 def _choose(
     model: str | None,
-    kept: Kept | None,
+    kept: StoredConversation | None,
     config: Config,
     paths: Paths,
     announce: Callable[[str], None],
@@ -241,24 +241,25 @@ def _choose(
 
 def _document(
     answer: Answer,
-    dialogue: Dialogue,
+    conversation: Conversation,
     extracted: str | None,
     failure: FinishedWithFailures | None,
 ) -> Chat:
+    from localai.cost.prices import cost_of
     from localai.output.documents.chat import chat_document
 
     return chat_document(
         answer,
-        cost_of(answer, dialogue.asker.config),
-        conversation=dialogue.recorder.conversation_id,
+        cost_of(answer, conversation.asker.config),
+        conversation=conversation.recorder.conversation_id,
         extracted=extracted,
-        with_logprobs=dialogue.asker.settings.logprobs is not None,
+        with_logprobs=conversation.asker.settings.logprobs is not None,
         error=failure,
     )
 
 
-def _show_end(answer: Answer, dialogue: Dialogue, *, usage: bool, quiet: bool) -> None:
-    asker = dialogue.asker
+def _show_end(answer: Answer, conversation: Conversation, *, usage: bool, quiet: bool) -> None:
+    asker = conversation.asker
     if asker.settings.logprobs is not None:
         say_logprobs(answer)
     if quiet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal
 from typing import Annotated, cast, get_args
 
 import typer
@@ -13,9 +12,7 @@ from localai.cost.summary import By, Total, overall, since, summarise
 from localai.database import Database, UsageRow
 from localai.errors import InvalidInput
 from localai.output.streams import note, print_document, print_table
-from localai.output.units import UNKNOWN, count_text
-
-_LEAST_SHOWN = Decimal("0.0001")
+from localai.output.units import count_text, money_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -71,13 +68,6 @@ def _row(total: Total) -> list[str]:
 
 
 def _money(total: Total) -> str:
-    if total.amount is None:
-        return UNKNOWN
-    if not total.amount:
-        text = "0"
-    elif total.amount < _LEAST_SHOWN:
-        text = f"<${_LEAST_SHOWN}"
-    else:
-        # Clouds charge fractions of a cent: whole cents would show most answers as free.
-        text = f"${total.amount:,.{2 if total.amount >= 1 else 4}f}"
-    return text if not total.unpriced else f"{text} + {total.unpriced} unpriced"
+    text = money_text(total.amount)
+    unpriced = total.amount is not None and total.unpriced
+    return f"{text} + {total.unpriced} unpriced" if unpriced else text

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localai.chat.text_input import read_text
+from localai.chat.inputs import read_text
 from localai.errors import InvalidInput
 from localai.output.streams import is_terminal, note
 from localai.output.units import bytes_text, count_text
 from localai.types import Image
 
 if TYPE_CHECKING:
-    from localai.chat.files import TextFile
+    from localai.chat.inputs import TextFile
     from localai.chat.templates import Template
 
 
@@ -45,7 +45,7 @@ def gather_question(
     waits = not files and not images and (template is None or template.wants_input)
     text = _typed_and_piped(prompt, waits=waits, quiet=quiet)
     if files:
-        from localai.chat.files import with_files
+        from localai.chat.inputs import with_files
 
         text = with_files(files, text)
     if template is not None:
@@ -64,7 +64,7 @@ def read_files(patterns: Sequence[str], *, quiet: bool) -> list[TextFile]:
     """The files of `-f`, their sizes said. Raises NotFound, InvalidInput."""
     if not patterns:
         return []
-    from localai.chat.files import read_text_files
+    from localai.chat.inputs import read_text_files
 
     files = read_text_files(patterns)
     for file in () if quiet else files:
@@ -78,7 +78,7 @@ def read_images(names: Sequence[str], *, quiet: bool) -> list[Image]:
     """The pictures of `-a`, their sizes said. Raises NotFound, InvalidInput."""
     if not names:
         return []
-    from localai.chat.images import read_image
+    from localai.chat.inputs import read_image
 
     images = [read_image(name) for name in names]
     for name, image in () if quiet else zip(names, images, strict=True):

@@ -7,14 +7,20 @@ import (130 ms), so it is imported where a cloud's price is asked for.
 from __future__ import annotations
 
 import datetime
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localai.providers.facts import ProviderFacts
 from localai.providers.registry import declared_facts
 from localai.types import Usage
+
+if TYPE_CHECKING:
+    from localai.answers import Answer
+    from localai.config import Config
 
 CURRENCY = "USD"
 
@@ -26,6 +32,20 @@ class Cost:
     amount: Decimal | None
     currency: str
     basis: str
+
+
+def cost_of(answer: Answer, config: Config) -> Cost:
+    """What the answer cost, at the prices of now."""
+    model, zone = answer.model, answer.done.locality.zone
+    endpoint = config.endpoints.get(model.provider)
+    return price(
+        model.provider,
+        model.id,
+        None if zone is None else zone.label,
+        answer.done.usage,
+        time.time(),
+        None if endpoint is None else endpoint.url,
+    )
 
 
 def price(

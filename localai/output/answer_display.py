@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from localai.output.usage_line import usage_lines
 if TYPE_CHECKING:
     from localai.answers import Answer
     from localai.config import Config
-    from localai.cost.prices import Cost
     from localai.output.play import Writer
 
 _FINISH_NOTES = {
@@ -53,22 +51,17 @@ def say_how_it_ended(answer: Answer, limit: int | None, *, more: str, larger: st
 
 def say_usage(answer: Answer, config: Config) -> None:
     """Tokens, speed, cost and where (`-u`)."""
+    from localai.cost.prices import cost_of
+
     for line in usage_lines(answer, cost_of(answer, config)):
         note(line)
 
 
-def cost_of(answer: Answer, config: Config) -> Cost:
-    """What the answer cost, at the prices of now."""
-    from localai.cost.prices import price
+def say_logprobs(answer: Answer) -> None:
+    """Every token with its probability and what else it might have been, on stderr."""
+    from localai.output.token_odds import odds_lines
 
-    model, done = answer.model, answer.done
-    zone = done.locality.zone
-    endpoint = config.endpoints.get(model.provider)
-    return price(
-        model.provider,
-        model.id,
-        None if zone is None else zone.label,
-        done.usage,
-        time.time(),
-        None if endpoint is None else endpoint.url,
-    )
+    if not answer.logprobs:
+        warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
+    for line in odds_lines(answer.logprobs):
+        note(line)

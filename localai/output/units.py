@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 UNKNOWN = "–"
 
 
@@ -32,3 +37,20 @@ def seconds_text(seconds: float | None) -> str:
 def count_text(count: int | None) -> str:
     """8192 as `8,192`."""
     return UNKNOWN if count is None else f"{count:,}"
+
+
+def money_text(dollars: Decimal | None, *, places: int = 4) -> str:
+    """An amount in US dollars: `0`, `$0.0021`, `$12.30`; less than `places` can show is `<$0.0001`.
+
+    Clouds charge fractions of a cent: whole cents would show most answers as free.
+    """
+    if dollars is None:
+        return UNKNOWN
+    least = 10**-places
+    if not dollars:
+        return "0"
+    return (
+        f"<${least:.{places}f}"
+        if dollars < least
+        else f"${dollars:,.{2 if dollars >= 1 else places}f}"
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localai.output.units import money_text
+
 if TYPE_CHECKING:
     from localai.answers import Answer
     from localai.cost.prices import Cost
@@ -14,7 +16,7 @@ def usage_lines(answer: Answer, cost: Cost) -> list[str]:
     """Two lines for a person; what is unknown is left out, never shown as zero."""
     numbers = _numbers(answer.done)
     if cost.amount:
-        numbers += f" · {cost.amount:.6f} {cost.currency}"
+        numbers += f" · {money_text(cost.amount, places=6)}"
     return [numbers, _where(answer.model, answer.done)]
 
 

@@ -10,17 +10,17 @@ from localai.session.state import Edit, Session
 
 def undo(session: Session, _argument: str) -> None:
     """Take the last question and its answer back. They stay in a branch of their own."""
-    question = session.dialogue.undo()
+    question = session.conversation.undo()
     note(f"took back: {one_line(question, width() - 12)}")
     _say_where(session)
 
 
 def retry(session: Session, _argument: str) -> None:
     """Ask the last question again; the answer that was there stays in a branch."""
-    dialogue = session.dialogue
-    before = dialogue.last_answer
-    ended = session.answer(dialogue.retry())
-    after = dialogue.last_answer
+    conversation = session.conversation
+    before = conversation.last_answer
+    ended = session.answer(conversation.retry())
+    after = conversation.last_answer
     if ended and before and after and before.message.text == after.message.text:
         note("the same answer again; /set temperature 0.8 lets it vary")
 
@@ -31,12 +31,12 @@ def edit(session: Session, argument: str) -> None:
     With TEXT that is asked at once; without, the question stands at the prompt to be changed.
     What was said before stays in a branch of its own.
     """
-    dialogue = session.dialogue
+    conversation = session.conversation
     first, _, text = argument.partition(" ")
     number = int(first) if first.isdigit() else None
     text = (text if number is not None else argument).strip()
-    back, question = dialogue.last_answer, dialogue.question(number)
-    dialogue.go_to_parent(question)
+    back, question = conversation.last_answer, conversation.question(number)
+    conversation.go_to_parent(question)
     if text:
         session.ask(text)
         return
@@ -51,19 +51,19 @@ def fork(session: Session, argument: str) -> None:
         show_messages(session)
         note("/fork NUMBER goes on after that message")
         return
-    session.dialogue.fork(_number(argument))
+    session.conversation.fork(_number(argument))
     _say_where(session)
 
 
 def branches(session: Session, argument: str) -> None:
     """List the branches of this conversation, or go to number N."""
-    tree = session.dialogue.tree
+    tree = session.conversation.tree
     ends = tree.ends()
     if argument:
         number = _number(argument)
         if not 1 <= number <= len(ends):
             raise InvalidInput(f"there is no branch {number}", command="/branches")
-        session.dialogue.go_to(ends[number - 1])
+        session.conversation.go_to(ends[number - 1])
         _say_where(session)
         return
     if not ends:
@@ -79,7 +79,7 @@ def branches(session: Session, argument: str) -> None:
 
 def show_messages(session: Session) -> None:
     """The messages of this branch with the numbers by which /fork and /edit know them."""
-    turns = session.dialogue.turns
+    turns = session.conversation.turns
     if not turns:
         note("nothing was said yet")
     for number, turn in enumerate(turns, start=1):
@@ -90,7 +90,7 @@ def show_messages(session: Session) -> None:
 
 
 def _say_where(session: Session) -> None:
-    turns = session.dialogue.turns
+    turns = session.conversation.turns
     if not turns:
         note("the conversation stands before its first question")
         return

@@ -25,7 +25,7 @@ _RECENT = 15
 
 def clear(session: Session, _argument: str) -> None:
     """Begin a new conversation; this one stays in the history."""
-    identifier = session.dialogue.recorder.conversation_id
+    identifier = session.conversation.recorder.conversation_id
     session.begin(None)
     where = "" if identifier is None else f"; the last one is {identifier} (/load {identifier})"
     note(f"a new conversation{where}")
@@ -53,7 +53,7 @@ def history(session: Session, argument: str) -> None:
     found = recent_conversations(session.asker.paths.database, _RECENT, argument)
     if not found:
         note("there is no such conversation" if argument else "no conversation is kept yet")
-    current = session.dialogue.recorder.conversation_id
+    current = session.conversation.recorder.conversation_id
     for row in found:
         here = "*" if row.id == current else " "
         start = (
@@ -66,13 +66,13 @@ def title(session: Session, argument: str) -> None:
     """Show what the conversation is called, or call it so."""
     if argument:
         session.title = " ".join(argument.split())
-        session.dialogue.rename(session.title)
+        session.conversation.rename(session.title)
     note(f"title: {current_title(session) or '(none yet)'}")
 
 
 def current_title(session: Session) -> str | None:
     """What the conversation is called: what the user said, else its first question."""
-    turns = session.dialogue.turns
+    turns = session.conversation.turns
     if session.title is not None:
         return one_line(session.title, 80)
     return one_line(turns[0].message.text, 80) if turns else None
@@ -81,11 +81,11 @@ def current_title(session: Session) -> str | None:
 def save(session: Session, argument: str) -> None:
     """Write this branch of the conversation into a Markdown file, by default called after its
     title. A file that is there already stays as it is."""
-    if not session.dialogue.turns:
+    if not session.conversation.turns:
         raise InvalidInput("there is nothing to save yet")
     name = current_title(session)
     path = Path(argument).expanduser() if argument else Path(_file_name(name))
-    document = conversation_markdown(name, session.dialogue.tree.branch())
+    document = conversation_markdown(name, session.conversation.tree.branch())
     try:
         create_atomically(path, [document.encode("utf-8", "replace")])
     except FileExistsError as error:
@@ -94,12 +94,12 @@ def save(session: Session, argument: str) -> None:
         ) from error
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
-    note(f"saved as {path} ({len(session.dialogue.turns)} messages)")
+    note(f"saved as {path} ({len(session.conversation.turns)} messages)")
 
 
 def context(session: Session, _argument: str) -> None:
     """How many tokens are used, reserved for the next answer, and free."""
-    asker, last = session.asker, session.dialogue.last_answer
+    asker, last = session.asker, session.conversation.last_answer
     limit = asker.chosen.model.context_limit
     used = 0 if last is None else last.context_tokens
     if used is None:
@@ -123,20 +123,20 @@ def context(session: Session, _argument: str) -> None:
 def compact(session: Session, _argument: str) -> None:
     """Fold all but the last question and answer into a summary, written by the local model.
     The whole stays in a branch of its own."""
-    asker, dialogue = session.asker, session.dialogue
+    asker, conversation = session.asker, session.conversation
     require_on_device(asker)
-    folded, kept = parted(dialogue.turns)
+    folded, kept = parted(conversation.turns)
     note(f"folding {len(folded)} messages into a summary by {asker.chosen.model.id}:")
 
     def play(events: Events) -> Answer:
         answer = session.play(events)
-        dialogue.recorder.used(answer.model, answer.done)
+        conversation.recorder.used(answer.model, answer.done)
         return answer
 
     summary = summarise(asker, folded, play)
     if not summary:
         raise LocalaiError("the model wrote no summary; nothing was folded")
-    dialogue.fold(summary, kept)
+    conversation.fold(summary, kept)
     characters = sum(len(turn.message.text) for turn in folded)
     note(
         f"folded {len(folded)} messages of {characters:,} characters into {len(summary):,}"

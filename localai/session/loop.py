@@ -14,7 +14,7 @@ from localai.session.typed_text import understand
 from localai.session.welcome import say_welcome
 
 if TYPE_CHECKING:
-    from localai.chat.resume import Kept
+    from localai.chat.resume import StoredConversation
 
 
 class Reader(Protocol):
@@ -25,7 +25,7 @@ class Reader(Protocol):
         KeyboardInterrupt for Ctrl-C where there was nothing to clear."""
 
 
-def run_session(session: Session, kept: Kept | None) -> None:
+def run_session(session: Session, kept: StoredConversation | None) -> None:
     """Talk until the user leaves; `kept` is the conversation that goes on."""
     session.interrupts.begin()
     reader = _reader(session)
@@ -69,7 +69,7 @@ def _handle(session: Session, line: str) -> None:
 
 def _give_up_edit(session: Session) -> None:
     if session.edit is not None:
-        session.dialogue.go_to(session.edit.back)
+        session.conversation.go_to(session.edit.back)
         session.edit = None
         note("(nothing was changed)")
 

@@ -29,12 +29,12 @@ def model(session: Session, argument: str) -> None:
         return
     chosen = choose(argument, asker.config, asker.paths)
     asker.chosen.provider.close()
-    session.dialogue.switch(chosen)
+    session.conversation.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
     note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
     departure = departure_of(chosen, asker.config)
-    said = len(session.dialogue.turns)
+    said = len(session.conversation.turns)
     if departure is not None and said:
         note(f"with the next question all {said} messages so far go, too: {departure}")
 
@@ -42,11 +42,11 @@ def model(session: Session, argument: str) -> None:
 def system(session: Session, argument: str) -> None:
     """Show the system prompt, or use another one from here on; `none` is none."""
     if not argument:
-        print(sanitize(session.dialogue.system or "") or "(there is no system prompt)")
+        print(sanitize(session.conversation.system or "") or "(there is no system prompt)")
         return
     text = None if argument == "none" else argument
     session.asker.change(system=text)
-    session.dialogue.set_system(text)
+    session.conversation.set_system(text)
     note("from the next question on")
 
 
@@ -80,7 +80,7 @@ def show(session: Session, argument: str) -> None:
     if argument == "messages":
         show_messages(session)
     elif argument == "thinking":
-        last = session.dialogue.last_answer
+        last = session.conversation.last_answer
         thinking = last.message.reasoning if last else None
         print(sanitize(thinking) if thinking else "(the last answer came without any)")
     elif argument:
@@ -94,7 +94,7 @@ def show(session: Session, argument: str) -> None:
 
 
 def _facts(session: Session) -> list[tuple[str, str]]:
-    found, dialogue = session.asker.chosen.model, session.dialogue
+    found, conversation = session.asker.chosen.model, session.conversation
     facts = [
         ("model", f"{found.provider}/{found.id}"),
         ("zone", f"{zone_label(found)}: {found.evidence}"),
@@ -103,7 +103,7 @@ def _facts(session: Session) -> list[tuple[str, str]]:
         ("quantization", found.quantization or ""),
         ("context", "" if found.context_limit is None else f"up to {found.context_limit:,} tokens"),
         ("abilities", ", ".join(sorted(found.capabilities or ()))),
-        ("system prompt", dialogue.system or ""),
+        ("system prompt", conversation.system or ""),
         ("conversation", _conversation(session)),
     ]
     known = [(name, value) for name, value in facts if value]
@@ -111,8 +111,8 @@ def _facts(session: Session) -> list[tuple[str, str]]:
 
 
 def _conversation(session: Session) -> str:
-    said = len(session.dialogue.turns)
-    identifier = session.dialogue.recorder.conversation_id
+    said = len(session.conversation.turns)
+    identifier = session.conversation.recorder.conversation_id
     if not said:
         return "nothing was said yet"
     return f"{said} messages, " + ("not kept" if identifier is None else f"kept as {identifier}")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from localai.answers import Answer
 from localai.chat.ask import Asker
-from localai.chat.dialogue import Dialogue
-from localai.chat.files import TextFile, with_files
+from localai.chat.conversation import Conversation
+from localai.chat.inputs import TextFile, with_files
 from localai.errors import find_localai_error
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.failure import show_failure
@@ -20,7 +20,7 @@ from localai.types import Events
 
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder
-    from localai.chat.resume import Kept
+    from localai.chat.resume import StoredConversation
     from localai.chat.turn_tree import Turn
 
 
@@ -41,9 +41,9 @@ class Session:
     """
 
     asker: Asker
-    dialogue: Dialogue
+    conversation: Conversation
     display: Display
-    new_recorder: Callable[[Kept | None], Recorder]
+    new_recorder: Callable[[StoredConversation | None], Recorder]
     records: bool
     interrupts: Interrupts = field(default_factory=Interrupts)
     files: list[TextFile] = field(default_factory=list)
@@ -61,21 +61,21 @@ class Session:
         self._writer.status(None)
         note(text)
 
-    def begin(self, kept: Kept | None) -> None:
+    def begin(self, kept: StoredConversation | None) -> None:
         """Begin a new conversation, or go on with a kept one."""
         tree = None if kept is None else kept.tree
-        self.dialogue = Dialogue(self.asker, self.new_recorder(kept), tree)
+        self.conversation = Conversation(self.asker, self.new_recorder(kept), tree)
         self.title = None if kept is None else kept.title
         self.decode_tokens_per_s = None
 
     def ask(self, question: str) -> None:
         """Ask, with the files that wait, and show the answer."""
         files, self.files = self.files, []
-        if files and not self.dialogue.turns:
+        if files and not self.conversation.turns:
             # The conversation is called after its question, not after the first line of a file.
             self.title = question.strip().splitlines()[0][:80]
-            self.dialogue.rename(self.title)
-        self.answer(self.dialogue.ask(with_files(files, question)))
+            self.conversation.rename(self.title)
+        self.answer(self.conversation.ask(with_files(files, question)))
 
     def answer(self, events: Events) -> bool:
         """Show an answer as it comes; whether it came to its end. Errors are shown, Ctrl-C stops
@@ -83,7 +83,7 @@ class Session:
         try:
             answer = self.play(events)
         except KeyboardInterrupt:
-            note(_stopped(self.dialogue))
+            note(_stopped(self.conversation))
             return False
         except Exception as error:
             known = find_localai_error(error)
@@ -110,7 +110,7 @@ class Session:
         writer.close()
 
 
-def _stopped(dialogue: Dialogue) -> str:
-    if dialogue.unanswered is None:
+def _stopped(conversation: Conversation) -> str:
+    if conversation.unanswered is None:
         return "(stopped; what came is kept. /retry asks again, /undo takes it back)"
     return "(stopped before anything came; /retry asks again)"

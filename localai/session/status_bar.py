@@ -10,7 +10,7 @@ def status_text(session: Session, columns: int) -> str:
     """What fits into `columns`, the most important first; what is unknown is left out."""
     model = session.asker.chosen.model
     name = f"{model.provider}/{model.id}"
-    last = session.dialogue.last_answer
+    last = session.conversation.last_answer
     zone = zone_label(model)
     if last is not None and last.model == name and last.zone is not None:
         zone = last.zone

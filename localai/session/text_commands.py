@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-from localai.chat.files import read_text_file
+from localai.chat.inputs import read_text_file
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.streams import is_terminal, note, width
@@ -46,9 +46,9 @@ def copy(session: Session, argument: str) -> None:
     if argument:
         if not argument.isdigit():
             raise InvalidInput(f"{argument!r} is no number", command="/show messages")
-        turn = session.dialogue.turn(int(argument))
+        turn = session.conversation.turn(int(argument))
     else:
-        last = session.dialogue.last_answer
+        last = session.conversation.last_answer
         if last is None:
             raise InvalidInput("there is no answer to copy yet")
         turn = last

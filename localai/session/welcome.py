@@ -10,10 +10,10 @@ from localai.session.model_commands import zone_label
 from localai.session.state import Session
 
 if TYPE_CHECKING:
-    from localai.chat.resume import Kept
+    from localai.chat.resume import StoredConversation
 
 
-def say_welcome(session: Session, kept: Kept | None) -> None:
+def say_welcome(session: Session, kept: StoredConversation | None) -> None:
     """Name the model and its zone; show the last exchange of a conversation that goes on."""
     model = session.asker.chosen.model
     note(f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves")
@@ -24,9 +24,9 @@ def say_welcome(session: Session, kept: Kept | None) -> None:
     print()
 
 
-def say_where_we_are(session: Session, kept: Kept) -> None:
+def say_where_we_are(session: Session, kept: StoredConversation) -> None:
     """The conversation's name, and its last question and answer."""
-    turns = session.dialogue.turns
+    turns = session.conversation.turns
     title = sanitize(kept.title or "without a title").replace("\n", " ")
     note(f"going on with {kept.id}: {title} ({len(turns)} messages)")
     if len(turns) >= 2:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from localai.chat.ask import Asker
-from localai.chat.dialogue import Dialogue
+from localai.chat.conversation import Conversation
 from localai.chat.recorder import NoRecorder
 from localai.chat.request import AskSettings
 from localai.chat.select import choose
@@ -62,7 +62,7 @@ def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None])
         think="off" if thinks else None,
     )
     asker = Asker(chosen, config, paths, announce, settings)
-    return Dialogue(asker, NoRecorder()).ask(QUESTION)
+    return Conversation(asker, NoRecorder()).ask(QUESTION)
 
 
 def is_right(answer: str) -> bool:

@@ -42,6 +42,6 @@ def test_it_is_bounded_and_leaves_the_newest(file: Path) -> None:
 def test_what_is_forgotten_is_gone_from_the_file(file: Path) -> None:
     for text in ("keep", "secret", "keep too", "secret"):
         input_history.append(file, text)
-    input_history.forget(file, {"secret"})
+    input_history.remove(file, {"secret"})
     assert input_history.read(file) == ["keep", "keep too"]
     assert b"secret" not in file.read_bytes()

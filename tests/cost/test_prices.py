@@ -11,6 +11,7 @@ import pytest
 
 from localai.cost import prices
 from localai.cost.prices import price
+from localai.output.units import money_text
 from localai.types import Usage
 
 THEN = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp()
@@ -84,3 +85,10 @@ def test_without_the_price_list_the_basis_says_how_to_get_it(
     cost = price("openai", "gpt-4o-mini", "cloud", USAGE, THEN)
     assert cost.amount is None
     assert "./install.sh --with-cloud" in cost.basis
+
+
+def test_fractions_of_a_cent_are_seen() -> None:
+    amounts = [None, "0", "0.00002", "0.0021", "12.3"]
+    shown = [money_text(None if amount is None else Decimal(amount)) for amount in amounts]
+    assert shown == ["–", "0", "<$0.0001", "$0.0021", "$12.30"]
+    assert money_text(Decimal("0.00002"), places=6) == "$0.000020"

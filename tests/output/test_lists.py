@@ -1,4 +1,4 @@
-"""Small things drawn in a session: one line of a text, the context as a bar, a whole dialogue."""
+"""Small things drawn in a session: one line of a text, the context as a bar, a conversation."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localai import config
-from localai.chat.deletion import forget
+from localai.chat.deletion import delete_conversations
 from localai.database import Database
 from localai.engine.lifecycle import stop, workers
 from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
@@ -171,9 +171,9 @@ def test_a_deleted_conversation_leaves_no_cache(
     kept, deleted = (database.create_conversation() for _ in range(2))
     database.add_message(deleted, None, Message("assistant", "a"), provider="mlx", model="m")
     ask(HELPFUL, STORY, conversation=deleted)
-    assert forget(paths, database, [kept]).state_bytes == 0
+    assert delete_conversations(paths, database, [kept]).state_bytes == 0
     assert len(workers(paths)) == 1, "nothing of it is MLX's"
-    forget(paths, database, [deleted])
+    delete_conversations(paths, database, [deleted])
     assert workers(paths) == []
     assert list(paths.kv_dir.rglob("*.safetensors")) == []
     ask(HELPFUL, STORY, conversation=kept)

@@ -95,11 +95,11 @@ def _show_stale(rows: list[ConversationSummary], *, dry_run: bool, as_json: bool
 def _delete(
     paths: Paths, database: Database, rows: list[ConversationSummary], *, yes: bool, as_json: bool
 ) -> None:
-    from localai.chat.deletion import forget
+    from localai.chat.deletion import delete_conversations
 
     if not yes:
         _ask_or_refuse(rows, may_ask=not as_json)
-    gone = forget(paths, database, [row.id for row in rows])
+    gone = delete_conversations(paths, database, [row.id for row in rows])
     if not gone.log_emptied:
         warn("another localai reads the database: its log keeps traces until that ends")
     if as_json:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from localai.chat.resume import Kept, read_conversation
+from localai.chat.resume import StoredConversation, read_conversation
 from localai.commands.history.filters import Model, Since, Until, Zone, criteria_of
 from localai.commands.history.opened import Json, found_ids, opened, required
 from localai.errors import InvalidInput
@@ -135,7 +135,7 @@ def _quoted(word: str) -> str:
     return f'"{word}"' if " " in word.strip() and '"' not in word else word
 
 
-def _end_of(kept: Kept, number: int | None) -> int | None:
+def _end_of(kept: StoredConversation, number: int | None) -> int | None:
     if number is None:
         return None
     ends = kept.tree.ends()

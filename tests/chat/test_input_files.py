@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.files import read_text_file, read_text_files, with_files
-from localai.chat.images import read_image, require_sight
+from localai.chat.inputs import (
+    read_image,
+    read_text_file,
+    read_text_files,
+    require_sight,
+    with_files,
+)
 from localai.errors import InvalidInput, NotFound
 from localai.types import ResolvedModel, Zone
 

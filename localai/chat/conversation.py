@@ -1,7 +1,7 @@
 """A running conversation: whom it asks and how, what was said, and where in its tree it stands.
 
 All that is shown or typed is the caller's business; what is kept goes through the recorder, and
-the answer comes from `ask`. One-shot and session use the same Dialogue.
+the answer comes from `ask`. One-shot and session use the same Conversation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from localai.types import ChatRequest, Events, Image, Message, ResolvedModel
 SUMMARY_HEADING = "What was said so far, in short:"
 
 
-class Dialogue:
+class Conversation:
     """A conversation that goes on. `unanswered` is a question to which nothing came, if that was
     the last thing that happened; it is not part of the branch."""
 

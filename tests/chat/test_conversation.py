@@ -10,9 +10,9 @@ import pytest
 from localai.answers import gather
 from localai.chat.ask import Asker
 from localai.chat.compaction import parted, require_on_device, summarise
-from localai.chat.deletion import forget
-from localai.chat.dialogue import Dialogue
-from localai.chat.recorder import NoRecorder, StoreRecorder
+from localai.chat.conversation import Conversation
+from localai.chat.deletion import delete_conversations
+from localai.chat.recorder import DatabaseRecorder, NoRecorder
 from localai.chat.request import AskSettings
 from localai.chat.resume import resume
 from localai.chat.select import Chosen
@@ -88,31 +88,31 @@ def _asker(
 
 def _kept(
     provider: Scripted, paths: Paths, model: ResolvedModel = MODEL, system: str | None = None
-) -> Dialogue:
-    recorder = StoreRecorder(paths.database, command="chat", problem=pytest.fail)
-    return Dialogue(_asker(provider, paths, model, system), recorder)
+) -> Conversation:
+    recorder = DatabaseRecorder(paths.database, command="chat", problem=pytest.fail)
+    return Conversation(_asker(provider, paths, model, system), recorder)
 
 
-def _resumed(provider: Scripted, paths: Paths) -> Dialogue:
+def _resumed(provider: Scripted, paths: Paths) -> Conversation:
     kept = resume(paths.database, None)
-    recorder = StoreRecorder(
+    recorder = DatabaseRecorder(
         paths.database,
         command="chat",
         problem=pytest.fail,
         conversation_id=kept.id,
         parent_id=kept.leaf_id,
     )
-    return Dialogue(_asker(provider, paths), recorder, kept.tree)
+    return Conversation(_asker(provider, paths), recorder, kept.tree)
 
 
-def _ask(dialogue: Dialogue, *questions: str) -> None:
+def _ask(conversation: Conversation, *questions: str) -> None:
     for question in questions:
-        for _ in dialogue.ask(question):
+        for _ in conversation.ask(question):
             pass
 
 
-def _said(dialogue: Dialogue) -> list[str]:
-    return [turn.message.text.strip() for turn in dialogue.turns]
+def _said(conversation: Conversation) -> list[str]:
+    return [turn.message.text.strip() for turn in conversation.turns]
 
 
 def _sent(request: ChatRequest) -> list[tuple[str, str]]:
@@ -131,9 +131,9 @@ def test_each_question_goes_out_with_what_was_said_before(paths: Paths) -> None:
 
 
 def test_the_answer_carries_who_gave_it_and_what_it_takes_of_the_context(paths: Paths) -> None:
-    dialogue = _kept(Scripted("a1"), paths)
-    _ask(dialogue, "q1")
-    answer = dialogue.last_answer
+    conversation = _kept(Scripted("a1"), paths)
+    _ask(conversation, "q1")
+    answer = conversation.last_answer
     assert answer is not None
     assert (answer.model, answer.zone, answer.finish_reason) == ("scripted/one", "device", "stop")
     assert (answer.context_tokens, answer.allocated_tokens) == (14, 100)
@@ -142,110 +142,110 @@ def test_the_answer_carries_who_gave_it_and_what_it_takes_of_the_context(paths: 
 
 def test_undo_takes_an_exchange_back_and_the_next_question_does_not_know_it(paths: Paths) -> None:
     provider = Scripted("a1", "a2", "a3")
-    dialogue = _kept(provider, paths)
-    _ask(dialogue, "q1", "q2")
-    assert dialogue.undo() == "q2"
-    _ask(dialogue, "q3")
-    assert _said(dialogue) == ["q1", "a1", "q3", "a3"]
-    dialogue.undo()
-    dialogue.undo()
+    conversation = _kept(provider, paths)
+    _ask(conversation, "q1", "q2")
+    assert conversation.undo() == "q2"
+    _ask(conversation, "q3")
+    assert _said(conversation) == ["q1", "a1", "q3", "a3"]
+    conversation.undo()
+    conversation.undo()
     with pytest.raises(InvalidInput, match="nothing to undo"):
-        dialogue.undo()
+        conversation.undo()
 
 
 def test_retry_keeps_both_answers(paths: Paths) -> None:
     provider = Scripted("a1", "other")
-    dialogue = _kept(provider, paths)
-    _ask(dialogue, "q1")
-    for _ in dialogue.retry():
+    conversation = _kept(provider, paths)
+    _ask(conversation, "q1")
+    for _ in conversation.retry():
         pass
-    assert _said(dialogue) == ["q1", "other"]
+    assert _said(conversation) == ["q1", "other"]
     assert _sent(provider.asked[1]) == [("user", "q1")]
-    ends = dialogue.tree.ends()
+    ends = conversation.tree.ends()
     assert [end.message.text.strip() for end in ends] == ["a1", "other"]
-    dialogue.go_to(ends[0])
-    assert _said(dialogue) == ["q1", "a1"]
+    conversation.go_to(ends[0])
+    assert _said(conversation) == ["q1", "a1"]
 
 
 def test_fork_goes_on_after_any_message(paths: Paths) -> None:
-    dialogue = _kept(Scripted("a1", "a2", "a3", "a4"), paths)
-    _ask(dialogue, "q1", "q2", "q3")
-    dialogue.fork(3)
-    assert _said(dialogue) == ["q1", "a1"]
-    _ask(dialogue, "q4")
-    assert _said(dialogue) == ["q1", "a1", "q4", "a4"]
+    conversation = _kept(Scripted("a1", "a2", "a3", "a4"), paths)
+    _ask(conversation, "q1", "q2", "q3")
+    conversation.fork(3)
+    assert _said(conversation) == ["q1", "a1"]
+    _ask(conversation, "q4")
+    assert _said(conversation) == ["q1", "a1", "q4", "a4"]
     for number in (0, 5):
         with pytest.raises(InvalidInput, match="there are 1 to 4"):
-            dialogue.fork(number)
+            conversation.fork(number)
 
 
 def test_only_questions_are_edited(paths: Paths) -> None:
-    dialogue = _kept(Scripted("a1", "a2"), paths)
-    _ask(dialogue, "q1", "q2")
-    assert dialogue.question(1).message.text == "q1"
-    assert dialogue.question().message.text == "q2"
+    conversation = _kept(Scripted("a1", "a2"), paths)
+    _ask(conversation, "q1", "q2")
+    assert conversation.question(1).message.text == "q1"
+    assert conversation.question().message.text == "q2"
     with pytest.raises(InvalidInput, match="message 2 is an answer"):
-        dialogue.question(2)
+        conversation.question(2)
 
 
 def test_a_stopped_answer_is_kept_as_far_as_it_came_and_the_stream_is_closed(
     paths: Paths,
 ) -> None:
     provider = Scripted("one two three", "a2")
-    dialogue = _kept(provider, paths)
-    events = dialogue.ask("q1")
+    conversation = _kept(provider, paths)
+    events = conversation.ask("q1")
     for event in events:
         if isinstance(event, TextDelta):
             break
     events.close()
-    answer = dialogue.last_answer
+    answer = conversation.last_answer
     assert answer is not None
     assert (answer.message.text, answer.finish_reason, answer.is_cut) == ("one ", "cancelled", True)
     assert provider.closed_early == 1
-    _ask(dialogue, "q2")
+    _ask(conversation, "q2")
     assert _sent(provider.asked[1])[1] == ("assistant", "one")
 
 
 def test_a_question_to_which_nothing_came_is_not_part_of_the_conversation(paths: Paths) -> None:
-    dialogue = _kept(Scripted(Unreachable("gone"), "a2"), paths)
+    conversation = _kept(Scripted(Unreachable("gone"), "a2"), paths)
     with pytest.raises(Unreachable):
-        _ask(dialogue, "lost?")
-    assert _said(dialogue) == []
-    assert dialogue.unanswered == "lost?"
-    for _ in dialogue.retry():
+        _ask(conversation, "lost?")
+    assert _said(conversation) == []
+    assert conversation.unanswered == "lost?"
+    for _ in conversation.retry():
         pass
-    assert _said(dialogue) == ["lost?", "a2"]
-    assert dialogue.unanswered is None
+    assert _said(conversation) == ["lost?", "a2"]
+    assert conversation.unanswered is None
 
 
 def test_an_answer_that_breaks_off_is_kept_as_far_as_it_came(paths: Paths) -> None:
-    dialogue = _kept(Scripted("half", Unreachable("gone")), paths)
+    conversation = _kept(Scripted("half", Unreachable("gone")), paths)
     with pytest.raises(Unreachable):
-        _ask(dialogue, "q1")
-    answer = dialogue.last_answer
+        _ask(conversation, "q1")
+    answer = conversation.last_answer
     assert answer is not None
     assert (answer.message.text.strip(), answer.finish_reason) == ("half", "failed")
 
 
 def test_a_question_whose_stream_was_never_begun_is_stepped_over(paths: Paths) -> None:
     provider = Scripted("a2")
-    dialogue = _kept(provider, paths)
-    dialogue.ask("q1")
-    _ask(dialogue, "q2")
+    conversation = _kept(provider, paths)
+    conversation.ask("q1")
+    _ask(conversation, "q2")
     assert _sent(provider.asked[0]) == [("user", "q2")]
 
 
 def test_another_system_prompt_holds_from_there_on(paths: Paths) -> None:
     provider = Scripted()
-    dialogue = _kept(provider, paths, system="first")
-    _ask(dialogue, "q1")
-    dialogue.set_system("second")
-    _ask(dialogue, "q2")
-    dialogue.set_system(None)
-    _ask(dialogue, "q3")
+    conversation = _kept(provider, paths, system="first")
+    _ask(conversation, "q1")
+    conversation.set_system("second")
+    _ask(conversation, "q2")
+    conversation.set_system(None)
+    _ask(conversation, "q3")
     prompts = [_sent(request)[0] for request in provider.asked]
     assert prompts == [("system", "first"), ("system", "second"), ("user", "q1")]
-    dialogue.undo()
+    conversation.undo()
     assert _resumed(provider, paths).system is None
 
 
@@ -253,27 +253,27 @@ def test_a_model_that_comes_in_brings_its_own_prompt_for_the_old_models_own(path
     provider = Scripted()
     old = dataclasses.replace(MODEL, system_prompt="You are Old.")
     new = dataclasses.replace(MODEL, id="two", system_prompt="You are New.")
-    dialogue = _kept(provider, paths, old)
-    _ask(dialogue, "q1")
-    dialogue.switch(Chosen(provider, new))
-    _ask(dialogue, "q2")
+    conversation = _kept(provider, paths, old)
+    _ask(conversation, "q1")
+    conversation.switch(Chosen(provider, new))
+    _ask(conversation, "q2")
     assert _sent(provider.asked[1])[0] == ("system", "You are New.")
-    assert dialogue.last_answer is not None
-    assert dialogue.last_answer.model == "scripted/two"
+    assert conversation.last_answer is not None
+    assert conversation.last_answer.model == "scripted/two"
 
 
 def test_a_model_that_comes_in_leaves_the_users_prompt(paths: Paths) -> None:
     provider = Scripted()
-    dialogue = _kept(provider, paths, system="Mine.")
-    _ask(dialogue, "q1")
-    dialogue.switch(Chosen(provider, dataclasses.replace(MODEL, system_prompt="You are New.")))
-    assert dialogue.system == "Mine."
+    conversation = _kept(provider, paths, system="Mine.")
+    _ask(conversation, "q1")
+    conversation.switch(Chosen(provider, dataclasses.replace(MODEL, system_prompt="You are New.")))
+    assert conversation.system == "Mine."
 
 
 def test_a_conversation_goes_on_where_its_user_stood(paths: Paths) -> None:
-    dialogue = _kept(Scripted("a1", "a2"), paths, system="Kept.")
-    _ask(dialogue, "q1", "q2")
-    dialogue.undo()
+    conversation = _kept(Scripted("a1", "a2"), paths, system="Kept.")
+    _ask(conversation, "q1", "q2")
+    conversation.undo()
     provider = Scripted("a3")
     resumed = _resumed(provider, paths)
     assert _said(resumed) == ["q1", "a1"]
@@ -291,9 +291,9 @@ def test_a_conversation_goes_on_where_its_user_stood(paths: Paths) -> None:
 
 
 def test_a_conversation_taken_back_to_its_beginning_goes_on_from_there(paths: Paths) -> None:
-    dialogue = _kept(Scripted("a1"), paths)
-    _ask(dialogue, "q1")
-    dialogue.undo()
+    conversation = _kept(Scripted("a1"), paths)
+    _ask(conversation, "q1")
+    conversation.undo()
     assert _said(_resumed(Scripted(), paths)) == []
 
 
@@ -309,7 +309,7 @@ def test_what_a_killed_command_left_unanswered_is_stepped_over(paths: Paths) -> 
 
 def test_a_conversation_that_went_to_a_cloud_does_not_go_on_there_by_itself(paths: Paths) -> None:
     far = dataclasses.replace(MODEL, zone=Zone.CLOUD)
-    recorder = StoreRecorder(paths.database, command="chat", problem=pytest.fail)
+    recorder = DatabaseRecorder(paths.database, command="chat", problem=pytest.fail)
     recorder.question(Message("user", "q"))
     recorder.answer_begins(far)
     recorder.event(TextDelta("a"))
@@ -325,14 +325,14 @@ def test_there_is_nothing_to_resume_and_no_database_is_made(paths: Paths) -> Non
 
 def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(paths: Paths) -> None:
     provider, problems = Scripted("a1", "a2", "a3"), list[str]()
-    recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
-    dialogue = Dialogue(_asker(provider, paths), recorder)
-    _ask(dialogue, "q1")
+    recorder = DatabaseRecorder(paths.database, command="chat", problem=problems.append)
+    conversation = Conversation(_asker(provider, paths), recorder)
+    _ask(conversation, "q1")
     database = Database(paths.database)
     assert recorder.conversation_id is not None
-    forget(paths, database, [recorder.conversation_id])
-    _ask(dialogue, "q2", "q3")
-    assert _said(dialogue) == ["q1", "a1", "q2", "a2", "q3", "a3"]
+    delete_conversations(paths, database, [recorder.conversation_id])
+    _ask(conversation, "q2", "q3")
+    assert _said(conversation) == ["q1", "a1", "q2", "a2", "q3", "a3"]
     assert len(problems) == 1 and "was deleted meanwhile" in problems[0]
     assert [request.conversation is None for request in provider.asked] == [False, True, True]
     assert database.summaries(Criteria(), None) == []
@@ -340,46 +340,46 @@ def test_a_conversation_that_is_deleted_meanwhile_goes_on_and_leaves_nothing(pat
 
 def test_a_conversation_that_is_deleted_in_mid_answer_goes_on(paths: Paths) -> None:
     provider, problems = Scripted("a1 and more", "a2"), list[str]()
-    recorder = StoreRecorder(paths.database, command="chat", problem=problems.append)
-    dialogue = Dialogue(_asker(provider, paths), recorder)
+    recorder = DatabaseRecorder(paths.database, command="chat", problem=problems.append)
+    conversation = Conversation(_asker(provider, paths), recorder)
     database = Database(paths.database)
     state = paths.kv_dir / "llamacpp" / "any" / "0123456789-00000000.kv"
     state.parent.mkdir(parents=True)
-    for number, _ in enumerate(dialogue.ask("q1")):
+    for number, _ in enumerate(conversation.ask("q1")):
         if number == 1:
             assert recorder.conversation_id is not None
-            forget(paths, database, [recorder.conversation_id])
+            delete_conversations(paths, database, [recorder.conversation_id])
             state.write_bytes(b"of one that was deleted before its answer ended")
     assert problems == ["this conversation is not kept: the conversation was deleted meanwhile"]
-    _ask(dialogue, "q2")
-    assert _said(dialogue) == ["q1", "a1 and more", "q2", "a2"]
+    _ask(conversation, "q2")
+    assert _said(conversation) == ["q1", "a1 and more", "q2", "a2"]
     assert database.summaries(Criteria(), None) == []
-    assert forget(paths, database, []).state_bytes > 0
+    assert delete_conversations(paths, database, []).state_bytes > 0
     assert not state.exists()
 
 
 def test_without_a_recorder_the_tree_is_there_all_the_same(paths: Paths) -> None:
-    dialogue = Dialogue(_asker(Scripted("a1", "a2"), paths), NoRecorder())
-    _ask(dialogue, "q1")
-    for _ in dialogue.retry():
+    conversation = Conversation(_asker(Scripted("a1", "a2"), paths), NoRecorder())
+    _ask(conversation, "q1")
+    for _ in conversation.retry():
         pass
-    assert len(dialogue.tree.ends()) == 2
+    assert len(conversation.tree.ends()) == 2
     assert not paths.database.exists()
 
 
 def test_folding_puts_a_summary_for_all_but_the_last_exchange(paths: Paths) -> None:
     provider = Scripted("a1", "a2", "a3", "in short")
-    dialogue = _kept(provider, paths, system="Be brief.")
-    _ask(dialogue, "q1", "q2", "q3")
-    folded, kept = parted(dialogue.turns)
-    summary = summarise(dialogue.asker, folded, gather)
+    conversation = _kept(provider, paths, system="Be brief.")
+    _ask(conversation, "q1", "q2", "q3")
+    folded, kept = parted(conversation.turns)
+    summary = summarise(conversation.asker, folded, gather)
     asked = _sent(provider.asked[3])[1][1]
     assert "User: q1" in asked
     assert "Assistant: a2" in asked
     assert "q3" not in asked
-    dialogue.fold(summary, kept)
-    assert _said(dialogue) == ["q3", "a3"]
-    _ask(dialogue, "q4")
+    conversation.fold(summary, kept)
+    assert _said(conversation) == ["q3", "a3"]
+    _ask(conversation, "q4")
     assert _sent(provider.asked[4])[0][1].startswith("Be brief.\n\n")
     assert _sent(provider.asked[4])[0][1].endswith("in short")
     again = _resumed(provider, paths)
@@ -389,14 +389,14 @@ def test_folding_puts_a_summary_for_all_but_the_last_exchange(paths: Paths) -> N
 
 def test_a_conversation_too_long_for_one_summary_is_folded_in_halves(paths: Paths) -> None:
     provider = Scripted("a1", "a2")
-    dialogue = _kept(provider, paths)
-    _ask(dialogue, "q1", "q2")
+    conversation = _kept(provider, paths)
+    _ask(conversation, "q1", "q2")
     provider.answers = [ContextOverflow("too long"), "first", "second", "both"]
-    assert summarise(dialogue.asker, dialogue.turns, gather).strip() == "both"
+    assert summarise(conversation.asker, conversation.turns, gather).strip() == "both"
     assert "first" in _sent(provider.asked[-1])[1][1]
     provider.answers = [ContextOverflow("too long")] * 3
     with pytest.raises(ContextOverflow):
-        summarise(dialogue.asker, dialogue.turns, gather)
+        summarise(conversation.asker, conversation.turns, gather)
 
 
 def test_a_summary_is_never_asked_of_another_machine(paths: Paths) -> None:
@@ -406,7 +406,7 @@ def test_a_summary_is_never_asked_of_another_machine(paths: Paths) -> None:
 
 
 def test_one_exchange_is_too_little_to_fold(paths: Paths) -> None:
-    dialogue = _kept(Scripted(), paths)
-    _ask(dialogue, "q1")
+    conversation = _kept(Scripted(), paths)
+    _ask(conversation, "q1")
     with pytest.raises(InvalidInput, match="nothing to fold"):
-        parted(dialogue.turns)
+        parted(conversation.turns)

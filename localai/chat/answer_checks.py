@@ -1,20 +1,22 @@
-"""What is made of an answer when it is whole: its code block, its schema, its tokens' odds."""
+"""What is asked of an answer when it is whole: a code block (`-x`), a schema (`--schema`). Pure."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localai.answers import Answer
 from localai.errors import FinishedWithFailures
-from localai.output.streams import note, warn
 
 if TYPE_CHECKING:
-    from localai.answers import Answer
     from localai.chat.schema import Schema
+
+_FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
+class AnswerChecks:
     """What the user wants of the answer besides its text."""
 
     extract: bool = False
@@ -22,8 +24,6 @@ class Checks:
 
     def extracted(self, answer: Answer) -> str | None:
         """The first code block, with `-x`; None without it, or where there is none."""
-        from localai.chat.extract import first_code_block
-
         return first_code_block(answer.text) if self.extract else None
 
     def failure(self, answer: Answer, extracted: str | None) -> FinishedWithFailures | None:
@@ -43,11 +43,27 @@ class Checks:
         )
 
 
-def say_logprobs(answer: Answer) -> None:
-    """Every token with its probability and what else it might have been, on stderr."""
-    from localai.output.token_odds import odds_lines
+def first_code_block(text: str) -> str | None:
+    """What is inside the first fence of a Markdown text, without its indentation and with one
+    newline at its end; None if there is no fence. A block that is never closed ends with the text.
+    """
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        opened = _FENCE.fullmatch(line)
+        if opened is None or (opened["fence"][0] == "`" and "`" in opened["info"]):
+            continue
+        indent, fence = len(opened["indent"]), opened["fence"]
+        code = []
+        for inside in lines[number + 1 :]:
+            if _closes(inside, fence):
+                break
+            spaces = len(inside) - len(inside.lstrip(" "))
+            code.append(inside[min(indent, spaces) :])
+        return "".join(each + "\n" for each in code)
+    return None
 
-    if not answer.logprobs:
-        warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
-    for line in odds_lines(answer.logprobs):
-        note(line)
+
+def _closes(line: str, fence: str) -> bool:
+    marks = line.strip(" ")
+    indented = len(line) - len(line.lstrip(" "))
+    return indented <= 3 and len(marks) >= len(fence) and set(marks) == {fence[0]}

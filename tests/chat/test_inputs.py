@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from localai.chat import text_input as incoming
+from localai.chat import inputs
 from localai.errors import InvalidInput
 
 
@@ -23,7 +23,7 @@ from localai.errors import InvalidInput
     ],
 )
 def test_text_is_read_as_it_is(content: bytes, text: str) -> None:
-    assert incoming.decode(content, "stdin") == text
+    assert inputs.decode(content, "stdin") == text
 
 
 @pytest.mark.parametrize(
@@ -36,21 +36,21 @@ def test_text_is_read_as_it_is(content: bytes, text: str) -> None:
 )
 def test_what_is_not_text_is_refused_with_the_place(content: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message) as error:
-        incoming.decode(content, "stdin")
+        inputs.decode(content, "stdin")
     assert error.value.hint
 
 
 def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming, "LIMIT_BYTES", 10)
+    monkeypatch.setattr(inputs, "LIMIT_BYTES", 10)
     read, write = os.pipe()
     os.write(write, b"x" * 11)
     os.close(write)
     with os.fdopen(read, "rb") as stream, pytest.raises(InvalidInput, match="more than"):
-        incoming.read_text(stream, on_wait=lambda: None)
+        inputs.read_text(stream, on_wait=lambda: None)
 
 
 def test_a_silent_pipe_is_mentioned_and_then_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(inputs, "_SILENCE_S", 0.05)
     read, write = os.pipe()
     said: list[bool] = []
 
@@ -63,6 +63,6 @@ def test_a_silent_pipe_is_mentioned_and_then_still_read(monkeypatch: pytest.Monk
     thread = threading.Thread(target=writer)
     thread.start()
     with os.fdopen(read, "rb") as stream:
-        assert incoming.read_text(stream, on_wait=lambda: said.append(True)) == "late"
+        assert inputs.read_text(stream, on_wait=lambda: said.append(True)) == "late"
     thread.join()
     assert said == [True]

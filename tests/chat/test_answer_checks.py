@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localai.chat.extract import first_code_block
+from localai.chat.answer_checks import first_code_block
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,213 @@
+"""What is read for a question: text on stdin, text files, PDFs, pictures.
+
+A text is UTF-8, or UTF-16 that says so with a byte-order mark; it has at most 64 MiB and no NUL
+byte. Everything else is an error that names the byte, never a replacement character. Nothing is
+cut.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+import re
+import select
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from localai.errors import InvalidInput, NotFound
+from localai.types import Image, ResolvedModel
+
+LIMIT_BYTES = 64 * 1024 * 1024
+_SILENCE_S = 2.0
+_FENCES = re.compile(r"^\s*(`{3,})", re.MULTILINE)
+_PDF = b"%PDF-"
+_IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
+# What a picture begins with, where that stands in the file, and its media type.
+_PICTURES: tuple[tuple[bytes, int, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"GIF8", 0, "image/gif"),
+    (b"WEBP", 8, "image/webp"),
+)
+
+
+def read_text(stream: BinaryIO, *, on_wait: Callable[[], None]) -> str:
+    """All of `stream` as text.
+
+    `on_wait` is called once if a pipe stays silent for two seconds: a program that inherited an
+    open stdin by accident would otherwise hang without a word. Raises InvalidInput.
+    """
+    descriptor = stream.fileno()
+    if _may_stay_silent(descriptor) and not select.select([descriptor], [], [], _SILENCE_S)[0]:
+        on_wait()
+    content = stream.read(LIMIT_BYTES + 1)
+    if len(content) > LIMIT_BYTES:
+        raise InvalidInput(
+            f"stdin has more than {LIMIT_BYTES // 1024 // 1024} MiB",
+            hint="give a part of it: head -c 1M FILE | localai chat",
+        )
+    return decode(content, "stdin")
+
+
+def _may_stay_silent(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def decode(content: bytes, source: str) -> str:
+    """`content` as text; `source` is how an error calls it. Raises InvalidInput."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    else:
+        encoding = "utf-8-sig"
+        nul = content.find(b"\0")
+        if nul >= 0:
+            raise InvalidInput(
+                f"{source} is binary (a NUL byte at offset {nul})",
+                hint="give text; `strings FILE | localai chat` shows what is in a binary",
+            )
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"{source} is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}",
+            hint="convert it first: iconv -f latin1 -t utf-8",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file's name as the user gave it, and its whole text; `pages` of a PDF."""
+
+    name: str
+    text: str
+    pages: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its text, in UTF-8."""
+        return len(self.text.encode("utf-8", "replace"))
+
+    @property
+    def about_tokens(self) -> int:
+        """An estimate: text and code have about four bytes a token."""
+        return -(-self.size_bytes // 4)
+
+
+def read_text_files(patterns: Sequence[str]) -> list[TextFile]:
+    """The files at those paths, and all that match those of them that are globs (`src/**/*.py`),
+    each once. Raises NotFound where nothing matches, and what `read_text_file` raises."""
+    names = dict.fromkeys(name for pattern in patterns for name in _matching(pattern))
+    return [read_text_file(name) for name in names]
+
+
+def _matching(pattern: str) -> list[str]:
+    path = str(Path(pattern).expanduser())
+    if not glob.has_magic(pattern) or Path(path).exists():
+        return [pattern]
+    names = sorted(each for each in glob.glob(path, recursive=True) if Path(each).is_file())  # noqa: PTH207  a pattern may be absolute
+    if not names:
+        raise NotFound(f"no file matches {pattern!r}")
+    return names
+
+
+def read_text_file(name: str) -> TextFile:
+    """The file at that path, `~` being the home; of a PDF its text. Raises NotFound, and
+    InvalidInput for a folder, a file that is neither, or one of more than 64 MiB."""
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            content = file.read(LIMIT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
+    if len(content) > LIMIT_BYTES:
+        raise InvalidInput(f"{name} has more than {LIMIT_BYTES // 1024 // 1024} MiB")
+    if content.startswith(_PDF):
+        return TextFile(name, *_pdf_text(content, name))
+    return TextFile(name, decode(content, name))
+
+
+def with_files(files: Sequence[TextFile], question: str) -> str:
+    """The question, after the files that it is about, each under its name in a fence."""
+    return "\n\n".join(filter(None, [*map(_fenced, files), question]))
+
+
+def _fenced(file: TextFile) -> str:
+    longest = max(map(len, _FENCES.findall(file.text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{file.name}:\n{fence}\n{file.text.rstrip()}\n{fence}"
+
+
+def _pdf_text(content: bytes, name: str) -> tuple[str, int]:
+    """The text of all pages, a blank line between two, and how many pages there are.
+
+    Raises InvalidInput for a file that is damaged, locked, or has pictures of text only.
+    """
+    import io
+    import logging
+
+    from pypdf import PdfReader
+    from pypdf.errors import PdfReadError, PyPdfError
+
+    # It warns of every oddity of a file that it can read all the same.
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
+    try:
+        reader = PdfReader(io.BytesIO(content))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise InvalidInput(
+                f"{name} is locked with a password",
+                hint="take its password away: qpdf --decrypt IN OUT",
+            )
+        pages = [page.extract_text() for page in reader.pages]
+    except InvalidInput:
+        raise
+    except (PyPdfError, PdfReadError) as error:
+        raise InvalidInput(f"{name} is a damaged PDF: {error}") from error
+    except Exception as error:  # a parser of a format like this meets files that nobody foresaw
+        raise InvalidInput(f"{name} cannot be read as a PDF: {error}") from error
+    text = "\n\n".join(page.strip() for page in pages if page.strip())
+    if not text:
+        raise InvalidInput(
+            f"{name} has {len(pages)} pages and no text in them: they are pictures",
+            hint="add the text: ocrmypdf IN OUT",
+        )
+    return text, len(pages)
+
+
+def read_image(name: str) -> Image:
+    """The picture at that path. Raises NotFound, and InvalidInput for what is no PNG, JPEG, GIF
+    or WebP, or has more than 32 MiB."""
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            content = file.read(_IMAGE_LIMIT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
+    if len(content) > _IMAGE_LIMIT_BYTES:
+        raise InvalidInput(f"{name} has more than {_IMAGE_LIMIT_BYTES // 1024 // 1024} MiB")
+    for magic, offset, media_type in _PICTURES:
+        if content.startswith(magic, offset):
+            return Image(content, media_type)
+    raise InvalidInput(
+        f"{name} is no picture that models read (PNG, JPEG, GIF, WebP)",
+        hint=f"a text or a PDF is added by -f {name}",
+    )
+
+
+def require_sight(model: ResolvedModel) -> None:
+    """Raise InvalidInput if the model is known to be blind; what is not known is left to its
+    provider."""
+    if model.capabilities is not None and "vision" not in model.capabilities:
+        raise InvalidInput(
+            f"{model.provider}/{model.id} cannot see pictures",
+            hint="name one that can: the list has each model's capabilities",
+            command="localai list --json",
+        )
