@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
+from itertools import dropwhile, takewhile
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from localai import __version__
+from localai.commands.options import Airgap, Debug
 from localai.errors import Interrupted, InvalidInput, LocalaiError, find_localai_error
 
 
@@ -108,6 +112,10 @@ _BY_NAME = {row.name: row for row in COMMANDS}
 _ALIASES = {"ls": "list"}
 
 
+_ANYWHERE = ("airgap", "debug")
+"""The root command's options that may stand behind the name of a command as well."""
+
+
 class LazyGroup(TyperGroup):
     """The root command: its subcommands are the table, each imported when it is called."""
 
@@ -117,18 +125,18 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, imported now; None if there is none of that name."""
-        row = _BY_NAME.get(cmd_name)
+        row = _BY_NAME.get(_ALIASES.get(cmd_name, cmd_name))
         if row is None:
             return None
         command = typer.main.get_command(import_module(row.module).app)
         command.name = row.name
         command.epilog = command.epilog or f"Example:  {row.example}"
+        self._add_options(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer's, but aliases are known and a misspelt name gets our own error."""
-        args = [_ALIASES.get(args[0], args[0]), *args[1:]] if args else args
-        if args and not args[0].startswith("-") and args[0] not in _BY_NAME:
+        """As Typer's, but a misspelt name gets our own error."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             from localai.near_names import near_names
 
             near = near_names(args[0], _BY_NAME)
@@ -137,6 +145,16 @@ class LazyGroup(TyperGroup):
                 command=f"localai {near[0]}" if near else "localai --help",
             )
         return super().resolve_command(ctx, args)
+
+    def _add_options(self, command: Any) -> None:
+        """Let the options that may stand anywhere stand behind `command`, too."""
+        for parameter in self.params:
+            if parameter.name in _ANYWHERE:
+                repeated = copy(parameter)
+                repeated.hidden, repeated.expose_value = True, False  # type: ignore[attr-defined]
+                command.params.append(repeated)
+        for subcommand in getattr(command, "commands", {}).values():
+            self._add_options(subcommand)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The table, by group, with an example each."""
@@ -171,13 +189,10 @@ def _root(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version."
     ),
-    airgap: bool = typer.Option(
-        False, "--airgap", help="Run the whole command where the kernel has no network."
-    ),
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    airgap: Airgap = False,
+    debug: Debug = False,
 ) -> None:
     """Run AI on your own machine. Nothing leaves it unless you have said so."""
-    # `main` takes --airgap and --debug out of the arguments, so that they may stand anywhere.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,29 +203,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         # What its encoding cannot say becomes a question mark, not a traceback.
         sys.stdout.reconfigure(errors="replace")
-    arguments, switches = _take_switches(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        if "--airgap" in switches:
-            from localai.privacy.sandbox import airgap_reexec
-
-            airgap_reexec(["--airgap", *arguments])
-        return _run(arguments)
+        return _run(given)
     except BrokenPipeError:
         return _end_quietly()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the one place for all errors
-        if "--debug" in switches:
-            import traceback
-
-            traceback.print_exc()
-        return _report(_as_localai_error(error, guard.last_refusal()), arguments)
-
-
-def _take_switches(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
-    """The arguments without the switches that may stand anywhere before a `--`, and those."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    switches = {argument for argument in arguments[:end] if argument in ("--airgap", "--debug")}
-    kept = [argument for argument in arguments[:end] if argument not in switches]
-    return [*kept, *arguments[end:]], switches
+        return _report(error, _as_localai_error(error, guard.last_refusal()), given)
 
 
 def _run(arguments: list[str]) -> int:
@@ -226,10 +225,12 @@ def _run(arguments: list[str]) -> int:
 def _dispatch(arguments: list[str]) -> int:
     if "_LOCALAI_COMPLETE" in os.environ:
         # Typer registers its shells only where it adds options of its own for them.
-        from typer._completion_classes import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
-    result = typer.main.get_command(app).main(arguments, prog_name="localai", standalone_mode=False)
+    result = typer.main.get_command(app).main(
+        arguments, prog_name="localai", standalone_mode=False, obj=tuple(arguments)
+    )
     sys.stdout.flush()
     return result if isinstance(result, int) else 0
 
@@ -264,14 +265,52 @@ def _usage_error(error: typer.TyperException) -> InvalidInput:
     return InvalidInput(message or "incomplete command", command=f"{where} --help")
 
 
-def _report(error: LocalaiError, arguments: Sequence[str]) -> int:
-    from localai.output.failure import show_failure
+def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) -> int:
+    from localai.output.output import Output
 
-    named = (_ALIASES.get(argument, argument) for argument in arguments)
-    command = next((name for name in named if name in _BY_NAME), "localai")
-    as_json = "--json" in arguments
+    wanted = _read(arguments)
+    if wanted.debug:
+        import traceback
+
+        traceback.print_exception(raised)
     try:
-        show_failure(error, command, as_json=as_json)
+        Output(wanted.command, as_json=wanted.as_json).error(error)
     except BrokenPipeError:
         _end_quietly()
     return error.exit_code
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What a command line that failed says about how its failure is to be shown."""
+
+    command: str = "localai"
+    as_json: bool = False
+    debug: bool = False
+
+
+def _read(arguments: list[str]) -> _Wanted:
+    """Read `arguments` by the commands' own parsers, which here forgive what cannot be parsed.
+
+    Where no command is named, `--json` anywhere before a `--` is taken for the flag.
+    """
+    wanted = _Wanted()
+    command: Any = typer.main.get_command(app)
+    while True:
+        context = typer.Context(command, resilient_parsing=True, ignore_unknown_options=True)
+        values, rest, _ = command.make_parser(context).parse_args(list(arguments))
+        given = {flag for each in command.params if values.get(each.name) for flag in each.opts}
+        wanted.as_json |= "--json" in given
+        wanted.debug |= "--debug" in given
+        if not isinstance(command, TyperGroup):
+            return wanted
+        arguments = list(dropwhile(lambda argument: argument.startswith("-"), rest))
+        child: Any = None
+        with suppress(Exception):  # The import of a broken command fails here once more.
+            child = command.get_command(context, arguments[0]) if arguments else None
+        if child is None:
+            wanted.as_json |= "--json" in takewhile(lambda argument: argument != "--", rest)
+            return wanted
+        if wanted.command == "localai":
+            wanted.command = child.name
+        command, arguments = child, arguments[1:]

@@ -168,3 +168,73 @@ def test_config_round_trip_on_the_command_line(run_localai: RunLocalai) -> None:
     assert run_localai("config", "unset", "engine.keep_alive").returncode == 0
     assert run_localai("config", "get", "engine.keep_alive").stdout == b"300s\n"
     assert run_localai("config", "set", "engine.keep_alive", "soon").returncode == 2
+
+
+# The arguments are parsed once: only a real flag is one.
+
+
+def test_json_after_two_dashes_is_a_word_of_the_prompt(run_localai: RunLocalai) -> None:
+    result = run_localai("chat", "-m", "no-such-model", "--", "--json")
+    assert result.returncode == 3
+    assert result.stdout == b""
+    assert b"error:" in result.stderr
+
+
+def test_the_value_of_an_option_is_no_flag(run_localai: RunLocalai) -> None:
+    result = run_localai("chat", "-m", "no-such-model", "-s", "--debug", "hi")
+    assert result.returncode == 3
+    assert b"Traceback" not in result.stderr
+    result = run_localai("chat", "-m", "no-such-model", "-s", "--json", "hi")
+    assert result.stdout == b""
+
+
+def test_the_value_of_an_option_reaches_the_model(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    result = run_localai("chat", "--max-tokens", "2", "-s", "--debug", "hi")
+    assert result.returncode == 0
+    (conversation,) = json.loads(run_localai("history", "export", "--all", "--json").stdout)[
+        "conversations"
+    ]
+    assert conversation["messages"][0]["text"] == "--debug"
+
+
+def test_a_misspelt_command_is_not_taken_for_the_next_word(run_localai: RunLocalai) -> None:
+    result = run_localai("nosuch", "list", "--json")
+    assert result.returncode == 2
+    document = json.loads(result.stdout)
+    assert document["schema"] == "localai.localai/1"
+    assert document["error"]["message"] == "there is no command 'nosuch'"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--json", "--nosuch"],
+        ["list", "--nosuch", "--json"],
+        ["ls", "--json", "one too many"],
+        ["list", "--json", "--provider"],
+    ],
+)
+def test_arguments_that_cannot_be_parsed_are_a_document_too(
+    run_localai: RunLocalai, arguments: list[str]
+) -> None:
+    result = run_localai(*arguments)
+    assert result.returncode == 2
+    document = json.loads(result.stdout)
+    assert document["schema"] == "localai.list/1"
+    assert document["error"]["exit_code"] == 2
+
+
+def test_a_subcommand_that_fails_is_a_document_of_its_command(run_localai: RunLocalai) -> None:
+    result = run_localai("history", "show", "nosuch", "--json")
+    assert result.returncode == 3
+    assert json.loads(result.stdout)["schema"] == "localai.history/1"
+    assert run_localai("history", "show", "--", "--json").stdout == b""
+
+
+def test_debug_may_stand_anywhere(run_localai: RunLocalai) -> None:
+    for arguments in (["--debug", "show", "nosuch"], ["history", "show", "--debug", "nosuch"]):
+        result = run_localai(*arguments)
+        assert result.returncode == 3
+        assert b"Traceback" in result.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -29,10 +28,14 @@ def completion(
             hint="known are bash, zsh and fish",
             command="localai completion bash",
         )
-    from typer._completion_shared import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-    from localai.output.streams import is_terminal, note
+    from localai.output.output import Output
 
-    print(get_completion_script(prog_name="localai", complete_var="_LOCALAI_COMPLETE", shell=shell))
-    if is_terminal(sys.stdout):
-        note(f"to load it: {_LOAD[shell]}")
+    output = Output("completion")
+    script = get_completion_script(
+        prog_name="localai", complete_var="_LOCALAI_COMPLETE", shell=shell
+    )
+    output.write(f"{script}\n")
+    if output.on_terminal:
+        output.note(f"to load it: {_LOAD[shell]}")

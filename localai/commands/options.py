@@ -9,6 +9,25 @@ from typing import Annotated
 
 import typer
 
+
+def _without_network(context: typer.Context, wanted: bool) -> None:
+    """Go on where the kernel has no network, before anything else is done."""
+    if wanted and not context.resilient_parsing:
+        from localai.privacy.sandbox import airgap_reexec
+
+        airgap_reexec(["--airgap", *context.obj])
+
+
+Airgap = Annotated[
+    bool,
+    typer.Option(
+        "--airgap",
+        is_eager=True,
+        callback=_without_network,
+        help="Run the whole command where the kernel has no network.",
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
