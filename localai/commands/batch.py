@@ -29,8 +29,8 @@ from localai.commands.flags import (
     parse_think,
     wanted_schema,
 )
-from localai.commands.pairs import PAIR, PairCommand
-from localai.commands.startup import begin
+from localai.commands.options import PAIR, PairCommand
+from localai.commands.settings import load_settings
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
 from localai.options import overlaid_options, parse_options
@@ -119,7 +119,7 @@ def batch(
     """
     if as_json and output == _STREAM:
         raise InvalidInput("--json and the answers cannot both go to stdout", hint="-o FILE")
-    paths, config = begin("batch")
+    paths, config = load_settings("batch")
     asked_by = named_template(template, paths)
     options = parse_options(
         cast("list[tuple[str, str]]", option or []), seed=seed, max_tokens=max_tokens

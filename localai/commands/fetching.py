@@ -7,22 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from localai.output.streams import note
 from localai.privacy.zones import zone_of_host
 from localai.types import EgressRecord, Purpose, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.fetch.allowed_hosts import AllowedHosts
+    from localai.output.output import Output
     from localai.paths import Paths
 
 
-def allowed_hosts(config: Config, *, silent: bool) -> AllowedHosts:
-    """The hosts that the settings allow a download; redirects are announced unless `silent`."""
+def allowed_hosts(config: Config, output: Output) -> AllowedHosts:
+    """The hosts that the settings allow a download; redirects are noted."""
     from localai.fetch.allowed_hosts import AllowedHosts
 
-    announce = (lambda text: None) if silent else note
-    return AllowedHosts(announce, lan=config["network.lan"], proxy=config["network.proxy"])
+    return AllowedHosts(output.note, lan=config["network.lan"], proxy=config["network.proxy"])
 
 
 @contextmanager

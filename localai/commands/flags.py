@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast, get_args
-
-import typer
+from typing import TYPE_CHECKING, cast, get_args
 
 from localai.config import parse_duration
 from localai.errors import InvalidInput
 from localai.types import Think
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localai.chat.schema import Schema
     from localai.chat.templates import Template
-    from localai.hardware.facts import Machine
-    from localai.hardware.this_machine import Measure
     from localai.paths import Paths
-
-ProfileOption = Annotated[
-    str | None,
-    typer.Option(
-        "--profile",
-        metavar="NAME|FILE",
-        help="Another machine than this one: m3-max-64gb, m2-8gb, rtx-4090, laptop-16gb, "
-        "or what `localai hardware --json` wrote there.",
-    ),
-]
-
-
-def machine_of(
-    profile: str | None,
-    paths: Paths,
-    announce: Callable[[str], None] | None = None,
-    *,
-    measure: Measure = "once",
-) -> Machine:
-    """The machine that `--profile` names, else this one with its bandwidth, measured as `measure`
-    says (`announce` is told). Raises NotFound, InvalidInput."""
-    if profile is not None:
-        from localai.hardware.profiles import load_profile
-
-        return load_profile(profile)
-    from localai.hardware.this_machine import this_machine
-
-    return this_machine(paths, measure, announce)
 
 
 def parse_think(text: str | None) -> Think | None:

@@ -6,37 +6,37 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.flags import ProfileOption, machine_of
-from localai.commands.startup import begin
+from localai.commands.options import Json, Profile, machine_of
+from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
-from localai.output.hardware import print_machine
-from localai.output.streams import note, print_document
+from localai.output.hardware import machine_facts
+from localai.output.output import Output
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
 def hardware(
-    profile: ProfileOption = None,
+    profile: Profile = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure memory bandwidth anew, for a second.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Processor, memory and its bandwidth, GPUs, disk, power: what decides how fast models are.
 
     Bandwidth is measured the first time and then remembered. With --json every fact has its
     source and confidence, and --profile reads that file back on any machine.
     """
-    paths, _ = begin("hardware")
+    output = Output("hardware", as_json=as_json)
+    paths, _ = load_settings("hardware")
     if measure and profile is not None:
         raise InvalidInput(
             "only this machine can be measured", command="localai hardware --measure"
         )
-    machine = machine_of(profile, paths, note, measure="again" if measure else "once")
-    if as_json:
+    machine = machine_of(profile, paths, output, measure="again" if measure else "once")
+    if output.as_json:
         from localai.output.documents.hardware import hardware_document
 
-        print_document(hardware_document(machine, profile))
-    else:
-        print_machine(machine)
+        output.document(hardware_document(machine, profile))
+    output.facts(machine_facts(machine))

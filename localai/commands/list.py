@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.startup import begin
+from localai.commands.options import Json
+from localai.commands.settings import load_settings
 from localai.library.available import available_models
 from localai.output.model_table import print_models
-from localai.output.streams import note, print_document
+from localai.output.output import Output
 from localai.output.units import bytes_text
 from localai.providers.registry import is_provider, no_such_provider
 
@@ -29,52 +30,53 @@ def list_models(
         bool,
         typer.Option("--duplicates", help="Only what is here twice; files are read to tell."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Every model on this machine, whoever fetched it, and what running servers add.
 
     A file that several programs hold comes once, with its other names below it.
     """
-    paths, config = begin("list")
+    output = Output("list", as_json=as_json)
+    paths, config = load_settings("list")
     if provider is not None and not is_provider(provider, config):
         raise no_such_provider(provider, config)
     if duplicates:
-        _list_duplicates(paths, as_json=as_json)
+        _list_duplicates(paths, output)
         return
     found = available_models(config, paths, provider)
-    if as_json:
+    if output.as_json:
         from localai.output.documents.list import list_document
 
-        print_document(list_document(found))
+        output.document(list_document(found))
         return
     if found.models:
-        print_models(found.models)
-        note(_summary(found))
+        print_models(found.models, output)
+        output.note(_summary(found))
     elif provider is None:
-        note("there is no model on this machine yet: localai pull starter")
+        output.note("there is no model on this machine yet: localai pull starter")
     elif not found.silent:
-        note(f"{provider} has no model")
+        output.note(f"{provider} has no model")
     for name, problem in found.silent:
         named = name in problem.lower().replace(" ", "")
-        note(problem if named else f"{name}: {problem}")
+        output.note(problem if named else f"{name}: {problem}")
 
 
-def _list_duplicates(paths: Paths, *, as_json: bool) -> None:
+def _list_duplicates(paths: Paths, output: Output) -> None:
     from localai.library.duplicates import find_duplicates
     from localai.output.duplicates import print_duplicates
     from localai.output.progress import show_work
 
-    found = show_work(find_duplicates(paths), quiet=as_json)
-    if as_json:
+    found = show_work(find_duplicates(paths), output)
+    if output.as_json:
         from localai.output.documents.list import duplicates_document
 
-        print_document(duplicates_document(found))
+        output.document(duplicates_document(found))
         return
-    print_duplicates(found)
+    print_duplicates(found, output)
     if possible := sum(each.freed_bytes for each in found):
-        note(f"localai dedupe would free {bytes_text(possible)}")
+        output.note(f"localai dedupe would free {bytes_text(possible)}")
     elif not found:
-        note("nothing is here twice")
+        output.note("nothing is here twice")
 
 
 def _summary(found: AvailableModels) -> str:

@@ -5,9 +5,16 @@ def rm(yes: Yes = False, as_json: Json = False) -> None:
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from localai.hardware.facts import Machine
+    from localai.hardware.this_machine import Measure
+    from localai.output.output import Output
+    from localai.paths import Paths
 
 
 def _without_network(context: typer.Context, wanted: bool) -> None:
@@ -40,3 +47,35 @@ Profile = Annotated[
         "or what `localai hardware --json` wrote there.",
     ),
 ]
+
+PAIR = "KEY VALUE"
+"""The metavar of an option that takes two values, any number of times: `-o KEY VALUE`."""
+
+
+class PairCommand(TyperCommand):
+    """A command whose options with the metavar `KEY VALUE` take two values each.
+
+    Such an option is declared as `list[str]` and received as a list of pairs: Typer cannot
+    declare it ("List types with complex sub-types are not currently supported"), while its
+    parser can take it.
+    """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        for parameter in self.params:
+            if parameter.metavar == PAIR:
+                parameter.nargs = 2
+
+
+def machine_of(
+    profile: str | None, paths: Paths, output: Output, *, measure: Measure = "once"
+) -> Machine:
+    """The machine that `--profile` names, else this one with its bandwidth, measured as `measure`
+    says, which is noted. Raises NotFound, InvalidInput."""
+    if profile is not None:
+        from localai.hardware.profiles import load_profile
+
+        return load_profile(profile)
+    from localai.hardware.this_machine import this_machine
+
+    return this_machine(paths, measure, output.note)

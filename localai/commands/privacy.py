@@ -9,41 +9,56 @@ from typing import Annotated
 import typer
 
 from localai.chat.privacy_report import Finding, findings, policy
-from localai.commands.startup import begin
+from localai.commands.options import Json
+from localai.commands.settings import load_settings
 from localai.config import parse_duration
-from localai.database import Database
+from localai.database import existing_database
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_document, print_table
+from localai.output.output import Output
+from localai.output.table import Column
 from localai.paths import Paths
 from localai.types import EgressRecord
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
+_RULES = (Column("what"), Column("rule", wraps=True))
+_FINDINGS = (Column(""), Column("what", wraps=True), Column("detail", wraps=True))
+_EGRESS = (
+    Column("when"),
+    Column("command", drop=2),
+    Column("purpose", drop=3),
+    Column("host"),
+    Column("address", drop=1),
+)
+
 
 @app.command()
 def privacy(
     since: Annotated[str, typer.Option(help="How far back the ledger is shown: 24h, 30d.")] = "30d",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """What may leave this machine, what could, and every connection that did."""
-    paths, config = begin("privacy")
+    output = Output("privacy", as_json=as_json)
+    paths, config = load_settings("privacy")
     rules = policy(config)
     found = findings(config, paths)
-    ledger = _ledger(paths, since) if paths.database.exists() else []
-    if as_json:
+    ledger = _ledger(paths, since)
+    if output.as_json:
         from localai.output.documents.privacy import privacy_document
 
-        print_document(privacy_document(rules, found, ledger))
+        output.document(privacy_document(rules, found, ledger))
         return
-    print("Policy")
-    print_table(["what", "rule"], [[what, rule] for what, rule in rules.items()])
-    print("\nWhat could talk")
-    print_table(["", "what", "detail"], [_finding_row(finding) for finding in found])
-    print(f"\nWhat left this machine (last {since})")
+    output.line("Policy")
+    output.table(_RULES, list(rules.items()))
+    output.line()
+    output.line("What could talk")
+    output.table(_FINDINGS, [_finding_row(finding) for finding in found])
+    output.line()
+    output.line(f"What left this machine (last {since})")
     if ledger:
-        print_table(["when", "command", "purpose", "host", "address"], _ledger_rows(ledger))
+        output.table(_EGRESS, _ledger_rows(ledger))
     else:
-        note("nothing")
+        output.note("nothing")
 
 
 def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
@@ -51,11 +66,8 @@ def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
         seconds = parse_duration(since)
     except ValueError as error:
         raise InvalidInput(f"--since must be {error}, not {since!r}") from error
-    database = Database(paths.database)
-    try:
-        return database.egress_since(time.time() - seconds)
-    finally:
-        database.close()
+    with existing_database(paths.database) as database:
+        return [] if database is None else database.egress_since(time.time() - seconds)
 
 
 def _finding_row(finding: Finding) -> list[str]:

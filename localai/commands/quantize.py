@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from localai.commands.startup import begin
+from localai.commands.options import Json
+from localai.commands.settings import load_settings
 from localai.library.quantize import Plan, plan_quantization
 from localai.library.quantize import quantize as do_quantize
+from localai.output.output import Output
 from localai.output.progress import show_work
-from localai.output.streams import note, print_document
 from localai.output.units import UNKNOWN, bytes_text
 from localai.sizing.memory import MemoryNeed
 
@@ -38,7 +39,7 @@ def quantize(
         bool, typer.Option("--force", help="Also what has been quantized before.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a smaller model of an f16, bf16 or f32 one; the source stays.
 
@@ -46,40 +47,38 @@ def quantize(
     library, MLX folders by mlx-lm.
     The result has to load and answer before it is kept.
     """
-    paths, config = begin("quantize")
+    output = Output("quantize", as_json=as_json)
+    paths, config = load_settings("quantize")
     plan = plan_quantization(source, to, name, config, paths, force=force)
     if dry_run:
-        if as_json:
+        if output.as_json:
             from localai.output.documents.quantize import quantize_document
 
-            print_document(quantize_document(plan, None))
-        else:
-            print("\n".join(_plan_lines(plan)))
+            output.document(quantize_document(plan, None))
+        output.facts(_plan_facts(plan))
         return
-    if not as_json:
-        for line in _plan_lines(plan):
-            note(line)
-    made = show_work(do_quantize(plan, config, paths), quiet=as_json)
-    if as_json:
+    for name, text in _plan_facts(plan):
+        output.note(f"{name:<6}{text}")
+    made = show_work(do_quantize(plan, config, paths), output)
+    if output.as_json:
         from localai.output.documents.quantize import quantize_document
 
-        print_document(quantize_document(plan, made))
-        return
-    note(
+        output.document(quantize_document(plan, made))
+    output.note(
         f"{plan.name}: {bytes_text(plan.size_bytes)} became {bytes_text(made.size_bytes)},"
         f" memory {_memory(plan.need)} became {_memory(made.need)}"
     )
     if made.answer is not None:
-        note(f"it loads and answers: {made.answer}")
+        output.note(f"it loads and answers: {made.answer}")
 
 
-def _plan_lines(plan: Plan) -> list[str]:
+def _plan_facts(plan: Plan) -> list[tuple[str, str]]:
     kind = plan.source.quantization or UNKNOWN
     before = f"{bytes_text(plan.size_bytes)}, {_memory(plan.need)} of memory"
     return [
-        f"from    {plan.source.id}  {kind}, {before}",
-        f"to      {plan.name}  {plan.to}, about {bytes_text(plan.made_bytes)}, by {plan.by}",
-        f"into    {plan.target.parent}  {bytes_text(plan.disk_free_bytes)} free",
+        ("from", f"{plan.source.id}  {kind}, {before}"),
+        ("to", f"{plan.name}  {plan.to}, about {bytes_text(plan.made_bytes)}, by {plan.by}"),
+        ("into", f"{plan.target.parent}  {bytes_text(plan.disk_free_bytes)} free"),
     ]
 
 

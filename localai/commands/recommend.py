@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.flags import ProfileOption, machine_of
-from localai.commands.startup import begin
+from localai.commands.options import Json, Profile, machine_of
+from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_document
+from localai.output.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +29,12 @@ def recommend(
     task: Annotated[
         str, typer.Option(help="What for: chat, code, reasoning, vision, extract or embed.")
     ] = "chat",
-    profile: ProfileOption = None,
+    profile: Profile = None,
     count: Annotated[int, typer.Option("-n", help="How many to show.", min=1)] = _SHOWN,
     everything: Annotated[
         bool, typer.Option("--all", help="All of them, also those that do not fit.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Models that suit this machine, the best first: speed, memory, context, licence, disk.
 
@@ -47,39 +47,42 @@ def recommend(
 
     if task not in TASKS:
         raise InvalidInput(f"--task takes {', '.join(TASKS)}, not {task!r}", hint="--task chat")
-    paths, config = begin("recommend")
-    machine = machine_of(profile, paths, note)
+    output = Output("recommend", as_json=as_json)
+    paths, config = load_settings("recommend")
+    machine = machine_of(profile, paths, output)
     # What another machine did says nothing, nor does what this one has.
     names = _installed(paths) if profile is None else frozenset()
     found = rank(machine, task, installed=names, own_runs=_runs(config, paths, names))
-    if as_json:
+    if output.as_json:
         from localai.output.documents.recommend import recommend_document
 
-        print_document(recommend_document(task, profile, found, catalogue().sources))
+        output.document(recommend_document(task, profile, found, catalogue().sources))
         return
-    _show(found, count, everything=everything)
+    _show(found, output, count, everything=everything)
 
 
-def _show(found: Sequence[Recommendation], count: int, *, everything: bool) -> None:
+def _show(found: Sequence[Recommendation], output: Output, count: int, *, everything: bool) -> None:
     from localai.output.recommendations import print_recommendations
 
     fitting = [each for each in found if each.fits]
     shown = found if everything else (fitting or found)[:count]
-    print_recommendations(shown)
+    print_recommendations(shown, output)
     if more := len(found) - len(shown):
         too_large = len(found) - len(fitting) if fitting else more
-        note(
+        output.note(
             f"{more} more, {too_large} of them too large: --all"
             if too_large
             else f"{more} more: --all"
         )
     if not fitting:
-        note("none fits; the starter does everywhere: localai pull starter")
+        output.note("none fits; the starter does everywhere: localai pull starter")
         return
     best = fitting[0]
     if best.speed.expected is not None:
-        note(f"speed from {best.speed.basis}; memory with 8,192 tokens of context, by a formula")
-    note(
+        output.note(
+            f"speed from {best.speed.basis}; memory with 8,192 tokens of context, by a formula"
+        )
+    output.note(
         f"localai chat -m {best.pull_name}" if best.installed else f"localai pull {best.pull_name}"
     )
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from localai.commands.startup import begin
-from localai.errors import Interrupted, InvalidInput
+from localai.commands.options import Json
+from localai.commands.settings import load_settings
+from localai.errors import InvalidInput
 from localai.library.removal import Removal, finish_broken_off, plan_removal
 from localai.output.model_table import STORE_NAMES
-from localai.output.streams import ask, is_terminal, note, print_document
+from localai.output.output import Output
 from localai.output.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -26,51 +26,51 @@ def rm(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would go, and what that frees.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Remove models, and what is kept of them: states of conversations, remembered headers.
 
     What Ollama, LM Studio or the hub's cache holds is asked about first. A file that was adopted
     in place is forgotten, never deleted. A model in memory has to be stopped before.
     """
-    paths, config = begin("rm")
+    output = Output("rm", as_json=as_json)
+    paths, config = load_settings("rm")
     if not dry_run:
         finish_broken_off(paths)
     removals = [plan_removal(name, config, paths) for name in dict.fromkeys(models)]
-    if not dry_run:
+    if dry_run:
+        for removal in removals:
+            _show(removal, output)
+    else:
         for removal in removals:
             if removal.store != "localai" and not yes:
-                _ask(removal, may_ask=not as_json)
+                _ask(removal, output)
         for removal in removals:
             removal.apply()
-            if not as_json:
-                note(_said(removal))
-    elif not as_json:
-        for removal in removals:
-            _show(removal)
-    if as_json:
+            output.note(_said(removal))
+    if output.as_json:
         from localai.output.documents.rm import rm_document
 
-        print_document(rm_document(removals, dry_run=dry_run))
+        output.document(rm_document(removals, dry_run=dry_run))
 
 
-def _ask(removal: Removal, *, may_ask: bool) -> None:
+def _ask(removal: Removal, output: Output) -> None:
     """Return if the person wants it. Raises InvalidInput, Interrupted."""
     where = f"{removal.name} belongs to another program's store ({STORE_NAMES[removal.store]})"
-    if not may_ask or not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
-        raise InvalidInput(
+    output.confirm(
+        f"{where}. Remove it there? It frees {bytes_text(removal.freed_bytes)}.",
+        unasked=InvalidInput(
             f"{where}: removing it there has to be confirmed",
             command=("localai", "rm", "--yes", removal.name),
-        )
-    size = bytes_text(removal.freed_bytes)
-    if not ask(f"{where}. Remove it there? It frees {size}."):
-        raise Interrupted("nothing was removed")
+        ),
+        declined="nothing was removed",
+    )
 
 
-def _show(removal: Removal) -> None:
+def _show(removal: Removal, output: Output) -> None:
     for file in removal.files:
-        print(file)
-    note(
+        output.line(str(file))
+    output.note(
         f"{removal.name}: removing it would free {bytes_text(removal.freed_bytes)}{_kept(removal)}"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.fetching import allowed_hosts, pip_ledger
-from localai.commands.flags import machine_of
-from localai.commands.startup import begin
-from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
-from localai.output.streams import ask, is_terminal, note, print_document
+from localai.commands.options import Json, Yes, machine_of
+from localai.commands.settings import load_settings
+from localai.errors import FinishedWithFailures, InvalidInput
+from localai.output.output import Output
 
 if TYPE_CHECKING:
     from localai.answers import Answer
@@ -34,7 +33,7 @@ def setup(
     provider: Annotated[
         str | None, typer.Option("--provider", help="Who answers: ollama, llamacpp or mlx.")
     ] = None,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan; fetch, write and remove nothing.")
     ] = False,
@@ -52,7 +51,7 @@ def setup(
     offline: Annotated[
         Path | None, typer.Option("--offline", help="Set up from such a folder, fetch nothing.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Set this machine up: look at it, say the plan, ask, fetch a model, and prove it by an answer.
 
@@ -60,22 +59,24 @@ def setup(
     where it runs, MLX on Apple Silicon, else the embedded engine. Interrupted at any moment, the
     same command goes on where it stopped.
     """
+    from localai.output.setup import print_plan, print_report
+
     started = time.monotonic()
-    paths, config = begin("setup")
-    may_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr) and not as_json
+    output = Output("setup", as_json=as_json)
+    paths, config = load_settings("setup")
     _check_modes(
         {"--uninstall": uninstall, "--bundle": bundle, "--offline": offline},
         {"--model": model, "--provider": provider, "--platform": platform},
     )
     if uninstall:
-        _uninstall(paths, yes=yes, dry_run=dry_run, may_ask=may_ask, as_json=as_json)
+        _uninstall(paths, output, yes=yes, dry_run=dry_run)
         return 0
     if bundle is not None:
         from localai.commands.bundling import bundle_up
 
-        bundle_up(bundle, platform, model, config, paths, as_json=as_json)
+        bundle_up(bundle, platform, model, config, paths, output)
         return 0
-    with allowed_hosts(config, silent=as_json) as hosts:
+    with allowed_hosts(config, output) as hosts:
         if offline is not None:
             from localai.setup.plan import make_offline_plan
 
@@ -83,22 +84,21 @@ def setup(
         else:
             from localai.setup.plan import make_plan
 
-            machine = machine_of(None, paths, None if as_json else note)
+            machine = machine_of(None, paths, output)
             plan = make_plan(machine, config, paths, hosts, provider=provider, model=model)
-        if not as_json:
-            _show(plan)
+        print_plan(plan, output)
         if dry_run:
-            if as_json:
+            if output.as_json:
                 from localai.output.documents.setup import setup_document
 
-                print_document(setup_document(plan, None, None, time.monotonic() - started))
+                output.document(setup_document(plan, None, None, time.monotonic() - started))
             return 0
         if not yes and not plan.only_answers:
-            _confirm("set-up", "Go on?", "--yes", may_ask=may_ask)
-        _fetch(plan, paths, hosts, silent=as_json)
+            _confirm("set-up", "Go on?", "--yes", output)
+        _fetch(plan, paths, hosts, output)
     from localai.setup.run import is_right, write_settings
 
-    answer = _first_answer(plan, paths, silent=as_json)
+    answer = _first_answer(plan, paths, output)
     failure = None
     if is_right(answer.text):
         write_settings(plan, paths)
@@ -108,15 +108,15 @@ def setup(
             command="localai setup --model starter",
         )
     total_s = time.monotonic() - started
-    if as_json:
+    if output.as_json:
         from localai.output.documents.setup import setup_document
 
-        print_document(setup_document(plan, answer, failure, total_s))
+        output.document(setup_document(plan, answer, failure, total_s))
         return 0 if failure is None else failure.exit_code
-    if failure is not None:
-        raise failure
-    _say_end(plan, answer, total_s)
-    return 0
+    if failure is None:
+        print_report(plan, answer.done, total_s, output)
+        return 0
+    raise failure
 
 
 def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> None:
@@ -135,58 +135,40 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
             raise InvalidInput(f"{name} {where}", command="localai setup --help")
 
 
-def _show(plan: SetupPlan) -> None:
-    from localai.output.setup import print_plan
-
-    print_plan(plan)
-    for text in plan.notes:
-        note(text)
-
-
-def _confirm(what: str, question: str, flags: str, *, may_ask: bool) -> None:
+def _confirm(what: str, question: str, flags: str, output: Output) -> None:
     """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
-    if not may_ask:
-        raise InvalidInput(
+    output.confirm(
+        question,
+        unasked=InvalidInput(
             f"{what} asks before it changes anything, and there is no terminal to ask on",
             hint="--dry-run shows the plan alone",
             command=f"localai setup {flags}",
-        )
-    if not ask(question):
-        note("nothing was changed")
-        raise Interrupted(f"{what} was declined")
+        ),
+        declined="nothing was changed",
+    )
 
 
-def _fetch(plan: SetupPlan, paths: Paths, hosts: AllowedHosts, *, silent: bool) -> None:
+def _fetch(plan: SetupPlan, paths: Paths, hosts: AllowedHosts, output: Output) -> None:
     from localai.output.progress import show_pull
     from localai.setup.run import fetch
 
     if plan.model_is_here:
         return
     with pip_ledger(paths, "setup") as connected:
-        show_pull(fetch(plan, paths, hosts, connected), quiet=silent)
+        show_pull(fetch(plan, paths, hosts, connected), output)
 
 
-def _first_answer(plan: SetupPlan, paths: Paths, *, silent: bool) -> Answer:
+def _first_answer(plan: SetupPlan, paths: Paths, output: Output) -> Answer:
     from localai.output.answer_display import Display
     from localai.output.play import SilentWriter, play
     from localai.setup.run import QUESTION, first_answer
 
-    if not silent:
-        print(f'$ localai chat "{QUESTION}"', flush=True)
-    writer = SilentWriter() if silent else Display(hide_thinking=True).writer()
-    return play(first_answer(plan, paths, lambda text: None if silent else note(text)), writer)
+    output.line(f'$ localai chat "{QUESTION}"')
+    writer = SilentWriter() if output.as_json else Display(hide_thinking=True).writer()
+    return play(first_answer(plan, paths, output.note), writer)
 
 
-def _say_end(plan: SetupPlan, answer: Answer, total_s: float) -> None:
-    from localai.output.setup import report_lines
-
-    print()
-    for line in report_lines(plan, answer.done, total_s):
-        print(line)
-    print('next: localai chat, or: git diff | localai chat "review"')
-
-
-def _uninstall(paths: Paths, *, yes: bool, dry_run: bool, may_ask: bool, as_json: bool) -> None:
+def _uninstall(paths: Paths, output: Output, *, yes: bool, dry_run: bool) -> None:
     from localai.output.documents.setup import removal_document
     from localai.output.setup import print_removal
     from localai.setup.removal import plan_removal, remove, stop_engines
@@ -194,14 +176,11 @@ def _uninstall(paths: Paths, *, yes: bool, dry_run: bool, may_ask: bool, as_json
     removal = plan_removal(paths)
     # Rendered now: once the program is gone, nothing can be imported.
     document = removal_document(removal, dry_run=dry_run)
-    if not as_json:
-        print_removal(removal)
+    print_removal(removal, output)
     if not dry_run and (removal.data or removal.program):
         if not yes:
-            _confirm("removal", "Remove all that?", "--uninstall --yes", may_ask=may_ask)
+            _confirm("removal", "Remove all that?", "--uninstall --yes", output)
         stop_engines(paths)
         remove((*removal.data, *removal.program), paths)
-        if not as_json:
-            note("removed")
-    if as_json:
-        print_document(document)
+        output.note("removed")
+    output.document(document)

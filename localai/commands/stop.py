@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from localai.commands.options import Json
 from localai.engine.lifecycle import stop as stop_worker
 from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerInfo
 from localai.errors import InvalidInput, NotFound
-from localai.output.streams import note, print_document
+from localai.output.output import Output
 from localai.paths import locate
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -23,11 +24,12 @@ def stop(
         str | None, typer.Argument(help="The model as `localai ps` names it, its path or its pid.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every model in memory.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Unload a model: its worker ends, whatever it is doing."""
     if (model is None) != everything:
         raise InvalidInput("name a model, or give --all", command="localai stop --all")
+    output = Output("stop", as_json=as_json)
     found = workers(locate())
     chosen = [pair for pair in found if model is None or _is(pair[1], model)]
     if model is not None and not chosen:
@@ -35,12 +37,11 @@ def stop(
     for files, info in chosen:
         stop_worker(files, info)
     names = [Path(info.spec.model_path).name for _, info in chosen]
-    if as_json:
+    if output.as_json:
         from localai.output.documents.stop import stop_document
 
-        print_document(stop_document(names))
-    else:
-        note(f"stopped {', '.join(names)}" if names else "no model was in memory")
+        output.document(stop_document(names))
+    output.note(f"stopped {', '.join(names)}" if names else "no model was in memory")
 
 
 def _is(info: WorkerInfo, name: str) -> bool:

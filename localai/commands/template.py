@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +14,21 @@ from localai.chat.templates import (
     parse_template,
     user_folder,
 )
+from localai.commands.options import Json
 from localai.errors import InvalidInput
-from localai.output.streams import is_terminal, note, print_document, print_table
+from localai.output.output import Output
+from localai.output.streams import is_terminal
+from localai.output.table import Column
 from localai.paths import locate, private_dir, write_atomically
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+_COLUMNS = (
+    Column("template"),
+    Column("description", wraps=True),
+    Column("variables", drop=1, wraps=True),
+    Column("from", drop=2),
+)
 _Name = Annotated[str, typer.Argument(help="The template, as `localai template list` names it.")]
 
 _SKELETON = """+++
@@ -45,14 +52,14 @@ Say in $language what the text above is about.
 
 
 @app.command("list")
-def list_all(as_json: _Json = False) -> None:
+def list_all(as_json: Json = False) -> None:
     """Every template: what it is for, and its variables with their defaults."""
+    output = Output("template", as_json=as_json)
     found = list_templates(locate())
-    if as_json:
+    if output.as_json:
         from localai.output.documents.template import list_document
 
-        print_document(list_document(found))
-        return
+        output.document(list_document(found))
     rows = [
         [
             template.name,
@@ -62,20 +69,21 @@ def list_all(as_json: _Json = False) -> None:
         ]
         for template in found
     ]
-    print_table(["template", "description", "variables", "from"], rows)
+    output.table(_COLUMNS, rows)
 
 
 @app.command()
-def show(name: _Name, as_json: _Json = False) -> None:
+def show(name: _Name, as_json: Json = False) -> None:
     """The file of a template, as it is."""
+    output = Output("template", as_json=as_json)
     template = find_template(name, locate())
     text = template.file.read_text(encoding="utf-8")
-    if as_json:
+    if output.as_json:
         from localai.output.documents.template import show_document
 
-        print_document(show_document(template, text))
+        output.document(show_document(template, text))
     else:
-        print(text, end="" if text.endswith("\n") else "\n")
+        output.write(text if text.endswith("\n") else f"{text}\n")
 
 
 @app.command()
@@ -91,26 +99,28 @@ def new(
     if like is not None:
         text = find_template(like, paths).file.read_text(encoding="utf-8")
     file = new_file(name, paths)
-    if is_terminal(sys.stdin) and is_terminal(sys.stdout):
+    output = Output("template")
+    if is_terminal(output.stdin) and output.on_terminal:
         text = _edited(text)
     _write(file, text)
-    print(file)
+    output.line(str(file))
 
 
 @app.command()
 def edit(name: _Name) -> None:
     """Change a template in $EDITOR; of a bundled one a copy, which is used from then on."""
+    output = Output("template")
     paths = locate()
     template = find_template(name, paths)
     before = template.file.read_text(encoding="utf-8")
     text = _edited(before)
     if text.strip() == before.strip():
-        note("nothing was changed")
+        output.note("nothing was changed")
         return
     file = template.file
     if template.bundled:
         file = user_folder(paths) / file.name
-        note(f"the copy {file} is used from now on; remove it to have the bundled one again")
+        output.note(f"the copy {file} is used from now on; remove it to have the bundled one again")
     _write(file, text)
 
 

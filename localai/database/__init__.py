@@ -4,6 +4,10 @@ Every method raises DatabaseUnavailable where the file cannot be read or written
 what is shown.
 """
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
 from localai.database.conversations import ConversationRow, StoredMessage
 from localai.database.history import ConversationSummary, Criteria, History, Hit
 from localai.database.ledgers import DecodeRow, Ledgers, UsageRow
@@ -17,8 +21,19 @@ __all__ = [
     "Hit",
     "StoredMessage",
     "UsageRow",
+    "existing_database",
 ]
 
 
 class Database(History, Ledgers):
     """An open database, with all that is kept in it."""
+
+
+@contextmanager
+def existing_database(file: Path) -> Iterator[Database | None]:
+    """The database; None where nothing was ever kept, for to open it would create it."""
+    if not file.exists():
+        yield None
+        return
+    with closing(Database(file)) as database:
+        yield database

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localai.output.facts import print_facts
 from localai.output.model_table import STORE_NAMES
 from localai.output.speed import speed_text
 from localai.output.units import UNKNOWN, bytes_text, count_text
-from localai.output.untrusted import sanitize_line
 from localai.stores.describe import parameters_text
 
 if TYPE_CHECKING:
@@ -16,8 +14,10 @@ if TYPE_CHECKING:
     from localai.sizing.speed import SpeedRange
 
 
-def print_sheet(sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange) -> None:
-    """All of it on stdout."""
+def sheet_facts(
+    sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange
+) -> list[tuple[str, str]]:
+    """All of it for a person: what stands for each name; what is unknown is left out."""
     model = sheet.model
     rows = [
         ("model", model.id),
@@ -37,7 +37,7 @@ def print_sheet(sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange) ->
         *_memory(table),
         ("speed", _speed(speed)),
     ]
-    print_facts([(name, sanitize_line(text)) for name, text in rows if text])
+    return [(name, text) for name, text in rows if text]
 
 
 def _architecture(sheet: Sheet) -> str | None:

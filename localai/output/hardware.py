@@ -2,66 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from localai.hardware.facts import Cpu, Disk, Fact, Gpu, Host, Machine, Memory, Power
-from localai.output.streams import color_wanted, width
 from localai.output.units import UNKNOWN, bytes_text
-from localai.output.untrusted import sanitize
+
+Line = tuple[str, str, str]
+"""A subject, what is known of it, and where that needs saying what it rests on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A subject, what is known of it, and in brackets where that needs saying what it rests on."""
-
-    name: str
-    value: str
-    basis: str = ""
-
-
-def print_machine(machine: Machine) -> None:
-    """Print `machine` on stdout, as wide as the terminal."""
-    lines = list(machine_lines(machine))
-    left = max(len(line.name) for line in lines) + 2
-    for line in lines:
-        _print_line(line, left)
-
-
-def machine_lines(machine: Machine) -> Iterator[Line]:
+def machine_facts(machine: Machine) -> list[Line]:
     """The subjects in the order in which they matter to models."""
-    yield from _cpu(machine.cpu)
-    yield _memory(machine.memory)
-    yield _bandwidth(machine.memory_bandwidth)
-    yield from _gpus(machine.gpus)
-    yield _disk(machine.disk)
-    yield _power(machine.power)
-    yield _system(machine.host)
-    for problem in machine.problems:
-        yield Line("problem", problem)
-
-
-def _print_line(line: Line, left: int) -> None:
-    """The value, and the basis dim behind it, or below it where it does not fit."""
-    room = max(20, width() - left)
-    dim, reset = ("\x1b[2m", "\x1b[0m") if color_wanted(sys.stdout) else ("", "")
-    lines = textwrap.wrap(sanitize(line.value), room, break_on_hyphens=False) or [UNKNOWN]
-    if line.basis:
-        basis = sanitize(f"({line.basis})")
-        if len(lines[-1]) + 2 + len(basis) <= room:
-            lines[-1] += f"  {dim}{basis}{reset}"
-        else:
-            wrapped = textwrap.wrap(basis, room, break_on_hyphens=False)
-            lines += [f"{dim}{piece}{reset}" for piece in wrapped]
-    for number, text in enumerate(lines):
-        print(f"{'' if number else line.name:<{left}}{text}")
+    return [
+        *_cpu(machine.cpu),
+        _memory(machine.memory),
+        _bandwidth(machine.memory_bandwidth),
+        *_gpus(machine.gpus),
+        _disk(machine.disk),
+        _power(machine.power),
+        _system(machine.host),
+        *(("problem", problem, "") for problem in machine.problems),
+    ]
 
 
 def _cpu(cpu: Cpu) -> Iterator[Line]:
-    yield Line("CPU", cpu.model.value or UNKNOWN, _doubt(cpu.model))
+    yield "CPU", cpu.model.value or UNKNOWN, _doubt(cpu.model)
     parts = []
     if cpu.physical_cores.value is not None:
         parts.append(f"{cpu.physical_cores.value} cores")
@@ -73,7 +39,7 @@ def _cpu(cpu: Cpu) -> Iterator[Line]:
     if usable is not None and logical is not None and usable < logical:
         parts.append(f"{usable:g} usable by {cpu.usable_cores.source}")
     parts.append(" ".join(cpu.instruction_sets.value or ()))
-    yield Line("cores", _joined(parts))
+    yield "cores", _joined(parts), ""
 
 
 def _memory(memory: Memory) -> Line:
@@ -86,19 +52,19 @@ def _memory(memory: Memory) -> Line:
         parts.append(f"{bytes_text(memory.available_bytes.value)} available")
     if memory.swap_used_bytes.value:
         parts.append(f"{bytes_text(memory.swap_used_bytes.value)} swapped out")
-    return Line("memory", _joined(parts), _doubt(memory.available_bytes))
+    return "memory", _joined(parts), _doubt(memory.available_bytes)
 
 
 def _bandwidth(bandwidth: Fact[float]) -> Line:
     if bandwidth.value is None:
-        return Line("bandwidth", UNKNOWN, bandwidth.source)
+        return "bandwidth", UNKNOWN, bandwidth.source
     basis = f"{bandwidth.confidence}: {bandwidth.source}"
-    return Line("bandwidth", f"{bandwidth.value / 1e9:.0f} GB/s", basis)
+    return "bandwidth", f"{bandwidth.value / 1e9:.0f} GB/s", basis
 
 
 def _gpus(gpus: tuple[Gpu, ...]) -> Iterator[Line]:
     if not gpus:
-        yield Line("GPU", "none")
+        yield "GPU", "none", ""
     for gpu in gpus:
         parts = []
         if gpu.memory_total_bytes.value is not None:
@@ -115,13 +81,13 @@ def _gpus(gpus: tuple[Gpu, ...]) -> Iterator[Line]:
         parts.append(", ".join(gpu.usable_by.value or ()) or "nothing here can use it")
         if gpu.driver.value is not None:
             parts.append(f"driver {gpu.driver.value}")
-        yield Line("GPU", f"{gpu.name.value or UNKNOWN}: {_joined(parts)}", _doubt(gpu.usable_by))
+        yield "GPU", f"{gpu.name.value or UNKNOWN}: {_joined(parts)}", _doubt(gpu.usable_by)
 
 
 def _disk(disk: Disk) -> Line:
     free, total = bytes_text(disk.free_bytes.value), bytes_text(disk.total_bytes.value)
     where = f" at {disk.folder.value}" if disk.folder.value else ""
-    return Line("disk", f"{free} free of {total}{where}", _doubt(disk.free_bytes))
+    return "disk", f"{free} free of {total}{where}", _doubt(disk.free_bytes)
 
 
 def _power(power: Power) -> Line:
@@ -135,7 +101,7 @@ def _power(power: Power) -> Line:
         parts.append("low power mode: answers come slower")
     if power.governor.value is not None:
         parts.append(f"governor {power.governor.value}")
-    return Line("power", _joined(parts))
+    return "power", _joined(parts), ""
 
 
 def _system(host: Host) -> Line:
@@ -152,7 +118,7 @@ def _system(host: Host) -> Line:
         parts.append("in WSL")
     if host.rosetta.value:
         parts.append("under Rosetta: a native Python is several times faster")
-    return Line("system", _joined(parts))
+    return "system", _joined(parts), ""
 
 
 def _doubt(fact: Fact[Any]) -> str:

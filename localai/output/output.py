@@ -7,7 +7,9 @@
     output.table(columns, rows)            for a person: a table on a terminal, tabs in a pipe
     output.facts([("model", "…"), …])      for a person: names with what stands for them
     output.line("a line", ("and", "dim"))  for a person: a line, its pieces styled or not
-    output.text("several lines")           for a person
+    output.paragraph("long", indent=4)     for a person: lines that end between words
+    output.text("several lines")           for a person: as they are
+    output.markdown("*an answer*")         for a person: drawn on a terminal
     output.write(b"as it is")              always: a file's content, an export
 
     on stderr, the rest
@@ -46,18 +48,16 @@ from localai.output.untrusted import escaped, sanitize, sanitize_line
 if TYPE_CHECKING:
     from localai.output.documents import Document
 
-Style = Literal["", "bold", "dim", "italic", "red", "yellow", "green", "magenta"]
+Style = Literal["", "bold", "dim", "red", "yellow", "match"]
 Piece = str | tuple[str, Style]
 """A text, or a text and its style."""
 
 _SGR: Final[Mapping[Style, str]] = {
     "bold": "1",
     "dim": "2",
-    "italic": "3",
     "red": "31",
-    "green": "32",
     "yellow": "33",
-    "magenta": "35",
+    "match": "1;35",
 }
 _YES: Final = ("y", "yes")
 
@@ -156,10 +156,29 @@ class Output:
         if not self.as_json:
             self._print("".join(self._piece(piece) for piece in pieces))
 
-    def text(self, text: str) -> None:
+    def paragraph(self, text: str, *, indent: int = 0, style: Style = "") -> None:
+        """A text for a person, indented: on a terminal in lines that end between words."""
+        if self.as_json:
+            return
+        lines = [sanitize_line(text)]
+        if self.on_terminal:
+            lines = wrap(lines[0], max(20, self.columns - indent))
+        self._print("\n".join(" " * indent + self._styled(line, style) for line in lines))
+
+    def text(self, text: str, *, style: Style = "") -> None:
         """Text for a person, its lines as they are."""
         if not self.as_json:
-            self._print(sanitize(text).removesuffix("\n"))
+            self._print(self._styled(sanitize(text).removesuffix("\n"), style))
+
+    def markdown(self, text: str) -> None:
+        """Text for a person: drawn on a terminal, in a pipe as it is."""
+        if not self.on_terminal:
+            self.text(text)
+        elif not self.as_json:
+            from localai.output.markdown.stream import render_markdown
+
+            lines = render_markdown(sanitize(text), columns=self.columns, color=self.color)
+            self._print("\n".join(lines))
 
     def write(self, content: str | bytes) -> None:
         """Data as they are, whatever the mode: byte for byte into a pipe, cleaned on a terminal."""
@@ -292,7 +311,7 @@ class Output:
         if not self.on_terminal:
             return [f"{value}  {basis}".rstrip()]
         room = max(20, self.columns - left)
-        lines = wrap(value, room)
+        lines = wrap(value, room, break_words=False)
         if basis and len(lines[-1]) + 2 + len(basis) <= room:
             lines[-1] += f"  {self._styled(basis, 'dim')}"
         elif basis:

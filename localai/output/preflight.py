@@ -1,33 +1,17 @@
-"""The preflight as a short table: what would come, where to, and what it takes."""
+"""The preflight of a pull: what would come, where to, and what it takes."""
 
 from __future__ import annotations
 
-import sys
-
 from localai.fetch.preflight import Preflight
 from localai.formats.gguf import GgufHeader
-from localai.output.facts import print_facts
 from localai.output.speed import speed_text
-from localai.output.streams import is_terminal
 from localai.output.units import UNKNOWN, bytes_text, count_text
 from localai.sizing.speed import SpeedRange
 from localai.stores.describe import parameters_text
 
 
-def print_preflight(found: Preflight) -> None:
-    """Print it on stdout: wrapped between words on a terminal, a line a subject in a pipe."""
-    if is_terminal(sys.stdout):
-        print_facts(_rows(found))
-    else:
-        print("\n".join(preflight_lines(found)))
-
-
-def preflight_lines(found: Preflight) -> list[str]:
-    """A line a subject: model, source, disk, memory, speed, remarks."""
-    return [f"{name:<8}  {text}" for name, text in _rows(found)]
-
-
-def _rows(found: Preflight) -> list[tuple[str, str]]:
+def preflight_facts(found: Preflight) -> list[tuple[str, str]]:
+    """Model, source, disk, memory, speed, remarks: a name and what stands for it, each."""
     plan = found.plan
     size = bytes_text(plan.size_bytes)
     left = f", {bytes_text(found.download_bytes)} to fetch" if plan.files else ""

@@ -5,14 +5,13 @@ On a terminal one line with amount, rate and time left; elsewhere a line a stage
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
 from typing import Final, TypeVar
 
 from localai.fetch.plan import Pulled, PullEvent
-from localai.output.streams import is_terminal, note, width
+from localai.output.output import Output
 from localai.output.units import bytes_text, seconds_text
 from localai.progress import Stage, WorkNote, WorkProgress
 
@@ -24,38 +23,37 @@ _STAGES: Final[dict[Stage, str]] = {
     "verifying": "verifying",
     "quantizing": "quantizing",
 }
-_REDRAW_S: Final = 0.1
 # The rate is that of the last seconds: a stalled download must not look fast for minutes.
 _RATE_WINDOW_S: Final = 5.0
 
 
-def show_pull(events: Iterable[PullEvent], *, quiet: bool = False) -> Pulled:
+def show_pull(events: Iterable[PullEvent], output: Output) -> Pulled:
     """Show `events` on stderr as they come, and return the last."""
-    line = _ProgressLine(sys.stderr is not None and is_terminal(sys.stderr), quiet=quiet)
+    shown = _Shown(output)
     try:
         for event in events:
             if isinstance(event, Pulled):
                 return event
             if isinstance(event, WorkNote):
-                line.note(event.text)
+                output.note(event.text)
             else:
-                line.show(event)
+                shown.show(event)
     finally:
-        line.close()
+        output.end_progress()
     raise AssertionError("a pull ends with Pulled or an exception")
 
 
-def show_work(events: Generator[WorkProgress, None, Result], *, quiet: bool = False) -> Result:
+def show_work(events: Generator[WorkProgress, None, Result], output: Output) -> Result:
     """Show `events` on stderr as they come, and return what the generator returns."""
-    line = _ProgressLine(sys.stderr is not None and is_terminal(sys.stderr), quiet=quiet)
+    shown = _Shown(output)
     try:
         while True:
-            line.show(next(events))
+            shown.show(next(events))
     except StopIteration as end:
         result: Result = end.value
         return result
     finally:
-        line.close()
+        output.end_progress()
 
 
 class Rate:
@@ -93,36 +91,22 @@ def progress_text(progress: WorkProgress, bytes_per_s: float | None) -> str:
     return "  ".join(parts)
 
 
-class _ProgressLine:
-    def __init__(self, terminal: bool, *, quiet: bool) -> None:
-        self._terminal = terminal
-        self._quiet = quiet
+class _Shown:
+    """The stage that is shown, and its rate."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
         self._stage: Stage | None = None
         self._rate = Rate()
-        self._drawn_at = 0.0
 
     def show(self, progress: WorkProgress) -> None:
-        if self._quiet:
-            return
         new_stage = progress.stage != self._stage
         if new_stage:
             self._stage, self._rate = progress.stage, Rate()
-        now = time.monotonic()
-        self._rate.add(now, progress.done_bytes)
-        if not self._terminal:
-            if new_stage:
-                amount = f"  {bytes_text(progress.total_bytes)}" if progress.total_bytes else ""
-                note(f"{_STAGES[progress.stage]}{amount}")
-        elif new_stage or now - self._drawn_at >= _REDRAW_S:
-            self._drawn_at = now
-            text = progress_text(progress, self._rate.bytes_per_s)[: width() - 1]
-            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def note(self, text: str) -> None:
-        if not self._quiet:
-            self.close()
-            note(text)
-
-    def close(self) -> None:
-        if self._terminal and self._stage is not None:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._rate.add(time.monotonic(), progress.done_bytes)
+        if self._output.shows_progress:
+            text = progress_text(progress, self._rate.bytes_per_s)
+            self._output.progress(text, at_once=new_stage)
+        elif new_stage:
+            amount = f"  {bytes_text(progress.total_bytes)}" if progress.total_bytes else ""
+            self._output.note(f"{_STAGES[progress.stage]}{amount}")

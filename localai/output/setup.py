@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
-from localai.output.streams import is_terminal, print_table, width
+from localai.output.output import Output
 from localai.output.units import bytes_text, seconds_text
 from localai.setup.plan import SetupPlan, Step
 from localai.setup.removal import Removal
@@ -14,60 +12,60 @@ from localai.setup.removal import Removal
 if TYPE_CHECKING:
     from localai.types import Done
 
-_INDENT = "     "
+_COLUMNS = ("step", "what", "why", "size", "time", "from", "state")
 
 
-def print_plan(plan: SetupPlan) -> None:
-    """The steps on stdout: what, why, how large and about how long, from where."""
-    if not is_terminal(sys.stdout):
-        rows = [
-            [
-                step.name,
-                step.what,
-                step.why,
-                bytes_text(step.size_bytes),
-                seconds_text(step.seconds),
-                step.source or "",
-                "done" if step.done else "to do",
-            ]
-            for step in plan.steps
-        ]
-        print_table(["step", "what", "why", "size", "time", "from", "state"], rows)
-        return
-    number = 0
-    for step in plan.steps:
-        number += not step.done
-        print(f"{'  ✓' if step.done else f'{number:>3}'}  {step.what}")
-        room = max(20, width() - len(_INDENT))
-        for line in textwrap.wrap(_details(step), room, break_on_hyphens=False):
-            print(_INDENT + line)
-    print(flush=True)
+def print_plan(plan: SetupPlan, output: Output) -> None:
+    """The steps on stdout: what, why, how large and about how long, from where; and the notes."""
+    if output.on_terminal:
+        number = 0
+        for step in plan.steps:
+            number += not step.done
+            output.line(f"{'  ✓' if step.done else f'{number:>3}'}  {step.what}")
+            output.paragraph(_details(step), indent=5)
+        output.line()
+    else:
+        output.table(_COLUMNS, [_cells(step) for step in plan.steps])
+    for text in plan.notes:
+        output.note(text)
 
 
-def report_lines(plan: SetupPlan, done: Done, total_s: float) -> list[str]:
-    """The end: how long it took and how fast the model is, and who answers where."""
-    rate = done.timings.decode_tokens_per_s
-    speed = "" if rate is None else f", {rate:,.0f} tok/s"
-    zone = "" if done.locality.zone is None else f", on this {done.locality.zone.label}"
+def _cells(step: Step) -> list[str]:
     return [
-        f"ready after {seconds_text(total_s)}: {plan.model}{speed}",
-        f"answered by {plan.engine.what}{zone}",
+        step.name,
+        step.what,
+        step.why,
+        bytes_text(step.size_bytes),
+        seconds_text(step.seconds),
+        step.source or "",
+        "done" if step.done else "to do",
     ]
 
 
-def print_removal(removal: Removal) -> None:
+def print_report(plan: SetupPlan, done: Done, total_s: float, output: Output) -> None:
+    """The end: how long it took and how fast the model is, who answers where, and what is next."""
+    rate = done.timings.decode_tokens_per_s
+    speed = "" if rate is None else f", {rate:,.0f} tok/s"
+    zone = "" if done.locality.zone is None else f", on this {done.locality.zone.label}"
+    output.line()
+    output.line(f"ready after {seconds_text(total_s)}: {plan.model}{speed}")
+    output.line(f"answered by {plan.engine.what}{zone}")
+    output.line('next: localai chat, or: git diff | localai chat "review"')
+
+
+def print_removal(removal: Removal, output: Output) -> None:
     """What goes, what stays and why, on stdout."""
     targets = (*removal.data, *removal.program)
     if not targets:
-        print("there is nothing of localai here")
+        output.line("there is nothing of localai here")
     for path in targets:
-        print(f"remove  {path}")
+        output.line(f"remove  {path}")
     if targets:
-        print(f"        {bytes_text(removal.size_bytes)} in all")
+        output.line(f"        {bytes_text(removal.size_bytes)} in all")
     for left in removal.left:
-        print(f"leave   {left.where}: {left.what}, {bytes_text(left.size_bytes)}")
+        output.line(f"leave   {left.where}: {left.what}, {bytes_text(left.size_bytes)}")
     if targets and not removal.program:
-        print("leave   the program, which was not installed by install.sh into this home")
+        output.line("leave   the program, which was not installed by install.sh into this home")
 
 
 def _details(step: Step) -> str:

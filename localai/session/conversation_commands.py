@@ -13,7 +13,7 @@ from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
-from localai.output.conversation_markdown import conversation_markdown
+from localai.output.conversations import conversation_markdown
 from localai.output.streams import note, warn, width
 from localai.paths import create_atomically
 from localai.session.state import Session

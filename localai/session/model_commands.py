@@ -9,7 +9,7 @@ from localai.chat.select import choose
 from localai.errors import InvalidInput
 from localai.library.available import models_by_provider
 from localai.output.cells import one_line
-from localai.output.facts import print_facts
+from localai.output.output import Output
 from localai.output.streams import note, print_table
 from localai.output.units import bytes_text
 from localai.output.untrusted import sanitize
@@ -90,7 +90,7 @@ def show(session: Session, argument: str) -> None:
             command="/show",
         )
     else:
-        print_facts([(name, one_line(value, 240)) for name, value in _facts(session)])
+        Output("chat").facts([(name, one_line(value, 240)) for name, value in _facts(session)])
 
 
 def _facts(session: Session) -> list[tuple[str, str]]:

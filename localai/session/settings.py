@@ -9,7 +9,7 @@ from typing import Any
 from localai.config import parse_duration
 from localai.errors import InvalidInput
 from localai.options import parse_options
-from localai.output.facts import print_facts
+from localai.output.output import Output
 from localai.output.streams import note
 from localai.session.state import Session
 from localai.types import Options
@@ -42,7 +42,9 @@ def set_(session: Session, argument: str) -> None:
     key, _, value = argument.partition(" ")
     value = value.strip()
     if not key:
-        print_facts([(setting.name, setting.text) for setting in settings_in_force(session)])
+        Output("chat").facts(
+            [(setting.name, setting.text) for setting in settings_in_force(session)]
+        )
         return
     own = _OWN.get(key.replace("-", "_"))
     if own is not None:

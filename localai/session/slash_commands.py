@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from localai.errors import InvalidInput
 from localai.near_names import near_names
-from localai.output.facts import print_facts
+from localai.output.output import Output
 from localai.output.streams import width
 from localai.session import branch_commands as branch
 from localai.session import conversation_commands as conversation
@@ -49,7 +49,7 @@ class Command:
 def help_(_session: Session, argument: str) -> None:
     """This list, `keys` for what the keyboard does, or all of one command."""
     if argument == "keys":
-        print_facts(KEYS)
+        Output("chat").facts(KEYS)
     elif argument:
         command = find(argument.removeprefix("/"))
         also = "".join(f", /{alias}" for alias in command.aliases)
@@ -58,7 +58,7 @@ def help_(_session: Session, argument: str) -> None:
             print(textwrap.fill(paragraph, width()))
     else:
         rows = [(command.synopsis, command.summary) for command in COMMANDS]
-        print_facts([*rows, ("/help keys", "what the keyboard does")])
+        Output("chat").facts([*rows, ("/help keys", "what the keyboard does")])
 
 
 def bye(session: Session, _argument: str) -> None:

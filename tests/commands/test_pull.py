@@ -103,7 +103,7 @@ def test_a_dry_run_reads_the_header_and_nothing_else(
 ) -> None:
     done = run_localai("pull", "--dry-run", too_large)
     assert done.returncode == 0, done.stderr
-    assert b"problem   it needs" in done.stdout
+    assert b"problem  it needs" in done.stdout
     assert len(server.requests) == 1
     assert not (localai_home / "data/models").exists()
     document = checked(PullDryRun, run_localai("pull", "--dry-run", "--json", too_large).stdout)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from localai.hardware.facts import Fact, Machine
 from localai.hardware.profiles import load_profile
-from localai.output.hardware import machine_lines
+from localai.output.hardware import machine_facts
 
 
 def shown(machine: Machine) -> dict[str, str]:
-    return {line.name: f"{line.value} ({line.basis})" for line in machine_lines(machine)}
+    return {name: f"{value} ({basis})" for name, value, basis in machine_facts(machine)}
 
 
 def laptop() -> Machine:

@@ -7,7 +7,7 @@ import pytest
 from localai.chat.turn_tree import Turn
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
-from localai.output.conversation_markdown import conversation_markdown
+from localai.output.conversations import conversation_markdown
 from localai.types import Message
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.history.opened import Ids, Json, count_text, found_ids, opened, required
+from localai.commands.history.selection import Ids, found_ids, required
+from localai.commands.options import Json, Yes
 from localai.config import parse_duration
-from localai.errors import Interrupted, InvalidInput
-from localai.output.conversation_lists import (
-    conversation_lines,
-    print_conversations,
-)
-from localai.output.streams import is_terminal, note, print_document, warn
+from localai.database import existing_database
+from localai.errors import InvalidInput
+from localai.output.conversations import conversation_line, count_text, print_conversations
+from localai.output.output import Output
 from localai.output.units import bytes_text
 from localai.paths import Paths, locate
 
@@ -24,10 +22,8 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 10
 
-_Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
-
-def delete(ids: Ids = None, yes: _Yes = False, as_json: Json = False) -> None:
+def delete(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
     """Delete conversations for good.
 
     Their texts, what the search index knows of them, their KV states, and the lines by which they
@@ -35,11 +31,12 @@ def delete(ids: Ids = None, yes: _Yes = False, as_json: Json = False) -> None:
     """
     if not ids:
         raise InvalidInput("which conversations?", command="localai history list")
+    output = Output("history", as_json=as_json)
     paths = locate()
-    with opened(paths) as existing:
+    with existing_database(paths.database) as existing:
         database = required(existing)
         rows = [database.summary(found) for found in found_ids(database, ids)]
-        _delete(paths, database, rows, yes=yes, as_json=as_json)
+        _delete(paths, database, rows, output, yes=yes)
 
 
 def prune(
@@ -52,7 +49,7 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be deleted, delete nothing.")
     ] = False,
-    yes: _Yes = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Delete old conversations for good.
@@ -64,13 +61,14 @@ def prune(
             "--older-than or --keep says which", command="localai history prune --older-than 90d"
         )
     before = None if older_than is None else time.time() - _duration(older_than)
+    output = Output("history", as_json=as_json)
     paths = locate()
-    with opened(paths) as database:
+    with existing_database(paths.database) as database:
         rows = [] if database is None else database.stale(before, keep)
         if database is None or not rows or dry_run:
-            _show_stale(rows, dry_run=dry_run, as_json=as_json)
+            _show_stale(rows, output, dry_run=dry_run)
             return
-        _delete(paths, database, rows, yes=yes, as_json=as_json)
+        _delete(paths, database, rows, output, yes=yes)
 
 
 def _duration(text: str) -> float:
@@ -80,50 +78,54 @@ def _duration(text: str) -> float:
         raise InvalidInput(f"--older-than must be {error}, not {text!r}") from error
 
 
-def _show_stale(rows: list[ConversationSummary], *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
+def _show_stale(rows: list[ConversationSummary], output: Output, *, dry_run: bool) -> None:
+    if output.as_json:
         from localai.output.documents.history import delete_document
 
-        print_document(delete_document(rows, state_bytes=0, dry_run=dry_run))
-    elif rows:
-        print_conversations(rows)
-        note(f"{count_text(len(rows))} would be deleted")
+        output.document(delete_document(rows, state_bytes=0, dry_run=dry_run))
+        return
+    if rows:
+        print_conversations(rows, output)
+        output.note(f"{count_text(len(rows))} would be deleted")
     else:
-        note("there is nothing to delete")
+        output.note("there is nothing to delete")
 
 
 def _delete(
-    paths: Paths, database: Database, rows: list[ConversationSummary], *, yes: bool, as_json: bool
+    paths: Paths,
+    database: Database,
+    rows: list[ConversationSummary],
+    output: Output,
+    *,
+    yes: bool,
 ) -> None:
     from localai.chat.deletion import delete_conversations
 
     if not yes:
-        _ask_or_refuse(rows, may_ask=not as_json)
+        _ask_or_refuse(rows, output)
     gone = delete_conversations(paths, database, [row.id for row in rows])
     if not gone.log_emptied:
-        warn("another localai reads the database: its log keeps traces until that ends")
-    if as_json:
+        output.warn("another localai reads the database: its log keeps traces until that ends")
+    if output.as_json:
         from localai.output.documents.history import delete_document
 
-        print_document(delete_document(rows, state_bytes=gone.state_bytes, dry_run=False))
-        return
+        output.document(delete_document(rows, state_bytes=gone.state_bytes, dry_run=False))
     states = f", and {bytes_text(gone.state_bytes)} of KV states" if gone.state_bytes else ""
-    note(f"deleted {count_text(len(rows))}{states}")
+    output.note(f"deleted {count_text(len(rows))}{states}")
 
 
-def _ask_or_refuse(rows: list[ConversationSummary], *, may_ask: bool) -> None:
+def _ask_or_refuse(rows: list[ConversationSummary], output: Output) -> None:
     """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
-    if not (may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise InvalidInput(
+    if output.may_ask:
+        for row in rows[:_MOST_NAMED]:
+            output.note(conversation_line(row))
+        if len(rows) > _MOST_NAMED:
+            output.note(f"and {len(rows) - _MOST_NAMED} more")
+    output.confirm(
+        f"Delete {count_text(len(rows))} for good?",
+        unasked=InvalidInput(
             f"nothing was deleted: {count_text(len(rows))} would go, and nobody can be asked",
             hint="give --yes",
-        )
-    for row in rows[:_MOST_NAMED]:
-        print("\n".join(conversation_lines(row)), file=sys.stderr)
-    if len(rows) > _MOST_NAMED:
-        note(f"and {len(rows) - _MOST_NAMED} more")
-    question = f"Delete {count_text(len(rows))} for good? [y/N] "
-    print(question, end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        note("nothing was deleted")
-        raise Interrupted("nothing was deleted")
+        ),
+        declined="nothing was deleted",
+    )

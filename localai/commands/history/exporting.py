@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.chat.resume import read_conversation
-from localai.commands.history.opened import Ids, count_text, found_ids, opened, required
+from localai.commands.history.selection import Ids, found_ids, required
+from localai.database import existing_database
 from localai.errors import InvalidInput
-from localai.output.streams import note, print_document
+from localai.output.conversations import conversation_markdown, count_text
+from localai.output.output import Output
 from localai.paths import create_atomically, locate
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def export(
         str | None,
         typer.Option("--format", help="markdown, json or jsonl; by default as the file is called."),
     ] = None,
-    output: Annotated[
+    file: Annotated[
         Path | None, typer.Option("-o", "--output", help="Into this new file; else stdout.")
     ] = None,
     as_json: Annotated[
@@ -41,49 +42,50 @@ def export(
     Markdown has the branch in which each stands, JSON everything. A file that is there already
     stays as it is.
     """
-    chosen = _format(format_, output, as_json=as_json)
+    chosen = _format(format_, file, as_json=as_json)
     if bool(ids) == everything:
         raise InvalidInput(
             "name conversations, or give --all", command="localai history export --all"
         )
     from localai.database import Criteria
 
-    with opened(locate()) as existing:
+    output = Output("history", as_json=as_json)
+    with existing_database(locate().database) as existing:
         database = required(existing)
         if everything:
             found = [row.id for row in database.summaries(Criteria(), None)]
         else:
             found = found_ids(database, ids or [])
-        pieces = _exported(database, found, chosen)
-        if output is None:
+        pieces = _exported(database, found, chosen, output)
+        if file is None:
             for piece in pieces:
-                sys.stdout.buffer.write(piece)
-            sys.stdout.flush()
+                output.write(piece)
             return
-        _write(output, pieces)
-    if as_json:
+        _write(file, pieces)
+    if output.as_json:
         from localai.output.documents.history import export_document
 
-        print_document(export_document(str(output), chosen, found))
-    else:
-        note(f"{count_text(len(found))} in {output}")
+        output.document(export_document(str(file), chosen, found))
+    output.note(f"{count_text(len(found))} in {file}")
 
 
-def _format(wanted: str | None, output: Path | None, *, as_json: bool) -> ExportFormat:
-    by_name = None if output is None else _FORMATS.get(output.suffix.lower())
+def _format(wanted: str | None, file: Path | None, *, as_json: bool) -> ExportFormat:
+    by_name = None if file is None else _FORMATS.get(file.suffix.lower())
     named = next((known for known in _FORMATS.values() if known == wanted), None)
     if wanted is not None and named is None:
         known = ", ".join(_FORMATS.values())
         raise InvalidInput(f"--format takes {known}, not {wanted!r}", hint="--format json")
     chosen = named or by_name or ("json" if as_json else "markdown")
-    if as_json and output is None and chosen != "json":
+    if as_json and file is None and chosen != "json":
         raise InvalidInput(f"--json prints JSON, not {chosen}", hint="--format jsonl, or -o FILE")
     return chosen
 
 
-def _exported(database: Database, ids: list[str], chosen: ExportFormat) -> Iterator[bytes]:
+def _exported(
+    database: Database, ids: list[str], chosen: ExportFormat, output: Output
+) -> Iterator[bytes]:
     if chosen == "markdown":
-        return _markdown(database, ids)
+        return _markdown(database, ids, output)
     from localai.output.documents.history import json_document, json_lines
 
     documents = _documents(database, ids)
@@ -98,9 +100,7 @@ def _documents(database: Database, ids: list[str]) -> Iterator[WholeConversation
         yield conversation_document(row, leaf, database.messages(identifier))
 
 
-def _markdown(database: Database, ids: list[str]) -> Iterator[bytes]:
-    from localai.output.conversation_markdown import conversation_markdown
-
+def _markdown(database: Database, ids: list[str], output: Output) -> Iterator[bytes]:
     between, left_out = "", 0
     for identifier in ids:
         kept = read_conversation(database, identifier)
@@ -109,13 +109,13 @@ def _markdown(database: Database, ids: list[str]) -> Iterator[bytes]:
         yield document.encode("utf-8", "replace")
         between = "\n"
     if left_out:
-        note(f"other branches are left out ({left_out}): JSON has them")
+        output.note(f"other branches are left out ({left_out}): JSON has them")
 
 
-def _write(output: Path, pieces: Iterator[bytes]) -> None:
+def _write(file: Path, pieces: Iterator[bytes]) -> None:
     try:
-        create_atomically(output, pieces)
+        create_atomically(file, pieces)
     except FileExistsError as error:
-        raise InvalidInput(f"{output} is there already", hint="-o ANOTHER-FILE") from error
+        raise InvalidInput(f"{file} is there already", hint="-o ANOTHER-FILE") from error
     except OSError as error:
-        raise InvalidInput(f"cannot write {output}: {error.strerror}") from error
+        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error

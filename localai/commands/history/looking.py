@@ -7,17 +7,27 @@ from typing import Annotated
 import typer
 
 from localai.chat.resume import StoredConversation, read_conversation
-from localai.commands.history.filters import Model, Since, Until, Zone, criteria_of
-from localai.commands.history.opened import Json, found_ids, opened, required
+from localai.commands.history.selection import (
+    Model,
+    Since,
+    Until,
+    Zone,
+    criteria_of,
+    found_ids,
+    required,
+)
+from localai.commands.options import Json
+from localai.database import existing_database
 from localai.errors import InvalidInput
-from localai.output.cells import one_line
-from localai.output.conversation_lists import (
+from localai.output.conversations import (
     conversation_name,
     moment_text,
+    print_branch,
     print_conversations,
     print_hits,
+    print_tree,
 )
-from localai.output.streams import note, print_document, width
+from localai.output.output import Output
 from localai.paths import locate
 
 _Limit = Annotated[int, typer.Option("-n", "--limit", min=0, help="At most so many; 0 is all.")]
@@ -33,20 +43,23 @@ def list_conversations(
     as_json: Json = False,
 ) -> None:
     """The conversations, the newest first."""
+    output = Output("history", as_json=as_json)
     criteria = criteria_of(model, zone, since, until)
-    with opened(locate()) as store:
-        rows = [] if store is None else store.summaries(criteria, limit or None, text or "")
-    if as_json:
+    with existing_database(locate().database) as database:
+        rows = [] if database is None else database.summaries(criteria, limit or None, text or "")
+    if output.as_json:
         from localai.output.documents.history import list_document
 
-        print_document(list_document(rows))
+        output.document(list_document(rows))
         return
     if rows:
-        print_conversations(rows)
+        print_conversations(rows, output)
+    elif database is None:
+        output.note('none is kept yet: localai chat "hello"')
     else:
-        note("there is no such conversation" if store else 'none is kept yet: localai chat "hello"')
+        output.note("there is no such conversation")
     if len(rows) == limit:
-        note(f"the newest {limit}; -n 0 lists all")
+        output.note(f"the newest {limit}; -n 0 lists all")
 
 
 def search(
@@ -65,24 +78,25 @@ def search(
     Case and accents make no difference, and nothing but quotes and * has a meaning.
     """
     query = " ".join(_quoted(word) for word in words)
+    output = Output("history", as_json=as_json)
     criteria = criteria_of(model, zone, since, until)
-    with opened(locate()) as store:
-        hits = [] if store is None else store.search(query, criteria, limit or None)
+    with existing_database(locate().database) as database:
+        hits = [] if database is None else database.search(query, criteria, limit or None)
     if hits is None:
         raise InvalidInput(
             f"there is no word in {query!r} to search for", command="localai history search hello"
         )
-    if as_json:
+    if output.as_json:
         from localai.output.documents.history import search_document
 
-        print_document(search_document(query, hits))
+        output.document(search_document(query, hits))
         return
     if hits:
-        print_hits(hits)
+        print_hits(hits, output)
     else:
-        note(f"nothing was said with {query}")
+        output.note(f"nothing was said with {query}")
     if len(hits) == limit:
-        note(f"the newest {limit}; -n 0 shows all")
+        output.note(f"the newest {limit}; -n 0 shows all")
 
 
 def show(
@@ -94,40 +108,35 @@ def show(
     as_json: Json = False,
 ) -> None:
     """A conversation, as the session shows it: the branch it stands in."""
-    from localai.output.conversation_text import print_branch, print_tree
-
+    output = Output("history", as_json=as_json)
     if branch is not None and everything:
         raise InvalidInput(
             "--branch and --all exclude each other",
             hint="name one: localai history show ID",
             command="localai history list",
         )
-    with opened(locate()) as existing:
-        store = required(existing)
-        (identifier,) = found_ids(store, [conversation])
-        kept = read_conversation(store, identifier)
+    with existing_database(locate().database) as existing:
+        database = required(existing)
+        (identifier,) = found_ids(database, [conversation])
+        kept = read_conversation(database, identifier)
         turns = kept.tree.branch(_end_of(kept, branch))
-        if as_json:
-            from localai.output.documents.history import conversation_document, show_document
+        row, leaf = database.summary(identifier), database.leaf(identifier)
+        messages = database.messages(identifier)
+    wanted = {turn.stored_id for turn in turns}
+    shown = [message for message in messages if everything or message.id in wanted]
+    if output.as_json:
+        from localai.output.documents.history import conversation_document, show_document
 
-            wanted = {turn.stored_id for turn in turns}
-            document = conversation_document(
-                store.summary(identifier),
-                store.leaf(identifier),
-                [each for each in store.messages(identifier) if everything or each.id in wanted],
-            )
-            print_document(show_document(document))
-            return
-        row = store.summary(identifier)
-    heading = f"{identifier} · {moment_text(row.updated_at)} · {conversation_name(row.title)}"
-    note(one_line(heading, width()))
-    note("")
-    if everything:
-        print_tree(kept.tree)
+        output.document(show_document(conversation_document(row, leaf, shown)))
         return
-    print_branch(turns)
+    output.note(f"{identifier} · {moment_text(row.updated_at)} · {conversation_name(row.title)}")
+    output.note("")
+    if everything:
+        print_tree(kept.tree, output)
+        return
+    print_branch(turns, output)
     if branch is None and (others := len(kept.tree.ends()) - 1) > 0:
-        note(f"{others} more {'branch' if others == 1 else 'branches'}: --all, --branch N")
+        output.note(f"{others} more {'branch' if others == 1 else 'branches'}: --all, --branch N")
 
 
 def _quoted(word: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
-from localai.output.conversation_lists import widest_zone
+from localai.output.conversations import widest_zone
 from localai.types import Role, Zone, ZoneName
 
 if TYPE_CHECKING:

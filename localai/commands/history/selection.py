@@ -1,19 +1,20 @@
-"""Which conversations are wanted: the filters that `list` and `search` share."""
+"""Which conversations are meant: the filters of `list` and `search`, and ids as they are typed."""
 
 from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from localai import types
 from localai.cost.summary import since as moment_since
-from localai.errors import InvalidInput
+from localai.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from localai.database import Criteria
+    from localai.database import Criteria, Database
 
 _UNPROVEN = "unproven"
 
@@ -29,6 +30,20 @@ Since = Annotated[
 Until = Annotated[
     str | None, typer.Option("--until", help="Not after: a date, or how long ago (7d).")
 ]
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Its id, or how that begins.")]
+
+
+def required(database: Database | None) -> Database:
+    """The database that there is. Raises NotFound."""
+    if database is None:
+        raise NotFound("there is no conversation yet", command='localai chat "hello"')
+    return database
+
+
+def found_ids(database: Database, prefixes: Iterable[str]) -> list[str]:
+    """The ids that begin so, each once. Raises NotFound."""
+    return list(dict.fromkeys(database.find_conversation(prefix) for prefix in prefixes))
 
 
 def criteria_of(

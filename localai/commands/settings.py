@@ -1,6 +1,8 @@
-"""What every command does first: find its folders, read the settings, bind the guard to them."""
+"""What most commands do first: find their folders, read the settings, bind the guard to them."""
 
 from __future__ import annotations
+
+from contextlib import closing
 
 from localai.config import Config, load
 from localai.paths import Paths, locate
@@ -9,7 +11,7 @@ from localai.providers.registry import check_cloud_allow
 from localai.types import EgressRecord
 
 
-def begin(command: str) -> tuple[Paths, Config]:
+def load_settings(command: str) -> tuple[Paths, Config]:
     """The paths and settings in force, after the guard has learned what they permit.
 
     Connections that leave the machine are entered in the ledger under `command`. Raises
@@ -26,8 +28,5 @@ def begin(command: str) -> tuple[Paths, Config]:
 def _enter(paths: Paths, record: EgressRecord) -> None:
     from localai.database import Database
 
-    database = Database(paths.database)
-    try:
+    with closing(Database(paths.database)) as database:
         database.record_egress(record)
-    finally:
-        database.close()

@@ -1,0 +1,213 @@
+"""Conversations for a person: as a list, as what was found in them, to be read, as Markdown.
+
+On a terminal a list has two lines each and a conversation is drawn as in the session; in a pipe a
+list has a line each with tabs, and a conversation is plain text.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
+from localai.database import ConversationSummary, Hit
+from localai.output.cells import one_line, wrap
+from localai.output.output import Output, Piece
+from localai.output.units import UNKNOWN
+from localai.output.untrusted import sanitize
+
+_INDENT = 12
+"""Under a title: the columns of an id and the gap behind it."""
+_MARKS = (">>", "<<")
+"""What was searched for stands between these where there is no colour."""
+_ZONES = ("cloud", "unproven", "lan", "device")
+_CUT = {"cancelled": "stopped", "failed": "failed", None: "cut off"}
+
+
+def widest_zone(zones: frozenset[str]) -> str | None:
+    """The widest zone that any answer came from, `unproven` being wider than any but the cloud;
+    None where there is no answer."""
+    return next((zone for zone in _ZONES if zone in zones), None)
+
+
+def moment_text(at: float) -> str:
+    """2026-11-22 18:05, local time."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def conversation_name(title: str | None) -> str:
+    """What it is called, on one line."""
+    return " ".join((title or "").split()) or "(without a title)"
+
+
+def count_text(number: int) -> str:
+    """`3 conversations`."""
+    return "1 conversation" if number == 1 else f"{number:,} conversations"
+
+
+# Lists.
+
+
+def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> None:
+    """Id, title, when it was last written to, how long it is, where and with whom."""
+    if not output.on_terminal:
+        columns = ("id", "updated", "messages", "model", "zone", "title")
+        output.table(
+            columns, [[row.id, *_cells(row), conversation_name(row.title)] for row in rows]
+        )
+        return
+    for row in rows:
+        output.line(*_heading(row.id, row.title, output.columns))
+        when, messages, model, zone = _cells(row)
+        known = [cell for cell in (zone, model) if cell != UNKNOWN]
+        plural = "message" if messages == "1" else "messages"
+        facts = " · ".join([when, f"{messages} {plural}", *known])
+        output.line(" " * _INDENT, (one_line(facts, output.columns - _INDENT), "dim"))
+
+
+def conversation_line(row: ConversationSummary) -> str:
+    """`4f2a…  Its title, 2026-11-22 18:05`, for a question about it."""
+    return f"{row.id}  {conversation_name(row.title)}, {moment_text(row.updated_at)}"
+
+
+def print_hits(hits: Sequence[Hit], output: Output) -> None:
+    """What was found: styled where there is colour, between >> and << elsewhere."""
+    if not output.on_terminal:
+        rows = [
+            [
+                hit.conversation_id,
+                moment_text(hit.created_at),
+                _hit_author(hit),
+                _excerpt(hit, _MARKS)[0].strip(),
+            ]
+            for hit in hits
+        ]
+        output.table(("id", "when", "who", "text"), rows)
+        return
+    before = None
+    for hit in hits:
+        if hit.conversation_id != before:
+            output.line(*_heading(hit.conversation_id, hit.title, output.columns))
+        before = hit.conversation_id
+        author = one_line(_hit_author(hit), output.columns - 20)
+        output.line((f"  {moment_text(hit.created_at)}  {author}", "dim"))
+        for pieces in _wrapped(hit, output):
+            output.line("    ", *pieces)
+
+
+def _cells(row: ConversationSummary) -> tuple[str, str, str, str]:
+    model = UNKNOWN if row.model is None else f"{row.provider}/{row.model}"
+    zone = widest_zone(row.zones) or UNKNOWN
+    return moment_text(row.updated_at), str(row.messages), model, zone
+
+
+def _heading(identifier: str, title: str | None, columns: int) -> tuple[Piece, ...]:
+    name = one_line(conversation_name(title), columns - len(identifier) - 3)
+    return (identifier, "yellow"), "  ", (name, "bold")
+
+
+def _hit_author(hit: Hit) -> str:
+    return "you" if hit.role == "user" else hit.model or hit.role
+
+
+def _excerpt(hit: Hit, marks: tuple[str, str]) -> tuple[str, list[tuple[int, int]]]:
+    """The excerpt on one line, harmless, and where in it is what was searched for."""
+    text, places, at = "", [], 0
+    for begin, end in hit.marks:
+        text += _flat(hit.excerpt[at:begin])
+        places.append((len(text), 0))
+        text += f"{marks[0]}{_flat(hit.excerpt[begin:end])}{marks[1]}"
+        places[-1] = (places[-1][0], len(text))
+        at = end
+    return text + _flat(hit.excerpt[at:]), places
+
+
+def _wrapped(hit: Hit, output: Output) -> Iterator[list[Piece]]:
+    text, places = _excerpt(hit, ("", "") if output.color else _MARKS)
+    at = 0
+    for line in wrap(text, max(20, output.columns - 5)):
+        start = text.index(line, at)
+        at = start + len(line)
+        pieces: list[Piece] = []
+        done = start
+        for begin, end in places:
+            begin, end = max(begin, done), min(end, at)
+            if begin < end:
+                pieces += [text[done:begin], (text[begin:end], "match")]
+                done = end
+        yield [*pieces, text[done:at]]
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", sanitize(text))
+
+
+# A conversation to be read.
+
+
+def print_branch(turns: Iterable[Turn], output: Output) -> None:
+    """The messages one after the other."""
+    author: str | None = None
+    for turn in turns:
+        author = _print_turn(turn, author, output)
+
+
+def print_tree(tree: TurnTree, output: Output) -> None:
+    """Every branch; what two of them share is printed once."""
+    author: str | None = None
+    before: int | None = None
+    numbers: dict[int | None, int] = {None: 0}
+    for turn in tree.walk():
+        numbers[turn.id] = numbers[turn.parent] + (turn.message.role != "system")
+        if turn.parent != before:
+            output.line((f"--- another branch, after message {numbers[turn.parent]} ---", "dim"))
+            output.line()
+            author = None
+        before = turn.id
+        author = _print_turn(turn, author, output)
+
+
+def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
+    """Print it; who wrote the newest answer by now, which is said where that changes."""
+    text = turn.message.text.strip("\n")
+    if turn.message.role == "system":
+        output.text(f"system: {text}\n", style="dim")
+        output.line()
+        return author
+    if turn.message.role == "user":
+        output.text(f">>> {text}")
+        output.line()
+        return author
+    name = " · ".join(part for part in (turn.model, turn.zone or "unproven") if part)
+    if name != author:
+        output.line((f"{name}:", "dim"))
+    output.markdown(text)
+    if turn.is_cut:
+        output.line((f"({_CUT[turn.finish_reason]})", "dim"))
+    output.line()
+    return name
+
+
+def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
+    """The branch with a heading for each message: who said it, and whether it is whole. Escapes
+    are removed, for whoever looks at the file does so in a terminal."""
+    branch = list(branch)
+    parts = [f"# {title or 'A conversation'}"]
+    system = system_prompt_of(branch)
+    if system:
+        parts.append("\n".join(f"> {line}".rstrip() for line in system.splitlines()))
+    for turn in turns_of(branch):
+        parts.append(f"## {_turn_author(turn)}")
+        if turn.message.reasoning:
+            thinking = turn.message.reasoning.strip()
+            parts.append(f"<details><summary>Thinking</summary>\n\n{thinking}\n\n</details>")
+        parts.append(turn.message.text.strip())
+    return sanitize("\n\n".join(parts)) + "\n"
+
+
+def _turn_author(turn: Turn) -> str:
+    if turn.message.role == "user":
+        return "You"
+    name = turn.model or "Assistant"
+    return f"{name} ({_CUT[turn.finish_reason]})" if turn.is_cut else name
