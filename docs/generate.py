@@ -20,6 +20,7 @@ from localai.cli import COMMANDS
 from localai.config import SETTINGS
 from localai.options import SAMPLING_OPTIONS, Wire
 from localai.output.documents import FAILURE, documents_of
+from localai.output.documents.fields import FIELDS
 
 REFERENCE = Path(__file__).parent / "reference"
 _WIRES: dict[Wire, str] = {
@@ -138,6 +139,11 @@ def _json() -> str:
         "Unknown is `null`. Fields may be added within a version; none changes its meaning.\n",
     ]
     seen: set[type] = set()
+    lines.append("## Fields\n")
+    lines.append("What a field means that several documents have.\n")
+    lines.append("| field | meaning |\n|---|---|")
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in FIELDS.items()]
+    lines.append("")
     for module in (FAILURE, *(row.name for row in COMMANDS)):
         for document in documents_of(module):
             lines += _document(document, "##", seen)

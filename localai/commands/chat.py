@@ -251,7 +251,7 @@ def _document(
     return chat_document(
         answer,
         cost_of(answer, conversation.asker.config),
-        conversation=conversation.recorder.conversation_id,
+        conversation_id=conversation.recorder.conversation_id,
         extracted=extracted,
         with_logprobs=conversation.asker.settings.logprobs is not None,
         error=failure,

@@ -65,9 +65,9 @@ def _row(total: Total) -> list[str]:
     return [
         total.key,
         count_text(total.calls),
-        count_text(total.input_tokens),
-        count_text(total.cached_tokens),
-        count_text(total.output_tokens),
+        count_text(total.usage.input_tokens),
+        count_text(total.usage.cached_tokens),
+        count_text(total.usage.output_tokens),
         _money(total),
     ]
 

@@ -12,6 +12,7 @@ from localai.config import parse_duration
 from localai.cost.prices import Cost, price
 from localai.database import UsageRow
 from localai.errors import InvalidInput
+from localai.types import Usage
 
 By = Literal["model", "day", "provider"]
 
@@ -26,9 +27,7 @@ class Total:
 
     key: str
     calls: int
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_tokens: int | None
+    usage: Usage
     amount: Decimal | None
     unpriced: int
     bases: tuple[str, ...]
@@ -86,9 +85,13 @@ def _total(key: str, rows: list[UsageRow], urls: Mapping[str, str]) -> Total:
     return Total(
         key=key,
         calls=len(rows),
-        input_tokens=_sum(row.usage.input_tokens for row in rows),
-        output_tokens=_sum(row.usage.output_tokens for row in rows),
-        cached_tokens=_sum(row.usage.cached_tokens for row in rows),
+        usage=Usage(
+            input_tokens=_sum(row.usage.input_tokens for row in rows),
+            output_tokens=_sum(row.usage.output_tokens for row in rows),
+            cached_tokens=_sum(row.usage.cached_tokens for row in rows),
+            reasoning_tokens=_sum(row.usage.reasoning_tokens for row in rows),
+            cache_write_tokens=_sum(row.usage.cache_write_tokens for row in rows),
+        ),
         amount=sum(amounts, Decimal(0)) if amounts else None,
         unpriced=len(costs) - len(amounts),
         bases=tuple(dict.fromkeys(cost.basis for cost in costs)),

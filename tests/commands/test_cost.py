@@ -58,7 +58,13 @@ def test_the_document_names_what_the_sums_rest_on(run_localai: RunLocalai) -> No
         "currency": "USD",
         "basis": "computed on this device",
     }
-    assert local["usage"] == {"input_tokens": 10, "output_tokens": 5, "cached_tokens": None}
+    assert local["usage"] == {
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "cached_tokens": None,
+        "reasoning_tokens": None,
+        "cache_write_tokens": None,
+    }
     assert document["overall"]["calls"] == 2
 
 

@@ -156,15 +156,21 @@ def test_documents_keep_the_promise(
         return result.stdout
 
     (row,) = checked(promise.HistoryList, printed("list"))["conversations"]
-    assert (row["id"], row["message_count"], row["zone"]) == (conversation, 2, "device")
+    assert (row["conversation_id"], row["message_count"], row["zone"]) == (
+        conversation,
+        2,
+        "device",
+    )
     (hit,) = checked(promise.HistorySearch, printed("search", "question"))["hits"]
     assert [hit["text"][slice(*mark)] for mark in hit["highlights"]] == ["question"]
-    shown = checked(promise.HistoryShow, printed("show", conversation[:6]))["conversation"]
+    shown = checked(promise.HistoryShow, printed("show", conversation[:6]))
     assert [message["role"] for message in shown["messages"]] == ["system", "user", "assistant"]
     exported = checked(promise.HistoryConversations, printed("export", conversation))
-    assert exported["conversations"] == [shown]
+    assert [{"schema": "localai.history/1", **each} for each in exported["conversations"]] == [
+        shown
+    ]
     lines = run_localai("history", "export", "--all", "--format", "jsonl").stdout
-    assert checked(promise.HistoryLine, lines) == {"schema": "localai.history/1", **shown}
+    assert checked(promise.HistoryShow, lines) == shown
     target = str(tmp_path / "x.md")
     done = checked(promise.HistoryExport, printed("export", "--all", "-o", target))
     assert (done["format"], done["exported"]) == ("markdown", [conversation])
@@ -274,9 +280,9 @@ def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, database: Datab
     own: dict[int | None, int | None] = {None: None}
     for each in document["messages"]:
         zone = None if each["zone"] is None else Zone[each["zone"].upper()]
-        own[each["id"]] = database.add_message(
+        own[each["message_id"]] = database.add_message(
             copy,
-            own[each["parent"]],
+            own[each["parent_id"]],
             Message(each["role"], each["text"], reasoning=each["reasoning"]),
             provider=each["provider"],
             model=each["model"],
@@ -287,7 +293,7 @@ def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, database: Datab
         assert own[before.id] == after.id and own[before.parent_id] == after.parent_id
         for name in ("role", "text", "reasoning", "provider", "model", "zone", "finish_reason"):
             assert getattr(before, name) == getattr(after, name)
-    assert own[document["leaf"]] == database.leaf(copy)
+    assert own[document["leaf_id"]] == database.leaf(copy)
 
 
 def test_an_export_never_overwrites(
@@ -427,9 +433,9 @@ def ask(run_localai: RunLocalai, *arguments: str) -> Any:
 def test_deleted_is_gone_from_everywhere(
     engine: Paths, localai_home: Path, run_localai: RunLocalai
 ) -> None:
-    ours = ask(run_localai, f"{FACTS} The captain is {SECRET}. Who is?")["conversation"]
+    ours = ask(run_localai, f"{FACTS} The captain is {SECRET}. Who is?")["conversation_id"]
     ask(run_localai, "-c", f"Is {SECRET} kind?")
-    other = ask(run_localai, f"{FACTS} What is the capital of Italy?")["conversation"]
+    other = ask(run_localai, f"{FACTS} What is the capital of Italy?")["conversation_id"]
     assert traces(localai_home, SECRET), "or this proves nothing"
     kept = [file for file in states(engine) if file.name.startswith(other)]
     assert kept and len(states(engine)) > len(kept)

@@ -56,7 +56,7 @@ def test_every_store_is_listed_with_its_programs_stopped(
         ("ollama", "qwen3:8b"),
         ("ollama", "smollm2:135m"),
     }
-    assert starter["engines"] == ["llamacpp", "ollama"]
+    assert starter["providers"] == ["llamacpp", "ollama"]
     both = found["maker/Model-GGUF/model-Q4_K_M"]
     assert [place["store"] for place in both["places"]] == ["lmstudio", "huggingface"]
     assert both["zone"] == "device"
@@ -98,7 +98,7 @@ def test_what_lm_studio_has_elsewhere_is_a_row_of_its_own(
     with LmStudioDouble([DoubleModel("far/model")]) as server:
         models = listed(run_localai, LOCALAI_LMSTUDIO_HOST=server.address)["models"]
     [other] = [model for model in models if model["model"] == "far/model"]
-    assert (other["zone"], other["places"], other["engines"]) == (None, [], ["lmstudio"])
+    assert (other["zone"], other["places"], other["providers"]) == (None, [], ["lmstudio"])
 
 
 def test_a_model_of_ollamas_cloud_says_where_it_is(

@@ -108,8 +108,8 @@ def test_a_dry_run_reads_the_header_and_nothing_else(
     assert not (localai_home / "data/models").exists()
     document = checked(PullDryRun, run_localai("pull", "--dry-run", "--json", too_large).stdout)
     assert document["fits"] is False
-    assert document["memory"][0]["basis"] == "engine"
-    assert document["memory"][0]["context_tokens"] == 4096
+    assert document["memory_table"][0]["basis"] == "engine"
+    assert document["memory_table"][0]["context_tokens"] == 4096
 
 
 def test_what_does_not_fit_is_refused_without_a_terminal(

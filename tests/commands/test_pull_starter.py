@@ -43,7 +43,7 @@ def test_json_is_one_document(
         "model": "starter",
         "path": str(localai_home / "data/models" / STARTER.file_name),
         "size_bytes": 98_362_432,
-        "sha256": STARTER.sha256,
+        "digest": f"sha256:{STARTER.sha256}",
         "fetched": True,
     }
     assert done.stderr == b""

@@ -74,7 +74,7 @@ def test_k_types_are_made_by_ollama_which_keeps_nothing(
 ) -> None:
     env = {"OLLAMA_HOST": daemon.host, "OLLAMA_MODELS": str(daemon.models)}
     document = quantized(run_localai, f16, "--to", "q4_k_m", "--name", "small", **env)
-    assert document["by"] == "ollama"
+    assert document["made_by"] == "ollama"
     assert read_model(Path(document["path"])).quantization == "Q4_K_M"
     assert b"Paris" in answer(run_localai, "llamacpp/small")
     assert list((daemon.models / "blobs").iterdir()) == []
@@ -87,7 +87,7 @@ def test_k_types_are_made_without_ollama_too(
 ) -> None:
     before = quantized(run_localai, f16, "--to", to, "--dry-run")
     document = quantized(run_localai, f16, "--to", to, "--name", "small")
-    assert document["by"] == "llama.cpp"
+    assert document["made_by"] == "llama.cpp"
     header = read_model(Path(document["path"]))
     assert header.quantization == to.upper()
     assert before["size_bytes"] == pytest.approx(document["size_bytes"], rel=0.001)
@@ -126,12 +126,12 @@ def test_an_mlx_folder_is_made_by_mlx(
 ) -> None:
     env = {"LOCALAI_MLX_PYTHON": str(mlx_python)}
     document = quantized(run_localai, mlx_model_path, "--to", "8bit", "-o", "smol-8bit", **env)
-    assert document["by"] == "mlx-lm"
-    assert document["size_bytes"] < 0.5 * document["source_bytes"]
+    assert document["made_by"] == "mlx-lm"
+    assert document["size_bytes"] < 0.5 * document["source_size_bytes"]
     assert document["answer"]
     models = json.loads(run_localai("list", "--json", env={**STOPPED, **env}).stdout)["models"]
     [made] = [model for model in models if model["model"] == "smol-8bit"]
-    assert (made["quantization"], made["engines"]) == ("8bit", ["mlx"])
+    assert (made["quantization"], made["providers"]) == ("8bit", ["mlx"])
 
 
 def test_a_model_that_does_not_load_is_not_kept(

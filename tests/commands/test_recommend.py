@@ -45,7 +45,7 @@ def test_a_program_gets_every_fact_with_its_source(
     result = run_localai("recommend", "--profile", "m3-max-64gb", "--task", "vision", "--json")
     document = json.loads(result.stdout)
     assert document["schema"] == "localai.recommend/1" and document["task"] == "vision"
-    for model in document["models"]:
+    for model in document["recommendations"]:
         facts = {source["fact"] for source in model["sources"]}
         assert {"license", "context", "size"} <= facts
         assert model["memory"]["basis"] == "formula"
@@ -80,11 +80,11 @@ def test_what_ollama_has_is_marked_and_its_answers_count(
     database.close()
     models = {"OLLAMA_MODELS": str(ollama_server.models)}
     document = json.loads(run_localai("recommend", "--json", env=models).stdout)
-    by_name = {model["base_model"]: model for model in document["models"]}
+    by_name = {model["base_model"]: model for model in document["recommendations"]}
     assert by_name["qwen3:8b"]["installed"]
     assert not by_name["qwen3:4b"]["installed"]
     speed = by_name["qwen3:8b"]["speed"]
     if by_name["qwen3:8b"]["fits"]:
         assert speed["confidence"] == "measured" and "on this machine" in speed["basis"]
     elsewhere = run_localai("recommend", "--json", "--profile", "m2-8gb", env=models)
-    assert not any(model["installed"] for model in json.loads(elsewhere.stdout)["models"])
+    assert not any(model["installed"] for model in json.loads(elsewhere.stdout)["recommendations"])

@@ -96,7 +96,7 @@ def test_an_adopted_file_is_forgotten_and_stays(
     [mine] = write(tmp_path / "mine.gguf", MODELS["llama, tied"])
     assert run_localai("pull", "./mine.gguf").returncode == 0
     assert names(run_localai) == {"mine"}
-    assert removed(run_localai, "mine")["kept"] == str(mine)
+    assert removed(run_localai, "mine")["kept_path"] == str(mine)
     assert mine.exists()
     assert names(run_localai) == set()
 

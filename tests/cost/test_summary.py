@@ -30,7 +30,7 @@ ROWS = [
 
 def test_by_model() -> None:
     local, mini, unknown = summarise(ROWS, "model", {})
-    assert (local.key, local.calls, local.input_tokens) == ("llamacpp/smollm2", 2, 20)
+    assert (local.key, local.calls, local.usage.input_tokens) == ("llamacpp/smollm2", 2, 20)
     assert local.output_tokens == 5
     assert local.cached_tokens is None
     assert (local.amount, local.unpriced) == (Decimal(0), 0)
@@ -50,7 +50,7 @@ def test_by_day() -> None:
 
 def test_overall() -> None:
     total = overall(ROWS, {})
-    assert (total.calls, total.input_tokens, total.unpriced) == (4, 1_000_027, 1)
+    assert (total.calls, total.usage.input_tokens, total.unpriced) == (4, 1_000_027, 1)
     assert total.bases[0] == "computed on this device"
     assert overall([], {}).amount is None
 

@@ -169,12 +169,12 @@ def test_one_shot_goes_on_with_a_conversation(
     arguments = ("chat", "--json", "--max-tokens", "3")
     environment = {"LOCALAI_CHAT_SYSTEM": "Another."}
     first = json.loads(run_localai(*arguments, "-c", "Which land?", env=environment).stdout)
-    assert first["conversation"] == conversation
+    assert first["conversation_id"] == conversation
     assert [text for role, text, _ in kept(home) if role == "system"] == ["Answer in one word."]
     alone = json.loads(run_localai(*arguments, "Which land?").stdout)
-    assert alone["conversation"] != conversation
+    assert alone["conversation_id"] != conversation
     again = json.loads(run_localai(*arguments, "--cid", conversation[:7], "Sure?").stdout)
-    assert again["conversation"] == conversation
+    assert again["conversation_id"] == conversation
     assert again["usage"]["input_tokens"] > first["usage"]["input_tokens"] > 40
 
 

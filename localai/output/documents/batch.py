@@ -56,10 +56,9 @@ class BatchSummary(TypedDict):
     found: Annotated[int, "lines whose records were there already"]
     found_failed: Annotated[int, "those of them that are failures"]
     cut: Annotated[int, "answers of this run that ended at their limit of tokens"]
-    input_tokens: Annotated[int, "of this run's answers, as far as they are counted"]
-    output_tokens: Annotated[int, "of this run's answers, as far as they are counted"]
+    usage: Annotated[UsageDocument, "sums over this run's answers, as far as they are counted"]
     concurrency: Annotated[int, "how many requests were made at once"]
-    elapsed_s: Annotated[float, "seconds since the first question"]
+    total_s: Annotated[float, "from the first question on"]
     error: Annotated[ErrorDocument | None, "set if lines failed"]
 
 
@@ -96,9 +95,14 @@ def summary_document(progress: Progress, error: LocalaiError | None) -> BatchSum
         "found": progress.found,
         "found_failed": progress.found_failed,
         "cut": progress.cut,
-        "input_tokens": progress.input_tokens,
-        "output_tokens": progress.output_tokens,
+        "usage": {
+            "input_tokens": progress.input_tokens or None,
+            "output_tokens": progress.output_tokens or None,
+            "cached_tokens": None,
+            "reasoning_tokens": None,
+            "cache_write_tokens": None,
+        },
         "concurrency": progress.at_once,
-        "elapsed_s": progress.elapsed_s,
+        "total_s": progress.elapsed_s,
         "error": None if error is None else error_document(error),
     }

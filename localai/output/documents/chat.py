@@ -56,7 +56,7 @@ class Chat(TypedDict):
     locality: Annotated[LocalityDocument, "where, and the evidence"]
     cost: Annotated[CostDocument, "what it cost"]
     context_tokens: Annotated[int | None, "the context that was really allocated"]
-    conversation: Annotated[str | None, "under which id it is kept; null with --no-log"]
+    conversation_id: Annotated[str | None, "under which id it is kept; null with --no-log"]
     extracted: Annotated[str | None, "the first code block, with --extract"]
     logprobs: Annotated[list[TokenDocument] | None, "every token's odds, with --logprobs"]
     error: Annotated[ErrorDocument | None, "what is wrong with the answer: its schema, no code"]
@@ -66,7 +66,7 @@ def chat_document(
     answer: Answer,
     cost: Cost,
     *,
-    conversation: str | None,
+    conversation_id: str | None,
     extracted: str | None,
     with_logprobs: bool,
     error: LocalaiError | None,
@@ -87,7 +87,7 @@ def chat_document(
         "locality": locality_document(done.locality),
         "cost": cost_document(cost),
         "context_tokens": done.context_tokens,
-        "conversation": conversation,
+        "conversation_id": conversation_id,
         "extracted": extracted,
         "logprobs": _tokens(answer.logprobs) if with_logprobs else None,
         "error": None if error is None else error_document(error),

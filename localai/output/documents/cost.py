@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from localai.cost.prices import CURRENCY
-from localai.output.documents.answer import CostDocument
+from localai.output.documents.answer import CostDocument, UsageDocument, usage_document
 
 if TYPE_CHECKING:
     from localai.cost.summary import Total
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class TotalDocument(TypedDict):
     """A sum of calls."""
 
-    key: Annotated[str, "the model, day or provider"]
+    group: Annotated[str, "the model, day or provider"]
     calls: Annotated[int, "how many"]
     unpriced: Annotated[int, "how many of them have no known price"]
-    usage: Annotated[dict[str, int | None], "token sums; null where none was counted"]
+    usage: Annotated[UsageDocument, "sums over the calls of which they are known"]
     cost: Annotated[CostDocument, "the sum of what is known"]
 
 
@@ -45,14 +45,10 @@ def cost_report(since: float, by: str, totals: Iterable[Total], overall: Total) 
 
 def _total(total: Total) -> TotalDocument:
     return {
-        "key": total.key,
+        "group": total.key,
         "calls": total.calls,
         "unpriced": total.unpriced,
-        "usage": {
-            "input_tokens": total.input_tokens,
-            "output_tokens": total.output_tokens,
-            "cached_tokens": total.cached_tokens,
-        },
+        "usage": usage_document(total.usage),
         "cost": {
             "amount": None if total.amount is None else float(total.amount),
             "currency": CURRENCY,

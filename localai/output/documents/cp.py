@@ -14,7 +14,7 @@ class Cp(TypedDict):
     """`localai cp --json`"""
 
     schema: Annotated[Literal["localai.cp/1"], "the promise that the rest keeps"]
-    source: Annotated[str, "the model"]
+    source_model: Annotated[str, "the model that gets it"]
     model: Annotated[str, "its second name"]
     store: Annotated[StoreName, "in which store that is"]
     path: Annotated[str, "its file or folder there"]
@@ -27,7 +27,7 @@ def cp_document(given: SecondName) -> Cp:
     """What `localai cp` prints."""
     return {
         "schema": "localai.cp/1",
-        "source": given.source,
+        "source_model": given.source,
         "model": given.name,
         "store": given.store,
         "path": str(given.path),

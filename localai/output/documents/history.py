@@ -19,7 +19,7 @@ ExportFormat = Literal["markdown", "json", "jsonl"]
 class ConversationDocument(TypedDict):
     """A conversation. Times are seconds since the epoch."""
 
-    id: Annotated[str, "how it is named"]
+    conversation_id: Annotated[str, "how it is named"]
     title: Annotated[str | None, "what it is called"]
     created_at: Annotated[float, "when it began"]
     updated_at: Annotated[float, "when it was last written to"]
@@ -32,8 +32,8 @@ class ConversationDocument(TypedDict):
 class MessageDocument(TypedDict):
     """A message in its place in the tree."""
 
-    id: Annotated[int, "its number"]
-    parent: Annotated[int | None, "the message before it; null is the first"]
+    message_id: Annotated[int, "its number"]
+    parent_id: Annotated[int | None, "the message before it; null is the first"]
     role: Annotated[Role, "who said it"]
     text: Annotated[str, "what was said"]
     reasoning: Annotated[str | None, "the thinking, kept apart"]
@@ -47,16 +47,16 @@ class MessageDocument(TypedDict):
 class WholeConversationDocument(ConversationDocument):
     """A conversation with its messages."""
 
-    leaf: Annotated[int | None, "the message under which it goes on; null: before the first"]
+    leaf_id: Annotated[int | None, "the message under which it goes on; null: before the first"]
     messages: Annotated[list[MessageDocument], "parents before children"]
 
 
 class HitDocument(TypedDict):
     """A message that was found."""
 
-    conversation: Annotated[str, "the id of the conversation it is in"]
+    conversation_id: Annotated[str, "the id of the conversation it is in"]
     title: Annotated[str | None, "what that is called"]
-    message: Annotated[int, "its number"]
+    message_id: Annotated[int, "its number"]
     role: Annotated[Role, "who said it"]
     created_at: Annotated[float, "when, seconds since the epoch"]
     provider: Annotated[str | None, "of an answer: through which provider"]
@@ -81,11 +81,10 @@ class HistorySearch(TypedDict):
     hits: Annotated[list[HitDocument], "the newest first"]
 
 
-class HistoryShow(TypedDict):
-    """`localai history show ID --json`"""
+class HistoryShow(WholeConversationDocument):
+    """`localai history show ID --json`, and a line of `localai history export --format jsonl`"""
 
     schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
-    conversation: Annotated[WholeConversationDocument, "with the messages of the branch, or all"]
 
 
 class HistoryConversations(TypedDict):
@@ -93,12 +92,6 @@ class HistoryConversations(TypedDict):
 
     schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
     conversations: Annotated[list[WholeConversationDocument], "each with every branch"]
-
-
-class HistoryLine(WholeConversationDocument):
-    """`localai history export --format jsonl`, a line"""
-
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
 
 
 class HistoryExport(TypedDict):
@@ -131,7 +124,7 @@ def search_document(query: str, hits: Iterable[Hit]) -> HistorySearch:
 
 def show_document(conversation: WholeConversationDocument) -> HistoryShow:
     """What `localai history show` prints."""
-    return {"schema": SCHEMA, "conversation": conversation}
+    return {"schema": SCHEMA, **conversation}
 
 
 def export_document(file: str, format_: ExportFormat, ids: Sequence[str]) -> HistoryExport:
@@ -153,17 +146,17 @@ def delete_document(
 
 
 def conversation_document(
-    row: ConversationSummary, leaf: int | None, messages: Iterable[StoredMessage]
+    row: ConversationSummary, leaf_id: int | None, messages: Iterable[StoredMessage]
 ) -> WholeConversationDocument:
-    """A conversation with its messages; `leaf` is the message under which it goes on."""
-    return {**_summary(row), "leaf": leaf, "messages": [_message(each) for each in messages]}
+    """A conversation with its messages; `leaf_id` is the message under which it goes on."""
+    return {**_summary(row), "leaf_id": leaf_id, "messages": [_message(each) for each in messages]}
 
 
 def json_lines(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
     """A line each, as it is asked for."""
     for document in documents:
-        line: HistoryLine = {"schema": SCHEMA, **document}
-        yield json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        line = json.dumps(show_document(document), ensure_ascii=False)
+        yield line.encode("utf-8", "replace") + b"\n"
 
 
 def json_document(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
@@ -179,7 +172,7 @@ def json_document(documents: Iterable[WholeConversationDocument]) -> Iterator[by
 
 def _summary(row: ConversationSummary) -> ConversationDocument:
     return {
-        "id": row.id,
+        "conversation_id": row.id,
         "title": row.title,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
@@ -192,8 +185,8 @@ def _summary(row: ConversationSummary) -> ConversationDocument:
 
 def _message(message: StoredMessage) -> MessageDocument:
     return {
-        "id": message.id,
-        "parent": message.parent_id,
+        "message_id": message.id,
+        "parent_id": message.parent_id,
         "role": message.role,
         "text": message.text,
         "reasoning": message.reasoning,
@@ -207,9 +200,9 @@ def _message(message: StoredMessage) -> MessageDocument:
 
 def _hit(hit: Hit) -> HitDocument:
     return {
-        "conversation": hit.conversation_id,
+        "conversation_id": hit.conversation_id,
         "title": hit.title,
-        "message": hit.message_id,
+        "message_id": hit.message_id,
         "role": hit.role,
         "created_at": hit.created_at,
         "provider": hit.provider,

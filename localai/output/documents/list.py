@@ -26,11 +26,11 @@ class ModelDocument(TypedDict):
     size_bytes: Annotated[int | None, "size on disk"]
     quantization: Annotated[str | None, "such as Q4_K_M"]
     parameters: Annotated[str | None, "such as 8B"]
-    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    context_limit_tokens: Annotated[int | None, "the largest context it was made for"]
     capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
     loaded: Annotated[bool | None, "whether it is in memory now"]
     digest: Annotated[str | None, "sha256:… of its file, where that is known"]
-    engines: Annotated[list[str], "the providers that run it as it is"]
+    providers: Annotated[list[str], "those that run it as it is"]
     loaded_by: Annotated[list[str], "those of them that have it in memory"]
     places: Annotated[list[PlaceDocument], "where it lies; empty for what only a server has"]
 
@@ -88,11 +88,11 @@ def _model(listed: AvailableModel) -> ModelDocument:
         "size_bytes": model.size_bytes,
         "quantization": model.quantization,
         "parameters": model.parameters,
-        "context_tokens": model.context_limit,
+        "context_limit_tokens": model.context_limit,
         "capabilities": None if model.capabilities is None else sorted(model.capabilities),
         "loaded": True if listed.loaded_by else model.loaded,
         "digest": listed.digest,
-        "engines": list(listed.engines),
+        "providers": list(listed.engines),
         "loaded_by": list(listed.loaded_by),
         "places": [place_document(place) for place in listed.places],
     }

@@ -28,7 +28,8 @@ class MemoryDocument(TypedDict):
     context_bytes: Annotated[int, "keys and values of the context"]
     compute_bytes: Annotated[int, "buffers"]
     total_bytes: Annotated[int, "all of it"]
-    context_tokens: Annotated[int, "at this context"]
+    context_tokens: Annotated[int, "with a context of so many tokens"]
+    kv_type: Annotated[str, "how keys and values are kept: f16, q8_0"]
     basis: Annotated[Literal["engine", "formula"], "who says so"]
 
 
@@ -50,14 +51,15 @@ def place_document(place: Place) -> PlaceDocument:
     return {"store": place.store, "name": place.name, "path": str(place.path)}
 
 
-def memory_document(need: MemoryNeed) -> MemoryDocument:
-    """The memory that a model takes at a context."""
+def memory_document(need: MemoryNeed, kv_type: str = "f16") -> MemoryDocument:
+    """The memory that a model takes at a context, with keys and values kept as `kv_type`."""
     return {
         "weights_bytes": need.weights_bytes,
         "context_bytes": need.context_bytes,
         "compute_bytes": need.compute_bytes,
         "total_bytes": need.total_bytes,
         "context_tokens": need.context_tokens,
+        "kv_type": kv_type,
         "basis": need.basis,
     }
 

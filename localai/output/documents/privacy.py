@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from localai.types import EgressRecord
 
 
+class RuleDocument(TypedDict):
+    """A rule of the privacy policy."""
+
+    what: Annotated[str, "what it is about"]
+    rule: Annotated[str, "the rule in words, with the setting that makes it"]
+
+
 class FindingDocument(TypedDict):
     """Something that could talk to another machine."""
 
@@ -22,7 +29,7 @@ class EgressDocument(TypedDict):
     """A connection that was permitted to leave the machine."""
 
     at: Annotated[float, "seconds since the epoch"]
-    command: Annotated[str, "which command made it"]
+    localai_command: Annotated[str, "which command of localai made it"]
     purpose: Annotated[Literal["inference", "download", "probe"], "why"]
     host: Annotated[str, "to whom"]
     address: Annotated[str, "at which address"]
@@ -33,7 +40,7 @@ class Privacy(TypedDict):
     """`localai privacy --json`"""
 
     schema: Annotated[Literal["localai.privacy/1"], "the promise that the rest keeps"]
-    policy: Annotated[dict[str, str], "the rules in force, in words"]
+    policy: Annotated[list[RuleDocument], "the rules in force"]
     findings: Annotated[list[FindingDocument], "what on this machine could talk"]
     egress: Annotated[list[EgressDocument], "what left; never what was said"]
 
@@ -44,7 +51,7 @@ def privacy_document(
     """What `localai privacy` prints."""
     return {
         "schema": "localai.privacy/1",
-        "policy": dict(policy),
+        "policy": [{"what": what, "rule": rule} for what, rule in policy.items()],
         "findings": [
             {"what": each.what, "state": each.state, "detail": each.detail} for each in findings
         ],
@@ -55,7 +62,7 @@ def privacy_document(
 def _egress(entry: EgressRecord) -> EgressDocument:
     return {
         "at": entry.at,
-        "command": entry.command,
+        "localai_command": entry.command,
         "purpose": entry.purpose.value,
         "host": entry.host,
         "address": entry.address,

@@ -25,7 +25,7 @@ class Pull(TypedDict):
     model: Annotated[str, "its name, as `localai chat -m` takes it"]
     path: Annotated[str, "its file or folder on this machine"]
     size_bytes: Annotated[int, "size on disk, of all its files"]
-    sha256: Annotated[str | None, "of the model's file; null for a folder and an adopted file"]
+    digest: Annotated[str | None, "sha256:… of its file; null for a folder and an adopted file"]
     fetched: Annotated[bool, "false if it was here already"]
 
 
@@ -35,21 +35,21 @@ class PullDryRun(TypedDict):
     schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
     model: Annotated[str, "its name, as `localai chat -m` will take it"]
     source: Annotated[str, "who has it"]
-    store: Annotated[str, "the folder it would go into"]
+    folder: Annotated[str, "where it would go"]
     size_bytes: Annotated[int, "size of all its files"]
     download_bytes: Annotated[int, "what is still to be fetched"]
     disk_free_bytes: Annotated[int | None, "room in that folder"]
     architecture: Annotated[str | None, "such as llama"]
     parameters: Annotated[str | None, "such as 8B"]
     quantization: Annotated[str | None, "such as Q4_K_M"]
-    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    context_limit_tokens: Annotated[int | None, "the largest context it was made for"]
     license: Annotated[str | None, "as its file says"]
-    memory: Annotated[list[MemoryDocument], "at the usual context, and at a large one"]
-    memory_bytes: Annotated[int | None, "what this machine has"]
-    available_bytes: Annotated[int | None, "what is free of that now"]
+    memory_table: Annotated[list[MemoryDocument], "at the usual context, and at a large one"]
+    machine_memory_bytes: Annotated[int | None, "what the machine has"]
+    machine_available_bytes: Annotated[int | None, "what is free of that now"]
     speed: Annotated[SpeedDocument | None, "predicted, with 1,024 tokens in the context"]
-    fits: Annotated[bool, "whether nothing speaks against it"]
-    problems: Annotated[list[str], "what does"]
+    fits: Annotated[bool, "whether the machine has room for it"]
+    problems: Annotated[list[str], "what speaks against it"]
     remarks: Annotated[list[str], "what should be known"]
 
 
@@ -59,7 +59,7 @@ class VariantDocument(TypedDict):
     model: Annotated[str, "its name, as `localai pull` takes it"]
     quantization: Annotated[str, "such as Q4_K_M; of a registry the tag"]
     size_bytes: Annotated[int | None, "null where the registry does not say"]
-    files: Annotated[int, "how many files it is in"]
+    file_count: Annotated[int, "how many files it is in"]
 
 
 class PullVariants(TypedDict):
@@ -77,7 +77,7 @@ def pull_document(model: str, pulled: Pulled) -> Pull:
         "model": model,
         "path": str(pulled.path),
         "size_bytes": pulled.size_bytes,
-        "sha256": pulled.sha256 or None,
+        "digest": f"sha256:{pulled.sha256}" if pulled.sha256 else None,
         "fetched": pulled.fetched,
     }
 
@@ -89,18 +89,18 @@ def dry_run_document(found: Preflight) -> PullDryRun:
         "schema": "localai.pull/1",
         "model": plan.name,
         "source": plan.source,
-        "store": str(plan.store),
+        "folder": str(plan.store),
         "size_bytes": plan.size_bytes,
         "download_bytes": found.download_bytes,
         "disk_free_bytes": found.disk_free_bytes,
         "architecture": None if header is None else header.architecture,
         "parameters": None if header is None else parameters_text(header.parameter_count),
         "quantization": None if header is None else header.quantization,
-        "context_tokens": None if header is None else header.context_length,
+        "context_limit_tokens": None if header is None else header.context_length,
         "license": None if header is None else header.license,
-        "memory": [memory_document(need) for need in found.needs],
-        "memory_bytes": found.memory_bytes,
-        "available_bytes": found.available_bytes,
+        "memory_table": [memory_document(need) for need in found.needs],
+        "machine_memory_bytes": found.memory_bytes,
+        "machine_available_bytes": found.available_bytes,
         "speed": None if found.speed is None else speed_document(found.speed),
         "fits": not found.problems,
         "problems": list(found.problems),
@@ -118,7 +118,7 @@ def variants_document(model: str, variants: Iterable[Variant]) -> PullVariants:
                 "model": each.name,
                 "quantization": each.quantization,
                 "size_bytes": each.size_bytes,
-                "files": each.files,
+                "file_count": each.files,
             }
             for each in variants
         ],

@@ -16,12 +16,12 @@ class Quantize(TypedDict):
 
     schema: Annotated[Literal["localai.quantize/1"], "the promise that the rest keeps"]
     model: Annotated[str, "its name, as `localai chat -m` takes it"]
-    source: Annotated[str, "what it was made of"]
+    source_model: Annotated[str, "what it was made of"]
     path: Annotated[str, "its file or folder"]
     quantization: Annotated[str, "its type"]
-    by: Annotated[Program, "the program that makes it"]
+    made_by: Annotated[Program, "the program that makes it"]
     dry_run: Annotated[bool, "whether nothing was done"]
-    source_bytes: Annotated[int, "size of the source"]
+    source_size_bytes: Annotated[int, "size of the source"]
     size_bytes: Annotated[int, "size of the result; an estimate if nothing was done"]
     source_memory: Annotated[MemoryDocument | None, "what the source takes at 4,096 tokens"]
     memory: Annotated[MemoryDocument | None, "what the result takes; null if nothing was done"]
@@ -34,12 +34,12 @@ def quantize_document(plan: Plan, made: Quantized | None) -> Quantize:
     return {
         "schema": "localai.quantize/1",
         "model": plan.name,
-        "source": plan.source.id,
+        "source_model": plan.source.id,
         "path": str(plan.target),
         "quantization": plan.to,
-        "by": plan.by,
+        "made_by": plan.by,
         "dry_run": made is None,
-        "source_bytes": plan.size_bytes,
+        "source_size_bytes": plan.size_bytes,
         "size_bytes": plan.made_bytes if made is None else made.size_bytes,
         "source_memory": None if plan.need is None else memory_document(plan.need),
         "memory": None if after is None else memory_document(after),

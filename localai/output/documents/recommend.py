@@ -34,19 +34,19 @@ class RecommendationDocument(TypedDict):
     quantization: Annotated[str, "such as Q4_K_M"]
     size_bytes: Annotated[int, "size on disk"]
     size_computed: Annotated[bool, "whether that is parameters times bits, not a published size"]
-    parameters: Annotated[int, "all of them"]
-    active_parameters: Annotated[int, "those that a token reads"]
+    parameter_count: Annotated[int, "all of them, also of a mixture of experts"]
+    active_parameter_count: Annotated[int, "those that a token reads"]
     license: Annotated[str, "its SPDX identifier, or a name"]
     tasks: Annotated[list[str], "what it is for, the first before all"]
     capabilities: Annotated[list[str], "completion, tools, vision, thinking, embedding"]
     installed: Annotated[bool, "whether it is on this machine"]
-    fits: Annotated[bool, "whether the machine's memory holds it"]
+    fits: Annotated[bool, "whether the machine has room for it"]
     comfortable: Annotated[bool, "whether it is fast enough for the task"]
     in_gpu: Annotated[bool, "whether a GPU's memory holds all of it"]
     memory: Annotated[MemoryDocument, "with up to 8,192 tokens of context"]
     headroom_bytes: Annotated[int, "memory left beside the smallest context; negative: missing"]
-    context_tokens: Annotated[int | None, "the longest context that fits"]
-    model_context_tokens: Annotated[int, "the largest context it was made for"]
+    fitting_context_tokens: Annotated[int | None, "the longest context that fits"]
+    context_limit_tokens: Annotated[int, "the largest context it was made for"]
     speed: Annotated[SpeedDocument, "predicted, with 1,024 tokens in the context"]
     why: Annotated[str, "a sentence"]
     sources: Annotated[list[CitationDocument], "where each fact was read"]
@@ -58,7 +58,7 @@ class Recommend(TypedDict):
     schema: Annotated[Literal["localai.recommend/1"], "the promise that the rest keeps"]
     task: Annotated[str, "chat, code, reasoning, vision, extract or embed"]
     profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
-    models: Annotated[list[RecommendationDocument], "the best first, those too large last"]
+    recommendations: Annotated[list[RecommendationDocument], "the best first, those too large last"]
 
 
 def recommend_document(
@@ -73,7 +73,7 @@ def recommend_document(
         "schema": "localai.recommend/1",
         "task": task,
         "profile": profile,
-        "models": [_recommendation(each, sources) for each in found],
+        "recommendations": [_recommendation(each, sources) for each in found],
     }
 
 
@@ -85,8 +85,8 @@ def _recommendation(found: Recommendation, sources: Mapping[str, Source]) -> Rec
         "quantization": file.quantization,
         "size_bytes": file.size_bytes,
         "size_computed": file.computed,
-        "parameters": entry.parameters,
-        "active_parameters": entry.active_parameters,
+        "parameter_count": entry.parameters,
+        "active_parameter_count": entry.active_parameters,
         "license": entry.license,
         "tasks": list(entry.tasks),
         "capabilities": list(entry.capabilities),
@@ -96,8 +96,8 @@ def _recommendation(found: Recommendation, sources: Mapping[str, Source]) -> Rec
         "in_gpu": found.in_gpu,
         "memory": memory_document(entry.memory(file, min(8192, entry.context_tokens))),
         "headroom_bytes": found.headroom_bytes,
-        "context_tokens": found.context_tokens,
-        "model_context_tokens": entry.context_tokens,
+        "fitting_context_tokens": found.context_tokens,
+        "context_limit_tokens": entry.context_tokens,
         "speed": speed_document(found.speed),
         "why": found.why,
         "sources": [

@@ -16,9 +16,9 @@ class RemovalDocument(TypedDict):
 
     model: Annotated[str, "its name"]
     store: Annotated[StoreName, "from which store"]
-    files: Annotated[list[str], "what went"]
+    paths: Annotated[list[str], "the files that went"]
     freed_bytes: Annotated[int, "of the disk; what other links hold is not freed"]
-    kept: Annotated[str | None, "the user's own file behind an adopted model, which stays"]
+    kept_path: Annotated[str | None, "the user's own file behind an adopted model, which stays"]
 
 
 class Rm(TypedDict):
@@ -42,7 +42,7 @@ def _removal(removal: Removal) -> RemovalDocument:
     return {
         "model": removal.name,
         "store": removal.store,
-        "files": [str(file) for file in removal.files],
+        "paths": [str(file) for file in removal.files],
         "freed_bytes": removal.freed_bytes,
-        "kept": None if removal.kept is None else str(removal.kept),
+        "kept_path": None if removal.kept is None else str(removal.kept),
     }

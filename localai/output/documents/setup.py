@@ -23,8 +23,8 @@ class SetupStepDocument(TypedDict):
     why: Annotated[str, "why, in a sentence"]
     done: Annotated[bool, "whether it was so before"]
     source: Annotated[str | None, "who has it"]
-    size_bytes: Annotated[int | None, "what is to be fetched"]
-    seconds: Annotated[float | None, "about how long that takes at 100 Mbit/s"]
+    download_bytes: Annotated[int | None, "what is to be fetched"]
+    download_s: Annotated[float | None, "about how many seconds that takes at 100 Mbit/s"]
 
 
 class Setup(TypedDict):
@@ -39,7 +39,7 @@ class Setup(TypedDict):
     answer: Annotated[str | None, "what the model said to the question of the proof"]
     right: Annotated[bool | None, "whether that is right"]
     timings: Annotated[TimingsDocument | None, "of the answer"]
-    total_s: Annotated[float, "seconds, all of it"]
+    total_s: Annotated[float, "how long all of it took"]
     error: Annotated[ErrorDocument | None, "set if the answer was wrong"]
 
 
@@ -50,7 +50,7 @@ class SetupBundle(TypedDict):
     folder: Annotated[str, "what was made"]
     platform: Annotated[str, "for which machines, such as linux-x86_64"]
     python: Annotated[str, "for which Python, such as 3.11"]
-    model: Annotated[str, "the model's file in it"]
+    model_file: Annotated[str, "the model's file in it"]
     size_bytes: Annotated[int, "all of it"]
 
 
@@ -67,7 +67,7 @@ class SetupRemoval(TypedDict):
 
     schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
     dry_run: Annotated[bool, "whether nothing was removed"]
-    removed: Annotated[list[str], "files and folders"]
+    paths: Annotated[list[str], "the files and folders that went"]
     size_bytes: Annotated[int, "of all of them"]
     left: Annotated[list[LeftDocument], "what stays"]
 
@@ -99,7 +99,7 @@ def bundle_document(made: Bundle) -> SetupBundle:
         "folder": str(made.folder),
         "platform": made.platform,
         "python": made.python,
-        "model": made.model,
+        "model_file": made.model,
         "size_bytes": made.size_bytes,
     }
 
@@ -109,7 +109,7 @@ def removal_document(removal: Removal, *, dry_run: bool) -> SetupRemoval:
     return {
         "schema": "localai.setup/1",
         "dry_run": dry_run,
-        "removed": [str(path) for path in (*removal.data, *removal.program)],
+        "paths": [str(path) for path in (*removal.data, *removal.program)],
         "size_bytes": removal.size_bytes,
         "left": [
             {"what": left.what, "path": str(left.where), "size_bytes": left.size_bytes}
@@ -125,6 +125,6 @@ def _step(step: Step) -> SetupStepDocument:
         "why": step.why,
         "done": step.done,
         "source": step.source,
-        "size_bytes": step.size_bytes,
-        "seconds": None if step.seconds is None else round(step.seconds, 1),
+        "download_bytes": step.size_bytes,
+        "download_s": None if step.seconds is None else round(step.seconds, 1),
     }

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from localai.sizing.speed import SpeedRange
 
 
-class MemoryTableDocument(MemoryDocument):
-    """What a model takes with keys and values of one type."""
-
-    kv_type: Annotated[str, "how keys and values are kept: f16, q8_0"]
-
-
 class FileDocument(TypedDict):
     """A file of a model."""
 
@@ -46,7 +40,7 @@ class Show(TypedDict):
     parameters: Annotated[str | None, "such as 8B"]
     parameter_count: Annotated[int | None, "all of them, also of a mixture of experts"]
     quantization: Annotated[str | None, "such as Q4_K_M"]
-    context_tokens: Annotated[int | None, "the largest context it was made for"]
+    context_limit_tokens: Annotated[int | None, "the largest context it was made for"]
     layers: Annotated[int | None, "blocks"]
     embedding_length: Annotated[int | None, "width of a token's vector"]
     vocabulary: Annotated[int | None, "tokens of the tokenizer"]
@@ -61,8 +55,8 @@ class Show(TypedDict):
     digest: Annotated[str | None, "sha256:… where its store states it"]
     files: Annotated[list[FileDocument], "all that belong to it"]
     places: Annotated[list[PlaceDocument], "where it lies, under which names"]
-    memory: Annotated[MemoryDocument | None, "with --ctx: what it takes there, KV as f16"]
-    memory_table: Annotated[list[MemoryTableDocument], "at each context, with each type of KV"]
+    memory: Annotated[MemoryDocument | None, "with --ctx: what it takes there"]
+    memory_table: Annotated[list[MemoryDocument], "at each context, with each type of KV"]
     speed: Annotated[SpeedDocument, "predicted"]
 
 
@@ -83,7 +77,7 @@ def show_document(
         "parameters": model.parameters,
         "parameter_count": sheet.parameter_count,
         "quantization": model.quantization,
-        "context_tokens": model.context_limit,
+        "context_limit_tokens": model.context_limit,
         "layers": sheet.layers,
         "embedding_length": sheet.embedding,
         "vocabulary": sheet.vocabulary,
@@ -99,6 +93,6 @@ def show_document(
         "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in sheet.files],
         "places": [place_document(place) for place in sheet.places],
         "memory": memory_document(table[0].need) if context_tokens is not None and table else None,
-        "memory_table": [{**memory_document(at.need), "kv_type": at.kv_type} for at in table],
+        "memory_table": [memory_document(at.need, at.kv_type) for at in table],
         "speed": speed_document(speed),
     }

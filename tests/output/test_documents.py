@@ -1,0 +1,240 @@
+"""The machine-readable promise: what commands print with --json is what they promise."""
+
+from __future__ import annotations
+
+import pkgutil
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+import typer
+
+from localai.cli import COMMANDS
+from localai.output import documents
+from localai.output.documents import FAILURE, documents_of
+from localai.output.documents.batch import BatchRecord, BatchSummary
+from localai.output.documents.chat import Chat
+from localai.output.documents.config import ConfigGet, ConfigList
+from localai.output.documents.cost import CostReport
+from localai.output.documents.cp import Cp
+from localai.output.documents.dedupe import Dedupe
+from localai.output.documents.failure import Failed
+from localai.output.documents.fields import FIELDS
+from localai.output.documents.hardware import Hardware
+from localai.output.documents.history import (
+    HistoryConversations,
+    HistoryDelete,
+    HistoryExport,
+    HistoryList,
+    HistorySearch,
+    HistoryShow,
+)
+from localai.output.documents.list import List, ListDuplicates
+from localai.output.documents.privacy import Privacy
+from localai.output.documents.ps import Ps
+from localai.output.documents.pull import Pull, PullDryRun, PullVariants
+from localai.output.documents.quantize import Quantize
+from localai.output.documents.recommend import Recommend
+from localai.output.documents.rm import Rm
+from localai.output.documents.setup import Setup, SetupBundle, SetupRemoval
+from localai.output.documents.show import Show
+from localai.output.documents.stop import Stop
+from localai.output.documents.template import TemplateList, TemplateShow
+from localai.paths import Paths
+from localai.stores.starter import starter_path
+from tests.support.command import RunLocalai
+from tests.support.promise import checked
+
+TESTS = Path(__file__).parents[1]
+# What a run of the product without a server cannot print, and the test that holds it.
+ELSEWHERE = {
+    PullVariants: "commands/test_pull.py",
+    SetupBundle: "setup/test_bundle.py",
+}
+# Fields that are of several types, and why.
+SEVERAL_TYPES = {
+    "conversations": "exported ones have their messages besides",
+    "default": "a setting's is of the setting's type, a template's variable is a text",
+    "host": "a section of the machine's facts, which profiles have too; elsewhere a host's name",
+    "machine": "of an answer the machine's name, of `hardware` all that is known of it",
+    "memory": "a section of the machine's facts, which profiles have too; elsewhere a model's need",
+}
+
+
+def modules() -> list[str]:
+    return [each.name for each in pkgutil.iter_modules(documents.__path__)]
+
+
+def all_documents() -> list[type]:
+    return [each for module in modules() for each in documents_of(module)]
+
+
+def with_json() -> dict[str, list[tuple[str, ...]]]:
+    """The ways to call each command that take --json: itself, or its subcommands."""
+    found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for row in COMMANDS:
+        command = typer.main.get_command(import_module(row.module).app)
+        subcommands = getattr(command, "commands", None)
+        called = {(row.name, name): each for name, each in (subcommands or {}).items()}
+        for words, each in (called or {(row.name,): command}).items():
+            if any("--json" in parameter.opts for parameter in each.params):
+                found[row.name].append(words)
+    return found
+
+
+def test_each_command_with_json_has_its_documents_registered() -> None:
+    registered = {module for module in modules() if module != FAILURE and documents_of(module)}
+    assert registered == set(with_json())
+
+
+def test_a_document_s_schema_is_that_of_its_command() -> None:
+    for row in COMMANDS:
+        for document in documents_of(row.name):
+            assert get_type_hints(document)["schema"] == Literal[f"localai.{row.name}/1"]
+
+
+def shapes() -> Iterator[type]:
+    """Every document and every object in one, each once."""
+    seen: list[type] = []
+
+    def visit(kind: Any) -> None:
+        if is_typeddict(kind):
+            if kind not in seen:
+                seen.append(kind)
+                for hint in get_type_hints(kind).values():
+                    visit(hint)
+            return
+        for argument in get_args(kind):
+            visit(argument)
+
+    for document in all_documents():
+        visit(document)
+    return iter(seen)
+
+
+def json_type(kind: Any) -> str:
+    """What a program sees of it: whether it may be null or which texts it may be is no type."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        return "str"
+    if origin in (Union, UnionType):
+        return " | ".join(json_type(each) for each in get_args(kind) if each is not NoneType)
+    if origin in (list, dict):
+        return f"{origin.__name__} of {json_type(get_args(kind)[-1])}"
+    return str(kind.__name__ if isinstance(kind, type) else kind)
+
+
+def test_a_field_means_one_thing_everywhere() -> None:
+    types: dict[str, set[str]] = defaultdict(set)
+    meanings: dict[str, set[str]] = defaultdict(set)
+    for shape in shapes():
+        for name, hint in get_type_hints(shape, include_extras=True).items():
+            kind, meaning = get_args(hint)
+            types[name].add(json_type(kind))
+            meanings[name].add(meaning)
+    del meanings["schema"]
+    assert {name for name, found in types.items() if len(found) > 1} == set(SEVERAL_TYPES)
+    assert {name for name, found in meanings.items() if len(found) > 1} == set(FIELDS)
+
+
+def test_every_document_is_printed_as_it_is_promised(
+    home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    seen: set[type] = set()
+
+    def check(document: type, *arguments: object, code: int = 0) -> Any:
+        result = run_localai(*map(str, arguments), "--json")
+        assert result.returncode == code, result.stderr
+        seen.add(document)
+        return checked(document, result.stdout)
+
+    own = starter_path(home_with_starter)
+    check(Hardware, "hardware")
+    assert check(Recommend, "recommend")["recommendations"]
+    assert not check(Pull, "pull", "starter")["fetched"]
+    other = shutil.copyfile(own, tmp_path / "other.gguf")
+    assert check(PullDryRun, "pull", "--dry-run", other)["fits"]
+    assert check(Setup, "setup", "--dry-run", "--model", "starter")["steps"]
+    assert check(SetupRemoval, "setup", "--dry-run", "--uninstall")["paths"]
+
+    conversation = check(Chat, "chat", "--max-tokens", "4", "hello")["conversation_id"]
+    assert conversation
+    assert check(Chat, "chat", "--logprobs", "2", "--max-tokens", "2", "--no-log", "hi")["logprobs"]
+    assert check(Chat, "chat", "-x", "--max-tokens", "2", "hi", code=8)["error"]
+    prompts, answers = tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl"
+    prompts.write_text('{"prompt": "hello"}\n{"promt": "hello"}\n')
+    options = ("-o", answers, "--max-tokens", "4")
+    assert check(BatchSummary, "batch", prompts, *options, code=8)["failed"] == 1
+    lines = [checked(BatchRecord, line) for line in answers.read_bytes().splitlines()]
+    assert [line["error"] is None for line in lines] == [True, False]
+    seen.add(BatchRecord)
+    assert check(TemplateList, "template", "list")["templates"]
+    assert check(TemplateShow, "template", "show", "commit")["content"]
+
+    assert check(HistoryList, "history", "list")["conversations"]
+    assert check(HistorySearch, "history", "search", "hello")["hits"]
+    assert check(HistoryShow, "history", "show", conversation)["messages"]
+    assert check(HistoryConversations, "history", "export", conversation)["conversations"]
+    assert check(HistoryExport, "history", "export", "--all", "-o", tmp_path / "x.md")["exported"]
+    assert check(HistoryDelete, "history", "prune", "--keep", "0", "--dry-run")["deleted"]
+    assert check(HistoryDelete, "history", "delete", conversation, "--yes")["deleted"]
+
+    listed = check(List, "list")
+    assert [model["model"] for model in listed["models"]] == ["starter"]
+    assert {each["provider"] for each in listed["silent"]} >= {"ollama"}
+    assert check(Show, "show", "starter", "--ctx", "512")["memory"]["basis"] == "engine"
+    dry = ("quantize", "starter", "--to", "q8_0", "--force", "--dry-run")
+    assert check(Quantize, *dry)["size_bytes"]
+    for copy in ("twin.gguf", "triplet.gguf"):
+        shutil.copyfile(own, home_with_starter.models_dir / copy)
+    assert check(ListDuplicates, "list", "--duplicates")["freed_bytes"]
+    assert check(Dedupe, "dedupe", "-y")["freed_bytes"]
+    assert check(Cp, "cp", "starter", "tiny")["path"]
+    assert check(Rm, "rm", "tiny")["removed"]
+    assert check(Ps, "ps")["workers"]
+    assert check(Privacy, "privacy")["findings"]
+    assert check(CostReport, "cost")["totals"]
+    assert check(ConfigList, "config", "list")["settings"]
+    check(ConfigGet, "config", "get", "model")
+    assert check(Stop, "stop", "--all")["stopped"]
+    check(Failed, "stop", "nothing", code=3)
+    for document, file in ELSEWHERE.items():
+        assert f"{document.__name__}," in (TESTS / file).read_text()
+    assert seen | set(ELSEWHERE) == set(all_documents())
+
+
+@pytest.mark.parametrize(
+    "words", [words for ways in with_json().values() for words in ways], ids=" ".join
+)
+def test_every_command_fails_with_the_promised_document(
+    run_localai: RunLocalai, words: tuple[str, ...]
+) -> None:
+    # What is searched for may begin with a dash.
+    nonsense = "--limit=none" if words == ("history", "search") else "--nonsense"
+    result = run_localai(*words, "--json", nonsense)
+    document = checked(Failed, result.stdout)
+    assert document["schema"] == f"localai.{words[0]}/1"
+    assert result.returncode == document["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["chat", "--json", "-m", "./none.gguf", "hi"], 3),
+        (["stop", "--json", "nothing"], 3),
+        (["config", "get", "--json", "nothing"], 2),
+        (["cost", "--json", "--by", "colour"], 2),
+    ],
+)
+def test_a_failure_keeps_the_promise_too(
+    run_localai: RunLocalai, arguments: list[str], code: int
+) -> None:
+    result = run_localai(*arguments)
+    document = checked(Failed, result.stdout)
+    assert result.returncode == document["error"]["exit_code"] == code
+    assert document["schema"] == f"localai.{arguments[0]}/1"
