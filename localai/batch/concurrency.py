@@ -11,7 +11,7 @@ from localai.providers.registry import facts_of
 from localai.types import ChatRequest
 
 if TYPE_CHECKING:
-    from localai.chat.select import Chosen
+    from localai.chat.select import SelectedModel
     from localai.config import Config
 
 
@@ -26,7 +26,9 @@ def requests_at_once(provider: str, asked: int | None, config: Config) -> int:
     return facts.concurrency
 
 
-def make_ready(chosen: Chosen, at_once: int, sample: Sequence[ChatRequest]) -> tuple[int, Room]:
+def make_ready(
+    chosen: SelectedModel, at_once: int, sample: Sequence[ChatRequest]
+) -> tuple[int, Room]:
     """How many requests like those of `sample` the provider really takes at once, fewer where
     memory is short; and the room that they share. Raises what loading the model raises."""
     while True:

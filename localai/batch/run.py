@@ -32,7 +32,7 @@ from localai.errors import (
 )
 
 if TYPE_CHECKING:
-    from localai.chat.select import Chosen
+    from localai.chat.select import SelectedModel
     from localai.config import Config
 
 # How many lines may be finished before an earlier one: on the disk that is, with a stream here.
@@ -87,7 +87,7 @@ class Batch:
         self,
         source: BinaryIO,
         output: Output,
-        chosen: Chosen,
+        chosen: SelectedModel,
         defaults: LineDefaults,
         config: Config,
         *,

@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from localai.chat.off_device import departure_of, fallback_for
+from localai.chat.off_device import fallback_for, prompt_destination
 from localai.chat.recorder import Recorder
 from localai.chat.request import AskSettings, build_request, effective_options, system_prompt
-from localai.chat.select import Chosen
+from localai.chat.select import SelectedModel
 from localai.errors import Unreachable
 from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
 
@@ -27,7 +27,7 @@ class Asker:
     fallback steps in for a local provider that cannot be reached.
     """
 
-    chosen: Chosen
+    chosen: SelectedModel
     config: Config
     paths: Paths
     announce: Callable[[str], None]
@@ -79,19 +79,19 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
     except Unreachable as error:
         if answered:
             raise
-        stand_in = fallback_for(chosen.provider.name, error, config, asker.paths, announce)
-        if stand_in is None:
+        fallback = fallback_for(chosen.provider.name, error, config, asker.paths, announce)
+        if fallback is None:
             raise
-        other = replace(request, model=stand_in.chosen.model)
-        yield from _from(stand_in.chosen, other, stand_in.config, announce)
+        other = replace(request, model=fallback.selected.model)
+        yield from _from(fallback.selected, other, fallback.config, announce)
 
 
 def _from(
-    chosen: Chosen, request: ChatRequest, config: Config, announce: Callable[[str], None]
+    chosen: SelectedModel, request: ChatRequest, config: Config, announce: Callable[[str], None]
 ) -> Events:
     yield Answering(chosen.model)
-    departure = departure_of(chosen, config)
-    if departure is not None:
-        announce(departure)
+    destination = prompt_destination(chosen, config)
+    if destination is not None:
+        announce(destination)
     with closing(chosen.provider.stream(request)) as events:
         yield from events

@@ -13,7 +13,7 @@ from localai.answers import PartialAnswer
 from localai.chat.ask import Asker, ask
 from localai.chat.recorder import Recorder
 from localai.chat.request import build_request
-from localai.chat.select import Chosen
+from localai.chat.select import SelectedModel
 from localai.chat.turn_tree import (
     Turn,
     TurnTree,
@@ -205,7 +205,7 @@ class Conversation:
         """Use another system prompt from here on; None is none."""
         self._system, self._system_is_set = text, True
 
-    def switch(self, chosen: Chosen) -> None:
+    def switch(self, chosen: SelectedModel) -> None:
         """Ask another model from here on. A system prompt that was the old model's own, and not
         the user's choice, makes room for the new one's."""
         asker = self.asker

@@ -1,7 +1,7 @@
-"""A prompt that leaves this machine: what is said before it does, and the fallback that was set.
+"""A prompt that leaves this machine: what is said before it does, and the configured fallback.
 
-The permission itself is the provider's and the guard's affair; nothing here grants any, except
-that `cloud.fallback` is the user's word for the one provider that it names.
+Whether it may leave, the provider and the guard decide. Nothing here permits it, except that
+`cloud.fallback` and `--allow-cloud` are the user's word for the provider that they name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localai.chat.select import Chosen, choose, parse_ref
+from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.errors import LocalaiError, Unreachable
 from localai.providers.registry import (
     facts_of,
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class StandIn:
-    """The fallback's model, and the settings under which it may be asked."""
+class Fallback:
+    """The model of `cloud.fallback`, and the settings under which it may be asked."""
 
-    chosen: Chosen
+    selected: SelectedModel
     config: Config
 
 
@@ -39,36 +39,36 @@ def allow_every_cloud(config: Config) -> Config:
     return config.with_flags(cloud__allow=tuple(name_in_cloud_allow(n, config) for n in names))
 
 
-def choose_or_fall_back(
+def select_or_fall_back(
     text: str | None, config: Config, paths: Paths, announce: Callable[[str], None]
-) -> tuple[Chosen, Config]:
+) -> tuple[SelectedModel, Config]:
     """The model that `text` names, or the configured fallback if its local provider cannot be
-    reached; and the settings under which it may be asked. Raises what `choose` raises."""
+    reached; and the settings under which it may be asked. Raises what `select_model` raises."""
     try:
-        return choose(text, config, paths), config
+        return select_model(text, config, paths), config
     except Unreachable as error:
         name = text or config["model"] or ""
         provider = parse_ref(name, config).provider or provider_that_opens("gguf")
-        stand_in = fallback_for(provider, error, config, paths, announce)
-        if stand_in is None:
+        fallback = fallback_for(provider, error, config, paths, announce)
+        if fallback is None:
             raise
-        return stand_in.chosen, stand_in.config
+        return fallback.selected, fallback.config
 
 
-def departure_of(chosen: Chosen, config: Config) -> str | None:
-    """The line that says where the prompt is about to go; None if it stays on this machine, or is
-    going to be refused."""
-    provider = chosen.provider
-    host = provider.destination(chosen.model)
-    if host is None or not _is_allowed(chosen, config):
+def prompt_destination(selected: SelectedModel, config: Config) -> str | None:
+    """The line that says where the prompt is about to go; None if it stays on this machine, or if
+    the provider is going to refuse it."""
+    provider, model = selected.provider, selected.model
+    host = provider.destination(model)
+    if host is None or not _is_allowed(selected, config):
         return None
-    zone = "" if chosen.model.zone is None else f" ({chosen.model.zone.label})"
-    return f"the prompt goes to {host}{zone}, for {provider.name}/{chosen.model.id}"
+    zone = "" if model.zone is None else f" ({model.zone.label})"
+    return f"the prompt goes to {host}{zone}, for {provider.name}/{model.id}"
 
 
-def _is_allowed(chosen: Chosen, config: Config) -> bool:
-    name = name_in_cloud_allow(chosen.provider.name, config)
-    return chosen.model.zone is Zone.LAN or name in config["cloud.allow"]
+def _is_allowed(selected: SelectedModel, config: Config) -> bool:
+    name = name_in_cloud_allow(selected.provider.name, config)
+    return selected.model.zone is Zone.LAN or name in config["cloud.allow"]
 
 
 def fallback_for(
@@ -77,16 +77,16 @@ def fallback_for(
     config: Config,
     paths: Paths,
     announce: Callable[[str], None],
-) -> StandIn | None:
-    """Who answers instead of the local `provider`, announced; None unless `cloud.fallback` is set.
+) -> Fallback | None:
+    """Who answers instead of the local `provider` that failed with `error`, which is announced.
 
-    Raises what choosing the fallback's model raises.
+    None unless `cloud.fallback` is set, and for a cloud: only a local provider has a fallback.
+    Raises what `select_model` raises for the fallback's model.
     """
-    fallback = config["cloud.fallback"]
-    if fallback is None or facts_of(provider, config).computes == "elsewhere":
+    name = config["cloud.fallback"]
+    if name is None or facts_of(provider, config).computes == "elsewhere":
         return None
-    announce(f"{error.message}; {fallback} answers instead (cloud.fallback)")
-    ref = parse_ref(fallback, config)
-    consent = name_in_cloud_allow(ref.provider or "", config)
-    allowing = config.with_flags(cloud__allow=(*config["cloud.allow"], consent))
-    return StandIn(choose(fallback, allowing, paths), allowing)
+    announce(f"{error.message}; {name} answers instead (cloud.fallback)")
+    cloud = name_in_cloud_allow(parse_ref(name, config).provider or "", config)
+    allowing = config.with_flags(cloud__allow=(*config["cloud.allow"], cloud))
+    return Fallback(select_model(name, allowing, paths), allowing)

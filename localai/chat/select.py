@@ -23,7 +23,7 @@ STARTER = "starter"
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedModel:
     """A model and the open provider that serves it."""
 
     provider: Provider
@@ -41,7 +41,7 @@ def parse_ref(text: str, config: Config) -> ModelRef:
     return ModelRef(text, None, text)
 
 
-def choose(text: str | None, config: Config, paths: Paths) -> Chosen:
+def select_model(text: str | None, config: Config, paths: Paths) -> SelectedModel:
     """The model that `text` names; without a name the configured one, else the starter.
 
     Raises NotFound with a hint; whatever the named provider raises.
@@ -53,29 +53,29 @@ def choose(text: str | None, config: Config, paths: Paths) -> Chosen:
     ref = parse_ref(text, config)
     if ref.provider is not None:
         provider = open_provider(ref.provider, config, paths)
-        return Chosen(provider, provider.resolve(ref.name))
+        return SelectedModel(provider, provider.resolve(ref.name))
     return _search(ref, config, paths)
 
 
-def _starter(config: Config, paths: Paths) -> Chosen:
+def _starter(config: Config, paths: Paths) -> SelectedModel:
     provider = open_provider(provider_that_opens("gguf"), config, paths)
     try:
-        return Chosen(provider, provider.resolve(STARTER))
+        return SelectedModel(provider, provider.resolve(STARTER))
     except NotFound as error:
         raise NotFound(
             "no model is chosen, and the starter is not here yet", command="localai pull starter"
         ) from error
 
 
-def _search(ref: ModelRef, config: Config, paths: Paths) -> Chosen:
+def _search(ref: ModelRef, config: Config, paths: Paths) -> SelectedModel:
     if is_path(ref.name):
         provider = open_provider(provider_that_opens("gguf"), config, paths)
-        return Chosen(provider, provider.resolve(ref.name))
+        return SelectedModel(provider, provider.resolve(ref.name))
     missing: NotFound | None = None
     for name in lookup_order(config):
         provider = open_provider(name, config, paths)
         try:
-            return Chosen(provider, provider.resolve(ref.name))
+            return SelectedModel(provider, provider.resolve(ref.name))
         except NotFound as error:
             missing = error
         except (Unreachable, PolicyRefused):

@@ -20,9 +20,9 @@ from localai.batch.output import Output, Stream, open_output
 from localai.batch.prompts import LineDefaults
 from localai.batch.run import Batch, Progress
 from localai.batch.usage import UsageRecorder
-from localai.chat.off_device import allow_every_cloud, departure_of
+from localai.chat.off_device import allow_every_cloud, prompt_destination
 from localai.chat.request import AskSettings
-from localai.chat.select import choose
+from localai.chat.select import select_model
 from localai.commands.flags import (
     named_template,
     parse_keep_alive,
@@ -142,12 +142,12 @@ def batch(
     )
     if allow_cloud:
         config = allow_every_cloud(config)
-    chosen = choose(model, config, paths)
+    chosen = select_model(model, config, paths)
     width = requests_at_once(chosen.provider.name, at_once, config)
-    departure = departure_of(chosen, config)
-    if departure is not None:
+    destination = prompt_destination(chosen, config)
+    if destination is not None:
         # Said even when nothing else is to be: prompts are about to leave this machine.
-        note(departure)
+        note(destination)
     counted = not no_log and bool(config["history.record"])
     usage = UsageRecorder(paths.database, chosen.model, (lambda _: None) if quiet else warn)
     with _source(prompts) as (source, total):

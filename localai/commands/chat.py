@@ -13,11 +13,11 @@ from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.inputs import require_sight
-from localai.chat.off_device import allow_every_cloud, choose_or_fall_back
+from localai.chat.off_device import allow_every_cloud, select_or_fall_back
 from localai.chat.recorder import DatabaseRecorder, NoRecorder, Recorder
 from localai.chat.request import AskSettings
 from localai.chat.resume import StoredConversation, resume
-from localai.chat.select import Chosen
+from localai.chat.select import SelectedModel
 from localai.commands.flags import (
     named_template,
     parse_keep_alive,
@@ -228,15 +228,15 @@ def _choose(
     config: Config,
     paths: Paths,
     announce: Callable[[str], None],
-) -> tuple[Chosen, Config]:
+) -> tuple[SelectedModel, Config]:
     """The model that was named; else the one that the conversation was held with, if it is still
     there; else the default."""
     if model is None and kept is not None and kept.model is not None:
         try:
-            return choose_or_fall_back(kept.model, config, paths, announce)
+            return select_or_fall_back(kept.model, config, paths, announce)
         except (NotFound, Unreachable, PolicyRefused) as error:
             announce(f"{kept.model} does not go on with this conversation: {error.message}")
-    return choose_or_fall_back(model, config, paths, announce)
+    return select_or_fall_back(model, config, paths, announce)
 
 
 def _document(

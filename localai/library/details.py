@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localai.chat.select import Chosen, choose, parse_ref
+from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, positive_integer, read_folder
+from localai.providers.registry import facts_of
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.own_runs import own_runs
 from localai.sizing.speed import DecodeWork, SpeedRange, decode_work, predict_speed
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from localai.hardware.facts import Machine
     from localai.paths import Paths
 
-_LOCAL_PROVIDERS: Final = frozenset({"llamacpp", "mlx", "ollama", "lmstudio"})
 USUAL_CONTEXTS: Final = (4096, 32_768)
 KV_TYPES: Final[tuple[KvType, ...]] = ("f16", "q8_0")
 _LICENSE_LINE: Final = re.compile(r"^license:\s*[\"']?([\w.+ -]+)", re.MULTILINE)
@@ -92,18 +92,18 @@ def find_sheet(text: str, config: Config, paths: Paths) -> Sheet:
     what the named provider raises.
     """
     ref = parse_ref(text, config)
-    if ref.provider is None or ref.provider in _LOCAL_PROVIDERS:
+    if ref.provider is None or facts_of(ref.provider, config).has_files_here:
         try:
             return _local_sheet(ref.name, paths)
         except NotFound as missing:
             try:
-                return _served(choose(text, config, paths))
+                return _served(select_model(text, config, paths))
             except NotFound:
                 raise missing from None
-    return _served(choose(text, config, paths))
+    return _served(select_model(text, config, paths))
 
 
-def _served(chosen: Chosen) -> Sheet:
+def _served(chosen: SelectedModel) -> Sheet:
     chosen.provider.close()
     unknown: Any = dict.fromkeys(
         ("title", "architecture", "layers", "embedding", "vocabulary", "experts")

@@ -56,6 +56,11 @@ class ProviderFacts:
     runs_here: Callable[[], bool] = _everywhere
 
     @property
+    def has_files_here(self) -> bool:
+        """Whether its models are files in the stores of this machine."""
+        return self.opens is not None or self.store is not None
+
+    @property
     def proves_device(self) -> bool:
         """Whether an answer whose zone is `device` was computed here for certain, and so for
         nothing."""

@@ -202,7 +202,7 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
     try:
         call(lease.files.socket, "POST", "/context", {"context_tokens": needed})
     except EngineRefused as error:
-        raise refusal(_WHO, error.status, error.error) from error
+        raise refusal(_WHO, error.status, error.error, is_worker=True) from error
     return needed
 
 

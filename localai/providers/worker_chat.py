@@ -66,7 +66,7 @@ def answer_of_worker(
             context_tokens=context_tokens,
         )
     except EngineRefused as error:
-        raise refusal(who, error.status, error.error) from error
+        raise refusal(who, error.status, error.error, is_worker=True) from error
     except (OSError, http.client.HTTPException, Unreachable, ValueError) as error:
         _let_it_die(lease)
         raise Unreachable(
@@ -138,7 +138,7 @@ def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
             {"content": prompt, "add_special": True, "parse_special": True},
         )
     except EngineRefused as error:
-        raise refusal(who, error.status, error.error) from error
+        raise refusal(who, error.status, error.error, is_worker=True) from error
     return len(counted["tokens"])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
-from localai.chat.off_device import departure_of
-from localai.chat.select import choose
+from localai.chat.off_device import prompt_destination
+from localai.chat.select import select_model
 from localai.errors import InvalidInput
 from localai.library.available import models_by_provider
 from localai.output.cells import one_line
@@ -27,16 +27,16 @@ def model(session: Session, argument: str) -> None:
     if not argument:
         _list_models(session)
         return
-    chosen = choose(argument, asker.config, asker.paths)
+    chosen = select_model(argument, asker.config, asker.paths)
     asker.chosen.provider.close()
     session.conversation.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
     note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
-    departure = departure_of(chosen, asker.config)
+    destination = prompt_destination(chosen, asker.config)
     said = len(session.conversation.turns)
-    if departure is not None and said:
-        note(f"with the next question all {said} messages so far go, too: {departure}")
+    if destination is not None and said:
+        note(f"with the next question all {said} messages so far go, too: {destination}")
 
 
 def system(session: Session, argument: str) -> None:

@@ -6,34 +6,36 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from shutil import which
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
-from localai.providers.mlx import mlx_may_run
 from localai.providers.ollama_daemon import Daemon, target_of
+from localai.providers.registry import declared_facts
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
 
 EngineName = Literal["ollama", "llamacpp", "mlx"]
-ENGINES: Final[tuple[EngineName, ...]] = ("ollama", "llamacpp", "mlx")
 
 OLLAMA_INSTALL_LINE: Final = "curl -fsSL https://ollama.com/install.sh | sh"
 """Ollama's own, for a person to run: it wants root, and localai does without it."""
 
-EMBEDDED: Final = "the embedded engine (llama.cpp)"
-
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The provider `name`, in words (`what`), and `why` it is this one. `offer` is a remark on
-    what else could be had."""
+    """The provider `name`, in words (`what`), and `why` it is this one. `alternative` is a remark
+    on what else could be had."""
 
     name: EngineName
     what: str
     why: str
-    offer: str | None = None
+    alternative: str | None = None
+
+
+def embedded_engine(why: str, alternative: str | None = None) -> Engine:
+    """The engine that is there on every machine."""
+    return _engine("llamacpp", why, alternative)
 
 
 def choose_engine(
@@ -49,44 +51,49 @@ def choose_engine(
     Raises InvalidInput for what is no engine of this machine, Unreachable or NotFound where
     Ollama was asked for and does not run.
     """
-    if wanted is not None and wanted not in ENGINES:
-        raise InvalidInput(
-            f"set-up is for what runs on this machine ({', '.join(ENGINES)}), not {wanted!r}",
-            command="localai setup --provider llamacpp",
-        )
+    if wanted is None:
+        return _best_engine(config, paths, find_program)
+    if wanted == "llamacpp":
+        return embedded_engine("you named it")
     if wanted == "mlx":
-        if not mlx_may_run():
+        if not declared_facts("mlx").runs_here():
             raise InvalidInput(
                 "MLX needs a Mac with Apple Silicon and the mlx-lm package",
                 command="localai setup --provider llamacpp",
             )
-        return Engine("mlx", "MLX, Apple's own engine", "you named it")
-    if wanted == "llamacpp":
-        return Engine("llamacpp", EMBEDDED, "you named it")
-    running = _running_ollama(config, paths)
+        return _engine("mlx", "you named it")
     if wanted == "ollama":
+        running = _running_ollama(config, paths)
         if isinstance(running, str):
             return Engine("ollama", running, "you named it")
         if find_program("ollama") is None:
             raise NotFound("Ollama is not on this machine", command=OLLAMA_INSTALL_LINE)
         raise running
+    engines = ", ".join(get_args(EngineName))
+    raise InvalidInput(
+        f"set-up is for what runs on this machine ({engines}), not {wanted!r}",
+        command="localai setup --provider llamacpp",
+    )
+
+
+def _best_engine(config: Config, paths: Paths, find_program: Callable[[str], str | None]) -> Engine:
+    running = _running_ollama(config, paths)
     if isinstance(running, str):
         return Engine("ollama", running, "it runs here already")
-    if mlx_may_run():
-        return Engine("mlx", "MLX, Apple's own engine", "the fastest on Apple Silicon")
+    if declared_facts("mlx").runs_here():
+        return _engine("mlx", "the fastest on Apple Silicon")
     if find_program("ollama") is not None:
-        return Engine(
-            "llamacpp",
-            EMBEDDED,
+        return embedded_engine(
             "Ollama is here, but does not run; its models are used in place",
             "to let Ollama answer: ollama serve",
         )
-    return Engine(
-        "llamacpp",
-        EMBEDDED,
-        "it needs nothing else",
-        f"Ollama can be had beside it: {OLLAMA_INSTALL_LINE}",
+    return embedded_engine(
+        "it needs nothing else", f"Ollama can be had beside it: {OLLAMA_INSTALL_LINE}"
     )
+
+
+def _engine(name: EngineName, why: str, alternative: str | None = None) -> Engine:
+    return Engine(name, declared_facts(name).title or name, why, alternative)
 
 
 def _running_ollama(config: Config, paths: Paths) -> str | Unreachable:

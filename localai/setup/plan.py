@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from localai.chat.select import choose
+from localai.chat.select import select_model
 from localai.errors import (
     InsufficientResources,
     LocalaiError,
@@ -19,7 +19,8 @@ from localai.errors import (
     Unreachable,
 )
 from localai.fetch.pull import find_model
-from localai.setup.engines import EMBEDDED, Engine, choose_engine
+from localai.providers.registry import declared_facts
+from localai.setup.engines import Engine, choose_engine, embedded_engine
 from localai.setup.offline import BundledModel, bundled_model
 from localai.stores.starter import STARTER
 
@@ -116,14 +117,15 @@ def make_plan(
         model, engine, machine, config.with_flags(provider=provider), paths, hosts
     )
     if chosen.name == STARTER.name:
-        if provider not in (None, "llamacpp"):
+        starters = embedded_engine("the starter is its own", engine.alternative)
+        if provider not in (None, starters.name):
             raise NotFound(
                 f"{provider} has no model for this machine: {'; '.join(chosen.notes)}",
                 hint=f"name one: localai setup --provider {provider} --model NAME",
             )
-        engine = replace(engine, name="llamacpp", what=EMBEDDED, why="the starter is its own")
+        engine = starters
     settings = _settings(engine, chosen, config, named=model, provider=provider)
-    notes = [*chosen.notes, *([engine.offer] if engine.offer is not None else [])]
+    notes = [*chosen.notes, *([engine.alternative] if engine.alternative is not None else [])]
     steps = (
         Step("engine", engine.what, engine.why, done=True),
         _model_step(chosen),
@@ -136,7 +138,7 @@ def make_offline_plan(bundle: Path, config: Config, paths: Paths) -> SetupPlan:
     """The plan for a machine without a network, from the folder `bundle`. Raises NotFound and
     InvalidInput for what is no bundle."""
     model = bundled_model(bundle, paths)
-    engine = Engine("llamacpp", EMBEDDED, "it needs no network")
+    engine = embedded_engine("it needs no network")
     settings = {} if config["model"] == model.name else {"model": model.name}
     steps = (
         Step("engine", engine.what, engine.why, done=True),
@@ -194,7 +196,7 @@ def _name_for(engine: Engine, offer: Recommendation) -> str | None:
     ]
     if not soon:
         return None
-    return offer.entry.mlx if engine.name == "mlx" else soon[0].name
+    return offer.entry.mlx if declared_facts(engine.name).opens == "mlx" else soon[0].name
 
 
 def _wanted(
@@ -225,7 +227,7 @@ def _preflight(plan: PullPlan, machine: Machine, config: Config, paths: Paths) -
 
 def _is_here(name: str, config: Config, paths: Paths) -> bool:
     try:
-        choose(name, config, paths)
+        select_model(name, config, paths)
     except LocalaiError:
         # Where it is here and damaged, or its provider does not answer, to fetch it mends the one
         # and says the other.

@@ -9,7 +9,7 @@ from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.recorder import NoRecorder
 from localai.chat.request import AskSettings
-from localai.chat.select import choose
+from localai.chat.select import select_model
 from localai.config import load, set_value
 from localai.types import Events, Options
 
@@ -54,7 +54,7 @@ def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None])
     """The events of the planned model's answer to QUESTION, which nobody records. Raises what a
     chat raises."""
     config = load(paths).with_flags(provider=plan.settings.get("provider"))
-    chosen = choose(plan.model, config, paths)
+    chosen = select_model(plan.model, config, paths)
     thinks = "thinking" in (chosen.model.capabilities or ())
     settings = AskSettings(
         # Greedy, so that a right model is right every time.

@@ -46,9 +46,6 @@ _FINISH: Mapping[str, FinishReason] = {
     "function_call": "tool_calls",
 }
 
-# They refuse only what was asked of them, so the request is wrong; a server has its own reasons.
-_OUR_ENGINES = ("the embedded engine", "the MLX engine")
-
 
 def request_body(request: ChatRequest) -> dict[str, Any]:
     """The body of a streaming `/v1/chat/completions` request."""
@@ -195,8 +192,14 @@ def _usage(raw: Mapping[str, Any]) -> Usage:
     )
 
 
-def refusal(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
-    """Our error for a server's error object: what `who` said, with the numbers it gave."""
+def refusal(
+    who: str, status: int, error: Mapping[str, Any], *, is_worker: bool = False
+) -> LocalaiError:
+    """Our error for a server's error object: what `who` said, with the numbers it gave.
+
+    A worker of ours refuses only what was asked of it, so the request is wrong; a server has
+    reasons of its own.
+    """
     message = str(error.get("message") or json.dumps(dict(error)))
     kinds = {str(error.get("type")), str(error.get("code"))}
     if kinds & {"exceed_context_size_error", "context_length_exceeded"}:
@@ -210,7 +213,7 @@ def refusal(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
         )
     if status == 404:
         return NotFound(f"{who}: {message}", command="localai list")
-    if status in (400, 422) and who in _OUR_ENGINES:
+    if status in (400, 422) and is_worker:
         return InvalidInput(f"{who} refused the request: {message}")
     if status >= 500:
         return Unreachable(f"{who} failed: {message}")

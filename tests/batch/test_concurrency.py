@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from localai.batch.concurrency import make_ready, requests_at_once
-from localai.chat.select import Chosen
+from localai.chat.select import SelectedModel
 from localai.config import load
 from localai.errors import ContextOverflow, InsufficientResources
 from localai.paths import locate
@@ -45,14 +45,14 @@ class SmallMachine(Provider):
 
 def test_memory_for_fewer_means_fewer_at_once() -> None:
     machine = SmallMachine(3000)
-    at_once, _ = make_ready(Chosen(machine, MODEL), 8, [REQUEST])
+    at_once, _ = make_ready(SelectedModel(machine, MODEL), 8, [REQUEST])
     assert at_once == 2
     assert [tried for tried, _ in machine.prepared] == [8, 4, 2]
 
 
 def test_memory_for_none_is_the_error() -> None:
     with pytest.raises(InsufficientResources):
-        make_ready(Chosen(SmallMachine(10), MODEL), 8, [REQUEST])
+        make_ready(SelectedModel(SmallMachine(10), MODEL), 8, [REQUEST])
 
 
 def test_a_line_that_no_context_holds_is_not_a_matter_of_memory() -> None:
@@ -63,7 +63,7 @@ def test_a_line_that_no_context_holds_is_not_a_matter_of_memory() -> None:
 
     machine = Strict(1 << 30)
     with pytest.raises(ContextOverflow):
-        make_ready(Chosen(machine, MODEL), 8, [REQUEST])
+        make_ready(SelectedModel(machine, MODEL), 8, [REQUEST])
     assert len(machine.prepared) == 1
 
 

@@ -15,7 +15,7 @@ from localai.chat.deletion import delete_conversations
 from localai.chat.recorder import DatabaseRecorder, NoRecorder
 from localai.chat.request import AskSettings
 from localai.chat.resume import resume
-from localai.chat.select import Chosen
+from localai.chat.select import SelectedModel
 from localai.config import load
 from localai.database import Criteria, Database
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
@@ -81,7 +81,7 @@ def paths(localai_home: Path) -> Paths:
 def _asker(
     provider: Scripted, paths: Paths, model: ResolvedModel = MODEL, system: str | None = None
 ) -> Asker:
-    chosen = Chosen(provider, model)
+    chosen = SelectedModel(provider, model)
     settings = AskSettings(system=system)
     return Asker(chosen, load(paths), paths, lambda _: None, settings)
 
@@ -255,7 +255,7 @@ def test_a_model_that_comes_in_brings_its_own_prompt_for_the_old_models_own(path
     new = dataclasses.replace(MODEL, id="two", system_prompt="You are New.")
     conversation = _kept(provider, paths, old)
     _ask(conversation, "q1")
-    conversation.switch(Chosen(provider, new))
+    conversation.switch(SelectedModel(provider, new))
     _ask(conversation, "q2")
     assert _sent(provider.asked[1])[0] == ("system", "You are New.")
     assert conversation.last_answer is not None
@@ -266,7 +266,9 @@ def test_a_model_that_comes_in_leaves_the_users_prompt(paths: Paths) -> None:
     provider = Scripted()
     conversation = _kept(provider, paths, system="Mine.")
     _ask(conversation, "q1")
-    conversation.switch(Chosen(provider, dataclasses.replace(MODEL, system_prompt="You are New.")))
+    conversation.switch(
+        SelectedModel(provider, dataclasses.replace(MODEL, system_prompt="You are New."))
+    )
     assert conversation.system == "Mine."
 
 

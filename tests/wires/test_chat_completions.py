@@ -260,7 +260,7 @@ TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx
     ],
 )
 def test_refusals(who: str, status: int, error: dict[str, Any], kind: type[LocalaiError]) -> None:
-    found = refusal(who, status, error)
+    found = refusal(who, status, error, is_worker=who == "the embedded engine")
     assert type(found) is kind
     assert str(error.get("message", "")) in found.message or kind is ContextOverflow
 

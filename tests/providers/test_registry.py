@@ -1,0 +1,126 @@
+"""The registry: facts without an import of what is heavy, and no table by name elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+from localai.config import load
+from localai.paths import locate
+from localai.providers.facts import FileFormat
+from localai.providers.registry import (
+    declared_facts,
+    lookup_order,
+    open_provider,
+    provider_names,
+    provider_that_opens,
+)
+from localai.setup.engines import EngineName
+from localai.stores.folders import StoreName
+from tests.support.command import REPOSITORY
+
+OURS = ("llamacpp", "ollama", "lmstudio", "mlx", "openai", "anthropic")
+
+# Outside `providers/` a provider's name in a literal is the beginning of a table by name. What it
+# says belongs into the provider's facts. In these files the word means something else, or there is
+# a reason.
+ALLOWED = {
+    "chat/deletion.py": "the caches of MLX are no conversation's own: all go with one of them",
+    "engine/kv.py": "the folder of an engine's states",
+    "engine/lifecycle.py": "the kinds of worker",
+    "engine/mlx/worker.py": "the folder of an engine's states",
+    "engine/projection.py": "the kinds of worker",
+    "engine/worker_files.py": "the kinds of worker",
+    "fetch/oci.py": "a program, in a command that the user may run",
+    "formats/mlx_folder.py": "a file format",
+    "library/copy.py": "a store, whose names are manifests",
+    "library/details.py": "a store, whose manifests have licences; a file format",
+    "library/quantize.py": "which program makes a quantized file, by the format of its source",
+    "library/removal.py": "a store, whose blobs are shared",
+    "options.py": "wires",
+    "output/documents/setup.py": "set-up decides between these three",
+    "output/model_table.py": "stores",
+    "recommend/catalogue.py": "a file format",
+    "setup/engines.py": "set-up decides between these three: what each needs is its subject",
+    "setup/plan.py": "a file format",
+    "stores/describe.py": "the engine that opens a file, which is no provider's to say twice",
+    "stores/folders.py": "stores",
+    "stores/inventory.py": "a file format",
+    "stores/mlx.py": "the engine that opens a folder; a store",
+    "stores/ollama.py": "a store; a wire, whose parameters its models carry",
+    "stores/starter.py": "the engine that opens a file",
+    "wires/anthropic.py": "a wire",
+    "wires/ollama.py": "a wire",
+}
+
+
+def _files_that_name_a_provider() -> set[str]:
+    package = REPOSITORY / "localai"
+    found = set()
+    for file in package.rglob("*.py"):
+        name = file.relative_to(package).as_posix()
+        if name.startswith("providers/"):
+            continue
+        nodes = ast.walk(ast.parse(file.read_text()))
+        if any(isinstance(node, ast.Constant) and node.value in OURS for node in nodes):
+            found.add(name)
+    return found
+
+
+def test_no_module_names_a_provider_without_a_reason() -> None:
+    assert _files_that_name_a_provider() == set(ALLOWED)
+
+
+def test_all_are_known_by_name(localai_home: object) -> None:
+    assert provider_names(load(locate(), {})) == OURS
+
+
+def test_all_of_ours_are_opened_and_have_facts_of_their_own(localai_home: object) -> None:
+    paths = locate()
+    for name in OURS:
+        assert open_provider(name, load(paths, {}), paths).name == name
+        assert declared_facts(name).title is not None
+
+
+def test_facts_are_read_without_an_sdk() -> None:
+    program = (
+        "import sys\n"
+        "from localai.providers.registry import declared_facts\n"
+        f"print([declared_facts(name).computes for name in {OURS!r}])\n"
+        "heavy = {'openai', 'anthropic', 'ollama', 'httpx', 'httpx2', 'pydantic', 'xllamacpp',"
+        " 'mlx', 'psutil', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert ran.stdout.splitlines() == [
+        "['here', 'by_model', 'unproven', 'here', 'elsewhere', 'elsewhere']",
+        "[]",
+    ]
+
+
+@pytest.mark.parametrize("file_format", get_args(FileFormat))
+def test_one_of_ours_opens_each_format(file_format: FileFormat) -> None:
+    openers = [name for name in OURS if declared_facts(name).opens == file_format]
+    assert openers == [provider_that_opens(file_format)]
+
+
+def test_no_two_own_a_store() -> None:
+    owned = [store for name in OURS if (store := declared_facts(name).store) is not None]
+    assert len(owned) == len(set(owned))
+    assert set(owned) <= set(get_args(StoreName))
+
+
+def test_a_bare_name_is_looked_up_where_set_up_puts_models_and_never_at_a_cloud(
+    localai_home: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALAI_MLX_PYTHON", sys.executable)
+    order = list(lookup_order(load(locate(), {})))
+    assert order[0] == "ollama"
+    assert set(order) == set(get_args(EngineName))
+    assert all(declared_facts(name).computes != "elsewhere" for name in order)
