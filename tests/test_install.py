@@ -273,6 +273,38 @@ def test_a_failed_upgrade_leaves_the_old_version_and_blames_the_network(
     assert installed.environments() == before
 
 
+@pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml", "localai/cli.py"])
+def test_another_lock_or_source_gets_an_environment_of_its_own(
+    place: Place, tmp_path: Path, changed: str
+) -> None:
+    def planned() -> str:
+        plan = place.install("--dry-run", script=script).stdout
+        [line] = [line for line in plan.splitlines() if line.startswith("  environment")]
+        return line
+
+    script = changed_source(tmp_path / "source")
+    before = planned()
+    assert planned() == before
+    with (tmp_path / "source" / changed).open("a") as file:
+        file.write("# changed\n")
+    assert planned() != before
+
+
+def test_an_upgrade_that_does_not_start_leaves_the_old_version(
+    installed: Place, tmp_path: Path
+) -> None:
+    before, link = installed.environments(), installed.program.readlink()
+    script = changed_source(tmp_path / "source")
+    (tmp_path / "source/localai/cli.py").write_text("raise SystemExit('it is broken')\n")
+    done = installed.install("--no-starter", script=script)
+    assert done.returncode != 0
+    assert "localai does not start" in done.stderr
+    assert "is ready" not in done.stdout
+    assert installed.program.readlink() == link
+    assert installed.run("--version").stdout.startswith("localai ")
+    assert installed.environments() == before
+
+
 def test_an_interrupted_upgrade_leaves_the_old_version(installed: Place, tmp_path: Path) -> None:
     before = installed.environments()
     process = subprocess.Popen(

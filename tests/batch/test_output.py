@@ -58,6 +58,28 @@ def test_records_stand_in_the_order_of_the_input(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_what_was_written_has_reached_the_disk_when_it_is_closed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, ordered: bool
+) -> None:
+    synced: dict[str, int] = {}
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        file = Path(f"/proc/self/fd/{descriptor}")
+        synced[file.readlink().name] = os.fstat(descriptor).st_size
+
+    monkeypatch.setattr(os, "fsync", noted)
+    target = open_output(path, ordered=ordered, retry_failed=False)
+    expect(target, 1, 2, 3)
+    for number in (1, 3):
+        write(target, number)
+    target.close()
+    assert synced == {file.name: file.stat().st_size for file in path.parent.iterdir()}
+    assert path.name in synced
+
+
 def test_as_completed_they_stand_as_they_came(path: Path) -> None:
     target = open_output(path, ordered=False, retry_failed=False)
     expect(target, 1, 2, 3)

@@ -49,6 +49,10 @@ class Robot:
         self._robot = {**robot, "ROBOT_LOG": str(self.log)}
         self.environment = merged(environment, self._robot)
 
+    def is_at(self, host: str) -> None:
+        """From here on it says that it computes at `host`, in the local network."""
+        self._robot["ROBOT_HOST"] = host
+
     def prompts(self, *prompts: str | dict[str, Any]) -> None:
         """Write the input."""
         lines = [
@@ -138,6 +142,36 @@ def test_as_completed_the_quick_ones_come_first(robot: Robot) -> None:
     robot.prompts("wait 0.5 slow", "say quick")
     robot.run("-j", "2", "--as-completed")
     assert [each["text"] for each in robot.records()] == ["quick", "slow"]
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [((), ["slow", "quick", "last"]), (("--as-completed",), ["quick", "last", "slow"])],
+)
+def test_on_stdout_answers_stand_in_the_input_s_order_unless_told_otherwise(
+    robot: Robot, options: tuple[str, ...], texts: list[str]
+) -> None:
+    robot.prompts("wait 1.5 slow", "say quick", "wait 0.5 last")
+    result = robot.anything("batch", "prompts.jsonl", "-m", "robot/r2", "-j", "3", *options)
+    assert result.returncode == 0, result.stderr
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == texts
+
+
+def test_tokens_that_nobody_counted_are_unknown_and_not_none(robot: Robot) -> None:
+    robot.prompts("uncounted words")
+    robot.run()
+    [record] = robot.records()
+    assert record["usage"] == dict.fromkeys(record["usage"])
+    assert "output_tokens" in record["usage"]
+
+
+def test_where_the_prompts_go_is_said_before_the_first_leaves(robot: Robot) -> None:
+    robot.prompts("shout a", "shout b")
+    robot.is_at("box.lan")
+    told = robot.run("-q").stderr.decode()
+    line = "the prompt goes to box.lan (lan), for robot/r2"
+    assert told.index(line) < told.index("the robot was asked")
+    assert told.count(line) == 1
 
 
 def test_a_pipe_gets_an_answer_before_the_next_question_is_written(robot: Robot) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chat.test_files import a_pdf
 
 from localai.paths import Paths, locate
-from tests.chat.test_files import a_pdf
 from tests.support.command import RunLocalai, merged
 from tests.support.projector import PATCHES, red_square, write_projector
+from tests.support.scripted_server import ScriptedServer
 from tests.support.terminal import Terminal
+from tests.support.wires import ChatCompletionsWire
 
 CODE = "say Here:\n```python\nx = 1\n```\nand\n```\ny = 2\n```"
 
@@ -67,6 +70,82 @@ def test_extract_with_json_has_both(ask: Ask) -> None:
     document = json.loads(broken.stdout)
     assert (document["text"], document["extracted"]) == ("just words", None)
     assert document["error"]["kind"] == "finished_with_failures"
+
+
+# What is sent
+
+
+@pytest.fixture
+def far(localai_home: Path) -> Iterator[ScriptedServer]:
+    """An endpoint `far` that answers every question with "Paris"."""
+    wire = ChatCompletionsWire()
+    with ScriptedServer() as server:
+        server.routes = wire.routes(wire.stream(wire.answer(["Paris"])))
+        locate().config_file.write_text(f'[endpoint.far]\nurl = "{server.url}/v1"\n')
+        yield server
+
+
+def sent_to(server: ScriptedServer) -> Any:
+    """The last question that arrived, as JSON."""
+    *_, last = [asked for asked in server.asked if asked.method == "POST"]
+    return last.json
+
+
+def test_a_temperature_of_zero_is_sent_and_not_taken_for_none(
+    run_localai: RunLocalai, far: ScriptedServer
+) -> None:
+    for options, expected in (((), None), (("-o", "temperature", "0"), 0)):
+        result = run_localai("chat", "-m", "far/scripted", *options, "hi")
+        assert result.returncode == 0, result.stderr
+        assert sent_to(far).get("temperature") == expected
+
+
+def test_another_system_prompt_takes_the_place_of_the_old_one_from_there_on(
+    run_localai: RunLocalai, far: ScriptedServer
+) -> None:
+    def ask(*arguments: str) -> list[tuple[str, str]]:
+        result = run_localai("chat", "-m", "far/scripted", *arguments)
+        assert result.returncode == 0, result.stderr
+        return [(each["role"], each["content"]) for each in sent_to(far)["messages"]]
+
+    said = [("user", "one"), ("assistant", "Paris"), ("user", "two")]
+    assert ask("-s", "Old.", "one") == [("system", "Old."), *said[:1]]
+    assert ask("-c", "-s", "New.", "two") == [("system", "New."), *said]
+    said += [("assistant", "Paris"), ("user", "three")]
+    assert ask("-c", "three") == [("system", "New."), *said]
+
+
+# What is said of an answer
+
+
+def test_tokens_that_nobody_counted_are_unknown_and_not_none(ask: Ask) -> None:
+    result = ask("--json", "-u", "uncounted words")
+    document = json.loads(result.stdout)
+    assert document["text"] == "words"
+    assert document["usage"] == dict.fromkeys(document["usage"])
+    assert "output_tokens" in document["usage"]
+    told = ask("-u", "uncounted words").stderr.decode()
+    assert "robot/r2" in told
+    assert not re.search(r"\d[\d,]* (tokens|out)", told), told
+    counted = ask("-u", "say three words").stderr.decode()
+    assert re.search(r"3 tokens in · 2 out", counted), counted
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_where_the_prompt_goes_is_said_before_it_leaves(
+    run_localai: RunLocalai, robot_environment: dict[str, str], quiet: tuple[str, ...]
+) -> None:
+    environment = robot_environment | {"ROBOT_HOST": "box.lan"}
+    command = ("chat", "-m", "robot/r2", *quiet, "shout words")
+    elsewhere = run_localai(*command, env=environment)
+    told = elsewhere.stderr.decode()
+    line = "the prompt goes to box.lan (lan), for robot/r2"
+    assert elsewhere.stdout == b"words\n"
+    assert told.index(line) < told.index("the robot was asked")
+    assert told.count(line) == 1
+    here = run_localai(*command, env=robot_environment).stderr
+    assert b"the robot was asked" in here
+    assert b"the prompt goes to" not in here
 
 
 # Schemas

@@ -114,6 +114,38 @@ def test_an_idle_worker_leaves_and_takes_its_traces_along(
     assert workers(home_with_starter) == []
 
 
+@pytest.mark.clock
+def test_an_idle_worker_stays_until_its_keep_alive_is_over(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    keep_alive_s = 6.0
+    lease = _use(home_with_starter, spec, keep_alive_s=keep_alive_s)
+    begun = time.monotonic()
+    while True:
+        is_there = is_warm(home_with_starter, spec) and not _is_zombie(lease.info.pid)
+        if time.monotonic() - begun > keep_alive_s - 1:
+            break
+        assert is_there, f"gone after {time.monotonic() - begun:.1f} s"
+        time.sleep(0.2)
+    _until(lambda: not is_warm(home_with_starter, spec), 20)
+
+
+def test_users_share_the_lease_and_do_not_wait_for_each_other(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    arrived: list[int] = []
+
+    def use() -> None:
+        arrived.append(_use(home_with_starter, spec).info.pid)
+
+    with acquire(home_with_starter, spec, keep_alive_s=60, available_bytes=lambda: None) as lease:
+        others = [threading.Thread(target=use, daemon=True) for _ in range(2)]
+        for other in others:
+            other.start()
+        _until(lambda: len(arrived) == 2, 60)
+        assert arrived == [lease.info.pid] * 2
+
+
 def test_a_worker_in_use_stays_however_short_its_keep_alive(
     home_with_starter: Paths, spec: WorkerSpec
 ) -> None:

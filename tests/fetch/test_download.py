@@ -309,6 +309,21 @@ def test_what_was_left_without_a_known_digest_goes_on_if_the_etag_is_the_same(
     assert server.sent_bytes == len(CONTENT) - there
 
 
+def test_what_was_left_of_a_file_that_nothing_identifies_is_not_gone_on_with(
+    server: FileServer, tmp_path: Path
+) -> None:
+    server.files["/file"].etag = False
+    file = remote(server, tmp_path, sha256=None)
+    assert file.validator is None
+    _half(server, file)
+    other = CONTENT[::-1]
+    server.files["/file"].content = other
+    digest = hashlib.sha256(other).hexdigest()
+    assert fetch(file)[-1] == Pulled(file.target, len(other), digest, fetched=True)
+    assert server.sent_bytes == len(other)
+    assert only_the_file_is_there(file, other)
+
+
 def test_a_file_that_changed_in_between_is_fetched_from_the_start(
     server: FileServer, tmp_path: Path
 ) -> None:

@@ -120,6 +120,13 @@ def test_the_quantization_is_read_from_the_name_or_the_folder() -> None:
     }
 
 
+def test_parts_that_are_listed_in_any_order_are_put_in_theirs() -> None:
+    names = [f"m-Q8_0-{at:05}-of-00011.gguf" for at in range(1, 12)]
+    shuffled = [*names[::2], *reversed(names[1::2])]
+    [variant] = gguf_variants(files(*shuffled))
+    assert [file.path for file in variant.files] == names
+
+
 @pytest.mark.parametrize(
     ("paths", "quant", "expected"),
     [
@@ -200,6 +207,16 @@ def test_all_parts_and_the_image_encoder_come(hub: HubDouble, tmp_path: Path, ca
         *(part.name for part in parts),
         "mmproj-F16.gguf",
     ]
+    assert project(pulled.path, 512).basis == "engine"
+
+
+def test_a_split_model_that_is_listed_backwards_is_opened_by_its_first_part(
+    hub: HubDouble, tmp_path: Path, cache: Path
+) -> None:
+    parts = write(tmp_path / "big-F16.gguf", Spec("llama"), parts=3)
+    hub.add(REPO, {part.name: part for part in reversed(parts)})
+    pulled = pull(hub, f"hf.co/{REPO}:F16")
+    assert pulled.path.name == parts[0].name
     assert project(pulled.path, 512).basis == "engine"
 
 

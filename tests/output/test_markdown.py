@@ -264,6 +264,28 @@ def test_a_table_fits_sixty_columns_with_wrapped_cells() -> None:
     assert "             fit into sixty columns" in plain
 
 
+def test_wide_characters_in_a_table_keep_the_columns_aligned() -> None:
+    source = "| City | 都市 |\n|---|---|\n| 東京 | Tōkyō |\n| Kyōto | 京都 👘 |\n"
+    lines = render_markdown(source, columns=40, color=False)
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+    assert plain == [
+        "City   都市",
+        "─────  ───────",
+        "東京   Tōkyō",
+        "Kyōto  京都 👘",
+    ]
+
+
+def test_a_wide_character_is_not_cut_in_half_at_the_edge_of_a_column() -> None:
+    source = f"| a | b |\n|---|---|\n| {'東' * 20} | {'x ' * 20} |\n"
+    screen = Screen(41, 20)
+    for line in render_markdown(source, columns=41, color=False):
+        screen.write(line + "\r\n")
+    shown = screen.lines
+    assert "".join(shown).count("東") == 20
+    assert "".join(shown).count("x") == 20
+
+
 def test_stopped_in_the_middle_the_screen_is_tidy() -> None:
     screen = Screen(60, 20)
     stream = open_stream(screen)

@@ -45,6 +45,18 @@ def test_installing_the_guard_quietens_this_process() -> None:
     assert [os.environ[name] for name in opted_out] == ["1", "1", "1"]
 
 
+@in_child(environ={"HF_HUB_DISABLE_XET": "0"})
+def test_the_hubs_native_downloader_whose_connections_nobody_sees_is_off() -> None:
+    from localai.privacy import guard
+
+    guard.install()
+    from huggingface_hub import constants
+
+    assert constants.HF_HUB_DISABLE_XET
+    for network in (False, True):
+        assert guard.child_environment(network=network)["HF_HUB_DISABLE_XET"] == "1"
+
+
 @in_child(environ=PROXIES)
 def test_a_proxy_that_the_user_configured_is_kept() -> None:
     from localai.privacy import guard

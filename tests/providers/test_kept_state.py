@@ -5,14 +5,17 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localai.config import load
-from localai.engine import kv
+from localai.engine import kv, slots
 from localai.engine.kept_state import KeptState
 from localai.engine.lifecycle import stop, workers
+from localai.engine.worker_files import WorkerFiles
 from localai.paths import Paths
 from localai.providers.llamacpp import LlamaCpp
 from localai.types import ChatRequest, Done, Events, Message, Options, TextDelta
@@ -202,3 +205,37 @@ def test_another_request_in_the_slot_does_not_get_onto_the_disk(
     monkeypatch.setattr(KeptState, "_keep", intrude)
     ask(FIRST)
     assert _states(paths) == []
+
+
+def test_a_request_that_takes_the_slot_while_it_is_saved_does_not_get_onto_the_disk(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = slots._move
+
+    def intrude(files: WorkerFiles, slot: slots.Slot, action: str, state: Path) -> dict[str, Any]:
+        # After the last look at the slot, and before the engine writes what is in it.
+        monkeypatch.setattr(slots, "_move", move)
+        ask((*FIRST, Message("user", "A secret.")), None)
+        return move(files, slot, action, state)
+
+    monkeypatch.setattr(slots, "_move", intrude)
+    ask(FIRST)
+    assert slots._move is move, "nothing was saved"
+    assert _states(paths) == []
+
+
+def test_a_slot_is_believed_to_hold_a_state_until_its_next_task(tmp_path: Path) -> None:
+    files = WorkerFiles(tmp_path, tmp_path / "log")
+    state, slot = tmp_path / "one.kv", slots.Slot(0, 7, 300, is_busy=False, tag=None)
+
+    def held(*, by: slots.Slot = slot, started_at: float = 1.0, what: Path = state) -> bool:
+        return list(slots.holders(files, started_at, what, [by])) == [by]
+
+    assert not held()
+    slots.remember(files, 1.0, slot, state)
+    assert held()
+    assert not held(by=replace(slot, task=8)), "another request has come in between"
+    assert not held(by=replace(slot, tokens=0)), "it was emptied"
+    assert not held(by=replace(slot, number=1))
+    assert not held(started_at=2.0), "another worker"
+    assert not held(what=tmp_path / "two.kv")

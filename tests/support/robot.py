@@ -5,13 +5,17 @@
     refuse         raises ProviderRefused
     break          raises Unreachable
     once WORDS     raises Unreachable the first time that it is asked, and answers WORDS then
+    uncounted WORDS   answers WORDS and counts no tokens
+    shout WORDS    says on stderr that it was asked, and answers WORDS
 
-With ROBOT_LOG in the environment every question is a line in that file.
+With ROBOT_LOG in the environment every question is a line in that file. With ROBOT_HOST it says
+that it computes there, in the local network.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -49,7 +53,12 @@ class Robot(Provider):
 
     def resolve(self, name: str) -> ResolvedModel:
         """Any name will do."""
-        return ResolvedModel("robot", name, Zone.DEVICE, "a robot in this process")
+        zone = Zone.LAN if "ROBOT_HOST" in os.environ else Zone.DEVICE
+        return ResolvedModel("robot", name, zone, "a robot in this process")
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        """Where it pretends to be."""
+        return os.environ.get("ROBOT_HOST")
 
     def stream(self, request: ChatRequest) -> Events:
         """What the prompt tells."""
@@ -61,6 +70,8 @@ class Robot(Provider):
         if verb == "wait":
             seconds, _, words = words.partition(" ")
             time.sleep(float(seconds))
+        if verb == "shout":
+            print("the robot was asked", file=sys.stderr, flush=True)
         if verb == "refuse":
             raise ProviderRefused("the robot refused: it does not want to")
         if verb == "break" or (verb == "once" and prompt not in self._broken):
@@ -70,7 +81,7 @@ class Robot(Provider):
         yield TextDelta(words)
         yield Done(
             "stop",
-            Usage(len(prompt.split()), len(words.split())),
+            Usage() if verb == "uncounted" else Usage(len(prompt.split()), len(words.split())),
             Timings(clock="client"),
             Locality(Zone.DEVICE, "computed in this process"),
         )
