@@ -1,0 +1,403 @@
+"""Whether the suite notices small harmful changes to the product. Not part of the suite.
+
+    python -m tests.campaigns.mutations              a hundred and more changes; an hour or two
+    python -m tests.campaigns.mutations --list       what would be changed
+    python -m tests.campaigns.mutations --only TEXT  those whose name has TEXT in it
+
+Some changes are made to the syntax tree of modules that do no I/O, drawn with a fixed seed; the
+others stand in `harmful_changes.toml`. Each is made in a copy of the tree, where the tests of its
+subject run until one fails. What has been tried stands in `--results` and is not tried again.
+
+A change counts as noticed if a test fails that passes without it, or if the tests hang. Tests that
+fail without any change are left out and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+BY_HAND = Path(__file__).with_name("harmful_changes.toml")
+RESULTS = REPOSITORY / "build" / "mutations.jsonl"
+TIME_LIMIT_S = 900
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=240")
+
+# Who imports one of these does something; the others compute.
+_EFFECTS = frozenset(
+    {
+        "asyncio",
+        "contextvars",
+        "fcntl",
+        "http",
+        "os",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "termios",
+        "threading",
+        "time",
+        "typer",
+        "urllib",
+    }
+)
+_LEAST_LINES = 40
+_MOST_OF_A_MODULE = 4
+# Arguments whose value no behaviour that is promised depends on.
+_INERT_KEYWORDS = {"frozen", "slots", "strict", "kw_only", "repr", "ensure_ascii", "help"}
+
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+_ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+}
+_CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`before` at `offset` of `file` becomes `after`; `tests` are asked whether they mind."""
+
+    name: str
+    file: str
+    offset: int
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+    def apply(self, tree: Path) -> str:
+        """Make the change in the copy `tree`; what stood in the file before."""
+        path = tree / self.file
+        text = path.read_text()
+        end = self.offset + len(self.before)
+        assert text[self.offset : end] == self.before, self.name
+        path.write_text(text[: self.offset] + self.after + text[end:])
+        return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.mutations")
+    parser.add_argument("--seed", type=int, default=9)
+    parser.add_argument("--drawn", type=int, default=80, help="how many changes are drawn")
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--list", action="store_true")
+    arguments = parser.parse_args()
+    changes = [*by_hand(), *drawn(arguments.seed, arguments.drawn)]
+    if arguments.only:
+        changes = [each for each in changes if any(text in each.name for text in arguments.only)]
+    if arguments.list:
+        for change in changes:
+            print(f"{change.name}\n    {change.before!r} → {change.after!r}")
+        print(f"{len(changes)} changes")
+        return
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    Campaign(arguments.results).run(changes, arguments.jobs)
+
+
+# ---- the changes
+
+
+def by_hand() -> list[Change]:
+    """Those of the table. Raises SystemExit where a text is not in its file exactly once."""
+    changes = []
+    for row in tomllib.loads(BY_HAND.read_text())["change"]:
+        text = (REPOSITORY / row["file"]).read_text()
+        found = text.count(row["before"])
+        if found != 1:
+            raise SystemExit(f"{BY_HAND.name}: {row['name']!r}: {found} times in {row['file']}")
+        offset = text.index(row["before"])
+        tests = tuple(row["tests"])
+        changes.append(Change(row["name"], row["file"], offset, row["before"], row["after"], tests))
+    return changes
+
+
+def drawn(seed: int, count: int) -> list[Change]:
+    """`count` changes to the syntax trees of modules that do no I/O, a few of each at most."""
+    inert = {row["name"] for row in tomllib.loads(BY_HAND.read_text()).get("equivalent", [])}
+    sites: list[Change] = []
+    chance = random.Random(seed)
+    for path in sorted((REPOSITORY / "localai").rglob("*.py")):
+        text = path.read_text()
+        if text.count("\n") < _LEAST_LINES or _has_effects(ast.parse(text)):
+            continue
+        file = str(path.relative_to(REPOSITORY))
+        tests = _tests_of(file)
+        if not tests:
+            continue
+        here = [change for change in _sites(file, text, tests) if change.name not in inert]
+        sites += chance.sample(here, min(_MOST_OF_A_MODULE, len(here)))
+    return chance.sample(sites, min(count, len(sites)))
+
+
+def _has_effects(tree: ast.Module) -> bool:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return bool({name.partition(".")[0] for name in names} & _EFFECTS)
+
+
+def _sites(file: str, text: str, tests: tuple[str, ...]) -> Iterator[Change]:
+    """Every change that one operator makes to `text`."""
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    lines = text.splitlines()
+
+    def offset(line: int, column: int) -> int:
+        # The parser counts columns in bytes of UTF-8.
+        return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+    for function in ast.walk(ast.parse(text)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in _expressions(function):
+            for after in _mutations(node):
+                begin = offset(node.lineno, node.col_offset)
+                end = offset(node.end_lineno or 0, node.end_col_offset or 0)
+                before = text[begin:end]
+                name = f"{file}:{node.lineno} {function.name}: {before} → {after}"
+                name = re.sub(r"\s+", " ", name)
+                yield Change(name, file, begin, before, after, tests)
+
+
+def _expressions(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """The expressions of a body: no annotations, no texts, no keywords that change nothing."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.JoinedStr | ast.Raise):
+            continue  # a function within has its own turn; messages are not behaviour
+        if isinstance(node, ast.keyword) and node.arg in _INERT_KEYWORDS:
+            continue
+        if isinstance(node, ast.expr):
+            yield node
+        for field, value in ast.iter_fields(node):
+            if field not in ("annotation", "returns"):
+                children = value if isinstance(value, list) else [value]
+                waiting += [child for child in children if isinstance(child, ast.AST)]
+
+
+def _mutations(node: ast.expr) -> Iterator[str]:
+    """What may stand in the place of `node`, as source."""
+    match node:
+        case ast.Compare(left=left, ops=[first, *rest], comparators=right):
+            yield _source(ast.Compare(left, [_COMPARISONS[type(first)](), *rest], right))
+        case ast.BoolOp(op=op, values=values):
+            other: ast.boolop = ast.And() if isinstance(op, ast.Or) else ast.Or()
+            yield _source(ast.BoolOp(other, values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield _source(operand)
+        case ast.BinOp(left=left, op=op, right=end) if type(op) in _ARITHMETIC:
+            if not any(map(_is_text, (left, end))):
+                yield _source(ast.BinOp(left, _ARITHMETIC[type(op)](), end))
+        case ast.Constant(value=bool() as flag):
+            yield str(not flag)
+        case ast.Constant(value=int() as number):
+            yield str(number + 1)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            yield _source(ast.IfExp(test, orelse, body))
+        case ast.Call(func=ast.Name(id=called), args=args, keywords=words) if called in _CALLS:
+            yield _source(ast.Call(ast.Name(_CALLS[called]), args, words))
+        case _:
+            return
+
+
+def _is_text(node: ast.expr) -> bool:
+    literal = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return literal or isinstance(node, ast.JoinedStr)
+
+
+def _source(node: ast.expr) -> str:
+    return f"({ast.unparse(ast.fix_missing_locations(node))})"
+
+
+def _tests_of(file: str) -> tuple[str, ...]:
+    """The tests of a module: those beside which it stands, then all that import it."""
+    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    package, _, name = module.rpartition(".")
+    imports = re.compile(
+        rf"(from {re.escape(module)} import|import {re.escape(module)}\b"
+        rf"|from {re.escape(package)} import [^\n]*\b{name}\b)"
+    )
+    named, mirrored, importing = [], [], []
+    folder = package.replace(".", "/").replace("localai", "tests", 1) + "/"
+    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
+        test = str(path.relative_to(REPOSITORY))
+        if test == f"{folder}test_{name}.py":
+            named.append(test)
+        elif imports.search(path.read_text()):
+            importing.append(test)
+        elif folder != "tests/" and test.startswith(folder):
+            mirrored.append(test)
+    return (*named, *importing, *mirrored)
+
+
+# ---- trying them
+
+
+class Campaign:
+    """Tries changes, each in one of a few copies of the tree, and keeps what came of them."""
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._lock = threading.Lock()
+        self._failing: dict[tuple[str, ...], list[str]] = {}
+        self._failing_locks: dict[tuple[str, ...], threading.Lock] = {}
+
+    def run(self, changes: list[Change], jobs: int) -> None:
+        """Try what has not been tried, and print the sum. The exit code is 1 below 95%."""
+        known = self._known()
+        open_changes = [change for change in changes if change.name not in known]
+        with tempfile.TemporaryDirectory(prefix="localai-mutations-") as folder:
+            trees: Queue[Path] = Queue()
+            for number in range(jobs):
+                trees.put(_copy_of_tree(Path(folder) / str(number)))
+            with ThreadPoolExecutor(jobs) as pool:
+                list(pool.map(lambda change: self._try(change, trees), open_changes))
+        self._sum_up(self._known(), changes)
+
+    def _try(self, change: Change, trees: Queue[Path]) -> None:
+        tree = trees.get()
+        try:
+            failing = self._failing_without(change, tree)
+            started = time.monotonic()
+            before = change.apply(tree)
+            try:
+                outcome = _run_tests(tree, change.tests, failing)
+            finally:
+                (tree / change.file).write_text(before)
+        finally:
+            trees.put(tree)
+        row = {
+            "name": change.name,
+            "noticed": outcome != "passed",
+            "outcome": outcome,
+            "seconds": round(time.monotonic() - started),
+            "left_out": failing,
+        }
+        with self._lock:
+            with self._results.open("a") as file:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            print(f"{'noticed  ' if row['noticed'] else 'UNNOTICED'} {change.name}", flush=True)
+
+    def _failing_without(self, change: Change, tree: Path) -> list[str]:
+        """The tests of `change` that fail in an unchanged tree."""
+        with self._lock:
+            lock = self._failing_locks.setdefault(change.tests, threading.Lock())
+        with lock:
+            if change.tests not in self._failing:
+                _, output = _pytest(tree, [*change.tests])
+                found = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+                for test in found:
+                    print(f"left out, it fails without any change: {test}", flush=True)
+                self._failing[change.tests] = found
+            return self._failing[change.tests]
+
+    def _known(self) -> dict[str, dict[str, Any]]:
+        if not self._results.exists():
+            return {}
+        rows = [json.loads(line) for line in self._results.read_text().splitlines()]
+        return {row["name"]: row for row in rows}
+
+    def _sum_up(self, known: dict[str, dict[str, Any]], changes: list[Change]) -> None:
+        rows = [known[change.name] for change in changes]
+        missed = [row["name"] for row in rows if not row["noticed"]]
+        print(f"\n{dict(Counter(row['outcome'] for row in rows))}")
+        for name in missed:
+            print(f"unnoticed: {name}")
+        noticed = len(rows) - len(missed)
+        print(f"{noticed} of {len(rows)} changes were noticed: {100 * noticed / len(rows):.1f}%")
+        if noticed < 0.95 * len(rows):
+            raise SystemExit(1)
+
+
+def _copy_of_tree(target: Path) -> Path:
+    """What git tracks, and what it would: a copy of its own for each job."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        source, copy = REPOSITORY / name, target / name
+        if source.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy)
+    subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
+    return target
+
+
+def _run_tests(tree: Path, tests: tuple[str, ...], leave_out: list[str]) -> str:
+    """`failed`, `hung`, `does not start`, or `passed`."""
+    deselected = [f"--deselect={test}" for test in leave_out]
+    code, _ = _pytest(tree, ["--exitfirst", *deselected, *tests])
+    return {0: "passed", 1: "failed", None: "hung"}.get(code, "does not start")
+
+
+def _pytest(tree: Path, arguments: list[str]) -> tuple[int | None, str]:
+    """The exit code, None after the time limit, and the output."""
+    environment = {name: text for name, text in os.environ.items() if name != "CI"}
+    environment |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        [*_PYTEST, *arguments],
+        cwd=tree,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=TIME_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        process.communicate()
+        return None, ""
+    return process.returncode, output
+
+
+if __name__ == "__main__":
+    main()
