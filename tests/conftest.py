@@ -9,6 +9,7 @@ settings.load_profile("localai")
 pytest_plugins = [
     "tests.support.skips",
     "tests.support.shares",
+    "tests.support.order",
     "tests.support.weights",
     "tests.support.ollama",
     "tests.support.own_server",
