@@ -1,0 +1,56 @@
+"""What the project says of itself: one version, a dated changelog, pages that name real files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from localai import __version__
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = (
+    "README.md",
+    ".github/CONTRIBUTING.md",
+    ".github/SECURITY.md",
+    ".github/PULL_REQUEST_TEMPLATE.md",
+    "docs/releasing.md",
+    "docs/guides/write-a-provider.md",
+)
+# `tests/chat/`, `.ci/run`, `localai/errors.py`: what looks like a path of this tree.
+PATH = re.compile(r"`((?:\.?/)?(?:localai|tests|docs|benchmarks|\.ci|\.github)/[\w./-]*)`")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+HEADING = re.compile(r"^## (?:Unreleased: (?P<next>\S+)|(?P<version>\S+), (?P<date>\S+))$")
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    assert "version" not in project["project"]
+    assert project["tool"]["hatch"]["version"]["path"] == "localai/__init__.py"
+    plan = [REPOSITORY / "install.sh", "--dry-run"]
+    shown = subprocess.run(plan, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith(f"localai {__version__}, ")
+
+
+def test_the_changelog_begins_with_this_version_and_dates_the_others() -> None:
+    lines = (REPOSITORY / "CHANGELOG.md").read_text().splitlines()
+    headings = [HEADING.match(line) for line in lines if line.startswith("## ")]
+    assert all(headings), "a heading is `## Unreleased: VERSION` or `## VERSION, YYYY-MM-DD`"
+    first, *others = [heading for heading in headings if heading is not None]
+    assert __version__ in (first["next"], first["version"])
+    assert not any(heading["next"] for heading in others)
+    dates = [date.fromisoformat(each["date"]) for each in (first, *others) if each["date"]]
+    assert dates == sorted(dates, reverse=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    text = (REPOSITORY / page).read_text()
+    named = [REPOSITORY / path.removeprefix("./") for path in PATH.findall(text)]
+    named += [(REPOSITORY / page).parent / path for path in LINK.findall(text)]
+    missing = [path for path in named if not path.exists() and "NAME" not in path.name]
+    assert missing == []
