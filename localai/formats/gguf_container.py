@@ -18,6 +18,7 @@ from operator import length_hint
 from typing import Any, Final, NoReturn
 
 from localai.errors import InvalidInput
+from localai.formats.quantization_types import TENSOR_TYPES
 
 Scalar = int | float | bool | str
 ReadAt = Callable[[int, int], bytes]
@@ -59,44 +60,6 @@ _SCALARS: Final = {
     10: ("uint64", struct.Struct("<Q")),
     11: ("int64", struct.Struct("<q")),
     12: ("float64", struct.Struct("<d")),
-}
-
-# ggml type: name, elements a block, bytes a block (ggml.c, type_traits).
-GGML_TYPES: Final = {
-    0: ("F32", 1, 4),
-    1: ("F16", 1, 2),
-    2: ("Q4_0", 32, 18),
-    3: ("Q4_1", 32, 20),
-    6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24),
-    8: ("Q8_0", 32, 34),
-    9: ("Q8_1", 32, 36),
-    10: ("Q2_K", 256, 84),
-    11: ("Q3_K", 256, 110),
-    12: ("Q4_K", 256, 144),
-    13: ("Q5_K", 256, 176),
-    14: ("Q6_K", 256, 210),
-    15: ("Q8_K", 256, 292),
-    16: ("IQ2_XXS", 256, 66),
-    17: ("IQ2_XS", 256, 74),
-    18: ("IQ3_XXS", 256, 98),
-    19: ("IQ1_S", 256, 50),
-    20: ("IQ4_NL", 32, 18),
-    21: ("IQ3_S", 256, 110),
-    22: ("IQ2_S", 256, 82),
-    23: ("IQ4_XS", 256, 136),
-    24: ("I8", 1, 1),
-    25: ("I16", 1, 2),
-    26: ("I32", 1, 4),
-    27: ("I64", 1, 8),
-    28: ("F64", 1, 8),
-    29: ("IQ1_M", 256, 56),
-    30: ("BF16", 1, 2),
-    34: ("TQ1_0", 256, 54),
-    35: ("TQ2_0", 256, 66),
-    39: ("MXFP4", 32, 17),
-    40: ("NVFP4", 64, 36),
-    41: ("Q1_0", 128, 18),
 }
 
 
@@ -374,7 +337,7 @@ def _with_sizes(
 ) -> tuple[TensorInfo, ...]:
     """The rows with their sizes, which must not overlap. `data_bytes` bounds the last one."""
     ends: dict[int, int] = {}
-    if any(kind not in GGML_TYPES for _, _, kind, _ in rows):
+    if any(kind not in TENSOR_TYPES for _, _, kind, _ in rows):
         offsets = sorted({offset for _, _, _, offset in rows})
         ends = dict(pairwise(offsets))
     tensors: list[TensorInfo] = []
@@ -384,15 +347,16 @@ def _with_sizes(
             elements *= length
         if offset % alignment or offset + elements > MAX_TENSOR_BYTES:
             window.refuse(f"has an impossible place or size for the tensor {name!r:.80}")
-        known = GGML_TYPES.get(kind)
+        known = TENSOR_TYPES.get(kind)
         if known is None:
             size = max(0, ends.get(offset, data_bytes or 0) - offset)
             tensors.append(TensorInfo(name, shape, f"type {kind}", offset, size))
             continue
-        type_name, block, block_bytes = known
+        block = known.block_elements
         if shape and shape[0] % block:
             window.refuse(f"has a row that is no multiple of {block} in the tensor {name!r:.80}")
-        tensors.append(TensorInfo(name, shape, type_name, offset, elements // block * block_bytes))
+        size = elements // block * known.block_bytes
+        tensors.append(TensorInfo(name, shape, known.name, offset, size))
     for before, after in pairwise(sorted(tensors, key=_by_offset)):
         if before.offset + before.size_bytes > after.offset:
             window.refuse(f"has overlapping tensors, {before.name!r:.80} and {after.name!r:.80}")

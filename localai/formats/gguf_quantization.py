@@ -17,22 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf import GgufHeader
 from localai.formats.gguf_container import TensorInfo
-from localai.formats.k_types import K_BLOCKS, MIXTURES, k_type, k_types_available, quantized_rows
+from localai.formats.k_types import MIXTURES, k_type, k_types_available, quantized_rows
+from localai.formats.quantization_types import FILE_TYPE_NUMBER, TENSOR_TYPE_OF_NAME
 from localai.progress import WorkProgress
 
 if TYPE_CHECKING:
     import gguf
 
-# Bytes of a block of so many elements, by type; and the number that llama.cpp knows a file's by.
-BLOCKS: Final = {
-    "F16": (2, 1, 1),
-    "Q4_0": (18, 32, 2),
-    "Q4_1": (20, 32, 3),
-    "Q8_0": (34, 32, 7),
-    "Q5_0": (22, 32, 8),
-    "Q5_1": (24, 32, 9),
-}
-TYPES: Final = (*BLOCKS, *MIXTURES)
+PLAIN_TYPES: Final = ("F16", "Q4_0", "Q4_1", "Q8_0", "Q5_0", "Q5_1")
+"""All matrices of one type, but the output matrix."""
+TYPES: Final = (*PLAIN_TYPES, *MIXTURES)
 """What a file can become."""
 
 _KEPT_NAMES: Final = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight")
@@ -47,7 +41,7 @@ def can_make(to: str) -> bool:
 
     if to not in TYPES or find_spec("gguf") is None or find_spec("numpy") is None:
         return False
-    return to in BLOCKS or k_types_available()
+    return to in PLAIN_TYPES or k_types_available()
 
 
 def require(to: str) -> None:
@@ -83,7 +77,7 @@ def target_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
     else:
         wanted = "Q8_0" if is_output and to != "F16" else to
     # A row has to be whole blocks.
-    return wanted if tensor.shape[0] % _block(wanted)[1] == 0 else "F16"
+    return wanted if TENSOR_TYPE_OF_NAME[wanted].divides(tensor.shape[0]) else "F16"
 
 
 def quantize_file(
@@ -120,13 +114,7 @@ def quantize_file(
 def _bytes_as(tensor: TensorInfo, name: str) -> int:
     if name == tensor.type:
         return tensor.size_bytes
-    size, elements = _block(name)
-    return tensor.elements // elements * size
-
-
-def _block(name: str) -> tuple[int, int]:
-    """Bytes and elements of a block of the tensor type `name`."""
-    return K_BLOCKS[name] if name in K_BLOCKS else BLOCKS[name][:2]
+    return round(TENSOR_TYPE_OF_NAME[name].size_bytes(tensor.elements))
 
 
 def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, to: str) -> None:
@@ -139,7 +127,7 @@ def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, to: str) ->
         kind = field.types[0]
         of = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(field.name, field.contents(), kind, sub_type=of)
-    writer.add_file_type(MIXTURES[to][1] if to in MIXTURES else BLOCKS[to][2])
+    writer.add_file_type(FILE_TYPE_NUMBER[to])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
@@ -180,8 +168,8 @@ def _converted(tensor: Any, name: str) -> Any:
             floats = gguf.dequantize(rows[at : at + step], tensor.tensor_type)
             if name == "F16":
                 pieces.append(floats.astype(np.float16))
-            elif name in K_BLOCKS:
-                row_bytes = columns // K_BLOCKS[name][1] * K_BLOCKS[name][0]
+            elif name in MIXTURES.values():
+                row_bytes = round(TENSOR_TYPE_OF_NAME[name].size_bytes(columns))
                 pieces.append(quantized_rows(floats, kind.value, row_bytes))
             else:
                 pieces.append(gguf.quantize(floats.astype(np.float32), kind))

@@ -16,19 +16,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
+
 if TYPE_CHECKING:
     from localai.formats.gguf_container import TensorInfo
 
-# A file's type: what most of its matrices are, and the number that llama.cpp knows it by.
+# The type of most matrices in a file of each mixture.
 MIXTURES: Final = {
-    "Q4_K_S": ("Q4_K", 14),
-    "Q4_K_M": ("Q4_K", 15),
-    "Q5_K_S": ("Q5_K", 16),
-    "Q5_K_M": ("Q5_K", 17),
-    "Q6_K": ("Q6_K", 18),
+    "Q4_K_S": "Q4_K",
+    "Q4_K_M": "Q4_K",
+    "Q5_K_S": "Q5_K",
+    "Q5_K_M": "Q5_K",
+    "Q6_K": "Q6_K",
 }
-# Bytes of a block of so many elements.
-K_BLOCKS: Final = {"Q4_K": (144, 256), "Q5_K": (176, 256), "Q6_K": (210, 256)}
 # What a tensor becomes whose rows are not whole blocks of 256.
 _INSTEAD: Final = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 _LAYER: Final = re.compile(r"blk\.(\d+)\.")
@@ -36,7 +36,7 @@ _LAYER: Final = re.compile(r"blk\.(\d+)\.")
 
 def k_type(tensor: TensorInfo, layers: int, to: str, *, is_output: bool) -> str:
     """What the matrix `tensor` of a model of `layers` becomes in a file of the mixture `to`."""
-    wanted = MIXTURES[to][0]
+    wanted = MIXTURES[to]
     match = _LAYER.match(tensor.name)
     layer = int(match[1]) if match else 0
     kind = tensor.name.removesuffix(".weight").rpartition(".")[2]
@@ -49,7 +49,11 @@ def k_type(tensor: TensorInfo, layers: int, to: str, *, is_output: bool) -> str:
             wanted = "Q5_K"
     elif kind == "attn_qkv" and to in ("Q4_K_M", "Q5_K_M"):
         wanted = "Q5_K" if to == "Q4_K_M" else "Q6_K"
-    return wanted if tensor.shape[0] % K_BLOCKS[wanted][1] == 0 else _INSTEAD[wanted]
+    return (
+        wanted
+        if tensor.shape[0] % TENSOR_TYPE_OF_NAME[wanted].block_elements == 0
+        else _INSTEAD[wanted]
+    )
 
 
 def k_types_available() -> bool:

@@ -159,7 +159,7 @@ def _plan_gguf(
     size = sum(part.stat().st_size for part in parts)
     target = own_path(f"{name}.gguf", paths, name)
     shown = _spelling(to)
-    is_plain = to in quantization.BLOCKS
+    is_plain = to in quantization.PLAIN_TYPES
     ours = quantization.can_make(to) and (
         is_plain or to not in _OLLAMA_BITS or not _ollama_runs(config, paths)
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localai.formats.gguf import GgufHeader
-from localai.formats.gguf_container import GGML_TYPES
+from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
 
 # llama.cpp's micro-batch: how many tokens it computes at once, and by how much a window is longer.
 _MICRO_BATCH: Final = 512
@@ -94,8 +94,7 @@ def _token_bytes(header: GgufHeader, layer: int, kv_type: str) -> float:
 
 
 def _row_bytes(elements: int, kv_type: str) -> float:
-    _, block, block_bytes = next(row for row in GGML_TYPES.values() if row[0] == kv_type.upper())
-    return elements / block * block_bytes
+    return TENSOR_TYPE_OF_NAME[kv_type.upper()].size_bytes(elements)
 
 
 def _recurrent(header: GgufHeader, layer: int) -> bool:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from localai.errors import InvalidInput, NotFound
 from localai.formats import gguf
-from localai.formats import gguf_container as gguf_format
+from localai.formats.quantization_types import FILE_TYPES, TENSOR_TYPES
 from tests.formats import synthetic
 
 LIMIT = settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -88,7 +88,11 @@ def test_the_type_table_agrees_with_the_gguf_package() -> None:
     # The package still has 40 bytes for it; ggml's block_q8_1 is two halves and 32 bytes.
     expected[GGMLQuantizationType.Q8_1.value] = ("Q8_1", 32, 36)
     # A later package may know more types; those we know are as it says.
-    assert {kind: expected[kind] for kind in gguf_format.GGML_TYPES} == gguf_format.GGML_TYPES
+    known = {
+        number: (kind.name, kind.block_elements, kind.block_bytes)
+        for number, kind in TENSOR_TYPES.items()
+    }
+    assert {number: expected[number] for number in known} == known
 
 
 def test_the_file_type_labels_agree_with_the_gguf_package() -> None:
@@ -97,7 +101,7 @@ def test_the_file_type_labels_agree_with_the_gguf_package() -> None:
         for kind in LlamaFileType
         if kind is not LlamaFileType.GUESSED
     }
-    assert {kind: expected[kind] for kind in gguf.FILE_TYPES} == gguf.FILE_TYPES
+    assert {kind: expected[kind] for kind in FILE_TYPES} == FILE_TYPES
 
 
 @pytest.mark.parametrize("name", synthetic.MODELS)

@@ -10,7 +10,8 @@ import pytest
 
 from localai.formats.gguf import read_model
 from localai.formats.gguf_quantization import target_type
-from localai.formats.k_types import K_BLOCKS, quantized_rows
+from localai.formats.k_types import quantized_rows
+from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
 
 
 @pytest.mark.parametrize(("name", "loss"), [("Q4_K", 0.09), ("Q5_K", 0.045), ("Q6_K", 0.025)])
@@ -18,8 +19,8 @@ from localai.formats.k_types import K_BLOCKS, quantized_rows
 def test_what_was_quantized_decodes_to_nearly_the_same(name: str, loss: float, rows: int) -> None:
     kind = gguf.GGMLQuantizationType[name]
     floats = np.random.default_rng(0).standard_normal((rows, 512)).astype(np.float32)
-    size, elements = K_BLOCKS[name]
-    made = quantized_rows(floats, kind.value, 512 // elements * size)
+    row_bytes = round(TENSOR_TYPE_OF_NAME[name].size_bytes(512))
+    made = quantized_rows(floats, kind.value, row_bytes)
     error = np.sqrt(np.mean((gguf.dequantize(made, kind) - floats) ** 2))
     assert 0 < error < loss
 
