@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from localai.hardware.facts import Cpu, Fact, Gpu
+from localai.hardware.specified_bandwidth import bandwidth_of_apple_chip
 
 SYSCTL: Final = (
     "/usr/sbin/sysctl",
@@ -22,28 +23,6 @@ SYSCTL: Final = (
     "sysctl.proc_translated",
 )
 SYSTEM_PROFILER: Final = ("/usr/sbin/system_profiler", "-json", "SPDisplaysDataType")
-
-# Memory bandwidth in GB/s by Apple's technical specifications; of a chip sold with two, by its
-# number of GPU cores.
-_BANDWIDTH: Final[Mapping[tuple[str, int | None], float]] = {
-    ("Apple M1", None): 68.25,
-    ("Apple M1 Pro", None): 200,
-    ("Apple M1 Max", None): 400,
-    ("Apple M1 Ultra", None): 800,
-    ("Apple M2", None): 100,
-    ("Apple M2 Pro", None): 200,
-    ("Apple M2 Max", None): 400,
-    ("Apple M2 Ultra", None): 800,
-    ("Apple M3", None): 100,
-    ("Apple M3 Pro", None): 150,
-    ("Apple M3 Max", 30): 300,
-    ("Apple M3 Max", 40): 400,
-    ("Apple M3 Ultra", None): 819,
-    ("Apple M4", None): 120,
-    ("Apple M4 Pro", None): 273,
-    ("Apple M4 Max", 32): 410,
-    ("Apple M4 Max", 40): 546,
-}
 
 _ARM_SETS: Final = {
     "hw.optional.AdvSIMD": "NEON",
@@ -138,7 +117,6 @@ def _gpu(row: Mapping[str, Any], values: Mapping[str, str]) -> Gpu:
         total = Fact(size, source)
     text = str(row.get("sppci_cores", ""))
     cores = int(text) if text.isdecimal() else None
-    bandwidth = _BANDWIDTH.get((name, None)) or _BANDWIDTH.get((name, cores))
     metal = row.get("spdisplays_mtlgpufamilysupport") or row.get("spdisplays_metal")
     has_metal = is_apple or bool(metal)
     return Gpu(
@@ -149,9 +127,7 @@ def _gpu(row: Mapping[str, Any], values: Mapping[str, str]) -> Gpu:
         shared_memory_bytes=Fact.known(
             _size_bytes(str(row.get("spdisplays_vram_shared", ""))), source
         ),
-        memory_bandwidth=Fact.known(
-            None if bandwidth is None else bandwidth * 1e9, "Apple's technical specifications"
-        ),
+        memory_bandwidth=bandwidth_of_apple_chip(name, cores),
         unified=Fact(is_apple or "spdisplays_vram_shared" in row, source, "inferred"),
         cores=Fact.known(cores, source),
         driver=Fact.unknown("part of macOS"),

@@ -2,7 +2,7 @@
 
 A detection that fails costs its own facts, never the others: they become unknown, and the
 reason is one of `Machine.problems`. Nothing is measured here that takes time (memory bandwidth:
-`localai.hardware.bandwidth`, remembered by the caller).
+`localai.hardware.measured_bandwidth`, remembered by the caller).
 """
 
 from __future__ import annotations

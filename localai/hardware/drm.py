@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from localai.hardware.facts import Fact, Gpu
-from localai.hardware.gpu_bandwidth import bandwidth_by_name
 from localai.hardware.nvidia import Found
 from localai.hardware.readers import read_integer, read_text
+from localai.hardware.specified_bandwidth import bandwidth_of_card
 
 _VENDORS: Final = {"0x1002": "AMD", "0x8086": "Intel", "0x10de": "NVIDIA"}
 _PCI_NAMES: Final = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids")
@@ -64,7 +64,7 @@ def _gpu(root: Path, device: Path, vendor: str, driver: str | None, usable: tupl
         memory_total_bytes=Fact.known(vram, "sysfs mem_info_vram_total"),
         memory_free_bytes=Fact.known(free, "sysfs mem_info_vram_used", "measured"),
         shared_memory_bytes=Fact.known(gtt, "sysfs mem_info_gtt_total"),
-        memory_bandwidth=bandwidth_by_name(name.value or "", "sysfs does not say"),
+        memory_bandwidth=bandwidth_of_card(name.value or "", "sysfs does not say"),
         unified=_unified(device, vendor, vram, gtt),
         cores=Fact.unknown("sysfs does not say"),
         driver=Fact.known(driver, "sysfs driver"),

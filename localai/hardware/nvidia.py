@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.hardware.facts import Fact, Gpu
-from localai.hardware.gpu_bandwidth import bandwidth_by_name
 from localai.hardware.readers import run_program
+from localai.hardware.specified_bandwidth import bandwidth_of_card
 
 _FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version", "compute_cap")
 # Inside WSL the tool is here, and not always on the search path.
@@ -172,7 +172,7 @@ def _gpu(device: _Device, memory_bytes: int | None) -> Gpu:
 def _bandwidth(device: _Device) -> Fact[float]:
     if device.bytes_per_s is not None:
         return Fact(device.bytes_per_s, f"{device.source}: memory clock and bus width", "inferred")
-    return bandwidth_by_name(device.name, f"{device.source} does not say: install nvidia-ml-py")
+    return bandwidth_of_card(device.name, f"{device.source} does not say: install nvidia-ml-py")
 
 
 def _mebibytes(text: str | None) -> int | None:

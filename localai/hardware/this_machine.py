@@ -64,7 +64,7 @@ class _Known:
 
 
 def _measure(machine: Machine) -> _Known:
-    from localai.hardware.bandwidth import measure_bandwidth
+    from localai.hardware.measured_bandwidth import measure_bandwidth
 
     percent = _busy_percent()
     cores = machine.cpu.usable_cores.value or machine.cpu.logical_cores.value or 1

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.hardware.bandwidth import measure_bandwidth
 from localai.hardware.cpu import last_level_cache_bytes
+from localai.hardware.measured_bandwidth import measure_bandwidth
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from localai.hardware.gpu_bandwidth import bandwidth_by_name
 from localai.hardware.nvidia import parse_nvidia_smi
+from localai.hardware.specified_bandwidth import bandwidth_of_card
 from tests.hardware.captures import text
 
 
@@ -27,7 +27,7 @@ from tests.hardware.captures import text
     ],
 )
 def test_a_name_means_one_card_or_nothing(name: str, gigabytes_per_s: int | None) -> None:
-    fact = bandwidth_by_name(name, "nobody says")
+    fact = bandwidth_of_card(name, "nobody says")
     assert fact.value == (None if gigabytes_per_s is None else gigabytes_per_s * 1e9)
     assert fact.source == "nobody says" if gigabytes_per_s is None else "llmfit" in fact.source
 

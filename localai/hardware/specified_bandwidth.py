@@ -1,0 +1,104 @@
+"""Memory bandwidth by the makers' specifications: graphics cards and Apple's chips, by name.
+
+For when nothing on the machine says it: NVML does; nvidia-smi, sysfs and macOS do not. Only names
+that mean one product: a laptop's GPU is called like the desktop's and has half its bandwidth, and
+a PCI id may stand for four cards. A new card or chip is a line here. What is measured instead is
+in `measured_bandwidth`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from localai.hardware.facts import Fact
+
+_CARDS_SOURCE: Final = "by its name, https://github.com/AlexsJones/llmfit (2026-08-22)"
+
+# GB/s.
+_GEFORCE: Final = {
+    "RTX 5090": 1792,
+    "RTX 5080": 960,
+    "RTX 5070 Ti": 896,
+    "RTX 5070": 672,
+    "RTX 5060 Ti": 448,
+    "RTX 4090": 1008,
+    "RTX 4080 SUPER": 736,
+    "RTX 4080": 717,
+    "RTX 4070 Ti SUPER": 672,
+    "RTX 4070 Ti": 504,
+    "RTX 4070 SUPER": 504,
+    "RTX 4070": 504,
+    "RTX 4060 Ti": 288,
+    "RTX 4060": 272,
+    "RTX 3090 Ti": 1008,
+    "RTX 3090": 936,
+    "RTX 3080 Ti": 912,
+    "RTX 3070 Ti": 608,
+    "RTX 3070": 448,
+    "RTX 3060 Ti": 448,
+    "RTX 2080 Ti": 616,
+    "RTX 2080 SUPER": 496,
+    "RTX 2080": 448,
+    "RTX 2070 SUPER": 448,
+    "RTX 2070": 448,
+    "RTX 2060 SUPER": 448,
+    "GTX 1660 Ti": 288,
+    "GTX 1660 SUPER": 336,
+    "GTX 1660": 192,
+}
+_PROFESSIONAL: Final = {"Tesla T4": 320, "NVIDIA L4": 300, "NVIDIA L40S": 864, "RTX A6000": 768}
+_RADEON: Final = {
+    "RX 7900 XTX": 960,
+    "RX 7900 XT": 800,
+    "RX 7900 GRE": 576,
+    "RX 7800 XT": 624,
+    "RX 7700 XT": 432,
+    "RX 6950 XT": 576,
+    "RX 6900 XT": 512,
+    "RX 6800 XT": 512,
+    "RX 6800": 512,
+    "RX 6700 XT": 384,
+    "RX 6600 XT": 256,
+    "RX 6600": 224,
+}
+_CARDS: Final[Mapping[str, int]] = {
+    **{f"NVIDIA GeForce {name}": rate for name, rate in _GEFORCE.items()},
+    **{f"NVIDIA {name.removeprefix('NVIDIA ')}": rate for name, rate in _PROFESSIONAL.items()},
+    **{f"AMD Radeon {name}": rate for name, rate in _RADEON.items()},
+}
+_APPLE_SOURCE: Final = "Apple's technical specifications"
+# GB/s; of a chip that is sold with two, by its number of GPU cores.
+_APPLE: Final[Mapping[tuple[str, int | None], float]] = {
+    ("Apple M1", None): 68.25,
+    ("Apple M1 Pro", None): 200,
+    ("Apple M1 Max", None): 400,
+    ("Apple M1 Ultra", None): 800,
+    ("Apple M2", None): 100,
+    ("Apple M2 Pro", None): 200,
+    ("Apple M2 Max", None): 400,
+    ("Apple M2 Ultra", None): 800,
+    ("Apple M3", None): 100,
+    ("Apple M3 Pro", None): 150,
+    ("Apple M3 Max", 30): 300,
+    ("Apple M3 Max", 40): 400,
+    ("Apple M3 Ultra", None): 819,
+    ("Apple M4", None): 120,
+    ("Apple M4 Pro", None): 273,
+    ("Apple M4 Max", 32): 410,
+    ("Apple M4 Max", 40): 546,
+}
+
+
+def bandwidth_of_card(name: str, otherwise: str) -> Fact[float]:
+    """Bytes per second of the card called `name`; unknown for the reason `otherwise` if the name
+    is not in the table."""
+    known = _CARDS.get(name) or _CARDS.get(f"NVIDIA {name}")
+    return Fact.unknown(otherwise) if known is None else Fact(known * 1e9, _CARDS_SOURCE)
+
+
+def bandwidth_of_apple_chip(name: str, gpu_cores: int | None) -> Fact[float]:
+    """Bytes per second of the chip called `name` (`Apple M3 Max`); unknown if it is not in the
+    table."""
+    known = _APPLE.get((name, None)) or _APPLE.get((name, gpu_cores))
+    return Fact.known(None if known is None else known * 1e9, _APPLE_SOURCE)
