@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from localai.chat.inputs import LIMIT_BYTES
 from localai.errors import InvalidInput
+from localai.units import mebibytes_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
     while content := stream.readline(LIMIT_BYTES + 1):
         number += 1
         if len(content) > LIMIT_BYTES:
-            raise InvalidInput(f"line {number} has more than {LIMIT_BYTES // 1024 // 1024} MiB")
+            raise InvalidInput(f"line {number} has more than {mebibytes_text(LIMIT_BYTES)}")
         if content.strip():
             yield Line(number, content)
 

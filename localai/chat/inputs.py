@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from localai.errors import InvalidInput, NotFound
 from localai.types import Image, ResolvedModel
+from localai.units import mebibytes_text
 
 LIMIT_BYTES = 64 * 1024 * 1024
 _SILENCE_S = 2.0
@@ -47,7 +48,7 @@ def read_text(stream: BinaryIO, *, on_wait: Callable[[], None]) -> str:
     content = stream.read(LIMIT_BYTES + 1)
     if len(content) > LIMIT_BYTES:
         raise InvalidInput(
-            f"stdin has more than {LIMIT_BYTES // 1024 // 1024} MiB",
+            f"stdin has more than {mebibytes_text(LIMIT_BYTES)}",
             hint="give a part of it: head -c 1M FILE | localai chat",
         )
     return decode(content, "stdin")
@@ -127,7 +128,7 @@ def read_text_file(name: str) -> TextFile:
     except OSError as error:
         raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
     if len(content) > LIMIT_BYTES:
-        raise InvalidInput(f"{name} has more than {LIMIT_BYTES // 1024 // 1024} MiB")
+        raise InvalidInput(f"{name} has more than {mebibytes_text(LIMIT_BYTES)}")
     if content.startswith(_PDF):
         return TextFile(name, *_pdf_text(content, name))
     return TextFile(name, decode(content, name))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from localai.commands.fetching import pip_ledger
 from localai.errors import NotFound
-from localai.output.units import bytes_text
 from localai.stores.starter import STARTER, starter_path
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.config import Config

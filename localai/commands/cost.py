@@ -14,7 +14,7 @@ from localai.database import UsageRow, existing_database
 from localai.errors import InvalidInput
 from localai.output.output import Output
 from localai.output.table import Column
-from localai.output.units import count_text, money_text
+from localai.units import count_text, money_text
 
 _COLUMNS = (
     Column("calls", drop=1, right=True),

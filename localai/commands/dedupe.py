@@ -13,7 +13,7 @@ from localai.library.duplicates import find_duplicates, link
 from localai.output.duplicates import print_duplicates
 from localai.output.output import Output
 from localai.output.progress import show_work
-from localai.output.units import bytes_text
+from localai.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -11,8 +11,8 @@ from localai.commands.settings import load_settings
 from localai.library.available import available_models
 from localai.output.model_table import print_models
 from localai.output.output import Output
-from localai.output.units import bytes_text
 from localai.providers.registry import is_provider, no_such_provider
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.library.available import AvailableModels

@@ -9,8 +9,8 @@ from localai.engine.lifecycle import workers
 from localai.output.documents.ps import WorkerDocument, ps_document
 from localai.output.output import Output
 from localai.output.table import Column
-from localai.output.units import bytes_text, seconds_text
 from localai.paths import locate
+from localai.units import bytes_text, seconds_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -15,8 +15,8 @@ from localai.output.output import Output
 from localai.output.progress import show_pull
 from localai.output.streams import is_terminal
 from localai.output.table import Column
-from localai.output.units import bytes_text
 from localai.stores.starter import STARTER
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

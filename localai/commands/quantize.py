@@ -12,8 +12,8 @@ from localai.library.quantize import Plan, plan_quantization
 from localai.library.quantize import quantize as do_quantize
 from localai.output.output import Output
 from localai.output.progress import show_work
-from localai.output.units import UNKNOWN, bytes_text
 from localai.sizing.memory import MemoryNeed
+from localai.units import UNKNOWN, bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

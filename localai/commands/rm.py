@@ -12,7 +12,7 @@ from localai.errors import InvalidInput
 from localai.library.removal import Removal, finish_broken_off, plan_removal
 from localai.output.model_table import STORE_NAMES
 from localai.output.output import Output
-from localai.output.units import bytes_text
+from localai.units import bytes_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -37,6 +37,7 @@ from localai.paths import Paths, private_dir, write_atomically
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
+from localai.units import bytes_text
 
 _MODULES: dict[EngineKind, str] = {
     "llamacpp": "localai.engine.worker",
@@ -227,12 +228,11 @@ def _wait_until_ready(
 def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) -> None:
     if available is None or need.total_bytes <= available:
         return
-    gib = 1024**3
     raise InsufficientResources(
         f"{Path(spec.model_path).name} with a context of {spec.context_tokens:,} tokens"
-        f" needs {need.total_bytes / gib:.1f} GiB of memory"
-        f" ({need.weights_bytes / gib:.1f} weights + {need.context_bytes / gib:.1f} context"
-        f" + {need.compute_bytes / gib:.1f} compute), and {available / gib:.1f} GiB is available",
+        f" needs {bytes_text(need.total_bytes)} of memory"
+        f" ({bytes_text(need.weights_bytes)} weights + {bytes_text(need.context_bytes)} context"
+        f" + {bytes_text(need.compute_bytes)} compute), and {bytes_text(available)} is available",
         hint="a smaller model or --ctx fits better; --force tries anyway",
     )
 

@@ -19,6 +19,7 @@ from localai.fetch.provenance import known_sha256
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
 from localai.stores.describe import header_capabilities
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.fetch.plan import PullPlan
@@ -176,8 +177,8 @@ def _memory_remarks(need: MemoryNeed, limit: int | None, available: int | None) 
     host = host_bytes(need)
     if limit is None or available is None or not available < host <= limit:
         return []
-    free = _amount(available)
-    return [f"it needs {_amount(host)} of memory, and {free} is free at this moment"]
+    free = bytes_text(available)
+    return [f"it needs {bytes_text(host)} of memory, and {free} is free at this moment"]
 
 
 def _with_gpus(machine: Machine, limit: int | None) -> int | None:
@@ -198,15 +199,15 @@ def _devices(need: MemoryNeed) -> list[tuple[str, int, int | None]]:
 
 def _memory_problems(need: MemoryNeed, places: Sequence[tuple[str, int, int | None]]) -> list[str]:
     return [
-        f"it needs {_amount(taken)} of memory with a context of {need.context_tokens:,} tokens, "
-        f"and {place} has {_amount(there)}"
+        f"it needs {bytes_text(taken)} of memory with a context of {need.context_tokens:,} tokens, "
+        f"and {place} has {bytes_text(there)}"
         for place, taken, there in places
         if there is not None and taken > there
     ]
 
 
 def _disk_problem(plan: PullPlan, download: int, free: int) -> str:
-    return f"{_amount(download)} are to be fetched, and {plan.store} has {_amount(free)} free"
+    return f"{bytes_text(download)} are to be fetched, and {plan.store} has {bytes_text(free)} free"
 
 
 def _missing_bytes(file: RemoteFile) -> int:
@@ -221,7 +222,3 @@ def _missing_bytes(file: RemoteFile) -> int:
 
 def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
-
-
-def _amount(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -23,6 +23,7 @@ from localai.locks import try_lock
 from localai.paths import private_dir, sync_folder
 from localai.progress import WorkProgress
 from localai.stores.starter import STARTER, starter_path
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -87,8 +88,8 @@ def _check_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InsufficientResources(
-            f"the starter needs {needed / 1e6:.0f} MB while it is fetched, "
-            f"and {folder} has {free / 1e6:.0f} MB free"
+            f"the starter needs {bytes_text(needed)} while it is fetched, "
+            f"and {folder} has {bytes_text(free)} free"
         )
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn
 
 from localai.errors import InvalidInput
 from localai.formats.quantization_types import TENSOR_TYPES
+from localai.units import mebibytes_text
 
 Scalar = int | float | bool | str
 ReadAt = Callable[[int, int], bytes]
@@ -188,14 +189,14 @@ class _Window:
 
     def _refuse_overrun(self) -> NoReturn:
         if self.limit == MAX_HEADER_BYTES:
-            self.refuse(f"has a header of more than {MAX_HEADER_BYTES >> 20} MiB")
+            self.refuse(f"has a header of more than {mebibytes_text(MAX_HEADER_BYTES)}")
         self.refuse(_CUT)
 
     def keep(self, size_bytes: int) -> None:
         """Account for `size_bytes` that stay in memory."""
         self.kept += size_bytes
         if self.kept > MAX_KEPT_BYTES:
-            self.refuse(f"has more than {MAX_KEPT_BYTES >> 20} MiB of metadata")
+            self.refuse(f"has more than {mebibytes_text(MAX_KEPT_BYTES)} of metadata")
 
     def unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
         self.need(layout.size)

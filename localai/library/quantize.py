@@ -38,6 +38,7 @@ from localai.stores.mlx import resolve_mlx
 from localai.stores.model_defaults import advice_file, keep_advice
 from localai.stores.starter import STARTER
 from localai.types import ChatRequest, Message, ResolvedModel
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -111,8 +112,8 @@ def plan_quantization(
     needed = plan.made_bytes + (plan.size_bytes if plan.by == "ollama" else 0)
     if needed > plan.disk_free_bytes:
         raise InsufficientResources(
-            f"{_gb(needed)} are needed while {plan.name} is made, and {paths.models_dir} has"
-            f" {_gb(plan.disk_free_bytes)} free",
+            f"{bytes_text(needed)} are needed while {plan.name} is made, and {paths.models_dir} has"
+            f" {bytes_text(plan.disk_free_bytes)} free",
             command="localai dedupe --dry-run",
         )
     return plan
@@ -379,10 +380,6 @@ def _free(paths: Paths) -> int:
     folder = paths.models_dir
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     return shutil.disk_usage(existing).free
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _sweep(staging: Path) -> None:

@@ -7,7 +7,7 @@ import time
 
 from localai.batch.run import Progress
 from localai.output.streams import is_terminal, note, width
-from localai.output.units import seconds_text
+from localai.units import seconds_text
 
 _REDRAW_S = 0.1
 _SAY_AGAIN_S = 30.0

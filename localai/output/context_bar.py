@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localai.output.units import count_text
+from localai.units import count_text
 
 _BLOCKS = ("█", "▒", "░")
 _ASCII = ("#", "=", ".")

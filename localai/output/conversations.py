@@ -14,8 +14,8 @@ from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
 from localai.output.cells import one_line, wrap
 from localai.output.output import Output, Piece
-from localai.output.units import UNKNOWN
 from localai.output.untrusted import sanitize
+from localai.units import UNKNOWN
 
 _INDENT = 12
 """Under a title: the columns of an id and the gap behind it."""

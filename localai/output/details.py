@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from localai.output.model_table import STORE_NAMES
 from localai.output.speed import speed_text
-from localai.output.units import UNKNOWN, bytes_text, count_text
 from localai.stores.describe import parameters_text
+from localai.units import UNKNOWN, bytes_text, count_text
 
 if TYPE_CHECKING:
     from localai.library.details import MemoryAt, Sheet

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from localai.output.model_table import STORE_NAMES
-from localai.output.units import bytes_text
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.library.duplicates import Copy, Duplicate

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localai.hardware.facts import Cpu, Disk, Fact, Gpu, Host, Machine, Memory, Power
-from localai.output.units import UNKNOWN, bytes_text
+from localai.units import UNKNOWN, bandwidth_text, bytes_text
 
 Line = tuple[str, str, str]
 """A subject, what is known of it, and where that needs saying what it rests on."""
@@ -59,7 +59,7 @@ def _bandwidth(bandwidth: Fact[float]) -> Line:
     if bandwidth.value is None:
         return "bandwidth", UNKNOWN, bandwidth.source
     basis = f"{bandwidth.confidence}: {bandwidth.source}"
-    return "bandwidth", f"{bandwidth.value / 1e9:.0f} GB/s", basis
+    return "bandwidth", bandwidth_text(bandwidth.value), basis
 
 
 def _gpus(gpus: tuple[Gpu, ...]) -> Iterator[Line]:
@@ -75,7 +75,7 @@ def _gpus(gpus: tuple[Gpu, ...]) -> Iterator[Line]:
         if gpu.shared_memory_bytes.value is not None:
             parts.append(f"{bytes_text(gpu.shared_memory_bytes.value)} shared")
         if gpu.memory_bandwidth.value is not None:
-            parts.append(f"{gpu.memory_bandwidth.value / 1e9:.0f} GB/s")
+            parts.append(bandwidth_text(gpu.memory_bandwidth.value))
         if gpu.cores.value is not None:
             parts.append(f"{gpu.cores.value} cores")
         parts.append(", ".join(gpu.usable_by.value or ()) or "nothing here can use it")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from localai.output.table import Column, Row
-from localai.output.units import UNKNOWN, bytes_text, count_text
+from localai.units import UNKNOWN, bytes_text, count_text
 
 if TYPE_CHECKING:
     from localai.library.available import AvailableModel

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from localai.fetch.plan import Pulled, PullEvent
 from localai.output.output import Output
-from localai.output.units import bytes_text, seconds_text
 from localai.progress import Stage, WorkNote, WorkProgress
+from localai.units import bytes_text, seconds_text
 
 Result = TypeVar("Result")
 

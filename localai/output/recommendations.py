@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from localai.output.output import Output
 from localai.output.speed import speed_text
 from localai.output.table import Column, Row
-from localai.output.units import UNKNOWN, bytes_text
 from localai.recommend.ranking import Recommendation
+from localai.units import UNKNOWN, bytes_text
 
 _COLUMNS = (
     Column("model"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localai.output.output import Output
-from localai.output.units import bytes_text, seconds_text
 from localai.setup.plan import SetupPlan, Step
 from localai.setup.removal import Removal
+from localai.units import bytes_text, seconds_text
 
 if TYPE_CHECKING:
     from localai.types import Done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localai.output.units import UNKNOWN
+from localai.units import UNKNOWN
 
 if TYPE_CHECKING:
     from localai.sizing.speed import SpeedRange

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localai.output.units import money_text
+from localai.units import money_text
 
 if TYPE_CHECKING:
     from localai.answers import Answer

@@ -26,6 +26,7 @@ from localai.providers.worker_chat import (
     worker_body,
 )
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
+from localai.units import bytes_text
 from localai.wires.chat_completions import refusal
 from localai.wires.clock import AnswerClock
 
@@ -38,7 +39,6 @@ INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
 # Typed as a plain text, so that the branches of both systems are checked on either.
 _PLATFORM: str = sys.platform
 _WHO = "the MLX engine"
-_GIB = 1 << 30
 # What the worker applies beside the common options; it would not notice any other.
 _OWN_OPTIONS = frozenset({"chat_template_kwargs"})
 
@@ -221,9 +221,9 @@ def _check_memory(request: ChatRequest, loaded_tokens: int, context_tokens: int)
         return
     raise InsufficientResources(
         f"{request.model.id} with a context of {context_tokens:,} tokens needs"
-        f" {more / _GIB:.1f} GiB {'more ' if before else ''}of memory by formula"
-        f" ({need.weights_bytes / _GIB:.1f} weights + {need.context_bytes / _GIB:.1f} context"
-        f" + {need.compute_bytes / _GIB:.1f} compute), and {available / _GIB:.1f} GiB is available",
+        f" {bytes_text(more)} {'more ' if before else ''}of memory by formula"
+        f" ({bytes_text(need.weights_bytes)} weights + {bytes_text(need.context_bytes)} context"
+        f" + {bytes_text(need.compute_bytes)} compute), and {bytes_text(available)} is available",
         hint="a smaller model or --ctx fits better; --force tries anyway",
     )
 

@@ -27,6 +27,7 @@ from localai.hardware.facts import Machine
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 from localai.sizing.devices import gpu_kind, gpu_room
 from localai.sizing.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
+from localai.units import bytes_text
 
 # What the system itself, a desktop and a browser want: a quarter of main memory, at most this.
 _SYSTEM_BYTES: Final = 4 << 30
@@ -262,7 +263,7 @@ def _months(released: str | None) -> int:
 
 def _why(entry: Entry, headroom: int, *, comfortable: bool, spills: bool) -> str:
     if headroom < 0:
-        return f"needs {-headroom / 1e9:.1f} GB more memory than there is; {entry.note}"
+        return f"needs {bytes_text(-headroom)} more memory than there is; {entry.note}"
     if not comfortable:
         return f"fits, but slower than is comfortable; {entry.note}"
     return f"partly outside the GPU; {entry.note}" if spills else entry.note

@@ -11,12 +11,12 @@ from localai.library.available import models_by_provider
 from localai.output.cells import one_line
 from localai.output.output import Output
 from localai.output.streams import note, print_table
-from localai.output.units import bytes_text
 from localai.output.untrusted import sanitize
 from localai.session.branch_commands import show_messages
 from localai.session.settings import settings_in_force
 from localai.session.state import Session
 from localai.types import ResolvedModel, Think
+from localai.units import bytes_text
 
 KINDS_OF_SHOW = ("messages", "thinking")
 

@@ -9,10 +9,10 @@ from localai.chat.inputs import read_text_file
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.streams import is_terminal, note, width
-from localai.output.units import bytes_text, count_text
 from localai.output.untrusted import sanitize
 from localai.session.clipboard import copy_to_clipboard
 from localai.session.state import Session
+from localai.units import bytes_text, count_text
 
 
 def file(session: Session, argument: str) -> None:

@@ -16,6 +16,7 @@ from localai.paths import private_dir, sync_folder
 from localai.progress import WorkProgress
 from localai.setup.bundle import MODELS, SUMS
 from localai.stores.starter import STARTER
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -70,7 +71,7 @@ def place_model(model: BundledModel) -> Iterator[PullEvent]:
     last event is `Pulled`. Raises InvalidInput, InsufficientResources."""
     folder = private_dir(model.target.parent)
     if shutil.disk_usage(folder).free < model.size_bytes:
-        raise InsufficientResources(f"{folder} has no room for {model.size_bytes / 1e6:,.0f} MB")
+        raise InsufficientResources(f"{folder} has no room for {bytes_text(model.size_bytes)}")
     partial = model.target.with_name(f".{model.target.name}.part")
     try:
         with model.file.open("rb") as source, partial.open("wb") as output:

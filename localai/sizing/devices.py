@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from localai.hardware.facts import Confidence, Gpu, Machine
+from localai.units import bandwidth_text
 
 # llama.cpp's own fit leaves so much of each device's memory free.
 _MARGIN_BYTES: Final = 1 << 30
@@ -103,7 +104,7 @@ def decode_devices(machine: Machine, *, use_gpu: bool) -> list[DecodeDevice] | s
                 gpu_room(gpu),
                 bool(gpu.unified.value),
                 "assumed" if old else bandwidth.confidence or "assumed",
-                f"{bandwidth.value / 1e9:.0f} GB/s of {name}",
+                f"{bandwidth_text(bandwidth.value)} of {name}",
             )
         )
     gpus.sort(key=lambda device: -device.bytes_per_s)
@@ -127,7 +128,7 @@ def _cpu(machine: Machine) -> DecodeDevice | None:
     )
     by_memory = bandwidth.value * KINDS["cpu"].efficiency
     by_cores = cores * core
-    basis = f"{bandwidth.value / 1e9:.0f} GB/s of memory, {bandwidth.confidence or 'assumed'}"
+    basis = f"{bandwidth_text(bandwidth.value)} of memory, {bandwidth.confidence or 'assumed'}"
     if by_cores < by_memory:
         basis = f"what {cores:g} CPU cores compute; memory could do more ({basis})"
     return DecodeDevice(

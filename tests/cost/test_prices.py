@@ -11,8 +11,8 @@ import pytest
 
 from localai.cost import prices
 from localai.cost.prices import price
-from localai.output.units import money_text
 from localai.types import Usage
+from localai.units import money_text
 
 THEN = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp()
 USAGE = Usage(1_000_000, 1_000_000)

@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers_before_it_is_loaded(
     home_with_starter: Paths, spec: WorkerSpec
 ) -> None:
     with (
-        pytest.raises(InsufficientResources, match=r"needs 0\.\d GiB .*0\.0 GiB is available"),
+        pytest.raises(InsufficientResources, match=r"needs [1-9]\d\d MB .*1\.0 MB is available"),
         acquire(home_with_starter, spec, keep_alive_s=60, available_bytes=lambda: 1_000_000),
     ):
         pass

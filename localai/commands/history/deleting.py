@@ -14,8 +14,8 @@ from localai.database import existing_database
 from localai.errors import InvalidInput
 from localai.output.conversations import conversation_line, count_text, print_conversations
 from localai.output.output import Output
-from localai.output.units import bytes_text
 from localai.paths import Paths, locate
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.database import ConversationSummary, Database

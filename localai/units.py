@@ -1,4 +1,10 @@
-"""Numbers as a person reads them; an unknown one is a dash, never a zero."""
+"""Numbers as a person reads them; an unknown one is a dash, never a zero.
+
+One rule a quantity. Sizes of files, downloads, disks and memory are decimal (GB), so that a
+model's file can be held against the memory that it takes and against what the maker of a disk or
+a model says; bandwidth is decimal as in every data sheet. A limit that localai sets itself is a
+power of two and is said in MiB.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +26,16 @@ def bytes_text(count: int | None) -> str:
             break
         size /= 1000
     return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+
+
+def mebibytes_text(count: int) -> str:
+    """A limit of localai's own: 67,108,864 as `64 MiB`."""
+    return f"{count >> 20} MiB"
+
+
+def bandwidth_text(bytes_per_s: float) -> str:
+    """1.008e12 as `1,008 GB/s`."""
+    return f"{bytes_per_s / 1e9:,.0f} GB/s"
 
 
 def seconds_text(seconds: float | None) -> str:
