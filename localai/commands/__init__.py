@@ -1,1 +1,1 @@
-"""The commands, a file each: parse, call a service, hand the result to render."""
+"""The commands, a file each: parse, call a service, hand the result to output."""

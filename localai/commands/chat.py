@@ -33,7 +33,8 @@ from localai.options import overlaid_options, parse_options
 from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
 from localai.output.held_back import HeldBack, print_plain
 from localai.output.play import SilentWriter, Writer, play
-from localai.output.streams import is_terminal, note, print_document, warn
+from localai.output.streams import note, print_document, warn
+from localai.output.terminal import is_terminal
 from localai.paths import Paths
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import typer
 from localai.commands.options import Json
 from localai.commands.settings import load_settings
 from localai.library.copy import give_second_name
-from localai.output.model_table import STORE_NAMES
+from localai.output.models import STORE_NAMES
 from localai.output.output import Output
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

@@ -9,7 +9,7 @@ import typer
 from localai.commands.options import Json
 from localai.commands.settings import load_settings
 from localai.library.available import available_models
-from localai.output.model_table import print_models
+from localai.output.models import print_models
 from localai.output.output import Output
 from localai.providers.registry import is_provider, no_such_provider
 from localai.units import bytes_text
@@ -63,7 +63,7 @@ def list_models(
 
 def _list_duplicates(paths: Paths, output: Output) -> None:
     from localai.library.duplicates import find_duplicates
-    from localai.output.duplicates import print_duplicates
+    from localai.output.models import print_duplicates
     from localai.output.progress import show_work
 
     found = show_work(find_duplicates(paths), output)

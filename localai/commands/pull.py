@@ -13,8 +13,8 @@ from localai.errors import InsufficientResources, InvalidInput
 from localai.fetch.plan import Pulled
 from localai.output.output import Output
 from localai.output.progress import show_pull
-from localai.output.streams import is_terminal
 from localai.output.table import Column
+from localai.output.terminal import is_terminal
 from localai.stores.starter import STARTER
 from localai.units import bytes_text
 

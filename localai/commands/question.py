@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from localai.chat.inputs import read_text
 from localai.errors import InvalidInput
-from localai.output.streams import is_terminal, note
+from localai.output.streams import note
+from localai.output.terminal import is_terminal
 from localai.types import Image
 from localai.units import bytes_text, count_text
 

@@ -10,7 +10,7 @@ from localai.commands.options import Json
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
 from localai.library.removal import Removal, finish_broken_off, plan_removal
-from localai.output.model_table import STORE_NAMES
+from localai.output.models import STORE_NAMES
 from localai.output.output import Output
 from localai.units import bytes_text
 

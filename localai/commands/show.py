@@ -10,7 +10,7 @@ from localai.commands.options import Json, Profile, machine_of
 from localai.commands.settings import load_settings
 from localai.errors import NotFound
 from localai.library.details import find_sheet, memory_table, speed_on
-from localai.output.details import sheet_facts
+from localai.output.models import sheet_facts
 from localai.output.output import Output
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

@@ -17,8 +17,8 @@ from localai.chat.templates import (
 from localai.commands.options import Json
 from localai.errors import InvalidInput
 from localai.output.output import Output
-from localai.output.streams import is_terminal
 from localai.output.table import Column
+from localai.output.terminal import is_terminal
 from localai.paths import locate, private_dir, write_atomically
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)

@@ -1,1 +1,1 @@
-"""Everything a person sees."""
+"""Everything a person or a program sees; `output.output.Output` is the way to it."""

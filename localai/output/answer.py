@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from localai.output.live_line import LiveLine
-from localai.output.streams import color_wanted, is_terminal, terminal_size
+from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
 
 if TYPE_CHECKING:

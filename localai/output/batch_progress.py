@@ -1,15 +1,13 @@
-"""How far a batch is, on stderr: on a terminal a line that is drawn anew, else one now and then."""
+"""How far a batch is, on stderr: on a terminal the live line, elsewhere a line now and then."""
 
 from __future__ import annotations
 
-import sys
 import time
 
 from localai.batch.run import Progress
-from localai.output.streams import is_terminal, note, width
+from localai.output.output import Output
 from localai.units import seconds_text
 
-_REDRAW_S = 0.1
 _SAY_AGAIN_S = 30.0
 
 
@@ -18,31 +16,21 @@ class BatchProgress:
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._total = total
-        self._quiet = quiet
-        self._terminal = sys.stderr is not None and is_terminal(sys.stderr)
-        self._shown_at = time.monotonic()
-        self._drawn = False
+        self._output = Output("batch", quiet=quiet)
+        self._said_at = time.monotonic()
 
     def show(self, progress: Progress) -> None:
         """Show it, if there has been time to read what was shown before."""
-        if self._quiet:
-            return
-        now = time.monotonic()
-        if now - self._shown_at < (_REDRAW_S if self._terminal else _SAY_AGAIN_S):
-            return
-        self._shown_at = now
         text = progress_text(progress, self._total)
-        if self._terminal:
-            self._drawn = True
-            print(f"\r{text[: width() - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
-        else:
-            note(text)
+        if self._output.shows_progress:
+            self._output.progress(text)
+        elif time.monotonic() - self._said_at >= _SAY_AGAIN_S:
+            self._said_at = time.monotonic()
+            self._output.note(text)
 
     def clear(self) -> None:
         """Take the line away, so that others can be written."""
-        if self._drawn:
-            self._drawn = False
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._output.end_progress()
 
 
 def progress_text(progress: Progress, total: int | None) -> str:

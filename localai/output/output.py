@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 from localai.errors import Interrupted, LocalaiError
 from localai.output.cells import pad, wrap
 from localai.output.live_line import LiveLine
-from localai.output.streams import color_wanted, is_terminal, terminal_size
 from localai.output.table import Column, Row, drawn, tabbed
+from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import escaped, sanitize, sanitize_line
 
 if TYPE_CHECKING:

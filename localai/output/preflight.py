@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localai.fetch.preflight import Preflight
 from localai.formats.gguf import GgufHeader
-from localai.output.speed import speed_text
+from localai.output.models import speed_text
 from localai.sizing.speed import SpeedRange
 from localai.stores.describe import parameters_text
 from localai.units import UNKNOWN, bytes_text, count_text

@@ -14,7 +14,7 @@ from typing import TextIO
 from localai.output.answer import PlainReasoning
 from localai.output.live_line import LiveLine
 from localai.output.markdown.stream import MarkdownStream, render_markdown
-from localai.output.streams import is_terminal, terminal_size
+from localai.output.terminal import is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
 
 _REFRESH_S = 0.05

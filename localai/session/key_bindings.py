@@ -11,7 +11,7 @@ from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 from localai.errors import InvalidInput
-from localai.output.failure import show_failure
+from localai.output.streams import show_failure
 from localai.session.editor import edit_text
 from localai.session.pasted import Pastes
 from localai.session.state import Session
@@ -76,7 +76,7 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
             try:
                 return edit_text(before)
             except InvalidInput as error:
-                show_failure(error, "chat", as_json=False)
+                show_failure(error)
                 return before
 
         # In this thread, for the guard's permission to start a program is a thread's own.

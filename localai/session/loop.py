@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from localai.errors import LocalaiError
-from localai.output.failure import show_failure
-from localai.output.streams import note
+from localai.output.streams import note, show_failure
 from localai.session.slash_commands import run_command
 from localai.session.state import Session
 from localai.session.typed_text import understand
@@ -60,7 +59,7 @@ def _handle(session: Session, line: str) -> None:
             else:
                 session.ask(typed.argument)
     except LocalaiError as error:
-        show_failure(error, "chat", as_json=False)
+        show_failure(error)
     except KeyboardInterrupt:
         note("(stopped)")
     if not session.leaving:

@@ -12,9 +12,8 @@ from localai.chat.conversation import Conversation
 from localai.chat.inputs import TextFile, with_files
 from localai.errors import find_localai_error
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
-from localai.output.failure import show_failure
 from localai.output.play import SilentWriter, Writer, play
-from localai.output.streams import note
+from localai.output.streams import note, show_failure
 from localai.session.interrupts import Interrupts
 from localai.types import Events
 
@@ -89,7 +88,7 @@ class Session:
             known = find_localai_error(error)
             if known is None:
                 raise
-            show_failure(known, "chat", as_json=False)
+            show_failure(known)
             return False
         self.decode_tokens_per_s = answer.done.timings.decode_tokens_per_s
         limit = self.asker.options.max_tokens

@@ -8,7 +8,8 @@ import sys
 from localai.chat.inputs import read_text_file
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
-from localai.output.streams import is_terminal, note, width
+from localai.output.streams import note, width
+from localai.output.terminal import is_terminal
 from localai.output.untrusted import sanitize
 from localai.session.clipboard import copy_to_clipboard
 from localai.session.state import Session

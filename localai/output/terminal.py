@@ -1,0 +1,35 @@
+"""What is known of a stream: whether a person looks at it, its colour, its size.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at `stream`."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def color_wanted(stream: TextIO | None) -> bool:
+    """Whether colour may be written to `stream`: NO_COLOR and TERM=dumb say no, FORCE_COLOR yes."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def terminal_size(stream: TextIO | None) -> tuple[int, int]:
+    """Columns and rows of the terminal behind `stream`, now; 80 by 24 where it does not say."""
+    try:
+        size = os.get_terminal_size(-1 if stream is None else stream.fileno())
+    except (OSError, ValueError):
+        return 80, 24
+    return size.columns or 80, size.lines or 24
