@@ -164,6 +164,31 @@ def wire_options(options: Options, wire: Wire, who: str) -> dict[str, Any]:
     return body
 
 
+def read_wire_options(body: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
+    """The options that a body in the format `wire` sets, by their names here.
+
+    Raises InvalidInput for a value that is not what the option takes.
+    """
+    found: dict[str, Any] = {}
+    for option in SAMPLING_OPTIONS:
+        value = body.get(option.wires.get(wire, ""))
+        if value is None:
+            continue
+        values = value if option.repeatable and isinstance(value, list) else [value]
+        if not all(_is_of_kind(each, option.kind) for each in values):
+            raise InvalidInput(f"option {option.name} must be {option.takes}, not {value!r}")
+        parsed = [_parsed(option, str(each)) for each in values]
+        found[option.name] = tuple(parsed) if option.repeatable else parsed[0]
+    return found
+
+
+def _is_of_kind(value: Any, kind: type) -> bool:
+    """Whether a JSON value is a text or a number, as an option of `kind` is."""
+    if kind is str:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _named(key: str) -> SamplingOption:
     option = _BY_NAME.get(key)
     if option is not None:

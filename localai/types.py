@@ -133,15 +133,50 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool, as an event and in the conversation.
+
+    `id` ties the tool's result to it; `arguments` is JSON text as the model wrote it.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation. `reasoning` is kept apart from the text that was shown."""
+    """One turn of a conversation. `reasoning` is kept apart from the text that was shown.
+
+    An assistant's turn may hold `tool_calls`. A turn of the role `tool` is the result of the call
+    whose id is `tool_call_id`.
+    """
 
     role: Role
     text: str
     images: tuple[Image, ...] = ()
     reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the model may ask for; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"type": "object"})
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTool:
+    """The choice of one tool: the model must call it."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
 Think = Literal["off", "on", "low", "medium", "high"]
 
 
@@ -152,6 +187,8 @@ class ChatRequest:
     `context_tokens` is what the user asked for (`--ctx`), None to let the provider choose.
     `keep_alive_s` is how long the model stays loaded afterwards (0: not at all).
     `schema` is a JSON schema that the answer must satisfy. `force` skips the memory check.
+    `tools` are those that the model may call; nothing here runs them. `tool_choice` None leaves
+    the choice to the server, which for all is "auto".
     `conversation` is the id (letters and digits) under which a provider may keep state of it on
     this machine's disk, so that it need not be computed again; None keeps none.
     """
@@ -166,6 +203,8 @@ class ChatRequest:
     logprobs: int | None = None
     force: bool = False
     conversation: str | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,15 +310,6 @@ class TextDelta:
     """A piece of the answer."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The model asks for a tool; `arguments` is JSON text as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ def chain_of(messages: Iterable[Message]) -> tuple[Link, ...]:
         digest.update(f"{message.role}\0{message.text}".encode())
         for image in message.images:
             digest.update(image.data)
+        for call in message.tool_calls:
+            digest.update(f"\0{call.name}\0{call.arguments}".encode())
         so_far = digest.digest()
         links.append(Link(so_far.hex(), len(message.text)))
     return tuple(links)

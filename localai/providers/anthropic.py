@@ -34,7 +34,7 @@ from localai.types import (
     Purpose,
     ResolvedModel,
 )
-from localai.wires import anthropic as wire
+from localai.wires.anthropic import client as wire
 from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ one is higher. Nothing is ever cut to fit.
 
 from __future__ import annotations
 
+import json
+
 from localai.types import ChatRequest
 
 IMAGE_TOKENS = 1024
@@ -15,18 +17,37 @@ IMAGE_TOKENS = 1024
 _STEP_TOKENS = 4096
 _DEFAULT_ROOM_TOKENS = 512
 _TEMPLATE_TOKENS = 64
+# Templates explain once how a tool is called: up to some 400 words.
+_TOOL_TEMPLATE_BYTES = 2048
 # English has 4 bytes a token, code 3, Japanese 2 to 3.
 _BYTES_PER_TOKEN = 3
+
+
+def text_bytes(request: ChatRequest) -> int:
+    """The bytes of all that the model reads as text: messages, calls of tools, tools on offer."""
+    said = sum(len(message.text.encode()) for message in request.messages)
+    called = sum(
+        len(f"{call.id}{call.name}{call.arguments}".encode())
+        for message in request.messages
+        for call in message.tool_calls
+    )
+    offered = sum(
+        _TOOL_TEMPLATE_BYTES
+        + len(f"{tool.name}{tool.description}{json.dumps(dict(tool.parameters))}".encode())
+        for tool in request.tools
+    )
+    return said + called + offered
 
 
 def needed_context(request: ChatRequest) -> int:
     """The tokens that the messages and their answer may need, by the bytes of the text."""
     room = request.options.max_tokens or _DEFAULT_ROOM_TOKENS
-    return room + sum(
-        len(message.text.encode()) // _BYTES_PER_TOKEN
-        + _TEMPLATE_TOKENS
-        + IMAGE_TOKENS * len(message.images)
-        for message in request.messages
+    pictures = sum(len(message.images) for message in request.messages)
+    return (
+        room
+        + text_bytes(request) // _BYTES_PER_TOKEN
+        + _TEMPLATE_TOKENS * len(request.messages)
+        + IMAGE_TOKENS * pictures
     )
 
 

@@ -21,7 +21,7 @@ from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.types import ChatRequest, Events, Purpose, ResolvedModel, Zone
-from localai.wires.chat_completions import read_stream, request_body
+from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 from localai.wires.refusals import failure
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from localai.engine.lifecycle import Lease, acquire, is_warm
 from localai.engine.worker_files import WorkerSpec
+from localai.errors import InvalidInput
+from localai.net.unix import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.providers.worker_chat import (
@@ -86,6 +88,8 @@ class LlamaCpp(Provider):
     def _answer(
         self, request: ChatRequest, lease: Lease, clock: AnswerClock, load_s: float | None
     ) -> Events:
+        if request.tools:
+            _refuse_unknown_tools(request, lease)
         body = {**worker_body(request), "cache_prompt": True}
         state = self._kept_state(request, lease)
         if state is not None:
@@ -154,6 +158,14 @@ class LlamaCpp(Provider):
 def create(config: Config, paths: Paths) -> LlamaCpp:
     """The provider, as `localai.providers.registry` wants it."""
     return LlamaCpp(config, paths)
+
+
+def _refuse_unknown_tools(request: ChatRequest, lease: Lease) -> None:
+    """Raise InvalidInput where the model's template knows no tools: the engine would leave them
+    out without a word."""
+    able = call(lease.files.socket, "GET", "/props").get("chat_template_caps") or {}
+    if not able.get("supports_tools", True):
+        raise InvalidInput(f"the chat template of {request.model.id} knows no tools")
 
 
 def _available_bytes() -> int | None:

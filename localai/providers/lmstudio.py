@@ -36,7 +36,7 @@ from localai.types import (
     ToolCall,
 )
 from localai.wires import lmstudio as wire
-from localai.wires.chat_completions import read_stream, request_body
+from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 from localai.wires.lmstudio import Instance, Listed
 

@@ -27,7 +27,7 @@ from localai.providers.worker_chat import (
 )
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.units import bytes_text
-from localai.wires.chat_completions import refusal
+from localai.wires.chat_completions.client import refusal
 from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:

@@ -44,8 +44,8 @@ from localai.types import (
     ToolCall,
     Zone,
 )
-from localai.wires import ollama as wire
 from localai.wires.clock import AnswerClock
+from localai.wires.ollama import client as wire
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
 if TYPE_CHECKING:

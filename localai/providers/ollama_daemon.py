@@ -17,7 +17,7 @@ from localai.net.http import Asked, HttpRefused, JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
-from localai.wires import ollama as wire
+from localai.wires.ollama import client as wire
 
 if TYPE_CHECKING:
     from localai.config import Config

@@ -18,7 +18,7 @@ from typing import Any
 
 from localai.paths import private_dir, write_atomically
 from localai.types import Capability
-from localai.wires import ollama as wire
+from localai.wires.ollama import client as wire
 
 
 @dataclass(frozen=True, slots=True)

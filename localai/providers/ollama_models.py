@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from localai.errors import LocalaiError, Unreachable
 from localai.net.target import Target
 from localai.progress import Stage, WorkProgress
-from localai.wires import ollama as wire
+from localai.wires.ollama import client as wire
 
 if TYPE_CHECKING:
     import ollama

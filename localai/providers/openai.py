@@ -33,8 +33,8 @@ from localai.types import (
     Purpose,
     ResolvedModel,
 )
-from localai.wires import responses as wire
 from localai.wires.clock import AnswerClock
+from localai.wires.responses import client as wire
 
 if TYPE_CHECKING:
     import openai

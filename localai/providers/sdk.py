@@ -21,7 +21,6 @@ from localai.errors import (
 from localai.near_names import did_you_mean
 from localai.net.retry import Busy
 from localai.net.target import Target
-from localai.types import Message
 from localai.wires.refusals import failure
 
 if TYPE_CHECKING:
@@ -48,12 +47,6 @@ def no_such_model(provider: str, name: str, known: Iterable[str]) -> NotFound:
         hint=did_you_mean(name, known),
         command="localai list",
     )
-
-
-def split_system(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
-    """The text of the system messages that come first, and the rest: both APIs take it apart."""
-    count = next((i for i, message in enumerate(messages) if message.role != "system"), 0)
-    return "\n\n".join(message.text for message in messages[:count]), messages[count:]
 
 
 def http_client(proxy: Target | None) -> httpx2.Client:

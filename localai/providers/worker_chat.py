@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from localai.errors import ContextOverflow, Unreachable
 from localai.locks import is_locked
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
-from localai.providers.context_size import IMAGE_TOKENS
+from localai.providers.context_size import IMAGE_TOKENS, text_bytes
 from localai.types import ChatRequest, Events, Locality, Process, Zone
-from localai.wires.chat_completions import read_stream, refusal, request_body
+from localai.wires.chat_completions.client import read_stream, refusal, request_body
 from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def needed_context(request: ChatRequest, have_tokens: int, count: Callable[[], i
     limit = min((limit for limit in limits if limit is not None), default=None)
     # What a picture takes is known to its projector alone, so there must be room for a large one.
     room += IMAGE_TOKENS * sum(len(message.images) for message in request.messages)
-    most = sum(len(m.text.encode()) + _TEMPLATE_TOKENS for m in request.messages)
+    most = text_bytes(request) + _TEMPLATE_TOKENS * len(request.messages)
     if most + room <= (have_tokens if limit is None else min(have_tokens, limit)):
         return have_tokens
     prompt = count()
@@ -122,14 +122,15 @@ def needed_context(request: ChatRequest, have_tokens: int, count: Callable[[], i
 def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
     """The tokens of the prompt, by the model's own template and tokenizer. Raises its refusal."""
     body = worker_body(request)
-    options = body.get("chat_template_kwargs", {})
+    asked = ("messages", "tools", "tool_choice", "chat_template_kwargs")
+    template = {name: body[name] for name in asked if name in body}
     socket = lease.files.socket
     try:
         prompt = call(
             socket,
             "POST",
             "/apply-template",
-            {"messages": body["messages"], "chat_template_kwargs": options},
+            template,
         )["prompt"]
         counted = call(
             socket,

@@ -13,8 +13,10 @@ from typing import Any
 
 from localai.errors import (
     ContextOverflow,
+    InvalidInput,
     LocalaiError,
     NotFound,
+    PolicyRefused,
     ProviderRefused,
     Remedy,
     Unreachable,
@@ -79,6 +81,33 @@ def failure(
     if status >= 500:
         return Unreachable(f"{who} failed (HTTP {status}): {message}")
     return ProviderRefused(f"{who} refused (HTTP {status}): {message}")
+
+
+# The other way: what a server of ours says
+
+
+def status_and_kind(error: LocalaiError) -> tuple[int, str]:
+    """The HTTP status of an error of ours, and its kind in OpenAI's words."""
+    return next(found for kind, found in _STATUS_OF_ERROR if isinstance(error, kind))
+
+
+def error_object(error: LocalaiError) -> dict[str, Any]:
+    """An error of ours as llama.cpp's `error` object, which adds the numbers of an overflow."""
+    status, kind = status_and_kind(error)
+    said: dict[str, Any] = {"code": status, "message": error.message, "type": kind}
+    if isinstance(error, ContextOverflow):
+        said |= {"n_prompt_tokens": error.prompt_tokens, "n_ctx": error.context_tokens}
+    return said
+
+
+_STATUS_OF_ERROR: tuple[tuple[type[LocalaiError], tuple[int, str]], ...] = (
+    (ContextOverflow, (400, "exceed_context_size_error")),
+    (InvalidInput, (400, "invalid_request_error")),
+    (NotFound, (404, "not_found_error")),
+    (PolicyRefused, (403, "permission_error")),
+    (ProviderRefused, (422, "invalid_request_error")),
+    (LocalaiError, (500, "server_error")),
+)
 
 
 def _overflow(who: str, message: str, error: Mapping[str, Any]) -> ContextOverflow:

@@ -35,4 +35,11 @@ def scripted(server: ScriptedServer, home: Path) -> Subject:
     return Subject(provider, provider.resolve("scripted"))
 
 
-ROW = Row(real, scripted, ChatCompletionsWire())
+_LEFT_OUT = "llama.cpp leaves out tools that a template does not know, without a word"
+
+ROW = Row(
+    real,
+    scripted,
+    ChatCompletionsWire(),
+    cannot={"test_tools_are_refused_where_the_template_knows_none": _LEFT_OUT},
+)

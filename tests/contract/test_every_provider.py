@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from localai.errors import ContextOverflow, NotFound, Unreachable
+from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
 from localai.types import (
     ChatRequest,
     Done,
@@ -18,6 +18,8 @@ from localai.types import (
     Options,
     ReasoningDelta,
     TextDelta,
+    Tool,
+    ToolCall,
 )
 from tests.contract.conftest import ROWS
 from tests.contract.rows import Subject
@@ -125,6 +127,26 @@ def test_schema(real: Subject) -> None:
     schema = {"type": "object", "properties": {"capital": cities}, "required": ["capital"]}
     text, _ = answer(ask(real, HELPFUL, CAPITAL, schema=schema))
     assert json.loads(text)["capital"] in cities["enum"]
+
+
+def test_tools_are_refused_where_the_template_knows_none(real: Subject) -> None:
+    tool = Tool("get_weather", "Tells the weather in a city.")
+    with pytest.raises(InvalidInput, match="tools"):
+        answer(ask(real, CAPITAL, tools=(tool,)))
+
+
+def test_a_call_and_its_result_are_part_of_the_conversation(real: Subject) -> None:
+    call = ToolCall("call_1", "get_weather", '{"city": "Paris"}')
+    text, done = answer(
+        ask(
+            real,
+            Message("user", "How is the weather in Paris?"),
+            Message("assistant", "", tool_calls=(call,)),
+            Message("tool", "It rains.", tool_call_id="call_1"),
+        )
+    )
+    assert text
+    assert done.usage.input_tokens is None or done.usage.input_tokens > 10
 
 
 def test_an_unknown_model_is_not_found(real: Subject) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from localai.errors import ContextOverflow, LocalaiError, ProviderRefused, Unreachable
-from localai.types import ChatRequest, Event, Message, Options, TextDelta
+from localai.types import ChatRequest, Event, Message, Options, TextDelta, Tool, ToolCall
 from tests.contract.conftest import Play
 from tests.contract.rows import Subject
 from tests.support.answers import end_of, reasoning_of, text_of
@@ -47,6 +48,28 @@ def test_reasoning_is_kept_apart(play: Player, tmp_path: Path) -> None:
     events = events_of(scene.steps(scene.wire.answer(["Par", "is"], ["Let me", " think"])))
     assert text_of(events) == "Paris"
     assert reasoning_of(events) == "Let me think"
+
+
+def test_a_tool_call_is_one_event(play: Player, tmp_path: Path) -> None:
+    scene = play(tmp_path)
+    subject = scene.steps(scene.wire.calls("c1", "weather", {"city": "Zürich"}))
+    question = (
+        Message("user", "How is the weather in Rome and in Zürich?"),
+        Message("assistant", "", tool_calls=(ToolCall("c0", "weather", '{"city":"Rome"}'),)),
+        Message("tool", "It rains.", tool_call_id="c0"),
+    )
+    tool = Tool("weather", "Tells the weather.", {"type": "object"})
+    request = ChatRequest(subject.model, question, Options(max_tokens=64), tools=(tool,))
+    events = list(subject.provider.stream(request))
+    [call] = [event for event in events if isinstance(event, ToolCall)]
+    assert (call.id, call.name) == ("c1", "weather")
+    assert json.loads(call.arguments) == {"city": "Zürich"}
+    assert end_of(events).finish_reason == "tool_calls"
+    # The tool on offer, the call before and its result were asked with.
+    sent = next(
+        each.content.decode() for each in scene.server.asked if b"It rains." in each.content
+    )
+    assert sent.count("weather") >= 2 and sent.count("c0") == 2 and "Tells the weather." in sent
 
 
 def test_an_empty_answer_is_an_answer(play: Player, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.support.scripted_server import Reply, Step, json_reply
@@ -44,6 +44,22 @@ class ResponsesWire:
         ]
         created, *pieces = self.begun(text)
         return [created, *thoughts, *pieces, self.end(finish)]
+
+    def calls(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> list[bytes]:
+        created, *_ = self.begun([])
+        whole = json.dumps(arguments)
+        item = {"type": "function_call", "id": "fc_1", "call_id": call_id, "name": name}
+        begun = {**item, "arguments": "", "status": "in_progress"}
+        done = {**item, "arguments": whole, "status": "completed"}
+        where = {"output_index": 0, "sequence_number": 3}
+        delta = {"type": "response.function_call_arguments.delta", "item_id": "fc_1"}
+        return [
+            created,
+            sse({"type": "response.output_item.added", "item": begun, **where}),
+            sse({**delta, "delta": whole, **where}),
+            sse({"type": "response.output_item.done", "item": done, **where}),
+            self.end(),
+        ]
 
     def begun(self, text: Sequence[str]) -> list[bytes]:
         created = {"type": "response.created", "response": response("in_progress")}
@@ -139,6 +155,19 @@ class MessagesWire:
         start, *pieces = self.begun(text)
         thoughts = [self._delta("thinking_delta", "thinking", piece) for piece in reasoning]
         return [start, *thoughts, *pieces, *self.end({"length": "max_tokens"}.get(finish, ""))]
+
+    def calls(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> list[bytes]:
+        start, *_ = self.begun([])
+        whole = json.dumps(arguments)
+        block = {"type": "tool_use", "id": call_id, "name": name, "input": {}}
+        return [
+            start,
+            sse({"type": "content_block_start", "index": 0, "content_block": block}),
+            self._delta("input_json_delta", "partial_json", whole[:3]),
+            self._delta("input_json_delta", "partial_json", whole[3:]),
+            sse({"type": "content_block_stop", "index": 0}),
+            *self.end("tool_use"),
+        ]
 
     def begun(self, text: Sequence[str]) -> list[bytes]:
         usage = {"input_tokens": 5, "output_tokens": 1}

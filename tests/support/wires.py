@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from tests.support.scripted_server import Reply, Step, json_reply
@@ -30,6 +30,10 @@ class Wire(Protocol):
         self, text: Sequence[str], reasoning: Sequence[str] = (), finish: Finish = "stop"
     ) -> list[bytes]:
         """A whole answer: a packet a piece, then what ends it."""
+        ...
+
+    def calls(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> list[bytes]:
+        """A whole answer that is one call of a tool."""
         ...
 
     def begun(self, text: Sequence[str]) -> list[bytes]:
@@ -92,6 +96,12 @@ class OllamaWire:
         thoughts = [self._line(thinking=piece) for piece in reasoning]
         return [*thoughts, *self.begun(text), _json_line(end)]
 
+    def calls(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> list[bytes]:
+        call = {"id": call_id, "function": {"index": 0, "name": name, "arguments": arguments}}
+        message = {"role": "assistant", "content": "", "tool_calls": [call]}
+        line = _json_line({"model": "scripted", "message": message, "done": False})
+        return [line, *self.answer([])]
+
     def begun(self, text: Sequence[str]) -> list[bytes]:
         return [self._line(content=piece) for piece in text]
 
@@ -138,6 +148,18 @@ class ChatCompletionsWire:
             *self.begun(text),
             self._event([{"index": 0, "delta": {}, "finish_reason": finish}]),
             self._event([], usage=usage),
+            b"data: [DONE]\n\n",
+        ]
+
+    def calls(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> list[bytes]:
+        whole = json.dumps(arguments)
+        begin = {"index": 0, "id": call_id, "type": "function"}
+        begin["function"] = {"name": name, "arguments": whole[:3]}
+        rest = {"index": 0, "function": {"arguments": whole[3:]}}
+        return [
+            self._delta({"role": "assistant", "content": None, "tool_calls": [begin]}),
+            self._delta({"tool_calls": [rest]}),
+            self._event([{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]),
             b"data: [DONE]\n\n",
         ]
 

@@ -8,6 +8,7 @@ to the thread that made them.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -20,12 +21,32 @@ from mlx_lm.generate import TextStateMachine, make_text_state_machine, stream_ge
 
 from localai.engine.mlx.conversations import Conversation, Conversations
 from localai.engine.mlx.sampling import processors, sampler, top_logprobs
-from localai.engine.mlx.server import Refused
 from localai.engine.mlx.stop_strings import StopStrings
+from localai.errors import ContextOverflow, InvalidInput
+from localai.types import (
+    Done,
+    Event,
+    FinishReason,
+    Locality,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    TokenLogprobs,
+    ToolCall,
+    Usage,
+    Zone,
+)
+from localai.wires.chat_completions.client import wire_tool
+from localai.wires.chat_completions.server import ChunkWriter, parse
+from localai.wires.parts import RequestParts, arguments_of
 
 Emit = Callable[[Mapping[str, Any]], None]
+# States of mlx-lm's machine that tells the parts of an answer apart.
 _REASONING = "reasoning"
-_CHUNK = "chat.completion.chunk"
+_TOOL = "tool"
+# What a worker's clients say beside the wire's own fields.
+_KEEP_ON_DISK = "keep_on_disk"
 # Between two steps a client that went away is noticed. On a CPU larger ones are no faster: 17
 # tokens a second with steps of 26 and of 512 alike (SmolLM2, 2 cores).
 _PREFILL_STEP_TOKENS = {mx.DeviceType.gpu: 512, mx.DeviceType.cpu: 32}
@@ -48,45 +69,68 @@ class Chat:
     context_tokens: int
 
     def prompt(self, body: Mapping[str, Any]) -> str:
-        """The text that the model's template makes of the messages. Raises Refused."""
-        if not self.tokenizer.has_chat_template:
-            raise _invalid("the model has no chat template: it continues texts, it does not chat")
-        messages = [_text_message(message) for message in body.get("messages") or ()]
-        options = body.get("chat_template_kwargs") or {}
+        """The text that the model's template makes of the messages. Raises InvalidInput."""
+        return self._prompt(parse(body), body.get("chat_template_kwargs") or {})
+
+    def _prompt(self, parts: RequestParts, options: Mapping[str, Any]) -> str:
+        tokenizer = self.tokenizer
+        if not tokenizer.has_chat_template:
+            raise InvalidInput(
+                "the model has no chat template: it continues texts, it does not chat"
+            )
+        tools = None
+        if parts.tools and parts.tool_choice != "none":
+            if not tokenizer.has_tool_calling:
+                raise InvalidInput("the model's chat template knows no tools")
+            if parts.tool_choice not in (None, "auto"):
+                raise InvalidInput("MLX cannot make a model call a tool: its models choose")
+            tools = [wire_tool(tool) for tool in parts.tools]
+        messages = [_template_message(message) for message in parts.messages]
         try:
             return str(
-                self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True, **options
+                tokenizer.apply_chat_template(
+                    messages, tools=tools, tokenize=False, add_generation_prompt=True, **options
                 )
             )
         except (TemplateError, TypeError, ValueError) as error:
-            raise _invalid(f"the model's chat template refuses this: {error}") from error
+            raise InvalidInput(f"the model's chat template refuses this: {error}") from error
 
     def tokens(self, text: str) -> list[int]:
         """The tokens of a prompt that the template made; it has its special tokens already."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def answer(self, body: Mapping[str, Any], emit: Emit, is_abandoned: Callable[[], bool]) -> None:
-        """Send the chunks of the answer. Raises Refused before the first, or none at all."""
-        if body.get("response_format"):
-            raise _invalid("MLX cannot hold an answer to a schema")
-        prompt = self.tokens(self.prompt(body))
+        """Send the chunks of the answer. Raises InvalidInput and ContextOverflow before the first
+        of them."""
+        own = {name: value for name, value in body.items() if name != _KEEP_ON_DISK}
+        parts = parse(own)
+        if parts.schema is not None:
+            raise InvalidInput("MLX cannot hold an answer to a schema")
+        if parts.options.extra:
+            raise InvalidInput(f"MLX has no option {min(parts.options.extra)!r}")
+        prompt = self.tokens(self._prompt(parts, body.get("chat_template_kwargs") or {}))
         room = self.context_tokens - len(prompt)
         if room < 1 or not prompt:
-            raise Refused(
-                400,
+            raise ContextOverflow(
                 f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}",
-                "exceed_context_size_error",
-                n_prompt_tokens=len(prompt),
-                n_ctx=self.context_tokens,
+                prompt_tokens=len(prompt),
+                context_tokens=self.context_tokens,
             )
         conversation = self.conversations.take(prompt)
-        conversation.private = not body.get("keep_on_disk", True)
-        cached = len(conversation.tokens)
-        run = _Run(self, body, prompt, conversation, emit, is_abandoned, cached)
+        conversation.private = not body.get(_KEEP_ON_DISK, True)
+        run = _Run(
+            self,
+            parts,
+            prompt,
+            conversation,
+            emit,
+            is_abandoned,
+            cached=len(conversation.tokens),
+            shows_progress=bool(body.get("return_progress")),
+        )
         try:
             with contextlib.suppress(_Abandoned):
-                run.to_the_end(min(body.get("max_tokens") or room, room))
+                run.to_the_end(min(parts.options.max_tokens or room, room))
         finally:
             # After any other failure nobody knows what the cache holds.
             if run.cache_is_known:
@@ -99,22 +143,33 @@ class _Run:
     """One answer in the making."""
 
     chat: Chat
-    options: Mapping[str, Any]
+    parts: RequestParts
     prompt: list[int]
     conversation: Conversation
     emit: Emit
     is_abandoned: Callable[[], bool]
     cached: int
+    shows_progress: bool
     cache_is_known: bool = True
     generated: int = 0
     reasoning: int = 0
+    calls: int = 0
+    call_text: str = ""
     started: float = field(default_factory=time.perf_counter)
     first_at: float = 0.0
+    writer: ChunkWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = ChunkWriter(
+            model=self.parts.model,
+            answer_id=f"chatcmpl-{os.urandom(8).hex()}",
+            created=int(time.time()),
+        )
 
     def to_the_end(self, max_tokens: int) -> None:
-        stops = StopStrings(_stops(self.options))
+        stops = StopStrings(self.parts.options.stop)
         state = self._initial_state()
-        finish = "length"
+        finish: FinishReason = "length"
         responses = self._responses(max_tokens)
         try:
             for response in responses:
@@ -123,21 +178,65 @@ class _Run:
                 if response.finish_reason is not None:
                     state, rest, name = TextStateMachine.flush(state)
                     segments.append((name, rest))
-                thoughts, text = _told_apart(segments)
+                thoughts, text, calls = self._told_apart(segments)
+                if response.finish_reason is not None:
+                    made, unclear = self._whole_calls()
+                    calls += made
+                    text += unclear
                 shown = stops.feed(text)
                 if response.finish_reason is not None:
                     shown += stops.flush()
-                self._send(thoughts, shown, self._logprobs(response))
+                self._send(ReasoningDelta(thoughts) if thoughts else None)
+                self._send(TextDelta(shown) if shown else None)
+                for call in calls:
+                    self._send(call)
+                self._send(self._logprobs(response))
                 if stops.found or response.finish_reason == "stop":
                     finish = "stop"
                     break
         finally:
             responses.close()
-        self._send_end(finish)
+        self._send_end("tool_calls" if self.calls and finish == "stop" else finish)
+
+    def _told_apart(
+        self, segments: list[tuple[str | None, str]]
+    ) -> tuple[str, str, list[ToolCall]]:
+        """The reasoning, the text and the whole tool calls in what mlx-lm's machine split.
+
+        A call is whole when another state follows. What looks like a call is text where no tools
+        were offered, or where it is not what the template taught.
+        """
+        thoughts, shown, calls = "", "", []
+        for state, text in segments:
+            if state == _TOOL and self.parts.tools:
+                self.call_text += text
+                continue
+            made, unclear = self._whole_calls()
+            calls += made
+            shown += unclear
+            if state == _REASONING:
+                thoughts += text
+            else:
+                shown += text
+        return thoughts, shown, calls
+
+    def _whole_calls(self) -> tuple[list[ToolCall], str]:
+        """The calls in the text gathered for them, or the text where it is none; it begins anew."""
+        text, self.call_text = self.call_text, ""
+        if not text.strip():
+            return [], ""
+        tools = [wire_tool(tool) for tool in self.parts.tools]
+        try:
+            parsed = self.chat.tokenizer.tool_parser(text, tools)
+            calls = [_call(each) for each in (parsed if isinstance(parsed, list) else [parsed])]
+        except (ValueError, SyntaxError, KeyError, AttributeError, TypeError):
+            return [], text
+        self.calls += len(calls)
+        return calls, ""
 
     def _responses(self, max_tokens: int) -> Generator[Any, None, None]:
         """What mlx-lm yields, each with one token; keeps the books of what the cache holds."""
-        seed = self.options.get("seed")
+        seed = self.parts.options.seed
         mx.random.seed(int.from_bytes(os.urandom(4)) if seed is None else seed)
         tokens = self.conversation.tokens
         fresh = self.prompt[self.cached :]
@@ -146,7 +245,7 @@ class _Run:
             tokens[self.cached :] = fresh[:done]
             # At the last call the first token of the answer is in the cache as well.
             self.cache_is_known = done < total
-            if self.options.get("return_progress"):
+            if self.shows_progress:
                 self._send_progress(done)
             if self.cache_is_known and self.is_abandoned():
                 raise _Abandoned
@@ -157,8 +256,8 @@ class _Run:
             self.chat.tokenizer,
             fresh,
             max_tokens=max_tokens,
-            sampler=sampler(self.options),
-            logits_processors=processors(self.options, self.prompt[: self.cached]),
+            sampler=sampler(self.parts.options),
+            logits_processors=processors(self.parts.options, self.prompt[: self.cached]),
             prompt_cache=self.conversation.cache,
             prefill_step_size=_PREFILL_STEP_TOKENS[mx.default_device().type],
             prompt_progress_callback=progress,
@@ -185,73 +284,67 @@ class _Run:
             name = _REASONING if opened > closed else name
         return make_text_state_machine(tokenizer).make_state(name)
 
-    def _logprobs(self, response: Any) -> list[dict[str, Any]]:
-        if not self.options.get("logprobs") or response.finish_reason == "stop":
-            return []
-        count = int(self.options.get("top_logprobs") or 0)
-        own, likeliest = top_logprobs(response.logprobs, response.token, count)
+    def _logprobs(self, response: Any) -> TokenLogprobs | None:
+        if self.parts.logprobs is None or response.finish_reason == "stop":
+            return None
+        own, likeliest = top_logprobs(response.logprobs, response.token, self.parts.logprobs)
         decode = self.chat.tokenizer.decode
-        others = [{"token": decode([token]), "logprob": value} for token, value in likeliest]
-        return [{"token": decode([response.token]), "logprob": own, "top_logprobs": others}]
+        others = tuple((decode([token]), value) for token, value in likeliest)
+        return TokenLogprobs(decode([response.token]), own, others)
 
-    def _send(self, reasoning: str, text: str, logprobs: list[dict[str, Any]]) -> None:
-        delta = {"reasoning_content": reasoning, "content": text}
-        choice: dict[str, Any] = {"index": 0, "delta": {k: v for k, v in delta.items() if v}}
-        if logprobs:
-            choice["logprobs"] = {"content": logprobs}
-        if choice["delta"] or logprobs:
-            self.emit({"object": _CHUNK, "choices": [choice]})
+    def _send(self, event: Event | None) -> None:
+        if event is not None:
+            for chunk in self.writer.chunks(event):
+                self.emit(chunk)
 
     def _send_progress(self, done: int) -> None:
-        progress = {
-            "total": len(self.prompt),
-            "cache": self.cached,
-            "processed": self.cached + done,
-            "time_ms": (time.perf_counter() - self.started) * 1000,
-        }
-        self.emit({"object": _CHUNK, "choices": [], "prompt_progress": progress})
+        self.emit(
+            self.writer.progress(
+                total=len(self.prompt),
+                cached=self.cached,
+                processed=self.cached + done,
+                seconds=time.perf_counter() - self.started,
+            )
+        )
 
-    def _send_end(self, finish_reason: str) -> None:
-        now = time.perf_counter()
-        choice = {"index": 0, "delta": {}, "finish_reason": finish_reason}
-        self.emit({"object": _CHUNK, "choices": [choice]})
-        usage = {
-            "prompt_tokens": len(self.prompt),
-            "completion_tokens": self.generated,
-            "total_tokens": len(self.prompt) + self.generated,
-            "prompt_tokens_details": {"cached_tokens": self.cached},
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning},
-        }
-        timings = {
-            "cache_n": self.cached,
-            "prompt_n": len(self.prompt) - self.cached,
-            "prompt_ms": (self.first_at - self.started) * 1000,
-            # As llama.cpp does: the first token is counted, and its time is not.
-            "predicted_n": self.generated,
-            "predicted_ms": (now - self.first_at) * 1000,
-        }
-        self.emit({"object": _CHUNK, "choices": [], "usage": usage, "timings": timings})
+    def _send_end(self, finish_reason: FinishReason) -> None:
+        usage = Usage(
+            input_tokens=len(self.prompt),
+            output_tokens=self.generated,
+            cached_tokens=self.cached,
+            reasoning_tokens=self.reasoning,
+        )
+        timings = Timings(
+            prefill_tokens=len(self.prompt) - self.cached,
+            prefill_s=self.first_at - self.started,
+            decode_tokens=self.generated - 1,
+            decode_s=time.perf_counter() - self.first_at,
+            clock="server",
+        )
+        here = Locality(Zone.DEVICE, "this worker")
+        self._send(Done(finish_reason, usage, timings, here))
 
 
-def _told_apart(segments: list[tuple[str | None, str]]) -> tuple[str, str]:
-    """The reasoning and the text in what mlx-lm's state machine split."""
-    reasoning = "".join(text for state, text in segments if state == _REASONING)
-    return reasoning, "".join(text for state, text in segments if state != _REASONING)
+def _call(parsed: Mapping[str, Any]) -> ToolCall:
+    """A call as mlx-lm's parsers give it, with an id of ours."""
+    arguments = json.dumps(parsed.get("arguments") or {}, ensure_ascii=False)
+    return ToolCall(f"call_{os.urandom(6).hex()}", str(parsed["name"]), arguments)
 
 
-def _stops(options: Mapping[str, Any]) -> list[str]:
-    stop = options.get("stop") or []
-    return [stop] if isinstance(stop, str) else [str(one) for one in stop]
-
-
-def _text_message(message: Mapping[str, Any]) -> dict[str, str]:
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        if any(part.get("type") != "text" for part in content):
-            raise _invalid("MLX models answer text only here; pictures need another provider")
-        content = "".join(part["text"] for part in content)
-    return {"role": str(message.get("role")), "content": content}
-
-
-def _invalid(message: str) -> Refused:
-    return Refused(400, message, "invalid_request_error")
+def _template_message(message: Message) -> dict[str, Any]:
+    """A message as chat templates want it: the arguments of calls are objects there."""
+    if message.images:
+        raise InvalidInput("MLX models answer text only here; pictures need another provider")
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": arguments_of(call.arguments)},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire

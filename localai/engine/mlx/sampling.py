@@ -1,15 +1,16 @@
-"""How the next token is chosen: the wire's sampling options as mlx-lm's samplers and processors.
+"""How the next token is chosen: our sampling options as mlx-lm's samplers and processors.
 
 Only the worker imports this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 from mlx_lm.sample_utils import make_logits_processors, make_sampler
+
+from localai.types import Options
 
 # llama.cpp's defaults, so that both local engines answer alike: mlx-lm's own is greedy.
 _TEMPERATURE = 0.8
@@ -18,30 +19,30 @@ _PENALTY_WINDOW_TOKENS = 64
 Processor = Callable[[mx.array, mx.array], mx.array]
 
 
-def sampler(options: Mapping[str, Any]) -> Callable[[mx.array], mx.array]:
+def sampler(options: Options) -> Callable[[mx.array], mx.array]:
     """Chooses a token from log probabilities."""
     chosen: Callable[[mx.array], mx.array] = make_sampler(
-        temp=_number(options, "temperature", _TEMPERATURE),
+        temp=_or(options.temperature, _TEMPERATURE),
         # mlx-lm takes 0 for "off", where the wire means the likeliest token alone.
-        top_p=max(_number(options, "top_p", 1.0), 1e-6),
-        min_p=_number(options, "min_p", 0.0),
-        top_k=int(_number(options, "top_k", 0)),
+        top_p=max(_or(options.top_p, 1.0), 1e-6),
+        min_p=_or(options.min_p, 0.0),
+        top_k=int(_or(options.top_k, 0)),
     )
     return chosen
 
 
-def processors(options: Mapping[str, Any], cached: Sequence[int]) -> list[Processor]:
+def processors(options: Options, cached: Sequence[int]) -> list[Processor]:
     """The penalties that were asked for. `cached` are the tokens that mlx-lm will not see.
 
     Without them an answer would depend on what happens to be in the cache.
     """
-    penalty = _number(options, "repeat_penalty", 1.0)
+    penalty = _or(options.repeat_penalty, 1.0)
     made = make_logits_processors(
         repetition_penalty=None if penalty in (0.0, 1.0) else penalty,
         repetition_context_size=_PENALTY_WINDOW_TOKENS,
-        presence_penalty=_number(options, "presence_penalty", 0.0) or None,
+        presence_penalty=_or(options.presence_penalty, 0.0) or None,
         presence_context_size=_PENALTY_WINDOW_TOKENS,
-        frequency_penalty=_number(options, "frequency_penalty", 0.0) or None,
+        frequency_penalty=_or(options.frequency_penalty, 0.0) or None,
         frequency_context_size=_PENALTY_WINDOW_TOKENS,
     )
     before = mx.array(cached[-_PENALTY_WINDOW_TOKENS:], mx.int32)
@@ -67,6 +68,5 @@ def _with_prefix(processor: Processor, before: mx.array) -> Processor:
     return with_prefix
 
 
-def _number(options: Mapping[str, Any], name: str, otherwise: float) -> float:
-    value = options.get(name)
+def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else float(value)

@@ -19,22 +19,19 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 
+from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.wires.refusals import error_object, status_and_kind
+
 # How long a client that left during a silent prefill goes unnoticed.
 _LOOK_EVERY_S = 0.05
 _LARGEST_BODY_BYTES = 256 << 20
 
 Route = Literal["/v1/chat/completions", "/tokenize", "/apply-template", "/context"]
 _ROUTES: tuple[Route, ...] = ("/v1/chat/completions", "/tokenize", "/apply-template", "/context")
+Reply = Mapping[str, Any] | LocalaiError | None
+"""A document or a chunk, an error, or the end."""
+
 _STREAMED: Route = "/v1/chat/completions"
-
-
-class Refused(Exception):
-    """The request cannot be served: an HTTP status and the wire's `error` object."""
-
-    def __init__(self, status: int, message: str, kind: str, **numbers: int) -> None:
-        super().__init__(message)
-        self.status = status
-        self.error = {"code": status, "message": message, "type": kind, **numbers}
 
 
 class Job:
@@ -44,21 +41,21 @@ class Job:
         self.route = route
         self.body = body
         self.cancelled = threading.Event()
-        self._answers: queue.SimpleQueue[Mapping[str, Any] | Refused | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Reply] = queue.SimpleQueue()
 
     def emit(self, answer: Mapping[str, Any]) -> None:
         """Send a document, or a chunk of a stream."""
         self._answers.put(answer)
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, error: LocalaiError) -> None:
         """Send an error and end."""
-        self._answers.put(refusal)
+        self._answers.put(error)
 
     def end(self) -> None:
         """Nothing follows."""
         self._answers.put(None)
 
-    def next_answer(self, timeout_s: float) -> Mapping[str, Any] | Refused | None:
+    def next_answer(self, timeout_s: float) -> Reply:
         """The next answer; None is the end. Raises queue.Empty after `timeout_s`."""
         return self._answers.get(timeout=timeout_s)
 
@@ -110,8 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._read_body()
             if route is None:
                 raise _unknown(self.path)
-        except Refused as refusal:
-            self._send_refusal(refusal)
+        except LocalaiError as error:
+            self._send_refusal(error)
             return
         job = Job(route, body)
         self.server.jobs.put(job)
@@ -130,18 +127,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> Mapping[str, Any]:
         length = int(self.headers.get("Content-Length") or 0)
         if length > _LARGEST_BODY_BYTES:
-            raise Refused(413, "the request is too large", "invalid_request_error")
+            raise InvalidInput("the request is too large")
         try:
             body = json.loads(self.rfile.read(length))
         except ValueError as error:
-            raise Refused(400, f"not JSON: {error}", "invalid_request_error") from error
+            raise InvalidInput(f"not JSON: {error}") from error
         if not isinstance(body, dict):
-            raise Refused(400, "the body must be an object", "invalid_request_error")
+            raise InvalidInput("the body must be an object")
         return body
 
     def _answer(self, job: Job) -> None:
         first = self._next(job)
-        if isinstance(first, Refused):
+        if isinstance(first, LocalaiError):
             self._send_refusal(first)
         elif first is None:
             self.close_connection = True
@@ -150,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send_document(200, first)
 
-    def _next(self, job: Job) -> Mapping[str, Any] | Refused | None:
+    def _next(self, job: Job) -> Reply:
         """The next answer of `job`. Raises ConnectionError if the client goes away meanwhile."""
         while True:
             with contextlib.suppress(queue.Empty):
@@ -166,8 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _send_refusal(self, refusal: Refused) -> None:
-        self._send_document(refusal.status, {"error": refusal.error})
+    def _send_refusal(self, error: LocalaiError) -> None:
+        self._send_document(status_and_kind(error)[0], {"error": error_object(error)})
 
     def _send_stream(self, job: Job, first: Mapping[str, Any]) -> None:
         # The end of the stream is the end of the connection: one that breaks lacks its [DONE].
@@ -176,10 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        answer: Mapping[str, Any] | Refused | None = first
+        answer: Reply = first
         while answer is not None:
-            if isinstance(answer, Refused):
-                self._send_event({"error": answer.error})
+            if isinstance(answer, LocalaiError):
+                self._send_event({"error": error_object(answer)})
                 return
             self._send_event(answer)
             answer = self._next(job)
@@ -189,8 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"data: " + json.dumps(document).encode() + b"\n\n")
 
 
-def _unknown(path: str) -> Refused:
-    return Refused(404, f"there is no {path} here", "not_found_error")
+def _unknown(path: str) -> NotFound:
+    return NotFound(f"there is no {path} here")
 
 
 def _has_gone(connection: socket.socket) -> bool:

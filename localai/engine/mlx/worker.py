@@ -20,13 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.mlx.server import Job, Refused, Server
+from localai.engine.mlx.server import Job, Server
 from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
     WorkerSpec,
     spec_from_json,
 )
+from localai.errors import LocalaiError
 from localai.locks import lock, try_lock
 from localai.privacy.sandbox import deny_network
 
@@ -143,13 +144,13 @@ class Worker:
         self._server.computing.set()
         try:
             self._compute(job)
-        except Refused as refusal:
-            job.refuse(refusal)
+        except LocalaiError as error:
+            job.refuse(error)
         except Exception as error:  # noqa: BLE001 - one request must not end the others' worker
             import traceback
 
             traceback.print_exc()
-            job.refuse(Refused(500, f"MLX failed: {error}", "server_error"))
+            job.refuse(LocalaiError(f"MLX failed: {error}"))
         finally:
             self._server.computing.clear()
         job.end()

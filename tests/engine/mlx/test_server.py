@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.engine.mlx.server import Job, Refused, Server
+from localai.engine.mlx.server import Job, Server
+from localai.errors import ContextOverflow, LocalaiError
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
 
 CHAT = "/v1/chat/completions"
@@ -84,7 +85,7 @@ def test_a_stream_ends_with_done(server: Server, socket: Path) -> None:
 def test_a_refusal_before_the_first_chunk_has_its_status_and_numbers(
     server: Server, socket: Path
 ) -> None:
-    refusal = Refused(400, "too long", "exceed_context_size_error", n_prompt_tokens=9, n_ctx=8)
+    refusal = ContextOverflow("too long", prompt_tokens=9, context_tokens=8)
     compute(server, lambda job: job.refuse(refusal))
     with pytest.raises(EngineRefused) as caught:
         send(UnixConnection(socket), "POST", CHAT, {})
@@ -96,7 +97,7 @@ def test_a_refusal_before_the_first_chunk_has_its_status_and_numbers(
 def test_a_failure_in_mid_stream_is_an_error_event(server: Server, socket: Path) -> None:
     def half(job: Job) -> None:
         job.emit({"n": 1})
-        job.refuse(Refused(500, "out of memory", "server_error"))
+        job.refuse(LocalaiError("out of memory"))
 
     compute(server, half)
     events = server_sent_events(send(UnixConnection(socket), "POST", CHAT, {}))

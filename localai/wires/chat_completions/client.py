@@ -1,12 +1,11 @@
-"""The Chat Completions wire: what we ask of every server that speaks it, and what it answers.
+"""What we ask of a server that speaks Chat Completions, and what its answer means. No I/O.
 
-Pure translation between `localai.types` and JSON; no I/O. Used for the embedded engine, MLX,
-LM Studio and any compatible server. llama.cpp adds `timings`; others are timed from outside.
+Used for the embedded engine, MLX, LM Studio and any compatible server. llama.cpp adds `timings`;
+others are timed from outside.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -28,13 +27,17 @@ from localai.types import (
     Loading,
     Locality,
     Message,
+    NamedTool,
     ReasoningDelta,
     TextDelta,
     TokenLogprobs,
+    Tool,
     ToolCall,
+    ToolChoice,
     Usage,
 )
 from localai.wires.clock import AnswerClock, ServerTimes
+from localai.wires.parts import data_url
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
 _FINISH: Mapping[str, FinishReason] = {
@@ -66,23 +69,47 @@ def request_body(request: ChatRequest) -> dict[str, Any]:
     if request.logprobs is not None:
         body["logprobs"] = True
         body["top_logprobs"] = request.logprobs
+    if request.tools:
+        body["tools"] = [wire_tool(tool) for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = wire_tool_choice(request.tool_choice)
     return body
+
+
+def wire_tool(tool: Tool) -> dict[str, Any]:
+    """A tool that the model may call."""
+    function: dict[str, Any] = {"name": tool.name, "parameters": dict(tool.parameters)}
+    if tool.description:
+        function["description"] = tool.description
+    return {"type": "function", "function": function}
+
+
+def wire_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
+    """Which tool the model may or must call."""
+    if isinstance(choice, NamedTool):
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice
 
 
 def wire_message(message: Message) -> dict[str, Any]:
     """One message; pictures become data URLs."""
-    if not message.images:
-        return {"role": message.role, "content": message.text}
-    parts: list[dict[str, Any]] = [
-        {
-            "type": "image_url",
-            "image_url": {
-                "url": f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
-            },
-        }
-        for image in message.images
-    ]
-    return {"role": message.role, "content": [*parts, {"type": "text", "text": message.text}]}
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.images:
+        pictures = [
+            {"type": "image_url", "image_url": {"url": data_url(image)}} for image in message.images
+        ]
+        wire["content"] = [*pictures, {"type": "text", "text": message.text}]
+    if message.tool_calls:
+        wire["tool_calls"] = [wire_tool_call(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def wire_tool_call(call: ToolCall) -> dict[str, Any]:
+    """A call that the model made."""
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def read_stream(
@@ -129,6 +156,9 @@ def read_stream(
     yield from splitter.close()
     if finish is None:
         raise Unreachable("the answer broke off: the server closed the connection")
+    if tools and finish == "stop":
+        # What OpenAI says of a call that was demanded by name.
+        finish = "tool_calls"
     for call in tools.values():
         yield ToolCall(call["id"], call["name"], call["arguments"])
     if server is not None and server.get("cache_n") is not None and usage is not None:

@@ -1,4 +1,4 @@
-"""What Ollama's native API is asked and what it answers: pure translation, no I/O.
+"""What we ask of Ollama's native API, and what it answers. No I/O.
 
 Times are nanoseconds on the server's clock. `shift` is always off and `truncate` too: with
 either on, Ollama cuts a conversation silently, and toggling `shift` may reload the model.
@@ -6,10 +6,9 @@ either on, Ollama cuts a conversation silently, and toggling `shift` may reload 
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,12 @@ from localai.types import (
     TextDelta,
     TokenLogprobs,
     ToolCall,
+    ToolChoice,
     Usage,
 )
+from localai.wires.chat_completions.client import wire_tool
 from localai.wires.clock import ServerTimes
+from localai.wires.parts import arguments_of, base64_of
 
 # What else `options` may hold. Ollama ignores what it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
@@ -81,7 +83,7 @@ def chat_body(
     """The body of a streaming `/api/chat`. Raises InvalidInput for an option Ollama lacks."""
     body: dict[str, Any] = {
         "model": request.model.id,
-        "messages": [wire_message(message) for message in request.messages],
+        "messages": wire_messages(request.messages),
         "stream": True,
         "truncate": False,
         "shift": False,
@@ -96,15 +98,43 @@ def chat_body(
     if request.logprobs is not None:
         body["logprobs"] = True
         body["top_logprobs"] = request.logprobs
+    if request.tools and request.tool_choice != "none":
+        _refuse_demand(request.tool_choice)
+        body["tools"] = [wire_tool(tool) for tool in request.tools]
     return body
 
 
-def wire_message(message: Message) -> dict[str, Any]:
-    """One message; pictures are base64."""
+def _refuse_demand(choice: ToolChoice | None) -> None:
+    if choice not in (None, "auto"):
+        raise InvalidInput(
+            "Ollama cannot be made to call a tool: its models choose",
+            hint="leave the choice of tools at auto, or take another provider",
+        )
+
+
+def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages; pictures are base64, and the result of a tool is told by its name as well."""
+    names = {call.id: call.name for message in messages for call in message.tool_calls}
+    return [_wire_message(message, names) for message in messages]
+
+
+def _wire_message(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.images:
-        wire["images"] = [base64.b64encode(image.data).decode() for image in message.images]
+        wire["images"] = [base64_of(image) for image in message.images]
+    if message.tool_calls:
+        wire["tool_calls"] = [wire_tool_call(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+        if name := names.get(message.tool_call_id):
+            wire["tool_name"] = name
     return wire
+
+
+def wire_tool_call(call: ToolCall) -> dict[str, Any]:
+    """A call that the model made; its arguments are an object here."""
+    arguments = arguments_of(call.arguments)
+    return {"id": call.id, "function": {"name": call.name, "arguments": arguments}}
 
 
 def all_options(options: Options) -> dict[str, Any]:

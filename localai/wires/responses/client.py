@@ -1,15 +1,13 @@
-"""The Responses API of OpenAI: what we ask, and what its events mean. No I/O."""
+"""What we ask of the Responses API, and what its events mean. No I/O."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from localai.errors import Unreachable
 from localai.net.retry import Busy
 from localai.options import wire_options
-from localai.providers.sdk import split_system
 from localai.types import (
     ChatRequest,
     Done,
@@ -17,12 +15,16 @@ from localai.types import (
     FinishReason,
     Locality,
     Message,
+    NamedTool,
     ReasoningDelta,
     TextDelta,
     TokenLogprobs,
+    Tool,
+    ToolCall,
     Usage,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.parts import data_url, split_system
 from localai.wires.refusals import failure
 
 _EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
@@ -42,7 +44,7 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
     instructions, messages = split_system(request.messages)
     body: dict[str, Any] = {
         "model": request.model.id,
-        "input": [_input_item(message) for message in messages],
+        "input": [item for message in messages for item in _input_items(message)],
         "store": False,
         "truncation": "disabled",
         "stream": True,
@@ -60,25 +62,47 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
     if request.logprobs is not None:
         body["include"] = ["message.output_text.logprobs"]
         body["top_logprobs"] = request.logprobs
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if isinstance(request.tool_choice, NamedTool):
+        body["tool_choice"] = {"type": "function", "name": request.tool_choice.name}
+    elif request.tool_choice is not None:
+        body["tool_choice"] = request.tool_choice
     if request.options.extra:
         body["extra_body"] = dict(request.options.extra)
     return body
 
 
-def _input_item(message: Message) -> dict[str, Any]:
+def _tool(tool: Tool) -> dict[str, Any]:
+    # Not strict: that API would then refuse most schemas that others take.
+    wire = {"type": "function", "name": tool.name, "parameters": dict(tool.parameters)}
+    return {**wire, "description": tool.description, "strict": False}
+
+
+def _input_items(message: Message) -> list[dict[str, Any]]:
+    """A message as items: what was said, then the calls that came with it."""
+    if message.role == "tool":
+        result = {"call_id": message.tool_call_id or "", "output": message.text}
+        return [{"type": "function_call_output", **result}]
+    calls = [
+        {
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.name,
+            "arguments": call.arguments,
+        }
+        for call in message.tool_calls
+    ]
+    if calls and not message.text and not message.images:
+        return calls
     content: str | list[dict[str, Any]] = message.text
     if message.images:
         pictures = [
-            {
-                "type": "input_image",
-                "detail": "auto",
-                "image_url": f"data:{image.media_type};base64,"
-                + base64.b64encode(image.data).decode(),
-            }
+            {"type": "input_image", "detail": "auto", "image_url": data_url(image)}
             for image in message.images
         ]
         content = [*pictures, {"type": "input_text", "text": message.text}]
-    return {"type": "message", "role": message.role, "content": content}
+    return [{"type": "message", "role": message.role, "content": content}, *calls]
 
 
 def read_events(
@@ -88,12 +112,13 @@ def read_events(
 
     Raises Unreachable if it ends without saying so, and what a failure in mid-stream means.
     """
-    refused = False
+    refused = called = False
     for event in events:
         match event.type:
             case "response.output_text.delta":
-                clock.piece()
-                yield TextDelta(event.delta)
+                if event.delta:
+                    clock.piece()
+                    yield TextDelta(event.delta)
                 yield from _logprobs(event)
             case "response.refusal.delta":
                 refused = True
@@ -102,11 +127,17 @@ def read_events(
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 clock.piece(reasoning=True)
                 yield ReasoningDelta(event.delta)
+            case "response.function_call_arguments.delta":
+                clock.piece()
+            case "response.output_item.done" if event.item.type == "function_call":
+                called = True
+                clock.piece()
+                yield ToolCall(event.item.call_id, event.item.name, event.item.arguments)
             case "response.reasoning_summary_part.added" if event.summary_index:
                 yield ReasoningDelta("\n\n")
             case "response.completed" | "response.incomplete":
                 usage = _usage(event.response.usage)
-                finish = "refusal" if refused else _finish(event.response)
+                finish = _finish(event.response, refused, called)
                 yield Done(finish, usage, clock.timings(usage), locality)
                 return
             case "response.failed":
@@ -123,9 +154,13 @@ def _failed(who: str, error: Any) -> Exception:
     return found.final if isinstance(found, Busy) else found
 
 
-def _finish(response: Any) -> FinishReason:
+def _finish(response: Any, refused: bool, called: bool) -> FinishReason:
+    if refused:
+        return "refusal"
     details = response.incomplete_details
-    return "stop" if details is None else _INCOMPLETE.get(details.reason, "stop")
+    if details is not None:
+        return _INCOMPLETE.get(details.reason, "stop")
+    return "tool_calls" if called else "stop"
 
 
 def _logprobs(event: Any) -> Iterator[TokenLogprobs]:

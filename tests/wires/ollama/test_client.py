@@ -28,7 +28,7 @@ from localai.types import (
     ToolCall,
     Usage,
 )
-from localai.wires import ollama as wire
+from localai.wires.ollama import client as wire
 
 MODEL = ResolvedModel("ollama", "m:latest", None, "")
 

@@ -30,7 +30,7 @@ from localai.types import (
     Usage,
     Zone,
 )
-from localai.wires.chat_completions import read_stream, refusal, request_body
+from localai.wires.chat_completions.client import read_stream, refusal, request_body
 from localai.wires.clock import AnswerClock
 
 MODEL = ResolvedModel("endpoint", "m", None, "")

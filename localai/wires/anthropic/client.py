@@ -1,4 +1,4 @@
-"""The Messages API of Anthropic: what we ask, and what its events mean. No I/O.
+"""What we ask of the Messages API, and what its events mean. No I/O.
 
 Current models decide themselves how long to think and take a level of effort; older ones take a
 budget of tokens. Which one, the API's own description of the model says.
@@ -6,13 +6,12 @@ budget of tokens. Which one, the API's own description of the model says.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import InvalidInput, ProviderRefused, Unreachable
 from localai.options import wire_options
-from localai.providers.sdk import split_system
 from localai.types import (
     Capability,
     ChatRequest,
@@ -21,12 +20,16 @@ from localai.types import (
     FinishReason,
     Locality,
     Message,
+    NamedTool,
     ReasoningDelta,
     TextDelta,
     Think,
+    ToolCall,
+    ToolChoice,
     Usage,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.parts import arguments_of, base64_of, split_system
 
 if TYPE_CHECKING:
     from anthropic.types import ModelInfo
@@ -78,7 +81,7 @@ def request_body(
         **wire_options(request.options, "anthropic", "anthropic"),
         "model": request.model.id,
         "max_tokens": longest_tokens,
-        "messages": [_message(message) for message in messages if message.text or message.images],
+        "messages": _messages(messages),
         "stream": True,
     }
     if system:
@@ -94,6 +97,13 @@ def request_body(
         output |= {"effort": effort} if effort else {}
     if output:
         body["output_config"] = output
+    if request.tools:
+        body["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+            for tool in request.tools
+        ]
+    if request.tool_choice is not None:
+        body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.options.extra:
         body["extra_body"] = dict(request.options.extra)
     return body
@@ -149,23 +159,67 @@ def _will_be_asked_again(messages: tuple[Message, ...]) -> bool:
     return long and any(message.role == "assistant" for message in messages)
 
 
-def _message(message: Message) -> dict[str, Any]:
-    content: str | list[dict[str, Any]] = message.text
-    if message.images:
-        pictures: list[dict[str, Any]] = [
-            {
-                "type": "image",
-                "source": {
-                    "type": "base64",
-                    "media_type": image.media_type,
-                    "data": base64.b64encode(image.data).decode(),
-                },
-            }
-            for image in message.images
-        ]
-        text = [{"type": "text", "text": message.text}] if message.text else []
-        content = [*pictures, *text]
-    return {"role": message.role, "content": content}
+def _tool_choice(choice: ToolChoice) -> dict[str, Any]:
+    if isinstance(choice, NamedTool):
+        return {"type": "tool", "name": choice.name}
+    return {"type": {"required": "any"}.get(choice, choice)}
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages. The results of tools are one turn of the user's, as that API wants them."""
+    wire: list[dict[str, Any]] = []
+    previous = None
+    for message in messages:
+        blocks = _blocks(message)
+        if not blocks:
+            continue
+        if message.role == "tool" and previous == "tool":
+            wire[-1]["content"].extend(blocks)
+        elif message.role == "tool":
+            wire.append({"role": "user", "content": blocks})
+        elif message.images or message.tool_calls:
+            wire.append({"role": message.role, "content": blocks})
+        else:
+            wire.append({"role": message.role, "content": message.text})
+        previous = message.role
+    return wire
+
+
+def _blocks(message: Message) -> list[dict[str, Any]]:
+    if message.role == "tool":
+        result = {"tool_use_id": message.tool_call_id or "", "content": message.text}
+        return [{"type": "tool_result", **result}]
+    pictures: list[dict[str, Any]] = [
+        {
+            "type": "image",
+            "source": {
+                "type": "base64",
+                "media_type": image.media_type,
+                "data": base64_of(image),
+            },
+        }
+        for image in message.images
+    ]
+    text = [{"type": "text", "text": message.text}] if message.text else []
+    calls = [
+        {
+            "type": "tool_use",
+            "id": call.id,
+            "name": call.name,
+            "input": arguments_of(call.arguments),
+        }
+        for call in message.tool_calls
+    ]
+    return [*pictures, *text, *calls]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A tool call whose arguments are still coming."""
+
+    id: str
+    name: str
+    arguments: list[str]
 
 
 def read_events(
@@ -178,8 +232,19 @@ def read_events(
     """
     counts: dict[str, int] = {}
     finish: FinishReason | None = None
+    call: _Call | None = None
     for event in events:
         match event.type:
+            case "content_block_start" if event.content_block.type == "tool_use":
+                clock.piece()
+                call = _Call(event.content_block.id, event.content_block.name, [])
+            case "content_block_delta" if event.delta.type == "input_json_delta":
+                clock.piece()
+                if call is not None:
+                    call.arguments.append(event.delta.partial_json)
+            case "content_block_stop" if call is not None:
+                yield ToolCall(call.id, call.name, "".join(call.arguments) or "{}")
+                call = None
             case "message_start":
                 counts |= _counts(event.message.usage)
             case "content_block_delta":

@@ -1,0 +1,199 @@
+"""What the wire formats share: the parts of a request, and the values inside them. No I/O."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from localai.errors import InvalidInput
+from localai.types import (
+    ChatRequest,
+    Image,
+    Message,
+    NamedTool,
+    Options,
+    ResolvedModel,
+    Think,
+    Tool,
+    ToolChoice,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestParts:
+    """What a client asked a server for: a `ChatRequest` whose model is only a name yet.
+
+    `stream` says whether the answer is wanted piece by piece, `include_usage` whether a stream
+    ends with its token counts.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    options: Options = field(default_factory=Options)
+    schema: Mapping[str, Any] | None = None
+    think: Think | None = None
+    context_tokens: int | None = None
+    keep_alive_s: float | None = None
+    logprobs: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    stream: bool = False
+    include_usage: bool = True
+
+    def request(self, model: ResolvedModel) -> ChatRequest:
+        """The request to `model`, which is what the name was resolved to."""
+        return ChatRequest(
+            model,
+            self.messages,
+            self.options,
+            schema=self.schema,
+            think=self.think,
+            context_tokens=self.context_tokens,
+            keep_alive_s=self.keep_alive_s,
+            logprobs=self.logprobs,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+        )
+
+
+# What is written
+
+
+def base64_of(image: Image) -> str:
+    """The picture's bytes as text."""
+    return base64.b64encode(image.data).decode()
+
+
+def data_url(image: Image) -> str:
+    """The picture as a `data:` URL."""
+    return f"data:{image.media_type};base64,{base64_of(image)}"
+
+
+def arguments_of(text: str) -> Any:
+    """The arguments of a tool call as the value that its JSON says; the text where it is none."""
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return text
+
+
+def split_system(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
+    """The text of the system messages that come first, and the rest."""
+    count = next((i for i, each in enumerate(messages) if each.role != "system"), 0)
+    return "\n\n".join(each.text for each in messages[:count]), tuple(messages[count:])
+
+
+# What is read
+
+
+def image_of_base64(text: str, media_type: str | None = None) -> Image:
+    """The picture of base64 text; its first bytes tell the media type where it is not given.
+
+    Raises InvalidInput.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidInput(f"a picture is not base64: {error}") from error
+    return Image(data, media_type or _media_type(data))
+
+
+def image_of_url(url: str) -> Image:
+    """The picture of a `data:` URL. Raises InvalidInput for every other: nothing is fetched."""
+    head, comma, content = url.partition(",")
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        raise InvalidInput("pictures must come as data: URLs in base64; nothing is fetched")
+    return image_of_base64(content, head.removeprefix("data:").removesuffix(";base64"))
+
+
+def _media_type(data: bytes) -> str:
+    starts = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for start, kind in starts.items() if data.startswith(start)), "image/png")
+
+
+def function_tools(listed: Any) -> tuple[Tool, ...]:
+    """The tools of a body: OpenAI's and Ollama's, which describe the function inside an object of
+    its own, or those of the Responses format, which do not. Raises InvalidInput for others."""
+    tools = []
+    for entry in objects(listed, "tools"):
+        if entry.get("type", "function") != "function":
+            raise InvalidInput(f"there is no tool of the type {entry.get('type')!r} here")
+        function = entry.get("function", entry)
+        tools.append(
+            Tool(
+                text_field(function, "name"),
+                str(function.get("description") or ""),
+                function.get("parameters") or {"type": "object"},
+            )
+        )
+    return tuple(tools)
+
+
+def objects(value: Any, what: str) -> list[Mapping[str, Any]]:
+    """`value` as a list of JSON objects; nothing is an empty one. Raises InvalidInput."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise InvalidInput(f"{what} must be a list of objects")
+    return value
+
+
+def text_field(entry: Mapping[str, Any], name: str) -> str:
+    """The text called `name`, which must be there. Raises InvalidInput."""
+    value = entry.get(name)
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a text")
+    return value
+
+
+def number(body: Mapping[str, Any], name: str) -> float | None:
+    """The number called `name`; None where it is missing. Raises InvalidInput."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{name} must be a number")
+    return value
+
+
+def whole_number(body: Mapping[str, Any], name: str) -> int | None:
+    """The whole number called `name`; None where it is missing. Raises InvalidInput."""
+    value = number(body, name)
+    if value is not None and value != int(value):
+        raise InvalidInput(f"{name} must be a whole number")
+    return None if value is None else int(value)
+
+
+def choice_of(value: Any) -> ToolChoice | None:
+    """OpenAI's `tool_choice` in either of its formats. Raises InvalidInput."""
+    if value is None:
+        return None
+    words: tuple[ToolChoice, ...] = ("auto", "none", "required")
+    if value in words:
+        return words[words.index(value)]
+    if isinstance(value, dict) and value.get("type") == "function":
+        return NamedTool(text_field(value.get("function", value), "name"))
+    raise InvalidInput("tool_choice must be auto, none, required or a function")
+
+
+def think_of_effort(effort: Any) -> Think | None:
+    """OpenAI's levels of effort as ours. Raises InvalidInput."""
+    levels: Mapping[Any, Think | None] = {
+        None: None,
+        "none": "off",
+        "minimal": "low",
+        "low": "low",
+        "medium": "medium",
+        "high": "high",
+        "xhigh": "high",
+        "max": "high",
+    }
+    if not isinstance(effort, str | None) or effort not in levels:
+        raise InvalidInput(f"there is no level of effort called {effort!r}")
+    return levels[effort]
