@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.chat.test_files import a_pdf
 
 from localai.paths import Paths, locate
+from tests.chat.test_input_files import a_pdf
 from tests.support.command import RunLocalai, merged
 from tests.support.projector import PATCHES, red_square, write_projector
 from tests.support.scripted_server import ScriptedServer
