@@ -13,7 +13,8 @@ from localai.fetch.plan import PullPlan
 from localai.fetch.preflight import host_bytes, preflight
 from localai.hardware.facts import Fact, Machine, Memory
 from localai.hardware.profiles import load_profile
-from localai.output.preflight import preflight_document, preflight_lines
+from localai.output.documents.pull import dry_run_document
+from localai.output.preflight import preflight_facts
 from localai.paths import Paths, locate
 from localai.sizing.memory import MemoryNeed
 from localai.sizing.speed import OwnRun
@@ -77,7 +78,7 @@ def test_what_fits_once_others_have_left_is_only_said(plan: PullPlan) -> None:
 def test_unknown_memory_is_no_problem(plan: PullPlan) -> None:
     found = preflight(plan, memory(None, None), context_tokens=4096)
     assert found.problems == ()
-    assert preflight_document(found)["memory_bytes"] is None
+    assert dry_run_document(found)["machine_memory_bytes"] is None
 
 
 def test_a_context_is_not_asked_beyond_the_models_own(paths: Paths, tmp_path: Path) -> None:
@@ -121,17 +122,18 @@ def test_a_graphics_card_is_held_against_its_own_memory() -> None:
 
 
 def test_the_table_is_short_and_says_all(plan: PullPlan) -> None:
-    lines = preflight_lines(preflight(plan, memory(24 * GB, 20 * GB), context_tokens=4096))
-    assert [line.split()[0] for line in lines] == ["model", "from", "into", "memory", "speed"]
-    assert "(llama, 135M, Q4_1, context 8,192" in lines[0]
+    facts = preflight_facts(preflight(plan, memory(24 * GB, 20 * GB), context_tokens=4096))
+    assert [name for name, _ in facts] == ["model", "from", "into", "memory", "speed"]
+    assert "(llama, 135M, Q4_1, context 8,192" in facts[0][1]
 
 
 def test_the_speed_is_predicted_and_gives_way_to_own_runs(plan: PullPlan) -> None:
     found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=4096)
     assert found.speed is not None and found.speed.confidence == "inferred"
-    line = next(line for line in preflight_lines(found) if line.startswith("speed"))
+    line = dict(preflight_facts(found))["speed"]
     assert "tok/s" in line and "50 GB/s of memory" in line
-    document = preflight_document(found)["speed"]
+    document = dry_run_document(found)["speed"]
+    assert document is not None
     assert document["low_tokens_per_s"] < document["high_tokens_per_s"]
     again = preflight(
         plan, memory(24 * GB, 20 * GB), context_tokens=4096, own_runs=[OwnRun(77.0, 1024)]
@@ -150,7 +152,7 @@ def test_a_gpu_that_the_engine_does_not_see_is_a_remark(plan: PullPlan) -> None:
 def test_another_machine_stands_in(plan: PullPlan) -> None:
     there = load_profile("rtx-4090")
     found = preflight(plan, there, context_tokens=4096, elsewhere=True)
-    assert "that machine has 68.7 GB" in "\n".join(preflight_lines(found))
+    assert "that machine has 68.7 GB" in dict(preflight_facts(found))["memory"]
     assert found.download_bytes == plan.size_bytes
     assert found.disk_free_bytes == there.disk.free_bytes.value
     assert found.speed is not None and "GeForce" in found.speed.basis
@@ -163,4 +165,4 @@ def test_a_model_that_writes_nothing_has_no_speed(tmp_path: Path, paths: Paths) 
     plan = plan_adoption(str(tmp_path / "embed.gguf"), paths)
     found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=512)
     assert found.speed is None
-    assert not any(line.startswith("speed") for line in preflight_lines(found))
+    assert "speed" not in dict(preflight_facts(found))
