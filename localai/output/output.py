@@ -219,13 +219,13 @@ class Output:
 
             self.document(failure_document(error, self.command))
         elif not isinstance(error, Interrupted):
-            self._say_marked("error:", "red", sanitize(error.message))
+            self._say_marked("error:", "red", sanitize_line(error.message))
             if error.hint or error.command:
                 self._say("")
             # Neither is broken into lines: they are there to be pasted.
             for label, text in (("hint:", error.hint), ("run:", error.command)):
                 if text:
-                    self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize(text)}")
+                    self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize_line(text)}")
 
     def confirm(self, question: str, *, unasked: LocalaiError, declined: str) -> None:
         """Return if the person says yes; Enter alone is no.

@@ -103,7 +103,7 @@ def test_nothing_from_outside_commands_the_terminal(open_output: Open, terminal:
     output.note(HOSTILE)
     output.warn(HOSTILE)
     output.announce(HOSTILE)
-    output.error(NotFound(HOSTILE, hint=HOSTILE))
+    output.error(NotFound(HOSTILE, hint=HOSTILE, command=HOSTILE))
     said = streams.stdout.written + streams.stderr.written
     assert HARMLESS in said
     assert {character for character in said if ord(character) < 32} == {"\n"}
@@ -114,6 +114,15 @@ def test_nothing_from_outside_commands_the_terminal(open_output: Open, terminal:
         HARMLESS,
         f"model  {HARMLESS}  ({HARMLESS})",
         HARMLESS + HARMLESS,
+    ]
+    assert streams.stderr.written.splitlines() == [
+        HARMLESS,
+        f"warning: {HARMLESS}",
+        HARMLESS,
+        f"error: {HARMLESS}",
+        "",
+        f"hint: {HARMLESS}",
+        f"run: {HARMLESS}",
     ]
 
 
