@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from localai.answers import Answer, PartialAnswer, gather
-from localai.batch.shared_context import Closed, Room, tokens_needed
+from localai.batch.shared_context import Closed, Room
 from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
 from localai.providers.provider import Provider
+from localai.sizing.context import generous_context
 from localai.types import ChatRequest, Event
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def answer(job: Job, provider: Provider, room: Room, stopping: threading.Event) 
         if stopping.is_set():
             raise Closed
 
-    for share in (tokens_needed(job.request), None):
+    for share in (generous_context(job.request), None):
         partial = PartialAnswer(job.request.model)
         outcome = Outcome(job.number, job.fingerprint, job.id, partial)
         try:

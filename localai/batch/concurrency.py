@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from localai.batch.shared_context import Room, tokens_to_share
+from localai.batch.shared_context import Room
 from localai.errors import ContextOverflow, InsufficientResources
 from localai.providers.registry import facts_of
+from localai.sizing.context import shared_context
 from localai.types import ChatRequest
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def make_ready(
     memory is short; and the room that they share. Raises what loading the model raises."""
     while True:
         try:
-            shared = chosen.provider.prepare(sample[0], at_once, tokens_to_share(sample, at_once))
+            shared = chosen.provider.prepare(sample[0], at_once, shared_context(sample, at_once))
         except ContextOverflow:
             raise
         except InsufficientResources:

@@ -9,17 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-from localai.types import ChatRequest
-
-# Text has about four bytes a token, figures and rare scripts fewer.
-_BYTES_PER_TOKEN = 2
-_TEMPLATE_TOKENS = 64
-_IMAGE_TOKENS = 2048
-_ANSWER_TOKENS = 512
-_STEP_TOKENS = 256
 
 
 class Closed(Exception):
@@ -73,22 +64,3 @@ class Room:
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
-
-
-def tokens_needed(request: ChatRequest) -> int:
-    """About how much context the request and its answer take, rather too much than too little."""
-    prompt = sum(
-        len(message.text.encode()) // _BYTES_PER_TOKEN
-        + len(message.images) * _IMAGE_TOKENS
-        + _TEMPLATE_TOKENS
-        for message in request.messages
-    )
-    needed = prompt + (request.options.max_tokens or _ANSWER_TOKENS)
-    return min(needed, request.model.context_limit or needed)
-
-
-def tokens_to_share(requests: Sequence[ChatRequest], at_once: int) -> int:
-    """A context in which `at_once` of such requests have room together, and each one alone."""
-    needs = [tokens_needed(request) for request in requests]
-    shared = max(*needs, at_once * sum(needs) // len(needs))
-    return -(-shared // _STEP_TOKENS) * _STEP_TOKENS

@@ -21,9 +21,9 @@ from localai.providers.provider import Provider
 from localai.providers.worker_chat import (
     answer_of_worker,
     count_tokens,
-    needed_context,
     worker_body,
 )
+from localai.sizing.context import counted_context
 from localai.stores.lookup import local_models, resolve_local
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.wires.clock import AnswerClock
@@ -79,7 +79,7 @@ class LlamaCpp(Provider):
                 load_s = None if load_s is None else time.perf_counter() - clock.started
                 context = lease.info.context_tokens
                 count = partial(count_tokens, request, lease, _WHO)
-                needed = needed_context(request, context, count)
+                needed = counted_context(request, context, count)
                 if needed <= context:
                     yield from self._answer(request, lease, clock, load_s)
                     return

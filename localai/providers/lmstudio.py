@@ -20,9 +20,9 @@ from localai.net.http import HttpRefused, JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.net.unix import EngineRefused, server_sent_events
-from localai.providers.context_size import choose_context, grown_context, needed_context
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
+from localai.sizing.context import choose_context, grown_context, guessed_context
 from localai.types import (
     ChatRequest,
     Done,
@@ -255,7 +255,7 @@ def _wanted_context(listed: Listed, request: ChatRequest, start: int) -> int:
         asked=request.context_tokens,
         loaded=loaded,
         start=start,
-        needed=needed_context(request),
+        needed=guessed_context(request),
         limit=listed.context_limit,
     )
 

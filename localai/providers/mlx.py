@@ -22,9 +22,9 @@ from localai.providers.provider import Provider
 from localai.providers.worker_chat import (
     answer_of_worker,
     count_tokens,
-    needed_context,
     worker_body,
 )
+from localai.sizing.context import counted_context
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.units import bytes_text
 from localai.wires.chat_completions.client import refusal
@@ -192,7 +192,7 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
     """
     have = lease.info.context_tokens
     needed = max(
-        needed_context(request, have, lambda: count_tokens(request, lease, _WHO)),
+        counted_context(request, have, lambda: count_tokens(request, lease, _WHO)),
         min(request.context_tokens or 0, request.model.context_limit or 1 << 30),
     )
     if needed <= have:

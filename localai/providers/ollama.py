@@ -25,10 +25,10 @@ from localai.errors import (
 )
 from localai.net.http import Asked, HttpRefused
 from localai.net.listener import listening_pid
-from localai.providers.context_size import choose_context, grown_context, needed_context
 from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.provider import Provider
+from localai.sizing.context import choose_context, grown_context, guessed_context
 from localai.types import (
     ChatRequest,
     Done,
@@ -147,7 +147,7 @@ class Ollama(Provider):
                 asked=_asked_context(request),
                 loaded=loaded,
                 start=facts.own_context or self._config["engine.context"],
-                needed=needed_context(request),
+                needed=guessed_context(request),
                 limit=facts.context_limit,
             ),
             loaded_context=loaded,

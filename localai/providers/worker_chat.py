@@ -1,4 +1,4 @@
-"""One answer from an engine's worker: what a chat needs of a context, and the wire to the socket.
+"""One answer from an engine's worker, over the wire to its socket.
 
 Shared by the providers whose engine runs in a worker of ours; `who` is the engine's name in
 errors. Starting workers is the life cycle's business.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import http.client
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localai.errors import ContextOverflow, Unreachable
+from localai.errors import Unreachable
 from localai.locks import is_locked
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
-from localai.providers.context_size import IMAGE_TOKENS, text_bytes
 from localai.types import ChatRequest, Events, Locality, Process, Zone
 from localai.wires.chat_completions.client import read_stream, refusal, request_body
 from localai.wires.clock import AnswerClock
@@ -23,11 +22,6 @@ from localai.wires.clock import AnswerClock
 if TYPE_CHECKING:
     from localai.engine.lifecycle import Lease
 
-# The context grows in steps, so that it does not have to at every turn.
-_STEP_TOKENS = 4096
-# No tokenizer makes more tokens of a text than it has bytes; a template adds a few per message.
-_TEMPLATE_TOKENS = 64
-_DEFAULT_ROOM_TOKENS = 512
 _LONGEST_DYING_S = 0.5
 
 
@@ -86,37 +80,6 @@ def _let_it_die(lease: Lease) -> None:
     deadline = time.monotonic() + _LONGEST_DYING_S
     while is_locked(lease.files.alive) and time.monotonic() < deadline:
         time.sleep(0.001)
-
-
-def needed_context(request: ChatRequest, have_tokens: int, count: Callable[[], int]) -> int:
-    """The context that the prompt and its answer need, in tokens; `have_tokens` if that is enough.
-
-    `count` counts the prompt's tokens; it is asked only where their number can matter.
-    Raises ContextOverflow if the prompt is more than the model or the user's --ctx allows.
-    """
-    room = request.options.max_tokens or _DEFAULT_ROOM_TOKENS
-    limits = (request.context_tokens, request.model.context_limit)
-    limit = min((limit for limit in limits if limit is not None), default=None)
-    # What a picture takes is known to its projector alone, so there must be room for a large one.
-    room += IMAGE_TOKENS * sum(len(message.images) for message in request.messages)
-    most = text_bytes(request) + _TEMPLATE_TOKENS * len(request.messages)
-    if most + room <= (have_tokens if limit is None else min(have_tokens, limit)):
-        return have_tokens
-    prompt = count()
-    if limit is not None and prompt >= limit:
-        asked = request.context_tokens is not None and limit == request.context_tokens
-        whose = "the --ctx that was given" if asked else "what the model can hold"
-        raise ContextOverflow(
-            f"the prompt has {prompt:,} tokens, and {limit:,} is {whose}",
-            hint="give a larger --ctx" if asked else "shorten the prompt",
-            prompt_tokens=prompt,
-            context_tokens=limit,
-        )
-    needed = prompt + room
-    if needed <= have_tokens:
-        return have_tokens
-    stepped = -(-needed // _STEP_TOKENS) * _STEP_TOKENS
-    return stepped if limit is None else max(have_tokens, min(stepped, limit))
 
 
 def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:

@@ -8,13 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from localai.batch.shared_context import Closed, Room, tokens_needed, tokens_to_share
-from localai.types import ChatRequest, Message, Options, ResolvedModel, Zone
-
-
-def request(text: str, max_tokens: int | None = 100, limit: int | None = None) -> ChatRequest:
-    model = ResolvedModel("robot", "r2", Zone.DEVICE, "", context_limit=limit)
-    return ChatRequest(model, (Message("user", text),), Options(max_tokens=max_tokens))
+from localai.batch.shared_context import Closed, Room
 
 
 def test_the_sum_of_what_is_in_use_stays_below_the_whole() -> None:
@@ -78,20 +72,6 @@ def test_a_room_without_a_limit_lets_everybody_in() -> None:
     room = Room()
     with room.share(1 << 40), room.share(None):
         pass
-
-
-def test_a_need_is_rather_too_large_than_too_small() -> None:
-    words = "the quick brown fox " * 50  # about 200 tokens
-    assert 300 < tokens_needed(request(words)) < 1000
-    assert tokens_needed(request(words, limit=256)) == 256
-    assert tokens_needed(request("漢字" * 100)) > 300
-
-
-def test_the_context_to_share_has_room_for_all_at_once_and_for_the_largest_alone() -> None:
-    requests = [request("x" * 200)] * 7 + [request("x" * 20_000)]
-    largest = tokens_needed(requests[-1])
-    assert tokens_to_share(requests, 1) >= largest
-    assert tokens_to_share(requests, 8) >= sum(map(tokens_needed, requests))
 
 
 def _enter(room: Room, tokens: int) -> None:

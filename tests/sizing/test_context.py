@@ -1,8 +1,18 @@
+"""How much context a request needs."""
+
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
-from localai.providers.context_size import choose_context, grown_context, needed_context
+from localai.sizing.context import (
+    choose_context,
+    generous_context,
+    grown_context,
+    guessed_context,
+    shared_context,
+)
 from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
 
 MODEL = ResolvedModel("ollama", "m", None, "")
@@ -43,10 +53,10 @@ def test_the_context(
 
 
 def test_needed_counts_text_answer_and_pictures() -> None:
-    plain = needed_context(request("x" * 3000, max_tokens=1000))
+    plain = guessed_context(request("x" * 3000, max_tokens=1000))
     assert 2000 <= plain <= 2100
-    assert needed_context(request("x" * 3000, max_tokens=2000)) == plain + 1000
-    assert needed_context(request("x" * 3000, max_tokens=1000, images=2)) == plain + 2048
+    assert guessed_context(request("x" * 3000, max_tokens=2000)) == plain + 1000
+    assert guessed_context(request("x" * 3000, max_tokens=1000, images=2)) == plain + 2048
 
 
 @pytest.mark.parametrize(
@@ -65,3 +75,20 @@ def test_growth_after_a_refusal(
     tried: int, prompt: int | None, limit: int | None, next_one: int | None
 ) -> None:
     assert grown_context(tried, prompt, request("", max_tokens=1000), limit) == next_one
+
+
+def test_a_generous_need_is_rather_too_large_than_too_small() -> None:
+    words = "the quick brown fox " * 50  # about 200 tokens
+    short = ChatRequest(
+        replace(MODEL, context_limit=256), (Message("user", words),), Options(max_tokens=100)
+    )
+    assert 300 < generous_context(request(words, 100)) < 1000
+    assert generous_context(short) == 256
+    assert generous_context(request("漢字" * 100, 100)) > 300
+
+
+def test_the_context_to_share_has_room_for_all_at_once_and_for_the_largest_alone() -> None:
+    requests = [request("x" * 200, 100)] * 7 + [request("x" * 20_000, 100)]
+    largest = generous_context(requests[-1])
+    assert shared_context(requests, 1) >= largest
+    assert shared_context(requests, 8) >= sum(map(generous_context, requests))

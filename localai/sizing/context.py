@@ -1,0 +1,147 @@
+"""How much context a request needs, in tokens. Pure; the one place for its constants.
+
+Three askers know differently much. A server that must be told beforehand and counts nothing gets
+a guess (`guessed_context`), which it refuses where it is too low, and then more
+(`grown_context`). Requests that share a context get rather too much than too little
+(`generous_context`), because the engine drops all of them when it is full. A worker of ours
+counts the prompt by its own tokenizer (`counted_context`). Nothing is ever cut to fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from localai.errors import ContextOverflow
+from localai.types import ChatRequest
+
+# An answer whose length nobody has limited.
+_ANSWER_TOKENS: Final = 512
+# What a chat template adds to a message.
+_TEMPLATE_TOKENS: Final = 64
+# Templates explain once how a tool is called: up to some 400 words.
+_TOOL_TEMPLATE_BYTES: Final = 2048
+# Models that see in tiles take more of a very large picture: where too little is fatal, twice
+# as much is left free.
+_IMAGE_TOKENS: Final = 1024
+_GENEROUS_IMAGE_TOKENS: Final = 2 * _IMAGE_TOKENS
+# English has 4 bytes a token, code 3, Japanese 2 to 3, figures and rare scripts fewer. No
+# tokenizer makes more tokens of a text than it has bytes.
+_BYTES_PER_TOKEN: Final = 3
+_GENEROUS_BYTES_PER_TOKEN: Final = 2
+_LEAST_BYTES_PER_TOKEN: Final = 1
+# A context grows in steps, so that the model is not loaded again at every turn; one that is
+# shared is allocated once.
+_STEP_TOKENS: Final = 4096
+_SHARED_STEP_TOKENS: Final = 256
+
+
+def guessed_context(request: ChatRequest) -> int:
+    """The tokens that the messages and their answer may take, by the bytes of the text."""
+    return _answer(request) + _prompt(request, _BYTES_PER_TOKEN, _IMAGE_TOKENS)
+
+
+def choose_context(
+    *, asked: int | None, loaded: int | None, start: int, needed: int, limit: int | None
+) -> int:
+    """The context to allocate, in tokens.
+
+    What was asked for; else what is loaded if it is enough, because any other number loads the
+    model again; else `start`, or more if it is needed. Never above the model's `limit`.
+    """
+    if asked is not None:
+        wanted = asked
+    elif loaded is not None and loaded >= min(needed, limit or needed):
+        return loaded
+    else:
+        wanted = start if needed <= start else _in_steps(needed, _STEP_TOKENS)
+    return wanted if limit is None else min(wanted, limit)
+
+
+def grown_context(
+    tried: int, prompt_tokens: int | None, request: ChatRequest, limit: int | None
+) -> int | None:
+    """The next context to try after a prompt did not fit `tried`; None if there is none larger."""
+    if prompt_tokens is None:
+        wanted = tried * 2
+    else:
+        wanted = _in_steps(prompt_tokens + _answer(request), _STEP_TOKENS)
+    largest = wanted if limit is None else min(wanted, limit)
+    return largest if largest > tried else None
+
+
+def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], int]) -> int:
+    """The context that the prompt and its answer need, in tokens; `have_tokens` if that is enough.
+
+    `count` counts the prompt's tokens; it is asked only where their number can matter.
+    Raises ContextOverflow if the prompt is more than the model or the user's --ctx allows.
+    """
+    limits = (request.context_tokens, request.model.context_limit)
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    # What a picture takes is known to its projector alone.
+    beside = _answer(request) + _IMAGE_TOKENS * _images(request)
+    most = beside + _prompt(request, _LEAST_BYTES_PER_TOKEN, image_tokens=0)
+    if most <= (have_tokens if limit is None else min(have_tokens, limit)):
+        return have_tokens
+    prompt = count()
+    if limit is not None and prompt >= limit:
+        asked = request.context_tokens is not None and limit == request.context_tokens
+        whose = "the --ctx that was given" if asked else "what the model can hold"
+        raise ContextOverflow(
+            f"the prompt has {prompt:,} tokens, and {limit:,} is {whose}",
+            hint="give a larger --ctx" if asked else "shorten the prompt",
+            prompt_tokens=prompt,
+            context_tokens=limit,
+        )
+    needed = prompt + beside
+    if needed <= have_tokens:
+        return have_tokens
+    stepped = _in_steps(needed, _STEP_TOKENS)
+    return stepped if limit is None else max(have_tokens, min(stepped, limit))
+
+
+def generous_context(request: ChatRequest) -> int:
+    """The tokens that the request and its answer take at most, or nearly so."""
+    prompt = _prompt(request, _GENEROUS_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
+    needed = prompt + _answer(request)
+    return min(needed, request.model.context_limit or needed)
+
+
+def shared_context(requests: Sequence[ChatRequest], at_once: int) -> int:
+    """A context in which `at_once` of such requests have room together, and each one alone."""
+    needs = [generous_context(request) for request in requests]
+    return _in_steps(max(*needs, at_once * sum(needs) // len(needs)), _SHARED_STEP_TOKENS)
+
+
+def _answer(request: ChatRequest) -> int:
+    return request.options.max_tokens or _ANSWER_TOKENS
+
+
+def _images(request: ChatRequest) -> int:
+    return sum(len(message.images) for message in request.messages)
+
+
+def _prompt(request: ChatRequest, bytes_per_token: int, image_tokens: int) -> int:
+    text = _text_bytes(request) // bytes_per_token
+    return text + _TEMPLATE_TOKENS * len(request.messages) + image_tokens * _images(request)
+
+
+def _text_bytes(request: ChatRequest) -> int:
+    """The bytes of all that the model reads as text: messages, calls of tools, tools on offer."""
+    said = sum(len(message.text.encode()) for message in request.messages)
+    called = sum(
+        len(f"{call.id}{call.name}{call.arguments}".encode())
+        for message in request.messages
+        for call in message.tool_calls
+    )
+    offered = sum(
+        _TOOL_TEMPLATE_BYTES
+        + len(f"{tool.name}{tool.description}{json.dumps(dict(tool.parameters))}".encode())
+        for tool in request.tools
+    )
+    return said + called + offered
+
+
+def _in_steps(tokens: int, step: int) -> int:
+    return -(-tokens // step) * step
