@@ -24,9 +24,16 @@ class Interrupts:
         self._raises = False
 
     def begin(self) -> None:
-        """Take the signal over, for the rest of this process: one that comes while it ends must
-        not tear that apart either."""
+        """Take the signal over, for the rest of this process."""
         signal.signal(signal.SIGINT, self._on_signal)
+
+    def end(self) -> None:
+        """The session is left: one more Ctrl-C must not tear its end apart.
+
+        Python takes its own handlers back while it ends, and a signal would kill it then; that
+        signals are ignored stays.
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def pressed(self) -> None:
         """Ctrl-C came; `leave` is set if one came less than a second before."""

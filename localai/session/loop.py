@@ -1,4 +1,4 @@
-"""The session's loop: read, understand, answer, until the user leaves."""
+"""The session's loop: greet, read, understand, answer, until the user leaves."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from localai.errors import LocalaiError
 from localai.output.streams import note, show_failure
+from localai.session.conversation_commands import say_where_we_are
+from localai.session.interrupts import Interrupts
+from localai.session.model_commands import zone_label
 from localai.session.slash_commands import run_command
 from localai.session.state import Session
-from localai.session.typed_text import understand
-from localai.session.welcome import say_welcome
+from localai.session.typed_text import is_open, repaired, understand
 
 if TYPE_CHECKING:
     from localai.chat.resume import StoredConversation
@@ -30,7 +32,7 @@ def run_session(session: Session, kept: StoredConversation | None) -> None:
     reader = _reader(session)
     session.title = None if kept is None else kept.title
     if not session.display.quiet:
-        say_welcome(session, kept)
+        _say_welcome(session, kept)
     while not (session.leaving or session.interrupts.leave):
         try:
             line = reader.read("" if session.edit is None else session.edit.text)
@@ -43,6 +45,7 @@ def run_session(session: Session, kept: StoredConversation | None) -> None:
                 note("(Ctrl-C again or Ctrl-D leaves)")
             continue
         _handle(session, line)
+    session.interrupts.end()
 
 
 def _handle(session: Session, line: str) -> None:
@@ -75,9 +78,39 @@ def _give_up_edit(session: Session) -> None:
 
 def _reader(session: Session) -> Reader:
     if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
-        from localai.session.plain_reader import PlainReader
-
         return PlainReader(session.interrupts)
     from localai.session.terminal_reader import TerminalReader
 
     return TerminalReader(session)
+
+
+class PlainReader:
+    """Reads with `input`; the terminal itself edits the line."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    def read(self, prefill: str) -> str:
+        """A line, or many between quotes. Raises EOFError, KeyboardInterrupt."""
+        if prefill:
+            print(prefill)
+        try:
+            with self._interrupts.watched():
+                text = input(">>> ")
+                while is_open(text):
+                    text += "\n" + input("... ")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            raise
+        return repaired(text)
+
+
+def _say_welcome(session: Session, kept: StoredConversation | None) -> None:
+    """Name the model and its zone; show the last exchange of a conversation that goes on."""
+    model = session.asker.chosen.model
+    note(f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves")
+    if not session.records:
+        note("nothing of this session is kept")
+    if kept is not None:
+        say_where_we_are(session, kept)
+    print()

@@ -11,10 +11,8 @@ from localai.errors import InvalidInput
 from localai.near_names import near_names
 from localai.output.output import Output
 from localai.output.streams import width
-from localai.session import branch_commands as branch
 from localai.session import conversation_commands as conversation
 from localai.session import model_commands as model
-from localai.session import settings
 from localai.session import text_commands as text
 from localai.session.state import Session
 
@@ -70,15 +68,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("help", ("?",), "[COMMAND]", "this list, or all of a command", help_),
     Command("model", (), "[NAME]", "switch the model; list the models", model.model),
     Command("system", (), "[TEXT]", "the system prompt from here on", model.system),
-    Command("set", (), "[KEY VALUE]", "the model's options and ours", settings.set_),
+    Command("set", (), "[KEY VALUE]", "the model's options and ours", model.set_),
     Command("show", (), "[WHAT]", "what is in force; what was said", model.show),
     Command("think", (), "[LEVEL]", "how much it reasons; hide, show", model.think),
     Command("file", (), "[PATH]", "a file for the next question", text.file),
-    Command("undo", (), "", "take the last question back", branch.undo),
-    Command("retry", (), "", "ask again, keep both answers", branch.retry),
-    Command("edit", (), "[N] [TEXT]", "change a question and ask it", branch.edit),
-    Command("fork", (), "[N]", "go on after an earlier message", branch.fork),
-    Command("branches", (), "[N]", "list the branches, go to one", branch.branches),
+    Command("undo", (), "", "take the last question back", conversation.undo),
+    Command("retry", (), "", "ask again, keep both answers", conversation.retry),
+    Command("edit", (), "[N] [TEXT]", "change a question and ask it", conversation.edit),
+    Command("fork", (), "[N]", "go on after an earlier message", conversation.fork),
+    Command("branches", (), "[N]", "list the branches, go to one", conversation.branches),
     Command("context", (), "", "tokens used, reserved, free", conversation.context),
     Command("compact", (), "", "fold what was said into a summary", conversation.compact),
     Command("save", (), "[FILE]", "the conversation as Markdown", conversation.save),

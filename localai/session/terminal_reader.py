@@ -1,23 +1,35 @@
-"""The prompt on a terminal: line editing, history, completion, the status bar."""
+"""The prompt on a terminal: line editing, keys, history, completion, the status bar.
+
+Beside `completion` the only module that imports prompt_toolkit, so that nothing but a session does.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.application import get_app, run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, get_common_complete_suffix
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History, InMemoryHistory
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.key_processor import KeyPress, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
+from localai.chat import input_history
+from localai.errors import InvalidInput
+from localai.output.streams import show_failure, warn
 from localai.session.completion import SlashCompleter
-from localai.session.disk_history import session_history
-from localai.session.key_bindings import key_bindings
-from localai.session.pasted import Pastes
+from localai.session.editor import edit_text
+from localai.session.model_commands import zone_label
 from localai.session.state import Session
-from localai.session.status_bar import status_text
-from localai.session.terminal_input import LargeBites
-from localai.session.typed_text import repaired
+from localai.session.typed_text import Pastes, is_open, repaired
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack"})
 _MENU_ROWS = 6
@@ -71,3 +83,146 @@ def _types_a_command() -> bool:
 
 def _continuation(width: int, _line: int, wrapped: int) -> str:
     return " " * width if wrapped else "... "
+
+
+def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
+    """Enter asks, Alt-Enter is a new line, Ctrl-C clears, Ctrl-X Ctrl-E opens the editor."""
+    bindings = KeyBindings()
+    at_prompt = has_focus(DEFAULT_BUFFER)
+
+    @bindings.add("enter", filter=at_prompt)
+    def _ask(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if is_open(buffer.text):
+            buffer.newline(copy_margin=False)
+        else:
+            buffer.validate_and_handle()
+
+    @bindings.add("escape", "enter", filter=at_prompt)
+    def _new_line(event: KeyPressEvent) -> None:
+        event.current_buffer.newline(copy_margin=False)
+
+    @bindings.add("tab", filter=at_prompt)
+    def _complete(event: KeyPressEvent) -> None:
+        # At once, as in a shell: prompt_toolkit's own drops a Tab that comes while the menu of
+        # the keys before it is still on its way.
+        buffer = event.current_buffer
+        asked = CompleteEvent(completion_requested=True)
+        found = list(buffer.completer.get_completions(buffer.document, asked))
+        common = get_common_complete_suffix(buffer.document, found)
+        if len(found) == 1:
+            buffer.apply_completion(found[0])
+        elif common:
+            buffer.insert_text(common)
+        elif buffer.complete_state is not None:
+            buffer.complete_next()
+        else:
+            buffer.start_completion()
+
+    @bindings.add("c-c", filter=at_prompt)
+    def _clear(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if session.edit is not None or not buffer.text:
+            session.interrupts.pressed()
+            event.app.exit(exception=KeyboardInterrupt)
+            return
+        buffer.reset()
+        session.interrupts.cleared()
+
+    @bindings.add(Keys.BracketedPaste, filter=at_prompt)
+    def _paste(event: KeyPressEvent) -> None:
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        event.current_buffer.insert_text(pastes.mark(text))
+
+    @bindings.add("c-x", "c-e", filter=at_prompt)
+    async def _edit(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        before = pastes.expand(buffer.text)
+
+        def edit() -> str:
+            try:
+                return edit_text(before)
+            except InvalidInput as error:
+                show_failure(error)
+                return before
+
+        # In this thread, for the guard's permission to start a program is a thread's own.
+        after = await run_in_terminal(edit, in_executor=False)
+        buffer.text = pastes.mark(after)
+        buffer.cursor_position = len(buffer.text)
+
+    return bindings
+
+
+def session_history(session: Session, pastes: Pastes) -> History:
+    """The history on disk; one that ends with the session where nothing is to be kept. A line with
+    the mark of a large paste is not kept either: the mark means nothing later."""
+    if not session.records:
+        return InMemoryHistory()
+    return _DiskHistory(input_history.input_history_file(session.asker.paths), pastes)
+
+
+class _DiskHistory(History):
+    def __init__(self, file: Path, pastes: Pastes) -> None:
+        super().__init__()
+        self._file = file
+        self._pastes = pastes
+        self._broken = False
+
+    def load_history_strings(self) -> Iterable[str]:
+        return reversed(input_history.read(self._file))
+
+    def store_string(self, string: str) -> None:
+        if self._broken or self._pastes.has_marks(string):
+            return
+        try:
+            input_history.append(self._file, string)
+        except (OSError, InvalidInput) as error:
+            self._broken = True
+            warn(f"what is typed is not kept: {error}")
+
+
+_BITE_BYTES = 4096
+"""What a pseudo-terminal gives at once."""
+_BITES = 16
+
+
+class LargeBites(Vt100Input):
+    """Takes what is there, up to 64 kB, before the keys in it are looked at."""
+
+    def read_keys(self) -> list[KeyPress]:
+        """The keys that were pressed."""
+        pieces: list[str] = []
+        for _ in range(_BITES):
+            pieces.append(self.stdin_reader.read(_BITE_BYTES))
+            if not pieces[-1]:
+                break
+        self.vt100_parser.feed("".join(pieces))
+        keys, self._buffer = self._buffer, []
+        return keys
+
+
+def status_text(session: Session, columns: int) -> str:
+    """What fits into `columns`, the most important first; what is unknown is left out."""
+    model = session.asker.chosen.model
+    name = f"{model.provider}/{model.id}"
+    last = session.conversation.last_answer
+    zone = zone_label(model)
+    if last is not None and last.model == name and last.zone is not None:
+        zone = last.zone
+    # A path's end says more than its beginning.
+    parts = [name if len(name) <= 30 else f"…{name[-29:]}", zone]
+    if last is not None and last.context_tokens is not None:
+        total = (
+            last.allocated_tokens or session.asker.settings.context_tokens or model.context_limit
+        )
+        of = "" if total is None else f" of {total:,}"
+        parts.append(f"{last.context_tokens:,}{of} tokens")
+    if session.decode_tokens_per_s is not None:
+        parts.append(f"{session.decode_tokens_per_s:.1f} tok/s")
+    if session.files:
+        count = len(session.files)
+        parts.insert(2, f"+{count} file{'s' if count > 1 else ''}")
+    while len(parts) > 1 and len(" · ".join(parts)) > columns:
+        parts.pop()
+    return " · ".join(parts)[:columns]

@@ -1,9 +1,13 @@
-"""Commands that bring text in and out: files for the next question, answers to the clipboard."""
+"""Slash commands that bring text in and out: a file for the next question, an answer to copy."""
 
 from __future__ import annotations
 
+import base64
+import os
 import shlex
+import subprocess
 import sys
+from typing import TextIO
 
 from localai.chat.inputs import read_text_file
 from localai.errors import InvalidInput, NotFound
@@ -11,7 +15,8 @@ from localai.output.cells import one_line
 from localai.output.streams import note, width
 from localai.output.terminal import is_terminal
 from localai.output.untrusted import sanitize
-from localai.session.clipboard import copy_to_clipboard
+from localai.privacy.environment import child_environment
+from localai.privacy.guard import child
 from localai.session.state import Session
 from localai.units import bytes_text, count_text
 
@@ -62,3 +67,36 @@ def _split(argument: str) -> list[str]:
         return shlex.split(argument)
     except ValueError:
         return [argument]
+
+
+_XTERM_LIMIT_BYTES = 74_994
+"""What many terminals take at most, hterm and older xterms among them."""
+
+
+def copy_to_clipboard(text: str, terminal: TextIO) -> str:
+    """Ask for `text` to be put into the clipboard; what was done, in words. Whether a terminal
+    obeys cannot be known."""
+    content = text.encode("utf-8", "replace")
+    what = f"{len(text):,} characters"
+    if os.environ.get("TMUX") and _copy_by_tmux(content):
+        return f"{what} are in tmux's buffer, and sent to the terminal's clipboard"
+    terminal.write(f"\x1b]52;c;{base64.b64encode(content).decode()}\a")
+    terminal.flush()
+    doubt = "; some terminals take less" if len(content) > _XTERM_LIMIT_BYTES else ""
+    return f"{what} were sent to the terminal's clipboard (OSC 52){doubt}"
+
+
+def _copy_by_tmux(content: bytes) -> bool:
+    try:
+        with child("tmux, which holds the terminal"):
+            done = subprocess.run(
+                ["tmux", "load-buffer", "-w", "-"],
+                input=content,
+                env=child_environment(),
+                capture_output=True,
+                timeout=5,
+                check=False,
+            )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

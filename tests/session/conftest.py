@@ -118,5 +118,8 @@ def conversation(home: Paths) -> str:
 def kept(home: Paths) -> list[tuple[str, str, str | None]]:
     """Role, text and finish reason of every message, in the order in which it was written."""
     with sqlite3.connect(home.database) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'message'").fetchone():
+            # The session has made the file, and not yet its tables.
+            return []
         query = "SELECT role, text, finish_reason FROM message ORDER BY id"
         return database.execute(query).fetchall()

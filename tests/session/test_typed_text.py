@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localai.session.pasted import Pastes
-from localai.session.typed_text import Typed, is_open, repaired, understand
+from localai.session.typed_text import Pastes, Typed, is_open, repaired, understand
 
 
 @pytest.mark.parametrize(
