@@ -10,6 +10,7 @@ from localai.output.documents.ps import WorkerDocument, ps_document
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.paths import locate
+from localai.stores.lookup import name_of_file
 from localai.units import bytes_text, seconds_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -29,7 +30,8 @@ _COLUMNS = (
 def ps(as_json: Json = False) -> None:
     """The models that the embedded engine holds: memory, context, idle time."""
     output = Output("ps", as_json=as_json)
-    document = ps_document(workers(locate()))
+    paths = locate()
+    document = ps_document(workers(paths), lambda path: name_of_file(path, paths))
     output.document(document)
     if document["workers"]:
         output.table(_COLUMNS, [_row(worker) for worker in document["workers"]])

@@ -14,6 +14,7 @@ from localai.engine.worker_files import WorkerInfo
 from localai.errors import InvalidInput, NotFound
 from localai.output.output import Output
 from localai.paths import locate
+from localai.stores.lookup import name_of_file
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -30,13 +31,15 @@ def stop(
     if (model is None) != everything:
         raise InvalidInput("name a model, or give --all", command="localai stop --all")
     output = Output("stop", as_json=as_json)
-    found = workers(locate())
-    chosen = [pair for pair in found if model is None or _is(pair[1], model)]
-    if model is not None and not chosen:
+    paths = locate()
+    names = []
+    for files, info in workers(paths):
+        name = name_of_file(Path(info.spec.model_path), paths)
+        if model is None or _is(info, name, model):
+            stop_worker(files, info)
+            names.append(name)
+    if model is not None and not names:
         raise NotFound(f"no model {model!r} is in memory", command="localai ps")
-    for files, info in chosen:
-        stop_worker(files, info)
-    names = [Path(info.spec.model_path).name for _, info in chosen]
     if output.as_json:
         from localai.output.documents.stop import stop_document
 
@@ -44,12 +47,9 @@ def stop(
     output.note(f"stopped {', '.join(names)}" if names else "no model was in memory")
 
 
-def _is(info: WorkerInfo, name: str) -> bool:
+def _is(info: WorkerInfo, name: str, given: str) -> bool:
+    """Whether the worker, whose model is called `name`, is the one that was `given`."""
     path = Path(info.spec.model_path)
-    if name == "starter":
-        from localai.stores.starter import STARTER
-
-        name = STARTER.file_name
-    return name in (str(path), path.name, path.stem, str(info.pid)) or (
-        Path(name).exists() and Path(name).samefile(path)
+    return given in (name, str(path), path.name, path.stem, str(info.pid)) or (
+        Path(given).exists() and Path(given).samefile(path)
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.output.output import Output
 from localai.output.table import Column, Row
+from localai.providers.registry import full_name
 from localai.stores.describe import parameters_text
 from localai.units import UNKNOWN, bytes_text, count_text
 
@@ -49,7 +50,7 @@ def _row(listed: AvailableModel, *, piped: bool) -> Row:
     (name, where), *others = _names(listed)
     engines = [f"{each}*" if each in listed.loaded_by else each for each in listed.engines]
     cells = [
-        model.id if piped else name,
+        full_name(model.provider, model.id) if piped else name,
         _places(listed) if piped else where,
         bytes_text(model.size_bytes),
         model.quantization or UNKNOWN,
@@ -65,7 +66,7 @@ def _row(listed: AvailableModel, *, piped: bool) -> Row:
 def _names(listed: AvailableModel) -> list[tuple[str, str]]:
     """Each name of the model, and where it has it."""
     if not listed.places:
-        return [(listed.model.id, listed.model.provider)]
+        return [(full_name(listed.model.provider, listed.model.id), listed.model.provider)]
     return [(place.name, STORE_NAMES[place.store]) for place in listed.places]
 
 
@@ -93,7 +94,7 @@ def sheet_facts(
     """All of it for a person: what stands for each name; what is unknown is left out."""
     model = sheet.model
     rows = [
-        ("model", model.id),
+        ("model", full_name(model.provider, model.id)),
         ("title", sheet.title),
         ("architecture", _architecture(sheet)),
         ("parameters", _parameters(sheet)),

@@ -157,6 +157,17 @@ def lookup_order(config: Config) -> Iterator[str]:
             yield name
 
 
+def full_name(provider: str, model: str) -> str:
+    """What `-m` takes for the model that `provider` calls `model`: the bare name where one is
+    looked up there, else `provider/model`."""
+    is_bare = provider in _LOOKUP_ORDER
+    first, slash, _ = model.partition("/")
+    if is_bare and slash and is_registered(first):
+        # Ollama has models called openai/…: the bare name would mean another provider's.
+        is_bare = False
+    return model if is_bare else f"{provider}/{model}"
+
+
 def _facts_of_ours(name: str) -> ProviderFacts:
     facts: ProviderFacts = import_module(_OURS[name]).FACTS
     return facts

@@ -70,6 +70,16 @@ def find_stored(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
     return _search(name, stored_models(paths, environ))
 
 
+def name_of_file(path: Path, paths: Paths, environ: Mapping[str, str] | None = None) -> str:
+    """What `-m` takes for the model in `path`, a file or folder: its name in the first store that
+    has it, else the path. Reads no header."""
+    real = path.resolve()
+    for stored in stored_models(paths, environ):
+        if stored.path.resolve() == real:
+            return stored.name
+    return str(path)
+
+
 def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
     """The model in the file `path`. Raises NotFound, or InvalidInput if it is no whole model."""
     path = path.absolute()

@@ -132,7 +132,7 @@ def test_every_line_has_an_answer_in_the_input_s_order(robot: Robot) -> None:
     ]
     first = records[0]
     assert first["schema"] == "localai.batch/1"
-    assert (first["provider"], first["model"], first["zone"]) == ("robot", "r2", "device")
+    assert (first["provider"], first["model"], first["zone"]) == ("robot", "robot/r2", "device")
     assert (first["finish_reason"], first["error"]) == ("stop", None)
     assert first["usage"]["output_tokens"] == 1
     assert first["locality"]["zone"] == "device"
@@ -360,8 +360,8 @@ def test_a_template_shapes_every_line(robot: Robot) -> None:
     assert result.returncode == 0, result.stderr
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(each["model"], each["text"]) for each in records] == [
-        ("r9", "hello Ada"),
-        ("r9", "bye Bob"),
+        ("robot/r9", "hello Ada"),
+        ("robot/r9", "bye Bob"),
     ]
 
 

@@ -285,7 +285,8 @@ def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, database: Datab
             own[each["parent_id"]],
             Message(each["role"], each["text"], reasoning=each["reasoning"]),
             provider=each["provider"],
-            model=each["model"],
+            # As `-m` takes it; stored are the two halves.
+            model=each["model"] and each["model"].removeprefix(f"{each['provider']}/"),
             zone=zone,
             finish_reason=each["finish_reason"],
         )

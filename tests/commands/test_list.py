@@ -97,7 +97,7 @@ def test_what_lm_studio_has_elsewhere_is_a_row_of_its_own(
 ) -> None:
     with LmStudioDouble([DoubleModel("far/model")]) as server:
         models = listed(run_localai, LOCALAI_LMSTUDIO_HOST=server.address)["models"]
-    [other] = [model for model in models if model["model"] == "far/model"]
+    [other] = [model for model in models if model["model"] == "lmstudio/far/model"]
     assert (other["zone"], other["places"], other["providers"]) == (None, [], ["lmstudio"])
 
 

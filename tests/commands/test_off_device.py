@@ -66,7 +66,7 @@ def test_the_fallback_that_was_set_answers_announced_and_is_recorded_as_the_auth
     result = run_localai("chat", "--json", "-m", "ollama/qwen3:8b", *ANSWER, env=nobody)
     document = json.loads(result.stdout)
     assert "Paris" in document["text"]
-    assert (document["provider"], document["model"]) == ("farm", MODEL)
+    assert (document["provider"], document["model"]) == ("farm", f"farm/{MODEL}")
     assert b"answers instead (cloud.fallback)" in result.stderr
     with sqlite3.connect(farm.database) as db:
         (author,) = db.execute("SELECT provider FROM message WHERE role = 'assistant'").fetchone()

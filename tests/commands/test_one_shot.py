@@ -283,7 +283,7 @@ def test_a_template_has_the_last_word_on_nothing_that_was_given(ask: Ask, tmp_pa
         '[variables]\nlanguage = "English"\n+++\nsay hello $input\n'
     )
     document = json.loads(ask("-t", "./greet.md", "--json", "Ada").stdout)
-    assert (document["model"], document["text"]) == ("r2", "hello Ada"), "-m goes before it"
+    assert (document["model"], document["text"]) == ("robot/r2", "hello Ada"), "-m goes before it"
     ask("-t", "./greet.md", "-p", "language", "Czech", input="Bob")
     with sqlite3.connect(locate().database) as db:
         rows = db.execute("SELECT role, text FROM message ORDER BY id DESC LIMIT 3").fetchall()

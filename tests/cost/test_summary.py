@@ -31,8 +31,8 @@ ROWS = [
 def test_by_model() -> None:
     local, mini, unknown = summarise(ROWS, "model", {})
     assert (local.key, local.calls, local.usage.input_tokens) == ("llamacpp/smollm2", 2, 20)
-    assert local.output_tokens == 5
-    assert local.cached_tokens is None
+    assert local.usage.output_tokens == 5
+    assert local.usage.cached_tokens is None
     assert (local.amount, local.unpriced) == (Decimal(0), 0)
     assert (mini.key, mini.amount) == ("openai/gpt-4o-mini", Decimal("0.75"))
     assert (unknown.amount, unknown.unpriced) == (None, 1)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from localai.chat.select import parse_ref
 from localai.config import load
 from localai.paths import locate
 from localai.providers.facts import FileFormat
 from localai.providers.registry import (
     declared_facts,
+    full_name,
     lookup_order,
     open_provider,
     provider_names,
@@ -42,8 +45,7 @@ ALLOWED = {
     "library/quantize.py": "which program makes a quantized file, by the format of its source",
     "library/removal.py": "a store, whose blobs are shared",
     "options.py": "wires",
-    "output/documents/setup.py": "set-up decides between these three",
-    "output/model_table.py": "stores",
+    "output/models.py": "stores",
     "recommend/catalogue.py": "a file format",
     "setup/engines.py": "set-up decides between these three: what each needs is its subject",
     "setup/plan.py": "a file format",
@@ -124,3 +126,25 @@ def test_a_bare_name_is_looked_up_where_set_up_puts_models_and_never_at_a_cloud(
     assert order[0] == "ollama"
     assert set(order) == set(get_args(EngineName))
     assert all(declared_facts(name).computes != "elsewhere" for name in order)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "shown"),
+    [
+        ("ollama", "qwen3:8b", "qwen3:8b"),
+        ("llamacpp", "starter", "starter"),
+        ("llamacpp", "/models/x.gguf", "/models/x.gguf"),
+        ("mlx", "mlx-community/Qwen3-4B-4bit", "mlx-community/Qwen3-4B-4bit"),
+        ("ollama", "openai/gpt-oss:20b", "ollama/openai/gpt-oss:20b"),
+        ("lmstudio", "openai/gpt-oss-20b", "lmstudio/openai/gpt-oss-20b"),
+        ("farm", "qwen3", "farm/qwen3"),
+        ("openai", "gpt-5", "openai/gpt-5"),
+    ],
+)
+def test_what_is_shown_can_be_given_back(
+    localai_home: Path, provider: str, model: str, shown: str
+) -> None:
+    (localai_home / "config.toml").write_text('[endpoint.farm]\nurl = "http://127.0.0.1:1/v1"\n')
+    assert full_name(provider, model) == shown
+    ref = parse_ref(shown, load(locate()))
+    assert (ref.provider, ref.name) in ((provider, model), (None, model))

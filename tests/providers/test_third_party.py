@@ -60,7 +60,7 @@ def test_its_document_keeps_the_promise(
     document = json.loads(ran.stdout)
     assert (document["provider"], document["model"], document["zone"]) == (
         "parrot",
-        "grey",
+        "parrot/grey",
         "device",
     )
     assert document["usage"]["input_tokens"] == 2
@@ -79,7 +79,7 @@ def test_its_models_are_listed(
     run_localai: RunLocalai, environment: dict[str, str], arguments: tuple[str, ...]
 ) -> None:
     document = json.loads(run_localai(*arguments, "--json", env=environment).stdout)
-    (grey,) = [model for model in document["models"] if model["model"] == "grey"]
+    (grey,) = [model for model in document["models"] if model["model"] == "parrot/grey"]
     assert (grey["engines"], grey["zone"]) == (["parrot"], "device")
 
 
@@ -91,7 +91,7 @@ def test_what_it_computes_here_costs_nothing(
     )
     assert (answered["cost"]["amount"], answered["cost"]["currency"]) == (0, "USD")
     (total,) = json.loads(run_localai("cost", "--json", env=environment).stdout)["totals"]
-    assert (total["key"], total["cost"]["amount"]) == ("parrot/grey", 0)
+    assert (total["group"], total["cost"]["amount"]) == ("parrot/grey", 0)
 
 
 def test_it_answers_a_batch(run_localai: RunLocalai, environment: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from localai.output.documents.answer import (
     zone_name,
 )
 from localai.output.documents.failure import ErrorDocument, error_document
+from localai.providers.registry import full_name
 from localai.types import FinishReason, ZoneName
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class BatchRecord(TypedDict):
     line: Annotated[int, "the input's line that it answers, from 1"]
     request: Annotated[str, "a fingerprint of the line and of all that shapes its answer"]
     id: Annotated[Any, "the `id` of the line, whatever that is"]
-    model: Annotated[str, "who answered"]
+    model: Annotated[str, "who answered, as `-m` takes it"]
     provider: Annotated[str, "through which provider"]
     zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
     text: Annotated[str | None, "the answer; of a line that failed what came of it"]
@@ -71,7 +72,7 @@ def record_document(outcome: Outcome, model: ResolvedModel, cost: Cost | None) -
         "line": outcome.number,
         "request": f"{outcome.fingerprint:016x}",
         "id": outcome.id,
-        "model": model.id,
+        "model": full_name(model.provider, model.id),
         "provider": model.provider,
         "zone": None if done is None else zone_name(done.locality.zone),
         "text": outcome.partial.text or None if answer is None else answer.text,

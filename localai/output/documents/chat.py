@@ -17,6 +17,7 @@ from localai.output.documents.answer import (
     zone_name,
 )
 from localai.output.documents.failure import ErrorDocument, error_document
+from localai.providers.registry import full_name
 from localai.types import FinishReason, ZoneName
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Chat(TypedDict):
     """`localai chat --json`"""
 
     schema: Annotated[Literal["localai.chat/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "who answered"]
+    model: Annotated[str, "who answered, as `-m` takes it"]
     provider: Annotated[str, "through which provider"]
     zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
     text: Annotated[str, "the answer"]
@@ -76,7 +77,7 @@ def chat_document(
     done = answer.done
     return {
         "schema": "localai.chat/1",
-        "model": answer.model.id,
+        "model": full_name(answer.model.provider, answer.model.id),
         "provider": answer.model.provider,
         "zone": zone_name(done.locality.zone),
         "text": answer.text,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
 from localai.output.conversations import widest_zone
+from localai.providers.registry import full_name
 from localai.types import Role, Zone, ZoneName
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _summary(row: ConversationSummary) -> ConversationDocument:
         "updated_at": row.updated_at,
         "message_count": row.messages,
         "provider": row.provider,
-        "model": row.model,
+        "model": _model(row.provider, row.model),
         "zone": _proven(widest_zone(row.zones)),
     }
 
@@ -192,7 +193,7 @@ def _message(message: StoredMessage) -> MessageDocument:
         "reasoning": message.reasoning,
         "created_at": message.created_at,
         "provider": message.provider,
-        "model": message.model,
+        "model": _model(message.provider, message.model),
         "zone": _proven(message.zone),
         "finish_reason": message.finish_reason,
     }
@@ -206,11 +207,15 @@ def _hit(hit: Hit) -> HitDocument:
         "role": hit.role,
         "created_at": hit.created_at,
         "provider": hit.provider,
-        "model": hit.model,
+        "model": _model(hit.provider, hit.model),
         "zone": _proven(hit.zone),
         "text": hit.excerpt,
         "highlights": [list(mark) for mark in hit.marks],
     }
+
+
+def _model(provider: str | None, model: str | None) -> str | None:
+    return None if provider is None or model is None else full_name(provider, model)
 
 
 def _proven(zone: str | None) -> ZoneName | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from localai.output.documents.answer import zone_name
 from localai.output.documents.dedupe import DuplicateDocument, duplicate_document
 from localai.output.documents.model import PlaceDocument, place_document
+from localai.providers.registry import full_name
 from localai.types import ZoneName
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def duplicates_document(found: Iterable[Duplicate]) -> ListDuplicates:
 def _model(listed: AvailableModel) -> ModelDocument:
     model = listed.model
     return {
-        "model": model.id,
+        "model": full_name(model.provider, model.id),
         "provider": model.provider,
         "zone": zone_name(model.zone),
         "evidence": model.evidence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class WorkerDocument(TypedDict):
     """A worker of the embedded engine."""
 
-    model: Annotated[str, "the file's name"]
+    model: Annotated[str, "its name, as `-m` takes it"]
     path: Annotated[str, "the file"]
     engine: Annotated[str, "engine and version"]
     pid: Annotated[int, "its process"]
@@ -34,18 +34,21 @@ class Ps(TypedDict):
     workers: Annotated[list[WorkerDocument], "the workers that live"]
 
 
-def ps_document(workers: Iterable[tuple[WorkerFiles, WorkerInfo]]) -> Ps:
-    """What `localai ps` prints."""
-    found = [worker_document(files, info) for files, info in workers]
+def ps_document(
+    workers: Iterable[tuple[WorkerFiles, WorkerInfo]], name_of_file: Callable[[Path], str]
+) -> Ps:
+    """What `localai ps` prints; `name_of_file` says what `-m` takes for the model in a file."""
+    found = [
+        _worker(files, info, name_of_file(Path(info.spec.model_path))) for files, info in workers
+    ]
     return {"schema": "localai.ps/1", "workers": found}
 
 
-def worker_document(files: WorkerFiles, info: WorkerInfo) -> WorkerDocument:
-    """A worker as it is now."""
+def _worker(files: WorkerFiles, info: WorkerInfo, model: str) -> WorkerDocument:
     idle_s, keep_alive_s = files.idle_s(), files.keep_alive_s()
     leaves = keep_alive_s != float("inf")
     return {
-        "model": Path(info.spec.model_path).name,
+        "model": model,
         "path": info.spec.model_path,
         "engine": info.engine,
         "pid": info.pid,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from localai.output.documents.answer import TimingsDocument, timings_document
 from localai.output.documents.failure import ErrorDocument, error_document
+from localai.setup.engines import EngineName
+from localai.setup.plan import StepName
 
 if TYPE_CHECKING:
     from localai.answers import Answer
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 class SetupStepDocument(TypedDict):
     """One thing to do, or done already."""
 
-    step: Annotated[Literal["engine", "model", "config", "answer"], "which one"]
+    step: Annotated[StepName, "which one"]
     what: Annotated[str, "what it is about"]
     why: Annotated[str, "why, in a sentence"]
     done: Annotated[bool, "whether it was so before"]
@@ -32,7 +34,7 @@ class Setup(TypedDict):
 
     schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
     dry_run: Annotated[bool, "whether nothing was done"]
-    provider: Annotated[Literal["ollama", "llamacpp", "mlx"], "who answers"]
+    provider: Annotated[EngineName, "who answers"]
     model: Annotated[str, "its name, as `localai chat -m` takes it"]
     steps: Annotated[list[SetupStepDocument], "the plan"]
     notes: Annotated[list[str], "what should be known"]

@@ -13,6 +13,7 @@ from localai.output.documents.model import (
     place_document,
     speed_document,
 )
+from localai.providers.registry import full_name
 from localai.types import ZoneName
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def show_document(
     model = sheet.model
     return {
         "schema": "localai.show/1",
-        "model": model.id,
+        "model": full_name(model.provider, model.id),
         "provider": model.provider,
         "zone": zone_name(model.zone),
         "path": None if model.path is None else str(model.path),
