@@ -30,6 +30,7 @@ from localai.errors import (
     NotFound,
     PolicyRefused,
 )
+from localai.privacy import guard
 
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
@@ -217,7 +218,8 @@ class Batch:
         for job in jobs:
             self._ask(job)
         for number in range(self._at_once):
-            thread = threading.Thread(target=self._work, name=f"batch {number}", daemon=True)
+            work = guard.in_scope(self._work)
+            thread = threading.Thread(target=work, name=f"batch {number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 

@@ -23,6 +23,7 @@ from localai.fetch.connection import HttpConnection, HttpResponse
 from localai.fetch.partial import Partial
 from localai.fetch.plan import PullEvent
 from localai.fetch.remote import content_range, validator_of
+from localai.privacy import guard
 from localai.progress import Stage, WorkNote, WorkProgress
 
 CONNECTIONS: Final = 4
@@ -255,6 +256,6 @@ class Transfer:
 
 
 def _started(target: Callable[..., None], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread = threading.Thread(target=guard.in_scope(target), args=arguments, daemon=True)
     thread.start()
     return thread

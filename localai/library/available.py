@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from localai.engine.lifecycle import workers
 from localai.errors import LocalaiError
+from localai.privacy import guard
 from localai.providers.facts import ProviderFacts
 from localai.providers.registry import (
     facts_of,
@@ -105,7 +106,7 @@ def _ask(names: Sequence[str], config: Config, paths: Paths) -> list[ModelsOfPro
             return ModelsOfProvider(name, (), error.message)
 
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        return list(pool.map(ask, names))
+        return list(pool.map(guard.in_scope(ask), names))
 
 
 def _not_installed(names: Iterable[str], config: Config, paths: Paths) -> Iterator[tuple[str, str]]:

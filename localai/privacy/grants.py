@@ -3,24 +3,37 @@
 A grant names a host. The addresses it covers are those that the host was resolved to while the
 grant was open, or the host itself where it is an address.
 
+Grants are in force in a scope. A command is one scope, which all its threads share. A server opens
+a scope for each request, so that no request borrows another's permission: a scope begins without
+grants, and what is granted in it holds nowhere else. It is a ContextVar, so a thread that works
+for a request must be handed its scope (`in_scope`). The hosts of the local network that the user's
+configuration names hold in every scope.
+
 They are kept in tuples that are replaced and never changed, and read without a lock: the guard's
 hook asks wherever Python code runs, in signal handlers, finalizers and other threads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Final, ParamSpec, TypeVar
 
+from localai.errors import PolicyRefused
 from localai.privacy.zones import literal_address
 from localai.types import EgressRecord, Purpose, Zone
 
 EgressSink = Callable[[EgressRecord], None]
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 _lock = threading.Lock()
-_open: tuple[Grant, ...] = ()
 _lan: tuple[Grant, ...] = ()
+_downloads = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,18 +63,65 @@ class Grant:
         return self.learned.get(address)
 
 
-def add(grant: Grant) -> None:
-    """Put `grant` in force."""
-    global _open
-    with _lock:
-        _open = (*_open, grant)
+class Scope:
+    """The grants that one command or one request has, and what was last refused in it."""
+
+    __slots__ = ("grants", "last_refusal")
+
+    def __init__(self) -> None:
+        self.grants: tuple[Grant, ...] = ()
+        self.last_refusal: PolicyRefused | None = None
 
 
-def remove(grant: Grant) -> None:
-    """Take `grant`, and what was learned under it, out of force."""
-    global _open
+_of_process: Final = Scope()
+_scope: ContextVar[Scope] = ContextVar("localai_privacy_scope", default=_of_process)
+
+
+def scope() -> Scope:
+    """The scope of the code that asks."""
+    return _scope.get()
+
+
+@contextlib.contextmanager
+def new_scope() -> Iterator[None]:
+    """Run what is inside in a scope of its own, which begins without grants."""
+    token = _scope.set(Scope())
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def in_scope(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """`function`, to be called in another thread with the scope of the code that hands it over."""
+    handed = _scope.get()
+
+    def with_scope(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        token = _scope.set(handed)
+        try:
+            return function(*arguments, **named)
+        finally:
+            _scope.reset(token)
+
+    return with_scope
+
+
+def add(grant: Grant) -> Scope:
+    """Put `grant` in force in the scope of the code that asks, which is returned."""
+    global _downloads
+    here = _scope.get()
     with _lock:
-        _open = tuple(other for other in _open if other is not grant)
+        here.grants = (*here.grants, grant)
+        _downloads += grant.purpose is Purpose.DOWNLOAD
+    return here
+
+
+def remove(grant: Grant, of: Scope) -> None:
+    """Take `grant`, and what was learned under it, out of force in the scope that it was put in."""
+    global _downloads
+    with _lock:
+        of.grants = tuple(other for other in of.grants if other is not grant)
+        _downloads -= grant.purpose is Purpose.DOWNLOAD
 
 
 def set_lan(hosts: Iterable[str]) -> None:
@@ -71,13 +131,14 @@ def set_lan(hosts: Iterable[str]) -> None:
 
 
 def downloading() -> bool:
-    """Whether a download is granted at this moment."""
-    return any(each.purpose is Purpose.DOWNLOAD for each in _open)
+    """Whether a download is granted at this moment, in any scope: the hubs' offline modes are
+    settings of the whole process."""
+    return _downloads > 0
 
 
 def cover_name(name: str) -> bool:
     """Whether some grant permits resolving `name`."""
-    return any(each.covers_name(name) for each in (*_open, *_lan))
+    return any(each.covers_name(name) for each in _in_force())
 
 
 def covering(address: bytes, port: int | None = None) -> tuple[Grant, str] | None:
@@ -85,7 +146,7 @@ def covering(address: bytes, port: int | None = None) -> tuple[Grant, str] | Non
 
     `port` None asks for the address alone.
     """
-    for each in (*_open, *_lan):
+    for each in _in_force():
         name = each.name_of(address)
         if name is not None and (port is None or each.port in (None, port)):
             return each, name
@@ -95,9 +156,13 @@ def covering(address: bytes, port: int | None = None) -> tuple[Grant, str] | Non
 def learn(name: str, addresses: Iterable[bytes]) -> None:
     """Note what `name` was resolved to in the grants that cover it."""
     found = dict.fromkeys(addresses, name)
-    for each in (*_open, *_lan):
+    for each in _in_force():
         if each.covers_name(name):
             each.learned.update(found)
+
+
+def _in_force() -> tuple[Grant, ...]:
+    return (*_scope.get().grants, *_lan)
 
 
 def plain_name(host: str) -> str:

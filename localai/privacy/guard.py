@@ -21,6 +21,8 @@ from localai.errors import PolicyRefused
 from localai.privacy import environment, gaps, grants, policy
 from localai.privacy.environment import child_environment as child_environment
 from localai.privacy.grants import EgressSink, Grant
+from localai.privacy.grants import in_scope as in_scope
+from localai.privacy.grants import new_scope as new_scope
 from localai.types import Purpose, Zone
 
 _lock = threading.Lock()
@@ -63,7 +65,9 @@ def grant(
     zone: Zone,
     on_connect: EgressSink | None = None,
 ) -> Iterator[None]:
-    """Permit connections to `host` for `purpose` while the context is open, in all threads.
+    """Permit connections to `host` for `purpose` while the context is open, in this scope.
+
+    A command is one scope with all its threads; see `new_scope` for a server's requests.
 
     `host` is a name, an address, or `*.example.org`; `port` None is every port; `zone` is the
     farthest zone that the host's addresses may lie in. `on_connect` is called with each
@@ -72,12 +76,12 @@ def grant(
     imported: import it inside.)
     """
     opened = Grant(purpose, host, port, zone, on_connect)
-    grants.add(opened)
+    scope = grants.add(opened)
     _follow_downloads()
     try:
         yield
     finally:
-        grants.remove(opened)
+        grants.remove(opened, scope)
         _follow_downloads()
 
 
@@ -113,12 +117,12 @@ def child(reason: str) -> Iterator[None]:
 
 
 def last_refusal() -> PolicyRefused | None:
-    """The last look-up or connection refused in this process; None if there was none.
+    """The last look-up or connection refused in this scope; None if there was none.
 
     Libraries wrap or swallow exceptions; a command that failed for want of a connection finds
     the true reason here. Refused programs are not kept: they are often asked for idly.
     """
-    return policy.last_refusal
+    return grants.scope().last_refusal
 
 
 def _follow_downloads() -> None:

@@ -47,7 +47,6 @@ class _OfThread(threading.local):
 
 
 of_thread = _OfThread()
-last_refusal: PolicyRefused | None = None
 _command = ""
 _sink: EgressSink | None = None
 
@@ -202,12 +201,11 @@ def numeric_host(address: Any) -> str:
 
 
 def _refuse(attempt: str, host: str, zone: Zone | None) -> NoReturn:
-    global last_refusal
     where = f" ({zone.label})" if zone is not None else ""
     message = f"refused by the privacy policy: {attempt}{where}"
     remedy = _remedy(host, zone)
     # Not the one that is raised: its traceback would keep every frame and socket alive.
-    last_refusal = PolicyRefused(message, **remedy)
+    grants.scope().last_refusal = PolicyRefused(message, **remedy)
     raise PolicyRefused(message, **remedy)
 
 

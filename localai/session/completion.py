@@ -15,6 +15,7 @@ from localai.errors import LocalaiError
 from localai.library.available import models_by_provider
 from localai.output.cells import one_line
 from localai.session.model_commands import KINDS_OF_SHOW, setting_names
+from localai.privacy import guard
 from localai.session.slash_commands import COMMANDS
 from localai.session.state import Session
 from localai.types import Think
@@ -91,7 +92,9 @@ class _ModelNames:
                 if loop is not None and not loop.is_closed():
                     loop.call_soon_threadsafe(show)
 
-            self._thread = threading.Thread(target=ask, name="model names", daemon=True)
+            self._thread = threading.Thread(
+                target=guard.in_scope(ask), name="model names", daemon=True
+            )
             self._thread.start()
         return self._names or []
 

@@ -199,6 +199,94 @@ def test_a_grant_holds_in_all_threads_and_event_loops() -> None:
 
 
 @in_child(prepare=lab.enter)
+def test_a_request_of_a_server_never_borrows_the_grant_of_another() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    granted, tried = threading.Event(), threading.Event()
+    outcomes: dict[str, object] = {}
+
+    def first_request() -> None:
+        permitted = guard.grant(Purpose.INFERENCE, "cloud.example", zone=Zone.CLOUD)
+        with guard.new_scope(), permitted:
+            _reach("cloud.example", cloud)
+            granted.set()
+            assert tried.wait(10)
+            outcomes["refused in the first"] = guard.last_refusal()
+
+    def second_request() -> None:
+        with guard.new_scope():
+            assert granted.wait(10)
+            for host in ("cloud.example", lab.CLOUD):
+                try:
+                    _reach(host, cloud)
+                    outcomes[host] = "reached"
+                except PolicyRefused:
+                    outcomes[host] = "refused"
+            outcomes["refused in the second"] = guard.last_refusal()
+        tried.set()
+
+    threads = [threading.Thread(target=each) for each in (first_request, second_request)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes["cloud.example"] == outcomes[lab.CLOUD] == "refused"
+    assert outcomes["refused in the first"] is None
+    assert isinstance(outcomes["refused in the second"], PolicyRefused)
+    # And nothing of it is left, here or there.
+    assert guard.last_refusal() is None
+    with pytest.raises(PolicyRefused):
+        _reach("cloud.example", cloud)
+
+
+@in_child(prepare=lab.enter)
+def test_two_tasks_of_one_thread_have_each_their_own_grants() -> None:
+    guard = _install()
+
+    async def granted(both: asyncio.Barrier) -> bool:
+        with guard.new_scope(), guard.grant(Purpose.PROBE, "a.example", zone=Zone.CLOUD):
+            await both.wait()
+            with contextlib.suppress(socket.gaierror):
+                socket.getaddrinfo("a.example", 80, flags=socket.AI_NUMERICHOST)
+            return True
+
+    async def not_granted(both: asyncio.Barrier) -> bool:
+        with guard.new_scope():
+            await both.wait()
+            with pytest.raises(PolicyRefused):
+                socket.getaddrinfo("a.example", 80)
+            return True
+
+    async def run() -> None:
+        both = asyncio.Barrier(2)
+        assert await asyncio.gather(granted(both), not_granted(both)) == [True, True]
+
+    asyncio.run(run())
+
+
+@in_child(prepare=lab.enter)
+def test_a_thread_has_the_grants_of_a_request_if_it_is_handed_them() -> None:
+    cloud = lab.listen(lab.CLOUD)
+    guard = _install()
+    outcomes: list[str] = []
+
+    def reach() -> None:
+        try:
+            _reach("cloud.example", cloud)
+            outcomes.append("reached")
+        except PolicyRefused:
+            outcomes.append("refused")
+
+    permitted = guard.grant(Purpose.INFERENCE, "cloud.example", zone=Zone.CLOUD)
+    with guard.new_scope(), permitted:
+        for target in (reach, guard.in_scope(reach)):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+    assert outcomes == ["refused", "reached"]
+
+
+@in_child(prepare=lab.enter)
 def test_many_threads_open_and_close_grants_without_losing_one() -> None:
     guard = _install()
     failures: list[PolicyRefused] = []
