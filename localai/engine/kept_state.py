@@ -47,7 +47,7 @@ class KeptState:
         self._base: kv.SavedState | None = None
         self._slot: Slot | None = None
 
-    def taken_up(self, body: dict[str, Any]) -> dict[str, Any]:
+    def with_saved_state(self, body: dict[str, Any]) -> dict[str, Any]:
         """The request `body`, to be sent to the slot into which the saved state was put, if there
         was one and no slot holds it anyway."""
         body = tagged(body, self._tag)

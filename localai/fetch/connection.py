@@ -26,6 +26,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
+from localai.net.retry import retry_after_s
 
 _CONNECT_TIMEOUT_S: Final = 15.0
 _SILENCE_TIMEOUT_S: Final = 30.0
@@ -82,7 +83,7 @@ class HttpResponse:
         who = f"{self.host} (HTTP {self.status})"
         if self.status in _BUSY:
             message = f"{who} is busy or broken, so {what} was not fetched"
-            raise ConnectionLost(message, hint=_AGAIN, retry_after_s=_seconds(self.headers))
+            raise ConnectionLost(message, hint=_AGAIN, retry_after_s=retry_after_s(self.headers))
         if self.status in (404, 410):
             raise NotFound(f"{who} has no {what}", hint="check the name and the tag")
         if self.status in (401, 403):
@@ -249,8 +250,3 @@ def _lost(host: str, error: Exception) -> LocalaiError:
         return ConnectionLost(f"{host} cannot be reached: nobody listens there", hint=_AGAIN)
     reason = str(error) or type(error).__name__
     return ConnectionLost(f"{host} broke off or cannot be reached: {reason}", hint=_AGAIN)
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdecimal() else None

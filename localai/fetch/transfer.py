@@ -23,6 +23,7 @@ from localai.fetch.connection import HttpConnection, HttpResponse
 from localai.fetch.partial import Partial
 from localai.fetch.plan import PullEvent
 from localai.fetch.remote import content_range, validator_of
+from localai.net.retry import growing_pause_s
 from localai.privacy import guard
 from localai.progress import Stage, WorkNote, WorkProgress
 
@@ -32,6 +33,7 @@ _READ_BYTES: Final = 512 << 10
 _HASH_BYTES: Final = 1 << 20
 _POLL_S: Final = 0.1
 _SETTLE_S: Final = 0.25
+_FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 8.0
 # A redirect's address is signed for a while; these are how its end shows.
 _EXPIRED: Final = frozenset({400, 401, 403, 404, 410})
@@ -226,7 +228,8 @@ class Transfer:
         if self._stop.is_set():
             return
         silent_s = time.monotonic() - self._last_arrival
-        pause_s = max(min(0.25 * 2**failures, _LONGEST_PAUSE_S), error.retry_after_s or 0.0)
+        grown_s = growing_pause_s(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+        pause_s = max(grown_s, error.retry_after_s or 0.0)
         if silent_s + pause_s > self._patience_s:
             raise error
         with self._lock:

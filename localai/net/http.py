@@ -60,20 +60,20 @@ class JsonServer:
 
     def call(self, method: str, path: str, body: Any = None, timeout_s: float = 30.0) -> Any:
         """The JSON answer to a request. Raises HttpRefused, Unreachable."""
-        with self.ask(method, path, body, timeout_s) as asked:
-            return asked.document()
+        with self.send(method, path, body, timeout_s) as sent:
+            return sent.document()
 
     @contextmanager
-    def ask(
+    def send(
         self, method: str, path: str, body: Any = None, timeout_s: float | None = None
-    ) -> Iterator[Asked]:
+    ) -> Iterator[SentRequest]:
         """Send a request; its connection is closed at the end of the block, whatever was read.
 
         `timeout_s` is the longest silence; None waits for as long as the server lives.
         OSError and HTTPException inside the block become Unreachable.
         """
         connection = self._connection()
-        asked = Asked(connection)
+        sent = SentRequest(connection)
         try:
             with self._permit():
                 connection.connect()
@@ -83,11 +83,11 @@ class JsonServer:
             sock.settimeout(timeout_s)
             content = None if body is None else json.dumps(body).encode()
             connection.request(method, self.target.path + path, content, self._headers)
-            yield asked
+            yield sent
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error, timeout_s) from error
         finally:
-            asked.close()
+            sent.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         first = self._proxy or self.target
@@ -111,7 +111,7 @@ class JsonServer:
         return Unreachable(f"{where} broke off: {error or type(error).__name__}", **self._remedy)
 
 
-class Asked:
+class SentRequest:
     """A request that was sent and may not have been answered yet."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:

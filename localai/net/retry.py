@@ -1,6 +1,7 @@
-"""Waiting when a provider asks for it: rate limits and overload, bounded and visible.
+"""How long to wait before a request is tried again, for answers and for downloads.
 
-Owns how long and how often; which failures deserve it is said by whoever raises `Busy`.
+Owns the pauses, and the attempts at an answer while a provider is busy: bounded and visible. Which
+failures deserve it is said by whoever raises `Busy`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Busy(Exception):
         self.retry_after_s = retry_after_s
 
 
-def patiently(
+def retry_while_busy(
     attempt: Callable[[], Result], sleep: Callable[[float], None] = time.sleep
 ) -> Generator[Event, None, Result]:
     """Yield a countdown while the provider is busy; return what `attempt` returns.
@@ -45,7 +46,7 @@ def patiently(
         except Busy as busy:
             pause_s = busy.retry_after_s
             if pause_s is None:
-                pause_s = _FIRST_PAUSE_S * 2 ** (number - 1)
+                pause_s = growing_pause_s(number - 1, first_s=_FIRST_PAUSE_S)
             if number == ATTEMPTS or waited_s + pause_s > LONGEST_WAIT_S:
                 if busy.final.hint is None and pause_s > LONGEST_WAIT_S - waited_s:
                     busy.final.hint = f"try again in {pause_s:,.0f} s"
@@ -54,6 +55,11 @@ def patiently(
         yield from _countdown(reason, pause_s, sleep)
         waited_s += pause_s
     raise AssertionError("the last attempt returns or raises")
+
+
+def growing_pause_s(failures: int, *, first_s: float, longest_s: float = LONGEST_WAIT_S) -> float:
+    """The pause after `failures` earlier ones, in seconds: each is twice the one before."""
+    return min(first_s * 2.0**failures, longest_s)
 
 
 def _countdown(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from localai.errors import NotFound, PolicyRefused
 from localai.net.reach import Reach
-from localai.net.retry import patiently
+from localai.net.retry import retry_while_busy
 from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
@@ -102,7 +102,7 @@ class Anthropic(Provider):
         longest = request.options.max_tokens or self._config["chat.max_tokens"]
         body = wire.request_body(request, longest, self._facts.get(request.model.id))
         clock = AnswerClock(streams_reasoning=False)
-        events = yield from patiently(lambda: self._send(body, reached))
+        events = yield from retry_while_busy(lambda: self._send(body, reached))
         try:
             locality = self._to.locality(reached.zone)
             yield from wire.read_events(events, locality, clock, self._to.host)

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import LocalaiError, NotFound, Unreachable
-from localai.net.http import Asked, HttpRefused, JsonServer
-from localai.net.retry import Busy, patiently
+from localai.net.http import HttpRefused, JsonServer, SentRequest
+from localai.net.retry import Busy, retry_while_busy
 from localai.net.target import client_target
 from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers import keys
@@ -93,10 +93,10 @@ class OwnServer(Provider):
         clock = AnswerClock()
         with ExitStack() as connection:
             # Leaving closes the connection, which is what makes the server stop computing.
-            asked = yield from patiently(lambda: self._send(server, body, connection))
+            sent = yield from retry_while_busy(lambda: self._send(server, body, connection))
             try:
                 yield from read_stream(
-                    server_sent_events(asked.response()),
+                    server_sent_events(sent.response()),
                     self._to.locality(zone),
                     clock,
                     context_tokens=self._endpoint.context,
@@ -124,15 +124,15 @@ class OwnServer(Provider):
         )
         return server, reached.zone
 
-    def _send(self, server: JsonServer, body: dict[str, Any], connection: ExitStack) -> Asked:
+    def _send(self, server: JsonServer, body: dict[str, Any], connection: ExitStack) -> SentRequest:
         """Send the question and wait for the head of its answer. Raises `Busy`, our own errors."""
         connection.close()
         try:
-            asked = connection.enter_context(
-                server.ask("POST", "/chat/completions", body, _LONGEST_SILENCE_S)
+            sent = connection.enter_context(
+                server.send("POST", "/chat/completions", body, _LONGEST_SILENCE_S)
             )
-            asked.response()
-            return asked
+            sent.response()
+            return sent
         except HttpRefused as refused:
             raise self._failure(refused) from refused
 

@@ -93,7 +93,7 @@ class LlamaCpp(Provider):
         body = {**worker_body(request), "cache_prompt": True}
         state = self._kept_state(request, lease)
         if state is not None:
-            body = state.taken_up(body)
+            body = state.with_saved_state(body)
         events = answer_of_worker(
             lease,
             body,

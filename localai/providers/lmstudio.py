@@ -149,9 +149,9 @@ class LmStudio(Provider):
             body["ttl"] = max(1, int(min(request.keep_alive_s, _LONGEST_TTL_S)))
         context, said_nothing = instance.context_tokens, True
         try:
-            with self._server.ask("POST", "/v1/chat/completions", body) as asked:
+            with self._server.send("POST", "/v1/chat/completions", body) as sent:
                 events = read_stream(
-                    server_sent_events(asked.response()),
+                    server_sent_events(sent.response()),
                     self._locality(),
                     clock,
                     load_s=load_s,

@@ -23,7 +23,7 @@ from localai.errors import (
     PolicyRefused,
     Unreachable,
 )
-from localai.net.http import Asked, HttpRefused
+from localai.net.http import HttpRefused, SentRequest
 from localai.net.listener import listening_pid
 from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
@@ -174,16 +174,16 @@ class Ollama(Provider):
             keep_alive=self._keep_alive(request),
         )
         try:
-            with self._daemon.chat(body) as asked:
+            with self._daemon.chat(body) as sent:
                 # The daemon is busy now, so this costs the user no time.
                 question.pid = self._pid(question)
-                yield from self._waiting(asked, question)
-                end = yield from self._answer(asked, question)
+                yield from self._waiting(sent, question)
+                end = yield from self._answer(sent, question)
         except HttpRefused as error:
             raise self._refusal(error.status, error.document, question) from error
         yield self._done(end, question)
 
-    def _waiting(self, asked: Asked, question: _Question) -> Events:
+    def _waiting(self, sent: SentRequest, question: _Question) -> Events:
         """Say what Ollama is doing until its answer begins."""
         if question.remote is not None or question.loaded_context == question.context_tokens:
             return
@@ -191,7 +191,7 @@ class Ollama(Provider):
         loading = Loading(f"Ollama is loading {model} with a context of {context:,} tokens")
         said = loading
         yield loading
-        while not asked.answers_within(_PROGRESS_EVERY_S):
+        while not sent.answers_within(_PROGRESS_EVERY_S):
             entry = self._daemon.loaded(model)
             is_there = entry is not None and entry.get("context_length") == context
             now = Loading("reading the prompt") if is_there else loading
@@ -199,13 +199,15 @@ class Ollama(Provider):
                 yield now
             said = now
 
-    def _answer(self, asked: Asked, question: _Question) -> Generator[Event, None, dict[str, Any]]:
+    def _answer(
+        self, sent: SentRequest, question: _Question
+    ) -> Generator[Event, None, dict[str, Any]]:
         """The events of the answer; returns its last line."""
         tools_called = False
         # A model made from a bare file has no template that tells Ollama how it thinks.
         splitter = ReasoningSplitter()
         try:
-            for chunk in asked.json_lines():
+            for chunk in sent.json_lines():
                 self._check(chunk, question)
                 for event in wire.chunk_events(chunk):
                     if not isinstance(event, TokenLogprobs):

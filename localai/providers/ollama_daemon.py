@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from localai.errors import NotFound, Unreachable
 from localai.near_names import did_you_mean
-from localai.net.http import Asked, HttpRefused, JsonServer
+from localai.net.http import HttpRefused, JsonServer, SentRequest
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
@@ -51,9 +51,9 @@ class Daemon:
             self._reached = reach("Ollama", host, port, self._config, cloud="ollama")
         return self._reached
 
-    def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[Asked]:
+    def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[SentRequest]:
         """Send a question. HttpRefused comes when its answer is read."""
-        return self._server.ask("POST", "/api/chat", body)
+        return self._server.send("POST", "/api/chat", body)
 
     def listed(self) -> list[dict[str, Any]]:
         """Every model, as `/api/tags` has it at this moment."""

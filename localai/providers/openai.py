@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from localai.errors import PolicyRefused, Remedy
 from localai.net.reach import Reach
-from localai.net.retry import patiently
+from localai.net.retry import retry_while_busy
 from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
@@ -103,7 +103,7 @@ class OpenAI(Provider):
         reached = self._to.reach(self._config)
         body = wire.request_body(request, self.name)
         clock = AnswerClock(streams_reasoning=False)
-        events = yield from patiently(lambda: self._send(body, reached))
+        events = yield from retry_while_busy(lambda: self._send(body, reached))
         try:
             locality = self._to.locality(reached.zone)
             yield from wire.read_events(events, locality, clock, self._to.host)

@@ -14,8 +14,8 @@ from localai.chat.resume import recent_conversations
 from localai.errors import LocalaiError
 from localai.library.available import models_by_provider
 from localai.output.cells import one_line
-from localai.session.model_commands import KINDS_OF_SHOW, setting_names
 from localai.privacy import guard
+from localai.session.model_commands import KINDS_OF_SHOW, setting_names
 from localai.session.slash_commands import COMMANDS
 from localai.session.state import Session
 from localai.types import Think

@@ -80,14 +80,14 @@ def test_lines_come_one_by_one_however_they_are_cut() -> None:
     steps: list[Step] = [body[i : i + 1] for i in range(len(body))]
     with (
         ScriptedServer({"GET /x": Reply(steps)}) as server,
-        client(server).ask("GET", "/x") as asked,
+        client(server).send("GET", "/x") as asked,
     ):
         assert list(asked.json_lines()) == [{"a": "東京"}, {"a": "🦙"}]
 
 
 def test_leaving_the_block_closes_the_connection() -> None:
     with ScriptedServer({"GET /x": Reply([UntilClosed(b'{"a": 1}\n')])}) as server:
-        with client(server).ask("GET", "/x") as asked:
+        with client(server).send("GET", "/x") as asked:
             assert next(asked.json_lines()) == {"a": 1}
         assert server.client_closed.wait(3)
 
@@ -95,7 +95,7 @@ def test_leaving_the_block_closes_the_connection() -> None:
 @pytest.mark.parametrize(("silence_s", "begun"), [(0.0, True), (1.0, False)])
 def test_whether_an_answer_has_begun(silence_s: float, begun: bool) -> None:
     reply = Reply([b"1"], silence_s=silence_s)
-    with ScriptedServer({"GET /x": reply}) as server, client(server).ask("GET", "/x") as asked:
+    with ScriptedServer({"GET /x": reply}) as server, client(server).send("GET", "/x") as asked:
         assert asked.answers_within(0.3) is begun
 
 

@@ -9,7 +9,7 @@ from time import time
 import pytest
 
 from localai.errors import ProviderRefused, Unreachable
-from localai.net.retry import ATTEMPTS, Busy, patiently, retry_after_s
+from localai.net.retry import ATTEMPTS, Busy, retry_after_s, retry_while_busy
 from localai.types import Loading
 
 
@@ -28,7 +28,7 @@ def play(outcomes: list[Busy | str]) -> tuple[list[str], list[float], str]:
             raise outcome
         return outcome
 
-    waiting = patiently(attempt, slept.append)
+    waiting = retry_while_busy(attempt, slept.append)
     while True:
         try:
             event = next(waiting)
@@ -67,7 +67,7 @@ def test_other_errors_pass() -> None:
         raise Unreachable("gone")
 
     with pytest.raises(Unreachable):
-        list(patiently(attempt))
+        list(retry_while_busy(attempt))
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def json_reply(document: Any, status: int = 200) -> Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReceivedRequest:
     """A request that arrived."""
 
     method: str
@@ -83,7 +83,7 @@ class ScriptedServer:
 
     def __init__(self, routes: Mapping[str, Reply | list[Reply]] | None = None) -> None:
         self.routes: dict[str, Reply | list[Reply]] = dict(routes or {})
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         self.client_closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -132,7 +132,7 @@ class ScriptedServer:
                     self.client_closed.set()
                     return
 
-    def _reply(self, asked: Asked) -> Reply:
+    def _reply(self, asked: ReceivedRequest) -> Reply:
         key = f"{asked.method} {asked.path.split('?')[0]}"
         found = self.routes.get(key)
         if found is None:
@@ -146,7 +146,7 @@ class ScriptedServer:
         return found
 
 
-def _read_request(stream: Any) -> Asked | None:
+def _read_request(stream: Any) -> ReceivedRequest | None:
     try:
         line = stream.readline().decode("latin-1")
         if not line.strip():
@@ -156,7 +156,9 @@ def _read_request(stream: Any) -> Asked | None:
         while header := stream.readline().decode("latin-1").strip():
             name, _, value = header.partition(":")
             headers[name.strip().lower()] = value.strip()
-        return Asked(method, path, headers, stream.read(int(headers.get("content-length", 0))))
+        return ReceivedRequest(
+            method, path, headers, stream.read(int(headers.get("content-length", 0)))
+        )
     except OSError:
         return None
 
