@@ -17,8 +17,8 @@ from localai.engine.worker_files import WorkerSpec
 from localai.errors import InvalidInput
 from localai.net.unix import call
 from localai.providers.facts import ProviderFacts
-from localai.providers.provider import Provider
 from localai.providers.worker_chat import (
+    WorkerProvider,
     answer_of_worker,
     count_tokens,
     worker_body,
@@ -47,14 +47,14 @@ FACTS = ProviderFacts(
 )
 
 
-class LlamaCpp(Provider):
+class LlamaCpp(WorkerProvider):
     """The provider `llamacpp`."""
 
     name = "llamacpp"
+    engine_kind = "llamacpp"
 
     def __init__(self, config: Config, paths: Paths) -> None:
-        self._config = config
-        self._paths = paths
+        super().__init__(config, paths)
         self._slots: int = config["engine.slots"]
         self._shared_tokens = 0
 
@@ -123,8 +123,10 @@ class LlamaCpp(Provider):
         with self._worker(request, self._spec(request)):
             return context_tokens
 
-    def close(self) -> None:
-        """Nothing to release: the worker belongs to whoever comes next, too."""
+    def warm(self, request: ChatRequest) -> None:
+        """Start the model's worker. Raises InsufficientResources, Unreachable."""
+        with self._worker(request, self._spec(request)):
+            pass
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
         config, model = self._config, request.model
@@ -145,11 +147,10 @@ class LlamaCpp(Provider):
         )
 
     def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:
-        keep_alive = request.keep_alive_s
         return acquire(
             self._paths,
             spec,
-            keep_alive_s=self._config["engine.keep_alive"] if keep_alive is None else keep_alive,
+            keep_alive_s=self._keep_alive_s(request),
             available_bytes=_available_bytes,
             force=request.force,
         )

@@ -107,6 +107,23 @@ class LmStudio(Provider):
                     with suppress(LocalaiError):
                         self._unload(instance)
 
+    def loaded(self, model: ResolvedModel) -> bool | None:
+        """Whether an instance of `model` is in memory; None where the server is too old to say."""
+        listed = self._find(model.id)
+        return bool(listed.instances) if self._has_v1 else None
+
+    def warm(self, request: ChatRequest) -> None:
+        """Have LM Studio load the model with the context that the request needs."""
+        listed = self._find(request.model.id)
+        wanted = _wanted_context(listed, request, self._config["engine.context"])
+        for _ in self._made_ready(listed, wanted):
+            pass
+
+    def unload(self, model: ResolvedModel) -> None:
+        """Have LM Studio take every instance of `model` out of memory."""
+        for instance in self._find(model.id).instances:
+            self._unload(instance)
+
     def close(self) -> None:
         """Nothing to release: each request has a connection of its own."""
 

@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from localai.engine.lifecycle import Lease, acquire, is_warm
@@ -18,8 +19,8 @@ from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.net.unix import EngineRefused, call
 from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
-from localai.providers.provider import Provider
 from localai.providers.worker_chat import (
+    WorkerProvider,
     answer_of_worker,
     count_tokens,
     worker_body,
@@ -59,14 +60,11 @@ FACTS = ProviderFacts(
 )
 
 
-class Mlx(Provider):
+class Mlx(WorkerProvider):
     """The provider `mlx`."""
 
     name = "mlx"
-
-    def __init__(self, config: Config, paths: Paths) -> None:
-        self._config = config
-        self._paths = paths
+    engine_kind = "mlx"
 
     def models(self) -> list[ResolvedModel]:
         """Every MLX folder in the stores of this machine. Raises Unreachable where MLX cannot
@@ -94,24 +92,14 @@ class Mlx(Provider):
         """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures, an option
         of another engine), InsufficientResources, ContextOverflow, Unreachable."""
         _refuse_what_mlx_cannot(request)
-        interpreter = mlx_interpreter()
         clock = AnswerClock()
         spec = self._spec(request)
+        worker = self._worker(request, spec)
         load_s: float | None = None
         if not is_warm(self._paths, spec):
-            if not request.force:
-                _check_memory(request, 0, spec.context_tokens)
             yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
             load_s = 0.0
-        keep_alive = request.keep_alive_s
-        with acquire(
-            self._paths,
-            spec,
-            keep_alive_s=self._config["engine.keep_alive"] if keep_alive is None else keep_alive,
-            # The worker projects nothing: the check is above, by formula.
-            available_bytes=lambda: None,
-            interpreter=interpreter,
-        ) as lease:
+        with worker as lease:
             load_s = None if load_s is None else time.perf_counter() - clock.started
             context = _grown_context(request, lease)
             body = worker_body(request)
@@ -120,8 +108,24 @@ class Mlx(Provider):
                 lease, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )
 
-    def close(self) -> None:
-        """Nothing to release: the worker belongs to whoever comes next, too."""
+    def warm(self, request: ChatRequest) -> None:
+        """Start the model's worker. Raises InsufficientResources, Unreachable."""
+        with self._worker(request, self._spec(request)):
+            pass
+
+    def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:
+        """The worker, which is started when this is entered; its memory is checked before."""
+        interpreter = mlx_interpreter()
+        if not request.force and not is_warm(self._paths, spec):
+            # By formula: the worker itself projects nothing.
+            _check_memory(request, 0, spec.context_tokens)
+        return acquire(
+            self._paths,
+            spec,
+            keep_alive_s=self._keep_alive_s(request),
+            available_bytes=lambda: None,
+            interpreter=interpreter,
+        )
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
         assert request.model.path is not None, "MLX opens folders"

@@ -116,6 +116,25 @@ class Ollama(Provider):
                     raise
                 question.context_tokens = larger
 
+    def loaded(self, model: ResolvedModel) -> bool:
+        """Whether Ollama has `model` in memory."""
+        return self._daemon.loaded(model.id) is not None
+
+    def warm(self, request: ChatRequest) -> None:
+        """Have Ollama load the model with the context that the request needs.
+
+        Nothing is loaded for a model that Ollama's cloud computes. Raises as `stream`.
+        """
+        question = self._look_up(request)
+        if question.remote is None:
+            keep_alive_s = self._keep_alive(request)
+            self._daemon.load(request.model.id, question.context_tokens, keep_alive_s)
+
+    def unload(self, model: ResolvedModel) -> None:
+        """Have Ollama take `model` out of memory."""
+        if self.loaded(model):
+            self._daemon.load(model.id, None, 0.0)
+
     def destination(self, model: ResolvedModel) -> str | None:
         """Where a prompt for `model` would go; None if it stays on this machine."""
         if model.zone is Zone.DEVICE:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from localai.config import Config
 
 DEFAULT_PORT = 11434
+# Loading reads tens of gigabytes on slow disks.
+_LOAD_TIMEOUT_S = 1800.0
 
 
 class Daemon:
@@ -92,6 +94,20 @@ class Daemon:
             if name in (entry.get("name"), entry.get("model")):
                 return dict(entry)
         return None
+
+    def load(self, name: str, context_tokens: int | None, keep_alive_s: float | None) -> None:
+        """Load the model `name`; a `keep_alive_s` of 0 takes it out of memory instead. None leaves
+        the context or the time to the daemon. Raises NotFound, and what Ollama refuses."""
+        body: dict[str, Any] = {"model": name, "stream": False}
+        if context_tokens is not None:
+            body["options"] = {"num_ctx": context_tokens}
+        if keep_alive_s is not None:
+            body["keep_alive"] = wire.wire_keep_alive(keep_alive_s)
+        try:
+            self._server.call("POST", "/api/generate", body, _LOAD_TIMEOUT_S)
+        except HttpRefused as error:
+            refused = wire.refusal(error.status, error.document, name, context_tokens)
+            raise refused from error
 
     def names_in_memory(self) -> frozenset[str]:
         """The names of the models that are in memory."""

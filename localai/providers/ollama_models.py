@@ -1,4 +1,4 @@
-"""What is rarely done with Ollama's models: pull, create, delete, unload.
+"""What is rarely done with Ollama's models: pull, create, quantize, delete.
 
 Through the official package, whose import costs more than a short answer: so it is imported
 here and nowhere on the way to an answer.
@@ -93,15 +93,6 @@ def delete(target: Target, name: str) -> None:
     """Remove the model `name`. Raises NotFound, Unreachable."""
     with _client(target, name) as client:
         client.delete(name)
-
-
-def unload(target: Target, name: str) -> None:
-    """Take the model `name` out of memory; nothing happens if it is not there.
-
-    Raises NotFound, Unreachable.
-    """
-    with _client(target, name) as client:
-        client.generate(name, keep_alive=0)
 
 
 @contextmanager

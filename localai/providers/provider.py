@@ -45,8 +45,21 @@ class Provider(ABC):
         """
         return None
 
+    def loaded(self, model: ResolvedModel) -> bool | None:
+        """Whether `model` is in memory now; None where the provider does not say."""
+        return None
+
+    def warm(self, request: ChatRequest) -> None:  # noqa: B027  most load nothing on request
+        """Load what `request` needs, so that its answer does not wait for it. Nothing is computed.
+
+        A provider that loads nothing on request does nothing.
+        """
+
+    def unload(self, model: ResolvedModel) -> None:  # noqa: B027  most load nothing on request
+        """Take `model` out of memory, whoever uses it. Nothing happens where it is not there."""
+
     def check_installed(self) -> None:  # noqa: B027  most need nothing that may be missing
         """Raise Unreachable where a program or package that it needs is missing. Asks no server."""
 
-    def close(self) -> None:  # noqa: B027  most have nothing to release  # noqa: B027  most have nothing to release
+    def close(self) -> None:  # noqa: B027  most have nothing to release
         """Release connections. A model that was loaded may stay loaded."""

@@ -1,7 +1,7 @@
-"""One answer from an engine's worker, over the wire to its socket.
+"""What the providers whose engine runs in a worker of ours share: one answer, over the wire to the
+worker's socket, and whether a model is in memory.
 
-Shared by the providers whose engine runs in a worker of ours; `who` is the engine's name in
-errors. Starting workers is the life cycle's business.
+`who` is the engine's name in errors. Starting workers is the life cycle's business.
 """
 
 from __future__ import annotations
@@ -12,17 +12,54 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from localai.engine.lifecycle import stop, workers
+from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo
 from localai.errors import Unreachable
 from localai.locks import is_locked
 from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
-from localai.types import ChatRequest, Events, Locality, Process, Zone
+from localai.providers.provider import Provider
+from localai.types import ChatRequest, Events, Locality, Process, ResolvedModel, Zone
 from localai.wires.chat_completions.client import read_stream, refusal, request_body
 from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
+    from localai.config import Config
     from localai.engine.lifecycle import Lease
+    from localai.paths import Paths
 
 _LONGEST_DYING_S = 0.5
+
+
+class WorkerProvider(Provider):
+    """A provider whose engine runs in workers of ours, one a model. They are shared with whoever
+    comes next, so there is nothing to close."""
+
+    engine_kind: EngineKind
+
+    def __init__(self, config: Config, paths: Paths) -> None:
+        self._config = config
+        self._paths = paths
+
+    def loaded(self, model: ResolvedModel) -> bool:
+        """Whether a worker has `model` in memory."""
+        return bool(self._workers_of(model))
+
+    def unload(self, model: ResolvedModel) -> None:
+        """End the worker that has `model` in memory, whatever it is doing."""
+        for files, info in self._workers_of(model):
+            stop(files, info)
+
+    def _workers_of(self, model: ResolvedModel) -> list[tuple[WorkerFiles, WorkerInfo]]:
+        wanted = (self.engine_kind, str(model.path))
+        return [
+            (files, info)
+            for files, info in workers(self._paths)
+            if (info.spec.kind, info.spec.model_path) == wanted
+        ]
+
+    def _keep_alive_s(self, request: ChatRequest) -> float:
+        configured: float = self._config["engine.keep_alive"]
+        return configured if request.keep_alive_s is None else request.keep_alive_s
 
 
 def worker_body(request: ChatRequest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from localai.types import (
     ChatRequest,
     Done,
     Events,
+    Loading,
     Message,
     Options,
     ReasoningDelta,
@@ -80,6 +81,19 @@ def test_locality_says_what_it_rests_on(real: Subject) -> None:
     assert done.locality.evidence
     if real.model.zone is not None and done.locality.zone is not None:
         assert done.locality.zone >= real.model.zone
+
+
+def test_what_was_warmed_does_not_load_and_leaves_memory_on_request(real: Subject) -> None:
+    provider, model = real.provider, real.model
+    provider.warm(ChatRequest(model, (HELPFUL, CAPITAL), options=GREEDY))
+    assert provider.loaded(model) in (True, None)
+    events = list(ask(real, HELPFUL, CAPITAL))
+    assert not any(isinstance(each, Loading) and "loading" in each.message for each in events)
+    if provider.loaded(model) is not None:
+        provider.unload(model)
+        assert becomes(lambda: provider.loaded(model) is False, within_s=10)
+        provider.unload(model)
+    assert "Paris" in answer(ask(real, HELPFUL, CAPITAL))[0]
 
 
 def test_system_prompt(real: Subject) -> None:

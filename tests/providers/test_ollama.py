@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -374,3 +375,10 @@ def test_an_answer_is_kept_though_the_daemon_goes_right_after_it(tmp_path: Path)
         events = list(ask(open_ollama(tmp_path, server.address), name="scripted"))
     assert text_of(events) == "hi"
     assert end_of(events).context_tokens == 4096
+
+
+def test_warming_what_is_not_there_says_so_and_unloading_it_is_nothing(provider: Ollama) -> None:
+    missing = replace(provider.resolve("smollm2:135m"), id="no-such-model")
+    with pytest.raises(NotFound):
+        provider.warm(ChatRequest(missing, (Message("user", "hi"),)))
+    provider.unload(missing)

@@ -61,12 +61,6 @@ def test_deleting_what_is_not_there(target: Target) -> None:
         ollama_models.delete(target, "no-such-model")
 
 
-def test_unloading_what_is_not_there(target: Target) -> None:
-    with pytest.raises(NotFound):
-        ollama_models.unload(target, "no-such-model")
-    ollama_models.unload(target, "smollm2:135m")
-
-
 def test_no_daemon() -> None:
     with pytest.raises(Unreachable) as caught:
         ollama_models.delete(client_target(f"127.0.0.1:{free_port()}", 11434), "m")

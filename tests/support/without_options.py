@@ -38,5 +38,14 @@ class WithoutOptions(Provider):
     def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int | None:
         return self._provider.prepare(request, concurrency, context_tokens)
 
+    def loaded(self, model: ResolvedModel) -> bool | None:
+        return self._provider.loaded(model)
+
+    def warm(self, request: ChatRequest) -> None:
+        self._provider.warm(request)
+
+    def unload(self, model: ResolvedModel) -> None:
+        self._provider.unload(model)
+
     def close(self) -> None:
         self._provider.close()
