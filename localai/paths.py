@@ -6,13 +6,11 @@ own places are used (XDG on Linux, ~/Library on macOS).
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,55 +111,3 @@ def private_dir(folder: Path) -> Path:
             hint="set LOCALAI_HOME to a folder of your own",
         )
     return folder
-
-
-def write_atomically(target: Path, content: bytes) -> None:
-    """Replace `target` with `content` (mode 0600), whole or not at all, also across a power cut.
-
-    Raises OSError as the system does.
-    """
-    with _whole(target, [content]) as temporary:
-        temporary.replace(target)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put on the disk what was renamed in `folder`; a file is taken as well. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def create_atomically(target: Path, content: Iterable[bytes]) -> None:
-    """Make the file `target` of the pieces of `content` (mode 0600), whole or not at all.
-
-    Raises FileExistsError where it is there already, OSError as the system does, and what the
-    pieces raise.
-    """
-    if target.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    with _whole(target, content) as temporary:
-        try:
-            # Unlike a rename this does not replace what somebody else made meanwhile.
-            target.hardlink_to(temporary)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links, as on many sticks
-            temporary.rename(target)
-
-
-@contextlib.contextmanager
-def _whole(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
-    """A file beside `target` with all of `content`, safe on the disk; it is gone afterwards."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from localai.errors import InvalidInput
-from localai.paths import locate, private_dir, write_atomically
+from localai.paths import locate, private_dir
 
 
 def test_one_variable_puts_everything_under_one_folder(tmp_path: Path) -> None:
@@ -40,13 +40,3 @@ def test_a_folder_that_cannot_be_made_says_which(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match="cannot use the folder"):
         private_dir(tmp_path / "file" / "folder")
-
-
-def test_an_atomic_write_replaces_all_or_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "x"
-    write_atomically(target, b"one")
-    write_atomically(target, b"two")
-    assert target.read_bytes() == b"two"
-    assert [p.name for p in tmp_path.iterdir()] == ["x"]
-    with pytest.raises(FileNotFoundError):
-        write_atomically(tmp_path / "missing" / "x", b"")

@@ -10,7 +10,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from localai.paths import Paths, private_dir, write_atomically
+from localai.files import write_atomically
+from localai.paths import Paths, private_dir
 
 LONGEST_CHARACTERS = 8_000
 _BOUND_BYTES = 1_000_000

@@ -16,10 +16,12 @@ from localai.chat.templates import (
 )
 from localai.commands.options import Json
 from localai.errors import InvalidInput
+from localai.files import write_atomically
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.output.terminal import is_terminal
-from localai.paths import locate, private_dir, write_atomically
+from localai.files import write_atomically
+from localai.paths import locate, private_dir
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 

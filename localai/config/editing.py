@@ -7,7 +7,8 @@ from typing import Any
 from localai.config.reading import parse_toml, read_file
 from localai.config.settings import parse_value, setting
 from localai.errors import InvalidInput
-from localai.paths import Paths, private_dir, write_atomically
+from localai.files import write_atomically
+from localai.paths import Paths, private_dir
 
 
 def set_value(paths: Paths, key: str, raw: str) -> None:

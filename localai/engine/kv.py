@@ -27,7 +27,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from localai.paths import private_dir, write_atomically
+from localai.files import write_atomically
+from localai.paths import private_dir
 from localai.types import Message
 
 # Shorter than this, computing it is as fast as asking for it.

@@ -32,8 +32,9 @@ from localai.engine.worker_files import (
     spec_to_json,
 )
 from localai.errors import InsufficientResources, Unreachable
+from localai.files import write_atomically
 from localai.locks import is_locked
-from localai.paths import Paths, private_dir, write_atomically
+from localai.paths import Paths, private_dir
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.engine.worker_files import WorkerFiles
+from localai.files import write_atomically
 from localai.net.unix import EngineRefused, call
-from localai.paths import write_atomically
 
 # Saving waits until a slot's answer has ended; a worker that hangs must not hang its user.
 _PATIENCE_S: Final = 60.0

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from localai.errors import Unreachable
+from localai.files import write_atomically
 from localai.locks import is_locked, lock
-from localai.paths import Paths, private_dir, write_atomically
+from localai.paths import Paths, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
 

@@ -6,7 +6,6 @@ kept. The connections and threads of one attempt are `transfer`'s.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -20,13 +19,13 @@ from localai.fetch.plan import Pulled, PullEvent
 from localai.fetch.provenance import known_sha256, remember_origin
 from localai.fetch.remote import RemotePrefix
 from localai.fetch.transfer import FileChanged, NoRanges, Transfer
+from localai.files import hash_file
 from localai.progress import WorkNote, WorkProgress
 
 PATIENCE_S: Final = 90.0
 """How long nothing may arrive, over all reconnections, before a download gives up."""
 
 _MOST_RESTARTS: Final = 2
-_HASH_BYTES: Final = 1 << 20
 
 
 def fetch_file(
@@ -61,14 +60,12 @@ def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None
     try:
         if file.target.stat().st_size != file.size_bytes or expected is None:
             return None
-        digest = hashlib.sha256()
-        with file.target.open("rb") as present:
-            while piece := present.read(_HASH_BYTES):
-                digest.update(piece)
-                yield WorkProgress("verifying", present.tell(), file.size_bytes)
+        digest = yield from hash_file(
+            file.target, lambda done_bytes: WorkProgress("verifying", done_bytes, file.size_bytes)
+        )
     except OSError:
         return None
-    return expected if digest.hexdigest() == expected else None
+    return expected if digest == expected else None
 
 
 def _fetch(file: RemoteFile, hosts: AllowedHosts, patience_s: float) -> Iterator[PullEvent]:

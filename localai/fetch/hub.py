@@ -37,9 +37,9 @@ from localai.fetch.hub_names import (
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
+from localai.files import write_atomically
 from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at, read_model
 from localai.formats.mlx_folder import is_model_folder
-from localai.paths import write_atomically
 from localai.sizing.memory import HeaderFile
 from localai.stores.folders import hub_cache
 

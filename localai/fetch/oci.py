@@ -24,8 +24,8 @@ from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
+from localai.files import write_atomically
 from localai.formats.gguf import GgufHeader, read_header, read_header_at
-from localai.paths import write_atomically
 from localai.privacy.zones import zone_of_host
 from localai.sizing.memory import HeaderFile
 from localai.stores.ollama import (

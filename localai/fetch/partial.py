@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.files import sync_folder
 from localai.locks import try_lock
-from localai.paths import sync_folder
 
 CHUNK_BYTES: Final = 32 << 20
 _FORMAT: Final = 1

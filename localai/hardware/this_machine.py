@@ -1,30 +1,27 @@
 """This machine with what was measured of it: memory bandwidth is measured once and remembered.
 
-It lies in the cache folder under a name made of the processor, its cores and the memory, so that
-a home that moves to another machine, or a container that gets fewer cores, is measured anew.
+It is remembered under the processor, its cores and the memory, so that a home that moves to another
+machine, or a container that gets fewer cores, is measured anew.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from localai.errors import InvalidInput
 from localai.hardware.detect import detect
 from localai.hardware.facts import Fact, Machine
+from localai.remembered import Remembered
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from localai.paths import Paths
 
 Measure = Literal["never", "once", "again"]
 """never: only what is remembered. once: where nothing is remembered. again: whatever is."""
 
-_FORMAT: Final = 1
+_VERSION: Final = 2
+_MOST: Final = 20
 # Of the CPU's time, taken by others just before: more than this and the figure may be far too low.
 _BUSY_PERCENT: Final = 20.0
 _LOOK_S: Final = 0.1
@@ -37,8 +34,9 @@ def this_machine(
     what was found is remembered if the disk permits. What was measured while other programs had
     the CPU is measured again once they have left, and the better of both counts."""
     machine = detect(paths.models_dir)
-    entry = _entry(paths, machine)
-    known = None if measure == "again" else _recall(entry)
+    remembered = Remembered(paths.cache_dir / "bandwidth.json", version=_VERSION, most=_MOST)
+    key = _key(machine)
+    known = None if measure == "again" else _read(remembered.get(key))
     if measure != "never" and (known is None or (known.busy and not _is_busy(_busy_percent()))):
         if announce is not None:
             announce("measuring memory bandwidth, once, for a second …")
@@ -47,7 +45,8 @@ def this_machine(
             known = found
         else:
             known = replace(known, busy=found.busy)
-        _remember(entry, known)
+        remembered.put(key, asdict(known))
+        remembered.save()
     return machine if known is None else replace(machine, memory_bandwidth=known.fact())
 
 
@@ -90,35 +89,16 @@ def _is_busy(percent: float) -> bool:
     return percent > _BUSY_PERCENT
 
 
-def _entry(paths: Paths, machine: Machine) -> Path:
-    cpu = machine.cpu
-    key = [
-        _FORMAT,
-        cpu.model.value,
-        cpu.logical_cores.value,
-        cpu.usable_cores.value,
-        machine.memory.total_bytes.value,
-    ]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    return paths.cache_dir / "hardware" / f"bandwidth-{name}.json"
+def _key(machine: Machine) -> str:
+    cpu, memory = machine.cpu, machine.memory
+    cores = f"{cpu.logical_cores.value} {cpu.usable_cores.value}"
+    return f"{cpu.model.value} {cores} {memory.total_bytes.value}"
 
 
-def _remember(entry: Path, known: _Known) -> None:
-    from localai.paths import private_dir, write_atomically
-
+def _read(remembered: Any) -> _Known | None:
     try:
-        private_dir(entry.parent)
-        write_atomically(entry, json.dumps(asdict(known)).encode())
-    except (OSError, InvalidInput):
-        # A full or read-only disk: it is measured again next time.
-        return
-
-
-def _recall(entry: Path) -> _Known | None:
-    try:
-        document: Any = json.loads(entry.read_bytes())
-        known = _Known(document["bytes_per_s"], document["source"], document["busy"])
-    except (OSError, ValueError, KeyError, TypeError):
+        known = _Known(remembered["bytes_per_s"], remembered["source"], remembered["busy"])
+    except (KeyError, TypeError):
         return None
     whole = isinstance(known.bytes_per_s, float) and isinstance(known.source, str)
     return known if whole and known.bytes_per_s > 0 else None

@@ -17,12 +17,13 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput, LocalaiError
+from localai.files import inode_of, same_content, sync_folder
 from localai.formats.gguf import part_paths, read_header
-from localai.paths import sync_folder
 from localai.progress import WorkProgress
 from localai.stores.digests import DigestCache
 from localai.stores.folders import (
@@ -59,7 +60,7 @@ class Copy:
     @property
     def inode(self) -> tuple[int, int]:
         """What two names of one file share."""
-        return self.status.st_dev, self.status.st_ino
+        return inode_of(self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +102,16 @@ def find_duplicates(
     by_digest: dict[str, list[Copy]] = defaultdict(list)
     done, total = 0, sum(copy.status.st_size for copy in suspects)
     for copy in suspects:
-        reading = digests.compute(copy.path)
         try:
-            while True:
-                done += next(reading)
-                yield WorkProgress("verifying", done, total)
-        except StopIteration as end:
-            by_digest[end.value].append(copy)
+            digest = yield from digests.compute(
+                copy.path, partial(_progress, before=done, total=total)
+            )
+            by_digest[digest].append(copy)
         except (OSError, LocalaiError):
             # It cannot be read, or is being written to: it is no duplicate of anything.
             continue
+        finally:
+            done += copy.status.st_size
     digests.save()
     groups = {
         digest: copies
@@ -120,6 +121,10 @@ def find_duplicates(
     used = in_use([copy.path for copies in groups.values() for copy in copies]) if groups else {}
     found = [_planned(digest, copies, used) for digest, copies in groups.items()]
     return sorted(found, key=lambda each: -each.size_bytes)
+
+
+def _progress(done: int, *, before: int, total: int) -> WorkProgress:
+    return WorkProgress("verifying", before + done, total)
 
 
 def link(duplicate: Duplicate) -> int:
@@ -230,7 +235,7 @@ def _replace(kept: Copy, copy: Copy) -> bool:
     temporary = copy.path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     try:
         _share(kept.path, temporary, copy.status)
-        if not (_is_still(kept) and _is_still(copy)):
+        if not all(same_content(each.status, each.path.stat()) for each in (kept, copy)):
             return False
         temporary.replace(copy.path)
         sync_folder(copy.path.parent)
@@ -252,15 +257,6 @@ def _share(source: Path, target: Path, status: os.stat_result) -> None:
             fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
             os.fchmod(writing.fileno(), stat.S_IMODE(status.st_mode))
             os.fsync(writing.fileno())
-
-
-def _is_still(copy: Copy) -> bool:
-    status, before = copy.path.stat(), copy.status
-    return (status.st_ino, status.st_size, status.st_mtime_ns) == (
-        before.st_ino,
-        before.st_size,
-        before.st_mtime_ns,
-    )
 
 
 def _sweep(folder: Path) -> None:

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from localai.answers import PartialAnswer, gather
 from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
+from localai.files import sync_folder
 from localai.formats import gguf_quantization as quantization
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, read_folder
 from localai.library.copy import own_path
-from localai.paths import private_dir, sync_folder
+from localai.paths import private_dir
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command

@@ -21,11 +21,11 @@ from localai.engine import kv
 from localai.engine.lifecycle import workers
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
 from localai.fetch.provenance import origin_file
+from localai.files import inode_of, write_atomically
 from localai.formats.gguf import part_paths, read_header
-from localai.paths import private_dir, write_atomically
+from localai.paths import private_dir
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.stores.folders import StoredModel, StoreName, is_projector_name
-from localai.stores.header_cache import HeaderCache
 from localai.stores.lookup import find_stored
 from localai.stores.mlx import find_folder
 from localai.stores.model_defaults import advice_file
@@ -238,27 +238,23 @@ def _freed(files: Iterable[Path]) -> int:
     statuses = [file.lstat() for file in files]
     names: dict[tuple[int, int], int] = {}
     for status in statuses:
-        key = (status.st_dev, status.st_ino)
-        names[key] = names.get(key, 0) + 1
+        names[inode_of(status)] = names.get(inode_of(status), 0) + 1
     return sum(
         {
-            (status.st_dev, status.st_ino): status.st_blocks * 512
+            inode_of(status): status.st_blocks * 512
             for status in statuses
-            if names[status.st_dev, status.st_ino] >= status.st_nlink
+            if names[inode_of(status)] >= status.st_nlink
         }.values()
     )
 
 
 def _forget_traces(files: Iterable[Path], paths: Paths) -> None:
-    """Forget what is kept of these files elsewhere: headers, and the states of conversations where
-    no other name of the file is left that could use them."""
-    headers = HeaderCache(paths)
+    """Delete the KV states of conversations with these files, unless a file has another name left
+    that could use them."""
     for file in files:
-        headers.forget(file)
         with contextlib.suppress(OSError):
             if file.stat().st_nlink == 1 and not file.is_symlink():
                 kv.forget_model(paths.kv_dir, file)
-    headers.save()
 
 
 def _remove_empty_folders(files: Iterable[Path]) -> None:
@@ -305,7 +301,7 @@ def _journal(paths: Paths, files: Iterable[Path], root: Path | None = None) -> I
 
 def _entry(file: Path) -> list[Any]:
     status = file.lstat()
-    return [str(file), status.st_dev, status.st_ino, status.st_ctime_ns]
+    return [str(file), *inode_of(status)]
 
 
 def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
@@ -314,7 +310,7 @@ def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
     free = frozenset(paths) if root is None else unnamed(root, frozenset(paths))
     for path, entry in paths.items():
         try:
-            if path in free and _entry(path)[:3] == entry[:3]:
+            if path in free and _entry(path) == entry:
                 path.unlink()
         except FileNotFoundError:
             continue

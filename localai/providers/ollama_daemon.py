@@ -36,7 +36,7 @@ class Daemon:
     def __init__(self, config: Config, target: Target, cache_dir: Path) -> None:
         self.target = target
         self._config = config
-        self._facts = FactsByDigest(cache_dir / "ollama")
+        self._facts = FactsByDigest(cache_dir / "ollama.json")
         self._reached: Reach | None = None
         self._version: str | None = None
         self._server = JsonServer(

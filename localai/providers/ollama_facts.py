@@ -8,17 +8,18 @@ what a model can is Ollama's judgement.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from localai.paths import private_dir, write_atomically
+from localai.remembered import Remembered
 from localai.types import Capability
 from localai.wires.ollama import client as wire
+
+# Changes whenever what is remembered does.
+_VERSION: Final = 2
+_MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +50,35 @@ def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
 
 
 class FactsByDigest:
-    """Facts that were read before, in files of `folder`. A file that cannot be used is ignored."""
+    """Facts that were read before, in the cache's `file`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, file: Path) -> None:
+        self._remembered = Remembered(file, version=_VERSION, most=_MOST)
         self._known: dict[str, Facts] = {}
 
     def get(self, digest: str, version: str, show: Callable[[], Mapping[str, Any]]) -> Facts:
         """The facts of `digest`; `show` is called if they are not known. Raises what it raises."""
-        key = hashlib.sha256(f"{version} {digest}".encode()).hexdigest()[:32]
+        key = f"{version} {digest}"
         if key not in self._known:
-            file = self._folder / f"{key}.json"
-            found = _read(file)
+            found = _read(self._remembered.get(key))
             if found is None:
                 found = facts_of(show())
-                with suppress(OSError):
-                    private_dir(file.parent)
-                    write_atomically(file, _to_json(found))
+                self._remembered.put(key, _to_json(found))
+                self._remembered.save()
             self._known[key] = found
         return self._known[key]
 
 
-def _to_json(facts: Facts) -> bytes:
+def _to_json(facts: Facts) -> dict[str, Any]:
     fields = asdict(facts)
     if facts.capabilities is not None:
         fields["capabilities"] = sorted(facts.capabilities)
-    return json.dumps(fields).encode()
+    return fields
 
 
-def _read(file: Path) -> Facts | None:
+def _read(remembered: Any) -> Facts | None:
     try:
-        fields = json.loads(file.read_bytes())
-        if fields["capabilities"] is not None:
-            fields["capabilities"] = frozenset(fields["capabilities"])
-        return Facts(**fields)
-    except (OSError, ValueError, TypeError, KeyError):
+        known = remembered["capabilities"]
+        return Facts(**{**remembered, "capabilities": None if known is None else frozenset(known)})
+    except (TypeError, KeyError):
         return None

@@ -6,7 +6,6 @@ here and nowhere on the way to an answer.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import LocalaiError, Unreachable
+from localai.files import file_sha256
 from localai.net.target import Target
 from localai.progress import Stage, WorkProgress
 from localai.wires.ollama import client as wire
@@ -46,8 +46,7 @@ def create(target: Target, name: str, file: Path, *, system: str | None = None) 
 
     Raises ProviderRefused for a file that Ollama does not take, Unreachable.
     """
-    with file.open("rb") as opened:
-        digest = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+    digest = f"sha256:{file_sha256(file)}"
     with _client(target, name) as client:
         client.create_blob(file)
         client.create(model=name, files={file.name: digest}, system=system)
@@ -67,8 +66,7 @@ def quantized(
 
     def progress(client: ollama.Client) -> Iterator[WorkProgress]:
         yield WorkProgress("quantizing")
-        with file.open("rb") as opened:
-            digest = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+        digest = f"sha256:{file_sha256(file)}"
         client.create_blob(file)
         # As a model of its own, so that deleting it takes its bytes along.
         client.create(model=source, files={file.name: digest})

@@ -13,12 +13,12 @@ from localai.answers import Answer
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.files import create_atomically
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown
 from localai.output.streams import note, warn, width
 from localai.output.untrusted import sanitize
-from localai.paths import create_atomically
 from localai.session.state import Edit, Session
 from localai.types import Events
 

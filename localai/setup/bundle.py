@@ -6,7 +6,6 @@ SHA-256 of each. It is made beside its place and renamed when it is whole.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ from typing import Final
 
 from localai.errors import InvalidInput, NotFound
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
+from localai.files import file_sha256
 
 SUMS: Final = "SHA256SUMS"
 MODELS: Final = "models"
@@ -219,8 +219,6 @@ def _add_sums(building: Path) -> int:
     files = sorted(path for path in building.rglob("*") if path.is_file())
     lines = []
     for path in files:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        lines.append(f"{digest}  {path.relative_to(building).as_posix()}\n")
+        lines.append(f"{file_sha256(path)}  {path.relative_to(building).as_posix()}\n")
     (building / SUMS).write_text("".join(lines))
     return sum(path.stat().st_size for path in files)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from localai.errors import InsufficientResources, InvalidInput, NotFound
 from localai.fetch.plan import Pulled, PullEvent
-from localai.paths import private_dir, sync_folder
+from localai.files import copy_and_hash, written_whole
+from localai.paths import private_dir
 from localai.progress import WorkProgress
 from localai.setup.bundle import MODELS, SUMS
 from localai.stores.starter import STARTER
@@ -20,8 +19,6 @@ from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.paths import Paths
-
-_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +69,17 @@ def place_model(model: BundledModel) -> Iterator[PullEvent]:
     folder = private_dir(model.target.parent)
     if shutil.disk_usage(folder).free < model.size_bytes:
         raise InsufficientResources(f"{folder} has no room for {bytes_text(model.size_bytes)}")
-    partial = model.target.with_name(f".{model.target.name}.part")
     try:
-        with model.file.open("rb") as source, partial.open("wb") as output:
-            yield from _copy(source, output, model)
-            output.flush()
-            os.fsync(output.fileno())
-        partial.replace(model.target)
-        sync_folder(folder)
+        with model.file.open("rb") as source, written_whole(model.target) as output:
+            size_bytes = model.size_bytes
+            found = yield from copy_and_hash(
+                source, output, size_bytes, lambda done: WorkProgress("verifying", done, size_bytes)
+            )
+            if found != model.sha256:
+                raise InvalidInput(
+                    f"{model.file} is damaged: its SHA-256 is not that of {SUMS}",
+                    hint="copy the bundle anew",
+                )
     except OSError as error:
         raise InvalidInput(f"{model.file} cannot be copied: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     yield Pulled(model.target, model.size_bytes, model.sha256, fetched=True)
-
-
-def _copy(source: IO[bytes], output: IO[bytes], model: BundledModel) -> Iterator[PullEvent]:
-    digest = hashlib.sha256()
-    done = 0
-    while chunk := source.read(_CHUNK_BYTES):
-        output.write(chunk)
-        digest.update(chunk)
-        done += len(chunk)
-        yield WorkProgress("verifying", done, model.size_bytes)
-    if digest.hexdigest() != model.sha256:
-        raise InvalidInput(
-            f"{model.file} is damaged: its SHA-256 is not that of {SUMS}",
-            hint="copy the bundle anew",
-        )

@@ -8,7 +8,6 @@ the engine cannot say, and says so in `MemoryNeed.basis`.
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,12 +18,14 @@ from typing import Any, Final, Literal
 from localai.engine.llamacpp_log import DeviceShare
 from localai.engine.projection import KvType, project_memory
 from localai.errors import InvalidInput, LocalaiError, Unreachable
+from localai.files import content_key
 from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model
-from localai.paths import private_dir, write_atomically
+from localai.remembered import Remembered
 from localai.sizing import gguf_formula as memory_formula
 
-# Changes whenever what is written for a projection does.
-_CACHE_FORMAT: Final = 1
+# Changes whenever what is remembered of a projection does.
+_CACHE_VERSION: Final = 2
+_MOST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def project(
     that are elsewhere, in order.
 
     Half a second in a process of its own, or nothing where `cache_folder` remembers it: by
-    `digest`, or a file's path, size and time, or the headers' own bytes. Raises NotFound and
+    `digest`, else by the file's content key, else by the headers' own bytes. Raises NotFound and
     InvalidInput for a model that is none.
     """
     if context_tokens < 1 or slots < 1:
@@ -78,11 +79,12 @@ def project(
     if isinstance(model, Path) and model.is_dir():
         return _mlx_need(model, context_tokens, slots)
     files = (model,) if isinstance(model, HeaderFile) else model
-    entry = None
+    remembered = None
     if cache_folder is not None:
-        identity = digest or _identity(files)
-        entry = cache_folder / "memory" / _entry_name(identity, context_tokens, kv_type, slots)
-        if (known := _recall(entry)) is not None:
+        remembered = Remembered(cache_folder / "memory.json", version=_CACHE_VERSION, most=_MOST)
+        settings = f"{context_tokens} {kv_type} {slots} {_engine_version()}"
+        key = f"{digest or _content_key(files)} {settings}"
+        if (known := _read_need(remembered.get(key))) is not None:
             return known
     try:
         need = _ask_engine(files, context_tokens, kv_type, slots)
@@ -90,9 +92,9 @@ def project(
         reason = error.message if isinstance(error, LocalaiError) else str(error)
         parts = memory_formula.gguf_memory(_header(files), context_tokens, kv_type, slots)
         return _from_formula(parts, context_tokens, reason)
-    if entry is not None:
-        private_dir(entry.parent)
-        write_atomically(entry, json.dumps(asdict(need)).encode())
+    if remembered is not None:
+        remembered.put(key, asdict(need))
+        remembered.save()
     return need
 
 
@@ -167,19 +169,15 @@ def _from_formula(parts: memory_formula.Parts, context_tokens: int, reason: str)
     )
 
 
-def _identity(files: Path | Sequence[HeaderFile]) -> list[Any]:
+def _content_key(files: Path | Sequence[HeaderFile]) -> str:
     if isinstance(files, Path):
         try:
-            status = files.stat()
+            return content_key(files)
         except OSError:
-            return [str(files.absolute())]
-        return [str(files.absolute()), status.st_size, status.st_mtime_ns]
-    return [[hashlib.sha256(file.header).hexdigest(), file.size_bytes] for file in files]
-
-
-def _entry_name(identity: str | list[Any], context_tokens: int, kv_type: str, slots: int) -> str:
-    key = [_CACHE_FORMAT, identity, context_tokens, kv_type, slots, _engine_version()]
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".json"
+            return str(files.absolute())
+    sizes = ",".join(str(file.size_bytes) for file in files)
+    headers = (hashlib.sha256(file.header).hexdigest() for file in files)
+    return f"{','.join(headers)}-{sizes}"
 
 
 def _engine_version() -> str:
@@ -189,11 +187,10 @@ def _engine_version() -> str:
         return "none"
 
 
-def _recall(entry: Path) -> MemoryNeed | None:
-    """What was written at `entry`; None where there is nothing, or nothing that can be read."""
+def _read_need(remembered: Any) -> MemoryNeed | None:
+    """A need as it was remembered; None where nothing was, or nothing that can be read."""
     try:
-        document = json.loads(entry.read_bytes())
-        devices = tuple(DeviceShare(**share) for share in document.pop("devices"))
-        return MemoryNeed(**document, devices=devices)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        devices = tuple(DeviceShare(**share) for share in remembered["devices"])
+        return MemoryNeed(**{**remembered, "devices": devices})
+    except (TypeError, KeyError):
         return None

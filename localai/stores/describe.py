@@ -1,16 +1,23 @@
-"""What a model file says of itself, as the value that crosses module borders."""
+"""What a model's file says of itself, as the `ResolvedModel` that crosses module borders.
+
+Headers are read once: a list of 200 models that were listed before reads none.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from localai.errors import InvalidInput
-from localai.stores.header_cache import HeaderCache, HeaderFacts
+from localai.files import content_key
+from localai.remembered import Remembered
 from localai.types import Capability, ResolvedModel, Zone
 
 if TYPE_CHECKING:
     from localai.formats.gguf import GgufHeader
+    from localai.paths import Paths
     from localai.stores.folders import StoredModel
 
 _EVIDENCE: Final = "a file on this machine, opened by the embedded engine"
@@ -26,11 +33,51 @@ _TOOL_MARK: Final = "tools"
 # llama.cpp's pooling types: mean, cls and last give an embedding of a text, rank gives a score.
 _POOLING_EMBEDDING: Final = (1, 2, 3)
 _POOLING_RANK: Final = 4
+# Raise it when describing a header changes what is remembered.
+_VERSION: Final = 2
+_MOST: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """What a whole model's header says; `context_limit` in tokens, `size_bytes` of all parts."""
+
+    context_limit: int | None
+    capabilities: tuple[Capability, ...]
+    parameters: str
+    quantization: str | None
+    size_bytes: int
+
+
+class HeaderCache:
+    """What headers said, by file, under whichever name. `save` writes what was added."""
+
+    def __init__(self, paths: Paths) -> None:
+        file = paths.cache_dir / "headers.json"
+        self._remembered = Remembered(file, version=_VERSION, most=_MOST)
+
+    def get(self, path: Path) -> HeaderFacts | None:
+        """What is remembered of the file at `path` as it is now; None if nothing is."""
+        try:
+            facts: dict[str, Any] = self._remembered.get(content_key(path))
+            capabilities = cast("tuple[Capability, ...]", tuple(facts["capabilities"]))
+            return HeaderFacts(**{**facts, "capabilities": capabilities})
+        except (OSError, TypeError, KeyError):
+            return None
+
+    def put(self, path: Path, facts: HeaderFacts) -> None:
+        """Remember `facts` of the file at `path`."""
+        with contextlib.suppress(OSError):
+            self._remembered.put(content_key(path), asdict(facts))
+
+    def save(self) -> None:
+        """Write what was added."""
+        self._remembered.save()
 
 
 def describe(stored: StoredModel, cache: HeaderCache) -> ResolvedModel:
-    """The model in the file of `stored`: from `cache`, else from its header (5 to 30 ms, by the
-    vocabulary), which `cache` then keeps.
+    """The model in the file of `stored`, by `cache` or by its header, which `cache` then remembers.
+    Reading a header takes 5 to 30 ms, by the size of the vocabulary.
 
     Raises NotFound or InvalidInput where the file, or one of its parts, is not whole.
     """

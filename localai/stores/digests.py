@@ -1,88 +1,58 @@
-"""SHA-256 of model files, computed once and remembered as long as a file is the same.
-
-A file is the same as long as its device, inode, size and both times of change are, so a digest
-also holds for every other name of the file. Only a cache: a damaged one costs time and nothing
-else.
-"""
+"""SHA-256 of model files, computed once and remembered as long as a file is the same."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeVar
 
 from localai.errors import InvalidInput
-from localai.paths import Paths, private_dir, write_atomically
+from localai.files import content_key, hash_file
+from localai.paths import Paths
+from localai.remembered import Remembered
 
-_FORMAT: Final = 1
-_MOST_ENTRIES: Final = 4000
-_PIECE_BYTES: Final = 4 << 20
+_VERSION: Final = 2
+_MOST: Final = 4000
+_Event = TypeVar("_Event")
 
 
 class DigestCache:
-    """The digests by file. `save` writes what was added."""
+    """The digests by file, under whichever name. `save` writes what was computed."""
 
     def __init__(self, paths: Paths) -> None:
-        self._file = paths.cache_dir / "digests.json"
-        self._entries = _read(self._file)
-        self._changed = False
+        file = paths.cache_dir / "digests.json"
+        self._remembered = Remembered(file, version=_VERSION, most=_MOST)
 
     def known(self, path: Path) -> str | None:
         """`sha256:…` of the file at `path` if it was computed before; None if not."""
         try:
-            return self._entries.get(_identity(path))
+            found = self._remembered.get(_key(path))
         except OSError:
             return None
+        return found if isinstance(found, str) else None
 
-    def compute(self, path: Path) -> Generator[int, None, str]:
-        """`sha256:…` of the file at `path`, read whole unless it is known; yields the bytes of each
-        piece. Raises OSError, and InvalidInput where the file changed meanwhile."""
-        before = _identity(path)
-        if (known := self._entries.get(before)) is not None:
-            yield path.stat().st_size
+    def compute(self, path: Path, tell: Callable[[int], _Event]) -> Generator[_Event, None, str]:
+        """`sha256:…` of the file at `path`, which is read unless its digest is known; yields what
+        `tell` makes of the number of bytes so far.
+
+        Raises OSError, and InvalidInput where the file changed meanwhile.
+        """
+        if (known := self.known(path)) is not None:
+            yield tell(path.stat().st_size)
             return known
-        digest = hashlib.sha256()
-        with path.open("rb", buffering=0) as file:
-            while piece := file.read(_PIECE_BYTES):
-                digest.update(piece)
-                yield len(piece)
-        if _identity(path) != before:
+        before = _key(path)
+        digest = yield from hash_file(path, tell)
+        if _key(path) != before:
             raise InvalidInput(f"{path} is being written to")
-        self._entries[before] = found = f"sha256:{digest.hexdigest()}"
-        self._changed = True
-        return found
+        self._remembered.put(before, f"sha256:{digest}")
+        return f"sha256:{digest}"
 
     def save(self) -> None:
-        """Write it, if anything was added and the folder allows it."""
-        if not self._changed:
-            return
-        newest = dict(list(self._entries.items())[-_MOST_ENTRIES:])
-        document = json.dumps({"format": _FORMAT, "entries": newest})
-        with contextlib.suppress(OSError, InvalidInput):
-            private_dir(self._file.parent)
-            write_atomically(self._file, document.encode())
+        """Write what was computed."""
+        self._remembered.save()
 
 
-def _read(file: Path) -> dict[str, str]:
-    try:
-        document = json.loads(file.read_bytes())
-        if document["format"] == _FORMAT and isinstance(document["entries"], dict):
-            return cast("dict[str, str]", document["entries"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        pass
-    return {}
-
-
-def _identity(path: Path) -> str:
-    status = path.stat()
-    numbers = (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
-    return "-".join(map(str, numbers))
+def _key(path: Path) -> str:
+    # Duplicates are removed by what stands here, so the time of the inode's last change counts too:
+    # unlike the other time, no program can set it back after it has changed the content.
+    return f"{content_key(path)}-{path.stat().st_ctime_ns}"

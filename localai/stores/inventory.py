@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from localai.errors import LocalaiError
-from localai.stores.describe import describe
+from localai.files import inode_of
+from localai.stores.describe import HeaderCache, describe
 from localai.stores.digests import DigestCache
 from localai.stores.folders import StoreName, stored_models
-from localai.stores.header_cache import HeaderCache
 from localai.stores.mlx import mlx_holdings
 from localai.stores.starter import STARTER, resolve_starter
 from localai.types import ResolvedModel
@@ -90,7 +90,6 @@ def _keys(holding: Holding) -> Iterator[tuple[object, ...]]:
     by a companion file is another model."""
     sees = holding.model.projector is not None
     with contextlib.suppress(OSError):
-        status = holding.places[0].path.stat()
-        yield ("file", status.st_dev, status.st_ino, sees)
+        yield (inode_of(holding.places[0].path.stat()), sees)
     if holding.digest is not None:
         yield (holding.digest, sees)

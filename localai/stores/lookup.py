@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.near_names import did_you_mean
-from localai.stores.describe import describe
+from localai.stores.describe import HeaderCache, describe
 from localai.stores.folders import (
     StoredModel,
     is_file,
@@ -23,7 +23,6 @@ from localai.stores.folders import (
     projector_beside,
     stored_models,
 )
-from localai.stores.header_cache import HeaderCache
 from localai.stores.ollama import find_ollama_model
 from localai.stores.starter import STARTER, resolve_starter, starter_path
 from localai.types import ResolvedModel

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from localai.paths import write_atomically
+from localai.files import write_atomically
 from localai.types import Options, ResolvedModel
 
 _LARGEST_BYTES: Final = 1 << 20

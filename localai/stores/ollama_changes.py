@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.errors import InvalidInput
-from localai.paths import write_atomically
+from localai.files import write_atomically
 from localai.stores.ollama import OllamaName, blob_path
 
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20

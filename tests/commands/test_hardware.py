@@ -43,8 +43,11 @@ def test_bandwidth_is_measured_once_and_on_demand(
 ) -> None:
     first = run_localai("hardware")
     assert b"measuring memory bandwidth" in first.stderr
-    remembered = next((localai_home / "cache/hardware").iterdir())
-    remembered.write_text('{"bytes_per_s": 123e9, "source": "a test", "busy": false}')
+    remembered = localai_home / "cache/bandwidth.json"
+    document = json.loads(remembered.read_bytes())
+    [machine] = document["entries"]
+    document["entries"][machine] = {"bytes_per_s": 123e9, "source": "a test", "busy": False}
+    remembered.write_text(json.dumps(document))
     with within(2):
         second = run_localai("hardware")
     assert b"measuring" not in second.stderr
@@ -88,13 +91,15 @@ def test_what_was_measured_on_a_busy_machine_is_measured_again_once_it_is_quiet(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"bytes_per_s": "x", "source": "y", "busy": false}']
+    "value", [None, {}, [], {"bytes_per_s": "x", "source": "y", "busy": False}]
 )
-def test_a_damaged_memory_is_measured_again(localai_home: Path, content: str) -> None:
+def test_a_damaged_memory_is_measured_again(localai_home: Path, value: object) -> None:
     paths = locate()
     this_machine(paths)
-    entry = next((localai_home / "cache/hardware").iterdir())
-    entry.write_text(content)
+    remembered = localai_home / "cache/bandwidth.json"
+    document = json.loads(remembered.read_bytes())
+    document["entries"] = dict.fromkeys(document["entries"], value)
+    remembered.write_text(json.dumps(document))
     assert this_machine(paths, "never").memory_bandwidth.value is None
     assert this_machine(paths).memory_bandwidth.confidence == "measured"
 

@@ -135,14 +135,17 @@ def test_a_file_that_changed_is_asked_about_again(tmp_path: Path) -> None:
     assert project(path, 32768, cache_folder=tmp_path).context_bytes > first.context_bytes
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"devices": 1}', '{"devices": [{"a": 1}]}'])
-def test_a_memory_that_cannot_be_read_is_made_anew(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [None, [], {}, {"devices": 1}, {"devices": [{"a": 1}]}])
+def test_a_memory_that_cannot_be_read_is_made_anew(value: object, tmp_path: Path) -> None:
     [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS["llama, tied"])
     first = project(path, 512, cache_folder=tmp_path)
-    [entry] = (tmp_path / "memory").iterdir()
-    entry.write_text(content)
+    remembered = tmp_path / "memory.json"
+    document = json.loads(remembered.read_bytes())
+    document["entries"] = dict.fromkeys(document["entries"], value)
+    remembered.write_text(json.dumps(document))
     assert project(path, 512, cache_folder=tmp_path) == first
-    assert json.loads(entry.read_text())["basis"] == "engine"
+    [entry] = json.loads(remembered.read_bytes())["entries"].values()
+    assert entry["basis"] == "engine"
 
 
 def test_an_architecture_that_the_engine_does_not_know_gets_a_formula(tmp_path: Path) -> None:
@@ -155,7 +158,7 @@ def test_an_architecture_that_the_engine_does_not_know_gets_a_formula(tmp_path: 
     assert need.context_bytes == 32 * MIB
     assert need.devices == ()
     # A later engine may know it: nothing is remembered.
-    assert not (tmp_path / "memory").exists()
+    assert not (tmp_path / "memory.json").exists()
 
 
 @pytest.mark.parametrize("name", synthetic.MODELS)

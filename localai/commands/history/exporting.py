@@ -12,9 +12,10 @@ from localai.chat.resume import read_conversation
 from localai.commands.history.selection import Ids, found_ids, required
 from localai.database import existing_database
 from localai.errors import InvalidInput
+from localai.files import create_atomically
 from localai.output.conversations import conversation_markdown, count_text
 from localai.output.output import Output
-from localai.paths import create_atomically, locate
+from localai.paths import locate
 
 if TYPE_CHECKING:
     from localai.database import Database

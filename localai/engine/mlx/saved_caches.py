@@ -22,6 +22,8 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import can_trim_prompt_cache, load_prompt_cache, save_prompt_cache
 
+from localai.files import file_sha256
+
 DISK_LIMIT_BYTES = 4 << 30
 _LARGEST_HEADER_BYTES = 64 << 20
 _NAME_LENGTH = 32
@@ -140,5 +142,4 @@ def _read(file: Path) -> list[Any] | None:
 
 
 def _content_name(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:_NAME_LENGTH]
+    return file_sha256(file)[:_NAME_LENGTH]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from localai.errors import InvalidInput
+from localai.files import content_key
 from localai.paths import Paths, locate
 from localai.stores.lookup import local_models, resolve_local
 from tests.formats.synthetic import MODELS, write
@@ -58,7 +59,14 @@ def test_a_model_in_parts_is_looked_at_each_time(paths: Paths, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"{}", b"\xff", b'{"format": 0, "entries": {}}', b'{"format": 1, "entries": []}'],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"version": 0, "entries": {}}',
+        b'{"version": 2, "entries": []}',
+    ],
 )
 def test_a_damaged_cache_is_as_good_as_none(
     paths: Paths, tmp_path: Path, cache_file: Path, content: bytes
@@ -69,16 +77,13 @@ def test_a_damaged_cache_is_as_good_as_none(
     assert resolve_local(str(path), paths) == expected
 
 
-@pytest.mark.parametrize("entry", ['{"of": 3}', "3", '{"of": OF, "facts": {"size_bytes": 1}}'])
+@pytest.mark.parametrize("entry", ["{}", "3", '{"capabilities": [], "size_bytes": 1}'])
 def test_a_damaged_entry_is_as_good_as_none(
     paths: Paths, tmp_path: Path, cache_file: Path, entry: str
 ) -> None:
     path = write_tiny(tmp_path / "m.gguf")
     expected = resolve_local(str(path), paths)
-    status = path.stat()
-    identity = [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
-    entry = entry.replace("OF", str(identity))
-    cache_file.write_text(f'{{"format": 1, "entries": {{"{path}": {entry}}}}}')
+    cache_file.write_text(f'{{"version": 2, "entries": {{"{content_key(path)}": {entry}}}}}')
     assert resolve_local(str(path), paths) == expected
 
 

@@ -1,0 +1,158 @@
+"""Files on disk: written whole or not at all, told apart, and hashed.
+
+Knows nothing of what is in a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Final, TypeVar
+
+_PIECE_BYTES: Final = 1 << 20
+_Event = TypeVar("_Event")
+
+
+def write_atomically(target: Path, content: bytes) -> None:
+    """Replace `target` with `content` (mode 0600), whole or not at all, also across a power cut.
+
+    Raises OSError as the system does.
+    """
+    with _temporary_file(target, [content]) as temporary:
+        temporary.replace(target)
+
+
+def create_atomically(target: Path, content: Iterable[bytes]) -> None:
+    """Make the file `target` of the pieces of `content` (mode 0600), whole or not at all.
+
+    Raises FileExistsError where it is there already, OSError as the system does, and what the
+    pieces raise.
+    """
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    with _temporary_file(target, content) as temporary:
+        try:
+            # Unlike a rename this does not replace what somebody else made meanwhile.
+            target.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links, as on many sticks
+            temporary.rename(target)
+
+
+@contextlib.contextmanager
+def written_whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write a large `target` into: the block's end puts it on the disk and renames it.
+
+    An exception removes it, and what a killed run left is written over, because its name is
+    always `.NAME.part`: so one process at a time may do it. Raises OSError as the system does.
+    """
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        with temporary.open("wb") as output:
+            yield output
+            output.flush()
+            os.fsync(output.fileno())
+        temporary.replace(target)
+        sync_folder(target.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put on the disk what was renamed in `folder`; a file is taken as well. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of the file at `path`, in hex. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_file(path: Path, tell: Callable[[int], _Event]) -> Generator[_Event, None, str]:
+    """The same of a large file, as the generator's value. Yields what `tell` makes of the number of
+    bytes that were read so far. Raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        return (yield from _hash_pieces(iter(lambda: file.read(_PIECE_BYTES), b""), tell))
+
+
+def copy_and_hash(
+    source: IO[bytes], target: IO[bytes], size_bytes: int, tell: Callable[[int], _Event]
+) -> Generator[_Event, None, str]:
+    """Copy `source` to `target`; the generator's value is the SHA-256 of what was copied, in hex.
+
+    Yields what `tell` makes of the number of bytes so far. Of a source that is longer than
+    `size_bytes` one byte more is copied: so the hash differs, and an endless source does not fill
+    the disk. Raises OSError.
+    """
+
+    def pieces() -> Iterator[bytes]:
+        left = size_bytes + 1
+        while left and (piece := source.read(min(_PIECE_BYTES, left))):
+            target.write(piece)
+            left -= len(piece)
+            yield piece
+
+    return (yield from _hash_pieces(pieces(), tell))
+
+
+def same_content(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether two looks were at the same file with the same content, as far as a look can tell.
+
+    The time of the last change of the inode is left out: a hard link changes it.
+    """
+    return _content_numbers(before) == _content_numbers(after)
+
+
+def content_key(path: Path) -> str:
+    """A text that stays the same as long as the file or folder at `path` is the same and has the
+    same content, as `same_content` tells, under whichever name. Raises OSError."""
+    return "-".join(map(str, _content_numbers(path.stat())))
+
+
+def inode_of(status: os.stat_result) -> tuple[int, int]:
+    """What all names of one file share: its device and its inode."""
+    return status.st_dev, status.st_ino
+
+
+def _content_numbers(status: os.stat_result) -> tuple[int, ...]:
+    return (*inode_of(status), status.st_size, status.st_mtime_ns)
+
+
+def _hash_pieces(
+    pieces: Iterable[bytes], tell: Callable[[int], _Event]
+) -> Generator[_Event, None, str]:
+    digest = hashlib.sha256()
+    done_bytes = 0
+    for piece in pieces:
+        digest.update(piece)
+        done_bytes += len(piece)
+        yield tell(done_bytes)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
+    """A file beside `target` with all of `content`, on the disk; it is gone afterwards."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
