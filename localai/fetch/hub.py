@@ -1,8 +1,8 @@
 """Models from the Hugging Face hub, into the hub's own cache.
 
 `huggingface_hub` asks the hub and lays out the cache; the bytes of large files come through our
-own downloader, because the library checks their size only and not their SHA-256. Where the hub
-refuses or cannot be reached, a copy in the cache is good enough.
+own downloader, because the library checks their size only and not their SHA-256. Whatever is wrong
+with the hub, a copy in the cache is good enough.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from localai.errors import InvalidInput, LocalaiError, NotFound, ProviderRefused, Unreachable
+from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection
 from localai.fetch.hub_client import (
@@ -60,15 +60,22 @@ class Hub:
         self._cache = hub_cache(os.environ if environ is None else environ)
 
     def plan(self, reference: HubReference) -> PullPlan:
-        """What fetching a model would do: a GGUF one with its image encoder, else a folder of
-        safetensors. Raises NotFound, ProviderRefused, Unreachable, InvalidInput."""
+        """What fetching a model would do: a GGUF model with its image encoder, else a folder of
+        safetensors. Where that fails, the model as it is in the cache.
+
+        Raises NotFound, ProviderRefused, Unreachable, PolicyRefused, InvalidInput.
+        """
         try:
-            commit, files = self._list(reference.repo)
-        except (ProviderRefused, Unreachable, NotFound) as error:
+            return self._plan(reference)
+        except LocalaiError as error:
+            # Any error: a hub that is gone, refuses, or is a hotel's log-in page all the same.
             cached = self._cached(reference, error)
             if cached is None:
                 raise
             return cached
+
+    def _plan(self, reference: HubReference) -> PullPlan:
+        commit, files = self._list(reference.repo)
         variants = gguf_variants(files)
         connection = HttpConnection(self._hosts)
         try:

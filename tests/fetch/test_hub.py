@@ -282,6 +282,29 @@ def test_a_hub_that_cannot_be_reached_leaves_the_cached_model(hub: HubDouble, ti
         pull(hub, "hf.co/org/other")
 
 
+def test_a_log_in_page_in_place_of_the_hub_leaves_the_cached_model(
+    hub: HubDouble, tiny: bytes
+) -> None:
+    hub.add(REPO, {"tiny-Q4_K_M.gguf": tiny})
+    path = pull(hub, f"hf.co/{REPO}").path
+    page = b"<html>log in</html>"
+    hub.pages.scripts[f"/api/models/{REPO}"] = lambda handler: handler.answer(200, page)
+    again = pull(hub, f"hf.co/{REPO}")
+    assert (again.path, again.fetched) == (path, False)
+
+
+def test_a_hub_that_lists_files_and_does_not_serve_them_leaves_the_cached_model(
+    hub: HubDouble, tiny: bytes
+) -> None:
+    hub.add(REPO, {"tiny-Q4_K_M.gguf": tiny})
+    path = pull(hub, f"hf.co/{REPO}").path
+    newer = "f" * 40
+    hub.add(REPO, {"tiny-Q4_K_M.gguf": tiny + b"newer"}, newer)
+    address = f"/{REPO}/resolve/{newer}/tiny-Q4_K_M.gguf"
+    hub.pages.scripts[address] = lambda handler: handler.answer(403, b"")
+    assert pull(hub, f"hf.co/{REPO}").path == path
+
+
 def test_the_token_goes_to_the_hub_and_not_to_its_file_store(
     hub: HubDouble, tiny: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
