@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from localai.errors import ForeignStore, InvalidInput, NotFound, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
@@ -24,39 +24,23 @@ from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
-from localai.files import write_atomically
 from localai.formats.gguf import GgufHeader, read_header, read_header_at
 from localai.privacy.zones import zone_of_host
 from localai.sizing.memory import HeaderFile
+from localai.stores.oci_manifest import MANIFEST_TYPES, Layer, MediaType, read_manifest
 from localai.stores.ollama import (
     DEFAULT_HOST,
     DEFAULT_TAG,
-    MODEL_LAYER,
     OllamaName,
     blob_path,
     ollama_roots,
     parse_name,
+    write_manifest,
 )
 from localai.types import Zone
 
-_MANIFEST_TYPES: Final = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-)
-_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
-_MOST_LAYERS: Final = 256
-_LARGEST_BLOB_BYTES: Final = 1 << 44
 _CLOUD_TAG: Final = re.compile(r"(^|-)cloud$")
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A blob that a manifest names; `sha256` in hex."""
-
-    media_type: str
-    sha256: str
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +104,8 @@ def plan_registry(
     connection = HttpConnection(hosts)
     try:
         manifest = _fetch_manifest(connection, model)
-        layers = _read_manifest(manifest, model)
-        weights = [layer for layer in layers if layer.media_type == MODEL_LAYER]
+        layers = _layers(manifest, model)
+        weights = [layer for layer in layers if layer.media_type == MediaType.MODEL]
         if len(weights) != 1:
             raise InvalidInput(
                 f"{model.name.short} has {len(weights) or 'no'} GGUF files in its manifest: "
@@ -131,7 +115,7 @@ def plan_registry(
         header, held, ranges = _header(connection, model, weights[0], root)
     finally:
         connection.close()
-    ordered = sorted(dict.fromkeys(layers), key=lambda layer: layer.media_type != MODEL_LAYER)
+    ordered = sorted(dict.fromkeys(layers), key=lambda layer: layer.media_type != MediaType.MODEL)
     files = tuple(_remote_file(model, layer, root, ranges=ranges) for layer in ordered)
     size_bytes = sum(file.size_bytes for file in files)
     return PullPlan(
@@ -229,36 +213,17 @@ def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:
     return connection.document(
         f"{model.repository}/manifests/{model.name.tag}",
         f"model {model.name.short}",
-        {"Accept": ", ".join(_MANIFEST_TYPES)},
+        {"Accept": ", ".join(MANIFEST_TYPES)},
     )
 
 
-def _read_manifest(content: bytes, model: RegistryModel) -> list[Layer]:
-    """Every blob of a manifest, its config last. Raises InvalidInput."""
-    who = f"{web_server(model.registry).shown} sent a manifest for {model.name.short}"
+def _layers(manifest: bytes, model: RegistryModel) -> list[Layer]:
+    """Every blob of the manifest, its config last. Raises InvalidInput."""
     try:
-        document: Any = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        start = content[:20].decode("utf-8", "replace").strip()
-        raise InvalidInput(f"{who} that is no JSON: it begins with {start!r}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
-        raise InvalidInput(f"{who} without layers")
-    entries = [*document["layers"], *([document["config"]] if document.get("config") else [])]
-    if len(entries) > _MOST_LAYERS:
-        raise InvalidInput(f"{who} with {len(entries):,} layers")
-    return [_read_layer(entry, who) for entry in entries]
-
-
-def _read_layer(entry: Any, who: str) -> Layer:
-    if not isinstance(entry, dict):
-        raise InvalidInput(f"{who} with a layer that is none")
-    digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
-    match = _SHA256.fullmatch(digest) if isinstance(digest, str) else None
-    if match is None:
-        raise InvalidInput(f"{who} with the digest {digest!r}, which is no SHA-256")
-    if type(size) is not int or not 0 <= size <= _LARGEST_BLOB_BYTES:
-        raise InvalidInput(f"{who} with a layer of {size!r} bytes")
-    return Layer(str(media_type), match[1], size)
+        return read_manifest(manifest)
+    except ValueError as error:
+        registry = web_server(model.registry).shown
+        raise InvalidInput(f"{registry} sent a manifest for {model.name.short} {error}") from error
 
 
 def _header(
@@ -287,7 +252,7 @@ def _header(
 def _remote_file(model: RegistryModel, layer: Layer, root: Path, *, ranges: bool) -> RemoteFile:
     blobs = root / "blobs"
     return RemoteFile(
-        name=f"{model.name.short} ({layer.media_type.rpartition('.')[2]})",
+        name=f"{model.name.short} ({layer.short_type})",
         url=f"{model.repository}/blobs/sha256:{layer.sha256}",
         size_bytes=layer.size_bytes,
         target=blobs / f"sha256-{layer.sha256}",
@@ -309,9 +274,7 @@ def _install(name: OllamaName, root: Path, manifest: bytes, files: tuple[RemoteF
         )
     path = name.manifest(root)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, manifest)
-        path.chmod(0o644)
+        write_manifest(root, name, manifest)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror or error}") from error
 

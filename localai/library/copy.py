@@ -18,8 +18,7 @@ from localai.stores.folders import StoreName
 from localai.stores.lookup import find_stored, resolve_local
 from localai.stores.mlx import find_folder
 from localai.stores.model_defaults import keep_advice
-from localai.stores.ollama import OllamaName, parse_name
-from localai.stores.ollama_changes import copy_manifest, root_of
+from localai.stores.ollama import OllamaName, copy_manifest, parse_name, root_of
 from localai.stores.starter import STARTER
 
 if TYPE_CHECKING:
@@ -100,7 +99,6 @@ def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
             f"Ollama has a model called {new.short} already", command=("localai", "rm", new.short)
         )
     try:
-        # Ollama reads its manifests each time it is asked, so that it need not be told.
         copy_manifest(root, old, new)
     except PermissionError as error:
         raise InvalidInput(

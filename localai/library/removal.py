@@ -29,8 +29,15 @@ from localai.stores.folders import StoredModel, StoreName, is_projector_name
 from localai.stores.lookup import find_stored
 from localai.stores.mlx import find_folder
 from localai.stores.model_defaults import advice_file
-from localai.stores.ollama import OllamaName, ollama_roots, parse_name
-from localai.stores.ollama_changes import own_blobs, remove_manifest, root_of, unnamed
+from localai.stores.ollama import (
+    OllamaName,
+    ollama_roots,
+    parse_name,
+    remove_manifest,
+    root_of,
+    unnamed_blobs,
+    unshared_blobs,
+)
 from localai.types import Zone
 
 if TYPE_CHECKING:
@@ -131,7 +138,7 @@ def _of_ollama(
     name = parse_name(stored.name)
     assert name is not None, "the store's names can be parsed"
     root = next(each for each in ollama_roots(environ) if name.manifest(each).is_file())
-    blobs = own_blobs(root, name)
+    blobs = unshared_blobs(root, name)
     if stored.path in blobs:
         _refuse_in_memory(stored.name, stored.path, paths)
     files = (name.manifest(root), *sorted(blob for blob in blobs if blob.is_file()))
@@ -307,7 +314,7 @@ def _entry(file: Path) -> list[Any]:
 def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
     """Unlink what is still the same; in Ollama's store at `root`, what no manifest names."""
     paths = {Path(entry[0]): entry for entry in entries}
-    free = frozenset(paths) if root is None else unnamed(root, frozenset(paths))
+    free = frozenset(paths) if root is None else unnamed_blobs(root, frozenset(paths))
     for path, entry in paths.items():
         try:
             if path in free and _entry(path) == entry:

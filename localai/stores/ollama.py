@@ -1,12 +1,16 @@
-"""Ollama's store on disk, read without Ollama: manifests, and blobs that are GGUF files.
+"""Ollama's store on disk, read and changed without Ollama: manifests, and GGUF files as blobs.
 
 Layout: `manifests/HOST/NAMESPACE/NAME/TAG` is an OCI manifest (JSON); `blobs/sha256-HEX` are the
-layers. Reads only; a manifest that is broken, or a model that Ollama serves from elsewhere,
-yields no model here.
+layers. A broken manifest, and a model that Ollama serves from elsewhere, are no model here. Ollama
+reads its manifests each time it is asked, so that it need not be told of a change.
+
+A blob is removed only where no other manifest names it. Where one manifest cannot be read, no blob
+is removed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,20 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from localai.errors import InvalidInput
+from localai.files import write_atomically
 from localai.options import SAMPLING_OPTIONS
 from localai.stores.folders import StoredModel, is_file
+from localai.stores.oci_manifest import MediaType
 from localai.types import Options
 
 DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
 DEFAULT_TAG: Final = "latest"
-
-MODEL_LAYER: Final = "application/vnd.ollama.image.model"
-PROJECTOR_LAYER: Final = "application/vnd.ollama.image.projector"
-ADAPTER_LAYER: Final = "application/vnd.ollama.image.adapter"
-SYSTEM_LAYER: Final = "application/vnd.ollama.image.system"
-PARAMETERS_LAYER: Final = "application/vnd.ollama.image.params"
-LICENSE_LAYER: Final = "application/vnd.ollama.image.license"
 
 # Where the packages of Linux distributions and Ollama's own service keep it.
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
@@ -106,7 +106,9 @@ def find_ollama_model(text: str, environ: Mapping[str, str]) -> StoredModel | No
 def license_text(root: Path, text: str) -> str:
     """The licence that came with the model called `text`; empty where there is none."""
     name = parse_name(text)
-    return "" if name is None else _text(root, _layers(name.manifest(root)).get(LICENSE_LAYER))
+    if name is None:
+        return ""
+    return _text(root, _digests(name.manifest(root)).get(MediaType.LICENSE))
 
 
 def blob_path(root: Path, digest: str) -> Path | None:
@@ -126,14 +128,63 @@ def _names(root: Path) -> list[OllamaName]:
     return sorted(names, key=lambda name: name.short)
 
 
+def blobs_of(root: Path, name: OllamaName) -> frozenset[Path]:
+    """Every blob that the manifest of `name` names. Raises InvalidInput for a broken manifest."""
+    manifest = name.manifest(root)
+    found = _blobs(root, manifest)
+    if found is None:
+        raise InvalidInput(f"{manifest} cannot be read as a manifest")
+    return found
+
+
+def unshared_blobs(root: Path, name: OllamaName) -> frozenset[Path]:
+    """The blobs of `name` that no other manifest of the store names. Raises InvalidInput."""
+    own = blobs_of(root, name)
+    return own - _named(root, own, without=name.manifest(root))
+
+
+def unnamed_blobs(root: Path, blobs: frozenset[Path]) -> frozenset[Path]:
+    """Those of `blobs` that no manifest of the store names."""
+    return blobs - _named(root, blobs)
+
+
+def remove_manifest(root: Path, name: OllamaName) -> None:
+    """Remove the name; its blobs stay. Raises OSError."""
+    manifest = name.manifest(root)
+    manifest.unlink(missing_ok=True)
+    # As Ollama does: folders that held only this tag go too, up to the manifests' own.
+    for folder in list(manifest.parents)[:3]:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def copy_manifest(root: Path, source: OllamaName, target: OllamaName) -> None:
+    """Give the model `source` a second name, over the same blobs. Raises OSError."""
+    write_manifest(root, target, source.manifest(root).read_bytes())
+
+
+def write_manifest(root: Path, name: OllamaName, content: bytes) -> None:
+    """Have `name` mean the model of the manifest `content`. Raises OSError."""
+    manifest = name.manifest(root)
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(manifest, content)
+    # Ollama's service may be another user's.
+    manifest.chmod(0o644)
+
+
+def root_of(blob: Path) -> Path:
+    """The store that a model's blob is in."""
+    return blob.parent.parent
+
+
 def _read(root: Path, name: OllamaName) -> StoredModel | None:
-    layers = _layers(name.manifest(root))
+    digests = _digests(name.manifest(root))
     # An adapter is applied by Ollama on loading: its base alone would answer as another model.
-    if MODEL_LAYER not in layers or ADAPTER_LAYER in layers:
+    if MediaType.MODEL not in digests or MediaType.ADAPTER in digests:
         return None
-    digest = layers[MODEL_LAYER]
-    path = blob_path(root, digest)
-    if path is None or not is_file(path):
+    digest = digests[MediaType.MODEL]
+    path = _existing_blob(root, digest)
+    if path is None:
         return None
     aliases = {name.short.removesuffix(f":{DEFAULT_TAG}")}
     return StoredModel(
@@ -141,24 +192,54 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
         name.short,
         path,
         frozenset(aliases - {name.short}),
-        _existing_blob(root, layers.get(PROJECTOR_LAYER)),
+        _existing_blob(root, digests.get(MediaType.PROJECTOR)),
         digest,
-        _text(root, layers.get(SYSTEM_LAYER)) or None,
-        _options(_text(root, layers.get(PARAMETERS_LAYER))),
+        _text(root, digests.get(MediaType.SYSTEM)) or None,
+        _options(_text(root, digests.get(MediaType.PARAMETERS))),
     )
 
 
-def _layers(manifest: Path) -> dict[str, str]:
+def _digests(manifest: Path) -> dict[str, str]:
     """Digest by media type, the first of each; nothing where the manifest cannot be read."""
+    digests: dict[str, str] = {}
+    for layer in _layers(manifest) or ():
+        digests.setdefault(str(layer.get("mediaType")), str(layer.get("digest")))
+    return digests
+
+
+def _blobs(root: Path, manifest: Path) -> frozenset[Path] | None:
+    """The blobs that a manifest names; None where it cannot be read. A digest that is none names no
+    blob."""
+    layers = _layers(manifest)
+    if layers is None:
+        return None
+    found = (blob_path(root, str(layer.get("digest", ""))) for layer in layers)
+    return frozenset(path for path in found if path is not None)
+
+
+def _layers(manifest: Path) -> list[dict[str, Any]] | None:
+    """The layers and the config of a manifest, unchecked; None where it cannot be read."""
     try:
         with manifest.open("rb") as file:
             document: Any = json.loads(file.read(_LARGEST_MANIFEST_BYTES))
-        layers: dict[str, str] = {}
-        for layer in document["layers"]:
-            layers.setdefault(str(layer["mediaType"]), str(layer["digest"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return {}
-    return layers
+        entries = [*document["layers"], document.get("config") or {}]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return entries if all(isinstance(entry, dict) for entry in entries) else None
+
+
+def _named(root: Path, blobs: frozenset[Path], without: Path | None = None) -> frozenset[Path]:
+    """The blobs that the manifests of the store name, one left out; all of `blobs` where one
+    manifest cannot be read."""
+    named: set[Path] = set()
+    for where, _, files in os.walk(root / "manifests"):
+        for manifest in (Path(where, name) for name in files if not name.startswith(".")):
+            if manifest != without:
+                found = _blobs(root, manifest)
+                if found is None:
+                    return blobs
+                named |= found
+    return frozenset(named)
 
 
 def _existing_blob(root: Path, digest: str | None) -> Path | None:

@@ -22,7 +22,7 @@ from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
 from localai.paths import locate
 from localai.stores.lookup import resolve_local
-from localai.stores.ollama import MODEL_LAYER
+from localai.stores.oci_manifest import MediaType
 from tests.formats.synthetic import Spec, write
 from tests.support.file_server import FileServer, Handler, Served
 from tests.support.ollama import start_ollama
@@ -163,7 +163,7 @@ class Registry:
         self.server = server
         self.content = path.read_bytes()
         self.layer: dict[str, Any] = {
-            "mediaType": MODEL_LAYER,
+            "mediaType": MediaType.MODEL,
             "digest": "sha256:" + hashlib.sha256(self.content).hexdigest(),
             "size": len(self.content),
         }

@@ -1,0 +1,89 @@
+"""OCI manifests, as a registry serves them and Ollama's store keeps them: what each layer is.
+
+The one place that knows a media type. To support another, add it to `MediaType`, and say in
+`stores.ollama` what its layer means for a model of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+MANIFEST_TYPES: Final = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+"""What a registry is asked for."""
+
+_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_MOST_LAYERS: Final = 256
+_LARGEST_BLOB_BYTES: Final = 1 << 44
+
+
+class MediaType(StrEnum):
+    """What a layer holds. Every layer is fetched and kept, those of unknown types too."""
+
+    MODEL = "application/vnd.ollama.image.model"
+    """The weights, one GGUF file. A model that localai opens has exactly one."""
+    PROJECTOR = "application/vnd.ollama.image.projector"
+    """The image encoder, one GGUF file."""
+    ADAPTER = "application/vnd.ollama.image.adapter"
+    """A LoRA. Ollama applies it on loading, so localai does not open such a model."""
+    SYSTEM = "application/vnd.ollama.image.system"
+    """The system prompt, as text."""
+    PARAMETERS = "application/vnd.ollama.image.params"
+    """The sampling options, as JSON."""
+    LICENSE = "application/vnd.ollama.image.license"
+    """The licence, as text."""
+    TEMPLATE = "application/vnd.ollama.image.template"
+    """The chat template in Go's language, for Ollama alone: llama.cpp takes the GGUF file's own."""
+    CONFIG = "application/vnd.docker.container.image.v1+json"
+    """The manifest's `config`: what Ollama lists of a model. Localai reads the GGUF header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A blob that a manifest names; `sha256` in hex. `media_type` may be none that we know."""
+
+    media_type: str
+    sha256: str
+    size_bytes: int
+
+    @property
+    def short_type(self) -> str:
+        """The end of the media type: model, params, license."""
+        return self.media_type.rpartition(".")[2]
+
+
+def read_manifest(content: bytes) -> list[Layer]:
+    """Every blob of a manifest that a stranger sent, its config last.
+
+    Raises ValueError, whose text goes on after "the manifest ", for one that breaks the format, is
+    too long, or has a digest or size that cannot be used.
+    """
+    try:
+        document: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        start = content[:20].decode("utf-8", "replace").strip()
+        raise ValueError(f"that is no JSON: it begins with {start!r}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
+        raise ValueError("without layers")
+    entries = [*document["layers"], *([document["config"]] if document.get("config") else [])]
+    if len(entries) > _MOST_LAYERS:
+        raise ValueError(f"with {len(entries):,} layers")
+    return [_read_layer(entry) for entry in entries]
+
+
+def _read_layer(entry: Any) -> Layer:
+    if not isinstance(entry, dict):
+        raise ValueError("with a layer that is none")
+    digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
+    match = _SHA256.fullmatch(digest) if isinstance(digest, str) else None
+    if match is None:
+        raise ValueError(f"with the digest {digest!r}, which is no SHA-256")
+    if type(size) is not int or not 0 <= size <= _LARGEST_BLOB_BYTES:
+        raise ValueError(f"with a layer of {size!r} bytes")
+    return Layer(str(media_type), match[1], size)
