@@ -8,7 +8,7 @@ import typer
 
 from localai.commands.options import Json
 from localai.commands.settings import load_settings
-from localai.library.copy import give_second_name
+from localai.library.copy import copy_model
 from localai.output.models import STORE_NAMES
 from localai.output.output import Output
 
@@ -27,7 +27,7 @@ def cp(
     """
     output = Output("cp", as_json=as_json)
     paths, _ = load_settings("cp")
-    given = give_second_name(source, name, paths)
+    given = copy_model(source, name, paths)
     from localai.output.documents.cp import cp_document
 
     output.document(cp_document(given))

@@ -9,7 +9,7 @@ import typer
 from localai.commands.options import Json
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
-from localai.library.removal import Removal, finish_broken_off, plan_removal
+from localai.library.removal import Removal, finish_interrupted_removals, plan_removal
 from localai.output.models import STORE_NAMES
 from localai.output.output import Output
 from localai.units import bytes_text
@@ -28,7 +28,7 @@ def rm(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove models, and what is kept of them: states of conversations, remembered headers.
+    """Remove models, and the states of conversations that are kept with them.
 
     What Ollama, LM Studio or the hub's cache holds is asked about first. A file that was adopted
     in place is forgotten, never deleted. A model in memory has to be stopped before.
@@ -36,7 +36,7 @@ def rm(
     output = Output("rm", as_json=as_json)
     paths, config = load_settings("rm")
     if not dry_run:
-        finish_broken_off(paths)
+        finish_interrupted_removals(paths)
     removals = [plan_removal(name, config, paths) for name in dict.fromkeys(models)]
     if dry_run:
         for removal in removals:

@@ -1,31 +1,37 @@
 """One file from a server to the disk: in parallel chunks, resumed, verified, then named.
 
-What a server may do wrong ends in an error that says what it did; only what can be continued is
-kept. The connections and threads of one attempt are `transfer`'s.
+Whatever a server does wrong ends in an error that says what it did; only bytes that can be gone on
+from are kept. The connections and threads of one attempt are in `fetch.transfer`.
+
+Where nobody vouches for a file with a SHA-256, `.NAME.origin.json` beside it says where it came
+from.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused
 from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.connection import HttpConnection
 from localai.fetch.partial import DownloadLock, Partial, RemoteFile, is_other_file
 from localai.fetch.plan import Pulled, PullEvent
-from localai.fetch.provenance import known_sha256, remember_origin
 from localai.fetch.remote import RemotePrefix
 from localai.fetch.transfer import FileChanged, NoRanges, Transfer
-from localai.files import hash_file
+from localai.files import hash_file, write_atomically
 from localai.progress import WorkNote, WorkProgress
 
 PATIENCE_S: Final = 90.0
 """How long nothing may arrive, over all reconnections, before a download gives up."""
 
 _MOST_RESTARTS: Final = 2
+_LARGEST_PROVENANCE_BYTES: Final = 1 << 16
 
 
 def fetch_file(
@@ -54,6 +60,41 @@ def fetch_file(
         lock.release()
 
 
+def provenance_file(target: Path) -> Path:
+    """The file that says where the file `target` was fetched from, which need not exist."""
+    return target.with_name(f".{target.name}.origin.json")
+
+
+def record_provenance(file: RemoteFile, sha256: str) -> None:
+    """Write down where the file at its target was fetched from, and with which SHA-256.
+
+    The next pull then need not fetch it again unless the server's word for its state, the
+    validator, has changed, even where the size has not. Without a validator nothing is written.
+    """
+    if file.validator is None:
+        return
+    with contextlib.suppress(OSError):
+        document = {
+            # A digest of the address: that may hold a signature.
+            "address": file.key,
+            "validator": file.validator,
+            "sha256": sha256,
+        }
+        write_atomically(provenance_file(file.target), json.dumps(document).encode())
+
+
+def known_sha256(file: RemoteFile) -> str | None:
+    """The SHA-256 that the file at the target had when it was fetched from this address, in the
+    state that the server has now; None if it was not. Only a hash tells whether it still has it."""
+    try:
+        with provenance_file(file.target).open("rb") as opened:
+            document: Any = json.loads(opened.read(_LARGEST_PROVENANCE_BYTES))
+        same = (file.key, file.validator) == (document["address"], document["validator"])
+        return str(document["sha256"]) if file.validator is not None and same else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None]:
     """The SHA-256 of what is at the target already; None if it is not this file."""
     expected = file.sha256 or known_sha256(file)
@@ -78,7 +119,7 @@ def _fetch(file: RemoteFile, hosts: AllowedHosts, patience_s: float) -> Iterator
                 partial.finish()
                 keep = True
                 if file.sha256 is None:
-                    remember_origin(file, digest)
+                    record_provenance(file, digest)
                 yield Pulled(file.target, file.size_bytes, digest, fetched=True)
                 return
             if not partial.resumed_bytes:

@@ -14,8 +14,8 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput
+from localai.fetch.download import known_sha256
 from localai.fetch.partial import RemoteFile, left_bytes
-from localai.fetch.provenance import known_sha256
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
 from localai.stores.describe import header_capabilities

@@ -22,7 +22,7 @@ from localai.providers.registry import (
     open_provider,
     provider_names,
 )
-from localai.stores.inventory import Holding, Place, holdings
+from localai.stores.inventory import ModelOnDisk, Place, models_on_disk
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def available_models(config: Config, paths: Paths, provider: str | None = None) 
     served = _ask([name for name in facts if name not in file_openers], config, paths)
     silent = [(each.provider, each.problem) for each in served if each.problem]
     silent += _not_installed(file_openers, config, paths)
-    local = [_available(holding, facts) for holding in holdings(paths)]
+    local = [_available(found, facts) for found in models_on_disk(paths)]
     models = _with_workers(_with_served(local, served, facts), paths)
     return AvailableModels(
         tuple(each for each in models if provider is None or provider in each.engines),
@@ -117,12 +117,12 @@ def _not_installed(names: Iterable[str], config: Config, paths: Paths) -> Iterat
             yield name, error.message
 
 
-def _available(holding: Holding, facts: Mapping[str, ProviderFacts]) -> AvailableModel:
-    openers = [name for name, each in facts.items() if each.opens == holding.format]
-    stores = {place.store for place in holding.places}
+def _available(found: ModelOnDisk, facts: Mapping[str, ProviderFacts]) -> AvailableModel:
+    openers = [name for name, each in facts.items() if each.opens == found.format]
+    stores = {place.store for place in found.places}
     owners = [name for name, each in facts.items() if each.store in stores]
     engines = tuple(dict.fromkeys((*openers, *owners)))
-    return AvailableModel(holding.model, holding.places, engines, digest=holding.digest)
+    return AvailableModel(found.model, found.places, engines, digest=found.digest)
 
 
 def _with_served(

@@ -17,7 +17,7 @@ from localai.providers.registry import is_registered
 from localai.stores.folders import StoreName
 from localai.stores.lookup import find_stored, resolve_local
 from localai.stores.mlx import find_folder
-from localai.stores.model_defaults import keep_advice
+from localai.stores.model_defaults import keep_defaults
 from localai.stores.ollama import OllamaName, copy_manifest, parse_name, root_of
 from localai.stores.starter import STARTER
 
@@ -31,7 +31,7 @@ _OWN_NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*(:[\w.
 
 
 @dataclass(frozen=True, slots=True)
-class SecondName:
+class ModelCopy:
     """A name that was given: to which model, in which store, and what shares the bytes."""
 
     source: str
@@ -41,9 +41,9 @@ class SecondName:
     how: How
 
 
-def give_second_name(
+def copy_model(
     source: str, name: str, paths: Paths, environ: Mapping[str, str] | None = None
-) -> SecondName:
+) -> ModelCopy:
     """Have `name` mean the model `source` too. In Ollama's store if that has the model, in ours
     otherwise; nothing is copied.
 
@@ -59,7 +59,7 @@ def give_second_name(
             raise missing from None
         target = own_path(name, paths)
         links = {target / file.name: file for file in folder.path.iterdir() if file.is_file()}
-        return SecondName(folder.name, name, "localai", target, _link(links))
+        return ModelCopy(folder.name, name, "localai", target, _link(links))
     if stored.store == "ollama":
         old, new = parse_name(stored.name), parse_name(name)
         if old is None or new is None:
@@ -69,8 +69,8 @@ def give_second_name(
     target = own_path(f"{name}.gguf", paths, name)
     links = _links(model, target)
     how = _link(links)
-    keep_advice(model, next(iter(links)))
-    return SecondName(stored.name, name, "localai", next(iter(links)), how)
+    keep_defaults(model, next(iter(links)))
+    return ModelCopy(stored.name, name, "localai", next(iter(links)), how)
 
 
 def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
@@ -92,7 +92,7 @@ def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
     return path
 
 
-def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
+def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> ModelCopy:
     root = root_of(blob)
     if new.manifest(root).exists():
         raise InvalidInput(
@@ -107,7 +107,7 @@ def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
         ) from error
     except OSError as error:
         raise InvalidInput(f"{root} cannot be written: {error.strerror}") from error
-    return SecondName(old.short, new.short, "ollama", new.manifest(root), "manifest")
+    return ModelCopy(old.short, new.short, "ollama", new.manifest(root), "manifest")
 
 
 def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:

@@ -22,7 +22,7 @@ from localai.providers.registry import facts_of
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.own_runs import own_runs
 from localai.sizing.speed import DecodeWork, SpeedRange, decode_work, predict_speed
-from localai.stores.inventory import Place, holdings
+from localai.stores.inventory import Place, models_on_disk
 from localai.stores.lookup import resolve_local
 from localai.stores.mlx import resolve_mlx
 from localai.stores.ollama import license_text
@@ -209,9 +209,9 @@ def _project(sheet: Sheet, context: int, kv_type: KvType, paths: Paths) -> Memor
 
 
 def _places(path: Path, paths: Paths, environ: Mapping[str, str]) -> tuple[Place, ...]:
-    for holding in holdings(paths, environ):
-        if any(place.path.exists() and place.path.samefile(path) for place in holding.places):
-            return holding.places
+    for model in models_on_disk(paths, environ):
+        if any(place.path.exists() and place.path.samefile(path) for place in model.places):
+            return model.places
     return ()
 
 

@@ -35,7 +35,7 @@ from localai.stores.folders import (
 )
 from localai.stores.mlx import stored_folders
 from localai.stores.ollama import ollama_roots
-from localai.stores.open_files import in_use
+from localai.stores.open_files import open_in_processes
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -118,7 +118,11 @@ def find_duplicates(
         for digest, copies in by_digest.items()
         if len({copy.inode for copy in copies}) > 1
     }
-    used = in_use([copy.path for copies in groups.values() for copy in copies]) if groups else {}
+    used = (
+        open_in_processes([copy.path for copies in groups.values() for copy in copies])
+        if groups
+        else {}
+    )
     found = [_planned(digest, copies, used) for digest, copies in groups.items()]
     return sorted(found, key=lambda each: -each.size_bytes)
 

@@ -36,7 +36,7 @@ from localai.providers.registry import open_provider
 from localai.sizing.memory import MemoryNeed, project
 from localai.stores.lookup import resolve_file, resolve_local
 from localai.stores.mlx import resolve_mlx
-from localai.stores.model_defaults import advice_file, keep_advice
+from localai.stores.model_defaults import defaults_file, keep_defaults
 from localai.stores.starter import STARTER
 from localai.types import ChatRequest, Message, ResolvedModel
 from localai.units import bytes_text
@@ -137,7 +137,7 @@ def quantize(plan: Plan, config: Config, paths: Paths) -> Generator[WorkProgress
         answer = _verified(plan, made, config, paths)
         private_dir(plan.target.parent)
         if made.is_file():
-            keep_advice(plan.source, plan.target)
+            keep_defaults(plan.source, plan.target)
         made.rename(plan.target)
         sync_folder(plan.target.parent)
     finally:
@@ -397,5 +397,5 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        for file in (path, advice_file(path)):
+        for file in (path, defaults_file(path)):
             file.unlink(missing_ok=True)

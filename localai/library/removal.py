@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from localai.engine import kv
 from localai.engine.lifecycle import workers
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
-from localai.fetch.provenance import origin_file
+from localai.fetch.download import provenance_file
 from localai.files import inode_of, write_atomically
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
@@ -28,7 +28,7 @@ from localai.providers.ollama_daemon import Daemon, target_of
 from localai.stores.folders import StoredModel, StoreName, is_projector_name
 from localai.stores.lookup import find_stored
 from localai.stores.mlx import find_folder
-from localai.stores.model_defaults import advice_file
+from localai.stores.model_defaults import defaults_file
 from localai.stores.ollama import (
     OllamaName,
     ollama_roots,
@@ -98,12 +98,12 @@ def plan_removal(
     if stored.store == "huggingface":
         files = _hub_files(_snapshot(stored.path), files)
     if stored.store == "localai":
-        beside = [make(part) for part in parts for make in (advice_file, origin_file)]
+        beside = [make(part) for part in parts for make in (defaults_file, provenance_file)]
         files = (*files, *(file for file in beside if file.exists()))
     return _of_files(stored.name, stored.store, files, paths)
 
 
-def finish_broken_off(paths: Paths) -> None:
+def finish_interrupted_removals(paths: Paths) -> None:
     """Finish what killed removals began."""
     for journal in sorted(_journals(paths).glob("*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, InvalidInput):

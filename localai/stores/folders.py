@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from localai.stores.model_defaults import read_advice
+from localai.stores.model_defaults import read_defaults
 from localai.stores.starter import STARTER, starter_path
 from localai.types import Options
 
@@ -66,7 +66,7 @@ def own_models(paths: Paths) -> Iterator[StoredModel]:
         if path == starter_path(paths):
             aliases.add(name)
             name = STARTER.name
-        kept = read_advice(path)
+        kept = read_defaults(path)
         yield StoredModel(
             "localai",
             name,

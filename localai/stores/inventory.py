@@ -1,6 +1,6 @@
-"""Every model on this machine, each file once: what holds it, and under which names.
+"""Every model on this machine, each once: in which stores it lies, and under which names.
 
-Reads what the stores say and the headers (remembered); asks no server, hashes nothing.
+Reads what the stores say and the headers, which are remembered. Asks no server, hashes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from localai.files import inode_of
 from localai.stores.describe import HeaderCache, describe
 from localai.stores.digests import DigestCache
 from localai.stores.folders import StoreName, stored_models
-from localai.stores.mlx import mlx_holdings
+from localai.stores.mlx import stored_mlx_models
 from localai.stores.starter import STARTER, resolve_starter
 from localai.types import ResolvedModel
 
@@ -35,7 +35,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ModelOnDisk:
     """A model on this machine and every place that has these very bytes; `model` is the first's.
 
     `digest` is `sha256:…` of its file where a store states it or it was computed before.
@@ -47,28 +47,28 @@ class Holding:
     digest: str | None
 
 
-def holdings(paths: Paths, environ: Mapping[str, str] | None = None) -> list[Holding]:
-    """Every model in the stores of this machine, ours first. What is no whole model is left out;
-    what is the same file, or has the same SHA-256 as far as that is known, comes once."""
+def models_on_disk(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ModelOnDisk]:
+    """Every model in the stores of this machine, ours first, each once: what is the same file, or
+    has the same SHA-256 as far as that is known, is one model. A broken model is left out."""
     environ = os.environ if environ is None else environ
-    found: list[Holding] = []
+    found: list[ModelOnDisk] = []
     index: dict[tuple[object, ...], int] = {}
-    for holding in _each(paths, environ):
-        keys = list(_keys(holding))
+    for model in _in_each_place(paths, environ):
+        keys = list(_keys(model))
         at = next((index[key] for key in keys if key in index), None)
         if at is None:
             at = len(found)
-            found.append(holding)
+            found.append(model)
         else:
             same = found[at]
-            digest = same.digest or holding.digest
-            found[at] = replace(same, places=(*same.places, *holding.places), digest=digest)
+            digest = same.digest or model.digest
+            found[at] = replace(same, places=(*same.places, *model.places), digest=digest)
         for key in keys:
             index.setdefault(key, at)
     return found
 
 
-def _each(paths: Paths, environ: Mapping[str, str]) -> Iterator[Holding]:
+def _in_each_place(paths: Paths, environ: Mapping[str, str]) -> Iterator[ModelOnDisk]:
     headers, digests = HeaderCache(paths), DigestCache(paths)
     for stored in stored_models(paths, environ):
         with contextlib.suppress(LocalaiError, OSError):
@@ -78,18 +78,18 @@ def _each(paths: Paths, environ: Mapping[str, str]) -> Iterator[Holding]:
                 model = describe(stored, headers)
             place = Place(stored.store, stored.name, stored.path)
             digest = model.digest or digests.known(stored.path)
-            yield Holding(model, (place,), "gguf", digest)
+            yield ModelOnDisk(model, (place,), "gguf", digest)
     headers.save()
-    for store, model in mlx_holdings(paths, environ):
+    for store, model in stored_mlx_models(paths, environ):
         if model.path is not None:
-            yield Holding(model, (Place(store, model.id, model.path),), "mlx", None)
+            yield ModelOnDisk(model, (Place(store, model.id, model.path),), "mlx", None)
 
 
-def _keys(holding: Holding) -> Iterator[tuple[object, ...]]:
-    """What tells that two holdings are one: the file itself, and its digest. A model that sees
-    by a companion file is another model."""
-    sees = holding.model.projector is not None
+def _keys(model: ModelOnDisk) -> Iterator[tuple[object, ...]]:
+    """What two entries for one model share: the file itself, and its digest. A model that sees by
+    an image encoder beside it is another model than without."""
+    sees = model.model.projector is not None
     with contextlib.suppress(OSError):
-        yield (inode_of(holding.places[0].path.stat()), sees)
-    if holding.digest is not None:
-        yield (holding.digest, sees)
+        yield (inode_of(model.places[0].path.stat()), sees)
+    if model.digest is not None:
+        yield (model.digest, sees)

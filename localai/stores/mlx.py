@@ -43,10 +43,10 @@ def mlx_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[R
     A folder that is not whole is left out, and so is one whose weights MLX did not write: it may
     load when it is named, but it may as well be an image model.
     """
-    return [model for _, model in mlx_holdings(paths, environ)]
+    return [model for _, model in stored_mlx_models(paths, environ)]
 
 
-def mlx_holdings(
+def stored_mlx_models(
     paths: Paths, environ: Mapping[str, str] | None = None
 ) -> Iterator[tuple[StoreName, ResolvedModel]]:
     """The same, each with the store that has it."""

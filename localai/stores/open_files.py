@@ -1,7 +1,7 @@
-"""Which files are open in some process now: what is being read or written must not be replaced.
+"""Which files a process has open now: what is being read or written must not be replaced.
 
-On Linux by /proc, maps and descriptors of every process that may be seen; elsewhere by psutil,
-which sees descriptors only.
+On Linux by /proc, the mappings and descriptors of every process that may be seen; elsewhere by
+psutil, which sees descriptors only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 _PLATFORM: Final[str] = sys.platform
 
 
-def in_use(paths: Collection[Path]) -> dict[Path, str]:
+def open_in_processes(paths: Collection[Path]) -> dict[Path, str]:
     """Those of `paths` that a process has open, with that process: `ollama (pid 123)`."""
     wanted = {str(path.resolve()): path for path in paths}
     found: dict[Path, str] = {}
