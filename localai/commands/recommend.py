@@ -88,7 +88,7 @@ def _show(found: Sequence[Recommendation], output: Output, count: int, *, everyt
 
 
 def _installed(paths: Paths) -> frozenset[str]:
-    from localai.stores.folders import stored_models
+    from localai.stores.inventory import stored_models
 
     return frozenset(
         name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)

@@ -20,7 +20,6 @@ from localai.files import write_atomically
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.output.terminal import is_terminal
-from localai.files import write_atomically
 from localai.paths import locate, private_dir
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)

@@ -31,9 +31,9 @@ from localai.stores.folders import (
     StoreName,
     hub_cache,
     lmstudio_folders,
-    stored_models,
+    stored_folders,
 )
-from localai.stores.mlx import stored_folders
+from localai.stores.inventory import stored_models
 from localai.stores.ollama import ollama_roots
 from localai.stores.open_files import open_in_processes
 

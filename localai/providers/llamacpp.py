@@ -24,7 +24,8 @@ from localai.providers.worker_chat import (
     worker_body,
 )
 from localai.sizing.context import counted_context
-from localai.stores.lookup import local_models, resolve_local
+from localai.stores.inventory import gguf_models
+from localai.stores.lookup import resolve_local
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.wires.clock import AnswerClock
 
@@ -60,7 +61,7 @@ class LlamaCpp(WorkerProvider):
 
     def models(self) -> list[ResolvedModel]:
         """Every GGUF model in the stores of this machine."""
-        return local_models(self._paths)
+        return gguf_models(self._paths)
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model called `name`, or the file at that path. Raises NotFound, InvalidInput."""

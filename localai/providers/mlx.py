@@ -69,7 +69,7 @@ class Mlx(WorkerProvider):
     def models(self) -> list[ResolvedModel]:
         """Every MLX folder in the stores of this machine. Raises Unreachable where MLX cannot
         run."""
-        from localai.stores.mlx import mlx_models
+        from localai.stores.inventory import mlx_models
 
         mlx_interpreter()
         return mlx_models(self._paths)

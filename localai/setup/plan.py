@@ -239,7 +239,7 @@ def _ranked(machine: Machine, config: Config, paths: Paths) -> list[Recommendati
     from localai.providers.registry import providers_on_device
     from localai.recommend.ranking import recommend
     from localai.sizing.own_runs import runs_by_name
-    from localai.stores.folders import stored_models
+    from localai.stores.inventory import stored_models
 
     installed = frozenset(
         name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)

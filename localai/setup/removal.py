@@ -110,7 +110,7 @@ def _program(paths: Paths) -> Iterator[Path]:
 
 
 def _left(paths: Paths) -> Iterator[Left]:
-    from localai.stores.folders import stored_models
+    from localai.stores.inventory import stored_models
 
     sizes: dict[str, int] = {}
     places: dict[str, list[str]] = {}

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from localai.errors import InvalidInput
 from localai.files import content_key
 from localai.remembered import Remembered
+from localai.stores.starter import STARTER, resolve_starter
 from localai.types import Capability, ResolvedModel, Zone
 
 if TYPE_CHECKING:
     from localai.formats.gguf import GgufHeader
+    from localai.formats.mlx_folder import MlxFolder
     from localai.paths import Paths
     from localai.stores.folders import StoredModel
 
 _EVIDENCE: Final = "a file on this machine, opened by the embedded engine"
+_FOLDER_EVIDENCE: Final = "a folder on this machine, opened by the MLX engine"
 # What the chat templates of models that reason aloud have in them, and of those that call tools.
 _THINKING_MARKS: Final = (
     "<think>",
@@ -75,12 +78,14 @@ class HeaderCache:
         self._remembered.save()
 
 
-def describe(stored: StoredModel, cache: HeaderCache) -> ResolvedModel:
+def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedModel:
     """The model in the file of `stored`, by `cache` or by its header, which `cache` then remembers.
     Reading a header takes 5 to 30 ms, by the size of the vocabulary.
 
     Raises NotFound or InvalidInput where the file, or one of its parts, is not whole.
     """
+    if stored.name == STARTER.name:
+        return resolve_starter(paths)
     path = stored.path
     facts = cache.get(path)
     if facts is None:
@@ -106,6 +111,23 @@ def describe(stored: StoredModel, cache: HeaderCache) -> ResolvedModel:
         digest=stored.digest,
         system_prompt=stored.system_prompt,
         recommended=stored.recommended,
+    )
+
+
+def describe_folder(name: str, folder: MlxFolder) -> ResolvedModel:
+    """The MLX model in `folder`, called `name`."""
+    return ResolvedModel(
+        provider="mlx",
+        id=name,
+        zone=Zone.DEVICE,
+        evidence=_FOLDER_EVIDENCE,
+        path=folder.path,
+        context_limit=folder.context_limit,
+        capabilities=frozenset({"completion", *template_capabilities(folder.chat_template or "")}),
+        size_bytes=folder.size_bytes,
+        parameters=parameters_text(folder.parameter_count),
+        quantization=folder.quantization,
+        recommended=folder.recommended,
     )
 
 

@@ -1,7 +1,8 @@
-"""Where models lie on this machine: our own folder, LM Studio's, the hub's cache, Ollama's store.
+"""Models in folders on this machine: our own, LM Studio's and the hub's cache.
 
-Finds files and the names under which their own tools know them. Reads no model header, writes
-nothing, and passes over a folder that it may not read: another tool's store is a guest's house.
+Finds GGUF files and MLX folders, and the names under which the programs that keep them know them.
+Reads no header, writes nothing, and passes over a folder that it may not read. Ollama's store has
+another layout: `stores.ollama`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from localai.formats.mlx_folder import is_model_folder
 from localai.stores.model_defaults import read_defaults
 from localai.stores.starter import STARTER, starter_path
 from localai.types import Options
@@ -47,15 +49,18 @@ class StoredModel:
     recommended: Options = field(default_factory=Options)
 
 
-def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Iterator[StoredModel]:
-    """Every model file on this machine, store after store: ours first, then Ollama's."""
-    from localai.stores.ollama import ollama_models
+@dataclass(frozen=True, slots=True)
+class StoredFolder:
+    """A model folder in a store, its files unread; `name` is what the list shows: ORG/REPO."""
 
-    environ = os.environ if environ is None else environ
-    yield from own_models(paths)
-    yield from ollama_models(environ)
-    yield from lmstudio_models()
-    yield from hub_models(environ)
+    store: StoreName
+    name: str
+    path: Path
+
+    @property
+    def aliases(self) -> frozenset[str]:
+        """Every name that means it: the whole one, as `pull` writes it, and without ORG."""
+        return frozenset({self.name, f"hf.co/{self.name}", self.name.rpartition("/")[2]})
 
 
 def own_models(paths: Paths) -> Iterator[StoredModel]:
@@ -114,6 +119,21 @@ def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
                 projector,
                 _blob_digest(path),
             )
+
+
+def stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[StoredFolder]:
+    """The MLX model folders of all stores, each once where two stores have the same one."""
+    environ = os.environ if environ is None else environ
+    found: dict[Path, StoredFolder] = {}
+    roots: list[tuple[StoreName, Path]] = [("localai", paths.models_dir)]
+    roots += [("lmstudio", folder) for folder in lmstudio_folders()]
+    for store, root in roots:
+        for path in _model_folders(root):
+            name = path.relative_to(root).as_posix()
+            found.setdefault(path.resolve(), StoredFolder(store, name, path))
+    for stored in _hub_model_folders(hub_cache(environ)):
+        found.setdefault(stored.path.resolve(), stored)
+    return list(found.values())
 
 
 def lmstudio_folders() -> list[Path]:
@@ -216,3 +236,21 @@ def _blob_digest(path: Path) -> str | None:
     except OSError:
         return None
     return f"sha256:{name}" if _SHA256.fullmatch(name) else None
+
+
+def _model_folders(root: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if "config.json" in names and is_model_folder(Path(where)):
+            yield Path(where)
+
+
+def _hub_model_folders(cache: Path) -> Iterator[StoredFolder]:
+    """Of each repository in the hub's cache the newest snapshot that has weights."""
+    for repository in sorted(cache.glob("models--*")):
+        name = repository.name.removeprefix("models--").replace("--", "/")
+        snapshots = [path for path in repository.glob("snapshots/*") if is_model_folder(path)]
+        if snapshots:
+            yield StoredFolder(
+                "huggingface", name, max(snapshots, key=lambda path: path.stat().st_mtime)
+            )

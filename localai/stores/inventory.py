@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING, Literal
 
 from localai.errors import LocalaiError
 from localai.files import inode_of
-from localai.stores.describe import HeaderCache, describe
+from localai.formats.mlx_folder import read_folder
+from localai.stores.describe import HeaderCache, describe, describe_folder
 from localai.stores.digests import DigestCache
-from localai.stores.folders import StoreName, stored_models
-from localai.stores.mlx import stored_mlx_models
-from localai.stores.starter import STARTER, resolve_starter
+from localai.stores.folders import (
+    StoredModel,
+    StoreName,
+    hub_models,
+    lmstudio_models,
+    own_models,
+    stored_folders,
+)
+from localai.stores.ollama import ollama_models
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
@@ -68,21 +75,57 @@ def models_on_disk(paths: Paths, environ: Mapping[str, str] | None = None) -> li
     return found
 
 
+def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Iterator[StoredModel]:
+    """Every GGUF file in the stores of this machine, ours first, its header unread."""
+    environ = os.environ if environ is None else environ
+    yield from own_models(paths)
+    yield from ollama_models(environ)
+    yield from lmstudio_models()
+    yield from hub_models(environ)
+
+
+def gguf_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
+    """Every GGUF model on this machine, ours first; those that cannot be read are left out."""
+    models: list[ResolvedModel] = []
+    cache = HeaderCache(paths)
+    for stored in stored_models(paths, environ):
+        with contextlib.suppress(LocalaiError, OSError):
+            models.append(describe(stored, paths, cache))
+    cache.save()
+    return models
+
+
+def mlx_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
+    """Every MLX model in the stores of this machine, ours first.
+
+    A broken folder is left out, and so is one whose weights MLX did not write: such a folder may
+    load when it is named, but it may as well be an image model.
+    """
+    return [model for _, model in _stored_mlx_models(paths, environ)]
+
+
 def _in_each_place(paths: Paths, environ: Mapping[str, str]) -> Iterator[ModelOnDisk]:
     headers, digests = HeaderCache(paths), DigestCache(paths)
     for stored in stored_models(paths, environ):
         with contextlib.suppress(LocalaiError, OSError):
-            if stored.name == STARTER.name:
-                model = resolve_starter(paths)
-            else:
-                model = describe(stored, headers)
+            model = describe(stored, paths, headers)
             place = Place(stored.store, stored.name, stored.path)
             digest = model.digest or digests.known(stored.path)
             yield ModelOnDisk(model, (place,), "gguf", digest)
     headers.save()
-    for store, model in stored_mlx_models(paths, environ):
+    for store, model in _stored_mlx_models(paths, environ):
         if model.path is not None:
             yield ModelOnDisk(model, (Place(store, model.id, model.path),), "mlx", None)
+
+
+def _stored_mlx_models(
+    paths: Paths, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[StoreName, ResolvedModel]]:
+    for stored in stored_folders(paths, environ):
+        with contextlib.suppress(LocalaiError):
+            folder = read_folder(stored.path)
+            if folder.is_mlx:
+                yield stored.store, describe_folder(stored.name, folder)
 
 
 def _keys(model: ModelOnDisk) -> Iterator[tuple[object, ...]]:

@@ -6,14 +6,13 @@ none of these looks through the stores.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.errors import InvalidInput, NotFound
 from localai.near_names import did_you_mean
 from localai.stores.describe import HeaderCache, describe
 from localai.stores.folders import (
@@ -21,25 +20,14 @@ from localai.stores.folders import (
     is_file,
     own_models,
     projector_beside,
-    stored_models,
 )
+from localai.stores.inventory import stored_models
 from localai.stores.ollama import find_ollama_model
 from localai.stores.starter import STARTER, resolve_starter, starter_path
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
     from localai.paths import Paths
-
-
-def local_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
-    """Every GGUF model on this machine, ours first; those that cannot be read are left out."""
-    models: list[ResolvedModel] = []
-    cache = HeaderCache(paths)
-    for stored in stored_models(paths, environ):
-        with contextlib.suppress(LocalaiError, OSError):
-            models.append(_resolve_stored(stored, paths, cache))
-    cache.save()
-    return models
 
 
 def resolve_local(
@@ -102,13 +90,9 @@ def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
 def resolve_stored(stored: StoredModel, paths: Paths) -> ResolvedModel:
     """What is known of a model that a store holds. Raises InvalidInput if it is no whole model."""
     cache = HeaderCache(paths)
-    model = _resolve_stored(stored, paths, cache)
+    model = describe(stored, paths, cache)
     cache.save()
     return model
-
-
-def _resolve_stored(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedModel:
-    return resolve_starter(paths) if stored.name == STARTER.name else describe(stored, cache)
 
 
 def _as_path(name: str) -> Path | None:

@@ -10,7 +10,8 @@ import pytest
 from localai.errors import InvalidInput
 from localai.files import content_key
 from localai.paths import Paths, locate
-from localai.stores.lookup import local_models, resolve_local
+from localai.stores.inventory import gguf_models
+from localai.stores.lookup import resolve_local
 from tests.formats.synthetic import MODELS, write
 from tests.stores.test_lookup import write_tiny
 
@@ -102,8 +103,8 @@ def test_only_the_owner_can_read_it(paths: Paths, tmp_path: Path, cache_file: Pa
 def test_a_long_list_is_kept_whole(paths: Paths, cache_file: Path) -> None:
     for number in range(30):
         write_tiny(paths.models_dir / f"m{number}.gguf")
-    first = local_models(paths, {})
+    first = gguf_models(paths, {})
     assert len(first) == 30
     changed_at = cache_file.stat().st_mtime_ns
-    assert local_models(paths, {}) == first
+    assert gguf_models(paths, {}) == first
     assert cache_file.stat().st_mtime_ns == changed_at

@@ -14,7 +14,8 @@ from gguf import GGUFWriter
 
 from localai.errors import InvalidInput, NotFound
 from localai.paths import Paths, locate
-from localai.stores.lookup import local_models, resolve_local
+from localai.stores.inventory import gguf_models
+from localai.stores.lookup import resolve_local
 from localai.stores.ollama import find_ollama_model, parse_name
 from localai.stores.starter import STARTER, starter_path
 from localai.types import Capability, Options, Zone
@@ -37,7 +38,7 @@ class Machine:
         return resolve_local(name, self.paths, self.environ).id
 
     def ids(self) -> list[str]:
-        return [model.id for model in local_models(self.paths, self.environ)]
+        return [model.id for model in gguf_models(self.paths, self.environ)]
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ class TestOllama:
         assert model.system_prompt == SYSTEM_PROMPT
         assert model.parameters == "135M"
         assert model.digest == f"sha256:{STARTER.sha256}"
-        assert "smollm2:135m" in [each.id for each in local_models(machine.paths, environ)]
+        assert "smollm2:135m" in [each.id for each in gguf_models(machine.paths, environ)]
 
     def test_a_model_served_from_its_cloud_is_none_of_this_machine(
         self, machine: Machine, ollama_server: OllamaServer
@@ -225,7 +226,7 @@ class TestOllama:
         try:
             with pytest.raises(NotFound):
                 resolve_local("innocent", machine.paths, environ)
-            assert "innocent:latest" not in [m.id for m in local_models(machine.paths, environ)]
+            assert "innocent:latest" not in [m.id for m in gguf_models(machine.paths, environ)]
         finally:
             ollama_server.delete("innocent")
 
@@ -338,7 +339,7 @@ class TestFolders:
         (machine.home / ".cache/huggingface").rename(elsewhere)
         assert machine.ids() == []
         for environ in ({"HF_HOME": str(elsewhere)}, {"HF_HUB_CACHE": str(elsewhere / "hub")}):
-            assert [m.id for m in local_models(machine.paths, environ)] == ["org/repo/m"]
+            assert [m.id for m in gguf_models(machine.paths, environ)] == ["org/repo/m"]
 
     def test_an_image_encoder_beside_it_lets_a_model_see(
         self, machine: Machine, tiny: Path
@@ -346,7 +347,7 @@ class TestFolders:
         folder = machine.home / ".lmstudio/models/maker/repo"
         place(tiny, folder / "eyes.gguf")
         write_tiny(folder / "mmproj-eyes-f16.gguf", "clip")
-        [model] = local_models(machine.paths, machine.environ)
+        [model] = gguf_models(machine.paths, machine.environ)
         assert model.id == "maker/repo/eyes"
         assert model.capabilities is not None
         assert "vision" in model.capabilities
