@@ -1,4 +1,4 @@
-"""A GGUF file at an https address, into our own store."""
+"""Fetching a GGUF file at an https address into our own store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_gguf_url(text: str) -> bool:
 
 
 def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
-    """What fetching the model at `url` would do; of a model in parts, the first one's address.
+    """What fetching the model at `url` would do. For a model in parts, `url` is the first part's.
 
     Raises what `RemotePrefix` does, and InvalidInput for what is no model.
     """
@@ -64,7 +64,7 @@ def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
 
 
 def file_name(url: str) -> str:
-    """The name under which the file at `url` is kept. Raises InvalidInput for one that is none."""
+    """The file name at the end of `url`. Raises InvalidInput for one that is no .gguf file's."""
     name = unquote(urlsplit(url).path).rpartition("/")[2]
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} is no name for a model file: it must end with .gguf")
@@ -98,7 +98,7 @@ def _probe(
 
 
 def _beside(url: str, path: Path) -> str:
-    """The address of another part: the same folder, the same query."""
+    """The address of another part: in the same folder, with the same query."""
     parts = urlsplit(url)
     folder = parts.path.rpartition("/")[0]
     return parts._replace(path=f"{folder}/{path.name}").geturl()

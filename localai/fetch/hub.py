@@ -190,7 +190,7 @@ class Hub:
             size_bytes=sum(file.size_bytes for file in files),
             header=None,
             measured=Path(sample.name),
-            # Holding it keeps the sample there for as long as the plan is.
+            # The plan holds the sample, which is deleted with it.
             install=partial(self._install, repo, commit, files, sample),
         )
 
@@ -202,8 +202,8 @@ class Hub:
         weights: list[HubFile],
         folder: Path,
     ) -> None:
-        """A folder with everything of the remote one that says how large the model is in memory:
-        sparse files in which only the headers are there."""
+        """Write a folder whose memory can be computed as if it were the remote one: sparse files of
+        the same sizes, with nothing but their headers in them."""
         config = connection.document(
             self._url(repo, commit, "config.json"), f"config.json of {repo}"
         )
@@ -222,7 +222,7 @@ class Hub:
                 prefix.close()
 
     def _large(self, repo: str, commit: str, files: tuple[HubFile, ...]) -> tuple[RemoteFile, ...]:
-        """The files that the hub vouches for with a SHA-256; the library fetches the others."""
+        """The files of which the hub states a SHA-256; `huggingface_hub` fetches the others."""
         folder = self._repository(repo)
         return tuple(
             RemoteFile(
@@ -240,7 +240,7 @@ class Hub:
     def _install(
         self, repo: str, commit: str, files: tuple[HubFile, ...], sample: Any = None
     ) -> None:
-        """Have the library give the files their names in its cache, and fetch the small ones."""
+        """Have `huggingface_hub` fetch the small files and name all of them in its cache."""
         with hub_errors(repo, self._server.shown):
             from huggingface_hub import hf_hub_download
 
@@ -296,7 +296,7 @@ class Hub:
 
 
 def _model_in(snapshot: Path, reference: HubReference) -> tuple[Path | None, str]:
-    """The model in a snapshot that a reference means, and its name; None if it is not there."""
+    """The model that `reference` means in a snapshot, and its name; None if it is not there."""
     files = [
         HubFile(path.relative_to(snapshot).as_posix(), path.stat().st_size, None)
         for path in snapshot.rglob("*")

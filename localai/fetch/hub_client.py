@@ -1,7 +1,7 @@
-"""`huggingface_hub` on a leash: which hosts its requests may go to, and how much they may bring.
+"""`huggingface_hub`, confined to allowed hosts and to responses of a bounded size.
 
-The library reads the environment when it is imported and keeps one client for the process, so
-everything of it is imported here, inside functions, while a download is granted.
+The library reads the environment when it is imported and keeps one client for the process. So it is
+imported only here, inside functions, while a download is granted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 LARGEST_RESPONSE_BYTES: Final = 64 << 20
-"""Lists and the small files of a repository; what is larger comes through our own downloader."""
+"""Of lists and small files. Larger files come through our own downloader."""
 
 TIMEOUT_S: Final = 30.0
 
@@ -75,7 +75,7 @@ def hub_errors(repo: str, hub: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise find_localai_error(error) or _unexpected(error, repo, hub) from error
     except Exception as error:
-        # The transport's own exceptions, of whichever HTTP library it is.
+        # The exceptions of the HTTP library, which is one of several.
         raise find_localai_error(error) or _unreachable(error, hub) from error
 
 
@@ -83,7 +83,7 @@ def _client(kind: Any, hosts: AllowedHosts, hub: WebServer) -> Any:
     module = sys.modules[kind.__module__.partition(".")[0]]
 
     class Bounded(module.SyncByteStream):  # type: ignore[misc, name-defined]
-        """A body that may not be longer than a list or a small file is."""
+        """A body of a bounded size."""
 
         def __init__(self, stream: Any) -> None:
             self._stream = stream

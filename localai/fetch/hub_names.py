@@ -11,7 +11,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.stores.folders import is_projector_name
 
 DEFAULT_QUANT: Final = "Q4_K_M"
-# What is taken where nothing was named and there is no Q4_K_M: as near to it as may be.
+# The next best, in order, where nothing was named and there is no Q4_K_M.
 _INSTEAD: Final = ("UD-Q4_K_XL", "Q4_K_S", "Q4_K_L", "IQ4_XS", "MXFP4", "Q4_1", "Q4_0", "Q5_K_M")
 # Image encoders are small and lose much by quantization.
 _PROJECTORS: Final = ("F16", "BF16", "Q8_0", "F32")
@@ -43,7 +43,7 @@ class HubReference:
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A file of a repository. `sha256` is the hub's word for large ones, None for small ones."""
+    """A file of a repository. `sha256` is what the hub states, None for small files."""
 
     path: str
     size_bytes: int
@@ -80,8 +80,8 @@ def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
 
 
 def checked_file(path: object, size: object, sha256: object) -> HubFile:
-    """A file as the hub names it. Raises InvalidInput for a path that leads out of its folder, and
-    for a size or digest that is none."""
+    """A file as the hub lists it. Raises InvalidInput for a path that leads out of its folder, and
+    for an impossible size or digest."""
     if not isinstance(path, str) or "\\" in path or "\0" in path:
         raise InvalidInput(f"the hub names a file {path!r}")
     if path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
@@ -104,7 +104,7 @@ def gguf_variants(files: Iterable[HubFile]) -> list[GgufVariant]:
 
 
 def choose_variant(reference: HubReference, variants: list[GgufVariant]) -> GgufVariant:
-    """The one that was asked for; without a wish Q4_K_M or the next to it. Raises NotFound."""
+    """The variant that was asked for; if none was, Q4_K_M or the next best. Raises NotFound."""
     if reference.file is not None:
         named = [each for each in variants if any(f.path == reference.file for f in each.files)]
         if not named:

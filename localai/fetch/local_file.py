@@ -1,4 +1,4 @@
-"""A model file that is on this machine already: into our store by a link, not a copy."""
+"""Adopting a model file of this machine: our store gets a link to it, not a copy."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def is_path(text: str) -> bool:
 
 
 def plan_adoption(text: str, paths: Paths) -> PullPlan:
-    """What taking the file `text` into our store would do: its parts and its image encoder come
-    with it. Raises NotFound, or InvalidInput for what is no whole model."""
+    """What adopting the file `text` would do; its other parts and its image encoder come with it.
+
+    Raises NotFound, and InvalidInput for what is no whole model.
+    """
     path = Path(text).expanduser().absolute()
     header = read_model(path)
     if header.is_projector:

@@ -1,8 +1,8 @@
 """Ollama's registry protocol, spoken by us, into Ollama's own layout on disk.
 
 The protocol is plain OCI: a manifest names layers by their SHA-256, and the model layer is a GGUF
-file. Written as Ollama writes it, Ollama finds the model the next time it looks, and needs not
-run. What a manifest says is a stranger's word: every digest and size in it is checked before it
+file. The files are laid out as Ollama does it, so Ollama need not run, and finds the model the next
+time it looks. A manifest is a stranger's word: every digest and size in it is checked before it
 becomes a path or a length.
 """
 
@@ -174,7 +174,7 @@ def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
 
 
 def _nearest(folder: Path) -> Path:
-    """The first of `folder` and its parents that is there, as far as we may see."""
+    """`folder`, or the nearest parent that exists as far as we may see."""
     for each in (folder, *folder.parents):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             each.stat()
@@ -200,7 +200,7 @@ def _owner(path: Path) -> str:
 
 
 def _notes(roots: list[Path], model: RegistryModel) -> tuple[str, ...]:
-    """What a user should know who has Ollama's service, whose store is not theirs to write."""
+    """A note for a user of Ollama's service, whose store only the service may write to."""
     note = (
         "Ollama's service has its models in {}: it will not see this one, localai will "
         f"(for both: ollama pull {model.name.short})"
@@ -209,7 +209,7 @@ def _notes(roots: list[Path], model: RegistryModel) -> tuple[str, ...]:
 
 
 def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:
-    # The Accept is not a nicety: Debian's registry answers 400 without it.
+    # Debian's registry answers 400 without the Accept header.
     return connection.document(
         f"{model.repository}/manifests/{model.name.tag}",
         f"model {model.name.short}",
@@ -264,7 +264,7 @@ def _remote_file(model: RegistryModel, layer: Layer, root: Path, *, ranges: bool
 
 
 def _install(name: OllamaName, root: Path, manifest: bytes, files: tuple[RemoteFile, ...]) -> None:
-    """Write the manifest, byte for byte as it was served: its own digest is the model's id."""
+    """Write the manifest byte for byte as it was served: Ollama's id of the model is its digest."""
     missing = [file.name for file in files if not file.target.is_file()]
     if missing:
         raise InvalidInput(

@@ -56,9 +56,9 @@ class RemoteFile:
 
 
 class Partial:
-    """The unfinished `file`, opened or begun. Different threads may write different chunks.
+    """The unfinished `file`, resumed or begun. Different threads may write different chunks.
 
-    `resumed_bytes` is what an earlier run left. Raises InvalidInput where it cannot be written.
+    `resumed_bytes` is how much an earlier run left. Raises InvalidInput where it cannot be written.
     """
 
     def __init__(self, file: RemoteFile) -> None:
@@ -81,12 +81,12 @@ class Partial:
 
     @property
     def done_bytes(self) -> int:
-        """How much is here."""
+        """How many bytes have arrived."""
         return sum(self._done)
 
     @property
     def front(self) -> int:
-        """How many bytes are here without a gap from the start."""
+        """How many bytes have arrived without a gap from the start."""
         last = len(self._done) - 1
         while self._front < last and self._done[self._front] == CHUNK_BYTES:
             self._front += 1
@@ -101,7 +101,7 @@ class Partial:
         return chunk * CHUNK_BYTES, min((chunk + 1) * CHUNK_BYTES, self.file.size_bytes)
 
     def gap(self, chunk: int) -> tuple[int, int] | None:
-        """What of `chunk` is still to come; None if nothing."""
+        """Where the missing end of `chunk` begins and ends; None if nothing is missing."""
         start, end = self.span(chunk)
         return (start + self._done[chunk], end) if start + self._done[chunk] < end else None
 
@@ -119,16 +119,16 @@ class Partial:
             os.pwrite(self._state, count, len(self._head) + chunk * _COUNT.size)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes that are here."""
+        """Bytes that have arrived."""
         return os.pread(self._data, length, offset)
 
     def settle(self) -> None:
-        """Have what is here so far reach the disk."""
+        """Put on the disk what has arrived so far."""
         with _writing(self._path):
             _sync_data(self._data)
 
     def restart(self) -> None:
-        """Forget what is here."""
+        """Count what has arrived as nothing."""
         self._done = [0] * len(self._done)
         self._front = 0
         self.resumed_bytes = 0
@@ -136,7 +136,7 @@ class Partial:
             os.pwrite(self._state, bytes(len(self._done) * _COUNT.size), len(self._head))
 
     def finish(self) -> None:
-        """Give the whole file its name: on the disk first, then all at once."""
+        """Put the whole file on the disk, then rename it to its target."""
         target = self.file.target
         with _writing(target):
             os.fsync(self._data)
@@ -146,18 +146,18 @@ class Partial:
         self._state_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Leave nothing of it."""
+        """Delete what has arrived."""
         for path in (self._path, self._state_path):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close it, to be resumed."""
+        """Close the files; a later run may resume them."""
         os.close(self._data)
         os.close(self._state)
 
     def _read_state(self, count: int) -> list[int]:
-        """What an earlier run left of the same file; zeros if it left nothing, or another."""
+        """How much an earlier run left of each chunk; zeros if nothing, or another file."""
         nothing = [0] * count
         if self.file.sha256 is None and self.file.validator is None:
             return nothing
@@ -177,7 +177,7 @@ class Partial:
 
 
 def left_bytes(file: RemoteFile) -> int:
-    """How much of `file` an earlier run left in its staging folder, without touching it."""
+    """How many bytes of `file` an earlier run left in its staging folder. Changes nothing."""
     state = file.staging / f"{file.key}.state"
     head = json.dumps(_identity(file)).encode() + b"\n"
     try:
@@ -190,7 +190,7 @@ def left_bytes(file: RemoteFile) -> int:
 
 
 def is_other_file(file: RemoteFile) -> bool:
-    """Whether an earlier run left parts of what was then at this address, and now is not."""
+    """Whether an earlier run left bytes of another file than is at this address now."""
     state = file.staging / f"{file.key}.state"
     try:
         return not state.read_bytes().startswith(json.dumps(_identity(file)).encode() + b"\n")
@@ -231,7 +231,7 @@ class DownloadLock:
 
 
 def disk_error(error: OSError, path: Path) -> LocalaiError:
-    """What a failure to write at `path` is to the user."""
+    """The error for a failure to write at `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return InsufficientResources(
             f"the disk is full: {path.parent} could not take all of it",

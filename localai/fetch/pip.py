@@ -1,6 +1,6 @@
-"""pip as a child that downloads: with the user's own index or mirror, proxy, certificates, folders.
+"""pip as a child process that downloads, with the user's own index, proxy and certificates.
 
-No guard can watch a child, so the connections that pip names in its log are reported.
+The guard does not see a child's connections, so those that pip names in its log are reported.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def pip_download(
     options: Sequence[str] = (),
     inherit: tuple[int, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """pip putting the wheels of `requirements`, whose hashes it must find there, into `folder`;
-    ended with the block. Its temporary files are in `folder`, its words in `log`, and it keeps the
-    descriptors of `inherit` open."""
+    """A running pip that puts the wheels of `requirements`, which must state their hashes, into
+    `folder`. The block's end ends it. Its temporary files are in `folder`, its output in `log`, and
+    it keeps the descriptors of `inherit` open."""
     # -P keeps a pip.py in the current folder from being taken for pip.
     command = [sys.executable, "-P", "-m", "pip", "download", "-vv", "--no-input"]
     command += ["--progress-bar", "off", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
@@ -85,7 +85,7 @@ def pip_download(
 def waited_for(
     process: subprocess.Popen[bytes], log: Path, on_connect: OnConnect
 ) -> Iterator[None]:
-    """Yield a few times a second until pip has ended; every connection in its log is reported."""
+    """Yield a few times a second until pip has ended, and report each connection in its log."""
     with log.open(errors="replace") as lines:
         while True:
             finished = process.poll() is not None
@@ -97,8 +97,8 @@ def waited_for(
 
 
 def pip_failure(what: str, log: str, file_name: str) -> LocalaiError:
-    """What pip's `log` says went wrong with `what`, as one of our errors; `file_name` is what a
-    folder for an offline machine would have."""
+    """The error for what pip's `log` says went wrong with `what`. `file_name` is the wheel's, which
+    a folder for a machine without a network would have."""
     if "No space left on device" in log:
         return InsufficientResources(f"the disk is full: {what} could not be stored")
     if _CERTIFICATE_TROUBLE.search(log):

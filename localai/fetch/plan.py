@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """A model that was found, and how it comes into the library.
+    """A model that was found at a source, and how it gets into a store.
 
-    `name` is what `localai chat -m` takes afterwards, `source` who has it, `store` the folder it
-    goes into. `files` are what must be there in the end, the model's own first; those that are
-    there already are only verified. `measured` is what the engine is asked about: a model file
-    or folder of this machine, or the headers of remote ones. `install` makes the model known to
-    its store once all files are there; `path` is then what an engine opens.
+    `name` is what `localai chat -m` takes afterwards, `source` who serves the model, `store` the
+    folder it goes into. `files` are the files that must be there in the end, the model's own first;
+    those that are there already are only verified. `measured` is what memory is computed from: a
+    file or folder of this machine, or the headers of remote files. `install` makes the model known
+    to its store once all files are there; `path` is then what an engine opens.
     """
 
     name: str

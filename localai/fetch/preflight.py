@@ -1,8 +1,8 @@
-"""Whether a model is worth its download: what it takes of a machine's disk and memory, and how
-fast it will be there.
+"""Whether a model is worth its download: the disk and memory that it takes of a machine, and its
+speed there.
 
-The engine itself is asked, over the header alone. What does not fit is a problem; what fits only
-once other programs have left is said. Decides nothing and shows nothing.
+The engine itself is asked, by the header alone. A model that does not fit is a problem; one that
+fits only once other programs have ended gets a remark. Decides nothing and shows nothing.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def preflight(
     own_runs: Sequence[OwnRun] = (),
     elsewhere: bool = False,
 ) -> Preflight:
-    """Hold `plan` against the disk and the memory of `machine`. About a second, in child processes
-    of the engine; nothing where `cache_folder` remembers it.
+    """Compare `plan` with the disk and the memory of `machine`. Takes about a second, in child
+    processes of the engine, unless `cache_folder` remembers the answers.
 
     `elsewhere` says that `machine` stands in for this one: nothing of the model is there yet.
     """
@@ -105,7 +105,7 @@ def preflight(
 
 
 def host_bytes(need: MemoryNeed) -> int:
-    """What of `need` is in main memory."""
+    """The part of `need` that is in main memory."""
     if not need.devices:
         return need.total_bytes
     return sum(share.total_bytes for share in need.devices if share.device_bytes is None)
@@ -138,7 +138,7 @@ def _speed(
     *,
     elsewhere: bool,
 ) -> tuple[SpeedRange | None, list[str]]:
-    """How fast the embedded engine will be, and a remark where another engine would be faster."""
+    """The speed of the embedded engine, and a remark where another engine would be faster."""
     if plan.header is not None and "completion" not in header_capabilities(plan.header):
         return None, []
     if plan.header is not None:
@@ -166,8 +166,8 @@ def _speed(
 def _places(
     need: MemoryNeed, machine: Machine, limit: int | None, *, elsewhere: bool
 ) -> list[tuple[str, int, int | None]]:
-    """Where memory is taken: its name, how much, and how much is there. How an engine on another
-    machine would spread the model is not known, only that it would."""
+    """The places where memory is taken: name, bytes taken, bytes there. On another machine all
+    memory counts as one place, because how an engine would spread the model there is unknown."""
     if elsewhere:
         return [("that machine", need.total_bytes, _with_gpus(machine, limit))]
     return [("this machine", host_bytes(need), limit), *_devices(need)]

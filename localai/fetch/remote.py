@@ -1,4 +1,4 @@
-"""What can be known of a file on a server without fetching it: size, validator, its first bytes."""
+"""What a server says of a file without sending all of it: its size, validator and first bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class RemotePrefix:
-    """The first bytes of the file at `url`, which grow as they are read.
+    """The first bytes of the file at `url`; more are fetched as more are read.
 
     Making one asks the server once, and says `size_bytes`, `validator` (None where the server names
     none) and `ranges` (whether it sends parts of the file). Raises what `HttpConnection.get` and
@@ -47,7 +47,7 @@ class RemotePrefix:
         return bytes(self._held)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes of the file, fewer at its end. The prefix grows to hold them."""
+        """Bytes of the file, fewer at its end. Fetches them and all before them."""
         wanted = min(offset + length, self.size_bytes)
         if wanted > len(self._held):
             if self._whole is not None:
@@ -58,7 +58,7 @@ class RemotePrefix:
         return bytes(memoryview(self._held)[offset : offset + length])
 
     def close(self) -> None:
-        """End a response that would go on with the whole file."""
+        """End the response of a server that sends the whole file."""
         if self._whole is not None:
             self._whole.close()
             self._whole = None
@@ -100,7 +100,7 @@ def content_range(response: HttpResponse) -> tuple[int, int, int] | None:
 
 
 def validator_of(response: HttpResponse) -> str | None:
-    """What tells this version of the file from another: a strong ETag, else the date."""
+    """What tells this version of the file from another: a strong ETag, else its date."""
     etag = response.headers.get("etag")
     if etag and not etag.startswith("W/"):
         return etag
