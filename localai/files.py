@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, told apart, and hashed.
+"""Files on disk: named by a user, written whole or not at all, told apart, and hashed.
 
 Knows nothing of what is in a file.
 """
@@ -16,6 +16,27 @@ from typing import IO, Final, TypeVar
 
 _PIECE_BYTES: Final = 1 << 20
 _Event = TypeVar("_Event")
+
+
+def as_path(text: str) -> Path | None:
+    """`text` as a path, where a user wrote one in the place of a name; None if it is a name.
+
+    A path begins with /, ./, ../ or ~, or it is the relative path of a file that is there and has a
+    slash or ends with .gguf: `qwen3` stays a name whatever lies in the current folder.
+    """
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 (it does not raise for ~nobody)
+    if text.startswith(("/", "./", "../", "~")):
+        return path
+    written_as_file = "/" in text or text.lower().endswith(".gguf")
+    return path if written_as_file and is_file(path) else None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file at `path`; False where we may not look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def write_atomically(target: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from localai.files import (
+    as_path,
     content_key,
     copy_and_hash,
     hash_file,
@@ -82,3 +83,17 @@ def test_a_file_is_the_same_under_another_name_and_another_when_it_was_written_t
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert content_key(file) != key
     assert not same_content(before, file.stat())
+
+
+def test_a_path_is_told_from_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for name in ("m.gguf", "models/m", "qwen3"):
+        (tmp_path / name).write_bytes(b"")
+    for text in ("/nowhere/m.gguf", "./m", "../m", "~/m.gguf", "m.gguf", "models/m"):
+        assert as_path(text) is not None, text
+    # Written like a name, whatever lies here; and what is not here, unless it begins like a path.
+    for text in ("qwen3", "qwen3:8b", "org/repo", "absent.gguf", "hf.co/org/repo:Q4_K_M", "models"):
+        assert as_path(text) is None, text
+    assert as_path("https://host/m.gguf") is None
+    assert as_path("~/m.gguf") == Path.home() / "m.gguf"

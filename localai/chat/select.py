@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.errors import NotFound, PolicyRefused, Unreachable
+from localai.files import as_path
 from localai.providers.provider import Provider
 from localai.providers.registry import (
     is_provider,
@@ -68,7 +69,7 @@ def _starter(config: Config, paths: Paths) -> SelectedModel:
 
 
 def _search(ref: ModelRef, config: Config, paths: Paths) -> SelectedModel:
-    if is_path(ref.name):
+    if as_path(ref.name) is not None or ref.name.lower().endswith(".gguf"):
         provider = open_provider(provider_that_opens("gguf"), config, paths)
         return SelectedModel(provider, provider.resolve(ref.name))
     missing: NotFound | None = None
@@ -82,8 +83,3 @@ def _search(ref: ModelRef, config: Config, paths: Paths) -> SelectedModel:
             if name == config["provider"]:
                 raise
     raise missing or NotFound(f"there is no model {ref.text!r}", command="localai list")
-
-
-def is_path(name: str) -> bool:
-    """Whether a model name is a path on this machine rather than a name."""
-    return name.startswith(("./", "../", "/", "~")) or name.endswith(".gguf")

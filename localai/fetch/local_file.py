@@ -18,19 +18,12 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 
-def is_path(text: str) -> bool:
-    """Whether `text` is written like a file of this machine."""
-    return text.startswith(("/", "./", "../", "~")) or (
-        text.lower().endswith(".gguf") and "://" not in text and Path(text).is_file()
-    )
-
-
-def plan_adoption(text: str, paths: Paths) -> PullPlan:
-    """What adopting the file `text` would do; its other parts and its image encoder come with it.
+def plan_adoption(path: Path, paths: Paths) -> PullPlan:
+    """What adopting the file `path` would do; its other parts and its image encoder come with it.
 
     Raises NotFound, and InvalidInput for what is no whole model.
     """
-    path = Path(text).expanduser().absolute()
+    path = path.absolute()
     header = read_model(path)
     if header.is_projector:
         raise InvalidInput(

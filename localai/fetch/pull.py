@@ -10,10 +10,11 @@ from localai.errors import InvalidInput
 from localai.fetch.download import PATIENCE_S, fetch_file
 from localai.fetch.gguf_url import is_gguf_url, plan_url
 from localai.fetch.hub_names import hub_reference
-from localai.fetch.local_file import is_path, plan_adoption
+from localai.fetch.local_file import plan_adoption
 from localai.fetch.oci import plan_registry, registry_model, registry_variants
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import Pulled, PullEvent
+from localai.files import as_path
 from localai.progress import WorkProgress
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ def find_model(
     environ: Mapping[str, str] | None = None,
     by_daemon: bool = False,
 ) -> PullPlan:
-    """The model that `text` means, wherever it is: a file of this machine, an address, the hub,
-    or a registry of Ollama's kind. Raises the errors of those. `by_daemon` is for a registry's
-    model that Ollama itself is to fetch: its store may then be another user's."""
-    if is_path(text):
+    """The model that `text` means: a file of this machine, an address, a model of the hub or of a
+    registry of Ollama's kind. Raises the errors of those.
+
+    `by_daemon` says that a registry's model is to be fetched by Ollama itself, whose store may then
+    be another user's.
+    """
+    if (path := as_path(text)) is not None:
         _no_quant(quant)
-        return plan_adoption(text, paths)
+        return plan_adoption(path, paths)
     if (reference := hub_reference(text, quant)) is not None:
         from localai.fetch.hub import Hub
 
@@ -60,7 +64,7 @@ def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Varian
         from localai.fetch.hub import Hub
 
         return Hub(config["registry.hub"], hosts).variants(reference)
-    if is_path(text) or is_gguf_url(text):
+    if as_path(text) is not None or is_gguf_url(text):
         raise InvalidInput(f"{text} is one file: there are no other quantizations of it")
     return registry_variants(registry_model(text, config["registry.ollama"]), hosts)
 

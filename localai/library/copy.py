@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from localai.errors import InvalidInput, NotFound
+from localai.errors import InvalidInput
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
 from localai.providers.registry import is_registered
-from localai.stores.folders import StoreName
-from localai.stores.lookup import find_stored, resolve_local
-from localai.stores.mlx import find_folder
+from localai.stores.folders import StoredFolder, StoreName
+from localai.stores.lookup import find_stored, resolve_gguf
 from localai.stores.model_defaults import keep_defaults
 from localai.stores.ollama import OllamaName, copy_manifest, parse_name, root_of
 from localai.stores.starter import STARTER
@@ -44,28 +43,23 @@ class ModelCopy:
 def copy_model(
     source: str, name: str, paths: Paths, environ: Mapping[str, str] | None = None
 ) -> ModelCopy:
-    """Have `name` mean the model `source` too. In Ollama's store if that has the model, in ours
-    otherwise; nothing is copied.
+    """Have `name` mean the model `source` too, in Ollama's store if the model is there, else in
+    ours. No bytes are copied.
 
     Raises NotFound, and InvalidInput for a name that is taken or that cannot be one.
     """
     environ = os.environ if environ is None else environ
-    try:
-        stored = find_stored(source, paths, environ)
-    except NotFound as missing:
-        try:
-            folder = find_folder(source, paths, environ)
-        except NotFound:
-            raise missing from None
+    stored = find_stored(source, paths, environ)
+    if isinstance(stored, StoredFolder):
         target = own_path(name, paths)
-        links = {target / file.name: file for file in folder.path.iterdir() if file.is_file()}
-        return ModelCopy(folder.name, name, "localai", target, _link(links))
+        links = {target / file.name: file for file in stored.path.iterdir() if file.is_file()}
+        return ModelCopy(stored.name, name, "localai", target, _link(links))
     if stored.store == "ollama":
         old, new = parse_name(stored.name), parse_name(name)
         if old is None or new is None:
             raise InvalidInput(f"{name!r} cannot be a name in Ollama", hint="such as mine:latest")
         return _in_ollama(stored.path, old, new)
-    model = resolve_local(stored.name, paths, environ)
+    model = resolve_gguf(stored.name, paths, environ)
     target = own_path(f"{name}.gguf", paths, name)
     links = _links(model, target)
     how = _link(links)

@@ -23,8 +23,7 @@ from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.own_runs import own_runs
 from localai.sizing.speed import DecodeWork, SpeedRange, decode_work, predict_speed
 from localai.stores.inventory import Place, models_on_disk
-from localai.stores.lookup import resolve_local
-from localai.stores.mlx import resolve_mlx
+from localai.stores.lookup import resolve_model
 from localai.stores.ollama import license_text
 from localai.stores.starter import STARTER, starter_path
 from localai.types import ResolvedModel
@@ -122,16 +121,7 @@ def _served(chosen: SelectedModel) -> Sheet:
 
 def _local_sheet(name: str, paths: Paths) -> Sheet:
     environ = os.environ
-    if Path(name).expanduser().is_dir():
-        model = resolve_mlx(str(Path(name).expanduser().absolute()), paths, environ)
-    else:
-        try:
-            model = resolve_local(name, paths, environ)
-        except NotFound as missing:
-            try:
-                model = resolve_mlx(name, paths, environ)
-            except NotFound:
-                raise missing from None
+    model = resolve_model(name, paths, environ)
     assert model.path is not None, "the stores hold files"
     places = _places(model.path, paths, environ)
     return _of_folder(model, places) if model.provider == "mlx" else _of_file(model, places, paths)

@@ -18,11 +18,11 @@ from localai.database import Database
 from localai.errors import ForeignStore
 from localai.fetch.oci import RegistryModel, registry_model
 from localai.fetch.plan import Pulled, PullEvent
-from localai.library.removal import running_ollama
 from localai.net.target import Target
 from localai.privacy.zones import zone_of_host
+from localai.providers.ollama_daemon import running_ollama
 from localai.providers.ollama_models import pull
-from localai.stores.lookup import resolve_local
+from localai.stores.lookup import resolve_gguf
 from localai.stores.ollama import DEFAULT_HOST
 from localai.types import EgressRecord, Purpose, Zone
 
@@ -64,7 +64,7 @@ def pull_through(fetcher: Fetcher, plan: PullPlan, paths: Paths) -> Iterator[Pul
         _enter(paths, host, port)
     present = plan.path.exists()
     yield from pull(fetcher.target, fetcher.model.name.short, insecure=insecure)
-    model = resolve_local(plan.name, paths)
+    model = resolve_gguf(plan.name, paths)
     digest = (model.digest or "").removeprefix("sha256:")
     yield Pulled(model.path or plan.path, plan.size_bytes, digest, fetched=not present)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai.answers import PartialAnswer, gather
-from localai.errors import InsufficientResources, InvalidInput, NotFound, Unreachable
+from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.files import sync_folder
 from localai.formats import gguf_quantization as quantization
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
@@ -34,8 +34,7 @@ from localai.providers.mlx import mlx_interpreter
 from localai.providers.ollama_daemon import target_of
 from localai.providers.registry import open_provider
 from localai.sizing.memory import MemoryNeed, project
-from localai.stores.lookup import resolve_file, resolve_local
-from localai.stores.mlx import resolve_mlx
+from localai.stores.lookup import resolve_file, resolve_mlx, resolve_model
 from localai.stores.model_defaults import defaults_file, keep_defaults
 from localai.stores.starter import STARTER
 from localai.types import ChatRequest, Message, ResolvedModel
@@ -95,7 +94,7 @@ def plan_quantization(
     before (unless `force`), Unreachable without a program that can, InsufficientResources where
     the disk is too small.
     """
-    source = _resolve(text, paths)
+    source = resolve_model(text, paths)
     assert source.path is not None, "the stores hold files"
     wanted = to.upper()
     kind = source.quantization or ""
@@ -306,18 +305,6 @@ def _verified(plan: Plan, made: Path, config: Config, paths: Paths) -> str | Non
     return text.strip()
 
 
-def _resolve(text: str, paths: Paths) -> ResolvedModel:
-    if Path(text).expanduser().is_dir():
-        return resolve_mlx(str(Path(text).expanduser().absolute()), paths)
-    try:
-        return resolve_local(text, paths)
-    except NotFound as missing:
-        try:
-            return resolve_mlx(text, paths)
-        except NotFound:
-            raise missing from None
-
-
 def _default_name(source: ResolvedModel, to: str) -> str:
     """The source's own name with the new type in place of its own."""
     assert source.path is not None
@@ -341,7 +328,7 @@ def _require_one_file(parts: tuple[Path, ...], header: GgufHeader, *, force: boo
 
 
 def _ollama_runs(config: Config, paths: Paths) -> bool:
-    from localai.library.removal import running_ollama
+    from localai.providers.ollama_daemon import running_ollama
 
     return running_ollama(config, paths, os.environ) is not None
 

@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from localai.engine import kv
 from localai.engine.lifecycle import workers
-from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
+from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
-from localai.files import inode_of, write_atomically
+from localai.files import as_path, inode_of, write_atomically
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
-from localai.providers.ollama_daemon import Daemon, target_of
-from localai.stores.folders import StoredModel, StoreName, is_projector_name
+from localai.providers.ollama_daemon import Daemon, running_ollama
+from localai.stores.folders import StoredFolder, StoredModel, StoreName, is_projector_name
 from localai.stores.lookup import find_stored
-from localai.stores.mlx import find_folder
 from localai.stores.model_defaults import defaults_file
 from localai.stores.ollama import (
     OllamaName,
@@ -38,7 +37,6 @@ from localai.stores.ollama import (
     unnamed_blobs,
     unshared_blobs,
 )
-from localai.types import Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -69,27 +67,20 @@ def plan_removal(
     Raises NotFound, and InvalidInput while a model is in memory, or for a file of no store.
     """
     environ = os.environ if environ is None else environ
-    if text.startswith(("/", "./", "../", "~")):
+    if as_path(text) is not None:
         raise InvalidInput(
             f"{text} is a file, and `rm` takes names of the library", command="localai list"
         )
     try:
         stored = find_stored(text, paths, environ)
-    except NotFound as missing:
-        lost = paths.models_dir / f"{text}.gguf"
-        if lost.is_symlink():
-            # The file that was adopted is gone; what is left of it here is the link.
-            return _of_files(text, "localai", [lost], paths)
-        try:
-            folder = find_folder(text, paths, environ)
-        except NotFound:
-            raise missing from None
-        _refuse_in_memory(folder.name, folder.path, paths)
-        if folder.store == "huggingface":
-            files = _hub_files(folder.path, sorted(folder.path.rglob("*")))
-        else:
-            files = tuple(file for file in sorted(folder.path.rglob("*")) if not file.is_dir())
-        return _of_files(folder.name, folder.store, files, paths)
+    except NotFound:
+        link = paths.models_dir / f"{text}.gguf"
+        if not link.is_symlink():
+            raise
+        # The file that was adopted is gone; the link to it is left.
+        return _of_files(text, "localai", [link], paths)
+    if isinstance(stored, StoredFolder):
+        return _of_folder(stored, paths)
     if stored.store == "ollama":
         return _of_ollama(stored, config, paths, environ)
     _refuse_in_memory(stored.name, stored.path, paths)
@@ -112,6 +103,16 @@ def finish_interrupted_removals(paths: Paths) -> None:
             _unlink(document["files"], None if root is None else Path(root))
         with contextlib.suppress(OSError):
             journal.unlink()
+
+
+def _of_folder(folder: StoredFolder, paths: Paths) -> Removal:
+    _refuse_in_memory(folder.name, folder.path, paths)
+    files = sorted(folder.path.rglob("*"))
+    if folder.store == "huggingface":
+        files = list(_hub_files(folder.path, files))
+    else:
+        files = [file for file in files if not file.is_dir()]
+    return _of_files(folder.name, folder.store, files, paths)
 
 
 def _of_files(name: str, store: StoreName, files: Iterable[Path], paths: Paths) -> Removal:
@@ -173,18 +174,6 @@ def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], path
     with _journal(paths, blobs, root):
         remove_manifest(root, name)
         _unlink([_entry(blob) for blob in sorted(blobs) if blob.exists()], root)
-
-
-def running_ollama(config: Config, paths: Paths, environ: Mapping[str, str]) -> Daemon | None:
-    """The Ollama of this machine, if it runs."""
-    daemon = Daemon(config, target_of(config, environ), paths.cache_dir)
-    try:
-        if daemon.reach().zone is not Zone.DEVICE:
-            return None
-        daemon.version()
-    except (Unreachable, PolicyRefused):
-        return None
-    return daemon
 
 
 def _serves(daemon: Daemon, stored: StoredModel) -> bool:

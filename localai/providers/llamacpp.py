@@ -25,7 +25,7 @@ from localai.providers.worker_chat import (
 )
 from localai.sizing.context import counted_context
 from localai.stores.inventory import gguf_models
-from localai.stores.lookup import resolve_local
+from localai.stores.lookup import resolve_gguf
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.wires.clock import AnswerClock
 
@@ -65,7 +65,7 @@ class LlamaCpp(WorkerProvider):
 
     def resolve(self, name: str) -> ResolvedModel:
         """The model called `name`, or the file at that path. Raises NotFound, InvalidInput."""
-        return resolve_local(name, self._paths)
+        return resolve_gguf(name, self._paths)
 
     def stream(self, request: ChatRequest) -> Events:
         """Answer on the engine. Raises InsufficientResources, ContextOverflow, Unreachable."""

@@ -79,7 +79,7 @@ class Mlx(WorkerProvider):
 
         Raises NotFound, InvalidInput, and Unreachable where MLX cannot run.
         """
-        from localai.stores.mlx import resolve_mlx
+        from localai.stores.lookup import resolve_mlx
 
         mlx_interpreter()
         return resolve_mlx(name, self._paths)

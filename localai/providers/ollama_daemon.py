@@ -11,16 +11,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localai.errors import NotFound, Unreachable
+from localai.errors import NotFound, PolicyRefused, Unreachable
 from localai.near_names import did_you_mean
 from localai.net.http import HttpRefused, JsonServer, SentRequest
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
+from localai.types import Zone
 from localai.wires.ollama import client as wire
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.paths import Paths
 
 DEFAULT_PORT = 11434
 # Loading reads tens of gigabytes on slow disks.
@@ -153,3 +155,15 @@ def target_of(config: Config, environ: Mapping[str, str]) -> Target:
     configured = config["ollama.host"]
     named = "OLLAMA_HOST" if configured is None else "ollama.host"
     return client_target(configured or environ.get("OLLAMA_HOST"), DEFAULT_PORT, named)
+
+
+def running_ollama(config: Config, paths: Paths, environ: Mapping[str, str]) -> Daemon | None:
+    """The Ollama that runs on this machine; None if none does."""
+    daemon = Daemon(config, target_of(config, environ), paths.cache_dir)
+    try:
+        if daemon.reach().zone is not Zone.DEVICE:
+            return None
+        daemon.version()
+    except (Unreachable, PolicyRefused):
+        return None
+    return daemon

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from localai.files import is_file
 from localai.formats.mlx_folder import is_model_folder
 from localai.stores.model_defaults import read_defaults
 from localai.stores.starter import STARTER, starter_path
@@ -203,14 +204,6 @@ def _modified_at(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is a file at `path` as far as we may see."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def model_stem(relative: Path) -> str:

@@ -1,7 +1,7 @@
-"""One library over all stores of this machine: what a name means, and what there is.
+"""What a name means among the models of this machine: a path, the starter, a name in a store.
 
-Resolving a path, the starter or a name of Ollama's reads that one model; only a name that is
-none of these looks through the stores.
+A path, the starter and a name of Ollama's are found without a look at other models; only a name
+that is none of these is searched for in all stores.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import InvalidInput, NotFound
+from localai.files import as_path
+from localai.formats.mlx_folder import read_folder
 from localai.near_names import did_you_mean
-from localai.stores.describe import HeaderCache, describe
+from localai.stores.describe import HeaderCache, describe, describe_folder
 from localai.stores.folders import (
+    StoredFolder,
     StoredModel,
-    is_file,
     own_models,
     projector_beside,
+    stored_folders,
 )
 from localai.stores.inventory import stored_models
 from localai.stores.ollama import find_ollama_model
@@ -30,23 +33,53 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 
-def resolve_local(
+def resolve_gguf(
     name: str, paths: Paths, environ: Mapping[str, str] | None = None
 ) -> ResolvedModel:
-    """The model that `name` means: a path to a .gguf file, `starter`, or a name in a store.
+    """The GGUF model that `name` means: a path to a .gguf file, `starter`, or a name in a store.
 
     Raises NotFound where there is none, InvalidInput where the file is no whole model or the
     name means more than one.
     """
     if name == STARTER.name:
         return resolve_starter(paths)
-    if (path := _as_path(name)) is not None:
+    if (path := as_path(name)) is not None:
         return resolve_file(path, paths)
-    return resolve_stored(find_stored(name, paths, environ), paths)
+    return resolve_stored(find_gguf(name, paths, environ), paths)
 
 
-def find_stored(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredModel:
-    """The model of a store that `name` means, its header unread. Raises NotFound, InvalidInput
+def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> ResolvedModel:
+    """The MLX model that `name` means: the path of a folder, or a name in a store.
+
+    Raises NotFound with near names in the hint, InvalidInput where the folder is no whole model
+    or the name means more than one.
+    """
+    if (path := as_path(name)) is not None:
+        path = path.absolute()
+        return describe_folder(str(path), read_folder(path))
+    found = find_folder(name, paths, environ)
+    return describe_folder(found.name, read_folder(found.path))
+
+
+def resolve_model(
+    name: str, paths: Paths, environ: Mapping[str, str] | None = None
+) -> ResolvedModel:
+    """The model that `name` means: a folder's path, else what `resolve_gguf` finds, else what
+    `resolve_mlx` does. Raises as they do."""
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111 (it does not raise for ~nobody)
+    if folder.is_dir():
+        return resolve_mlx(str(folder.absolute()), paths, environ)
+    try:
+        return resolve_gguf(name, paths, environ)
+    except NotFound as missing:
+        try:
+            return resolve_mlx(name, paths, environ)
+        except NotFound:
+            raise missing from None
+
+
+def find_gguf(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredModel:
+    """The GGUF model of a store that `name` means, its header unread. Raises NotFound, InvalidInput
     where the name means more than one."""
     environ = os.environ if environ is None else environ
     for stored in own_models(paths):
@@ -55,6 +88,43 @@ def find_stored(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
     if (found := find_ollama_model(name, environ)) is not None:
         return found
     return _search(name, stored_models(paths, environ))
+
+
+def find_folder(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredFolder:
+    """The MLX folder of a store that `name` means, its files unread. Raises NotFound with near
+    names in the hint, InvalidInput where the name means more than one."""
+    stored = stored_folders(paths, environ)
+    folded = name.casefold()
+    fitting = [folder for folder in stored if folder.name == name] or [
+        folder for folder in stored if folded in {alias.casefold() for alias in folder.aliases}
+    ]
+    if not fitting:
+        spellings = {alias: folder.name for folder in stored for alias in folder.aliases}
+        raise NotFound(
+            f"there is no MLX model called {name!r} on this machine",
+            hint=did_you_mean(name, spellings, means=spellings),
+            command="localai list",
+        )
+    if len({folder.name for folder in fitting}) > 1:
+        raise InvalidInput(
+            f"the name {name!r} fits {len(fitting)} MLX models on this machine",
+            hint="name one of " + ", ".join(sorted(folder.name for folder in fitting)),
+        )
+    return fitting[0]
+
+
+def find_stored(
+    name: str, paths: Paths, environ: Mapping[str, str] | None = None
+) -> StoredModel | StoredFolder:
+    """The GGUF model or else the MLX folder of a store that `name` means. Raises NotFound, and
+    InvalidInput where the name means more than one."""
+    try:
+        return find_gguf(name, paths, environ)
+    except NotFound as missing:
+        try:
+            return find_folder(name, paths, environ)
+        except NotFound:
+            raise missing from None
 
 
 def name_of_file(path: Path, paths: Paths, environ: Mapping[str, str] | None = None) -> str:
@@ -93,15 +163,6 @@ def resolve_stored(stored: StoredModel, paths: Paths) -> ResolvedModel:
     model = describe(stored, paths, cache)
     cache.save()
     return model
-
-
-def _as_path(name: str) -> Path | None:
-    """`name` as a path, where it is written like one; None if it can only be a model's name."""
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 (it does not raise for ~nobody)
-    if name.startswith(("/", "./", "../", "~")):
-        return path
-    written_as_file = "/" in name or name.lower().endswith(".gguf")
-    return path if written_as_file and is_file(path) else None
 
 
 def _search(name: str, candidates: Iterable[StoredModel]) -> StoredModel:

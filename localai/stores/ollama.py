@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.errors import InvalidInput
-from localai.files import write_atomically
+from localai.files import is_file, write_atomically
 from localai.options import SAMPLING_OPTIONS
-from localai.stores.folders import StoredModel, is_file
+from localai.stores.folders import StoredModel
 from localai.stores.oci_manifest import MediaType
 from localai.types import Options
 

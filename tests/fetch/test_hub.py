@@ -26,8 +26,7 @@ from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
 from localai.paths import locate
 from localai.sizing.memory import project
-from localai.stores.lookup import resolve_local
-from localai.stores.mlx import resolve_mlx
+from localai.stores.lookup import resolve_gguf, resolve_mlx
 from tests.formats.synthetic import Spec, write
 from tests.servers.hub_double import COMMIT, HubDouble
 from tests.support.file_server import Handler
@@ -195,7 +194,7 @@ def test_a_model_is_in_the_hubs_own_cache_and_in_the_library(
     scanned = scan_cache_dir(cache)
     assert not scanned.warnings
     assert [repo.repo_id for repo in scanned.repos] == [REPO]
-    assert resolve_local(f"hf.co/{REPO}:Q4_K_M", locate()).path == pulled.path
+    assert resolve_gguf(f"hf.co/{REPO}:Q4_K_M", locate()).path == pulled.path
     assert told == [f"{hub.pages.host} sends us on to {hub.store.host}"]
     assert not pull(hub, f"hf.co/{REPO}").fetched
 

@@ -21,7 +21,7 @@ from localai.fetch.oci import own_root, plan_registry, registry_model
 from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
 from localai.paths import locate
-from localai.stores.lookup import resolve_local
+from localai.stores.lookup import resolve_gguf
 from localai.stores.oci_manifest import MediaType
 from tests.formats.synthetic import Spec, write
 from tests.support.file_server import FileServer, Handler, Served
@@ -100,7 +100,7 @@ def test_what_a_real_registry_has_is_what_a_real_ollama_lists_and_runs(
         [f"blobs/sha256-{digest}" for digest in _digests(oci_registry, store)]
         + [f"manifests/{oci_registry.host}/library/smollm2/135m"]
     )
-    resolved = resolve_local(oci_registry.model, locate())
+    resolved = resolve_gguf(oci_registry.model, locate())
     assert resolved.path == pulled.path
     assert resolved.system_prompt == "You are a helpful assistant."
     home = tmp_path / "ollama"

@@ -15,7 +15,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.formats.mlx_folder import read_folder
 from localai.paths import Paths, locate
 from localai.stores.inventory import mlx_models
-from localai.stores.mlx import resolve_mlx
+from localai.stores.lookup import resolve_mlx
 
 _BYTES = {"U32": 4, "F32": 4, "BF16": 2, "F16": 2}
 _PLAIN = {"model.norm.weight": ("BF16", [64]), "model.embed_tokens.weight": ("BF16", [100, 64])}

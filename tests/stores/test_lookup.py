@@ -15,7 +15,7 @@ from gguf import GGUFWriter
 from localai.errors import InvalidInput, NotFound
 from localai.paths import Paths, locate
 from localai.stores.inventory import gguf_models
-from localai.stores.lookup import resolve_local
+from localai.stores.lookup import resolve_gguf
 from localai.stores.ollama import find_ollama_model, parse_name
 from localai.stores.starter import STARTER, starter_path
 from localai.types import Capability, Options, Zone
@@ -35,7 +35,7 @@ class Machine:
     environ: Mapping[str, str]
 
     def resolve(self, name: str) -> str:
-        return resolve_local(name, self.paths, self.environ).id
+        return resolve_gguf(name, self.paths, self.environ).id
 
     def ids(self) -> list[str]:
         return [model.id for model in gguf_models(self.paths, self.environ)]
@@ -113,7 +113,7 @@ class TestAPath:
     def test_is_a_model_with_what_its_header_says(
         self, machine: Machine, smollm2_path: Path
     ) -> None:
-        model = resolve_local(str(smollm2_path), machine.paths, machine.environ)
+        model = resolve_gguf(str(smollm2_path), machine.paths, machine.environ)
         assert model.path == smollm2_path
         assert model.zone is Zone.DEVICE
         assert model.context_limit == 8192
@@ -125,7 +125,7 @@ class TestAPath:
         self, machine: Machine, tiny: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tiny.parent)
-        by_relative_name = resolve_local("tiny.gguf", machine.paths, machine.environ)
+        by_relative_name = resolve_gguf("tiny.gguf", machine.paths, machine.environ)
         monkeypatch.chdir("/")
         assert machine.resolve(by_relative_name.id) == by_relative_name.id
 
@@ -163,7 +163,7 @@ class TestAPath:
 
     def test_of_any_part_means_the_whole_model(self, machine: Machine, tmp_path: Path) -> None:
         parts = write(tmp_path / "split.gguf", MODELS["llama, tied"], parts=2)
-        model = resolve_local(str(parts[1]), machine.paths, machine.environ)
+        model = resolve_gguf(str(parts[1]), machine.paths, machine.environ)
         assert model.path == parts[0]
         assert model.size_bytes == sum(part.stat().st_size for part in parts)
 
@@ -184,8 +184,8 @@ class TestTheStarter:
         target.parent.mkdir(parents=True)
         target.symlink_to(smollm2_path)
         (machine.home / ".ollama").write_text("not even a folder")
-        model = resolve_local("starter", machine.paths, machine.environ)
-        from_header = resolve_local(str(smollm2_path), machine.paths, machine.environ)
+        model = resolve_gguf("starter", machine.paths, machine.environ)
+        from_header = resolve_gguf(str(smollm2_path), machine.paths, machine.environ)
         for known in ("context_limit", "capabilities", "size_bytes", "parameters", "quantization"):
             assert getattr(model, known) == getattr(from_header, known)
         assert model.system_prompt == SYSTEM_PROMPT
@@ -211,7 +211,7 @@ class TestOllama:
         self, machine: Machine, ollama_server: OllamaServer
     ) -> None:
         environ = {"OLLAMA_MODELS": str(ollama_server.models)}
-        model = resolve_local("qwen3:8b", machine.paths, environ)
+        model = resolve_gguf("qwen3:8b", machine.paths, environ)
         assert model.id == "qwen3:8b"
         assert model.system_prompt == SYSTEM_PROMPT
         assert model.parameters == "135M"
@@ -225,7 +225,7 @@ class TestOllama:
         environ = {"OLLAMA_MODELS": str(ollama_server.models)}
         try:
             with pytest.raises(NotFound):
-                resolve_local("innocent", machine.paths, environ)
+                resolve_gguf("innocent", machine.paths, environ)
             assert "innocent:latest" not in [m.id for m in gguf_models(machine.paths, environ)]
         finally:
             ollama_server.delete("innocent")
@@ -244,7 +244,7 @@ class TestOllama:
         put_in_ollama(machine.home / ".ollama/models", tiny, manifest, {"system": "Be brief."})
         assert machine.ids() == [name]
         assert machine.resolve(name) == machine.resolve(shorter) == name
-        assert resolve_local(name, machine.paths, machine.environ).system_prompt == "Be brief."
+        assert resolve_gguf(name, machine.paths, machine.environ).system_prompt == "Be brief."
 
     def test_its_recommended_options_come_with_it(self, machine: Machine, tiny: Path) -> None:
         root = machine.home / ".ollama/models"
@@ -258,7 +258,7 @@ class TestOllama:
         }
         manifest = "registry.ollama.ai/library/qwen3/8b"
         put_in_ollama(root, tiny, manifest, {"params": json.dumps(parameters)})
-        model = resolve_local("qwen3:8b", machine.paths, machine.environ)
+        model = resolve_gguf("qwen3:8b", machine.paths, machine.environ)
         assert model.recommended == Options(
             temperature=1, top_p=0.95, top_k=20, stop=("<|im_end|>",)
         )
@@ -269,7 +269,7 @@ class TestOllama:
     ) -> None:
         root = machine.home / ".ollama/models"
         put_in_ollama(root, tiny, "registry.ollama.ai/library/m/latest", {"params": parameters})
-        assert resolve_local("m", machine.paths, machine.environ).recommended == Options()
+        assert resolve_gguf("m", machine.paths, machine.environ).recommended == Options()
 
     @pytest.mark.parametrize(
         "name", ["../../etc:passwd", "a/../b:c", "a:../b", ".:x", "a/b/c/d", "a:", "", "a b", "a\0"]
@@ -321,7 +321,7 @@ class TestFolders:
             assert machine.resolve(name) == in_lm_studio
         for name in ("org/other-GGUF", "org/other-gguf:q8_0", "hf.co/org/other-GGUF:Q8_0"):
             assert machine.resolve(name) == in_hub
-        hub_model = resolve_local(in_hub, machine.paths, machine.environ)
+        hub_model = resolve_gguf(in_hub, machine.paths, machine.environ)
         assert hub_model.digest == f"sha256:{'a' * 64}"
 
     def test_a_name_that_fits_two_models_names_both(self, machine: Machine, tiny: Path) -> None:
@@ -396,5 +396,5 @@ def test_capabilities_follow_from_the_header(
     expected: set[Capability],
 ) -> None:
     path = write_tiny(tmp_path / "m.gguf", architecture, template, pooling)
-    model = resolve_local(str(path), machine.paths, machine.environ)
+    model = resolve_gguf(str(path), machine.paths, machine.environ)
     assert model.capabilities == frozenset(expected)
