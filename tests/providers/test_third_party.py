@@ -80,7 +80,7 @@ def test_its_models_are_listed(
 ) -> None:
     document = json.loads(run_localai(*arguments, "--json", env=environment).stdout)
     (grey,) = [model for model in document["models"] if model["model"] == "parrot/grey"]
-    assert (grey["engines"], grey["zone"]) == (["parrot"], "device")
+    assert (grey["providers"], grey["zone"]) == (["parrot"], "device")
 
 
 def test_what_it_computes_here_costs_nothing(
