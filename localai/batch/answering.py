@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from localai.answers import Answer, PartialAnswer, gather
-from localai.batch.shared_context import Closed, Room
+from localai.batch.concurrency import Closed, SharedContext
 from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
 from localai.providers.provider import Provider
 from localai.sizing.context import generous_context
@@ -43,7 +43,9 @@ class Outcome:
     error: LocalaiError | None = None
 
 
-def answer(job: Job, provider: Provider, room: Room, stopping: threading.Event) -> Outcome | None:
+def answer(
+    job: Job, provider: Provider, context: SharedContext, stopping: threading.Event
+) -> Outcome | None:
     """The outcome of a line; None if it was stopped. Never raises.
 
     A provider that breaks off is asked again, alone: it may have fallen over another line, or
@@ -58,7 +60,7 @@ def answer(job: Job, provider: Provider, room: Room, stopping: threading.Event) 
         partial = PartialAnswer(job.request.model)
         outcome = Outcome(job.number, job.fingerprint, job.id, partial)
         try:
-            with room.share(share):
+            with context.share(share):
                 whole = gather(provider.stream(job.request), partial, stop_if_asked)
             return replace(outcome, answer=whole, error=_violation(job, whole.text))
         except Closed:

@@ -1,11 +1,18 @@
-"""How many requests a provider is asked at once."""
+"""How many requests a provider is asked at once, and the context that they may share.
+
+The embedded engine drops *everything* that it is computing when its shared context is full. So the
+sum of what is under way stays below it, by an estimate; where the estimate was too low, the request
+is made once more, alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from localai.batch.shared_context import Room
 from localai.errors import ContextOverflow, InsufficientResources
 from localai.providers.registry import facts_of
 from localai.sizing.context import shared_context
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
     from localai.config import Config
 
 
-def requests_at_once(provider: str, asked: int | None, config: Config) -> int:
+def allowed_concurrency(provider: str, asked: int | None, config: Config) -> int:
     """What was asked for, else what the config says of the provider, else what is known to help."""
     facts = facts_of(provider, config)
     if asked is not None:
@@ -28,18 +35,73 @@ def requests_at_once(provider: str, asked: int | None, config: Config) -> int:
 
 
 def make_ready(
-    chosen: SelectedModel, at_once: int, sample: Sequence[ChatRequest]
-) -> tuple[int, Room]:
+    chosen: SelectedModel, concurrency: int, sample: Sequence[ChatRequest]
+) -> tuple[int, SharedContext]:
     """How many requests like those of `sample` the provider really takes at once, fewer where
     memory is short; and the room that they share. Raises what loading the model raises."""
     while True:
         try:
-            shared = chosen.provider.prepare(sample[0], at_once, shared_context(sample, at_once))
+            shared = chosen.provider.prepare(
+                sample[0], concurrency, shared_context(sample, concurrency)
+            )
         except ContextOverflow:
             raise
         except InsufficientResources:
-            if at_once == 1:
+            if concurrency == 1:
                 raise
-            at_once //= 2
+            concurrency //= 2
         else:
-            return at_once, Room(shared)
+            return concurrency, SharedContext(shared)
+
+
+class Closed(Exception):
+    """Nobody is let in any more."""
+
+
+class SharedContext:
+    """`tokens` of context to share, first come, first served; None is without a limit."""
+
+    def __init__(self, tokens: int | None = None) -> None:
+        self._tokens = tokens
+        self._used = 0
+        self._closed = False
+        self._queue: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def share(self, tokens: int | None) -> Iterator[None]:
+        """Use `tokens` of it during the block, or all of it (None). Raises Closed."""
+        if self._tokens is None:
+            yield
+            return
+        wanted = self._tokens if tokens is None else min(tokens, self._tokens)
+        self._enter(wanted, self._tokens)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= wanted
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Send away whoever waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _enter(self, wanted: int, tokens: int) -> None:
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                self._changed.wait_for(
+                    lambda: (
+                        self._closed or (self._queue[0] is ticket and self._used + wanted <= tokens)
+                    )
+                )
+                if self._closed:
+                    raise Closed
+                self._used += wanted
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()

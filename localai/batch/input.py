@@ -48,17 +48,17 @@ def count_lines(file: Path) -> int:
         return sum(1 for _ in read_lines(stream))
 
 
-class Feed:
-    """Hands lines to `sink`, one for every permit of each of `permits`."""
+class LineReader:
+    """Hands lines to `receive`, one for every permit of each of `permits`."""
 
     def __init__(
         self,
         stream: BinaryIO,
-        sink: Callable[[Line | EndOfInput], None],
+        receive: Callable[[Line | EndOfInput], None],
         permits: tuple[threading.Semaphore, ...],
     ) -> None:
         self._stream = stream
-        self._sink = sink
+        self._receive = receive
         self._permits = permits
 
     def start(self) -> None:
@@ -70,8 +70,8 @@ class Feed:
             for line in read_lines(self._stream):
                 for permit in self._permits:
                     permit.acquire()
-                self._sink(line)
+                self._receive(line)
         except (OSError, InvalidInput) as error:
-            self._sink(EndOfInput(error))
+            self._receive(EndOfInput(error))
         else:
-            self._sink(EndOfInput())
+            self._receive(EndOfInput())

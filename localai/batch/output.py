@@ -19,7 +19,7 @@ from localai.locks import lock_descriptor
 _COMPACT_BYTES = 16 << 20
 
 
-class Output(Protocol):
+class RecordOutput(Protocol):
     """Takes records; the numbers that methods return say how many lines got their final place."""
 
     def finished(self, number: int) -> int | None:
@@ -184,7 +184,7 @@ class InOrder:
         return placed
 
 
-def open_output(path: Path, *, ordered: bool, retry_failed: bool) -> Output:
+def open_output(path: Path, *, ordered: bool, retry_failed: bool) -> RecordOutput:
     """The output in `path`, with what an earlier run left there; failures are dropped from it
     with `retry_failed`. It stays locked until it is closed.
 

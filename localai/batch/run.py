@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from localai.answers import PartialAnswer
+from localai.answers import Answer, PartialAnswer
 from localai.batch.answering import Job, Outcome, answer
-from localai.batch.concurrency import make_ready
-from localai.batch.input import EndOfInput, Feed, Line
-from localai.batch.output import Output
+from localai.batch.concurrency import SharedContext, make_ready
+from localai.batch.input import EndOfInput, Line, LineReader
+from localai.batch.output import RecordOutput
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
-from localai.batch.shared_context import Room
 from localai.chat.request import build_request, overlaid
 from localai.errors import (
     ContextOverflow,
@@ -64,7 +63,7 @@ class Progress:
     cut: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    at_once: int = 0
+    concurrency: int = 0
     elapsed_s: float = 0.0
 
     @property
@@ -87,14 +86,14 @@ class Batch:
     def __init__(
         self,
         source: BinaryIO,
-        output: Output,
+        output: RecordOutput,
         chosen: SelectedModel,
         defaults: LineDefaults,
         config: Config,
         *,
-        at_once: int,
+        concurrency: int,
         record: Callable[[Outcome], Mapping[str, object]],
-        answered: Callable[[Outcome], None],
+        answered: Callable[[Answer], None],
     ) -> None:
         self._output = output
         self._chosen = chosen
@@ -102,13 +101,13 @@ class Batch:
         self._config = config
         self._record = record
         self._answered = answered
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._queued = threading.Semaphore(at_once * _QUEUED_PER_REQUEST)
+        self._queued = threading.Semaphore(concurrency * _QUEUED_PER_REQUEST)
         self._ahead = threading.Semaphore(AHEAD)
-        self._feed = Feed(source, self._events.put, (self._queued, self._ahead))
-        self._room = Room()
+        self._lines = LineReader(source, self._events.put, (self._queued, self._ahead))
+        self._context = SharedContext()
         self._stopping = threading.Event()
         self._interruptible = False
         self._counts = _Counts()
@@ -141,7 +140,7 @@ class Batch:
         and the provider's error where it is no use to go on.
         """
         try:
-            self._feed.start()
+            self._lines.start()
             first = self._first_jobs()
             yield self._progress()
             if first and not self._stopping.is_set():
@@ -160,7 +159,7 @@ class Batch:
         """What is there at once of the input: enough to judge how much context lines need."""
         jobs: list[Job] = []
         self._interruptible = True
-        while len(jobs) < self._at_once * _QUEUED_PER_REQUEST and not self._stopping.is_set():
+        while len(jobs) < self._concurrency * _QUEUED_PER_REQUEST and not self._stopping.is_set():
             try:
                 event = self._events.get(timeout=_GATHER_S if jobs else None)
             except queue.Empty:
@@ -213,11 +212,11 @@ class Batch:
 
     def _start(self, jobs: list[Job]) -> None:
         requests = [job.request for job in jobs]
-        self._at_once, self._room = make_ready(self._chosen, self._at_once, requests)
+        self._concurrency, self._context = make_ready(self._chosen, self._concurrency, requests)
         self._counts.started = time.monotonic()
         for job in jobs:
             self._ask(job)
-        for number in range(self._at_once):
+        for number in range(self._concurrency):
             work = guard.in_scope(self._work)
             thread = threading.Thread(target=work, name=f"batch {number}", daemon=True)
             self._threads.append(thread)
@@ -230,7 +229,7 @@ class Batch:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None and not self._stopping.is_set():
             self._queued.release()
-            outcome = answer(job, self._chosen.provider, self._room, self._stopping)
+            outcome = answer(job, self._chosen.provider, self._context, self._stopping)
             if outcome is not None:
                 self._events.put(outcome)
 
@@ -256,7 +255,7 @@ class Batch:
             self._failures_in_a_row = 0
         elif not isinstance(error, _LINES_OWN):
             self._failures_in_a_row += 1
-            if self._failures_in_a_row >= self._at_once + _PATIENCE:
+            if self._failures_in_a_row >= self._concurrency + _PATIENCE:
                 raise _hopeless(error, self._failures_in_a_row)
 
     def _write(self, outcome: Outcome) -> None:
@@ -265,19 +264,20 @@ class Batch:
         placed = self._output.write(outcome.number, content, outcome.fingerprint, failed=failed)
         self._place(placed)
         self._counts.add(outcome)
-        self._answered(outcome)
+        if outcome.answer is not None:
+            self._answered(outcome.answer)
 
     def _place(self, lines: int) -> None:
         if lines:
             self._ahead.release(lines)
 
     def _progress(self) -> Progress:
-        return self._counts.progress(self._at_once)
+        return self._counts.progress(self._concurrency)
 
     def _leave(self) -> None:
         ended = not self._under_way and self._input_ended
         self._stopping.set()
-        self._room.close()
+        self._context.close()
         for _ in self._threads:
             self._jobs.put(None)
         deadline = time.monotonic() + (0 if ended else _LEAVE_S)
@@ -307,7 +307,7 @@ class _Counts:
             self.input_tokens += answer.done.usage.input_tokens or 0
             self.output_tokens += answer.done.usage.output_tokens or 0
 
-    def progress(self, at_once: int) -> Progress:
+    def progress(self, concurrency: int) -> Progress:
         return Progress(
             self.answered,
             self.failed,
@@ -316,7 +316,7 @@ class _Counts:
             self.cut,
             self.input_tokens,
             self.output_tokens,
-            at_once,
+            concurrency,
             0.0 if self.started is None else time.monotonic() - self.started,
         )
 

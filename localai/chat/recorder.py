@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from localai.answers import PartialAnswer
+from localai.answers import Answer, PartialAnswer
 from localai.types import Done, Event, Message, ResolvedModel
 
 if TYPE_CHECKING:
@@ -241,6 +241,42 @@ class DatabaseRecorder:
             # Nor are the engine's states of it.
             self.conversation_id = None
             self._problem(f"this conversation is not kept: {error.message}")
+
+
+class UsageRecorder:
+    """Keeps what answers used, for `localai cost`; not what was said.
+
+    Where the database does not play along, `problem` is told once.
+    """
+
+    def __init__(self, database_file: Path, command: str, problem: Callable[[str], None]) -> None:
+        self._database_file = database_file
+        self._command = command
+        self._problem = problem
+        self._database: Database | None = None
+        self._broken = False
+
+    def record(self, answer: Answer) -> None:
+        """Keep the numbers of an answer."""
+        from localai.database import Database
+        from localai.errors import DatabaseUnavailable
+
+        if self._broken:
+            return
+        try:
+            if self._database is None:
+                self._database = Database(self._database_file)
+            self._database.record_usage(
+                command=self._command,
+                provider=answer.model.provider,
+                model=answer.model.id,
+                usage=answer.done.usage,
+                timings=answer.done.timings,
+                locality=answer.done.locality,
+            )
+        except DatabaseUnavailable as error:
+            self._broken = True
+            self._problem(f"what the {self._command} uses is not kept: {error.message}")
 
 
 def _title(text: str) -> str:

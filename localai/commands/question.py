@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from localai.chat.inputs import read_text
 from localai.errors import InvalidInput
-from localai.output.streams import note
 from localai.output.terminal import is_terminal
 from localai.types import Image
 from localai.units import bytes_text, count_text
@@ -21,6 +20,7 @@ from localai.units import bytes_text, count_text
 if TYPE_CHECKING:
     from localai.chat.inputs import TextFile
     from localai.chat.templates import Template
+    from localai.output.output import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,12 @@ def gather_question(
     images: Sequence[Image],
     template: Template | None,
     parameters: Mapping[str, str],
-    *,
-    quiet: bool,
+    output: Output,
 ) -> Question:
     """The whole question. Raises InvalidInput where there is none, and as the template does."""
     # A template that says it all does not wait for a person to type.
     waits = not files and not images and (template is None or template.wants_input)
-    text = _typed_and_piped(prompt, waits=waits, quiet=quiet)
+    text = _typed_and_piped(prompt, output, waits=waits)
     if files:
         from localai.chat.inputs import with_files
 
@@ -61,35 +60,35 @@ def gather_question(
     return Question(text, tuple(images))
 
 
-def read_files(patterns: Sequence[str], *, quiet: bool) -> list[TextFile]:
+def read_files(patterns: Sequence[str], output: Output) -> list[TextFile]:
     """The files of `-f`, their sizes said. Raises NotFound, InvalidInput."""
     if not patterns:
         return []
     from localai.chat.inputs import read_text_files
 
     files = read_text_files(patterns)
-    for file in () if quiet else files:
+    for file in files:
         pages = "" if file.pages is None else f", {file.pages} pages"
         size, tokens = bytes_text(file.size_bytes), count_text(file.about_tokens)
-        note(f"{file.name}: {size}{pages}, about {tokens} tokens")
+        output.note(f"{file.name}: {size}{pages}, about {tokens} tokens")
     return files
 
 
-def read_images(names: Sequence[str], *, quiet: bool) -> list[Image]:
+def read_images(names: Sequence[str], output: Output) -> list[Image]:
     """The pictures of `-a`, their sizes said. Raises NotFound, InvalidInput."""
     if not names:
         return []
     from localai.chat.inputs import read_image
 
     images = [read_image(name) for name in names]
-    for name, image in () if quiet else zip(names, images, strict=True):
-        note(f"{name}: {image.media_type}, {bytes_text(len(image.data))}")
+    for name, image in zip(names, images, strict=True):
+        output.note(f"{name}: {image.media_type}, {bytes_text(len(image.data))}")
     return images
 
 
-def _typed_and_piped(prompt: Sequence[str] | None, *, waits: bool, quiet: bool) -> str:
+def _typed_and_piped(prompt: Sequence[str] | None, output: Output, *, waits: bool) -> str:
     parts = [" ".join(prompt)] if prompt else []
     if sys.stdin is not None and ((waits and not parts) or not is_terminal(sys.stdin)):
-        waiting = lambda: None if quiet else note("reading stdin (</dev/null if nothing comes) …")  # noqa: E731
-        parts.insert(0, read_text(sys.stdin.buffer, on_wait=waiting))
+        waits_for = "reading stdin (</dev/null if nothing comes) …"
+        parts.insert(0, read_text(sys.stdin.buffer, on_wait=lambda: output.note(waits_for)))
     return "\n\n".join(part for part in (part.strip("\n") for part in parts) if part.strip())

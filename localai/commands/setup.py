@@ -159,13 +159,13 @@ def _fetch(plan: SetupPlan, paths: Paths, hosts: AllowedHosts, output: Output) -
 
 
 def _first_answer(plan: SetupPlan, paths: Paths, output: Output) -> Answer:
+    from localai.output.answer import SilentWriter, show_answer
     from localai.output.answer_display import Display
-    from localai.output.play import SilentWriter, play
     from localai.setup.run import QUESTION, first_answer
 
     output.line(f'$ localai chat "{QUESTION}"')
     writer = SilentWriter() if output.as_json else Display(hide_thinking=True).writer()
-    return play(first_answer(plan, paths, output.note), writer)
+    return show_answer(first_answer(plan, paths, output.note), writer)
 
 
 def _uninstall(paths: Paths, output: Output, *, yes: bool, dry_run: bool) -> None:

@@ -1,4 +1,5 @@
-"""An answer on its way to the user: `answer_writer` picks how, for the streams there are.
+"""An answer on its way to the user: `answer_writer` picks how, for the streams there are, and
+`show_answer` plays the events into it.
 
 stdout carries the answer and nothing else; reasoning and the status line go to stderr. Escapes
 in what a model wrote are removed unless the user asked for them (`raw`).
@@ -11,14 +12,45 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
+from localai.answers import Answer, gather
 from localai.output.live_line import LiveLine
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
+from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta
 
-if TYPE_CHECKING:
-    from localai.output.play import Writer
+
+class Writer(Protocol):
+    """Where an answer is shown."""
+
+    def text(self, text: str) -> None:
+        """A piece of the answer."""
+
+    def reasoning(self, text: str) -> None:
+        """A piece of the model's thinking."""
+
+    def status(self, status: str | None) -> None:
+        """What is being waited for; None: nothing any more."""
+
+    def close(self, *, interrupted: bool = False) -> None:
+        """The answer has ended."""
+
+
+class SilentWriter:
+    """Shows nothing: the answer goes into a document."""
+
+    def text(self, text: str) -> None:
+        """Nothing."""
+
+    def reasoning(self, text: str) -> None:
+        """Nothing."""
+
+    def status(self, status: str | None) -> None:
+        """Nothing."""
+
+    def close(self, *, interrupted: bool = False) -> None:
+        """Nothing."""
 
 
 def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) -> Writer:
@@ -41,6 +73,39 @@ def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) 
     else:
         writer = PlainAnswer(sys.stdout.buffer, reasoning, status, raw=raw)
     return writer if stream else WholeAnswer(writer)
+
+
+def show_answer(events: Events, writer: Writer) -> Answer:
+    """Show the events as they come; the answer that they make.
+
+    Whatever is raised on the way, the stream is closed, which stops the computation, and the writer
+    is closed tidily. Raises what `gather` raises.
+    """
+    finished = False
+    try:
+        writer.status("waiting for the first token")
+        answer = gather(events, on_event=lambda event: _show_event(event, writer))
+        finished = True
+    finally:
+        writer.close(interrupted=not finished)
+    return answer
+
+
+def _show_event(event: Event, writer: Writer) -> None:
+    if isinstance(event, TextDelta):
+        writer.text(event.text)
+    elif isinstance(event, ReasoningDelta):
+        writer.reasoning(event.text)
+    elif isinstance(event, Loading):
+        percent = "" if event.fraction is None else f" {event.fraction:.0%}"
+        writer.status(event.message + percent)
+
+
+def print_answer_text(text: str, *, raw: bool) -> None:
+    """`text` on stdout with one newline at its end, without Markdown; escapes only with `raw`."""
+    writer = PlainAnswer(sys.stdout.buffer, None, raw=raw)
+    writer.text(text)
+    writer.close()
 
 
 class PlainAnswer:
@@ -166,6 +231,31 @@ class WholeAnswer:
             self._writer.reasoning("".join(self._reasoning))
         if self._text:
             self._writer.text("".join(self._text))
+        self._writer.close(interrupted=interrupted)
+
+
+class WithheldText:
+    """Shows the thinking and what is waited for through `writer`, and keeps the text back."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._characters = 0
+
+    def text(self, text: str) -> None:
+        """Only count it."""
+        self._characters += len(text)
+        self._writer.status(f"{self._characters:,} characters so far")
+
+    def reasoning(self, text: str) -> None:
+        """Show it."""
+        self._writer.reasoning(text)
+
+    def status(self, status: str | None) -> None:
+        """Show it."""
+        self._writer.status(status)
+
+    def close(self, *, interrupted: bool = False) -> None:
+        """The answer has ended, and nothing of it was shown."""
         self._writer.close(interrupted=interrupted)
 
 

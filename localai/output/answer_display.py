@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localai.output.streams import note, warn
-from localai.output.usage_line import usage_lines
+from localai.output.untrusted import sanitize
+from localai.units import money_text
 
 if TYPE_CHECKING:
     from localai.answers import Answer
     from localai.config import Config
-    from localai.output.play import Writer
+    from localai.cost.prices import Cost
+    from localai.output.answer import Writer
+    from localai.output.output import Output
+    from localai.types import Done, ResolvedModel, TokenLogprobs
 
 _FINISH_NOTES = {
     "length": "cut at {limit} tokens; {more} allows more",
@@ -42,26 +47,86 @@ class Display:
         )
 
 
-def say_how_it_ended(answer: Answer, limit: int | None, *, more: str, larger: str) -> None:
+def say_how_it_ended(
+    output: Output, answer: Answer, limit: int | None, *, more: str, larger: str
+) -> None:
     """Warn of an answer that is not whole. `more` and `larger` are what the user can type for
     more tokens and for a larger context; `limit` was the token limit."""
     if finish := _FINISH_NOTES.get(answer.done.finish_reason):
-        warn(finish.format(limit=limit, more=more, larger=larger))
+        output.warn(finish.format(limit=limit, more=more, larger=larger))
 
 
-def say_usage(answer: Answer, config: Config) -> None:
+def say_usage(output: Output, answer: Answer, config: Config) -> None:
     """Tokens, speed, cost and where (`-u`)."""
     from localai.cost.prices import cost_of
 
     for line in usage_lines(answer, cost_of(answer, config)):
-        note(line)
+        output.note(line)
 
 
-def say_logprobs(answer: Answer) -> None:
+def say_logprobs(output: Output, answer: Answer) -> None:
     """Every token with its probability and what else it might have been, on stderr."""
-    from localai.output.token_odds import odds_lines
-
     if not answer.logprobs:
-        warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
+        output.warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
     for line in odds_lines(answer.logprobs):
-        note(line)
+        output.announce(line)
+
+
+def usage_lines(answer: Answer, cost: Cost) -> list[str]:
+    """Two lines for a person; what is unknown is left out, never shown as zero."""
+    numbers = _numbers(answer.done)
+    if cost.amount:
+        numbers += f" · {money_text(cost.amount, places=6)}"
+    return [numbers, _where(answer.model, answer.done)]
+
+
+def _numbers(done: Done) -> str:
+    usage, timings = done.usage, done.timings
+    parts = []
+    if usage.input_tokens is not None:
+        cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+        parts.append(f"{usage.input_tokens:,} tokens in{cached}")
+    if usage.output_tokens is not None:
+        parts.append(f"{usage.output_tokens:,} out")
+    if timings.time_to_first_token_s is not None:
+        parts.append(f"first token {timings.time_to_first_token_s:.2f} s")
+    if timings.load_s is not None:
+        parts.append(f"load {timings.load_s:.2f} s")
+    if timings.prefill_tokens_per_s is not None:
+        parts.append(f"prefill {timings.prefill_tokens_per_s:,.0f} tok/s")
+    if timings.decode_tokens_per_s is not None:
+        parts.append(f"decode {timings.decode_tokens_per_s:,.1f} tok/s")
+    if timings.clock is not None:
+        parts.append(f"{timings.clock}'s clock")
+    return " · ".join(parts)
+
+
+def _where(model: ResolvedModel, done: Done) -> str:
+    locality = done.locality
+    zone = "unproven" if locality.zone is None else locality.zone.label
+    process = ""
+    if locality.process is not None:
+        pid = "" if locality.process.pid is None else f" {locality.process.pid}"
+        process = f" · {locality.process.name}{pid}"
+    denied = " · no network (kernel)" if locality.network_denied else ""
+    return f"{model.provider}/{model.id} · {zone}{process}{denied} · {locality.evidence}"
+
+
+def odds_lines(tokens: Iterable[TokenLogprobs]) -> Iterator[str]:
+    """A line a token: itself, its probability, and the alternatives with theirs."""
+    for token in tokens:
+        others = "  ".join(
+            f"{_shown(text)} {_percent(logprob)}"
+            for text, logprob in token.alternatives
+            if text != token.token
+        )
+        yield f"{_shown(token.token):<16} {_percent(token.logprob):>6}   {others}".rstrip()
+
+
+def _shown(token: str) -> str:
+    """The token so that its spaces and newlines are seen."""
+    return repr(sanitize(token))
+
+
+def _percent(logprob: float) -> str:
+    return f"{math.exp(logprob):.1%}"

@@ -39,7 +39,7 @@ def progress_text(progress: Progress, total: int | None) -> str:
     parts = [f"{there:,}" if total is None else f"{there:,} of {total:,}"]
     if progress.all_failed:
         parts.append(f"{progress.all_failed:,} failed")
-    parts.append(f"{progress.at_once} at a time")
+    parts.append(f"{progress.concurrency} at a time")
     now = progress.answered + progress.failed
     if now and progress.elapsed_s > 0:
         parts += rates(progress)

@@ -17,7 +17,6 @@ from localai.files import create_atomically
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown
-from localai.output.streams import note, warn, width
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.types import Events
@@ -33,14 +32,14 @@ def clear(session: Session, _argument: str) -> None:
     identifier = session.conversation.recorder.conversation_id
     session.begin(None)
     where = "" if identifier is None else f"; the last one is {identifier} (/load {identifier})"
-    note(f"a new conversation{where}")
+    session.output.note(f"a new conversation{where}")
 
 
 def load(session: Session, argument: str) -> None:
     """Go on with a kept conversation; without an ID list the last ones."""
     if not argument:
         history(session, "")
-        note("/load ID goes on with one")
+        session.output.note("/load ID goes on with one")
         return
     try:
         kept = resume(session.asker.paths.database, argument)
@@ -50,21 +49,26 @@ def load(session: Session, argument: str) -> None:
     say_where_we_are(session, kept)
     current = session.asker.chosen.model
     if kept.model is not None and kept.model != f"{current.provider}/{current.id}":
-        note(f"it was held with {kept.model}: /model {kept.model}")
+        session.output.note(f"it was held with {kept.model}: /model {kept.model}")
 
 
 def history(session: Session, argument: str) -> None:
     """List the last conversations, or those with TEXT in their title or in what was said."""
     found = recent_conversations(session.asker.paths.database, _RECENT, argument)
     if not found:
-        note("there is no such conversation" if argument else "no conversation is kept yet")
+        session.output.note(
+            "there is no such conversation" if argument else "no conversation is kept yet"
+        )
     current = session.conversation.recorder.conversation_id
     for row in found:
         here = "*" if row.id == current else " "
         start = (
             f"{here} {row.id}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(row.updated_at))}  "
         )
-        print(start + one_line(row.title or "(without a title)", width() - len(start) - 1))
+        print(
+            start
+            + one_line(row.title or "(without a title)", session.output.columns - len(start) - 1)
+        )
 
 
 def title(session: Session, argument: str) -> None:
@@ -72,7 +76,7 @@ def title(session: Session, argument: str) -> None:
     if argument:
         session.title = " ".join(argument.split())
         session.conversation.rename(session.title)
-    note(f"title: {current_title(session) or '(none yet)'}")
+    session.output.note(f"title: {current_title(session) or '(none yet)'}")
 
 
 def current_title(session: Session) -> str | None:
@@ -99,7 +103,7 @@ def save(session: Session, argument: str) -> None:
         ) from error
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
-    note(f"saved as {path} ({len(session.conversation.turns)} messages)")
+    session.output.note(f"saved as {path} ({len(session.conversation.turns)} messages)")
 
 
 def context(session: Session, _argument: str) -> None:
@@ -108,21 +112,23 @@ def context(session: Session, _argument: str) -> None:
     limit = asker.chosen.model.context_limit
     used = 0 if last is None else last.context_tokens
     if used is None:
-        note("not known before this branch's next answer")
+        session.output.note("not known before this branch's next answer")
         return
     allocated = None if last is None else last.allocated_tokens
     total = allocated or asker.settings.context_tokens or limit
     if total is None:
-        note(f"{used:,} tokens are used; how many there are is not known")
+        session.output.note(f"{used:,} tokens are used; how many there are is not known")
         return
     reserved = asker.options.max_tokens or 0
     encoding = sys.stdout.encoding or "ascii"
-    for line in context_bar(used, reserved, total, columns=width() - 1, encoding=encoding):
+    for line in context_bar(
+        used, reserved, total, columns=session.output.columns - 1, encoding=encoding
+    ):
         print(line)
     if limit is not None and allocated is not None and limit > allocated:
-        note(f"it grows when it is needed, as far as the model's {limit:,} tokens")
+        session.output.note(f"it grows when it is needed, as far as the model's {limit:,} tokens")
     if last is not None and last.model != f"{asker.chosen.model.provider}/{asker.chosen.model.id}":
-        note(f"as {last.model} counts")
+        session.output.note(f"as {last.model} counts")
 
 
 def compact(session: Session, _argument: str) -> None:
@@ -131,7 +137,9 @@ def compact(session: Session, _argument: str) -> None:
     asker, conversation = session.asker, session.conversation
     require_on_device(asker)
     folded, kept = parted(conversation.turns)
-    note(f"folding {len(folded)} messages into a summary by {asker.chosen.model.id}:")
+    session.output.note(
+        f"folding {len(folded)} messages into a summary by {asker.chosen.model.id}:"
+    )
 
     def play(events: Events) -> Answer:
         answer = session.play(events)
@@ -143,13 +151,13 @@ def compact(session: Session, _argument: str) -> None:
         raise LocalaiError("the model wrote no summary; nothing was folded")
     conversation.fold(summary, kept)
     characters = sum(len(turn.message.text) for turn in folded)
-    note(
+    session.output.note(
         f"folded {len(folded)} messages of {characters:,} characters into {len(summary):,}"
         f" characters; messages {len(folded) + 1} and {len(folded) + 2} stay as they were."
         " The whole is in /branches"
     )
     if len(summary) >= characters:
-        warn("the summary is longer than what it stands for")
+        session.output.warn("the summary is longer than what it stands for")
 
 
 def _file_name(title: str | None) -> str:
@@ -160,7 +168,7 @@ def _file_name(title: str | None) -> str:
 def undo(session: Session, _argument: str) -> None:
     """Take the last question and its answer back. They stay in a branch of their own."""
     question = session.conversation.undo()
-    note(f"took back: {one_line(question, width() - 12)}")
+    session.output.note(f"took back: {one_line(question, session.output.columns - 12)}")
     _say_where(session)
 
 
@@ -171,7 +179,7 @@ def retry(session: Session, _argument: str) -> None:
     ended = session.answer(conversation.retry())
     after = conversation.last_answer
     if ended and before and after and before.message.text == after.message.text:
-        note("the same answer again; /set temperature 0.8 lets it vary")
+        session.output.note("the same answer again; /set temperature 0.8 lets it vary")
 
 
 def edit(session: Session, argument: str) -> None:
@@ -190,7 +198,7 @@ def edit(session: Session, argument: str) -> None:
         session.ask(text)
         return
     session.edit = Edit(question.message.text, back)
-    note("change the question; Enter asks it, Ctrl-C leaves all as it was")
+    session.output.note("change the question; Enter asks it, Ctrl-C leaves all as it was")
 
 
 def fork(session: Session, argument: str) -> None:
@@ -198,7 +206,7 @@ def fork(session: Session, argument: str) -> None:
     Without N the messages are listed."""
     if not argument:
         show_messages(session)
-        note("/fork NUMBER goes on after that message")
+        session.output.note("/fork NUMBER goes on after that message")
         return
     session.conversation.fork(_number(argument))
     _say_where(session)
@@ -216,13 +224,13 @@ def branches(session: Session, argument: str) -> None:
         _say_where(session)
         return
     if not ends:
-        note("there is one branch, and it is empty")
+        session.output.note("there is one branch, and it is empty")
     for number, end in enumerate(ends, start=1):
         turns = [turn for turn in tree.branch(end.id) if turn.message.role != "system"]
         here = "*" if end.id == tree.leaf else " "
         asked = turns[-2].message.text if len(turns) > 1 else ""
         start = f"{here} {number:>2}  {len(turns):>3} messages  "
-        half = max(10, (width() - len(start) - 3) // 2)
+        half = max(10, (session.output.columns - len(start) - 3) // 2)
         print(f"{start}{one_line(asked, half)} → {one_line(end.message.text, half)}")
 
 
@@ -230,21 +238,22 @@ def show_messages(session: Session) -> None:
     """The messages of this branch with the numbers by which /fork and /edit know them."""
     turns = session.conversation.turns
     if not turns:
-        note("nothing was said yet")
+        session.output.note("nothing was said yet")
     for number, turn in enumerate(turns, start=1):
         speaker = ">>>" if turn.message.role == "user" else "   "
         cut = " (cut)" if turn.is_cut else ""
-        line = one_line(turn.message.text, width() - 10 - len(cut))
+        line = one_line(turn.message.text, session.output.columns - 10 - len(cut))
         print(f"{number:>3} {speaker} {line}{cut}")
 
 
 def _say_where(session: Session) -> None:
     turns = session.conversation.turns
     if not turns:
-        note("the conversation stands before its first question")
+        session.output.note("the conversation stands before its first question")
         return
-    note(f"going on after message {len(turns)}: {one_line(turns[-1].message.text, width() - 28)}")
-    note("what was left stays: /branches")
+    last = one_line(turns[-1].message.text, session.output.columns - 28)
+    session.output.note(f"going on after message {len(turns)}: {last}")
+    session.output.note("what was left stays: /branches")
 
 
 def _number(argument: str) -> int:
@@ -257,7 +266,7 @@ def say_where_we_are(session: Session, kept: StoredConversation) -> None:
     """The conversation's name, and its last question and answer."""
     turns = session.conversation.turns
     title = sanitize(kept.title or "without a title").replace("\n", " ")
-    note(f"going on with {kept.id}: {title} ({len(turns)} messages)")
+    session.output.note(f"going on with {kept.id}: {title} ({len(turns)} messages)")
     if len(turns) >= 2:
         print(f"\n>>> {sanitize(turns[-2].message.text).strip()}")
         session.show_text(turns[-1].message.text)

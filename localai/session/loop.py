@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from localai.errors import LocalaiError
-from localai.output.streams import note, show_failure
 from localai.session.conversation_commands import say_where_we_are
 from localai.session.interrupts import Interrupts
 from localai.session.model_commands import zone_label
@@ -42,7 +41,7 @@ def run_session(session: Session, kept: StoredConversation | None) -> None:
             if session.edit is not None:
                 _give_up_edit(session)
             elif not session.interrupts.leave:
-                note("(Ctrl-C again or Ctrl-D leaves)")
+                session.output.note("(Ctrl-C again or Ctrl-D leaves)")
             continue
         _handle(session, line)
     session.interrupts.end()
@@ -62,9 +61,9 @@ def _handle(session: Session, line: str) -> None:
             else:
                 session.ask(typed.argument)
     except LocalaiError as error:
-        show_failure(error)
+        session.output.error(error)
     except KeyboardInterrupt:
-        note("(stopped)")
+        session.output.note("(stopped)")
     if not session.leaving:
         print()
 
@@ -73,7 +72,7 @@ def _give_up_edit(session: Session) -> None:
     if session.edit is not None:
         session.conversation.go_to(session.edit.back)
         session.edit = None
-        note("(nothing was changed)")
+        session.output.note("(nothing was changed)")
 
 
 def _reader(session: Session) -> Reader:
@@ -108,9 +107,11 @@ class PlainReader:
 def _say_welcome(session: Session, kept: StoredConversation | None) -> None:
     """Name the model and its zone; show the last exchange of a conversation that goes on."""
     model = session.asker.chosen.model
-    note(f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves")
+    session.output.note(
+        f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves"
+    )
     if not session.records:
-        note("nothing of this session is kept")
+        session.output.note("nothing of this session is kept")
     if kept is not None:
         say_where_we_are(session, kept)
     print()

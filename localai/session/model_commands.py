@@ -13,8 +13,6 @@ from localai.errors import InvalidInput
 from localai.library.available import models_by_provider
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.output.cells import one_line
-from localai.output.output import Output
-from localai.output.streams import note, print_table
 from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
@@ -36,11 +34,13 @@ def model(session: Session, argument: str) -> None:
     session.conversation.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
-    note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
+    session.output.note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
     destination = prompt_destination(chosen, asker.config)
     said = len(session.conversation.turns)
     if destination is not None and said:
-        note(f"with the next question all {said} messages so far go, too: {destination}")
+        session.output.note(
+            f"with the next question all {said} messages so far go, too: {destination}"
+        )
 
 
 def system(session: Session, argument: str) -> None:
@@ -51,7 +51,7 @@ def system(session: Session, argument: str) -> None:
     text = None if argument == "none" else argument
     session.asker.change(system=text)
     session.conversation.set_system(text)
-    note("from the next question on")
+    session.output.note("from the next question on")
 
 
 def think(session: Session, argument: str) -> None:
@@ -68,14 +68,16 @@ def think(session: Session, argument: str) -> None:
         takes = ", ".join((*get_args(Think), "default", "hide", "show"))
         raise InvalidInput(f"/think takes {takes}, not {argument!r}")
     shown = "hidden" if display.hide_thinking else "shown"
-    note(f"thinking: {asker.settings.think or 'as the model does by itself'}, {shown}")
+    session.output.note(
+        f"thinking: {asker.settings.think or 'as the model does by itself'}, {shown}"
+    )
     capabilities = asker.chosen.model.capabilities
     if (
         asker.settings.think not in (None, "off")
         and capabilities
         and "thinking" not in capabilities
     ):
-        note(f"{asker.chosen.model.id} is not known to think")
+        session.output.note(f"{asker.chosen.model.id} is not known to think")
 
 
 def show(session: Session, argument: str) -> None:
@@ -94,7 +96,7 @@ def show(session: Session, argument: str) -> None:
             command="/show",
         )
     else:
-        Output("chat").facts([(name, one_line(value, 240)) for name, value in _facts(session)])
+        session.output.facts([(name, one_line(value, 240)) for name, value in _facts(session)])
 
 
 def _facts(session: Session) -> list[tuple[str, str]]:
@@ -125,7 +127,7 @@ def _conversation(session: Session) -> str:
 def _list_models(session: Session) -> None:
     asker = session.asker
     current = asker.chosen.model
-    note("asking every provider …")
+    session.output.note("asking every provider …")
     rows = []
     silent = []
     for each in models_by_provider(asker.config, asker.paths):
@@ -134,9 +136,9 @@ def _list_models(session: Session) -> None:
         for found in each.models:
             here = "*" if (found.provider, found.id) == (current.provider, current.id) else ""
             rows.append([here, f"{found.provider}/{found.id}", zone_label(found)])
-    print_table(["", "model", "zone"], rows)
+    session.output.table(["", "model", "zone"], rows)
     for problem in silent:
-        note(problem)
+        session.output.note(problem)
 
 
 def zone_label(model: ResolvedModel) -> str:
@@ -162,7 +164,7 @@ def set_(session: Session, argument: str) -> None:  # noqa: D103  its text follo
     key, _, value = argument.partition(" ")
     value = value.strip()
     if not key:
-        Output("chat").facts(
+        session.output.facts(
             [(setting.name, setting.text) for setting in settings_in_force(session)]
         )
         return
@@ -171,7 +173,7 @@ def set_(session: Session, argument: str) -> None:  # noqa: D103  its text follo
         own(session, value)
     else:
         session.asker.change(options=_changed(session.asker.settings.options, key, value))
-    note(f"{key}: {value}")
+    session.output.note(f"{key}: {value}")
 
 
 set_.__doc__ = f"""Show the options in force, or set one; the value `{DEFAULT}` unsets it.

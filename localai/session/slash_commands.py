@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from localai.errors import InvalidInput
 from localai.near_names import near_names
-from localai.output.output import Output
-from localai.output.streams import width
 from localai.session import conversation_commands as conversation
 from localai.session import model_commands as model
 from localai.session import text_commands as text
@@ -44,19 +42,19 @@ class Command:
         return f"/{self.name} {self.usage}".rstrip()
 
 
-def help_(_session: Session, argument: str) -> None:
+def help_(session: Session, argument: str) -> None:
     """This list, `keys` for what the keyboard does, or all of one command."""
     if argument == "keys":
-        Output("chat").facts(KEYS)
+        session.output.facts(KEYS)
     elif argument:
         command = find(argument.removeprefix("/"))
         also = "".join(f", /{alias}" for alias in command.aliases)
         print(f"{command.synopsis}{also}")
         for paragraph in inspect.cleandoc(command.run.__doc__ or "").split("\n\n"):
-            print(textwrap.fill(paragraph, width()))
+            print(textwrap.fill(paragraph, session.output.columns))
     else:
         rows = [(command.synopsis, command.summary) for command in COMMANDS]
-        Output("chat").facts([*rows, ("/help keys", "what the keyboard does")])
+        session.output.facts([*rows, ("/help keys", "what the keyboard does")])
 
 
 def bye(session: Session, _argument: str) -> None:

@@ -11,9 +11,9 @@ from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.inputs import TextFile, with_files
 from localai.errors import find_localai_error
+from localai.output.answer import SilentWriter, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
-from localai.output.play import SilentWriter, Writer, play
-from localai.output.streams import note, show_failure
+from localai.output.output import Output
 from localai.session.interrupts import Interrupts
 from localai.types import Events
 
@@ -44,6 +44,7 @@ class Session:
     display: Display
     new_recorder: Callable[[StoredConversation | None], Recorder]
     records: bool
+    output: Output = field(default_factory=lambda: Output("chat"))
     interrupts: Interrupts = field(default_factory=Interrupts)
     files: list[TextFile] = field(default_factory=list)
     title: str | None = None
@@ -58,7 +59,7 @@ class Session:
     def announce(self, text: str) -> None:
         """Say it, even where nothing else is said: a prompt is about to leave this machine."""
         self._writer.status(None)
-        note(text)
+        self.output.announce(text)
 
     def begin(self, kept: StoredConversation | None) -> None:
         """Begin a new conversation, or go on with a kept one."""
@@ -82,25 +83,25 @@ class Session:
         try:
             answer = self.play(events)
         except KeyboardInterrupt:
-            note(_stopped(self.conversation))
+            self.output.note(_stopped(self.conversation))
             return False
         except Exception as error:
             known = find_localai_error(error)
             if known is None:
                 raise
-            show_failure(known)
+            self.output.error(known)
             return False
         self.decode_tokens_per_s = answer.done.timings.decode_tokens_per_s
         limit = self.asker.options.max_tokens
-        say_how_it_ended(answer, limit, more="/set max_tokens N", larger="/set ctx N")
+        say_how_it_ended(self.output, answer, limit, more="/set max_tokens N", larger="/set ctx N")
         if self.display.usage:
-            say_usage(answer, self.asker.config)
+            say_usage(self.output, answer, self.asker.config)
         return True
 
     def play(self, events: Events) -> Answer:
         """Show the events as an answer is shown. Raises what they raise, KeyboardInterrupt."""
         self._writer = self.display.writer()
-        return play(events, self._writer)
+        return show_answer(events, self._writer)
 
     def show_text(self, text: str) -> None:
         """Show a text as an answer is shown."""

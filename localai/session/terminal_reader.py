@@ -6,7 +6,7 @@ Beside `completion` the only module that imports prompt_toolkit, so that nothing
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -24,7 +24,6 @@ from prompt_toolkit.styles import Style
 
 from localai.chat import input_history
 from localai.errors import InvalidInput
-from localai.output.streams import show_failure, warn
 from localai.session.completion import SlashCompleter
 from localai.session.editor import edit_text
 from localai.session.model_commands import zone_label
@@ -143,7 +142,7 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
             try:
                 return edit_text(before)
             except InvalidInput as error:
-                show_failure(error)
+                session.output.error(error)
                 return before
 
         # In this thread, for the guard's permission to start a program is a thread's own.
@@ -159,14 +158,16 @@ def session_history(session: Session, pastes: Pastes) -> History:
     the mark of a large paste is not kept either: the mark means nothing later."""
     if not session.records:
         return InMemoryHistory()
-    return _DiskHistory(input_history.input_history_file(session.asker.paths), pastes)
+    file = input_history.input_history_file(session.asker.paths)
+    return _DiskHistory(file, pastes, session.output.warn)
 
 
 class _DiskHistory(History):
-    def __init__(self, file: Path, pastes: Pastes) -> None:
+    def __init__(self, file: Path, pastes: Pastes, warn: Callable[[str], None]) -> None:
         super().__init__()
         self._file = file
         self._pastes = pastes
+        self._warn = warn
         self._broken = False
 
     def load_history_strings(self) -> Iterable[str]:
@@ -179,7 +180,7 @@ class _DiskHistory(History):
             input_history.append(self._file, string)
         except (OSError, InvalidInput) as error:
             self._broken = True
-            warn(f"what is typed is not kept: {error}")
+            self._warn(f"what is typed is not kept: {error}")
 
 
 _BITE_BYTES = 4096

@@ -12,7 +12,6 @@ from typing import TextIO
 from localai.chat.inputs import read_text_file
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
-from localai.output.streams import note, width
 from localai.output.terminal import is_terminal
 from localai.output.untrusted import sanitize
 from localai.privacy.environment import child_environment
@@ -36,13 +35,13 @@ def file(session: Session, argument: str) -> None:
                 raise
             session.files += [read_text_file(name) for name in names]
     if not session.files:
-        note("no file goes with the next question")
+        session.output.note("no file goes with the next question")
     for waiting in session.files:
         size = bytes_text(len(waiting.text.encode("utf-8", "replace")))
         count = len(waiting.text.splitlines())
         lines, plural = count_text(count), "" if count == 1 else "s"
-        name = one_line(waiting.name, max(20, width() - 50))
-        note(f"{name}: {size}, {lines} line{plural}; goes with the next question")
+        name = one_line(waiting.name, max(20, session.output.columns - 50))
+        session.output.note(f"{name}: {size}, {lines} line{plural}; goes with the next question")
 
 
 def copy(session: Session, argument: str) -> None:
@@ -59,7 +58,7 @@ def copy(session: Session, argument: str) -> None:
             raise InvalidInput("there is no answer to copy yet")
         turn = last
     text = sanitize(turn.message.text).strip()
-    note(copy_to_clipboard(text, sys.stdout))
+    session.output.note(copy_to_clipboard(text, sys.stdout))
 
 
 def _split(argument: str) -> list[str]:

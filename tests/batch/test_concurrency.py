@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.batch.concurrency import make_ready, requests_at_once
+from localai.batch.concurrency import allowed_concurrency, make_ready
 from localai.chat.select import SelectedModel
 from localai.config import load
 from localai.errors import ContextOverflow, InsufficientResources
@@ -45,8 +45,8 @@ class SmallMachine(Provider):
 
 def test_memory_for_fewer_means_fewer_at_once() -> None:
     machine = SmallMachine(3000)
-    at_once, _ = make_ready(SelectedModel(machine, MODEL), 8, [REQUEST])
-    assert at_once == 2
+    concurrency, _ = make_ready(SelectedModel(machine, MODEL), 8, [REQUEST])
+    assert concurrency == 2
     assert [tried for tried, _ in machine.prepared] == [8, 4, 2]
 
 
@@ -84,4 +84,4 @@ def test_what_was_asked_for_goes_before_the_config_and_that_before_the_default(
     localai_home: Path, provider: str, asked: int | None, settings: str, expected: int
 ) -> None:
     (localai_home / "config.toml").write_text(settings)
-    assert requests_at_once(provider, asked, load(locate())) == expected
+    assert allowed_concurrency(provider, asked, load(locate())) == expected

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localai.batch import output as output_module
-from localai.batch.output import InOrder, Output, open_output
+from localai.batch.output import InOrder, RecordOutput, open_output
 from localai.batch.record_file import SCHEMA, RecordFile, record_line
 from localai.errors import InvalidInput
 
@@ -18,7 +18,7 @@ def rows(path: Path) -> list[int]:
     return [json.loads(line)["line"] for line in path.read_text().splitlines()]
 
 
-def write(target: Output, number: int, *, failed: bool = False, text: str = "x") -> int:
+def write(target: RecordOutput, number: int, *, failed: bool = False, text: str = "x") -> int:
     error = {"kind": "unreachable"} if failed else None
     request = f"{100 + number:016x}"
     content = record_line(
@@ -27,7 +27,7 @@ def write(target: Output, number: int, *, failed: bool = False, text: str = "x")
     return target.write(number, content, 100 + number, failed=failed)
 
 
-def expect(target: Output, *numbers: int) -> None:
+def expect(target: RecordOutput, *numbers: int) -> None:
     for number in numbers:
         target.expect(number)
 

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from localai.batch.shared_context import Closed, Room
+from localai.batch.concurrency import Closed, SharedContext
 
 
 def test_the_sum_of_what_is_in_use_stays_below_the_whole() -> None:
-    room, lock, used, most = Room(100), threading.Lock(), [0], [0]
+    context, lock, used, most = SharedContext(100), threading.Lock(), [0], [0]
 
     def use(tokens: int) -> None:
-        with room.share(tokens):
+        with context.share(tokens):
             with lock:
                 used[0] += tokens
                 most[0] = max(most[0], used[0])
@@ -29,25 +29,25 @@ def test_the_sum_of_what_is_in_use_stays_below_the_whole() -> None:
 
 
 def test_who_needs_more_than_there_is_gets_all_of_it() -> None:
-    room = Room(100)
-    with room.share(5000):
+    context = SharedContext(100)
+    with context.share(5000):
         pass
-    with room.share(None), pytest.raises(TimeoutError), ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(_enter, room, 1)
+    with context.share(None), pytest.raises(TimeoutError), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_enter, context, 1)
         try:
             waiting.result(timeout=0.05)
         finally:
-            room.close()
+            context.close()
 
 
 def test_small_ones_do_not_overtake_a_large_one_for_ever() -> None:
-    room, order = Room(10), []
+    context, order = SharedContext(10), []
 
     def use(name: str, tokens: int) -> None:
-        with room.share(tokens):
+        with context.share(tokens):
             order.append(name)
 
-    with room.share(6):
+    with context.share(6):
         threads = [
             threading.Thread(target=use, args=each) for each in (("large", 10), ("small", 1))
         ]
@@ -60,20 +60,20 @@ def test_small_ones_do_not_overtake_a_large_one_for_ever() -> None:
 
 
 def test_who_waits_is_sent_away_when_it_closes() -> None:
-    room = Room(10)
-    with room.share(10), ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(_enter, room, 1)
-        room.close()
+    context = SharedContext(10)
+    with context.share(10), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_enter, context, 1)
+        context.close()
         with pytest.raises(Closed):
             waiting.result(timeout=5)
 
 
 def test_a_room_without_a_limit_lets_everybody_in() -> None:
-    room = Room()
-    with room.share(1 << 40), room.share(None):
+    context = SharedContext()
+    with context.share(1 << 40), context.share(None):
         pass
 
 
-def _enter(room: Room, tokens: int) -> None:
-    with room.share(tokens):
+def _enter(context: SharedContext, tokens: int) -> None:
+    with context.share(tokens):
         pass

@@ -103,7 +103,7 @@ def summary_document(progress: Progress, error: LocalaiError | None) -> BatchSum
             "reasoning_tokens": None,
             "cache_write_tokens": None,
         },
-        "concurrency": progress.at_once,
+        "concurrency": progress.concurrency,
         "total_s": progress.elapsed_s,
         "error": None if error is None else error_document(error),
     }

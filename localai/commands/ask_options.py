@@ -1,0 +1,228 @@
+"""The options that say whom to ask and how: declared once for every command that asks, read once.
+
+    @app.command(cls=PairCommand)
+    @with_ask_options
+    def chat(prompt: Prompt, asked: AskOptions = NOT_ASKED, ...) -> int:
+        settings = read_ask_options(asked, paths, config).settings
+
+The command line then has each option of `AskOptions` in the place of the parameter `asked`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast, get_args, get_type_hints
+
+import typer
+
+from localai.chat.off_device import allow_every_cloud
+from localai.chat.request import AskSettings, overlaid
+from localai.commands.options import PAIR
+from localai.config import Config, parse_duration
+from localai.errors import InvalidInput
+from localai.options import parse_options
+from localai.types import Think
+
+if TYPE_CHECKING:
+    from localai.chat.schema import Schema
+    from localai.chat.templates import Template
+    from localai.paths import Paths
+
+_PARAMETER = "asked"
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """What was typed, as it was typed. `parameter` and `option` are lists of pairs, see
+    `PairCommand`."""
+
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="Who answers: a name, provider/name or file."),
+    ] = None
+    system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None
+    template: Annotated[
+        str | None,
+        typer.Option("-t", "--template", help="Ask it this way (localai template list)."),
+    ] = None
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--param", metavar=PAIR, help="A variable of the template."),
+    ] = None
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--option", metavar=PAIR, help="A model option, such as temperature 0."),
+    ] = None
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Make sampling repeatable.")] = (
+        None
+    )
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="The longest answer, in tokens.")
+    ] = None
+    ctx: Annotated[
+        int | None, typer.Option("--ctx", min=64, help="The context to use, in tokens.")
+    ] = None
+    think: Annotated[
+        str | None, typer.Option("--think", help="Reasoning: off, on, low, medium or high.")
+    ] = None
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            "--schema",
+            help='Answer in JSON: a schema file, "name:str, age:int", or pkg.mod:Model.',
+        ),
+    ] = None
+    keep_alive: Annotated[
+        str | None,
+        typer.Option("--keep-alive", help="How long the model stays loaded: 5m, 0, -1."),
+    ] = None
+    allow_cloud: Annotated[
+        bool,
+        typer.Option("--allow-cloud", help="Let this one run send what is asked to a cloud."),
+    ] = False
+    force: Annotated[bool, typer.Option("--force", help="Load even what does not seem to fit.")] = (
+        False
+    )
+
+
+NOT_ASKED: Final = AskOptions()
+"""The default of the parameter `asked`, which every call replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options mean. `settings` have the template's below the command line's; `model` is
+    the name of one, None for the default; `config` may permit more for this one run."""
+
+    model: str | None
+    settings: AskSettings
+    template: Template | None
+    parameters: dict[str, str]
+    config: Config
+
+
+def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
+    """`command` with the options of AskOptions in the place of its parameter `asked`.
+
+    A short form that the command itself uses for something else stays the command's.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    own = inspect.signature(command).parameters
+    taken = {form for name in own if name != _PARAMETER for form in _forms(hints[name])}
+    types = get_type_hints(AskOptions, include_extras=True)
+    names = [field.name for field in fields(AskOptions)]
+    parameters: list[inspect.Parameter] = []
+    for parameter in own.values():
+        if parameter.name != _PARAMETER:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            continue
+        for field in fields(AskOptions):
+            parameters.append(
+                inspect.Parameter(
+                    field.name,
+                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                    default=field.default,
+                    annotation=_without(types[field.name], taken),
+                )
+            )
+
+    @functools.wraps(command)
+    def expanded(**given: Any) -> _Result:
+        asked = AskOptions(**{name: given.pop(name) for name in names})
+        return command(**given, asked=asked)
+
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {each.name: each.annotation for each in parameters}
+    return expanded
+
+
+def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
+    """What the options mean. Raises NotFound, InvalidInput."""
+    template = _template(given.template, paths)
+    settings = AskSettings(
+        system=given.system or None,
+        options=parse_options(
+            cast("list[tuple[str, str]]", given.option or []),
+            seed=given.seed,
+            max_tokens=given.max_tokens,
+        ),
+        schema=_schema(given.schema, template),
+        think=_think(given.think),
+        context_tokens=given.ctx,
+        keep_alive_s=_keep_alive(given.keep_alive),
+        force=given.force,
+    )
+    model = given.model
+    if template is not None:
+        settings = overlaid(AskSettings(options=template.options), settings)
+        model = model or template.model
+    parameters = dict(cast("list[tuple[str, str]]", given.parameter or []))
+    config = allow_every_cloud(config) if given.allow_cloud else config
+    return Asked(model, settings, template, parameters, config)
+
+
+def _forms(hint: Any) -> tuple[str, ...]:
+    """How an option is written, all its forms; none for an argument, nor for a bare `--name`."""
+    for each in getattr(hint, "__metadata__", ()):
+        # What `typer.Option` takes first is a default to it; within Annotated it is a form.
+        forms = (each.default, *(each.param_decls or ()))
+        return tuple(form for form in forms if isinstance(form, str) and form.startswith("-"))
+    return ()
+
+
+def _without(hint: Any, taken: set[str]) -> Any:
+    """The annotation of an option without those of its forms that are taken."""
+    forms = _forms(hint)
+    if not taken.intersection(forms):
+        return hint
+    option = copy(hint.__metadata__[0])
+    option.default, *others = [form for form in forms if form not in taken]
+    option.param_decls = tuple(others)
+    return Annotated[hint.__origin__, option]
+
+
+def _think(text: str | None) -> Think | None:
+    if text is None:
+        return None
+    if text not in get_args(Think):
+        raise InvalidInput(
+            f"--think takes {', '.join(get_args(Think))}, not {text!r}", hint="--think high"
+        )
+    return cast("Think", text)
+
+
+def _keep_alive(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidInput(f"--keep-alive must be {error}, not {text!r}") from error
+
+
+def _template(name: str | None, paths: Paths) -> Template | None:
+    if name is None:
+        return None
+    from localai.chat.templates import find_template
+
+    return find_template(name, paths)
+
+
+def _schema(given: str | None, template: Template | None) -> Schema | None:
+    """What `--schema` says, else what the template does."""
+    if given is None and (template is None or template.schema is None):
+        return None
+    from localai.chat.schema import from_document, read_schema
+
+    if given is not None:
+        return read_schema(given)
+    assert template is not None
+    wanted = template.schema
+    if isinstance(wanted, str):
+        return read_schema(wanted)
+    return from_document(wanted, f"the schema of the template {template.name}")
