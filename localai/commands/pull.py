@@ -81,7 +81,7 @@ def pull(
         return
     from localai.errors import ForeignStore
     from localai.fetch.pull import fetch_model, find_model, find_variants
-    from localai.library.pull_by_ollama import ollama_that_can, pull_through
+    from localai.library.pull_by_ollama import ollama_for, pull_by_ollama
     from localai.output.preflight import preflight_facts
 
     with allowed_hosts(config, output) as hosts:
@@ -93,7 +93,7 @@ def pull(
             plan = find_model(model, hosts, config, paths, quant=quant)
         except ForeignStore as refused:
             by_daemon = True
-            ollama = ollama_that_can(model, quant, refused, config, paths)
+            ollama = ollama_for(model, quant, refused, config, paths)
             plan = find_model(model, hosts, config, paths, quant=quant, by_daemon=True)
         found = _preflight(plan, config, paths, profile, output, dry_run=dry_run)
         if dry_run:
@@ -108,7 +108,7 @@ def pull(
         if found.problems and not force:
             _ask_or_refuse(found, output)
         if by_daemon:
-            events = pull_through(ollama, found.plan, paths)
+            events = pull_by_ollama(ollama, found.plan, paths)
         else:
             events = fetch_model(found.plan, hosts)
         pulled = show_pull(events, output)

@@ -9,8 +9,8 @@ import typer
 from localai.commands.options import Json, Profile, machine_of
 from localai.commands.settings import load_settings
 from localai.errors import NotFound
-from localai.library.details import find_sheet, memory_table, speed_on
-from localai.output.models import sheet_facts
+from localai.library.details import find_details, memory_table, speed_on
+from localai.output.models import details_facts
 from localai.output.output import Output
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -35,19 +35,19 @@ def show(
     """
     output = Output("show", as_json=as_json)
     paths, config = load_settings("show")
-    sheet = find_sheet(model, config, paths)
+    details = find_details(model, config, paths)
     if template and not output.as_json:
-        if sheet.template is None:
+        if details.template is None:
             raise NotFound(
-                f"{sheet.model.id} has no chat template", command=("localai", "show", model)
+                f"{details.model.id} has no chat template", command=("localai", "show", model)
             )
-        output.write(sheet.template + "\n")
+        output.write(details.template + "\n")
         return
-    table = memory_table(sheet, paths, ctx)
+    table = memory_table(details, paths, ctx)
     machine = machine_of(profile, paths, output)
-    speed = speed_on(machine, sheet, table, paths, this_one=profile is None)
+    speed = speed_on(machine, details, table, paths, this_one=profile is None)
     if output.as_json:
         from localai.output.documents.show import show_document
 
-        output.document(show_document(sheet, table, speed, ctx))
-    output.facts(sheet_facts(sheet, table, speed))
+        output.document(show_document(details, table, speed, ctx))
+    output.facts(details_facts(details, table, speed))

@@ -68,8 +68,8 @@ def copy_model(
 
 
 def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
-    """Where a model called `name` goes in our own store. Raises InvalidInput for a name that is
-    taken, or that would mean something else."""
+    """The path of a new model called `name` in our own store. Raises InvalidInput for a name that
+    is taken, or that means something else."""
     name = file_name if name is None else name
     if not _OWN_NAME.fullmatch(name) or is_registered(name.partition("/")[0]):
         raise InvalidInput(
@@ -105,8 +105,8 @@ def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> ModelCopy:
 
 
 def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:
-    """Each new name with its file; a model in parts keeps their numbers, and one that sees has a
-    folder of its own, because an image encoder serves every model beside it."""
+    """The file behind each new name. The parts of a model keep their numbers, and a model with an
+    image encoder gets a folder of its own, because an encoder serves every model beside it."""
     assert model.path is not None, "the stores hold files"
     parts = part_paths(model.path, read_header(model.path))
     if model.projector is not None:
@@ -125,7 +125,7 @@ def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:
 
 
 def _link(links: Mapping[Path, Path]) -> How:
-    """Make all of them, or none. A hard link where that can be; else one that points there."""
+    """Make all links, or none: hard links where that is possible, else symbolic ones."""
     made: list[Path] = []
     how: How = "hard link"
     try:
@@ -143,7 +143,7 @@ def _link(links: Mapping[Path, Path]) -> How:
 
 
 def _hard_link(link: Path, file: Path) -> bool:
-    # An adopted file is the user's own, and stays in one place; the hub's links are its layout.
+    # An adopted file is the user's own and gets no second name; a link into blobs/ is the hub's.
     if file.is_symlink() and file.resolve().parent.name != "blobs":
         return False
     with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
-"""All that is known of one model: what it is, its files, the memory it takes, how fast it would be.
+"""All that is known of one model: what it is, its files, its memory and its predicted speed.
 
-Headers and small files are read, the engine is asked for memory; nothing is loaded.
+Headers and small files are read, and the engine is asked for memory. No model is loaded.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class MemoryAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """A model of this machine. None is unknown; `layers` counts blocks, `vocabulary` tokens,
-    `experts` are those of a mixture and those that each token passes, None for a dense model.
+class ModelDetails:
+    """What is known of a model; None is unknown.
 
-    `facts` is the header or the folder, None for a model that only a server has; `files` are all
-    that belong to it.
+    `layers` counts blocks, `vocabulary` tokens. `experts` are how many a mixture has and how many
+    each token passes, None for a dense model. `facts` is the GGUF header or the MLX folder, None
+    for a model that only a server has. `files` are all files of the model.
     """
 
     model: ResolvedModel
@@ -84,7 +84,7 @@ class Sheet:
         return sum(file.stat().st_size for file in self.files)
 
 
-def find_sheet(text: str, config: Config, paths: Paths) -> Sheet:
+def find_details(text: str, config: Config, paths: Paths) -> ModelDetails:
     """What is known of the model that `text` means: one of this machine, or else of a server.
 
     Raises NotFound with near names, InvalidInput for what is no whole model or means several, and
@@ -93,7 +93,7 @@ def find_sheet(text: str, config: Config, paths: Paths) -> Sheet:
     ref = parse_ref(text, config)
     if ref.provider is None or facts_of(ref.provider, config).has_files_here:
         try:
-            return _local_sheet(ref.name, paths)
+            return _details_here(ref.name, paths)
         except NotFound as missing:
             try:
                 return _served(select_model(text, config, paths))
@@ -102,12 +102,12 @@ def find_sheet(text: str, config: Config, paths: Paths) -> Sheet:
     return _served(select_model(text, config, paths))
 
 
-def _served(chosen: SelectedModel) -> Sheet:
+def _served(chosen: SelectedModel) -> ModelDetails:
     chosen.provider.close()
     unknown: Any = dict.fromkeys(
         ("title", "architecture", "layers", "embedding", "vocabulary", "experts")
     )
-    return Sheet(
+    return ModelDetails(
         chosen.model,
         (),
         **unknown,
@@ -119,7 +119,7 @@ def _served(chosen: SelectedModel) -> Sheet:
     )
 
 
-def _local_sheet(name: str, paths: Paths) -> Sheet:
+def _details_here(name: str, paths: Paths) -> ModelDetails:
     environ = os.environ
     model = resolve_model(name, paths, environ)
     assert model.path is not None, "the stores hold files"
@@ -128,41 +128,46 @@ def _local_sheet(name: str, paths: Paths) -> Sheet:
 
 
 def memory_table(
-    sheet: Sheet, paths: Paths, context_tokens: int | None = None
+    details: ModelDetails, paths: Paths, context_tokens: int | None = None
 ) -> tuple[MemoryAt, ...]:
     """What the model takes at `context_tokens`, else at the usual contexts and its largest one,
     with each type of keys and values. About half a second each the first time.
 
     Empty where nobody can say. Raises InvalidInput for a context beyond the model's.
     """
-    limit = sheet.model.context_limit
+    limit = details.model.context_limit
     if context_tokens is not None and limit is not None and context_tokens > limit:
         raise InvalidInput(
-            f"{sheet.model.id} was made for a context of at most {limit:,} tokens",
+            f"{details.model.id} was made for a context of at most {limit:,} tokens",
             hint=f"--ctx {limit}",
         )
     contexts = [context_tokens] if context_tokens is not None else _contexts(limit)
-    if sheet.facts is None:
+    if details.facts is None:
         return ()
     # MLX keeps keys and values as the model's floats are.
-    types = KV_TYPES if isinstance(sheet.facts, GgufHeader) else KV_TYPES[:1]
+    types = KV_TYPES if isinstance(details.facts, GgufHeader) else KV_TYPES[:1]
     wanted = [(context, kv_type) for context in contexts for kv_type in types]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        found = pool.map(lambda each: _project(sheet, each[0], each[1], paths), wanted)
+        found = pool.map(lambda each: _project(details, each[0], each[1], paths), wanted)
         return tuple(each for each in found if each is not None)
 
 
 def speed_on(
-    machine: Machine, sheet: Sheet, table: tuple[MemoryAt, ...], paths: Paths, *, this_one: bool
+    machine: Machine,
+    details: ModelDetails,
+    table: tuple[MemoryAt, ...],
+    paths: Paths,
+    *,
+    this_one: bool,
 ) -> SpeedRange:
     """How fast `machine` would decode the model with its smallest context of `table`; `this_one`
     says that earlier answers on this machine count."""
-    if not table or sheet.facts is None:
+    if not table or details.facts is None:
         return SpeedRange(None, None, None, "its memory is not known", None)
     need = table[0].need
-    if isinstance(sheet.facts, GgufHeader):
-        work = decode_work(sheet.facts, need)
-    elif sheet.experts is not None:
+    if isinstance(details.facts, GgufHeader):
+        work = decode_work(details.facts, need)
+    elif details.experts is not None:
         return SpeedRange(None, None, None, "which experts a folder uses is not known", None)
     else:
         work = DecodeWork(
@@ -171,10 +176,10 @@ def speed_on(
             context_bytes=need.context_bytes,
             context_tokens=need.context_tokens,
             compute_bytes=need.compute_bytes,
-            layers=sheet.layers,
-            vocabulary=sheet.vocabulary,
+            layers=details.layers,
+            vocabulary=details.vocabulary,
         )
-    runs = own_runs(paths, sheet.model) if this_one else ()
+    runs = own_runs(paths, details.model) if this_one else ()
     return predict_speed(machine, work, own_runs=runs)
 
 
@@ -183,15 +188,15 @@ def _contexts(limit: int | None) -> list[int]:
     return usual if limit is None else [*usual, limit]
 
 
-def _project(sheet: Sheet, context: int, kv_type: KvType, paths: Paths) -> MemoryAt | None:
-    assert sheet.model.path is not None
+def _project(details: ModelDetails, context: int, kv_type: KvType, paths: Paths) -> MemoryAt | None:
+    assert details.model.path is not None
     try:
         need = project(
-            sheet.model.path,
+            details.model.path,
             context,
             kv_type=kv_type,
             cache_folder=paths.cache_dir,
-            digest=sheet.model.digest,
+            digest=details.model.digest,
         )
     except LocalaiError:
         return None
@@ -205,7 +210,7 @@ def _places(path: Path, paths: Paths, environ: Mapping[str, str]) -> tuple[Place
     return ()
 
 
-def _of_file(model: ResolvedModel, places: tuple[Place, ...], paths: Paths) -> Sheet:
+def _of_file(model: ResolvedModel, places: tuple[Place, ...], paths: Paths) -> ModelDetails:
     assert model.path is not None
     header = read_model(model.path)
     files = part_paths(model.path, read_header(model.path))
@@ -215,7 +220,7 @@ def _of_file(model: ResolvedModel, places: tuple[Place, ...], paths: Paths) -> S
     if model.path == starter_path(paths):
         license_name = STARTER.license
     experts = (header.expert_count, header.expert_used_count) if header.expert_count else None
-    return Sheet(
+    return ModelDetails(
         model=model,
         places=places,
         title=header.name,
@@ -245,13 +250,13 @@ def _tokenizer(header: GgufHeader) -> str | None:
     return f"{kind} ({split})" if kind and split else kind
 
 
-def _of_folder(model: ResolvedModel, places: tuple[Place, ...]) -> Sheet:
+def _of_folder(model: ResolvedModel, places: tuple[Place, ...]) -> ModelDetails:
     assert model.path is not None
     folder = read_folder(model.path)
     config = folder.config
     experts = positive_integer(config, "num_experts", "num_local_experts", "n_routed_experts")
     used = positive_integer(config, "num_experts_per_tok", "moe_topk") or 0
-    return Sheet(
+    return ModelDetails(
         model=model,
         places=places,
         title=None,

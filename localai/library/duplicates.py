@@ -1,9 +1,9 @@
-"""The same bytes twice on this machine: found by SHA-256, and made one by a hard link.
+"""Files with the same bytes: found by SHA-256, and made one file by hard links.
 
-Only whole files of models in stores are looked at. A link never crosses a permission border: where
-owner, group or mode differ, whoever may change one file could change the other's. A file that a
-process has open is left alone. The link is made beside the file and renamed over it, so that at
-every moment there is a whole file; what a killed run left beside it, the next one removes.
+Only whole files of models in stores are looked at. Files with another owner, group or mode are not
+linked: whoever may change one could change the other. A file that a process has open is left alone.
+A link is made beside the file and renamed over it, so that there is a whole file at every moment;
+the next run removes what a killed run left beside it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What would become of a copy: linked to the one that stays, or left with the reason."""
+    """What would be done with a copy: it is linked, or left for the reason `refused`."""
 
     copy: Copy
     refused: str | None
@@ -132,10 +132,10 @@ def _progress(done: int, *, before: int, total: int) -> WorkProgress:
 
 
 def link(duplicate: Duplicate) -> int:
-    """Make the copies links to the one that stays; the bytes that this freed.
+    """Make the copies links to the one that is kept; the bytes that this freed.
 
-    Nothing happens to a file that is no longer as it was when it was read. Raises InvalidInput
-    where the file system does not do it.
+    A file that has changed since it was read is left alone. Raises InvalidInput where the file
+    system cannot link.
     """
     replaced: list[Copy] = []
     for step in duplicate.steps:
@@ -148,7 +148,7 @@ def link(duplicate: Duplicate) -> int:
 
 
 def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
-    """Every file of a model that is worth it, each real path once."""
+    """Every file of a model that is large enough, each real path once."""
     roots = [
         paths.models_dir,
         *ollama_roots(environ),
@@ -183,7 +183,7 @@ def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[StoreName
 
 
 def _parts(stored: StoredModel) -> tuple[Path, ...]:
-    """The files of a whole model; none of one that is not."""
+    """The files of a model; none where it is not whole."""
     try:
         return part_paths(stored.path, read_header(stored.path))
     except LocalaiError:
@@ -191,7 +191,7 @@ def _parts(stored: StoredModel) -> tuple[Path, ...]:
 
 
 def _planned(digest: str, copies: list[Copy], used: Mapping[Path, str]) -> Duplicate:
-    """The plan that frees most: each copy is tried as the one that stays."""
+    """The plan that frees most: each copy is tried as the one that is kept."""
     plans = []
     for kept in copies:
         others = [copy for copy in copies if copy.inode != kept.inode]
@@ -223,7 +223,7 @@ def _refusal(kept: Copy, copy: Copy, used: Mapping[Path, str]) -> str | None:
 
 
 def _freed(copies: Collection[Copy]) -> int:
-    """What the disk gets back when these names go: the blocks of files that lose their last."""
+    """The bytes freed on disk without these names: those of files that lose their last name."""
     by_inode: dict[tuple[int, int], list[Copy]] = defaultdict(list)
     for copy in copies:
         by_inode[copy.inode].append(copy)
@@ -235,7 +235,7 @@ def _freed(copies: Collection[Copy]) -> int:
 
 
 def _replace(kept: Copy, copy: Copy) -> bool:
-    """Have the name of `copy` mean the bytes of `kept`; False if either has changed."""
+    """Link the name of `copy` to the file of `kept`; False if either has changed."""
     temporary = copy.path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     try:
         _share(kept.path, temporary, copy.status)

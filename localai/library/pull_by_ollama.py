@@ -1,7 +1,7 @@
-"""Fetching a model by a running Ollama, where its store is another user's: the service's.
+"""Fetching a model by a running Ollama, for a store that only Ollama's own user may write to.
 
-Its connections are its own, where no guard of ours sees them; so they are entered in the ledger
-here, before it is asked.
+Ollama's connections are its own, and the guard does not see them: so they are entered in the ledger
+here, before Ollama is asked.
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetcher:
-    """An Ollama that runs, and the model that it is to fetch."""
+class OllamaPull:
+    """A running Ollama, and the model that it is to fetch."""
 
     target: Target
     model: RegistryModel
 
 
-def ollama_that_can(
+def ollama_for(
     text: str, quant: str | None, refused: ForeignStore, config: Config, paths: Paths
-) -> Fetcher:
-    """The Ollama that can fetch the model `text`. Raises `refused` where none runs, or where it
-    would ask another registry than we were told to."""
+) -> OllamaPull:
+    """The Ollama that can fetch the model `text`. Raises `refused` where none runs, and where the
+    configured registry is not the one that Ollama would ask."""
     mirror = config["registry.ollama"]
     model = registry_model(text, mirror, quant)
     mirrored = model.name.host == DEFAULT_HOST and mirror != setting("registry.ollama").default
     daemon = running_ollama(config, paths, os.environ)
     if daemon is None or mirrored:
         raise refused
-    return Fetcher(daemon.target, model)
+    return OllamaPull(daemon.target, model)
 
 
-def pull_through(fetcher: Fetcher, plan: PullPlan, paths: Paths) -> Iterator[PullEvent]:
+def pull_by_ollama(request: OllamaPull, plan: PullPlan, paths: Paths) -> Iterator[PullEvent]:
     """Have Ollama fetch the model of `plan`; the last event is `Pulled`. Raises NotFound,
     ProviderRefused, Unreachable."""
-    registry = urlsplit(fetcher.model.registry)
+    registry = urlsplit(request.model.registry)
     insecure = registry.scheme == "http"
     host, port = registry.hostname or "", registry.port or (80 if insecure else 443)
     if zone_of_host(host) is not Zone.DEVICE:
         _enter(paths, host, port)
     present = plan.path.exists()
-    yield from pull(fetcher.target, fetcher.model.name.short, insecure=insecure)
+    yield from pull(request.target, request.model.name.short, insecure=insecure)
     model = resolve_gguf(plan.name, paths)
     digest = (model.digest or "").removeprefix("sha256:")
     yield Pulled(model.path or plan.path, plan.size_bytes, digest, fetched=not present)

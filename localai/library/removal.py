@@ -1,8 +1,8 @@
-"""Removing a model: which files go, what that frees, and doing it so that a kill leaves no ruin.
+"""Removing a model: which files are removed, how much that frees, and the removal itself.
 
-What goes is written down before the first file does, and struck out after the last: whoever
-removes next finishes what was broken off. A file that has become another meanwhile stays. A blob
-of Ollama's or the hub's goes only where no other name needs it.
+A journal names the files before the first is removed, and is deleted after the last: the next
+removal finishes one that was killed. A file that another file has replaced meanwhile stays. A blob
+of Ollama's or the hub's is removed only where no other name needs it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What removing the model `name` of `store` would do.
+    """What removing the model `name` of `store` would do; `apply` does it.
 
-    `files` go; `freed_bytes` is what of them no other link holds. `kept` is the user's own file
-    behind an adopted model, which stays. `apply` does it. `folder` is an MLX folder.
+    `files` are removed, which frees `freed_bytes`: those that no other link holds. `kept` is the
+    user's own file behind an adopted model, which stays.
     """
 
     name: str
@@ -95,7 +95,7 @@ def plan_removal(
 
 
 def finish_interrupted_removals(paths: Paths) -> None:
-    """Finish what killed removals began."""
+    """Finish the removals that were killed."""
     for journal in sorted(_journals(paths).glob("*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, InvalidInput):
             document: Any = json.loads(journal.read_bytes())
@@ -217,7 +217,7 @@ def _snapshot(path: Path) -> Path:
 
 
 def _hub_files(snapshot: Path, links: Iterable[Path]) -> tuple[Path, ...]:
-    """The links and, of the hub's blobs behind them, those that no other snapshot needs."""
+    """The links, and those of the hub's blobs behind them that no other snapshot needs."""
     gone = {link for link in links if not link.is_dir()}
     repository = snapshot.parent.parent
     needed = {
@@ -230,7 +230,7 @@ def _hub_files(snapshot: Path, links: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _freed(files: Iterable[Path]) -> int:
-    """The bytes on disk that only these files hold."""
+    """The bytes on disk that are freed with these files: those of files with no other name."""
     statuses = [file.lstat() for file in files]
     names: dict[tuple[int, int], int] = {}
     for status in statuses:
@@ -254,7 +254,7 @@ def _forget_traces(files: Iterable[Path], paths: Paths) -> None:
 
 
 def _remove_empty_folders(files: Iterable[Path]) -> None:
-    """The folders that a model had for itself, up to three above it."""
+    """Remove the folders that are empty now, up to three levels above the files."""
     for folder in {file.parent for file in files}:
         for each in [folder, *folder.parents][:3]:
             if each.name in ("models", "hub", "blobs", "snapshots"):
@@ -264,7 +264,7 @@ def _remove_empty_folders(files: Iterable[Path]) -> None:
 
 
 def _tidy(repository: Path) -> None:
-    """Leave no reference to a revision that is gone, and no repository without any."""
+    """Remove references to revisions that are gone, and a repository that has no revision left."""
     left = {path.name for path in (repository / "snapshots").glob("*")}
     arriving = any((repository / "blobs").glob("*.incomplete"))
     if not left and not arriving:
@@ -282,7 +282,7 @@ def _journals(paths: Paths) -> Path:
 
 @contextlib.contextmanager
 def _journal(paths: Paths, files: Iterable[Path], root: Path | None = None) -> Iterator[None]:
-    """What is to go, written down until it has gone."""
+    """Keep a journal of what is to be removed until it is."""
     present = [file for file in files if file.is_symlink() or file.exists()]
     document = {
         "files": [_entry(file) for file in present],
@@ -301,7 +301,7 @@ def _entry(file: Path) -> list[Any]:
 
 
 def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
-    """Unlink what is still the same; in Ollama's store at `root`, what no manifest names."""
+    """Unlink the files that are still the same and, in Ollama's store, that no manifest names."""
     paths = {Path(entry[0]): entry for entry in entries}
     free = frozenset(paths) if root is None else unnamed_blobs(root, frozenset(paths))
     for path, entry in paths.items():

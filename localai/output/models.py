@@ -14,7 +14,7 @@ from localai.units import UNKNOWN, bytes_text, count_text
 
 if TYPE_CHECKING:
     from localai.library.available import AvailableModel
-    from localai.library.details import MemoryAt, Sheet
+    from localai.library.details import MemoryAt, ModelDetails
     from localai.library.duplicates import Copy, Duplicate
     from localai.sizing.speed import SpeedRange
 
@@ -88,25 +88,25 @@ def _zone(listed: AvailableModel) -> str:
 # One model on one screen.
 
 
-def sheet_facts(
-    sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange
+def details_facts(
+    details: ModelDetails, table: tuple[MemoryAt, ...], speed: SpeedRange
 ) -> list[tuple[str, str]]:
     """All of it for a person: what stands for each name; what is unknown is left out."""
-    model = sheet.model
+    model = details.model
     rows = [
         ("model", full_name(model.provider, model.id)),
-        ("title", sheet.title),
-        ("architecture", _architecture(sheet)),
-        ("parameters", _parameters(sheet)),
+        ("title", details.title),
+        ("architecture", _architecture(details)),
+        ("parameters", _parameters(details)),
         ("quantization", model.quantization),
         ("context", f"{model.context_limit:,} tokens" if model.context_limit else None),
         ("capabilities", ", ".join(sorted(model.capabilities or ()))),
-        ("tokenizer", _tokenizer(sheet)),
-        ("template", _template(sheet)),
+        ("tokenizer", _tokenizer(details)),
+        ("template", _template(details)),
         ("system", model.system_prompt),
-        ("license", sheet.license),
-        *_files(sheet),
-        *_other_names(sheet),
+        ("license", details.license),
+        *_files(details),
+        *_other_names(details),
         ("zone", f"{'unproven' if model.zone is None else model.zone.label}: {model.evidence}"),
         *_memory(table),
         ("speed", _speed(speed)),
@@ -114,53 +114,53 @@ def sheet_facts(
     return [(name, text) for name, text in rows if text]
 
 
-def _architecture(sheet: Sheet) -> str | None:
-    if sheet.architecture is None:
+def _architecture(details: ModelDetails) -> str | None:
+    if details.architecture is None:
         return None
-    parts = [sheet.architecture]
-    if sheet.layers:
-        parts.append(f"{sheet.layers} layers")
-    if sheet.embedding:
-        parts.append(f"width {sheet.embedding:,}")
-    if sheet.experts is not None:
-        parts.append(f"{sheet.experts[1] or UNKNOWN} of {sheet.experts[0]} experts a token")
+    parts = [details.architecture]
+    if details.layers:
+        parts.append(f"{details.layers} layers")
+    if details.embedding:
+        parts.append(f"width {details.embedding:,}")
+    if details.experts is not None:
+        parts.append(f"{details.experts[1] or UNKNOWN} of {details.experts[0]} experts a token")
     return ", ".join(parts)
 
 
-def _parameters(sheet: Sheet) -> str | None:
-    count = sheet.parameter_count
-    return sheet.model.parameters if count is None else f"{parameters_text(count)} ({count:,})"
+def _parameters(details: ModelDetails) -> str | None:
+    count = details.parameter_count
+    return details.model.parameters if count is None else f"{parameters_text(count)} ({count:,})"
 
 
-def _tokenizer(sheet: Sheet) -> str | None:
-    if sheet.tokenizer is None:
+def _tokenizer(details: ModelDetails) -> str | None:
+    if details.tokenizer is None:
         return None
-    return f"{sheet.tokenizer}, {count_text(sheet.vocabulary)} tokens"
+    return f"{details.tokenizer}, {count_text(details.vocabulary)} tokens"
 
 
-def _template(sheet: Sheet) -> str | None:
-    if sheet.facts is None:
+def _template(details: ModelDetails) -> str | None:
+    if details.facts is None:
         return None
-    if sheet.template is None:
+    if details.template is None:
         return "none: it is a base model, which continues texts"
-    return f"{len(sheet.template):,} characters (--template shows it)"
+    return f"{len(details.template):,} characters (--template shows it)"
 
 
-def _files(sheet: Sheet) -> list[tuple[str, str]]:
-    if len(sheet.files) > 4 and sheet.model.path is not None:
-        files = f"{len(sheet.files)} files, {bytes_text(sheet.size_bytes)}"
-        return [("folder", f"{sheet.model.path}, {files}")]
+def _files(details: ModelDetails) -> list[tuple[str, str]]:
+    if len(details.files) > 4 and details.model.path is not None:
+        files = f"{len(details.files)} files, {bytes_text(details.size_bytes)}"
+        return [("folder", f"{details.model.path}, {files}")]
     return [
         ("file" if number == 0 else "", f"{file}, {bytes_text(file.stat().st_size)}")
-        for number, file in enumerate(sheet.files)
+        for number, file in enumerate(details.files)
     ]
 
 
-def _other_names(sheet: Sheet) -> list[tuple[str, str]]:
+def _other_names(details: ModelDetails) -> list[tuple[str, str]]:
     names = [
         f"{place.name} ({STORE_NAMES[place.store]})"
-        for place in sheet.places
-        if place.name != sheet.model.id
+        for place in details.places
+        if place.name != details.model.id
     ]
     return [("also", ", ".join(names))]
 

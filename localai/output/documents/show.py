@@ -17,7 +17,7 @@ from localai.providers.registry import full_name
 from localai.types import ZoneName
 
 if TYPE_CHECKING:
-    from localai.library.details import MemoryAt, Sheet
+    from localai.library.details import MemoryAt, ModelDetails
     from localai.sizing.speed import SpeedRange
 
 
@@ -62,37 +62,40 @@ class Show(TypedDict):
 
 
 def show_document(
-    sheet: Sheet, table: tuple[MemoryAt, ...], speed: SpeedRange, context_tokens: int | None
+    details: ModelDetails,
+    table: tuple[MemoryAt, ...],
+    speed: SpeedRange,
+    context_tokens: int | None,
 ) -> Show:
     """What `localai show` prints; `context_tokens` is the context that was asked for (`--ctx`),
     which then comes first in `table`."""
-    model = sheet.model
+    model = details.model
     return {
         "schema": "localai.show/1",
         "model": full_name(model.provider, model.id),
         "provider": model.provider,
         "zone": zone_name(model.zone),
         "path": None if model.path is None else str(model.path),
-        "title": sheet.title,
-        "architecture": sheet.architecture,
+        "title": details.title,
+        "architecture": details.architecture,
         "parameters": model.parameters,
-        "parameter_count": sheet.parameter_count,
+        "parameter_count": details.parameter_count,
         "quantization": model.quantization,
         "context_limit_tokens": model.context_limit,
-        "layers": sheet.layers,
-        "embedding_length": sheet.embedding,
-        "vocabulary": sheet.vocabulary,
-        "experts": None if sheet.experts is None else sheet.experts[0],
-        "experts_used": None if sheet.experts is None else sheet.experts[1],
-        "tokenizer": sheet.tokenizer,
-        "template": sheet.template,
+        "layers": details.layers,
+        "embedding_length": details.embedding,
+        "vocabulary": details.vocabulary,
+        "experts": None if details.experts is None else details.experts[0],
+        "experts_used": None if details.experts is None else details.experts[1],
+        "tokenizer": details.tokenizer,
+        "template": details.template,
         "system_prompt": model.system_prompt,
-        "license": sheet.license,
+        "license": details.license,
         "capabilities": None if model.capabilities is None else sorted(model.capabilities),
-        "size_bytes": sheet.size_bytes,
+        "size_bytes": details.size_bytes,
         "digest": model.digest,
-        "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in sheet.files],
-        "places": [place_document(place) for place in sheet.places],
+        "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in details.files],
+        "places": [place_document(place) for place in details.places],
         "memory": memory_document(table[0].need) if context_tokens is not None and table else None,
         "memory_table": [memory_document(at.need, at.kv_type) for at in table],
         "speed": speed_document(speed),
