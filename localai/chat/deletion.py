@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from localai.chat import input_history
 from localai.database import Database, StoredMessage
-from localai.engine import kv
+from localai.engine.llamacpp import kv_files
 from localai.paths import Paths
 
 
@@ -35,8 +35,8 @@ def delete_conversations(
     and its workers end, for they write what they hold when they leave.
     """
     # States, too, that were written while their conversation was being deleted.
-    orphans = kv.conversations(paths.kv_dir) - database.conversation_ids()
-    state_bytes = kv.forget(paths.kv_dir, orphans.union(conversation_ids))
+    orphans = kv_files.conversations(paths.kv_dir) - database.conversation_ids()
+    state_bytes = kv_files.delete_states(paths.kv_dir, orphans.union(conversation_ids))
     typed: set[str] = set()
     met_mlx = False
     for identifier in conversation_ids:

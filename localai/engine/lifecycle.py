@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
-from localai.engine.llamacpp_log import DeviceShare, context_memory, failure_reason, host_memory
+from localai.engine.llamacpp.log import DeviceShare, context_memory, failure_reason, host_memory
 from localai.engine.worker_files import (
     EngineKind,
     WorkerFiles,
@@ -41,7 +41,7 @@ from localai.privacy.sandbox import sandboxed_command
 from localai.units import bytes_text
 
 _MODULES: dict[EngineKind, str] = {
-    "llamacpp": "localai.engine.worker",
+    "llamacpp": "localai.engine.llamacpp.worker",
     "mlx": "localai.engine.mlx.worker",
 }
 _START_TIMEOUT_S = 600.0

@@ -48,7 +48,6 @@ class WorkerSpec:
     gpu_layers: int | None = None
     draft: bool = False
     projector_path: str | None = None
-    embedding: bool = False
     kv_dir: str | None = None
 
 

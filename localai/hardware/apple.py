@@ -91,7 +91,7 @@ def metal_working_set(memory_bytes: int, wired_limit_mb: int) -> Fact[int]:
     to 32 GB and three quarters of more: llama.cpp's logs show 5,461 MiB of 8 GB, 10,922 of 16,
     21,845 of 32, 27,648 of 36, 49,152 of 64 and 73,728 of 96. Later versions give more (18,186
     of 24, 53,084 of 64), so this is the cautious figure; the engine knows the true one
-    (`localai.engine.llamacpp_log.DeviceShare.device_bytes`).
+    (`localai.engine.llamacpp.log.DeviceShare.device_bytes`).
     """
     if wired_limit_mb > 0:
         return Fact(wired_limit_mb << 20, "sysctl iogpu.wired_limit_mb")

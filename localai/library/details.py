@@ -30,7 +30,7 @@ from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.engine.projection import KvType
+    from localai.engine.llamacpp.memory_projection import KvType
     from localai.hardware.facts import Machine
     from localai.paths import Paths
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localai.engine import kv
 from localai.engine.lifecycle import workers
+from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
 from localai.files import as_path, inode_of, write_atomically
@@ -250,7 +250,7 @@ def _forget_traces(files: Iterable[Path], paths: Paths) -> None:
     for file in files:
         with contextlib.suppress(OSError):
             if file.stat().st_nlink == 1 and not file.is_symlink():
-                kv.forget_model(paths.kv_dir, file)
+                kv_files.delete_states_of_model(paths.kv_dir, file)
 
 
 def _remove_empty_folders(files: Iterable[Path]) -> None:

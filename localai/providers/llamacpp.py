@@ -31,7 +31,7 @@ from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.engine.kept_state import KeptState
+    from localai.engine.llamacpp.conversation_state import ConversationState
     from localai.paths import Paths
 
 _WHO = "the embedded engine"
@@ -92,7 +92,7 @@ class LlamaCpp(WorkerProvider):
         if request.tools:
             _refuse_unknown_tools(request, lease)
         body = {**worker_body(request), "cache_prompt": True}
-        state = self._kept_state(request, lease)
+        state = self._conversation_state(request, lease)
         if state is not None:
             body = state.with_saved_state(body)
         events = answer_of_worker(
@@ -103,15 +103,15 @@ class LlamaCpp(WorkerProvider):
             load_s=load_s,
             context_tokens=lease.info.context_tokens,
         )
-        return events if state is None else state.keeping(events)
+        return events if state is None else state.saving_after(events)
 
-    def _kept_state(self, request: ChatRequest, lease: Lease) -> KeptState | None:
+    def _conversation_state(self, request: ChatRequest, lease: Lease) -> ConversationState | None:
         limit = self._config["engine.kv_limit"]
         if request.conversation is None or lease.info.kv_folder is None or not limit:
             return None
-        from localai.engine.kept_state import KeptState
+        from localai.engine.llamacpp.conversation_state import ConversationState
 
-        return KeptState(lease, request, self._paths.kv_dir, limit)
+        return ConversationState(lease, request, self._paths.kv_dir, limit)
 
     def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int:
         """Start a worker in which `concurrency` requests share `context_tokens`.

@@ -1,8 +1,8 @@
 """How much memory a model takes at a context: the engine's own answer, remembered.
 
-The engine is asked in a process of its own (`localai.engine.projection`) and needs only the
-file's header, so a model can be asked about before it is downloaded. A formula stands in where
-the engine cannot say, and says so in `MemoryNeed.basis`.
+The engine is asked in a process of its own (`localai.engine.llamacpp.memory_projection`). It needs
+only the file's header, so that a model can be asked about before it is downloaded. Where the
+engine cannot say, a formula stands in; `MemoryNeed.basis` says which of the two it was.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from localai.engine.llamacpp_log import DeviceShare
-from localai.engine.projection import KvType, project_memory
+from localai.engine.llamacpp.log import DeviceShare
+from localai.engine.llamacpp.memory_projection import KvType, project_memory
 from localai.errors import InvalidInput, LocalaiError, Unreachable
 from localai.files import content_key
 from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model

@@ -111,7 +111,7 @@ def test_too_little_disk_is_a_problem(plan: PullPlan, tmp_path: Path) -> None:
 
 
 def test_a_graphics_card_is_held_against_its_own_memory() -> None:
-    from localai.engine.projection import DeviceShare
+    from localai.engine.llamacpp.memory_projection import DeviceShare
 
     shares = (
         DeviceShare("CUDA0 (big)", 9 * GB, GB, 0, 8 * GB),

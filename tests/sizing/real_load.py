@@ -66,7 +66,7 @@ def load(model: Path, context_tokens: int, kv_type: str = "f16") -> Allocated:
 def main(model: str, context_tokens: str, kv_type: str) -> None:
     import xllamacpp
 
-    from localai.engine.worker import engine_parameters
+    from localai.engine.llamacpp.worker import engine_parameters
     from localai.engine.worker_files import WorkerSpec
 
     os.chdir(os.environ["ENGINE_FOLDER"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localai.engine import projection
-from localai.engine.llamacpp_log import DeviceShare, first_table
+from localai.engine.llamacpp import memory_projection
+from localai.engine.llamacpp.log import DeviceShare, first_table
 from localai.errors import InvalidInput, NotFound
 from localai.formats import gguf
 from localai.formats.mlx_folder import read_folder
@@ -65,7 +65,9 @@ def test_every_kind_of_architecture_is_projected(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kv_type", ["q8_0", "q4_0"])
-def test_a_smaller_kv_type_is_projected(kv_type: projection.KvType, smollm2_path: Path) -> None:
+def test_a_smaller_kv_type_is_projected(
+    kv_type: memory_projection.KvType, smollm2_path: Path
+) -> None:
     need = project(smollm2_path, 8192, kv_type=kv_type)
     agrees(need, real_load.load(smollm2_path, 8192, kv_type), 0.05)
     assert need.context_bytes < 0.6 * project(smollm2_path, 8192).context_bytes
@@ -173,7 +175,7 @@ def test_the_formula_agrees_with_the_engine(name: str, tmp_path: Path) -> None:
 def test_an_engine_that_does_not_answer_in_time_gets_a_formula(
     smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projection, "TIME_LIMIT_S", 0.01)
+    monkeypatch.setattr(memory_projection, "TIME_LIMIT_S", 0.01)
     need = project(smollm2_path, 8192)
     assert need.basis == "formula"
     assert need.reason is not None
@@ -183,7 +185,7 @@ def test_an_engine_that_does_not_answer_in_time_gets_a_formula(
 
 def test_the_engine_is_gone_once_it_has_answered(smollm2_path: Path) -> None:
     project(smollm2_path, 256)
-    assert "localai.engine.projection" not in [
+    assert "localai.engine.llamacpp.memory_projection" not in [
         argument
         for child in psutil.Process().children(recursive=True)
         for argument in _command_line(child)

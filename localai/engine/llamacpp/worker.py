@@ -1,4 +1,4 @@
-"""The embedded engine's process: `python -m localai.engine.worker FOLDER`.
+"""The embedded engine's process: `python -m localai.engine.llamacpp.worker FOLDER`.
 
 Denies itself the network, loads one model with llama.cpp's own server on a Unix socket, says so
 in `worker.json`, and leaves when nobody has used it for a while. It never reads a prompt: the
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from localai.engine.kv import state_folder
+from localai.engine.llamacpp.kv_files import state_folder
 from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
@@ -96,8 +96,6 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
         parameters.n_gpu_layers = spec.gpu_layers
     if spec.projector_path is not None:
         parameters.mmproj.path = spec.projector_path
-    if spec.embedding:
-        parameters.embedding = True
     if spec.draft:
         kinds = xllamacpp.common_speculative_type
         parameters.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K]

@@ -1,7 +1,7 @@
-"""One conversation's KV state around one answer: taken up before it, kept after it.
+"""One conversation's KV state around one answer: loaded into a slot before, saved after.
 
-The worker knows nothing of conversations; the command that asks does this with its slots. Nothing
-here raises for a state that is gone, damaged or refused: that costs time, and no answer.
+The worker knows nothing of conversations: the command that asks works with the worker's slots.
+Nothing here raises for a state that is gone, damaged or refused: that costs time and no answer.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from localai.answers import PartialAnswer
-from localai.engine import kv
 from localai.engine.lifecycle import Lease
-from localai.engine.slots import (
+from localai.engine.llamacpp import kv_files
+from localai.engine.llamacpp.slots import (
     Slot,
     holders,
     remember,
@@ -30,7 +30,7 @@ from localai.types import ChatRequest, Done, Events, Loading, Message
 _FAILURES = (OSError, Unreachable, EngineRefused)
 
 
-class KeptState:
+class ConversationState:
     """The state of the conversation that `request` belongs to, on a leased worker."""
 
     def __init__(self, lease: Lease, request: ChatRequest, kv_dir: Path, limit_bytes: int) -> None:
@@ -44,12 +44,15 @@ class KeptState:
         self._conversation = request.conversation
         self._messages = request.messages
         self._tag = secrets.randbits(30)
-        self._base: kv.SavedState | None = None
+        self._base: kv_files.SavedState | None = None
         self._slot: Slot | None = None
 
     def with_saved_state(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The request `body`, to be sent to the slot into which the saved state was put, if there
-        was one and no slot holds it anyway."""
+        """The request `body`, addressed to the slot that holds the conversation's saved state.
+
+        The state is loaded into a slot where none holds it. Without a saved state the engine
+        chooses the slot.
+        """
         body = tagged(body, self._tag)
         with suppress(*_FAILURES):
             slot = self._slot_with_state()
@@ -57,9 +60,12 @@ class KeptState:
                 return {**body, "id_slot": slot.number}
         return body
 
-    def keeping(self, events: Events) -> Events:
-        """The `events` of the answer. When they end, or are closed early, its state is kept if
-        computing it again would cost more."""
+    def saving_after(self, events: Events) -> Events:
+        """The `events` of the answer.
+
+        When they end or are closed early, the state is saved if computing it again would cost
+        more than writing and reading it.
+        """
         answer = PartialAnswer()
         try:
             with closing(events):
@@ -74,8 +80,8 @@ class KeptState:
         self._keep(answer.text, answer.done)
 
     def _slot_with_state(self) -> Slot | None:
-        chain = kv.chain_of(self._messages)
-        while (state := kv.find_state(self._folder, self._conversation, chain)) is not None:
+        chain = kv_files.chain_of(self._messages)
+        while (state := kv_files.find_state(self._folder, self._conversation, chain)) is not None:
             idle = [slot for slot in slots_of(self._files) if not slot.is_busy]
             held = next(holders(self._files, self._started_at, state.file, idle), None)
             if held is None and not idle:
@@ -83,7 +89,7 @@ class KeptState:
             if held is None and not state.is_whole():
                 state.remove()
                 continue
-            # An empty slot first: what the others hold may be taken up again, too.
+            # An empty slot first: what the others hold may be wanted again, too.
             slot = held or min(idle, key=lambda slot: slot.tokens)
             if held is None and not restore(self._files, slot, state.file):
                 return None
@@ -101,30 +107,32 @@ class KeptState:
     def _keep(self, text: str, done: Done | None) -> None:
         if self._slot is None or not text:
             return
-        chain = kv.chain_of((*self._messages, Message("assistant", text)))
+        chain = kv_files.chain_of((*self._messages, Message("assistant", text)))
         with suppress(*_FAILURES):
             if not self._save(self._slot, chain, done):
                 self._remember_base(self._slot, chain, done)
 
-    def _save(self, slot: Slot, chain: tuple[kv.Link, ...], done: Done | None) -> bool:
+    def _save(self, slot: Slot, chain: tuple[kv_files.Link, ...], done: Done | None) -> bool:
         now = slots_of(self._files)[slot.number]
         spared = 0 if self._base is None else self._base.spares(chain)
         size = self._state_bytes(now.tokens)
         speed = None if done is None else done.timings.prefill_tokens_per_s
-        if not kv.is_worth_saving(
+        if not kv_files.is_worth_saving(
             now.tokens - spared, prefill_tokens_per_s=speed, state_bytes=size
-        ) or not kv.has_room(self._folder, size or 0, self._limit_bytes):
+        ) or not kv_files.has_room(self._folder, size or 0, self._limit_bytes):
             return False
-        file = kv.new_state_file(self._folder, self._conversation)
+        file = kv_files.new_state_file(self._folder, self._conversation)
         tokens = save(self._files, slot, file)
         if tokens == 0:
             return False
-        state = kv.accept(file, self._conversation, chain, tokens)
+        state = kv_files.accept(file, self._conversation, chain, tokens)
         remember(self._files, self._started_at, slot, state.file)
-        kv.evict(self._kv_dir, self._limit_bytes)
+        kv_files.evict(self._kv_dir, self._limit_bytes)
         return True
 
-    def _remember_base(self, slot: Slot, chain: tuple[kv.Link, ...], done: Done | None) -> None:
+    def _remember_base(
+        self, slot: Slot, chain: tuple[kv_files.Link, ...], done: Done | None
+    ) -> None:
         """Note that the slot still holds the state that was taken up, and a little more."""
         if self._base is None or done is None:
             return
@@ -133,7 +141,7 @@ class KeptState:
 
     def _state_bytes(self, tokens: int) -> int | None:
         """About how much a state of so many tokens takes on the disk."""
-        each = kv.bytes_per_token(self._folder)
+        each = kv_files.bytes_per_token(self._folder)
         if each is None:
             context = self._lease.context_bytes()
             if context is None:

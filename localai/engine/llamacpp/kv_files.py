@@ -4,12 +4,12 @@
         <conversation>-<8 hex>.kv      what the engine wrote
         <conversation>-<8 hex>.json    which messages it is the state of, and its digest
 
-A state belongs to one conversation, so that both can be deleted together. Its messages are known
-only by a chain of hashes. The digest is what stands between a damaged file and the engine, for
-llama.cpp aborts its process on a truncated state, and takes flipped bits for what was said. A state
-without its description is nobody's, and is swept away.
+A state belongs to one conversation, so that both are deleted together. Its messages are known
+only by a chain of hashes. The digest keeps a damaged file from the engine: llama.cpp aborts its
+process on a truncated state and takes flipped bits for what was said. A state without a
+description belongs to nobody and is removed.
 
-Files only: asking the engine to read and write them is `localai.engine.slots`' business.
+Files only: `localai.engine.llamacpp.slots` asks the engine to read and write them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DISK_BYTES_PER_S: Final = 500_000_000
 _WORTH: Final = 2.0
 # The engine aborts on a full disk, so it is never let near one.
 _LEAST_FREE_BYTES: Final = 1 << 30
-# What a killed writer left is swept away when no writer can be at work on it any more.
+# What a killed writer left is removed once no writer can be at work on it any more.
 _ABANDONED_S: Final = 3600.0
 _EDGE_BYTES: Final = 1 << 20
 _STATES: Final = ("*.kv", "*.safetensors")
@@ -88,7 +88,7 @@ class SavedState:
                 file.unlink()
 
     def used(self) -> None:
-        """Enter that it was used now: the least recently used ones go first."""
+        """Record that it was used now: the least recently used ones are removed first."""
         with contextlib.suppress(OSError):
             os.utime(self.file)
 
@@ -112,8 +112,9 @@ def chain_of(messages: Iterable[Message]) -> tuple[Link, ...]:
 def state_folder(
     kv_dir: Path, model: Path, *, engine: str, gpu_layers: int | None, context_tokens: int
 ) -> Path:
-    """Where the states that a worker can use are kept, made ready. Another model file, another
-    engine build or another setting that changes a state has another folder.
+    """The folder of the states that a worker can use; it is created where it is missing.
+
+    Each model file, engine build and setting that changes a state has a folder of its own.
 
     Raises OSError where the model cannot be read, InvalidInput where the folder cannot be made.
     """
@@ -127,7 +128,7 @@ def state_folder(
     return private_dir(kv_dir / "llamacpp" / name)
 
 
-def forget_model(kv_dir: Path, model: Path) -> int:
+def delete_states_of_model(kv_dir: Path, model: Path) -> int:
     """Delete the states of the model file `model`, of every engine build; the bytes freed.
 
     Raises OSError where the model cannot be read.
@@ -189,13 +190,15 @@ def bytes_per_token(folder: Path) -> float | None:
 
 
 def new_state_file(folder: Path, conversation: str) -> Path:
-    """Where the engine may write a state of `conversation`; it counts once it is `accept`ed."""
+    """Where the engine may write a state of `conversation`; `accept` makes it count."""
     return folder / f"{conversation}-{secrets.token_hex(4)}.kv"
 
 
 def accept(file: Path, conversation: str, chain: Sequence[Link], tokens: int) -> SavedState:
-    """Enter what the engine wrote to `file` as the state of `chain`, and remove the states of that
-    conversation when it was shorter. Raises OSError as the system does."""
+    """Record what the engine wrote to `file` as the state of `chain`.
+
+    States of the same conversation when it was shorter are removed. Raises OSError.
+    """
     state = SavedState(file, tuple(chain), tokens, _digest(file))
     shorter = [
         old
@@ -229,7 +232,7 @@ def evict(kv_dir: Path, limit_bytes: int) -> None:
             total -= size
 
 
-def forget(kv_dir: Path, conversations: Iterable[str]) -> int:
+def delete_states(kv_dir: Path, conversations: Iterable[str]) -> int:
     """Delete every state of these conversations, whichever engine wrote it; the bytes freed."""
     wanted = set(conversations)
     freed = 0

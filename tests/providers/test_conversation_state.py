@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from localai.config import load
-from localai.engine import kv, slots
-from localai.engine.kept_state import KeptState
 from localai.engine.lifecycle import stop, workers
+from localai.engine.llamacpp import kv_files, slots
+from localai.engine.llamacpp.conversation_state import ConversationState
 from localai.engine.worker_files import WorkerFiles
 from localai.paths import Paths
 from localai.providers.llamacpp import LlamaCpp
@@ -170,7 +170,7 @@ def test_a_warm_slot_is_not_read_from_the_disk_again(
     paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer, _ = ask(FIRST)
-    monkeypatch.setattr(kv.SavedState, "is_whole", lambda _: pytest.fail("the disk was read"))
+    monkeypatch.setattr(kv_files.SavedState, "is_whole", lambda _: pytest.fail("the disk was read"))
     question = _next(FIRST, answer, "And of Italy?")
     answer, done = ask(question)
     assert _prompt(done) - _cached(done) < 30
@@ -195,14 +195,14 @@ def test_an_answer_that_is_cut_leaves_a_state_to_go_on_with(paths: Paths, ask: A
 def test_another_request_in_the_slot_does_not_get_onto_the_disk(
     paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = KeptState._keep
+    keep = ConversationState._keep
 
-    def intrude(self: KeptState, text: str, done: Done | None) -> None:
+    def intrude(self: ConversationState, text: str, done: Done | None) -> None:
         # It begins as the conversation does, so the engine gives it the same slot.
         ask((*FIRST, Message("user", "A secret.")), None)
         keep(self, text, done)
 
-    monkeypatch.setattr(KeptState, "_keep", intrude)
+    monkeypatch.setattr(ConversationState, "_keep", intrude)
     ask(FIRST)
     assert _states(paths) == []
 

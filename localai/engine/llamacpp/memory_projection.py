@@ -1,10 +1,10 @@
 """The memory that llama.cpp itself says it will take for a model, asked before anything is loaded.
 
-`python -m localai.engine.projection SPEC.json` begins to load the model as the worker would, with
-the fit of its parameters on and the log at verbosity 4. llama.cpp then first prints what each
-device will hold. That needs only the file's header, so the weights may be missing (a sparse file
-of the right size). Whoever asks reads the table and kills the process: the load that would follow
-is of no use, and the engine does not let go of the interpreter during it.
+`python -m localai.engine.llamacpp.memory_projection SPEC.json` begins to load the model as the
+worker would, with the fit of its parameters on and the log at verbosity 4. llama.cpp first prints
+what each device will hold. That needs only the file's header, so the weights may be missing (a
+sparse file of the right size). The asker reads the table and kills the process: the load that
+would follow is of no use, and the engine holds the interpreter's lock during it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, get_args
 
-from localai.engine.llamacpp_log import DeviceShare, failure_reason, first_table
+from localai.engine.llamacpp.log import DeviceShare, failure_reason, first_table
 from localai.errors import InvalidInput, Unreachable
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
@@ -71,10 +71,10 @@ def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
     file = folder / "spec.json"
     file.write_text(json.dumps(asdict(spec)), encoding="utf-8")
     environment = child_environment()
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     # -P: a folder called `localai` in the user's current one must not run as ours.
-    command = [sys.executable, "-P", "-m", "localai.engine.projection", str(file)]
+    command = [sys.executable, "-P", "-m", "localai.engine.llamacpp.memory_projection", str(file)]
     with child("the engine's projection of the memory a model takes"):
         return subprocess.Popen(
             sandboxed_command(command),
@@ -113,7 +113,7 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:
 
 def main(spec_path: str) -> None:
     """Begin to load what the file at `spec_path` names, so that the engine prints its table."""
-    from localai.engine.worker import engine_parameters
+    from localai.engine.llamacpp.worker import engine_parameters
     from localai.engine.worker_files import WorkerSpec
     from localai.privacy.sandbox import deny_network
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.engine import kv
+from localai.engine.llamacpp import kv_files
 from localai.paths import private_dir
 from localai.types import Image, Message
 
@@ -18,8 +18,8 @@ SAID = (
     Message("user", "a" * 400),
     Message("assistant", "b" * 400),
 )
-CHAIN = kv.chain_of(SAID)
-MORE = kv.chain_of((*SAID, Message("user", "c" * 400)))
+CHAIN = kv_files.chain_of(SAID)
+MORE = kv_files.chain_of((*SAID, Message("user", "c" * 400)))
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def folder(tmp_path: Path) -> Path:
 def _state(
     folder: Path,
     conversation: str = "one",
-    chain: tuple[kv.Link, ...] = CHAIN,
+    chain: tuple[kv_files.Link, ...] = CHAIN,
     *,
     tokens: int = 800,
     content: bytes = b"state" * 100,
-) -> kv.SavedState:
-    file = kv.new_state_file(folder, conversation)
+) -> kv_files.SavedState:
+    file = kv_files.new_state_file(folder, conversation)
     file.write_bytes(content)
-    return kv.accept(file, conversation, chain, tokens)
+    return kv_files.accept(file, conversation, chain, tokens)
 
 
 def _files(folder: Path) -> set[Path]:
@@ -46,41 +46,44 @@ def _files(folder: Path) -> set[Path]:
 
 def test_a_state_is_found_by_the_conversation_that_goes_on_with_it(folder: Path) -> None:
     state = _state(folder)
-    assert kv.find_state(folder, "one", MORE) == state
-    assert kv.find_state(folder, "two", MORE) is None
+    assert kv_files.find_state(folder, "one", MORE) == state
+    assert kv_files.find_state(folder, "two", MORE) is None
     assert state.spares(MORE) == 800
 
 
 def test_a_state_spares_the_part_that_was_said_the_same(folder: Path) -> None:
     state = _state(folder)
-    forked = kv.chain_of((*SAID[:2], Message("user", "another question")))
+    forked = kv_files.chain_of((*SAID[:2], Message("user", "another question")))
     assert 350 < state.spares(forked) < 450
-    assert kv.find_state(folder, "one", forked) == state
-    assert kv.find_state(folder, "one", kv.chain_of([Message("system", "Be long.")])) is None
-    only_the_system_prompt = kv.chain_of([*SAID[:1], Message("user", "else")])
-    assert kv.find_state(folder, "one", only_the_system_prompt) is None
+    assert kv_files.find_state(folder, "one", forked) == state
+    assert (
+        kv_files.find_state(folder, "one", kv_files.chain_of([Message("system", "Be long.")]))
+        is None
+    )
+    only_the_system_prompt = kv_files.chain_of([*SAID[:1], Message("user", "else")])
+    assert kv_files.find_state(folder, "one", only_the_system_prompt) is None
 
 
 def test_the_branch_that_spares_most_is_chosen(folder: Path) -> None:
-    other = kv.chain_of((*SAID[:2], Message("assistant", "d" * 400), Message("user", "e")))
+    other = kv_files.chain_of((*SAID[:2], Message("assistant", "d" * 400), Message("user", "e")))
     _state(folder, chain=other)
     best = _state(folder, chain=CHAIN)
-    assert kv.find_state(folder, "one", MORE) == best
+    assert kv_files.find_state(folder, "one", MORE) == best
 
 
 def test_a_longer_state_replaces_the_shorter_one_and_leaves_other_branches(folder: Path) -> None:
-    branch = _state(folder, chain=kv.chain_of((SAID[0], Message("user", "f" * 400))))
+    branch = _state(folder, chain=kv_files.chain_of((SAID[0], Message("user", "f" * 400))))
     short = _state(folder, chain=CHAIN)
     longer = _state(folder, chain=MORE)
     assert not short.file.exists()
     assert not short.description.exists()
     assert branch.file.exists()
-    assert kv.find_state(folder, "one", MORE) == longer
+    assert kv_files.find_state(folder, "one", MORE) == longer
 
 
 def test_pictures_are_part_of_what_was_said() -> None:
     first, second = (Message("user", "look", (Image(data, "image/png"),)) for data in (b"1", b"2"))
-    assert kv.chain_of([first]) != kv.chain_of([second])
+    assert kv_files.chain_of([first]) != kv_files.chain_of([second])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing"])
@@ -101,7 +104,7 @@ def test_a_damaged_state_is_not_whole(folder: Path, damage: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"chain": [{}], "tokens": 1}'])
 def test_a_damaged_description_is_no_state(folder: Path, content: bytes) -> None:
     _state(folder).description.write_bytes(content)
-    assert kv.find_state(folder, "one", MORE) is None
+    assert kv_files.find_state(folder, "one", MORE) is None
 
 
 def test_the_least_recently_used_states_go_until_the_rest_fits(folder: Path) -> None:
@@ -111,22 +114,22 @@ def test_the_least_recently_used_states_go_until_the_rest_fits(folder: Path) -> 
     os.utime(mlx, (50, 50))
     old, recent = _state(folder, "one"), _state(folder, "two")
     os.utime(old.file, (100, 100))
-    kv.evict(kv_dir, 1000)
+    kv_files.evict(kv_dir, 1000)
     assert not mlx.exists()
     assert old.file.exists()
     old.used()
     os.utime(recent.file, (200, 200))
-    kv.evict(kv_dir, 999)
+    kv_files.evict(kv_dir, 999)
     assert _files(folder) == {old.file, old.description}
 
 
 def test_what_a_killed_writer_left_is_swept_away_once_nobody_can_be_writing(folder: Path) -> None:
-    fresh, abandoned = (kv.new_state_file(folder, "one") for _ in range(2))
+    fresh, abandoned = (kv_files.new_state_file(folder, "one") for _ in range(2))
     fresh.write_bytes(b"x")
     abandoned.write_bytes(b"x")
     long_ago = time.time() - 7200
     os.utime(abandoned, (long_ago, long_ago))
-    kv.evict(folder.parents[1], 1 << 30)
+    kv_files.evict(folder.parents[1], 1 << 30)
     assert _files(folder) == {fresh}
 
 
@@ -136,7 +139,7 @@ def test_a_forgotten_conversation_leaves_nothing_of_any_engine(folder: Path) -> 
     mlx.write_bytes(b"m" * 500)
     _state(folder, "one")
     other = _state(folder, "onetwo")
-    assert kv.forget(kv_dir, ["one"]) == 1000
+    assert kv_files.delete_states(kv_dir, ["one"]) == 1000
     assert _files(kv_dir) == {other.file, other.description}
 
 
@@ -150,7 +153,7 @@ def test_another_model_engine_or_setting_has_another_folder(tmp_path: Path) -> N
     model = tmp_path / "model.gguf"
 
     def folder(engine: str = "1", gpu_layers: int | None = None, context: int = 512) -> Path:
-        return kv.state_folder(
+        return kv_files.state_folder(
             tmp_path / "kv", model, engine=engine, gpu_layers=gpu_layers, context_tokens=context
         )
 
@@ -170,7 +173,7 @@ def test_a_model_whose_positions_depend_on_the_context_has_a_folder_for_each(
     model = tmp_path / "phi.gguf"
     model.write_bytes(b"GGUF phi3.rope.scaling.original_context_length")
     folders = {
-        kv.state_folder(tmp_path, model, engine="1", gpu_layers=None, context_tokens=context)
+        kv_files.state_folder(tmp_path, model, engine="1", gpu_layers=None, context_tokens=context)
         for context in (512, 1024)
     }
     assert len(folders) == 2
@@ -190,11 +193,11 @@ def test_a_model_whose_positions_depend_on_the_context_has_a_folder_for_each(
 def test_only_what_takes_longer_to_compute_than_to_read_is_worth_saving(
     tokens: int, speed: float | None, size: int | None, worth: bool
 ) -> None:
-    found = kv.is_worth_saving(tokens, prefill_tokens_per_s=speed, state_bytes=size)
+    found = kv_files.is_worth_saving(tokens, prefill_tokens_per_s=speed, state_bytes=size)
     assert found is worth
 
 
 def test_a_state_is_not_written_where_the_disk_is_short_or_the_limit_small(folder: Path) -> None:
-    assert kv.has_room(folder, 1000, 1000)
-    assert not kv.has_room(folder, 1001, 1000)
-    assert not kv.has_room(folder, 1 << 60, 1 << 61)
+    assert kv_files.has_room(folder, 1000, 1000)
+    assert not kv_files.has_room(folder, 1001, 1000)
+    assert not kv_files.has_room(folder, 1 << 60, 1 << 61)
