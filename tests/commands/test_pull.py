@@ -202,7 +202,7 @@ def test_a_full_disk_is_refused_before_and_survived_when_it_happens(
     )
     refused, filled, went_on, end = re.split(r"exit \d+\n", done.stdout)
     assert re.findall(r"exit (\d+)", done.stdout) == ["7", "7", "0"], done.stdout
-    assert "98 MB are to be fetched" in refused
+    assert "98.4 MB are to be fetched" in refused
     assert "the disk is full" in filled
     assert "what has arrived is kept" in filled
     assert re.search(r"98\.4 MB, [56]\d\.\d MB to fetch", went_on), went_on
