@@ -16,23 +16,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from localai.errors import Remedy, Unreachable
+from localai.net.framing import lines_of, refused
 from localai.net.target import Target
-from localai.net.unix import lines_of
 
 _CONNECT_TIMEOUT_S = 10.0
-
-
-class HttpRefused(Exception):
-    """An answer with a status of 300 and above; `document` is its JSON, or its text.
-
-    The names of `headers` are in lower case.
-    """
-
-    def __init__(self, status: int, document: Any, headers: Mapping[str, str]) -> None:
-        super().__init__(f"HTTP {status}: {document}")
-        self.status = status
-        self.document = document
-        self.headers = headers
 
 
 class JsonServer:
@@ -59,7 +46,7 @@ class JsonServer:
         self._proxy = proxy
 
     def call(self, method: str, path: str, body: Any = None, timeout_s: float = 30.0) -> Any:
-        """The JSON answer to a request. Raises HttpRefused, Unreachable."""
+        """The JSON answer to a request. Raises ServerRefused, Unreachable."""
         with self.send(method, path, body, timeout_s) as sent:
             return sent.document()
 
@@ -126,14 +113,12 @@ class SentRequest:
             return bool(selector.select(seconds))
 
     def response(self) -> http.client.HTTPResponse:
-        """Wait for the head of the answer. Raises HttpRefused for a status of 300 and above:
+        """Wait for the head of the answer. Raises ServerRefused for a status of 300 and above:
         a redirect is not followed, it would carry a prompt and a key to where nobody said."""
         if self._response is None:
             self._response = self._connection.getresponse()
         if self._response.status >= 300:
-            document = _document_or_text(self._response.read())
-            headers = {name.lower(): value for name, value in self._response.headers.items()}
-            raise HttpRefused(self._response.status, document, headers)
+            raise refused(self._response)
         return self._response
 
     def close(self) -> None:
@@ -159,10 +144,3 @@ class SentRequest:
                 yield json.loads(line)
             except ValueError as error:
                 raise http.client.HTTPException("a line of the answer is not JSON") from error
-
-
-def _document_or_text(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return content.decode(errors="replace")[:2000]

@@ -1,7 +1,7 @@
 """HTTP to an engine's worker over its Unix socket, with the standard library alone.
 
 `http.client` over a socket costs 30 ms less at start-up than the lightest HTTP library.
-Owns connections and framing; what the bodies mean is the providers' business.
+Owns the connections; how answers are framed is `framing`'s subject.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from localai.errors import Unreachable
-
-_PIECE_BYTES = 1 << 16
+from localai.net.framing import refused
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -35,7 +34,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 def call(path: Path, method: str, url: str, body: Any = None, timeout: float = 60) -> Any:
     """One request with a JSON answer. Raises Unreachable where the worker does not answer,
-    `EngineRefused` where it answers with an error."""
+    ServerRefused where it answers with an error."""
     connection = UnixConnection(path, timeout)
     try:
         response = send(connection, method, url, body)
@@ -55,7 +54,7 @@ def send(
 ) -> http.client.HTTPResponse:
     """Send a request and wait for the head of the answer.
 
-    Raises `EngineRefused` for a status of 400 and above, OSError where the connection breaks.
+    Raises ServerRefused for a status of 400 and above, OSError where the connection breaks.
     """
     content = None if body is None else json.dumps(body).encode()
     connection.request(
@@ -63,59 +62,5 @@ def send(
     )
     response = connection.getresponse()
     if response.status >= 400:
-        raise EngineRefused(response.status, _error_of(response.read()))
+        raise refused(response)
     return response
-
-
-class EngineRefused(Exception):
-    """An HTTP error of a server that speaks the OpenAI wire: its status and `error` object."""
-
-    def __init__(self, status: int, error: Mapping[str, Any]) -> None:
-        super().__init__(str(error.get("message", "no reason given")))
-        self.status = status
-        self.error = error
-
-
-def _error_of(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return {"message": content.decode(errors="replace")[:500]}
-    error = document.get("error", document) if isinstance(document, dict) else document
-    return error if isinstance(error, dict) else {"message": str(error)}
-
-
-def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The lines of a streaming body as they arrive, without their ends.
-
-    http.client's own iteration looks at every chunk several times: that alone took 90 µs of
-    processor a token, where the whole way from socket to screen should stay below 100.
-    """
-    rest = b""
-    while piece := response.read1(_PIECE_BYTES):
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
-
-
-def server_sent_events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The JSON payloads of an event stream, up to `[DONE]` or the end.
-
-    Raises EngineRefused for an error event, OSError or HTTPException where the stream breaks,
-    ValueError where a payload is not JSON.
-    """
-    event: bytes | None = None
-    for line in lines_of(response):
-        if line.startswith(b"event:"):
-            event = line[6:].strip()
-        elif line.startswith((b"data:", b"error:")):
-            kind, _, data = line.partition(b":")
-            data = data.strip()
-            if data == b"[DONE]":
-                return
-            payload = json.loads(data)
-            if kind == b"error" or event == b"error" or payload.get("error"):
-                raise EngineRefused(500, _error_of(data))
-            yield payload
-            event = None

@@ -12,10 +12,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import LocalaiError, NotFound, Unreachable
-from localai.net.http import HttpRefused, JsonServer, SentRequest
+from localai.net.framing import ServerRefused, server_sent_events
+from localai.net.http import JsonServer, SentRequest
 from localai.net.retry import Busy, retry_while_busy
 from localai.net.target import client_target
-from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
@@ -23,7 +23,7 @@ from localai.providers.provider import Provider
 from localai.types import ChatRequest, Events, Purpose, ResolvedModel, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
-from localai.wires.refusals import failure
+from localai.wires.refusals import failure, final_error
 
 if TYPE_CHECKING:
     from localai.config import Config, Endpoint
@@ -52,8 +52,8 @@ class OwnServer(Provider):
         server, zone = self._server(Purpose.PROBE)
         try:
             document = server.call("GET", "/models")
-        except HttpRefused as refused:
-            raise _final(self._failure(refused)) from refused
+        except ServerRefused as refused:
+            raise final_error(self._failure(refused)) from refused
         locality = self._to.locality(zone)
         try:
             return [
@@ -101,10 +101,9 @@ class OwnServer(Provider):
                     clock,
                     context_tokens=self._endpoint.context,
                 )
-            except EngineRefused as refused:
-                # The stream itself began with 200.
-                found = failure(self._to.who, 200, refused.error, {})
-                raise _final(found) from refused
+            except ServerRefused as refused:
+                found = failure(self._to.who, refused.status, refused.error, {})
+                raise final_error(found) from refused
             except ValueError as error:
                 raise Unreachable(f"{self._to.who} sent what is not JSON: {error}") from error
 
@@ -133,7 +132,7 @@ class OwnServer(Provider):
             )
             sent.response()
             return sent
-        except HttpRefused as refused:
+        except ServerRefused as refused:
             raise self._failure(refused) from refused
 
     def _headers(self) -> Mapping[str, str]:
@@ -141,18 +140,16 @@ class OwnServer(Provider):
         authorization = {} if key is None else {"Authorization": f"Bearer {key.secret}"}
         return {**authorization, **self._endpoint.headers}
 
-    def _failure(self, refused: HttpRefused) -> LocalaiError | Busy:
+    def _failure(self, refused: ServerRefused) -> LocalaiError | Busy:
         if refused.status < 400:
             return Unreachable(
                 f"{self._to.who} redirects to {refused.headers.get('location')}",
                 hint="put the final address into the config",
             )
-        document = refused.document
-        error = document.get("error", document) if isinstance(document, dict) else document
-        if not isinstance(error, dict):
-            error = {"message": str(error)}
         key_remedy = keys.remedy(self._to.consent, self._endpoint.key_env)
-        return failure(self._to.who, refused.status, error, refused.headers, key_remedy=key_remedy)
+        return failure(
+            self._to.who, refused.status, refused.error, refused.headers, key_remedy=key_remedy
+        )
 
 
 def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
@@ -194,10 +191,6 @@ def _key(endpoint: Endpoint, config: Config) -> keys.Key | None:
         # Mostly there is none, and to ask the keyring would double a one-shot's start-up.
         return None
     return keys.get_key(_consent(endpoint), endpoint.key_env)
-
-
-def _final(found: LocalaiError | Busy) -> LocalaiError:
-    return found.final if isinstance(found, Busy) else found
 
 
 def _body(request: ChatRequest) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from localai.errors import ContextOverflow, LocalaiError, NotFound, Unreachable
 from localai.near_names import did_you_mean
-from localai.net.http import HttpRefused, JsonServer
+from localai.net.framing import ServerRefused, server_sent_events
+from localai.net.http import JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
-from localai.net.unix import EngineRefused, server_sent_events
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.sizing.context import choose_context, grown_context, guessed_context
@@ -179,11 +179,8 @@ class LmStudio(Provider):
                         _refuse_silence(event, context)
                     said_nothing = said_nothing and not isinstance(event, TextDelta | ToolCall)
                     yield event
-        except HttpRefused as error:
+        except ServerRefused as error:
             raise wire.refusal(error.status, error.document, instance.id, context) from error
-        except EngineRefused as error:
-            # The stream had begun with 200.
-            raise wire.refusal(200, dict(error.error), instance.id, context) from error
         except ValueError as error:
             raise Unreachable(f"LM Studio sent what is not JSON: {error}") from error
 
@@ -220,7 +217,7 @@ class LmStudio(Provider):
     def _list(self, path: str) -> Any:
         try:
             return self._server.call("GET", path)
-        except HttpRefused as error:
+        except ServerRefused as error:
             if error.status == 404:
                 return None
             raise wire.refusal(error.status, error.document, path) from error
@@ -239,7 +236,7 @@ class LmStudio(Provider):
     ) -> dict[str, Any]:
         try:
             document = self._server.call(method, path, body, timeout_s)
-        except HttpRefused as error:
+        except ServerRefused as error:
             raise wire.refusal(error.status, error.document, model) from error
         if not isinstance(document, dict) or "error" in document:
             raise wire.refusal(200, document, model)

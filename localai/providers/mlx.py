@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from localai.engine.lifecycle import Lease, acquire, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
-from localai.net.unix import EngineRefused, call
+from localai.net.framing import ServerRefused
+from localai.net.unix import call
 from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
 from localai.providers.worker_chat import (
@@ -28,8 +29,8 @@ from localai.providers.worker_chat import (
 from localai.sizing.context import counted_context
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.units import bytes_text
-from localai.wires.chat_completions.client import refusal
 from localai.wires.clock import AnswerClock
+from localai.wires.refusals import worker_failure
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -205,8 +206,8 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
         _check_memory(request, have, needed)
     try:
         call(lease.files.socket, "POST", "/context", {"context_tokens": needed})
-    except EngineRefused as error:
-        raise refusal(_WHO, error.status, error.error, is_worker=True) from error
+    except ServerRefused as error:
+        raise worker_failure(_WHO, error.status, error.error) from error
     return needed
 
 

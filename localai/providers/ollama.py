@@ -23,7 +23,8 @@ from localai.errors import (
     PolicyRefused,
     Unreachable,
 )
-from localai.net.http import HttpRefused, SentRequest
+from localai.net.framing import ServerRefused
+from localai.net.http import SentRequest
 from localai.net.listener import listening_pid
 from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
@@ -198,7 +199,7 @@ class Ollama(Provider):
                 question.pid = self._pid(question)
                 yield from self._waiting(sent, question)
                 end = yield from self._answer(sent, question)
-        except HttpRefused as error:
+        except ServerRefused as error:
             raise self._refusal(error.status, error.document, question) from error
         yield self._done(end, question)
 

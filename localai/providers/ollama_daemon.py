@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from localai.errors import NotFound, PolicyRefused, Unreachable
 from localai.near_names import did_you_mean
-from localai.net.http import HttpRefused, JsonServer, SentRequest
+from localai.net.framing import ServerRefused
+from localai.net.http import JsonServer, SentRequest
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
@@ -56,7 +57,7 @@ class Daemon:
         return self._reached
 
     def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[SentRequest]:
-        """Send a question. HttpRefused comes when its answer is read."""
+        """Send a question. ServerRefused comes when its answer is read."""
         return self._server.send("POST", "/api/chat", body)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -107,7 +108,7 @@ class Daemon:
             body["keep_alive"] = wire.wire_keep_alive(keep_alive_s)
         try:
             self._server.call("POST", "/api/generate", body, _LOAD_TIMEOUT_S)
-        except HttpRefused as error:
+        except ServerRefused as error:
             refused = wire.refusal(error.status, error.document, name, context_tokens)
             raise refused from error
 
@@ -133,14 +134,14 @@ class Daemon:
     def _show(self, name: str) -> dict[str, Any]:
         try:
             show: dict[str, Any] = self._server.call("POST", "/api/show", {"model": name})
-        except HttpRefused as error:
+        except ServerRefused as error:
             raise wire.refusal(error.status, error.document, name, None) from error
         return show
 
     def _get(self, path: str) -> dict[str, Any]:
         try:
             document = self._server.call("GET", path)
-        except HttpRefused as error:
+        except ServerRefused as error:
             document = error
         if not isinstance(document, dict):
             raise Unreachable(

@@ -21,7 +21,7 @@ from localai.errors import (
 from localai.near_names import did_you_mean
 from localai.net.retry import Busy
 from localai.net.target import Target
-from localai.wires.refusals import failure
+from localai.wires.refusals import failure, final_error
 
 if TYPE_CHECKING:
     import httpx2
@@ -89,5 +89,4 @@ def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> Localai
 
 def broken_off(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError:
     """As `failure_of`, for an answer that had begun: it is too late to try again."""
-    found = failure_of(error, who, key_remedy)
-    return found.final if isinstance(found, Busy) else found
+    return final_error(failure_of(error, who, key_remedy))

@@ -16,11 +16,13 @@ from localai.engine.lifecycle import stop, workers
 from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo
 from localai.errors import Unreachable
 from localai.locks import is_locked
-from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
+from localai.net.framing import ServerRefused, server_sent_events
+from localai.net.unix import UnixConnection, call, send
 from localai.providers.provider import Provider
 from localai.types import ChatRequest, Events, Locality, Process, ResolvedModel, Zone
-from localai.wires.chat_completions.client import read_stream, refusal, request_body
+from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
+from localai.wires.refusals import worker_failure
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -96,8 +98,8 @@ def answer_of_worker(
             load_s=load_s,
             context_tokens=context_tokens,
         )
-    except EngineRefused as error:
-        raise refusal(who, error.status, error.error, is_worker=True) from error
+    except ServerRefused as error:
+        raise worker_failure(who, error.status, error.error) from error
     except (OSError, http.client.HTTPException, Unreachable, ValueError) as error:
         _let_it_die(lease)
         raise Unreachable(
@@ -138,8 +140,8 @@ def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
             "/tokenize",
             {"content": prompt, "add_special": True, "parse_special": True},
         )
-    except EngineRefused as error:
-        raise refusal(who, error.status, error.error, is_worker=True) from error
+    except ServerRefused as error:
+        raise worker_failure(who, error.status, error.error) from error
     return len(counted["tokens"])
 
 

@@ -1,7 +1,8 @@
 """What a server's refusal means: from status, error object and headers to our own errors.
 
-Pure. For every server that is asked over the network's protocols: the clouds and the servers of
-the user's own. Kinds and texts are those of OpenAI, Anthropic, llama.cpp, vLLM and SGLang.
+Pure. For the clouds, the servers of the user's own and the workers of our engines: kinds and texts
+are those of OpenAI, Anthropic, llama.cpp, vLLM and SGLang. Ollama and LM Studio have words of their
+own, which stand in their wires. Also the way back: what a server of ours says of an error.
 """
 
 from __future__ import annotations
@@ -81,6 +82,25 @@ def failure(
     if status >= 500:
         return Unreachable(f"{who} failed (HTTP {status}): {message}")
     return ProviderRefused(f"{who} refused (HTTP {status}): {message}")
+
+
+def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
+    """The error for a refusal of the worker of our engine `who`.
+
+    A worker refuses only what was asked of it, so the request is wrong; and its context can grow.
+    """
+    found = final_error(failure(who, status, error, {}))
+    if isinstance(found, ContextOverflow):
+        found.hint = "shorten the prompt, or give a larger --ctx"
+    elif status in (400, 422):
+        message = str(error.get("message") or json.dumps(dict(error)))
+        return InvalidInput(f"{who} refused the request: {message}")
+    return found
+
+
+def final_error(found: LocalaiError | Busy) -> LocalaiError:
+    """The error where no waiting is possible any more: an answer had begun, or none will come."""
+    return found.final if isinstance(found, Busy) else found
 
 
 # The other way: what a server of ours says

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import pytest
 
 from localai.errors import PolicyRefused, Unreachable
-from localai.net.http import HttpRefused, JsonServer
+from localai.net.framing import ServerRefused
+from localai.net.http import JsonServer
 from localai.net.target import client_target
 from tests.support.processes import free_port
 from tests.support.scripted_server import (
@@ -43,7 +44,7 @@ def test_the_path_of_the_target_comes_first() -> None:
     ],
 )
 def test_a_refusal_carries_its_document(reply: Reply, document: object) -> None:
-    with ScriptedServer({"GET /x": reply}) as server, pytest.raises(HttpRefused) as caught:
+    with ScriptedServer({"GET /x": reply}) as server, pytest.raises(ServerRefused) as caught:
         client(server).call("GET", "/x")
     assert caught.value.status == reply.status
     assert caught.value.document == document

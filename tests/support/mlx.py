@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from localai.net.unix import UnixConnection, send, server_sent_events
+from localai.net.framing import server_sent_events
+from localai.net.unix import UnixConnection, send
 
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 CAPITAL = {"role": "user", "content": "What is the capital of France?"}

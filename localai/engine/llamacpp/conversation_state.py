@@ -24,10 +24,10 @@ from localai.engine.llamacpp.slots import (
     tagged,
 )
 from localai.errors import Unreachable
-from localai.net.unix import EngineRefused
+from localai.net.framing import ServerRefused
 from localai.types import ChatRequest, Done, Events, Loading, Message
 
-_FAILURES = (OSError, Unreachable, EngineRefused)
+_FAILURES = (OSError, Unreachable, ServerRefused)
 
 
 class ConversationState:

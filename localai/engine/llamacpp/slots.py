@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from localai.engine.worker_files import WorkerFiles
 from localai.files import write_atomically
-from localai.net.unix import EngineRefused, call
+from localai.net.framing import ServerRefused
+from localai.net.unix import call
 
 # Saving waits until a slot's answer has ended; a worker that hangs must not hang its user.
 _PATIENCE_S: Final = 60.0
@@ -91,7 +92,7 @@ def _move(files: WorkerFiles, slot: Slot, action: str, state: Path) -> dict[str,
         moved: dict[str, Any] = call(
             files.socket, "POST", url, {"filename": state.name}, timeout=_PATIENCE_S
         )
-    except EngineRefused:
+    except ServerRefused:
         return {}
     return moved
 

@@ -6,16 +6,10 @@ others are timed from outside.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from localai.errors import (
-    ContextOverflow,
-    InvalidInput,
-    LocalaiError,
-    NotFound,
-    ProviderRefused,
     Unreachable,
 )
 from localai.options import wire_options
@@ -220,31 +214,3 @@ def _usage(raw: Mapping[str, Any]) -> Usage:
         cached_tokens=(raw.get("prompt_tokens_details") or {}).get("cached_tokens"),
         reasoning_tokens=(raw.get("completion_tokens_details") or {}).get("reasoning_tokens"),
     )
-
-
-def refusal(
-    who: str, status: int, error: Mapping[str, Any], *, is_worker: bool = False
-) -> LocalaiError:
-    """Our error for a server's error object: what `who` said, with the numbers it gave.
-
-    A worker of ours refuses only what was asked of it, so the request is wrong; a server has
-    reasons of its own.
-    """
-    message = str(error.get("message") or json.dumps(dict(error)))
-    kinds = {str(error.get("type")), str(error.get("code"))}
-    if kinds & {"exceed_context_size_error", "context_length_exceeded"}:
-        prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
-        numbers = f": {prompt:,} tokens against {context:,}" if prompt and context else ""
-        return ContextOverflow(
-            f"the prompt does not fit the context{numbers}",
-            hint="shorten the prompt, or give a larger --ctx",
-            prompt_tokens=prompt,
-            context_tokens=context,
-        )
-    if status == 404:
-        return NotFound(f"{who}: {message}", command="localai list")
-    if status in (400, 422) and is_worker:
-        return InvalidInput(f"{who} refused the request: {message}")
-    if status >= 500:
-        return Unreachable(f"{who} failed: {message}")
-    return ProviderRefused(f"{who} refused (HTTP {status}): {message}")

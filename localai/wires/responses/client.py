@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from localai.errors import Unreachable
-from localai.net.retry import Busy
 from localai.options import wire_options
 from localai.types import (
     ChatRequest,
@@ -25,7 +24,7 @@ from localai.types import (
 )
 from localai.wires.clock import AnswerClock
 from localai.wires.parts import data_url, split_system
-from localai.wires.refusals import failure
+from localai.wires.refusals import failure, final_error
 
 _EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
 _SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
@@ -150,8 +149,7 @@ def read_events(
 def _failed(who: str, error: Any) -> Exception:
     # All other codes blame the request: its pictures, its content, what it asked for.
     status = 200 if error.code is None or error.code in _SERVERS_FAULT else 400
-    found = failure(who, status, {"code": error.code, "message": error.message}, {})
-    return found.final if isinstance(found, Busy) else found
+    return final_error(failure(who, status, {"code": error.code, "message": error.message}, {}))
 
 
 def _finish(response: Any, refused: bool, called: bool) -> FinishReason:

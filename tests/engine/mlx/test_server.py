@@ -13,7 +13,8 @@ import pytest
 
 from localai.engine.mlx.server import Job, Server
 from localai.errors import ContextOverflow, LocalaiError
-from localai.net.unix import EngineRefused, UnixConnection, call, send, server_sent_events
+from localai.net.framing import ServerRefused, server_sent_events
+from localai.net.unix import UnixConnection, call, send
 
 CHAT = "/v1/chat/completions"
 
@@ -54,13 +55,13 @@ def test_health_and_slots_answer_while_something_is_computed(server: Server, soc
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/models"), ("POST", "/completion")])
 def test_an_unknown_path_is_404(server: Server, socket: Path, method: str, path: str) -> None:
-    with pytest.raises(EngineRefused) as caught:
+    with pytest.raises(ServerRefused) as caught:
         call(socket, method, path, {})
     assert caught.value.status == 404
 
 
 def test_a_body_that_is_no_object_is_400(server: Server, socket: Path) -> None:
-    with pytest.raises(EngineRefused) as caught:
+    with pytest.raises(ServerRefused) as caught:
         call(socket, "POST", "/tokenize", [1])
     assert caught.value.status == 400
     assert server.jobs.empty()
@@ -87,7 +88,7 @@ def test_a_refusal_before_the_first_chunk_has_its_status_and_numbers(
 ) -> None:
     refusal = ContextOverflow("too long", prompt_tokens=9, context_tokens=8)
     compute(server, lambda job: job.refuse(refusal))
-    with pytest.raises(EngineRefused) as caught:
+    with pytest.raises(ServerRefused) as caught:
         send(UnixConnection(socket), "POST", CHAT, {})
     assert caught.value.status == 400
     assert caught.value.error["n_prompt_tokens"] == 9
@@ -102,7 +103,7 @@ def test_a_failure_in_mid_stream_is_an_error_event(server: Server, socket: Path)
     compute(server, half)
     events = server_sent_events(send(UnixConnection(socket), "POST", CHAT, {}))
     assert next(events) == {"n": 1}
-    with pytest.raises(EngineRefused, match="out of memory"):
+    with pytest.raises(ServerRefused, match="out of memory"):
         next(events)
 
 

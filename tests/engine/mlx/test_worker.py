@@ -14,7 +14,8 @@ import pytest
 from localai.engine.lifecycle import Lease, acquire, stop, workers
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import Unreachable
-from localai.net.unix import EngineRefused, call
+from localai.net.framing import ServerRefused
+from localai.net.unix import call
 from localai.paths import Paths, locate
 from tests.support.clock import becomes
 from tests.support.mlx import CAPITAL, SYSTEM, ask, chunks, make_thinking_model
@@ -143,7 +144,7 @@ def test_a_client_that_leaves_stops_the_computation(lease: Lease) -> None:
 
 def test_a_prompt_over_the_context_is_refused_with_the_numbers(lease: Lease) -> None:
     long = {"role": "user", "content": "one two three " * 500}
-    with pytest.raises(EngineRefused) as caught:
+    with pytest.raises(ServerRefused) as caught:
         ask(lease.files.socket, long)
     assert caught.value.status == 400
     assert caught.value.error["type"] == "exceed_context_size_error"
@@ -160,7 +161,7 @@ def test_a_prompt_over_the_context_is_refused_with_the_numbers(lease: Lease) -> 
 def test_what_mlx_cannot_do_is_refused(
     lease: Lease, body: dict[str, object], complaint: str
 ) -> None:
-    with pytest.raises(EngineRefused, match=complaint) as caught:
+    with pytest.raises(ServerRefused, match=complaint) as caught:
         call(lease.files.socket, "POST", "/v1/chat/completions", {"messages": [CAPITAL], **body})
     assert caught.value.status == 400
 

@@ -6,11 +6,6 @@ from typing import Any
 import pytest
 
 from localai.errors import (
-    ContextOverflow,
-    InvalidInput,
-    LocalaiError,
-    NotFound,
-    ProviderRefused,
     Unreachable,
 )
 from localai.types import (
@@ -30,7 +25,7 @@ from localai.types import (
     Usage,
     Zone,
 )
-from localai.wires.chat_completions.client import read_stream, refusal, request_body
+from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 
 MODEL = ResolvedModel("endpoint", "m", None, "")
@@ -237,36 +232,3 @@ def test_a_stream_without_an_end_broke_off_and_keeps_its_text(text: str) -> None
         for event in read_stream([delta(content=text)], HERE, AnswerClock()):
             seen.append(event)
     assert seen == [TextDelta(text)]
-
-
-# What is refused
-
-
-TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
-
-
-@pytest.mark.parametrize(
-    ("who", "status", "error", "kind"),
-    [
-        ("the embedded engine", 400, TOO_LONG, ContextOverflow),
-        ("vllm", 400, {"code": "context_length_exceeded", "message": "x"}, ContextOverflow),
-        ("vllm", 404, {"message": "no such model"}, NotFound),
-        ("the embedded engine", 400, {"message": "bad schema"}, InvalidInput),
-        ("the embedded engine", 422, {"message": "bad schema"}, InvalidInput),
-        ("vllm", 400, {"message": "bad schema"}, ProviderRefused),
-        ("vllm", 429, {"message": "slow down"}, ProviderRefused),
-        ("vllm", 503, {"message": "loading"}, Unreachable),
-        ("vllm", 500, {}, Unreachable),
-    ],
-)
-def test_refusals(who: str, status: int, error: dict[str, Any], kind: type[LocalaiError]) -> None:
-    found = refusal(who, status, error, is_worker=who == "the embedded engine")
-    assert type(found) is kind
-    assert str(error.get("message", "")) in found.message or kind is ContextOverflow
-
-
-def test_an_overflow_carries_both_numbers() -> None:
-    found = refusal("the embedded engine", 400, TOO_LONG)
-    assert isinstance(found, ContextOverflow)
-    assert (found.prompt_tokens, found.context_tokens) == (5000, 4096)
-    assert "5,000" in found.message and "4,096" in found.message
