@@ -220,10 +220,10 @@ def test_ollama_is_offered_and_never_run(
     programs: Mapping[str, str] = {}
     engine = choose_engine(None, load(locate()), locate(), find_program=programs.get)
     assert engine.name == "llamacpp"
-    assert engine.offer is not None and "install.sh | sh" in engine.offer
+    assert engine.alternative is not None and "install.sh | sh" in engine.alternative
     programs = {"ollama": "/usr/bin/ollama"}
     engine = choose_engine(None, load(locate()), locate(), find_program=programs.get)
-    assert engine.offer == "to let Ollama answer: ollama serve"
+    assert engine.alternative == "to let Ollama answer: ollama serve"
 
 
 # Removal
