@@ -8,8 +8,8 @@ import typer
 
 from localai.commands.options import Json
 from localai.commands.settings import load_settings
-from localai.library.quantize import Plan, plan_quantization
-from localai.library.quantize import quantize as do_quantize
+from localai.library.quantization.plan import QuantizationPlan, plan_quantization
+from localai.library.quantization.run import quantize as do_quantize
 from localai.output.output import Output
 from localai.output.progress import show_work
 from localai.sizing.memory import MemoryNeed
@@ -65,19 +65,21 @@ def quantize(
 
         output.document(quantize_document(plan, made))
     output.note(
-        f"{plan.name}: {bytes_text(plan.size_bytes)} became {bytes_text(made.size_bytes)},"
-        f" memory {_memory(plan.need)} became {_memory(made.need)}"
+        f"{plan.name}: {bytes_text(plan.conversion.size_bytes)} became"
+        f" {bytes_text(made.size_bytes)}, memory {_memory(plan.need)} became {_memory(made.need)}"
     )
     if made.answer is not None:
         output.note(f"it loads and answers: {made.answer}")
 
 
-def _plan_facts(plan: Plan) -> list[tuple[str, str]]:
+def _plan_facts(plan: QuantizationPlan) -> list[tuple[str, str]]:
+    conversion = plan.conversion
     kind = plan.source.quantization or UNKNOWN
-    before = f"{bytes_text(plan.size_bytes)}, {_memory(plan.need)} of memory"
+    before = f"{bytes_text(conversion.size_bytes)}, {_memory(plan.need)} of memory"
+    after = bytes_text(conversion.made_bytes)
     return [
         ("from", f"{plan.source.id}  {kind}, {before}"),
-        ("to", f"{plan.name}  {plan.to}, about {bytes_text(plan.made_bytes)}, by {plan.by}"),
+        ("to", f"{plan.name}  {conversion.to}, about {after}, by {conversion.by}"),
         ("into", f"{plan.target.parent}  {bytes_text(plan.disk_free_bytes)} free"),
     ]
 

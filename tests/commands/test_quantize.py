@@ -174,7 +174,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(
     f16: Path, localai_home: Path, command_environment: dict[str, str], run_localai: RunLocalai
 ) -> None:
     killed = (
-        "import os, signal, sys; import localai.library.quantize as q\n"
+        "import os, signal, sys; import localai.library.quantization.run as q\n"
         "q._verified = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         "from localai.cli import main; main(sys.argv[1:])"
     )

@@ -38,7 +38,7 @@ ALLOWED = {
     "formats/": "a file format",
     "library/copy.py": "a store, whose names are manifests",
     "library/details.py": "a store, whose manifests have licences; a file format",
-    "library/quantize": "which program makes a quantized file, by the format of its source",
+    "library/quantization/": "which program makes a quantized file, by the format of its source",
     "library/removal.py": "a store, whose blobs are shared",
     "options.py": "wires",
     "output/models.py": "stores",

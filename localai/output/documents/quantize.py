@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
-from localai.library.quantize import Program
+from localai.library.quantization.conversion import Program
 from localai.output.documents.model import MemoryDocument, memory_document
 
 if TYPE_CHECKING:
-    from localai.library.quantize import Plan, Quantized
+    from localai.library.quantization.plan import QuantizationPlan
+    from localai.library.quantization.run import Quantized
 
 
 class Quantize(TypedDict):
@@ -28,7 +29,7 @@ class Quantize(TypedDict):
     answer: Annotated[str | None, "what it answered when it was tried"]
 
 
-def quantize_document(plan: Plan, made: Quantized | None) -> Quantize:
+def quantize_document(plan: QuantizationPlan, made: Quantized | None) -> Quantize:
     """What `localai quantize` prints; `made` is None where only the plan is wanted."""
     after = None if made is None else made.need
     return {
@@ -36,11 +37,11 @@ def quantize_document(plan: Plan, made: Quantized | None) -> Quantize:
         "model": plan.name,
         "source_model": plan.source.id,
         "path": str(plan.target),
-        "quantization": plan.to,
-        "made_by": plan.by,
+        "quantization": plan.conversion.to,
+        "made_by": plan.conversion.by,
         "dry_run": made is None,
-        "source_size_bytes": plan.size_bytes,
-        "size_bytes": plan.made_bytes if made is None else made.size_bytes,
+        "source_size_bytes": plan.conversion.size_bytes,
+        "size_bytes": plan.conversion.made_bytes if made is None else made.size_bytes,
         "source_memory": None if plan.need is None else memory_document(plan.need),
         "memory": None if after is None else memory_document(after),
         "answer": None if made is None else made.answer,

@@ -1,0 +1,1 @@
+"""A smaller model of a large one: a plan, three ways to make it, and the proof that it answers."""

@@ -1,0 +1,85 @@
+"""Quantizing a GGUF model by a running Ollama, for types that it makes and we do not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput, Unreachable
+from localai.files import sync_folder
+from localai.library.quantization.conversion import LOSSLESS, Conversion, GgufSource, spelling
+from localai.progress import WorkProgress
+from localai.providers.ollama_daemon import running_ollama, target_of
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+BITS_PER_WEIGHT: Final = {"Q4_K_S": 4.7, "Q4_K_M": 4.9, "Q8_0": 8.5}
+"""Ollama's types, for an estimate of the size: SmolLM2 and Llama 3 8B both lie within 5%."""
+
+
+def ollama_runs(config: Config, paths: Paths) -> bool:
+    """Whether an Ollama answers that may be reached."""
+    return running_ollama(config, paths, os.environ) is not None
+
+
+def ollama_conversion(
+    source: GgufSource, to: str, config: Config, paths: Paths, *, force: bool
+) -> Conversion:
+    """Making `source` into the type `to`, one of `BITS_PER_WEIGHT`.
+
+    Raises InvalidInput for a source that Ollama does not take, Unreachable where none runs.
+    """
+    _check(source, force=force)
+    shown = spelling(to)
+    if not ollama_runs(config, paths):
+        raise Unreachable(
+            f"Ollama quantizes to {shown}, and it does not run on this machine",
+            command="ollama serve",
+        )
+    made = round(source.header.parameter_count * BITS_PER_WEIGHT[to] / 8)
+
+    def make(path: Path) -> Generator[WorkProgress, None, None]:
+        return _make(source.parts[0], shown, path, config)
+
+    return Conversion("ollama", shown, source.size_bytes, made, make)
+
+
+def _make(
+    source: Path, to: str, target: Path, config: Config
+) -> Generator[WorkProgress, None, None]:
+    from localai.providers.ollama_models import quantized
+
+    daemon = target_of(config, os.environ)
+    with quantized(daemon, source, to) as (events, blob):
+        yield from events
+        found = blob()
+        if not found.is_file():
+            raise Unreachable(
+                f"Ollama made it, but {found} cannot be read here",
+                hint="run Ollama as the same user on this machine",
+            )
+        # The name of Ollama's is about to go: a link keeps the bytes.
+        try:
+            target.hardlink_to(found)
+        except OSError:
+            shutil.copyfile(found, target)
+            sync_folder(target)
+
+
+def _check(source: GgufSource, *, force: bool) -> None:
+    if len(source.parts) > 1:
+        raise InvalidInput(
+            "Ollama quantizes models of one file, and this one is in several",
+            hint="--to q8_0 takes parts",
+        )
+    kind = source.header.quantization
+    if force and kind not in LOSSLESS:
+        raise InvalidInput(
+            f"Ollama does not quantize {kind} again, not with --force either",
+            hint="--to q4_0 (or another plain type) --force",
+        )

@@ -1,0 +1,131 @@
+"""What quantizing a model would do: which program makes it, how large, and whether it fits.
+
+A model that was quantized before is refused, because the losses add up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InsufficientResources, InvalidInput
+from localai.formats import gguf_quantization as quantization
+from localai.library.copy import own_path
+from localai.library.quantization.conversion import LOSSLESS, Conversion, read_gguf_source
+from localai.library.quantization.ggml import ggml_conversion
+from localai.library.quantization.mlx import mlx_conversion
+from localai.library.quantization.ollama import BITS_PER_WEIGHT, ollama_conversion, ollama_runs
+from localai.sizing.memory import MemoryNeed, project
+from localai.stores.lookup import resolve_model
+from localai.stores.starter import STARTER
+from localai.types import ResolvedModel
+from localai.units import bytes_text
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+TRIAL_CONTEXT_TOKENS: Final = 4096
+"""The context for which the memory of source and result is given."""
+
+_TYPE_SUFFIX: Final = re.compile(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationPlan:
+    """What quantizing `source` would do: the result's name, where it comes to lie, and how it is
+    made. `need` is the memory of the source at `TRIAL_CONTEXT_TOKENS`, None if unknown."""
+
+    source: ResolvedModel
+    name: str
+    target: Path
+    conversion: Conversion
+    disk_free_bytes: int
+    need: MemoryNeed | None
+
+
+def plan_quantization(
+    text: str, to: str, name: str | None, config: Config, paths: Paths, *, force: bool = False
+) -> QuantizationPlan:
+    """What quantizing the model that `text` means to the type `to` would do.
+
+    Raises NotFound, InvalidInput for a type that there is not or a source that was quantized
+    before (unless `force`), Unreachable without a program that can, InsufficientResources where
+    the disk is too small.
+    """
+    source = resolve_model(text, paths)
+    assert source.path is not None, "the stores hold files"
+    wanted = to.upper()
+    kind = source.quantization or ""
+    if kind not in LOSSLESS and not force:
+        raise InvalidInput(
+            f"{source.id} is {kind or 'of an unknown type'} already: quantizing it again adds its"
+            " losses to the new ones, and q4 of q8 answers worse than q4 of the original",
+            hint="take an f16 or bf16 source, or --force",
+        )
+    name = name or _default_name(source, to)
+    if source.provider == "mlx":
+        target = own_path(name, paths)
+        conversion = mlx_conversion(source.id, source.path, wanted)
+    else:
+        target = own_path(f"{name}.gguf", paths, name)
+        conversion = _gguf_conversion(source.path, wanted, config, paths, force=force)
+    free = _free_bytes(paths)
+    needed = conversion.made_bytes + (conversion.size_bytes if conversion.by == "ollama" else 0)
+    if needed > free:
+        raise InsufficientResources(
+            f"{bytes_text(needed)} are needed while {name} is made, and {paths.models_dir} has"
+            f" {bytes_text(free)} free",
+            command="localai dedupe --dry-run",
+        )
+    need = memory_at_trial(source.path, source.context_limit, paths)
+    return QuantizationPlan(source, name, target, conversion, free, need)
+
+
+def memory_at_trial(path: Path, limit: int | None, paths: Paths) -> MemoryNeed | None:
+    """The memory of the model at `path` with `TRIAL_CONTEXT_TOKENS`, or its own `limit` if that is
+    less; None where nothing can say it."""
+    with contextlib.suppress(InvalidInput):
+        context = min(TRIAL_CONTEXT_TOKENS, limit or TRIAL_CONTEXT_TOKENS)
+        return project(path, context, cache_folder=paths.cache_dir)
+    return None
+
+
+def _gguf_conversion(
+    path: Path, to: str, config: Config, paths: Paths, *, force: bool
+) -> Conversion:
+    source = read_gguf_source(path)
+    known, by_ollama = to in quantization.TYPES, to in BITS_PER_WEIGHT
+    # A running Ollama goes first for the K-types that it makes.
+    if quantization.can_make(to) and (
+        to in quantization.PLAIN_TYPES or not by_ollama or not ollama_runs(config, paths)
+    ):
+        return ggml_conversion(source, to)
+    if by_ollama:
+        return ollama_conversion(source, to, config, paths, force=force)
+    if known:
+        return ggml_conversion(source, to)
+    raise InvalidInput(
+        f"nothing on this machine quantizes to {to.lower()}",
+        hint="--to takes "
+        + ", ".join(each.lower() for each in sorted(quantization.TYPES, key=str.lower)),
+    )
+
+
+def _default_name(source: ResolvedModel, to: str) -> str:
+    """The source's own name with the new type in place of its own."""
+    assert source.path is not None
+    named = source.path.stem if source.id == STARTER.name or "/" in source.id else source.id
+    if source.provider == "mlx":
+        named = source.path.name if source.id.startswith("/") else source.id.rpartition("/")[2]
+    return f"{_TYPE_SUFFIX.sub('', named).replace(':', '-')}-{to.lower()}"
+
+
+def _free_bytes(paths: Paths) -> int:
+    folder = paths.models_dir
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    return shutil.disk_usage(existing).free
