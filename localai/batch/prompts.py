@@ -129,9 +129,9 @@ def _text(known: Mapping[str, Any], key: str) -> str:
 
 
 def _schema(raw: Any) -> Schema:
-    from localai.chat.schema import from_document, read_schema
+    from localai.chat.schema import from_data
 
-    return read_schema(raw) if isinstance(raw, str) else from_document(raw, '"schema"')
+    return from_data(raw, '"schema"')
 
 
 def _filled(template: Template, values: Mapping[str, Any], known: Mapping[str, Any]) -> Filled:

@@ -1,8 +1,12 @@
 """The schema that an answer must satisfy, from the ways in which people write one, and the check.
 
-    FILE                     a JSON schema in a file
+    {"type": "object", …}    a JSON schema, see `from_data`
     "name:str, age:int"      a short form, see `from_short_form`
-    pkg.mod:Model            a pydantic model, or anything that pydantic makes a schema of
+    FILE                     a JSON schema in a file, see `from_command_line`
+    pkg.mod:Model            a pydantic model, or anything that pydantic makes a schema of; likewise
+
+Only the user names files to read and code to run, on the command line. In data (a line of a batch,
+a template) a schema is a schema: whoever wrote the data may be anybody.
 
 The engine is held to a schema while it writes; what comes is checked all the same, since a
 provider may not have kept it and an answer may have been cut.
@@ -41,15 +45,26 @@ class Schema:
     violation: Callable[[str], str | None]
 
 
-def read_schema(text: str) -> Schema:
-    """The schema that the user means by `text`. Raises InvalidInput, NotFound for a file."""
+def from_command_line(text: str) -> Schema:
+    """The schema that the user means by `text`, a file's and a module's name included.
+
+    Raises InvalidInput, NotFound.
+    """
     model = _MODEL.fullmatch(text)
     if model is not None and _names_a_model(model):
         return _from_model(model["module"], model["name"])
     path = Path(text).expanduser()
     if path.suffix == ".json" or "/" in text:
         return from_document(_read_file(path), f"the schema {text}")
-    return from_document(from_short_form(text), "the schema")
+    return from_data(text, "the schema")
+
+
+def from_data(value: Any, name: str) -> Schema:
+    """The schema that stands in data, as JSON or in the short form; nothing is read or imported.
+
+    `name` is how an error calls it. Raises InvalidInput.
+    """
+    return from_document(from_short_form(value) if isinstance(value, str) else value, name)
 
 
 def from_document(document: Any, name: str) -> Schema:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import InvalidInput, NotFound
+from localai.files import as_path
 from localai.near_names import did_you_mean
 from localai.options import parse_json_options
 from localai.types import Options
@@ -37,7 +38,8 @@ _KEYS = ("description", "system", "prompt", "model", "options", "schema", "varia
 class Template:
     """A template as its file says it. `variables` are those that have a default.
 
-    `schema` is a JSON schema, or the text of one as `--schema` takes it.
+    `schema` is a JSON schema, or one in the short form. Neither it nor `model` names a file: who
+    wrote the template may be somebody else than who uses it.
     """
 
     name: str
@@ -152,6 +154,9 @@ def parse_template(text: str, file: Path) -> Template:
     prompt = settings.get("prompt", "") if body is None else body
     if not prompt.strip() and not settings.get("system"):
         raise _invalid(file, "it has neither a prompt nor a system prompt")
+    model = settings.get("model")
+    if model is not None and as_path(model) is not None:
+        raise _invalid(file, f"model is a name, not the file {model}", f"give the file: -m {model}")
     variables = {name: str(value) for name, value in settings.get("variables", {}).items()}
     try:
         options = parse_json_options(settings.get("options", {}))
@@ -163,7 +168,7 @@ def parse_template(text: str, file: Path) -> Template:
         prompt=prompt.strip("\n"),
         description=settings.get("description", ""),
         system=settings.get("system"),
-        model=settings.get("model"),
+        model=model,
         options=options,
         schema=settings.get("schema"),
         variables=variables,

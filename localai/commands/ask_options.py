@@ -217,12 +217,9 @@ def _schema(given: str | None, template: Template | None) -> Schema | None:
     """What `--schema` says, else what the template does."""
     if given is None and (template is None or template.schema is None):
         return None
-    from localai.chat.schema import from_document, read_schema
+    from localai.chat.schema import from_command_line, from_data
 
     if given is not None:
-        return read_schema(given)
+        return from_command_line(given)
     assert template is not None
-    wanted = template.schema
-    if isinstance(wanted, str):
-        return read_schema(wanted)
-    return from_document(wanted, f"the schema of the template {template.name}")
+    return from_data(template.schema, f"the schema of the template {template.name}")

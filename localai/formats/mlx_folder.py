@@ -75,6 +75,11 @@ def read_folder(path: Path) -> MlxFolder:
     config = _text_config(_read_object(path / "config.json"))
     if not isinstance(config.get("model_type"), str):
         raise InvalidInput(f"{path / 'config.json'} names no model_type")
+    if config.get("model_file") is not None:
+        # mlx-lm would import that file: a model is data, and the user named no code.
+        raise InvalidInput(
+            f"{path / 'config.json'} names code to run (model_file), and a model is never run as it"
+        )
     if not _has_tokenizer(path):
         raise InvalidInput(f"{path} has no tokenizer", hint="download the model again")
     headers = [_read_header(file) for file in _weight_files(path)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.schema import from_document, from_short_form, read_schema
+from localai.chat.schema import from_command_line, from_document, from_short_form
 from localai.errors import InvalidInput, NotFound
 
 PERSON = {
@@ -37,14 +37,14 @@ def test_the_short_form() -> None:
 @pytest.mark.parametrize("text", ["name:strng", "a b c", "name:str,,", "", "n:[", "3:int"])
 def test_what_is_no_short_form_shows_one(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        read_schema(text)
+        from_command_line(text)
     assert "name:str, age:int" in (caught.value.hint or "")
 
 
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "person.json"
     file.write_text(json.dumps(PERSON))
-    assert read_schema(str(file)).document == PERSON
+    assert from_command_line(str(file)).document == PERSON
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_a_file_that_is_no_schema(tmp_path: Path, content: str, message: str) ->
     file = tmp_path / "bad.json"
     file.write_text(content)
     with pytest.raises(InvalidInput, match=message):
-        read_schema(str(file))
+        from_command_line(str(file))
 
 
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(NotFound):
-        read_schema("./none.json")
+        from_command_line("./none.json")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_pydantic_model_in_the_folder_where_one_stands(model: str) -> None:
-    schema = read_schema(model)
+    schema = from_command_line(model)
     assert schema.document["required"] == ["name", "age"]
     assert schema.violation('{"name": "Ada", "age": 36}') is None
     assert "$.age" in (schema.violation('{"name": "Ada", "age": -1}') or "")
@@ -88,11 +88,11 @@ def test_a_pydantic_model_in_the_folder_where_one_stands(model: str) -> None:
 
 def test_a_model_that_is_none_says_so(model: str) -> None:
     with pytest.raises(NotFound, match="no Nobody in people_of_test"):
-        read_schema("people_of_test:Nobody")
+        from_command_line("people_of_test:Nobody")
     with pytest.raises(NotFound, match="no module 'no_such'"):
-        read_schema("no_such.module:Person")
+        from_command_line("no_such.module:Person")
     with pytest.raises(InvalidInput, match="pydantic makes no schema"):
-        read_schema("localai.batch.shared_context:Room")
+        from_command_line("localai.batch.concurrency:SharedContext")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.schema import read_schema
+from localai.chat.schema import from_data
 from localai.chat.templates import (
     Template,
     fill,
@@ -88,6 +88,8 @@ def test_what_is_missing_is_said(
         ("---\na: b\n---\nx", "mine.md", "not YAML"),
         ("+++\na = 1\nx", "mine.md", "that ends the settings is missing"),
         ("+++\na = \n+++\nx", "mine.md", "no TOML"),
+        ('+++\nmodel = "./m.gguf"\n+++\nx', "mine.md", "model is a name, not the file ./m.gguf"),
+        ('+++\nmodel = "~/m"\n+++\nx', "mine.md", "model is a name, not the file ~/m"),
         ("+++\nsytem = 'x'\n+++\nx", "mine.md", "no key 'sytem'"),
         ("+++\nprompt = 'x'\n+++\nx", "mine.md", "below the settings"),
         ("+++\nsystem = 3\n+++\nx", "mine.md", "system is a text"),
@@ -140,4 +142,4 @@ def test_every_bundled_one_is_whole(localai_home: Path) -> None:
         assert set(each.names) == set(each.variables), "each works with nothing given"
         assert "TEXT" in fill(each, {}, "TEXT").prompt
         if isinstance(each.schema, str):
-            assert read_schema(each.schema).document["type"] == "object"
+            assert from_data(each.schema, each.name).document["type"] == "object"

@@ -528,3 +528,56 @@ def test_a_farm_never_gets_more_at_once_than_the_config_says_and_may_say_later(
     assert sorted(farm.answered) == sorted(questions), "each once"
     assert len(farm.refused) == 6
     assert 4 <= farm.most_at_once <= 6
+
+
+TRAPS = {
+    "a module": "trap:Trap",
+    "a module in a package": "package.trap:Trap",
+    "a path": "./secret.json",
+    "a file's name": "secret.json",
+}
+
+
+@pytest.fixture
+def traps(robot: Robot) -> Path:
+    """A file that exists once one of the modules in the batch's folder was imported; beside them
+    lies a schema that nobody may read."""
+    sprung = robot.folder / "sprung"
+    code = f"open({str(sprung)!r}, 'w')\nclass Trap: pass\n"
+    (robot.folder / "package").mkdir()
+    for file in ("trap.py", "package/trap.py"):
+        (robot.folder / file).write_text(code)
+    (robot.folder / "secret.json").write_text('{"type": "object", "title": "my secret"}')
+    return sprung
+
+
+@pytest.mark.parametrize("schema", TRAPS.values(), ids=TRAPS)
+def test_a_schema_in_a_line_imports_nothing_and_reads_nothing(
+    robot: Robot, traps: Path, schema: str
+) -> None:
+    robot.prompts("say one", {"prompt": "say two", "schema": schema})
+    assert robot.run().returncode == 8
+    assert robot.records()[1]["error"]["kind"] == "invalid_input"
+    assert robot.asked() == ["say one"]
+    assert not traps.exists()
+
+
+@pytest.mark.parametrize("schema", TRAPS.values(), ids=TRAPS)
+def test_a_schema_in_a_template_imports_nothing_and_reads_nothing(
+    robot: Robot, traps: Path, schema: str
+) -> None:
+    robot.prompts("say one")
+    (robot.folder / "given.md").write_text(f'+++\nschema = "{schema}"\n+++\n$input')
+    assert robot.run("-t", "./given.md").returncode == 2
+    chat = robot.anything("chat", "-m", "robot/r2", "-t", "./given.md", "say one")
+    assert (chat.returncode, chat.stdout) == (2, b"")
+    assert robot.asked() == []
+    assert not traps.exists()
+
+
+def test_the_flag_may_name_a_module_and_a_file(robot: Robot, traps: Path) -> None:
+    robot.prompts("say {}")
+    assert robot.run("--schema", "secret.json").returncode == 0
+    assert not traps.exists()
+    assert robot.run("--schema", "trap:Trap").returncode == 2
+    assert traps.exists()

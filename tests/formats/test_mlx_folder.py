@@ -162,6 +162,11 @@ def _lose_a_part(path: Path) -> None:
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
+def _name_code(path: Path) -> None:
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "model_file": "model.py"}))
+
+
 def _point_outside(path: Path) -> None:
     index = {"weight_map": {"a": "../model.safetensors"}}
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -173,6 +178,7 @@ def _point_outside(path: Path) -> None:
         (_truncate, "not a whole safetensors file"),
         (_claim_a_huge_header, "not a whole safetensors file"),
         (_lose_a_part, "model-2.safetensors is missing"),
+        (_name_code, "names code to run"),
         (_point_outside, "points out of its folder"),
         (lambda path: (path / "tokenizer.json").unlink(), "no tokenizer"),
         (lambda path: (path / "model.safetensors").unlink(), "no weights"),
