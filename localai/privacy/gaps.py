@@ -6,31 +6,36 @@ others, since the hook itself stays. Each opens only for a connection that the h
 
 from __future__ import annotations
 
+import _socket
 import os
+import re
 import socket
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from localai.privacy import grants
-from localai.privacy.policy import judge_arguments, numeric_host
-from localai.privacy.zones import literal_address
+from localai.privacy import grants, policy
+from localai.privacy.zones import literal_address, zone_of_address
+from localai.types import Zone
 
-_TRACKER = b"from multiprocessing.resource_tracker import main"
+_TRACKER = re.compile(rb"from multiprocessing\.resource_tracker import main;main\(\d+\)")
 
 
 def close() -> None:
     """Replace the functions, for the rest of this process."""
     _learn_resolutions()
     # The position of the address among the arguments; sendto takes flags before it or not.
-    for method, position in (
-        ("connect", 0),
-        ("connect_ex", 0),
-        ("bind", 0),
-        ("sendto", -1),
-        ("sendmsg", 3),
-    ):
+    for method, position in (("connect", 0), ("connect_ex", 0), ("bind", 0), ("sendto", -1)):
         _resolve_first(method, position)
+    _judge_messages()
+    _judge_before("listen", lambda sock, *_: policy.judge_open_port(sock))
+    _judge_before(
+        "setsockopt",
+        lambda sock, level, option, *_: policy.judge_option(
+            sock, int.__index__(level), int.__index__(option)
+        ),
+    )
     _judge_multiprocessing()
 
 
@@ -40,15 +45,14 @@ def _learn_resolutions() -> None:
     `socket.getaddrinfo` asks `_socket.getaddrinfo` by name at each call, so replacing that one
     reaches also those who imported the function before.
     """
-    import _socket
-
     original = _socket.getaddrinfo
 
     @wraps(original)
     def getaddrinfo(host: Any, *arguments: Any, **keywords: Any) -> Any:
+        host = policy.exact_text(host)
         answers = original(host, *arguments, **keywords)
         if host is not None:
-            name = host if isinstance(host, str) else bytes(host).decode("utf-8", "replace")
+            name = host if isinstance(host, str) else host.decode("utf-8", "replace")
             found = (literal_address(str(answer[4][0])) for answer in answers)
             grants.learn(name, (address for address in found if address is not None))
         return answers
@@ -68,19 +72,74 @@ def _resolve_first(method: str, position: int) -> None:
         if len(arguments) > max(position, 0):
             changed = list(arguments)
             changed[position] = _resolved(self, arguments[position])
+            if method == "sendto":
+                _bind_before_sending(self, changed[position])
             return original(self, *changed)
         return original(self, *arguments)
 
     setattr(socket.socket, method, resolving)
 
 
+def _judge_messages() -> None:
+    """Judge a message's ancillary data, of which the audit event says nothing, and resolve its
+    address as `_resolve_first` does."""
+    original = socket.socket.sendmsg
+
+    @wraps(original)
+    def sendmsg(
+        self: socket.socket,
+        buffers: Any,
+        ancillary: Any = (),
+        flags: int = 0,
+        address: Any = None,
+        /,
+    ) -> int:
+        data = list(ancillary)
+        policy.judge_ancillary(self, data)
+        if address is None:
+            return original(self, buffers, data, flags)
+        resolved = _resolved(self, address)
+        _bind_before_sending(self, resolved)
+        return original(self, buffers, data, flags, resolved)
+
+    socket.socket.sendmsg = sendmsg  # type: ignore[assignment,method-assign]
+
+
+def _judge_before(method: str, judge: Callable[..., None]) -> None:
+    """Have `judge` called before a method of sockets that raises no audit event."""
+    original = getattr(socket.socket, method)
+
+    @wraps(original)
+    def judged(self: socket.socket, *arguments: Any) -> Any:
+        judge(self, *arguments)
+        return original(self, *arguments)
+
+    setattr(socket.socket, method, judged)
+
+
 def _resolved(sock: socket.socket, address: Any) -> Any:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
+    if policy.family_of(sock) not in (socket.AF_INET, socket.AF_INET6):
         return address
-    if len(address) < 2 or literal_address(numeric_host(address)) is not None:
+    if not isinstance(address, tuple) or tuple.__len__(address) < 2:
         return address
-    answers = socket.getaddrinfo(address[0], address[1], sock.family, sock.type)
+    address = policy.exact_address(address)
+    if literal_address(policy.numeric_host(address)) is not None:
+        return address
+    answers = socket.getaddrinfo(address[0], address[1], policy.family_of(sock), sock.type)
     return (answers[0][4][0], *address[1:])
+
+
+def _bind_before_sending(sock: socket.socket, address: Any) -> None:
+    """Bind a datagram socket that sends within this machine to loopback: the kernel would bind it
+    to every address of the machine."""
+    if not isinstance(address, tuple) or not policy.needs_binding(sock):
+        return
+    host = policy.numeric_host(address)
+    packed = literal_address(host)
+    if packed is not None and zone_of_address(packed) is Zone.DEVICE:
+        source = {4: "127.0.0.1", 16: "::1"}[len(packed)]
+        mapped = len(packed) == 4 and policy.family_of(sock) == socket.AF_INET6
+        _socket.socket.bind(sock, (f"::ffff:{source}" if mapped else source, 0))
 
 
 def _judge_multiprocessing() -> None:
@@ -91,11 +150,22 @@ def _judge_multiprocessing() -> None:
     import _posixsubprocess
 
     original: Callable[..., int] = _posixsubprocess.fork_exec
+    python = os.fsencode(sys.executable)
 
     @wraps(original)
-    def fork_exec(arguments: Any, *rest: Any) -> int:
-        if not any(os.fsencode(each).startswith(_TRACKER) for each in arguments):
-            judge_arguments(arguments)
-        return original(arguments, *rest)
+    def fork_exec(arguments: Any, programs: Any, *rest: Any) -> int:
+        words, started = ([os.fsencode(word) for word in each] for each in (arguments, programs))
+        if started != [python] or not _is_tracker(words, python):
+            policy.judge_arguments(started)
+        return original(words, started, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
+
+
+def _is_tracker(words: list[bytes], python: bytes) -> bool:
+    """Whether a command line is that of multiprocessing's resource tracker, word by word."""
+    # Loaded already where multiprocessing starts anything.
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    flags = [os.fsencode(flag) for flag in _args_from_interpreter_flags()]
+    return words[:-1] == [python, *flags, b"-c"] and bool(_TRACKER.fullmatch(words[-1]))

@@ -4,16 +4,22 @@
   Numeric addresses need no resolver and are judged when they are connected to.
 - **Connections** (connect, sendto, sendmsg). This machine: always. Elsewhere: only an address that
   a granted host was resolved to, in the grant's zone or nearer, on the grant's port.
-- **Listening** (bind). Loopback and Unix sockets only; `0.0.0.0` would be open to the network.
+- **Listening** (bind, listen). Loopback and Unix sockets only; `0.0.0.0` would be open to the
+  network. The kernel binds a datagram socket to it that sends before it is bound.
+- **Options and ancillary data** of an IP socket. Those of a list that steers no packet: others
+  choose an interface, a source or a route behind the address that was judged.
 - **Programs.** A child carries no hook, so none starts unless this thread may: Popen, os.system,
   exec, posix_spawn, multiprocessing's spawn. `os.fork` is free: the hook is in the copy as well,
   and an exec in it is judged. A sub-interpreter would carry no hook, so none is made.
 
+What is judged is a copy of exact types (`exact_address`, `family_of`), because a subclass may say
+another thing of itself in Python than C reads from it.
 Nothing here does I/O, except that the ledger's sink is called before a permitted connection.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
 import socket
 import threading
@@ -37,6 +43,39 @@ _REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
         {"hint": "downloads happen in `localai pull MODEL` only"},
     ),
 )
+_IP_FAMILIES = frozenset({int(socket.AF_INET), int(socket.AF_INET6)})
+# What may be set on an IP socket: None is every option of the level.
+_OPTIONS: dict[int, tuple[str, ...] | None] = {
+    socket.SOL_SOCKET: (
+        "SO_BROADCAST",
+        "SO_KEEPALIVE",
+        "SO_LINGER",
+        "SO_OOBINLINE",
+        "SO_PRIORITY",
+        "SO_RCVBUF",
+        "SO_RCVLOWAT",
+        "SO_RCVTIMEO",
+        "SO_REUSEADDR",
+        "SO_REUSEPORT",
+        "SO_SNDBUF",
+        "SO_SNDLOWAT",
+        "SO_SNDTIMEO",
+    ),
+    socket.IPPROTO_IP: ("IP_TOS", "IP_TTL", "IP_MULTICAST_TTL", "IP_MULTICAST_LOOP"),
+    socket.IPPROTO_IPV6: (
+        "IPV6_V6ONLY",
+        "IPV6_TCLASS",
+        "IPV6_UNICAST_HOPS",
+        "IPV6_MULTICAST_HOPS",
+        "IPV6_MULTICAST_LOOP",
+    ),
+    socket.IPPROTO_TCP: None,
+    socket.IPPROTO_UDP: None,
+}
+_PERMITTED_OPTIONS = {
+    level: None if names is None else frozenset(getattr(socket, each, None) for each in names)
+    for level, names in _OPTIONS.items()
+}
 # The two whose names /etc/hosts knows; of 127.0.0.2 libc would ask the resolver.
 _NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1")})
 
@@ -66,7 +105,7 @@ def judge_lookup(host: Any, *_: Any) -> None:
 
 def judge_reverse_lookup(host: Any) -> None:
     """Asking for the name of an address (or of a socket address); names are resolved by it too."""
-    name = _text(host[0] if isinstance(host, tuple) else host)
+    name = _text(next(tuple.__iter__(host)) if isinstance(host, tuple) else host)
     address = literal_address(name)
     if address is None:
         _judge_name(name)
@@ -75,7 +114,11 @@ def judge_reverse_lookup(host: Any) -> None:
 
 
 def _judge_name(name: str) -> None:
-    if plain_name(name) != "localhost" and not grants.cover_name(name):
+    # Not `localhost.`: /etc/hosts has no such name, so the resolver would be asked. And not what
+    # lies behind a NUL, at which C ends the name.
+    if name.lower() == "localhost":
+        return
+    if "\0" in name or not grants.cover_name(name):
         _refuse(f"look up {name}", name, None)
 
 
@@ -83,12 +126,13 @@ def judge_destination(sock: socket.socket, address: Any) -> None:
     """Connecting `sock` or sending from it to `address`; None is where it is connected to."""
     if address is None:
         return
-    zone = zone_of_family(sock.family)
+    family = family_of(sock)
+    zone = zone_of_family(family)
     if zone is Zone.DEVICE:
         return
     if zone is not None:
-        _refuse(f"use a socket of the family {sock.family!r}", "", zone)
-    host, port = numeric_host(address), address[1]
+        _refuse(f"use a socket of the family {_family_name(family)}", "", zone)
+    host, port = numeric_host(address), exact_address(address)[1]
     packed = literal_address(host)
     if packed is None:
         # Only `_socket` itself still carries a name here: see `gaps`.
@@ -120,18 +164,57 @@ def _judge_departure(packed: bytes, host: str, port: int, zone: Zone) -> None:
         of_thread.reporting = False
 
 
+def judge_datagram(sock: socket.socket, address: Any) -> None:
+    """Sending from `sock` to `address` (sendto, sendmsg), which binds it where it is not bound."""
+    judge_destination(sock, address)
+    if address is not None and needs_binding(sock):
+        where = zone_of_address(literal_address(numeric_host(address)) or b"")
+        if where is Zone.DEVICE:
+            judge_open_port(sock)
+
+
+def judge_socket(_: Any, family: int, kind: int, *__: Any) -> None:
+    """Opening a socket: one of raw packets has the addresses in what it sends."""
+    if family in _IP_FAMILIES and kind & 0xF == socket.SOCK_RAW:
+        _refuse("open a raw socket", "", Zone.CLOUD)
+
+
 def judge_listening(sock: socket.socket, address: Any) -> None:
     """Binding `sock` to `address`."""
-    zone = zone_of_family(sock.family)
+    family = family_of(sock)
+    zone = zone_of_family(family)
     if zone is Zone.DEVICE:
         return
     if zone is not None:
-        _refuse(f"bind a socket of the family {sock.family!r}", "", zone)
+        _refuse(f"bind a socket of the family {_family_name(family)}", "", zone)
     host = numeric_host(address)
     packed = literal_address(host)
     everywhere = packed is None or not any(packed)
     if everywhere or zone_of_address(packed or b"") is not Zone.DEVICE:
-        _refuse(f"listen on {host} port {address[1]}", "", Zone.LAN)
+        _refuse(f"listen on {host} port {exact_address(address)[1]}", "", Zone.LAN)
+
+
+def judge_open_port(sock: socket.socket) -> None:
+    """Listening on `sock` where it is bound; where it is not, the kernel binds it to 0.0.0.0."""
+    if family_of(sock) in _IP_FAMILIES:
+        judge_listening(sock, _socket.socket.getsockname(sock))
+
+
+def judge_option(sock: socket.socket, level: int, option: int) -> None:
+    """Setting an option of `sock`."""
+    if family_of(sock) not in _IP_FAMILIES:
+        return
+    permitted = _PERMITTED_OPTIONS.get(level, frozenset())
+    if permitted is not None and option not in permitted:
+        _refuse(
+            f"set the socket option {option} of level {level}, which may steer packets", "", None
+        )
+
+
+def judge_ancillary(sock: socket.socket, data: list[Any]) -> None:
+    """Sending ancillary `data` with a message."""
+    if data and family_of(sock) in _IP_FAMILIES:
+        _refuse("send ancillary data, which may steer packets", "", None)
 
 
 def judge_program(program: Any, *_: Any) -> None:
@@ -181,8 +264,9 @@ JUDGES: dict[str, Callable[..., None]] = {
     "socket.gethostbyaddr": judge_reverse_lookup,
     "socket.getnameinfo": judge_reverse_lookup,
     "socket.connect": judge_destination,
-    "socket.sendto": judge_destination,
-    "socket.sendmsg": judge_destination,
+    "socket.sendto": judge_datagram,
+    "socket.sendmsg": judge_datagram,
+    "socket.__new__": judge_socket,
     "socket.bind": judge_listening,
     "subprocess.Popen": judge_popen,
     "os.system": judge_shell,
@@ -194,10 +278,52 @@ JUDGES: dict[str, Callable[..., None]] = {
 """The judge of each audit event; events that are not here are nobody's way out."""
 
 
+def family_of(sock: socket.socket) -> int:
+    """The family that the interpreter uses, whatever a subclass calls it."""
+    family: int = _socket.socket.family.__get__(sock)
+    return family
+
+
+def needs_binding(sock: socket.socket) -> bool:
+    """Whether `sock` is an IP socket for datagrams and has no port yet."""
+    kind: int = _socket.socket.type.__get__(sock)
+    if family_of(sock) not in _IP_FAMILIES or kind & 0xF != socket.SOCK_DGRAM:
+        return False
+    return bool(_socket.socket.getsockname(sock)[1] == 0)
+
+
+def exact_address(address: Any) -> tuple[Any, ...]:
+    """A copy of an IP socket address whose parts are exact str, bytes and int."""
+    return tuple(map(_exact, tuple.__iter__(address)))
+
+
+def exact_text(value: Any) -> Any:
+    """A copy of a host that is an exact str or bytes; other values as they are."""
+    return _exact(value) if isinstance(value, str | bytes | bytearray) else value
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)
+    # A slice is copied from the bytes themselves, where bytes() would ask the subclass.
+    if isinstance(value, bytes):
+        return bytes.__getitem__(value, slice(None))
+    if isinstance(value, bytearray):
+        return bytes(bytearray.__getitem__(value, slice(None)))
+    return int.__index__(value)
+
+
 def numeric_host(address: Any) -> str:
     """The host of a socket address, with the two spellings that Python gives a meaning."""
-    host = _text(address[0])
+    host = _text(exact_address(address)[0])
     return {"": "0.0.0.0", "<broadcast>": "255.255.255.255"}.get(host, host)
+
+
+def _family_name(family: int) -> str:
+    try:
+        return socket.AddressFamily(family).name
+    except ValueError:
+        return str(family)
 
 
 def _refuse(attempt: str, host: str, zone: Zone | None) -> NoReturn:
@@ -222,6 +348,5 @@ def _remedy(host: str, zone: Zone | None) -> Remedy:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).decode("utf-8", "replace")
-    return str(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    value = exact_text(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -139,6 +139,47 @@ def test_loopback_and_unix_sockets_pass() -> None:
 
 
 @in_child()
+def test_datagrams_within_the_machine_open_no_port_to_the_network() -> None:
+    from localai.privacy import guard
+
+    guard.install()
+    for family, host in (
+        (socket.AF_INET, "127.0.0.1"),
+        (socket.AF_INET6, "::1"),
+        (socket.AF_INET6, "::ffff:127.0.0.1"),
+    ):
+        for send in ("sendto", "sendmsg"):
+            with (
+                socket.socket(family, socket.SOCK_DGRAM) as server,
+                socket.socket(family, socket.SOCK_DGRAM) as client,
+            ):
+                server.bind((host, 0))
+                target = (host, server.getsockname()[1])
+                if send == "sendto":
+                    client.sendto(b"hello", target)
+                else:
+                    client.sendmsg([b"hello"], [], 0, target)
+                assert server.recv(5) == b"hello"
+                assert client.getsockname()[0] == host
+
+
+@in_child()
+def test_options_that_steer_nothing_can_be_set() -> None:
+    from localai.privacy import guard
+
+    guard.install()
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with socket.socket(family) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+
+@in_child()
 def test_local_servers_and_event_loops_work_under_the_guard() -> None:
     import asyncio
     import http.server

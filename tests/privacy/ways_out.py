@@ -158,6 +158,72 @@ def _vsock() -> None:
     sock.connect((socket.VMADDR_CID_HOST, 1))
 
 
+class _LyingTuple(tuple):  # type: ignore[type-arg]
+    """In Python an address of this machine; C reads the items."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return ("127.0.0.1", 443)[index]
+
+    def __iter__(self) -> Any:
+        return iter(("127.0.0.1", 443))
+
+    def __len__(self) -> int:
+        return 2
+
+
+class _LyingText(str):
+    """In Python another host than in C."""
+
+    def __str__(self) -> str:
+        return "127.0.0.1"
+
+    def encode(self, *_: Any) -> bytes:
+        return b"127.0.0.1"
+
+    def lower(self) -> str:
+        return "localhost"
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return hash("127.0.0.1")
+
+
+class _LyingSocket(socket.socket):
+    """Calls itself a Unix socket."""
+
+    @property
+    def family(self) -> Any:
+        return socket.AF_UNIX
+
+
+def _lying_socket() -> _LyingSocket:
+    sock = _LyingSocket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    return sock
+
+
+def _native_datagram() -> None:
+    import _socket
+
+    _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9))
+
+
+def _steered_message() -> None:
+    # struct in_pktinfo: the interface, the source, the destination.
+    packet_info = (socket.IPPROTO_IP, 8, bytes(12))
+    _udp().sendmsg([b"x"], [packet_info], 0, ("127.0.0.1", 9))
+
+
+def _as_tracker(*words: str, program: str = sys.executable) -> None:
+    from multiprocessing import util
+
+    util.spawnv_passfds(program, [program, "-c", *words], [])  # type: ignore[attr-defined]
+
+
+_TRACKER = "from multiprocessing.resource_tracker import main"
+
 # What is tried, and what the message must name.
 WAYS: dict[str, tuple[Callable[[], Any], str]] = {
     "getaddrinfo": (lambda: socket.getaddrinfo(NAME, 443), NAME),
@@ -233,6 +299,67 @@ WAYS: dict[str, tuple[Callable[[], Any], str]] = {
     "multiprocessing spawn": (lambda: _multiprocessing("spawn"), sys.executable),
     "multiprocessing forkserver": (lambda: _multiprocessing("forkserver"), sys.executable),
 }
+WAYS |= {
+    "getaddrinfo of localhost with a dot": (
+        lambda: socket.getaddrinfo("localhost.", 1),
+        "localhost.",
+    ),
+    "getaddrinfo of a text that lies": (lambda: socket.getaddrinfo(_LyingText(NAME), 443), NAME),
+    "connect to a tuple that lies": (
+        lambda: _tcp().connect(_LyingTuple(("198.51.100.9", 443))),
+        "198.51.100.9 port 443",
+    ),
+    "connect to a text that lies": (
+        lambda: _tcp().connect((_LyingText("198.51.100.9"), 443)),
+        "198.51.100.9 port 443",
+    ),
+    "connect with _socket to a tuple that lies": (
+        lambda: _native_socket(_LyingTuple(("198.51.100.9", 443))),
+        "198.51.100.9 port 443",
+    ),
+    "connect with a socket that lies": (
+        lambda: _lying_socket().connect(("198.51.100.9", 443)),
+        "198.51.100.9 port 443",
+    ),
+    "sendto a tuple that lies": (
+        lambda: _udp().sendto(b"x", _LyingTuple(("198.51.100.9", 53))),
+        "198.51.100.9 port 53",
+    ),
+    "bind to a tuple that lies": (
+        lambda: socket.socket().bind(_LyingTuple(("0.0.0.0", 0))),
+        "listen on 0.0.0.0",
+    ),
+    "listen without bind": (lambda: socket.socket().listen(), "listen on 0.0.0.0"),
+    "listen without bind over IPv6": (lambda: _tcp6().listen(), "listen on ::"),
+    "sendto with _socket, which binds everywhere": (_native_datagram, "listen on 0.0.0.0"),
+    "ancillary data": (_steered_message, "ancillary data"),
+    "a raw socket": (lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 255), "raw socket"),
+    "the tracker's beginning": (
+        lambda: _as_tracker(f"{_TRACKER};print(1)"),
+        sys.executable,
+    ),
+    "the tracker's words after others": (
+        lambda: _as_tracker("print(1)", f"{_TRACKER};main(1)"),
+        sys.executable,
+    ),
+    "the tracker's words to another program": (
+        lambda: _as_tracker(f"{_TRACKER};main(1)", program="/usr/bin/curl"),
+        "'/usr/bin/curl'",
+    ),
+}
+# By Linux's numbers, some of which Python has no names for: interfaces, marks, sources, routes.
+for _level, _option in (
+    *((socket.SOL_SOCKET, each) for each in (25, 36, 62)),
+    *((socket.IPPROTO_IP, each) for each in (3, 4, 8, 15, 19, 32, 35, 50)),
+    *((socket.IPPROTO_IPV6, each) for each in (2, 5, 6, 9, 17, 20, 50, 54, 57, 59, 75, 76)),
+    (132, 110),
+):
+    WAYS[f"the socket option {_option} of level {int(_level)}"] = (
+        lambda level=_level, option=_option: (_tcp6() if level == 41 else _tcp()).setsockopt(
+            level, option, bytes(16)
+        ),
+        f"socket option {_option} of level {int(_level)}",
+    )
 if hasattr(socket, "AF_VSOCK"):
     WAYS["connect to the virtual machine's host"] = (_vsock, "AF_VSOCK")
 
