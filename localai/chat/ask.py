@@ -17,6 +17,7 @@ from localai.types import Answering, ChatRequest, Events, Loading, Message, Opti
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Asker:
     chosen: SelectedModel
     config: Config
     paths: Paths
+    providers: ProviderPool
     announce: Callable[[str], None]
     settings: AskSettings = AskSettings()
 
@@ -79,7 +81,7 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
     except Unreachable as error:
         if answered:
             raise
-        fallback = fallback_for(chosen.provider.name, error, config, asker.paths, announce)
+        fallback = fallback_for(chosen.provider.name, error, config, asker.providers, announce)
         if fallback is None:
             raise
         other = replace(request, model=fallback.selected.model)

@@ -22,7 +22,7 @@ from localai.types import Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ def allow_every_cloud(config: Config) -> Config:
 
 
 def select_or_fall_back(
-    text: str | None, config: Config, paths: Paths, announce: Callable[[str], None]
+    text: str | None, config: Config, providers: ProviderPool, announce: Callable[[str], None]
 ) -> tuple[SelectedModel, Config]:
     """The model that `text` names, or the configured fallback if its local provider cannot be
     reached; and the settings under which it may be asked. Raises what `select_model` raises."""
     try:
-        return select_model(text, config, paths), config
+        return select_model(text, config, providers), config
     except Unreachable as error:
         name = text or config["model"] or ""
         provider = parse_ref(name, config).provider or provider_that_opens("gguf")
-        fallback = fallback_for(provider, error, config, paths, announce)
+        fallback = fallback_for(provider, error, config, providers, announce)
         if fallback is None:
             raise
         return fallback.selected, fallback.config
@@ -75,7 +75,7 @@ def fallback_for(
     provider: str,
     error: LocalaiError,
     config: Config,
-    paths: Paths,
+    providers: ProviderPool,
     announce: Callable[[str], None],
 ) -> Fallback | None:
     """Who answers instead of the local `provider` that failed with `error`, which is announced.
@@ -89,4 +89,4 @@ def fallback_for(
     announce(f"{error.message}; {name} answers instead (cloud.fallback)")
     cloud = name_in_cloud_allow(parse_ref(name, config).provider or "", config)
     allowing = config.with_flags(cloud__allow=(*config["cloud.allow"], cloud))
-    return Fallback(select_model(name, allowing, paths), allowing)
+    return Fallback(select_model(name, allowing, providers), allowing)

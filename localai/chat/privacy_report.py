@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from localai.engine.lifecycle import workers
 from localai.errors import LocalaiError
 from localai.privacy.environment import keys_present, proxies_removed
-from localai.providers.registry import declared_facts, open_provider, provider_names
+from localai.providers.registry import declared_facts, provider_names
 from localai.types import Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,13 @@ def policy(config: Config) -> dict[str, str]:
     }
 
 
-def findings(config: Config, paths: Paths) -> list[Finding]:
+def findings(config: Config, paths: Paths, providers: ProviderPool) -> list[Finding]:
     """Everything known on this machine that could send a prompt elsewhere."""
     return [
         *_workers(paths),
         *_keys(),
         *_proxies(),
-        *_models_of_servers(config, paths),
+        *_models_of_servers(config, providers),
     ]
 
 
@@ -80,19 +81,19 @@ def _proxies() -> Iterator[Finding]:
         )
 
 
-def _models_of_servers(config: Config, paths: Paths) -> Iterator[Finding]:
+def _models_of_servers(config: Config, providers: ProviderPool) -> Iterator[Finding]:
     for name in provider_names(config):
         if name in config.endpoints:
             continue
         facts = declared_facts(name)
         if facts.runs_here() and facts.computes in ("by_model", "unproven"):
-            yield from _served_models(name, config, paths)
+            yield from _served_models(name, config, providers)
 
 
-def _served_models(name: str, config: Config, paths: Paths) -> Iterator[Finding]:
+def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterator[Finding]:
     """The models of a server that may compute elsewhere than it listens."""
     try:
-        models = open_provider(name, config, paths).models()
+        models = providers.provider(name, config).models()
     except LocalaiError as error:
         yield Finding(name, "held", f"does not answer: {error.message}")
         return

@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING
 from localai.errors import NotFound, PolicyRefused, Unreachable
 from localai.files import as_path
 from localai.providers.provider import Provider
-from localai.providers.registry import (
-    is_provider,
-    lookup_order,
-    open_provider,
-    provider_that_opens,
-)
+from localai.providers.registry import is_provider, lookup_order, provider_that_opens
 from localai.types import ModelRef, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 STARTER = "starter"
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedModel:
-    """A model and the open provider that serves it."""
+    """A model and the open provider that serves it, which the pool closes."""
 
     provider: Provider
     model: ResolvedModel
@@ -42,7 +37,7 @@ def parse_ref(text: str, config: Config) -> ModelRef:
     return ModelRef(text, None, text)
 
 
-def select_model(text: str | None, config: Config, paths: Paths) -> SelectedModel:
+def select_model(text: str | None, config: Config, providers: ProviderPool) -> SelectedModel:
     """The model that `text` names; without a name the configured one, else the starter.
 
     Raises NotFound with a hint; whatever the named provider raises.
@@ -50,16 +45,16 @@ def select_model(text: str | None, config: Config, paths: Paths) -> SelectedMode
     if text is None:
         text = config["model"]
     if text is None:
-        return _starter(config, paths)
+        return _starter(config, providers)
     ref = parse_ref(text, config)
     if ref.provider is not None:
-        provider = open_provider(ref.provider, config, paths)
+        provider = providers.provider(ref.provider, config)
         return SelectedModel(provider, provider.resolve(ref.name))
-    return _search(ref, config, paths)
+    return _search(ref, config, providers)
 
 
-def _starter(config: Config, paths: Paths) -> SelectedModel:
-    provider = open_provider(provider_that_opens("gguf"), config, paths)
+def _starter(config: Config, providers: ProviderPool) -> SelectedModel:
+    provider = providers.provider(provider_that_opens("gguf"), config)
     try:
         return SelectedModel(provider, provider.resolve(STARTER))
     except NotFound as error:
@@ -68,13 +63,13 @@ def _starter(config: Config, paths: Paths) -> SelectedModel:
         ) from error
 
 
-def _search(ref: ModelRef, config: Config, paths: Paths) -> SelectedModel:
+def _search(ref: ModelRef, config: Config, providers: ProviderPool) -> SelectedModel:
     if as_path(ref.name) is not None or ref.name.lower().endswith(".gguf"):
-        provider = open_provider(provider_that_opens("gguf"), config, paths)
+        provider = providers.provider(provider_that_opens("gguf"), config)
         return SelectedModel(provider, provider.resolve(ref.name))
     missing: NotFound | None = None
     for name in lookup_order(config):
-        provider = open_provider(name, config, paths)
+        provider = providers.provider(name, config)
         try:
             return SelectedModel(provider, provider.resolve(ref.name))
         except NotFound as error:

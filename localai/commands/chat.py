@@ -25,7 +25,7 @@ from localai.commands.ask_options import (
 )
 from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
 from localai.output.answer import (
@@ -38,10 +38,10 @@ from localai.output.answer import (
 from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
 from localai.output.output import Output
 from localai.output.terminal import is_terminal
-from localai.paths import Paths
 
 if TYPE_CHECKING:
     from localai.output.documents.chat import Chat
+    from localai.providers.pool import ProviderPool
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -49,6 +49,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command(cls=PairCommand)
 @with_ask_options
 def chat(
+    context: typer.Context,
     prompt: Annotated[
         list[str] | None, typer.Argument(help="The question; stdin's text comes before it.")
     ] = None,
@@ -98,6 +99,7 @@ def chat(
     """
     output = Output("chat", as_json=as_json, quiet=quiet)
     paths, config = load_settings("chat")
+    providers = open_pool(context, paths)
     one_shot = bool(prompt or asked.template or attachment or extract or asked.schema or as_json)
     one_shot = one_shot or logprobs is not None
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
@@ -135,10 +137,10 @@ def chat(
             parent_id=None if stored is None else stored.leaf_id,
         )
 
-    selected, config = _select(means.model, stored, means.config, paths, announce)
+    selected, config = _select(means.model, stored, means.config, providers, announce)
     if question.images:
         require_sight(selected.model)
-    asker = Asker(selected, config, paths, announce, settings)
+    asker = Asker(selected, config, paths, providers, announce, settings)
     tree = None if stored is None else stored.tree
     conversation = Conversation(asker, recorder(stored), tree)
     if in_session:
@@ -173,17 +175,17 @@ def _select(
     model: str | None,
     stored: StoredConversation | None,
     config: Config,
-    paths: Paths,
+    providers: ProviderPool,
     announce: Callable[[str], None],
 ) -> tuple[SelectedModel, Config]:
     """The model that was named; else the one that the conversation was held with, if it is still
     there; else the default."""
     if model is None and stored is not None and stored.model is not None:
         try:
-            return select_or_fall_back(stored.model, config, paths, announce)
+            return select_or_fall_back(stored.model, config, providers, announce)
         except (NotFound, Unreachable, PolicyRefused) as error:
             announce(f"{stored.model} does not go on with this conversation: {error.message}")
-    return select_or_fall_back(model, config, paths, announce)
+    return select_or_fall_back(model, config, providers, announce)
 
 
 def _document(

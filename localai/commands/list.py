@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.commands.options import Json
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.library.available import available_models
 from localai.output.models import print_models
 from localai.output.output import Output
@@ -23,6 +23,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command("list")
 def list_models(
+    context: typer.Context,
     provider: Annotated[
         str | None, typer.Option("--provider", help="Only what this provider runs.")
     ] = None,
@@ -43,7 +44,7 @@ def list_models(
     if duplicates:
         _list_duplicates(paths, output)
         return
-    found = available_models(config, paths, provider)
+    found = available_models(config, paths, open_pool(context, paths), provider)
     if output.as_json:
         from localai.output.documents.list import list_document
 

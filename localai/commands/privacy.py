@@ -10,7 +10,7 @@ import typer
 
 from localai.chat.privacy_report import Finding, findings, policy
 from localai.commands.options import Json
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.config import parse_duration
 from localai.database import existing_database
 from localai.errors import InvalidInput
@@ -34,6 +34,7 @@ _EGRESS = (
 
 @app.command()
 def privacy(
+    context: typer.Context,
     since: Annotated[str, typer.Option(help="How far back the ledger is shown: 24h, 30d.")] = "30d",
     as_json: Json = False,
 ) -> None:
@@ -41,7 +42,7 @@ def privacy(
     output = Output("privacy", as_json=as_json)
     paths, config = load_settings("privacy")
     rules = policy(config)
-    found = findings(config, paths)
+    found = findings(config, paths, open_pool(context, paths))
     ledger = _ledger(paths, since)
     if output.as_json:
         from localai.output.documents.privacy import privacy_document

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from localai.commands.options import Json
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.library.quantization.plan import QuantizationPlan, plan_quantization
 from localai.library.quantization.run import quantize as do_quantize
 from localai.output.output import Output
@@ -20,6 +20,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def quantize(
+    context: typer.Context,
     source: Annotated[
         str, typer.Argument(help="A name of `localai list`, a GGUF file or an MLX folder.")
     ],
@@ -59,7 +60,7 @@ def quantize(
         return
     for name, text in _plan_facts(plan):
         output.note(f"{name:<6}{text}")
-    made = show_work(do_quantize(plan, config, paths), output)
+    made = show_work(do_quantize(plan, config, paths, open_pool(context, paths)), output)
     if output.as_json:
         from localai.output.documents.quantize import quantize_document
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from localai.config import Config, load
 from localai.paths import Paths, locate
 from localai.privacy import guard
 from localai.providers.registry import check_cloud_allow
 from localai.types import EgressRecord
+
+if TYPE_CHECKING:
+    import typer
+
+    from localai.providers.pool import ProviderPool
 
 
 def load_settings(command: str) -> tuple[Paths, Config]:
@@ -23,6 +29,14 @@ def load_settings(command: str) -> tuple[Paths, Config]:
     guard.allow_lan(config["network.lan"])
     guard.record_egress(command, lambda record: _enter(paths, record))
     return paths, config
+
+
+def open_pool(context: typer.Context, paths: Paths) -> ProviderPool:
+    """The providers of the command that runs in `context`; they are closed when it ends, however
+    it ends."""
+    from localai.providers.pool import ProviderPool
+
+    return context.with_resource(ProviderPool(paths))
 
 
 def _enter(paths: Paths, record: EgressRecord) -> None:

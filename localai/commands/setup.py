@@ -11,7 +11,7 @@ import typer
 
 from localai.commands.fetching import allowed_hosts, pip_ledger
 from localai.commands.options import Json, Yes, machine_of
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.errors import FinishedWithFailures, InvalidInput
 from localai.output.output import Output
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from localai.answers import Answer
     from localai.fetch.allowed_hosts import AllowedHosts
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
     from localai.setup.plan import SetupPlan
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -26,6 +27,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def setup(
+    context: typer.Context,
     model: Annotated[
         str | None,
         typer.Option("-m", "--model", help="This model, as `localai pull` takes it."),
@@ -64,6 +66,7 @@ def setup(
     started = time.monotonic()
     output = Output("setup", as_json=as_json)
     paths, config = load_settings("setup")
+    providers = open_pool(context, paths)
     _check_modes(
         {"--uninstall": uninstall, "--bundle": bundle, "--offline": offline},
         {"--model": model, "--provider": provider, "--platform": platform},
@@ -74,7 +77,7 @@ def setup(
     if bundle is not None:
         from localai.commands.bundling import bundle_up
 
-        bundle_up(bundle, platform, model, config, paths, output)
+        bundle_up(bundle, platform, model, config, paths, providers, output)
         return 0
     with allowed_hosts(config, output) as hosts:
         if offline is not None:
@@ -85,7 +88,9 @@ def setup(
             from localai.setup.plan import make_plan
 
             machine = machine_of(None, paths, output)
-            plan = make_plan(machine, config, paths, hosts, provider=provider, model=model)
+            plan = make_plan(
+                machine, config, paths, hosts, providers, provider=provider, model=model
+            )
         print_plan(plan, output)
         if dry_run:
             if output.as_json:
@@ -98,7 +103,7 @@ def setup(
         _fetch(plan, paths, hosts, output)
     from localai.setup.run import is_right, write_settings
 
-    answer = _first_answer(plan, paths, output)
+    answer = _first_answer(plan, paths, providers, output)
     failure = None
     if is_right(answer.text):
         write_settings(plan, paths)
@@ -158,14 +163,14 @@ def _fetch(plan: SetupPlan, paths: Paths, hosts: AllowedHosts, output: Output) -
         show_pull(fetch(plan, paths, hosts, connected), output)
 
 
-def _first_answer(plan: SetupPlan, paths: Paths, output: Output) -> Answer:
+def _first_answer(plan: SetupPlan, paths: Paths, providers: ProviderPool, output: Output) -> Answer:
     from localai.output.answer import SilentWriter, show_answer
     from localai.output.answer_display import Display
     from localai.setup.run import QUESTION, first_answer
 
     output.line(f'$ localai chat "{QUESTION}"')
     writer = SilentWriter() if output.as_json else Display(hide_thinking=True).writer()
-    return show_answer(first_answer(plan, paths, output.note), writer)
+    return show_answer(first_answer(plan, paths, providers, output.note), writer)
 
 
 def _uninstall(paths: Paths, output: Output, *, yes: bool, dry_run: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from localai.commands.options import Json, Profile, machine_of
-from localai.commands.settings import load_settings
+from localai.commands.settings import load_settings, open_pool
 from localai.errors import NotFound
 from localai.library.details import find_details, memory_table, speed_on
 from localai.output.models import details_facts
@@ -18,6 +18,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 def show(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A name of `localai list`, or a file or folder.")],
     ctx: Annotated[
         int | None,
@@ -35,7 +36,7 @@ def show(
     """
     output = Output("show", as_json=as_json)
     paths, config = load_settings("show")
-    details = find_details(model, config, paths)
+    details = find_details(model, config, paths, open_pool(context, paths))
     if template and not output.as_json:
         if details.template is None:
             raise NotFound(

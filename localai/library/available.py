@@ -19,7 +19,6 @@ from localai.providers.facts import ProviderFacts
 from localai.providers.registry import (
     facts_of,
     name_in_cloud_allow,
-    open_provider,
     provider_names,
 )
 from localai.stores.inventory import ModelOnDisk, Place, models_on_disk
@@ -28,6 +27,7 @@ from localai.types import ResolvedModel
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,21 @@ class AvailableModels:
     silent: tuple[tuple[str, str], ...]
 
 
-def models_by_provider(config: Config, paths: Paths) -> list[ModelsOfProvider]:
+def models_by_provider(config: Config, providers: ProviderPool) -> list[ModelsOfProvider]:
     """What every provider has, all asked at the same time. A file that several of them can open
     comes with each. Clouds are asked only if `cloud.allow` names them."""
-    return _ask(list(_facts_of_askable(config)), config, paths)
+    return _ask(list(_facts_of_askable(config)), config, providers)
 
 
-def available_models(config: Config, paths: Paths, provider: str | None = None) -> AvailableModels:
+def available_models(
+    config: Config, paths: Paths, providers: ProviderPool, provider: str | None = None
+) -> AvailableModels:
     """Every model once, whoever can run it; with `provider` only what that one runs."""
     facts = _facts_of_askable(config)
     file_openers = {name: each for name, each in facts.items() if each.opens is not None}
-    served = _ask([name for name in facts if name not in file_openers], config, paths)
+    served = _ask([name for name in facts if name not in file_openers], config, providers)
     silent = [(each.provider, each.problem) for each in served if each.problem]
-    silent += _not_installed(file_openers, config, paths)
+    silent += _not_installed(file_openers, config, providers)
     local = [_available(found, facts) for found in models_on_disk(paths)]
     models = _with_workers(_with_served(local, served, facts), paths)
     return AvailableModels(
@@ -94,14 +96,11 @@ def _facts_of_askable(config: Config) -> dict[str, ProviderFacts]:
     }
 
 
-def _ask(names: Sequence[str], config: Config, paths: Paths) -> list[ModelsOfProvider]:
+def _ask(names: Sequence[str], config: Config, providers: ProviderPool) -> list[ModelsOfProvider]:
     def ask(name: str) -> ModelsOfProvider:
         try:
-            provider = open_provider(name, config, paths)
-            try:
-                return ModelsOfProvider(name, tuple(provider.models()))
-            finally:
-                provider.close()
+            models = providers.provider(name, config).models()
+            return ModelsOfProvider(name, tuple(models))
         except LocalaiError as error:
             return ModelsOfProvider(name, (), error.message)
 
@@ -109,10 +108,12 @@ def _ask(names: Sequence[str], config: Config, paths: Paths) -> list[ModelsOfPro
         return list(pool.map(guard.in_scope(ask), names))
 
 
-def _not_installed(names: Iterable[str], config: Config, paths: Paths) -> Iterator[tuple[str, str]]:
+def _not_installed(
+    names: Iterable[str], config: Config, providers: ProviderPool
+) -> Iterator[tuple[str, str]]:
     for name in names:
         try:
-            open_provider(name, config, paths).check_installed()
+            providers.provider(name, config).check_installed()
         except LocalaiError as error:
             yield name, error.message
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from localai.engine.llamacpp.memory_projection import KvType
     from localai.hardware.facts import Machine
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 USUAL_CONTEXTS: Final = (4096, 32_768)
 KV_TYPES: Final[tuple[KvType, ...]] = ("f16", "q8_0")
@@ -84,7 +85,7 @@ class ModelDetails:
         return sum(file.stat().st_size for file in self.files)
 
 
-def find_details(text: str, config: Config, paths: Paths) -> ModelDetails:
+def find_details(text: str, config: Config, paths: Paths, providers: ProviderPool) -> ModelDetails:
     """What is known of the model that `text` means: one of this machine, or else of a server.
 
     Raises NotFound with near names, InvalidInput for what is no whole model or means several, and
@@ -96,14 +97,13 @@ def find_details(text: str, config: Config, paths: Paths) -> ModelDetails:
             return _details_here(ref.name, paths)
         except NotFound as missing:
             try:
-                return _served(select_model(text, config, paths))
+                return _served(select_model(text, config, providers))
             except NotFound:
                 raise missing from None
-    return _served(select_model(text, config, paths))
+    return _served(select_model(text, config, providers))
 
 
 def _served(chosen: SelectedModel) -> ModelDetails:
-    chosen.provider.close()
     unknown: Any = dict.fromkeys(
         ("title", "architecture", "layers", "embedding", "vocabulary", "experts")
     )

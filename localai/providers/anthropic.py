@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ class Anthropic(Provider):
         self._to = destination
         self._key = key
         self._opened: anthropic.Anthropic | None = None
+        self._opening = Lock()
         self._facts: dict[str, ModelInfo] = {}
 
     def destination(self, model: ResolvedModel) -> str | None:
@@ -140,22 +142,26 @@ class Anthropic(Provider):
 
     def _client(self) -> anthropic.Anthropic:
         self._to.require_consent(self._config)
-        if self._opened is not None:
+        # A batch asks from many threads, and a client too many would never be closed.
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open_client()
             return self._opened
+
+    def _open_client(self) -> anthropic.Anthropic:
         try:
             import anthropic
         except ImportError as error:
             raise not_installed("anthropic") from error
         # Its address and key are always given, so that no variable and no profile on disk
         # redirects a prompt; and nothing about it is traced.
-        self._opened = anthropic.Anthropic(
+        return anthropic.Anthropic(
             base_url=self._to.target.url,
             api_key=self._key(),
             max_retries=0,
             open_telemetry=False,
             http_client=http_client(self._to.proxy(self._config)),
         )
-        return self._opened
 
     def _errors(self) -> tuple[type[Exception], ...]:
         import anthropic

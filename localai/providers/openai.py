@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -70,6 +71,7 @@ class OpenAI(Provider):
         self._key_remedy = key_remedy
         self._headers = headers
         self._opened: openai.OpenAI | None = None
+        self._opening = Lock()
 
     def destination(self, model: ResolvedModel) -> str | None:
         """The host that the prompt goes to; None if it stays on this machine."""
@@ -130,21 +132,25 @@ class OpenAI(Provider):
 
     def _client(self) -> openai.OpenAI:
         self._to.require_consent(self._config)
-        if self._opened is not None:
+        # A batch asks from many threads, and a client too many would never be closed.
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open_client()
             return self._opened
+
+    def _open_client(self) -> openai.OpenAI:
         try:
             import openai
         except ImportError as error:
             raise not_installed("openai") from error
         # Its address and key are always given: OPENAI_BASE_URL must not redirect a prompt.
-        self._opened = openai.OpenAI(
+        return openai.OpenAI(
             base_url=self._to.target.url,
             api_key=self._key(),
             default_headers=self._headers,
             max_retries=0,
             http_client=http_client(self._to.proxy(self._config)),
         )
-        return self._opened
 
     def _errors(self) -> tuple[type[Exception], ...]:
         import httpx2

@@ -15,6 +15,7 @@ from localai.errors import LocalaiError
 from localai.library.available import models_by_provider
 from localai.output.cells import one_line
 from localai.privacy import guard
+from localai.providers.pool import ProviderPool
 from localai.session.model_commands import KINDS_OF_SHOW, setting_names
 from localai.session.slash_commands import COMMANDS
 from localai.session.state import Session
@@ -86,7 +87,8 @@ class _ModelNames:
 
             def ask() -> None:
                 asker = self._session.asker
-                every = models_by_provider(asker.config, asker.paths)
+                with ProviderPool(asker.paths) as providers:
+                    every = models_by_provider(asker.config, providers)
                 found = [model for each in every for model in each.models]
                 self._names = [(f"{m.provider}/{m.id}", m.quantization or "") for m in found]
                 if loop is not None and not loop.is_closed():

@@ -29,8 +29,7 @@ def model(session: Session, argument: str) -> None:
     if not argument:
         _list_models(session)
         return
-    chosen = select_model(argument, asker.config, asker.paths)
-    asker.chosen.provider.close()
+    chosen = select_model(argument, asker.config, asker.providers)
     session.conversation.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
@@ -130,7 +129,7 @@ def _list_models(session: Session) -> None:
     session.output.note("asking every provider …")
     rows = []
     silent = []
-    for each in models_by_provider(asker.config, asker.paths):
+    for each in models_by_provider(asker.config, asker.providers):
         if each.problem:
             silent.append(f"{each.provider}: {each.problem}")
         for found in each.models:

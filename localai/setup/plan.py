@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from localai.fetch.preflight import Preflight
     from localai.hardware.facts import Machine
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
     from localai.recommend.ranking import Recommendation
 
 StepName = Literal["engine", "model", "config", "answer"]
@@ -103,6 +104,7 @@ def make_plan(
     config: Config,
     paths: Paths,
     hosts: AllowedHosts,
+    providers: ProviderPool,
     *,
     provider: str | None = None,
     model: str | None = None,
@@ -114,7 +116,7 @@ def make_plan(
     """
     engine = choose_engine(provider, config, paths)
     chosen = _choose_model(
-        model, engine, machine, config.with_flags(provider=provider), paths, hosts
+        model, engine, machine, config.with_flags(provider=provider), paths, hosts, providers
     )
     if chosen.name == STARTER.name:
         starters = embedded_engine("the starter is its own", engine.alternative)
@@ -162,26 +164,32 @@ def _choose_model(
     config: Config,
     paths: Paths,
     hosts: AllowedHosts,
+    providers: ProviderPool,
 ) -> _Model:
+    def wanted(name: str, why: str) -> _Model:
+        return _wanted(name, why, machine, config, paths, hosts, providers)
+
     if named is not None:
-        return _wanted(named, "you named it", machine, config, paths, hosts)
+        return wanted(named, "you named it")
     if config["model"] is not None:
-        return _wanted(config["model"], "your settings name it", machine, config, paths, hosts)
+        return wanted(config["model"], "your settings name it")
     ranked = [each for each in _ranked(machine, config, paths) if each.fits and each.comfortable]
     for offer in ranked:
-        if offer.installed and _is_here(offer.pull_name, config, paths):
+        if offer.installed and _is_here(offer.pull_name, config, providers):
             return _Model(offer.pull_name, f"it is here already; {offer.why}", here=True)
     best = [(name, offer.why) for offer in ranked if (name := _name_for(engine, offer)) is not None]
     trouble = "no model of the catalogue fits this machine well"
     for name, why in best[:_TRIED]:
         try:
-            return _wanted(name, why, machine, config, paths, hosts)
+            return wanted(name, why)
         except (NotFound, InsufficientResources) as error:
             trouble = error.message
         except (Unreachable, ProviderRefused) as error:
             trouble = error.message
             break
-    starter = _wanted(STARTER.name, "it needs no model hub", machine, config, paths, hosts)
+    starter = _wanted(
+        STARTER.name, "it needs no model hub", machine, config, paths, hosts, providers
+    )
     better = f"; for a better one later: localai setup --model {best[0][0]}" if best else ""
     return replace(starter, notes=(f"{trouble}, so it is the starter{better}",))
 
@@ -200,11 +208,17 @@ def _name_for(engine: Engine, offer: Recommendation) -> str | None:
 
 
 def _wanted(
-    name: str, why: str, machine: Machine, config: Config, paths: Paths, hosts: AllowedHosts
+    name: str,
+    why: str,
+    machine: Machine,
+    config: Config,
+    paths: Paths,
+    hosts: AllowedHosts,
+    providers: ProviderPool,
 ) -> _Model:
     """The model called `name`, here or at its source. Raises InsufficientResources if it does not
     fit, and what its source raises."""
-    if _is_here(name, config, paths):
+    if _is_here(name, config, providers):
         return _Model(name, why, here=True)
     if name == STARTER.name:
         return _Model(name, why, here=False, size_bytes=STARTER.wheel_bytes)
@@ -225,12 +239,11 @@ def _preflight(plan: PullPlan, machine: Machine, config: Config, paths: Paths) -
     )
 
 
-def _is_here(name: str, config: Config, paths: Paths) -> bool:
+def _is_here(name: str, config: Config, providers: ProviderPool) -> bool:
     try:
-        select_model(name, config, paths)
+        select_model(name, config, providers)
     except LocalaiError:
-        # Where it is here and damaged, or its provider does not answer, to fetch it mends the one
-        # and says the other.
+        # Fetching mends a damaged file, and says why a provider does not answer.
         return False
     return True
 

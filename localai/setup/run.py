@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from localai.fetch.allowed_hosts import AllowedHosts
     from localai.fetch.plan import PullEvent
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
     from localai.setup.plan import SetupPlan
 
 QUESTION: Final = "What is the capital of France?"
@@ -50,18 +51,20 @@ def write_settings(plan: SetupPlan, paths: Paths) -> None:
         set_value(paths, key, value)
 
 
-def first_answer(plan: SetupPlan, paths: Paths, announce: Callable[[str], None]) -> Events:
+def first_answer(
+    plan: SetupPlan, paths: Paths, providers: ProviderPool, announce: Callable[[str], None]
+) -> Events:
     """The events of the planned model's answer to QUESTION, which nobody records. Raises what a
     chat raises."""
     config = load(paths).with_flags(provider=plan.settings.get("provider"))
-    chosen = select_model(plan.model, config, paths)
+    chosen = select_model(plan.model, config, providers)
     thinks = "thinking" in (chosen.model.capabilities or ())
     settings = AskSettings(
         # Greedy, so that a right model is right every time.
         options=Options(temperature=0.0, max_tokens=_MAX_TOKENS),
         think="off" if thinks else None,
     )
-    asker = Asker(chosen, config, paths, announce, settings)
+    asker = Asker(chosen, config, paths, providers, announce, settings)
     return Conversation(asker, NoRecorder()).ask(QUESTION)
 
 

@@ -20,6 +20,7 @@ from localai.config import load
 from localai.database import Criteria, Database
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
 from localai.paths import Paths, locate
+from localai.providers.pool import ProviderPool
 from localai.providers.provider import Provider
 from localai.types import (
     ChatRequest,
@@ -83,7 +84,7 @@ def _asker(
 ) -> Asker:
     chosen = SelectedModel(provider, model)
     settings = AskSettings(system=system)
-    return Asker(chosen, load(paths), paths, lambda _: None, settings)
+    return Asker(chosen, load(paths), paths, ProviderPool(paths), lambda _: None, settings)
 
 
 def _kept(

@@ -20,7 +20,6 @@ from localai.files import sync_folder
 from localai.library.quantization.plan import QuantizationPlan, memory_at_trial
 from localai.paths import private_dir
 from localai.progress import WorkProgress
-from localai.providers.registry import open_provider
 from localai.sizing.memory import MemoryNeed
 from localai.stores.lookup import resolve_file, resolve_mlx
 from localai.stores.model_defaults import defaults_file, keep_defaults
@@ -29,6 +28,7 @@ from localai.types import ChatRequest, Message
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Quantized:
 
 
 def quantize(
-    plan: QuantizationPlan, config: Config, paths: Paths
+    plan: QuantizationPlan, config: Config, paths: Paths, providers: ProviderPool
 ) -> Generator[WorkProgress, None, Quantized]:
     """Make what `plan` says; the result gets its name only once it has loaded and answered.
 
@@ -63,7 +63,7 @@ def quantize(
                 f"{made.parent} cannot be written: {error.strerror or error}"
             ) from error
         yield WorkProgress("verifying")
-        answer = _verified(plan, made, config, paths)
+        answer = _verified(plan, made, config, paths, providers)
         private_dir(plan.target.parent)
         if made.is_file():
             keep_defaults(plan.source, plan.target)
@@ -81,7 +81,9 @@ def quantize(
     )
 
 
-def _verified(plan: QuantizationPlan, made: Path, config: Config, paths: Paths) -> str | None:
+def _verified(
+    plan: QuantizationPlan, made: Path, config: Config, paths: Paths, providers: ProviderPool
+) -> str | None:
     """What the model answers. Raises Unreachable where it does not load, or says nothing."""
     if plan.source.provider == "mlx":
         model = resolve_mlx(str(made), paths)
@@ -98,11 +100,8 @@ def _verified(plan: QuantizationPlan, made: Path, config: Config, paths: Paths) 
         keep_alive_s=0,
         think="off" if "thinking" in (model.capabilities or ()) else None,
     )
-    provider = open_provider(model.provider, config, paths)
-    try:
-        text = gather(provider.stream(request), PartialAnswer(request.model)).text
-    finally:
-        provider.close()
+    events = providers.provider(model.provider, config).stream(request)
+    text = gather(events, PartialAnswer(request.model)).text
     if not text.strip():
         raise Unreachable(
             f"the quantized {plan.name} loads, but says nothing: it was not kept",

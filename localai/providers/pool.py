@@ -1,0 +1,58 @@
+"""The providers of one command: each opened once, and all closed at its end.
+
+Everything that answers is opened here, and whoever asks for a provider does not close it.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from localai.providers.registry import open_provider
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from localai.config import Config
+    from localai.paths import Paths
+    from localai.providers.provider import Provider
+
+
+class ProviderPool:
+    """Providers by name; a `with` block closes them, the last one first, however it ends.
+
+    The same name under other settings is another provider, because what it may do depends on them.
+    Threads may share a pool.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._opened: list[tuple[str, Config, Provider]] = []
+        self._to_close = ExitStack()
+        self._lock = Lock()
+
+    def provider(self, name: str, config: Config) -> Provider:
+        """The provider called `name`, under `config`. Raises as `open_provider` does."""
+        with self._lock:
+            for opened, under, provider in self._opened:
+                if opened == name and under == config:
+                    return provider
+            provider = open_provider(name, config, self._paths)
+            self._to_close.callback(provider.close)
+            self._opened.append((name, config, provider))
+            return provider
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # All are closed, even where closing one raises.
+        self._opened.clear()
+        self._to_close.close()
