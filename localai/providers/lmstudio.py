@@ -39,6 +39,7 @@ from localai.wires import lmstudio as wire
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 from localai.wires.lmstudio import Instance, Listed
+from localai.wires.refusals import overflow
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -279,4 +280,4 @@ def _refuse_silence(done: Done, context: int | None) -> None:
     of LM Studio end a stream like that instead of refusing it."""
     prompt = done.usage.input_tokens
     if context is not None and prompt is not None and prompt >= context:
-        raise wire.too_long(prompt, context)
+        raise overflow("LM Studio", prompt, context)

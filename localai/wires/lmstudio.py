@@ -6,27 +6,13 @@ tracker records of real servers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localai.errors import (
-    ContextOverflow,
-    InsufficientResources,
-    LocalaiError,
-    NotFound,
-    ProviderRefused,
-    Unreachable,
-)
+from localai.errors import InsufficientResources, LocalaiError, NotFound, ProviderRefused
 from localai.types import Capability
-
-# A prompt over the context comes as an error in one of these words, with HTTP 200 or 400.
-_TOO_LONG = (
-    re.compile(r"keep the first (?P<prompt>\d+) tokens.*context length of only (?P<context>\d+)"),
-    re.compile(r"Reached context length of (?P<context>\d+) tokens"),
-    re.compile(r"[Cc]ontext size has been exceeded"),
-)
+from localai.wires.refusals import Meaning, ServerWords, failure, final_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,44 +104,48 @@ def loaded_instance(document: Mapping[str, Any]) -> Instance:
     return Instance(str(document["instance_id"]), config.get("context_length"))
 
 
+_WORDS = ServerWords(
+    (
+        Meaning(
+            lambda _: ProviderRefused(
+                "LM Studio wants an API token, and there is none or another in LM_API_TOKEN",
+                hint="make one in LM Studio under Developer > Server Settings, then:"
+                " export LM_API_TOKEN=…",
+            ),
+            statuses=frozenset({401, 403}),
+            kinds=frozenset({"invalid_api_key"}),
+        ),
+        Meaning(
+            lambda refusal: NotFound(f"LM Studio: {refusal.message}", command="localai list"),
+            kinds=frozenset({"model_not_found"}),
+        ),
+        Meaning(
+            lambda refusal: InsufficientResources(
+                f"LM Studio has not enough memory for {refusal.model}: {refusal.message}",
+                hint="a smaller model, or a smaller --ctx",
+            ),
+            text="insufficient system resources|[Oo]ut of memory",
+        ),
+    ),
+    when_failed={"command": "lms log stream"},
+    context_grows=True,
+)
+
+
 def refusal(
     status: int, document: Any, model: str, context_tokens: int | None = None
 ) -> LocalaiError:
     """Our error for LM Studio's; `context_tokens` is what the model was loaded with."""
     error = document.get("error", document) if isinstance(document, dict) else document
     fields = error if isinstance(error, dict) else {"message": str(error)}
-    message = str(fields.get("message") or fields)
-    for pattern in _TOO_LONG:
-        if found := pattern.search(message):
-            numbers = {name: int(value) for name, value in found.groupdict().items()}
-            return too_long(numbers.get("prompt"), numbers.get("context", context_tokens))
-    if status in (401, 403) or fields.get("code") == "invalid_api_key":
-        return ProviderRefused(
-            "LM Studio wants an API token, and there is none or another in LM_API_TOKEN",
-            hint="make one in LM Studio under Developer > Server Settings, then:"
-            " export LM_API_TOKEN=…",
+    return final_error(
+        failure(
+            "LM Studio",
+            status,
+            fields,
+            {},
+            words=_WORDS,
+            model=model,
+            context_tokens=context_tokens,
         )
-    if status == 404 or fields.get("code") == "model_not_found":
-        return NotFound(f"LM Studio: {message}", command="localai list")
-    if "insufficient system resources" in message or "out of memory" in message.lower():
-        return InsufficientResources(
-            f"LM Studio has not enough memory for {model}: {message}",
-            hint="a smaller model, or a smaller --ctx",
-        )
-    if status >= 500 or status < 400:
-        return Unreachable(f"LM Studio failed: {message}", command="lms log stream")
-    return ProviderRefused(f"LM Studio refused (HTTP {status}): {message}")
-
-
-def too_long(prompt: int | None, context: int | None) -> ContextOverflow:
-    """The error for a prompt that does not fit."""
-    size = f"{prompt:,} tokens" if prompt else "more tokens"
-    room = f"{context:,}" if context else "what it was loaded with"
-    return ContextOverflow(
-        f"the prompt does not fit the context: it has {size} than {room} allows"
-        if not prompt
-        else f"the prompt does not fit the context: it has {size}, and there is room for {room}",
-        hint="shorten the prompt, or give a larger --ctx",
-        prompt_tokens=prompt,
-        context_tokens=context,
     )

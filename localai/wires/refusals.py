@@ -1,15 +1,16 @@
 """What a server's refusal means: from status, error object and headers to our own errors.
 
-Pure. For the clouds, the servers of the user's own and the workers of our engines: kinds and texts
-are those of OpenAI, Anthropic, llama.cpp, vLLM and SGLang. Ollama and LM Studio have words of their
-own, which stand in their wires. Also the way back: what a server of ours says of an error.
+Pure. Kinds and texts are those of OpenAI, Anthropic, llama.cpp, vLLM, SGLang, Ollama and LM Studio.
+What only one server says, and what helps there, are the `ServerWords` of its wire. Also the way
+back: what a server of ours says of an error.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from localai.errors import (
@@ -40,14 +41,78 @@ _BUSY = {429: "rate limited", 503: "not ready", 529: "overloaded"}
 # These say 429 too, and no waiting helps.
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _OVERFLOW_KINDS = {"exceed_context_size_error", "context_length_exceeded"}
-_OVERFLOW_TEXT = re.compile(
-    r"prompt is too long|exceeds? (the )?(available )?context|context (length|window) (is|of)"
-    r"|maximum context length|model's context length|context limit",
-    re.IGNORECASE,
+# The texts of an overflow, the most telling first: in some stand the tokens of prompt and context.
+_OVERFLOW_TEXTS = tuple(
+    re.compile(text, re.IGNORECASE)
+    for text in (
+        # "prompt is too long: 200251 tokens > 200000 maximum" (Anthropic)
+        r"prompt is too long: (?P<prompt>\d+) tokens > (?P<context>\d+)",
+        # "input length and `max_tokens` exceed context limit: 143653 + 64000 > 200000" (Anthropic)
+        r"context limit: (?P<prompt>\d+) \+ \d+ > (?P<context>\d+)",
+        # LM Studio, which says so with HTTP 200 or 400
+        r"keep the first (?P<prompt>\d+) tokens.*context length of only (?P<context>\d+)",
+        r"reached context length of (?P<context>\d+) tokens",
+        r"context size has been exceeded",
+        # Not `context deadline exceeded`: that is a time.
+        r"exceeds? (the )?(available )?context",
+        r"prompt is too long",
+        r"context (length|window) (is|of)",
+        r"maximum context length|model's context length|context limit",
+    )
 )
-# "prompt is too long: 200251 tokens > 200000 maximum" (Anthropic)
-# "input length and `max_tokens` exceed context limit: 143653 + 64000 > 200000" (Anthropic)
-_NUMBERS = re.compile(r"(\d+)(?: tokens| \+ \d+) > (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a server said: `error` is its error object, `message` the text in it. `model` is whom
+    the request was for, empty where no model was asked."""
+
+    status: int
+    error: Mapping[str, Any]
+    model: str
+
+    @property
+    def message(self) -> str:
+        """What went wrong, in the server's words."""
+        return str(self.error.get("message") or json.dumps(dict(self.error)))
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What the server calls it."""
+        return frozenset({str(self.error.get("type")), str(self.error.get("code"))})
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a refusal means that has one of the `statuses`, is of one of the `kinds`, or says
+    `text`, a regular expression: the error that `becomes` makes of it."""
+
+    becomes: Callable[[Refusal], LocalaiError]
+    statuses: frozenset[int] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    text: str | None = None
+
+    def fits(self, refusal: Refusal) -> bool:
+        """Whether `refusal` means this."""
+        return (
+            refusal.status in self.statuses
+            or bool(refusal.kinds & self.kinds)
+            or (self.text is not None and re.search(self.text, refusal.message) is not None)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerWords:
+    """What one server has of its own: `meanings`, of which the first that fits counts, before what
+    holds for all servers; what helps `when_failed`; and whether `--ctx` makes its context larger.
+    """
+
+    meanings: tuple[Meaning, ...] = ()
+    when_failed: Remedy = field(default_factory=Remedy)
+    context_grows: bool = False
+
+
+_NO_WORDS_OF_ITS_OWN = ServerWords()
 
 
 def failure(
@@ -56,19 +121,28 @@ def failure(
     error: Mapping[str, Any],
     headers: Mapping[str, str],
     *,
+    words: ServerWords = _NO_WORDS_OF_ITS_OWN,
+    model: str = "",
+    context_tokens: int | None = None,
     key_remedy: Remedy | None = None,
 ) -> LocalaiError | Busy:
     """The error to raise for an answer of `status`; `Busy` if it is worth waiting.
 
     `who` is how the message calls the server. A status below 400 means that the error came in
-    mid-stream: then its kind decides.
+    mid-stream: then its kind decides. `context_tokens` is the context that the request had, if
+    that is known.
     """
-    message = str(error.get("message") or json.dumps(dict(error)))
-    kinds = {str(error.get("type")), str(error.get("code"))}
+    with_status = f" (HTTP {status})" if status >= 400 else ""
+    refusal = Refusal(status, error, model)
+    message, kinds = refusal.message, refusal.kinds
     if status < 400:
         status = next((s for kind, s in _STATUS_OF_KIND.items() if kind in kinds), 500)
-    if kinds & _OVERFLOW_KINDS or (status in (400, 413, 500) and _OVERFLOW_TEXT.search(message)):
-        return _overflow(who, message, error)
+        refusal = Refusal(status, error, model)
+    if found := _overflow_in(who, refusal, words, context_tokens):
+        return found
+    for meaning in words.meanings:
+        if meaning.fits(refusal):
+            return meaning.becomes(refusal)
     if status in (401, 403):
         return ProviderRefused(f"{who} does not accept the key: {message}", **(key_remedy or {}))
     if status == 404:
@@ -77,11 +151,56 @@ def failure(
         return ProviderRefused(f"{who} refused: {message}", hint="look at the account's billing")
     if status in _BUSY:
         said = f"{who} is {_BUSY[status]}: {message}"
-        final = ProviderRefused(said) if status == 429 else Unreachable(said)
+        final = ProviderRefused(said) if status == 429 else Unreachable(said, **words.when_failed)
         return Busy(f"{who} is {_BUSY[status]}", final, retry_after_s(headers))
     if status >= 500:
-        return Unreachable(f"{who} failed (HTTP {status}): {message}")
-    return ProviderRefused(f"{who} refused (HTTP {status}): {message}")
+        return Unreachable(f"{who} failed{with_status}: {message}", **words.when_failed)
+    return ProviderRefused(f"{who} refused{with_status}: {message}")
+
+
+def overflow(
+    who: str,
+    prompt_tokens: int | None,
+    context_tokens: int | None,
+    *,
+    said: str = "",
+    context_grows: bool = True,
+) -> ContextOverflow:
+    """The error for a prompt that does not fit the context of `who`, which `said` so. Numbers that
+    nobody knows are None."""
+    if prompt_tokens and context_tokens:
+        numbers = f"{prompt_tokens:,} tokens against {context_tokens:,}"
+    elif context_tokens:
+        numbers = f"more than {context_tokens:,} tokens"
+    else:
+        numbers = said
+    larger = "give a larger --ctx" if context_grows else "take a model with a larger context"
+    return ContextOverflow(
+        f"the prompt does not fit the context of {who}" + (f": {numbers}" if numbers else ""),
+        hint=f"shorten the prompt, or {larger}",
+        prompt_tokens=prompt_tokens,
+        context_tokens=context_tokens,
+    )
+
+
+def _overflow_in(
+    who: str, refusal: Refusal, words: ServerWords, context_tokens: int | None
+) -> ContextOverflow | None:
+    named = bool(refusal.kinds & _OVERFLOW_KINDS)
+    matches = (text.search(refusal.message) for text in _OVERFLOW_TEXTS)
+    found = next((match for match in matches if match), None)
+    if not named and (found is None or refusal.status not in (400, 413, 500)):
+        return None
+    told = {} if found is None else found.groupdict()
+    numbers = {name: int(value) for name, value in told.items() if value}
+    error = refusal.error
+    return overflow(
+        who,
+        error.get("n_prompt_tokens") or numbers.get("prompt"),
+        error.get("n_ctx") or numbers.get("context") or context_tokens,
+        said=refusal.message,
+        context_grows=words.context_grows,
+    )
 
 
 def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
@@ -89,13 +208,12 @@ def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiEr
 
     A worker refuses only what was asked of it, so the request is wrong; and its context can grow.
     """
-    found = final_error(failure(who, status, error, {}))
-    if isinstance(found, ContextOverflow):
-        found.hint = "shorten the prompt, or give a larger --ctx"
-    elif status in (400, 422):
-        message = str(error.get("message") or json.dumps(dict(error)))
-        return InvalidInput(f"{who} refused the request: {message}")
-    return found
+    wrong = Meaning(
+        lambda refusal: InvalidInput(f"{who} refused the request: {refusal.message}"),
+        statuses=frozenset({400, 422}),
+    )
+    words = ServerWords((wrong,), context_grows=True)
+    return final_error(failure(who, status, error, {}, words=words))
 
 
 def final_error(found: LocalaiError | Busy) -> LocalaiError:
@@ -128,17 +246,3 @@ _STATUS_OF_ERROR: tuple[tuple[type[LocalaiError], tuple[int, str]], ...] = (
     (ProviderRefused, (422, "invalid_request_error")),
     (LocalaiError, (500, "server_error")),
 )
-
-
-def _overflow(who: str, message: str, error: Mapping[str, Any]) -> ContextOverflow:
-    prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
-    found = _NUMBERS.search(message)
-    if found and prompt is None:
-        prompt, context = int(found[1]), int(found[2])
-    numbers = f"{prompt:,} tokens against {context:,}" if prompt and context else message
-    return ContextOverflow(
-        f"the prompt does not fit the context of {who}: {numbers}",
-        hint="shorten the prompt, or take a model with a larger context",
-        prompt_tokens=prompt,
-        context_tokens=context,
-    )

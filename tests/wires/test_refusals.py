@@ -14,6 +14,8 @@ from localai.errors import (
     ProviderRefused,
     Unreachable,
 )
+from localai.wires import lmstudio
+from localai.wires.ollama import client as ollama
 from localai.wires.refusals import failure, final_error, worker_failure
 
 TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
@@ -31,6 +33,7 @@ TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx
         ("vllm", 429, {"message": "slow down"}, ProviderRefused),
         ("vllm", 503, {"message": "loading"}, Unreachable),
         ("vllm", 500, {}, Unreachable),
+        ("vllm", 500, {"message": "context deadline exceeded"}, Unreachable),
     ],
 )
 def test_refusals(who: str, status: int, error: dict[str, Any], kind: type[LocalaiError]) -> None:
@@ -47,3 +50,24 @@ def test_an_overflow_carries_both_numbers() -> None:
     assert isinstance(found, ContextOverflow)
     assert (found.prompt_tokens, found.context_tokens) == (5000, 4096)
     assert "5,000" in found.message and "4,096" in found.message
+
+
+@pytest.mark.parametrize("who", ["Ollama", "LM Studio", "a cloud"])
+def test_every_server_overflows_in_the_same_words(who: str) -> None:
+    said = {
+        "Ollama": lambda: ollama.refusal(400, {"error": TOO_LONG}, "m", None),
+        "LM Studio": lambda: lmstudio.refusal(400, {"error": TOO_LONG}, "m"),
+        "a cloud": lambda: failure("a cloud", 400, TOO_LONG, {}),
+    }
+    found = said[who]()
+    assert isinstance(found, ContextOverflow)
+    assert found.message == (
+        f"the prompt does not fit the context of {who}: 5,000 tokens against 4,096"
+    )
+    assert ("--ctx" in str(found.hint)) == (who != "a cloud"), "only ours can be made larger"
+
+
+def test_a_time_that_ran_out_is_no_overflow() -> None:
+    """Go calls its deadlines contexts, and Ollama is written in Go."""
+    error = ollama.refusal(500, {"error": "context deadline exceeded"}, "m", 4096)
+    assert type(error) is Unreachable

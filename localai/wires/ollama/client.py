@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from localai.errors import (
-    ContextOverflow,
     InsufficientResources,
     InvalidInput,
     LocalaiError,
     NotFound,
     PolicyRefused,
     ProviderRefused,
-    Unreachable,
 )
 from localai.options import wire_options
 from localai.types import (
@@ -40,6 +38,7 @@ from localai.types import (
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.clock import ServerTimes
 from localai.wires.parts import arguments_of, base64_of
+from localai.wires.refusals import Meaning, Refusal, ServerWords, failure, final_error
 
 # What else `options` may hold. Ollama ignores what it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
@@ -290,34 +289,63 @@ def seconds(nanoseconds: int | None) -> float | None:
 # What is refused
 
 
+def _sign_in(refusal: Refusal) -> LocalaiError:
+    address = refusal.error.get("signin_url")
+    return ProviderRefused(
+        f"Ollama's cloud wants you to sign in for {refusal.model}",
+        hint=f"it opens {address}" if address else None,
+        command="ollama signin",
+    )
+
+
+_WORDS = ServerWords(
+    (
+        Meaning(_sign_in, statuses=frozenset({401})),
+        Meaning(
+            lambda said: PolicyRefused(f"Ollama itself refuses {said.model}: {said.message}"),
+            statuses=frozenset({403}),
+        ),
+        Meaning(
+            lambda said: NotFound(
+                f"Ollama has no model {said.model!r}", command=("localai", "pull", said.model)
+            ),
+            statuses=frozenset({404}),
+        ),
+        Meaning(
+            lambda said: InsufficientResources(
+                f"Ollama has not enough memory for {said.model}: {said.message}",
+                hint="a smaller model, or a smaller --ctx",
+            ),
+            text="system memory|out of memory",
+        ),
+        Meaning(
+            lambda said: InvalidInput(
+                f"Ollama: {said.message}", command=("localai", "show", said.model)
+            ),
+            text="does not support",
+        ),
+    ),
+    when_failed={"command": "ollama ps"},
+    context_grows=True,
+)
+
+
 def refusal(status: int, document: Any, model: str, context_tokens: int | None) -> LocalaiError:
     """Our error for Ollama's; `context_tokens` is what was allocated for the request."""
     fields = document if isinstance(document, dict) else {"error": document}
     inner = _innermost(fields)
     message = str(inner.get("message") or inner.get("error") or fields)
-    if overflow := _overflow(inner, message, context_tokens):
-        return overflow
-    if status == 401:
-        address = fields.get("signin_url")
-        return ProviderRefused(
-            f"Ollama's cloud wants you to sign in for {model}",
-            hint=f"it opens {address}" if address else None,
-            command="ollama signin",
+    return final_error(
+        failure(
+            "Ollama",
+            status,
+            {**fields, **inner, "message": message},
+            {},
+            words=_WORDS,
+            model=model,
+            context_tokens=context_tokens,
         )
-    if status == 403:
-        return PolicyRefused(f"Ollama itself refuses {model}: {message}")
-    if status == 404:
-        return NotFound(f"Ollama has no model {model!r}", command=("localai", "pull", model))
-    if "system memory" in message or "out of memory" in message:
-        return InsufficientResources(
-            f"Ollama has not enough memory for {model}: {message}",
-            hint="a smaller model, or a smaller --ctx",
-        )
-    if "does not support" in message:
-        return InvalidInput(f"Ollama: {message}", command=("localai", "show", model))
-    if status >= 500:
-        return Unreachable(f"Ollama failed: {message}", command="ollama ps")
-    return ProviderRefused(f"Ollama refused (HTTP {status}): {message}")
+    )
 
 
 def _innermost(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -329,22 +357,3 @@ def _innermost(document: Mapping[str, Any]) -> Mapping[str, Any]:
         except ValueError:
             return document
     return _innermost(error) if isinstance(error, dict) else document
-
-
-def _overflow(
-    inner: Mapping[str, Any], message: str, context_tokens: int | None
-) -> ContextOverflow | None:
-    too_long = "exceed" in message and "context" in message
-    if inner.get("type") != "exceed_context_size_error" and not too_long:
-        return None
-    prompt = inner.get("n_prompt_tokens")
-    context = inner.get("n_ctx") or context_tokens
-    size = f"{prompt:,} tokens" if prompt else "more"
-    return ContextOverflow(
-        f"the prompt does not fit the context: it has {size}, and there is room for {context:,}"
-        if context
-        else "the prompt does not fit the context",
-        hint="shorten the prompt, or give a larger --ctx",
-        prompt_tokens=prompt,
-        context_tokens=context,
-    )
