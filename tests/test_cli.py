@@ -125,8 +125,11 @@ def test_the_whole_command_works_where_there_is_no_network_at_all(
 def test_airgap_answers_too_and_may_stand_anywhere(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
-    for arguments in (["--airgap", "chat", "-n", "hi"], ["chat", "-n", "hi", "--airgap"]):
-        assert run_localai(*arguments).returncode == 0
+    question = "What is the capital of France?"
+    for arguments in (["--airgap", "chat", "-n", question], ["chat", "-n", question, "--airgap"]):
+        result = run_localai(*arguments)
+        assert result.returncode == 0, result.stderr
+        assert b"Paris" in result.stdout
 
 
 def test_ps_and_stop_tell_what_is_in_memory(

@@ -47,7 +47,9 @@ def _imported(environment: dict[str, str], *arguments: str) -> set[str]:
         text=True,
         check=True,
     )
-    return set(result.stderr.splitlines()[-1].split())
+    imported = set(result.stderr.splitlines()[-1].split())
+    assert {"localai", "typer"} <= imported
+    return imported
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chat", "--help"]])

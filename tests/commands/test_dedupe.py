@@ -126,6 +126,10 @@ def test_the_same_size_is_not_the_same(copies: tuple[Path, Path], run_localai: R
         file.seek(-1, os.SEEK_END)
         file.write(bytes([last[0] ^ 1]))
     assert deduped(run_localai, "--yes")["duplicates"] == []
+    with copies[1].open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(last)
+    assert len(deduped(run_localai, "--yes")["duplicates"]) == 1
 
 
 def test_an_adopted_file_is_the_users_own(

@@ -228,6 +228,7 @@ def test_what_a_model_wrote_cannot_reach_the_terminal(
     )
     for arguments in (["show", conversation], ["search", "b*"], ["export", conversation]):
         printed = run_localai("history", *arguments).stdout.decode()
+        assert "abcd" in printed.replace(">>b<<", "b")
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", printed)
 
 

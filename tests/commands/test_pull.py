@@ -283,7 +283,9 @@ def test_a_registry_that_is_not_there_is_unreachable(run_localai: RunLocalai) ->
 
 def test_without_a_network_nothing_is_in_the_ledger(run_localai: RunLocalai, tiny: bytes) -> None:
     with FileServer() as server:
-        run_localai("pull", server.put("/tiny.gguf", tiny))
+        done = run_localai("pull", server.put("/tiny.gguf", tiny))
+        assert done.returncode == 0, done.stderr
+        assert server.sent_bytes >= len(tiny)
     assert json.loads(run_localai("privacy", "--json").stdout)["egress"] == []
 
 

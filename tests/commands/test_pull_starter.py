@@ -59,7 +59,7 @@ def test_a_network_failure_is_a_network_failure(run_localai: RunLocalai) -> None
 def test_what_never_left_the_machine_is_not_in_the_ledger(
     run_localai: RunLocalai, offline: dict[str, str]
 ) -> None:
-    run_localai("pull", "starter", env=offline)
+    assert run_localai("pull", "starter", env=offline).returncode == 0
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
     run_localai("pull", "starter", env=nowhere)
     assert json.loads(run_localai("privacy", "--json").stdout)["egress"] == []

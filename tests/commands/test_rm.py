@@ -72,8 +72,10 @@ def test_dry_run_removes_nothing(own_model: Path, run_localai: RunLocalai) -> No
 
 def test_every_part_goes(home_with_starter: Paths, run_localai: RunLocalai) -> None:
     parts = write(home_with_starter.models_dir / "split.gguf", MODELS["llama, tied"], parts=3)
-    removed(run_localai, "split")
+    sizes = [part.stat().st_blocks * 512 for part in parts]
+    assert removed(run_localai, "split")["freed_bytes"] == sum(sizes)
     assert not any(part.exists() for part in parts)
+    assert names(run_localai) == {"starter"}
 
 
 def test_an_mlx_folder_goes_whole_and_its_second_name_stays(

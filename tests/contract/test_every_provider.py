@@ -114,6 +114,7 @@ def test_multi_turn(real: Subject) -> None:
 
 def test_unicode_arrives_whole(real: Subject) -> None:
     text, _ = answer(ask(real, HELPFUL, Message("user", "Repeat: Zoë 東京 🦙 naïve café")))
+    assert not text.isascii()
     assert "\N{REPLACEMENT CHARACTER}" not in text
 
 

@@ -156,6 +156,7 @@ def test_a_reader_that_leaves_is_a_broken_pipe() -> None:
 def test_a_pipe_waits_for_no_import() -> None:
     result = piped([["reasoning", "a"], ["text", "b"]], "--modules")
     loaded = set(json.loads(result.stderr.decode().splitlines()[-1]))
+    assert {"json", "localai"} <= loaded
     assert not loaded & {
         "rich",
         "markdown_it",
@@ -178,6 +179,7 @@ def test_the_status_line_vanishes_without_a_trace(play: Play) -> None:
 def test_a_short_wait_shows_no_status(play: Play) -> None:
     terminal = play([["status", "loading"], ["text", "Hello."]])
     assert terminal.wait_exit() == 0
+    assert terminal.screen == "Hello."
     assert b"loading" not in terminal.output
 
 

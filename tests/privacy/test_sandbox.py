@@ -105,10 +105,13 @@ def test_the_filter_leaves_unix_and_netlink_sockets_only(namespace: bool) -> Non
 @both_ways
 @in_child()
 def test_children_inherit_the_denial(namespace: bool, tcp_port: int) -> None:
-    deny_network(namespace=namespace)
     connect = f"import socket; socket.create_connection(('127.0.0.1', {tcp_port}), 5)"
-    finished = subprocess.run([sys.executable, "-c", connect], capture_output=True, check=False)
+    command = [sys.executable, "-c", connect]
+    assert subprocess.run(command, check=False).returncode == 0
+    deny_network(namespace=namespace)
+    finished = subprocess.run(command, capture_output=True, check=False)
     assert finished.returncode != 0
+    assert b"PermissionError" in finished.stderr or b"unreachable" in finished.stderr
 
 
 @linux

@@ -147,7 +147,9 @@ def test_a_cold_model_is_announced_and_its_prefill_can_be_measured(
 
 def test_a_warm_model_is_not_announced(provider: Ollama) -> None:
     list(ask(provider))
-    assert not [event for event in ask(provider) if isinstance(event, Loading)]
+    events = list(ask(provider))
+    assert "Paris" in text_of(events)
+    assert not [event for event in events if isinstance(event, Loading)]
 
 
 def test_locality_names_the_process_and_its_evidence(

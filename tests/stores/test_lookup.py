@@ -283,6 +283,8 @@ class TestOllama:
         root = machine.home / ".ollama/models"
         put_in_ollama(root, tiny, "registry.ollama.ai/library/tuned/latest", {"adapter": "x"})
         assert machine.ids() == []
+        put_in_ollama(root, tiny, "registry.ollama.ai/library/tuned/latest")
+        assert machine.ids() == ["tuned:latest"]
 
     @pytest.mark.parametrize(
         "manifest",
@@ -299,6 +301,7 @@ class TestOllama:
     def test_a_digest_that_is_a_path_opens_nothing(self, machine: Machine, tiny: Path) -> None:
         root = machine.home / ".ollama/models"
         put_in_ollama(root, tiny, "registry.ollama.ai/library/good/latest")
+        assert find_ollama_model("good", machine.environ) is not None
         layers = [
             {"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:../../{tiny}"}
         ]
