@@ -142,7 +142,7 @@ def test_users_share_the_lease_and_do_not_wait_for_each_other(
         others = [threading.Thread(target=use, daemon=True) for _ in range(2)]
         for other in others:
             other.start()
-        _until(lambda: len(arrived) == 2, 60)
+        _until(lambda: len(arrived) == 2, 20)
         assert arrived == [lease.info.pid] * 2
 
 
