@@ -46,7 +46,7 @@ def _row(worker: WorkerDocument) -> list[str]:
         str(worker["pid"]),
         bytes_text(worker["memory_bytes"]),
         f"{worker['context_tokens']:,}",
-        seconds_text(worker["idle_s"]),
+        "loading" if worker["loading"] else seconds_text(worker["idle_s"]),
         "never" if left is None else seconds_text(left),
         "denied by the kernel" if worker["network_denied"] else "not denied",
     ]

@@ -80,6 +80,7 @@ def is_warm(paths: Paths, spec: WorkerSpec) -> bool:
 def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
     return (
         info is not None
+        and not info.is_loading
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
     )
@@ -141,9 +142,10 @@ def _ensure_started(
     with locked(files.lease) as lease:
         info = files.read_info()
         if info is not None:
+            # One that is loading has lost the command that started it, and is about to end.
             stop(files, info)
             # Those who use it now come back: two commands must not replace each other's for ever.
-            spec = _at_least(spec, info.spec)
+            spec = spec if info.is_loading else _at_least(spec, info.spec)
         _start(files, spec, available_bytes, interpreter)
         _touch(files, lease, keep_alive_s)
 
@@ -172,7 +174,8 @@ def _start(
         with child("the embedded engine's worker"):
             process = subprocess.Popen(
                 sandboxed_command(command),
-                stdin=subprocess.DEVNULL,
+                # Its end tells the worker that this command has ended (engine/parent.py).
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=_worker_environment(),
@@ -180,6 +183,7 @@ def _start(
             )
     finally:
         os.close(log)
+    assert process.stdin is not None
     try:
         _wait_until_ready(files, spec, process, available_bytes)
     except BaseException:
@@ -187,6 +191,8 @@ def _start(
         process.wait()
         files.remove_traces()
         raise
+    finally:
+        process.stdin.close()
 
 
 def _worker_environment() -> dict[str, str]:
@@ -207,7 +213,7 @@ def _wait_until_ready(
     available_bytes: Callable[[], int | None] | None,
 ) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while files.read_info() is None:
+    while (info := files.read_info()) is None or info.is_loading:
         if available_bytes is not None:
             need = host_memory(_tail(files))
             if need is not None:
@@ -239,7 +245,7 @@ def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) ->
 
 
 def workers(paths: Paths) -> list[tuple[WorkerFiles, WorkerInfo]]:
-    """Every worker that lives and can answer."""
+    """Every worker that lives, also while it loads."""
     found = ((files, files.read_info()) for files in all_files(paths))
     return [(files, info) for files, info in found if info is not None]
 

@@ -2,7 +2,7 @@
 
     RUNTIME_DIR/<16 hex>/
         spec.json      what the worker was asked to load
-        worker.json    what it became; exists only while it can answer
+        worker.json    what it became; from the moment it begins to load
         engine.sock    where it answers
         start.lock     held by the one command that starts or replaces the worker
         lease.lock     shared by every command that uses the worker; its mtime is the last use
@@ -53,9 +53,10 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """A running worker, as it describes itself.
+    """A living worker, as it describes itself.
 
-    `network_denied` and `denial` say whether and how the kernel keeps it from the network.
+    `is_loading` until it can answer. `network_denied` and `denial` say whether and how the kernel
+    keeps it from the network.
     `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV states of
     conversations; None if it cannot.
     """
@@ -68,6 +69,7 @@ class WorkerInfo:
     denial: str
     started_at: float
     kv_folder: str | None = None
+    is_loading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class WorkerFiles:
         return self.directory / "alive.lock"
 
     def read_info(self) -> WorkerInfo | None:
-        """The worker that lives here and can answer; None if there is none."""
+        """The worker that lives here, also while it loads; None if there is none."""
         try:
             document = json.loads(self.info.read_bytes())
         except (OSError, ValueError):
@@ -119,7 +121,7 @@ class WorkerFiles:
         return WorkerInfo(spec=spec, **document)
 
     def write_info(self, info: WorkerInfo) -> None:
-        """Announce that the worker can answer."""
+        """Say what the worker is, for every command to read."""
         write_atomically(self.info, json.dumps(asdict(info)).encode())
 
     def keep_alive_s(self) -> float:

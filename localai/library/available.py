@@ -171,7 +171,11 @@ def _position_of(
 
 def _with_workers(models: list[AvailableModel], paths: Paths) -> list[AvailableModel]:
     """`models` with what the embedded engines have in memory."""
-    running = [(Path(info.spec.model_path), info.spec.kind) for _, info in workers(paths)]
+    running = [
+        (Path(info.spec.model_path), info.spec.kind)
+        for _, info in workers(paths)
+        if not info.is_loading
+    ]
     if not running:
         return models
     return [

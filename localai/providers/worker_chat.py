@@ -44,7 +44,7 @@ class WorkerProvider(Provider):
 
     def loaded(self, model: ResolvedModel) -> bool:
         """Whether a worker has `model` in memory."""
-        return bool(self._workers_of(model))
+        return any(not info.is_loading for _, info in self._workers_of(model))
 
     def unload(self, model: ResolvedModel) -> None:
         """End the worker that has `model` in memory, whatever it is doing."""

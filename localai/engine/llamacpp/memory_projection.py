@@ -59,8 +59,8 @@ def project_memory(
         finally:
             process.kill()
             process.wait()
-            if process.stderr is not None:
-                process.stderr.close()
+            for pipe in filter(None, (process.stdin, process.stderr)):
+                pipe.close()
 
 
 def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
@@ -78,7 +78,8 @@ def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
     with child("the engine's projection of the memory a model takes"):
         return subprocess.Popen(
             sandboxed_command(command),
-            stdin=subprocess.DEVNULL,
+            # Its end tells the process that this command has ended (engine/parent.py).
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=environment,
@@ -114,9 +115,11 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:
 def main(spec_path: str) -> None:
     """Begin to load what the file at `spec_path` names, so that the engine prints its table."""
     from localai.engine.llamacpp.worker import engine_parameters
+    from localai.engine.parent import end_with_parent
     from localai.engine.worker_files import WorkerSpec
     from localai.privacy.sandbox import deny_network
 
+    end_with_parent()
     deny_network()
     import xllamacpp
 

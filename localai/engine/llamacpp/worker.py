@@ -13,11 +13,13 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from localai.engine.llamacpp.kv_files import state_folder
+from localai.engine.parent import end_with_parent
 from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
@@ -45,19 +47,19 @@ _CHECKPOINTS = 8
 def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
     files = WorkerFiles(Path(directory), Path(os.devnull))
-    signal.signal(signal.SIGTERM, lambda *_: _leave(files))
+    go_on_alone = end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The engine writes KV states with the permissions that this leaves.
     os.umask(0o077)
     spec = spec_from_json(files.spec.read_bytes())
     # Kept until the process ends.
     lock(files.alive)
-    denial = deny_network()
+    info = _describe(spec, deny_network())
+    files.write_info(replace(info, is_loading=True))
     import xllamacpp
 
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
-    info = _describe(xllamacpp.__version__, spec, denial)
     parameters = engine_parameters(xllamacpp, spec, files.socket.name)
     if info.kv_folder is not None:
         parameters.slot_save_path = f"{info.kv_folder}/"
@@ -66,6 +68,9 @@ def main(directory: str) -> None:
     except RuntimeError as error:
         print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EXIT_LOAD_FAILED)
+    # Not earlier: the engine holds the interpreter's lock while it loads, so a handler would wait.
+    signal.signal(signal.SIGTERM, lambda *_: _leave(files))
+    go_on_alone()
     files.write_info(replace(info, started_at=time.time()))
     _serve_until_idle(files)
     del server
@@ -102,8 +107,8 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     return parameters
 
 
-def _describe(version: str, spec: WorkerSpec, denial: NetworkDenial) -> WorkerInfo:
-    engine = f"xllamacpp {version}"
+def _describe(spec: WorkerSpec, denial: NetworkDenial) -> WorkerInfo:
+    engine = f"xllamacpp {version('xllamacpp')}"
     return WorkerInfo(
         pid=os.getpid(),
         spec=spec,

@@ -12,8 +12,10 @@ import sys
 
 def main(source: str, target: str, to: str) -> None:
     """Write the folder `source` to `target`, which must not exist."""
+    from localai.engine.parent import end_with_parent
     from localai.privacy.sandbox import deny_network
 
+    end_with_parent()
     deny_network()
     from mlx_lm.convert import convert
 

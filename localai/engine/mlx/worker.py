@@ -17,10 +17,12 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.engine.mlx.server import Job, Server
+from localai.engine.parent import end_with_parent
 from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
@@ -43,6 +45,7 @@ _LEAST_IDLE_S = 1.0
 def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
     files = WorkerFiles(Path(directory), Path(os.devnull))
+    go_on_alone = end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     spec = spec_from_json(files.spec.read_bytes())
@@ -50,30 +53,28 @@ def main(directory: str) -> None:
     lock(files.alive)
     # Before MLX is imported: it makes threads.
     denial = deny_network()
+    info = WorkerInfo(
+        pid=os.getpid(),
+        spec=spec,
+        context_tokens=spec.context_tokens,
+        engine=f"mlx-lm {version('mlx-lm')}",
+        network_denied=denial.enforced,
+        denial=denial.evidence,
+        started_at=time.time(),
+    )
+    files.write_info(replace(info, is_loading=True))
     try:
-        chat, engine = load(spec)
+        chat = load(spec)
     except Exception as error:  # noqa: BLE001 - whatever a model folder makes MLX raise
         print(f"load failed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EXIT_LOAD_FAILED)
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
     server = Server(files.socket.name)
-    worker = Worker(
-        files,
-        server,
-        chat,
-        WorkerInfo(
-            pid=os.getpid(),
-            spec=spec,
-            context_tokens=spec.context_tokens,
-            engine=engine,
-            network_denied=denial.enforced,
-            denial=denial.evidence,
-            started_at=time.time(),
-        ),
-    )
+    worker = Worker(files, server, chat, replace(info, started_at=time.time()))
     signal.signal(signal.SIGTERM, worker.told_to_leave)
     server.serve_in_background()
+    go_on_alone()
     files.write_info(worker.info)
     worker.serve_until_idle()
     # First, so that nobody connects any more: a new worker waits for the lock of this one.
@@ -82,8 +83,8 @@ def main(directory: str) -> None:
     os._exit(0)
 
 
-def load(spec: WorkerSpec) -> tuple[Chat, str]:
-    """The model of `spec` ready to answer, and the engine's name and version.
+def load(spec: WorkerSpec) -> Chat:
+    """The model of `spec`, ready to answer.
 
     Raises whatever MLX does for a folder that it cannot load. It never downloads: the path is a
     folder, and the process has no network.
@@ -105,13 +106,12 @@ def load(spec: WorkerSpec) -> tuple[Chat, str]:
     if spec.kv_dir is not None:
         versions = f"{engine} mlx {mx.__version__} {mx.default_device()}"
         saved = SavedCaches(Path(spec.kv_dir) / "mlx", f"{versions} {fingerprint(folder)}")
-    chat = Chat(
+    return Chat(
         model=model,
         tokenizer=tokenizer,
         conversations=Conversations(model, saved),
         context_tokens=spec.context_tokens,
     )
-    return chat, engine
 
 
 class Worker:

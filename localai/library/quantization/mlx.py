@@ -61,15 +61,21 @@ def _make(
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     module = "localai.engine.mlx.convert"
     command = [interpreter, "-P", "-m", module, str(source), str(target), setting]
-    with child("mlx-lm, to quantize a folder"):
-        done = subprocess.run(
-            sandboxed_command(command),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    # The end of this pipe tells the program that this command has ended (engine/parent.py).
+    reading, writing = os.pipe()
+    try:
+        with child("mlx-lm, to quantize a folder"):
+            done = subprocess.run(
+                sandboxed_command(command),
+                env=environment,
+                stdin=reading,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    finally:
+        os.close(reading)
+        os.close(writing)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
         raise Unreachable(f"mlx-lm could not quantize {source}: {last}")

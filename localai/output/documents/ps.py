@@ -20,6 +20,7 @@ class WorkerDocument(TypedDict):
     memory_bytes: Annotated[int | None, "resident memory"]
     context_tokens: Annotated[int, "allocated context, shared by the slots"]
     slots: Annotated[int, "requests it computes at a time"]
+    loading: Annotated[bool, "whether it still loads the model and cannot answer yet"]
     started_at: Annotated[float, "seconds since the epoch"]
     idle_s: Annotated[float, "seconds since it was last used"]
     unloads_in_s: Annotated[float | None, "seconds until it leaves if unused; null: never"]
@@ -55,6 +56,7 @@ def _worker(files: WorkerFiles, info: WorkerInfo, model: str) -> WorkerDocument:
         "memory_bytes": _resident_bytes(info.pid),
         "context_tokens": info.context_tokens,
         "slots": info.spec.slots,
+        "loading": info.is_loading,
         "started_at": info.started_at,
         "idle_s": idle_s,
         "unloads_in_s": max(0.0, keep_alive_s - idle_s) if leaves else None,
