@@ -81,14 +81,14 @@ def setup(
         return 0
     with allowed_hosts(config, output) as hosts:
         if offline is not None:
-            from localai.setup.plan import make_offline_plan
+            from localai.setup.plan import plan_offline_setup
 
-            plan = make_offline_plan(offline, config, paths)
+            plan = plan_offline_setup(offline, config, paths)
         else:
-            from localai.setup.plan import make_plan
+            from localai.setup.plan import plan_setup
 
             machine = machine_of(None, paths, output)
-            plan = make_plan(
+            plan = plan_setup(
                 machine, config, paths, hosts, providers, provider=provider, model=model
             )
         print_plan(plan, output)
@@ -176,9 +176,9 @@ def _first_answer(plan: SetupPlan, paths: Paths, providers: ProviderPool, output
 def _uninstall(paths: Paths, output: Output, *, yes: bool, dry_run: bool) -> None:
     from localai.output.documents.setup import removal_document
     from localai.output.setup import print_removal
-    from localai.setup.removal import plan_removal, remove, stop_engines
+    from localai.setup.uninstall import plan_uninstall, remove, stop_engines
 
-    removal = plan_removal(paths)
+    removal = plan_uninstall(paths)
     # Rendered now: once the program is gone, nothing can be imported.
     document = removal_document(removal, dry_run=dry_run)
     print_removal(removal, output)

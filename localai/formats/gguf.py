@@ -232,7 +232,7 @@ def read_header(path: Path) -> GgufHeader:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidInput(f"{path} is not a file", hint="Name the .gguf file itself.")
+            raise InvalidInput(f"{path} is not a file", hint="name the .gguf file itself")
         with path.open("rb", buffering=0) as file:
 
             def read(offset: int, length: int) -> bytes:
@@ -286,7 +286,7 @@ def part_paths(path: Path, header: GgufHeader) -> tuple[Path, ...]:
         raise InvalidInput(
             f"{path} is part {header.split_number + 1} of {header.split_count}, "
             "but its name does not say so",
-            hint=f"Parts are called NAME-00001-of-{header.split_count:05}.gguf.",
+            hint=f"its parts are called NAME-00001-of-{header.split_count:05}.gguf",
         )
     stem = path.name[: match.start()]
     return tuple(

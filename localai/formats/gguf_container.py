@@ -136,7 +136,7 @@ def parse(read: ReadAt, name: str, size_bytes: int | None) -> Container:
         raise InvalidInput(
             f"{name} is truncated: its header describes {expected_bytes:,} bytes, "
             f"the file has {size_bytes:,}",
-            hint="The download was cut or the disk filled up: fetch the file again.",
+            hint="the download was cut or the disk filled up: fetch the file again",
         )
     return Container(version, metadata, tensors, alignment, data_offset, expected_bytes)
 
@@ -163,7 +163,7 @@ class _Window:
     def refuse(self, what: str) -> NoReturn:
         raise InvalidInput(
             f"{self.name} {what}",
-            hint="The file is damaged or not a model: fetch it again from its source.",
+            hint="the file is damaged or not a model: fetch it again from its source",
         )
 
     def need(self, length: int) -> None:
@@ -263,7 +263,7 @@ def _read_version(window: _Window) -> int:
         window.refuse("is a big-endian GGUF file, which only big-endian machines can load")
     raise InvalidInput(
         f"{window.name} is GGUF version {version}; versions 2 and 3 can be read",
-        hint="Convert it again with a current llama.cpp, or update localai.",
+        hint="convert it again with a current llama.cpp, or update localai",
     )
 
 

@@ -29,9 +29,9 @@ def load_profile(name_or_path: str) -> Machine:
     path = Path(name_or_path)
     if not path.is_file():
         raise NotFound(
-            f"There is no profile {name_or_path}",
-            hint=f"Bundled are: {', '.join(bundled)}; or give the file that "
-            "`localai hardware --json` wrote.",
+            f"there is no profile {name_or_path!r}",
+            hint=f"bundled are {', '.join(bundled)}; or give a file that `localai hardware --json` "
+            "wrote",
         )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

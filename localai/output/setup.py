@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from localai.output.output import Output
 from localai.setup.plan import SetupPlan, Step
-from localai.setup.removal import Removal
+from localai.setup.uninstall import Uninstallation
 from localai.units import bytes_text, seconds_text
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def print_report(plan: SetupPlan, done: Done, total_s: float, output: Output) ->
     output.line('next: localai chat, or: git diff | localai chat "review"')
 
 
-def print_removal(removal: Removal, output: Output) -> None:
+def print_removal(removal: Uninstallation, output: Output) -> None:
     """What goes, what stays and why, on stdout."""
     targets = (*removal.data, *removal.program)
     if not targets:

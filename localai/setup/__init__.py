@@ -1,5 +1,5 @@
-"""From nothing to a verified answer: what is there, what is missing, and what is done about it.
+"""From nothing to a verified answer; from there to nothing; bundles for machines without a network.
 
-Nothing is remembered between runs. Each step asks whether its own fact holds already, so that a
-set-up that was interrupted anywhere goes on when it is run again.
+A set-up remembers nothing between runs. Each step looks whether it is done already, so that a
+set-up that was interrupted goes on where it stopped.
 """

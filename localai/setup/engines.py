@@ -1,4 +1,4 @@
-"""Who will answer on this machine: the provider that set-up chooses, and why."""
+"""Which provider answers on this machine: what set-up chooses, and why."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ OLLAMA_INSTALL_LINE: Final = "curl -fsSL https://ollama.com/install.sh | sh"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The provider `name`, in words (`what`), and `why` it is this one. `alternative` is a remark
-    on what else could be had."""
+    """The provider `name`: its title (`what`) and `why` it was chosen.
+
+    `alternative` is a remark on another one that could be used.
+    """
 
     name: EngineName
     what: str

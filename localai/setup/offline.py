@@ -1,4 +1,4 @@
-"""A set-up from a bundle: what is in it, held against its checksums, and nothing from elsewhere."""
+"""A set-up from a bundle: the model in it, checked by its SHA-256, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BundledModel:
-    """The model of a bundle: its file there, its SHA-256 and size in bytes, its place here, and its
-    `name` for `localai chat -m` then."""
+    """The model of a bundle: its file there, its SHA-256, its size in bytes, where it is copied to,
+    and its `name` for `localai chat -m`."""
 
     file: Path
     sha256: str
@@ -34,7 +34,7 @@ class BundledModel:
 
     @property
     def here(self) -> bool:
-        """Whether a file of that size is in its place; only a whole one ever gets there."""
+        """Whether a file of that size is at `target`; only a whole one ever gets there."""
         try:
             return self.target.stat().st_size == self.size_bytes
         except OSError:
@@ -64,8 +64,10 @@ def bundled_model(bundle: Path, paths: Paths) -> BundledModel:
 
 
 def place_model(model: BundledModel) -> Iterator[PullEvent]:
-    """Copy the model to its place: whole, of the right SHA-256 and on the disk, or not at all. The
-    last event is `Pulled`. Raises InvalidInput, InsufficientResources."""
+    """Copy the model to `target`: whole and of the right SHA-256, or not at all.
+
+    The last event is `Pulled`. Raises InvalidInput, InsufficientResources.
+    """
     folder = private_dir(model.target.parent)
     if shutil.disk_usage(folder).free < model.size_bytes:
         raise InsufficientResources(f"{folder} has no room for {bytes_text(model.size_bytes)}")

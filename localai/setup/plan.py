@@ -1,7 +1,7 @@
-"""The plan: which engine and model, and which steps are still to be done.
+"""The set-up plan: which engine and model, and which steps are still to be done.
 
-The model is the one that was named, else the configured one, else the best that the catalogue has
-for this machine and that its source really offers, else the starter, which needs no hub.
+The model is the one that was named; else the configured one; else the best of the catalogue that
+fits this machine and that its source offers; else the starter, which needs no hub.
 """
 
 from __future__ import annotations
@@ -36,18 +36,20 @@ if TYPE_CHECKING:
 
 StepName = Literal["engine", "model", "config", "answer"]
 
-# So many of the best are tried at their source before the starter is taken.
+# How many of the best are looked for at their source before the starter is chosen.
 _TRIED: Final = 4
-# What a download's time is reckoned with before its rate is known: 100 Mbit/s.
+# The rate by which a download's time is predicted before it began: 100 Mbit/s.
 _LINE_BYTES_PER_S: Final = 12.5e6
-# What nobody named is fetched in eight minutes, so that all of it takes less than ten.
+# A model that nobody named must arrive in eight minutes, so that a set-up takes less than ten.
 _LARGEST_BYTES: Final = 8 * 60 * _LINE_BYTES_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do: what, why, from where, how large (bytes) and about how long (seconds).
-    `done` says that it is so already."""
+    """One step: what, why, from where, its size in bytes and its time in seconds, about.
+
+    `done` says that there is nothing left to do for it.
+    """
 
     name: StepName
     what: str
@@ -60,12 +62,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SetupPlan:
-    """What will answer, and what is to be done for it.
+    """What will answer, and the steps to get there.
 
-    `model` is its name for `localai chat -m`. `download` is None where there is nothing to fetch,
-    and for the starter, which comes from the package index. `settings` are written once the answer
-    was right. `notes` are sentences for the person. `bundled` is the model of a bundle, which is
-    then copied and not fetched.
+    `model` is its name for `localai chat -m`. `download` is None where nothing is fetched from a
+    model's source: it is here, it is the starter (from the package index), or it is `bundled`
+    (copied from a bundle). `settings` are written once the answer was right. `notes` are
+    sentences for the person.
     """
 
     engine: Engine
@@ -99,7 +101,7 @@ class _Model:
     notes: tuple[str, ...] = ()
 
 
-def make_plan(
+def plan_setup(
     machine: Machine,
     config: Config,
     paths: Paths,
@@ -111,8 +113,8 @@ def make_plan(
 ) -> SetupPlan:
     """The plan for `machine`, which is this one. `provider` and `model` are what the user named.
 
-    Looks at the model's source, but fetches nothing. Raises what the named model's source raises,
-    InsufficientResources if it does not fit, and as `choose_engine` does.
+    The model's source is asked; nothing is fetched. Raises what the named model's source raises,
+    InsufficientResources if the model does not fit, and what `choose_engine` raises.
     """
     engine = choose_engine(provider, config, paths)
     chosen = _choose_model(
@@ -136,7 +138,7 @@ def make_plan(
     return SetupPlan(engine, chosen.name, steps, chosen.download, settings, tuple(notes))
 
 
-def make_offline_plan(bundle: Path, config: Config, paths: Paths) -> SetupPlan:
+def plan_offline_setup(bundle: Path, config: Config, paths: Paths) -> SetupPlan:
     """The plan for a machine without a network, from the folder `bundle`. Raises NotFound and
     InvalidInput for what is no bundle."""
     model = bundled_model(bundle, paths)
@@ -195,8 +197,8 @@ def _choose_model(
 
 
 def _name_for(engine: Engine, offer: Recommendation) -> str | None:
-    """What to pull for `engine`; None where the catalogue knows no such build of the model, or none
-    that is here soon."""
+    """What to pull for `engine`; None where the catalogue has no build for it, or only builds that
+    would take too long to fetch."""
     soon = [
         file
         for file in (offer.quantization, offer.entry.files[0])
@@ -216,8 +218,10 @@ def _wanted(
     hosts: AllowedHosts,
     providers: ProviderPool,
 ) -> _Model:
-    """The model called `name`, here or at its source. Raises InsufficientResources if it does not
-    fit, and what its source raises."""
+    """The model called `name`, on this machine or at its source.
+
+    Raises InsufficientResources if it does not fit, and what its source raises.
+    """
     if _is_here(name, config, providers):
         return _Model(name, why, here=True)
     if name == STARTER.name:
@@ -294,8 +298,11 @@ def _settings(
     named: str | None,
     provider: str | None,
 ) -> dict[str, str]:
-    """What the file does not say yet. A starter that stands in for a better model is not written:
-    it answers by default, and the next set-up looks for the better one again."""
+    """The settings that the configuration file lacks.
+
+    A starter that stands in for a better model is not written: it answers by default, and the
+    next set-up looks for the better model again.
+    """
     wanted: dict[str, str] = {}
     if provider is not None:
         wanted["provider"] = engine.name

@@ -1,4 +1,4 @@
-"""Doing what the plan says, and the proof at the end: a question whose answer is known."""
+"""Doing what the set-up plan says, and the proof: a question whose answer is known."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ _MAX_TOKENS: Final = 1024
 def fetch(
     plan: SetupPlan, paths: Paths, hosts: AllowedHosts, on_connect: Callable[[str, int], None]
 ) -> Iterator[PullEvent]:
-    """Bring the plan's model here, where it is not yet; the last event is `Pulled`. `on_connect` is
-    told where pip connects to. Raises what a pull raises."""
+    """Fetch or copy the plan's model; the last event is `Pulled`.
+
+    `on_connect` is told which host and port pip connects to. Raises what a pull raises.
+    """
     if plan.bundled is not None:
         from localai.setup.offline import place_model
 
@@ -54,8 +56,10 @@ def write_settings(plan: SetupPlan, paths: Paths) -> None:
 def first_answer(
     plan: SetupPlan, paths: Paths, providers: ProviderPool, announce: Callable[[str], None]
 ) -> Events:
-    """The events of the planned model's answer to QUESTION, which nobody records. Raises what a
-    chat raises."""
+    """The events of the planned model's answer to QUESTION, which is not recorded.
+
+    Raises what a chat raises.
+    """
     config = load(paths).with_flags(provider=plan.settings.get("provider"))
     chosen = select_model(plan.model, config, providers)
     thinks = "thinking" in (chosen.model.capabilities or ())

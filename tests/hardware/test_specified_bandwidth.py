@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localai.hardware.nvidia import parse_nvidia_smi
-from localai.hardware.specified_bandwidth import bandwidth_of_card
+from localai.hardware.profiles import load_profile, profile_names
+from localai.hardware.specified_bandwidth import bandwidth_of_apple_chip, bandwidth_of_card
 from tests.hardware.captures import text
 
 
@@ -38,3 +39,13 @@ def test_nvidia_smi_is_helped_out_by_the_name() -> None:
     [unified] = parse_nvidia_smi(text("nvidia-smi-gb10.csv"), 128 << 30)
     assert unified.memory_bandwidth.value is None
     assert "nvidia-ml-py" in unified.memory_bandwidth.source
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_the_bundled_profiles_agree_with_the_tables(profile: str) -> None:
+    for gpu in load_profile(profile).gpus:
+        name = gpu.name.value or ""
+        said = bandwidth_of_card(name, "").value
+        if name.startswith("Apple"):
+            said = bandwidth_of_apple_chip(name, gpu.cores.value).value
+        assert said is None or said == gpu.memory_bandwidth.value

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localai.errors import LocalaiError
     from localai.setup.bundle import Bundle
     from localai.setup.plan import SetupPlan, Step
-    from localai.setup.removal import Removal
+    from localai.setup.uninstall import Uninstallation
 
 
 class SetupStepDocument(TypedDict):
@@ -106,7 +106,7 @@ def bundle_document(made: Bundle) -> SetupBundle:
     }
 
 
-def removal_document(removal: Removal, *, dry_run: bool) -> SetupRemoval:
+def removal_document(removal: Uninstallation, *, dry_run: bool) -> SetupRemoval:
     """What `localai setup --uninstall` prints."""
     return {
         "schema": "localai.setup/1",

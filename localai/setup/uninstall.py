@@ -1,6 +1,6 @@
-"""Everything of localai's own on this machine, to be removed, and what is left because it is not.
+"""Removing all of localai's own from this machine, and saying what stays because it is not.
 
-With LOCALAI_HOME set only what is below it counts.
+With LOCALAI_HOME set only what is below it is localai's own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VENV: Final = "venv"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What stays: whose or which it is, where, and how many bytes."""
+    """Something that stays: what it is, where, and how many bytes."""
 
     what: str
     where: Path
@@ -34,9 +34,12 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """`data` are conversations, settings, models and caches; `program` the environment that
-    install.sh made and the link to it, empty if it was not installed so. `left` is what stays."""
+class Uninstallation:
+    """What an uninstallation removes, and what stays (`left`).
+
+    `data` are conversations, settings, models and caches. `program` is the environment that
+    install.sh made and the link to it; empty if localai was installed otherwise.
+    """
 
     data: tuple[Path, ...]
     program: tuple[Path, ...]
@@ -48,9 +51,9 @@ class Removal:
         return sum(_bytes_below(path) for path in (*self.data, *self.program))
 
 
-def plan_removal(paths: Paths) -> Removal:
+def plan_uninstall(paths: Paths) -> Uninstallation:
     """What would go and what would stay. Touches nothing."""
-    return Removal(tuple(own_data(paths)), tuple(_program(paths)), tuple(_left(paths)))
+    return Uninstallation(tuple(own_data(paths)), tuple(_program(paths)), tuple(_left(paths)))
 
 
 def own_data(paths: Paths) -> Iterator[Path]:
@@ -67,7 +70,7 @@ def own_data(paths: Paths) -> Iterator[Path]:
 def remove(targets: Iterable[Path], paths: Paths) -> None:
     """Remove `targets`, and localai's own folders where nothing else is in them.
 
-    A link goes, what it leads to stays. Raises NotRemoved at the first that resists.
+    A link is removed, its target stays. Raises NotRemoved at the first that resists.
     """
     for target in targets:
         try:
@@ -94,8 +97,10 @@ def stop_engines(paths: Paths) -> None:
 
 
 def _program(paths: Paths) -> Iterator[Path]:
-    """The links to the environments of install.sh, and those; the one that runs this is last, and
-    nothing more can be imported once it is gone."""
+    """The environments that install.sh made, after the links to them.
+
+    The one that runs this comes last: nothing can be imported once it is gone.
+    """
     environment = Path(sys.prefix)
     root = environment.parent
     home = os.environ.get("LOCALAI_HOME")
