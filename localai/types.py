@@ -298,18 +298,31 @@ class Loading:
     fraction: float | None = None
 
 
+def _whole_characters(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """A piece of the model's thinking."""
+    """A piece of the model's thinking, in whole characters as a TextDelta."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _whole_characters(self.text))
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A piece of the answer."""
+    """A piece of the answer. Half a character, which JSON can carry and neither UTF-8 nor the
+    database, becomes U+FFFD."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _whole_characters(self.text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,11 @@ def answer(
         if stopping.is_set():
             raise Closed
 
-    for share in (generous_context(job.request), None):
+    for alone in (False, True):
         partial = PartialAnswer(job.request.model)
         outcome = Outcome(job.number, job.fingerprint, job.id, partial)
         try:
-            with context.share(share):
+            with context.share(None if alone else generous_context(job.request)):
                 whole = gather(provider.stream(job.request), partial, stop_if_asked)
             return replace(outcome, answer=whole, error=_violation(job, whole.text))
         except Closed:
@@ -68,7 +68,7 @@ def answer(
         except Unreachable as error:
             broken = replace(outcome, error=error)
         except Exception as error:  # noqa: BLE001  a line's failure is its record, not the end
-            return replace(outcome, error=find_localai_error(error) or _bug(error))
+            return replace(outcome, error=line_error(error))
         if stopping.wait(_PAUSE_S):
             return None
     return broken
@@ -83,5 +83,7 @@ def _violation(job: Job, text: str) -> LocalaiError | None:
     return FinishedWithFailures(f"the answer breaks the schema: {violation}")
 
 
-def _bug(error: Exception) -> LocalaiError:
-    return LocalaiError(f"this is a bug in localai: {type(error).__name__}: {error}")
+def line_error(error: Exception) -> LocalaiError:
+    """The error of a line over which `error` was raised."""
+    said = f"this is a bug in localai: {type(error).__name__}: {error}"
+    return find_localai_error(error) or LocalaiError(said)

@@ -71,7 +71,7 @@ class LineReader:
                 for permit in self._permits:
                     permit.acquire()
                 self._receive(line)
-        except (OSError, InvalidInput) as error:
+        except Exception as error:  # noqa: BLE001  else the batch would wait for its input for ever
             self._receive(EndOfInput(error))
         else:
             self._receive(EndOfInput())

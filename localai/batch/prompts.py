@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
@@ -64,12 +65,36 @@ def read_prompt(content: bytes, defaults: LineDefaults) -> Prompt:
 def _read_object(content: bytes) -> dict[str, Any]:
     """The JSON object in a line. Raises InvalidInput."""
     try:
-        document = json.loads(decode(content, "the line"))
+        text = decode(content, "the line")
+        document = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except ValueError as error:
         raise InvalidInput(f"this is not JSON: {error}", hint=_EXAMPLE) from error
+    except RecursionError as error:
+        raise InvalidInput("this is JSON, but nested too deeply", hint=_EXAMPLE) from error
     if not isinstance(document, dict):
         raise InvalidInput("this is JSON, but not an object", hint=_EXAMPLE)
+    if b"\\u" in content:
+        _require_characters({key: value for key, value in document.items() if key != "id"})
     return document
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can say, for the line's `id` comes back. Raises ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
+
+
+def _require_characters(asked: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for half a character: JSON can carry it, and no model can be asked it."""
+    try:
+        json.dumps(asked, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ord(error.object[error.start])
+        raise InvalidInput(
+            f"there is half a character in it (\\u{half:04x}, a lone surrogate)"
+        ) from error
 
 
 def fingerprint(content: bytes, defaults: LineDefaults, model: ResolvedModel) -> int:

@@ -10,11 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from localai.answers import Answer, PartialAnswer
-from localai.batch.answering import Job, Outcome, answer
+from localai.batch.answering import Job, Outcome, answer, line_error
 from localai.batch.concurrency import SharedContext, make_ready
 from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
@@ -76,6 +76,13 @@ class _Stop:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class _Died:
+    """A thread that asks has ended with `error`, and with it a line that is never answered."""
+
+    error: BaseException
+
+
 class Batch:
     """A run over `source`; `run` may be called once.
 
@@ -102,7 +109,9 @@ class Batch:
         self._record = record
         self._answered = answered
         self._concurrency = concurrency
-        self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop | _Died] = (
+            queue.SimpleQueue()
+        )
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._queued = threading.Semaphore(concurrency * _QUEUED_PER_REQUEST)
         self._ahead = threading.Semaphore(AHEAD)
@@ -188,19 +197,16 @@ class Batch:
             return None
         try:
             prompt = read_prompt(line.content, self._defaults)
-        except InvalidInput as error:
-            said = InvalidInput(
-                f"line {line.number}: {error.message}",
-                hint=error.hint,
-                command=error.command,
-            )
+            settings = overlaid(self._defaults.settings, prompt.settings)
+            request = build_request(settings, self._chosen.model, prompt.messages, self._config)
+        except Exception as error:
+            said = line_error(error)
+            said.message = f"line {line.number}: {said.message}"
             if first:
                 raise said from error
             self._queued.release()
             self._write(Outcome(line.number, print_, None, PartialAnswer(), error=said))
             return None
-        settings = overlaid(self._defaults.settings, prompt.settings)
-        request = build_request(settings, self._chosen.model, prompt.messages, self._config)
         return Job(line.number, print_, prompt.id, request, settings.schema)
 
     def _end(self, end: EndOfInput) -> None:
@@ -227,6 +233,12 @@ class Batch:
         self._jobs.put(job)
 
     def _work(self) -> None:
+        try:
+            self._answer_jobs()
+        except BaseException as error:  # noqa: BLE001  raised where the batch waits for its line
+            self._events.put(_Died(error))
+
+    def _answer_jobs(self) -> None:
         while (job := self._jobs.get()) is not None and not self._stopping.is_set():
             self._queued.release()
             outcome = answer(job, self._chosen.provider, self._context, self._stopping)
@@ -235,13 +247,18 @@ class Batch:
 
     # Answers
 
-    def _handle(self, event: Line | EndOfInput | Outcome | _Stop) -> None:
+    def _handle(self, event: Line | EndOfInput | Outcome | _Stop | _Died) -> None:
         if isinstance(event, Line):
             job = self._job(event)
             if job is not None:
                 self._ask(job)
         elif isinstance(event, EndOfInput):
             self._end(event)
+        elif isinstance(event, _Died):
+            raise LocalaiError(
+                "this is a bug in localai: a thread of the batch ended with"
+                f" {type(event.error).__name__}: {event.error}"
+            ) from event.error
         elif isinstance(event, Outcome):
             self._under_way -= 1
             if isinstance(event.error, _HOPELESS):
@@ -259,8 +276,13 @@ class Batch:
                 raise _hopeless(error, self._failures_in_a_row)
 
     def _write(self, outcome: Outcome) -> None:
+        try:
+            content = record_line(self._record(outcome))
+        except RecursionError:
+            deep = InvalidInput(f"line {outcome.number}: its id is nested too deeply to come back")
+            outcome = replace(outcome, id=None, error=outcome.error or deep)
+            content = record_line(self._record(outcome))
         failed = outcome.error is not None
-        content = record_line(self._record(outcome))
         placed = self._output.write(outcome.number, content, outcome.fingerprint, failed=failed)
         self._place(placed)
         self._counts.add(outcome)

@@ -78,6 +78,8 @@ def from_document(document: Any, name: str) -> Schema:
         Draft202012Validator.check_schema(document)
     except SchemaError as error:
         raise InvalidInput(f"{name} is no JSON schema: {error.message}") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{name} is nested too deeply") from error
     return Schema(document, lambda answer: _violation(document, answer))
 
 
@@ -136,6 +138,8 @@ def _from_model(module_name: str, name: str) -> Schema:
         ) from error
     except AttributeError as error:
         raise NotFound(f"there is no {name} in {module_name}") from error
+    except (ImportError, SyntaxError) as error:
+        raise InvalidInput(f"cannot import {module_name}: {error}") from error
     except PydanticUserError as error:
         raise InvalidInput(f"pydantic makes no schema of {module_name}:{name}: {error}") from error
     finally:
@@ -164,6 +168,8 @@ def _read_file(path: Path) -> Any:
         return json.loads(decode(content, str(path)))
     except ValueError as error:
         raise InvalidInput(f"{path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{path} is nested too deeply") from error
 
 
 def _violation(document: Mapping[str, Any], answer: str) -> str | None:
@@ -176,12 +182,16 @@ def _violation(document: Mapping[str, Any], answer: str) -> str | None:
         value = json.loads(answer)
     except ValueError as error:
         return f"it is not JSON ({error})"
+    except RecursionError:
+        return "it is nested too deeply to be checked"
     # A registry of its own: the default one fetches a `$ref` elsewhere over the network.
     validator = Draft202012Validator(document, registry=Registry())
     try:
         worst = best_match(validator.iter_errors(value))
     except Unresolvable as error:
         raise InvalidInput(f"the schema refers to what is not in it: {error.ref}") from error
+    except RecursionError:
+        return "it is nested too deeply to be checked"
     return None if worst is None else f"{_path(worst.absolute_path)}: {worst.message}"
 
 

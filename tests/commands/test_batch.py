@@ -581,3 +581,65 @@ def test_the_flag_may_name_a_module_and_a_file(robot: Robot, traps: Path) -> Non
     assert not traps.exists()
     assert robot.run("--schema", "trap:Trap").returncode == 2
     assert traps.exists()
+
+
+ODD_LINES = {
+    "half a character": r'{"prompt": "say \ud800"}',
+    "half a character in the system prompt": r'{"prompt": "say a", "system": "\udc00"}',
+    "half a character in an option": r'{"prompt": "say a", "options": {"stop": "\ud83d"}}',
+    "deep JSON": '{"prompt": "say a", "system": ' + "[" * 100_000,
+    "a deep schema": '{"prompt": "say a", "schema": ' + '{"not": ' * 300 + "{}" + "}" * 301,
+    "a number that is none": '{"prompt": "say a", "id": NaN}',
+    "a number without end": '{"prompt": "say a", "id": 1e999}',
+    "a huge number": '{"prompt": "say a", "options": {"seed": 1' + "0" * 5000 + "}}",
+    "an options list": '{"prompt": "say a", "options": [1]}',
+}
+
+
+@pytest.mark.parametrize("line", ODD_LINES.values(), ids=ODD_LINES)
+def test_an_odd_line_is_that_line_s_error_and_the_rest_is_answered(robot: Robot, line: str) -> None:
+    file = robot.folder / "prompts.jsonl"
+    file.write_text(f'{{"prompt": "say one"}}\n{line}\n{{"prompt": "say three"}}\n')
+    result = robot.run(timeout_s=60)
+    assert result.returncode == 8, result.stderr
+    one, odd, three = robot.records()
+    assert (one["text"], three["text"]) == ("one", "three")
+    assert odd["error"]["kind"] == "invalid_input", odd
+    assert "line 2: " in odd["error"]["message"]
+
+
+@pytest.mark.parametrize("depth", range(950, 1000, 10))
+def test_an_id_however_deep_comes_back_or_is_the_line_s_error(robot: Robot, depth: int) -> None:
+    line = f'{{"prompt": "say deep", "id": {"[" * depth}{"]" * depth}}}'
+    (robot.folder / "prompts.jsonl").write_text(f'{{"prompt": "say one"}}\n{line}\n')
+    result = robot.run(timeout_s=60)
+    assert result.returncode in (0, 8), result.stderr
+    assert b"bug" not in result.stderr
+    assert (robot.folder / "answers.jsonl").read_bytes().count(b"\n") == 2
+
+
+def test_an_error_that_nobody_foresaw_is_its_line_s(robot: Robot) -> None:
+    robot.prompts("say one", "crash", "say three")
+    assert robot.run().returncode == 8
+    one, crashed, three = robot.records()
+    assert (one["text"], three["text"]) == ("one", "three")
+    assert "ZeroDivisionError: nobody foresaw it" in crashed["error"]["message"]
+
+
+def test_a_thread_that_dies_ends_the_batch(robot: Robot) -> None:
+    robot.prompts("say one", "die", "say three")
+    result = robot.run("-j", "1", timeout_s=60)
+    assert result.returncode == 1
+    assert b"a thread of the batch ended with SystemExit" in result.stderr
+    assert robot.records()[0]["text"] == "one"
+
+
+def test_half_a_character_in_an_answer_is_marked_as_such(robot: Robot) -> None:
+    robot.prompts("half a word")
+    assert robot.run().returncode == 0
+    assert robot.records()[0]["text"] == "\ufffd a word"
+    chat = robot.anything("chat", "-m", "robot/r2", "half a word")
+    assert (chat.returncode, chat.stdout) == (0, "\ufffd a word\n".encode())
+    assert b"not kept" not in chat.stderr
+    shown = robot.anything("history", "search", "word", "--json")
+    assert "\ufffd a word" in json.dumps(json.loads(shown.stdout), ensure_ascii=False)

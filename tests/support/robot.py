@@ -6,6 +6,9 @@
     break          raises Unreachable
     once WORDS     raises Unreachable the first time that it is asked, and answers WORDS then
     uncounted WORDS   answers WORDS and counts no tokens
+    half WORDS     answers half a character and WORDS
+    crash          raises an error that nobody foresaw
+    die            ends the thread that asks
     shout WORDS    says on stderr that it was asked, and answers WORDS
 
 With ROBOT_LOG in the environment every question is a line in that file. With ROBOT_HOST it says
@@ -72,6 +75,12 @@ class Robot(Provider):
             time.sleep(float(seconds))
         if verb == "shout":
             print("the robot was asked", file=sys.stderr, flush=True)
+        if verb == "half":
+            yield TextDelta("\ud83d ")
+        if verb == "crash":
+            raise ZeroDivisionError("nobody foresaw it")
+        if verb == "die":
+            raise SystemExit
         if verb == "refuse":
             raise ProviderRefused("the robot refused: it does not want to")
         if verb == "break" or (verb == "once" and prompt not in self._broken):
