@@ -37,8 +37,21 @@ _CODES = {
 }
 # Programs that a user has, or is told to have in the same sentence.
 _PROGRAMS = {
-    *("chmod", "curl", "df", "export", "hf", "keyring", "lms", "ls", "mkdir", "ollama", "pip"),
-    *("unset", "./install.sh", "${EDITOR:-vi}", "PYTHON"),
+    *(
+        "chmod",
+        "curl",
+        "df",
+        "export",
+        "hf",
+        "keyring",
+        "lms",
+        "ls",
+        "mkdir",
+        "mv",
+        "ollama",
+        "pip",
+    ),
+    *("ollama", "pip", "unset", "./install.sh", "${EDITOR:-vi}", "PYTHON"),
 }
 
 

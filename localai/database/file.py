@@ -12,12 +12,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from localai.database.schema import MIGRATIONS, statements
 from localai.database.search_words import search_words
 from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, LocalaiError
 from localai.locks import lock_descriptor
 from localai.paths import private_dir
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DatabaseFile:
@@ -107,18 +110,22 @@ def _alone(folder: Path) -> Iterator[None]:
 def _unavailable(file: Path, error: Exception) -> DatabaseUnavailable:
     reason = error.message if isinstance(error, LocalaiError) else str(error)
     message = f"cannot use the database {file}: {reason}"
-    if _is_full(error):
+    # The lower byte is the kind, the upper one which case of it.
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL:
         return DatabaseFull(
             message, hint="make room, or set LOCALAI_HOME", command=("df", "-h", file.parent)
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return DatabaseUnavailable(message, hint="another program writes to it: try again")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DatabaseUnavailable(
+            message,
+            hint="put it aside, and localai begins a new one",
+            command=("mv", file, f"{file}.damaged"),
         )
     return DatabaseUnavailable(
         message,
         hint="check its permissions, or set LOCALAI_HOME to another folder",
         command=("ls", "-ld", file.parent, file),
     )
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from localai.database import Database
-from localai.errors import DatabaseUnavailable, NotFound
+from localai.errors import DatabaseFull, DatabaseUnavailable, NotFound
 from localai.types import (
     EgressRecord,
     Locality,
@@ -158,6 +158,32 @@ def test_a_file_of_a_newer_localai_is_refused_untouched(file: Path) -> None:
 def test_a_file_that_is_no_database_is_an_error_and_stays(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"not a database, but somebody's text" * 100)
-    with pytest.raises(DatabaseUnavailable, match="not a database"):
+    with pytest.raises(DatabaseUnavailable, match="not a database") as refused:
         Database(file)
+    assert refused.value.exit_code == 9
+    assert refused.value.command == f"mv {file} {file}.damaged"
     assert file.read_bytes().startswith(b"not a database")
+
+
+def test_a_full_disk_is_a_lack_of_room_and_not_a_bug(file: Path) -> None:
+    database = Database(file)
+    database.db.execute("PRAGMA max_page_count = 100")
+    with pytest.raises(DatabaseFull) as refused, database.guarded():
+        database.db.execute("CREATE TABLE filler AS SELECT randomblob(10000000)")
+    database.close()
+    assert refused.value.exit_code == 7
+    assert refused.value.kind == "insufficient_resources"
+    assert refused.value.command == f"df -h {file.parent}"
+
+
+def test_a_locked_file_is_said_to_be_in_use(file: Path) -> None:
+    database = Database(file)
+    database.db.execute("PRAGMA busy_timeout = 0")
+    with sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseUnavailable, match="locked") as refused, database.transaction():
+            pass
+        other.execute("ROLLBACK")
+    database.close()
+    assert (refused.value.exit_code, refused.value.kind) == (9, "database_unavailable")
+    assert "try again" in (refused.value.hint or "")
