@@ -6,6 +6,7 @@ own places are used (XDG on Linux, ~/Library on macOS).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
@@ -61,7 +62,7 @@ def locate(environ: Mapping[str, str] | None = None) -> Paths:
             config_file=root / "config.toml",
             data_dir=root / "data",
             cache_dir=root / "cache",
-            runtime_dir=_runtime_dir(root / "run"),
+            runtime_dir=_runtime_dir(root / "run", environ),
         )
     import platformdirs
 
@@ -70,17 +71,35 @@ def locate(environ: Mapping[str, str] | None = None) -> Paths:
         config_file=app.user_config_path / "config.toml",
         data_dir=app.user_data_path,
         cache_dir=app.user_cache_path,
-        runtime_dir=_runtime_dir(app.user_cache_path / "run"),
+        runtime_dir=_runtime_dir(app.user_cache_path / "run", environ),
     )
 
 
-def _runtime_dir(wanted: Path) -> Path:
-    """`wanted`, unless a socket in it would be too deep to bind or it cannot be written:
-    then a folder of this user's in the temporary directory, named after `wanted`."""
+def _runtime_dir(wanted: Path, environ: Mapping[str, str]) -> Path:
+    """`wanted`, unless a socket in it would be too deep to bind or it cannot be written: then a
+    folder named after `wanted` where only this user can make one, or one with a name that nobody
+    can guess in the temporary folder of all users."""
     if len(os.fsencode(wanted)) <= _LONGEST_RUNTIME_DIR and _can_be_written(wanted):
         return wanted
-    name = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"localai-{os.getuid()}-{name}"
+    name = f"localai-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]}"
+    temporary = Path(tempfile.gettempdir())
+    for place in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}", temporary):
+        if place and is_private(Path(place)) and _is_short(Path(place) / name):
+            return Path(place) / name
+    unguessable = f"{name}-{_random_name()}"
+    shared = temporary if _is_short(temporary / unguessable) else Path("/tmp")
+    made = (folder for folder in shared.glob(f"{name}-*") if is_private(folder))
+    return min(made, default=shared / unguessable)
+
+
+def _is_short(runtime_dir: Path) -> bool:
+    return len(os.fsencode(runtime_dir)) <= _LONGEST_RUNTIME_DIR
+
+
+@functools.cache
+def _random_name() -> str:
+    """The same for all of this process; the next finds the folder, if it was made."""
+    return os.urandom(8).hex()
 
 
 def _can_be_written(folder: Path) -> bool:
@@ -90,24 +109,47 @@ def _can_be_written(folder: Path) -> bool:
     return False
 
 
-def private_dir(folder: Path) -> Path:
+def is_private(folder: Path) -> bool:
+    """Whether `folder` is a folder, and no link to one, that nobody but this user may enter."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    mode = status.st_mode
+    return stat.S_ISDIR(mode) and status.st_uid == os.getuid() and not mode & 0o077
+
+
+def private_dir(folder: Path, *, follow: bool = True) -> Path:
     """Make `folder` (and its parents) readable by its owner only, and return it.
 
-    Raises InvalidInput where it cannot be made or belongs to somebody else.
+    It must be this user's own. A link of this user's own, as to a larger disk, is followed unless
+    `follow` is False. Raises InvalidInput where it cannot be made or is not as it must be.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-        if stat.S_IMODE(status.st_mode) != 0o700 and status.st_uid == os.getuid():
-            folder.chmod(0o700)
+        link = folder.lstat()
+        # By its descriptor: between two looks at a name somebody may put another folder there.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            status = os.fstat(descriptor)
+            is_own = link.st_uid == status.st_uid == os.getuid()
+            if is_own and stat.S_IMODE(status.st_mode) != 0o700:
+                os.fchmod(descriptor, 0o700)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise InvalidInput(
             f"cannot use the folder {folder}: {error.strerror or error}",
             hint="set LOCALAI_HOME to a folder that you can write to",
         ) from error
-    if status.st_uid not in (os.getuid(), 0):
+    if not is_own:
         raise InvalidInput(
             f"the folder {folder} belongs to another user",
             hint="set LOCALAI_HOME to a folder of your own",
+        )
+    if stat.S_ISLNK(link.st_mode) and not follow:
+        raise InvalidInput(
+            f"{folder} is a link, and the folder of the engine's sockets must not be one",
+            command=("rm", str(folder)),
         )
     return folder

@@ -28,7 +28,7 @@ from typing import Any, Literal
 from localai.errors import Unreachable
 from localai.files import write_atomically
 from localai.locks import is_locked, lock
-from localai.paths import Paths, private_dir
+from localai.paths import Paths, is_private, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
 
@@ -148,18 +148,20 @@ class WorkerFiles:
 def files_for(paths: Paths, kind: EngineKind, model_path: str) -> WorkerFiles:
     """Where the worker of this model lives, made ready: the folder is this user's alone."""
     name = hashlib.sha256(f"{kind}\0{os.path.realpath(model_path)}".encode()).hexdigest()[:16]
-    private_dir(paths.runtime_dir)
-    return WorkerFiles(private_dir(paths.runtime_dir / name), paths.logs_dir / f"{name}.log")
+    private_dir(paths.runtime_dir, follow=False)
+    directory = private_dir(paths.runtime_dir / name, follow=False)
+    return WorkerFiles(directory, paths.logs_dir / f"{name}.log")
 
 
 def all_files(paths: Paths) -> list[WorkerFiles]:
-    """Every worker folder there is, whether its worker lives or not."""
-    if not paths.runtime_dir.is_dir():
+    """Every worker folder there is, whether its worker lives or not; what is in a folder that is
+    not this user's alone is not believed."""
+    if not is_private(paths.runtime_dir):
         return []
     return [
         WorkerFiles(folder, paths.logs_dir / f"{folder.name}.log")
         for folder in sorted(paths.runtime_dir.iterdir())
-        if folder.is_dir()
+        if is_private(folder)
     ]
 
 

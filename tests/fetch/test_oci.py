@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, ProviderRefused
+from localai.errors import InvalidInput, NotFound, PolicyRefused, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.oci import own_root, plan_registry, registry_model
 from localai.fetch.plan import Pulled
@@ -27,6 +25,7 @@ from tests.formats.synthetic import Spec, write
 from tests.support.file_server import FileServer, Handler, Served
 from tests.support.ollama import start_ollama
 from tests.support.registry import OciRegistry
+from tests.support.users import error_without_rights
 from tests.support.weights import require
 
 DEFAULT = "https://registry.ollama.ai"
@@ -355,26 +354,9 @@ def test_a_store_of_another_user_is_named_and_left_alone(mode: int) -> None:
     service.chmod(mode)
     roots = {"OLLAMA_MODELS": str(service / "models")}
     try:
-        message = _without_rights(lambda: own_root(registry_model("tiny", DEFAULT), roots))
+        message = error_without_rights(lambda: own_root(registry_model("tiny", DEFAULT), roots))
     finally:
         service.chmod(0o700)
         service.rmdir()
     assert f"you may not write to {service}, which belongs to " in message
     assert "ollama pull tiny" in message
-
-
-def _without_rights(action: Callable[[], object]) -> str:
-    """The error that `action` ends with when it is run by a user without rights."""
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        with os.fdopen(writing, "w") as pipe, contextlib.suppress(BaseException):
-            if os.getuid() == 0:
-                os.setuid(65534)
-            try:
-                action()
-            except LocalaiError as error:
-                pipe.write(f"{error.message}\n{error.hint}\n{error.command}")
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        return pipe.read()
