@@ -29,6 +29,7 @@ from localai.engine.worker_files import (
     all_files,
     files_for,
     locked,
+    model_identity,
     spec_to_json,
 )
 from localai.errors import InsufficientResources, Unreachable
@@ -83,7 +84,16 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
         and not info.is_loading
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
+        and _has_same_model(info, spec)
     )
+
+
+def _has_same_model(info: WorkerInfo, spec: WorkerSpec) -> bool:
+    """Whether the worker loaded the files that now lie where `spec` says."""
+    try:
+        return info.model_identity == model_identity(spec)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -18,19 +18,22 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from localai.errors import Unreachable
-from localai.files import write_atomically
+from localai.files import content_key, write_atomically
 from localai.locks import is_locked, lock
 from localai.paths import Paths, is_private, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
+
+_PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +54,36 @@ class WorkerSpec:
     kv_dir: str | None = None
 
 
+def model_identity(spec: WorkerSpec) -> str:
+    """A text that stays the same as long as every file that a worker of `spec` opens does, and its
+    content: a file that was replaced under its old name is another model. Raises OSError."""
+    model = Path(spec.model_path)
+    files = [model]
+    if model.is_dir():
+        files = sorted(each for each in model.iterdir() if each.is_file())
+    elif part := _PART_OF_MODEL.fullmatch(model.name):
+        count = int(part["count"])
+        names = (f"{part['name']}-{n:05}-of-{count:05}.gguf" for n in range(1, count + 1))
+        files = [model.with_name(name) for name in names]
+    if spec.projector_path is not None:
+        files.append(Path(spec.projector_path))
+    told = "\0".join(f"{file.name} {content_key(file)}" for file in files)
+    return hashlib.sha256(os.fsencode(told)).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """A living worker, as it describes itself.
 
-    `is_loading` until it can answer. `network_denied` and `denial` say whether and how the kernel
-    keeps it from the network.
+    `model_identity` is what that function gave before the load. `is_loading` until it can answer.
+    `network_denied` and `denial` say whether and how the kernel keeps it from the network.
     `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV states of
     conversations; None if it cannot.
     """
 
     pid: int
     spec: WorkerSpec
+    model_identity: str
     context_tokens: int
     engine: str
     network_denied: bool

@@ -164,6 +164,28 @@ def test_a_killed_worker_is_replaced_and_its_stale_socket_is_no_obstacle(
     assert _use(home_with_starter, spec).info.pid != first.info.pid
 
 
+@pytest.mark.parametrize("way", ["renamed over", "written over"])
+def test_a_model_that_was_replaced_does_not_answer_under_its_old_name(
+    home_with_starter: Paths, spec: WorkerSpec, tmp_path: Path, way: str
+) -> None:
+    model = tmp_path / "model.gguf"
+    shutil.copyfile(spec.model_path, model)
+    of_model = replace(spec, model_path=str(model))
+    first = _use(home_with_starter, of_model)
+    assert is_warm(home_with_starter, of_model)
+    if way == "renamed over":
+        shutil.copyfile(spec.model_path, tmp_path / "new.gguf")
+        (tmp_path / "new.gguf").rename(model)
+    else:
+        with model.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\0")
+    assert not is_warm(home_with_starter, of_model)
+    second = _use(home_with_starter, of_model)
+    assert second.info.pid != first.info.pid
+    assert [info.pid for _, info in workers(home_with_starter)] == [second.info.pid]
+
+
 def test_a_larger_context_replaces_the_worker_and_a_smaller_one_does_not(
     home_with_starter: Paths, spec: WorkerSpec
 ) -> None:

@@ -24,6 +24,7 @@ from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
     WorkerSpec,
+    model_identity,
     spec_from_json,
 )
 from localai.errors import InvalidInput
@@ -112,6 +113,7 @@ def _describe(spec: WorkerSpec, denial: NetworkDenial) -> WorkerInfo:
     return WorkerInfo(
         pid=os.getpid(),
         spec=spec,
+        model_identity=model_identity(spec),
         context_tokens=spec.context_tokens,
         engine=engine,
         network_denied=denial.enforced,

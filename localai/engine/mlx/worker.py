@@ -27,6 +27,7 @@ from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
     WorkerSpec,
+    model_identity,
     spec_from_json,
 )
 from localai.errors import LocalaiError
@@ -56,6 +57,7 @@ def main(directory: str) -> None:
     info = WorkerInfo(
         pid=os.getpid(),
         spec=spec,
+        model_identity=model_identity(spec),
         context_tokens=spec.context_tokens,
         engine=f"mlx-lm {version('mlx-lm')}",
         network_denied=denial.enforced,
