@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,41 @@ def test_setting_a_value_keeps_comments_and_the_rest(paths: Paths) -> None:
     assert loaded["engine.keep_alive"] == 600
     assert loaded["cloud.allow"] == ("openai", "anthropic")
     assert paths.config_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_edits_at_once_are_all_kept(paths: Paths, command_environment: dict[str, str]) -> None:
+    """Each reads what the one before has written, and none writes over it."""
+    edit = (
+        "import sys; from localai.paths import locate; from localai.config import set_value;"
+        "sys.stdin.read(); set_value(locate(), *sys.argv[1:])"
+    )
+    known = [each for each in config.SETTINGS if isinstance(each.default, int)]
+    edits = [
+        subprocess.Popen(
+            [sys.executable, "-c", edit, each.key, str(each.default).lower()],
+            env=command_environment,
+            stdin=subprocess.PIPE,
+        )
+        for each in known
+    ]
+    time.sleep(0.5)  # all have imported, and wait for the start
+    for process in edits:
+        assert process.stdin
+        process.stdin.close()
+    assert {process.wait(60) for process in edits} == {0}
+    values = config.load(paths, {}).values
+    assert [values[each.key].origin for each in known] == ["file"] * len(known)
+
+
+def test_unsetting_where_nothing_is_set_leaves_no_trace(paths: Paths, localai_home: Path) -> None:
+    config.unset_value(paths, "model")
+    assert list(localai_home.iterdir()) == []
+
+
+def test_a_value_in_the_place_of_a_table_is_said(paths: Paths) -> None:
+    _write(paths, "engine = 1\n")
+    with pytest.raises(InvalidInput, match=r"where engine\.context needs a table"):
+        config.set_value(paths, "engine.context", "8192")
 
 
 def test_unsetting_brings_the_default_back(paths: Paths) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from localai.config.reading import parse_toml, read_file
 from localai.config.settings import parse_value, setting
 from localai.errors import InvalidInput
 from localai.files import write_atomically
+from localai.locks import lock_descriptor
 from localai.paths import Paths, private_dir
 
 
@@ -30,28 +35,58 @@ def _as_written(raw: str, parsed: Any) -> Any:
 
 
 def _edit(paths: Paths, key: str, value: Any) -> None:
+    if value is None and not paths.config_file.exists():
+        return
+    with _alone(private_dir(paths.config_file.parent)):
+        text = read_file(paths.config_file)
+        parse_toml(text, paths.config_file)
+        try:
+            changed = _edited(text, key, value)
+        except (TypeError, AttributeError) as error:
+            raise InvalidInput(
+                f"{paths.config_file} has a value where {key} needs a table",
+                command=("${EDITOR:-vi}", paths.config_file),
+            ) from error
+        if changed == text:
+            return
+        try:
+            write_atomically(paths.config_file, changed.encode())
+        except OSError as error:
+            raise InvalidInput(
+                f"cannot write {paths.config_file}: {error.strerror}",
+                hint="check the folder's permissions and free space",
+            ) from error
+
+
+def _edited(text: str, key: str, value: Any) -> str:
+    """The file's `text` with `key` set to `value`; without the key for None."""
     import tomlkit
 
-    text = read_file(paths.config_file)
-    parse_toml(text, paths.config_file)
     document = tomlkit.parse(text)
     *tables, last = key.split(".")
     table: Any = document
     for name in tables:
         if name not in table:
             if value is None:
-                return
+                return text
             table[name] = tomlkit.table()
         table = table[name]
     if value is None:
         table.pop(last, None)
     else:
         table[last] = value
-    private_dir(paths.config_file.parent)
+    return tomlkit.dumps(document)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from editing the file in `folder` from reading it to replacing it.
+
+    The folder is locked and not the file, for every edit puts another file in its place.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        write_atomically(paths.config_file, tomlkit.dumps(document).encode())
-    except OSError as error:
-        raise InvalidInput(
-            f"cannot write {paths.config_file}: {error.strerror}",
-            hint="check the folder's permissions and free space",
-        ) from error
+        lock_descriptor(descriptor, wait=True)
+        yield
+    finally:
+        os.close(descriptor)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from localai.database.file import DatabaseFile
-from localai.errors import DatabaseUnavailable, NotFound
+from localai.errors import DatabaseUnavailable, InvalidInput, NotFound
 from localai.near_names import near_names
 from localai.types import Locality, Message, Role, Zone
 
@@ -175,8 +175,11 @@ class Conversations(DatabaseFile):
         return str(row["id"])
 
     def find_conversation(self, prefix: str) -> str:
-        """The id that starts with `prefix`. Raises NotFound if none or several do."""
+        """The id that starts with `prefix`. Raises NotFound if none or several do, and InvalidInput
+        for an empty one, which every id starts with and nobody means."""
         wanted = prefix.strip().lower()
+        if not wanted:
+            raise InvalidInput("an empty id names no conversation", command="localai history list")
         with self.guarded():
             rows = self.db.execute(
                 "SELECT id FROM conversation WHERE substr(id, 1, ?) = ?"
@@ -203,9 +206,6 @@ class Conversations(DatabaseFile):
 
     def _near_ids(self, wanted: str) -> list[str]:
         """The ids whose beginning differs little from `wanted`."""
-
-        if not wanted:
-            return []
         with self.guarded():
             rows = self.db.execute(
                 "SELECT id FROM conversation ORDER BY updated_at DESC LIMIT 5000"

@@ -374,6 +374,17 @@ def test_deleting_without_a_terminal_needs_yes(run_localai: RunLocalai, database
     assert database.title(conversation) is None
 
 
+@pytest.mark.parametrize("command", ["delete --yes", "show", "export"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_id_names_nothing(
+    run_localai: RunLocalai, database: Database, command: str, empty: str
+) -> None:
+    conversation = say(database, ("user", "the only one"))
+    result = run_localai("history", *command.split(), empty)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert database.title(conversation) == "the only one"
+
+
 def test_prune_deletes_what_is_old(run_localai: RunLocalai, database: Database) -> None:
     old, older, new = (say(database, ("user", name)) for name in ("old", "older", "new"))
     day = 86400
