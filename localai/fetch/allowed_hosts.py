@@ -10,6 +10,7 @@ import contextlib
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
@@ -115,7 +116,7 @@ class AllowedHosts:
             self.announce(f"{before.shown} sends us on to {after.shown}")
         with self._lock:
             self._reached.setdefault((after.host, after.port), zone)
-        self._grant(after, zone)
+        self._grant(after, zone, nearest=zone)
 
     def check_peer(self, server: WebServer, peer: str) -> None:
         """Raise PolicyRefused where `server` resolved to a nearer address, `peer`, than its zone
@@ -136,6 +137,12 @@ class AllowedHosts:
         """Whether connections to `server` go through the proxy: only those into the internet do."""
         return self.proxy is not None and self._farthest(server.host) is Zone.CLOUD
 
+    def passed_on(self, server: WebServer) -> AbstractContextManager[None]:
+        """While a connection to `server` is made: by the proxy it is a departure to it, too."""
+        if not self.proxied(server):
+            return contextlib.nullcontext()
+        return guard.passed_on_to(server.host, Purpose.DOWNLOAD)
+
     def tls(self) -> ssl.SSLContext:
         """The system's trusted certificates, read once."""
         with self._lock:
@@ -152,16 +159,18 @@ class AllowedHosts:
             return literal
         return Zone.LAN if host in self._lan else Zone.CLOUD
 
-    def _grant(self, server: WebServer, zone: Zone) -> None:
+    def _grant(self, server: WebServer, zone: Zone, nearest: Zone = Zone.DEVICE) -> None:
         key = (server.host, server.port)
         with self._lock:
             if key in self._permitted:
                 return
             self._permitted[key] = zone
             # Also for this machine, where none is needed: a grant lifts the hub's offline mode.
-            target = self.proxy if self.proxy is not None and zone is Zone.CLOUD else server
+            target = server
+            if self.proxy is not None and zone is Zone.CLOUD:
+                target, nearest = self.proxy, Zone.DEVICE
             self._grants.enter_context(
-                guard.grant(Purpose.DOWNLOAD, target.host, target.port, zone=zone)
+                guard.grant(Purpose.DOWNLOAD, target.host, target.port, zone=zone, nearest=nearest)
             )
 
 

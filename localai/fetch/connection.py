@@ -211,7 +211,8 @@ class HttpConnection:
         )
         if proxy is not None:
             connection.set_tunnel(server.host, server.port)
-        connection.connect()
+        with self._hosts.passed_on(server):
+            connection.connect()
         try:
             self._hosts.check_peer(server, str(connection.sock.getpeername()[0]))
         except BaseException:

@@ -24,6 +24,7 @@ from localai.fetch.hub_client import (
     TIMEOUT_S,
     hub_api,
     hub_errors,
+    sends_token,
 )
 from localai.fetch.hub_names import (
     GgufVariant,
@@ -251,6 +252,8 @@ class Hub:
                     revision=commit,
                     cache_dir=self._cache,
                     endpoint=self._endpoint,
+                    # None lets the library take the user's own.
+                    token=None if sends_token(self._server) else False,
                 )
         reference = self._repository(repo) / "refs" / "main"
         reference.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,8 @@ from localai.errors import (
     find_localai_error,
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
+from localai.privacy.zones import zone_of_host
+from localai.types import Zone
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -33,7 +35,8 @@ TIMEOUT_S: Final = 30.0
 def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
     """The library's API for the hub at `endpoint`, whose requests go where `hosts` permits.
 
-    The user's token, where there is one, becomes `hosts`'s credentials for that hub alone.
+    The user's token, where there is one, becomes `hosts`'s credentials for that hub alone, and
+    over https.
     """
     from huggingface_hub import HfApi, get_session, get_token, set_client_factory
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -43,10 +46,16 @@ def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
     # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
     client = type(get_session())
     set_client_factory(lambda: _client(client, hosts, server))
-    token = get_token()
+    token = get_token() if sends_token(server) else None
     if token:
         hosts.credentials[server] = f"Bearer {token}"
-    return HfApi(endpoint=endpoint)
+    return HfApi(endpoint=endpoint, token=token or False)
+
+
+def sends_token(hub: WebServer) -> bool:
+    """Whether `hub` gets the user's token: not over plain http, where all on the way read it,
+    unless the way ends in this machine."""
+    return hub.scheme == "https" or zone_of_host(hub.host) is Zone.DEVICE
 
 
 @contextlib.contextmanager
@@ -99,6 +108,13 @@ def _client(kind: Any, hosts: AllowedHosts, hub: WebServer) -> Any:
         def close(self) -> None:
             self._stream.close()
 
+    class Transport(module.HTTPTransport):  # type: ignore[misc, name-defined]
+        """Connects; by a proxy it enters the server behind it."""
+
+        def handle_request(self, request: Any) -> Any:
+            with hosts.passed_on(web_server(str(request.url))):
+                return super().handle_request(request)
+
     def permit(request: Any) -> None:
         target = web_server(str(request.url))
         if target != hub:
@@ -119,8 +135,11 @@ def _client(kind: Any, hosts: AllowedHosts, hub: WebServer) -> Any:
         headers={"Accept-Encoding": "identity"},
         follow_redirects=True,
         timeout=TIMEOUT_S,
-        verify=hosts.tls(),
-        proxy=None if proxy is None else f"http://{proxy.shown}",
+        transport=Transport(
+            verify=hosts.tls(),
+            proxy=None if proxy is None else f"http://{proxy.shown}",
+            trust_env=False,
+        ),
         trust_env=False,
     )
 

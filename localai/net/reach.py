@@ -1,6 +1,7 @@
 """Whether a server at an address of the user's choice may be talked to, and how far away it is.
 
-The zone is the one of the *resolved* address. This machine is always allowed, a host of the
+The zone is the one of the *resolved* address, and what the name resolves to when it is connected to
+must lie in the same: so the zone is the peer's. This machine is always allowed, a host of the
 local network when `network.lan` names it, anything farther when `cloud.allow` has the provider.
 """
 
@@ -8,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.errors import PolicyRefused, Unreachable
 from localai.privacy import guard
-from localai.privacy.zones import literal_address, zone_of_address
+from localai.privacy.zones import literal_address, zone_of_address, zone_of_host
 from localai.types import Purpose, Zone
 
 if TYPE_CHECKING:
@@ -23,17 +24,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A server that may be talked to, and its zone."""
+    """A server that may be talked to, and its zone.
+
+    A proxy is one as well: `passed_on_to` is then the host that it connects to.
+    """
 
     host: str
     port: int
     zone: Zone
+    passed_on_to: str | None = None
 
-    def grant(self, purpose: Purpose = Purpose.INFERENCE) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def grant(self, purpose: Purpose = Purpose.INFERENCE) -> Iterator[None]:
         """The guard's permission to connect, for as long as it is held."""
-        if self.zone is Zone.DEVICE:
-            return contextlib.nullcontext()
-        return guard.grant(purpose, self.host, self.port, zone=self.zone)
+        with contextlib.ExitStack() as held:
+            if self.passed_on_to is not None:
+                held.enter_context(guard.passed_on_to(self.passed_on_to, purpose))
+            if zone_of_host(self.host) is not Zone.DEVICE:
+                nearest = Zone.DEVICE if self.passed_on_to is not None else self.zone
+                held.enter_context(
+                    guard.grant(purpose, self.host, self.port, zone=self.zone, nearest=nearest)
+                )
+            yield
 
 
 def reach(who: str, host: str, port: int, config: Config, *, cloud: str) -> Reach:

@@ -40,7 +40,7 @@ def close() -> None:
 
 
 def _learn_resolutions() -> None:
-    """Learn what granted hosts resolve to: the audit event comes before the answer is known.
+    """Judge and learn what granted hosts resolve to, which the audit event comes before.
 
     `socket.getaddrinfo` asks `_socket.getaddrinfo` by name at each call, so replacing that one
     reaches also those who imported the function before.
@@ -53,6 +53,7 @@ def _learn_resolutions() -> None:
         answers = original(host, *arguments, **keywords)
         if host is not None:
             name = host if isinstance(host, str) else host.decode("utf-8", "replace")
+            answers = policy.judge_answers(name, answers)
             found = (literal_address(str(answer[4][0])) for answer in answers)
             grants.learn(name, (address for address in found if address is not None))
         return answers

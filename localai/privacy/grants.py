@@ -41,7 +41,8 @@ class Grant:
     """One host, one purpose, and the farthest zone that its addresses may lie in.
 
     `host` is a name, an address, or `*.example.org` for every name below example.org (content
-    delivery networks). `port` None is every port. `learned` maps resolved addresses to names.
+    delivery networks). `port` None is every port. `nearest` is the nearest zone that a name may
+    resolve to. `learned` maps resolved addresses to names.
     """
 
     purpose: Purpose
@@ -49,6 +50,7 @@ class Grant:
     port: int | None
     zone: Zone
     on_connect: EgressSink | None = None
+    nearest: Zone = Zone.DEVICE
     learned: dict[bytes, str] = field(default_factory=dict)
 
     def covers_name(self, name: str) -> bool:
@@ -151,6 +153,11 @@ def covering(address: bytes, port: int | None = None) -> tuple[Grant, str] | Non
         if name is not None and (port is None or each.port in (None, port)):
             return each, name
     return None
+
+
+def nearest_zone(name: str) -> Zone:
+    """The nearest zone that `name` may resolve to, by the strictest grant that covers it."""
+    return max((g.nearest for g in _in_force() if g.covers_name(name)), default=Zone.DEVICE)
 
 
 def learn(name: str, addresses: Iterable[bytes]) -> None:

@@ -63,6 +63,7 @@ def grant(
     port: int | None = None,
     *,
     zone: Zone,
+    nearest: Zone = Zone.DEVICE,
     on_connect: EgressSink | None = None,
 ) -> Iterator[None]:
     """Permit connections to `host` for `purpose` while the context is open, in this scope.
@@ -70,12 +71,14 @@ def grant(
     A command is one scope with all its threads; see `new_scope` for a server's requests.
 
     `host` is a name, an address, or `*.example.org`; `port` None is every port; `zone` is the
-    farthest zone that the host's addresses may lie in. `on_connect` is called with each
+    farthest zone that the host's addresses may lie in, and `nearest` the nearest: a name that was
+    judged to be far away must not lead into this machine or its network (DNS rebinding).
+    `on_connect` is called with each
     connection before it is made, after the ledger; if it raises, the connection is not made.
     A DOWNLOAD lifts the hubs' offline modes meanwhile. (huggingface_hub reads them when it is
     imported: import it inside.)
     """
-    opened = Grant(purpose, host, port, zone, on_connect)
+    opened = Grant(purpose, host, port, zone, on_connect, nearest)
     scope = grants.add(opened)
     _follow_downloads()
     try:
@@ -103,6 +106,22 @@ def record_egress(command: str, sink: EgressSink) -> None:
 
 
 @contextlib.contextmanager
+def passed_on_to(host: str, purpose: Purpose = Purpose.INFERENCE) -> Iterator[None]:
+    """Enter this thread's connections as departures to `host` while the context is open.
+
+    It is for what passes on what it is sent: a proxy, or a server on this machine that asks one
+    elsewhere. The ledger then has `host`, with the address and port that were connected to, also
+    where those are of this machine.
+    """
+    before = policy.of_thread.passed_on
+    policy.of_thread.passed_on = (host, purpose)
+    try:
+        yield
+    finally:
+        policy.of_thread.passed_on = before
+
+
+@contextlib.contextmanager
 def child(reason: str) -> Iterator[None]:
     """Let this thread start programs while the context is open.
 
@@ -114,6 +133,14 @@ def child(reason: str) -> Iterator[None]:
         yield
     finally:
         policy.of_thread.children_allowed -= 1
+
+
+def record_departure(host: str, address: str, port: int) -> None:
+    """Enter a prompt that went to `host` by way of `address`, where that turns out afterwards.
+
+    Raises what the ledger's sink raises.
+    """
+    policy.enter(Purpose.INFERENCE, host, address, port)
 
 
 def last_refusal() -> PolicyRefused | None:

@@ -31,7 +31,7 @@ from localai.errors import PolicyRefused, ProgramRefused, Remedy
 from localai.privacy import grants
 from localai.privacy.grants import EgressSink, plain_name
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_family
-from localai.types import EgressRecord, Zone
+from localai.types import EgressRecord, Purpose, Zone
 
 # What allows that which was refused, by the end of the host's name.
 _REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
@@ -83,6 +83,7 @@ _NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1"
 class _OfThread(threading.local):
     children_allowed = 0
     reporting = False
+    passed_on: tuple[str, Purpose] | None = None
 
 
 of_thread = _OfThread()
@@ -101,6 +102,23 @@ def judge_lookup(host: Any, *_: Any) -> None:
     name = _text(host)
     if name and literal_address(name) is None:
         _judge_name(name)
+
+
+def judge_answers(name: str, answers: list[Any]) -> list[Any]:
+    """Those answers of a resolver for `name` that lie no nearer than its grants permit.
+
+    Raises PolicyRefused where it has only nearer ones: a name that was judged to be elsewhere
+    leads into this machine or its network.
+    """
+    nearest = grants.nearest_zone(name)
+    if nearest is Zone.DEVICE:
+        return answers
+    zones = [zone_of_address(literal_address(str(answer[4][0])) or b"") for answer in answers]
+    kept = [answer for answer, zone in zip(answers, zones, strict=True) if zone >= nearest]
+    if answers and not kept:
+        attempt = f"connect to {name} at {answers[0][4][0]}, for it was judged {nearest.label}"
+        _refuse(attempt, "", zones[0])
+    return kept
 
 
 def judge_reverse_lookup(host: Any) -> None:
@@ -138,10 +156,13 @@ def judge_destination(sock: socket.socket, address: Any) -> None:
         # Only `_socket` itself still carries a name here: see `gaps`.
         _refuse(f"connect to {host} port {port}", host, None)
     zone = zone_of_address(packed)
+    # 3325256713 is an address as well; say it as people do.
+    shown = host if ":" in host else socket.inet_ntoa(packed)
     if zone is not Zone.DEVICE:
-        # 3325256713 is an address as well; say it as people do.
-        shown = host if ":" in host else socket.inet_ntoa(packed)
         _judge_departure(packed, shown, port, zone)
+    elif of_thread.passed_on is not None and not of_thread.reporting:
+        destination, purpose = of_thread.passed_on
+        enter(purpose, destination, shown, port)
 
 
 def _judge_departure(packed: bytes, host: str, port: int, zone: Zone) -> None:
@@ -154,10 +175,19 @@ def _judge_departure(packed: bytes, host: str, port: int, zone: Zone) -> None:
         _refuse(f"{target}, which {name} resolves to", name, zone)
     if of_thread.reporting:
         _refuse(f"{target} while a connection is entered in the ledger", host, zone)
-    record = EgressRecord(time.time(), _command, grant.purpose, name, host, port)
+    if of_thread.passed_on is not None:
+        name = of_thread.passed_on[0]
+    enter(grant.purpose, name, host, port, grant.on_connect)
+
+
+def enter(
+    purpose: Purpose, host: str, address: str, port: int, on_connect: EgressSink | None = None
+) -> None:
+    """Enter a departure to `host` in the ledger, then tell `on_connect`. Raises what they raise."""
+    record = EgressRecord(time.time(), _command, purpose, host, address, port)
     of_thread.reporting = True
     try:
-        for sink in (_sink, grant.on_connect):
+        for sink in (_sink, on_connect):
             if sink is not None:
                 sink(record)
     finally:

@@ -87,7 +87,7 @@ class Destination:
         proxy = self.proxy(config)
         if proxy is not None:
             # Behind a proxy names outside often cannot be resolved, and need not be.
-            return Reach(proxy.host, proxy.port, Zone.CLOUD)
+            return Reach(proxy.host, proxy.port, Zone.CLOUD, passed_on_to=self.host)
         return reach(self.who, self.host, self.target.port, config, cloud=self.consent)
 
     def locality(self, zone: Zone) -> Locality:

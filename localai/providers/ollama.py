@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from localai.errors import (
 from localai.net.framing import ServerRefused
 from localai.net.http import SentRequest
 from localai.net.listener import listening_pid
+from localai.net.target import client_target
+from localai.privacy import guard
 from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.provider import Provider
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _PROGRESS_EVERY_S = 1.0
+CLOUD_HOST = "ollama.com"
+"""Its cloud, where it says no more than that it asks that."""
 
 # It queues what it does not compute at once.
 FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama")
@@ -185,6 +189,11 @@ class Ollama(Provider):
 
     # Asking
 
+    @staticmethod
+    def _passed_on(remote: str | None) -> AbstractContextManager[None]:
+        """While the daemon is connected to: what it passes on to `remote` leaves this machine."""
+        return nullcontext() if remote is None else guard.passed_on_to(_host_of(remote))
+
     def _ask(self, question: _Question) -> Events:
         request = question.request
         body = wire.chat_body(
@@ -194,7 +203,9 @@ class Ollama(Provider):
             keep_alive=self._keep_alive(request),
         )
         try:
-            with self._daemon.chat(body) as sent:
+            with ExitStack() as connection:
+                with self._passed_on(question.remote):
+                    sent = connection.enter_context(self._daemon.chat(body))
                 # The daemon is busy now, so this costs the user no time.
                 question.pid = self._pid(question)
                 yield from self._waiting(sent, question)
@@ -257,6 +268,9 @@ class Ollama(Provider):
         remote = wire.remote_of(chunk)
         if remote is not None:
             self._refuse_cloud(question.request.model.id, remote)
+            if question.remote is None:
+                target = self._daemon.target
+                guard.record_departure(_host_of(remote), target.host, target.port)
             question.remote = remote
 
     def _done(self, end: Mapping[str, Any], question: _Question) -> Done:
@@ -338,6 +352,14 @@ def create(config: Config, paths: Paths) -> Ollama:
 
 def _asked_context(request: ChatRequest) -> int | None:
     return request.context_tokens or request.options.extra.get("num_ctx")
+
+
+def _host_of(remote: str) -> str:
+    """The host for the ledger of what Ollama calls where it sends a prompt."""
+    try:
+        return client_target(remote, 443).host
+    except InvalidInput:
+        return CLOUD_HOST
 
 
 def _refuse_images(request: ChatRequest) -> None:

@@ -12,6 +12,7 @@ import pytest
 from localai.errors import InvalidInput, NotFound, PolicyRefused, ProviderRefused, Unreachable
 from localai.fetch.allowed_hosts import AllowedHosts
 from localai.fetch.hub import Hub
+from localai.fetch.hub_client import hub_api
 from localai.fetch.hub_names import (
     GgufVariant,
     HubFile,
@@ -313,6 +314,17 @@ def test_the_token_goes_to_the_hub_and_not_to_its_file_store(
     pull(hub, f"hf.co/{REPO}")
     assert hub.store.requests
     assert not any("authorization" in request.headers for request in hub.store.requests)
+
+
+@pytest.mark.parametrize("address", ["http://hub.lan", "http://192.168.1.9:8080", "http://hub.co"])
+def test_no_token_goes_over_plain_http(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with AllowedHosts() as hosts:
+        assert hub_api(address, hosts).token is False
+        assert hosts.credentials == {}
+        assert hub_api(address.replace("http", "https"), hosts).token == "hf_secret"
 
 
 def test_a_file_with_another_digest_is_not_kept(hub: HubDouble, tiny: bytes, cache: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,71 @@ def test_every_connection_off_the_machine_is_reported_before_it_is_made() -> Non
     ]
     assert seen == ledger[1:]
     assert all(each.at > 1_700_000_000 for each in ledger)
+
+
+@in_child(prepare=lab.enter)
+def test_what_passes_on_is_entered_as_where_it_goes() -> None:
+    """A proxy or a daemon, on this machine or near it, is not where a departure ends."""
+    from localai.net.reach import Reach
+
+    here, lan = lab.listen("127.0.0.1"), lab.listen(lab.LAN)
+    guard = _install()
+    ledger: list[EgressRecord] = []
+    guard.record_egress("chat", ledger.append)
+    with Reach("127.0.0.1", here, Zone.CLOUD, passed_on_to="api.example").grant():
+        _reach("127.0.0.1", here)
+    with Reach("box.lan", lan, Zone.CLOUD, passed_on_to="api.example").grant():
+        _reach("box.lan", lan)
+    with guard.passed_on_to("ollama.com"):
+        _reach("127.0.0.1", here)
+    _reach("127.0.0.1", here)
+    assert [(each.host, each.address, each.port) for each in ledger] == [
+        ("api.example", "127.0.0.1", here),
+        ("api.example", lab.LAN, lan),
+        ("ollama.com", "127.0.0.1", here),
+    ]
+
+
+@in_child(prepare=lab.enter)
+def test_a_name_that_is_rebound_to_a_nearer_address_is_refused() -> None:
+    from localai.net.reach import Reach
+
+    ports = {host: lab.listen(host) for host in ("127.0.0.1", lab.LAN, lab.CLOUD)}
+    guard = _install()
+    for zone, nearer in ((Zone.CLOUD, "127.0.0.1"), (Zone.CLOUD, lab.LAN), (Zone.LAN, "127.0.0.1")):
+        port = ports[nearer]
+        Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n{nearer} rebound.example\n")
+        rebound = Reach("rebound.example", port, zone)
+        with rebound.grant(), pytest.raises(PolicyRefused, match=f"judged {zone.label}") as caught:
+            _reach("rebound.example", port)
+        assert nearer in caught.value.message
+    # Of several addresses those are used that lie where the server was found to be.
+    cloud = ports[lab.CLOUD]
+    Path("/etc/hosts").write_text(f"127.0.0.1 both.example\n{lab.CLOUD} both.example\n")
+    with Reach("both.example", cloud, Zone.CLOUD).grant():
+        peer = socket.create_connection(("both.example", cloud), timeout=5).getpeername()
+    assert peer[0] == lab.CLOUD
+    assert guard.last_refusal() is not None
+
+
+@in_child(prepare=lab.enter)
+def test_a_redirect_to_a_name_of_this_machine_or_its_network_is_refused_to_every_library() -> None:
+    import httpx
+
+    from localai.fetch.allowed_hosts import AllowedHosts, WebServer
+
+    ports = {host: lab.listen(host) for host in ("127.0.0.1", lab.LAN)}
+    _install()
+    for nearer, port in ports.items():
+        Path("/etc/hosts").write_text(f"{lab.CLOUD} hub.example\n{nearer} store.example\n")
+        hub, store = (WebServer("http", name, port) for name in ("hub.example", "store.example"))
+        with AllowedHosts() as hosts:
+            hosts.permit(hub)
+            hosts.permit_redirect(hub, store)
+            with pytest.raises(PolicyRefused, match="judged cloud"):
+                httpx.get(f"http://{store.shown}/secret?path", timeout=5)
+            with pytest.raises(PolicyRefused, match="judged cloud"):
+                _reach(store.host, port)
 
 
 @in_child(prepare=lab.enter)

@@ -5,6 +5,7 @@ A listener on loopback plays the remote host of real cloud aliases in a real Oll
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,6 +106,20 @@ def test_the_same_listener_does_see_the_prompt_once_it_is_allowed(
     assert locality.zone is Zone.CLOUD
     assert scene.cloud.url in locality.evidence
     assert any(SECRET.encode() in asked.content for asked in scene.cloud.asked)
+
+
+def test_an_allowed_prompt_to_the_cloud_is_in_the_ledger(
+    scene: Scene, run_localai: RunLocalai
+) -> None:
+    scene.make_alias("innocent")
+    environment = {"OLLAMA_HOST": scene.ollama.host, "LOCALAI_CLOUD_ALLOW": "ollama"}
+    result = run_localai("chat", "-m", "ollama/innocent", SECRET, env=environment)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(run_localai("privacy", "--json", env=environment).stdout)
+    [entry] = report["egress"]
+    port = int(scene.ollama.host.rpartition(":")[2])
+    assert (entry["host"], entry["port"]) == ("127.0.0.1", port)
+    assert entry["purpose"] == "inference"
 
 
 def test_a_model_that_becomes_a_cloud_alias_between_two_questions_is_caught(
