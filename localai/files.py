@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
+import shutil
+import stat
 import tempfile
+import time
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from localai.locks import is_held, lock_descriptor
+
 _PIECE_BYTES: Final = 1 << 20
+# Whoever makes a temporary file or folder locks it a moment later.
+_LONGEST_UNLOCKED_S: Final = 60.0
 _Event = TypeVar("_Event")
 
 
@@ -84,6 +93,22 @@ def written_whole(target: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+class TemporaryFolder(tempfile.TemporaryDirectory[str]):
+    """A folder of this process in the system's temporary folder, gone with its object or `with`.
+
+    What a killed process left of them is removed by the next that makes one. Raises OSError.
+    """
+
+    _PREFIX: Final = "localai-temporary-"
+
+    def __init__(self) -> None:
+        _sweep(Path(tempfile.gettempdir()).glob(f"{self._PREFIX}*"))
+        super().__init__(prefix=self._PREFIX)
+        descriptor = os.open(self.name, os.O_RDONLY)
+        lock_descriptor(descriptor)
+        weakref.finalize(self, os.close, descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -166,8 +191,11 @@ def _hash_pieces(
 @contextlib.contextmanager
 def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
     """A file beside `target` with all of `content`, on the disk; it is gone afterwards."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    prefix, suffix = f".{target.name}.", ".tmp"
+    _sweep(target.parent.glob(f"{glob.escape(prefix)}????????{suffix}"))
+    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=target.parent)
     temporary = Path(name)
+    lock_descriptor(descriptor)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(content)
@@ -177,3 +205,17 @@ def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _sweep(temporaries: Iterable[Path]) -> None:
+    """Remove those of this user's temporary files and folders whose process has ended."""
+    for path in temporaries:
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            age_s = time.time() - status.st_mtime
+            if status.st_uid != os.getuid() or age_s < _LONGEST_UNLOCKED_S or is_held(path):
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(path, ignore_errors=True)
+            elif stat.S_ISREG(status.st_mode):
+                path.unlink()

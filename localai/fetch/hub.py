@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ from localai.fetch.hub_names import (
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
-from localai.files import write_atomically
+from localai.files import TemporaryFolder, write_atomically
 from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at, read_model
 from localai.formats.mlx_folder import is_model_folder
 from localai.sizing.memory import HeaderFile
@@ -180,7 +179,7 @@ class Hub:
             )
         small = [file for file in top if file.path.endswith(_FOLDER_FILES)]
         files = (*weights, *(file for file in small if file.size_bytes <= LARGEST_RESPONSE_BYTES))
-        sample = tempfile.TemporaryDirectory(prefix="localai-header-")
+        sample = TemporaryFolder()
         self._write_sample(connection, repo, commit, weights, Path(sample.name))
         return PullPlan(
             name=repo,

@@ -8,7 +8,6 @@ engine cannot say, a formula stands in; `MemoryNeed.basis` says which of the two
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +17,7 @@ from typing import Any, Final, Literal
 from localai.engine.llamacpp.log import DeviceShare
 from localai.engine.llamacpp.memory_projection import KvType, project_memory
 from localai.errors import InvalidInput, LocalaiError, Unreachable
-from localai.files import content_key
+from localai.files import TemporaryFolder, content_key
 from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model
 from localai.remembered import Remembered
 from localai.sizing import gguf_formula as memory_formula
@@ -117,7 +116,7 @@ def _ask_engine(
     if isinstance(files, Path):
         shares = project_memory(files, context_tokens, kv_type=kv_type, slots=slots)
     else:
-        with tempfile.TemporaryDirectory(prefix="localai-header-") as folder:
+        with TemporaryFolder() as folder:
             first = _write_sparse(files, Path(folder))
             shares = project_memory(first, context_tokens, kv_type=kv_type, slots=slots)
     weights = sum(share.weights_bytes for share in shares)

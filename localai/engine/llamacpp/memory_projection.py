@@ -14,7 +14,6 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from typing import IO, Final, Literal, get_args
 
 from localai.engine.llamacpp.log import DeviceShare, failure_reason, first_table
 from localai.errors import InvalidInput, Unreachable
+from localai.files import TemporaryFolder
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 
@@ -52,7 +52,7 @@ def project_memory(
             f"there is no KV cache type {kv_type}", hint=f"one of: {', '.join(get_args(KvType))}"
         )
     spec = _Spec(str(model.absolute()), context_tokens, kv_type, slots)
-    with tempfile.TemporaryDirectory(prefix="localai-projection-") as folder:
+    with TemporaryFolder() as folder:
         process = _start(spec, Path(folder))
         try:
             return _read_table(process, spec.model_path)
