@@ -20,7 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
-from localai.engine.llamacpp.log import DeviceShare, context_memory, failure_reason, host_memory
+from localai.engine.llamacpp.log import (
+    DeviceShare,
+    context_memory,
+    crash_reason,
+    failure_reason,
+    host_memory,
+)
 from localai.engine.worker_files import (
     EngineKind,
     WorkerFiles,
@@ -46,6 +52,7 @@ _MODULES: dict[EngineKind, str] = {
     "mlx": "localai.engine.mlx.worker",
 }
 _START_TIMEOUT_S = 600.0
+_KILLED = "it was killed (out of memory?)"
 _LOG_LIMIT_BYTES = 4_000_000
 # MLX's worker writes its conversations to the disk before it leaves, llama.cpp's does so after
 # each answer.
@@ -65,8 +72,10 @@ class Lease:
     files: WorkerFiles
 
     def last_words(self) -> str:
-        """Why the worker failed, from the end of its log."""
-        return failure_reason(_tail(self.files))
+        """Why the worker broke off: what it said at its end, if it has ended."""
+        if is_locked(self.files.alive):
+            return "it is there, and closed the connection or does not answer"
+        return crash_reason(_tail(self.files)) or _KILLED
 
     def context_bytes(self) -> int | None:
         """What the engine projected for the whole context, on all devices; None if unknown."""
@@ -231,7 +240,7 @@ def _wait_until_ready(
                 available_bytes = None
         if process.poll() is not None:
             raise Unreachable(
-                f"the engine could not load {spec.model_path}: {failure_reason(_tail(files))}",
+                f"the engine could not load {spec.model_path}: {_reason(process, _tail(files))}",
                 hint=f"its whole log: {files.log}",
             )
         if time.monotonic() > deadline:
@@ -240,6 +249,15 @@ def _wait_until_ready(
                 hint=f"its log: {files.log}",
             )
         time.sleep(0.01)
+
+
+def _reason(process: subprocess.Popen[bytes], log: str) -> str:
+    """Why `process`, which has ended, did: by the signal that ended it, else by its log."""
+    if process.returncode == -signal.SIGTERM:
+        return "it was stopped"
+    if process.returncode == -signal.SIGKILL:
+        return _KILLED
+    return failure_reason(log)
 
 
 def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) -> None:

@@ -153,11 +153,18 @@ class WorkerFiles:
             return 0.0
 
     def idle_s(self) -> float:
-        """Seconds since a command last used the worker."""
+        """Seconds since a command last used the worker.
+
+        A last use in the future means that the clock was set back: it counts as now.
+        """
+        now = time.time()
         try:
-            return max(0.0, time.time() - self.lease.stat().st_mtime)
+            idle_s = now - self.lease.stat().st_mtime
+            if idle_s < 0:
+                os.utime(self.lease, (now, now))
         except OSError:
             return float("inf")
+        return max(0.0, idle_s)
 
     def remove_traces(self) -> None:
         """Remove what a dead worker left; a stale socket makes the next bind fail."""

@@ -114,6 +114,15 @@ def test_an_idle_worker_leaves_and_takes_its_traces_along(
     assert workers(home_with_starter) == []
 
 
+def test_a_worker_whose_last_use_lies_in_the_future_leaves_too(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    lease = _use(home_with_starter, spec, keep_alive_s=2)
+    tomorrow = time.time() + 86_400
+    os.utime(lease.files.lease, (tomorrow, tomorrow))
+    _until(lambda: workers(home_with_starter) == [], 30)
+
+
 @pytest.mark.clock
 def test_an_idle_worker_stays_until_its_keep_alive_is_over(
     home_with_starter: Paths, spec: WorkerSpec

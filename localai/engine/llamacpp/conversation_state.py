@@ -27,6 +27,7 @@ from localai.errors import Unreachable
 from localai.net.framing import ServerRefused
 from localai.types import ChatRequest, Done, Events, Loading, Message
 
+_PATIENCE_OF_LEAVING_S = 5.0
 _FAILURES = (OSError, Unreachable, ServerRefused)
 
 
@@ -75,7 +76,10 @@ class ConversationState:
                     if self._slot is None and not isinstance(event, Loading | Done):
                         self._watch()
         except (GeneratorExit, KeyboardInterrupt):
-            self._keep(answer.text, answer.done)
+            # A worker that hangs must not keep a user who wants to leave.
+            with suppress(*_FAILURES):
+                slots_of(self._files, _PATIENCE_OF_LEAVING_S)
+                self._keep(answer.text, answer.done)
             raise
         self._keep(answer.text, answer.done)
 

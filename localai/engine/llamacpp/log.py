@@ -21,6 +21,13 @@ _ROW: Final = re.compile(
 )
 _FIT_ENDED: Final = re.compile(r"fitting params to free memory took|failed to fit params")
 _ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.MULTILINE)
+# An assertion of ggml's, C++'s end, Python's fault handler, and a worker that was told to leave.
+_LAST_WORDS: Final = re.compile(
+    r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc"
+    r"|failed to allocate|out of memory|the worker was stopped"
+)
+# ggml prints where it was, after its reason.
+_LAST_LINES: Final = 100
 _PREFIX: Final = re.compile(r"^(?:[\d.]+ [A-Z] )?\s*(?:\S{1,12} +\S+: +)?")
 
 
@@ -87,6 +94,13 @@ def _tables(log: str) -> Iterator[tuple[DeviceShare, ...]]:
         elif shares and line.endswith("\n"):
             yield tuple(shares)
             shares = []
+
+
+def crash_reason(log: str) -> str | None:
+    """What a process that is gone said at its end; None if it said nothing: it was killed."""
+    last = log.splitlines()[-_LAST_LINES:]
+    told = [line.strip() for line in last if _LAST_WORDS.search(line)]
+    return "; ".join(told[:3]) if told else None
 
 
 def failure_reason(log: str) -> str:

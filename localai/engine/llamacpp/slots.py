@@ -46,9 +46,9 @@ def tagged(body: dict[str, Any], tag: int) -> dict[str, Any]:
     return {**body, "n_discard": tag}
 
 
-def slots_of(files: WorkerFiles) -> list[Slot]:
-    """The slots of the worker. Raises Unreachable."""
-    return [_slot(each) for each in call(files.socket, "GET", "/slots", timeout=_PATIENCE_S)]
+def slots_of(files: WorkerFiles, patience_s: float = _PATIENCE_S) -> list[Slot]:
+    """The slots of the worker. Raises Unreachable after `patience_s` without an answer."""
+    return [_slot(each) for each in call(files.socket, "GET", "/slots", timeout=patience_s)]
 
 
 def _slot(shown: dict[str, Any]) -> Slot:

@@ -15,8 +15,7 @@ import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from localai.engine.llamacpp.kv_files import state_folder
 from localai.engine.parent import end_with_parent
@@ -70,7 +69,7 @@ def main(directory: str) -> None:
         print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EXIT_LOAD_FAILED)
     # Not earlier: the engine holds the interpreter's lock while it loads, so a handler would wait.
-    signal.signal(signal.SIGTERM, lambda *_: _leave(files))
+    signal.signal(signal.SIGTERM, lambda *_: _stopped(files))
     go_on_alone()
     files.write_info(replace(info, started_at=time.time()))
     _serve_until_idle(files)
@@ -159,7 +158,13 @@ def _serve_until_idle(files: WorkerFiles) -> None:
         os.close(lease)
 
 
-def _leave(files: WorkerFiles, *_: FrameType | None) -> None:
+def _stopped(files: WorkerFiles) -> NoReturn:
+    # Whoever was being answered reads here why the answer broke off.
+    print("the worker was stopped", file=sys.stderr, flush=True)  # noqa: T201
+    _leave(files)
+
+
+def _leave(files: WorkerFiles) -> NoReturn:
     with contextlib.suppress(OSError):
         files.remove_traces()
     # Not sys.exit: the server's destructor waits for requests that nobody reads any more.
