@@ -12,6 +12,9 @@ from localai.output.untrusted import sanitize_line
 _NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2500-\u25fc✓]*")
 """One cell a character: Latin, Greek, Cyrillic, dashes, boxes and blocks."""
 
+# A space, but not the one between a number and its unit.
+_BREAK = re.compile(r" (?<![0-9] (?=(?:[kMGT]?B|[MG]iB|GB/s|tok/s)\b))")
+
 
 def cells(text: str) -> int:
     """The cells that `text`, one line, takes."""
@@ -46,10 +49,11 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 def wrap(text: str, columns: int, *, break_words: bool = True) -> list[str]:
     """`text` in lines of at most `columns` cells, broken at spaces; one line at least.
 
-    Without `break_words` a longer word, such as a path to be copied, stays whole and sticks out.
+    A number and its unit (`1,008 GB/s`) stay together. Without `break_words` a longer word, such as
+    a path to be copied, stays whole and sticks out.
     """
     lines = [""]
-    for word in text.split(" "):
+    for word in _BREAK.split(text):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if cells(joined) <= columns:
             lines[-1] = joined

@@ -111,7 +111,7 @@ def test_a_machine_fits_the_terminal(
     terminal = pty("hardware", "--profile", "rtx-4090", columns=columns, rows=40)
     assert terminal.wait_exit() == 0
     lines = [line.rstrip() for line in terminal.screen.splitlines()]
-    assert any("1008 GB/s" in line for line in lines)
+    assert any("1,008 GB/s" in line for line in lines)
     # What a value rests on begins with its bracket: nothing was broken by the terminal itself.
     starts = ("CPU", "cores", "memory", "bandwidth", "GPU", "disk", "power", "system", " " * 11)
     assert all(line.startswith(starts) for line in lines if line), terminal.screen

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from localai.errors import Interrupted, InvalidInput, NotFound
+from localai.output.cells import wrap
 from localai.output.output import Output
 from localai.output.table import Column, Row, drawn
 
@@ -268,3 +269,8 @@ def test_further_names_stand_under_a_row_on_a_terminal_only(open_output: Open) -
 def test_wide_characters_take_two_cells() -> None:
     lines = list(drawn([Column("model"), Column("size")], [Row(["模型", "1 GB"])], 80))
     assert lines[1].text == "模型   1 GB"
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    assert wrap("read at 1,008 GB/s", 14) == ["read at", "1,008 GB/s"]
+    assert wrap("of 24 GBs and 3 Bees", 8) == ["of 24", "GBs and", "3 Bees"]
