@@ -6,6 +6,7 @@ descriptor releases the lock; a child that inherits the descriptor holds it too.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -78,6 +79,22 @@ def is_held(path: Path) -> bool:
         return not lock_descriptor(descriptor)
     finally:
         os.close(descriptor)
+
+
+def stopped_holders(path: Path) -> list[int]:
+    """The processes of this user that have the file `path` open, as whoever holds its lock has, and
+    that a signal has stopped, as Ctrl-Z does. Takes about 0.1 s."""
+    import psutil
+
+    file = str(path.resolve())
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_STOPPED and any(
+                each.path == file for each in process.open_files()
+            ):
+                found.append(process.pid)
+    return found
 
 
 def _open(path: Path) -> int:

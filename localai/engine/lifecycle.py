@@ -29,6 +29,7 @@ from localai.engine.llamacpp.log import (
 )
 from localai.engine.worker_files import (
     EngineKind,
+    HeldByStopped,
     WorkerFiles,
     WorkerInfo,
     WorkerSpec,
@@ -52,6 +53,8 @@ _MODULES: dict[EngineKind, str] = {
     "mlx": "localai.engine.mlx.worker",
 }
 _START_TIMEOUT_S = 600.0
+# As many commands of one model may be stopped, each with a worker of its own.
+_MOST_PLACES = 8
 _KILLED = "it was killed (out of memory?)"
 _LOG_LIMIT_BYTES = 4_000_000
 # MLX's worker writes its conversations to the disk before it leaves, llama.cpp's does so after
@@ -66,10 +69,14 @@ _SPINS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to use a worker: while it is held, the worker stays."""
+    """The right to use a worker: while it is held, the worker stays.
+
+    `stopped_holder` is the command, stopped by Ctrl-Z, that holds the model's other worker.
+    """
 
     info: WorkerInfo
     files: WorkerFiles
+    stopped_holder: int | None = None
 
     def last_words(self) -> str:
         """Why the worker broke off: what it said at its end, if it has ended."""
@@ -119,10 +126,38 @@ def acquire(
 
     `available_bytes` is asked only when a worker must be started; `force` skips the check.
     `interpreter` is the Python that runs the worker, this one by default.
+    A worker whose lock a stopped command holds is left to that command, and another one is used.
     Raises InsufficientResources (with the numbers), Unreachable (the engine failed, with its
     last words).
     """
-    files = files_for(paths, spec.kind, spec.model_path)
+    available = None if force else available_bytes
+    stopped = None
+    with contextlib.ExitStack() as stack:
+        for place in range(_MOST_PLACES):
+            files = files_for(paths, spec.kind, spec.model_path, place)
+            try:
+                lease = stack.enter_context(
+                    _acquire_in(files, spec, keep_alive_s, available, interpreter)
+                )
+            except HeldByStopped as held:
+                stopped = held.pid
+                continue
+            yield replace(lease, stopped_holder=stopped)
+            return
+    raise Unreachable(
+        f"the command with process {stopped}, which is stopped, holds {spec.model_path}",
+        hint="let it go on (fg in its terminal) or end it",
+    )
+
+
+@contextmanager
+def _acquire_in(
+    files: WorkerFiles,
+    spec: WorkerSpec,
+    keep_alive_s: float,
+    available_bytes: Callable[[], int | None] | None,
+    interpreter: str | None,
+) -> Iterator[Lease]:
     for _ in range(5):
         with locked(files.start, shared=True):
             # Whoever waits for the others to leave, to start a larger worker, holds this: without
@@ -138,9 +173,7 @@ def acquire(
                     _touch(files, lease, keep_alive_s)
                 return
         with locked(files.start):
-            _ensure_started(
-                files, spec, keep_alive_s, None if force else available_bytes, interpreter
-            )
+            _ensure_started(files, spec, keep_alive_s, available_bytes, interpreter)
     raise Unreachable(
         "the engine's worker leaves as soon as it has started",
         hint=f"read its log: {files.log}",

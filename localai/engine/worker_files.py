@@ -28,11 +28,13 @@ from typing import Any, Final, Literal
 
 from localai.errors import Unreachable
 from localai.files import content_key, write_atomically
-from localai.locks import is_locked, lock
+from localai.locks import is_locked, lock, stopped_holders
 from localai.paths import Paths, is_private, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
 
+# Then it is asked, which takes long, whether whoever holds a lock has been stopped.
+_PATIENCE_WITH_STOPPED_S: Final = 2.0
 _PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
@@ -173,9 +175,21 @@ class WorkerFiles:
                 file.unlink()
 
 
-def files_for(paths: Paths, kind: EngineKind, model_path: str) -> WorkerFiles:
-    """Where the worker of this model lives, made ready: the folder is this user's alone."""
-    name = hashlib.sha256(f"{kind}\0{os.path.realpath(model_path)}".encode()).hexdigest()[:16]
+class HeldByStopped(Exception):
+    """The command `pid`, which a signal has stopped (Ctrl-Z), holds a worker's lock."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+
+def files_for(paths: Paths, kind: EngineKind, model_path: str, place: int = 0) -> WorkerFiles:
+    """Where the worker of this model lives, made ready: the folder is this user's alone.
+
+    A model has more places than the first for as long as a stopped command holds one.
+    """
+    subject = f"{kind}\0{os.path.realpath(model_path)}" + (f"\0{place}" if place else "")
+    name = hashlib.sha256(subject.encode()).hexdigest()[:16]
     private_dir(paths.runtime_dir, follow=False)
     directory = private_dir(paths.runtime_dir / name, follow=False)
     return WorkerFiles(directory, paths.logs_dir / f"{name}.log")
@@ -200,13 +214,22 @@ def locked(
     shared: bool = False,
     timeout_s: float = 600,
 ) -> Iterator[int]:
-    """Hold a lock on `file`; the value is its descriptor. Raises Unreachable after `timeout_s`."""
-    try:
-        descriptor = lock(file, shared=shared, timeout_s=timeout_s)
-    except TimeoutError as error:
-        raise Unreachable(
-            f"another command has held {file} for {timeout_s:.0f} s", command="localai stop --all"
-        ) from error
+    """Hold a lock on `file`; the value is its descriptor.
+
+    Raises HeldByStopped where a stopped command holds it, and Unreachable after `timeout_s`.
+    """
+    descriptor, deadline = None, time.monotonic() + timeout_s
+    while descriptor is None:
+        try:
+            descriptor = lock(file, shared=shared, timeout_s=_PATIENCE_WITH_STOPPED_S)
+        except TimeoutError as error:
+            if stopped := stopped_holders(file):
+                raise HeldByStopped(stopped[0]) from error
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"another command has held {file} for {timeout_s:.0f} s",
+                    command="localai stop --all",
+                ) from error
     try:
         yield descriptor
     finally:

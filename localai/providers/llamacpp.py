@@ -19,6 +19,7 @@ from localai.net.unix import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.worker_chat import (
     WorkerProvider,
+    announce_stopped_holder,
     answer_of_worker,
     count_tokens,
     worker_body,
@@ -77,6 +78,7 @@ class LlamaCpp(WorkerProvider):
                 yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
                 load_s = 0.0
             with self._worker(request, spec) as lease:
+                yield from announce_stopped_holder(lease)
                 load_s = None if load_s is None else time.perf_counter() - clock.started
                 context = lease.info.context_tokens
                 count = partial(count_tokens, request, lease, _WHO)

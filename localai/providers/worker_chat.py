@@ -19,7 +19,7 @@ from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.unix import UnixConnection, call, send
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Events, Locality, Process, ResolvedModel, Zone
+from localai.types import ChatRequest, Events, Loading, Locality, Process, ResolvedModel, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
 from localai.wires.refusals import worker_failure
@@ -62,6 +62,15 @@ class WorkerProvider(Provider):
     def _keep_alive_s(self, request: ChatRequest) -> float:
         configured: float = self._config["engine.keep_alive"]
         return configured if request.keep_alive_s is None else request.keep_alive_s
+
+
+def announce_stopped_holder(lease: Lease) -> Events:
+    """Say who holds the model's other worker, where there had to be another."""
+    if lease.stopped_holder is not None:
+        yield Loading(
+            f"a second worker: the command with process {lease.stopped_holder}, which is stopped,"
+            " holds the first"
+        )
 
 
 def worker_body(request: ChatRequest) -> dict[str, Any]:
