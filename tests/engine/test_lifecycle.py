@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -171,6 +172,23 @@ def test_a_killed_worker_is_replaced_and_its_stale_socket_is_no_obstacle(
     _until(lambda: not is_warm(home_with_starter, spec))
     assert first.files.socket.exists()
     assert _use(home_with_starter, spec).info.pid != first.info.pid
+
+
+def test_a_worker_that_crashes_writes_its_memory_nowhere(
+    home_with_starter: Paths, spec: WorkerSpec
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        lease = _use(home_with_starter, spec)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    os.kill(lease.info.pid, signal.SIGSEGV)
+    _, status = os.waitpid(lease.info.pid, 0)
+    assert os.WTERMSIG(status) == signal.SIGSEGV
+    assert not os.WCOREDUMP(status)
+    assert not list(lease.files.directory.glob("core*"))
+    assert "Segmentation fault" in lease.last_words()
 
 
 @pytest.mark.parametrize("way", ["renamed over", "written over"])

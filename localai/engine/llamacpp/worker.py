@@ -8,6 +8,7 @@ server inside it answers by itself. Native failures kill this process and nothin
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from localai.engine.worker_files import (
 )
 from localai.errors import InvalidInput
 from localai.locks import lock, try_lock
-from localai.privacy.sandbox import NetworkDenial, deny_network
+from localai.privacy.sandbox import NetworkDenial, deny_network, keep_memory_private
 
 EXIT_LOAD_FAILED = 3
 _LOOK_EVERY_S = 0.25
@@ -55,6 +56,9 @@ def main(directory: str) -> None:
     # Kept until the process ends.
     lock(files.alive)
     info = _describe(spec, deny_network())
+    keep_memory_private()
+    # A crash says so in the log, without a word of what was asked.
+    faulthandler.enable()
     files.write_info(replace(info, is_loading=True))
     import xllamacpp
 

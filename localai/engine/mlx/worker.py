@@ -10,6 +10,7 @@ memory and the time to the next token then belong to that answer alone.
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import os
 import queue
@@ -32,7 +33,7 @@ from localai.engine.worker_files import (
 )
 from localai.errors import LocalaiError
 from localai.locks import lock, try_lock
-from localai.privacy.sandbox import deny_network
+from localai.privacy.sandbox import deny_network, keep_memory_private
 
 if TYPE_CHECKING:
     from localai.engine.mlx.generation import Chat
@@ -54,6 +55,9 @@ def main(directory: str) -> None:
     lock(files.alive)
     # Before MLX is imported: it makes threads.
     denial = deny_network()
+    keep_memory_private()
+    # A crash says so in the log, without a word of what was asked.
+    faulthandler.enable()
     info = WorkerInfo(
         pid=os.getpid(),
         spec=spec,
@@ -151,7 +155,9 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - one request must not end the others' worker
             import traceback
 
-            traceback.print_exc()
+            # Not the error's text: a template raises with the message that it was given.
+            print(f"{type(error).__name__}:", file=sys.stderr)  # noqa: T201
+            traceback.print_tb(error.__traceback__)
             job.refuse(LocalaiError(f"MLX failed: {error}"))
         finally:
             self._server.computing.clear()
