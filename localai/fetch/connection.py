@@ -1,6 +1,5 @@
 """An HTTP connection that is kept open between GETs, and the responses that it accepts.
 
-Over `http.client`, so that a download costs neither an HTTP library's memory nor its start-up.
 Follows redirects as `AllowedHosts` permits, reads no more than was asked for, unpacks nothing.
 ConnectionLost is a failure that may pass, so the request may be tried again; every other error is
 final.
@@ -11,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -26,6 +24,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
+from localai.net.connection import connect, why_lost
 from localai.net.retry import retry_after_s
 
 _CONNECT_TIMEOUT_S: Final = 15.0
@@ -200,25 +199,19 @@ class HttpConnection:
         if self._open is not None and self._open[0] == server:
             return self._open[1]
         self.close()
-        proxy = self._hosts.proxy if self._hosts.proxied(server) else None
-        first = proxy or server
-        connection = (
-            http.client.HTTPSConnection(
-                first.host, first.port, timeout=_CONNECT_TIMEOUT_S, context=self._hosts.tls()
-            )
-            if server.scheme == "https"
-            else http.client.HTTPConnection(first.host, first.port, timeout=_CONNECT_TIMEOUT_S)
-        )
-        if proxy is not None:
-            connection.set_tunnel(server.host, server.port)
         with self._hosts.passed_on(server):
-            connection.connect()
+            connection = connect(
+                server,
+                _SILENCE_TIMEOUT_S,
+                proxy=self._hosts.proxy if self._hosts.proxied(server) else None,
+                tls=self._hosts.tls,
+                connect_timeout_s=_CONNECT_TIMEOUT_S,
+            )
         try:
             self._hosts.check_peer(server, str(connection.sock.getpeername()[0]))
         except BaseException:
             connection.close()
             raise
-        connection.sock.settimeout(_SILENCE_TIMEOUT_S)
         self._open = (server, connection)
         return connection
 
@@ -234,20 +227,7 @@ def _check_encoding(response: HttpResponse) -> None:
 
 
 def _lost(host: str, error: Exception) -> LocalaiError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unreachable(
-            f"the certificate of {host} is not trusted here: {error.verify_message}",
-            hint="behind a company's proxy: export SSL_CERT_FILE=/path/to/its/ca.pem",
-        )
-    if isinstance(error, socket.gaierror):
-        return ConnectionLost(
-            f"{host} cannot be found",
-            hint="is the network there? behind a proxy: localai config set "
-            "network.proxy http://HOST:PORT",
-        )
-    if isinstance(error, TimeoutError):
-        return ConnectionLost(f"{host} has not answered for a while", hint=_AGAIN)
-    if isinstance(error, ConnectionRefusedError):
-        return ConnectionLost(f"{host} cannot be reached: nobody listens there", hint=_AGAIN)
-    reason = str(error) or type(error).__name__
-    return ConnectionLost(f"{host} broke off or cannot be reached: {reason}", hint=_AGAIN)
+    lost = why_lost(host, error, _SILENCE_TIMEOUT_S)
+    if not lost.may_pass:
+        return Unreachable(lost.text, **lost.remedy)
+    return ConnectionLost(lost.text, **(lost.remedy or {"hint": _AGAIN}))

@@ -1,8 +1,7 @@
-"""JSON over plain HTTP to a server of the user's own, with the standard library alone.
+"""JSON over HTTP to a server of the user's own or a worker of ours.
 
-`http.client` uses no proxy, follows no redirect and costs a tenth of an HTTP library at start-up.
-A connection serves one request, so that closing it stops exactly that. What the documents
-mean is the providers' business.
+A connection serves one request, so that closing it stops exactly that. What the documents mean is
+the providers' business.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 import http.client
 import json
 import selectors
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from localai.errors import Remedy, Unreachable
-from localai.net.framing import lines_of, refused
+from localai.net.connection import accepted, connect, send, why_lost
+from localai.net.framing import lines_of
 from localai.net.target import Target
-
-_CONNECT_TIMEOUT_S = 10.0
 
 
 class JsonServer:
-    """A server at `target`. `permit` opens the guard's grant that connecting to it needs.
+    """A server at `target`, a path being that of a worker's socket. `permit` opens the guard's
+    grant that connecting to it needs.
 
     `remedy` is what a user should do when nobody listens there; `proxy` is what the connection is
     tunnelled through.
@@ -32,16 +31,17 @@ class JsonServer:
     def __init__(
         self,
         who: str,
-        target: Target,
+        target: Target | Path,
         remedy: Remedy,
         headers: Mapping[str, str] | None = None,
         permit: Callable[[], AbstractContextManager[None]] = nullcontext,
         proxy: Target | None = None,
     ) -> None:
-        self.target = target
-        self._who = who
+        self._target = target
+        self._who = who if isinstance(target, Path) else f"{who} at {target.address}"
+        self._prefix = "" if isinstance(target, Path) else target.path
         self._remedy = remedy
-        self._headers = {"Content-Type": "application/json", **(headers or {})}
+        self._headers = headers
         self._permit = permit
         self._proxy = proxy
 
@@ -59,43 +59,23 @@ class JsonServer:
         `timeout_s` is the longest silence; None waits for as long as the server lives.
         OSError and HTTPException inside the block become Unreachable.
         """
-        connection = self._connection()
-        sent = SentRequest(connection)
         try:
             with self._permit():
-                connection.connect()
-            sock = connection.sock
-            # A machine that lost its power says nothing: the kernel asks whether it is there.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.settimeout(timeout_s)
-            content = None if body is None else json.dumps(body).encode()
-            connection.request(method, self.target.path + path, content, self._headers)
-            yield sent
+                connection = connect(self._target, timeout_s, proxy=self._proxy)
+            sent = SentRequest(connection)
+            try:
+                send(connection, method, self._prefix + path, body, self._headers)
+                yield sent
+            finally:
+                sent.close()
         except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error, timeout_s) from error
-        finally:
-            sent.close()
+            lost = why_lost(self._who, error, timeout_s)
+            raise Unreachable(lost.text, **(lost.remedy or self._remedy)) from error
 
-    def _connection(self) -> http.client.HTTPConnection:
-        first = self._proxy or self.target
-        kind = (
-            http.client.HTTPSConnection
-            if self.target.scheme == "https"
-            else http.client.HTTPConnection
-        )
-        connection = kind(first.host, first.port, timeout=_CONNECT_TIMEOUT_S)
-        if self._proxy is not None:
-            connection.set_tunnel(self.target.host, self.target.port)
-        return connection
 
-    def _unreachable(self, error: Exception, timeout_s: float | None) -> Unreachable:
-        where = f"{self._who} at {self.target.address}"
-        if isinstance(error, ConnectionRefusedError):
-            return Unreachable(f"{where} is not running: nobody listens there", **self._remedy)
-        if isinstance(error, TimeoutError):
-            waited = _CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
-            return Unreachable(f"{where} has not answered for {waited:.0f} s", **self._remedy)
-        return Unreachable(f"{where} broke off: {error or type(error).__name__}", **self._remedy)
+def call(socket: Path, method: str, path: str, body: Any = None, timeout_s: float = 60.0) -> Any:
+    """The JSON answer of the engine's worker at `socket`. Raises ServerRefused, Unreachable."""
+    return JsonServer("the engine", socket, {}).call(method, path, body, timeout_s)
 
 
 class SentRequest:
@@ -113,12 +93,9 @@ class SentRequest:
             return bool(selector.select(seconds))
 
     def response(self) -> http.client.HTTPResponse:
-        """Wait for the head of the answer. Raises ServerRefused for a status of 300 and above:
-        a redirect is not followed, it would carry a prompt and a key to where nobody said."""
+        """Wait for the head of the answer. Raises ServerRefused as `accepted` does."""
         if self._response is None:
-            self._response = self._connection.getresponse()
-        if self._response.status >= 300:
-            raise refused(self._response)
+            self._response = accepted(self._connection)
         return self._response
 
     def close(self) -> None:

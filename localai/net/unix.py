@@ -1,24 +1,18 @@
-"""HTTP to an engine's worker over its Unix socket, with the standard library alone.
+"""An HTTP connection over a Unix socket, on which a process of this user must listen.
 
-`http.client` over a socket costs 30 ms less at start-up than the lightest HTTP library.
-The worker must be this user's: whoever else listens on its socket is sent nothing.
-Owns the connections; how answers are framed is `framing`'s subject.
+Whoever else listens there is sent nothing.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import socket
 import struct
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from localai.errors import PolicyRefused, Unreachable
-from localai.net.framing import refused
+from localai.errors import PolicyRefused
 
 # Typed as a plain text, so that the branches of all systems are checked on either.
 _PLATFORM: str = sys.platform
@@ -59,37 +53,3 @@ def _listening_user(connected: socket.socket) -> int:
     if libc.getpeereid(connected.fileno(), ctypes.byref(user), ctypes.byref(group)) != 0:
         raise OSError(ctypes.get_errno(), "the user at the other end is not known")
     return user.value
-
-
-def call(path: Path, method: str, url: str, body: Any = None, timeout: float = 60) -> Any:
-    """One request with a JSON answer. Raises Unreachable where the worker does not answer,
-    ServerRefused where it answers with an error."""
-    connection = UnixConnection(path, timeout)
-    try:
-        response = send(connection, method, url, body)
-        return json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unreachable(f"the engine does not answer: {error or type(error).__name__}") from error
-    finally:
-        connection.close()
-
-
-def send(
-    connection: http.client.HTTPConnection,
-    method: str,
-    url: str,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-) -> http.client.HTTPResponse:
-    """Send a request and wait for the head of the answer.
-
-    Raises ServerRefused for a status of 400 and above, OSError where the connection breaks.
-    """
-    content = None if body is None else json.dumps(body).encode()
-    connection.request(
-        method, url, content, {"Content-Type": "application/json", **(headers or {})}
-    )
-    response = connection.getresponse()
-    if response.status >= 400:
-        raise refused(response)
-    return response

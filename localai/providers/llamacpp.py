@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from localai.engine.lifecycle import Lease, acquire, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InvalidInput
-from localai.net.unix import call
+from localai.net.http import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.worker_chat import (
     WorkerProvider,

@@ -17,7 +17,7 @@ from localai.engine.lifecycle import Lease, acquire, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.net.framing import ServerRefused
-from localai.net.unix import call
+from localai.net.http import call
 from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
 from localai.providers.worker_chat import (

@@ -6,7 +6,6 @@ worker's socket, and whether a model is in memory.
 
 from __future__ import annotations
 
-import http.client
 import os
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo
 from localai.errors import Unreachable
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
-from localai.net.unix import UnixConnection, call, send
+from localai.net.http import JsonServer, call
 from localai.providers.provider import Provider
 from localai.types import ChatRequest, Events, Loading, Locality, Process, ResolvedModel, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
@@ -97,26 +96,24 @@ def answer_of_worker(
 
     Raises what the worker refuses, and Unreachable with its last words if it breaks off.
     """
-    connection = UnixConnection(lease.files.socket)
+    server = JsonServer(who, lease.files.socket, {})
     try:
-        response = send(connection, "POST", "/v1/chat/completions", body)
-        yield from read_stream(
-            server_sent_events(response),
-            locality_of_worker(lease),
-            clock,
-            load_s=load_s,
-            context_tokens=context_tokens,
-        )
+        # Leaving closes the connection, which is what makes the server stop computing.
+        with server.send("POST", "/v1/chat/completions", body) as sent:
+            yield from read_stream(
+                server_sent_events(sent.response()),
+                locality_of_worker(lease),
+                clock,
+                load_s=load_s,
+                context_tokens=context_tokens,
+            )
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
-    except (OSError, http.client.HTTPException, Unreachable, ValueError) as error:
+    except (Unreachable, ValueError) as error:
         _let_it_die(lease)
         raise Unreachable(
             f"{who} broke off: {lease.last_words()}", hint=f"its whole log: {lease.files.log}"
         ) from error
-    finally:
-        # Closing the connection is what makes the server stop computing.
-        connection.close()
 
 
 def _let_it_die(lease: Lease) -> None:

@@ -17,7 +17,7 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     weights = request.getfixturevalue("smollm2_path")
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
     from localai.engine.lifecycle import stop, workers
-    from localai.net.unix import call
+    from localai.net.http import call
     from localai.providers.llamacpp import LlamaCpp
 
     config, paths = identity(home)

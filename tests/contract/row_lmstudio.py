@@ -31,8 +31,9 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
     from localai.engine.lifecycle import acquire, stop, workers
     from localai.engine.worker_files import WorkerSpec
+    from localai.net.http import call
     from localai.net.target import client_target
-    from localai.net.unix import UnixConnection, call
+    from localai.net.unix import UnixConnection
     from localai.providers.lmstudio import LmStudio
 
     config, paths = identity(home)

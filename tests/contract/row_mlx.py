@@ -18,7 +18,7 @@ def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
     interpreter = request.getfixturevalue("mlx_python")
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
     from localai.engine.lifecycle import stop, workers
-    from localai.net.unix import call
+    from localai.net.http import call
     from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
 
     config, paths = identity(home)

@@ -21,7 +21,7 @@ from localai.engine import lifecycle
 from localai.engine.lifecycle import Lease, acquire, is_warm, stop, workers
 from localai.engine.worker_files import WorkerSpec, files_for
 from localai.errors import InsufficientResources, Unreachable
-from localai.net.unix import call
+from localai.net.http import call
 from localai.paths import Paths
 from localai.stores.starter import starter_path
 from tests.support.clock import becomes, within

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localai.errors import PolicyRefused
-from localai.net.unix import call
+from localai.net.http import call
 from tests.support.users import NOBODY
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localai.engine.lifecycle import workers
-from localai.net.unix import call
+from localai.net.http import call
 from localai.paths import Paths
 from tests.session.conftest import PATIENCE_S, Typist, kept
 from tests.support.clock import becomes

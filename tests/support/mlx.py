@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from localai.net.connection import accepted, send
 from localai.net.framing import server_sent_events
-from localai.net.unix import UnixConnection, send
+from localai.net.unix import UnixConnection
 
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 CAPITAL = {"role": "user", "content": "What is the capital of France?"}
@@ -24,7 +25,8 @@ def chunks(socket: Path, *messages: Mapping[str, str], **options: Any) -> Iterat
     body = {"messages": messages, "stream": True, "temperature": 0, "max_tokens": 8, **options}
     connection = UnixConnection(socket, timeout=120)
     try:
-        yield from server_sent_events(send(connection, "POST", "/v1/chat/completions", body))
+        send(connection, "POST", "/v1/chat/completions", body)
+        yield from server_sent_events(accepted(connection))
     finally:
         connection.close()
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from localai.engine.worker_files import WorkerFiles
 from localai.files import write_atomically
 from localai.net.framing import ServerRefused
-from localai.net.unix import call
+from localai.net.http import call
 
 # Saving waits until a slot's answer has ended; a worker that hangs must not hang its user.
 _PATIENCE_S: Final = 60.0
@@ -48,7 +48,7 @@ def tagged(body: dict[str, Any], tag: int) -> dict[str, Any]:
 
 def slots_of(files: WorkerFiles, patience_s: float = _PATIENCE_S) -> list[Slot]:
     """The slots of the worker. Raises Unreachable after `patience_s` without an answer."""
-    return [_slot(each) for each in call(files.socket, "GET", "/slots", timeout=patience_s)]
+    return [_slot(each) for each in call(files.socket, "GET", "/slots", timeout_s=patience_s)]
 
 
 def _slot(shown: dict[str, Any]) -> Slot:
@@ -90,7 +90,7 @@ def _move(files: WorkerFiles, slot: Slot, action: str, state: Path) -> dict[str,
     url = f"/slots/{slot.number}?action={action}"
     try:
         moved: dict[str, Any] = call(
-            files.socket, "POST", url, {"filename": state.name}, timeout=_PATIENCE_S
+            files.socket, "POST", url, {"filename": state.name}, timeout_s=_PATIENCE_S
         )
     except ServerRefused:
         return {}

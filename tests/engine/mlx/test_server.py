@@ -7,14 +7,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from localai.engine.mlx.server import Job, Server
 from localai.errors import ContextOverflow, LocalaiError
+from localai.net.connection import accepted, send
 from localai.net.framing import ServerRefused, server_sent_events
-from localai.net.unix import UnixConnection, call, send
+from localai.net.http import call
+from localai.net.unix import UnixConnection
 
 CHAT = "/v1/chat/completions"
 
@@ -72,6 +75,12 @@ def test_a_document_comes_back(server: Server, socket: Path) -> None:
     assert call(socket, "POST", "/tokenize", {"content": "ünï"}) == {"tokens": [3]}
 
 
+def posted(connection: UnixConnection) -> HTTPResponse:
+    """The answer to a chat; its connection is the caller's to close."""
+    send(connection, "POST", CHAT, {})
+    return accepted(connection)
+
+
 def test_a_stream_ends_with_done(server: Server, socket: Path) -> None:
     def two(job: Job) -> None:
         job.emit({"n": 1})
@@ -79,7 +88,7 @@ def test_a_stream_ends_with_done(server: Server, socket: Path) -> None:
 
     compute(server, two)
     connection = UnixConnection(socket)
-    assert list(server_sent_events(send(connection, "POST", CHAT, {}))) == [{"n": 1}, {"n": 2}]
+    assert list(server_sent_events(posted(connection))) == [{"n": 1}, {"n": 2}]
     connection.close()
 
 
@@ -89,7 +98,7 @@ def test_a_refusal_before_the_first_chunk_has_its_status_and_numbers(
     refusal = ContextOverflow("too long", prompt_tokens=9, context_tokens=8)
     compute(server, lambda job: job.refuse(refusal))
     with pytest.raises(ServerRefused) as caught:
-        send(UnixConnection(socket), "POST", CHAT, {})
+        posted(UnixConnection(socket))
     assert caught.value.status == 400
     assert caught.value.error["n_prompt_tokens"] == 9
     assert caught.value.error["n_ctx"] == 8
@@ -101,7 +110,7 @@ def test_a_failure_in_mid_stream_is_an_error_event(server: Server, socket: Path)
         job.refuse(LocalaiError("out of memory"))
 
     compute(server, half)
-    events = server_sent_events(send(UnixConnection(socket), "POST", CHAT, {}))
+    events = server_sent_events(posted(UnixConnection(socket)))
     assert next(events) == {"n": 1}
     with pytest.raises(ServerRefused, match="out of memory"):
         next(events)

@@ -15,7 +15,7 @@ from localai.engine.lifecycle import Lease, acquire, stop, workers
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import Unreachable
 from localai.net.framing import ServerRefused
-from localai.net.unix import call
+from localai.net.http import call
 from localai.paths import Paths, locate
 from tests.support.clock import becomes
 from tests.support.mlx import CAPITAL, SYSTEM, ask, chunks, make_thinking_model
