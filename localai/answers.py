@@ -16,6 +16,7 @@ from localai.types import (
     Done,
     Event,
     Events,
+    Message,
     ReasoningDelta,
     ResolvedModel,
     TextDelta,
@@ -70,6 +71,17 @@ class PartialAnswer:
         """The thinking so far."""
         return "".join(self._reasoning)
 
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls of tools so far."""
+        return tuple(self._tool_calls)
+
+    def message(self) -> Message:
+        """What came so far, as a message of the conversation."""
+        return Message(
+            "assistant", self.text, reasoning=self.reasoning or None, tool_calls=self.tool_calls
+        )
+
     def add(self, event: Event) -> None:
         """Take the next event of the stream."""
         if isinstance(event, TextDelta):
@@ -96,7 +108,7 @@ class PartialAnswer:
             self.reasoning,
             self.done,
             tuple(self._logprobs),
-            tuple(self._tool_calls),
+            self.tool_calls,
         )
 
 

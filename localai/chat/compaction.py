@@ -19,19 +19,23 @@ _INSTRUCTION = (
     " Write only the summary."
 )
 
+_SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "A tool", "system": "System"}
+
 
 def parted(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
-    """What is to be folded, and the last question and answer, which stay as they are.
+    """What is to be folded, and the last question with all that answered it, which stays as it is.
 
     Raises InvalidInput if there is nothing but those.
     """
-    if len(turns) < 4:
+    roles = [turn.message.role for turn in turns]
+    last = max((at for at, role in enumerate(roles) if role == "user"), default=0)
+    if last < 2:
         raise InvalidInput(
             "there is nothing to fold yet: the last question and answer stay as they are",
             hint="see how full the context is",
             command="/context",
         )
-    return list(turns[:-2]), list(turns[-2:])
+    return list(turns[:last]), list(turns[last:])
 
 
 def require_on_device(asker: Asker) -> None:
@@ -81,5 +85,7 @@ def _events(asker: Asker, conversation: str) -> Events:
 
 
 def _said(turn: Turn) -> str:
-    speaker = "User" if turn.message.role == "user" else "Assistant"
-    return f"{speaker}: {turn.message.text.strip()}"
+    message = turn.message
+    calls = [f"(calls {call.name} {call.arguments})" for call in message.tool_calls]
+    said = "\n".join(filter(None, [message.text.strip(), *calls]))
+    return f"{_SPEAKERS[message.role]}: {said}"

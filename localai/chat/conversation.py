@@ -80,7 +80,7 @@ class Conversation:
     def ask(self, text: str, images: tuple[Image, ...] = ()) -> Events:
         """Ask; the events of the answer. However they end, what came becomes part of the branch;
         if nothing came the question does not either, and is `unanswered`."""
-        self._settle()
+        self._settle(awaits_results=False)
         came_from = self.tree.leaf
         self._keep_system()
         self._keep(Message("user", text, images))
@@ -125,7 +125,7 @@ class Conversation:
         self, answer: PartialAnswer, model: ResolvedModel, cut: str, came_from: int | None
     ) -> None:
         """Put the answer into the branch, or step back over a question that got none."""
-        if not answer.text.strip():
+        if not answer.text.strip() and not answer.tool_calls:
             self._go_to(came_from)
             return
         self.unanswered = None
@@ -135,7 +135,7 @@ class Conversation:
             Turn(
                 0,
                 None,
-                Message("assistant", answer.text, reasoning=answer.reasoning or None),
+                answer.message(),
                 model=f"{model.provider}/{model.id}",
                 zone=None if zone is None else zone.label,
                 finish_reason=cut if done is None else done.finish_reason,
@@ -220,9 +220,10 @@ class Conversation:
 
     # Within
 
-    def _settle(self) -> None:
-        """Step back over a question that was never answered."""
-        skipped = self.tree.settle()
+    def _settle(self, *, awaits_results: bool = True) -> None:
+        """Step back over a question that was never answered; where no results of tools are to come
+        any more, also over one that was answered by calls alone."""
+        skipped = self.tree.settle(awaits_results=awaits_results)
         if skipped is not None:
             self.unanswered = skipped.message.text
             self.recorder.go_to(self._stored(self.tree.leaf))

@@ -222,8 +222,12 @@ class DatabaseRecorder:
         answer = self._answer_id
         if answer is None:
             return
-        text, reasoning = self._answer.text, self._answer.reasoning or None
-        self._try(lambda database: database.update_answer(answer, text, reasoning))
+        came = self._answer.message()
+        self._try(
+            lambda database: database.update_answer(
+                answer, came.text, came.reasoning, came.tool_calls
+            )
+        )
         self._flushed_at = time.monotonic()
 
     def _try(self, work: Callable[[Database], None]) -> None:

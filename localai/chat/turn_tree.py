@@ -2,7 +2,8 @@
 
 A system prompt may stand anywhere: it holds from there on, until another one does. A branch in
 force ends in an answer, for a question that nobody answered would be asked twice: `settle` steps
-back over it, also where a killed command left one behind.
+back over it, also where a killed command left one behind. An answer may call tools; their results
+follow it, and then the next answer.
 """
 
 from __future__ import annotations
@@ -78,13 +79,16 @@ class TurnTree:
             yield turn
             waiting += children.get(turn.id, [])[::-1]
 
-    def settle(self) -> Turn | None:
-        """Step back to the newest answer that has a text, or to before the first question.
-        Returns the question that was stepped over; None if every question was answered."""
+    def settle(self, *, awaits_results: bool = True) -> Turn | None:
+        """Step back to the newest answer, or to before the first question. An answer has a text or,
+        if it `awaits_results`, calls of tools.
+
+        Returns the question that was stepped over; None if every question was answered.
+        """
         unanswered: Turn | None = None
         while self.leaf is not None:
             turn = self[self.leaf]
-            if turn.message.role == "system" or _is_answer(turn):
+            if turn.message.role == "system" or _is_answer(turn, calls=awaits_results):
                 break
             if turn.message.role == "user":
                 unanswered = unanswered or turn
@@ -132,5 +136,7 @@ def conversation_tokens(usage: Usage) -> int | None:
     return usage.input_tokens + usage.output_tokens - (usage.reasoning_tokens or 0)
 
 
-def _is_answer(turn: Turn) -> bool:
-    return turn.message.role == "assistant" and bool(turn.message.text.strip())
+def _is_answer(turn: Turn, *, calls: bool = True) -> bool:
+    message = turn.message
+    said = bool(message.text.strip()) and (calls or not message.tool_calls)
+    return message.role == "assistant" and (said or (calls and bool(message.tool_calls)))

@@ -6,14 +6,17 @@ answer whose writer was killed needs no repair: it simply reads as cut.
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from sqlite3 import Row
 
 from localai.database.file import DatabaseFile
 from localai.errors import DatabaseUnavailable, InvalidInput, NotFound
 from localai.near_names import near_names
-from localai.types import Locality, Message, Role, Zone
+from localai.types import Locality, Message, Role, ToolCall, Zone
 
 _NEAR_IDS = 4
 _LOOKED_AT = 5000
@@ -22,7 +25,11 @@ _DELETED = "the conversation was deleted meanwhile"
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message with its place in the tree. An answer without finish_reason was cut off."""
+    """A message with its place in the tree. An answer without finish_reason was cut off.
+
+    `tool_calls` are those of an answer; a message of the role `tool` is the result of the call
+    `tool_call_id`.
+    """
 
     id: int
     conversation_id: str
@@ -35,10 +42,18 @@ class StoredMessage:
     model: str | None
     zone: str | None
     finish_reason: str | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
     def as_message(self) -> Message:
         """The message as a provider wants it."""
-        return Message(self.role, self.text, reasoning=self.reasoning)
+        return Message(
+            self.role,
+            self.text,
+            reasoning=self.reasoning,
+            tool_calls=self.tool_calls,
+            tool_call_id=self.tool_call_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +130,8 @@ class Conversations(DatabaseFile):
                 raise DatabaseUnavailable(_DELETED)
             cursor = self.db.execute(
                 "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
-                " created_at, provider, model, zone, finish_reason)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_at, provider, model, zone, finish_reason, tool_calls, tool_call_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     conversation_id,
                     parent_id,
@@ -128,6 +143,8 @@ class Conversations(DatabaseFile):
                     model,
                     None if zone is None else zone.label,
                     finish_reason,
+                    _calls_text(message.tool_calls),
+                    message.tool_call_id,
                 ),
             )
         return int(cursor.lastrowid or 0)
@@ -142,13 +159,19 @@ class Conversations(DatabaseFile):
                 (provider, model, None if zone is None else zone.label, message_id),
             )
 
-    def update_answer(self, message_id: int, text: str, reasoning: str | None) -> None:
+    def update_answer(
+        self,
+        message_id: int,
+        text: str,
+        reasoning: str | None,
+        tool_calls: Sequence[ToolCall] = (),
+    ) -> None:
         """Store what has come so far of a streaming answer. Raises DatabaseUnavailable where the
         conversation was deleted meanwhile."""
         with self.guarded():
             updated = self.db.execute(
-                "UPDATE message SET text = ?, reasoning = ? WHERE id = ?",
-                (text, reasoning, message_id),
+                "UPDATE message SET text = ?, reasoning = ?, tool_calls = ? WHERE id = ?",
+                (text, reasoning, _calls_text(tool_calls), message_id),
             )
         if updated.rowcount == 0:
             raise DatabaseUnavailable(_DELETED)
@@ -237,7 +260,7 @@ class Conversations(DatabaseFile):
             rows = self.db.execute(
                 "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", (conversation_id,)
             ).fetchall()
-        return [StoredMessage(**dict(row)) for row in rows]
+        return [_stored(row) for row in rows]
 
     def branch(self, conversation_id: str, leaf_id: int | None = None) -> list[StoredMessage]:
         """The messages from the root to `leaf_id` (default: where the user stands), oldest
@@ -257,4 +280,14 @@ class Conversations(DatabaseFile):
                 """,
                 (leaf_id,),
             ).fetchall()
-        return [StoredMessage(**dict(row)) for row in rows]
+        return [_stored(row) for row in rows]
+
+
+def _stored(row: Row) -> StoredMessage:
+    fields = dict(row)
+    calls = json.loads(fields["tool_calls"] or "[]")
+    return StoredMessage(**{**fields, "tool_calls": tuple(ToolCall(**call) for call in calls)})
+
+
+def _calls_text(calls: Sequence[ToolCall]) -> str | None:
+    return json.dumps([asdict(call) for call in calls], ensure_ascii=False) if calls else None

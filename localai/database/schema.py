@@ -108,6 +108,11 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE usage ADD COLUMN decode_tokens INTEGER;
     ALTER TABLE usage ADD COLUMN decode_s REAL
     """,
+    # An answer's calls of tools, as JSON, and which call a tool's message is the result of.
+    """
+    ALTER TABLE message ADD COLUMN tool_calls TEXT;
+    ALTER TABLE message ADD COLUMN tool_call_id TEXT
+    """,
 )
 
 

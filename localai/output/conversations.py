@@ -179,10 +179,17 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
         output.text(f">>> {text}")
         output.line()
         return author
+    if turn.message.role == "tool":
+        output.text(f"result: {text}\n", style="dim")
+        output.line()
+        return author
     name = " · ".join(part for part in (turn.model, turn.zone or "unproven") if part)
     if name != author:
         output.line((f"{name}:", "dim"))
-    output.markdown(text)
+    if text:
+        output.markdown(text)
+    for call in turn.message.tool_calls:
+        output.text(f"calls {call.name} {call.arguments}\n", style="dim")
     if turn.is_cut:
         output.line((f"({_CUT[turn.finish_reason]})", "dim"))
     output.line()
@@ -202,12 +209,15 @@ def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
         if turn.message.reasoning:
             thinking = turn.message.reasoning.strip()
             parts.append(f"<details><summary>Thinking</summary>\n\n{thinking}\n\n</details>")
-        parts.append(turn.message.text.strip())
+        parts += filter(None, [turn.message.text.strip()])
+        parts += [f"Calls `{call.name}` {call.arguments}" for call in turn.message.tool_calls]
     return sanitize("\n\n".join(parts)) + "\n"
 
 
 def _turn_author(turn: Turn) -> str:
     if turn.message.role == "user":
         return "You"
+    if turn.message.role == "tool":
+        return "Result"
     name = turn.model or "Assistant"
     return f"{name} ({_CUT[turn.finish_reason]})" if turn.is_cut else name

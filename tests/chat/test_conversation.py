@@ -16,6 +16,7 @@ from localai.chat.recorder import DatabaseRecorder, NoRecorder
 from localai.chat.request import AskSettings
 from localai.chat.resume import resume
 from localai.chat.select import SelectedModel
+from localai.chat.turn_tree import Turn
 from localai.config import load
 from localai.database import Criteria, Database
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
@@ -32,6 +33,7 @@ from localai.types import (
     ResolvedModel,
     TextDelta,
     Timings,
+    ToolCall,
     Usage,
     Zone,
 )
@@ -45,7 +47,7 @@ class Scripted(Provider):
 
     name = "scripted"
 
-    def __init__(self, *answers: str | Exception) -> None:
+    def __init__(self, *answers: str | ToolCall | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[ChatRequest] = []
         self.closed_early = 0
@@ -63,6 +65,9 @@ class Scripted(Provider):
             if isinstance(answer, Exception):
                 raise answer
             yield ReasoningDelta("hm")
+            if isinstance(answer, ToolCall):
+                yield answer
+                answer = ""
             for word in answer.split(" "):
                 yield TextDelta(word + " ")
             if self.answers and isinstance(self.answers[0], Exception):
@@ -118,6 +123,46 @@ def _said(conversation: Conversation) -> list[str]:
 
 def _sent(request: ChatRequest) -> list[tuple[str, str]]:
     return [(message.role, message.text.strip()) for message in request.messages]
+
+
+CALL = ToolCall("c1", "weather", '{"city": "Rome"}')
+
+
+def test_a_conversation_goes_on_with_its_calls_and_their_results(paths: Paths) -> None:
+    _ask(_kept(Scripted(CALL), paths), "q1")
+    resumed = _resumed(Scripted(), paths)
+    [_, called] = resumed.turns
+    assert called.message.tool_calls == (CALL,), "the branch stands at the call"
+    database = Database(paths.database)
+    conversation, parent = database.last_conversation(), called.stored_id
+    result = Message("tool", "18 °C", tool_call_id="c1")
+    for message in (result, Message("assistant", "It is 18 °C.")):
+        parent = database.add_message(conversation, parent, message, finish_reason="stop")
+    provider = Scripted()
+    _ask(_resumed(provider, paths), "q2")
+    sent = provider.asked[0].messages
+    assert [each.role for each in sent] == ["user", "assistant", "tool", "assistant", "user"]
+    assert sent[1].tool_calls == (CALL,)
+    assert sent[2] == result
+
+
+def test_a_call_whose_result_never_came_is_no_answer_to_the_next_question(paths: Paths) -> None:
+    provider = Scripted(CALL, "a2")
+    conversation = _kept(provider, paths)
+    _ask(conversation, "q1", "q2")
+    assert _sent(provider.asked[1]) == [("user", "q2")], "a server refuses a call without a result"
+    assert _said(conversation) == ["q2", "a2"]
+
+
+def test_a_question_that_took_a_tool_is_folded_as_a_whole(paths: Paths) -> None:
+    conversation = _kept(Scripted("a1", CALL), paths)
+    _ask(conversation, "q1", "q2")
+    tree = conversation.tree
+    tree.add(Turn(0, None, Message("tool", "18 °C", tool_call_id="c1")))
+    tree.add(Turn(0, None, Message("assistant", "It is 18 °C."), finish_reason="stop"))
+    folded, kept = parted(conversation.turns)
+    assert [turn.message.text.strip() for turn in folded] == ["q1", "a1"]
+    assert [turn.message.role for turn in kept] == ["user", "assistant", "tool", "assistant"]
 
 
 def test_each_question_goes_out_with_what_was_said_before(paths: Paths) -> None:

@@ -20,7 +20,7 @@ from localai.engine.lifecycle import workers
 from localai.output.documents import history as promise
 from localai.output.documents.failure import Failed
 from localai.paths import Paths, locate
-from localai.types import Message, Role, Zone
+from localai.types import Message, Role, ToolCall, Zone
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.promise import checked
 from tests.support.terminal import Terminal
@@ -296,6 +296,34 @@ def test_an_export_holds_the_whole_tree(run_localai: RunLocalai, database: Datab
         for name in ("role", "text", "reasoning", "provider", "model", "zone", "finish_reason"):
             assert getattr(before, name) == getattr(after, name)
     assert own[document["leaf_id"]] == database.leaf(copy)
+
+
+def test_calls_of_tools_are_shown_and_exported(run_localai: RunLocalai, database: Database) -> None:
+    conversation = database.create_conversation()
+    call = ToolCall("c1", "weather", '{"city": "Rome"}')
+    said = (
+        Message("user", "How warm is Rome?"),
+        Message("assistant", "", tool_calls=(call,)),
+        Message("tool", "18 degrees", tool_call_id="c1"),
+        Message("assistant", "It is mild."),
+    )
+    parent: int | None = None
+    for message in said:
+        parent = database.add_message(conversation, parent, message, finish_reason="stop")
+    document = checked(
+        promise.HistoryShow, run_localai("history", "show", conversation, "--json").stdout
+    )
+    assert [each["tool_calls"] for each in document["messages"]] == [
+        [],
+        [{"id": "c1", "name": "weather", "arguments": '{"city": "Rome"}'}],
+        [],
+        [],
+    ]
+    assert [each["tool_call_id"] for each in document["messages"]] == [None, None, "c1", None]
+    for arguments in (("show", conversation), ("export", conversation)):
+        text = run_localai("history", *arguments).stdout.decode()
+        for part in ("weather", '{"city": "Rome"}', "18 degrees", "It is mild."):
+            assert part in text
 
 
 def test_an_export_never_overwrites(

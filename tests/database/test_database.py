@@ -20,6 +20,7 @@ from localai.types import (
     Message,
     Purpose,
     Timings,
+    ToolCall,
     Usage,
     Zone,
 )
@@ -67,6 +68,37 @@ def test_a_conversation_is_a_tree_and_a_branch_is_a_way_to_its_root(file: Path) 
     newest = database.branch(conversation)
     assert [m.id for m in newest] == [question, second]
     assert newest[-1].as_message() == Message("assistant", "a2", reasoning="r")
+
+
+def test_calls_of_tools_and_their_results_are_kept(file: Path) -> None:
+    database = Database(file)
+    conversation = database.create_conversation()
+    call = ToolCall("c1", "wetter", '{"ort": "Köln"}')
+    said = (
+        Message("user", "q"),
+        Message("assistant", "", tool_calls=(call,)),
+        Message("tool", "14 °C", tool_call_id="c1"),
+        Message("assistant", "14 °C in Köln."),
+    )
+    parent: int | None = None
+    for message in said:
+        parent = database.add_message(conversation, parent, message)
+    database.close()
+    kept = Database(file)
+    assert tuple(row.as_message() for row in kept.messages(conversation)) == said
+    assert tuple(row.as_message() for row in kept.branch(conversation)) == said
+
+
+def test_a_file_from_before_tools_is_taken_over(file: Path) -> None:
+    database = Database(file)
+    conversation = database.create_conversation()
+    database.add_message(conversation, None, Message("user", "q"))
+    database.db.execute("ALTER TABLE message DROP COLUMN tool_calls")
+    database.db.execute("ALTER TABLE message DROP COLUMN tool_call_id")
+    database.db.execute("PRAGMA user_version = 5")
+    database.close()
+    [kept] = Database(file).messages(conversation)
+    assert kept.as_message() == Message("user", "q")
 
 
 def test_a_conversation_is_found_by_an_unambiguous_prefix(file: Path) -> None:

@@ -25,7 +25,7 @@ from localai.engine.llamacpp.slots import (
 )
 from localai.errors import Unreachable
 from localai.net.framing import ServerRefused
-from localai.types import ChatRequest, Done, Events, Loading, Message
+from localai.types import ChatRequest, Done, Events, Loading
 
 _PATIENCE_OF_LEAVING_S = 5.0
 _FAILURES = (OSError, Unreachable, ServerRefused)
@@ -44,6 +44,7 @@ class ConversationState:
         self._limit_bytes = limit_bytes
         self._conversation = request.conversation
         self._messages = request.messages
+        self._tools = request.tools
         self._tag = secrets.randbits(30)
         self._base: kv_files.SavedState | None = None
         self._slot: Slot | None = None
@@ -79,12 +80,12 @@ class ConversationState:
             # A worker that hangs must not keep a user who wants to leave.
             with suppress(*_FAILURES):
                 slots_of(self._files, _PATIENCE_OF_LEAVING_S)
-                self._keep(answer.text, answer.done)
+                self._keep(answer)
             raise
-        self._keep(answer.text, answer.done)
+        self._keep(answer)
 
     def _slot_with_state(self) -> Slot | None:
-        chain = kv_files.chain_of(self._messages)
+        chain = kv_files.chain_of(self._messages, self._tools)
         while (state := kv_files.find_state(self._folder, self._conversation, chain)) is not None:
             idle = [slot for slot in slots_of(self._files) if not slot.is_busy]
             held = next(holders(self._files, self._started_at, state.file, idle), None)
@@ -108,10 +109,11 @@ class ConversationState:
             mine = [slot for slot in slots_of(self._files) if slot.tag == self._tag]
             self._slot = next(iter(mine), None)
 
-    def _keep(self, text: str, done: Done | None) -> None:
-        if self._slot is None or not text:
+    def _keep(self, answer: PartialAnswer) -> None:
+        said, done = answer.message(), answer.done
+        if self._slot is None or not (said.text or said.tool_calls):
             return
-        chain = kv_files.chain_of((*self._messages, Message("assistant", text)))
+        chain = kv_files.chain_of((*self._messages, said), self._tools)
         with suppress(*_FAILURES):
             if not self._save(self._slot, chain, done):
                 self._remember_base(self._slot, chain, done)

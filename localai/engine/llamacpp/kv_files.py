@@ -29,7 +29,7 @@ from typing import Final
 
 from localai.files import write_atomically
 from localai.paths import private_dir
-from localai.types import Message
+from localai.types import Message, Tool
 
 # Shorter than this, computing it is as fast as asking for it.
 LEAST_TOKENS: Final = 128
@@ -93,17 +93,24 @@ class SavedState:
             os.utime(self.file)
 
 
-def chain_of(messages: Iterable[Message]) -> tuple[Link, ...]:
-    """The chain of a conversation; two conversations share it as far as they say the same."""
+def chain_of(messages: Iterable[Message], tools: Iterable[Tool] = ()) -> tuple[Link, ...]:
+    """The chain of a conversation; two conversations share it as far as they say the same.
+
+    The `tools` on offer stand before the first message in most templates, so others of them are
+    another conversation.
+    """
     links: list[Link] = []
     so_far = b""
+    for tool in tools:
+        offered = json.dumps([tool.name, tool.description, tool.parameters])
+        so_far = hashlib.blake2b(so_far + offered.encode(), digest_size=16).digest()
     for message in messages:
         digest = hashlib.blake2b(so_far, digest_size=16)
-        digest.update(f"{message.role}\0{message.text}".encode())
+        digest.update(f"{message.role}\0{message.text}\0{message.tool_call_id}".encode())
         for image in message.images:
             digest.update(image.data)
         for call in message.tool_calls:
-            digest.update(f"\0{call.name}\0{call.arguments}".encode())
+            digest.update(f"\0{call.id}\0{call.name}\0{call.arguments}".encode())
         so_far = digest.digest()
         links.append(Link(so_far.hex(), len(message.text)))
     return tuple(links)

@@ -30,6 +30,14 @@ class ConversationDocument(TypedDict):
     zone: Annotated[ZoneName | None, "the widest of its answers; null: unproven, or no answer"]
 
 
+class ToolCallDocument(TypedDict):
+    """A call of a tool."""
+
+    id: Annotated[str, "what ties the result to it"]
+    name: Annotated[str, "the tool"]
+    arguments: Annotated[str, "JSON, as the model wrote it"]
+
+
 class MessageDocument(TypedDict):
     """A message in its place in the tree."""
 
@@ -43,6 +51,8 @@ class MessageDocument(TypedDict):
     model: Annotated[str | None, "of an answer: who gave it"]
     zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
     finish_reason: Annotated[str | None, "why it ended; null is an answer that was cut off"]
+    tool_calls: Annotated[list[ToolCallDocument], "of an answer: the tools that it asked for"]
+    tool_call_id: Annotated[str | None, "of a tool's message: the call that it is the result of"]
 
 
 class WholeConversationDocument(ConversationDocument):
@@ -196,6 +206,11 @@ def _message(message: StoredMessage) -> MessageDocument:
         "model": _model(message.provider, message.model),
         "zone": _proven(message.zone),
         "finish_reason": message.finish_reason,
+        "tool_calls": [
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in message.tool_calls
+        ],
+        "tool_call_id": message.tool_call_id,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from localai.engine.llamacpp import kv_files
 from localai.paths import private_dir
-from localai.types import Image, Message
+from localai.types import Image, Message, Tool, ToolCall
 
 SAID = (
     Message("system", "Be brief."),
@@ -84,6 +84,22 @@ def test_a_longer_state_replaces_the_shorter_one_and_leaves_other_branches(folde
 def test_pictures_are_part_of_what_was_said() -> None:
     first, second = (Message("user", "look", (Image(data, "image/png"),)) for data in (b"1", b"2"))
     assert kv_files.chain_of([first]) != kv_files.chain_of([second])
+
+
+def test_tools_on_offer_calls_and_results_are_part_of_what_was_said() -> None:
+    offered = [Tool("weather", "of a city"), Tool("weather", "of a planet"), Tool("time")]
+    call = Message("assistant", "", tool_calls=(ToolCall("1", "weather", "{}"),))
+    other = Message("assistant", "", tool_calls=(ToolCall("1", "weather", '{"a": 1}'),))
+    chains = [
+        CHAIN,
+        *(kv_files.chain_of(SAID, [tool]) for tool in offered),
+        kv_files.chain_of((*SAID, call)),
+        kv_files.chain_of((*SAID, other)),
+        kv_files.chain_of((*SAID, Message("tool", "x", tool_call_id="1"))),
+        kv_files.chain_of((*SAID, Message("tool", "x", tool_call_id="2"))),
+    ]
+    assert len({chain[-1].digest for chain in chains}) == len(chains)
+    assert kv_files.chain_of(SAID, offered[:1])[0] != CHAIN[0], "none of it is common"
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing"])
