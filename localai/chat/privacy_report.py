@@ -41,6 +41,7 @@ def policy(config: Config) -> dict[str, str]:
             else "an error; no cloud steps in"
         ),
         "local network": ", ".join(config["network.lan"]) or "not used",
+        "servers of other users here": ", ".join(config["network.users"]) or "not used",
         "downloads": "only by `pull`, from the host it names",
         "proxy": config["network.proxy"] or "none; those in the environment are not used",
         "telemetry, update checks": "none; switched off in what localai starts, too",
@@ -93,10 +94,14 @@ def _models_of_servers(config: Config, providers: ProviderPool) -> Iterator[Find
 def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterator[Finding]:
     """The models of a server that may compute elsewhere than it listens."""
     try:
-        models = providers.provider(name, config).models()
+        provider = providers.provider(name, config)
+        models = provider.models()
+        run_by = provider.run_by()
     except LocalaiError as error:
         yield Finding(name, "held", f"does not answer: {error.message}")
         return
+    if run_by is not None:
+        yield Finding(name, "held", f"{run_by}: a user who is trusted")
     for model in models:
         if model.zone is None:
             yield Finding(f"{name}/{model.id}", "unknown", model.evidence)

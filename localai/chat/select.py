@@ -68,7 +68,11 @@ def _search(ref: ModelRef, config: Config, providers: ProviderPool) -> SelectedM
         provider = providers.provider(provider_that_opens("gguf"), config)
         return SelectedModel(provider, provider.resolve(ref.name))
     missing: NotFound | None = None
-    for name in lookup_order(config):
+    order = tuple(lookup_order(config))
+    if ref.name == STARTER:
+        # Ours, whatever a server calls by its name: what set-up verified is meant.
+        order = tuple(dict.fromkeys((provider_that_opens("gguf"), *order)))
+    for name in order:
         provider = providers.provider(name, config)
         try:
             return SelectedModel(provider, provider.resolve(ref.name))

@@ -181,6 +181,13 @@ SETTINGS: tuple[Setting, ...] = (
         "network.lan", _list_of_text, (), "list", "hosts of the local network that may be used"
     ),
     Setting(
+        "network.users",
+        _list_of_text,
+        (),
+        "list",
+        "other users of this machine whose servers are trusted; `unknown` where it shows none",
+    ),
+    Setting(
         "ollama.host", _text, None, "address", "where Ollama listens; OLLAMA_HOST is honoured too"
     ),
     Setting("lmstudio.host", _text, "127.0.0.1:1234", "address", "where LM Studio listens"),

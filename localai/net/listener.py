@@ -1,20 +1,41 @@
-"""Which process on this machine listens on a TCP port, without a library.
+"""Who listens on a TCP port of this machine: which process, and which user.
 
-Linux only, and only for processes whose open files this user may see: a server that runs as
-another user stays unnamed. psutil knows the same and costs 50 ms to import.
+Whoever listens on a port that a client trusts gets what it sends, and any user of the machine may
+open a free one. So the user is known before anything is said: on Linux by the kernel's table, on
+macOS by lsof, which names this user's processes only. psutil knows the same and costs 50 ms to
+import.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from localai.privacy.zones import literal_address
+
+UNKNOWN = "unknown"
+"""How `network.users` calls the user of a server that this system does not show."""
 
 _PROC = Path("/proc")
 _LISTEN = "0A"
+# lsof takes 60 ms, and an answer is several requests.
+_LSOF_HOLDS_S = 10.0
+_seen_by_lsof: dict[int, tuple[tuple[int, ...], float]] = {}
+# Typed as a plain text, so that the branches of both systems are checked on either.
+_PLATFORM: str = sys.platform
 
 
 def listening_pid(port: int, program: str) -> int | None:
-    """The process called `program…` that listens on `port`; None where that cannot be proven."""
-    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    """The process called `program…` that listens on `port`; None where that cannot be proven.
+
+    Linux only, and only for processes whose open files this user may see.
+    """
+    inodes = {inode for _, listens_on, _, inode in _listeners() if listens_on == port}
+    sockets = {f"socket:[{inode}]" for inode in inodes}
     if not sockets:
         return None
     for process in _PROC.iterdir():
@@ -23,8 +44,48 @@ def listening_pid(port: int, program: str) -> int | None:
     return None
 
 
-def _listening_inodes(port: int) -> set[str]:
-    inodes = set()
+def listening_users(host: str, port: int) -> frozenset[str]:
+    """The names of the users who listen where a connection to `host`, an address of loopback, ends.
+
+    Empty where nobody is seen to listen, also where the system does not say it.
+    """
+    if _PLATFORM == "darwin":
+        return frozenset(map(user_name, _users_by_lsof(port)))
+    address = literal_address(host) or b""
+    return frozenset(
+        user_name(user)
+        for listens_at, listens_on, user, _ in _listeners()
+        if listens_on == port and (listens_at == address or not any(listens_at))
+    )
+
+
+def stranger_listening(
+    host: str, port: int, trusted: Iterable[str], *, connected: bool
+) -> str | None:
+    """A user other than this one, root and `trusted` who listens there; None if there is none.
+
+    UNKNOWN stands for one who is not seen. Before a connection it may be that nobody listens;
+    where one was made (`connected`), somebody does.
+    """
+    users = listening_users(host, port) or (frozenset({UNKNOWN}) if connected else frozenset())
+    return min(users - {user_name(os.getuid()), user_name(0), *trusted}, default=None)
+
+
+def user_name(user: int) -> str:
+    """The name of the user with a number; the number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
+    """The address, port, user and inode of each socket that listens, by the kernel's table.
+
+    An IPv4-mapped address is given as the IPv4 address that it is.
+    """
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]
@@ -32,9 +93,45 @@ def _listening_inodes(port: int) -> set[str]:
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(fields[9])
-    return inodes
+            if fields[3] == _LISTEN:
+                address, _, port = fields[1].rpartition(":")
+                yield _address(address), int(port, 16), int(fields[7]), fields[9]
+
+
+def _address(written: str) -> bytes:
+    """The kernel writes an address as words of four bytes in the machine's own order."""
+    words = (written[at : at + 8] for at in range(0, len(written), 8))
+    packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+    return literal_address(socket.inet_ntop(family, packed)) or packed
+
+
+def _users_by_lsof(port: int) -> tuple[int, ...]:
+    found, until = _seen_by_lsof.get(port, ((), 0.0))
+    if found and time.monotonic() < until:
+        return found
+    import subprocess
+
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+
+    command = ["/usr/sbin/lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fu"]
+    try:
+        with child("lsof, for the user who listens on a port"):
+            finished = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                env=child_environment(),
+                timeout=10,
+                check=False,
+            )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    # A line is the letter of its field and the value.
+    found = tuple(int(line[1:]) for line in finished.stdout.splitlines() if line[:1] == "u")
+    _seen_by_lsof[port] = found, time.monotonic() + _LSOF_HOLDS_S
+    return found
 
 
 def _is_called(process: Path, program: str) -> bool:

@@ -3,6 +3,8 @@
 The zone is the one of the *resolved* address, and what the name resolves to when it is connected to
 must lie in the same: so the zone is the peer's. This machine is always allowed, a host of the
 local network when `network.lan` names it, anything farther when `cloud.allow` has the provider.
+On this machine whoever listens must be this user, root, a service's own user or one of
+`network.users`: a port that is free may be opened by every user.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.errors import PolicyRefused, Unreachable
+from localai.net.listener import UNKNOWN, listening_users, stranger_listening
 from localai.privacy import guard
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_host
 from localai.types import Purpose, Zone
@@ -26,17 +29,27 @@ if TYPE_CHECKING:
 class Reach:
     """A server that may be talked to, and its zone.
 
-    A proxy is one as well: `passed_on_to` is then the host that it connects to.
+    A proxy is one as well: `passed_on_to` is then the host that it connects to. `who` is how a
+    message calls it. Besides this user and root, `service_users` and `users`, those whom the
+    configuration names, may listen for it on this machine.
     """
 
     host: str
     port: int
     zone: Zone
     passed_on_to: str | None = None
+    who: str = "a server"
+    service_users: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
 
     @contextlib.contextmanager
     def grant(self, purpose: Purpose = Purpose.INFERENCE) -> Iterator[None]:
-        """The guard's permission to connect, for as long as it is held."""
+        """The guard's permission to connect, for as long as it is held.
+
+        Raises PolicyRefused, at its beginning and at its end, where another user of this machine
+        listens: who lets go of it before anything is said, says nothing to a stranger.
+        """
+        self._refuse_strangers(connected=False)
         with contextlib.ExitStack() as held:
             if self.passed_on_to is not None:
                 held.enter_context(guard.passed_on_to(self.passed_on_to, purpose))
@@ -46,10 +59,45 @@ class Reach:
                     guard.grant(purpose, self.host, self.port, zone=self.zone, nearest=nearest)
                 )
             yield
+        self._refuse_strangers(connected=True)
+
+    def run_by(self) -> str:
+        """Which user of this machine runs the server, for a sentence; empty for one elsewhere."""
+        if not self._is_here():
+            return ""
+        return f", run by {' and '.join(sorted(listening_users(self.host, self.port))) or UNKNOWN}"
+
+    def _refuse_strangers(self, *, connected: bool) -> None:
+        if not self._is_here():
+            return
+        stranger = stranger_listening(
+            self.host, self.port, (*self.service_users, *self.users), connected=connected
+        )
+        if stranger is None:
+            return
+        known = "another user of this machine" if stranger != UNKNOWN else "whom it does not show"
+        raise PolicyRefused(
+            f"refused by the privacy policy: {self.who} at {self.host} port {self.port}"
+            f" is run by {stranger}, {known}",
+            hint=f"to trust {stranger} with your prompts and keys",
+            command=f"localai config set network.users {','.join([*self.users, stranger])}",
+        )
+
+    def _is_here(self) -> bool:
+        return zone_of_host(self.host) is Zone.DEVICE
 
 
-def reach(who: str, host: str, port: int, config: Config, *, cloud: str) -> Reach:
-    """Judge the server of `who` at `host`; `cloud` is its name in `cloud.allow`.
+def reach(
+    who: str,
+    host: str,
+    port: int,
+    config: Config,
+    *,
+    cloud: str,
+    service_users: tuple[str, ...] = (),
+) -> Reach:
+    """Judge the server of `who` at `host`; `cloud` is its name in `cloud.allow`, `service_users`
+    are those as whom its own service runs.
 
     Raises PolicyRefused with the setting that would allow it, Unreachable for an unknown name.
     """
@@ -64,7 +112,8 @@ def reach(who: str, host: str, port: int, config: Config, *, cloud: str) -> Reac
         zone = _zone_of_name(who, host, port, farthest)
     if zone > farthest:
         raise _refused(who, host, zone, cloud)
-    return Reach(host, port, zone)
+    users = tuple(config["network.users"])
+    return Reach(host, port, zone, who=who, service_users=service_users, users=users)
 
 
 def _farthest_allowed(host: str, config: Config, cloud: str) -> Zone:

@@ -106,7 +106,7 @@ class Anthropic(Provider):
         clock = AnswerClock(streams_reasoning=False)
         events = yield from retry_while_busy(lambda: self._send(body, reached))
         try:
-            locality = self._to.locality(reached.zone)
+            locality = self._to.locality(reached)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
             raise broken_off(error, self._to.host, _KEY_REMEDY) from error

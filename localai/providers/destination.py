@@ -87,15 +87,23 @@ class Destination:
         proxy = self.proxy(config)
         if proxy is not None:
             # Behind a proxy names outside often cannot be resolved, and need not be.
-            return Reach(proxy.host, proxy.port, Zone.CLOUD, passed_on_to=self.host)
+            return Reach(
+                proxy.host,
+                proxy.port,
+                Zone.CLOUD,
+                passed_on_to=self.host,
+                who="the proxy",
+                users=tuple(config["network.users"]),
+            )
         return reach(self.who, self.host, self.target.port, config, cloud=self.consent)
 
-    def locality(self, zone: Zone) -> Locality:
-        """Where an answer was computed, `zone` being that of the address that was reached."""
+    def locality(self, reached: Reach) -> Locality:
+        """Where an answer was computed that came from the address that was `reached`."""
+        zone = reached.zone
         if zone is Zone.DEVICE:
             return Locality(
                 zone,
-                f"a server of yours at {self.target.address} on this machine:"
+                f"a server of yours at {self.target.address} on this machine{reached.run_by()}:"
                 " what it does with a prompt is its own",
                 machine=os.uname().nodename,
             )

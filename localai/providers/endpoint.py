@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from localai.errors import LocalaiError, NotFound, Unreachable
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, SentRequest
+from localai.net.reach import Reach
 from localai.net.retry import Busy, retry_while_busy
 from localai.net.target import client_target
 from localai.providers import keys
@@ -49,18 +50,18 @@ class OwnServer(Provider):
 
     def models(self) -> list[ResolvedModel]:
         """What the server's `/models` lists. Raises PolicyRefused, Unreachable, ProviderRefused."""
-        server, zone = self._server(Purpose.PROBE)
+        server, reached = self._server(Purpose.PROBE)
         try:
             document = server.call("GET", "/models")
         except ServerRefused as refused:
             raise final_error(self._failure(refused)) from refused
-        locality = self._to.locality(zone)
+        locality = self._to.locality(reached)
         try:
             return [
                 ResolvedModel(
                     provider=self.name,
                     id=entry["id"],
-                    zone=zone,
+                    zone=reached.zone,
                     evidence=locality.evidence,
                     context_limit=self._endpoint.context or _context_limit(entry),
                 )
@@ -88,7 +89,7 @@ class OwnServer(Provider):
     def stream(self, request: ChatRequest) -> Events:
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused, NotFound,
         ContextOverflow, Unreachable."""
-        server, zone = self._server(Purpose.INFERENCE)
+        server, reached = self._server(Purpose.INFERENCE)
         body = _body(request)
         clock = AnswerClock()
         with ExitStack() as connection:
@@ -97,7 +98,7 @@ class OwnServer(Provider):
             try:
                 yield from read_stream(
                     server_sent_events(sent.response()),
-                    self._to.locality(zone),
+                    self._to.locality(reached),
                     clock,
                     context_tokens=self._endpoint.context,
                 )
@@ -110,8 +111,8 @@ class OwnServer(Provider):
     def close(self) -> None:
         """Nothing to release: a connection lives for one request."""
 
-    def _server(self, purpose: Purpose) -> tuple[JsonServer, Zone]:
-        """The server as it may be reached now, and the zone of its address."""
+    def _server(self, purpose: Purpose) -> tuple[JsonServer, Reach]:
+        """The server, and the permission to reach it now."""
         reached = self._to.reach(self._config)
         server = JsonServer(
             self._to.who,
@@ -121,7 +122,7 @@ class OwnServer(Provider):
             permit=lambda: reached.grant(purpose),
             proxy=self._to.proxy(self._config),
         )
-        return server, reached.zone
+        return server, reached
 
     def _send(self, server: JsonServer, body: dict[str, Any], connection: ExitStack) -> SentRequest:
         """Send the question and wait for the head of its answer. Raises `Busy`, our own errors."""

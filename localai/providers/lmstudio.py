@@ -125,6 +125,11 @@ class LmStudio(Provider):
         for instance in self._find(model.id).instances:
             self._unload(instance)
 
+    def run_by(self) -> str | None:
+        """Who on this machine runs the server; None for one elsewhere."""
+        run_by = self._reach().run_by()
+        return f"LM Studio on {self._target.address}{run_by}" if run_by else None
+
     def close(self) -> None:
         """Nothing to release: each request has a connection of its own."""
 
@@ -186,10 +191,8 @@ class LmStudio(Provider):
             raise Unreachable(f"LM Studio sent what is not JSON: {error}") from error
 
     def _evidence(self) -> str:
-        return (
-            f"LM Studio on {self._target.address} may have another device compute (LM Link),"
-            " and does not say"
-        )
+        where = f"LM Studio on {self._target.address}{self._reach().run_by()}"
+        return f"{where} may have another device compute (LM Link), and does not say"
 
     def _locality(self) -> Locality:
         return Locality(zone=None, evidence=self._evidence(), process=Process(None, "LM Studio"))

@@ -147,6 +147,11 @@ class Ollama(Provider):
         facts = self._daemon.facts(self._daemon.find(model.id))
         return facts.remote or self._daemon.target.host
 
+    def run_by(self) -> str | None:
+        """Who on this machine runs the daemon; None for one elsewhere."""
+        run_by = self._daemon.reach().run_by()
+        return f"Ollama on {self._daemon.target.address}{run_by}" if run_by else None
+
     def close(self) -> None:
         """Nothing to release: each request has a connection of its own."""
 
@@ -293,7 +298,8 @@ class Ollama(Provider):
         )
 
     def _locality(self, question: _Question, entry: Mapping[str, Any] | None) -> Locality:
-        where = f"{self._daemon.version()} on {self._daemon.target.address}"
+        run_by = self._daemon.reach().run_by()
+        where = f"{self._daemon.version()} on {self._daemon.target.address}{run_by}"
         if question.remote is not None:
             return Locality(Zone.CLOUD, f"{where}, which sent the prompt to {question.remote}")
         zone = self._daemon.reach().zone

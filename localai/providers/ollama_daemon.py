@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 DEFAULT_PORT = 11434
+SERVICE_USERS = ("ollama", "_ollama")
+"""Whom its installers make to run it."""
 # Loading reads tens of gigabytes on slow disks.
 _LOAD_TIMEOUT_S = 1800.0
 
@@ -53,7 +55,9 @@ class Daemon:
         """The permission to reach it, and its zone, by what its host resolves to."""
         if self._reached is None:
             host, port = self.target.host, self.target.port
-            self._reached = reach("Ollama", host, port, self._config, cloud="ollama")
+            self._reached = reach(
+                "Ollama", host, port, self._config, cloud="ollama", service_users=SERVICE_USERS
+            )
         return self._reached
 
     def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[SentRequest]:

@@ -36,6 +36,11 @@ class Provider(ABC):
         """The host that a prompt for `model` goes to; None if it stays on this machine."""
         return None
 
+    def run_by(self) -> str | None:
+        """Who on this machine runs the server that answers, as a sentence; None where it is no
+        server of this machine."""
+        return None
+
     def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int | None:
         """Be ready for `concurrency` requests like `request`, which need `context_tokens` together.
 
