@@ -45,6 +45,7 @@ from localai.locks import is_locked
 from localai.paths import Paths, private_dir
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
+from localai.privacy.policy import is_air_gapped
 from localai.privacy.sandbox import sandboxed_command
 from localai.units import bytes_text
 
@@ -98,6 +99,8 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
     return (
         info is not None
         and not info.is_loading
+        # Under an air gap a worker that began where the kernel denies nothing is no help.
+        and (info.network_denied or not is_air_gapped())
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
         and _has_same_model(info, spec)

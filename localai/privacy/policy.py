@@ -89,12 +89,28 @@ class _OfThread(threading.local):
 of_thread = _OfThread()
 _command = ""
 _sink: EgressSink | None = None
+_airgap = False
 
 
 def report_to(command: str, sink: EgressSink) -> None:
     """Have `sink` called before each permitted connection off the machine, as of `command`."""
     global _command, _sink
     _command, _sink = command, sink
+
+
+def close_air_gap() -> None:
+    """Refuse every name but localhost, whatever is granted, for the rest of this process.
+
+    The kernel denies the network only; a resolver behind a Unix socket (nscd, systemd-resolved)
+    has one of its own and would be asked.
+    """
+    global _airgap
+    _airgap = True
+
+
+def is_air_gapped() -> bool:
+    """Whether this command runs under `--airgap`."""
+    return _airgap
 
 
 def judge_lookup(host: Any, *_: Any) -> None:
@@ -136,7 +152,7 @@ def _judge_name(name: str) -> None:
     # lies behind a NUL, at which C ends the name.
     if name.lower() == "localhost":
         return
-    if "\0" in name or not grants.cover_name(name):
+    if _airgap or "\0" in name or not grants.cover_name(name):
         _refuse(f"look up {name}", name, None)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 import struct
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from localai.errors import PolicyRefused
-from localai.privacy import guard
+from localai.privacy import guard, policy
+from localai.privacy.zones import zone_of_family
+from localai.types import Zone
 
 if TYPE_CHECKING:
     import ctypes
@@ -61,11 +64,15 @@ _TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class NetworkDenial:
-    """Whether the kernel keeps this process from the network, by what, and how that is known."""
+    """Whether the kernel keeps this process from the network, by what, and how that is known.
+
+    `gaps` are means that were wanted besides and could not be had.
+    """
 
     enforced: bool
     how: Way
     evidence: str
+    gaps: tuple[str, ...] = ()
 
 
 def deny_network(*, namespace: bool = True) -> NetworkDenial:
@@ -78,8 +85,9 @@ def deny_network(*, namespace: bool = True) -> NetworkDenial:
     libc = _libc()
     how: Way = "none"
     failures: list[str] = []
+    unfiltered: tuple[str, ...] = ()
     if _PLATFORM == "linux":
-        how, failures = _deny_on_linux(libc, namespace)
+        how, failures, unfiltered = _deny_on_linux(libc, namespace)
     elif _PLATFORM == "darwin":
         how = "sandbox-exec"
     reachable = list(_reachable(libc))
@@ -92,7 +100,8 @@ def deny_network(*, namespace: bool = True) -> NetworkDenial:
         "sandbox-exec": "a macOS sandbox profile",
     }[how]
     targets = ", ".join(host for _, host in _TARGETS)
-    return NetworkDenial(True, how, f"{means}; tried from native code, refused: {targets}")
+    evidence = f"{means}; tried from native code, refused: {targets}"
+    return NetworkDenial(True, how, evidence, unfiltered)
 
 
 def keep_memory_private() -> None:
@@ -132,16 +141,43 @@ def airgap_reexec(arguments: Sequence[str]) -> NetworkDenial:
         os.environ["LOCALAI_AIRGAP_TRIED"] = "1"
         with guard.child("itself, under the sandbox profile"):
             os.execv(sandboxed[0], sandboxed)
+    _close_inherited_sockets()
     denial = deny_network()
-    if not denial.enforced:
+    if not denial.enforced or denial.gaps:
+        why = "; ".join(denial.gaps) if denial.enforced else denial.evidence
         raise PolicyRefused(
-            f"an air gap cannot be had on this machine: {denial.evidence}",
+            f"an air gap cannot be had on this machine: {why}",
             hint="without --airgap the guard still keeps Python code from the network",
         )
+    policy.close_air_gap()
     return denial
 
 
-def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str]]:
+def _close_inherited_sockets() -> None:
+    """Close sockets that leave the machine and that the parent left open: they keep working under
+    the denial. Raises PolicyRefused where stdin, stdout or stderr is one."""
+    # The list first: reading it opens a descriptor of its own.
+    for entry in list(Path("/dev/fd").iterdir()):
+        descriptor = int(entry.name)
+        try:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            probe = socket.socket(fileno=os.dup(descriptor))
+        except OSError:
+            continue
+        with probe:
+            stays = zone_of_family(probe.family) is Zone.DEVICE
+        if not stays and descriptor <= 2:
+            raise PolicyRefused(
+                f"an air gap cannot be had: descriptor {descriptor} is a connection to the network",
+                hint="redirect it to a file or a pipe",
+            )
+        if not stays:
+            os.close(descriptor)
+
+
+def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str], tuple[str, ...]]:
+    """The way in which it is denied, what failed, and what the filter would have closed besides."""
     from localai.privacy.seccomp import set_network_filter
 
     how: Way = "none"
@@ -159,7 +195,7 @@ def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str]]:
         failures.append(refused)
     elif how == "none":
         how = "seccomp"
-    return how, failures
+    return how, failures, () if refused is None else (refused,)
 
 
 def _enter_empty_namespace(libc: ctypes.CDLL) -> str | None:

@@ -1,7 +1,8 @@
 """A Linux system-call filter under which a process can open no socket but Unix and netlink ones.
 
 It needs no privileges and holds for native code, for every thread, and for all children. Only
-*opening* is refused; sockets that are already open keep working, so set it before there are any.
+*opening* is refused, and taking a socket from another process; sockets that are already open keep
+working, so set it before there are any.
 """
 
 from __future__ import annotations
@@ -16,19 +17,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """The numbers that a filter needs: the audit architecture and three system calls."""
+    """The numbers that a filter needs: the audit architecture and system calls.
+
+    `borrowing` are the calls that use what another process has: ptrace and process_vm_writev.
+    """
 
     audit_arch: int
     socket: int
     io_uring_setup: int
     seccomp: int
+    borrowing: tuple[int, ...]
     has_x32: bool = False
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, socket=41, io_uring_setup=425, seccomp=317, has_x32=True),
-    "aarch64": _Machine(0xC00000B7, socket=198, io_uring_setup=425, seccomp=277),
+    "x86_64": _Machine(
+        0xC000003E,
+        socket=41,
+        io_uring_setup=425,
+        seccomp=317,
+        borrowing=(101, 311),
+        has_x32=True,
+    ),
+    "aarch64": _Machine(
+        0xC00000B7, socket=198, io_uring_setup=425, seccomp=277, borrowing=(117, 271)
+    ),
 }
+
+# The same number on every machine: copies a descriptor out of another process.
+_PIDFD_GETFD = 438
 
 # linux/bpf_common.h: load a word, jump if equal / greater or equal, return.
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
@@ -50,7 +67,8 @@ def network_filter(machine: str) -> bytes | None:
 
     Families are permitted, not forbidden, by list: AF_PACKET, AF_VSOCK, AF_BLUETOOTH … leave the
     machine too. AF_NETLINK stays: it ends in this kernel, and libc and GPU drivers ask it for
-    devices. io_uring is refused because it opens and connects sockets without those calls.
+    devices. io_uring is refused because it opens and connects sockets without those calls,
+    pidfd_getfd, ptrace and process_vm_writev because another process may have a network.
     """
     known = _MACHINES.get(machine)
     if known is None:
@@ -61,7 +79,10 @@ def network_filter(machine: str) -> bytes | None:
         (_JUMP_EQUAL, known.audit_arch, None, "refuse"),
         (_LOAD, _NUMBER, None, None),
         *([(_JUMP_GREATER_EQUAL, _X32_CALLS, "refuse", None)] if known.has_x32 else []),
-        (_JUMP_EQUAL, known.io_uring_setup, "refuse", None),
+        *(
+            (_JUMP_EQUAL, call, "refuse", None)
+            for call in (known.io_uring_setup, _PIDFD_GETFD, *known.borrowing)
+        ),
         (_JUMP_EQUAL, known.socket, None, "allow"),
         (_LOAD, _FIRST_ARGUMENT, None, None),
         (_JUMP_EQUAL, socket.AF_UNIX, "allow", None),

@@ -194,6 +194,74 @@ def test_an_air_gap_holds_under_the_guard_and_leaves_unix_sockets(
 
 
 @linux
+@in_child()
+def test_under_an_air_gap_no_name_is_asked_whatever_is_granted() -> None:
+    from localai.privacy import guard
+    from localai.types import Purpose, Zone
+
+    guard.install()
+    airgap_reexec(["pull", "x"])
+    with (
+        guard.grant(Purpose.DOWNLOAD, "cloud.example", zone=Zone.CLOUD),
+        pytest.raises(PolicyRefused, match=r"look up cloud\.example"),
+    ):
+        socket.getaddrinfo("cloud.example", 443)
+
+
+@linux
+@in_child()
+def test_an_air_gap_without_the_filter_is_refused() -> None:
+    from localai.privacy import seccomp
+
+    seccomp.platform.machine = lambda: "sparc64"
+    with pytest.raises(PolicyRefused, match="no system-call filter is known for sparc64"):
+        airgap_reexec(["chat", "hello"])
+
+
+@linux
+@in_child()
+def test_an_air_gap_closes_the_sockets_that_it_inherits(tcp_port: int) -> None:
+    inherited = socket.create_connection(("127.0.0.1", tcp_port), timeout=5)
+    first, second = socket.socketpair()
+    airgap_reexec(["chat", "hello"])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        inherited.send(b"x")
+    inherited.detach()
+    first.send(b"stays")
+    assert second.recv(5) == b"stays"
+
+
+@linux
+@in_child()
+def test_an_air_gap_refuses_to_answer_into_a_connection(tcp_port: int) -> None:
+    connection = socket.create_connection(("127.0.0.1", tcp_port), timeout=5)
+    kept = os.dup(1)
+    os.dup2(connection.fileno(), 1)
+    try:
+        with pytest.raises(PolicyRefused, match="descriptor 1 is a connection"):
+            airgap_reexec(["chat", "hello"])
+    finally:
+        os.dup2(kept, 1)
+
+
+@linux
+@both_ways
+@in_child()
+def test_no_descriptor_or_memory_of_another_process_can_be_used(namespace: bool) -> None:
+    outside = subprocess.Popen(["sleep", "60"])
+    try:
+        pidfd = os.pidfd_open(outside.pid)
+        deny_network(namespace=namespace)
+        libc = ctypes.CDLL(None, use_errno=True)
+        for number in (438, *{"x86_64": (101, 311)}.get(os.uname().machine, (117, 271))):
+            assert libc.syscall(number, pidfd, 0, 0, 0, 0, 0) == -1
+            assert ctypes.get_errno() == errno.EACCES
+    finally:
+        outside.kill()
+        outside.wait()
+
+
+@linux
 @both_ways
 @in_child()
 def test_the_embedded_engine_answers_without_a_network(namespace: bool, smollm2: str) -> None:
