@@ -12,7 +12,6 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
-from io import TextIOWrapper
 from itertools import dropwhile, takewhile
 from typing import Any
 
@@ -21,7 +20,14 @@ from typer.core import TyperGroup
 
 from localai import __version__
 from localai.commands.options import Airgap, Debug
-from localai.errors import Interrupted, InvalidInput, LocalaiError, find_localai_error
+from localai.errors import (
+    Interrupted,
+    InvalidInput,
+    LocalaiError,
+    find_localai_error,
+    system_error,
+)
+from localai.output.streams import drop_what_is_left, prepare_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,16 +206,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from localai.privacy import guard
 
     guard.install()
-    if isinstance(sys.stdout, TextIOWrapper):
-        # What its encoding cannot say becomes a question mark, not a traceback.
-        sys.stdout.reconfigure(errors="replace")
+    prepare_streams()
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        _require_utf8(given)
         return _run(given)
     except BrokenPipeError:
         return _end_quietly()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the one place for all errors
         return _report(error, _as_localai_error(error, guard.last_refusal()), given)
+    finally:
+        drop_what_is_left()
+
+
+def _require_utf8(arguments: list[str]) -> None:
+    """Raise InvalidInput for an argument that is not UTF-8: it can be neither asked nor kept."""
+    for number, argument in enumerate(arguments, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                f"argument {number} is not UTF-8: {os.fsencode(argument)!r}",
+                hint="convert it first: iconv -f latin1 -t utf-8",
+            ) from error
 
 
 def _run(arguments: list[str]) -> int:
@@ -237,7 +256,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _end_quietly() -> int:
     """Whoever read our output has left; nothing is wrong, and nobody is there to be told."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    drop_what_is_left()
     return 0
 
 
@@ -252,6 +271,8 @@ def _as_localai_error(error: BaseException, refusal: LocalaiError | None) -> Loc
         return refusal
     if isinstance(error, typer.TyperException):
         return _usage_error(error)
+    if isinstance(error, OSError | MemoryError):
+        return system_error(error)
     return LocalaiError(
         f"this is a bug in localai: {type(error).__name__}: {error}",
         hint="run it again with --debug for the traceback",
@@ -273,10 +294,9 @@ def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) ->
         import traceback
 
         traceback.print_exception(raised)
-    try:
+    # With --json the document of a failure may itself have nowhere to go.
+    with suppress(OSError):
         Output(wanted.command, as_json=wanted.as_json).error(error)
-    except BrokenPipeError:
-        _end_quietly()
     return error.exit_code
 
 

@@ -30,7 +30,18 @@ an exit code.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar, TypedDict
+
+_NOT_ENOUGH = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EAGAIN,
+)
 
 Command = str | tuple[object, ...]
 """A line for a shell (or `/…` for the terminal session), or its words, which are then quoted."""
@@ -204,6 +215,19 @@ def find_localai_error(exception: BaseException) -> LocalaiError | None:
         seen.add(id(current))
         current = current.__cause__ or current.__context__
     return None
+
+
+def system_error(error: OSError | MemoryError) -> LocalaiError:
+    """What the system refused that nobody closer to it has put into words."""
+    if isinstance(error, MemoryError):
+        return InsufficientResources("there is not enough memory", command="localai ps")
+    what = "the output" if error.filename is None else str(error.filename)
+    said = f"cannot use {what}: {error.strerror or error}"
+    if error.errno in _NOT_ENOUGH:
+        return InsufficientResources(said, hint="make room, or raise the limit: ulimit -a")
+    if error.filename is None and error.errno in (errno.EBADF, errno.EIO):
+        return InvalidInput(said, hint="give it a stdout that can be written")
+    return OwnStateUnavailable(said, hint="set LOCALAI_HOME to a folder that can be written")
 
 
 def _quoted(words: tuple[object, ...]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -241,3 +244,81 @@ def test_debug_may_stand_anywhere(run_localai: RunLocalai) -> None:
         result = run_localai(*arguments)
         assert result.returncode == 3
         assert b"Traceback" in result.stderr
+
+
+# The streams
+
+
+def _sh(
+    environment: dict[str, str], line: str, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """A line of a shell in which `localai` is the command."""
+    command = shlex.join(COMMAND)
+    return subprocess.run(
+        ["bash", "-c", line.replace("localai", command, 1)],
+        env=environment,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def test_a_command_without_data_succeeds_without_a_stdout(
+    command_environment: dict[str, str], localai_home: Path
+) -> None:
+    done = _sh(command_environment, "localai config set model qwen3 >&-")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "qwen3" in (localai_home / "config.toml").read_text()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "2>/dev/full", "<&- 2>&-"])
+def test_data_arrive_whatever_becomes_of_the_other_streams(
+    command_environment: dict[str, str], closed: str
+) -> None:
+    done = _sh(command_environment, f"localai config path {closed}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(b"config.toml\n") and done.stdout.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("arguments", ["config get nothing", "--json config get nothing", "wrong"])
+def test_no_message_changes_its_stream(
+    command_environment: dict[str, str], closed: str, arguments: str
+) -> None:
+    done = _sh(command_environment, f"localai {arguments} {closed}")
+    assert done.returncode == 2
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [
+        (">/dev/full", 7, b"error: cannot use the output: No space left on device"),
+        (">&-", 2, b"error: cannot use the output: Bad file descriptor"),
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments", ["config list", "config list --json", "--version", "--help", "completion bash"]
+)
+def test_data_that_could_not_be_written_are_an_error(
+    command_environment: dict[str, str], where: str, code: int, said: bytes, arguments: str
+) -> None:
+    done = _sh(command_environment, f"localai {arguments} {where}")
+    assert done.returncode == code, done.stderr
+    assert b"Traceback" not in done.stderr and b"bug" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    if "--json" not in arguments:
+        assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["chat '{}'", "config set model '{}'", "history search '{}'", "list -m '{}'"]
+)
+def test_an_argument_that_is_not_utf8_is_said(
+    command_environment: dict[str, str], arguments: str
+) -> None:
+    given = arguments.replace("'{}'", "$'caf\\xe9'")
+    done = _sh(command_environment, f"localai {given}")
+    assert done.returncode == 2
+    assert b"is not UTF-8" in done.stderr

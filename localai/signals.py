@@ -1,0 +1,48 @@
+"""Ending tidily when the system asks for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+_ASKED_TO_END: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+class _AskedToEnd(SystemExit):
+    """Unwinds the command, so that what it has so far is kept."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
+@contextmanager
+def end_tidily() -> Iterator[None]:
+    """On SIGTERM and SIGHUP unwind the block as Ctrl-C does, and end by the signal then.
+
+    A second one ends the process at once. One that is ignored (`nohup`) stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    default = [each for each in _ASKED_TO_END if signal.getsignal(each) is signal.SIG_DFL]
+    for each in default:
+        signal.signal(each, _end)
+    try:
+        yield
+    except _AskedToEnd as asked:
+        os.kill(os.getpid(), asked.number)
+        raise
+    finally:
+        for each in default:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise _AskedToEnd(number)
