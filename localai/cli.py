@@ -28,6 +28,7 @@ from localai.errors import (
     system_error,
 )
 from localai.output.streams import drop_what_is_left, prepare_streams
+from localai.signals import end_tidily
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         _require_utf8(given)
-        return _run(given)
+        with end_tidily():
+            return _run(given)
     except BrokenPipeError:
         return _end_quietly()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the one place for all errors

@@ -63,7 +63,7 @@ def ask(asker: Asker, request: ChatRequest, recorder: Recorder) -> Events:
                 recorder.answer_begins(event.model)
             recorder.event(event)
             yield event
-    except (GeneratorExit, KeyboardInterrupt):
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
         recorder.answer_cut("cancelled")
         raise
     except BaseException:

@@ -115,7 +115,7 @@ class Conversation:
                 for event in events:
                     answer.add(event)
                     yield event
-        except (GeneratorExit, KeyboardInterrupt):
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
             cut = "cancelled"
             raise
         finally:

@@ -6,7 +6,7 @@ play along the conversation goes on, and `problem` says what was not kept.
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +17,7 @@ from localai.types import Done, Event, Message, ResolvedModel
 if TYPE_CHECKING:
     from localai.database import Database
 
-_FLUSH_EVERY_S = 0.5
+_FLUSH_AFTER_S = 0.5
 
 
 class Recorder(Protocol):
@@ -108,7 +108,9 @@ class DatabaseRecorder:
         self._model: ResolvedModel | None = None
         self._answer_id: int | None = None
         self._answer = PartialAnswer()
-        self._flushed_at = 0.0
+        # A timer's thread flushes, too: it and the conversation's take turns.
+        self._lock = threading.RLock()
+        self._flushing: threading.Timer | None = None
 
     def go_to(self, message_id: int | None) -> None:
         """Store the next message under that one, and remember so for who continues later."""
@@ -176,15 +178,17 @@ class DatabaseRecorder:
             )
 
         self._try(write)
-        self._flushed_at = time.monotonic()
 
     def event(self, event: Event) -> None:
-        """Store a piece of the answer, at the latest half a second after it came."""
-        self._answer.add(event)
-        if isinstance(event, Done):
-            self._finish(event.finish_reason, event)
-        elif time.monotonic() - self._flushed_at >= _FLUSH_EVERY_S:
-            self._flush()
+        """Store a piece of the answer half a second after it came, whether or not another comes."""
+        with self._lock:
+            self._answer.add(event)
+            if isinstance(event, Done):
+                self._finish(event.finish_reason, event)
+            elif self._flushing is None:
+                self._flushing = threading.Timer(_FLUSH_AFTER_S, self._flush)
+                self._flushing.daemon = True
+                self._flushing.start()
 
     def answer_cut(self, reason: str) -> None:
         """Keep what came, and that it was cut."""
@@ -219,32 +223,36 @@ class DatabaseRecorder:
         )
 
     def _flush(self) -> None:
-        answer = self._answer_id
-        if answer is None:
-            return
-        came = self._answer.message()
-        self._try(
-            lambda database: database.update_answer(
-                answer, came.text, came.reasoning, came.tool_calls
+        with self._lock:
+            if self._flushing is not None:
+                self._flushing.cancel()
+                self._flushing = None
+            answer = self._answer_id
+            if answer is None:
+                return
+            came = self._answer.message()
+            self._try(
+                lambda database: database.update_answer(
+                    answer, came.text, came.reasoning, came.tool_calls
+                )
             )
-        )
-        self._flushed_at = time.monotonic()
 
     def _try(self, work: Callable[[Database], None]) -> None:
         from localai.database import Database
         from localai.errors import DatabaseUnavailable
 
-        if self._broken:
-            return
-        try:
-            if self._database is None:
-                self._database = Database(self._database_file)
-            work(self._database)
-        except DatabaseUnavailable as error:
-            self._broken = True
-            # Nor are the engine's states of it.
-            self.conversation_id = None
-            self._problem(f"this conversation is not kept: {error.message}")
+        with self._lock:
+            if self._broken:
+                return
+            try:
+                if self._database is None:
+                    self._database = Database(self._database_file)
+                work(self._database)
+            except DatabaseUnavailable as error:
+                self._broken = True
+                # Nor are the engine's states of it.
+                self.conversation_id = None
+                self._problem(f"this conversation is not kept: {error.message}")
 
 
 class UsageRecorder:

@@ -24,7 +24,8 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DatabaseFile:
-    """The open file. Whoever uses `db` does so within `guarded` or `transaction`."""
+    """The open file. Whoever uses `db` does so within `guarded` or `transaction`; threads that
+    share it take turns."""
 
     def __init__(self, file: Path) -> None:
         """Open `file`, creating and migrating it as needed. Raises DatabaseUnavailable."""
@@ -36,7 +37,9 @@ class DatabaseFile:
         except (OSError, InvalidInput) as error:
             raise _unavailable(file, error) from error
         with self.guarded(), _alone(file.parent):
-            self.db = sqlite3.connect(file, timeout=5, isolation_level=None)
+            self.db = sqlite3.connect(
+                file, timeout=5, isolation_level=None, check_same_thread=False
+            )
             self.db.row_factory = sqlite3.Row
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = NORMAL")

@@ -2,6 +2,7 @@
 
     say WORDS      answers WORDS
     wait S WORDS   answers WORDS after S seconds
+    pause WORDS    answers WORDS and then nothing for a minute
     refuse         raises ProviderRefused
     break          raises Unreachable
     once WORDS     raises Unreachable the first time that it is asked, and answers WORDS then
@@ -75,6 +76,9 @@ class Robot(Provider):
             time.sleep(float(seconds))
         if verb == "shout":
             print("the robot was asked", file=sys.stderr, flush=True)
+        if verb == "pause":
+            yield TextDelta(words)
+            time.sleep(60)
         if verb == "half":
             yield TextDelta("\ud83d ")
         if verb == "crash":
