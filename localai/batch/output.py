@@ -28,6 +28,10 @@ class RecordOutput(Protocol):
     def has_failed(self, number: int) -> bool:
         """Whether that record is of a failure."""
 
+    @property
+    def last(self) -> int:
+        """The highest number of a line that has a record; 0 for none."""
+
     def expect(self, number: int) -> int:
         """The line comes next in order; its record is there already, or will be written."""
 
@@ -53,6 +57,11 @@ class Stream:
     def has_failed(self, number: int) -> bool:
         """Nothing is known."""
         return False
+
+    @property
+    def last(self) -> int:
+        """Nothing is known."""
+        return 0
 
     def expect(self, number: int) -> int:
         """Remember the order."""
@@ -93,6 +102,11 @@ class AsCompleted:
         """From the file."""
         return self._records.has_failed(number)
 
+    @property
+    def last(self) -> int:
+        """From the file."""
+        return self._records.last
+
     def expect(self, number: int) -> int:
         """A line that is there has its place."""
         return int(number in self._records)
@@ -104,8 +118,10 @@ class AsCompleted:
 
     def close(self) -> None:
         """Close the file; the one beside it has nothing that is not in it."""
-        self._records.close()
-        self._ahead.remove()
+        try:
+            self._records.close()
+        finally:
+            self._ahead.remove()
 
 
 class InOrder:
@@ -128,6 +144,11 @@ class InOrder:
         file = self._holder(number)
         return file is not None and file.has_failed(number)
 
+    @property
+    def last(self) -> int:
+        """From the file and from what waits for its turn."""
+        return max(self._records.last, max(self._ahead.numbers(), default=0))
+
     def expect(self, number: int) -> int:
         """A line that is in the file has its place; one that waits gets it if it is its turn."""
         if self._keeps(number):
@@ -148,11 +169,13 @@ class InOrder:
 
     def close(self) -> None:
         """Close both files; the second goes if nothing waits in it."""
-        self._records.close()
-        if self._ahead:
-            self._ahead.close()
-        else:
-            self._ahead.remove()
+        try:
+            self._records.close()
+        finally:
+            if self._ahead:
+                self._ahead.close()
+            else:
+                self._ahead.remove()
 
     def _holder(self, number: int) -> RecordFile | None:
         if self._keeps(number):

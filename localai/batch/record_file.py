@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from localai.errors import InvalidInput
+from localai.files import inode_of
 
 SCHEMA = "localai.batch/1"
 _BEGINNING = json.dumps({"schema": SCHEMA}).removesuffix("}").encode()
 _CHUNK_BYTES = 1 << 16
+_REQUEST = re.compile("[0-9a-f]{16}")
+# What is noted of so many lines fits the memory; a line of a higher number was written by hand.
+_MOST_LINES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,9 @@ class RecordFile:
         self._note(entry.number, entry.fingerprint, entry.failed, entry.offset)
 
     def append(self, number: int, content: bytes, fingerprint: int, *, failed: bool) -> None:
-        """Write a record at the end. Raises OSError (a full disk) and leaves the file whole."""
+        """Write a record at the end. Raises OSError (a full disk) and leaves the file whole, and
+        InvalidInput where the file is not what this run made of it."""
+        self.require_untouched()
         try:
             _write(self.descriptor, content, self._end)
         except OSError:
@@ -110,12 +117,27 @@ class RecordFile:
         self._note(number, fingerprint, failed, self._end)
         self._end += len(content)
 
+    def require_untouched(self) -> None:
+        """Raise InvalidInput if somebody else cut, replaced, moved or removed the file."""
+        held = os.fstat(self.descriptor)
+        try:
+            there = inode_of(self.path.stat()) == inode_of(held)
+        except OSError:
+            there = False
+        if not there or held.st_size != self._end:
+            raise InvalidInput(
+                f"somebody else changed {self.path} while the batch was writing it",
+                hint="the same command goes on with what is there",
+            )
+
     def read(self, number: int) -> bytes:
         """The record of a line that is in the file."""
         offset = self._offsets[number] - 1
         content = b""
         while not content.endswith(b"\n"):
             chunk = os.pread(self.descriptor, _CHUNK_BYTES, offset + len(content))
+            if not chunk:
+                self.require_untouched()
             end = chunk.find(b"\n")
             content += chunk if end < 0 else chunk[: end + 1]
         return content
@@ -156,12 +178,16 @@ class RecordFile:
     def remove(self) -> None:
         """Close the file and delete it."""
         os.close(self.descriptor)
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the file, after its content has reached the disk."""
-        os.fsync(self.descriptor)
-        os.close(self.descriptor)
+        """Close the file, after its content has reached the disk. Raises InvalidInput where what
+        was written is not there any more."""
+        try:
+            os.fsync(self.descriptor)
+            self.require_untouched()
+        finally:
+            os.close(self.descriptor)
 
     def _note(self, number: int, fingerprint: int, failed: bool, offset: int) -> None:
         missing = number + 1 - len(self._offsets)
@@ -190,16 +216,19 @@ class RecordFile:
     def _entry(self, content: bytes, offset: int, row: int) -> Entry:
         try:
             document = json.loads(content)
-            if document["schema"] != SCHEMA:
+            number, request = document["line"], document["request"]
+            if document["schema"] != SCHEMA or type(number) is not int:
+                raise ValueError
+            if not 1 <= number <= _MOST_LINES or not _REQUEST.fullmatch(request):
                 raise ValueError
             return Entry(
-                number=int(document["line"]),
-                fingerprint=int(document["request"], 16),
+                number=number,
+                fingerprint=int(request, 16),
                 failed=document.get("error") is not None,
                 offset=offset,
                 content=content,
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._foreign(row) from error
 
     def _foreign(self, row: int) -> InvalidInput:

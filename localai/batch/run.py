@@ -124,6 +124,7 @@ class Batch:
         self._under_way = 0
         self._input_ended = False
         self._first_line = True
+        self._last_line = 0
         self._failures_in_a_row = 0
 
     def stop(self) -> bool:
@@ -159,6 +160,8 @@ class Batch:
             while (self._under_way or not self._input_ended) and not self._stopping.is_set():
                 self._handle(self._events.get())
                 yield self._progress()
+            if not self._stopping.is_set() and self._output.last > self._last_line:
+                raise _input_shortened(self._output.last, self._last_line)
         finally:
             self._leave()
 
@@ -183,6 +186,7 @@ class Batch:
 
     def _job(self, line: Line) -> Job | None:
         """What is to be asked for a line; None if it has its record."""
+        self._last_line = line.number
         print_ = fingerprint(line.content, self._defaults, self._chosen.model)
         before = self._output.finished(line.number)
         if before is not None:
@@ -347,6 +351,13 @@ def _other_question(number: int) -> InvalidInput:
     return InvalidInput(
         f"line {number} has an answer in the output, but to another question:"
         " the line, the model, the system prompt, the options or the schema have changed since",
+        hint="give another -o FILE, or delete this one",
+    )
+
+
+def _input_shortened(answered: int, last: int) -> InvalidInput:
+    return InvalidInput(
+        f"the output has an answer to line {answered}, and the input ends with line {last}",
         hint="give another -o FILE, or delete this one",
     )
 

@@ -643,3 +643,68 @@ def test_half_a_character_in_an_answer_is_marked_as_such(robot: Robot) -> None:
     assert b"not kept" not in chat.stderr
     shown = robot.anything("history", "search", "word", "--json")
     assert "\ufffd a word" in json.dumps(json.loads(shown.stdout), ensure_ascii=False)
+
+
+def _remove(file: Path) -> None:
+    file.unlink()
+
+
+def _move(file: Path) -> None:
+    file.rename(file.with_name("moved.jsonl"))
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _append_to(file: Path) -> None:
+    with file.open("ab") as opened:
+        opened.write(b"{}\n")
+
+
+@pytest.mark.parametrize("change", [_remove, _move, _cut, _append_to])
+@pytest.mark.parametrize("order", [(), ("--as-completed",)])
+def test_an_output_that_somebody_else_changes_ends_the_batch(
+    robot: Robot, change: Callable[[Path], None], order: tuple[str, ...]
+) -> None:
+    robot.prompts("say one", "wait 2 two", "wait 2 three")
+    process = robot.start("-j", "1", *order)
+    file = robot.folder / "answers.jsonl"
+    assert becomes(lambda: file.exists() and file.stat().st_size > 0, 30)
+    change(file)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert b"somebody else changed answers.jsonl" in said
+    assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"line": 0}, {"line": -1}, {"line": True}, {"line": 1.5}, {"line": "1"}, {"line": None},
+        {"line": 10**12}, {"line": 10**30}, {"request": "f" * 17}, {"request": "-1"},
+        {"request": 5}, {"request": "xyz"}, {"schema": 1},
+    ],
+)  # fmt: skip
+def test_an_output_edited_by_hand_is_refused(robot: Robot, change: dict[str, Any]) -> None:
+    robot.prompts("say one", "say two")
+    robot.run()
+    file = robot.folder / "answers.jsonl"
+    first, second = robot.records()
+    file.write_text(json.dumps(first) + "\n" + json.dumps({**second, **change}) + "\n")
+    before = file.read_bytes()
+    result = robot.run()
+    assert result.returncode == 2, result.stderr
+    assert b"no output of a batch (see its line 2)" in result.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("order", [(), ("--as-completed",)])
+def test_answers_to_lines_that_are_gone_are_said(robot: Robot, order: tuple[str, ...]) -> None:
+    robot.prompts("say one", "say two", "say three")
+    assert robot.run(*order).returncode == 0
+    robot.prompts("say one", "say two")
+    result = robot.run(*order)
+    assert result.returncode == 2
+    assert b"has an answer to line 3, and the input ends with line 2" in result.stderr
+    assert len(robot.records()) == 3
