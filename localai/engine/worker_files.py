@@ -22,7 +22,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -56,6 +56,11 @@ class WorkerSpec:
     kv_dir: str | None = None
 
 
+def _known(kind: type[WorkerSpec | WorkerInfo], document: dict[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in document.items() if name in names}
+
+
 def model_identity(spec: WorkerSpec) -> str:
     """A text that stays the same as long as every file that a worker of `spec` opens does, and its
     content: a file that was replaced under its old name is another model. Raises OSError."""
@@ -80,7 +85,8 @@ class WorkerInfo:
     `model_identity` is what that function gave before the load. `is_loading` until it can answer.
     `network_denied` and `denial` say whether and how the kernel keeps it from the network.
     `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV states of
-    conversations; None if it cannot.
+    conversations; None if it cannot. A field that is added has a default: a worker that the last
+    version started does not say it.
     """
 
     pid: int
@@ -140,8 +146,9 @@ class WorkerFiles:
             return None
         if not is_locked(self.alive):
             return None
-        spec = WorkerSpec(**document.pop("spec"))
-        return WorkerInfo(spec=spec, **document)
+        # A worker of another version may say more than is known here, and must stay stoppable.
+        spec = WorkerSpec(**_known(WorkerSpec, document.pop("spec")))
+        return WorkerInfo(spec=spec, **_known(WorkerInfo, document))
 
     def write_info(self, info: WorkerInfo) -> None:
         """Say what the worker is, for every command to read."""

@@ -23,7 +23,7 @@ _REFERENCE: Final = re.compile(
     re.ASCII,
 )
 _QUANT: Final = re.compile(
-    r"(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|FP?16|FP?32))"
+    r"(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|(?:MX|NV)FP4(?:_MOE)?|BF16|FP?16|FP?32))"
     r"(?=$|[-._/])",
     re.IGNORECASE,
 )

@@ -74,7 +74,7 @@ TENSOR_TYPE_OF_NAME: Final[Mapping[str, TensorType]] = {
 }
 
 # A file's type is what most of its matrices are: llama_ftype (llama.h), in the words that people
-# type.
+# type. After a change raise `_VERSION` in stores/describe.py, so that headers are read again.
 FILE_TYPES: Final[Mapping[int, str]] = {
     0: "F32",
     1: "F16",

@@ -124,11 +124,17 @@ class Output:
         self._print(escaped(text))
 
     def table(self, columns: Sequence[Column | str], rows: Sequence[Row | Sequence[str]]) -> None:
-        """Rows under a header; a column that is only a name always stays."""
+        """Rows under a header; a column that is only a name always stays.
+
+        Raises ValueError for a row that has not a cell for each column.
+        """
         if self.as_json:
             return
         shown = [each if isinstance(each, Column) else Column(each) for each in columns]
         filled = [each if isinstance(each, Row) else Row(each) for each in rows]
+        for row in filled:
+            if len(row.cells) != len(shown):
+                raise ValueError(f"{len(row.cells)} cells for {len(shown)} columns")
         if self.on_terminal:
             lines = [
                 self._styled(line.text, "dim" if line.dim else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -68,3 +69,16 @@ def test_ctrl_c_does_not_wait_for_a_worker_that_hangs(
     with within(15):
         answering.communicate(timeout=60)
     assert answering.returncode == 130
+
+
+def test_a_worker_of_another_version_can_be_seen_and_stopped(
+    home_with_starter: Paths, answering: subprocess.Popen[bytes], run_localai: RunLocalai
+) -> None:
+    [(files, _)] = workers(home_with_starter)
+    document = json.loads(files.info.read_bytes())
+    document["of_tomorrow"] = document["spec"]["of_tomorrow"] = 1
+    del document["kv_folder"]
+    files.info.write_text(json.dumps(document))
+    assert b"starter" in run_localai("ps").stdout
+    assert run_localai("stop", "--all").returncode == 0
+    assert workers(home_with_starter) == []

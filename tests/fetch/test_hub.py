@@ -25,6 +25,7 @@ from localai.fetch.hub_names import (
 )
 from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
+from localai.formats.quantization_types import FILE_TYPES
 from localai.paths import locate
 from localai.sizing.memory import project
 from localai.stores.lookup import resolve_gguf, resolve_mlx
@@ -118,6 +119,12 @@ def test_the_quantization_is_read_from_the_name_or_the_folder() -> None:
         "Qwen3-8B": 1,
         "BF16": 2,
     }
+
+
+@pytest.mark.parametrize("name", FILE_TYPES.values())
+def test_every_type_of_file_is_read_from_a_name(name: str) -> None:
+    (variant,) = gguf_variants([HubFile(f"Model-8B-{name}.gguf", 1, None)])
+    assert variant.quantization == name
 
 
 def test_parts_that_are_listed_in_any_order_are_put_in_theirs() -> None:

@@ -274,3 +274,8 @@ def test_wide_characters_take_two_cells() -> None:
 def test_a_number_and_its_unit_stay_on_one_line() -> None:
     assert wrap("read at 1,008 GB/s", 14) == ["read at", "1,008 GB/s"]
     assert wrap("of 24 GBs and 3 Bees", 8) == ["of 24", "GBs and", "3 Bees"]
+
+
+def test_a_row_has_a_cell_for_each_column(open_output: Open) -> None:
+    with pytest.raises(ValueError, match="1 cells for 2 columns"):
+        open_output().output.table(["name", "size"], [["a"]])
