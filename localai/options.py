@@ -1,12 +1,13 @@
 """The sampling options: one table, from which parsing, the wires, `/set` and the reference follow.
 
 To add an option: a field of `types.Options` and a row of `SAMPLING_OPTIONS`. A wire that is not in
-its row refuses it by name; nothing is left out without a word.
+its row refuses it by name; nothing is left out without a word. Ollama ignores options that it does
+not know, so a row has it only where Ollama has the option (`without=("ollama",)`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
@@ -39,7 +40,12 @@ class SamplingOption:
 
 
 def _number(
-    name: str, low: float, high: float, meaning: str, also: Mapping[Wire, str] | None = None
+    name: str,
+    low: float,
+    high: float,
+    meaning: str,
+    also: Mapping[Wire, str] | None = None,
+    without: Collection[Wire] = (),
 ) -> SamplingOption:
     def parse(text: str) -> float:
         value = float(text)
@@ -48,11 +54,16 @@ def _number(
         return value
 
     takes = f"a number from {low:g} to {high:g}"
-    return SamplingOption(name, takes, meaning, parse, _wires(name, also))
+    return SamplingOption(name, takes, meaning, parse, _wires(name, also, without))
 
 
 def _whole(
-    name: str, low: int, high: int, meaning: str, also: Mapping[Wire, str] | None = None
+    name: str,
+    low: int,
+    high: int,
+    meaning: str,
+    also: Mapping[Wire, str] | None = None,
+    without: Collection[Wire] = (),
 ) -> SamplingOption:
     def parse(text: str) -> int:
         value = int(text)
@@ -61,13 +72,16 @@ def _whole(
         return value
 
     takes = f"a whole number from {low} to {high}"
-    return SamplingOption(name, takes, meaning, parse, _wires(name, also), kind=int)
+    return SamplingOption(name, takes, meaning, parse, _wires(name, also, without), kind=int)
 
 
-def _wires(name: str, also: Mapping[Wire, str] | None = None) -> Mapping[Wire, str]:
-    """The local engines and Ollama have every option of ours, under its name unless `also` says
-    another; the clouds have those that `also` names."""
-    return {"chat_completions": name, "mlx": name, "ollama": name, **(also or {})}
+def _wires(
+    name: str, also: Mapping[Wire, str] | None = None, without: Collection[Wire] = ()
+) -> Mapping[Wire, str]:
+    """The local engines and Ollama have an option under its name unless `also` says another, or
+    `without` names them; the clouds have those that `also` names."""
+    names: dict[Wire, str] = {"chat_completions": name, "mlx": name, "ollama": name, **(also or {})}
+    return {wire: each for wire, each in names.items() if wire not in without}
 
 
 _TOKEN_LIMIT: Final[Mapping[Wire, str]] = {

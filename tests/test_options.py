@@ -120,3 +120,13 @@ _BODIES: dict[Wire, Callable[[ChatRequest], dict[str, Any]]] = {
         request, request.options.max_tokens or 5, None
     ),
 }
+
+
+def test_what_goes_to_ollama_is_an_option_of_ollamas() -> None:
+    """As in its api/types.go: it ignores any other, with a word in its log alone."""
+    known = {
+        "seed", "num_predict", "top_k", "top_p", "min_p", "typical_p", "repeat_last_n",
+        "temperature", "repeat_penalty", "presence_penalty", "frequency_penalty", "stop",
+    }  # fmt: skip
+    sent = {option.wires["ollama"] for option in SAMPLING_OPTIONS if "ollama" in option.wires}
+    assert sent <= known

@@ -271,7 +271,7 @@ def _options(parameters: str) -> Options:
         for option in SAMPLING_OPTIONS
         # Its num_predict bounds Ollama's own answers; ours are bounded by chat.max_tokens.
         if not option.repeatable and option.name != "max_tokens"
-        if isinstance(value := document.get(option.wires["ollama"]), _NUMBERS[option.kind])
+        if isinstance(value := document.get(option.wires.get("ollama", "")), _NUMBERS[option.kind])
         and not isinstance(value, bool)
     }
     stop = document.get("stop")
