@@ -143,7 +143,9 @@ def test_where_ollama_runs_it_answers(
 ) -> None:
     environment = alone | {"OLLAMA_HOST": ollama_server.url}
     done = document(
-        run_localai("setup", "--yes", "--json", "--model", "smollm2:135m", env=environment)
+        run_localai(
+            "setup", "--yes", "--json", "--model", "smollm2:135m", env=environment, timeout_s=600
+        )
     )
     assert (done["provider"], done["right"]) == ("ollama", True)
     assert done["steps"][0]["why"] == "it runs here already"

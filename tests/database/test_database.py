@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from localai.database import Database
-from localai.errors import DatabaseFull, DatabaseUnavailable, NotFound
+from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, NotFound
 from localai.types import (
     EgressRecord,
     Locality,
@@ -109,9 +109,12 @@ def test_a_conversation_is_found_by_an_unambiguous_prefix(file: Path) -> None:
     assert database.find_conversation(identifier[:8]) == identifier
     assert database.last_conversation() == identifier
     database.create_conversation()
-    for prefix in ("", "zz", "%"):
+    for prefix in ("zz", "%"):
         with pytest.raises(NotFound):
             database.find_conversation(prefix)
+    for empty in ("", " "):
+        with pytest.raises(InvalidInput):
+            database.find_conversation(empty)
 
 
 def test_usage_keeps_unknown_apart_from_zero(file: Path) -> None:

@@ -164,10 +164,15 @@ def test_an_id_that_is_mistyped_is_told_with_near_ones(database: Database) -> No
     with pytest.raises(NotFound, match=f"did you mean {conversation}"):
         database.find_conversation(typo)
     assert database.find_conversation(conversation.upper()[:9]) == conversation
-    other = say(database, "y")
+    # Of seventeen ids two begin with the same of sixteen digits.
+    of_digit: dict[str, list[str]] = {}
+    for number in range(17):
+        each = say(database, str(number))
+        of_digit.setdefault(each[0], []).append(each)
+    digit, same = next((digit, ids) for digit, ids in of_digit.items() if len(ids) > 1)
     with pytest.raises(NotFound, match="several") as several:
-        database.find_conversation("")
-    assert conversation in several.value.message and other in several.value.message
+        database.find_conversation(digit)
+    assert same[-1] in several.value.message and same[-2] in several.value.message
 
 
 def test_stale_is_older_and_beyond_the_newest(database: Database) -> None:
