@@ -139,7 +139,7 @@ def test_a_client_that_leaves_stops_the_computation(lease: Lease) -> None:
     next(endless)
     assert _is_computing(lease.files.socket)
     endless.close()
-    _until(lambda: not _is_computing(lease.files.socket), timeout_s=15)
+    _until(lambda: not _is_computing(lease.files.socket), within_s=15)
 
 
 def test_a_prompt_over_the_context_is_refused_with_the_numbers(lease: Lease) -> None:
