@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.measuring import localai, machine
 from localai.engine.lifecycle import workers
-from localai.net.unix import call
+from localai.net.http import call
 from localai.paths import locate
 from localai.stores.starter import STARTER
 
@@ -96,7 +96,7 @@ def _bare(questions: list[str], jobs: int) -> float:
         system = {"role": "system", "content": STARTER.system_prompt}
         messages = [system, {"role": "user", "content": question}]
         body = {"messages": messages, **_options(), "ignore_eos": True}
-        answer = call(files.socket, "POST", "/v1/chat/completions", body, timeout=600)
+        answer = call(files.socket, "POST", "/v1/chat/completions", body, timeout_s=600)
         assert answer["usage"]["completion_tokens"] == _TOKENS
 
     started = time.perf_counter()

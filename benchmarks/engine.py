@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.measuring import machine
 from localai.engine.lifecycle import Lease, acquire
 from localai.engine.worker_files import WorkerSpec
-from localai.net.unix import call
+from localai.net.http import call
 from localai.paths import locate
 from localai.stores.starter import starter_path
 
@@ -160,7 +160,7 @@ def _ask(lease: Lease, question: str, tokens: int, seed: int) -> Any:
         "seed": seed,
         "ignore_eos": True,
     }
-    return call(lease.files.socket, "POST", "/v1/chat/completions", body, timeout=600)
+    return call(lease.files.socket, "POST", "/v1/chat/completions", body, timeout_s=600)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def paths(localai_home: Path) -> Paths:
 @pytest.fixture
 def plan(smollm2_path: Path, paths: Paths, tmp_path: Path) -> PullPlan:
     (tmp_path / "model.gguf").symlink_to(smollm2_path)
-    return plan_adoption(str(tmp_path / "model.gguf"), paths)
+    return plan_adoption(tmp_path / "model.gguf", paths)
 
 
 def test_the_engine_says_what_it_takes_at_two_contexts(plan: PullPlan) -> None:
@@ -83,13 +83,13 @@ def test_unknown_memory_is_no_problem(plan: PullPlan) -> None:
 
 def test_a_context_is_not_asked_beyond_the_models_own(paths: Paths, tmp_path: Path) -> None:
     [file] = write(tmp_path / "short.gguf", Spec("llama", context=512))
-    found = preflight(plan_adoption(str(file), paths), memory(GB, GB), context_tokens=4096)
+    found = preflight(plan_adoption(file, paths), memory(GB, GB), context_tokens=4096)
     assert [need.context_tokens for need in found.needs] == [512]
 
 
 def test_a_base_model_is_said_to_be_one(paths: Paths, tmp_path: Path) -> None:
     [file] = write(tmp_path / "base.gguf", Spec("llama"))
-    found = preflight(plan_adoption(str(file), paths), memory(GB, GB), context_tokens=512)
+    found = preflight(plan_adoption(file, paths), memory(GB, GB), context_tokens=512)
     assert "base model" in found.remarks[0]
 
 
@@ -162,7 +162,7 @@ def test_another_machine_stands_in(plan: PullPlan) -> None:
 
 def test_a_model_that_writes_nothing_has_no_speed(tmp_path: Path, paths: Paths) -> None:
     write(tmp_path / "embed.gguf", Spec("llama", keys={"pooling_type": 1}))
-    plan = plan_adoption(str(tmp_path / "embed.gguf"), paths)
+    plan = plan_adoption(tmp_path / "embed.gguf", paths)
     found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=512)
     assert found.speed is None
     assert "speed" not in dict(preflight_facts(found))

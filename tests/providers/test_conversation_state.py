@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from localai.answers import PartialAnswer
 from localai.config import load
 from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files, slots
@@ -197,10 +198,10 @@ def test_another_request_in_the_slot_does_not_get_onto_the_disk(
 ) -> None:
     keep = ConversationState._keep
 
-    def intrude(self: ConversationState, text: str, done: Done | None) -> None:
+    def intrude(self: ConversationState, came: PartialAnswer) -> None:
         # It begins as the conversation does, so the engine gives it the same slot.
         ask((*FIRST, Message("user", "A secret.")), None)
-        keep(self, text, done)
+        keep(self, came)
 
     monkeypatch.setattr(ConversationState, "_keep", intrude)
     ask(FIRST)
