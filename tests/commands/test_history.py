@@ -315,7 +315,7 @@ def test_calls_of_tools_are_shown_and_exported(run_localai: RunLocalai, database
     )
     assert [each["tool_calls"] for each in document["messages"]] == [
         [],
-        [{"id": "c1", "name": "weather", "arguments": '{"city": "Rome"}'}],
+        [{"call_id": "c1", "name": "weather", "arguments": '{"city": "Rome"}'}],
         [],
         [],
     ]

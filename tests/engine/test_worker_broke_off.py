@@ -16,6 +16,7 @@ from tests.support.clock import within
 from tests.support.command import COMMAND, RunLocalai
 
 _WITHIN_S = 30.0
+ENDLESS = ("-o", "provider.ignore_eos", "true", "--max-tokens", "100000", "--ctx", "8192")
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def answering(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`localai chat` in the middle of a long answer; its first words have been read."""
     command = subprocess.Popen(
-        [*COMMAND, "chat", "-m", "starter", "Count from one to a thousand, in words."],
+        [*COMMAND, "chat", "-m", "starter", *ENDLESS, "Count in words."],
         env=command_environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -219,8 +219,8 @@ def test_mlx_is_imported_by_its_worker_and_by_nothing_else() -> None:
             for line in file.read_text().splitlines()
         )
     }
-    worker = {f"engine/mlx_{part}.py" for part in ("worker", "generation", "sampling", "convert")}
-    caches = {f"engine/mlx_{part}.py" for part in ("conversations", "saved_caches")}
+    worker = {f"engine/mlx/{part}.py" for part in ("worker", "generation", "sampling", "convert")}
+    caches = {f"engine/mlx/{part}.py" for part in ("conversations", "saved_caches")}
     assert importing == worker | caches
     script = "import localai.providers.mlx, localai.engine.mlx.worker, sys; print(*sys.modules)"
     loaded = subprocess.run(

@@ -33,7 +33,7 @@ class ConversationDocument(TypedDict):
 class ToolCallDocument(TypedDict):
     """A call of a tool."""
 
-    id: Annotated[str, "what ties the result to it"]
+    call_id: Annotated[str, "what ties the result to it"]
     name: Annotated[str, "the tool"]
     arguments: Annotated[str, "JSON, as the model wrote it"]
 
@@ -207,7 +207,7 @@ def _message(message: StoredMessage) -> MessageDocument:
         "zone": _proven(message.zone),
         "finish_reason": message.finish_reason,
         "tool_calls": [
-            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            {"call_id": call.id, "name": call.name, "arguments": call.arguments}
             for call in message.tool_calls
         ],
         "tool_call_id": message.tool_call_id,
