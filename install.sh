@@ -512,7 +512,7 @@ import sys
 
 from localai.stores.starter import starter_path
 from localai.paths import locate
-from localai.setup.removal import own_data, remove
+from localai.setup.uninstall import own_data, remove
 
 paths = locate()
 if sys.argv[1] == "yes":

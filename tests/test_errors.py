@@ -42,6 +42,7 @@ _PROGRAMS = {
         "curl",
         "df",
         "export",
+        "rm",
         "hf",
         "keyring",
         "lms",

@@ -232,7 +232,8 @@ def test_the_first_run_ends_with_a_right_answer(installed: Place) -> None:
 
 def test_the_ledger_names_where_the_starter_came_from(installed: Place) -> None:
     entries = json.loads(installed.run("privacy", "--json").stdout)["egress"]
-    assert {(entry["command"], entry["purpose"]) for entry in entries} == {("pull", "download")}
+    did = {(entry["localai_command"], entry["purpose"]) for entry in entries}
+    assert did == {("pull", "download")}
 
 
 @pytest.mark.clock
