@@ -251,7 +251,7 @@ def _start(
 
 
 def _worker_environment() -> dict[str, str]:
-    environment = child_environment()
+    environment = child_environment("engine")
     # The package must be found even when localai runs from a source tree.
     root = str(Path(__file__).parents[2])
     inherited = environment.get("PYTHONPATH")

@@ -24,6 +24,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.privacy import guard
+from localai.privacy.environment import child_environment
 
 OnConnect = Callable[[str, int], None]
 """Called with the host and port of each connection that pip says it makes."""
@@ -72,7 +73,7 @@ def pip_download(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**guard.child_environment(network=True), "TMPDIR": str(folder)},
+            env={**child_environment("pip"), "TMPDIR": str(folder)},
             pass_fds=inherit,
         )
     try:

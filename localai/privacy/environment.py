@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Literal
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -34,6 +35,37 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 
+# user:password@ in an address.
+_PASSWORD_IN_URL = re.compile(r"://[^/?#\s@]*@")
+
+ChildPurpose = Literal["system", "engine", "tmux", "pip", "editor"]
+
+# An allowlist: what is not known to be needed may be a key, a password or the socket of an agent.
+_EVERY_CHILD = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|LANGUAGE|LC_\w+|LOCALE_ARCHIVE|LOCPATH|TZ|TZDIR"
+    r"|TMPDIR|TEMP|TMP|XDG_(CONFIG|DATA|CACHE|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS"
+    r"|XDG_RUNTIME_DIR|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?(LIBRARY|FRAMEWORK)_PATH|NIX_LD\w*"
+    r"|CONDA_PREFIX|VIRTUAL_ENV|__CF_USER_TEXT_ENCODING"
+    r"|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA"
+    # The user's other identity: whoever looks at a child sees whose it is.
+    r"|LOCALAI_HOME"
+)
+_OF_PURPOSE: dict[ChildPurpose, re.Pattern[str]] = {
+    "system": re.compile(r"(CUDA|NVIDIA|HIP|ROCR|ROCM|HSA)_\w+"),
+    "engine": re.compile(
+        r"(GGML|LLAMA|MLX|METAL|MTL|CUDA|NVIDIA|NCCL|CUBLAS|HIP|ROCR|ROCM|HSA|AMD|GPU|VK|VULKAN"
+        r"|MESA|SYCL|ONEAPI|ZE|OCL|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|VECLIB|MALLOC)_\w+|Malloc\w+"
+        r"|PYTHON(PATH|HOME|HASHSEED|UNBUFFERED|DONTWRITEBYTECODE|PYCACHEPREFIX|UTF8|FAULTHANDLER)"
+        r"|TOKENIZERS_PARALLELISM|HF_HOME|HF_HUB_CACHE|HUGGINGFACE_HUB_CACHE"
+    ),
+    "tmux": re.compile(r"TMUX|TMUX_PANE|TMUX_TMPDIR|TERM"),
+    "pip": re.compile(
+        r"PIP_\w+|PYTHON(PATH|HOME|UTF8)|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
+        r"|NETRC|DBUS_SESSION_BUS_ADDRESS"
+    ),
+    "editor": re.compile(r"\w+"),
+}
+
 # What the user had set where we changed it; None is "nothing".
 _before: dict[str, str | None] = {}
 
@@ -57,27 +89,52 @@ def set_offline(offline: bool) -> None:
     _apply({name: value if offline else _before.get(name) for name, value in _OFFLINE.items()})
 
 
-def child_environment(*, network: bool = False, secrets: bool = False) -> dict[str, str]:
-    """The environment for a child process: this one's, with telemetry off.
+def child_environment(purpose: ChildPurpose = "system") -> dict[str, str]:
+    """The environment for a child process: of this one's variables those on a list, with telemetry
+    off.
 
-    `network` False sets the offline modes and removes proxies; True gives back the user's own
-    proxies and modes. Variables that look like keys, tokens and passwords are left out unless
-    `secrets`.
+    Every child gets what a program needs to be found, to speak the user's language and to find
+    its folders. By `purpose`: an `engine` also gets what steers accelerators, threads and Python;
+    `tmux` its terminal's; `pip` the user's own index, certificates and proxies, with the passwords
+    in them. An `editor` is the user's own program and gets everything but what holds a secret.
+    All but `pip` run with the hubs' offline modes and without proxies, and no variable that holds
+    a secret.
     """
     environment = {
-        name: value for name, value in os.environ.items() if secrets or not is_secret(name)
+        name: value
+        for name, value in _given().items()
+        if _is_passed_on(purpose, name) and not _holds_secret(purpose, name, value)
     }
-    if network:
-        for name, value in _before.items():
-            environment.pop(name, None)
-            if value is not None and (secrets or not is_secret(name)):
-                environment[name] = value
-    else:
-        environment = {name: value for name, value in environment.items() if not is_proxy(name)}
+    if purpose != "pip":
         environment.update(_OFFLINE)
         environment.update(_NO_PROXY)
     environment.update(_QUIET)
     return environment
+
+
+def _is_passed_on(purpose: ChildPurpose, name: str) -> bool:
+    if is_proxy(name):
+        return purpose == "pip"
+    return purpose == "editor" or any(
+        pattern.fullmatch(name) for pattern in (_EVERY_CHILD, _OF_PURPOSE[purpose])
+    )
+
+
+def _holds_secret(purpose: ChildPurpose, name: str, value: str) -> bool:
+    if purpose == "pip":
+        # An index and a proxy may take a password in their address; it is pip that needs it.
+        return is_secret(name)
+    return is_secret(name) or _PASSWORD_IN_URL.search(value) is not None
+
+
+def _given() -> dict[str, str]:
+    """The environment as the user gave it, before `quieten`."""
+    given = dict(os.environ)
+    for name, value in _before.items():
+        given.pop(name, None)
+        if value is not None:
+            given[name] = value
+    return given
 
 
 def is_proxy(name: str) -> bool:

@@ -19,7 +19,6 @@ from typing import Any
 
 from localai.errors import PolicyRefused
 from localai.privacy import environment, gaps, grants, policy
-from localai.privacy.environment import child_environment as child_environment
 from localai.privacy.grants import EgressSink, Grant
 from localai.privacy.grants import in_scope as in_scope
 from localai.privacy.grants import new_scope as new_scope

@@ -37,7 +37,7 @@ def _run(command: str, file: Path) -> None:
     try:
         words = shlex.split(command)
         with child("the user's own editor"):
-            code = subprocess.call([*words, str(file)], env=child_environment())
+            code = subprocess.call([*words, str(file)], env=child_environment("editor"))
     except (OSError, ValueError) as error:
         raise InvalidInput(
             f"cannot start the editor {command!r}: {error}", command="export EDITOR=nano"

@@ -91,7 +91,7 @@ def _copy_by_tmux(content: bytes) -> bool:
             done = subprocess.run(
                 ["tmux", "load-buffer", "-w", "-"],
                 input=content,
-                env=child_environment(),
+                env=child_environment("tmux"),
                 capture_output=True,
                 timeout=5,
                 check=False,

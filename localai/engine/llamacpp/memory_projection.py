@@ -70,7 +70,7 @@ def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
 
     file = folder / "spec.json"
     file.write_text(json.dumps(asdict(spec)), encoding="utf-8")
-    environment = child_environment()
+    environment = child_environment("engine")
     root = str(Path(__file__).parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     # -P: a folder called `localai` in the user's current one must not run as ours.

@@ -57,7 +57,7 @@ def _make(
 ) -> Generator[WorkProgress, None, None]:
     yield WorkProgress("quantizing")
     root = str(Path(__file__).parents[3])
-    environment = child_environment()
+    environment = child_environment("engine")
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     module = "localai.engine.mlx.convert"
     command = [interpreter, "-P", "-m", module, str(source), str(target), setting]
