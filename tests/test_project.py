@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from localai import __version__
+from tests.campaigns import mutations
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = (
@@ -54,3 +55,10 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
     named += [(REPOSITORY / page).parent / path for path in LINK.findall(text)]
     missing = [path for path in named if not path.exists() and "NAME" not in path.name]
     assert missing == []
+
+
+def test_every_harmful_change_still_fits_the_code() -> None:
+    changes = mutations.by_hand()
+    assert len({change.name for change in changes}) == len(changes) > 40
+    named = {test.partition("::")[0] for change in changes for test in change.tests}
+    assert [test for test in sorted(named) if not (REPOSITORY / test).exists()] == []

@@ -379,7 +379,7 @@ def _run_tests(tree: Path, tests: tuple[str, ...], leave_out: list[str]) -> str:
 def _pytest(tree: Path, arguments: list[str]) -> tuple[int | None, str]:
     """The exit code, None after the time limit, and the output."""
     environment = {name: text for name, text in os.environ.items() if name != "CI"}
-    environment |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PYTHONPATH"] = str(tree)
     process = subprocess.Popen(
         [*_PYTEST, *arguments],
         cwd=tree,
