@@ -45,12 +45,13 @@ def delete_conversations(
         met_mlx = met_mlx or any(message.provider == "mlx" for message in messages)
     if met_mlx:
         state_bytes += _delete_mlx_caches(paths)
-    input_history.remove(input_history.input_history_file(paths), typed)
+    input_history.remove(input_history.input_history_file(paths), conversation_ids, typed)
     return Deleted(state_bytes, database.delete_conversations(conversation_ids))
 
 
 def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str]:
-    """What was typed for them: after files, whose fences end so, only the end of a question was."""
+    """What was typed for them, also in another conversation: after files, whose fences end so, only
+    the end of a question was."""
     if title:
         yield title
     for message in messages:

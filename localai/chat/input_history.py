@@ -1,16 +1,21 @@
-"""The lines that were typed in sessions, on disk: one JSON text a line, oldest first, mode 0600.
+"""The lines that were typed in sessions, on disk, oldest first, mode 0600.
 
-Only small ones are kept, and not more than the file's bound; a line that is damaged is skipped.
+A line of the file is a JSON list: the id of the conversation in which it was typed, and the text.
+By the id it goes when the conversation is deleted, however it was typed: quoted, in an editor, as
+a title that was changed since. Only small texts are kept, and not more than the file's bound; a
+line that is damaged is skipped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from localai.files import write_atomically
+from localai.locks import lock
 from localai.paths import Paths, private_dir
 
 LONGEST_CHARACTERS = 8_000
@@ -24,7 +29,45 @@ def input_history_file(paths: Paths) -> Path:
 
 
 def read(file: Path) -> list[str]:
-    """All lines, oldest first; none if the file cannot be read."""
+    """All texts, oldest first; none if the file cannot be read."""
+    return [text for _, text in _read(file)]
+
+
+def append(file: Path, text: str, conversation_id: str) -> None:
+    """Add a text that was typed in that conversation, unless it is too long to be worth it.
+
+    Raises OSError, InvalidInput.
+    """
+    if len(text) > LONGEST_CHARACTERS:
+        return
+    private_dir(file.parent)
+    with _locked(file):
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "ab") as opened:
+            opened.write(_line(conversation_id, text))
+            too_long = opened.tell() > _BOUND_BYTES
+        if too_long:
+            _rewrite(file, _read(file)[-_KEPT_WHEN_BOUND_IS_REACHED:])
+
+
+def remove(file: Path, conversation_ids: Collection[str], texts: Collection[str]) -> None:
+    """Remove what was typed in these conversations, and elsewhere what is one of these texts, or a
+    slash command with one. Raises OSError."""
+    if not file.exists():
+        return
+    wanted = {text.strip() for text in texts if text.strip()}
+    with _locked(file):
+        lines = _read(file)
+        kept = [
+            (identifier, text)
+            for identifier, text in lines
+            if identifier not in conversation_ids and not _has_typed(text.strip(), wanted)
+        ]
+        if len(kept) != len(lines):
+            _rewrite(file, kept)
+
+
+def _read(file: Path) -> list[tuple[str, str]]:
     try:
         content = file.read_bytes()
     except OSError:
@@ -32,39 +75,32 @@ def read(file: Path) -> list[str]:
     found = []
     for line in content.splitlines():
         try:
-            text = json.loads(line)
+            read = json.loads(line)
         except ValueError:
             continue
-        if isinstance(text, str):
-            found.append(text)
+        match read:
+            case [str() as identifier, str() as text]:
+                found.append((identifier, text))
     return found
-
-
-def append(file: Path, text: str) -> None:
-    """Add a line, unless it is too long to be worth it. Raises OSError, InvalidInput."""
-    if len(text) > LONGEST_CHARACTERS:
-        return
-    private_dir(file.parent)
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "ab") as opened:
-        opened.write(json.dumps(text).encode() + b"\n")
-        too_long = opened.tell() > _BOUND_BYTES
-    if too_long:
-        _rewrite(file, read(file)[-_KEPT_WHEN_BOUND_IS_REACHED:])
-
-
-def remove(file: Path, texts: Collection[str]) -> None:
-    """Remove the lines that are these texts, or a slash command with one. Raises OSError."""
-    lines = read(file)
-    wanted = {text.strip() for text in texts if text.strip()}
-    kept = [line for line in lines if not _has_typed(line.strip(), wanted)]
-    if len(kept) != len(lines):
-        _rewrite(file, kept)
 
 
 def _has_typed(line: str, texts: Collection[str]) -> bool:
     return line in texts or (line.startswith("/") and any(map(line.endswith, texts)))
 
 
-def _rewrite(file: Path, lines: list[str]) -> None:
-    write_atomically(file, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+def _rewrite(file: Path, lines: list[tuple[str, str]]) -> None:
+    write_atomically(file, b"".join(_line(identifier, text) for identifier, text in lines))
+
+
+def _line(conversation_id: str, text: str) -> bytes:
+    return json.dumps([conversation_id, text]).encode() + b"\n"
+
+
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Alone with the file: whoever shortens it must not bring back what another has removed."""
+    descriptor = lock(file.with_name(f"{file.name}.lock"))
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -6,6 +6,7 @@ play along the conversation goes on, and `problem` says what was not kept.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,10 @@ class Recorder(Protocol):
     @property
     def conversation_id(self) -> str | None:
         """Under which it is kept; None if it is not."""
+
+    @property
+    def typed_in(self) -> str:
+        """Under which it is or will be kept: what is typed before that belongs to it."""
 
     @property
     def parent_id(self) -> int | None:
@@ -57,6 +62,7 @@ class NoRecorder:
     """Keeps nothing: `--no-log`."""
 
     conversation_id: str | None = None
+    typed_in: str = ""
     parent_id: int | None = None
 
     def go_to(self, message_id: int | None) -> None:
@@ -98,6 +104,7 @@ class DatabaseRecorder:
         parent_id: int | None = None,
     ) -> None:
         self.conversation_id = conversation_id
+        self.typed_in = conversation_id or secrets.token_hex(5)
         self.parent_id = parent_id
         self._database_file = database_file
         self._command = command
@@ -125,7 +132,7 @@ class DatabaseRecorder:
 
         def write(database: Database) -> None:
             if self.conversation_id is None:
-                self.conversation_id = database.create_conversation()
+                self.conversation_id = database.create_conversation(self.typed_in)
             database.set_title(self.conversation_id, title)
 
         self._try(write)
@@ -139,7 +146,7 @@ class DatabaseRecorder:
 
         def write(database: Database) -> None:
             if self.conversation_id is None:
-                self.conversation_id = database.create_conversation()
+                self.conversation_id = database.create_conversation(self.typed_in)
             if message.role == "user" and not self._titled:
                 database.set_title(self.conversation_id, _title(message.text))
                 self._titled = True
@@ -167,7 +174,7 @@ class DatabaseRecorder:
 
         def write(database: Database) -> None:
             if self.conversation_id is None:
-                self.conversation_id = database.create_conversation()
+                self.conversation_id = database.create_conversation(self.typed_in)
             self._answer_id = database.add_message(
                 self.conversation_id,
                 self.parent_id,

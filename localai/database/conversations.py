@@ -68,9 +68,10 @@ class ConversationRow:
 class Conversations(DatabaseFile):
     """Writing a conversation down as it happens, and reading it back so that it can go on."""
 
-    def create_conversation(self) -> str:
-        """A new, empty conversation's id: ten characters that are easy to type."""
-        identifier = secrets.token_hex(5)
+    def create_conversation(self, conversation_id: str | None = None) -> str:
+        """Make a new, empty conversation; its id is the given one, or ten characters that are easy
+        to type."""
+        identifier = conversation_id or secrets.token_hex(5)
         now = time.time()
         with self.guarded():
             self.db.execute(

@@ -6,7 +6,7 @@ Beside `completion` the only module that imports prompt_toolkit, so that nothing
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -159,15 +159,15 @@ def session_history(session: Session, pastes: Pastes) -> History:
     if not session.records:
         return InMemoryHistory()
     file = input_history.input_history_file(session.asker.paths)
-    return _DiskHistory(file, pastes, session.output.warn)
+    return _DiskHistory(file, pastes, session)
 
 
 class _DiskHistory(History):
-    def __init__(self, file: Path, pastes: Pastes, warn: Callable[[str], None]) -> None:
+    def __init__(self, file: Path, pastes: Pastes, session: Session) -> None:
         super().__init__()
         self._file = file
         self._pastes = pastes
-        self._warn = warn
+        self._session = session
         self._broken = False
 
     def load_history_strings(self) -> Iterable[str]:
@@ -177,10 +177,11 @@ class _DiskHistory(History):
         if self._broken or self._pastes.has_marks(string):
             return
         try:
-            input_history.append(self._file, string)
+            recorder = self._session.conversation.recorder
+            input_history.append(self._file, string, recorder.typed_in)
         except (OSError, InvalidInput) as error:
             self._broken = True
-            self._warn(f"what is typed is not kept: {error}")
+            self._session.output.warn(f"what is typed is not kept: {error}")
 
 
 _BITE_BYTES = 4096

@@ -441,7 +441,7 @@ def test_typed_lines_go_with_their_conversation(
     question = f"what is {SECRET}?"
     typed = ["other", question, f"/edit 1 {question}", f"about {SECRET}", f"/system be {SECRET}"]
     for line in typed:
-        input_history.append(file, line)
+        input_history.append(file, line, "another")
     conversation = say(
         database,
         ("system", f"be {SECRET}"),

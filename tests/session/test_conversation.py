@@ -201,3 +201,19 @@ def test_continuing_where_nothing_is_kept_is_an_error_with_its_exit_code(
 ) -> None:
     assert run_localai("chat", "-c", "hello").returncode == 3
     assert pty("chat", "--cid", "abc").wait_exit(PATIENCE_S) == 3
+
+
+def test_what_was_typed_in_a_conversation_is_deleted_with_it(
+    session: Start, home: Paths, conversation: str, run_localai: RunLocalai
+) -> None:
+    typist = session("-c")
+    typist.line("/title The plan for Xanadu")
+    typist.line("/title Another title")
+    typist.line("/clear")
+    typist.line("/title What follows")
+    typist.leave()
+    file = home.data_dir / "input_history"
+    assert b"Xanadu" in file.read_bytes()
+    assert run_localai("history", "delete", conversation, "--yes").returncode == 0
+    assert b"Xanadu" not in file.read_bytes()
+    assert b"What follows" in file.read_bytes()
