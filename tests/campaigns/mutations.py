@@ -8,8 +8,8 @@ Some changes are made to the syntax tree of modules that do no I/O, drawn with a
 others stand in `harmful_changes.toml`. Each is made in a copy of the tree, where the tests of its
 subject run until one fails. What has been tried stands in `--results` and is not tried again.
 
-A change counts as noticed if a test fails that passes without it, or if the tests hang. Tests that
-fail without any change are left out and named.
+A change counts as noticed if a test fails that passes right afterwards without it, or if the tests
+hang or do not start. Tests that fail without any change are left out and named.
 """
 
 from __future__ import annotations
@@ -286,8 +286,7 @@ class Campaign:
     def __init__(self, results: Path) -> None:
         self._results = results
         self._lock = threading.Lock()
-        self._failing: dict[tuple[str, ...], list[str]] = {}
-        self._failing_locks: dict[tuple[str, ...], threading.Lock] = {}
+        self._failing_anyway: set[str] = set()
 
     def run(self, changes: list[Change], jobs: int) -> None:
         """Try what has not been tried, and print the sum. The exit code is 1 below 95%."""
@@ -303,40 +302,36 @@ class Campaign:
 
     def _try(self, change: Change, trees: Queue[Path]) -> None:
         tree = trees.get()
+        started = time.monotonic()
         try:
-            failing = self._failing_without(change, tree)
-            started = time.monotonic()
-            before = change.apply(tree)
-            try:
-                outcome = _run_tests(tree, change.tests, failing)
-            finally:
-                (tree / change.file).write_text(before)
+            outcome, test = self._outcome(change, tree)
         finally:
             trees.put(tree)
         row = {
             "name": change.name,
             "noticed": outcome != "passed",
             "outcome": outcome,
+            "test": test,
             "seconds": round(time.monotonic() - started),
-            "left_out": failing,
         }
         with self._lock:
             with self._results.open("a") as file:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
             print(f"{'noticed  ' if row['noticed'] else 'UNNOTICED'} {change.name}", flush=True)
 
-    def _failing_without(self, change: Change, tree: Path) -> list[str]:
-        """The tests of `change` that fail in an unchanged tree."""
-        with self._lock:
-            lock = self._failing_locks.setdefault(change.tests, threading.Lock())
-        with lock:
-            if change.tests not in self._failing:
-                _, output = _pytest(tree, [*change.tests])
-                found = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
-                for test in found:
-                    print(f"left out, it fails without any change: {test}", flush=True)
-                self._failing[change.tests] = found
-            return self._failing[change.tests]
+    def _outcome(self, change: Change, tree: Path) -> tuple[str, str | None]:
+        """What the tests say to `change`, and which test failed that passes without it."""
+        while True:
+            left_out = [f"--deselect={test}" for test in sorted(self._failing_anyway)]
+            before = change.apply(tree)
+            try:
+                outcome, failed = _run_tests(tree, ["--exitfirst", *left_out, *change.tests])
+            finally:
+                (tree / change.file).write_text(before)
+            if failed is None or _run_tests(tree, [failed])[0] == "passed":
+                return outcome, failed
+            print(f"left out, it fails without any change: {failed}", flush=True)
+            self._failing_anyway.add(failed)
 
     def _known(self) -> dict[str, dict[str, Any]]:
         if not self._results.exists():
@@ -369,11 +364,12 @@ def _copy_of_tree(target: Path) -> Path:
     return target
 
 
-def _run_tests(tree: Path, tests: tuple[str, ...], leave_out: list[str]) -> str:
-    """`failed`, `hung`, `does not start`, or `passed`."""
-    deselected = [f"--deselect={test}" for test in leave_out]
-    code, _ = _pytest(tree, ["--exitfirst", *deselected, *tests])
-    return {0: "passed", 1: "failed", None: "hung"}.get(code, "does not start")
+def _run_tests(tree: Path, arguments: list[str]) -> tuple[str, str | None]:
+    """`failed`, `hung`, `does not start` or `passed`, and the first test that failed."""
+    code, output = _pytest(tree, arguments)
+    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output, re.MULTILINE)
+    outcome = {0: "passed", 1: "failed", None: "hung"}.get(code, "does not start")
+    return outcome, found.group(1) if found and outcome == "failed" else None
 
 
 def _pytest(tree: Path, arguments: list[str]) -> tuple[int | None, str]:
