@@ -19,7 +19,9 @@ import typer
 from typer.core import TyperGroup
 
 from localai import __version__
+from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
+from localai.commands.verbs import HELP_OPTIONS, Verbs
 from localai.errors import (
     Interrupted,
     InvalidInput,
@@ -115,15 +117,14 @@ COMMANDS: tuple[Row, ...] = (
 )
 
 _BY_NAME = {row.name: row for row in COMMANDS}
-# What hands know from elsewhere.
-_ALIASES = {"ls": "list"}
+_NAMES = frozenset({*_BY_NAME, "ls"})
 
 
 _ANYWHERE = ("airgap", "debug")
 """The root command's options that may stand behind the name of a command as well."""
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Verbs):
     """The root command: its subcommands are the table, each imported when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -132,7 +133,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, imported now; None if there is none of that name."""
-        row = _BY_NAME.get(_ALIASES.get(cmd_name, cmd_name))
+        row = _BY_NAME.get("list" if cmd_name == "ls" else cmd_name)
         if row is None:
             return None
         command = typer.main.get_command(import_module(row.module).app)
@@ -141,17 +142,9 @@ class LazyGroup(TyperGroup):
         self._add_options(command)
         return command
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer's, but a misspelt name gets our own error."""
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from localai.near_names import near_names
-
-            near = near_names(args[0], _BY_NAME)
-            raise InvalidInput(
-                f"there is no command {args[0]!r}",
-                command=f"localai {near[0]}" if near else "localai --help",
-            )
-        return super().resolve_command(ctx, args)
+    def unknown(self, ctx: Any, args: list[str]) -> InvalidInput:
+        """The error for a word that is no command."""
+        return unknown_command(args, _BY_NAME)
 
     def _add_options(self, command: Any) -> None:
         """Let the options that may stand anywhere stand behind `command`, too."""
@@ -179,9 +172,9 @@ app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     add_completion=False,
-    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
     help="Run AI on your own machine. Nothing leaves it unless you have said so.",
-    epilog="localai COMMAND --help tells more of each.",
+    epilog='localai help COMMAND tells more of each, localai "a question" asks it.',
 )
 
 
@@ -194,7 +187,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+        False, "-V", "--version", callback=_show_version, is_eager=True, help="Show the version."
     ),
     airgap: Airgap = False,
     debug: Debug = False,
@@ -208,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     guard.install()
     prepare_streams()
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = spelled_out(sys.argv[1:] if arguments is None else arguments, _NAMES)
     try:
         _require_utf8(given)
         with end_tidily():
@@ -285,7 +278,20 @@ def _usage_error(error: typer.TyperException) -> InvalidInput:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "localai"
+    option = getattr(error, "option_name", None)
+    if context is not None and where == "localai" and option:
+        return _misplaced_option(option, context.obj)
     return InvalidInput(message or "incomplete command", command=f"{where} --help")
+
+
+def _misplaced_option(option: str, given: Sequence[str]) -> InvalidInput:
+    """The error for an option that stands before a command and is none of the root's."""
+    chat = typer.main.get_command(import_module(_BY_NAME["chat"].module).app)
+    is_chats = any(option in parameter.opts for parameter in chat.params)
+    return InvalidInput(
+        f"{option} is no option of localai itself: a command's options stand behind its name",
+        command=("localai", "chat", *given) if is_chats else "localai --help",
+    )
 
 
 def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) -> int:

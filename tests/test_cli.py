@@ -36,16 +36,65 @@ def test_every_command_has_help_and_ends_it_with_its_example(
     assert b"Example:" in result.stdout
 
 
-def test_version(run_localai: RunLocalai) -> None:
-    assert run_localai("--version").stdout == f"localai {__version__}\n".encode()
+@pytest.mark.parametrize("asked", [["--version"], ["-V"], ["version"], ["--debug", "version"]])
+def test_the_version_however_it_is_asked_for(run_localai: RunLocalai, asked: list[str]) -> None:
+    assert run_localai(*asked).stdout == f"localai {__version__}\n".encode()
 
 
-def test_without_a_command_there_is_help_and_the_exit_code_of_a_wrong_use(
-    run_localai: RunLocalai,
+@pytest.mark.parametrize(
+    ("asked", "usage"),
+    [
+        ([], "Usage: localai [OPTIONS]"),
+        (["-h"], "Usage: localai [OPTIONS]"),
+        (["help"], "Usage: localai [OPTIONS]"),
+        (["help", "pull"], "Usage: localai pull"),
+        (["pull", "-h"], "Usage: localai pull"),
+        (["help", "config", "set"], "Usage: localai config set"),
+        (["config"], "Usage: localai config"),
+        (["history"], "Usage: localai history"),
+        (["template"], "Usage: localai template"),
+    ],
+)
+def test_help_is_no_error_however_it_is_asked_for(
+    run_localai: RunLocalai, asked: list[str], usage: str
 ) -> None:
-    result = run_localai()
+    result = run_localai(*asked)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.decode().startswith(usage)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (["run", "qwen3:8b", "why is it so?"], "localai chat -m qwen3:8b 'why is it so?'"),
+        (["models"], "localai list"),
+        (["remove", "a", "b"], "localai rm a b"),
+        (["delete", "a"], "localai rm a"),
+        (["ask", "why?"], "localai chat 'why?'"),
+        (["info", "a"], "localai show a"),
+        (["download", "a"], "localai pull a"),
+        (["upgrade", "a"], "localai pull a"),
+        (["lst", "--json"], "localai list --json"),
+        (["history", "delete", "4a7c"], "localai history rm 4a7c"),
+        (["config", "sett", "model", "a"], "localai config set model a"),
+        (["-m", "a", "why?"], "localai chat -m a 'why?'"),
+    ],
+)
+def test_a_verb_of_another_tool_is_answered_with_the_line_to_type(
+    run_localai: RunLocalai, typed: list[str], line: str
+) -> None:
+    result = run_localai(*typed)
     assert result.returncode == 2
-    assert b"Usage: localai" in result.stdout + result.stderr
+    said = result.stdout if "--json" in typed else result.stderr
+    assert line in said.decode()
+
+
+def test_a_question_needs_no_verb(home_with_starter: Paths, run_localai: RunLocalai) -> None:
+    asked = run_localai("What is the capital of France?", "--json")
+    assert "Paris" in json.loads(asked.stdout)["text"]
+    failed = run_localai("What is the capital of France?", "-m", "no-such", "--json")
+    assert failed.returncode == 3
+    assert json.loads(failed.stdout)["schema"] == "localai.chat/1"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

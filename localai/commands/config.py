@@ -8,12 +8,13 @@ import typer
 
 from localai import config as settings
 from localai.commands.options import Json
+from localai.commands.verbs import Verbs
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.paths import locate
 from localai.providers.registry import check_cloud_allow, require_clouds
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
 
 _COLUMNS = (
     Column("setting"),

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from localai.chat.templates import (
+    BUNDLED,
     find_template,
     list_templates,
     new_file,
     parse_template,
     user_folder,
 )
-from localai.commands.options import Json
+from localai.commands.options import Json, Yes
+from localai.commands.verbs import Verbs
 from localai.errors import InvalidInput
 from localai.files import write_atomically
 from localai.output.output import Output
@@ -22,7 +24,7 @@ from localai.output.table import Column
 from localai.output.terminal import is_terminal
 from localai.paths import locate, private_dir
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
 
 _COLUMNS = (
     Column("template"),
@@ -123,6 +125,35 @@ def edit(name: _Name) -> None:
         file = user_folder(paths) / file.name
         output.note(f"the copy {file} is used from now on; remove it to have the bundled one again")
     _write(file, text)
+
+
+@app.command()
+def rm(name: _Name, yes: Yes = False, as_json: Json = False) -> None:
+    """Remove a template of your own; a bundled one of that name is used again."""
+    output = Output("template", as_json=as_json)
+    paths = locate()
+    template = find_template(name, paths)
+    if template.bundled:
+        raise InvalidInput(
+            f"{name} is bundled with localai: only a template of your own can be removed",
+            command="localai template list",
+        )
+    if not yes:
+        output.confirm(
+            f"Remove {template.file}?",
+            unasked=InvalidInput(
+                f"removing {template.file} has to be confirmed",
+                command=("localai", "template", "rm", "--yes", name),
+            ),
+            declined="nothing was removed",
+        )
+    template.file.unlink(missing_ok=True)
+    if output.as_json:
+        from localai.output.documents.template import rm_document
+
+        output.document(rm_document(template))
+    again = any(file.stem == name for file in BUNDLED.iterdir())
+    output.note(f"removed {name}{'; the bundled one holds again' if again else ''}")
 
 
 def _edited(text: str) -> str:

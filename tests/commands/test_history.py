@@ -68,7 +68,7 @@ def traces(folder: Path, secret: str) -> list[str]:
         (["list"], 0),
         (["search", "x"], 0),
         (["show", "x"], 3),
-        (["delete", "x", "--yes"], 3),
+        (["rm", "x", "--yes"], 3),
         (["export", "--all"], 3),
         (["prune", "--keep", "0", "--yes"], 0),
     ],
@@ -93,7 +93,7 @@ def test_looking_back_where_nothing_was_kept_leaves_no_trace(
         ["export"],
         ["export", "x", "--all"],
         ["export", "--all", "--format", "docx"],
-        ["delete"],
+        ["rm"],
         ["prune"],
         ["prune", "--older-than", "long"],
     ],
@@ -176,7 +176,7 @@ def test_documents_keep_the_promise(
     assert (done["format"], done["exported"]) == ("markdown", [conversation])
     planned = checked(promise.HistoryDelete, printed("prune", "--keep", "0", "--dry-run"))
     assert planned["dry_run"] and planned["deleted"] == [conversation]
-    deleted = checked(promise.HistoryDelete, printed("delete", conversation, "--yes"))
+    deleted = checked(promise.HistoryDelete, printed("rm", conversation, "--yes"))
     assert deleted["deleted"] == [conversation]
     mixed = run_localai("history", "export", "--all", "--format", "markdown", "--json")
     assert checked(Failed, mixed.stdout)["error"]["exit_code"] == 2 == mixed.returncode
@@ -382,7 +382,7 @@ def test_kill_9_leaves_a_whole_export_or_none(database: Database, tmp_path: Path
 def test_deleting_asks_on_a_terminal(pty: Callable[..., Terminal], database: Database) -> None:
     conversation = say(database, ("user", "a private matter"))
     for answer, is_left in (("\r", True), ("n\r", True), ("y\r", False)):
-        terminal = pty("history", "delete", conversation)
+        terminal = pty("history", "rm", conversation)
         terminal.wait_for("for good? [y/N]")
         assert "a private matter" in terminal.screen
         terminal.send(answer)
@@ -392,13 +392,13 @@ def test_deleting_asks_on_a_terminal(pty: Callable[..., Terminal], database: Dat
 
 def test_deleting_without_a_terminal_needs_yes(run_localai: RunLocalai, database: Database) -> None:
     conversation = say(database, ("user", "q"))
-    refused = run_localai("history", "delete", conversation, input=b"y\n")
+    refused = run_localai("history", "rm", conversation, input=b"y\n")
     assert refused.returncode == 2 and b"--yes" in refused.stderr
-    assert run_localai("history", "delete", conversation, "--json").returncode == 2
+    assert run_localai("history", "rm", conversation, "--json").returncode == 2
     assert database.title(conversation) == "q"
-    assert run_localai("history", "delete", conversation, "zz", "--yes").returncode == 3
+    assert run_localai("history", "rm", conversation, "zz", "--yes").returncode == 3
     assert database.title(conversation) == "q"
-    assert run_localai("history", "delete", conversation[:7], "--yes").returncode == 0
+    assert run_localai("history", "rm", conversation[:7], "--yes").returncode == 0
     assert database.title(conversation) is None
 
 
@@ -448,7 +448,7 @@ def test_typed_lines_go_with_their_conversation(
         ("user", question),
         ("user", f"notes.txt:\n```\ntext\n```\n\nabout {SECRET}"),
     )
-    assert run_localai("history", "delete", conversation, "--yes").returncode == 0
+    assert run_localai("history", "rm", conversation, "--yes").returncode == 0
     assert input_history.read(file) == ["other"]
     assert traces(locate().data_dir, SECRET) == []
 
@@ -482,7 +482,7 @@ def test_deleted_is_gone_from_everywhere(
     assert kept and len(states(engine)) > len(kept)
     found = run_localai("history", "search", SECRET)
     assert found.stdout.count(ours.encode()) >= 2
-    gone = run_localai("history", "delete", ours, "--yes", "--json")
+    gone = run_localai("history", "rm", ours, "--yes", "--json")
     assert checked(promise.HistoryDelete, gone.stdout)["kv_state_bytes"] > 1_000_000
     assert traces(localai_home, SECRET) == []
     assert states(engine) == kept

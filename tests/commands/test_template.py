@@ -57,6 +57,23 @@ def test_to_change_a_bundled_one_makes_a_copy(localai_home: Path, run_localai: R
     assert (BUNDLED / "translate.md").read_bytes() == before
 
 
+def test_ones_own_is_removed_and_the_bundled_one_holds_again(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    own = localai_home / "templates" / "review.md"
+    own.parent.mkdir()
+    own.write_text("mine: $input")
+    unasked = run_localai("template", "rm", "review")
+    assert (unasked.returncode, own.exists()) == (2, True)
+    assert b"localai template rm --yes review" in unasked.stderr
+    removed = run_localai("template", "rm", "review", "--yes", "--json")
+    assert json.loads(removed.stdout)["file"] == str(own)
+    assert not own.exists()
+    assert run_localai("template", "show", "review").returncode == 0
+    assert run_localai("template", "rm", "review", "--yes").returncode == 2
+    assert (BUNDLED / "review.md").exists()
+
+
 def test_to_change_nothing_makes_no_copy(localai_home: Path, run_localai: RunLocalai) -> None:
     result = run_localai("template", "edit", "translate", env={"EDITOR": "true", "VISUAL": None})
     assert result.returncode == 0

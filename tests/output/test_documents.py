@@ -182,7 +182,7 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(HistoryConversations, "history", "export", conversation)["conversations"]
     assert check(HistoryExport, "history", "export", "--all", "-o", tmp_path / "x.md")["exported"]
     assert check(HistoryDelete, "history", "prune", "--keep", "0", "--dry-run")["deleted"]
-    assert check(HistoryDelete, "history", "delete", conversation, "--yes")["deleted"]
+    assert check(HistoryDelete, "history", "rm", conversation, "--yes")["deleted"]
 
     listed = check(List, "list")
     assert [model["model"] for model in listed["models"]] == ["starter"]

@@ -1,4 +1,4 @@
-"""`localai history delete` and `prune`."""
+"""`localai history rm` and `prune`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_NAMED = 10
 
 
-def delete(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
+def remove(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
     """Delete conversations for good.
 
     Their texts, what the search index knows of them, their KV states, and the lines by which they

@@ -115,7 +115,7 @@ class HistoryExport(TypedDict):
 
 
 class HistoryDelete(TypedDict):
-    """`localai history delete --json`, `localai history prune --json`"""
+    """`localai history rm --json`, `localai history prune --json`"""
 
     schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
     deleted: Annotated[list[str], "the ids; with --dry-run what would be"]
@@ -146,7 +146,7 @@ def export_document(file: str, format_: ExportFormat, ids: Sequence[str]) -> His
 def delete_document(
     rows: Iterable[ConversationSummary], *, state_bytes: int, dry_run: bool
 ) -> HistoryDelete:
-    """What `localai history delete` and `prune` print; `state_bytes` is the size of the KV states
+    """What `localai history rm` and `prune` print; `state_bytes` is the size of the KV states
     that went."""
     return {
         "schema": SCHEMA,

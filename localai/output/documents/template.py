@@ -42,6 +42,14 @@ class TemplateShow(TemplateDocument):
     content: Annotated[str, "its file's text"]
 
 
+class TemplateRemoval(TypedDict):
+    """`localai template rm NAME --json`"""
+
+    schema: Annotated[Literal["localai.template/1"], "the promise that the rest keeps"]
+    name: Annotated[str, "of the template that was removed"]
+    file: Annotated[str, "where it was"]
+
+
 def list_document(templates: Iterable[Template]) -> TemplateList:
     """What `localai template list` prints."""
     return {"schema": "localai.template/1", "templates": [_template(each) for each in templates]}
@@ -50,6 +58,15 @@ def list_document(templates: Iterable[Template]) -> TemplateList:
 def show_document(template: Template, content: str) -> TemplateShow:
     """What `localai template show` prints; `content` is the text of the template's file."""
     return {"schema": "localai.template/1", **_template(template), "content": content}
+
+
+def rm_document(template: Template) -> TemplateRemoval:
+    """What `localai template rm` prints."""
+    return {
+        "schema": "localai.template/1",
+        "name": template.name,
+        "file": str(template.file),
+    }
 
 
 def _template(template: Template) -> TemplateDocument:

@@ -1,0 +1,94 @@
+"""What the first word of a command line means where it is no command of ours.
+
+`help NAME`, `version` and a question without its verb are spelled out before anything is parsed;
+a verb that hands know from another tool is answered with the line that does it here. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import takewhile
+from typing import Final
+
+from localai.errors import Command, InvalidInput
+from localai.near_names import near_names
+
+_HELP: Final = ("help", "-h", "--help")
+
+
+def spelled_out(arguments: Sequence[str], commands: Collection[str]) -> list[str]:
+    """The command line that `arguments` stand for; themselves where they name a command.
+
+    `help pull` is `pull --help`, `version` is `--version`. A first word with a space in it was
+    quoted in the shell: it is a question, and goes to `chat`.
+    """
+    options = list(takewhile(lambda each: each.startswith("-") and each != "--", arguments))
+    rest = list(arguments[len(options) :])
+    if not rest or rest[0] in commands:
+        return list(arguments)
+    first, *others = rest
+    if first == "help":
+        return [*options, *(each for each in others if each not in _HELP), "--help"]
+    if first == "version" and not others:
+        return [*options, "--version"]
+    if len(first.split()) > 1:
+        return [*options, "chat", *rest]
+    return list(arguments)
+
+
+def _chat_with(rest: Sequence[str]) -> Command:
+    return ("localai", "chat", *(("-m", rest[0], *rest[1:]) if rest else ()))
+
+
+def _with(*verb: str) -> Callable[[Sequence[str]], Command]:
+    return lambda rest: ("localai", *verb, *rest)
+
+
+_ELSEWHERE: Final[dict[str, Callable[[Sequence[str]], Command]]] = {
+    "run": _chat_with,
+    "ask": _with("chat"),
+    "prompt": _with("chat"),
+    "generate": _with("chat"),
+    "models": _with("list"),
+    "tags": _with("list"),
+    "info": _with("show"),
+    "inspect": _with("show"),
+    "remove": _with("rm"),
+    "delete": _with("rm"),
+    "uninstall": lambda rest: ("localai", *(("rm", *rest) if rest else ("setup", "--uninstall"))),
+    "download": _with("pull"),
+    "get": _with("pull"),
+    "install": lambda rest: ("localai", *(("pull", *rest) if rest else ("setup",))),
+    "copy": _with("cp"),
+    "logs": _with("history", "list"),
+    "templates": _with("template", "list"),
+    "settings": _with("config", "list"),
+    "status": _with("ps"),
+    "unload": _with("stop"),
+    "init": _with("setup"),
+}
+"""Verbs of ollama, llm, lms, aichat, docker and pip, and the line that does the same here."""
+_UPGRADE: Final = ("upgrade", "update", "self-update")
+
+
+def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> InvalidInput:
+    """The error for a first word that is no command, with the line to type instead."""
+    first, *rest = arguments
+    message = f"there is no command {first!r}"
+    if first in _UPGRADE:
+        return InvalidInput(
+            message,
+            hint="a newer source is installed over this one by its own ./install.sh; "
+            "a model that its publisher changed is pulled again",
+            command=("localai", "pull", *rest) if rest else None,
+        )
+    if first in _ELSEWHERE:
+        return InvalidInput(message, command=_ELSEWHERE[first](rest))
+    near = near_names(first, commands)
+    if near:
+        return InvalidInput(message, command=_with(near[0])(rest))
+    return InvalidInput(
+        message,
+        hint=f"a question of one word is asked by: localai chat {first}",
+        command="localai --help",
+    )

@@ -1,0 +1,63 @@
+"""A command that has verbs of its own (`config set`), and what all such commands have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from localai.errors import InvalidInput
+
+HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
+"""Context settings of the root command; the others inherit them."""
+_ALIASES: Final = {"ls": "list"}
+# What the act is called elsewhere, here or in another program.
+_SAME_ACT: Final[Mapping[str, str]] = {
+    "delete": "rm",
+    "remove": "rm",
+    "del": "rm",
+    "add": "new",
+    "create": "new",
+    "cat": "show",
+    "view": "show",
+    "find": "search",
+    "grep": "search",
+    "dump": "export",
+}
+
+
+class Verbs(TyperGroup):
+    """A command of several verbs. Alone it shows its help, which is no error; `ls` is `list`, and
+    a verb that it does not have is answered with the line to type."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's; without arguments the help, and the end."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help())
+            ctx.exit()
+        return list(super().parse_args(ctx, args))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The verb of that name; None if there is none."""
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer's, but an unknown verb gets our own error."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise self.unknown(ctx, args)
+        return super().resolve_command(ctx, args)
+
+    def unknown(self, ctx: Any, args: list[str]) -> InvalidInput:
+        """The error for a verb that is not there."""
+        from localai.near_names import near_names
+
+        verb, *rest = args
+        known = self.list_commands(ctx)
+        meant = _SAME_ACT.get(verb)
+        near = [meant] if meant in known else near_names(verb, known)
+        line = (*ctx.command_path.split(), *((near[0], *rest) if near else ("--help",)))
+        return InvalidInput(
+            f"{ctx.command_path} has no {verb!r}: it has {', '.join(known)}", command=line
+        )
