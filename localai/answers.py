@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from localai.errors import Unreachable
+from localai.errors import AnswerRefused, Unreachable
 from localai.types import (
     Answering,
     Done,
@@ -44,6 +44,13 @@ class Answer:
     def is_cut(self) -> bool:
         """Whether it ended at its limit of tokens or at the end of the context."""
         return self.done.finish_reason in ("length", "context")
+
+    @property
+    def refusal(self) -> AnswerRefused | None:
+        """The error that it is where the provider refused to answer; None: it did not."""
+        if self.done.finish_reason != "refusal":
+            return None
+        return AnswerRefused(f"{self.model.provider}/{self.model.id} refused to answer")
 
 
 class PartialAnswer:

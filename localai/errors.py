@@ -9,6 +9,7 @@
     ├── Unreachable                 5   an engine or a provider does not answer, or died
     │   └── ConnectionLost          5   … for now: the same may succeed later
     ├── ProviderRefused             6   a provider says no: key, quota, content
+    │   └── AnswerRefused           6   … to this one question
     ├── InsufficientResources       7   not enough memory, disk or context
     │   ├── ContextOverflow         7   the prompt is larger than the context
     │   └── DatabaseFull            7   the disk of the database is full
@@ -132,6 +133,12 @@ class ProviderRefused(LocalaiError):
 
     exit_code = 6
     kind = "provider_refused"
+
+
+class AnswerRefused(ProviderRefused):
+    """A provider took the question and refused to answer it, or filtered its answer."""
+
+    kind = "answer_refused"
 
 
 class InsufficientResources(LocalaiError):

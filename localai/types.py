@@ -280,7 +280,12 @@ class Locality:
     network_denied: bool | None = None
 
 
-FinishReason = Literal["stop", "length", "context", "refusal", "tool_calls", "cancelled"]
+FinishReason = Literal["stop", "length", "context", "refusal", "tool_calls", "other"]
+"""Why an answer ended: by itself, at the limit of tokens, at the end of the context, because the
+provider would not answer, to have tools called, or for a reason that nobody here knows."""
+
+EarlyEnd = Literal["cancelled", "failed"]
+"""What is kept of an answer that has no `Done`: the user stopped it, or something broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +344,7 @@ class Done:
     """The end of an answer; the last event of every stream that did not raise.
 
     `context_tokens` is the context the provider really allocated, where it says so.
+    `server_reason` is the server's own word for `finish_reason`, None where it gave none.
     """
 
     finish_reason: FinishReason
@@ -346,6 +352,7 @@ class Done:
     timings: Timings
     locality: Locality
     context_tokens: int | None = None
+    server_reason: str | None = None
 
 
 Event = Answering | Loading | ReasoningDelta | TextDelta | ToolCall | TokenLogprobs | Done

@@ -62,7 +62,8 @@ def answer(
         try:
             with context.share(None if alone else generous_context(job.request)):
                 whole = gather(provider.stream(job.request), partial, stop_if_asked)
-            return replace(outcome, answer=whole, error=_violation(job, whole.text))
+            wrong = whole.refusal or _violation(job, whole.text)
+            return replace(outcome, answer=whole, error=wrong)
         except Closed:
             return None
         except Unreachable as error:

@@ -22,6 +22,7 @@ from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
 from localai.chat.request import build_request, overlaid
 from localai.errors import (
+    AnswerRefused,
     ContextOverflow,
     FinishedWithFailures,
     InvalidInput,
@@ -45,7 +46,7 @@ _PATIENCE = 4
 # These hold for every line; a want of memory may be that of one long line.
 _HOPELESS = (PolicyRefused, NotFound)
 # These say nothing of the next line.
-_LINES_OWN = (ContextOverflow, FinishedWithFailures)
+_LINES_OWN = (ContextOverflow, FinishedWithFailures, AnswerRefused)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer
-from localai.errors import FinishedWithFailures
+from localai.errors import FinishedWithFailures, LocalaiError
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
@@ -26,8 +26,10 @@ class AnswerChecks:
         """The first code block, with `-x`; None without it, or where there is none."""
         return first_code_block(answer.text) if self.extract else None
 
-    def failure(self, answer: Answer, extracted: str | None) -> FinishedWithFailures | None:
+    def failure(self, answer: Answer, extracted: str | None) -> LocalaiError | None:
         """What is wrong with the answer; None if nothing is."""
+        if answer.refusal is not None:
+            return answer.refusal
         if self.extract and extracted is None:
             return FinishedWithFailures(
                 "the answer has no code block", hint="without -x the whole answer is printed"

@@ -23,7 +23,7 @@ from localai.chat.turn_tree import (
     turns_of,
 )
 from localai.errors import InvalidInput
-from localai.types import ChatRequest, Events, Image, Message, ResolvedModel
+from localai.types import ChatRequest, EarlyEnd, Events, Image, Message, ResolvedModel
 
 SUMMARY_HEADING = "What was said so far, in short:"
 
@@ -109,7 +109,7 @@ class Conversation:
         request = self.request()
         events = ask(self.asker, request, self.recorder)
         answer = PartialAnswer(request.model)
-        cut = "failed"
+        cut: EarlyEnd = "failed"
         try:
             with closing(events):
                 for event in events:
@@ -122,7 +122,7 @@ class Conversation:
             self._take(answer, answer.model or request.model, cut, came_from)
 
     def _take(
-        self, answer: PartialAnswer, model: ResolvedModel, cut: str, came_from: int | None
+        self, answer: PartialAnswer, model: ResolvedModel, cut: EarlyEnd, came_from: int | None
     ) -> None:
         """Put the answer into the branch, or step back over a question that got none."""
         if not answer.text.strip() and not answer.tool_calls:

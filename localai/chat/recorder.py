@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from localai.answers import Answer, PartialAnswer
-from localai.types import Done, Event, Message, ResolvedModel
+from localai.types import Done, EarlyEnd, Event, FinishReason, Message, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.database import Database
@@ -54,8 +54,8 @@ class Recorder(Protocol):
     def event(self, event: Event) -> None:
         """A piece of the answer, or its end."""
 
-    def answer_cut(self, reason: str) -> None:
-        """The answer ended early: `cancelled` or `failed`."""
+    def answer_cut(self, reason: EarlyEnd) -> None:
+        """The answer ended early."""
 
 
 class NoRecorder:
@@ -83,7 +83,7 @@ class NoRecorder:
     def event(self, event: Event) -> None:
         """Forget it."""
 
-    def answer_cut(self, reason: str) -> None:
+    def answer_cut(self, reason: EarlyEnd) -> None:
         """Forget it."""
 
 
@@ -197,11 +197,11 @@ class DatabaseRecorder:
                 self._flushing.daemon = True
                 self._flushing.start()
 
-    def answer_cut(self, reason: str) -> None:
+    def answer_cut(self, reason: EarlyEnd) -> None:
         """Keep what came, and that it was cut."""
         self._finish(reason, None)
 
-    def _finish(self, reason: str, done: Done | None) -> None:
+    def _finish(self, reason: FinishReason | EarlyEnd, done: Done | None) -> None:
         answer, model = self._answer_id, self._model
         if answer is None or model is None:
             return

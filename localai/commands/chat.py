@@ -27,7 +27,7 @@ from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
-from localai.errors import FinishedWithFailures, NotFound, PolicyRefused, Unreachable
+from localai.errors import LocalaiError, NotFound, PolicyRefused, Unreachable
 from localai.output.answer import (
     SilentWriter,
     WithheldText,
@@ -192,7 +192,7 @@ def _document(
     answer: Answer,
     conversation: Conversation,
     extracted: str | None,
-    failure: FinishedWithFailures | None,
+    failure: LocalaiError | None,
 ) -> Chat:
     from localai.cost.prices import cost_of
     from localai.output.documents.chat import chat_document

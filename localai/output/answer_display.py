@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from localai.cost.prices import Cost
     from localai.output.answer import Writer
     from localai.output.output import Output
-    from localai.types import Done, ResolvedModel, TokenLogprobs
+    from localai.types import Done, FinishReason, ResolvedModel, TokenLogprobs
 
-_FINISH_NOTES = {
-    "length": "cut at {limit} tokens; {more} allows more",
+# None is a good end, or has an error of its own (`Answer.refusal`). For `str.format`.
+_FINISH_NOTES: Mapping[FinishReason, str | None] = {
+    "stop": None,
+    "tool_calls": None,
+    "refusal": None,
+    "length": "cut at {limit}; {more} allows more",
     "context": "cut: the context is full; {larger} allows more",
-    "refusal": "the provider refused to answer",
+    "other": "perhaps not whole: the provider ended it with {word!r}, which localai does not know",
 }
 
 
@@ -51,9 +55,11 @@ def say_how_it_ended(
     output: Output, answer: Answer, limit: int | None, *, more: str, larger: str
 ) -> None:
     """Warn of an answer that is not whole. `more` and `larger` are what the user can type for
-    more tokens and for a larger context; `limit` was the token limit."""
-    if finish := _FINISH_NOTES.get(answer.done.finish_reason):
-        output.warn(finish.format(limit=limit, more=more, larger=larger))
+    more tokens and for a larger context; `limit` was the token limit, None if none was set."""
+    if note := _FINISH_NOTES[answer.done.finish_reason]:
+        tokens = "the server's limit of tokens" if limit is None else f"{limit} tokens"
+        word = answer.done.server_reason or "no word"
+        output.warn(note.format(limit=tokens, more=more, larger=larger, word=word))
 
 
 def say_usage(output: Output, answer: Answer, config: Config) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
@@ -22,7 +22,16 @@ _INDENT = 12
 _MARKS = (">>", "<<")
 """What was searched for stands between these where there is no colour."""
 _ZONES = ("cloud", "unproven", "lan", "device")
-_CUT = {"cancelled": "stopped", "failed": "failed", None: "cut off"}
+# What is said of an answer that is not whole. None: its writer was killed.
+_NOT_WHOLE: Mapping[str | None, str] = {
+    "cancelled": "stopped",
+    "failed": "failed",
+    None: "cut off",
+    "length": "cut at its limit",
+    "context": "cut: the context was full",
+    "refusal": "refused",
+    "other": "perhaps not whole",
+}
 
 
 def widest_zone(zones: frozenset[str]) -> str | None:
@@ -190,8 +199,8 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
         output.markdown(text)
     for call in turn.message.tool_calls:
         output.text(f"calls {call.name} {call.arguments}\n", style="dim")
-    if turn.is_cut:
-        output.line((f"({_CUT[turn.finish_reason]})", "dim"))
+    if end := _NOT_WHOLE.get(turn.finish_reason):
+        output.line((f"({end})", "dim"))
     output.line()
     return name
 
@@ -220,4 +229,5 @@ def _turn_author(turn: Turn) -> str:
     if turn.message.role == "tool":
         return "Result"
     name = turn.model or "Assistant"
-    return f"{name} ({_CUT[turn.finish_reason]})" if turn.is_cut else name
+    end = _NOT_WHOLE.get(turn.finish_reason)
+    return f"{name} ({end})" if end else name

@@ -295,6 +295,7 @@ class Ollama(Provider):
             timings=timings,
             locality=self._locality(question, entry),
             context_tokens=None if question.remote else context,
+            server_reason=end.get("done_reason"),
         )
 
     def _locality(self, question: _Question, entry: Mapping[str, Any] | None) -> Locality:

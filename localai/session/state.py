@@ -93,6 +93,8 @@ class Session:
             return False
         self.decode_tokens_per_s = answer.done.timings.decode_tokens_per_s
         limit = self.asker.options.max_tokens
+        if answer.refusal is not None:
+            self.output.error(answer.refusal)
         say_how_it_ended(self.output, answer, limit, more="/set max_tokens N", larger="/set ctx N")
         if self.display.usage:
             say_usage(self.output, answer, self.asker.config)

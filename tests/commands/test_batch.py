@@ -232,6 +232,17 @@ def test_failed_lines_are_recorded_counted_and_asked_again(robot: Robot) -> None
     assert robot.run().returncode == 8
 
 
+def test_a_refused_answer_is_that_lines_failure_and_not_the_batchs(robot: Robot) -> None:
+    robot.prompts(*["end refusal No."] * 9, "end length cut", "end other dunno")
+    assert robot.run().returncode == 8
+    records = robot.records()
+    assert [each["finish_reason"] for each in records] == ["refusal"] * 9 + ["length", "other"]
+    assert [each["error"] and each["error"]["kind"] for each in records] == (
+        ["answer_refused"] * 9 + [None, None]
+    )
+    assert records[0]["text"] == "No."
+
+
 def test_a_provider_that_breaks_off_once_is_asked_again(robot: Robot) -> None:
     robot.prompts("once and again", "say b")
     assert robot.run().returncode == 0

@@ -72,6 +72,30 @@ def test_extract_with_json_has_both(ask: Ask) -> None:
     assert document["error"]["kind"] == "finished_with_failures"
 
 
+# How it ended
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "said"),
+    [
+        ("length", 0, "cut at 2048 tokens; --max-tokens allows more"),
+        ("context", 0, "cut: the context is full; --ctx allows more"),
+        ("refusal", 6, "robot/r2 refused to answer"),
+        ("other", 0, "perhaps not whole: the provider ended it with 'dunno', which localai"),
+    ],
+)
+def test_an_answer_that_is_not_whole_is_printed_and_said_not_to_be(
+    ask: Ask, reason: str, code: int, said: str
+) -> None:
+    result = ask(f"end {reason} dunno")
+    assert (result.returncode, result.stdout) == (code, b"dunno\n")
+    assert result.stderr.decode().count(said) == 1
+    in_json = ask("--json", f"end {reason} dunno")
+    document = json.loads(in_json.stdout)
+    assert (in_json.returncode, document["finish_reason"]) == (code, reason)
+    assert (document["error"] or {}).get("kind") == ("answer_refused" if code else None)
+
+
 # What is sent
 
 

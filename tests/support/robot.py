@@ -8,6 +8,7 @@
     once WORDS     raises Unreachable the first time that it is asked, and answers WORDS then
     uncounted WORDS   answers WORDS and counts no tokens
     half WORDS     answers half a character and WORDS
+    end REASON WORD   answers WORD and ends for REASON, which it calls WORD
     crash          raises an error that nobody foresaw
     die            ends the thread that asks
     shout WORDS    says on stderr that it was asked, and answers WORDS
@@ -22,6 +23,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -33,6 +35,7 @@ from localai.types import (
     ChatRequest,
     Done,
     Events,
+    FinishReason,
     Locality,
     ResolvedModel,
     TextDelta,
@@ -91,12 +94,17 @@ class Robot(Provider):
             self._broken.add(prompt)
             yield TextDelta("half of")
             raise Unreachable("the robot broke off")
+        reason: FinishReason = "stop"
+        if verb == "end":
+            named, _, words = words.partition(" ")
+            reason = next(each for each in get_args(FinishReason) if each == named)
         yield TextDelta(words)
         yield Done(
-            "stop",
+            reason,
             Usage() if verb == "uncounted" else Usage(len(prompt.split()), len(words.split())),
             Timings(clock="client"),
             Locality(Zone.DEVICE, "computed in this process"),
+            server_reason=words if verb == "end" else None,
         )
 
 

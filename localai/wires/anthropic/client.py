@@ -29,6 +29,7 @@ from localai.types import (
     Usage,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.finish_reasons import finish_reason
 from localai.wires.parts import arguments_of, base64_of, split_system
 
 if TYPE_CHECKING:
@@ -40,15 +41,6 @@ _BUDGET_SHARE = {"on": 0.5, "low": 0.25, "medium": 0.5, "high": 0.75}
 # The API caches nothing below 1,024 tokens; fewer bytes than this are surely fewer tokens.
 _LEAST_CACHED_BYTES = 4096
 _CACHED = {"type": "ephemeral"}
-_FINISH: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "context",
-    "refusal": "refusal",
-    "tool_use": "tool_calls",
-}
 
 
 def capabilities(info: ModelInfo) -> frozenset[Capability] | None:
@@ -232,6 +224,7 @@ def read_events(
     """
     counts: dict[str, int] = {}
     finish: FinishReason | None = None
+    server_reason: str | None = None
     call: _Call | None = None
     for event in events:
         match event.type:
@@ -251,14 +244,14 @@ def read_events(
                 yield from _delta(event.delta, clock)
             case "message_delta":
                 counts |= _counts(event.usage)
-                if event.delta.stop_reason is not None:
-                    finish = _FINISH.get(event.delta.stop_reason, "stop")
+                if reason := finish_reason(said := event.delta.stop_reason, who):
+                    finish, server_reason = reason, str(said)
             case "message_stop":
                 break
     if finish is None:
         raise Unreachable(f"the answer broke off: {who} closed the connection")
     usage = _usage(counts)
-    yield Done(finish, usage, clock.timings(usage), locality)
+    yield Done(finish, usage, clock.timings(usage), locality, server_reason=server_reason)
 
 
 def _delta(delta: Any, clock: AnswerClock) -> Iterator[Event]:

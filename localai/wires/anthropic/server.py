@@ -17,7 +17,6 @@ from localai.options import read_wire_options
 from localai.types import (
     Done,
     Event,
-    FinishReason,
     Image,
     Message,
     NamedTool,
@@ -31,6 +30,7 @@ from localai.types import (
     ToolChoice,
     Usage,
 )
+from localai.wires.finish_reasons import MESSAGES
 from localai.wires.parts import (
     RequestParts,
     arguments_of,
@@ -41,14 +41,6 @@ from localai.wires.parts import (
     whole_number,
 )
 
-_STOP_REASON: Mapping[FinishReason, str] = {
-    "stop": "end_turn",
-    "cancelled": "end_turn",
-    "length": "max_tokens",
-    "context": "model_context_window_exceeded",
-    "refusal": "refusal",
-    "tool_calls": "tool_use",
-}
 # Older clients still send them, and local models take them.
 _SAMPLING = ("temperature", "top_p", "top_k")
 
@@ -223,7 +215,7 @@ def write_stream(
                 yield blocks.delta("input_json_delta", partial_json=event.arguments)
             case Done():
                 yield from blocks.ended()
-                delta = {"stop_reason": _STOP_REASON[event.finish_reason], "stop_sequence": None}
+                delta = {"stop_reason": MESSAGES[event.finish_reason], "stop_sequence": None}
                 yield {"type": "message_delta", "delta": delta, "usage": _wire_usage(event.usage)}
                 yield {"type": "message_stop"}
             case _:
@@ -278,7 +270,7 @@ def document(answer: Answer, *, answer_id: str) -> dict[str, Any]:
         "role": "assistant",
         "model": answer.model.id,
         "content": content,
-        "stop_reason": _STOP_REASON[answer.done.finish_reason],
+        "stop_reason": MESSAGES[answer.done.finish_reason],
         "stop_sequence": None,
         "usage": _wire_usage(answer.done.usage),
     }

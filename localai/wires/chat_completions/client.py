@@ -31,17 +31,9 @@ from localai.types import (
     Usage,
 )
 from localai.wires.clock import AnswerClock, ServerTimes
+from localai.wires.finish_reasons import finish_reason
 from localai.wires.parts import data_url
 from localai.wires.reasoning.splitter import ReasoningSplitter
-
-_FINISH: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "length": "length",
-    "content_filter": "refusal",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-}
 
 
 def request_body(request: ChatRequest) -> dict[str, Any]:
@@ -121,6 +113,7 @@ def read_stream(
     usage: Usage | None = None
     server: Mapping[str, Any] | None = None
     finish: FinishReason | None = None
+    server_reason: str | None = None
     tools: dict[int, dict[str, str]] = {}
     splitter = ReasoningSplitter()
     try:
@@ -141,8 +134,8 @@ def read_stream(
                         yield from splitter.feed(event.text)
                     else:
                         yield event
-                if reason := choice.get("finish_reason"):
-                    finish = _FINISH.get(reason, "stop")
+                if reason := finish_reason(said := choice.get("finish_reason")):
+                    finish, server_reason = reason, str(said)
     except Exception:
         # What the splitter still holds is part of what came.
         yield from splitter.close()
@@ -163,7 +156,7 @@ def read_stream(
         finish = "context"
     known = usage or Usage()
     timings = clock.timings(known, None if server is None else _server_times(server), load_s)
-    yield Done(finish, known, timings, locality, context_tokens)
+    yield Done(finish, known, timings, locality, context_tokens, server_reason)
 
 
 def _filled(usage: Usage | None, context_tokens: int | None) -> bool:

@@ -15,7 +15,6 @@ from localai.options import SAMPLING_OPTIONS, read_wire_options
 from localai.types import (
     Done,
     Event,
-    FinishReason,
     Image,
     Message,
     Options,
@@ -28,6 +27,7 @@ from localai.types import (
     Usage,
 )
 from localai.wires.chat_completions.client import wire_tool_call
+from localai.wires.finish_reasons import CHAT_COMPLETIONS
 from localai.wires.parts import (
     RequestParts,
     choice_of,
@@ -53,14 +53,6 @@ _NO_OPTIONS = {
     *("max_completion_tokens", "reasoning_effort", "chat_template_kwargs", "return_progress"),
     *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"),
     *(name for each in SAMPLING_OPTIONS if (name := each.wires.get("chat_completions"))),
-}
-_FINISH: Mapping[FinishReason, str] = {
-    "stop": "stop",
-    "cancelled": "stop",
-    "length": "length",
-    "context": "length",
-    "refusal": "content_filter",
-    "tool_calls": "tool_calls",
 }
 
 
@@ -185,7 +177,7 @@ class ChunkWriter:
             case TokenLogprobs():
                 yield self._delta({}, logprobs={"content": [_wire_logprobs(event)]})
             case Done():
-                yield self._delta({}, finish_reason=_FINISH[event.finish_reason])
+                yield self._delta({}, finish_reason=CHAT_COMPLETIONS[event.finish_reason])
                 if self._include_usage:
                     yield self._chunk([], usage=_wire_usage(event.usage), **_wire_timings(event))
             case _:
@@ -234,7 +226,7 @@ def document(answer: Answer, *, answer_id: str, created: int) -> dict[str, Any]:
     if answer.tool_calls:
         message["tool_calls"] = [wire_tool_call(call) for call in answer.tool_calls]
     choice: dict[str, Any] = {"index": 0, "message": message}
-    choice["finish_reason"] = _FINISH[answer.done.finish_reason]
+    choice["finish_reason"] = CHAT_COMPLETIONS[answer.done.finish_reason]
     if answer.logprobs:
         choice["logprobs"] = {"content": [_wire_logprobs(each) for each in answer.logprobs]}
     return {

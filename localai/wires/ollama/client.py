@@ -37,6 +37,7 @@ from localai.types import (
 )
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.clock import ServerTimes
+from localai.wires.finish_reasons import finish_reason
 from localai.wires.parts import arguments_of, base64_of
 from localai.wires.refusals import Meaning, Refusal, ServerWords, failure, final_error
 
@@ -253,11 +254,16 @@ def usage_of(end: Mapping[str, Any]) -> Usage:
 
 
 def finish_of(end: Mapping[str, Any], context_tokens: int, tools_called: bool) -> FinishReason:
-    """Why an answer ended. A full context and the token limit are both `length` to Ollama."""
+    """Why an answer ended. A full context and the token limit are both `length` to Ollama.
+
+    Raises Unreachable where Ollama says that it failed.
+    """
+    # Old versions say nothing at a good end.
+    reason = finish_reason(end.get("done_reason"), "Ollama") or "stop"
     if tools_called:
         return "tool_calls"
-    if end.get("done_reason") != "length":
-        return "stop"
+    if reason != "length":
+        return reason
     used = (end.get("prompt_eval_count") or 0) + (end.get("eval_count") or 0)
     return "context" if used >= context_tokens - 1 else "length"
 

@@ -17,7 +17,6 @@ from localai.options import SAMPLING_OPTIONS, read_wire_options
 from localai.types import (
     Done,
     Event,
-    FinishReason,
     Message,
     Options,
     ReasoningDelta,
@@ -27,6 +26,7 @@ from localai.types import (
     TokenLogprobs,
     ToolCall,
 )
+from localai.wires.finish_reasons import OLLAMA
 from localai.wires.ollama.client import wire_tool_call
 from localai.wires.parts import (
     RequestParts,
@@ -42,7 +42,6 @@ _OUR_OPTIONS = {
     "num_ctx",
     *(name for each in SAMPLING_OPTIONS if (name := each.wires.get("ollama"))),
 }
-_DONE_REASON: Mapping[FinishReason, str] = {"length": "length", "context": "length"}
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 # Go's durations, as in `keep_alive`: "5m", "1h30m".
 _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
@@ -224,7 +223,7 @@ def _end(done: Done) -> dict[str, Any]:
         "eval_duration": _nanoseconds(timings.decode_s),
     }
     known = {name: count for name, count in counts.items() if count is not None}
-    return {"done": True, "done_reason": _DONE_REASON.get(done.finish_reason, "stop"), **known}
+    return {"done": True, "done_reason": OLLAMA[done.finish_reason], **known}
 
 
 def _nanoseconds(seconds: float | None) -> int | None:

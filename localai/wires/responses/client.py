@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localai.errors import Unreachable
@@ -23,15 +23,12 @@ from localai.types import (
     Usage,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.finish_reasons import finish_reason
 from localai.wires.parts import data_url, split_system
 from localai.wires.refusals import failure, final_error
 
 _EFFORT = {"off": "none", "on": "medium", "low": "low", "medium": "medium", "high": "high"}
 _SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
-_INCOMPLETE: Mapping[str, FinishReason] = {
-    "max_output_tokens": "length",
-    "content_filter": "refusal",
-}
 
 
 def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
@@ -136,8 +133,9 @@ def read_events(
                 yield ReasoningDelta("\n\n")
             case "response.completed" | "response.incomplete":
                 usage = _usage(event.response.usage)
-                finish = _finish(event.response, refused, called)
-                yield Done(finish, usage, clock.timings(usage), locality)
+                finish, said = _finish(event.response, refused, called, who)
+                timings = clock.timings(usage)
+                yield Done(finish, usage, timings, locality, server_reason=said)
                 return
             case "response.failed":
                 raise _failed(who, event.response.error)
@@ -152,13 +150,17 @@ def _failed(who: str, error: Any) -> Exception:
     return final_error(failure(who, status, {"code": error.code, "message": error.message}, {}))
 
 
-def _finish(response: Any, refused: bool, called: bool) -> FinishReason:
+def _finish(
+    response: Any, refused: bool, called: bool, who: str
+) -> tuple[FinishReason, str | None]:
+    """Why it ended, and the server's word for it."""
     if refused:
-        return "refusal"
+        return "refusal", None
     details = response.incomplete_details
-    if details is not None:
-        return _INCOMPLETE.get(details.reason, "stop")
-    return "tool_calls" if called else "stop"
+    if details is not None or getattr(response, "status", None) == "incomplete":
+        said = None if details is None else details.reason
+        return finish_reason(said, who) or "other", said
+    return "tool_calls" if called else "stop", None
 
 
 def _logprobs(event: Any) -> Iterator[TokenLogprobs]:

@@ -15,7 +15,6 @@ from localai.options import read_wire_options
 from localai.types import (
     Done,
     Event,
-    FinishReason,
     Image,
     Message,
     Options,
@@ -26,6 +25,7 @@ from localai.types import (
     ToolCall,
     Usage,
 )
+from localai.wires.finish_reasons import RESPONSES
 from localai.wires.parts import (
     RequestParts,
     choice_of,
@@ -44,11 +44,6 @@ _ROLES: Mapping[Any, Role] = {
     "assistant": "assistant",
 }
 _LOGPROBS = "message.output_text.logprobs"
-_INCOMPLETE: Mapping[FinishReason, str] = {
-    "length": "max_output_tokens",
-    "context": "max_output_tokens",
-    "refusal": "content_filter",
-}
 
 
 # What is asked
@@ -290,7 +285,7 @@ def _response(model: str, answer_id: str, created: int) -> dict[str, Any]:
 
 
 def _ended(base: Mapping[str, Any], done: Done, items: list[dict[str, Any]]) -> dict[str, Any]:
-    reason = _INCOMPLETE.get(done.finish_reason)
+    reason = RESPONSES[done.finish_reason]
     return {
         **base,
         "status": "incomplete" if reason else "completed",

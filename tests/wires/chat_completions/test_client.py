@@ -155,7 +155,7 @@ def test_log_probabilities() -> None:
         ("length", "length"),
         ("content_filter", "refusal"),
         ("function_call", "tool_calls"),
-        ("something new", "stop"),
+        ("something new", "other"),
     ],
 )
 def test_why_an_answer_ended(said: str, finish: str) -> None:

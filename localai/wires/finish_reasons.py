@@ -1,0 +1,113 @@
+"""Why an answer ended: what servers say and what it means, and the words of each wire for it. Pure.
+
+One table of meanings serves all wires, because compatible servers and gateways use each other's
+words. A word that is not in it means `other`, and never `stop`: nobody knows whether that answer
+is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from localai.errors import Unreachable
+from localai.types import FinishReason
+
+_Meaning = FinishReason | Literal["failed"]
+
+# In lower case, with underscores. `failed` is an answer that the server itself broke off.
+_MEANINGS: Mapping[str, _Meaning] = {
+    "stop": "stop",
+    "eos": "stop",  # Together
+    "eos_token": "stop",  # text-generation-inference
+    "stop_sequence": "stop",
+    "end_turn": "stop",  # Anthropic
+    "complete": "stop",  # Cohere
+    "completed": "stop",
+    "length": "length",
+    "max_tokens": "length",  # Anthropic, Gemini
+    "max_output_tokens": "length",  # OpenAI's Responses
+    "model_length": "context",  # Mistral
+    "context_length": "context",
+    "context_length_exceeded": "context",
+    "model_context_window_exceeded": "context",  # Anthropic
+    "content_filter": "refusal",
+    "content_filtered": "refusal",  # Bedrock
+    "guardrail_intervened": "refusal",
+    "refusal": "refusal",
+    "sensitive": "refusal",  # GLM
+    "safety": "refusal",  # Gemini, and the five after it
+    "recitation": "refusal",
+    "blocklist": "refusal",
+    "prohibited_content": "refusal",
+    "spii": "refusal",
+    "image_safety": "refusal",
+    "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "pause_turn": "other",  # Anthropic: it would go on if it were sent back
+    "abort": "failed",  # vLLM, SGLang
+    "aborted": "failed",
+    "cancelled": "failed",
+    "error": "failed",  # OpenRouter, Mistral, vLLM
+    "failed": "failed",
+    "insufficient_system_resource": "failed",  # DeepSeek
+    "network_error": "failed",  # GLM
+    "timeout": "failed",
+}
+# What some servers (DashScope) say in every piece before the last one.
+_NO_END = ("", "null", "none")
+
+CHAT_COMPLETIONS: Mapping[FinishReason, str] = {
+    "stop": "stop",
+    "length": "length",
+    "context": "length",
+    "refusal": "content_filter",
+    "tool_calls": "tool_calls",
+    # The format's list is closed, and this is its word for an answer that is not whole.
+    "other": "length",
+}
+MESSAGES: Mapping[FinishReason, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "context": "model_context_window_exceeded",
+    "refusal": "refusal",
+    "tool_calls": "tool_use",
+    "other": "max_tokens",
+}
+# Of an answer that is not complete; None: it is.
+RESPONSES: Mapping[FinishReason, str | None] = {
+    "stop": None,
+    "length": "max_output_tokens",
+    "context": "max_output_tokens",
+    "refusal": "content_filter",
+    "tool_calls": None,
+    "other": "max_output_tokens",
+}
+# Ollama's own words are the first two; its clients take any.
+OLLAMA: Mapping[FinishReason, str] = {
+    "stop": "stop",
+    "length": "length",
+    "context": "length",
+    "refusal": "refusal",
+    "tool_calls": "stop",
+    "other": "other",
+}
+
+
+def finish_reason(said: Any, who: str = "the server") -> FinishReason | None:
+    """What `said` means, which `who` gives as the reason; None if it is no end.
+
+    Raises Unreachable where the server says that it failed.
+    """
+    if said is None:
+        return None
+    # Gemini adds which filter it was: `content_filter: PROHIBITED_CONTENT`.
+    word = str(said).partition(":")[0].strip().lower().replace("-", "_").replace(" ", "_")
+    if word in _NO_END:
+        return None
+    meaning = _MEANINGS.get(word, "other")
+    if meaning == "failed":
+        raise Unreachable(f"the answer broke off: {who} ended it with {said!r}")
+    return meaning
