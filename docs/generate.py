@@ -56,7 +56,9 @@ def _subcommands(module: str) -> list[str]:
     from importlib import import_module
 
     commands = import_module(module).app.registered_commands
-    return [each.name or each.callback.__name__ for each in commands] if len(commands) > 1 else []
+    if len(commands) == 1:
+        return []
+    return [each.name or each.callback.__name__ for each in commands if not each.hidden]
 
 
 def _help(*command: str) -> str:

@@ -62,6 +62,12 @@ COMMANDS: tuple[Row, ...] = (
         "localai batch prompts.jsonl -o answers.jsonl",
     ),
     Row(
+        "compare",
+        "Talk",
+        "the same prompt to several models: answers, speed, cost",
+        'localai compare -m qwen3:8b -m gemma3:12b "Why is the sky blue?"',
+    ),
+    Row(
         "history",
         "Talk",
         "find, show, export and delete conversations",

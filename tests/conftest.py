@@ -18,5 +18,6 @@ pytest_plugins = [
     "tests.support.farm",
     "tests.support.starter",
     "tests.support.robot",
+    "tests.support.cast",
     "tests.support.terminal",
 ]

@@ -109,19 +109,21 @@ class Asked:
 def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     """`command` with the options of AskOptions in the place of its parameter `asked`.
 
-    A short form that the command itself uses for something else stays the command's.
+    A form that the command itself uses for something else stays the command's; an option none of
+    whose forms is left is not there, and `asked` has its default.
     """
     hints = get_type_hints(command, include_extras=True)
     own = inspect.signature(command).parameters
     taken = {form for name in own if name != _PARAMETER for form in _forms(hints[name])}
     types = get_type_hints(AskOptions, include_extras=True)
-    names = [field.name for field in fields(AskOptions)]
+    offered = [field for field in fields(AskOptions) if not _is_taken(types[field.name], taken)]
+    names = [field.name for field in offered]
     parameters: list[inspect.Parameter] = []
     for parameter in own.values():
         if parameter.name != _PARAMETER:
             parameters.append(parameter.replace(annotation=hints[parameter.name]))
             continue
-        for field in fields(AskOptions):
+        for field in offered:
             parameters.append(
                 inspect.Parameter(
                     field.name,
@@ -173,6 +175,10 @@ def _forms(hint: Any) -> tuple[str, ...]:
         forms = (each.default, *(each.param_decls or ()))
         return tuple(form for form in forms if isinstance(form, str) and form.startswith("-"))
     return ()
+
+
+def _is_taken(hint: Any, taken: set[str]) -> bool:
+    return taken.issuperset(_forms(hint))
 
 
 def _without(hint: Any, taken: set[str]) -> Any:

@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TextIO
 
 
@@ -33,3 +34,27 @@ def terminal_size(stream: TextIO | None) -> tuple[int, int]:
     except (OSError, ValueError):
         return 80, 24
     return size.columns or 80, size.lines or 24
+
+
+def echo_off(terminal: TextIO) -> Callable[[], None]:
+    """Stop the terminal's echo of keys; the returned function brings it back."""
+
+    def nothing() -> None:
+        pass
+
+    try:
+        import termios
+    except ImportError:  # Windows
+        return nothing
+    try:
+        descriptor = terminal.fileno()
+        # A background job that changes the terminal would be stopped by SIGTTOU.
+        if os.tcgetpgrp(descriptor) != os.getpgrp():
+            return nothing
+        before = termios.tcgetattr(descriptor)
+        during = termios.tcgetattr(descriptor)
+        during[3] &= ~termios.ECHO
+        termios.tcsetattr(descriptor, termios.TCSANOW, during)
+    except (OSError, ValueError, termios.error):
+        return nothing
+    return lambda: termios.tcsetattr(descriptor, termios.TCSANOW, before)

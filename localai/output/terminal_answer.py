@@ -5,7 +5,6 @@ Rich and markdown-it-py are loaded by a thread while the model is still reading 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import TextIO
 from localai.output.answer import PlainReasoning
 from localai.output.live_line import LiveLine
 from localai.output.markdown.stream import MarkdownStream, render_markdown
-from localai.output.terminal import is_terminal, terminal_size
+from localai.output.terminal import echo_off, is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
 
 _REFRESH_S = 0.05
@@ -95,7 +94,7 @@ class TerminalAnswer:
 
     def _start(self) -> None:
         if self._restore_echo is None:
-            self._restore_echo = _echo_off(self._stdout)
+            self._restore_echo = echo_off(self._stdout)
             self._ticker.start()
 
     def _begin_drawing(self) -> None:
@@ -160,27 +159,3 @@ def _markdown_on(stream: TextIO, *, color: bool, dim: bool) -> MarkdownStream:
         color=color,
         dim=dim,
     )
-
-
-def _echo_off(terminal: TextIO) -> Callable[[], None]:
-    """Stop the terminal's echo of keys; the returned function brings it back."""
-
-    def nothing() -> None:
-        pass
-
-    try:
-        import termios
-    except ImportError:  # Windows
-        return nothing
-    try:
-        descriptor = terminal.fileno()
-        # A background job that changes the terminal would be stopped by SIGTTOU.
-        if os.tcgetpgrp(descriptor) != os.getpgrp():
-            return nothing
-        before = termios.tcgetattr(descriptor)
-        during = termios.tcgetattr(descriptor)
-        during[3] &= ~termios.ECHO
-        termios.tcsetattr(descriptor, termios.TCSANOW, during)
-    except (OSError, ValueError, termios.error):
-        return nothing
-    return lambda: termios.tcsetattr(descriptor, termios.TCSANOW, before)

@@ -19,6 +19,7 @@ from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary
 from localai.output.documents.chat import Chat
+from localai.output.documents.compare import Comparison
 from localai.output.documents.config import ConfigGet, ConfigList
 from localai.output.documents.cost import CostReport
 from localai.output.documents.cp import Cp
@@ -53,11 +54,17 @@ from tests.support.promise import checked
 TESTS = Path(__file__).parents[1]
 # What a run of the product without a server cannot print, and the test that holds it.
 ELSEWHERE = {
+    Comparison: "commands/test_compare.py",
     PullVariants: "commands/test_pull.py",
     SetupBundle: "setup/test_bundle.py",
 }
 # Fields that are of several types, and why.
 SEVERAL_TYPES = {
+    "cases": "of a comparison every case as each model answered it; of a model how many",
+    "id": "a batch's comes back as it was given, whatever that is; a case's is a text",
+    "models": "of a list what a model is, of a comparison what it did",
+    "passed": "of a model how many cases, of a check or a gate whether",
+    "value": "a setting's is of the setting's type, a figure's a number",
     "conversations": "exported ones have their messages besides",
     "default": "a setting's is of the setting's type, a template's variable is a text",
     "host": "a section of the machine's facts, which profiles have too; elsewhere a host's name",

@@ -1,0 +1,12 @@
+"""`localai compare`: which model is good enough, on your own prompts."""
+
+from __future__ import annotations
+
+import typer
+
+from localai.commands.compare import asking
+from localai.commands.options import DEFAULT_COMMAND, DefaultCommandGroup, PairCommand
+
+app = typer.Typer(cls=DefaultCommandGroup, rich_markup_mode=None, add_completion=False)
+
+app.command(DEFAULT_COMMAND, cls=PairCommand, hidden=True)(asking.compare)

@@ -1,0 +1,180 @@
+"""`localai compare -m A -m B "prompt"`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai.chat.recorder import UsageRecorder
+from localai.chat.request import AskSettings, build_request
+from localai.commands.ask_options import (
+    NOT_ASKED,
+    Asked,
+    AskOptions,
+    read_ask_options,
+    with_ask_options,
+)
+from localai.commands.options import Json, Quiet
+from localai.commands.question import Question, gather_question, read_files
+from localai.commands.settings import load_settings, open_pool
+from localai.compare.asking import Reply
+from localai.compare.contestants import Contestant, departures, destinations, select_contestants
+from localai.errors import InvalidInput
+from localai.output.output import Output
+from localai.types import Message
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.cost.prices import Cost
+    from localai.paths import Paths
+
+
+@with_ask_options
+def compare(
+    context: typer.Context,
+    prompt: Annotated[
+        list[str] | None, typer.Argument(help="The question; stdin's text comes before it.")
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="Who is compared: 2 to 6 times this."),
+    ] = None,
+    asked: AskOptions = NOT_ASKED,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--file", help="A text, code or PDF file, or a glob, to go along."),
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show where the answers part from the first one.")
+    ] = False,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Show A and B without names, and take your vote.")
+    ] = False,
+    as_json: Json = False,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Do not count the usage.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Ask several models the same, and see what each says, how fast, where and at what price.
+
+    Models of one machine answer one after the other, so that none slows another down.
+    """
+    output = Output("compare", as_json=as_json, quiet=quiet)
+    if blind and (as_json or not output.may_ask or not output.on_terminal):
+        raise InvalidInput("--blind shows answers to a person and waits for a key: a terminal")
+    paths, config = load_settings("compare")
+    means = read_ask_options(asked, paths, config)
+    config = means.config
+    contestants = select_contestants(models or [], config, open_pool(context, paths))
+    files = read_files(file or [], output)
+    question = gather_question(prompt, files, [], means.template, means.parameters, output)
+    for line in departures(contestants, {each.name: 1 for each in contestants}, config):
+        output.announce(line)
+    replies = _replies(contestants, question, means, output, hidden=blind)
+    if not no_log and bool(config["history.record"]):
+        usage = UsageRecorder(paths.database, "compare", output.warn)
+        for reply in replies.values():
+            if reply.answer is not None:
+                usage.record(reply.answer)
+    if blind:
+        _take_vote(output, list(replies.values()), question.text, paths)
+    return _show(output, contestants, replies, config, diff=diff)
+
+
+def _replies(
+    contestants: tuple[Contestant, ...],
+    question: Question,
+    means: Asked,
+    output: Output,
+    *,
+    hidden: bool,
+) -> dict[str, Reply]:
+    """Every model's reply, in the order of the models, shown while they come."""
+    from localai.compare.side_by_side import SideBySide
+    from localai.output.panes import TICK_S, answer_panes
+
+    settings = _settings(means, question)
+    message = Message("user", question.text)
+    requests = {
+        each.name: build_request(settings, each.selected.model, [message], means.config)
+        for each in contestants
+    }
+    panes = answer_panes(output, [each.name for each in contestants], hidden=hidden)
+    replies: dict[str, Reply] = {}
+    finished = False
+    updates = SideBySide(contestants, requests).run(TICK_S)
+    try:
+        for update in updates:
+            if isinstance(update, Reply):
+                replies[update.model] = update
+                panes.reply(update.model, update)
+            elif update is not None:
+                panes.event(update.model, update.event)
+            panes.refresh()
+        finished = True
+    finally:
+        updates.close()
+        panes.close(interrupted=not finished)
+    return {each.name: replies[each.name] for each in contestants}
+
+
+def _settings(means: Asked, question: Question) -> AskSettings:
+    if question.system is not None and means.settings.system is None:
+        return replace(means.settings, system=question.system)
+    return means.settings
+
+
+def _take_vote(output: Output, replies: list[Reply], prompt: str, paths: Paths) -> None:
+    from localai.compare.votes import keep, kept, tallies
+    from localai.output.blind import ALIKE, SKIP, ask_for_vote, label, print_unnamed, shuffled
+    from localai.output.comparison import print_tallies
+
+    answered = [reply for reply in replies if reply.answer is not None]
+    if len(answered) < 2:
+        output.warn("there are no two answers to vote on")
+        return
+    order = shuffled(answered)
+    print_unnamed(output, order)
+    key = ask_for_vote(output, len(order))
+    for number, reply in enumerate(order):
+        output.line(f"{label(number)} is {reply.model}")
+    models = [reply.model for reply in order]
+    if key != SKIP:
+        winner = None if key == ALIKE else models[int(key) - 1]
+        keep(paths, models, winner, prompt)
+        print_tallies(output, tallies(kept(paths), [reply.model for reply in answered]))
+    output.line("")
+
+
+def _show(
+    output: Output,
+    contestants: tuple[Contestant, ...],
+    replies: dict[str, Reply],
+    config: Config,
+    *,
+    diff: bool,
+) -> int:
+    """The table, the differences or the document; the exit code, or the first failure raised."""
+    costs = {name: _cost(reply, config) for name, reply in replies.items()}
+    failure = next((each.error for each in replies.values() if each.error is not None), None)
+    if output.as_json:
+        from localai.output.documents.compare import prompt_document
+
+        went = destinations(contestants, {each.name: 1 for each in contestants})
+        output.document(prompt_document(contestants, replies, costs, went, failure))
+        return 0 if failure is None else failure.exit_code
+    from localai.output.comparison import print_differences, print_replies
+
+    print_replies(output, list(replies.values()), lambda reply: costs[reply.model])
+    if diff:
+        print_differences(output, list(replies.values()))
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def _cost(reply: Reply, config: Config) -> Cost | None:
+    from localai.cost.prices import cost_of
+
+    return None if reply.answer is None else cost_of(reply.answer, config)

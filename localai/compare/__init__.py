@@ -1,0 +1,1 @@
+"""Models asked the same: side by side for one prompt, with statistics for a suite of cases."""

@@ -1,0 +1,138 @@
+"""One question to one model, timed from outside: loading apart, and then the first visible token.
+
+Nothing here is shown or kept, and an answer is never taken from an earlier one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localai.answers import Answer, PartialAnswer, gather
+from localai.errors import (
+    ContextOverflow,
+    InsufficientResources,
+    LocalaiError,
+    find_localai_error,
+)
+from localai.types import ChatRequest, Event, Loading, TextDelta
+
+if TYPE_CHECKING:
+    from localai.compare.contestants import Contestant
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a question: an `answer`, or an `error` and what came before it (`partial`).
+
+    `load_s` are the seconds that loading took before the clock started, None where nothing was
+    loaded. `time_to_first_visible_s` is from the request to the first character of the answer that
+    is no space, so thinking comes before it; `asked_at` is in seconds since the epoch.
+    """
+
+    model: str
+    asked_at: float
+    partial: PartialAnswer
+    answer: Answer | None = None
+    error: LocalaiError | None = None
+    load_s: float | None = None
+    time_to_first_visible_s: float | None = None
+    memory_bytes: int | None = None
+
+
+class Stopped(Exception):
+    """Whoever waits for the answer has left."""
+
+
+def load(contestant: Contestant, request: ChatRequest, on_event: OnEvent) -> float | None:
+    """Have the model in memory, so that its answer does not wait for it; the seconds that it took.
+
+    None where it was there or the provider loads when it likes. Raises what loading raises.
+    """
+    provider, model = contestant.selected.provider, contestant.selected.model
+    if contestant.host is not None or provider.loaded(model):
+        return None
+    on_event(Loading("loading"))
+    began = time.monotonic()
+    provider.warm(request)
+    return time.monotonic() - began if provider.loaded(model) else None
+
+
+def ask(
+    contestant: Contestant,
+    request: ChatRequest,
+    on_event: OnEvent,
+    stopping: threading.Event,
+    *,
+    load_s: float | None = None,
+) -> Reply | None:
+    """The reply to `request`; None if it was stopped. Never raises."""
+    first_visible: list[float] = []
+
+    def take(event: Event) -> None:
+        if stopping.is_set():
+            raise Stopped
+        if not first_visible and isinstance(event, TextDelta) and event.text.strip():
+            first_visible.append(time.monotonic() - began)
+        on_event(event)
+
+    asked_at, began = time.time(), time.monotonic()
+    partial = PartialAnswer(request.model)
+    answer: Answer | None = None
+    error: LocalaiError | None = None
+    try:
+        answer = gather(contestant.selected.provider.stream(request), partial, take)
+    except Stopped:
+        return None
+    except Exception as raised:  # noqa: BLE001  a failure is the reply; the other models go on
+        error = as_error(raised)
+    return Reply(
+        contestant.name,
+        asked_at,
+        partial,
+        answer,
+        error,
+        load_s,
+        first_visible[0] if first_visible else None,
+        None if answer is None else _memory(contestant, answer),
+    )
+
+
+def failed(contestant: Contestant, request: ChatRequest, error: Exception) -> Reply:
+    """The reply of a model that could not be loaded."""
+    partial = PartialAnswer(request.model)
+    return Reply(contestant.name, time.time(), partial, error=as_error(error))
+
+
+def lacks_room(error: BaseException) -> bool:
+    """Whether there was no memory to load it, which another model's leaving may mend."""
+    found = find_localai_error(error)
+    return isinstance(found, InsufficientResources) and not isinstance(found, ContextOverflow)
+
+
+def as_error(error: Exception) -> LocalaiError:
+    """The error of a question over which `error` was raised."""
+    said = f"this is a bug in localai: {type(error).__name__}: {error}"
+    return find_localai_error(error) or LocalaiError(said)
+
+
+def _memory(contestant: Contestant, answer: Answer) -> int | None:
+    """What the worker that holds this one model takes of memory; None where a server holds more,
+    or nobody can know."""
+    from localai.providers.registry import declared_facts
+
+    process = answer.done.locality.process
+    facts = declared_facts(contestant.selected.provider.name)
+    if process is None or process.pid is None or facts.opens is None:
+        return None
+    import psutil
+
+    with suppress(psutil.Error):
+        return int(psutil.Process(process.pid).memory_info().rss)
+    return None

@@ -1,0 +1,105 @@
+"""One prompt to several models: those that share a machine one after the other, others beside."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+from localai.compare.asking import OnEvent, Reply, ask, failed, lacks_room, load
+from localai.compare.contestants import Contestant, lanes
+from localai.privacy import guard
+from localai.types import ChatRequest, Event
+
+_LEAVE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a model's answer; the `Reply` that ends it comes as it is."""
+
+    model: str
+    event: Event
+
+
+Update = Piece | Reply
+
+
+class SideBySide:
+    """The answers of all `contestants` to their `requests`, which stand by the models' names."""
+
+    def __init__(
+        self, contestants: Sequence[Contestant], requests: Mapping[str, ChatRequest]
+    ) -> None:
+        self._contestants = contestants
+        self._requests = requests
+        self._updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def run(self, tick_s: float) -> Generator[Update | None, None, None]:
+        """What comes, as it comes, the replies last; None whenever nothing came for `tick_s`.
+
+        Closing it stops what is computed.
+        """
+        try:
+            for lane in lanes(self._contestants):
+                work = guard.in_scope(lambda lane=lane: self._work(lane))
+                thread = threading.Thread(target=work, name="compare", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            missing = len(self._contestants)
+            while missing:
+                try:
+                    update = self._updates.get(timeout=tick_s)
+                except queue.Empty:
+                    update = None
+                missing -= isinstance(update, Reply)
+                yield update
+        finally:
+            self._stopping.set()
+            for thread in self._threads:
+                thread.join(_LEAVE_S)
+
+    def _work(self, lane: Sequence[Contestant]) -> None:
+        before: list[Contestant] = []
+        for contestant in lane:
+            if self._stopping.is_set():
+                return
+            reply = self._reply(contestant, before)
+            if reply is not None:
+                self._updates.put(reply)
+            if reply is not None and reply.load_s is not None:
+                before.append(contestant)
+
+    def _reply(self, contestant: Contestant, before: list[Contestant]) -> Reply | None:
+        request = self._requests[contestant.name]
+
+        def say(event: Event) -> None:
+            self._updates.put(Piece(contestant.name, event))
+
+        try:
+            load_s = load_in_turn(contestant, request, before, say)
+        except Exception as error:  # noqa: BLE001  the other models go on
+            return failed(contestant, request, error)
+        return ask(contestant, request, say, self._stopping, load_s=load_s)
+
+
+def load_in_turn(
+    contestant: Contestant,
+    request: ChatRequest,
+    before: list[Contestant],
+    say: OnEvent,
+) -> float | None:
+    """Load the model; where there is no room, those go that were loaded `before` for this
+    comparison. The seconds that it took, as `load` says. Raises what loading raises."""
+    try:
+        return load(contestant, request, say)
+    except Exception as error:
+        if not before or not lacks_room(error):
+            raise
+    while before:
+        gone = before.pop().selected
+        gone.provider.unload(gone.model)
+    return load(contestant, request, say)

@@ -1,0 +1,117 @@
+"""What a comparison of one prompt shows under its answers: a row a model, and where texts part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from localai.compare.asking import Reply
+from localai.output.output import Output
+from localai.output.table import Column, Row
+from localai.output.text_diff import same_beginning, similarity, word_changes
+from localai.output.untrusted import sanitize
+from localai.units import UNKNOWN, bytes_text, count_text, money_text
+
+if TYPE_CHECKING:
+    from localai.compare.votes import Tally
+    from localai.cost.prices import Cost
+
+_COLUMNS = (
+    Column("model"),
+    Column("first visible", right=True),
+    Column("tok/s", right=True),
+    Column("thinking", drop=3, right=True),
+    Column("answer", drop=2, right=True),
+    Column("load", drop=4, right=True),
+    Column("memory", drop=5, right=True),
+    Column("cost", drop=1, right=True),
+    Column("zone"),
+)
+
+
+def print_replies(
+    output: Output, replies: Sequence[Reply], cost_of: Callable[[Reply], Cost | None]
+) -> None:
+    """The table under the answers; below each row, or several of the same, what its zone rests
+    on."""
+    rows = [_row(reply, cost_of(reply)) for reply in replies]
+    for number, (row, following) in enumerate(pairwise(list(rows))):
+        if row.below == following.below:
+            rows[number] = replace(row, below="")
+    output.table(_COLUMNS, rows)
+
+
+def _row(reply: Reply, cost: Cost | None) -> Row:
+    answer = reply.answer
+    if answer is None:
+        why = "" if reply.error is None else reply.error.message
+        return Row([reply.model, *["failed" if n == 0 else UNKNOWN for n in range(8)]], below=why)
+    usage, timings, locality = answer.done.usage, answer.done.timings, answer.done.locality
+    thinking = usage.reasoning_tokens
+    visible = usage.output_tokens
+    if visible is not None and thinking is not None:
+        visible -= thinking
+    rate = timings.decode_tokens_per_s
+    cells = [
+        reply.model,
+        _seconds(reply.time_to_first_visible_s),
+        UNKNOWN if rate is None else f"{rate:,.1f}",
+        count_text(thinking) if thinking or not answer.reasoning else "some",
+        count_text(visible) + (" cut" if answer.is_cut else ""),
+        _seconds(reply.load_s),
+        bytes_text(reply.memory_bytes),
+        UNKNOWN if cost is None else money_text(cost.amount, places=6),
+        "unproven" if locality.zone is None else locality.zone.label,
+    ]
+    return Row(cells, below=locality.evidence)
+
+
+def print_differences(output: Output, replies: Sequence[Reply]) -> None:
+    """Where each answer parts from the first one, word by word: `[-only in the first-]` and
+    `{+only in the other+}`."""
+    answered = [reply for reply in replies if reply.answer is not None]
+    for other in answered[1:]:
+        first = answered[0]
+        a, b = sanitize(first.partial.text), sanitize(other.partial.text)
+        output.line("")
+        output.line((f"{first.model} → {other.model}", "bold"))
+        if a == b:
+            output.line("the same text")
+            continue
+        same = same_beginning(a, b)
+        output.line(
+            f"the first {same:,} of {len(a):,} and {len(b):,} characters are the same;"
+            f" {similarity(a, b):.0%} of the words are"
+        )
+        output.text("".join(_marked(change, text) for change, text in word_changes(a, b)))
+
+
+def _marked(change: str, text: str) -> str:
+    match change:
+        case "only_a":
+            return f"[-{text}-]"
+        case "only_b":
+            return f"{{+{text}+}}"
+        case _:
+            return text
+
+
+def print_tallies(output: Output, tallies: Sequence[Tally]) -> None:
+    """All votes so far between these models, and what they say."""
+    for each in tallies:
+        decided = each.for_a + each.for_b
+        counts = f"{each.a} {each.for_a}, {each.b} {each.for_b}, {each.ties} alike"
+        if each.p_value < 0.05:
+            better = each.a if each.for_a > each.for_b else each.b
+            verdict = f"{better} is better, p {each.p_value:.3f}"
+        elif decided < 6:
+            verdict = "6 to 0 would be the least that decides"
+        else:
+            verdict = f"not told apart, p {each.p_value:.2f}"
+        output.paragraph(f"your blind votes so far: {counts} ({verdict})")
+
+
+def _seconds(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds:.2f} s"

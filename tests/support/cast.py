@@ -1,0 +1,148 @@
+"""Two providers for tests whose models play roles: `cast` on this machine, `clouds` at a cloud.
+
+A prompt may hold the right answer in brackets: "2 + 2? [4]". The model's name is its role:
+
+    good        says what is in the brackets
+    bad         says "no idea"
+    PERCENT     (`70`) says what is in the brackets for so many of a hundred prompts, else "no"
+    cut         ends at its limit of tokens
+    thinker     thinks, and is cut before it says anything
+    refuses     raises ProviderRefused
+    breaks      says a little and raises Unreachable
+    slow        says words, one each 50 ms
+    small       has a context of 64 tokens, and refuses more
+
+With CAST_LOG in the environment every question is a line in that file: MODEL, a tab, the prompt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localai.config import Config
+from localai.errors import ContextOverflow, PolicyRefused, ProviderRefused, Unreachable
+from localai.paths import Paths
+from localai.providers.facts import ProviderFacts
+from localai.providers.provider import Provider
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    Events,
+    FinishReason,
+    Locality,
+    ReasoningDelta,
+    ResolvedModel,
+    TextDelta,
+    Timings,
+    Usage,
+    Zone,
+)
+from tests.support.command import REPOSITORY
+
+FACTS = ProviderFacts(computes="here", concurrency=4)
+
+
+class Cast(Provider):
+    """The provider `cast`."""
+
+    name = "cast"
+    zone = Zone.DEVICE
+
+    def models(self) -> list[ResolvedModel]:
+        """One of them."""
+        return [self.resolve("good")]
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """Any role."""
+        return ResolvedModel(self.name, name, self.zone, "a test says so")
+
+    def stream(self, request: ChatRequest) -> Events:
+        """Play the role."""
+        role, prompt = request.model.id, request.messages[-1].text
+        if log := os.environ.get("CAST_LOG"):
+            with Path(log).open("a") as file:
+                file.write(f"{role}\t{prompt.splitlines()[0]}\n")
+        words = 0
+        finish: FinishReason = "stop"
+        for event in self._play(role, prompt):
+            words += 1
+            yield event
+        if role in ("cut", "thinker"):
+            finish = "length"
+        yield Done(
+            finish,
+            Usage(len(prompt.split()), words, reasoning_tokens=words if role == "thinker" else 0),
+            Timings(decode_tokens=words * 10, decode_s=1.0, total_s=0.1, clock="client"),
+            Locality(self.zone, "a test says so"),
+        )
+
+    def _play(self, role: str, prompt: str) -> Iterator[Event]:
+        found = re.search(r"\[(.*?)\]", prompt, re.DOTALL)
+        right = found[1] if found else "an answer"
+        if role.isdigit():
+            number = int(hashlib.sha256(prompt.encode()).hexdigest()[:8], 16) % 100
+            yield TextDelta(right if number < int(role) else "no")
+        elif role == "bad":
+            yield TextDelta("no idea")
+        elif role == "thinker":
+            yield ReasoningDelta("hm")
+        elif role == "refuses":
+            raise ProviderRefused("the cast refused: not for this wage")
+        elif role == "breaks":
+            yield TextDelta("half of")
+            raise Unreachable("the cast broke off")
+        elif role == "small" and len(prompt) > 64:
+            raise ContextOverflow("too long for small", prompt_tokens=100, context_tokens=64)
+        elif role == "slow":
+            for word in ("one ", "two ", "three ", "four ", "five"):
+                time.sleep(0.05)
+                yield TextDelta(word)
+        else:
+            yield TextDelta(right)
+
+
+class Clouds(Cast):
+    """The provider `clouds`."""
+
+    name = "clouds"
+    zone = Zone.CLOUD
+
+    def destination(self, model: ResolvedModel) -> str | None:
+        """A host that is nowhere."""
+        return "clouds.example.org"
+
+
+def create(config: Config, paths: Paths) -> Cast:
+    """What the entry point `cast` names."""
+    return Cast()
+
+
+def create_clouds(config: Config, paths: Paths) -> Clouds:
+    """What the entry point `clouds` names. Raises PolicyRefused unless it was allowed."""
+    if "clouds" not in config["cloud.allow"]:
+        raise PolicyRefused("clouds may not be asked", command="localai config set cloud.allow x")
+    return Clouds()
+
+
+@pytest.fixture
+def cast_environment(tmp_path: Path) -> dict[str, str]:
+    """What the environment needs so that both are found, installed as pip would."""
+    site = tmp_path / "cast-site"
+    metadata = site / "localai_cast-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: localai-cast\nVersion: 1\n")
+    points = (
+        "[localai.providers]\n"
+        "cast = tests.support.cast:create\n"
+        "clouds = tests.support.clouds:create\n"
+    )
+    (metadata / "entry_points.txt").write_text(points)
+    return {"PYTHONPATH": f"{site}:{REPOSITORY}"}
