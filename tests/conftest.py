@@ -1,6 +1,13 @@
 """Fixtures for all tests: real servers, real weights, the real command in a home of its own."""
 
+import os
+import sys
+
 from hypothesis import HealthCheck, settings
+
+# Some thousand children import the package: it is compiled once, not by each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A busy machine is slow, and no test of a property is about time.
 settings.register_profile("localai", deadline=None, suppress_health_check=[HealthCheck.too_slow])
