@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localai.errors import NotFound, PolicyRefused, Unreachable
+from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
 from localai.files import as_path
 from localai.providers.provider import Provider
-from localai.providers.registry import is_provider, lookup_order, provider_that_opens
+from localai.providers.registry import (
+    facts_of,
+    full_name,
+    is_provider,
+    lookup_order,
+    provider_that_opens,
+)
 from localai.types import ModelRef, ResolvedModel
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from localai.providers.pool import ProviderPool
 
 STARTER = "starter"
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,31 @@ def select_model(text: str | None, config: Config, providers: ProviderPool) -> S
         text = config["model"]
     if text is None:
         return _starter(config, providers)
+    if is_provider(text, config):
+        return _only_model(text, config, providers)
     ref = parse_ref(text, config)
     if ref.provider is not None:
         provider = providers.provider(ref.provider, config)
         return SelectedModel(provider, provider.resolve(ref.name))
     return _search(ref, config, providers)
+
+
+def _only_model(name: str, config: Config, providers: ProviderPool) -> SelectedModel:
+    """The model of the provider `name`, where it has one. Raises InvalidInput that lists them."""
+    provider = providers.provider(name, config)
+    models = provider.models()
+    if len(models) == 1:
+        return SelectedModel(provider, provider.resolve(models[0].id))
+    names = [full_name(name, model.id) for model in models]
+    title = facts_of(name, config).title or name
+    if not names:
+        raise NotFound(f"{title} has no model", command="localai list")
+    shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+    raise InvalidInput(
+        f"{title} has {len(names)} models: name one of them",
+        hint=shown,
+        command=("localai", "list", "--provider", name),
+    )
 
 
 def _starter(config: Config, providers: ProviderPool) -> SelectedModel:

@@ -8,7 +8,7 @@ import typer
 
 from localai.commands.options import Json
 from localai.commands.settings import load_settings, open_pool
-from localai.library.available import available_models
+from localai.library.available import available_models, is_used
 from localai.output.models import print_models
 from localai.output.output import Output
 from localai.providers.registry import is_provider, no_such_provider
@@ -58,6 +58,8 @@ def list_models(
     elif not found.silent:
         output.note(f"{provider} has no model")
     for name, problem in found.silent:
+        if provider is None and not is_used(name, found, config):
+            continue
         named = name in problem.lower().replace(" ", "")
         output.note(problem if named else f"{name}: {problem}")
 

@@ -31,7 +31,7 @@ def rm(
     """Remove models, and the states of conversations that are kept with them.
 
     What Ollama, LM Studio or the hub's cache holds is asked about first. A file that was adopted
-    in place is forgotten, never deleted. A model in memory has to be stopped before.
+    in place is forgotten, never deleted. A model in memory is stopped first.
     """
     output = Output("rm", as_json=as_json)
     paths, config = load_settings("rm")
@@ -71,14 +71,16 @@ def _show(removal: Removal, output: Output) -> None:
     for file in removal.files:
         output.line(str(file))
     output.note(
-        f"{removal.name}: removing it would free {bytes_text(removal.freed_bytes)}{_kept(removal)}"
+        f"{removal.name}: removing it would {'stop it and ' if removal.in_memory else ''}free "
+        f"{bytes_text(removal.freed_bytes)}{_kept(removal)}"
     )
 
 
 def _said(removal: Removal) -> str:
     where = STORE_NAMES[removal.store]
     freed = f"{bytes_text(removal.freed_bytes)} freed"
-    return f"removed {removal.name} ({where}), {freed}{_kept(removal)}"
+    stopped = "stopped and removed" if removal.in_memory else "removed"
+    return f"{stopped} {removal.name} ({where}), {freed}{_kept(removal)}"
 
 
 def _kept(removal: Removal) -> str:

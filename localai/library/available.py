@@ -6,6 +6,7 @@ which of its models are in memory, and which it has beyond the files here. Print
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -80,6 +81,26 @@ def available_models(
     return AvailableModels(
         tuple(each for each in models if provider is None or provider in each.engines),
         tuple(pair for pair in silent if provider is None or pair[0] == provider),
+    )
+
+
+def is_used(provider: str, found: AvailableModels, config: Config) -> bool:
+    """Whether the user has anything to do with a provider that does not answer: the configuration
+    or the environment names it, or there are models that it would run."""
+    facts = facts_of(provider, config)
+    return (
+        provider in config.endpoints
+        or provider == config["provider"]
+        or str(config["model"]).startswith(f"{provider}/")
+        or f"{provider.upper()}_HOST" in os.environ
+        or any(
+            value.origin != "default" and key.startswith(f"{provider}.")
+            for key, value in config.values.items()
+        )
+        or any(
+            provider in each.engines or any(place.store == facts.store for place in each.places)
+            for each in found.models
+        )
     )
 
 

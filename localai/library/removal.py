@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.lifecycle import workers
+from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
@@ -40,6 +40,7 @@ from localai.stores.ollama import (
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.engine.worker_files import WorkerFiles, WorkerInfo
     from localai.paths import Paths
 
 
@@ -48,7 +49,8 @@ class Removal:
     """What removing the model `name` of `store` would do; `apply` does it.
 
     `files` are removed, which frees `freed_bytes`: those that no other link holds. `kept` is the
-    user's own file behind an adopted model, which stays.
+    user's own file behind an adopted model, which stays. `in_memory` says that the model is, and
+    is taken out of it first, whatever it is doing.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Removal:
     files: tuple[Path, ...]
     freed_bytes: int
     kept: Path | None
+    in_memory: bool
     apply: Callable[[], None]
 
 
@@ -64,7 +67,7 @@ def plan_removal(
 ) -> Removal:
     """What removing the model that `text` means would do, in the one store that has that name.
 
-    Raises NotFound, and InvalidInput while a model is in memory, or for a file of no store.
+    Raises NotFound, and InvalidInput for a file of no store.
     """
     environ = os.environ if environ is None else environ
     if as_path(text) is not None:
@@ -78,12 +81,11 @@ def plan_removal(
         if not link.is_symlink():
             raise
         # The file that was adopted is gone; the link to it is left.
-        return _of_files(text, "localai", [link], paths)
+        return _of_files(text, "localai", link, [link], paths)
     if isinstance(stored, StoredFolder):
         return _of_folder(stored, paths)
     if stored.store == "ollama":
         return _of_ollama(stored, config, paths, environ)
-    _refuse_in_memory(stored.name, stored.path, paths)
     parts = _parts(stored.path)
     files = (*parts, *_projector(stored, parts))
     if stored.store == "huggingface":
@@ -91,7 +93,7 @@ def plan_removal(
     if stored.store == "localai":
         beside = [make(part) for part in parts for make in (defaults_file, provenance_file)]
         files = (*files, *(file for file in beside if file.exists()))
-    return _of_files(stored.name, stored.store, files, paths)
+    return _of_files(stored.name, stored.store, stored.path, files, paths)
 
 
 def finish_interrupted_removals(paths: Paths) -> None:
@@ -106,16 +108,17 @@ def finish_interrupted_removals(paths: Paths) -> None:
 
 
 def _of_folder(folder: StoredFolder, paths: Paths) -> Removal:
-    _refuse_in_memory(folder.name, folder.path, paths)
     files = sorted(folder.path.rglob("*"))
     if folder.store == "huggingface":
         files = list(_hub_files(folder.path, files))
     else:
         files = [file for file in files if not file.is_dir()]
-    return _of_files(folder.name, folder.store, files, paths)
+    return _of_files(folder.name, folder.store, folder.path, files, paths)
 
 
-def _of_files(name: str, store: StoreName, files: Iterable[Path], paths: Paths) -> Removal:
+def _of_files(
+    name: str, store: StoreName, model: Path, files: Iterable[Path], paths: Paths
+) -> Removal:
     files = tuple(files)
     links = [file for file in files if file.is_symlink()]
     kept = None
@@ -123,6 +126,7 @@ def _of_files(name: str, store: StoreName, files: Iterable[Path], paths: Paths) 
         kept = links[0].resolve()
 
     def apply() -> None:
+        _stop_workers(model, paths)
         _forget_traces(files, paths)
         with _journal(paths, files):
             _unlink([_entry(file) for file in files], None)
@@ -130,7 +134,8 @@ def _of_files(name: str, store: StoreName, files: Iterable[Path], paths: Paths) 
         if store == "huggingface":
             _tidy(_snapshot(files[0]).parent.parent)
 
-    return Removal(name, store, files, _freed(files), kept, apply)
+    in_memory = bool(_workers_of(model, paths))
+    return Removal(name, store, files, _freed(files), kept, in_memory, apply)
 
 
 def _of_ollama(
@@ -140,18 +145,20 @@ def _of_ollama(
     assert name is not None, "the store's names can be parsed"
     root = next(each for each in ollama_roots(environ) if name.manifest(each).is_file())
     blobs = unshared_blobs(root, name)
-    if stored.path in blobs:
-        _refuse_in_memory(stored.name, stored.path, paths)
     files = (name.manifest(root), *sorted(blob for blob in blobs if blob.is_file()))
     daemon = running_ollama(config, paths, environ)
     if daemon is not None and not _serves(daemon, stored):
         daemon = None
-    if daemon is not None and daemon.loaded(stored.name) is not None:
-        raise InvalidInput(
-            f"Ollama has {stored.name} in memory", command=("ollama", "stop", stored.name)
-        )
+    # Another name of the same file may go: the worker stays.
+    goes = stored.path in blobs
+    by_ollama = daemon is not None and daemon.loaded(stored.name) is not None
+    in_memory = by_ollama or (goes and bool(_workers_of(stored.path, paths)))
 
     def apply() -> None:
+        if goes:
+            _stop_workers(stored.path, paths)
+        if daemon is not None and by_ollama:
+            daemon.load(stored.name, None, 0.0)
         if root_of(stored.path) == root and stored.path in blobs:
             _forget_traces([stored.path], paths)
         if daemon is not None:
@@ -161,7 +168,7 @@ def _of_ollama(
         if name.manifest(root).exists():
             _remove_by_layout(root, name, blobs, paths)
 
-    return Removal(stored.name, "ollama", files, _freed(files[1:]), None, apply)
+    return Removal(stored.name, "ollama", files, _freed(files[1:]), None, in_memory, apply)
 
 
 def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], paths: Paths) -> None:
@@ -183,12 +190,14 @@ def _serves(daemon: Daemon, stored: StoredModel) -> bool:
     return blob is not None and blob.resolve() == stored.path.resolve()
 
 
-def _refuse_in_memory(name: str, path: Path, paths: Paths) -> None:
-    for _, info in workers(paths):
-        held = Path(info.spec.model_path)
-        # Another name of the same file may go: the worker's stays.
-        if held == path:
-            raise InvalidInput(f"{name} is in memory", command=("localai", "stop", held.name))
+def _workers_of(model: Path, paths: Paths) -> list[tuple[WorkerFiles, WorkerInfo]]:
+    """The workers that have loaded the file or folder `model`, by that name of it."""
+    return [(files, info) for files, info in workers(paths) if Path(info.spec.model_path) == model]
+
+
+def _stop_workers(model: Path, paths: Paths) -> None:
+    for files, info in _workers_of(model, paths):
+        stop(files, info)
 
 
 def _parts(path: Path) -> tuple[Path, ...]:

@@ -158,6 +158,21 @@ def test_an_empty_machine_is_told_what_to_do(run_localai: RunLocalai) -> None:
     assert b"localai pull starter" in result.stderr
 
 
+def test_a_server_that_nobody_uses_is_not_missed(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    nobody: dict[str, str | None] = {"OLLAMA_HOST": None}
+    quiet = run_localai("list", env=nobody).stderr.decode()
+    assert "starter" not in quiet
+    assert "1 model on this machine" in quiet
+    assert "not running" not in quiet
+    run_localai("config", "set", "lmstudio.host", "127.0.0.1:9")
+    named = run_localai("list", env={"OLLAMA_HOST": "127.0.0.1:9"}).stderr.decode()
+    assert "Ollama at 127.0.0.1:9 is not running" in named
+    assert "LM Studio at 127.0.0.1:9 is not running" in named
+    assert b"not running" in run_localai("list", "--provider", "ollama", env=nobody).stderr
+
+
 def test_a_provider_that_there_is_not_is_named(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:

@@ -113,16 +113,14 @@ def test_an_adopted_file_that_is_gone_can_be_forgotten(
     assert not (localai_home / "data/models/mine.gguf").is_symlink()
 
 
-def test_a_model_in_memory_is_refused_until_it_is_stopped(
+def test_a_model_in_memory_is_stopped_first(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
     assert run_localai("chat", "-n", "--max-tokens", "2", "hello").returncode == 0
-    refused = run_localai("rm", "starter", env=STOPPED)
-    assert refused.returncode == 2
-    command = refused.stderr.decode().splitlines()[-1].removeprefix("run: ")
-    assert command.startswith("localai stop ")
-    assert run_localai(*command.split()[1:]).returncode == 0
-    assert run_localai("rm", "starter", env=STOPPED).returncode == 0
+    assert b"would stop it and free" in run_localai("rm", "--dry-run", "starter").stderr
+    assert b"starter" in run_localai("ps").stdout
+    assert removed(run_localai, "starter")["in_memory"] is True
+    assert json.loads(run_localai("ps", "--json").stdout)["workers"] == []
     assert not starter_path(home_with_starter).is_symlink()
 
 
@@ -167,14 +165,12 @@ def test_a_person_is_asked_and_can_say_no(
 def test_a_running_ollama_removes_it_itself(run_localai: RunLocalai, daemon: OllamaServer) -> None:
     daemon.run("cp", "first", "second")
     env = {"OLLAMA_MODELS": str(daemon.models), "OLLAMA_HOST": daemon.host}
+    answer = {"model": "second", "prompt": "Hi", "stream": False, "options": {"num_predict": 2}}
+    assert daemon.post("/api/generate", answer)["response"]
     document = removed(run_localai, "--yes", "second", **env)
+    assert document["in_memory"] is True
     assert document["freed_bytes"] < 10_000  # the weights are the first one's, too
     assert names(run_localai, **env) == {"first:latest"}
-    answer = {"model": "first", "prompt": "Hi", "stream": False, "options": {"num_predict": 2}}
-    assert daemon.post("/api/generate", answer)["response"]
-    loaded = run_localai("rm", "--yes", "first", env=env)
-    assert loaded.returncode == 2
-    assert b"ollama stop first" in loaded.stderr
 
 
 def test_a_running_ollama_with_another_store_keeps_its_model_of_the_same_name(

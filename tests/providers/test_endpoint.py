@@ -256,6 +256,17 @@ def test_the_command_asks_a_server_of_the_config(
     assert document["timings"]["clock"] == "server"
 
 
+def test_the_name_of_a_server_alone_is_its_model_or_lists_them(
+    llama_server: LlamaServer, localai_home: Path, run_localai: RunLocalai
+) -> None:
+    (localai_home / "config.toml").write_text(f'[endpoint.work]\nurl = "{llama_server.url}/v1"\n')
+    (listed,) = json.loads(run_localai("list", "--json").stdout)["models"]
+    assert listed["model"] == f"work/{MODEL}"
+    for name in ("work", listed["model"]):
+        ran = run_localai("chat", "-m", name, "--json", "--max-tokens", "4", "Hello")
+        assert json.loads(ran.stdout)["model"] == listed["model"]
+
+
 def test_the_command_refuses_a_far_server_with_exit_code_4(
     localai_home: Path, run_localai: RunLocalai
 ) -> None:

@@ -17,6 +17,7 @@ class RemovalDocument(TypedDict):
     model: Annotated[str, "its name"]
     store: Annotated[StoreName, "from which store"]
     paths: Annotated[list[str], "the files that went"]
+    in_memory: Annotated[bool, "whether it was, and had to be stopped first"]
     freed_bytes: Annotated[int, "of the disk; what other links hold is not freed"]
     kept_path: Annotated[str | None, "the user's own file behind an adopted model, which stays"]
 
@@ -43,6 +44,7 @@ def _removal(removal: Removal) -> RemovalDocument:
         "model": removal.name,
         "store": removal.store,
         "paths": [str(file) for file in removal.files],
+        "in_memory": removal.in_memory,
         "freed_bytes": removal.freed_bytes,
         "kept_path": None if removal.kept is None else str(removal.kept),
     }
