@@ -20,6 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
+from localai.engine.llamacpp.limits import (
+    is_at_template,
+    memory_of,
+    most_bytes,
+)
 from localai.engine.llamacpp.log import (
     DeviceShare,
     context_memory,
@@ -27,6 +32,7 @@ from localai.engine.llamacpp.log import (
     failure_reason,
     host_memory,
 )
+from localai.engine.template_limit import LONGEST_TEMPLATE_S
 from localai.engine.worker_files import (
     EngineKind,
     HeldByStopped,
@@ -58,6 +64,8 @@ _START_TIMEOUT_S = 600.0
 _MOST_PLACES = 8
 _KILLED = "it was killed (out of memory?)"
 _LOG_LIMIT_BYTES = 4_000_000
+_LOOK_EVERY_S = 0.1
+_DISTRUST = "its chat template is a program that the engine runs: get the model from its maker"
 # MLX's worker writes its conversations to the disk before it leaves, llama.cpp's does so after
 # each answer.
 _PATIENCE_S: dict[EngineKind, float] = {"llamacpp": 2.0, "mlx": 20.0}
@@ -222,7 +230,7 @@ def _start(
     files.remove_traces()
     write_atomically(files.spec, spec_to_json(spec))
     private_dir(files.log.parent)
-    log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    log = os.open(files.log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     # -P: a folder called `localai` in the user's current one must not run as our worker.
     command = [interpreter or sys.executable, "-P", "-m", _MODULES[spec.kind], str(files.directory)]
     try:
@@ -268,12 +276,14 @@ def _wait_until_ready(
     available_bytes: Callable[[], int | None] | None,
 ) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
+    limits = _LoadingLimits(files, spec, process.pid)
+    need = None
     while (info := files.read_info()) is None or info.is_loading:
-        if available_bytes is not None:
-            need = host_memory(_tail(files))
-            if need is not None:
+        if need is None and (need := host_memory(_tail(files))) is not None:
+            if available_bytes is not None:
                 _check_memory(spec, need, available_bytes())
-                available_bytes = None
+            limits.most = most_bytes(need, spec.projector_path)
+        limits.check()
         if process.poll() is not None:
             raise Unreachable(
                 f"the engine could not load {spec.model_path}: {_reason(process, _tail(files))}",
@@ -284,7 +294,46 @@ def _wait_until_ready(
                 f"the engine has not loaded {spec.model_path} in {_START_TIMEOUT_S:.0f} s",
                 hint=f"its log: {files.log}",
             )
-        time.sleep(0.01)
+        # A small model is there in half a second; a large one is not kept waiting by this.
+        time.sleep(0.01 if deadline - time.monotonic() > _START_TIMEOUT_S - 2 else 0.05)
+
+
+class _LoadingLimits:
+    """What the file of a model may make the engine do while it loads (engine/llamacpp/limits.py).
+
+    `most` is the memory that it may take, in bytes; None as long as the engine has not said.
+    """
+
+    def __init__(self, files: WorkerFiles, spec: WorkerSpec, pid: int) -> None:
+        self._files = files
+        self._spec = spec
+        self._pid = pid
+        self._next_look = 0.0
+        self._template_since: float | None = None
+        self.most: int | None = None
+
+    def check(self) -> None:
+        """Raise InsufficientResources or Unreachable where too much was taken of either. Looks a
+        few times a second, however often it is called."""
+        now = time.monotonic()
+        if self._spec.kind != "llamacpp" or now < self._next_look:
+            return
+        self._next_look = now + _LOOK_EVERY_S
+        taken = memory_of(self._pid)
+        if self.most is not None and taken is not None and taken > self.most:
+            raise InsufficientResources(
+                f"{self._spec.model_path} took {bytes_text(taken)} of memory while it was loaded,"
+                " far more than the engine had projected",
+                hint=_DISTRUST,
+            )
+        if self._template_since is None:
+            self._template_since = now if is_at_template(_tail(self._files)) else None
+        elif now - self._template_since > LONGEST_TEMPLATE_S:
+            raise Unreachable(
+                f"the chat template of {self._spec.model_path} has not come to an end in"
+                f" {LONGEST_TEMPLATE_S:.0f} s",
+                hint=_DISTRUST,
+            )
 
 
 def _reason(process: subprocess.Popen[bytes], log: str) -> str:

@@ -7,13 +7,15 @@ worker's socket, and whether a model is in memory.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from localai.engine.lifecycle import stop, workers
+from localai.engine.template_limit import LONGEST_TEMPLATE_S
 from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo
-from localai.errors import Unreachable
+from localai.errors import LocalaiError, Unreachable
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _LONGEST_DYING_S = 0.5
+_SUSPICIOUS_AFTER_S = 10.0
+_HEALTHY_WITHIN_S = 5.0
 
 
 class WorkerProvider(Provider):
@@ -97,11 +101,14 @@ def answer_of_worker(
     Raises what the worker refuses, and Unreachable with its last words if it breaks off.
     """
     server = JsonServer(who, lease.files.socket, {})
+    template = TemplateWatch(lease, body)
     try:
         # Leaving closes the connection, which is what makes the server stop computing.
-        with server.send("POST", "/v1/chat/completions", body) as sent:
+        with server.send("POST", "/v1/chat/completions", body) as sent, template:
+            response = sent.response()
+            template.rendered()
             yield from read_stream(
-                server_sent_events(sent.response()),
+                server_sent_events(response),
                 locality_of_worker(lease),
                 clock,
                 load_s=load_s,
@@ -110,6 +117,8 @@ def answer_of_worker(
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
     except (Unreachable, ValueError) as error:
+        if template.is_endless:
+            raise _endless(lease) from error
         _let_it_die(lease)
         raise Unreachable(
             f"{who} broke off: {lease.last_words()}", hint=f"its whole log: {lease.files.log}"
@@ -127,19 +136,87 @@ def _let_it_die(lease: Lease) -> None:
         time.sleep(0.001)
 
 
-def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
-    """The tokens of the prompt, by the model's own template and tokenizer. Raises its refusal."""
-    body = worker_body(request)
+class TemplateWatch:
+    """Ends a worker whose chat template does not come to an end with this request.
+
+    The engine renders it before it answers anything at all, without a limit. So if nothing has come
+    for a while, the engine is asked to render it once more, beside whatever it computes, and has to
+    be done in time.
+    """
+
+    def __init__(self, lease: Lease, body: Mapping[str, Any]) -> None:
+        self._lease = lease
+        self._body = body
+        self._timer = threading.Timer(_SUSPICIOUS_AFTER_S, self._check)
+        self._timer.daemon = True
+        self.is_endless = False
+
+    def __enter__(self) -> None:
+        # MLX renders among its other work, and looks after itself (engine/mlx/generation.py).
+        if self._lease.info.spec.kind == "llamacpp":
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def rendered(self) -> None:
+        """The answer has begun."""
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        try:
+            _render(self._lease, self._body)
+        except Unreachable:
+            self.is_endless = _renders_for_ever(self._lease)
+            if self.is_endless:
+                stop(self._lease.files, self._lease.info)
+        except (LocalaiError, ServerRefused):
+            return
+
+
+def _render(lease: Lease, body: Mapping[str, Any]) -> str:
+    """The prompt that the model's template makes. Raises ServerRefused, Unreachable."""
     asked = ("messages", "tools", "tool_choice", "chat_template_kwargs")
     template = {name: body[name] for name in asked if name in body}
+    rendered = call(
+        lease.files.socket, "POST", "/apply-template", template, timeout_s=LONGEST_TEMPLATE_S
+    )
+    return str(rendered["prompt"])
+
+
+def _renders_for_ever(lease: Lease) -> bool:
+    """Whether a worker that has not rendered a template in time is still there for others: then it
+    is the template, and not a queue of requests."""
+    if lease.info.spec.kind != "llamacpp":
+        return False
+    try:
+        call(lease.files.socket, "GET", "/health", timeout_s=_HEALTHY_WITHIN_S)
+    except (Unreachable, ServerRefused):
+        return False
+    return True
+
+
+def _endless(lease: Lease) -> Unreachable:
+    return Unreachable(
+        f"the chat template of {lease.info.spec.model_path} has not come to an end in"
+        f" {LONGEST_TEMPLATE_S:.0f} s, and its worker was ended",
+        hint="it is a program that the engine runs: get the model from its maker",
+    )
+
+
+def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
+    """The tokens of the prompt, by the model's own template and tokenizer. Raises its refusal."""
     socket = lease.files.socket
     try:
-        prompt = call(
-            socket,
-            "POST",
-            "/apply-template",
-            template,
-        )["prompt"]
+        prompt = _render(lease, worker_body(request))
+    except ServerRefused as error:
+        raise worker_failure(who, error.status, error.error) from error
+    except Unreachable as error:
+        if not _renders_for_ever(lease):
+            raise
+        stop(lease.files, lease.info)
+        raise _endless(lease) from error
+    try:
         counted = call(
             socket,
             "POST",

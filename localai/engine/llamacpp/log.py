@@ -23,8 +23,8 @@ _FIT_ENDED: Final = re.compile(r"fitting params to free memory took|failed to fi
 _ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.MULTILINE)
 # An assertion of ggml's, C++'s end, Python's fault handler, and a worker that was told to leave.
 _LAST_WORDS: Final = re.compile(
-    r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc"
-    r"|failed to allocate|out of memory|the worker was stopped"
+    r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc|^Timeout \("
+    r"|failed to allocate|out of memory|the worker (?:was stopped|took more memory|computed on)"
 )
 # ggml prints where it was, after its reason.
 _LAST_LINES: Final = 100

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from localai.engine.llamacpp.kv_files import state_folder
+from localai.engine.llamacpp.limits import CHECKPOINTS, Idleness, memory_of, most_bytes
+from localai.engine.llamacpp.log import host_memory
 from localai.engine.parent import end_with_parent
 from localai.engine.worker_files import (
     WorkerFiles,
@@ -30,6 +32,7 @@ from localai.engine.worker_files import (
 from localai.errors import InvalidInput
 from localai.locks import lock, try_lock
 from localai.privacy.sandbox import NetworkDenial, deny_network, keep_memory_private
+from localai.units import bytes_text
 
 EXIT_LOAD_FAILED = 3
 _LOOK_EVERY_S = 0.25
@@ -40,9 +43,8 @@ _PROMPT_CACHE_MIB = 256
 # Verbosity 4 logs the memory projection that the launcher reads; 5 would log prompts.
 _VERBOSITY = 4
 _LOG_LIMIT_BYTES = 8_000_000
-# Models that cannot forget their last tokens (sliding window, recurrent) go back to a checkpoint.
-# Only the last ones are of use, and llama.cpp's 32 of them can be larger than all the rest.
-_CHECKPOINTS = 8
+_QUIET = 0
+_LONGEST_LOG_BYTES = 4_000_000
 
 
 def main(directory: str) -> None:
@@ -73,11 +75,39 @@ def main(directory: str) -> None:
         print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EXIT_LOAD_FAILED)
     # Not earlier: the engine holds the interpreter's lock while it loads, so a handler would wait.
-    signal.signal(signal.SIGTERM, lambda *_: _stopped(files))
+    signal.signal(signal.SIGTERM, lambda *_: _end(files, "the worker was stopped"))
     go_on_alone()
+    projected = host_memory(_own_log())
+    _keep_requests_out_of_log(xllamacpp)
     files.write_info(replace(info, started_at=time.time()))
-    _serve_until_idle(files)
+    most = None if projected is None else most_bytes(projected, spec.projector_path)
+    _serve_until_idle(files, most)
     del server
+
+
+def _own_log() -> str:
+    """What was logged so far; nothing where it cannot be read."""
+    try:
+        return os.pread(2, _LONGEST_LOG_BYTES, 0).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _keep_requests_out_of_log(xllamacpp: Any) -> None:
+    """From here on nothing of a request is logged: llama.cpp logs why it refuses one, and a
+    template refuses in its own words, with the message in them."""
+    import ctypes
+
+    try:
+        engine = ctypes.CDLL(xllamacpp.xllamacpp.__file__)
+        # common_log_set_verbosity_thold(int), as C++ calls it. ggml's last words do not pass here.
+        engine._Z30common_log_set_verbosity_tholdi(_QUIET)
+    except (OSError, AttributeError):
+        # Another build of the engine: rather no last words than those of a request.
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        os.close(nothing)
 
 
 def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any:
@@ -90,7 +120,8 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     # One pool of cells for all slots: a single request may use the whole context.
     parameters.kv_unified = True
     parameters.cache_ram_mib = _PROMPT_CACHE_MIB
-    parameters.n_ctx_checkpoints = _CHECKPOINTS
+    # llama.cpp's own 32 can be larger than all the rest.
+    parameters.n_ctx_checkpoints = CHECKPOINTS
     parameters.fit_params = True
     parameters.warmup = False
     parameters.ui = False
@@ -144,17 +175,22 @@ def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
     return str(folder)
 
 
-def _serve_until_idle(files: WorkerFiles) -> None:
+def _serve_until_idle(files: WorkerFiles, most: int | None) -> None:
+    idleness = Idleness()
     while True:
         time.sleep(_LOOK_EVERY_S)
         # The log is opened for appending, so it simply goes on at its new end.
         if os.fstat(2).st_size > _LOG_LIMIT_BYTES:
             os.ftruncate(2, 0)
+        if most is not None and (memory_of(os.getpid()) or 0) > most:
+            _end(files, f"the worker took more memory than {bytes_text(most)}")
         try:
             # Every user shares the lease; whoever gets it alone knows that nobody is here.
             lease = try_lock(files.lease)
         except FileNotFoundError:
             _leave(files)
+        if idleness.computes_for_nobody(somebody_is_here=lease is None):
+            _end(files, "the worker computed on although nobody waited")
         if lease is None:
             continue
         if files.idle_s() > max(files.keep_alive_s(), _LEAST_IDLE_S):
@@ -162,9 +198,9 @@ def _serve_until_idle(files: WorkerFiles) -> None:
         os.close(lease)
 
 
-def _stopped(files: WorkerFiles) -> NoReturn:
+def _end(files: WorkerFiles, why: str) -> NoReturn:
     # Whoever was being answered reads here why the answer broke off.
-    print("the worker was stopped", file=sys.stderr, flush=True)  # noqa: T201
+    print(why, file=sys.stderr, flush=True)  # noqa: T201
     _leave(files)
 
 

@@ -22,6 +22,7 @@ from mlx_lm.generate import TextStateMachine, make_text_state_machine, stream_ge
 from localai.engine.mlx.conversations import Conversation, Conversations
 from localai.engine.mlx.sampling import processors, sampler, top_logprobs
 from localai.engine.mlx.stop_strings import StopStrings
+from localai.engine.template_limit import LONGEST_TEMPLATE_S, ending_process_after
 from localai.errors import ContextOverflow, InvalidInput
 from localai.types import (
     Done,
@@ -87,11 +88,12 @@ class Chat:
             tools = [wire_tool(tool) for tool in parts.tools]
         messages = [_template_message(message) for message in parts.messages]
         try:
-            return str(
-                tokenizer.apply_chat_template(
-                    messages, tools=tools, tokenize=False, add_generation_prompt=True, **options
+            with ending_process_after(LONGEST_TEMPLATE_S):
+                return str(
+                    tokenizer.apply_chat_template(
+                        messages, tools=tools, tokenize=False, add_generation_prompt=True, **options
+                    )
                 )
-            )
         except (TemplateError, TypeError, ValueError) as error:
             raise InvalidInput(f"the model's chat template refuses this: {error}") from error
 

@@ -1,0 +1,91 @@
+"""How much memory and time a worker of llama.cpp may take: a model file is a stranger's, and its
+chat template is a program that the engine runs.
+
+The engine renders the template when it loads the model and for each request, without limits of its
+own: nested loops ran for hours, and a text that doubles took 11 GB in 15 seconds. So the memory of
+a worker is bounded by what llama.cpp itself projected for the model, and the time by what no honest
+template needs. Whoever starts a worker watches it while it loads (the engine holds the
+interpreter's lock then), afterwards the worker watches itself.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from localai.engine.llamacpp.log import DeviceShare
+
+CHECKPOINTS: Final = 8
+"""How many states of a slot llama.cpp keeps to go back to: models that cannot forget their last
+tokens (sliding window, recurrent) need them, and only the last ones are of use."""
+
+_ROOM_BYTES: Final = 2 << 30
+"""For the interpreter, the threads' stacks, pictures, requests and the prompt cache."""
+
+_CONTEXT_IS_MADE: Final = re.compile(r"srv\s+load_model: initializing")
+# An idle worker needs a hundredth of a core, and on a busy machine one that computes gets little.
+_BUSY: Final = 0.1
+_LONGEST_FOR_NOBODY_S: Final = 30.0
+# Typed as a plain text, so that the branches of all systems are checked on either.
+_PLATFORM: str = sys.platform
+
+
+def most_bytes(projected: DeviceShare, projector_path: str | None) -> int:
+    """What a worker with that projection of main memory may take of it: the weights, the context,
+    once more for each state that may be kept of it, what sees pictures, and room."""
+    states = 2 + CHECKPOINTS
+    # llama.cpp projects only the model; a projector computes in about what it weighs.
+    projector_bytes = 0 if projector_path is None else 2 * Path(projector_path).stat().st_size
+    return (
+        projected.weights_bytes
+        + projector_bytes
+        + projected.compute_bytes
+        + states * projected.context_bytes
+        + _ROOM_BYTES
+    )
+
+
+def memory_of(pid: int) -> int | None:
+    """What the process takes of main memory, in bytes, without files that it only maps where the
+    system tells them apart; None if that is not known."""
+    if _PLATFORM == "linux":
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return None
+        found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(found[1]) << 10 if found else None
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def is_at_template(log: str) -> bool:
+    """Whether a worker that is loading has its weights and its context: what is left is the chat
+    template."""
+    return _CONTEXT_IS_MADE.search(log) is not None
+
+
+class Idleness:
+    """Notices a worker that computes although nobody waits for it."""
+
+    def __init__(self) -> None:
+        self._busy_s = 0.0
+        self._last = (time.monotonic(), time.process_time())
+
+    def computes_for_nobody(self, *, somebody_is_here: bool) -> bool:
+        """Whether it has done so for too long. To be asked several times a second."""
+        now, used = time.monotonic(), time.process_time()
+        passed_s, computed_s = now - self._last[0], used - self._last[1]
+        self._last = (now, used)
+        if somebody_is_here or computed_s < _BUSY * passed_s:
+            self._busy_s = 0.0
+        else:
+            self._busy_s += passed_s
+        return self._busy_s > _LONGEST_FOR_NOBODY_S
