@@ -31,7 +31,12 @@ from localai.privacy import guard
 from localai.providers.facts import ProviderFacts
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.provider import Provider
-from localai.sizing.context import choose_context, grown_context, guessed_context
+from localai.sizing.context import (
+    choose_context,
+    grown_context,
+    guessed_context,
+    may_overflow,
+)
 from localai.types import (
     ChatRequest,
     Done,
@@ -65,7 +70,11 @@ FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama")
 
 @dataclass(slots=True)
 class _Question:
-    """A request on its way: what was found out about its model, and what was decided."""
+    """A request on its way: what was found out about its model, and what was decided.
+
+    `context_tokens` is what it relies on. It is told to Ollama only if `tells_context`: otherwise
+    Ollama takes its own, which other programs have it load the model with.
+    """
 
     request: ChatRequest
     clock: AnswerClock
@@ -73,8 +82,18 @@ class _Question:
     limit: int | None
     think: bool | str | None
     context_tokens: int
+    tells_context: bool
     loaded_context: int | None
     pid: int | None = None
+
+    @property
+    def may_shift(self) -> bool:
+        """Whether Ollama's cutting at a full context can be left on, because it cannot get full."""
+        return not may_overflow(self.request, self.context_tokens)
+
+
+class _OwnContextTooSmall(Exception):
+    """Ollama took a smaller context than was relied on: it must be told the larger one."""
 
 
 class Ollama(Provider):
@@ -112,6 +131,8 @@ class Ollama(Provider):
             try:
                 yield from self._ask(question)
                 return
+            except _OwnContextTooSmall:
+                question.tells_context = True
             except ContextOverflow as overflow:
                 larger = None
                 if _asked_context(request) is None and question.clock.first is None:
@@ -119,7 +140,7 @@ class Ollama(Provider):
                     larger = grown_context(tried, prompt, request, question.limit)
                 if larger is None:
                     raise
-                question.context_tokens = larger
+                question.context_tokens, question.tells_context = larger, True
 
     def loaded(self, model: ResolvedModel) -> bool:
         """Whether Ollama has `model` in memory."""
@@ -132,8 +153,12 @@ class Ollama(Provider):
         """
         question = self._look_up(request)
         if question.remote is None:
-            keep_alive_s = self._keep_alive(request)
-            self._daemon.load(request.model.id, question.context_tokens, keep_alive_s)
+            self._daemon.load(
+                request.model.id,
+                question.context_tokens if question.tells_context else None,
+                self._keep_alive(request),
+                may_shift=question.may_shift,
+            )
 
     def unload(self, model: ResolvedModel) -> None:
         """Have Ollama take `model` out of memory."""
@@ -166,19 +191,27 @@ class Ollama(Provider):
         if facts.capabilities is not None and "vision" not in facts.capabilities:
             _refuse_images(request)
         loaded = None if facts.remote else (self._daemon.loaded(model) or {}).get("context_length")
+        start = facts.own_context or self._config["engine.context"]
+        context = choose_context(
+            asked=_asked_context(request),
+            loaded=loaded,
+            start=start,
+            needed=guessed_context(request),
+            limit=facts.context_limit,
+        )
+        # What Ollama would take by itself: what is loaded, what the model's maker wrote into it,
+        # or its own least default, unless the user has set another one here.
+        left_alone = min(start, facts.context_limit or start)
+        configured = self._config.values["engine.context"].origin != "default"
+        is_own = loaded is None and context == left_alone and not configured
         return _Question(
             request=request,
             clock=clock,
             remote=facts.remote,
             limit=facts.context_limit,
             think=wire.wire_think(request.think, facts.capabilities, facts.family),
-            context_tokens=choose_context(
-                asked=_asked_context(request),
-                loaded=loaded,
-                start=facts.own_context or self._config["engine.context"],
-                needed=guessed_context(request),
-                limit=facts.context_limit,
-            ),
+            context_tokens=context,
+            tells_context=_asked_context(request) is not None or not is_own,
             loaded_context=loaded,
         )
 
@@ -203,7 +236,8 @@ class Ollama(Provider):
         request = question.request
         body = wire.chat_body(
             request,
-            context_tokens=question.context_tokens,
+            context_tokens=question.context_tokens if question.tells_context else None,
+            may_shift=question.may_shift,
             think=question.think,
             keep_alive=self._keep_alive(request),
         )
@@ -214,6 +248,7 @@ class Ollama(Provider):
                 # The daemon is busy now, so this costs the user no time.
                 question.pid = self._pid(question)
                 yield from self._waiting(sent, question)
+                self._check_context(question)
                 end = yield from self._answer(sent, question)
         except ServerRefused as error:
             raise self._refusal(error.status, error.document, question) from error
@@ -224,16 +259,29 @@ class Ollama(Provider):
         if question.remote is not None or question.loaded_context == question.context_tokens:
             return
         model, context = question.request.model.id, question.context_tokens
-        loading = Loading(f"Ollama is loading {model} with a context of {context:,} tokens")
+        told = f" with a context of {context:,} tokens" if question.tells_context else ""
+        loading = Loading(f"Ollama is loading {model}{told}")
         said = loading
         yield loading
         while not sent.answers_within(_PROGRESS_EVERY_S):
             entry = self._daemon.loaded(model)
-            is_there = entry is not None and entry.get("context_length") == context
+            is_there = entry is not None and (
+                not question.tells_context or entry.get("context_length") == context
+            )
             now = Loading("reading the prompt") if is_there else loading
             if now != said:
                 yield now
             said = now
+
+    def _check_context(self, question: _Question) -> None:
+        """Raise _OwnContextTooSmall if with Ollama's own context the answer could be cut
+        (OLLAMA_CONTEXT_LENGTH may be below its default); nothing of the answer was told yet."""
+        if question.tells_context or question.remote is not None or not question.may_shift:
+            return
+        entry = self._daemon.loaded(question.request.model.id) or {}
+        allocated = entry.get("context_length") or question.context_tokens
+        if may_overflow(question.request, allocated):
+            raise _OwnContextTooSmall
 
     def _answer(
         self, sent: SentRequest, question: _Question

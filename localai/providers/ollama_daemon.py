@@ -102,10 +102,19 @@ class Daemon:
                 return dict(entry)
         return None
 
-    def load(self, name: str, context_tokens: int | None, keep_alive_s: float | None) -> None:
+    def load(
+        self,
+        name: str,
+        context_tokens: int | None,
+        keep_alive_s: float | None,
+        *,
+        may_shift: bool = True,
+    ) -> None:
         """Load the model `name`; a `keep_alive_s` of 0 takes it out of memory instead. None leaves
         the context or the time to the daemon. Raises NotFound, and what Ollama refuses."""
         body: dict[str, Any] = {"model": name, "stream": False}
+        if not may_shift:
+            body["shift"] = False
         if context_tokens is not None:
             body["options"] = {"num_ctx": context_tokens}
         if keep_alive_s is not None:

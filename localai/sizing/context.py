@@ -71,6 +71,15 @@ def grown_context(
     return largest if largest > tried else None
 
 
+def may_overflow(request: ChatRequest, context_tokens: int) -> bool:
+    """Whether the prompt and its longest answer could be more than `context_tokens`, by the most
+    tokens that their bytes can have. An answer without a limit always could."""
+    if request.options.max_tokens is None:
+        return True
+    most = _prompt(request, _LEAST_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
+    return most + request.options.max_tokens > context_tokens
+
+
 def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], int]) -> int:
     """The context that the prompt and its answer need, in tokens; `have_tokens` if that is enough.
 

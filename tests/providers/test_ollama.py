@@ -28,8 +28,9 @@ from localai.types import (
 from tests.contract.rows import identity
 from tests.support.answers import end_of, open_ollama, reasoning_of, text_of
 from tests.support.clock import becomes, slowdown
+from tests.support.cpu import descendants
 from tests.support.ollama import OllamaServer
-from tests.support.processes import free_port
+from tests.support.processes import free_port, running_server
 from tests.support.scripted_server import Reply, ScriptedServer, json_reply
 from tests.support.wires import OllamaWire
 
@@ -140,7 +141,8 @@ def test_a_cold_model_is_announced_and_its_prefill_can_be_measured(
     unload(ollama_server)
     events = list(ask(provider))
     assert isinstance(events[0], Loading)
-    assert "4,096" in events[0].message
+    assert events[0].message == "Ollama is loading smollm2:135m"
+    assert end_of(events).context_tokens == 4096
     prefill = end_of(events).timings.prefill_tokens_per_s
     assert prefill is not None and 1 < prefill < 100_000
 
@@ -286,6 +288,75 @@ def test_an_answer_that_fills_the_context_says_so(provider: Ollama) -> None:
 def test_keep_alive_of_zero_unloads_at_once(provider: Ollama, ollama_server: OllamaServer) -> None:
     list(ask(provider, keep_alive_s=0.0))
     assert becomes(lambda: loaded_contexts(ollama_server) == [], within_s=5)
+
+
+# Other programs that use the same Ollama
+
+
+def ask_as_others_do(server: OllamaServer) -> None:
+    """As `ollama run`, LangChain and editors ask: nothing is said of the context."""
+    body = {
+        "model": "smollm2:135m",
+        "messages": [{"role": "user", "content": "Say hi."}],
+        "options": {"num_predict": 2},
+        "stream": False,
+    }
+    assert server.post("/api/chat", body)["done"]
+
+
+@pytest.mark.parametrize("server", ["ollama_server"])
+@pytest.mark.parametrize("first", [True, False], ids=["localai first", "the other first"])
+def test_taking_turns_with_another_program_starts_no_runner_again(
+    request: pytest.FixtureRequest, tmp_path: Path, server: str, first: bool
+) -> None:
+    ollama: OllamaServer = request.getfixturevalue(server)
+    unload(ollama)
+    provider = open_ollama(tmp_path, ollama.host)
+    options = Options(temperature=0, seed=1, max_tokens=4)
+    runners = set()
+    for ours in (first, not first, first, not first):
+        if ours:
+            list(ask(provider, options=options))
+        else:
+            ask_as_others_do(ollama)
+        runners |= set(descendants(ollama.pid))
+    assert len(runners) == 1
+
+
+def test_what_might_be_cut_is_worth_a_runner_of_its_own(
+    provider: Ollama, ollama_server: OllamaServer
+) -> None:
+    """An answer without a limit could pass the context: Ollama must not cut what was said."""
+    ask_as_others_do(ollama_server)
+    before = descendants(ollama_server.pid)
+    options = Options(temperature=0, seed=1, stop=("Paris",))
+    assert end_of(list(ask(provider, options=options))).finish_reason == "stop"
+    assert descendants(ollama_server.pid) != before
+
+
+def test_warming_loads_what_the_question_then_uses(
+    provider: Ollama, ollama_server: OllamaServer
+) -> None:
+    unload(ollama_server)
+    messages = (HELPFUL, CAPITAL)
+    request = ChatRequest(provider.resolve("smollm2:135m"), messages, Options(stop=("Paris",)))
+    provider.warm(request)
+    warmed = descendants(ollama_server.pid)
+    list(provider.stream(request))
+    assert descendants(ollama_server.pid) == warmed
+
+
+def test_a_daemon_whose_own_context_is_too_small_is_told_a_larger_one(
+    ollama_server: OllamaServer, tmp_path: Path
+) -> None:
+    small = replace(ollama_server, port=free_port(), log=tmp_path / "log")
+    environment = {**small.environment, "OLLAMA_CONTEXT_LENGTH": "512"}
+    with running_server([small.binary, "serve"], environment, small.port, small.log):
+        provider = open_ollama(tmp_path, small.host)
+        options = Options(temperature=0, max_tokens=1500, stop=("Paris",))
+        done = end_of(list(ask(provider, options=options)))
+    assert done.context_tokens == 4096
+    assert done.finish_reason == "stop"
 
 
 # The daemon

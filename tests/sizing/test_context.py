@@ -11,6 +11,7 @@ from localai.sizing.context import (
     generous_context,
     grown_context,
     guessed_context,
+    may_overflow,
     shared_context,
 )
 from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
@@ -50,6 +51,26 @@ def test_the_context(
         choose_context(asked=asked, loaded=loaded, start=start, needed=needed, limit=limit)
         == chosen
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "max_tokens", "images", "may"),
+    [
+        # At most a token a byte, and 64 for the template.
+        ("x" * 1000, 3032, 0, False),
+        ("x" * 1001, 3032, 0, True),
+        ("x" * 1000, 3033, 0, True),
+        # A picture may take 2,048.
+        ("x" * 1000, 984, 1, False),
+        ("x" * 1000, 985, 1, True),
+        # An answer without a limit may be any length.
+        ("x", None, 0, True),
+    ],
+)
+def test_whether_prompt_and_answer_may_pass_the_context(
+    text: str, max_tokens: int | None, images: int, may: bool
+) -> None:
+    assert may_overflow(request(text, max_tokens, images), 4096) is may
 
 
 def test_needed_counts_text_answer_and_pictures() -> None:

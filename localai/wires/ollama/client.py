@@ -1,7 +1,10 @@
 """What we ask of Ollama's native API, and what it answers. No I/O.
 
-Times are nanoseconds on the server's clock. `shift` is always off and `truncate` too: with
-either on, Ollama cuts a conversation silently, and toggling `shift` may reload the model.
+Times are nanoseconds on the server's clock. `truncate` is always off: with it, Ollama cuts a prompt
+silently. `shift` cuts an answer's beginning of the conversation just as silently, but only where
+the context becomes full; and what differs from the last request in `shift` or `num_ctx` makes
+Ollama start the model's runner again, for us and for every other program that uses it. So both
+are sent only where they matter.
 """
 
 from __future__ import annotations
@@ -76,19 +79,26 @@ _LEVEL_FAMILIES = ("gptoss", "gpt-oss")
 def chat_body(
     request: ChatRequest,
     *,
-    context_tokens: int,
+    context_tokens: int | None,
+    may_shift: bool,
     think: bool | str | None,
     keep_alive: float | None,
 ) -> dict[str, Any]:
-    """The body of a streaming `/api/chat`. Raises InvalidInput for an option Ollama lacks."""
+    """The body of a streaming `/api/chat`. Raises InvalidInput for an option Ollama lacks.
+
+    `context_tokens` None leaves the context to Ollama; `may_shift` says that nothing can be cut.
+    """
     body: dict[str, Any] = {
         "model": request.model.id,
         "messages": wire_messages(request.messages),
         "stream": True,
         "truncate": False,
-        "shift": False,
-        "options": {**all_options(request.options), "num_ctx": context_tokens},
+        "options": all_options(request.options),
     }
+    if context_tokens is not None:
+        body["options"]["num_ctx"] = context_tokens
+    if not may_shift:
+        body["shift"] = False
     if think is not None:
         body["think"] = think
     if keep_alive is not None:

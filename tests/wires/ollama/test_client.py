@@ -34,7 +34,13 @@ MODEL = ResolvedModel("ollama", "m:latest", None, "")
 
 
 def body(request: ChatRequest, **changes: Any) -> dict[str, Any]:
-    decided = {"context_tokens": 4096, "think": None, "keep_alive": None, **changes}
+    decided = {
+        "context_tokens": 4096,
+        "may_shift": False,
+        "think": None,
+        "keep_alive": None,
+        **changes,
+    }
     return wire.chat_body(request, **decided)
 
 
@@ -48,6 +54,12 @@ def test_a_body_never_lets_ollama_cut_or_shift() -> None:
         "shift": False,
         "options": {"num_ctx": 4096},
     }
+
+
+def test_what_cannot_be_cut_is_left_to_ollama_so_that_it_need_not_load_again() -> None:
+    sent = body(ChatRequest(MODEL, (Message("user", "hi"),)), context_tokens=None, may_shift=True)
+    assert (sent["truncate"], sent["options"]) == (False, {})
+    assert "shift" not in sent
 
 
 def test_a_body_with_everything() -> None:
