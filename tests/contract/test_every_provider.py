@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
+from localai.providers.registry import provider_names
 from localai.types import (
     ChatRequest,
     Done,
@@ -23,7 +25,7 @@ from localai.types import (
     ToolCall,
 )
 from tests.contract.conftest import ROWS
-from tests.contract.rows import Subject
+from tests.contract.rows import Subject, identity
 from tests.support.answers import end_of, text_of
 from tests.support.clock import becomes
 
@@ -223,6 +225,15 @@ def test_a_crash_in_mid_stream_is_an_error_and_the_next_question_is_answered(
                 mortal.kill()
     assert any(isinstance(each, TextDelta) for each in seen)
     assert "Paris" in answer(ask(mortal, HELPFUL, CAPITAL))[0]
+
+
+def test_every_provider_of_ours_has_a_row(tmp_path: Path) -> None:
+    config, _ = identity(tmp_path)
+    # Endpoints are the config's, so the registry has no name for their kind.
+    assert set(ROWS) == {*provider_names(config), "endpoint"}
+    for name, row in ROWS.items():
+        assert row.scripted is None or row.wire is not None, name
+        assert row.real or row.scripted, name
 
 
 def test_what_a_row_cannot_do_is_a_case_of_this_suite() -> None:

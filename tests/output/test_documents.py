@@ -6,6 +6,7 @@ import pkgutil
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
@@ -14,11 +15,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 import pytest
 import typer
 
+from localai.answers import PartialAnswer
+from localai.batch.answering import Outcome
 from localai.cli import COMMANDS
+from localai.cost.prices import Cost
+from localai.errors import FinishedWithFailures
 from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
-from localai.output.documents.batch import BatchRecord, BatchSummary
-from localai.output.documents.chat import Chat
+from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
+from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison
 from localai.output.documents.config import ConfigGet, ConfigList
 from localai.output.documents.cost import CostReport
@@ -48,6 +53,17 @@ from localai.output.documents.stop import Stop
 from localai.output.documents.template import TemplateList, TemplateShow
 from localai.paths import Paths
 from localai.stores.starter import starter_path
+from localai.types import (
+    Done,
+    Locality,
+    Process,
+    ReasoningDelta,
+    ResolvedModel,
+    TextDelta,
+    Timings,
+    Usage,
+    Zone,
+)
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
 
@@ -147,6 +163,33 @@ def test_a_field_means_one_thing_everywhere() -> None:
     del meanings["schema"]
     assert {name for name, found in types.items() if len(found) > 1} == set(SEVERAL_TYPES)
     assert {name for name, found in meanings.items() if len(found) > 1} == set(FIELDS)
+
+
+def test_a_batch_s_record_says_of_an_answer_what_chat_says() -> None:
+    """A new field of an answer goes into both, or stands here."""
+    chats_own = {"conversation_id", "extracted", "logprobs"}
+    batches_own = {"line", "request", "id"}
+    assert chats_own == set(get_type_hints(Chat)) - set(get_type_hints(BatchRecord))
+    assert batches_own == set(get_type_hints(BatchRecord)) - set(get_type_hints(Chat))
+
+    model = ResolvedModel("llamacpp", "m", Zone.DEVICE, "")
+    locality = Locality(Zone.DEVICE, "here", Process(7, "worker"), "box", True)
+    timings = Timings(0.5, 0.2, 9, 0.1, 2, 0.4, 1.0, "server")
+    done = Done("length", Usage(10, 3, 1, 2, 0), timings, locality, 4096, "length")
+    came = PartialAnswer(model)
+    for event in (ReasoningDelta("hm"), TextDelta("Paris."), done):
+        came.add(event)
+    answer = came.whole()
+    error = FinishedWithFailures("it breaks the schema")
+    cost = Cost(Decimal("0.25"), "USD", "a price")
+    chat = chat_document(
+        answer, cost, conversation_id=None, extracted=None, with_logprobs=False, error=error
+    )
+    record = record_document(Outcome(1, 0, None, came, answer, error), model, cost)
+    promised = get_type_hints(Chat).keys() - chats_own - {"schema"}
+    both = {name: (chat[name], record[name]) for name in promised}  # type: ignore[literal-required]
+    assert {name: a for name, (a, _) in both.items()} == {name: b for name, (_, b) in both.items()}
+    assert None not in {value for value, _ in both.values() if not isinstance(value, dict)}
 
 
 def test_every_document_is_printed_as_it_is_promised(
