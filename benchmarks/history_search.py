@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pexpect
@@ -138,7 +139,7 @@ def _in_process(paths: Paths, queries: dict[str, str], runs: int) -> None:
     database = Database(paths.database)
     plain = sqlite3.connect(paths.database)
     for name, query in queries.items():
-        ours = _times(lambda query=query: database.search(query, Criteria(), 20), runs)
+        ours = _times(partial(database.search, query, Criteria(), 20), runs)
         found = len(database.search(query, Criteria(), None) or [])
         like = ""
         if query.isalpha():

@@ -76,7 +76,12 @@ def test_what_a_killed_process_left_is_removed(
     assert len(_left(folder)) == 1
     writing.kill()
     writing.wait()
-    assert becomes(lambda: (_do_the_same(folder), not _left(folder))[1], 10)
+
+    def is_removed() -> bool:
+        _do_the_same(folder)
+        return not _left(folder)
+
+    assert becomes(is_removed, 10)
 
 
 def test_what_a_living_process_has_stays(folder: Path, writing: subprocess.Popen[bytes]) -> None:

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[1]
 PIN = re.compile(r"^([a-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 # What is installed on Apple Silicon only, so that no metadata here says whose it is.
 NOT_INSTALLED = {"jinja2": ["jinja2"], "mlx": ["mlx"], "mlx_lm": ["mlx-lm"]}
-DISTRIBUTIONS = NOT_INSTALLED | packages_distributions()
+DISTRIBUTIONS = {**NOT_INSTALLED, **packages_distributions()}
 OURS = {"localai", "tests", "benchmarks", "docs"}
 # It runs in an environment of its own: tests/servers/requirements/mlx.txt.
 ELSEWHERE = {REPOSITORY / "tests/servers/convert_mlx.py"}

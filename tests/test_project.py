@@ -32,7 +32,7 @@ def test_the_version_stands_in_one_place() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     assert "version" not in project["project"]
     assert project["tool"]["hatch"]["version"]["path"] == "localai/__init__.py"
-    plan = [REPOSITORY / "install.sh", "--dry-run"]
+    plan = [str(REPOSITORY / "install.sh"), "--dry-run"]
     shown = subprocess.run(plan, capture_output=True, text=True, check=True).stdout
     assert shown.startswith(f"localai {__version__}, ")
 

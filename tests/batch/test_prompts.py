@@ -146,7 +146,7 @@ def test_the_other_keys_of_a_line_are_the_template_s_variables() -> None:
 
 
 def test_what_the_command_gives_a_template_holds_where_the_line_says_nothing() -> None:
-    settings = {"template": TEMPLATE, "parameters": {"to": "Czech", "count": "1"}}
+    settings: dict[str, Any] = {"template": TEMPLATE, "parameters": {"to": "Czech", "count": "1"}}
     assert _read(line(prompt="a"), **settings).messages[0].text == "a, in Czech, 1"
     assert _read(line(prompt="a", count=2), **settings).messages[0].text == "a, in Czech, 2"
     assert _read(line(prompt="a"), system="be brief", **settings).settings.system == "be brief"

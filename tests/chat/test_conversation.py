@@ -70,8 +70,9 @@ class Scripted(Provider):
                 answer = ""
             for word in answer.split(" "):
                 yield TextDelta(word + " ")
-            if self.answers and isinstance(self.answers[0], Exception):
-                raise self.answers.pop(0)
+            if self.answers and isinstance(error := self.answers[0], Exception):
+                self.answers.pop(0)
+                raise error
             usage = Usage(input_tokens=10, output_tokens=5, reasoning_tokens=1)
             yield Done("stop", usage, Timings(), Locality(Zone.DEVICE, "a script"), 100)
         except GeneratorExit:

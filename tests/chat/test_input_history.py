@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from localai.chat import input_history
+from localai.files import write_atomically
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_shortening_the_file_brings_nothing_back_that_was_removed_meanwhile(
 ) -> None:
     input_history.append(file, "secret", "c1")
     removal = threading.Thread(target=input_history.remove, args=(file, ["c1"], ()))
-    write = input_history.write_atomically
+    write = write_atomically
 
     def late(*arguments: Any) -> None:
         if not removal.ident:

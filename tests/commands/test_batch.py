@@ -400,7 +400,7 @@ def test_json_is_a_summary(robot: Robot) -> None:
     assert result.returncode == 8
     assert summary["schema"] == "localai.batch/1"
     assert (summary["answered"], summary["failed"], summary["found"]) == (1, 1, 0)
-    assert summary["error"]["exit_code"] == 8
+    assert summary["error"] and summary["error"]["exit_code"] == 8
 
 
 def test_memory_does_not_grow_with_the_input(robot: Robot) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from localai.hardware.detect import detect
 from localai.hardware.facts import Fact
 from localai.hardware.profiles import load_profile, profile_names
 from localai.hardware.this_machine import this_machine
@@ -63,7 +64,7 @@ def test_what_is_remembered_of_another_machine_does_not_count(
     paths = locate()
     monkeypatch.setattr(module, "_measure", lambda machine: module._Known(5e9, "a test", False))
     assert this_machine(paths).memory_bandwidth.value == 5e9
-    real = module.detect
+    real = detect
 
     def with_more_cores(folder: Path) -> object:
         found = real(folder)

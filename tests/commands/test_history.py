@@ -354,7 +354,8 @@ def test_a_closed_pipe_ends_an_export_quietly(database: Database, run_localai: R
 
 def test_kill_9_leaves_a_whole_export_or_none(database: Database, tmp_path: Path) -> None:
     for number in range(300):
-        say(database, *[("user", f"{number} words " * 300)] * 10)
+        said: tuple[Role, str] = ("user", f"{number} words " * 300)
+        say(database, *[said] * 10)
     file = tmp_path / "x.json"
     killed = 0
     for delay_s in (0, 0.01, 0.03, 0.06, 0.2):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,9 @@ def say(database: Database, *texts: str, model: str = "m", zone: Zone | None = Z
     parent: int | None = None
     for number, text in enumerate(texts):
         message = Message("assistant" if number % 2 else "user", text)
-        answer = {"provider": "p", "model": model, "zone": zone} if number % 2 else {}
+        answer: dict[str, Any] = {}
+        if number % 2:
+            answer = {"provider": "p", "model": model, "zone": zone}
         parent = database.add_message(conversation, parent, message, finish_reason="stop", **answer)
     return conversation
 
@@ -152,7 +155,7 @@ def test_a_summary_says_who_and_where(database: Database) -> None:
     database.add_message(conversation, None, Message("system", "s"))
     (row,) = database.summaries(ANY, 5)
     assert (row.id, row.title, row.messages) == (conversation, "first question", 4)
-    assert (row.provider, row.model, row.zones) == ("p", "m1", {"lan"})
+    assert (row.provider, row.model, row.zones) == ("p", "m1", frozenset({"lan"}))
     assert database.summary(conversation) == row
     empty = database.create_conversation()
     assert database.summary(empty).zones == frozenset()

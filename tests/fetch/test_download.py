@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
+from localai.errors import (
+    ConnectionLost,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    PolicyRefused,
+    Unreachable,
+)
 from localai.fetch import partial
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
-from localai.fetch.connection import ConnectionLost, HttpConnection
+from localai.fetch.connection import HttpConnection
 from localai.fetch.download import fetch_file
 from localai.fetch.gguf_url import file_name
 from localai.fetch.partial import RemoteFile, left_bytes

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -389,8 +391,12 @@ def test_a_compressed_list_is_not_unpacked(hub: HubDouble, cache: Path) -> None:
         pull(hub, f"hf.co/{REPO}")
 
 
+def _answer_with(content: bytes, handler: Any) -> None:
+    handler.answer(200, content)
+
+
 def test_a_list_that_is_none_is_said_to_be(hub: HubDouble, cache: Path) -> None:
     for content in (b"<html>log in</html>", b"[]", b'{"siblings": 5}'):
-        hub.pages.scripts[f"/api/models/{REPO}"] = lambda handler, c=content: handler.answer(200, c)
+        hub.pages.scripts[f"/api/models/{REPO}"] = partial(_answer_with, content)
         with pytest.raises(InvalidInput):
             pull(hub, f"hf.co/{REPO}")

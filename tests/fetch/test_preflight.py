@@ -111,7 +111,7 @@ def test_too_little_disk_is_a_problem(plan: PullPlan, tmp_path: Path) -> None:
 
 
 def test_a_graphics_card_is_held_against_its_own_memory() -> None:
-    from localai.engine.llamacpp.memory_projection import DeviceShare
+    from localai.engine.llamacpp.log import DeviceShare
 
     shares = (
         DeviceShare("CUDA0 (big)", 9 * GB, GB, 0, 8 * GB),
@@ -134,6 +134,7 @@ def test_the_speed_is_predicted_and_gives_way_to_own_runs(plan: PullPlan) -> Non
     assert "tok/s" in line and "50 GB/s of memory" in line
     document = dry_run_document(found)["speed"]
     assert document is not None
+    assert document["low_tokens_per_s"] is not None and document["high_tokens_per_s"] is not None
     assert document["low_tokens_per_s"] < document["high_tokens_per_s"]
     again = preflight(
         plan, memory(24 * GB, 20 * GB), context_tokens=4096, own_runs=[OwnRun(77.0, 1024)]

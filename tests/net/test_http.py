@@ -119,7 +119,7 @@ def test_without_permission_nothing_is_sent() -> None:
         yield
 
     with ScriptedServer({"GET /x": json_reply(1)}) as server:
-        unpermitted = JsonServer("Ollama", client_target(server.url, 1), "", permit=refuse)
+        unpermitted = JsonServer("Ollama", client_target(server.url, 1), {}, permit=refuse)
         with pytest.raises(PolicyRefused):
             unpermitted.call("GET", "/x")
         assert server.asked == []

@@ -103,8 +103,10 @@ def with_json() -> dict[str, list[tuple[str, ...]]]:
     for row in COMMANDS:
         command = typer.main.get_command(import_module(row.module).app)
         subcommands = getattr(command, "commands", None)
-        called = {(row.name, name): each for name, each in (subcommands or {}).items()}
-        for words, each in (called or {(row.name,): command}).items():
+        called: dict[tuple[str, ...], Any] = {(row.name,): command}
+        if subcommands:
+            called = {(row.name, name): each for name, each in subcommands.items()}
+        for words, each in called.items():
             if any("--json" in parameter.opts for parameter in each.params):
                 found[row.name].append(words)
     return found

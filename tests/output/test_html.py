@@ -99,7 +99,9 @@ def test_attributes_are_written_as_python_can_say_them() -> None:
 
 def test_the_policy_permits_the_page_its_own_style_and_nothing_else() -> None:
     document = page("t")
-    style = re.search("<style>(.*?)</style>", document, re.DOTALL)[1]
+    found = re.search("<style>(.*?)</style>", document, re.DOTALL)
+    assert found is not None
+    style = found[1]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src &#x27;none&#x27;; style-src &#x27;sha256-{digest}&#x27;;"
     assert policy in document

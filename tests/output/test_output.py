@@ -71,7 +71,7 @@ def open_output(monkeypatch: pytest.MonkeyPatch) -> Open:
 def test_a_person_gets_the_data_and_a_program_the_document(open_output: Open) -> None:
     def say(streams: Streams) -> Streams:
         output = streams.output
-        output.document({"schema": "localai.test/1", "models": []})
+        output.document({"schema": "localai.test/1", "models": []})  # type: ignore[typeddict-unknown-key]
         output.table(["model", "size"], [["starter", "93 MB"]])
         output.facts([("disk", "93 MB free")])
         output.line("a line")
@@ -129,7 +129,8 @@ def test_nothing_from_outside_commands_the_terminal(open_output: Open, terminal:
 
 def test_what_a_terminal_would_obey_is_escaped_in_a_document(open_output: Open) -> None:
     streams = open_output(as_json=True)
-    streams.output.document({"schema": "localai.test/1", "model": HOSTILE})
+    document = {"schema": "localai.test/1", "model": HOSTILE}
+    streams.output.document(document)  # type: ignore[arg-type]
     assert json.loads(streams.stdout.written)["model"] == HOSTILE
     assert not set("\x1b\x7f\x9b\u202e") & set(streams.stdout.written)
 

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 NAME = "elsewhere.example"
@@ -216,10 +217,16 @@ def _steered_message() -> None:
     _udp().sendmsg([b"x"], [packet_info], 0, ("127.0.0.1", 9))
 
 
+def _set_option(level: int, option: int) -> None:
+    endpoint = _tcp6() if level == socket.IPPROTO_IPV6 else _tcp()
+    endpoint.setsockopt(level, option, bytes(16))
+
+
 def _as_tracker(*words: str, program: str = sys.executable) -> None:
     from multiprocessing import util
 
-    util.spawnv_passfds(program, [program, "-c", *words], [])  # type: ignore[attr-defined]
+    arguments = [each.encode() for each in (program, "-c", *words)]
+    util.spawnv_passfds(program.encode(), arguments, [])
 
 
 _TRACKER = "from multiprocessing.resource_tracker import main"
@@ -355,9 +362,7 @@ for _level, _option in (
     (132, 110),
 ):
     WAYS[f"the socket option {_option} of level {int(_level)}"] = (
-        lambda level=_level, option=_option: (_tcp6() if level == 41 else _tcp()).setsockopt(
-            level, option, bytes(16)
-        ),
+        partial(_set_option, _level, _option),
         f"socket option {_option} of level {int(_level)}",
     )
 if hasattr(socket, "AF_VSOCK"):

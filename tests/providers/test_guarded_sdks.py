@@ -12,6 +12,7 @@ from tests.support.cloud_wires import MessagesWire, ResponsesWire
 from tests.support.command import REPOSITORY
 from tests.support.processes import bare_environment
 from tests.support.scripted_server import ScriptedServer
+from tests.support.wires import Wire
 
 _SCRIPT = """
 import sys
@@ -96,7 +97,8 @@ except Unreachable as error:
 @pytest.mark.parametrize("name", ["openai", "anthropic"])
 def test_an_sdk_works_under_the_guard(tmp_path: Path, name: str) -> None:
     """What the SDKs ask of the system by the way (`uname -p`, the keyring) does not stop them."""
-    wire = {"openai": ResponsesWire(), "anthropic": MessagesWire()}[name]
+    wires: dict[str, Wire] = {"openai": ResponsesWire(), "anthropic": MessagesWire()}
+    wire = wires[name]
     script = f"""
 from localai.privacy import guard
 guard.install()

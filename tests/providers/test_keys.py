@@ -9,7 +9,7 @@ import keyring.backend
 import keyring.errors
 import pytest
 
-from localai.errors import InvalidInput, ProviderRefused
+from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused
 from localai.providers import keys
 
 
@@ -19,7 +19,7 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
     priority = 1
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.held: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -93,14 +93,14 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(
 def test_a_machine_without_a_keyring_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     from keyring.backends.fail import Keyring
 
-    nothing = Keyring()  # type: ignore[no-untyped-call]
+    nothing = Keyring()
     monkeypatch.delenv("SOME_KEY", raising=False)
     before = keyring.get_keyring()
     keyring.set_keyring(nothing)
     try:
         assert keys.get_key("openai", "SOME_KEY") is None
         assert not keys.delete_key("openai")
-        with pytest.raises(keys.KeyringUnavailable):
+        with pytest.raises(KeyringUnavailable):
             keys.set_key("openai", "sk-1")
     finally:
         keyring.set_keyring(before)

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from localai.engine.lifecycle import workers
 from localai.net.http import call
@@ -22,8 +23,8 @@ PARIS = "What is the capital of France?"
 
 def _is_computing(home: Paths) -> bool:
     [(files, _)] = workers(home)
-    slots = call(files.socket, "GET", "/slots", None)
-    return any(slot["is_processing"] for slot in slots)  # type: ignore[attr-defined]
+    slots: Any = call(files.socket, "GET", "/slots", None)
+    return any(slot["is_processing"] for slot in slots)
 
 
 def test_a_question_is_answered_kept_and_measured(session: Start, home: Paths) -> None:

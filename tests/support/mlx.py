@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ CAPITAL = {"role": "user", "content": "What is the capital of France?"}
 _RENAMED = {"The": "<think>", "ĠParis": "</think>"}
 
 
-def chunks(socket: Path, *messages: Mapping[str, str], **options: Any) -> Iterator[dict[str, Any]]:
+def chunks(
+    socket: Path, *messages: Mapping[str, str], **options: Any
+) -> Generator[dict[str, Any], None, None]:
     """The chunks of the answer to `messages`, greedy and at most 8 tokens unless told otherwise.
 
     Closing the iterator closes the connection.

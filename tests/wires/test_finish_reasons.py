@@ -127,4 +127,5 @@ def test_a_refusal_is_an_error() -> None:
         return Answer(model, "No.", "", Done(reason, Usage(), Timings(), HERE))
 
     assert [reason for reason in EVERY if answer(reason).refusal] == ["refusal"]
-    assert answer("refusal").refusal.exit_code == 6
+    refusal = answer("refusal").refusal
+    assert refusal is not None and refusal.exit_code == 6

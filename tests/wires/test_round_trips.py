@@ -16,6 +16,7 @@ from localai.types import (
     ChatRequest,
     Done,
     Event,
+    FinishReason,
     Image,
     Locality,
     Message,
@@ -217,7 +218,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
         ToolCall(f"c{number}", draw(names), json.dumps(draw(json_objects)))
         for number in range(draw(st.integers(0, 2)))
     ]
-    finish = "tool_calls" if calls else draw(st.sampled_from(["stop", "length"]))
+    ends: list[FinishReason] = ["tool_calls"] if calls else ["stop", "length"]
+    finish = draw(st.sampled_from(ends))
     usage = Usage(draw(st.integers(10, 99)), draw(st.integers(10, 99)), cached_tokens=4)
     timings = Timings(
         prefill_tokens=(usage.input_tokens or 0) - 4,
