@@ -14,6 +14,7 @@ from localai.engine import lifecycle
 from localai.engine.lifecycle import workers
 from localai.engine.llamacpp import limits
 from localai.errors import InsufficientResources, LocalaiError, Unreachable
+from localai.net.http import call
 from localai.paths import Paths, locate
 from localai.providers import worker_chat
 from localai.providers.llamacpp import LlamaCpp
@@ -115,7 +116,7 @@ def test_a_worker_does_not_compute_on_for_nobody(paths: Paths, on_request: Path)
     assert _ask(paths, on_request, "hello")
     [(files, _)] = workers(paths)
     with pytest.raises(Unreachable):
-        worker_chat.call(
+        call(
             files.socket,
             "POST",
             "/apply-template",
