@@ -113,7 +113,7 @@ _BODIES: dict[Wire, Callable[[ChatRequest], dict[str, Any]]] = {
     "chat_completions": chat_completions.request_body,
     "mlx": chat_completions.request_body,
     "ollama": lambda request: ollama.chat_body(
-        request, context_tokens=64, think=None, keep_alive=None
+        request, context_tokens=64, think=None, keep_alive=None, may_shift=False
     )["options"],
     "responses": lambda request: responses.request_body(request, "openai"),
     "anthropic": lambda request: anthropic.request_body(

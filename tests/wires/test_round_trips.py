@@ -90,7 +90,7 @@ WIRES = {
     ),
     "ollama": Wire(
         lambda request: ollama_client.chat_body(
-            request, context_tokens=4096, think=None, keep_alive=None
+            request, context_tokens=4096, think=None, keep_alive=None, may_shift=False
         ),
         ollama_server.parse,
         lambda events: ollama_server.write_stream(events, model="m", created_at="2026-01-01"),
