@@ -17,6 +17,7 @@ import typer
 
 from localai.answers import PartialAnswer
 from localai.batch.answering import Outcome
+from localai.chat import templates
 from localai.cli import COMMANDS
 from localai.cost.prices import Cost
 from localai.errors import FinishedWithFailures
@@ -50,7 +51,7 @@ from localai.output.documents.rm import Rm
 from localai.output.documents.setup import Setup, SetupBundle, SetupRemoval
 from localai.output.documents.show import Show
 from localai.output.documents.stop import Stop
-from localai.output.documents.template import TemplateList, TemplateShow
+from localai.output.documents.template import TemplateList, TemplateRemoval, TemplateShow
 from localai.paths import Paths
 from localai.stores.starter import starter_path
 from localai.types import (
@@ -227,6 +228,10 @@ def test_every_document_is_printed_as_it_is_promised(
     seen.add(BatchRecord)
     assert check(TemplateList, "template", "list")["templates"]
     assert check(TemplateShow, "template", "show", "commit")["content"]
+    own_templates = templates.user_folder(home_with_starter)
+    own_templates.mkdir()
+    (own_templates / "mine.toml").write_text('prompt = "say hello"\n')
+    assert check(TemplateRemoval, "template", "rm", "mine", "-y")["name"] == "mine"
 
     assert check(HistoryList, "history", "list")["conversations"]
     assert check(HistorySearch, "history", "search", "hello")["hits"]
