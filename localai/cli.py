@@ -26,11 +26,20 @@ from localai.errors import (
     Interrupted,
     InvalidInput,
     LocalaiError,
+    NotFound,
     find_localai_error,
     system_error,
 )
 from localai.output.streams import drop_what_is_left, prepare_streams
 from localai.signals import end_tidily
+
+# Typed as a plain text, so that the branches of all systems are checked on either.
+_PLATFORM: str = sys.platform
+_NOT_FOR_WINDOWS = NotFound(
+    "localai runs on Linux and macOS: what keeps its engine private is not there on Windows itself",
+    hint="it runs in WSL 2, the Linux inside Windows; install it there",
+    command="wsl --install",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +212,9 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if _PLATFORM == "win32":
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        return _report(_NOT_FOR_WINDOWS, _NOT_FOR_WINDOWS, given)
     from localai.privacy import guard
 
     guard.install()

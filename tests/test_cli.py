@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from localai import __version__
+from localai import __version__, cli
 from localai.cli import COMMANDS
 from localai.paths import Paths
 from tests.support.command import COMMAND, RunLocalai
@@ -39,6 +39,17 @@ def test_every_command_has_help_and_ends_it_with_its_example(
 @pytest.mark.parametrize("asked", [["--version"], ["-V"], ["version"], ["--debug", "version"]])
 def test_the_version_however_it_is_asked_for(run_localai: RunLocalai, asked: list[str]) -> None:
     assert run_localai(*asked).stdout == f"localai {__version__}\n".encode()
+
+
+def test_windows_itself_is_told_where_localai_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_PLATFORM", "win32")
+    assert cli.main(["chat", "hi"]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "localai runs on Linux and macOS" in said.err
+    assert "wsl --install" in said.err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -209,6 +210,120 @@ def test_a_machine_without_a_new_enough_python_is_told_what_to_install(place: Pl
     done = place.install(env={"PATH": str(tools), "PYTHON": ""})
     assert done.returncode == 3
     assert done.stderr.startswith("error: no Python 3.11 or newer was found\n\nhint: ")
+
+
+# Other systems, by simulation: their tools on PATH, and a Python that says what theirs would
+
+
+def pretend(
+    place: Place, *, system: str, python: Mapping[str, str], **tools: str
+) -> dict[str, str]:
+    """The environment in which `uname` says `system`, each tool what it is given, and a Python
+    answers a question that has the key's words in it with the value."""
+    folder = place.home / "pretended"
+    folder.mkdir()
+    answers = "".join(f"*{words}*) echo '{said}' ;;\n" for words, said in python.items())
+    scripts = {
+        "uname": f"echo {system}",
+        "python": f'case "$*" in\n{answers}*sys.executable*) echo "$0" ;;\n'
+        f'*) exec {sys.executable} "$@" ;;\nesac',
+        **{name: f"echo {said}" for name, said in tools.items()},
+    }
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "PYTHON": str(folder / "python")}
+
+
+ARM = {"platform.machine": "arm64"}
+
+
+@pytest.mark.parametrize(
+    ("system", "python", "tools", "error", "hint"),
+    [
+        (
+            "Darwin",
+            {"platform.machine": "x86_64"},
+            {"sysctl": "1", "sw_vers": "15.6"},
+            "under Rosetta there is neither Metal nor MLX",
+            "PYTHON=/opt/homebrew/bin/python3.13 ./install.sh",
+        ),
+        (
+            "Darwin",
+            ARM,
+            {"sysctl": "1", "sw_vers": "12.7.6"},
+            "this is macOS 12.7.6, and the engine's Metal needs 13.3 or newer",
+            "Software Update",
+        ),
+        (
+            "Darwin",
+            {"platform.machine": "x86_64"},
+            {"sysctl": "0", "sw_vers": "13.2"},
+            "this is macOS 13.2",
+            "Software Update",
+        ),
+        (
+            "Linux",
+            {"SOABI": "cpython-313-x86_64-linux-musl"},
+            {},
+            "the engine has no build for musl",
+            "python:3.13-slim",
+        ),
+        (
+            "MINGW64_NT-10.0-26100",
+            {},
+            {},
+            "localai runs on Linux and macOS, and this is MINGW64_NT-10.0-26100",
+            "wsl --install",
+        ),
+    ],
+    ids=["Rosetta", "macOS 12", "Intel, macOS 13.2", "musl", "Windows"],
+)
+def test_a_system_without_builds_is_told_so_before_anything_is_fetched(
+    place: Place,
+    system: str,
+    python: Mapping[str, str],
+    tools: Mapping[str, str],
+    error: str,
+    hint: str,
+) -> None:
+    done = place.install("--dry-run", env=pretend(place, system=system, python=python, **tools))
+    assert done.returncode == 3
+    assert error in done.stderr.splitlines()[0]
+    assert hint in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("version", "without"), [("13.3", True), ("13.7.8", True), ("14.0", False), ("26.6", False)]
+)
+def test_before_macos_14_it_is_installed_without_mlx(
+    place: Place, version: str, without: bool
+) -> None:
+    tools = {"sysctl": "1", "sw_vers": version}
+    done = place.install("--dry-run", env=pretend(place, system="Darwin", python=ARM, **tools))
+    assert done.returncode == 0, done.stderr
+    assert ("without MLX   it needs macOS 14 or newer" in done.stdout) is without
+
+
+def test_the_pins_without_mlx_are_all_others() -> None:
+    source = SCRIPT.read_text()
+    begin = source.index("without_apples_packages() {")
+    function = source[begin : source.index("\n}\n", begin) + 3]
+    lock = (REPOSITORY / "requirements.lock").read_text()
+    done = subprocess.run(
+        ["sh", "-c", f"{function}\nwithout_apples_packages"],
+        input=lock,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pinned = re.compile(r"^([a-z0-9][\w.-]*)==", re.MULTILINE)
+    gone = set(pinned.findall(lock)) - set(pinned.findall(done.stdout))
+    assert {"mlx", "mlx-lm", "mlx-metal", "transformers"} <= gone
+    assert not gone & {"xllamacpp", "typer", "httpx", "huggingface-hub"}
+    for entry in re.split(r"\n(?=\S)", done.stdout.strip()):
+        assert entry.startswith("#") or "--hash=sha256:" in entry, entry
 
 
 def test_a_command_of_somebody_else_is_not_overwritten(place: Place) -> None:

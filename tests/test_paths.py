@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -128,6 +130,31 @@ def test_a_folder_that_is_only_this_users_is_preferred(
     own.mkdir(mode=0o700)
     home = {"LOCALAI_HOME": str(shared_folder / ("d" * 90)), "XDG_RUNTIME_DIR": str(own)}
     assert locate(home).runtime_dir.parent == own
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["private", "shared"])
+@pytest.mark.parametrize("user_bytes", [3, 60, 200])
+def test_a_socket_is_within_macos_limit_wherever_the_temporary_folder_is(
+    monkeypatch: pytest.MonkeyPatch, user_bytes: int, private: bool
+) -> None:
+    """$TMPDIR of macOS has 48 bytes, and a Unix socket's path 103 at most."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="T") as short:
+        temporary = Path(short) / ("x" * (48 - 1 - len(short)))
+        temporary.mkdir(mode=0o700 if private else 0o777)
+        if not private:
+            temporary.chmod(0o777)
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        assert len(str(temporary)) == 48
+        home = Path(short) / ("u" * user_bytes) / "Library" / "Caches" / "localai"
+        environ = {"LOCALAI_HOME": str(home), "XDG_RUNTIME_DIR": ""}
+        runtime = _runtime_of_new_process(environ)
+        with socket.socket(socket.AF_UNIX) as listening:
+            private_dir(runtime / ("0" * 16))
+            path = str(runtime / ("0" * 16) / "engine.sock")
+            assert len(path) <= 103
+            listening.bind(path)
+        if runtime.parent == Path("/tmp"):
+            shutil.rmtree(runtime)
 
 
 def _runtime_of_new_process(environ: dict[str, str]) -> Path:

@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from localai.errors import InvalidInput, PolicyRefused
+from localai.net.authorities import trusting_context
 from localai.privacy import guard
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_host
 from localai.types import Purpose, Zone
@@ -147,7 +148,7 @@ class AllowedHosts:
         """The system's trusted certificates, read once."""
         with self._lock:
             if self._tls is None:
-                self._tls = ssl.create_default_context()
+                self._tls = trusting_context()
             return self._tls
 
     def _farthest(self, host: str) -> Zone:

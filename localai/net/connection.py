@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from localai.errors import Remedy
+from localai.net.authorities import trusting_context
 from localai.net.framing import refused
 from localai.net.unix import UnixConnection
 
@@ -80,7 +81,7 @@ def _unconnected(
         return UnixConnection(server)
     first = proxy or server
     if server.scheme == "https":
-        context = None if tls is None else tls()
+        context = trusting_context() if tls is None else tls()
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
             first.host, first.port, timeout=timeout_s, context=context
         )

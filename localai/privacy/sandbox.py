@@ -14,6 +14,7 @@ macOS: a process cannot be put under a profile by itself, so it is started under
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import stat
@@ -93,6 +94,8 @@ def deny_network(*, namespace: bool = True) -> NetworkDenial:
     reachable = list(_reachable(libc))
     if how == "none" or reachable:
         open_ways = f"native code reaches {', '.join(reachable)}" if reachable else "nothing set"
+        if how == "sandbox-exec":
+            failures.append("no sandbox profile is set: sandbox-exec is missing or refuses")
         return NetworkDenial(False, "none", "; ".join([*failures, open_ways]))
     means = {
         "namespace": "an empty network namespace of the Linux kernel",
@@ -117,14 +120,33 @@ def keep_memory_private() -> None:
 def sandboxed_command(command: Sequence[str]) -> list[str]:
     """The command line that starts `command` without network, as far as that is done outside.
 
-    On macOS `sandbox-exec` is put before it, unless this process is under the profile already
-    (it cannot be nested). Elsewhere it is unchanged: there the child calls `deny_network`.
+    On macOS `sandbox-exec` is put before it, unless this process is under the profile already, or
+    under another sandbox (an agent's, a CI's), in which none can be nested. Elsewhere it is
+    unchanged: there the child calls `deny_network`.
     """
     if _PLATFORM != "darwin" or not Path(_SANDBOX_EXEC).exists():
         return list(command)
-    if not any(_reachable(_libc())):
+    if not any(_reachable(_libc())) or not _profile_can_be_set():
         return list(command)
     return [_SANDBOX_EXEC, "-p", _SANDBOX_PROFILE, *command]
+
+
+@functools.cache
+def _profile_can_be_set() -> bool:
+    """Whether `sandbox-exec` works here: inside another sandbox it ends with 71."""
+    import subprocess
+
+    from localai.privacy.environment import child_environment
+
+    with guard.child("sandbox-exec, whether it works here"):
+        tried = subprocess.run(
+            [_SANDBOX_EXEC, "-p", _SANDBOX_PROFILE, "/usr/bin/true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=child_environment(),
+            check=False,
+        )
+    return tried.returncode == 0
 
 
 def airgap_reexec(arguments: Sequence[str]) -> NetworkDenial:

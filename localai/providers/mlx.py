@@ -42,14 +42,23 @@ INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
 # Typed as a plain text, so that the branches of both systems are checked on either.
 _PLATFORM: str = sys.platform
 _WHO = "the MLX engine"
+_OLDEST_MACOS = 14
 # What the worker applies beside the common options; it would not notice any other.
 _OWN_OPTIONS = frozenset({"chat_template_kwargs"})
 
 
 def mlx_may_run() -> bool:
-    """Whether this is a machine for MLX: Apple Silicon, or one that names an interpreter."""
-    on_apple_silicon = _PLATFORM == "darwin" and platform.machine() == "arm64"
-    return on_apple_silicon or INTERPRETER_VARIABLE in os.environ
+    """Whether this is a machine for MLX: Apple Silicon under a macOS that has builds of it, or one
+    that names an interpreter."""
+    return INTERPRETER_VARIABLE in os.environ or (_on_apple_silicon() and not _macos_too_old())
+
+
+def _on_apple_silicon() -> bool:
+    return _PLATFORM == "darwin" and platform.machine() == "arm64"
+
+
+def _macos_too_old() -> bool:
+    return int(platform.mac_ver()[0].partition(".")[0] or _OLDEST_MACOS) < _OLDEST_MACOS
 
 
 FACTS = ProviderFacts(
@@ -156,10 +165,10 @@ def mlx_interpreter() -> str:
     if chosen := os.environ.get(INTERPRETER_VARIABLE):
         return chosen
     if not mlx_may_run():
-        raise Unreachable(
-            "MLX runs on Apple Silicon only, and this machine has none",
-            hint="the embedded engine runs here: localai chat -m llamacpp/MODEL",
-        )
+        why = "MLX runs on Apple Silicon only, and this machine has none"
+        if _on_apple_silicon():
+            why = f"MLX needs macOS {_OLDEST_MACOS} or newer, and this is {platform.mac_ver()[0]}"
+        raise Unreachable(why, hint="the embedded engine runs here: localai chat -m llamacpp/MODEL")
     from importlib.util import find_spec
 
     # Found, not imported: without a Metal device the import has killed the process.

@@ -19,6 +19,7 @@ from localai.errors import (
     find_localai_error,
 )
 from localai.near_names import did_you_mean
+from localai.net.authorities import trusting_context
 from localai.net.retry import Busy
 from localai.net.target import Target
 from localai.wires.refusals import failure, final_error
@@ -60,8 +61,7 @@ def http_client(proxy: Target | None) -> httpx2.Client:
     return httpx2.Client(
         trust_env=False,
         proxy=None if proxy is None else proxy.url,
-        # SSL_CERT_FILE is honoured: a company's own authority stands there.
-        verify=httpx2.create_ssl_context(),
+        verify=trusting_context(),
         follow_redirects=False,
         timeout=httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
         limits=httpx2.Limits(max_keepalive_connections=0),

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localai.errors import PolicyRefused
+from localai.privacy import sandbox
 from localai.privacy.sandbox import airgap_reexec, deny_network, sandboxed_command
 from localai.privacy.seccomp import network_filter
 from tests.privacy.child import child_python, in_child
@@ -393,3 +394,53 @@ def _native_connect(libc: ctypes.CDLL, port: int) -> int:
     number = ctypes.get_errno() if failed else 0
     os.close(descriptor)
     return number
+
+
+# macOS by simulation: its branches, and a sandbox-exec that does what Apple's does
+
+
+def _mac(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    tool = folder / "sandbox-exec"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(sandbox, "_PLATFORM", "darwin")
+    monkeypatch.setattr(sandbox, "_SANDBOX_EXEC", str(tool))
+    monkeypatch.setattr(sandbox, "_reachable", lambda libc: iter(["127.0.0.1"]))
+    sandbox._profile_can_be_set.cache_clear()
+    return tool
+
+
+@pytest.fixture
+def inside_another_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in an agent's or a CI's sandbox: none can be nested."""
+    refusal = "echo 'sandbox-exec: sandbox_apply: Operation not permitted' >&2; exit 71"
+    _mac(tmp_path, monkeypatch, refusal)
+    yield
+    sandbox._profile_can_be_set.cache_clear()
+
+
+def test_on_macos_a_worker_starts_under_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = _mac(tmp_path, monkeypatch, "exit 0")
+    command = sandboxed_command(["worker", "folder"])
+    assert (command[0], command[1], command[3:]) == (str(tool), "-p", ["worker", "folder"])
+    assert "(deny network*)" in command[2]
+    sandbox._profile_can_be_set.cache_clear()
+
+
+@pytest.mark.usefixtures("inside_another_sandbox")
+def test_inside_another_sandbox_a_worker_starts_without_the_profile_and_says_so() -> None:
+    assert sandboxed_command(["worker", "folder"]) == ["worker", "folder"]
+    denial = deny_network()
+    assert not denial.enforced
+    assert "sandbox-exec is missing or refuses" in denial.evidence
+    assert "native code reaches 127.0.0.1" in denial.evidence
+
+
+@pytest.mark.usefixtures("inside_another_sandbox")
+def test_inside_another_sandbox_an_air_gap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_close_inherited_sockets", lambda: None)
+    with pytest.raises(PolicyRefused, match="an air gap cannot be had") as caught:
+        airgap_reexec(["chat", "hi"])
+    assert caught.value.exit_code == 4

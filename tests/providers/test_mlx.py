@@ -199,6 +199,20 @@ def test_it_is_offered_only_where_it_can_run(
             call()
 
 
+def test_before_macos_14_it_is_told_what_it_needs(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(INTERPRETER_VARIABLE, raising=False)
+    monkeypatch.setattr(mlx, "_PLATFORM", "darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    for version, runs in (("13.7.8", False), ("14.0", True), ("26.6", True)):
+        monkeypatch.setattr(platform, "mac_ver", lambda version=version: (version, ("",) * 3, ""))
+        assert mlx.FACTS.runs_here() is runs, version
+    monkeypatch.setattr(platform, "mac_ver", lambda: ("13.7.8", ("",) * 3, ""))
+    with pytest.raises(Unreachable, match="MLX needs macOS 14 or newer, and this is 13"):
+        mlx.create(config.load(paths, {}), paths).models()
+
+
 def test_on_apple_silicon_its_worker_runs_in_this_interpreter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
