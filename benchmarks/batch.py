@@ -78,7 +78,9 @@ def _batch(questions: list[str], jobs: int) -> float:
         prompts, answers = Path(folder) / "prompts.jsonl", Path(folder) / "answers.jsonl"
         lines = (json.dumps({"prompt": each, "options": options}) for each in questions)
         prompts.write_text("".join(line + "\n" for line in lines))
-        command = localai("batch", str(prompts), "-o", str(answers), "-m", "starter", "-n", "-q")
+        command = localai(
+            "batch", str(prompts), "--output", str(answers), "-m", "starter", "-n", "-q"
+        )
         started = time.perf_counter()
         subprocess.run([*command, "-j", str(jobs)], check=True)
         seconds = time.perf_counter() - started

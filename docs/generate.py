@@ -124,6 +124,7 @@ def _exit_codes() -> str:
     for kind in sorted(kinds.values(), key=lambda each: each.exit_code):
         meaning = (kind.__doc__ or "").splitlines()[0]
         lines.append(f"| {kind.exit_code} | `{kind.kind}` | {meaning} |")
+    lines.append("\n`localai history search` ends with 1 where nothing was found, as grep does.")
     lines.append("\nA closed pipe (`| head -1`) ends with 0 and without a word.")
     return "\n".join(lines) + "\n"
 

@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from localai import __version__
 from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
+from localai.commands.plain_words import put_into_words, usage_error
 from localai.commands.verbs import HELP_OPTIONS, Verbs
 from localai.errors import (
     Interrupted,
@@ -68,7 +69,7 @@ COMMANDS: tuple[Row, ...] = (
         "batch",
         "Talk",
         "answer a file of prompts, and go on after a break",
-        "localai batch prompts.jsonl -o answers.jsonl",
+        "localai batch prompts.jsonl --output answers.jsonl",
     ),
     Row(
         "compare",
@@ -162,12 +163,14 @@ class LazyGroup(Verbs):
         return unknown_command(args, _BY_NAME)
 
     def _add_options(self, command: Any) -> None:
-        """Let the options that may stand anywhere stand behind `command`, too."""
+        """Let the options that may stand anywhere stand behind `command`, too, and its help be in
+        words."""
         for parameter in self.params:
             if parameter.name in _ANYWHERE:
                 repeated = copy(parameter)
                 repeated.hidden, repeated.expose_value = True, False  # type: ignore[attr-defined]
                 command.params.append(repeated)
+        put_into_words(command)
         for subcommand in getattr(command, "commands", {}).values():
             self._add_options(subcommand)
 
@@ -227,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _end_quietly()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the one place for all errors
-        return _report(error, _as_localai_error(error, guard.last_refusal()), given)
+        return _report(error, _as_localai_error(error, guard.last_refusal(), given), given)
     finally:
         drop_what_is_left()
 
@@ -273,7 +276,9 @@ def _end_quietly() -> int:
     return 0
 
 
-def _as_localai_error(error: BaseException, refusal: LocalaiError | None) -> LocalaiError:
+def _as_localai_error(
+    error: BaseException, refusal: LocalaiError | None, given: Sequence[str]
+) -> LocalaiError:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return Interrupted("interrupted")
     known = find_localai_error(error)
@@ -283,7 +288,7 @@ def _as_localai_error(error: BaseException, refusal: LocalaiError | None) -> Loc
         # An SDK swallowed the guard's refusal and raised something of its own.
         return refusal
     if isinstance(error, typer.TyperException):
-        return _usage_error(error)
+        return _usage_error(error, given)
     if isinstance(error, OSError | MemoryError):
         return system_error(error)
     return LocalaiError(
@@ -292,14 +297,15 @@ def _as_localai_error(error: BaseException, refusal: LocalaiError | None) -> Loc
     )
 
 
-def _usage_error(error: typer.TyperException) -> InvalidInput:
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
+def _usage_error(error: typer.TyperException, given: Sequence[str]) -> InvalidInput:
     context = getattr(error, "ctx", None)
-    where = context.command_path if context is not None else "localai"
     option = getattr(error, "option_name", None)
-    if context is not None and where == "localai" and option:
-        return _misplaced_option(option, context.obj)
-    return InvalidInput(message or "incomplete command", command=f"{where} --help")
+    if context is not None and context.command_path == "localai" and option:
+        return _misplaced_option(option, given)
+    if context is not None:
+        return usage_error(error, context.command_path)
+    command = _read(list(given)).command
+    return usage_error(error, "localai" if command == "localai" else f"localai {command}")
 
 
 def _misplaced_option(option: str, given: Sequence[str]) -> InvalidInput:

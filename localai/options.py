@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from localai.errors import InvalidInput, ProviderRefused
 from localai.near_names import did_you_mean
 from localai.types import Options
+from localai.units import parse_count
 
 Wire = Literal["chat_completions", "mlx", "ollama", "responses", "anthropic"]
 """The formats in which options are sent. `mlx` is what the MLX worker applies of the
@@ -66,7 +67,7 @@ def _whole(
     without: Collection[Wire] = (),
 ) -> SamplingOption:
     def parse(text: str) -> int:
-        value = int(text)
+        value = parse_count(text)
         if not low <= value <= high:
             raise ValueError
         return value
@@ -112,8 +113,9 @@ _BY_NAME: Final = {option.name: option for option in SAMPLING_OPTIONS}
 def parse_options(pairs: Iterable[tuple[str, str]], **given: Any) -> Options:
     """Options from `-o KEY VALUE` pairs and from flags of their own (`given`, which win).
 
-    `stop` may be given several times. `provider.KEY` passes KEY to the provider as it is.
-    Raises InvalidInput that names the key, what it takes, and near names.
+    `given` are texts, several of an option that is repeatable, or values already; None is not
+    given. `provider.KEY` passes KEY to the provider as it is. Raises InvalidInput that names the
+    key or the flag, what it takes, and near names.
     """
     values: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -124,7 +126,15 @@ def parse_options(pairs: Iterable[tuple[str, str]], **given: Any) -> Options:
         option = _named(key)
         value = _parsed(option, text)
         values[key] = (*values.get(key, ()), value) if option.repeatable else value
-    values |= {key: value for key, value in given.items() if value is not None}
+    for key, value in given.items():
+        option = _BY_NAME[key]
+        flag = "--" + key.replace("_", "-")
+        if isinstance(value, str):
+            values[key] = _parsed(option, value, flag)
+        elif isinstance(value, list):
+            values[key] = tuple(_parsed(option, each, flag) for each in value)
+        elif value is not None:
+            values[key] = value
     return Options(**values, extra=extra)
 
 
@@ -214,11 +224,12 @@ def _named(key: str) -> SamplingOption:
     )
 
 
-def _parsed(option: SamplingOption, text: str) -> Any:
+def _parsed(option: SamplingOption, text: str, flag: str | None = None) -> Any:
     try:
         return option.parse(text)
     except ValueError as error:
-        raise InvalidInput(f"option {option.name} must be {option.takes}, not {text!r}") from error
+        takes = f"option {option.name} must be" if flag is None else f"{flag} takes"
+        raise InvalidInput(f"{takes} {option.takes}, not {text!r}") from error
 
 
 def _literal(text: str) -> Any:

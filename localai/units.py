@@ -8,7 +8,8 @@ power of two and is said in MiB.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -70,3 +71,19 @@ def money_text(dollars: Decimal | None, *, places: int = 4) -> str:
         if dollars < least
         else f"${dollars:,.{2 if dollars >= 1 else places}f}"
     )
+
+
+_COUNT: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKM]?)")
+
+
+def parse_count(text: str) -> int:
+    """A whole number from `8192`, `8k` (8,192) or `1M`: k and M count by 1,024, as contexts are
+    named. Raises ValueError that says what it takes."""
+    found = _COUNT.fullmatch(text.strip())
+    value = 0.5 if found is None else float(found[1]) * _COUNT_UNITS[found[2].lower()]
+    if not value.is_integer():
+        raise ValueError("a whole number, such as 8192 or 8k")
+    return int(value)
+
+
+_COUNT_UNITS: Final = {"": 1, "k": 1024, "m": 1024**2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,6 +35,8 @@ def test_every_command_has_help_and_ends_it_with_its_example(
     result = run_localai(name, "--help")
     assert result.returncode == 0
     assert b"Example:" in result.stdout
+    jargon = r"<(str|int|float|path|int range)>|x>=|<=x"
+    assert not re.search(jargon, result.stdout.decode())
 
 
 @pytest.mark.parametrize("asked", [["--version"], ["-V"], ["version"], ["--debug", "version"]])
@@ -98,6 +101,37 @@ def test_a_verb_of_another_tool_is_answered_with_the_line_to_type(
     assert result.returncode == 2
     said = result.stdout if "--json" in typed else result.stderr
     assert line in said.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said", "line"),
+    [
+        (["chat", "-o"], "-o needs two values: KEY VALUE, or KEY=VALUE", "localai chat --help"),
+        (
+            ["chat", "--logprobs", "50", "x"],
+            "takes a whole number (0 to 20), not '50'",
+            "localai chat --help",
+        ),
+        (
+            ["chat", "--logprobs", "x", "x"],
+            "takes a whole number (0 to 20), not 'x'",
+            "localai chat --help",
+        ),
+        (["list", "a", "b"], "localai list does not take: a b", "localai list --help"),
+        (["show"], "localai show needs MODEL", "localai show --help"),
+        (["chat", "--modell", "x"], "localai chat has no option --modell", "did you mean --model?"),
+        (["config", "set", "model"], "localai config set needs VALUE", "localai config set --help"),
+        (["list", "--provider"], "--provider needs a value", "localai list --help"),
+        (["chat", "--quiet=3", "x"], "--quiet takes no value", "localai chat --help"),
+    ],
+)
+def test_what_was_wrong_with_a_command_line_is_said_in_words(
+    run_localai: RunLocalai, typed: list[str], said: str, line: str
+) -> None:
+    result = run_localai(*typed)
+    assert result.returncode == 2
+    assert said in result.stderr.decode()
+    assert line in result.stderr.decode()
 
 
 def test_a_question_needs_no_verb(home_with_starter: Paths, run_localai: RunLocalai) -> None:

@@ -234,7 +234,7 @@ class RecordFile:
     def _foreign(self, row: int) -> InvalidInput:
         return InvalidInput(
             f"{self.path} is there and no output of a batch (see its line {row})",
-            hint="give another -o FILE",
+            hint="give another --output FILE",
         )
 
 

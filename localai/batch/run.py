@@ -352,14 +352,14 @@ def _other_question(number: int) -> InvalidInput:
     return InvalidInput(
         f"line {number} has an answer in the output, but to another question:"
         " the line, the model, the system prompt, the options or the schema have changed since",
-        hint="give another -o FILE, or delete this one",
+        hint="give another --output FILE, or delete this one",
     )
 
 
 def _input_shortened(answered: int, last: int) -> InvalidInput:
     return InvalidInput(
         f"the output has an answer to line {answered}, and the input ends with line {last}",
-        hint="give another -o FILE, or delete this one",
+        hint="give another --output FILE, or delete this one",
     )
 
 

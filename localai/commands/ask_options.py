@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast, get_args, get_type_hints
 
 import typer
@@ -24,8 +24,9 @@ from localai.chat.request import AskSettings, overlaid
 from localai.commands.options import PAIR
 from localai.config import Config, parse_duration
 from localai.errors import InvalidInput
-from localai.options import parse_options
+from localai.options import SAMPLING_OPTIONS, SamplingOption, parse_options
 from localai.types import Think
+from localai.units import parse_count
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
@@ -33,17 +34,24 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _PARAMETER = "asked"
+_SAMPLING = "sampling"
+_BY_KEYWORD: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_LEAST_CONTEXT: Final = 64
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
     """What was typed, as it was typed. `parameter` and `option` are lists of pairs, see
-    `PairCommand`."""
+    `PairCommand`; `sampling` has what the sampling options' own flags were given, by name."""
 
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", help="Who answers: a name, provider/name or file."),
+        typer.Option(
+            "-m",
+            "--model",
+            help="Who answers: a name, provider/name or file.  [default: the setting model]",
+        ),
     ] = None
     system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None
     template: Annotated[
@@ -56,19 +64,27 @@ class AskOptions:
     ] = None
     option: Annotated[
         list[str] | None,
-        typer.Option("-o", "--option", metavar=PAIR, help="A model option, such as temperature 0."),
+        typer.Option(
+            "-o",
+            "--option",
+            metavar=PAIR,
+            help="A model option: each of the following, or provider.KEY for the provider's own.",
+        ),
     ] = None
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Make sampling repeatable.")] = (
-        None
-    )
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="The longest answer, in tokens.")
-    ] = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     ctx: Annotated[
-        int | None, typer.Option("--ctx", min=64, help="The context to use, in tokens.")
+        str | None,
+        typer.Option(
+            "--ctx",
+            help="The context to use, in tokens, such as 8k.  [default: engine.context, 4096, "
+            "and more when needed]",
+        ),
     ] = None
     think: Annotated[
-        str | None, typer.Option("--think", help="Reasoning: off, on, low, medium or high.")
+        str | None,
+        typer.Option(
+            "--think", help="Reasoning: off, on, low, medium or high.  [default: the model's]"
+        ),
     ] = None
     schema: Annotated[
         str | None,
@@ -79,7 +95,10 @@ class AskOptions:
     ] = None
     keep_alive: Annotated[
         str | None,
-        typer.Option("--keep-alive", help="How long the model stays loaded: 5m, 0, -1."),
+        typer.Option(
+            "--keep-alive",
+            help="How long the model stays loaded: 5m, 0, -1.  [default: engine.keep_alive, 5m]",
+        ),
     ] = None
     allow_cloud: Annotated[
         bool,
@@ -116,26 +135,30 @@ def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     own = inspect.signature(command).parameters
     taken = {form for name in own if name != _PARAMETER for form in _forms(hints[name])}
     types = get_type_hints(AskOptions, include_extras=True)
-    offered = [field for field in fields(AskOptions) if not _is_taken(types[field.name], taken)]
-    names = [field.name for field in offered]
+    offered = [
+        each
+        for each in fields(AskOptions)
+        if each.name == _SAMPLING or not _is_taken(types[each.name], taken)
+    ]
+    names = [each.name for each in offered if each.name != _SAMPLING]
     parameters: list[inspect.Parameter] = []
     for parameter in own.values():
         if parameter.name != _PARAMETER:
             parameters.append(parameter.replace(annotation=hints[parameter.name]))
             continue
-        for field in offered:
+        for each in offered:
+            if each.name == _SAMPLING:
+                parameters += map(_sampling_parameter, SAMPLING_OPTIONS)
+                continue
+            hint = _without(types[each.name], taken)
             parameters.append(
-                inspect.Parameter(
-                    field.name,
-                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                    default=field.default,
-                    annotation=_without(types[field.name], taken),
-                )
+                inspect.Parameter(each.name, _BY_KEYWORD, default=each.default, annotation=hint)
             )
 
     @functools.wraps(command)
     def expanded(**given: Any) -> _Result:
-        asked = AskOptions(**{name: given.pop(name) for name in names})
+        sampling = {each.name: given.pop(each.name) for each in SAMPLING_OPTIONS}
+        asked = AskOptions(**{name: given.pop(name) for name in names}, sampling=sampling)
         return command(**given, asked=asked)
 
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -150,12 +173,11 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
         system=given.system or None,
         options=parse_options(
             cast("list[tuple[str, str]]", given.option or []),
-            seed=given.seed,
-            max_tokens=given.max_tokens,
+            **given.sampling,
         ),
         schema=_schema(given.schema, template),
         think=_think(given.think),
-        context_tokens=given.ctx,
+        context_tokens=_context(given.ctx),
         keep_alive_s=_keep_alive(given.keep_alive),
         force=given.force,
     )
@@ -166,6 +188,19 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
     parameters = dict(cast("list[tuple[str, str]]", given.parameter or []))
     config = allow_every_cloud(config) if given.allow_cloud else config
     return Asked(model, settings, template, parameters, config)
+
+
+def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:
+    """The flag of a sampling option, `--top-p` for `top_p`; what it takes, the table says."""
+    limit = "  [default: chat.max_tokens, 2048]" if option.name == "max_tokens" else ""
+    flag: Any = typer.Option(
+        "--" + option.name.replace("_", "-"),
+        metavar={float: "X", int: "N", str: "TEXT"}[option.kind],
+        help=option.meaning + limit,
+    )
+    values: Any = list[str] | None if option.repeatable else str | None
+    hint = Annotated[values, flag]
+    return inspect.Parameter(option.name, _BY_KEYWORD, default=None, annotation=hint)
 
 
 def _forms(hint: Any) -> tuple[str, ...]:
@@ -190,6 +225,18 @@ def _without(hint: Any, taken: set[str]) -> Any:
     option.default, *others = [form for form in forms if form not in taken]
     option.param_decls = tuple(others)
     return Annotated[hint.__origin__, option]
+
+
+def _context(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        tokens = parse_count(text)
+    except ValueError as error:
+        raise InvalidInput(f"--ctx takes {error}, not {text!r}", hint="--ctx 8k") from error
+    if tokens < _LEAST_CONTEXT:
+        raise InvalidInput(f"--ctx takes at least {_LEAST_CONTEXT} tokens, not {text!r}")
+    return tokens
 
 
 def _think(text: str | None) -> Think | None:

@@ -52,7 +52,7 @@ def batch(
         str, typer.Argument(help='JSON Lines: {"prompt": …} or {"messages": …}; - is stdin.')
     ],
     answers: Annotated[
-        str, typer.Option("-o", "--output", help="Where the answers go; - is stdout.")
+        str, typer.Option("-O", "--output", help="Where the answers go; - is stdout.")
     ] = _STREAM,
     asked: AskOptions = NOT_ASKED,
     jobs: Annotated[
@@ -79,7 +79,7 @@ def batch(
     exit code is 8.
     """
     if as_json and answers == _STREAM:
-        raise InvalidInput("--json and the answers cannot both go to stdout", hint="-o FILE")
+        raise InvalidInput("--json and the answers cannot both go to stdout", hint="--output FILE")
     output = Output("batch", as_json=as_json, quiet=quiet)
     paths, config = load_settings("batch")
     means = read_ask_options(asked, paths, config)
@@ -133,7 +133,7 @@ def _open_records(prompts: str, answers: str, *, ordered: bool, retry_failed: bo
             f"there is no folder {file.parent}", command=("mkdir", "-p", file.parent)
         )
     if file.exists() and prompts != _STREAM and file.samefile(prompts):
-        raise InvalidInput(f"{answers} is the input", hint="give another -o FILE")
+        raise InvalidInput(f"{answers} is the input", hint="give another --output FILE")
     return open_output(file, ordered=ordered, retry_failed=retry_failed)
 
 

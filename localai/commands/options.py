@@ -5,6 +5,8 @@ def rm(yes: Yes = False, as_json: Json = False) -> None:
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,7 +51,9 @@ Profile = Annotated[
 ]
 
 PAIR = "KEY VALUE"
-"""The metavar of an option that takes two values, any number of times: `-o KEY VALUE`."""
+"""The metavar of an option that takes two values, any number of times: `-o KEY VALUE`, or
+`-o KEY=VALUE`."""
+_JOINED = re.compile(r"(?P<key>[A-Za-z_][\w.-]*)=(?P<value>.*)", re.DOTALL)
 
 
 class PairCommand(TyperCommand):
@@ -65,6 +69,41 @@ class PairCommand(TyperCommand):
         for parameter in self.params:
             if parameter.metavar == PAIR:
                 parameter.nargs = 2
+
+    def make_parser(self, ctx: Any) -> Any:
+        """A parser that takes `-o KEY=VALUE` for `-o KEY VALUE`."""
+        parser = super().make_parser(ctx)
+        forms = {form for each in self.params if each.metavar == PAIR for form in (*each.opts,)}
+        parse = parser.parse_args
+        parser.parse_args = lambda args: parse(list(_pairs_apart(args, forms)))  # type: ignore[method-assign]
+        return parser
+
+
+def _pairs_apart(arguments: Sequence[str], forms: set[str]) -> Iterator[str]:
+    """The arguments, with `KEY=VALUE` behind (or within) an option of `forms` as two of them."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            yield argument
+            yield from rest
+            return
+        form = next((each for each in forms if argument.startswith(each)), None)
+        if form is None:
+            yield argument
+            continue
+        joined = argument.removeprefix(form).removeprefix("=") if argument != form else None
+        if joined is None:
+            yield argument
+            joined = next(rest, None)
+            if joined is None:
+                return
+        elif _JOINED.fullmatch(joined):
+            yield form
+        else:
+            yield argument
+            continue
+        pair = _JOINED.fullmatch(joined)
+        yield from (joined,) if pair is None else (pair["key"], pair["value"])
 
 
 DEFAULT_COMMAND = "(default)"

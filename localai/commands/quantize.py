@@ -34,7 +34,7 @@ def quantize(
     ],
     name: Annotated[
         str | None,
-        typer.Option("-o", "--name", help="What it shall be called; else SOURCE-TYPE."),
+        typer.Option("--name", help="What it shall be called; else SOURCE-TYPE."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Also what has been quantized before.")

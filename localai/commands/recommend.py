@@ -30,7 +30,12 @@ def recommend(
         str, typer.Option(help="What for: chat, code, reasoning, vision, extract or embed.")
     ] = "chat",
     profile: Profile = None,
-    count: Annotated[int, typer.Option("-n", help="How many to show.", min=1)] = _SHOWN,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-l", "--limit", help="How many to show.  [default: 5; with --json all]", min=1
+        ),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All of them, also those that do not fit.")
     ] = False,
@@ -56,9 +61,10 @@ def recommend(
     if output.as_json:
         from localai.output.documents.recommend import recommend_document
 
-        output.document(recommend_document(task, profile, found, catalogue().sources))
+        shown = found if count is None else found[:count]
+        output.document(recommend_document(task, profile, shown, catalogue().sources))
         return
-    _show(found, output, count, everything=everything)
+    _show(found, output, count or _SHOWN, everything=everything)
 
 
 def _show(found: Sequence[Recommendation], output: Output, count: int, *, everything: bool) -> None:

@@ -2,7 +2,13 @@
 
 from localai.config.editing import set_value, unset_value
 from localai.config.reading import Config, Endpoint, Origin, Value, load
-from localai.config.settings import SETTINGS, Setting, parse_duration, parse_value, setting
+from localai.config.settings import (
+    SETTINGS,
+    Setting,
+    parse_duration,
+    parse_value,
+    setting,
+)
 
 __all__ = [
     "SETTINGS",

@@ -14,6 +14,7 @@ from typing import Any
 
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
+from localai.units import parse_count
 
 
 class Invalid(ValueError):
@@ -65,6 +66,19 @@ def _integer(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
+def _tokens(low: int, high: int) -> Callable[[Any], int]:
+    def parse(raw: Any) -> int:
+        try:
+            value = parse_count(str(raw))
+        except ValueError as error:
+            raise Invalid(str(error)) from error
+        if not low <= value <= high:
+            raise Invalid(f"a whole number from {low} to {high}, such as 8192 or 8k")
+        return value
+
+    return parse
+
+
 def _size(raw: Any) -> int:
     """Bytes from `4000000000` or `"4GB"`: decimal units, as disks are sold."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(raw).strip())
@@ -111,7 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("chat.system", _text, None, "text", "the system prompt when none is given"),
     Setting(
         "chat.max_tokens",
-        _integer(1, 1_000_000),
+        _tokens(1, 1_000_000),
         2048,
         "tokens",
         "the longest answer; some models never stop by themselves",
@@ -126,7 +140,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "engine.context",
-        _integer(256, 16_777_216),
+        _tokens(256, 16_777_216),
         4096,
         "tokens",
         "the context that the embedded engine starts with; it grows when needed",
@@ -203,7 +217,7 @@ ENDPOINT_FIELDS: dict[str, Callable[[Any], Any]] = {
     "url": _text,
     "key_env": _text,
     "api": _one_of("chat", "responses"),
-    "context": _integer(256, 16_777_216),
+    "context": _tokens(256, 16_777_216),
     "concurrency": _integer(1, 4096),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused, Remedy
 
@@ -49,6 +50,9 @@ def remedy(provider: str, variable: str | None) -> Remedy:
     """What gives `provider` a key."""
     if variable:
         return {"hint": f"export {variable}=…"}
+    if find_spec("keyring") is None:
+        # The package comes with --with-cloud only.
+        return {"hint": "give its config `key_env`, the name of a variable that holds the key"}
     return {"command": ("keyring", "set", _SERVICE, provider)}
 
 

@@ -7,6 +7,7 @@ that is none of these is searched for in all stores.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,9 @@ from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
     from localai.paths import Paths
+
+
+_PULLABLE = re.compile(r"(?!.*\.gguf$)[\w.-]+(/[\w.-]+)*(:[\w.-]+)?", re.IGNORECASE)
 
 
 def resolve_gguf(
@@ -193,8 +197,8 @@ def _not_found(name: str, models: list[StoredModel]) -> NotFound:
     else:
         message = f"there is no model called {name!r} on this machine"
     spellings = {alias: model.name for model in models for alias in (model.name, *model.aliases)}
-    return NotFound(
-        message,
-        hint=did_you_mean(name, spellings, means=spellings),
-        command=("localai", "pull", name),
-    )
+    near = did_you_mean(name, spellings, means=spellings)
+    # What is misspelt is nowhere else either, and not every name can be one of a registry's.
+    if near is not None or not _PULLABLE.fullmatch(name):
+        return NotFound(message, hint=near, command="localai list")
+    return NotFound(message, command=("localai", "pull", name))

@@ -30,7 +30,7 @@ subprocess.run(sys.argv[1:], check=True)
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(peak if sys.platform == "darwin" else peak * 1024)
 """
-ROBOT = ("batch", "prompts.jsonl", "-o", "answers.jsonl", "-m", "robot/r2")
+ROBOT = ("batch", "prompts.jsonl", "--output", "answers.jsonl", "-m", "robot/r2")
 
 
 class Robot:
@@ -338,9 +338,9 @@ def test_an_input_that_has_grown_goes_on(robot: Robot) -> None:
         ('{"prompt": "say a"}\n', ("--option", "temprature", "1"), 2, "no option 'temprature'"),
         ('{"prompt": "say a"}\n', ("-j", "0"), 2, "jobs"),
         ('{"prompt": "say a"}\n', ("--think", "hard"), 2, "--think takes"),
-        ('{"prompt": "say a"}\n', ("-o", "prompts.jsonl"), 2, "is the input"),
-        ('{"prompt": "say a"}\n', ("-o", "none/a.jsonl"), 2, "no folder none"),
-        ('{"prompt": "say a"}\n', ("-o", "-", "--json"), 2, "cannot both go to stdout"),
+        ('{"prompt": "say a"}\n', ("--output", "prompts.jsonl"), 2, "is the input"),
+        ('{"prompt": "say a"}\n', ("--output", "none/a.jsonl"), 2, "no folder none"),
+        ('{"prompt": "say a"}\n', ("--output", "-", "--json"), 2, "cannot both go to stdout"),
         ('{"prompt": "say a"}\n', ("-m", "llamacpp/none"), 3, "none"),
         (None, (), 3, "no file prompts.jsonl"),
     ],
@@ -444,7 +444,7 @@ def test_progress_on_a_terminal_is_one_line_with_rate_and_time_left(
     robot.prompts(*[f"wait 0.1 answer-{number}" for number in range(40)])
     command = ("batch", str(robot.folder / "prompts.jsonl"), "-m", "robot/r2", "-j", "2")
     output = str(robot.folder / "answers.jsonl")
-    terminal = pty(*command, "-o", output, env=robot.environment)
+    terminal = pty(*command, "--output", output, env=robot.environment)
     pattern = re.compile(r"\d+ of 40 · 2 at a time · [\d.]+ lines/s · \d+ tok/s · \d+s left")
     terminal.wait_until(lambda: pattern.search(terminal.screen) is not None, "no progress", 30)
     assert terminal.wait_exit() == 0

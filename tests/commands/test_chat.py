@@ -105,7 +105,7 @@ def test_a_file_by_path_answers_with_its_own_name(
         (["chat", "q"], b"caf\xe9", 2, "not UTF-8: byte 0xe9 at offset 3"),
         (["chat", "-o", "temprature", "1", "hi"], None, 2, "temprature"),
         (["chat", "-o", "temperature", "hot", "hi"], None, 2, "temperature must be"),
-        (["chat", "-o", "temperature"], None, 2, "requires 2 arguments"),
+        (["chat", "-o", "temperature"], None, 2, "needs two values"),
         (["chat", "--max-tokens", "few", "hi"], None, 2, "max-tokens"),
         (["chat", "--max-tokens", "0", "hi"], None, 2, "max-tokens"),
         (["chat", "--ctx", "-5", "hi"], None, 2, "ctx"),

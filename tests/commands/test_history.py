@@ -66,7 +66,7 @@ def traces(folder: Path, secret: str) -> list[str]:
     ("arguments", "code"),
     [
         (["list"], 0),
-        (["search", "x"], 0),
+        (["search", "x"], 1),
         (["show", "x"], 3),
         (["rm", "x", "--yes"], 3),
         (["export", "--all"], 3),
@@ -119,15 +119,29 @@ def test_a_list_in_a_pipe_is_a_line_each(run_localai: RunLocalai, database: Data
     assert rows[2][2:] == ["2", "p/m", "device", "first words"]
     assert "\x1b" not in lines[1]
     assert first in run_localai("history", "list", "FIRST").stdout.decode()
-    newest = run_localai("history", "list", "-n", "1")
-    assert first.encode() not in newest.stdout and b"-n 0" in newest.stderr
+    newest = run_localai("history", "list", "-l", "1")
+    assert first.encode() not in newest.stdout and b"--limit 0" in newest.stderr
+    listed = json.loads(run_localai("history", "list", "-l", "1", "--json").stdout)
+    assert listed["more"] is True
+    listed = json.loads(run_localai("history", "list", "-l", "2", "--json").stdout)
+    assert (len(listed["conversations"]), listed["more"]) == (2, False)
+
+
+def test_what_is_shown_without_an_id_is_the_last_one(
+    run_localai: RunLocalai, database: Database
+) -> None:
+    say(database, ("user", "an old one"), ("assistant", "a"))
+    say(database, ("user", "the last one"), ("assistant", "b"))
+    shown = run_localai("history", "show")
+    assert b"the last one" in shown.stdout and b"an old one" not in shown.stdout
 
 
 def test_search_marks_what_was_found(run_localai: RunLocalai, database: Database) -> None:
     conversation = say(database, ("user", "Where?"), ("assistant", "At the\nold harbour\x1b[31m."))
     (_, line) = run_localai("history", "search", "old harbour").stdout.decode().splitlines()
     assert line.startswith(conversation) and line.endswith("At the >>old harbour<<.")
-    assert run_localai("history", "search", "old", "--until", "2020-01-01").stdout == b""
+    none = run_localai("history", "search", "old", "--until", "2020-01-01")
+    assert (none.stdout, none.returncode) == (b"", 1)
     assert run_localai("history", "search", "old", "--since", "1h").stdout != b""
     today = time.strftime("%Y-%m-%d")
     assert run_localai("history", "search", "old", "--until", today).stdout != b""
@@ -172,7 +186,7 @@ def test_documents_keep_the_promise(
     lines = run_localai("history", "export", "--all", "--format", "jsonl").stdout
     assert checked(promise.HistoryShow, lines) == shown
     target = str(tmp_path / "x.md")
-    done = checked(promise.HistoryExport, printed("export", "--all", "-o", target))
+    done = checked(promise.HistoryExport, printed("export", "--all", "--output", target))
     assert (done["format"], done["exported"]) == ("markdown", [conversation])
     planned = checked(promise.HistoryDelete, printed("prune", "--keep", "0", "--dry-run"))
     assert planned["dry_run"] and planned["deleted"] == [conversation]
@@ -330,16 +344,16 @@ def test_an_export_never_overwrites(
     run_localai: RunLocalai, database: Database, tmp_path: Path
 ) -> None:
     say(database, ("user", "q"), ("assistant", "a"))
-    first = run_localai("history", "export", "--all", "-o", "x.jsonl")
+    first = run_localai("history", "export", "--all", "--output", "x.jsonl")
     assert first.returncode == 0 and first.stdout == b""
     file = tmp_path / "x.jsonl"
     before = file.read_bytes()
     assert json.loads(before)["messages"][1]["text"] == "a"
     assert file.stat().st_mode & 0o777 == 0o600
-    again = run_localai("history", "export", "--all", "-o", "x.jsonl")
+    again = run_localai("history", "export", "--all", "--output", "x.jsonl")
     assert again.returncode == 2 and b"is there already" in again.stderr
     assert file.read_bytes() == before
-    nowhere = run_localai("history", "export", "--all", "-o", "no/such/folder.md")
+    nowhere = run_localai("history", "export", "--all", "--output", "no/such/folder.md")
     assert nowhere.returncode == 2 and b"cannot write" in nowhere.stderr
     assert sorted(each.name for each in tmp_path.iterdir()) == ["user", "x.jsonl"]
 
@@ -360,7 +374,7 @@ def test_kill_9_leaves_a_whole_export_or_none(database: Database, tmp_path: Path
     killed = 0
     for delay_s in (0, 0.01, 0.03, 0.06, 0.2):
         process = subprocess.Popen(
-            [*COMMAND, "history", "export", "--all", "-o", str(file)],
+            [*COMMAND, "history", "export", "--all", "--output", str(file)],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stderr=subprocess.DEVNULL,
         )

@@ -124,6 +124,37 @@ def test_a_temperature_of_zero_is_sent_and_not_taken_for_none(
         assert sent_to(far).get("temperature") == expected
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("-o", "top_p=0.5", "--option", "stop", "a=b"),
+        ("-otop_p=0.5", "--option=stop=a=b"),
+        ("--top-p", "0.5", "--stop=a=b"),
+    ],
+)
+def test_an_option_may_be_typed_in_each_of_the_usual_ways(
+    run_localai: RunLocalai, far: ScriptedServer, typed: tuple[str, ...]
+) -> None:
+    result = run_localai("chat", "-m", "far/scripted", *typed, "--", "hi", "-o", "x=1")
+    assert result.returncode == 0, result.stderr
+    sent = sent_to(far)
+    assert (sent["top_p"], sent["stop"]) == (0.5, ["a=b"])
+    assert sent["messages"][-1]["content"] == "hi -o x=1"
+
+
+def test_the_flag_of_an_option_is_named_where_its_value_is_wrong(
+    run_localai: RunLocalai, far: ScriptedServer
+) -> None:
+    wrong = run_localai("chat", "--top-p", "7", "hi")
+    assert (wrong.returncode, wrong.stderr) == (
+        2,
+        b"error: --top-p takes a number from 0 to 1, not '7'\n",
+    )
+    sized = run_localai("chat", "-m", "far/scripted", "--max-tokens", "2k", "--ctx", "8k", "hi")
+    assert sized.returncode == 0, sized.stderr
+    assert sent_to(far)["max_tokens"] == 2048
+
+
 def test_another_system_prompt_takes_the_place_of_the_old_one_from_there_on(
     run_localai: RunLocalai, far: ScriptedServer
 ) -> None:

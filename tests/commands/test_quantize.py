@@ -104,7 +104,7 @@ def test_what_was_quantized_before_needs_force(
     assert refused.returncode == 2
     assert b"Q4_1 already" in refused.stderr
     assert b"--force" in refused.stderr
-    document = quantized(run_localai, smollm2_path, "--to", "q8_0", "--force", "-o", "again")
+    document = quantized(run_localai, smollm2_path, "--to", "q8_0", "--force", "--name", "again")
     assert read_model(Path(document["path"])).quantization == "Q8_0"
 
 
@@ -125,7 +125,7 @@ def test_an_mlx_folder_is_made_by_mlx(
     localai_home: Path, run_localai: RunLocalai, mlx_model_path: Path, mlx_python: Path
 ) -> None:
     env = {"LOCALAI_MLX_PYTHON": str(mlx_python)}
-    document = quantized(run_localai, mlx_model_path, "--to", "8bit", "-o", "smol-8bit", **env)
+    document = quantized(run_localai, mlx_model_path, "--to", "8bit", "--name", "smol-8bit", **env)
     assert document["made_by"] == "mlx-lm"
     assert document["size_bytes"] < 0.5 * document["source_size_bytes"]
     assert document["answer"]
@@ -147,7 +147,7 @@ def test_a_model_that_does_not_load_is_not_kept(
     ("arguments", "code", "said"),
     [
         (("--to", "q9_9"), 2, b"--to takes"),
-        (("--to", "q8_0", "-o", "../out"), 2, b"cannot be a name"),
+        (("--to", "q8_0", "--name", "../out"), 2, b"cannot be a name"),
         ((), 2, b"--to"),
     ],
 )
@@ -165,7 +165,7 @@ def test_a_name_that_is_taken_is_refused(
     taken = localai_home / "data/models/mine.gguf"
     taken.parent.mkdir(parents=True)
     taken.symlink_to(f16)
-    result = run_localai("quantize", f16, "--to", "q8_0", "-o", "mine", env=STOPPED)
+    result = run_localai("quantize", f16, "--to", "q8_0", "--name", "mine", env=STOPPED)
     assert result.returncode == 2
     assert b"localai rm mine" in result.stderr
 

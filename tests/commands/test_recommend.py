@@ -62,7 +62,9 @@ def test_an_unknown_task_or_profile_is_refused(localai_home: Path, run_localai: 
     wrong = run_localai("recommend", "--task", "poetry")
     assert wrong.returncode == 2 and b"embed" in wrong.stderr
     assert run_localai("recommend", "--profile", "nowhere").returncode == 3
-    assert run_localai("recommend", "-n", "0").returncode == 2
+    assert run_localai("recommend", "-l", "0").returncode == 2
+    few = json.loads(run_localai("recommend", "-l", "2", "--profile", "m2-8gb", "--json").stdout)
+    assert len(few["recommendations"]) == 2
 
 
 def test_what_ollama_has_is_marked_and_its_answers_count(

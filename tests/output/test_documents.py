@@ -221,7 +221,7 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(Chat, "chat", "-x", "--max-tokens", "2", "hi", code=8)["error"]
     prompts, answers = tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl"
     prompts.write_text('{"prompt": "hello"}\n{"promt": "hello"}\n')
-    options = ("-o", answers, "--max-tokens", "4")
+    options = ("--output", answers, "--max-tokens", "4")
     assert check(BatchSummary, "batch", prompts, *options, code=8)["failed"] == 1
     lines = [checked(BatchRecord, line) for line in answers.read_bytes().splitlines()]
     assert [line["error"] is None for line in lines] == [True, False]
@@ -237,7 +237,9 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(HistorySearch, "history", "search", "hello")["hits"]
     assert check(HistoryShow, "history", "show", conversation)["messages"]
     assert check(HistoryConversations, "history", "export", conversation)["conversations"]
-    assert check(HistoryExport, "history", "export", "--all", "-o", tmp_path / "x.md")["exported"]
+    assert check(HistoryExport, "history", "export", "--all", "--output", tmp_path / "x.md")[
+        "exported"
+    ]
     assert check(HistoryDelete, "history", "prune", "--keep", "0", "--dry-run")["deleted"]
     assert check(HistoryDelete, "history", "rm", conversation, "--yes")["deleted"]
 

@@ -32,10 +32,11 @@ def export(
         typer.Option("--format", help="markdown, json or jsonl; by default as the file is called."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Into this new file; else stdout.")
+        Path | None, typer.Option("-O", "--output", help="Into this new file; else stdout.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="As --format json; with -o a document about the file.")
+        bool,
+        typer.Option("--json", help="As --format json; with --output about the file."),
     ] = False,
 ) -> None:
     """Conversations as Markdown, JSON or JSON Lines.
@@ -78,7 +79,9 @@ def _format(wanted: str | None, file: Path | None, *, as_json: bool) -> ExportFo
         raise InvalidInput(f"--format takes {known}, not {wanted!r}", hint="--format json")
     chosen = named or by_name or ("json" if as_json else "markdown")
     if as_json and file is None and chosen != "json":
-        raise InvalidInput(f"--json prints JSON, not {chosen}", hint="--format jsonl, or -o FILE")
+        raise InvalidInput(
+            f"--json prints JSON, not {chosen}", hint="--format jsonl or --output FILE"
+        )
     return chosen
 
 
@@ -117,6 +120,6 @@ def _write(file: Path, pieces: Iterator[bytes]) -> None:
     try:
         create_atomically(file, pieces)
     except FileExistsError as error:
-        raise InvalidInput(f"{file} is there already", hint="-o ANOTHER-FILE") from error
+        raise InvalidInput(f"{file} is there already", hint="--output ANOTHER-FILE") from error
     except OSError as error:
         raise InvalidInput(f"cannot write {file}: {error.strerror}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -30,7 +30,12 @@ from localai.output.conversations import (
 from localai.output.output import Output
 from localai.paths import locate
 
-_Limit = Annotated[int, typer.Option("-n", "--limit", min=0, help="At most so many; 0 is all.")]
+if TYPE_CHECKING:
+    from localai.database import Database
+
+_Row = TypeVar("_Row")
+_NOTHING_FOUND = 1
+_Limit = Annotated[int, typer.Option("-l", "--limit", min=0, help="At most so many; 0 is all.")]
 
 
 def list_conversations(
@@ -46,11 +51,13 @@ def list_conversations(
     output = Output("history", as_json=as_json)
     criteria = criteria_of(model, zone, since, until)
     with existing_database(locate().database) as database:
-        rows = [] if database is None else database.summaries(criteria, limit or None, text or "")
+        one_more = limit + 1 if limit else None
+        rows = [] if database is None else database.summaries(criteria, one_more, text or "")
+    rows, more = _cut(rows, limit)
     if output.as_json:
         from localai.output.documents.history import list_document
 
-        output.document(list_document(rows))
+        output.document(list_document(rows, more=more))
         return
     if rows:
         print_conversations(rows, output)
@@ -58,8 +65,8 @@ def list_conversations(
         output.note('none is kept yet: localai chat "hello"')
     else:
         output.note("there is no such conversation")
-    if len(rows) == limit:
-        output.note(f"the newest {limit}; -n 0 lists all")
+    if more:
+        output.note(f"the newest {limit}; --limit 0 lists all")
 
 
 def search(
@@ -72,8 +79,8 @@ def search(
     until: Until = None,
     limit: _Limit = 20,
     as_json: Json = False,
-) -> None:
-    """Find what was said, the newest first.
+) -> int:
+    """Find what was said, the newest first; where nothing was, the exit code is 1, as grep's.
 
     Case and accents make no difference, and nothing but quotes and * has a meaning.
     """
@@ -81,26 +88,32 @@ def search(
     output = Output("history", as_json=as_json)
     criteria = criteria_of(model, zone, since, until)
     with existing_database(locate().database) as database:
-        hits = [] if database is None else database.search(query, criteria, limit or None)
+        one_more = limit + 1 if limit else None
+        hits = [] if database is None else database.search(query, criteria, one_more)
     if hits is None:
         raise InvalidInput(
             f"there is no word in {query!r} to search for", command="localai history search hello"
         )
+    hits, more = _cut(hits, limit)
     if output.as_json:
         from localai.output.documents.history import search_document
 
-        output.document(search_document(query, hits))
-        return
+        output.document(search_document(query, hits, more=more))
+        return _NOTHING_FOUND if not hits else 0
     if hits:
         print_hits(hits, output)
     else:
         output.note(f"nothing was said with {query}")
-    if len(hits) == limit:
-        output.note(f"the newest {limit}; -n 0 shows all")
+    if more:
+        output.note(f"the newest {limit}; --limit 0 shows all")
+    return _NOTHING_FOUND if not hits else 0
 
 
 def show(
-    conversation: Annotated[str, typer.Argument(metavar="ID", help="Its id, or how that begins.")],
+    conversation: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Its id, or how that begins.  [default: the last one]"),
+    ] = None,
     branch: Annotated[
         int | None, typer.Option("--branch", min=1, help="That one, as /branches counts them.")
     ] = None,
@@ -117,7 +130,7 @@ def show(
         )
     with existing_database(locate().database) as existing:
         database = required(existing)
-        (identifier,) = found_ids(database, [conversation])
+        identifier = _found_or_last(database, conversation)
         kept = read_conversation(database, identifier)
         turns = kept.tree.branch(_end_of(kept, branch))
         row, leaf = database.summary(identifier), database.leaf(identifier)
@@ -137,6 +150,21 @@ def show(
     print_branch(turns, output)
     if branch is None and (others := len(kept.tree.ends()) - 1) > 0:
         output.note(f"{others} more {'branch' if others == 1 else 'branches'}: --all, --branch N")
+
+
+def _found_or_last(database: Database, prefix: str | None) -> str:
+    """The id that begins so; that of the newest conversation for None. Raises NotFound."""
+    from localai.database import Criteria
+
+    if prefix is not None:
+        return found_ids(database, [prefix])[0]
+    newest = database.summaries(Criteria(), 1)
+    return required(newest[0] if newest else None).id
+
+
+def _cut(rows: list[_Row], limit: int) -> tuple[list[_Row], bool]:
+    """At most `limit` of them (0: all), and whether there are more."""
+    return (rows[:limit], True) if limit and len(rows) > limit else (rows, False)
 
 
 def _quoted(word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +16,7 @@ from localai.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from localai.database import Criteria, Database
 
+_Found = TypeVar("_Found")
 _UNPROVEN = "unproven"
 
 Model = Annotated[
@@ -34,11 +35,11 @@ Until = Annotated[
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Its id, or how that begins.")]
 
 
-def required(database: Database | None) -> Database:
-    """The database that there is. Raises NotFound."""
-    if database is None:
+def required(found: _Found | None) -> _Found:
+    """The database, or what was looked for in it. Raises NotFound where nothing is kept yet."""
+    if found is None:
         raise NotFound("there is no conversation yet", command='localai chat "hello"')
-    return database
+    return found
 
 
 def found_ids(database: Database, prefixes: Iterable[str]) -> list[str]:

@@ -49,7 +49,7 @@ class BatchRecord(TypedDict):
 
 
 class BatchSummary(TypedDict):
-    """`localai batch -o FILE --json`"""
+    """`localai batch --output FILE --json`"""
 
     schema: Annotated[Literal["localai.batch/1"], "the promise that the rest keeps"]
     answered: Annotated[int, "lines that this run answered"]

@@ -82,6 +82,7 @@ class HistoryList(TypedDict):
 
     schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
     conversations: Annotated[list[ConversationDocument], "the newest first"]
+    more: Annotated[bool, "whether --limit left older ones out"]
 
 
 class HistorySearch(TypedDict):
@@ -90,6 +91,7 @@ class HistorySearch(TypedDict):
     schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
     query: Annotated[str, "what was searched for"]
     hits: Annotated[list[HitDocument], "the newest first"]
+    more: Annotated[bool, "whether --limit left older ones out"]
 
 
 class HistoryShow(WholeConversationDocument):
@@ -106,7 +108,7 @@ class HistoryConversations(TypedDict):
 
 
 class HistoryExport(TypedDict):
-    """`localai history export -o FILE --json`"""
+    """`localai history export --output FILE --json`"""
 
     schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
     file: Annotated[str, "the file that was made"]
@@ -123,14 +125,14 @@ class HistoryDelete(TypedDict):
     kv_state_bytes: Annotated[int, "what their KV states took on the disk"]
 
 
-def list_document(rows: Iterable[ConversationSummary]) -> HistoryList:
+def list_document(rows: Iterable[ConversationSummary], *, more: bool) -> HistoryList:
     """What `localai history list` prints."""
-    return {"schema": SCHEMA, "conversations": [_summary(row) for row in rows]}
+    return {"schema": SCHEMA, "conversations": [_summary(row) for row in rows], "more": more}
 
 
-def search_document(query: str, hits: Iterable[Hit]) -> HistorySearch:
+def search_document(query: str, hits: Iterable[Hit], *, more: bool) -> HistorySearch:
     """What `localai history search` prints."""
-    return {"schema": SCHEMA, "query": query, "hits": [_hit(hit) for hit in hits]}
+    return {"schema": SCHEMA, "query": query, "hits": [_hit(hit) for hit in hits], "more": more}
 
 
 def show_document(conversation: WholeConversationDocument) -> HistoryShow:
@@ -139,7 +141,7 @@ def show_document(conversation: WholeConversationDocument) -> HistoryShow:
 
 
 def export_document(file: str, format_: ExportFormat, ids: Sequence[str]) -> HistoryExport:
-    """What `localai history export -o FILE` prints of the file that it made."""
+    """What `localai history export --output FILE` prints of the file that it made."""
     return {"schema": SCHEMA, "file": file, "format": format_, "exported": list(ids)}
 
 
