@@ -124,6 +124,12 @@ COMMANDS: tuple[Row, ...] = (
         "which models suit this machine, and how fast",
         "localai recommend --task code",
     ),
+    Row(
+        "bench",
+        "Measure",
+        "how fast models answer here, with intervals",
+        "localai bench --quick",
+    ),
     Row("ps", "Engine", "the models in memory", "localai ps"),
     Row("stop", "Engine", "unload a model", "localai stop --all"),
     Row("privacy", "Trust", "what may leave this machine, and what did", "localai privacy"),

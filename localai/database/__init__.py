@@ -1,4 +1,5 @@
-"""The SQLite file: conversations (a tree of messages each), usage, the egress ledger.
+"""The SQLite file: conversations (a tree of messages each), usage, the egress ledger,
+benchmarks.
 
 Every method raises DatabaseUnavailable where the file cannot be read or written. Nothing here knows
 what is shown.
@@ -8,24 +9,27 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from localai.database.benchmarks import Benchmarks, BenchRunRow, OwnRate
 from localai.database.conversations import ConversationRow, StoredMessage
 from localai.database.history import ConversationSummary, Criteria, History, Hit
 from localai.database.ledgers import DecodeRow, Ledgers, UsageRow
 
 __all__ = [
+    "BenchRunRow",
     "ConversationRow",
     "ConversationSummary",
     "Criteria",
     "Database",
     "DecodeRow",
     "Hit",
+    "OwnRate",
     "StoredMessage",
     "UsageRow",
     "existing_database",
 ]
 
 
-class Database(History, Ledgers):
+class Database(History, Ledgers, Benchmarks):
     """An open database, with all that is kept in it."""
 
 

@@ -113,6 +113,30 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE message ADD COLUMN tool_calls TEXT;
     ALTER TABLE message ADD COLUMN tool_call_id TEXT
     """,
+    # Benchmarks: a run with its machine and plan, and a row for each of its cells, whose samples
+    # are within. `saved_as` is the name of a baseline; a run that was broken off has no `ended_at`.
+    """
+    CREATE TABLE bench_run (
+        id          TEXT PRIMARY KEY,
+        created_at  REAL NOT NULL,
+        ended_at    REAL,
+        saved_as    TEXT UNIQUE,
+        document    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX bench_run_created ON bench_run (created_at DESC);
+
+    CREATE TABLE bench_cell (
+        run_id    TEXT NOT NULL REFERENCES bench_run (id) ON DELETE CASCADE,
+        number    INTEGER NOT NULL,
+        document  TEXT NOT NULL,
+        -- What predictions read: only of quiet cells on this machine there is a rate.
+        provider             TEXT NOT NULL,
+        model                TEXT NOT NULL,
+        decode_tokens_per_s  REAL,
+        depth_tokens         INTEGER,
+        PRIMARY KEY (run_id, number)
+    ) STRICT;
+    """,
 )
 
 

@@ -22,7 +22,11 @@ from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.types import ChatRequest, Events, Purpose, ResolvedModel, Zone
-from localai.wires.chat_completions.client import read_stream, request_body
+from localai.wires.chat_completions.client import (
+    LLAMA_SERVER_MEASURED,
+    read_stream,
+    request_body,
+)
 from localai.wires.clock import AnswerClock
 from localai.wires.refusals import failure, final_error
 
@@ -157,7 +161,9 @@ def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
     """What is known of a server of the user's own: nothing that it does with a prompt is proven,
     for one on loopback may hand it on to a cloud that charges for it."""
     return ProviderFacts(
-        title=f"the endpoint {endpoint.name}", concurrency=endpoint.concurrency or _CONCURRENCY
+        title=f"the endpoint {endpoint.name}",
+        concurrency=endpoint.concurrency or _CONCURRENCY,
+        when_measured={} if endpoint.api == "responses" else LLAMA_SERVER_MEASURED,
     )
 
 

@@ -6,9 +6,9 @@ nothing heavy; `providers.registry` finds them by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from localai.stores.folders import StoreName
@@ -40,7 +40,9 @@ class ProviderFacts:
 
     `concurrency` is how many requests at once help, as far as is known. `concurrency_setting` is
     the setting that says otherwise, `most_concurrent` a bound that no wish exceeds.
-    `price_list` is what the package genai-prices calls it; None where its prices are not known.
+    `when_measured` are options of its own with which an answer can be measured: nothing of the
+    prompt comes out of a cache, and the answer is as long as was asked. `price_list` is
+    what the package genai-prices calls it; None where its prices are not known.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -52,6 +54,7 @@ class ProviderFacts:
     concurrency: int = 4
     concurrency_setting: str | None = None
     most_concurrent: int | None = None
+    when_measured: Mapping[str, Any] = field(default_factory=dict)
     price_list: str | None = None
     runs_here: Callable[[], bool] = _everywhere
 

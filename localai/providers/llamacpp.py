@@ -28,6 +28,7 @@ from localai.sizing.context import counted_context
 from localai.stores.inventory import gguf_models
 from localai.stores.lookup import resolve_gguf
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
+from localai.wires.chat_completions.client import LLAMA_SERVER_MEASURED
 from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ FACTS = ProviderFacts(
     concurrency_setting="engine.slots",
     # llama.cpp refuses to start with more than a few hundred, and computes none of them sooner.
     most_concurrent=64,
+    when_measured=LLAMA_SERVER_MEASURED,
 )
 
 
@@ -93,7 +95,7 @@ class LlamaCpp(WorkerProvider):
     ) -> Events:
         if request.tools:
             _refuse_unknown_tools(request, lease)
-        body = {**worker_body(request), "cache_prompt": True}
+        body = {"cache_prompt": True, **worker_body(request)}
         state = self._conversation_state(request, lease)
         if state is not None:
             body = state.with_saved_state(body)
@@ -125,6 +127,17 @@ class LlamaCpp(WorkerProvider):
         self._shared_tokens = context_tokens
         with self._worker(request, self._spec(request)):
             return context_tokens
+
+    def count_tokens(self, request: ChatRequest) -> int:
+        """The tokens of the prompt; the worker is started for it. Raises as `warm`."""
+        with self._worker(request, self._spec(request)) as lease:
+            return count_tokens(request, lease, _WHO)
+
+    def engine(self) -> str:
+        """The package and its version."""
+        from importlib.metadata import version
+
+        return f"xllamacpp {version('xllamacpp')}"
 
     def warm(self, request: ChatRequest) -> None:
         """Start the model's worker. Raises InsufficientResources, Unreachable."""

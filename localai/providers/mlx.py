@@ -120,6 +120,11 @@ class Mlx(WorkerProvider):
                 lease, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )
 
+    def count_tokens(self, request: ChatRequest) -> int:
+        """The tokens of the prompt; the worker is started for it. Raises as `warm`."""
+        with self._worker(request, self._spec(request)) as lease:
+            return count_tokens(request, lease, _WHO)
+
     def warm(self, request: ChatRequest) -> None:
         """Start the model's worker. Raises InsufficientResources, Unreachable."""
         with self._worker(request, self._spec(request)):

@@ -142,6 +142,10 @@ class Ollama(Provider):
                     raise
                 question.context_tokens, question.tells_context = larger, True
 
+    def engine(self) -> str:
+        """Ollama and its version. Raises Unreachable."""
+        return self._daemon.version()
+
     def loaded(self, model: ResolvedModel) -> bool:
         """Whether Ollama has `model` in memory."""
         return self._daemon.loaded(model.id) is not None

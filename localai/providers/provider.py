@@ -50,6 +50,15 @@ class Provider(ABC):
         """
         return None
 
+    def count_tokens(self, request: ChatRequest) -> int | None:
+        """How many tokens the prompt of `request` has, by the model's own template and tokenizer;
+        None where only an answer would tell. The model may be loaded for it."""
+        return None
+
+    def engine(self) -> str | None:
+        """What computes and in which version, as far as it can be told before an answer."""
+        return None
+
     def loaded(self, model: ResolvedModel) -> bool | None:
         """Whether `model` is in memory now; None where the provider does not say."""
         return None

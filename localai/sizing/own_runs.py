@@ -9,7 +9,7 @@ from localai.sizing.speed import OwnRun
 from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
-    from localai.database import DecodeRow
+    from localai.database import DecodeRow, OwnRate
     from localai.paths import Paths
 
 
@@ -25,8 +25,9 @@ def runs_by_name(
     database = Database(paths.database)
     try:
         found = {
-            name: _runs(
-                row for provider in providers for row in database.decode_rows(provider, name)
+            name: (
+                *_measured(r for each in providers for r in database.bench_rates(each, name)),
+                *_runs(row for each in providers for row in database.decode_rows(each, name)),
             )
             for name in names
         }
@@ -49,10 +50,20 @@ def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
         since = model.path.stat().st_mtime
     database = Database(paths.database)
     try:
+        measured = database.bench_rates(model.provider, model.id, since=since)
         rows = database.decode_rows(model.provider, model.id, since=since)
     finally:
         database.close()
-    return _runs(rows)
+    # What was measured while the machine was quiet says more than answers in passing.
+    return (*_measured(measured), *_runs(rows))
+
+
+def _measured(rates: Iterable[OwnRate]) -> tuple[OwnRun, ...]:
+    return tuple(
+        OwnRun(rate.decode_tokens_per_s, rate.depth_tokens or 0)
+        for rate in rates
+        if rate.decode_tokens_per_s is not None
+    )
 
 
 def _runs(rows: Iterable[DecodeRow]) -> tuple[OwnRun, ...]:

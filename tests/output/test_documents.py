@@ -24,6 +24,7 @@ from localai.errors import FinishedWithFailures
 from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
+from localai.output.documents.bench import Bench, BenchList, BenchRm
 from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison
 from localai.output.documents.config import ConfigGet, ConfigList
@@ -76,6 +77,7 @@ ELSEWHERE = {
     SetupBundle: "setup/test_bundle.py",
 }
 # Fields that are of several types, and why.
+_FIGURE = "of one answer a number, of a benchmark a median with its interval"
 SEVERAL_TYPES = {
     "cases": "of a comparison every case as each model answered it; of a model how many",
     "id": "a batch's comes back as it was given, whatever that is; a case's is a text",
@@ -83,10 +85,14 @@ SEVERAL_TYPES = {
     "passed": "of a model how many cases, of a check or a gate whether",
     "value": "a setting's is of the setting's type, a figure's a number",
     "conversations": "exported ones have their messages besides",
+    "decode_tokens_per_s": _FIGURE,
     "default": "a setting's is of the setting's type, a template's variable is a text",
     "host": "a section of the machine's facts, which profiles have too; elsewhere a host's name",
     "machine": "of an answer the machine's name, of `hardware` all that is known of it",
     "memory": "a section of the machine's facts, which profiles have too; elsewhere a model's need",
+    "prefill_tokens_per_s": _FIGURE,
+    "settings": "of `config` all of them, of a benchmark those that shape its speed, by name",
+    "time_to_first_token_s": _FIGURE,
 }
 
 
@@ -256,6 +262,10 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(Cp, "cp", "starter", "tiny")["path"]
     assert check(Rm, "rm", "tiny")["removed"]
     assert check(Ps, "ps")["workers"]
+    tiny = ("--quick", "-p", "16", "-n", "9")
+    assert check(Bench, "bench", *tiny)["results"]
+    assert check(BenchList, "bench", "list")["runs"]
+    assert check(BenchRm, "bench", "rm", "last")["removed_runs"]
     assert check(Privacy, "privacy")["findings"]
     assert check(CostReport, "cost")["totals"]
     assert check(ConfigList, "config", "list")["settings"]

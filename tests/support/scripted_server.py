@@ -123,7 +123,7 @@ class ScriptedServer:
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, connection.makefile("rb") as stream:
-            while (asked := _read_request(stream)) is not None:
+            while (asked := read_request(stream)) is not None:
                 self.asked.append(asked)
                 try:
                     if not _play(connection, self._reply(asked)):
@@ -146,7 +146,7 @@ class ScriptedServer:
         return found
 
 
-def _read_request(stream: Any) -> ReceivedRequest | None:
+def read_request(stream: Any) -> ReceivedRequest | None:
     try:
         line = stream.readline().decode("latin-1")
         if not line.strip():

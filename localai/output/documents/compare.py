@@ -17,6 +17,7 @@ from localai.output.documents.answer import (
     zone_name,
 )
 from localai.output.documents.failure import ErrorDocument, error_document
+from localai.output.documents.figure import FigureDocument
 from localai.types import FinishReason, ZoneName
 
 if TYPE_CHECKING:
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from localai.cost.prices import Cost
 
 Outcome = Literal["answered", "passed", "failed", "censored", "error", "left_out"]
-
-
-class FigureDocument(TypedDict):
-    """A figure with its 95% interval."""
-
-    value: Annotated[float, "the estimate"]
-    low: Annotated[float | None, "the interval's lower bound; null from too few samples"]
-    high: Annotated[float | None, "its upper bound"]
-    samples: Annotated[list[float] | None, "what it was made of, where that is not in the cases"]
 
 
 class ModelResultDocument(TypedDict):
@@ -50,7 +42,7 @@ class ModelResultDocument(TypedDict):
     pass_rate: Annotated[FigureDocument | None, "passed of passed and failed; null without such"]
     tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second, the median"]
     time_to_first_visible_s: Annotated[
-        FigureDocument | None, "from the request to the first character of the answer, the median"
+        FigureDocument | None, "from the request to a token that is no reasoning"
     ]
     cost: Annotated[CostDocument, "of all its answers"]
 

@@ -7,7 +7,7 @@ others are timed from outside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from localai.errors import (
     Unreachable,
@@ -34,6 +34,10 @@ from localai.wires.clock import AnswerClock, ServerTimes
 from localai.wires.finish_reasons import finish_reason
 from localai.wires.parts import data_url
 from localai.wires.reasoning.splitter import ReasoningSplitter
+
+# vLLM and SGLang know the second one, too; other servers do not look at what they do not know.
+LLAMA_SERVER_MEASURED: Final[Mapping[str, Any]] = {"cache_prompt": False, "ignore_eos": True}
+"""With these llama.cpp's server computes a whole prompt, and an answer to its limit of tokens."""
 
 
 def request_body(request: ChatRequest) -> dict[str, Any]:

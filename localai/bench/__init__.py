@@ -1,0 +1,1 @@
+"""How fast models answer here: what is asked, how it is timed, and what may be concluded."""

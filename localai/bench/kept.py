@@ -1,0 +1,174 @@
+"""Runs as they are kept: with their machine and plan, in the database, cell by cell."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from localai import __version__
+from localai.bench.cell import Cell, decode
+from localai.bench.verdict import verdict
+from localai.database import BenchRunRow, Database, OwnRate
+from localai.errors import NotFound
+
+if TYPE_CHECKING:
+    from localai.hardware.facts import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class MachineNote:
+    """The machine that a run is of, as far as figures depend on it; None is unknown.
+
+    Nothing in it names a person, a place or the machine itself.
+    """
+
+    cpu: str | None
+    cores: float | None
+    memory_bytes: int | None
+    bandwidth_bytes_per_s: float | None
+    gpus: tuple[str, ...]
+    system: str
+    kernel: str
+    virtual_machine: str | None
+    on_battery: bool | None
+    governor: str | None
+    localai: str
+    python: str
+
+    def same_computer(self, other: MachineNote) -> bool:
+        """Whether figures of both may be compared: processor, cores, memory and GPUs."""
+        return _identity(self) == _identity(other)
+
+    @classmethod
+    def from_json(cls, document: Any) -> MachineNote:
+        """The note that `asdict` wrote."""
+        return cls(**{**document, "gpus": tuple(document["gpus"])})
+
+
+def _identity(note: MachineNote) -> tuple[Any, ...]:
+    # A system reserves a little more of its memory now and then.
+    memory = None if note.memory_bytes is None else round(note.memory_bytes / 2**30)
+    return note.cpu, note.cores, memory, note.gpus
+
+
+def note_machine(machine: Machine) -> MachineNote:
+    """What of a machine is kept with a run on it."""
+    cpu = machine.cpu
+    return MachineNote(
+        cpu=cpu.model.value,
+        cores=cpu.usable_cores.value or cpu.physical_cores.value or os.cpu_count(),
+        memory_bytes=machine.memory.limit_bytes.value or machine.memory.total_bytes.value,
+        bandwidth_bytes_per_s=machine.memory_bandwidth.value,
+        gpus=tuple(gpu.name.value or "GPU" for gpu in machine.gpus),
+        system=f"{platform.system()} {platform.machine()}",
+        kernel=platform.release(),
+        virtual_machine=machine.host.virtual_machine.value or None,
+        on_battery=machine.power.on_battery.value,
+        governor=machine.power.governor.value,
+        localai=__version__,
+        python=platform.python_version(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for, so that a run that was broken off can go on."""
+
+    models: tuple[str, ...]
+    engines: tuple[str, ...]
+    prompts: tuple[int, ...]
+    outputs: tuple[int, ...]
+    depths: tuple[int, ...]
+    quick: bool = False
+
+    @classmethod
+    def from_json(cls, document: Any) -> Plan:
+        """The plan that `asdict` wrote."""
+        lists = ("models", "engines", "prompts", "outputs", "depths")
+        return cls(**{**document, **{name: tuple(document[name]) for name in lists}})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A run out of the database; times are seconds since the epoch."""
+
+    id: str
+    created_at: float
+    ended_at: float | None
+    saved_as: str | None
+    machine: MachineNote
+    plan: Plan | None
+    cells: tuple[Cell, ...]
+
+
+class Keeper:
+    """Keeps one run while it happens: `keep` is what `Bench` tells each cell to."""
+
+    def __init__(self, database: Database, run_id: str) -> None:
+        self.run_id = run_id
+        self._database = database
+
+    @classmethod
+    def new(cls, database: Database, machine: MachineNote, plan: Plan | None) -> Keeper:
+        """Keep a new run."""
+        document = {"machine": asdict(machine), "plan": None if plan is None else asdict(plan)}
+        return cls(database, database.create_bench_run(document))
+
+    def keep(self, number: int, cell: Cell) -> None:
+        """Keep the state of the row `number`."""
+        self._database.put_bench_cell(self.run_id, number, cell.as_json(), _rate(cell))
+
+    def end(self) -> None:
+        """The run came to its end."""
+        self._database.end_bench_run(self.run_id)
+
+
+def _rate(cell: Cell) -> OwnRate:
+    """What predictions may use of a cell: of one user at a time, undisturbed, on this machine."""
+    name = cell.model.removeprefix(f"{cell.provider}/")
+    interval = cell.interval(decode)
+    if interval is None or cell.zone != "device" or verdict(cell) != "quiet":
+        return OwnRate(cell.provider, name)
+    if cell.test.concurrency > 1:
+        return OwnRate(cell.provider, name)
+    depth = cell.test.depth_tokens + cell.test.prompt_tokens + cell.test.output_tokens // 2
+    return OwnRate(cell.provider, name, interval.value, depth)
+
+
+def read_run(database: Database, name: str) -> KeptRun:
+    """The run that `name` means. Raises NotFound, InvalidInput."""
+    return _kept(database, database.find_bench_run(name))
+
+
+def read_runs(database: Database, limit: int | None = None) -> list[KeptRun]:
+    """The runs, the newest first."""
+    return [_kept(database, row) for row in database.bench_runs(limit)]
+
+
+def broken_off(database: Database) -> KeptRun:
+    """The last run, if it was broken off. Raises NotFound otherwise."""
+    last = database.bench_runs(1)
+    if not last or last[0].ended_at is not None or last[0].document["plan"] is None:
+        raise NotFound("no benchmark was broken off", command="localai bench")
+    return _kept(database, last[0])
+
+
+def _kept(database: Database, row: BenchRunRow) -> KeptRun:
+    plan = row.document["plan"]
+    return KeptRun(
+        id=row.id,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+        saved_as=row.saved_as,
+        machine=MachineNote.from_json(row.document["machine"]),
+        plan=None if plan is None else Plan.from_json(plan),
+        cells=tuple(Cell.from_json(each) for each in database.bench_cells(row.id)),
+    )
+
+
+def models_of(cells: Sequence[Cell]) -> str:
+    """The models of a run, each once, as a list for a person."""
+    return ", ".join(dict.fromkeys(cell.model for cell in cells))

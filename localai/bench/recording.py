@@ -1,0 +1,191 @@
+"""One answer, timed: the same definitions for every engine, on this machine's clock.
+
+    t0            the request goes to the provider
+    first token   the first piece of text, reasoning or a tool call; never an empty role
+    first visible the first piece of the answer that is no reasoning
+    decode        (n - 1) tokens between the first piece and the last; n is the server's count
+    prefill       the computed prompt tokens by the time to the first token
+
+What the server's own clock says stands beside it and is never mixed in. Events are stamped before
+anything else is done with them.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.bench.noise import UNKNOWN_NOISE, Noise
+from localai.errors import LocalaiError, Unreachable
+from localai.types import (
+    ChatRequest,
+    Done,
+    Event,
+    FinishReason,
+    Loading,
+    Process,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+)
+
+if TYPE_CHECKING:
+    from localai.providers.provider import Provider
+
+# The rate of fewer tokens than these is that of their beginning.
+LEAST_DECODE_TOKENS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One repetition, raw: tokens and seconds; None is unknown.
+
+    `prefill_tokens` were computed, not cached. `decode_tokens` came in `decode_s`, the first one
+    not among them. `gaps_s` are the times between pieces, of which `same_moment` were none because
+    the pieces arrived together. `server_*` is by the server's clock. `noise` is what else the
+    machine did meanwhile; `failed` is why there is no answer, and the rest is then unknown.
+    """
+
+    round: int
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    prefill_tokens: int | None = None
+    output_tokens: int | None = None
+    first_token_s: float | None = None
+    first_visible_s: float | None = None
+    decode_tokens: int | None = None
+    decode_s: float | None = None
+    total_s: float | None = None
+    gaps_s: tuple[float, ...] = ()
+    server_prefill_tokens: int | None = None
+    server_prefill_s: float | None = None
+    server_decode_tokens: int | None = None
+    server_decode_s: float | None = None
+    context_tokens: int | None = None
+    finish_reason: FinishReason | None = None
+    loaded_anew: bool = False
+    noise: Noise = UNKNOWN_NOISE
+    failed: str | None = None
+
+    @property
+    def prefill_tokens_per_s(self) -> float | None:
+        """Computed prompt tokens by the time to the first token."""
+        return _rate(self.prefill_tokens, self.first_token_s)
+
+    @property
+    def decode_tokens_per_s(self) -> float | None:
+        """Answer tokens a second after the first; None for fewer than eight."""
+        return _rate(self.decode_tokens, self.decode_s, LEAST_DECODE_TOKENS)
+
+    @property
+    def server_prefill_tokens_per_s(self) -> float | None:
+        """As the server measured."""
+        return _rate(self.server_prefill_tokens, self.server_prefill_s)
+
+    @property
+    def server_decode_tokens_per_s(self) -> float | None:
+        """As the server measured; None for fewer than eight tokens."""
+        return _rate(self.server_decode_tokens, self.server_decode_s, LEAST_DECODE_TOKENS)
+
+    @property
+    def disturbed(self) -> tuple[str, ...]:
+        """What disturbed it, in fixed phrases."""
+        anew = ("the model was loaded anew",) if self.loaded_anew else ()
+        return (*anew, *self.noise.reasons)
+
+    @property
+    def same_moment(self) -> int:
+        """How many pieces came together with the one before."""
+        return sum(gap < 1e-5 for gap in self.gaps_s)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> Sample:
+        """The sample that `as_json` wrote."""
+        return cls(
+            **{
+                **document,
+                "gaps_s": tuple(document["gaps_s"]),
+                "noise": Noise(**document["noise"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A sample, and which process computed it where that is known."""
+
+    sample: Sample
+    process: Process | None = None
+
+
+def record(provider: Provider, request: ChatRequest, round_number: int) -> Recorded:
+    """Ask, and time the answer. What a provider refuses is a sample that failed."""
+    stamps: list[tuple[float, Event]] = []
+    clock = time.perf_counter
+    started = clock()
+    try:
+        with closing(provider.stream(request)) as events:
+            for event in events:
+                stamps.append((clock(), event))
+    except LocalaiError as error:
+        return Recorded(Sample(round_number, failed=error.message))
+    ended = clock()
+    if not stamps or not isinstance(stamps[-1][1], Done):
+        raise Unreachable("the answer broke off")
+    return Recorded(_sample(stamps, started, ended, round_number), stamps[-1][1].locality.process)
+
+
+def _sample(
+    stamps: list[tuple[float, Event]], started: float, ended: float, round_number: int
+) -> Sample:
+    done = stamps[-1][1]
+    assert isinstance(done, Done)
+    pieces = [at for at, event in stamps if isinstance(event, TextDelta | ReasoningDelta)]
+    visible = next((at for at, event in stamps if isinstance(event, TextDelta)), None)
+    if not pieces:
+        pieces = [at for at, event in stamps if isinstance(event, ToolCall)]
+    usage, timings = done.usage, done.timings
+    first = timings.time_to_first_token_s
+    sample = Sample(
+        round=round_number,
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cached_tokens,
+        prefill_tokens=_computed(usage.input_tokens, usage.cached_tokens),
+        output_tokens=usage.output_tokens,
+        first_token_s=pieces[0] - started if pieces and first is None else first,
+        first_visible_s=None if visible is None else visible - started,
+        total_s=ended - started,
+        gaps_s=tuple(round(after - before, 7) for before, after in pairwise(pieces)),
+        context_tokens=done.context_tokens,
+        finish_reason=done.finish_reason,
+    )
+    if usage.output_tokens is not None and len(pieces) > 1:
+        sample = replace(
+            sample, decode_tokens=usage.output_tokens - 1, decode_s=pieces[-1] - pieces[0]
+        )
+    if timings.clock == "server":
+        sample = replace(
+            sample,
+            server_prefill_tokens=timings.prefill_tokens,
+            server_prefill_s=timings.prefill_s,
+            server_decode_tokens=timings.decode_tokens,
+            server_decode_s=timings.decode_s,
+        )
+    if any(isinstance(event, Loading) and event.fraction is None for _, event in stamps):
+        sample = replace(sample, loaded_anew=True)
+    return sample
+
+
+def _computed(input_tokens: int | None, cached_tokens: int | None) -> int | None:
+    return None if input_tokens is None else input_tokens - (cached_tokens or 0)
+
+
+def _rate(tokens: int | None, seconds: float | None, least: int = 1) -> float | None:
+    return tokens / seconds if tokens and seconds and tokens >= least and seconds > 0 else None

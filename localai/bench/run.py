@@ -1,0 +1,350 @@
+"""Measuring: every row in turn, forwards and backwards, until each is known well enough.
+
+The rows are interleaved A B B A, so that a machine that grows warm or busy does so for all of them.
+Each is asked until it is steady, then at least six times, then until its intervals are narrow.
+Nothing is printed: `Bench.run` yields where it is, and hands each cell to `keep` after every
+answer, so that whatever ends the run ends nothing that was measured.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from localai.bench import noise
+from localai.bench.anchor import MOVED, anchor, moved
+from localai.bench.cell import Cell, decode, is_finished, is_steady, prefill
+from localai.bench.plan import CLOUD, LEAST_REPETITIONS, Limits, Test
+from localai.bench.processes import peak_memory_bytes
+from localai.bench.prompts import Prompts
+from localai.bench.recording import Sample, record
+from localai.bench.subject import Known, Subject
+from localai.bench.verdict import moved_note
+from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.statistics import Interval
+
+if TYPE_CHECKING:
+    from localai.types import ResolvedModel
+
+Phase = Literal["loading", "fitting", "warming", "measuring"]
+
+# Between two answers a model must not be unloaded.
+_KEEP_ALIVE_S: Final = 900.0
+# Beside prompt and answer: the template's own tokens, and a nonce that is a little longer.
+_SPARE_TOKENS: Final = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is. `done` and `wanted` count the repetitions of the row; `left_s` is about how
+    long the whole run still takes, None where that is not known yet."""
+
+    phase: Phase
+    model: str
+    test: str
+    done: int = 0
+    wanted: int = 0
+    prefill: Interval | None = None
+    decode: Interval | None = None
+    left_s: float | None = None
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row while it is measured."""
+
+    subject: Subject
+    prompts: Prompts
+    cell: Cell
+    limits: Limits
+    pid: int | None = None
+    took_s: float | None = None
+
+
+class Bench:
+    """One run over `subjects` and `tests`. `cores` is how many cores the anchors use; there are
+    none where it is 0.
+
+    `cells` are the rows of an earlier run to go on with, in the order of `rows_of`.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        tests: Sequence[Test],
+        known: Sequence[Known],
+        limits: Limits,
+        *,
+        cores: int,
+        force: bool = False,
+        cells: Sequence[Cell] = (),
+    ) -> None:
+        self._subjects = subjects
+        self._tests = tests
+        self._limits = limits
+        self._cores = cores
+        self._force = force
+        self._source = random.Random()
+        self._anchors: list[float] = []
+        self._together = True
+        self._before: dict[str, set[str]] = {}
+        self._was_loaded: dict[int, bool | None] = {}
+        self._deadline = float("inf")
+        self.rows = [
+            self._row(subject, test, known[number])
+            for number, subject in enumerate(subjects)
+            for test in tests
+        ]
+        for row, cell in zip(self.rows, cells, strict=False):
+            row.cell = replace(cell, is_warm=False, failed=None)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """What was measured so far, in the order of the rows."""
+        return [row.cell for row in self.rows]
+
+    def run(self, keep: Callable[[int, Cell], None]) -> Generator[Progress, None, None]:
+        """Measure everything; a model or test that fails is a cell that says why. `keep` is told
+        each row's number and state whenever it changes."""
+        self._keep = keep
+        self._remember_loaded()
+        try:
+            yield from self._load_all()
+            groups = [self.rows] if self._together else self._by_subject()
+            self._deadline = time.monotonic() + self._limits.budget_s * max(1, len(self.rows))
+            for group in groups:
+                yield from self._measure(group)
+                if not self._together:
+                    self._release(group[0].subject)
+        finally:
+            self._restore()
+
+    def _row(self, subject: Subject, test: Test, known: Known) -> _Row:
+        model, provider = subject.selected.model, subject.selected.provider
+        needed = max(each.context_tokens for each in self._tests) + _SPARE_TOKENS
+        asked = None if needed <= subject.config["engine.context"] else -(-needed // 256) * 256
+        loaded = provider.loaded(model)
+        self._was_loaded[id(subject)] = loaded
+        prompts = Prompts(
+            subject, test, asked, self._source, None if loaded else _KEEP_ALIVE_S, self._force
+        )
+        middle = test.depth_tokens + test.prompt_tokens + test.output_tokens // 2
+        cell = Cell(
+            model=subject.name,
+            provider=provider.name,
+            engine=provider.engine() or provider.name,
+            test=test,
+            digest=known.digest,
+            zone=None if model.zone is None else model.zone.label,
+            settings=dict(subject.settings),
+            active_bytes=known.active_bytes,
+            context_bytes_per_token=known.context_bytes_per_token,
+            bandwidth_bytes_per_s=known.bandwidth_bytes_per_s,
+            predicted_tokens_per_s=known.predicted.get(middle) if test.output_tokens > 1 else None,
+        )
+        if model.context_limit is not None and needed - _SPARE_TOKENS > model.context_limit:
+            raise InvalidInput(
+                f"{subject.name} was made for a context of {model.context_limit:,} tokens,"
+                f" and {test.label} needs {test.context_tokens:,}",
+                hint="a smaller -p, -n or -d",
+            )
+        return _Row(subject, prompts, cell, CLOUD if subject.is_cloud else self._limits)
+
+    # Loading, and leaving servers as they were
+
+    def _load_all(self) -> Iterator[Progress]:
+        """Load every model; where they do not fit together, none stays and each gets its turn."""
+        for number, subject in enumerate(self._subjects):
+            row = next(row for row in self.rows if row.subject is subject)
+            yield Progress("loading", subject.name, "")
+            try:
+                subject.selected.provider.warm(row.prompts.loading())
+            except InsufficientResources as error:
+                if not number:
+                    self._fail(subject, error)
+                    continue
+                self._together = False
+                for loaded in self._subjects[:number]:
+                    self._release(loaded)
+                return
+            except LocalaiError as error:
+                if len(self._subjects) == 1:
+                    raise
+                self._fail(subject, error)
+
+    def _by_subject(self) -> list[list[_Row]]:
+        note = "not interleaved: the models do not fit into memory together"
+        for row in self.rows:
+            row.cell = replace(row.cell, notes=(*row.cell.notes, note))
+        return [[row for row in self.rows if row.subject is each] for each in self._subjects]
+
+    def _fail(self, subject: Subject, error: LocalaiError) -> None:
+        for row in self.rows:
+            if row.subject is subject:
+                self._change(row, replace(row.cell, failed=error.message))
+
+    def _remember_loaded(self) -> None:
+        """Which models the servers of others have in memory."""
+        for subject in self._subjects:
+            provider = subject.selected.provider
+            if subject.facts.computes in ("by_model", "unproven") and not subject.is_cloud:
+                self._before.setdefault(provider.name, _loaded_models(subject))
+
+    def _restore(self) -> None:
+        """Take out of memory what was not there before, and load again what had to leave."""
+        for subject in self._subjects:
+            self._release(subject)
+        for subject in self._subjects:
+            for name in self._before.pop(subject.selected.provider.name, set()):
+                _load_again(subject, name)
+
+    def _release(self, subject: Subject) -> None:
+        """Let a model leave that this run has loaded; who uses it meanwhile keeps it."""
+        if self._was_loaded[id(subject)] is not False:
+            return
+        row = next(row for row in self.rows if row.subject is subject)
+        provider = subject.selected.provider
+        try:
+            if provider.loaded(subject.selected.model):
+                provider.warm(replace(row.prompts.loading(), keep_alive_s=0.0))
+        except LocalaiError:
+            return
+
+    # Measuring
+
+    def _measure(self, rows: list[_Row]) -> Iterator[Progress]:
+        rows = [row for row in rows if row.cell.failed is None]
+        for row in rows:
+            yield self._progress("fitting", row)
+            try:
+                row.prompts.fit()
+            except LocalaiError as error:
+                self._change(row, replace(row.cell, failed=error.message))
+        rows = [row for row in rows if row.cell.failed is None]
+        self._look(rows)
+        for row in rows:
+            yield from self._warm_up(row)
+        number = max((len(row.cell.samples) for row in rows), default=0)
+        halfway = False
+        while unfinished := [row for row in rows if not self._is_finished(row)]:
+            backwards = number % 4 in (1, 2)
+            for row in reversed(unfinished) if backwards else unfinished:
+                self._repeat(row, number)
+                yield self._progress("measuring", row)
+            number += 1
+            if not halfway and number >= LEAST_REPETITIONS:
+                self._look(rows)
+                halfway = True
+        self._look(rows)
+        self._mark_if_moved(rows)
+
+    def _look(self, rows: list[_Row]) -> None:
+        """How fast the machine itself is just now, if anything is computed on it."""
+        if self._cores and any(not row.subject.leaves_machine for row in rows):
+            self._anchors.append(anchor(self._cores))
+
+    def _mark_if_moved(self, rows: list[_Row]) -> None:
+        if moved(self._anchors) > MOVED:
+            for row in rows:
+                self._change(row, replace(row.cell, notes=(*row.cell.notes, moved_note())))
+        self._anchors.clear()
+
+    def _warm_up(self, row: _Row) -> Iterator[Progress]:
+        """Ask at full size until it is steady."""
+        made: list[Sample] = []
+        begin = time.monotonic()
+        while len(made) < row.limits.warm_ups and not is_steady(tuple(made), row.cell.test):
+            if made and time.monotonic() - begin > row.limits.warm_up_s:
+                break
+            yield self._progress("warming", row, len(made))
+            made.append(self._ask(row, -1))
+            if made[-1].failed is not None and len(made) > 1:
+                break
+        warm = is_steady(tuple(made), row.cell.test) or row.subject.is_cloud
+        self._change(row, replace(row.cell, warm_ups=len(made), is_warm=warm))
+
+    def _repeat(self, row: _Row, number: int) -> None:
+        sample = self._ask(row, number)
+        memory = row.cell.memory_bytes
+        if row.pid is not None:
+            memory = max(memory or 0, peak_memory_bytes(row.pid) or 0) or None
+        self._change(
+            row, replace(row.cell, samples=(*row.cell.samples, sample), memory_bytes=memory)
+        )
+
+    def _ask(self, row: _Row, number: int) -> Sample:
+        """One answer, with what else the machine did meanwhile."""
+        provider = row.subject.selected.provider
+        begin = time.monotonic()
+        if (prefix := row.prompts.prefix()) is not None:
+            record(provider, prefix, number)
+        request = row.prompts.next()
+        before = noise.read(row.pid)
+        recorded = record(provider, request, number)
+        after = noise.read(row.pid)
+        if recorded.process is not None and not row.subject.leaves_machine:
+            row.pid = recorded.process.pid
+        row.took_s = time.monotonic() - begin
+        sample = recorded.sample
+        if row.cell.test.depth_tokens and sample.cached_tokens is None:
+            # What was computed of it is not known.
+            sample = replace(sample, prefill_tokens=None)
+        if row.subject.leaves_machine:
+            return sample
+        return replace(sample, noise=noise.between(before, after))
+
+    def _change(self, row: _Row, cell: Cell) -> None:
+        row.cell = cell
+        self._keep(self.rows.index(row), cell)
+
+    def _is_finished(self, row: _Row) -> bool:
+        late = time.monotonic() > self._deadline
+        return is_finished(row.cell, row.limits, out_of_time=late)
+
+    def _progress(self, phase: Phase, row: _Row, done: int | None = None) -> Progress:
+        cell = row.cell
+        return Progress(
+            phase=phase,
+            model=cell.model,
+            test=cell.test.label,
+            done=len(cell.samples) if done is None else done,
+            wanted=max(row.limits.least, len(cell.samples)),
+            prefill=cell.interval(prefill),
+            decode=cell.interval(decode),
+            left_s=self._left_s(),
+        )
+
+    def _left_s(self) -> float | None:
+        """About how long it still takes: what the least repetitions and warm-ups would."""
+        left = 0.0
+        for row in self.rows:
+            if row.took_s is None:
+                if row.cell.failed is None:
+                    return None
+                continue
+            missing = row.limits.least - len(row.cell.undisturbed)
+            left += row.took_s * max(missing, 0 if self._is_finished(row) else 1)
+        return left
+
+
+def _loaded_models(subject: Subject) -> set[str]:
+    try:
+        return {each.id for each in subject.selected.provider.models() if each.loaded}
+    except LocalaiError:
+        return set()
+
+
+def _load_again(subject: Subject, name: str) -> None:
+    """Have the provider load the model `name`, if it is not in memory any more."""
+    from localai.types import ChatRequest, Message
+
+    provider = subject.selected.provider
+    try:
+        model: ResolvedModel = provider.resolve(name)
+        if provider.loaded(model) is False:
+            provider.warm(ChatRequest(model, (Message("user", "hello"),)))
+    except LocalaiError:
+        return

@@ -1,0 +1,106 @@
+"""From what was asked for to a run that can begin: models, texts, machine, what may be paid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localai.bench.kept import Keeper, KeptRun, Plan, broken_off, note_machine
+from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
+from localai.bench.run import Bench
+from localai.bench.subject import Subject, known_of, subjects
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.database import Database
+    from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that is ready. `announcements` are what must be said before the first request."""
+
+    bench: Bench
+    keeper: Keeper
+    announcements: tuple[str, ...]
+
+
+def resumed(database: Database) -> KeptRun:
+    """The run to go on with. Raises NotFound where none was broken off."""
+    return broken_off(database)
+
+
+def begin(
+    plan: Plan,
+    config: Config,
+    paths: Paths,
+    pool: ProviderPool,
+    database: Database,
+    announce: Callable[[str], None],
+    *,
+    force: bool = False,
+    before: KeptRun | None = None,
+) -> Started:
+    """Make everything ready. `before` is a run to go on with, whose plan then holds.
+
+    Raises what finding the models raises, and InvalidInput for a test that a model has no context
+    for.
+    """
+    from localai.hardware.this_machine import this_machine
+
+    if before is not None and before.plan is not None:
+        plan = before.plan
+    wanted = list(tests(plan.prompts, plan.outputs, plan.depths))
+    chosen = list(subjects(plan.models, plan.engines, config, pool))
+    machine = this_machine(paths, "once", announce)
+    context = max(config["engine.context"], *(test.context_tokens for test in wanted))
+    middles = [t.depth_tokens + t.prompt_tokens + t.output_tokens // 2 for t in wanted]
+    known = [known_of(each, machine, middles, context, paths, pool) for each in chosen]
+    note = note_machine(machine)
+    bench = Bench(
+        chosen,
+        wanted,
+        known,
+        QUICK if plan.quick else Limits(),
+        cores=int(note.cores or 1),
+        force=force,
+        cells=() if before is None else before.cells,
+    )
+    if before is not None:
+        return Started(bench, Keeper(database, before.id), tuple(_announcements(chosen, wanted)))
+    keeper = Keeper.new(database, note, plan)
+    for number, cell in enumerate(bench.cells):
+        keeper.keep(number, cell)
+    return Started(bench, keeper, tuple(_announcements(chosen, wanted)))
+
+
+def _announcements(chosen: Sequence[Subject], wanted: Sequence[Test]) -> Iterator[str]:
+    for subject in chosen:
+        destination = subject.destination()
+        if destination is None:
+            continue
+        yield destination
+        if subject.is_cloud:
+            yield _most_paid(subject, wanted)
+
+
+def _most_paid(subject: Subject, wanted: Sequence[Test]) -> str:
+    """How many requests there will be at most, and what they cost at most."""
+    from localai.cost.prices import price
+    from localai.types import Usage
+    from localai.units import money_text
+
+    # Each is made twice as often at most, once more to warm up, and a few to learn its length.
+    each = 2 * CLOUD.least + CLOUD.warm_ups + 4
+    model = subject.selected.model
+    prompt = sum(each * (t.depth_tokens + t.prompt_tokens) for t in wanted)
+    output = sum(each * t.output_tokens for t in wanted)
+    import time
+
+    usage = Usage(input_tokens=prompt, output_tokens=output)
+    cost = price(model.provider, model.id, "cloud", usage, time.time())
+    amount = "which cost" if cost.amount is None else f"for {money_text(cost.amount)}"
+    unknown = f" an unknown amount ({cost.basis})" if cost.amount is None else " at most"
+    return f"{each * len(wanted)} requests at most, {amount}{unknown}"

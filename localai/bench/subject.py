@@ -1,0 +1,173 @@
+"""Who is measured: a model at a provider, with what is known of both before the first answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.chat.off_device import prompt_destination
+from localai.chat.select import SelectedModel, parse_ref, select_model
+from localai.errors import LocalaiError
+from localai.providers.registry import facts_of, full_name
+from localai.types import Options, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.hardware.facts import Machine
+    from localai.library.details import ModelDetails
+    from localai.paths import Paths
+    from localai.providers.facts import ProviderFacts
+    from localai.providers.pool import ProviderPool
+
+# What of the embedded engine's settings shapes its speed.
+_ENGINE_SETTINGS: Final = ("engine.draft", "engine.threads", "engine.gpu_layers")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model at a provider, and the settings under which it is asked."""
+
+    name: str
+    selected: SelectedModel
+    config: Config
+    facts: ProviderFacts
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def leaves_machine(self) -> bool:
+        """Whether what is asked goes elsewhere."""
+        return self.selected.provider.destination(self.selected.model) is not None
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it is computed where it may have to be paid for."""
+        return self.facts.computes == "elsewhere" or self.selected.model.zone is Zone.CLOUD
+
+    def destination(self) -> str | None:
+        """The line that says where the prompts are about to go; None if they stay here."""
+        return prompt_destination(self.selected, self.config)
+
+
+def subjects(
+    names: Sequence[str], engines: Sequence[str], config: Config, pool: ProviderPool
+) -> Iterator[Subject]:
+    """Each model in each engine; without names the default model, without engines the provider
+    that answers for it. Raises what `select_model` raises."""
+    wanted: Sequence[str | None] = names or (None,)
+    where: Sequence[str | None] = engines or (None,)
+    for name in wanted:
+        for engine in where:
+            yield _subject(_at(name, engine, config), config, pool)
+
+
+def _at(name: str | None, engine: str | None, config: Config) -> str | None:
+    if engine is None:
+        return name
+    text = name or config["model"] or "starter"
+    return f"{engine}/{parse_ref(text, config).name}"
+
+
+def _subject(name: str | None, config: Config, pool: ProviderPool) -> Subject:
+    selected = select_model(name, config, pool)
+    # Measured greedily, without what its publisher recommends.
+    bare = replace(selected.model, recommended=Options(), system_prompt=None)
+    provider = selected.provider.name
+    facts = facts_of(provider, config)
+    settings: dict[str, Any] = {"temperature": 0}
+    if facts.computes == "here" and facts.opens == "gguf":
+        settings |= {each.partition(".")[2]: config[each] for each in _ENGINE_SETTINGS}
+    bare_selected = SelectedModel(selected.provider, bare)
+    return Subject(full_name(provider, bare.id), bare_selected, config, facts, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a model's work on this machine; None is unknown."""
+
+    digest: str | None = None
+    active_bytes: int | None = None
+    context_bytes_per_token: float | None = None
+    bandwidth_bytes_per_s: float | None = None
+    predicted: Mapping[int, float] = field(default_factory=dict)
+
+
+def known_of(
+    subject: Subject,
+    machine: Machine,
+    depths: Sequence[int],
+    context_tokens: int,
+    paths: Paths,
+    pool: ProviderPool,
+) -> Known:
+    """What the model reads for each token, and what is predicted of it at each of the `depths`
+    (tokens before the answer's middle). Whatever cannot be found out is unknown."""
+    from localai.library.details import find_details
+
+    if subject.leaves_machine:
+        return Known()
+    try:
+        details = find_details(subject.name, subject.config, paths, pool)
+        return _known(details, machine, depths, context_tokens, paths)
+    except (LocalaiError, OSError):
+        return Known(digest=subject.selected.model.digest)
+
+
+def _known(
+    details: ModelDetails,
+    machine: Machine,
+    depths: Sequence[int],
+    context_tokens: int,
+    paths: Paths,
+) -> Known:
+    from localai.formats.gguf import GgufHeader
+    from localai.sizing.memory import project
+    from localai.sizing.speed import decode_work, predict_speed
+
+    path = details.model.path
+    digest = _digest(details, paths)
+    if path is None or not isinstance(details.facts, GgufHeader):
+        return Known(digest)
+    need = project(path, context_tokens, cache_folder=paths.cache_dir, digest=details.model.digest)
+    work = decode_work(details.facts, need)
+    # Without own runs: what the machine itself promises, to be held against what it does.
+    predicted = {
+        depth: speed.expected
+        for depth in depths
+        if (speed := predict_speed(machine, work, depth_tokens=depth)).expected is not None
+    }
+    return Known(
+        digest=digest,
+        active_bytes=work.active_bytes,
+        context_bytes_per_token=work.context_bytes / max(1, work.context_tokens),
+        bandwidth_bytes_per_s=_bandwidth(machine),
+        predicted=predicted,
+    )
+
+
+def _digest(details: ModelDetails, paths: Paths) -> str | None:
+    """SHA-256 of the model's first file; of a folder none."""
+    from localai.stores.digests import DigestCache
+
+    path = details.model.path
+    if details.model.digest is not None or path is None or not path.is_file():
+        return details.model.digest
+    cache = DigestCache(paths)
+    computing = cache.compute(path, lambda done: done)
+    while True:
+        try:
+            next(computing)
+        except StopIteration as end:
+            cache.save()
+            return str(end.value)
+
+
+def _bandwidth(machine: Machine) -> float | None:
+    """Of the memory that the model is decoded from: the first GPU's that an engine can use."""
+    from localai.sizing.devices import gpu_kind
+
+    for gpu in machine.gpus:
+        if gpu_kind(gpu) is not None:
+            shared = machine.memory_bandwidth.value if gpu.unified.value else None
+            return gpu.memory_bandwidth.value or shared
+    return machine.memory_bandwidth.value

@@ -1,0 +1,121 @@
+"""What a row is worth: quiet, noisy or invalid, and in fixed phrases why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from localai.bench.cell import Cell, decode, is_narrow, main_metric
+from localai.bench.plan import LEAST_REPETITIONS
+
+Verdict = Literal["quiet", "noisy", "invalid"]
+
+_TOO_WIDE: Final = 0.05
+_LENGTH_OFF: Final = 0.02
+_FEW_CACHED: Final = 0.02
+
+
+def verdict(cell: Cell) -> Verdict:
+    """`quiet` may be a baseline and compared; `noisy` is shown and no more; `invalid` says
+    nothing of speed."""
+    if cell.failed is not None or not cell.succeeded or _was_cached(cell) or _too_short(cell):
+        return "invalid"
+    if len(cell.undisturbed) < LEAST_REPETITIONS or not cell.is_warm:
+        return "noisy"
+    interval = cell.interval(main_metric(cell.test))
+    if interval is None or not is_narrow(interval, _TOO_WIDE) or _MOVED in cell.notes:
+        return "noisy"
+    return "quiet"
+
+
+_MOVED: Final = "the machine's own speed moved during the run"
+
+
+def moved_note() -> str:
+    """The note of a run before and after which the machine was not equally fast."""
+    return _MOVED
+
+
+def notes(cell: Cell) -> tuple[str, ...]:
+    """What qualifies the row, each a phrase."""
+    return (*cell.notes, *_found(cell))
+
+
+def _found(cell: Cell) -> Iterator[str]:
+    if cell.failed is not None:
+        yield cell.failed
+        return
+    count, succeeded = len(cell.samples), cell.succeeded
+    failed = [each.failed for each in cell.samples if each.failed is not None]
+    if failed:
+        yield f"{len(failed)} of {count} repetitions failed: {failed[-1]}"
+    if not succeeded:
+        return
+    disturbed = [each for each in succeeded if each.disturbed]
+    if disturbed:
+        reasons = dict.fromkeys(
+            reason for each in disturbed for reason in _without_numbers(each.disturbed)
+        )
+        most = max((each.noise.others or 0 for each in disturbed), default=0)
+        share = f", others up to {most:.0%} of the CPU" if most else ""
+        yield f"{len(disturbed)} of {count} repetitions disturbed ({'; '.join(reasons)}{share})"
+    if not cell.is_warm:
+        yield f"not steady after {cell.warm_ups} warm-ups"
+    if len(cell.counted) < LEAST_REPETITIONS:
+        yield f"{len(cell.counted)} repetitions are too few for an interval"
+    interval = cell.interval(main_metric(cell.test))
+    half = None if interval is None else interval.half_width
+    if interval is not None and half is not None and not is_narrow(interval, _TOO_WIDE):
+        yield f"the repetitions differ: ± {half / interval.value:.0%}"
+    if _too_short(cell):
+        yield "the answers were too short for a speed"
+    yield from _of_lengths(cell)
+
+
+def _without_numbers(reasons: tuple[str, ...]) -> Iterator[str]:
+    for reason in reasons:
+        if reason.startswith("others"):
+            yield "others took CPU"
+        elif reason.startswith("the hypervisor"):
+            yield "the hypervisor took CPU"
+        else:
+            yield reason
+
+
+def _of_lengths(cell: Cell) -> Iterator[str]:
+    test, last = cell.test, cell.counted[-1]
+    wanted = test.depth_tokens + test.prompt_tokens
+    if last.input_tokens is None:
+        yield "the server does not say how many tokens the prompt had"
+    elif test.prompt_tokens and abs(last.input_tokens - wanted) > _LENGTH_OFF * wanted:
+        yield f"the prompt had {last.input_tokens:,} tokens, not {wanted:,}"
+    if test.depth_tokens and last.cached_tokens is None:
+        yield "the server does not say whether the depth was cached"
+    elif test.depth_tokens and (last.cached_tokens or 0) < (1 - 0.05) * test.depth_tokens:
+        yield f"of the depth {last.cached_tokens:,} tokens were cached"
+    elif _was_cached(cell):
+        yield f"{last.cached_tokens:,} tokens of the prompt came from a cache"
+    short = [each for each in cell.counted if each.finish_reason == "stop"]
+    if short and test.output_tokens > 1:
+        lengths = sorted(each.output_tokens or 0 for each in short)
+        yield (
+            f"{len(short)} of {len(cell.counted)} answers ended by themselves,"
+            f" the shortest at {lengths[0]} tokens"
+        )
+    pieces = len(last.gaps_s) + 1
+    if last.output_tokens is not None and last.output_tokens > 1.5 * pieces and pieces > 1:
+        yield f"{last.output_tokens / pieces:.1f} tokens a piece"
+
+
+def _was_cached(cell: Cell) -> bool:
+    """Whether a prompt that was to be computed was not."""
+    counted = cell.counted
+    if cell.test.depth_tokens or not counted:
+        return False
+    cached = counted[-1].cached_tokens or 0
+    return cached > _FEW_CACHED * max(cell.test.prompt_tokens, 256)
+
+
+def _too_short(cell: Cell) -> bool:
+    """Whether the answers were too short to have a speed."""
+    return cell.test.output_tokens > 1 and cell.interval(decode) is None

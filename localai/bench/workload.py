@@ -1,0 +1,90 @@
+"""What a model is asked when it is measured: natural text of an exact length, never asked before.
+
+Every prompt begins with eight words drawn by lot, so that nothing of it can come out of a cache;
+the text after them is the same each time, and so is its length. Owns texts and lengths; asks
+nobody anything.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+_TEXTS: Final = ("prose.txt", "code.py.txt", "data.md", "other.txt")
+_NONCE_WORDS: Final = 8
+# A text is fitted to within this much of its length; the server's own count then stands in the
+# result.
+_NEAR_ENOUGH: Final = 0.01
+_MOST_COUNTS: Final = 24
+_TYPICAL_CHARACTERS_A_TOKEN: Final = 3.5
+
+
+def nonce(source: random.Random) -> str:
+    """Eight words that no earlier prompt began with: 10^18 possibilities."""
+    return " ".join(source.choices(_words(), k=_NONCE_WORDS))
+
+
+@cache
+def _words() -> list[str]:
+    return _text("words.txt").split()
+
+
+def _text(name: str) -> str:
+    return (files("localai.bench") / "texts" / name).read_text(encoding="utf-8")
+
+
+@cache
+def paragraphs() -> tuple[str, ...]:
+    """The bundled texts: prose, code, Markdown with JSON, and languages of other scripts."""
+    parts = (part for name in _TEXTS for part in _text(name).split("\n\n"))
+    return tuple(part.strip("\n") for part in parts if part.strip())
+
+
+def text_of(characters: int, skipped: int = 0) -> str:
+    """So many characters of the bundled texts after the first `skipped`; where they end, they
+    begin again."""
+    whole = "\n\n".join(paragraphs()) + "\n\n"
+    start = skipped % len(whole)
+    return (whole * (2 + characters // len(whole)))[start : start + characters]
+
+
+def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 0) -> str:
+    """The text that makes a prompt of `tokens`, as `count` counts the whole prompt around it.
+
+    Within 1% where `count` knows. Where it says None nothing is known of the model's tokens, and
+    the text has the length that is usual. `skipped` is as for `text_of`. Empty where the prompt is
+    as long without it.
+    """
+    characters = round(tokens * _TYPICAL_CHARACTERS_A_TOKEN)
+    empty = count("")
+    if empty is None:
+        return text_of(characters, skipped)
+    if empty >= tokens:
+        return ""
+    low, high = (0, empty), None
+    for _ in range(_MOST_COUNTS):
+        found = count(text_of(characters, skipped))
+        if found is None or abs(found - tokens) <= max(0, int(tokens * _NEAR_ENOUGH) - 1):
+            break
+        if found < tokens:
+            low = (characters, found)
+        else:
+            high = (characters, found)
+        following = _between(low, high, tokens)
+        if following == characters or (high is not None and high[0] - low[0] <= 1):
+            break
+        characters = following
+    return text_of(characters, skipped)
+
+
+def _between(low: tuple[int, int], high: tuple[int, int] | None, tokens: int) -> int:
+    """How many characters the next try has, from what fewer and more of them made of tokens."""
+    if high is None:
+        rate = low[0] / low[1] if low[0] else _TYPICAL_CHARACTERS_A_TOKEN
+        return low[0] + max(1, round((tokens - low[1]) * rate))
+    share = (tokens - low[1]) / max(1, high[1] - low[1])
+    inside = low[0] + round(share * (high[0] - low[0]))
+    return min(max(inside, low[0] + 1), high[0] - 1)

@@ -1,0 +1,15 @@
+"""`localai bench`: how fast models answer on this machine, and what was measured so far."""
+
+from __future__ import annotations
+
+import typer
+
+from localai.commands.bench import looking, running
+from localai.commands.bench.group import RUN, OwnCommandGroup
+
+app = typer.Typer(cls=OwnCommandGroup, rich_markup_mode=None, add_completion=False)
+
+app.command(RUN, hidden=True)(running.run)
+app.command("list")(looking.list_runs)
+app.command("show")(looking.show)
+app.command("rm")(looking.rm)

@@ -1,0 +1,107 @@
+"""What was measured so far: list, show, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai.commands.options import Json, Yes
+from localai.errors import InvalidInput, NotFound
+from localai.output.output import Output
+from localai.paths import locate
+
+if TYPE_CHECKING:
+    from localai.database import Database
+
+Id = Annotated[str, typer.Argument(help="An id of `localai bench list`, a saved name, or `last`.")]
+
+
+def list_runs(
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="How many at most; 0 is all of them.")
+    ] = 20,
+    as_json: Json = False,
+) -> None:
+    """The benchmarks of this machine, the newest first."""
+    from localai.bench.kept import read_runs
+    from localai.output.bench import RUN_COLUMNS, run_row
+
+    output = Output("bench", as_json=as_json)
+    with _database() as database:
+        runs = [] if database is None else read_runs(database, limit or None)
+    if as_json:
+        from localai.output.documents.bench import bench_list_document
+
+        output.document(bench_list_document(runs))
+    if runs:
+        output.table(RUN_COLUMNS, [run_row(run) for run in runs])
+    else:
+        output.note("nothing was measured yet: localai bench")
+
+
+def show(id: Id, as_json: Json = False) -> None:
+    """The table of a benchmark, as it was shown when it ended."""
+    from localai.bench.kept import read_run
+    from localai.output.bench import show_run
+
+    output = Output("bench", as_json=as_json)
+    with _database() as database:
+        if database is None:
+            raise NotFound(f"there is no benchmark {id!r}", command="localai bench")
+        run = read_run(database, id)
+    if as_json:
+        from localai.output.documents.bench import bench_document
+
+        output.document(bench_document(run))
+    show_run(output, run)
+
+
+def rm(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids of `localai bench list`, or saved names.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every benchmark.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Forget benchmarks."""
+    if bool(ids) == everything:
+        raise InvalidInput("which? give ids, or --all", command="localai bench list")
+    output = Output("bench", as_json=as_json)
+    with _database() as database:
+        if database is None:
+            found = []
+        elif everything:
+            found = database.bench_runs()
+        else:
+            found = [database.find_bench_run(each) for each in ids or ()]
+        if ids and not found:
+            raise NotFound("nothing was measured yet", command="localai bench")
+        saved = [run.saved_as for run in found if run.saved_as]
+        if found and not yes and (everything or saved):
+            what = f"all {len(found)} benchmarks" if everything else f"the baseline {saved[0]}"
+            output.confirm(
+                f"Forget {what}?",
+                unasked=InvalidInput(f"this forgets {what}", hint="--yes does it unasked"),
+                declined="nothing was removed",
+            )
+        for run in found:
+            assert database is not None
+            database.delete_bench_run(run.id)
+    if as_json:
+        from localai.output.documents.bench import bench_rm_document
+
+        output.document(bench_rm_document([run.id for run in found]))
+    for run in found:
+        output.line(f"removed {run.id}")
+
+
+@contextmanager
+def _database() -> Iterator[Database | None]:
+    from localai.database import existing_database
+
+    with existing_database(locate().database) as database:
+        yield database

@@ -1,0 +1,148 @@
+"""Benchmarks for a person: the table, what qualifies it, the line of progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from localai.output.table import Column, Row
+from localai.units import UNKNOWN, bytes_text, seconds_text
+
+if TYPE_CHECKING:
+    from localai.bench.cell import Cell
+    from localai.bench.kept import KeptRun
+    from localai.bench.run import Progress
+    from localai.output.output import Output
+    from localai.statistics import Interval
+
+_PHASES: Final = {
+    "loading": "loading",
+    "fitting": "finding texts of the right length",
+    "warming": "warming up",
+    "measuring": "measuring",
+}
+
+
+def show_run(output: Output, run: KeptRun) -> None:
+    """The table of a run and, under it, what qualifies its rows."""
+    from localai.bench.verdict import notes
+
+    cells = run.cells
+    output.table(_columns(cells), [Row(_cells(cell)) for cell in cells])
+    told = [(cell, note) for cell in cells for note in notes(cell)]
+    if told:
+        output.line("")
+    several = len(cells) > 1
+    for cell, note in told:
+        about = f"{cell.model} {cell.test.label}: " if several else ""
+        output.paragraph(f"{about}{note}", style="dim")
+    if run.machine.on_battery:
+        output.paragraph("on battery", style="dim")
+
+
+def _columns(cells: Sequence[Cell]) -> list[Column]:
+    from localai.bench.cell import first_token, first_visible
+
+    several_engines = len({cell.engine for cell in cells}) > 1
+    thinks = any(
+        _differ(cell.interval(first_token), cell.interval(first_visible)) for cell in cells
+    )
+    return [
+        Column("model"),
+        Column("engine", drop=2 if several_engines else 6, only_piped=False),
+        Column("test"),
+        Column("prefill tok/s", right=True, label="prefill"),
+        Column("first token", right=True, drop=3),
+        Column("first visible", right=True, drop=4, only_piped=not thinks),
+        Column("decode tok/s", right=True, label="decode tok/s"),
+        Column("memory", right=True, drop=5),
+        Column("of the bandwidth", right=True, drop=7, label="of limit"),
+        Column("predicted", right=True, drop=8),
+        Column("verdict"),
+    ]
+
+
+def _cells(cell: Cell) -> list[str]:
+    from localai.bench.cell import decode, first_token, first_visible, prefill
+    from localai.bench.figures import bandwidth_fraction
+    from localai.bench.verdict import verdict
+
+    fraction = bandwidth_fraction(cell)
+    return [
+        cell.model,
+        cell.engine,
+        cell.test.label,
+        rate_text(cell.interval(prefill)) if cell.test.prompt_tokens else UNKNOWN,
+        first_text(cell.interval(first_token)),
+        first_text(cell.interval(first_visible)),
+        rate_text(cell.interval(decode)) if cell.test.output_tokens > 1 else UNKNOWN,
+        bytes_text(cell.memory_bytes),
+        UNKNOWN if fraction is None else f"{fraction:.0%}",
+        UNKNOWN
+        if cell.predicted_tokens_per_s is None
+        else number_text(cell.predicted_tokens_per_s),
+        verdict(cell),
+    ]
+
+
+def _differ(one: Interval | None, other: Interval | None) -> bool:
+    return one is not None and other is not None and other.value > 1.05 * one.value
+
+
+def rate_text(interval: Interval | None) -> str:
+    """`118.2 ± 1.3`: the median and half of its interval's width; a rate alone has too few
+    samples for one."""
+    if interval is None:
+        return UNKNOWN
+    half = interval.half_width
+    return number_text(interval.value) + ("" if half is None else f" ± {number_text(half)}")
+
+
+def number_text(value: float) -> str:
+    """Three digits: 1,234, 118, 11.8, 1.18, 0.12."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def first_text(interval: Interval | None) -> str:
+    """Seconds, or milliseconds below one."""
+    if interval is None:
+        return UNKNOWN
+    seconds = interval.value
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def progress_text(progress: Progress) -> str:
+    """`measuring SmolLM2 pp512 tg128, 4 of 6: decode 118 ± 2 tok/s, about 12s left`."""
+    parts = [f"{_PHASES[progress.phase]} {progress.model} {progress.test}".rstrip()]
+    if progress.phase == "measuring":
+        parts[0] += f", {progress.done} of {progress.wanted}"
+        if progress.decode is not None:
+            parts.append(f"decode {rate_text(progress.decode)} tok/s")
+        elif progress.prefill is not None:
+            parts.append(f"prefill {rate_text(progress.prefill)} tok/s")
+    if progress.left_s is not None:
+        parts.append(f"about {seconds_text(progress.left_s)} left")
+    return " · ".join(parts)
+
+
+RUN_COLUMNS: Final = (
+    Column("id"),
+    Column("when"),
+    Column("saved as", drop=1),
+    Column("models", wraps=True),
+    Column("tests", wraps=True, drop=2),
+    Column("rows", right=True, drop=3),
+)
+
+
+def run_row(run: KeptRun) -> list[str]:
+    """A run in the list."""
+    from localai.bench.kept import models_of
+
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+    rows = str(len(run.cells)) + ("" if run.ended_at is not None else ", broken off")
+    tests = ", ".join(dict.fromkeys(cell.test.label for cell in run.cells))
+    return [run.id, when, run.saved_as or "", models_of(run.cells), tests, rows]

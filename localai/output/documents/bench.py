@@ -1,0 +1,224 @@
+"""The documents of `localai bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from localai.output.documents.figure import FigureDocument, figure_document
+from localai.types import ZoneName
+
+if TYPE_CHECKING:
+    from localai.bench.cell import Cell, Metric
+    from localai.bench.kept import KeptRun, MachineNote
+
+
+class BenchMachineDocument(TypedDict):
+    """A machine, as far as figures depend on it."""
+
+    processor: Annotated[str | None, "its CPU"]
+    cores: Annotated[float | None, "cores that may be used"]
+    memory_total_bytes: Annotated[int | None, "its memory"]
+    bandwidth_bytes_per_s: Annotated[float | None, "of the memory that models are decoded from"]
+    graphics: Annotated[list[str], "its graphics processors"]
+    system: Annotated[str, "operating system and architecture"]
+    kernel: Annotated[str, "its kernel"]
+    virtual_machine: Annotated[str | None, "what virtualizes it"]
+    on_battery: Annotated[bool | None, "whether it ran on its battery"]
+    governor: Annotated[str | None, "how the CPU's frequency is chosen"]
+    localai: Annotated[str, "localai's version"]
+    python_version: Annotated[str, "Python's version"]
+
+
+class BenchTestDocument(TypedDict):
+    """What was asked."""
+
+    prompt_tokens: Annotated[int, "computed"]
+    output_tokens: Annotated[int, "answer tokens, reasoning included"]
+    depth_tokens: Annotated[int, "in the context before the prompt, not computed"]
+    concurrency: Annotated[int, "how many requests were made at once"]
+    profile: Annotated[str, "the kind of work"]
+    settings: Annotated[dict[str, Any], "what of the engine's settings shapes its speed"]
+
+
+class BenchGapsDocument(TypedDict):
+    """Times between the pieces of an answer."""
+
+    p50: Annotated[float | None, "the median"]
+    p95: Annotated[float | None, "19 of 20 are shorter"]
+    p99: Annotated[float | None, "99 of 100 are shorter; null under 100 gaps"]
+
+
+class BenchServerDocument(TypedDict):
+    """What the server's own clock says."""
+
+    prefill_tokens_per_s: Annotated[FigureDocument | None, "computed prompt tokens a second"]
+    decode_tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second"]
+
+
+class BenchResultDocument(TypedDict):
+    """A model in an engine on a test; rates and times by localai's clock."""
+
+    model: Annotated[str, "its name, as `-m` takes it"]
+    provider: Annotated[str, "who computed"]
+    zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
+    engine: Annotated[str, "engine and version"]
+    digest: Annotated[str | None, "sha256:… of the model's file"]
+    test: Annotated[BenchTestDocument, "what was asked"]
+    prefill_tokens_per_s: Annotated[FigureDocument | None, "computed prompt tokens a second"]
+    decode_tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second"]
+    time_to_first_token_s: Annotated[
+        FigureDocument | None, "from the request to the first token, our clock"
+    ]
+    time_to_first_visible_s: Annotated[
+        FigureDocument | None, "from the request to a token that is no reasoning"
+    ]
+    inter_token_s: Annotated[BenchGapsDocument | None, "between pieces of the answer"]
+    server: Annotated[BenchServerDocument, "by the server's own clock"]
+    throughput_tokens_per_s: Annotated[FigureDocument | None, "of all requests together"]
+    cached_tokens: Annotated[int | None, "prompt tokens that were not computed again"]
+    memory_bytes: Annotated[int | None, "resident memory"]
+    bandwidth_fraction: Annotated[float | None, "how much of the memory's bandwidth decoding used"]
+    energy_j_per_token: Annotated[FigureDocument | None, "joules for each token of the answer"]
+    predicted_tokens_per_s: Annotated[float | None, "of decoding, before anything was measured"]
+    verdict: Annotated[Literal["quiet", "noisy", "invalid"], "what the row is worth"]
+    notes: Annotated[list[str], "what should be known"]
+
+
+class Bench(TypedDict):
+    """`localai bench --json`, `localai bench show --json`"""
+
+    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    run: Annotated[str, "its name for `localai bench show`"]
+    created_at: Annotated[float, "when it began, in seconds since the epoch"]
+    complete: Annotated[bool, "whether it came to its end"]
+    saved_as: Annotated[str | None, "the name of the baseline that it is"]
+    machine: Annotated[BenchMachineDocument, "the computer"]
+    results: Annotated[list[BenchResultDocument], "a row for each model and test"]
+
+
+class BenchRunDocument(TypedDict):
+    """A run in the list."""
+
+    run: Annotated[str, "its name for `localai bench show`"]
+    created_at: Annotated[float, "when it began, in seconds since the epoch"]
+    complete: Annotated[bool, "whether it came to its end"]
+    saved_as: Annotated[str | None, "the name of the baseline that it is"]
+    measured: Annotated[list[str], "the models"]
+    tests: Annotated[list[str], "the tests"]
+
+
+class BenchList(TypedDict):
+    """`localai bench list --json`"""
+
+    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    runs: Annotated[list[BenchRunDocument], "the newest first"]
+
+
+class BenchRm(TypedDict):
+    """`localai bench rm --json`"""
+
+    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    removed_runs: Annotated[list[str], "what was removed"]
+
+
+def bench_document(run: KeptRun) -> Bench:
+    """What `localai bench` and `localai bench show` print."""
+    return {
+        "schema": "localai.bench/1",
+        "run": run.id,
+        "created_at": run.created_at,
+        "complete": run.ended_at is not None,
+        "saved_as": run.saved_as,
+        "machine": machine_document(run.machine),
+        "results": [result_document(cell) for cell in run.cells],
+    }
+
+
+def bench_list_document(runs: Iterable[KeptRun]) -> BenchList:
+    """What `localai bench list` prints."""
+    found: list[BenchRunDocument] = [
+        {
+            "run": run.id,
+            "created_at": run.created_at,
+            "complete": run.ended_at is not None,
+            "saved_as": run.saved_as,
+            "measured": list(dict.fromkeys(cell.model for cell in run.cells)),
+            "tests": list(dict.fromkeys(cell.test.label for cell in run.cells)),
+        }
+        for run in runs
+    ]
+    return {"schema": "localai.bench/1", "runs": found}
+
+
+def bench_rm_document(removed: Sequence[str]) -> BenchRm:
+    """What `localai bench rm` prints."""
+    return {"schema": "localai.bench/1", "removed_runs": list(removed)}
+
+
+def machine_document(machine: MachineNote) -> BenchMachineDocument:
+    """The machine of a run."""
+    return {
+        "processor": machine.cpu,
+        "cores": machine.cores,
+        "memory_total_bytes": machine.memory_bytes,
+        "bandwidth_bytes_per_s": machine.bandwidth_bytes_per_s,
+        "graphics": list(machine.gpus),
+        "system": machine.system,
+        "kernel": machine.kernel,
+        "virtual_machine": machine.virtual_machine,
+        "on_battery": machine.on_battery,
+        "governor": machine.governor,
+        "localai": machine.localai,
+        "python_version": machine.python,
+    }
+
+
+def result_document(cell: Cell) -> BenchResultDocument:
+    """A row."""
+    from localai.bench import cell as measured
+    from localai.bench.figures import bandwidth_fraction, gap_quantiles
+    from localai.bench.verdict import notes, verdict
+
+    gaps = gap_quantiles(cell)
+    last = cell.counted[-1] if cell.counted else None
+    return {
+        "model": cell.model,
+        "provider": cell.provider,
+        "zone": cell.zone,
+        "engine": cell.engine,
+        "digest": cell.digest,
+        "test": {
+            "prompt_tokens": cell.test.prompt_tokens,
+            "output_tokens": cell.test.output_tokens,
+            "depth_tokens": cell.test.depth_tokens,
+            "concurrency": cell.test.concurrency,
+            "profile": cell.test.profile,
+            "settings": dict(cell.settings),
+        },
+        "prefill_tokens_per_s": _figure(cell, measured.prefill),
+        "decode_tokens_per_s": _figure(cell, measured.decode),
+        "time_to_first_token_s": _figure(cell, measured.first_token),
+        "time_to_first_visible_s": _figure(cell, measured.first_visible),
+        "inter_token_s": None
+        if gaps is None
+        else {"p50": gaps.p50, "p95": gaps.p95, "p99": gaps.p99},
+        "server": {
+            "prefill_tokens_per_s": _figure(cell, measured.server_prefill),
+            "decode_tokens_per_s": _figure(cell, measured.server_decode),
+        },
+        "throughput_tokens_per_s": None,
+        "cached_tokens": None if last is None else last.cached_tokens,
+        "memory_bytes": cell.memory_bytes,
+        "bandwidth_fraction": bandwidth_fraction(cell),
+        "energy_j_per_token": None,
+        "predicted_tokens_per_s": cell.predicted_tokens_per_s,
+        "verdict": verdict(cell),
+        "notes": list(notes(cell)),
+    }
+
+
+def _figure(cell: Cell, metric: Metric) -> FigureDocument | None:
+    interval = cell.interval(metric)
+    samples = [value for each in cell.counted if (value := metric(each)) is not None]
+    return None if interval is None else figure_document(interval, samples)

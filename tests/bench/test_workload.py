@@ -1,0 +1,44 @@
+"""What is asked: texts of an exact length that begin like none before."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from localai.bench.workload import fitted_text, nonce, paragraphs, text_of
+
+
+@pytest.mark.parametrize("tokens", [16, 64, 512, 4096, 20_000])
+def test_a_text_is_fitted_to_its_length(tokens: int) -> None:
+    counts = 0
+
+    def count(text: str) -> int:
+        nonlocal counts
+        counts += 1
+        return 9 + len(text.split())
+
+    assert count(fitted_text(count, tokens)) == pytest.approx(tokens, rel=0.01)
+    assert counts < 26
+
+
+def test_a_template_that_is_longer_than_the_prompt_leaves_no_room() -> None:
+    assert fitted_text(lambda text: 40 + len(text), 32) == ""
+
+
+def test_where_nothing_can_be_counted_the_text_has_the_usual_length() -> None:
+    assert len(fitted_text(lambda _: None, 100)) == 350
+
+
+def test_the_texts_are_of_several_kinds_and_never_end() -> None:
+    whole = "\n\n".join(paragraphs())
+    assert "def median_interval" in whole
+    assert "| station |" in whole
+    assert "清晨" in whole
+    assert len(text_of(200_000)) == 200_000
+    assert text_of(50, skipped=10) == text_of(60)[10:]
+
+
+def test_no_two_nonces_are_alike() -> None:
+    source = random.Random(1)
+    assert len({nonce(source) for _ in range(10_000)}) == 10_000
