@@ -224,6 +224,16 @@ def find_localai_error(exception: BaseException) -> LocalaiError | None:
     return None
 
 
+def class_of_kind(kind: str | None) -> type[LocalaiError]:
+    """The error that promises `kind`; LocalaiError where none does."""
+    found = [LocalaiError]
+    for each in found:
+        if each.kind == kind:
+            return each
+        found += each.__subclasses__()
+    return LocalaiError
+
+
 def system_error(error: OSError | MemoryError) -> LocalaiError:
     """What the system refused that nobody closer to it has put into words."""
     if isinstance(error, MemoryError):

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from localai.compare.asking import OnEvent, Reply, ask, failed, lacks_room, load
 from localai.compare.contestants import Contestant, lanes
@@ -45,7 +46,7 @@ class SideBySide:
         """
         try:
             for lane in lanes(self._contestants):
-                work = guard.in_scope(lambda lane=lane: self._work(lane))
+                work = guard.in_scope(partial(self._work, lane))
                 thread = threading.Thread(target=work, name="compare", daemon=True)
                 self._threads.append(thread)
                 thread.start()

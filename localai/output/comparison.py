@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from localai.compare.asking import Reply
+from localai.compare.texts import same_beginning, similarity, word_changes
 from localai.output.output import Output
 from localai.output.table import Column, Row
-from localai.output.text_diff import same_beginning, similarity, word_changes
 from localai.output.untrusted import sanitize
 from localai.units import UNKNOWN, bytes_text, count_text, money_text
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TextIO
 
 from localai.compare.asking import Reply
+from localai.compare.names import short_names
 from localai.output.cells import cells, cut, pad, wrap
 from localai.output.live_region import LiveRegion, Row
 from localai.output.output import Output
@@ -200,14 +201,6 @@ def column_width(columns: int, panes: int) -> int | None:
     """How wide each of that many columns is; None where they would be too narrow to be read."""
     width = (columns - len(_GAP) * (panes - 1)) // panes
     return width if width >= _LEAST_COLUMN else None
-
-
-def short_names(models: Sequence[str]) -> dict[str, str]:
-    """What each model is called above its pane: a file without its folders, where that is enough
-    to tell it from the others."""
-    short = [model.rsplit("/", 1)[-1] if model.startswith("/") else model for model in models]
-    distinct = len(set(short)) == len(short)
-    return dict(zip(models, short if distinct else models, strict=True))
 
 
 def said(reply: Reply) -> str:

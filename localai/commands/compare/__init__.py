@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.compare import asking
+from localai.commands.compare import asking, reporting, suite
 from localai.commands.options import DEFAULT_COMMAND, DefaultCommandGroup, PairCommand
 
 app = typer.Typer(cls=DefaultCommandGroup, rich_markup_mode=None, add_completion=False)
 
 app.command(DEFAULT_COMMAND, cls=PairCommand, hidden=True)(asking.compare)
+app.command("new")(suite.new)
+app.command("report")(reporting.report)
+app.command("show")(reporting.show)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ from localai.commands.ask_options import (
     read_ask_options,
     with_ask_options,
 )
+from localai.commands.compare.reporting import Against, Html, Junit, Markdown, Reports
 from localai.commands.options import Json, Quiet
 from localai.commands.question import Question, gather_question, read_files
 from localai.commands.settings import load_settings, open_pool
@@ -26,6 +28,7 @@ from localai.output.output import Output
 from localai.types import Message
 
 if TYPE_CHECKING:
+    from localai.compare.suite.case import Suite
     from localai.config import Config
     from localai.cost.prices import Cost
     from localai.paths import Paths
@@ -52,6 +55,34 @@ def compare(
     blind: Annotated[
         bool, typer.Option("--blind", help="Show A and B without names, and take your vote.")
     ] = False,
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", metavar="FILE", help="Ask all cases of a file: see new."),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option("-n", "--repeats", min=1, max=1000, help="Each case so many times."),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Keep the run there; a later one goes on with it."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("-j", "--jobs", min=1, max=4096, help="So many cases of a model at a time."),
+    ] = None,
+    as_shipped: Annotated[
+        bool,
+        typer.Option("--as-shipped", help="With the system prompt of each model's publisher."),
+    ] = False,
+    same_sampling: Annotated[
+        bool,
+        typer.Option("--same-sampling", help="Without the sampling that publishers recommend."),
+    ] = False,
+    html: Html = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    against: Against = None,
     as_json: Json = False,
     no_log: Annotated[bool, typer.Option("--no-log", help="Do not count the usage.")] = False,
     quiet: Quiet = False,
@@ -61,12 +92,32 @@ def compare(
     Models of one machine answer one after the other, so that none slows another down.
     """
     output = Output("compare", as_json=as_json, quiet=quiet)
+    reports = Reports(html, junit, markdown, against)
+    _refuse_what_does_not_go_together(
+        prompt, file, suite, diff, blind, [repeats, record, jobs, html, junit, markdown, against]
+    )
     if blind and (as_json or not output.may_ask or not output.on_terminal):
         raise InvalidInput("--blind shows answers to a person and waits for a key: a terminal")
     paths, config = load_settings("compare")
     means = read_ask_options(asked, paths, config)
     config = means.config
+    cases = None if suite is None else _read_suite(suite)
     contestants = select_contestants(models or [], config, open_pool(context, paths))
+    if cases is not None:
+        from localai.commands.compare.suite import run_suite
+        from localai.compare.running import Manner
+
+        return run_suite(
+            cases,
+            contestants,
+            Manner(means.settings, repeats or cases.repeats, as_shipped, same_sampling, jobs),
+            means,
+            output,
+            paths,
+            record=record,
+            reports=reports,
+            counted=not no_log and bool(config["history.record"]),
+        )
     files = read_files(file or [], output)
     question = gather_question(prompt, files, [], means.template, means.parameters, output)
     for line in departures(contestants, {each.name: 1 for each in contestants}, config):
@@ -80,6 +131,29 @@ def compare(
     if blind:
         _take_vote(output, list(replies.values()), question.text, paths)
     return _show(output, contestants, replies, config, diff=diff)
+
+
+def _refuse_what_does_not_go_together(
+    prompt: list[str] | None,
+    file: list[str] | None,
+    suite: str | None,
+    diff: bool,
+    blind: bool,
+    of_suites: list[object],
+) -> None:
+    if suite is None and any(each is not None for each in of_suites):
+        raise InvalidInput(
+            "-n, -j, -o, --html, --junit, --markdown and --against are for a suite of cases",
+            hint="--suite FILE; a first one is written by: localai compare new suite.toml",
+        )
+    if suite is not None and (prompt or file or diff or blind):
+        raise InvalidInput("a suite has its prompts itself: no prompt, -f, --diff or --blind")
+
+
+def _read_suite(name: str) -> Suite:
+    from localai.compare.suite.reading import read_suite
+
+    return read_suite(Path(name))
 
 
 def _replies(

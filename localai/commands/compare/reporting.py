@@ -1,0 +1,171 @@
+"""What a run comes to: shown, written into files, held against an earlier one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai.commands.options import Json, Quiet
+from localai.errors import FinishedWithFailures, InvalidInput, LocalaiError, NotFound
+from localai.output.output import Output
+
+if TYPE_CHECKING:
+    from localai.compare.results import Results
+    from localai.compare.run_file import Run
+    from localai.compare.verdicts import Change, GateResult
+
+Html = Annotated[Path | None, typer.Option("--html", help="Write one HTML file, to be opened.")]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit's XML, without prompts.")]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", help="Write Markdown for a pull request, likewise.")
+]
+Against = Annotated[
+    Path | None,
+    typer.Option("--against", metavar="RUN", help="Hold it against that run: 8 if it got worse."),
+]
+RunPath = Annotated[Path, typer.Argument(help="What -o wrote.", metavar="RUN")]
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The files to be written, and the run to be held against."""
+
+    html: Path | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+    against: Path | None = None
+
+    def check(self) -> None:
+        """Raise InvalidInput for a file that cannot be written, NotFound for a run that is not
+        there, before anything is asked."""
+        for path in (self.html, self.junit, self.markdown):
+            if path is not None and not path.resolve().parent.is_dir():
+                raise InvalidInput(f"there is no folder {path.resolve().parent}")
+        if self.against is not None and not self.against.is_file():
+            raise NotFound(f"there is no file {str(self.against)!r}")
+
+
+def report(
+    run: RunPath,
+    html: Html = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    against: Against = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """The report of a run again, by the expectations that it holds; nobody is asked anything."""
+    from localai.compare.run_file import read_run
+
+    output = Output("compare", as_json=as_json, quiet=quiet)
+    reports = Reports(html, junit, markdown, against)
+    reports.check()
+    return conclude(output, read_run(run), reports)
+
+
+def show(
+    run: RunPath,
+    cases: Annotated[
+        list[str] | None, typer.Argument(help="The cases; all that failed where none is named.")
+    ] = None,
+) -> None:
+    """What was asked in a case, what each model said, and what was expected of it."""
+    from localai.compare.results import results_of
+    from localai.compare.run_file import read_run
+    from localai.output.suite_results import print_case
+
+    output = Output("compare")
+    found = read_run(run)
+    results = results_of(found)
+    failed = [e.answer.case for e in results.judged if e.outcome in ("failed", "error")]
+    named = list(dict.fromkeys(cases or failed))
+    for case in named:
+        if case not in found.cases:
+            from localai.near_names import did_you_mean
+
+            raise NotFound(
+                f"there is no case {case!r} in {run}", hint=did_you_mean(case, found.cases)
+            )
+        print_case(output, found.cases[case], results)
+    if not named:
+        output.note("no case failed")
+
+
+def conclude(output: Output, run: Run, reports: Reports) -> int:
+    """Show and write what the run comes to; the exit code, or the failure raised."""
+    from localai.compare.results import results_of
+    from localai.compare.run_file import read_run
+    from localai.compare.verdicts import change_text, changes, gate_result
+
+    assert run.head is not None
+    results = results_of(run)
+    gate = gate_result(run.head.gate, results)
+    found: list[Change] = []
+    if reports.against is not None:
+        found = changes(results_of(read_run(reports.against)), results)
+    notes = [change_text(each) for each in found]
+    _write(run, results, gate, notes, reports)
+    failure = _failure(results, gate, found)
+    if output.as_json:
+        from localai.output.documents.compare import run_document
+
+        output.document(run_document(run.head, results, gate, failure))
+        return 0 if failure is None else failure.exit_code
+    from localai.output.suite_results import print_destinations, print_results
+
+    print_results(output, results)
+    for note in notes:
+        output.paragraph(note)
+    if gate is not None:
+        output.paragraph(f"gate: {'passed' if gate.passed else 'not passed'}: {gate.reason}")
+    print_destinations(output, run.head, results)
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def _failure(results: Results, gate: GateResult | None, found: list[Change]) -> LocalaiError | None:
+    """Why the exit code is not 0: a regression, the gate, or without a gate any failed case."""
+    worse = [each.model for each in found if each.is_regression]
+    if worse:
+        return FinishedWithFailures(f"{', '.join(worse)} got worse")
+    if gate is not None:
+        return None if gate.passed else FinishedWithFailures(f"the gate: {gate.reason}")
+    failed = sum(each.failed for each in results.models)
+    errors = sum(each.errors for each in results.models)
+    if not failed and not errors:
+        return None
+    judged = sum(each.passed for each in results.models) + failed
+    parts = [f"{failed:,} of {judged:,} answers were not as expected"] if failed else []
+    parts += [f"{errors:,} questions have no answer"] if errors else []
+    return FinishedWithFailures(
+        "; ".join(parts), hint="a [gate] in the suite says how many may fail"
+    )
+
+
+def _write(
+    run: Run,
+    results: Results,
+    gate: GateResult | None,
+    notes: list[str],
+    reports: Reports,
+) -> None:
+    from localai.files import write_atomically
+
+    assert run.head is not None
+    if reports.html is not None:
+        from localai.output.comparison_html import html_report
+
+        write_atomically(reports.html, html_report(run, results, gate, notes).encode())
+    if reports.junit is not None:
+        from localai.output.junit import junit_document
+
+        write_atomically(reports.junit, junit_document(run.head.suite, results))
+    if reports.markdown is not None:
+        from localai.output.comparison_markdown import markdown_report
+
+        text = markdown_report(run.head.suite, results, gate, notes)
+        write_atomically(reports.markdown, text.encode())

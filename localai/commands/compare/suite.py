@@ -1,0 +1,179 @@
+"""`localai compare --suite FILE`, and `localai compare new`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai import __version__
+from localai.chat.recorder import UsageRecorder
+from localai.commands.ask_options import Asked
+from localai.commands.compare.reporting import Reports, conclude
+from localai.compare.asking import Reply
+from localai.compare.contestants import Contestant, departures
+from localai.compare.recorded import Head, ModelFacts, RecordedCase
+from localai.errors import InvalidInput, class_of_kind
+from localai.output.output import Output
+
+if TYPE_CHECKING:
+    from localai.compare.run_file import Run, RunFile
+    from localai.compare.running import Manner, SuiteRun
+    from localai.compare.suite.case import Suite
+    from localai.config import Config
+    from localai.cost.prices import Cost
+    from localai.paths import Paths
+
+
+def new(
+    file: Annotated[Path, typer.Argument(help="The file to be written, suite.toml for one.")],
+) -> None:
+    """Write a suite with two cases, in which comments say what else can stand there."""
+    from localai.compare.suite.new import NEW_SUITE
+    from localai.files import create_atomically
+
+    output = Output("compare")
+    if not file.resolve().parent.is_dir():
+        raise InvalidInput(f"there is no folder {file.resolve().parent}")
+    try:
+        create_atomically(file, [NEW_SUITE.encode()])
+    except FileExistsError as error:
+        raise InvalidInput(f"{file} is there already") from error
+    output.note(f"wrote {file}; now: localai compare --suite {file} -m MODEL -m MODEL")
+
+
+def run_suite(
+    suite: Suite,
+    contestants: tuple[Contestant, ...],
+    manner: Manner,
+    means: Asked,
+    output: Output,
+    paths: Paths,
+    *,
+    record: Path | None,
+    reports: Reports,
+    counted: bool,
+) -> int:
+    """Ask it, keep it, and show what it comes to."""
+    from localai.compare.run_file import RunFile
+    from localai.compare.running import SuiteRun
+
+    reports.check()
+    for line in suite.not_taken:
+        output.warn(f"not taken: {line}")
+    if suite.licence is not None:
+        output.note(f"{suite.name}: {suite.licence}")
+    machine = f"{os.uname().nodename}, {os.uname().machine}, {os.cpu_count()} CPUs"
+    file = RunFile(record)
+    try:
+        config = means.config
+        usage = UsageRecorder(paths.database, "compare", output.warn)
+        work = SuiteRun(
+            suite,
+            contestants,
+            manner,
+            config,
+            file,
+            machine=machine,
+            cost_of=lambda reply: _cost(reply, config),
+            answered=lambda reply: _count(usage, reply) if counted else None,
+        )
+        _keep_what_is_asked(file, suite, contestants, manner, machine)
+        for line in departures(contestants, work.missing, config):
+            output.announce(line)
+        _follow(work, output, keeps=record is not None)
+        _require_an_answer_of_each(file.run, contestants)
+        return conclude(output, file.run, reports)
+    finally:
+        file.close()
+
+
+def _keep_what_is_asked(
+    file: RunFile,
+    suite: Suite,
+    contestants: tuple[Contestant, ...],
+    manner: Manner,
+    machine: str,
+) -> None:
+    """The head and the cases: a report is made of the file alone."""
+    import time
+
+    before = file.run.head
+    head = Head(
+        suite=suite.name,
+        models=tuple(map(_facts, contestants)),
+        repeats=manner.repeats,
+        at=time.time() if before is None else before.at,
+        localai=__version__,
+        machine=machine,
+        licence=suite.licence,
+        gate=None if suite.gate is None else asdict(suite.gate),
+    )
+    cases = [
+        RecordedCase(
+            id=case.id,
+            messages=tuple((each.role, each.text) for each in case.messages),
+            expect=case.expect,
+            local_only=case.local_only,
+            tags=case.tags,
+        )
+        for case in suite.cases
+    ]
+    file.add_changed([head, *cases])
+
+
+def _facts(contestant: Contestant) -> ModelFacts:
+    model = contestant.selected.model
+    return ModelFacts(
+        name=contestant.name,
+        provider=model.provider,
+        zone=None if model.zone is None else model.zone.label,
+        host=contestant.host,
+        digest=model.digest,
+        quantization=model.quantization,
+        parameters=model.parameters,
+    )
+
+
+def _follow(work: SuiteRun, output: Output, *, keeps: bool) -> None:
+    from localai.output.suite_progress import SuiteProgress
+
+    shown = SuiteProgress(output)
+    steps = work.run()
+    try:
+        for progress in steps:
+            shown.show(progress)
+    except KeyboardInterrupt:
+        shown.clear()
+        if keeps:
+            output.note("the same command goes on where this one stopped")
+        raise
+    finally:
+        steps.close()
+        shown.clear()
+
+
+def _require_an_answer_of_each(run: Run, contestants: tuple[Contestant, ...]) -> None:
+    """Raise the failure of a model that answered no case at all."""
+    from localai.compare.running import unanswered
+
+    for contestant in contestants:
+        answers = [each for each in run.answers.values() if each.model == contestant.name]
+        failed = unanswered(answers)
+        if failed is not None and not failed.overflowed:
+            kind = class_of_kind(failed.error_kind)
+            raise kind(f"{contestant.name} answered no case: {failed.error}")
+
+
+def _cost(reply: Reply, config: Config) -> Cost | None:
+    from localai.cost.prices import cost_of
+
+    return None if reply.answer is None else cost_of(reply.answer, config)
+
+
+def _count(usage: UsageRecorder, reply: Reply) -> None:
+    if reply.answer is not None:
+        usage.record(reply.answer)

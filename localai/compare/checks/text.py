@@ -1,0 +1,127 @@
+"""Checks of an answer's words: equals, contains, starts, any, all, regex, max_words, similar. Pure.
+
+Spaces around a text never count. `ignore_case` may stand beside a value:
+`{"contains": {"value": "paris", "ignore_case": true}}`.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+from localai.compare.checks.check import (
+    Check,
+    Finding,
+    Parse,
+    Said,
+    fields_of,
+    number_of,
+    text_of,
+    texts_of,
+    wrong,
+)
+from localai.errors import InvalidInput
+
+_REGEX_SECONDS = 1.0
+
+_Test = Callable[[str, tuple[str, ...]], bool]
+
+
+def _worded(kind: str, says: str, test: _Test) -> Parse:
+    """A check that compares the text with one wanted text or several, `ignore_case` perhaps."""
+
+    def parse(value: Any) -> Check:
+        fields = fields_of(kind, value, "value", ("ignore_case",))
+        wanted = tuple(each.strip() for each in texts_of(kind, fields["value"]))
+        fold = bool(fields.get("ignore_case"))
+        compared = tuple(each.casefold() for each in wanted) if fold else wanted
+
+        def look(said: Said) -> Finding:
+            text = said.text.strip()
+            return Finding(test(text.casefold() if fold else text, compared), text)
+
+        quoted = " or ".join(map(repr, wanted)) if kind != "all" else ", ".join(map(repr, wanted))
+        return Check(kind, f"{says} {quoted}", look, value, bounds=kind == "equals")
+
+    return parse
+
+
+def _regex(value: Any) -> Check:
+    pattern = text_of("regex", value)
+    try:
+        compiled = re.compile(pattern, re.MULTILINE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidInput(f'"regex" is no pattern: {error}') from error
+
+    def look(said: Said) -> Finding:
+        try:
+            with _limited(_REGEX_SECONDS):
+                return Finding(compiled.search(said.text) is not None, said.text)
+        except TimeoutError:
+            return Finding(None, f"the pattern took more than {_REGEX_SECONDS:g} s")
+
+    return Check("regex", f"a match of {pattern!r}", look, value)
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block after that time. The regular expressions of Python look for
+    signals while they search; another thread than the main one cannot be interrupted."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    if threading.current_thread() is not threading.main_thread():
+        raise InvalidInput("a pattern is matched in the main thread only")
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _max_words(value: Any) -> Check:
+    most = number_of("max_words", value)
+
+    def look(said: Said) -> Finding:
+        count = len(said.text.split())
+        return Finding(count <= most, f"{count:,} words")
+
+    return Check("max_words", f"at most {most:g} words", look, value, bounds=True)
+
+
+def _similar(value: Any) -> Check:
+    fields = fields_of("similar", value, "to", ("at_least",))
+    wanted = text_of("similar", fields["to"])
+    least = number_of("similar", fields.get("at_least", 0.8))
+    if not 0 < least <= 1:
+        raise wrong("similar", "an at_least from 0 to 1", least)
+
+    def look(said: Said) -> Finding:
+        from localai.compare.texts import similarity
+
+        found = similarity(wanted.strip(), said.text.strip())
+        return Finding(found >= least, f"{found:.2f}: {said.text}")
+
+    return Check("similar", f"{least:g} of the words of {wanted!r}", look, value, bounds=True)
+
+
+CHECKS: Final[dict[str, Parse]] = {
+    "equals": _worded("equals", "exactly", lambda text, wanted: text in wanted),
+    "contains": _worded(
+        "contains", "contains", lambda text, wanted: any(e in text for e in wanted)
+    ),
+    "starts": _worded("starts", "starts with", lambda text, wanted: text.startswith(wanted)),
+    "any": _worded("any", "contains any of", lambda text, wanted: any(e in text for e in wanted)),
+    "all": _worded("all", "contains all of", lambda text, wanted: all(e in text for e in wanted)),
+    "regex": _regex,
+    "max_words": _max_words,
+    "similar": _similar,
+}

@@ -1,0 +1,179 @@
+"""The file of a run: what was asked and said, a JSON line each, appended and never changed.
+
+It is the only memory of a comparison: a later run goes on with it, and reports are made of it. A
+line is written by one call, and a torn last one, which a kill can leave, is cut off when the file
+is opened to be written. It holds prompts and answers, so only its owner can read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localai.compare.checks.check import Finding
+from localai.compare.recorded import (
+    Head,
+    RecordedAnswer,
+    RecordedCase,
+    RecordedFinding,
+    RecordedVerdict,
+    RecordedVote,
+    from_json,
+    to_json,
+)
+from localai.errors import InvalidInput, NotFound
+from localai.locks import lock_descriptor
+
+Key = tuple[str, str, int]
+"""The case, the model and the repeat that an answer belongs to."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run has so far; of two lines for the same the later one counts."""
+
+    head: Head | None = None
+    cases: dict[str, RecordedCase] = field(default_factory=dict)
+    answers: dict[Key, RecordedAnswer] = field(default_factory=dict)
+    findings: dict[tuple[Key, str], RecordedFinding] = field(default_factory=dict)
+    verdicts: dict[tuple[str, str, int, str, str, bool], RecordedVerdict] = field(
+        default_factory=dict
+    )
+    votes: dict[tuple[str, int, frozenset[str]], RecordedVote] = field(default_factory=dict)
+
+    def add(self, value: Any) -> None:
+        """Take a line."""
+        match value:
+            case Head():
+                self.head = value
+            case RecordedCase():
+                self.cases[value.id] = value
+            case RecordedAnswer():
+                self.answers[value.key] = value
+            case RecordedFinding():
+                self.findings[(value.case, value.model, value.repeat), value.key] = value
+            case RecordedVerdict():
+                self.verdicts[verdict_key(value)] = value
+            case RecordedVote():
+                self.votes[value.case, value.repeat, frozenset((value.a, value.b))] = value
+            case _:
+                raise ValueError(type(value))
+
+    def outside(self, answer: RecordedAnswer) -> dict[str, Finding]:
+        """What was found outside the answer; what was found of an earlier one does not count."""
+        return {
+            key: Finding(each.passed, each.got)
+            for (of, key), each in self.findings.items()
+            if of == answer.key and each.answer == answer_mark(answer)
+        }
+
+
+def verdict_key(value: RecordedVerdict) -> tuple[str, str, int, str, str, bool]:
+    """Which comparison it is: judge, case, repeat, the two models in their order, a control?"""
+    return (value.judge, value.case, value.repeat, value.first, value.second, value.control)
+
+
+def answer_mark(*answers: RecordedAnswer) -> str:
+    """What tells these answers from later ones to the same question."""
+    import hashlib
+
+    text = json.dumps([(each.request, each.text) for each in answers])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class RunFile:
+    """A run that is being made: `run` has all lines so far. With no path it is in memory only.
+
+    Raises InvalidInput for a file that is something else, or that another command writes.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.run = Run()
+        self.path = path
+        self._descriptor: int | None = None
+        if path is None:
+            return
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+        if not lock_descriptor(self._descriptor):
+            os.close(self._descriptor)
+            raise InvalidInput(f"another command is writing {path}", hint="give another -o FILE")
+        try:
+            os.ftruncate(self._descriptor, _read_into(self.run, path))
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def add(self, value: Any) -> None:
+        """Keep a value, on the disk too. Raises OSError where that is full, and leaves whole lines
+        behind."""
+        if self._descriptor is not None:
+            line = json.dumps(to_json(value), ensure_ascii=False).encode(errors="backslashreplace")
+            end = os.fstat(self._descriptor).st_size
+            try:
+                _write(self._descriptor, line + b"\n")
+            except OSError:
+                os.ftruncate(self._descriptor, end)
+                raise
+        self.run.add(value)
+
+    def add_changed(self, values: Iterable[Any]) -> None:
+        """Keep those of the values that are not there as they are."""
+        for value in values:
+            known: Any = self.run.head if isinstance(value, Head) else None
+            if isinstance(value, RecordedCase):
+                known = self.run.cases.get(value.id)
+            if known != value:
+                self.add(value)
+
+    def close(self) -> None:
+        """Close the file, after its content has reached the disk."""
+        if self._descriptor is not None:
+            try:
+                os.fsync(self._descriptor)
+            finally:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+
+def read_run(path: Path) -> Run:
+    """The run in the file, as it is. Raises NotFound, InvalidInput."""
+    run = Run()
+    _read_into(run, path)
+    if run.head is None:
+        raise InvalidInput(f"{path} is no run of localai compare: it has no lines of one")
+    return run
+
+
+def _read_into(run: Run, path: Path) -> int:
+    """Take every whole line; where the last one ends. Raises NotFound, InvalidInput."""
+    end = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    run.add(from_json(json.loads(line)))
+                except (ValueError, RecursionError) as error:
+                    raise InvalidInput(
+                        f"{path} is no run of localai compare (see its line {number})",
+                        hint="give another file",
+                    ) from error
+                end += len(line)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {str(path)!r}") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
+    return end
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]

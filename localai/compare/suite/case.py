@@ -1,0 +1,141 @@
+"""A case and a suite of them, and the reading of a case's line. Pure.
+
+A line is a batch's line (`id`, `prompt` or `messages`, `system`, `options`, `schema`), and besides
+`expect`, `local_only`, `tools` and `tags`. Whoever wrote it may be anybody: nothing in it names a
+file, an address or code that would be read, fetched or run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from localai.batch.prompts import LineDefaults, read_prompt
+from localai.chat.request import AskSettings, shaping
+from localai.compare.checks.check import Check
+from localai.compare.checks.reading import read_expectations
+from localai.errors import InvalidInput
+from localai.types import Message, Tool
+
+OWN_KEYS: Final = ("expect", "local_only", "tools", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question and what is expected of its answer.
+
+    `asked` is the line without what only judges the answer: it decides whether a kept answer is
+    to this question. `local_only` keeps it on this machine.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    settings: AskSettings
+    checks: tuple[Check, ...]
+    expect: Any
+    asked: str
+    local_only: bool = False
+    tools: tuple[Tool, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What has to hold, of `models` or of all where that is empty; None does not matter.
+
+    `pass_rate` is the least share of judged answers that passed; `errors` and `censored` are how
+    many of those there may be.
+    """
+
+    pass_rate: float | None = None
+    errors: int | None = None
+    censored: int | None = None
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Cases with what holds for all of them. `not_taken` says what of a foreign file was left out,
+    a line each; `licence` is that of a data set."""
+
+    name: str
+    cases: tuple[Case, ...]
+    settings: AskSettings = AskSettings()
+    repeats: int = 1
+    gate: Gate | None = None
+    not_taken: tuple[str, ...] = ()
+    licence: str | None = None
+
+
+def read_case(document: Mapping[str, Any], where: str, expect_of_all: Any = None) -> Case:
+    """The case in a line. `where` is how an error calls it, and its id where it has none. Raises
+    InvalidInput."""
+    try:
+        asked = {name: value for name, value in document.items() if name not in OWN_KEYS}
+        content = json.dumps(asked, ensure_ascii=False, sort_keys=True)
+        prompt = read_prompt(content.encode(errors="surrogatepass"), LineDefaults())
+        expect = document.get("expect")
+        checks = (*read_expectations(expect_of_all), *read_expectations(expect))
+        return Case(
+            id=where if prompt.id is None else _id(prompt.id),
+            messages=prompt.messages,
+            settings=prompt.settings,
+            checks=checks,
+            expect=[each for each in (expect_of_all, expect) if each is not None],
+            asked=content,
+            local_only=_flag(document, "local_only"),
+            tools=_tools(document.get("tools", [])),
+            tags=_tags(document.get("tags", [])),
+        )
+    except InvalidInput as error:
+        error.message = f"{where}: {error.message}"
+        raise
+    except RecursionError as error:
+        raise InvalidInput(f"{where}: it is nested too deeply") from error
+
+
+def fingerprint(case: Case, settings: AskSettings, model: str) -> str:
+    """What changes with the case, with how it is asked and with whom: 16 hexadecimal digits."""
+    tools = [[tool.name, tool.description, dict(tool.parameters)] for tool in case.tools]
+    text = json.dumps([model, shaping(settings), tools, case.asked], sort_keys=True)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def seed_of(case: Case, repeat: int) -> int:
+    """The seed of a case's repeat, the same for every model and in every run."""
+    digest = hashlib.sha256(f"{case.id}\n{repeat}".encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest[:4]) >> 1
+
+
+def _id(raw: Any) -> str:
+    return raw if isinstance(raw, str) else json.dumps(raw)
+
+
+def _flag(document: Mapping[str, Any], name: str) -> bool:
+    value = document.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(f'"{name}" is true or false')
+    return value
+
+
+def _tools(raw: Any) -> tuple[Tool, ...]:
+    if not isinstance(raw, list):
+        raise InvalidInput('"tools" is a list of {"name": …, "description": …, "parameters": …}')
+    found = []
+    for each in raw:
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            raise InvalidInput('a tool has a "name", and perhaps "description" and "parameters"')
+        parameters = each.get("parameters", {"type": "object"})
+        if not isinstance(parameters, dict):
+            raise InvalidInput('the "parameters" of a tool are a JSON schema')
+        found.append(Tool(each["name"], str(each.get("description", "")), parameters))
+    return tuple(found)
+
+
+def _tags(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
+        raise InvalidInput('"tags" is a list of texts')
+    return tuple(raw)

@@ -1,0 +1,187 @@
+"""What a run of a suite comes to, for a person: a row a model, what that says, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from localai.compare.results import Judged, ModelResult, Pair, Results
+from localai.compare.verdicts import overlaps, pair_verdict, rate_text
+from localai.output.output import Output
+from localai.output.table import Column, Row
+from localai.units import UNKNOWN, bytes_text, count_text
+
+if TYPE_CHECKING:
+    from localai.compare.recorded import Head, RecordedCase
+    from localai.statistics import Interval
+
+_MOST_FAILURES = 10
+
+_COLUMNS = (
+    Column("model"),
+    Column("passed", right=True),
+    Column("rate (95%)", right=True),
+    Column("cut", right=True),
+    Column("errors", right=True),
+    Column("first visible", drop=2, right=True),
+    Column("tok/s", drop=1, right=True),
+    Column("tokens", drop=5, right=True),
+    Column("thinking", drop=6, right=True),
+    Column("load", drop=7, right=True),
+    Column("memory", drop=8, right=True),
+    Column("cost", drop=3, right=True),
+    Column("zone", drop=4),
+)
+
+
+def print_results(output: Output, results: Results, *, most_failures: int | None = None) -> None:
+    """The table of the models, and below it what it says."""
+    rows = [Row(model_cells(each)) for each in results.models]
+    output.table(_COLUMNS, rows)
+    for line in remarks(results):
+        output.paragraph(line)
+    print_failures(output, results, _MOST_FAILURES if most_failures is None else most_failures)
+
+
+def model_cells(each: ModelResult, name: str | None = None) -> list[str]:
+    """A model's row; `name` is what it is called where that is not the whole name."""
+    judged = each.passed + each.failed
+    return [
+        name or each.model,
+        f"{each.passed:,} of {judged:,}" if judged else UNKNOWN,
+        rate_text(each.pass_rate),
+        count_text(each.censored),
+        count_text(each.errors),
+        _figure(each.time_to_first_visible_s, " s", 2),
+        _figure(each.tokens_per_s, "", 1),
+        count_text(each.output_tokens),
+        count_text(each.reasoning_tokens),
+        UNKNOWN if each.load_s is None else f"{each.load_s:.1f} s",
+        bytes_text(each.memory_bytes),
+        cost_text(each),
+        ", ".join(each.zones) or UNKNOWN,
+    ]
+
+
+def columns_of_models() -> list[str]:
+    """The headings of `model_cells`."""
+    return [each.name for each in _COLUMNS]
+
+
+def remarks(results: Results) -> list[str]:
+    """What the numbers say, a sentence each: who is better, what was left out and why."""
+    names = results.short_names
+    lines = [pair_remark(pair, names) for pair in results.pairs]
+    if results.expects and len(results.models) > 2 and overlaps(results.models):
+        lines.append("the rates overlap: their order in the table is that of the command line")
+    if results.left_out:
+        lines.append(
+            f"{len(results.left_out)} left out for all, because one model's context was too small:"
+            f" {_some(results.left_out)}"
+        )
+    asked = {(each.answer.case, each.answer.model) for each in results.judged}
+    for model in results.models:
+        name = names[model.model]
+        kept = [case for case in results.local_only if (case, model.model) not in asked]
+        if kept:
+            lines.append(f"{len(kept)} local_only not sent to {name}: {_some(kept)}")
+        if model.censored:
+            lines.append(
+                f"{model.censored} of {name} were cut at their limit and are not called"
+                " wrong: a larger max_tokens may tell"
+            )
+    return lines
+
+
+def pair_remark(pair: Pair, names: Mapping[str, str]) -> str:
+    """What two models' cases say, under their short names."""
+    return f"{names[pair.a]} / {names[pair.b]}: {pair_verdict(pair, names)}"
+
+
+def print_failures(output: Output, results: Results, most: int) -> None:
+    """What was expected and what came, of the first failures and errors."""
+    bad = [each for each in results.judged if each.outcome in ("failed", "error")]
+    for each in bad[:most]:
+        output.line("")
+        name = results.short_names[each.answer.model]
+        output.line((f"{each.answer.case} · {name}", "bold"), repeat_text(each))
+        for reason in reasons(each):
+            output.paragraph(reason, indent=2)
+    if len(bad) > most:
+        output.line("")
+        output.line((f"{len(bad) - most:,} more: --html FILE shows all", "dim"))
+
+
+def reasons(judged: Judged) -> list[str]:
+    """Why a case did not pass, a line each."""
+    if judged.answer.error is not None:
+        return [f"error: {judged.answer.error}"]
+    return [
+        f"{check.kind}: expected {check.expected}; got: {check.got or 'nothing'}"
+        for check in judged.checks
+        if not check.passed
+    ]
+
+
+def repeat_text(judged: Judged) -> str:
+    """` (repeat 2)` for all but the first."""
+    return f" (repeat {judged.answer.repeat})" if judged.answer.repeat > 1 else ""
+
+
+def print_case(output: Output, case: RecordedCase, results: Results) -> None:
+    """A case: what was asked, what each model said, and what was expected of it."""
+    output.line((f"── {case.id} ──", "bold"))
+    for role, text in case.messages:
+        output.line((f"{role}:", "dim"))
+        output.text(text)
+    for model in results.models:
+        for each in results.of(case.id, model.model):
+            output.line("")
+            output.line((model.model, "bold"), f"{repeat_text(each)}: {each.outcome}")
+            if each.answer.text:
+                output.markdown(each.answer.text)
+            for reason in reasons(each):
+                output.paragraph(reason, indent=2)
+    output.line("")
+
+
+def print_destinations(output: Output, head: Head, results: Results) -> None:
+    """Where each model's prompts went: model, zone, prompts."""
+    columns = (Column("model"), Column("zone"), Column("to"), Column("prompts", right=True))
+    output.line("")
+    output.table(columns, [Row(cells) for cells in destination_cells(head, results)])
+
+
+def destination_cells(
+    head: Head, results: Results, short: Mapping[str, str] | None = None
+) -> list[list[str]]:
+    """A row a model: where its prompts went, and how many."""
+    hosts = {each.name: each.host for each in head.models}
+    return [
+        [
+            each.model if short is None else short[each.model],
+            ", ".join(each.zones) or UNKNOWN,
+            hosts.get(each.model) or "this machine",
+            count_text(each.cases),
+        ]
+        for each in results.models
+    ]
+
+
+def cost_text(each: ModelResult) -> str:
+    """What a model's answers cost, and how many of them have no known price."""
+    if each.cost is None:
+        return UNKNOWN
+    text = "0" if not each.cost else f"${each.cost:,.4f}"
+    return f"{text} + {each.unpriced} unpriced" if each.unpriced else text
+
+
+def _figure(figure: Interval | None, unit: str, places: int) -> str:
+    if figure is None:
+        return UNKNOWN
+    return f"{figure.value:,.{places}f}{unit}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
