@@ -132,6 +132,12 @@ COMMANDS: tuple[Row, ...] = (
     ),
     Row("ps", "Engine", "the models in memory", "localai ps"),
     Row("stop", "Engine", "unload a model", "localai stop --all"),
+    Row(
+        "doctor",
+        "Trust",
+        "what is wrong, why, and the line that mends it",
+        "localai doctor",
+    ),
     Row("privacy", "Trust", "what may leave this machine, and what did", "localai privacy"),
     Row("cost", "Trust", "what the calls so far used and cost", "localai cost --by model"),
     Row("config", "Settings", "show and change settings", "localai config set model qwen3:8b"),

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.hardware.facts import Fact, Gpu
-from localai.hardware.readers import run_program
+from localai.hardware.readers import ask_program
 from localai.hardware.specified_bandwidth import bandwidth_of_card
 
 _FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version", "compute_cap")
+_LIMIT_S: Final = 5.0
 # Inside WSL the tool is here, and not always on the search path.
 _WSL_TOOL: Final = Path("/usr/lib/wsl/lib/nvidia-smi")
 
@@ -83,10 +84,12 @@ def _ask_tool(memory_bytes: int | None) -> Found:
     # Drivers before 470 know no compute_cap and refuse the whole query.
     for fields in (_FIELDS, _FIELDS[:-1]):
         query = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits")
-        answer = run_program(tool, *query)
-        if answer is None:
+        answer = ask_program(tool, *query, limit_s=_LIMIT_S)
+        if answer.ended == "hangs":
+            return Found(problems=(f"nvidia-smi does not answer within {_LIMIT_S:.0f} s",))
+        if answer.ended == "absent":
             return Found()
-        status, output = answer
+        status, output = answer.status, answer.output
         if status == 0:
             return Found(parse_nvidia_smi(output, memory_bytes, fields))
         if "is not a valid field" not in output:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 # A driver in trouble lets its tool hang for minutes; a healthy one answers well within this.
 PROGRAM_TIME_LIMIT_S: Final = 5.0
@@ -26,11 +27,26 @@ def read_integer(path: Path) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How asking a program ended: `status` and `output` (both streams) only where it `exited`."""
+
+    ended: Literal["exited", "hangs", "absent"]
+    status: int | None = None
+    output: str = ""
+
+
 def run_program(*command: str) -> tuple[int, str] | None:
     """Exit status and output (both streams) of a program of the system, run without a shell.
 
     None if it is not installed or did not answer in `PROGRAM_TIME_LIMIT_S` seconds.
     """
+    answer = ask_program(*command)
+    return None if answer.status is None else (answer.status, answer.output)
+
+
+def ask_program(*command: str, limit_s: float = PROGRAM_TIME_LIMIT_S) -> Answer:
+    """As `run_program`, within `limit_s`; a program that hangs is told from one that is absent."""
     import subprocess
 
     from localai.privacy.environment import child_environment
@@ -38,7 +54,7 @@ def run_program(*command: str) -> tuple[int, str] | None:
 
     program = shutil.which(command[0])
     if program is None:
-        return None
+        return Answer("absent")
     with child(f"ask {command[0]} about this machine"):
         try:
             result = subprocess.run(
@@ -46,10 +62,12 @@ def run_program(*command: str) -> tuple[int, str] | None:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=PROGRAM_TIME_LIMIT_S,
+                timeout=limit_s,
                 check=False,
                 env=child_environment() | {"LC_ALL": "C"},
             )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-    return result.returncode, result.stdout.decode("utf-8", "replace")
+        except subprocess.TimeoutExpired:
+            return Answer("hangs")
+        except OSError:
+            return Answer("absent")
+    return Answer("exited", result.returncode, result.stdout.decode("utf-8", "replace"))

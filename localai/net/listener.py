@@ -13,9 +13,11 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from localai.privacy.zones import literal_address
+from localai.privacy.zones import literal_address, zone_of_address
+from localai.types import Zone
 
 UNKNOWN = "unknown"
 """How `network.users` calls the user of a server that this system does not show."""
@@ -57,6 +59,36 @@ def listening_users(host: str, port: int) -> frozenset[str]:
         for listens_at, listens_on, user, _ in _listeners()
         if listens_on == port and (listens_at == address or not any(listens_at))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A TCP port that somebody listens on: the address as a text, and the user's name."""
+
+    address: str
+    port: int
+    user: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others than this machine may reach it, as far as its address says."""
+        packed = literal_address(self.address)
+        return packed is None or not any(packed) or zone_of_address(packed) is not Zone.DEVICE
+
+
+def all_listening() -> list[Listening]:
+    """Every TCP port of this machine on which somebody is seen to listen, on macOS only by this
+    user."""
+    if _PLATFORM == "darwin":
+        return _all_by_lsof()
+    return [
+        Listening(
+            socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed),
+            port,
+            user_name(user),
+        )
+        for packed, port, user, _ in _listeners()
+    ]
 
 
 def stranger_listening(
@@ -106,20 +138,51 @@ def _address(written: str) -> bytes:
     return literal_address(socket.inet_ntop(family, packed)) or packed
 
 
+def parse_lsof(output: str) -> list[Listening]:
+    """The sockets in what `lsof -F un` prints: a letter and a value a line, the user's number
+    before the names of its sockets."""
+    found: list[Listening] = []
+    user = ""
+    for line in output.splitlines():
+        letter, value = line[:1], line[1:]
+        if letter == "u" and value.isdecimal():
+            user = user_name(int(value))
+        elif letter == "n":
+            host, _, port = value.rpartition(":")
+            if port.isdecimal():
+                host = host.strip("[]")
+                found.append(Listening("0.0.0.0" if host == "*" else host, int(port), user))
+    return found
+
+
+def _all_by_lsof() -> list[Listening]:
+    return parse_lsof(_lsof("-iTCP", "-Fun"))
+
+
 def _users_by_lsof(port: int) -> tuple[int, ...]:
     found, until = _seen_by_lsof.get(port, ((), 0.0))
     if found and time.monotonic() < until:
         return found
+    output = _lsof(f"-iTCP:{port}", "-Fu")
+    # A line is the letter of its field and the value.
+    found = tuple(int(line[1:]) for line in output.splitlines() if line[:1] == "u")
+    if not found:
+        return ()
+    _seen_by_lsof[port] = found, time.monotonic() + _LSOF_HOLDS_S
+    return found
+
+
+def _lsof(*arguments: str) -> str:
+    """What lsof prints of the sockets that listen; nothing where it cannot be asked."""
     import subprocess
 
     from localai.privacy.environment import child_environment
     from localai.privacy.guard import child
 
-    command = ["/usr/sbin/lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fu"]
     try:
         with child("lsof, for the user who listens on a port"):
             finished = subprocess.run(
-                command,
+                ["/usr/sbin/lsof", "-nP", "-sTCP:LISTEN", *arguments],
                 capture_output=True,
                 text=True,
                 env=child_environment(),
@@ -127,11 +190,8 @@ def _users_by_lsof(port: int) -> tuple[int, ...]:
                 check=False,
             )
     except (OSError, subprocess.TimeoutExpired):
-        return ()
-    # A line is the letter of its field and the value.
-    found = tuple(int(line[1:]) for line in finished.stdout.splitlines() if line[:1] == "u")
-    _seen_by_lsof[port] = found, time.monotonic() + _LSOF_HOLDS_S
-    return found
+        return ""
+    return finished.stdout
 
 
 def _is_called(process: Path, program: str) -> bool:

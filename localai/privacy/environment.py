@@ -102,7 +102,7 @@ def child_environment(purpose: ChildPurpose = "system") -> dict[str, str]:
     """
     environment = {
         name: value
-        for name, value in _given().items()
+        for name, value in given_environment().items()
         if _is_passed_on(purpose, name) and not _holds_secret(purpose, name, value)
     }
     if purpose != "pip":
@@ -127,8 +127,8 @@ def _holds_secret(purpose: ChildPurpose, name: str, value: str) -> bool:
     return is_secret(name) or _PASSWORD_IN_URL.search(value) is not None
 
 
-def _given() -> dict[str, str]:
-    """The environment as the user gave it, before `quieten`."""
+def given_environment() -> dict[str, str]:
+    """A copy of os.environ as the user gave it, before `quieten`."""
     given = dict(os.environ)
     for name, value in _before.items():
         given.pop(name, None)

@@ -62,6 +62,15 @@ class OllamaName:
         return root / "manifests" / self.host / self.namespace / self.name / self.tag
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a manifest says of one of its blobs; `size_bytes` is None where it is no number."""
+
+    media_type: str
+    digest: str
+    size_bytes: int | None
+
+
 def parse_name(text: str) -> OllamaName | None:
     """`text` as a name of Ollama's; None if it cannot be one (never a path out of the store)."""
     *before, last = text.split("/")
@@ -115,6 +124,23 @@ def blob_path(root: Path, digest: str) -> Path | None:
     """Where the blob `sha256:…` is in the store at `root`; None if that is no digest."""
     match = _DIGEST.fullmatch(digest)
     return None if match is None else root / "blobs" / f"sha256-{match[1]}"
+
+
+def manifests(root: Path) -> Iterator[tuple[OllamaName, tuple[Layer, ...] | None]]:
+    """Every name in the store at `root` with the layers of its manifest, its config last; None
+    where the manifest cannot be read."""
+    for name in _names(root):
+        layers = _layers(name.manifest(root))
+        yield name, None if layers is None else tuple(_layer(each) for each in layers)
+
+
+def _layer(entry: Mapping[str, Any]) -> Layer:
+    size = entry.get("size")
+    return Layer(
+        str(entry.get("mediaType", "")),
+        str(entry.get("digest", "")),
+        size if isinstance(size, int) and not isinstance(size, bool) else None,
+    )
 
 
 def _names(root: Path) -> list[OllamaName]:

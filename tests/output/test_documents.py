@@ -31,6 +31,7 @@ from localai.output.documents.config import ConfigGet, ConfigList
 from localai.output.documents.cost import CostReport
 from localai.output.documents.cp import Cp
 from localai.output.documents.dedupe import Dedupe
+from localai.output.documents.doctor import Doctor, DoctorChecks
 from localai.output.documents.failure import Failed
 from localai.output.documents.fields import FIELDS
 from localai.output.documents.hardware import Hardware
@@ -87,6 +88,8 @@ SEVERAL_TYPES = {
     "conversations": "exported ones have their messages besides",
     "decode_tokens_per_s": _FIGURE,
     "default": "a setting's is of the setting's type, a template's variable is a text",
+    "evidence": "of a zone it is a sentence, of a doctor's finding the facts",
+    "findings": "of privacy what could talk, of doctor what is wrong",
     "host": "a section of the machine's facts, which profiles have too; elsewhere a host's name",
     "machine": "of an answer the machine's name, of `hardware` all that is known of it",
     "memory": "a section of the machine's facts, which profiles have too; elsewhere a model's need",
@@ -267,6 +270,8 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(BenchList, "bench", "list")["runs"]
     assert check(BenchRm, "bench", "rm", "last")["removed_runs"]
     assert check(Privacy, "privacy")["findings"]
+    assert check(Doctor, "doctor", "localai")["checks_run"]
+    assert check(DoctorChecks, "doctor", "--list")["known_checks"]
     assert check(CostReport, "cost")["totals"]
     assert check(ConfigList, "config", "list")["settings"]
     check(ConfigGet, "config", "get", "model")

@@ -1,0 +1,151 @@
+"""`localai doctor`: what is wrong, why, and the line that mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localai.commands.options import Json
+from localai.errors import FinishedWithFailures, InvalidInput
+from localai.output.output import Output
+
+if TYPE_CHECKING:
+    from localai.doctor.capture.context import Context
+    from localai.doctor.facts import Snapshot
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_FAIL_ON = ("fail", "warn")
+
+
+@app.command(
+    epilog="Examples:  localai doctor      localai doctor gpu disk      "
+    "localai doctor explain disk-full"
+)
+def doctor(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[GROUP|CODE]… | explain CODE",
+            help="Only these: gpu, server, models, memory, disk, network, privacy, security, "
+            "localai, or a check's code.",
+            show_default=False,
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="What each rests on, and what was not seen.")
+    ] = False,
+    list_checks: Annotated[bool, typer.Option("--list", help="Every check, one a line.")] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="From which severity on it ends with 8: fail or warn.")
+    ] = "fail",
+    as_json: Json = False,
+) -> None:
+    """What is wrong on this machine, the evidence, the cause, and the line that mends it.
+
+    Nothing is changed and nothing leaves the machine. It ends with 8 where something fails.
+    """
+    from localai.doctor.selection import codes_of
+
+    output = Output("doctor", as_json=as_json)
+    if fail_on not in _FAIL_ON:
+        raise InvalidInput(
+            f"--fail-on must be fail or warn, not {fail_on!r}", command="localai doctor"
+        )
+    words = what or []
+    if words[:1] == ["explain"]:
+        _explain(output, words[1:])
+        return
+    codes = codes_of(words)
+    if list_checks:
+        _list(output, codes)
+        return
+    output.wait_for("looking at this machine")
+    snapshot = _take()
+    output.end_progress()
+    _show(output, snapshot, codes, verbose=verbose, whole=not words, fail_on=fail_on)
+
+
+def _take() -> Snapshot:
+    from localai.doctor.capture import take
+
+    return take(_context())
+
+
+def _context() -> Context:
+    """The folders and settings; those that cannot be read are a finding, and no end."""
+    from localai.commands.settings import load_settings
+    from localai.config import load
+    from localai.doctor.capture.context import Context
+    from localai.paths import locate
+    from localai.privacy.environment import given_environment
+
+    environ, error = given_environment(), ""
+    paths = locate()
+    try:
+        paths, config = load_settings("doctor")
+    except InvalidInput as invalid:
+        from dataclasses import replace
+
+        error = invalid.message
+        # Of no file and no variable there are the defaults.
+        config = load(replace(paths, config_file=paths.data_dir / "no-settings.toml"), {})
+    return Context(paths=paths, config=config, config_error=error, environ=environ)
+
+
+def _show(
+    output: Output,
+    snapshot: Snapshot,
+    codes: frozenset[str],
+    *,
+    verbose: bool,
+    whole: bool,
+    fail_on: str,
+) -> None:
+    from localai.doctor.checks import all_checks
+    from localai.doctor.diagnose import diagnose
+    from localai.output.doctor import show_diagnosis
+
+    everything = diagnose(snapshot, all_checks())
+    found = everything if whole else everything.only(codes)
+    if output.as_json:
+        from localai.output.documents.doctor import doctor_document
+
+        output.document(doctor_document(found))
+    else:
+        groups = {each.group for each in all_checks() if each.code in codes}
+        show_diagnosis(output, found, snapshot, groups, verbose=verbose)
+    if found.fails(fail_on):
+        raise typer.Exit(FinishedWithFailures.exit_code)
+
+
+def _explain(output: Output, words: list[str]) -> None:
+    from localai.doctor.checks import CHECKS
+    from localai.doctor.selection import require_code
+
+    if len(words) != 1:
+        raise InvalidInput("explain takes one code", command="localai doctor --list")
+    check = CHECKS[require_code(words[0])]
+    if output.as_json:
+        from localai.output.documents.doctor import checks_document
+
+        output.document(checks_document([check]))
+        return
+    from localai.output.doctor import show_check
+
+    show_check(output, check)
+
+
+def _list(output: Output, codes: frozenset[str]) -> None:
+    from localai.doctor.checks import all_checks
+
+    wanted = [each for each in all_checks() if each.code in codes]
+    if output.as_json:
+        from localai.output.documents.doctor import checks_document
+
+        output.document(checks_document(wanted))
+        return
+    from localai.output.doctor import show_list
+
+    show_list(output, wanted)

@@ -1,0 +1,1 @@
+"""What is wrong on this machine, why, and the line that mends it."""

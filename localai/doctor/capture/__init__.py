@@ -1,0 +1,100 @@
+"""The snapshot of this machine: every subject by a probe of its own, at once, within its time.
+
+A probe that fails or takes too long costs its own subject, which becomes one of `Snapshot.missing`
+with the reason, and never the others. Nothing here leaves the machine but what `--online` asks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from localai.doctor.capture.context import Context
+from localai.doctor.facts import Missing, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How one field of a snapshot is found, and how many seconds that may take."""
+
+    field: str
+    module: str
+    function: str
+    limit_s: float
+
+    def look(self, context: Context) -> Any:
+        """The field's value. Raises whatever goes wrong."""
+        from importlib import import_module
+
+        module = import_module(f"localai.doctor.capture.{self.module}")
+        return getattr(module, self.function)(context)
+
+
+PROBES: Final = (
+    Probe("machine", "system", "machine", 8.0),
+    Probe("graphics", "graphics", "graphics", 3.0),
+    Probe("kernel", "system", "kernel", 1.0),
+    Probe("environment", "environment", "environment", 1.0),
+    Probe("ollama", "ollama", "ollama", 6.0),
+    Probe("service", "service", "service", 3.0),
+    Probe("lmstudio", "servers", "lmstudio", 3.0),
+    Probe("own_servers", "servers", "own_servers", 4.0),
+    Probe("listeners", "servers", "listeners", 3.0),
+    Probe("places", "disk", "places", 4.0),
+    Probe("models", "models", "models", 8.0),
+    Probe("ollama_store", "models", "ollama_store", 4.0),
+    Probe("engine", "engine", "engine", 10.0),
+    Probe("own", "own", "own", 6.0),
+    Probe("trust", "trust", "trust", 3.0),
+    Probe("packages", "engine", "packages", 3.0),
+)
+
+
+def take(
+    context: Context,
+    probes: tuple[Probe, ...] = PROBES,
+    more: Mapping[str, tuple[Callable[[], Any], float]] | None = None,
+) -> Snapshot:
+    """Look at everything. `more` are further fields: how each is found, and its limit in seconds.
+
+    Returns after the longest limit at the latest; a probe that is still out is left behind.
+    """
+    from localai import __version__
+
+    found: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    lookers: list[tuple[str, threading.Thread, float]] = []
+    started = time.monotonic()
+    wanted: dict[str, tuple[Callable[[], Any], float]] = {
+        probe.field: (_look(probe, context), probe.limit_s) for probe in probes
+    }
+    for field, (look, limit_s) in (wanted | dict(more or {})).items():
+        thread = threading.Thread(
+            target=_run, args=(field, look, found, failed), daemon=True, name=f"probe {field}"
+        )
+        thread.start()
+        lookers.append((field, thread, limit_s))
+    for field, thread, limit_s in lookers:
+        thread.join(max(0.0, started + limit_s - time.monotonic()))
+        if thread.is_alive():
+            failed[field] = f"it did not answer within {limit_s:g} s"
+    # A copy: a probe that was left behind may still add to the original.
+    values = {field: found[field] for field in list(found) if field not in failed}
+    missing = tuple(Missing(field, reason) for field, reason in sorted(failed.items()))
+    return Snapshot(version=__version__, taken_at=time.time(), missing=missing, **values)
+
+
+def _look(probe: Probe, context: Context) -> Callable[[], Any]:
+    return lambda: probe.look(context)
+
+
+def _run(
+    field: str, look: Callable[[], Any], found: dict[str, Any], failed: dict[str, str]
+) -> None:
+    try:
+        found[field] = look()
+    except Exception as error:  # noqa: BLE001  one that fails must not cost the others
+        failed[field] = f"{type(error).__name__}: {error}"

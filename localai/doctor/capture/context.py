@@ -1,0 +1,27 @@
+"""What the probes look with: folders, settings, the user's own environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`config_error` says why the settings are the defaults; "" where they are those in force.
+
+    `environ` is what the user has set, before localai changed its own. `root` is `/` but in tests.
+    """
+
+    paths: Paths
+    config: Config
+    config_error: str
+    environ: Mapping[str, str]
+    home: Path = field(default_factory=Path.home)
+    root: Path = Path("/")

@@ -1,0 +1,119 @@
+"""The embedded engines, loaded in children of their own: a crash there is a fact here."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from localai.doctor.capture.context import Context
+from localai.doctor.facts import Engine
+from localai.hardware.readers import ask_program
+
+_PLATFORM: str = sys.platform
+_LIMIT_S: Final = 8.0
+_LLAMACPP: Final = """\
+import json, xllamacpp
+kinds = xllamacpp.ggml_backend_dev_type
+gpus = (kinds.GGML_BACKEND_DEVICE_TYPE_GPU, kinds.GGML_BACKEND_DEVICE_TYPE_IGPU)
+found = [each for each in xllamacpp.get_device_info() if each["type"] in gpus]
+print(json.dumps([f"{each['name']} ({each['description']})" for each in found]))
+"""
+_MLX: Final = """\
+import json, mlx.core as mx
+info = mx.device_info()
+print(json.dumps(info.get("max_recommended_working_set_size")))
+"""
+# What the packages of other engines are called.
+_PACKAGES: Final = ("xllamacpp", "llama-cpp-python", "vllm", "mlx", "mlx-lm", "genai-prices")
+
+
+def engine(context: Context) -> Engine:
+    """Whether the engines can be loaded here, and which graphics processors llama.cpp's sees."""
+    version = _version("xllamacpp")
+    if version is None:
+        return Engine(version="", ended="missing", words="", devices=(), mlx=_mlx()[0])
+    ended, output = _load(_LLAMACPP)
+    devices = _last_json(output) if ended == "ok" else None
+    mlx, mlx_output = _mlx()
+    working_set = _last_json(mlx_output) if mlx == "ok" else None
+    return Engine(
+        version=version,
+        ended=ended,
+        words="" if ended == "ok" else _last_words(output),
+        devices=tuple(map(str, devices)) if isinstance(devices, list) else None,
+        mlx=mlx,
+        mlx_words="" if mlx in ("", "ok") else _last_words(mlx_output),
+        working_set_bytes=working_set if isinstance(working_set, int) else None,
+    )
+
+
+def packages(context: Context) -> Mapping[str, str]:
+    """The versions of engines that are installed: Python's packages here, llama-server's build."""
+    found = {name: version for name in _PACKAGES if (version := _version(name)) is not None}
+    answer = ask_program("llama-server", "--version", limit_s=2.0)
+    if answer.status == 0:
+        # "version: 6096 (abcdef)"
+        words = answer.output.partition("version:")[2].split()
+        if words and words[0].isdecimal():
+            found["llama-server"] = words[0]
+    return found
+
+
+def _mlx() -> tuple[str, str]:
+    if _PLATFORM != "darwin" or platform.machine() != "arm64":
+        return "", ""
+    return _load(_MLX) if _version("mlx") is not None else ("missing", "")
+
+
+def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _load(code: str) -> tuple[str, str]:
+    """Run `code` in a child of this interpreter: how it ended, and all that it said."""
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+
+    with child("load an engine where its crash does no harm"):
+        try:
+            result = subprocess.run(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=_LIMIT_S,
+                check=False,
+                env=child_environment("engine"),
+            )
+        except subprocess.TimeoutExpired:
+            return "silent", ""
+    output = result.stdout.decode("utf-8", "replace")
+    if result.returncode == 0:
+        return "ok", output
+    if result.returncode < 0:
+        return f"signal {-result.returncode}", output
+    return f"exit {result.returncode}", output
+
+
+def _last_json(output: str) -> Any:
+    """The last line that is JSON: a library may greet before it."""
+    for line in reversed(output.splitlines()):
+        try:
+            return json.loads(line)
+        except ValueError:
+            continue
+    return None
+
+
+def _last_words(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""

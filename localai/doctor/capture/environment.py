@@ -1,0 +1,75 @@
+"""The user's variables that matter to engines, without the secrets among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from localai.doctor.capture.context import Context
+from localai.doctor.facts import Environment
+from localai.hardware.readers import read_text
+from localai.privacy.environment import is_secret
+
+_MATTERS: Final = re.compile(
+    r"^(OLLAMA_|LOCALAI_|HSA_|ROCR_|HIP_|CUDA_|GGML_|LLAMA_|VLLM_|MLX_|HF_|HUGGINGFACE_|LM_|LMS_)"
+    r"|_VISIBLE_DEVICES$|_PROXY$|^(SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
+    r"|PIP_CERT|DO_NOT_TRACK|DISABLE_TELEMETRY|LANG|LC_ALL|WSL_DISTRO_NAME|DOCKER_HOST)$",
+    re.IGNORECASE,
+)
+_HISTORIES: Final = (
+    ".bash_history",
+    ".zsh_history",
+    ".local/share/fish/fish_history",
+    ".python_history",
+)
+_TYPED_KEY: Final = re.compile(
+    rb"\b([A-Z][A-Z0-9_]*(?:API_?KEY|TOKEN|SECRET))\s*=\s*[\"']?[A-Za-z0-9_\-]{16,}"
+)
+_MOST_HISTORY_BYTES: Final = 4 << 20
+
+
+def environment(context: Context) -> Environment:
+    """What the user has set; keys by their names alone."""
+    set_here = (name for name, value in context.environ.items() if value)
+    typed = {name for history in _HISTORIES for name in _keys_in(context.home / history)}
+    return Environment(
+        variables=variables_of(context.environ),
+        keys=tuple(sorted(filter(is_key, set_here))),
+        shell_keys=tuple(sorted(typed)),
+        shell=Path(context.environ.get("SHELL", "")).name,
+    )
+
+
+def variables_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Those of `environ` that matter, keys and passwords left out."""
+    return {
+        name: without_password(value)
+        for name, value in sorted(environ.items())
+        if _MATTERS.search(name) and not is_secret(name)
+    }
+
+
+def is_key(name: str) -> bool:
+    """Whether the variable called `name` holds a key that could pay for a prompt."""
+    return is_secret(name) and name.upper().endswith(("API_KEY", "APIKEY", "TOKEN"))
+
+
+def without_password(value: str) -> str:
+    """`value`, and if it is an address with a user and a password, the address without them."""
+    if "://" not in value or "@" not in value:
+        return value
+    try:
+        parts = urlsplit(value)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(an address that cannot be read)"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _keys_in(history: Path) -> set[str]:
+    """The names of keys that were typed into a shell; never what they are."""
+    text = (read_text(history) or "").encode("utf-8", "replace")[-_MOST_HISTORY_BYTES:]
+    return {match[1].decode() for match in _TYPED_KEY.finditer(text)}

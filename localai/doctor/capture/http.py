@@ -1,0 +1,71 @@
+"""Asking a server on this machine one thing, within a short time."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from localai.doctor.facts import ServerState
+from localai.net.listener import stranger_listening
+from localai.privacy.zones import zone_of_host
+from localai.types import Zone
+
+LIMIT_S: Final = 1.5
+_MOST_BYTES: Final = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: `document` where it was JSON, `words` what the system or the server said."""
+
+    state: ServerState
+    status: int | None = None
+    document: Any = None
+    words: str = ""
+
+
+def ask(
+    host: str,
+    port: int,
+    path: str,
+    *,
+    trusted: tuple[str, ...] = (),
+    body: Mapping[str, Any] | None = None,
+    limit_s: float = LIMIT_S,
+) -> Reply:
+    """GET (or POST `body` to) `path` of a server of this machine.
+
+    A server of a user who is not `trusted` is told nothing, one elsewhere is not asked.
+    """
+    if zone_of_host(host) is not Zone.DEVICE:
+        return Reply("elsewhere", words=f"{host} is not this machine")
+    stranger = stranger_listening(host, port, trusted, connected=False)
+    if stranger is not None:
+        return Reply("stranger", words=stranger)
+    connection = http.client.HTTPConnection(host, port, timeout=limit_s)
+    try:
+        content = None if body is None else json.dumps(body)
+        headers = {"Accept": "application/json"} | (
+            {} if body is None else {"Content-Type": "application/json"}
+        )
+        connection.request("GET" if body is None else "POST", path, content, headers)
+        response = connection.getresponse()
+        raw = response.read(_MOST_BYTES)
+    except ConnectionRefusedError as error:
+        return Reply("refused", words=error.strerror or "refused")
+    except TimeoutError:
+        return Reply("silent", words=f"no answer within {limit_s:g} s")
+    except (OSError, http.client.HTTPException) as error:
+        return Reply("something_else", words=str(error) or type(error).__name__)
+    finally:
+        connection.close()
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        server = response.getheader("Server") or ""
+        text = " ".join(raw[:80].decode("utf-8", "replace").split())
+        return Reply("something_else", response.status, words=f"{server} {text}".strip())
+    return Reply("answers", response.status, document)

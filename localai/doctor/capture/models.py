@@ -1,0 +1,211 @@
+"""The model files of all stores, each header read once and remembered; and Ollama's manifests."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from localai.doctor.capture.context import Context
+from localai.doctor.capture.templates import template_problems, template_suspicions
+from localai.doctor.facts import Blob, Model, OllamaStore
+from localai.errors import LocalaiError, NotFound
+from localai.files import content_key
+from localai.remembered import Remembered
+from localai.stores.folders import StoredModel
+from localai.stores.inventory import stored_models
+from localai.stores.ollama import Layer, blob_path, manifests, ollama_roots
+
+_VERSION: Final = 1
+_MOST: Final = 2000
+_MOST_MODELS: Final = 500
+_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
+_LARGEST_CONFIG: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What is remembered of a file."""
+
+    problem: str
+    architecture: str
+    answers: bool
+    has_template: bool
+    template_problems: tuple[str, ...]
+    template_suspicions: tuple[str, ...]
+    missing_parts: tuple[str, ...]
+
+
+def models(context: Context) -> tuple[Model, ...]:
+    """Every GGUF model here, the first 500, and what its header says."""
+    remembered = Remembered(context.paths.cache_dir / "doctor.json", version=_VERSION, most=_MOST)
+    stored = itertools.islice(stored_models(context.paths, context.environ), _MOST_MODELS)
+    found = [_model(each, remembered) for each in stored]
+    remembered.save()
+    architectures = {model.architecture for model in found if model.architecture}
+    supported = _supported(architectures, remembered)
+    remembered.save()
+    from dataclasses import replace
+
+    return tuple(
+        replace(model, supported=supported.get(model.architecture or "")) for model in found
+    )
+
+
+def _model(stored: StoredModel, remembered: Remembered) -> Model:
+    try:
+        key = content_key(stored.path)
+        size = stored.path.stat().st_size
+    except OSError as error:
+        return Model(stored.name, stored.store, str(stored.path), problem=str(error.strerror))
+    header = _read_remembered(remembered.get(key))
+    if header is None:
+        header = _read(stored.path)
+        if not header.missing_parts:
+            remembered.put(key, asdict(header))
+    return Model(
+        name=stored.name,
+        store=stored.store,
+        path=str(stored.path),
+        size_bytes=size,
+        **{name: getattr(header, name) for name in _Header.__slots__},
+    )
+
+
+def _read_remembered(value: Any) -> _Header | None:
+    try:
+        known: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in value.items()
+        }
+        return _Header(**known)
+    except (TypeError, AttributeError):
+        return None
+
+
+def _read(path: Path) -> _Header:
+    from localai.formats.gguf import part_paths, read_header
+    from localai.stores.describe import header_capabilities
+
+    try:
+        header = read_header(path)
+        parts = part_paths(path, header)
+    except (LocalaiError, NotFound) as error:
+        message = error.message.removeprefix(f"{path}").strip(": ")
+        return _Header(message, "", False, False, (), (), ())
+    template = header.chat_template or ""
+    return _Header(
+        problem="",
+        architecture=header.architecture or "",
+        answers="completion" in header_capabilities(header) and not header.is_projector,
+        has_template=bool(template),
+        template_problems=template_problems(template),
+        template_suspicions=template_suspicions(template),
+        missing_parts=tuple(part.name for part in parts if not part.exists()),
+    )
+
+
+def _supported(architectures: set[str], remembered: Remembered) -> Mapping[str, bool]:
+    """Which architectures the engine has: their names stand in its library."""
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
+
+    try:
+        engine, spec = version("xllamacpp"), find_spec("xllamacpp")
+    except PackageNotFoundError:
+        return {}
+    library = None
+    if spec is not None and spec.origin is not None:
+        library = next(Path(spec.origin).parent.glob("xllamacpp*.so"), None)
+    if library is None:
+        return {}
+    found: dict[str, bool] = {}
+    for architecture in sorted(architectures):
+        key = f"engine {engine} {architecture}"
+        known = remembered.get(key)
+        if not isinstance(known, bool):
+            known = _holds(library, architecture.encode() + b"\0")
+            remembered.put(key, known)
+        found[architecture] = known
+    return found
+
+
+def _holds(file: Path, needle: bytes) -> bool:
+    import mmap
+
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        return view.find(needle) >= 0
+
+
+def ollama_store(context: Context) -> OllamaStore:
+    """Ollama's store as this user sees it: what its manifests name and what is there."""
+    root = ollama_roots(context.environ)[0]
+    if not os.access(root / "manifests", os.R_OK | os.X_OK):
+        if (root / "manifests").exists():
+            return OllamaStore(path=str(root), readable=False)
+        return OllamaStore(str(root), True, 0, (), (), {}, 0, 0)
+    broken: list[str] = []
+    bad: list[Blob] = []
+    needs: dict[str, str] = {}
+    count = 0
+    for name, layers in manifests(root):
+        count += 1
+        if layers is None:
+            broken.append(name.short)
+            continue
+        bad += _bad_blobs(root, name.short, layers)
+        if required := _required_version(root, layers):
+            needs[name.short] = required
+    partial = list(_partial_sizes(root / "blobs"))
+    return OllamaStore(
+        path=str(root),
+        readable=True,
+        models=count,
+        broken_manifests=tuple(broken),
+        bad_blobs=tuple(bad),
+        needs=needs,
+        partial_files=len(partial),
+        partial_bytes=sum(partial),
+    )
+
+
+def _bad_blobs(root: Path, model: str, layers: tuple[Layer, ...]) -> Iterator[Blob]:
+    for layer in layers:
+        path = blob_path(root, layer.digest)
+        if path is None:
+            continue
+        try:
+            size = path.stat().st_size
+        except OSError:
+            yield Blob(model, str(path), layer.size_bytes, None, exists=False)
+            continue
+        if layer.size_bytes is not None and size != layer.size_bytes:
+            yield Blob(model, str(path), layer.size_bytes, size, exists=True)
+
+
+def _required_version(root: Path, layers: tuple[Layer, ...]) -> str:
+    """The oldest Ollama that a model says it needs; "" where it says none."""
+    config = next((each for each in layers if each.media_type == _CONFIG), None)
+    path = None if config is None else blob_path(root, config.digest)
+    if path is None:
+        return ""
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(_LARGEST_CONFIG))
+    except (OSError, ValueError):
+        return ""
+    required = document.get("requires") if isinstance(document, dict) else None
+    return required if isinstance(required, str) else ""
+
+
+def _partial_sizes(folder: Path) -> Iterator[int]:
+    """What broken-off downloads take of the disk; the file may be one of holes."""
+    try:
+        for entry in os.scandir(folder):
+            if "-partial" in entry.name:
+                yield entry.stat().st_blocks * 512
+    except OSError:
+        return

@@ -1,0 +1,146 @@
+"""Other servers of models: LM Studio, those of the configuration, and whoever listens openly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from localai.doctor.capture.context import Context
+from localai.doctor.capture.http import ask
+from localai.doctor.facts import Listener, LmStudio, OwnServer
+from localai.errors import InvalidInput
+from localai.net.listener import Listening, all_listening, listening_pid
+from localai.net.target import client_target
+from localai.privacy.zones import zone_of_host
+
+PORTS: Final[Mapping[int, str]] = {
+    11434: "Ollama",
+    1234: "LM Studio",
+    8000: "vLLM",
+    8080: "llama-server",
+    30000: "SGLang",
+    50052: "llama.cpp's RPC server",
+}
+"""Where servers of models usually listen."""
+_PROGRAMS: Final = (
+    "ollama",
+    "LM Studio",
+    "lms",
+    "llama-server",
+    "rpc-server",
+    "docker-proxy",
+    "vllm",
+)
+_LMSTUDIO_PORT: Final = 1234
+
+
+def lmstudio(context: Context) -> LmStudio:
+    """LM Studio here, asked without a key."""
+    folder = next(
+        (
+            place
+            for name in (".lmstudio", ".cache/lm-studio")
+            if (place := context.home / name).is_dir()
+        ),
+        None,
+    )
+    installed = folder is not None
+    runtimes: tuple[str, ...] | None = None
+    if folder is not None:
+        backends = folder / "extensions" / "backends"
+        runtimes = (
+            tuple(sorted(each.name for each in backends.iterdir() if each.is_dir()))
+            if backends.is_dir()
+            else ()
+        )
+    try:
+        target = client_target(context.config["lmstudio.host"], _LMSTUDIO_PORT, "lmstudio.host")
+    except InvalidInput:
+        return LmStudio(installed=installed, runtimes=runtimes)
+    trusted = tuple(context.config["network.users"])
+    reply = ask(target.host, target.port, "/api/v0/models", trusted=trusted)
+    document = reply.document if isinstance(reply.document, Mapping) else {}
+    error = document.get("error")
+    wanted = reply.status == 401
+    models = document.get("data")
+    return LmStudio(
+        installed=installed,
+        address=target.address,
+        state=reply.state,
+        token_wanted=wanted if reply.state == "answers" else None,
+        error_in_answer=str(error)[:200] if error and not wanted and reply.status == 200 else "",
+        runtimes=runtimes,
+        models=len(models) if isinstance(models, list) else None,
+    )
+
+
+def own_servers(context: Context) -> tuple[OwnServer, ...]:
+    """The servers of the configuration; only those of this machine are asked."""
+    return tuple(_own_servers(context))
+
+
+def _own_servers(context: Context) -> Iterator[OwnServer]:
+    trusted = tuple(context.config["network.users"])
+    for name, endpoint in context.config.endpoints.items():
+        key = endpoint.key_env
+        key_set = None if key is None else bool(context.environ.get(key))
+        try:
+            target = client_target(endpoint.url, 80, name)
+        except InvalidInput as error:
+            yield OwnServer(name, error=error.message, key_variable=key, key_set=key_set)
+            continue
+        zone = zone_of_host(target.host)
+        reply = ask(target.host, target.port, f"{target.path}/models", trusted=trusted)
+        state = reply.state
+        # A plain 404 or a page of HTML is still somebody who listens.
+        yield OwnServer(
+            name=name,
+            host=target.host,
+            port=target.port,
+            zone=None if zone is None else zone.label,
+            state=state,
+            error="",
+            key_variable=key or "",
+            key_set=key_set,
+        )
+
+
+def listeners(context: Context) -> tuple[Listener, ...]:
+    """Who listens on the usual ports, and on those of the configuration."""
+    wanted = {*PORTS, *(_ports_of_endpoints(context))}
+    found = {(each.address, each.port): each for each in all_listening() if each.port in wanted}
+    return tuple(_listener(each) for _, each in sorted(found.items(), key=lambda pair: pair[0][1]))
+
+
+def _ports_of_endpoints(context: Context) -> Iterator[int]:
+    for endpoint in context.config.endpoints.values():
+        try:
+            yield client_target(endpoint.url, 80).port
+        except InvalidInput:
+            continue
+
+
+def _listener(each: Listening) -> Listener:
+    keyless = None
+    if each.is_open:
+        # Only servers of models answer this; whoever does without a key has none.
+        path = "/api/version" if each.port == 11434 else "/v1/models"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(each.address, each.address)
+        reply = ask(host, each.port, path, trusted=(each.user,))
+        document = reply.document
+        is_models = isinstance(document, Mapping) and ("version" in document or "data" in document)
+        if reply.state not in ("elsewhere", "silent"):
+            keyless = reply.state == "answers" and reply.status == 200 and is_models
+    return Listener(
+        port=each.port,
+        address=each.address,
+        open=each.is_open,
+        user=each.user,
+        program=_program(each.port),
+        keyless=keyless,
+    )
+
+
+def _program(port: int) -> str:
+    """Which of the usual programs listens there; "" where it is none, or not to be seen."""
+    return next((name for name in _PROGRAMS if listening_pid(port, name) is not None), "")

@@ -1,0 +1,80 @@
+"""The machine by `localai.hardware`, and what its kernel says of itself now."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+
+from localai.doctor.capture.context import Context
+from localai.doctor.facts import Kernel
+from localai.hardware.facts import Machine
+from localai.hardware.readers import read_integer, read_text
+from localai.hardware.this_machine import this_machine
+
+# Typed as a plain text, so that the branches of both systems are checked on either.
+_PLATFORM: str = sys.platform
+
+
+def machine(context: Context) -> Machine:
+    """What the machine is; nothing is measured."""
+    return this_machine(context.paths, "never")
+
+
+def kernel(context: Context) -> Kernel:
+    """The state of the system, as /proc and /sys show it."""
+    root = context.root
+    is_mac = _PLATFORM == "darwin"
+    return Kernel(
+        memory_pressure_60s=_pressure(root / "proc/pressure/memory", "avg60"),
+        cpu_pressure_10s=_pressure(root / "proc/pressure/cpu", "avg10"),
+        suspended_s=_suspended_s(),
+        oom_kills=_oom_kills(root),
+        throttled=_throttled(root),
+        user_namespaces=_user_namespaces(root),
+        init=(read_text(root / "proc/1/comm") or "").strip() or None,
+        mac_version=platform.mac_ver()[0] if is_mac else "",
+        now=time.time(),
+    )
+
+
+def _pressure(file: Path, average: str) -> float | None:
+    match = re.search(rf"^some .*\b{average}=([\d.]+)", read_text(file) or "", re.M)
+    return None if match is None else float(match[1])
+
+
+def _suspended_s() -> float | None:
+    """How long this machine slept since it was started."""
+    if _PLATFORM != "linux":
+        return None
+    asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    # The two clocks are read one after the other.
+    return round(asleep, 1) if asleep > 1 else 0.0
+
+
+def _oom_kills(root: Path) -> int | None:
+    """How often the kernel killed a process of our control group, or of one below it."""
+    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
+        if line.startswith("0::"):
+            folder = root / "sys/fs/cgroup" / line[3:].strip().lstrip("/")
+            events = read_text(folder / "memory.events") or ""
+            match = re.search(r"^oom_kill (\d+)$", events, re.M)
+            return None if match is None else int(match[1])
+    return None
+
+
+def _throttled(root: Path) -> int | None:
+    """How often the processor slowed itself because of its heat, since the start."""
+    folder = root / "sys/devices/system/cpu/cpu0/thermal_throttle"
+    return read_integer(folder / "package_throttle_count")
+
+
+def _user_namespaces(root: Path) -> bool | None:
+    if _PLATFORM != "linux":
+        return None
+    most = read_integer(root / "proc/sys/user/max_user_namespaces")
+    cloned = read_integer(root / "proc/sys/kernel/unprivileged_userns_clone")
+    armored = read_integer(root / "proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    return most != 0 and cloned != 0 and armored != 1

@@ -1,0 +1,73 @@
+"""What connections rest on: the certificates of authorities, the name localhost, the proxy."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from localai.doctor.capture.context import Context
+from localai.doctor.capture.http import ask
+from localai.doctor.facts import ServerState, Trust
+from localai.net.target import client_target
+from localai.privacy.zones import zone_of_host
+from localai.types import Zone
+
+_FILES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+
+
+def trust(context: Context) -> Trust:
+    """Certificates, names and the proxy, nothing of which is asked of another machine."""
+    proxy = context.config["network.proxy"]
+    return Trust(
+        ca_files={
+            name: _fault(Path(context.environ[name]))
+            for name in _FILES
+            if context.environ.get(name)
+        },
+        default_authorities=_default_authorities(context.environ),
+        localhost=_localhost(),
+        proxy=proxy or "",
+        proxy_state=_proxy_state(proxy) if proxy else None,
+    )
+
+
+def _fault(file: Path) -> str:
+    """What is wrong with a file of certificates; "" for nothing."""
+    try:
+        if file.is_dir():
+            return "" if any(file.iterdir()) else "an empty folder"
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError as error:
+        return str(error.strerror)
+    return "" if "-----BEGIN" in text else "there is no certificate in it"
+
+
+def _default_authorities(environ: Mapping[str, str]) -> int | None:
+    """How many authorities Python trusts by itself; None where a folder is read on demand."""
+    import ssl
+
+    paths = ssl.get_default_verify_paths()
+    if environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
+        return None
+    folder = Path(paths.capath or "/nowhere")
+    if not paths.cafile and folder.is_dir() and any(folder.iterdir()):
+        return None
+    context = ssl.create_default_context()
+    return context.cert_store_stats()["x509_ca"]
+
+
+def _localhost() -> tuple[str, ...]:
+    answers = socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+def _proxy_state(proxy: str) -> ServerState | None:
+    target = client_target(proxy, 8080, "network.proxy")
+    if zone_of_host(target.host) is not Zone.DEVICE:
+        return "elsewhere"
+    # Any answer will do, a refusal of this request as well.
+    return ask(target.host, target.port, "/").state

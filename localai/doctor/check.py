@@ -1,0 +1,121 @@
+"""What a check is, what it finds, and how one is registered.
+
+    @check(
+        code="disk-full", group="disk", severity="fail", title="…", told="…", cause="…",
+        fix=Fix(…), source="ollama #1311",
+    )
+    def disk_full(facts: Snapshot) -> Iterator[Hit]: …
+
+A check is a pure function of a snapshot. Where a fact that it rests on is unknown it raises
+`Unknown`, mostly through `known`; it never takes unknown for "no".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+from localai.doctor.facts import Snapshot
+
+T = TypeVar("T")
+
+Group = Literal[
+    "gpu", "server", "models", "memory", "disk", "network", "privacy", "security", "localai"
+]
+Severity = Literal["fail", "warn", "info"]
+Safety = Literal["ours", "user", "root", "manual"]
+"""ours: localai's own, done by `--fix` and undone again. user: the user's own lines. root: lines
+that need an administrator. manual: no line can do it."""
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warn", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact that a finding rests on, and where it was seen."""
+
+    what: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What mends it: `lines` to paste, or `advice` in words; `undo` takes it back."""
+
+    lines: tuple[str, ...] = ()
+    safety: Safety = "user"
+    undo: str | None = None
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A check that fires. What is None is the check's own.
+
+    `subject` is what it is about ("ollama", "disk:/data"); `within` are subjects of which it is a
+    part, so that what is wrong there explains it.
+    """
+
+    subject: str
+    evidence: tuple[Evidence, ...]
+    title: str | None = None
+    cause: str | None = None
+    fix: Fix | None = None
+    severity: Severity | None = None
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check and all that its page says. `after` are the codes that would explain it."""
+
+    code: str
+    group: Group
+    severity: Severity
+    title: str
+    told: str
+    cause: str
+    fix: Fix
+    source: str
+    after: tuple[str, ...]
+    look: Callable[[Snapshot], Iterator[Hit]]
+
+
+class Unknown(Exception):
+    """A check cannot be made, because something that it rests on is unknown."""
+
+
+CHECKS: dict[str, Check] = {}
+"""Every check by its code, in the order of the groups' modules (`doctor.checks` imports them)."""
+
+
+def check(
+    *,
+    code: str,
+    group: Group,
+    severity: Severity,
+    title: str,
+    told: str,
+    cause: str,
+    fix: Fix,
+    source: str,
+    after: tuple[str, ...] = (),
+) -> Callable[[Callable[[Snapshot], Iterator[Hit]]], Callable[[Snapshot], Iterator[Hit]]]:
+    """Register a check. Raises ValueError for a code that is taken."""
+
+    def register(look: Callable[[Snapshot], Iterator[Hit]]) -> Callable[[Snapshot], Iterator[Hit]]:
+        if code in CHECKS:
+            raise ValueError(f"two checks are called {code}")
+        CHECKS[code] = Check(code, group, severity, title, told, cause, fix, source, after, look)
+        return look
+
+    return register
+
+
+def known(value: T | None, what: str) -> T:
+    """`value`, which is known. Raises Unknown that says what was missing."""
+    if value is None:
+        raise Unknown(f"{what} is not known")
+    return value

@@ -1,0 +1,45 @@
+"""Every check, a module a group; importing this registers them all."""
+
+from __future__ import annotations
+
+from localai.doctor.check import CHECKS, Check
+from localai.doctor.checks import (
+    disk,
+    gpu,
+    gpu_access,
+    gpu_engines,
+    memory,
+    models,
+    network,
+    ollama_settings,
+    own,
+    privacy,
+    security,
+    server,
+)
+
+GROUPS = ("gpu", "server", "models", "memory", "disk", "network", "privacy", "security", "localai")
+
+__all__ = [
+    "CHECKS",
+    "GROUPS",
+    "Check",
+    "all_checks",
+    "disk",
+    "gpu",
+    "gpu_access",
+    "gpu_engines",
+    "memory",
+    "models",
+    "network",
+    "ollama_settings",
+    "own",
+    "privacy",
+    "security",
+    "server",
+]
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every check, by group."""
+    return tuple(sorted(CHECKS.values(), key=lambda check: GROUPS.index(check.group)))

@@ -1,0 +1,230 @@
+"""A graphics processor is there and its driver is not, or is another one than is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.checks.machines import gpus_of
+from localai.doctor.facts import Snapshot
+
+_OLDEST_DRIVER = 550
+# Compute capability 5.0 to 6.2: these cards need a newer one.
+_OLDEST_DRIVER_OLD_CARDS = 570
+
+
+@check(
+    code="nvidia-driver-missing",
+    group="gpu",
+    severity="warn",
+    title="an NVIDIA GPU is there and its driver is not",
+    told="the PCI bus shows an NVIDIA GPU, and no `nvidia` kernel module is loaded",
+    cause="the kernel runs the card with nouveau or with nothing; neither can compute",
+    fix=Fix(
+        ("sudo ubuntu-drivers install",),
+        "root",
+        undo="sudo apt remove 'nvidia-driver-*'",
+        advice="elsewhere than on Ubuntu by the distribution's own package; then reboot",
+    ),
+    source="ollama #7669",
+)
+def nvidia_driver_missing(facts: Snapshot) -> Iterator[Hit]:
+    """A card without its driver, outside containers, which see the host's."""
+    graphics = known(facts.graphics, "graphics")
+    if "NVIDIA" not in (graphics.pci_vendors or ()):
+        return
+    machine = known(facts.machine, "machine")
+    module = known(graphics.nvidia_module, "graphics: the module")
+    drivers = known(graphics.kernel_drivers, "graphics: the kernel's drivers")
+    container = known(machine.host.container.value, "machine: whether this is a container")
+    if module or container or "nvidia" in drivers or "vfio-pci" in drivers:
+        return
+    yield Hit(
+        "gpu:NVIDIA",
+        (
+            Evidence("PCI", "an NVIDIA display device", "/sys/bus/pci/devices"),
+            Evidence("kernel driver", ", ".join(drivers) or "none", "/sys/bus/pci/devices"),
+        ),
+    )
+
+
+@check(
+    code="nvidia-driver-mismatch",
+    group="gpu",
+    severity="fail",
+    title="NVIDIA's driver was updated and the old one is still loaded",
+    told="the loaded kernel module has another version than the installed library",
+    cause="the library speaks only with a module of its own version; that is loaded at the start",
+    fix=Fix(("sudo reboot",), "root"),
+    source="ollama #15918",
+)
+def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
+    """Module and library differ."""
+    graphics = known(facts.graphics, "graphics")
+    module = known(graphics.nvidia_module, "graphics: the module")
+    library = known(graphics.nvidia_library, "graphics: the library")
+    if not module or not library or module == library:
+        return
+    # In a container the library is put in from the host; a stub of WSL has no number.
+    yield Hit(
+        "gpu:NVIDIA",
+        (
+            Evidence("kernel module", module, "/proc/driver/nvidia/version"),
+            Evidence("library", library, f"libnvidia-ml.so.{library}"),
+        ),
+    )
+
+
+@check(
+    code="nvidia-smi-hangs",
+    group="gpu",
+    severity="fail",
+    title="NVIDIA's driver does not answer",
+    told="`nvidia-smi` does not come back within seconds",
+    cause="the driver or the card hangs, often after a fault that the kernel's log calls Xid",
+    fix=Fix(
+        ("sudo dmesg | grep -i -E 'nvrm|xid'", "sudo reboot"),
+        "root",
+        advice="whatever asks this card hangs until then",
+    ),
+    source="ollama #5464",
+)
+def nvidia_smi_hangs(facts: Snapshot) -> Iterator[Hit]:
+    """The tool hangs."""
+    if known(known(facts.graphics, "graphics").smi, "graphics: nvidia-smi") == "hangs":
+        yield Hit("gpu:NVIDIA", (Evidence("nvidia-smi -L", "no answer", "nvidia-smi"),))
+
+
+@check(
+    code="nvidia-driver-fails",
+    group="gpu",
+    severity="fail",
+    title="NVIDIA's driver refuses",
+    told="`nvidia-smi` ends with an error",
+    cause="the tool is installed, and the driver behind it does not work",
+    fix=Fix(("nvidia-smi", "sudo dmesg | grep -i nvidia"), "root"),
+    source="ollama #10053",
+    after=("nvidia-driver-mismatch", "nvidia-driver-missing", "nvidia-lost-in-container"),
+)
+def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
+    """The tool fails, and says why."""
+    graphics = known(facts.graphics, "graphics")
+    if known(graphics.smi, "graphics: nvidia-smi") == "fails":
+        words = graphics.smi_words or "it says nothing"
+        if "no devices were found" not in words.lower():
+            yield Hit("gpu:NVIDIA", (Evidence("nvidia-smi -L", words, "nvidia-smi"),))
+
+
+@check(
+    code="nvidia-driver-old",
+    group="gpu",
+    severity="warn",
+    title="NVIDIA's driver is older than engines need",
+    told="the driver is below 550, or below 570 for a card of compute capability 5.0 to 6.2",
+    cause="the libraries that Ollama and llama.cpp are built with need a newer one, and fall back "
+    "to the CPU without a word",
+    fix=Fix(
+        ("sudo ubuntu-drivers install",),
+        "root",
+        advice="elsewhere than on Ubuntu by the distribution's own package; then reboot",
+    ),
+    source="llama-cpp-python #1436; Ollama's docs, gpu.md",
+)
+def nvidia_driver_old(facts: Snapshot) -> Iterator[Hit]:
+    """A driver below the floor for its card."""
+    for gpu in gpus_of(known(facts.machine, "machine"), "NVIDIA"):
+        driver = known(gpu.driver.value, "machine: the driver's version")
+        major = driver.partition(".")[0]
+        capability = gpu.compute_capability.value
+        floor = _OLDEST_DRIVER
+        if capability is not None and "5.0" <= capability <= "6.2" and len(capability) == 3:
+            floor = _OLDEST_DRIVER_OLD_CARDS
+        if major.isdecimal() and int(major) < floor:
+            name = gpu.name.value or "NVIDIA GPU"
+            yield Hit(
+                f"gpu:{name}",
+                (
+                    Evidence("driver", driver, gpu.driver.source),
+                    Evidence("needed", f"{floor} or newer", "Ollama's docs, gpu.md"),
+                ),
+                within=("gpu:NVIDIA",),
+            )
+
+
+@check(
+    code="rocm-old",
+    group="gpu",
+    severity="warn",
+    title="ROCm is older than the engines' libraries",
+    told="/opt/rocm is of a version below 7, and there is an AMD GPU",
+    cause="Ollama and the builds of llama.cpp bring ROCm 7, which a driver of ROCm 6 may refuse",
+    fix=Fix(
+        (),
+        "root",
+        advice="install ROCm 7 as AMD's documentation says, or run the engine with Vulkan: "
+        "OLLAMA_VULKAN=1",
+    ),
+    source="Ollama's docs, gpu.md",
+)
+def rocm_old(facts: Snapshot) -> Iterator[Hit]:
+    """ROCm 6 and older."""
+    graphics = known(facts.graphics, "graphics")
+    if not list(gpus_of(known(facts.machine, "machine"), "AMD")):
+        return
+    version = known(graphics.rocm, "graphics: ROCm's version")
+    major = version.partition(".")[0]
+    if major.isdecimal() and int(major) < 7:
+        yield Hit("gpu:AMD", (Evidence("ROCm", version, "/opt/rocm/.info/version"),))
+
+
+@check(
+    code="vm-hides-avx2",
+    group="gpu",
+    severity="warn",
+    title="the virtual machine hides AVX2 from its processor",
+    told="a virtual machine on x86-64 whose processor has no AVX2",
+    cause="its processor type is a generic one; engines then compute several times slower, or die "
+    "of an illegal instruction",
+    fix=Fix((), "manual", advice="give the machine the host's own processor type (`-cpu host`)"),
+    source="doctor.md 52",
+)
+def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
+    """A virtual x86 without AVX2."""
+    machine = known(facts.machine, "machine")
+    virtual = known(machine.host.virtual_machine.value, "machine: whether it is virtual")
+    if not virtual or machine.host.architecture.value not in ("x86_64", "amd64"):
+        return
+    sets = known(machine.cpu.instruction_sets.value, "machine: instruction sets")
+    if "AVX2" not in sets:
+        yield Hit(
+            "cpu",
+            (
+                Evidence("virtual machine", virtual, machine.host.virtual_machine.source),
+                Evidence("instruction sets", " ".join(sets), machine.cpu.instruction_sets.source),
+            ),
+        )
+
+
+@check(
+    code="wsl-native-driver",
+    group="gpu",
+    severity="fail",
+    title="a Linux driver hides WSL's own",
+    told="in WSL, libcuda of a Linux driver lies in the system's folders beside Windows' stub",
+    cause="in WSL the driver is Windows'; a Linux package for it takes the stub's place",
+    fix=Fix(
+        ("sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'", "wsl.exe --shutdown"),
+        "root",
+    ),
+    source="NVIDIA's guide to CUDA on WSL",
+)
+def wsl_native_driver(facts: Snapshot) -> Iterator[Hit]:
+    """Two libcuda in WSL."""
+    machine, graphics = known(facts.machine, "machine"), known(facts.graphics, "graphics")
+    if not known(machine.host.wsl.value, "machine: WSL"):
+        return
+    if known(graphics.native_library_in_wsl, "graphics: libcuda") and graphics.wsl_library:
+        yield Hit(
+            "gpu:NVIDIA",
+            (Evidence("libcuda", "a Linux driver's", "/usr/lib/*-linux-gnu/libcuda.so.*"),),
+        )

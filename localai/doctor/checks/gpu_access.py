@@ -1,0 +1,228 @@
+"""A graphics processor is kept from programs: device files, containers, variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.checks.machines import gpus_of, is_linux
+from localai.doctor.facts import Snapshot
+
+_HIDES = re.compile(r"^(-1|none|void|)$", re.IGNORECASE)
+_INDEXES = re.compile(r"^\d+(,\d+)*$")
+_UNIQUE = re.compile(r"^(GPU|MIG)-[0-9a-fA-F-]{6,}", re.IGNORECASE)
+_VARIABLES: Mapping[str, str] = {
+    "CUDA_VISIBLE_DEVICES": "NVIDIA",
+    "NVIDIA_VISIBLE_DEVICES": "NVIDIA",
+    "HIP_VISIBLE_DEVICES": "AMD",
+    "ROCR_VISIBLE_DEVICES": "AMD",
+}
+
+
+@check(
+    code="amd-device-refused",
+    group="gpu",
+    severity="warn",
+    title="this user may not open the AMD GPU",
+    told="/dev/kfd or /dev/dri/renderD… is there and may not be opened",
+    cause="the device files belong to the group render (or video), of which this user is no member",
+    fix=Fix(
+        ("sudo usermod -aG render,video $USER",),
+        "root",
+        undo="sudo gpasswd -d $USER render",
+        advice="then log in again",
+    ),
+    source="ollama #6736, #7723",
+)
+def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
+    """Device files that stay shut."""
+    graphics = known(facts.graphics, "graphics")
+    if "AMD" not in (graphics.pci_vendors or ()):
+        return
+    nodes = known(graphics.nodes, "graphics: device files")
+    shut = [node for node in nodes if node.usable is False and _is_amds(node.path)]
+    if not shut:
+        return
+    named = all(not (node.group or "").isdecimal() for node in shut)
+    fix = None
+    if not named:
+        # In a container the host's group has a number and no name.
+        numbers = sorted({str(node.group_id) for node in shut})
+        fix = Fix(
+            (),
+            "manual",
+            advice="the host's group has no name here: start the container with "
+            + " ".join(f"--group-add {number}" for number in numbers),
+        )
+    yield Hit(
+        "gpu:AMD",
+        (
+            *(
+                Evidence(str(node.path), f"belongs to the group {node.group}", "its permissions")
+                for node in shut
+            ),
+            Evidence("this user's groups", ", ".join(graphics.groups or ()), "id"),
+        ),
+        fix=fix,
+    )
+
+
+@check(
+    code="gpu-not-in-container",
+    group="gpu",
+    severity="warn",
+    title="the container was started without the GPU",
+    told="a container, a GPU on the PCI bus or a driver of the host, and no device file for it",
+    cause="a container sees only the devices that it was given",
+    fix=Fix(
+        (),
+        "manual",
+        advice="start it with --gpus all (NVIDIA, with nvidia-container-toolkit), or with "
+        "--device /dev/kfd --device /dev/dri (AMD)",
+    ),
+    source="nvidia-container-toolkit's guide",
+)
+def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
+    """The host has one and hands nothing in."""
+    machine, graphics = known(facts.machine, "machine"), known(facts.graphics, "graphics")
+    container = known(machine.host.container.value, "machine: whether this is a container")
+    if not container:
+        return
+    paths = {node.path for node in known(graphics.nodes, "graphics: device files")}
+    if known(graphics.nvidia_module, "graphics: the module") and "/dev/nvidiactl" not in paths:
+        yield Hit(
+            "gpu:NVIDIA",
+            (
+                Evidence("the host's driver", str(graphics.nvidia_module), "/proc/driver/nvidia"),
+                Evidence("/dev/nvidia*", "none", f"this container ({container})"),
+            ),
+        )
+    drivers = graphics.kernel_drivers or ()
+    if "amdgpu" in drivers and not any((path or "").startswith("/dev/dri/") for path in paths):
+        yield Hit(
+            "gpu:AMD",
+            (
+                Evidence("the host's driver", "amdgpu", "/sys/bus/pci/devices"),
+                Evidence("/dev/dri", "none", f"this container ({container})"),
+            ),
+        )
+
+
+@check(
+    code="nvidia-lost-in-container",
+    group="gpu",
+    severity="fail",
+    title="the container has lost its GPU",
+    told="a container in which NVML says `Unknown Error` while the device files are there",
+    cause="`systemctl daemon-reload` on the host took the devices from the container's group",
+    fix=Fix(
+        (),
+        "manual",
+        advice="start the container anew on the host; to keep it, give it the devices by name "
+        "(--device) or let docker use cgroupfs",
+    ),
+    source="nvidia-container-toolkit #48",
+)
+def nvidia_lost_in_container(facts: Snapshot) -> Iterator[Hit]:
+    """NVML's unknown error in a container."""
+    machine, graphics = known(facts.machine, "machine"), known(facts.graphics, "graphics")
+    if not known(machine.host.container.value, "machine: whether this is a container"):
+        return
+    words = known(graphics.smi_words, "graphics: what nvidia-smi says")
+    if "unknown error" in words.lower():
+        yield Hit("gpu:NVIDIA", (Evidence("nvidia-smi -L", words, "nvidia-smi"),))
+
+
+@check(
+    code="docker-on-mac",
+    group="gpu",
+    severity="info",
+    title="a container on a Mac has no GPU",
+    told="a container on arm64 whose kernel is Docker Desktop's (linuxkit)",
+    cause="Docker on macOS runs Linux in a virtual machine, which Metal does not reach",
+    fix=Fix((), "manual", advice="run localai or Ollama on the Mac itself"),
+    source="ollama's docs, docker.md",
+)
+def docker_on_mac(facts: Snapshot) -> Iterator[Hit]:
+    """Linuxkit on arm64."""
+    host = known(facts.machine, "machine").host
+    kernel = known(host.kernel.value, "machine: the kernel")
+    if not known(host.container.value, "machine: whether this is a container"):
+        return
+    if "linuxkit" in kernel and host.architecture.value in ("aarch64", "arm64"):
+        yield Hit("container", (Evidence("kernel", kernel, host.kernel.source),))
+
+
+@check(
+    code="gpu-hidden-by-variable",
+    group="gpu",
+    severity="warn",
+    title="a variable hides the GPU",
+    told="a …_VISIBLE_DEVICES is empty, -1, none, or names a device that is not there",
+    cause="engines use only the devices that it names, and say nothing where that is none",
+    fix=Fix(("unset CUDA_VISIBLE_DEVICES",), "user"),
+    source="ollama's docs, gpu.md",
+)
+def gpu_hidden_by_variable(facts: Snapshot) -> Iterator[Hit]:
+    """In the shell's environment, and in the server's where that may be seen."""
+    machine = known(facts.machine, "machine")
+    own = known(known(facts.environment, "environment").variables, "environment: variables")
+    yield from _hidden(machine_vendors(facts), own, "shell", machine_count(facts))
+    if not is_linux(machine):
+        return
+    served = facts.ollama.environment if facts.ollama is not None else None
+    service = facts.service.environment if facts.service is not None else None
+    yield from _hidden(
+        machine_vendors(facts),
+        {**(service or {}), **(served or {})},
+        "ollama",
+        machine_count(facts),
+    )
+
+
+def _is_amds(path: str | None) -> bool:
+    return path is not None and (path == "/dev/kfd" or path.startswith("/dev/dri/"))
+
+
+def machine_vendors(facts: Snapshot) -> frozenset[str]:
+    """The makers of the graphics processors that are seen. Raises Unknown."""
+    machine = known(facts.machine, "machine")
+    return frozenset(gpu.vendor.value for gpu in gpus_of(machine) if gpu.vendor.value)
+
+
+def machine_count(facts: Snapshot) -> int:
+    """How many graphics processors are seen. Raises Unknown."""
+    return len(known(facts.machine, "machine").gpus)
+
+
+def _hidden(
+    vendors: frozenset[str], variables: Mapping[str, str], where: str, count: int
+) -> Iterator[Hit]:
+    for name, vendor in _VARIABLES.items():
+        value = variables.get(name)
+        if value is None or vendor not in vendors or _names_a_device(value, count):
+            continue
+        in_shell = where == "shell"
+        source = "the shell" if in_shell else "Ollama's environment"
+        yield Hit(
+            "ollama" if not in_shell else f"variable:{name}",
+            (Evidence(name, value or "(empty)", source),),
+            fix=Fix((f"unset {name}",), "user")
+            if in_shell
+            else Fix(
+                ("sudo systemctl edit ollama",),
+                "root",
+                undo="sudo systemctl revert ollama",
+                advice=f"take {name} out there, then: sudo systemctl restart ollama",
+            ),
+        )
+
+
+def _names_a_device(value: str, count: int) -> bool:
+    value = value.strip()
+    if value.lower() == "all" or _UNIQUE.match(value):
+        return True
+    if _INDEXES.match(value):
+        return any(int(index) < count for index in value.split(","))
+    return not _HIDES.match(value)

@@ -1,0 +1,260 @@
+"""Models on the disk: damaged, incomplete, foreign to the engine, or without what a chat needs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.facts import Model, Snapshot
+from localai.doctor.versions import number
+from localai.units import bytes_text
+
+
+@check(
+    code="model-damaged",
+    group="models",
+    severity="fail",
+    title="a model's file is damaged",
+    told="its header cannot be read, or the file is shorter than the header says",
+    cause="a download that broke off, a full disk, or a disk that fails",
+    fix=Fix(("localai pull MODEL",), "user"),
+    source="ollama #941, #8105",
+    after=("ollama-blob-damaged",),
+)
+def model_damaged(facts: Snapshot) -> Iterator[Hit]:
+    """A file that no engine opens."""
+    for model in known(facts.models, "models"):
+        problem = known(model.problem, f"models: {model.name}")
+        if problem:
+            yield Hit(
+                f"model:{model.name}",
+                (Evidence("header", problem, str(model.path)),),
+                title=f"the model {model.name} is damaged",
+                fix=_remove_and_pull(model),
+                within=(f"blob:{model.path}",),
+            )
+
+
+@check(
+    code="model-parts-missing",
+    group="models",
+    severity="fail",
+    title="parts of a model are missing",
+    told="a model in several files of which some are not there",
+    cause="a download of parts that broke off, or a file that was moved",
+    fix=Fix(("localai pull MODEL",), "user"),
+    source="doctor.md",
+)
+def model_parts_missing(facts: Snapshot) -> Iterator[Hit]:
+    """A split file with gaps."""
+    for model in known(facts.models, "models"):
+        missing = model.missing_parts
+        if missing:
+            yield Hit(
+                f"model:{model.name}",
+                (Evidence("missing", ", ".join(missing[:3]), str(model.path)),),
+                title=f"parts of the model {model.name} are missing",
+                fix=_remove_and_pull(model),
+            )
+
+
+@check(
+    code="ollama-blob-damaged",
+    group="models",
+    severity="fail",
+    title="a model in Ollama's store is incomplete",
+    told="a layer that its manifest names is missing, empty, or of another size",
+    cause="a download that broke off, a full disk, or a file that something removed",
+    fix=Fix(("ollama pull MODEL",), "user"),
+    source="ollama #941, #8105, #9846",
+)
+def ollama_blob_damaged(facts: Snapshot) -> Iterator[Hit]:
+    """Sizes against manifests. Digests are compared with --deep."""
+    store = known(facts.ollama_store, "ollama_store")
+    for blob in known(store.bad_blobs, "ollama_store: its blobs"):
+        expected = "" if blob.expected_bytes is None else f" of {bytes_text(blob.expected_bytes)}"
+        found = "not there" if not blob.exists else f"{bytes_text(blob.size_bytes or 0)}{expected}"
+        name = shlex.quote(str(blob.model))
+        yield Hit(
+            f"blob:{blob.path}",
+            (Evidence("layer", found, str(blob.path)),),
+            title=f"the model {blob.model} in Ollama's store is incomplete",
+            fix=Fix((f"rm -f {shlex.quote(str(blob.path))}", f"ollama pull {name}"), "user"),
+            within=("store:ollama",),
+        )
+
+
+@check(
+    code="ollama-manifest-damaged",
+    group="models",
+    severity="fail",
+    title="a manifest in Ollama's store is damaged",
+    told="it is no JSON, or has no layers",
+    cause="it was being written when the power or the disk went",
+    fix=Fix(("ollama pull MODEL",), "user"),
+    source="ollama #9846",
+)
+def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
+    """A manifest that cannot be read."""
+    store = known(facts.ollama_store, "ollama_store")
+    for name in known(store.broken_manifests, "ollama_store: its manifests"):
+        yield Hit(
+            f"model:{name}",
+            (Evidence("manifest", "cannot be read", str(store.path)),),
+            title=f"the manifest of {name} is damaged",
+            fix=Fix((f"ollama pull {shlex.quote(name)}",), "user"),
+        )
+
+
+@check(
+    code="model-architecture-unknown",
+    group="models",
+    severity="warn",
+    title="the embedded engine does not know a model's architecture",
+    told="the architecture in its header is not among the names in the engine's library",
+    cause="the model is newer than the engine, or was never meant for llama.cpp",
+    fix=Fix(("./install.sh",), "user", advice="a newer localai brings a newer engine"),
+    source="ollama #15838",
+    after=("model-damaged",),
+)
+def model_architecture_unknown(facts: Snapshot) -> Iterator[Hit]:
+    """An architecture that the engine has not."""
+    for model in known(facts.models, "models"):
+        if model.supported is False and model.architecture:
+            yield Hit(
+                f"model:{model.name}",
+                (
+                    Evidence("architecture", model.architecture, str(model.path)),
+                    Evidence(
+                        "engine",
+                        f"xllamacpp {facts.engine.version if facts.engine else '?'}",
+                        "its library",
+                    ),
+                ),
+                title=f"the embedded engine does not know the architecture of {model.name}",
+            )
+
+
+@check(
+    code="model-without-template",
+    group="models",
+    severity="warn",
+    title="a model for chat has no chat template",
+    told="its header has no tokenizer.chat_template",
+    cause="the engine then takes one by guess, and answers may be nonsense or never end; a base "
+    "model has none because it is not for chat",
+    fix=Fix((), "user", advice="take the instruct version, or a newer conversion of it"),
+    source="ollama #2334",
+    after=("model-damaged",),
+)
+def model_without_template(facts: Snapshot) -> Iterator[Hit]:
+    """Ollama keeps templates beside its files, so its store is left out."""
+    for model in known(facts.models, "models"):
+        if model.store == "ollama" or model.problem:
+            continue
+        if model.answers and model.has_template is False:
+            yield Hit(
+                f"model:{model.name}",
+                (Evidence("tokenizer.chat_template", "not there", str(model.path)),),
+                title=f"the model {model.name} has no chat template",
+            )
+
+
+@check(
+    code="model-template-broken",
+    group="models",
+    severity="warn",
+    title="a model's chat template is broken",
+    told="blocks in it are opened and not closed",
+    cause="a conversion that cut it off; engines refuse it or fall back to another",
+    fix=Fix((), "user", advice="take another conversion of the model"),
+    source="localai",
+)
+def model_template_broken(facts: Snapshot) -> Iterator[Hit]:
+    """By its blocks alone."""
+    for model in known(facts.models, "models"):
+        if model.template_problems:
+            yield Hit(
+                f"model:{model.name}",
+                (Evidence("template", "; ".join(model.template_problems), str(model.path)),),
+                title=f"the chat template of {model.name} is broken",
+            )
+
+
+@check(
+    code="model-needs-newer-ollama",
+    group="models",
+    severity="warn",
+    title="a model needs a newer Ollama",
+    told="its configuration names a version that is newer than the server's",
+    cause="its format or architecture came with that version; the server answers 412",
+    fix=Fix(("curl -fsSL https://ollama.com/install.sh | sh",), "root"),
+    source="doctor.md 60",
+    after=("ollama-old-server",),
+)
+def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
+    """The `requires` of a model against the server."""
+    store, ollama = known(facts.ollama_store, "ollama_store"), known(facts.ollama, "ollama")
+    if ollama.state != "answers":
+        return
+    have = number(known(ollama.server_version, "ollama: its version"))
+    for name, needed in (store.needs or {}).items():
+        if have and number(needed) > have:
+            yield Hit(
+                f"model:{name}",
+                (
+                    Evidence("needs", needed, "its configuration"),
+                    Evidence("server", str(ollama.server_version), "/api/version"),
+                ),
+                title=f"the model {name} needs a newer Ollama",
+                within=("ollama",),
+            )
+
+
+@check(
+    code="ollama-other-store",
+    group="models",
+    severity="warn",
+    title="Ollama's server uses another store than this user's",
+    told="the server lists no model while this user's store has some",
+    cause="the service runs as a user of its own, with a home and models of its own; what `ollama "
+    "serve` fetched before is in yours",
+    fix=Fix(
+        ("sudo systemctl show ollama -p User -p Environment",),
+        "user",
+        advice="localai finds the models in both; for Ollama itself move them to its store, or set "
+        "OLLAMA_MODELS in the service",
+    ),
+    source="doctor.md 57",
+    after=("ollama-variable-not-in-service", "ollama-value-misread"),
+)
+def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
+    """Nothing there, something here."""
+    ollama, store = known(facts.ollama, "ollama"), known(facts.ollama_store, "ollama_store")
+    if ollama.state != "answers":
+        return
+    served = known(ollama.models, "ollama: its models")
+    here = known(store.models, "ollama_store: its models")
+    broken = len(store.broken_manifests or ())
+    if here - broken > 0 and not [each for each in served if not each.remote]:
+        yield Hit(
+            "ollama",
+            (
+                Evidence("the server's models", "none", "/api/tags"),
+                Evidence("this user's", str(here), str(store.path)),
+                Evidence("run by", ollama.run_by or "unknown", "the table of listening sockets"),
+            ),
+            within=("variable:OLLAMA_MODELS",),
+        )
+
+
+def _remove_and_pull(model: Model) -> Fix:
+    name = shlex.quote(str(model.name))
+    if model.store == "ollama":
+        return Fix((f"ollama rm {name}", f"ollama pull {name}"), "user")
+    if model.store == "localai":
+        return Fix((f"localai rm {name}", f"localai pull {name}"), "user")
+    return Fix(
+        (), "user", advice=f"remove it where it came from ({model.store}) and fetch it again"
+    )

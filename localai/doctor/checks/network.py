@@ -1,0 +1,257 @@
+"""The way out and the way to oneself: clocks, certificates, proxies, names."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.facts import Snapshot
+from localai.doctor.versions import AS_OF, number
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+@check(
+    code="clock-wrong",
+    group="network",
+    severity="fail",
+    title="the clock of this machine is wrong",
+    told=f"it says a day before {AS_OF}, when this version of localai did not exist",
+    cause="certificates are not valid yet at that time, so every connection by TLS fails",
+    fix=Fix(("sudo timedatectl set-ntp true", "date"), "root"),
+    source="doctor.md 81",
+)
+def clock_wrong(facts: Snapshot) -> Iterator[Hit]:
+    """Certain only in one direction."""
+    now = known(known(facts.kernel, "kernel").now, "kernel: the time")
+    day = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+    if day < datetime.date.fromisoformat(AS_OF):
+        yield Hit(
+            "clock",
+            (
+                Evidence("now", day.isoformat(), "the system's clock"),
+                Evidence("not before", AS_OF, "localai's own data"),
+            ),
+        )
+
+
+@check(
+    code="certificates-unusable",
+    group="network",
+    severity="fail",
+    title="a variable names certificates that cannot be used",
+    told="SSL_CERT_FILE or one like it names a file that is missing, unreadable, or holds none",
+    cause="what reads it then trusts nobody, and every connection by TLS fails",
+    fix=Fix(("unset SSL_CERT_FILE",), "user"),
+    source="ollama #823; doctor.md 82",
+)
+def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
+    """Each variable by itself."""
+    trust = known(facts.trust, "trust")
+    variables = facts.environment.variables if facts.environment is not None else None
+    for name, fault in known(trust.ca_files, "trust: certificates").items():
+        if fault:
+            file = (variables or {}).get(name, "the file that it names")
+            yield Hit(
+                "certificates",
+                (Evidence(name, f"{file}: {fault}", "the file"),),
+                title=f"{name} names certificates that cannot be used",
+                fix=Fix(
+                    (f"unset {name}",),
+                    "user",
+                    advice="or name the company's certificate as a PEM file; never switch the "
+                    "check off",
+                ),
+            )
+
+
+@check(
+    code="certificates-missing",
+    group="network",
+    severity="fail",
+    title="Python trusts no certificate authority",
+    told="its own list of authorities is empty",
+    cause="python.org's Python for macOS comes without one until its installer's script is run; a "
+    "slim container lacks ca-certificates",
+    fix=Fix(
+        ("sudo apt install ca-certificates",),
+        "root",
+        advice='on a Mac: open "/Applications/Python 3.x/Install Certificates.command"',
+    ),
+    source="python.org's read-me",
+    after=("certificates-unusable",),
+)
+def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
+    """An empty store."""
+    trust = known(facts.trust, "trust")
+    if known(trust.default_authorities, "trust: authorities") == 0:
+        yield Hit("certificates", (Evidence("authorities", "0", "ssl.create_default_context()"),))
+
+
+@check(
+    code="tls-intercepted",
+    group="network",
+    severity="fail",
+    title="somebody between here and the registry opens TLS",
+    told="with --online: the certificate that a registry shows was issued by an authority that "
+    "this machine does not trust",
+    cause="a company's proxy or a virus scanner puts its own certificate in place",
+    fix=Fix(
+        ("export SSL_CERT_FILE=/path/to/the/company/ca.pem",),
+        "user",
+        undo="unset SSL_CERT_FILE",
+        advice="ask for that file by the issuer's name; never switch the check off",
+    ),
+    source="ollama #823, #1798",
+    after=("clock-wrong", "certificates-unusable", "certificates-missing"),
+)
+def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
+    """Only what was asked with --online."""
+    for asked in facts.asked or ():
+        if asked.trusted is False:
+            yield Hit(
+                f"host:{asked.host}",
+                (
+                    Evidence(
+                        "issuer", asked.issuer or "unknown", f"the certificate of {asked.host}"
+                    ),
+                    Evidence("verification", asked.error or "failed", "Python's ssl"),
+                ),
+                title=f"the certificate that {asked.host} shows is not trusted here",
+                within=("clock", "certificates"),
+            )
+
+
+@check(
+    code="registry-unreachable",
+    group="network",
+    severity="warn",
+    title="a registry cannot be reached",
+    told="with --online: no connection comes about, or the answer is an error of its own",
+    cause="no network, a name that is not resolved, a firewall, or the registry itself",
+    fix=Fix(("localai config list",), "user", advice="network.proxy, if there is a proxy"),
+    source="ollama #13297; llama.cpp #21677",
+    after=("tls-intercepted", "clock-wrong"),
+)
+def registry_unreachable(facts: Snapshot) -> Iterator[Hit]:
+    """Only what was asked with --online."""
+    for asked in facts.asked or ():
+        if asked.trusted is False:
+            continue
+        if asked.error or (asked.status is not None and asked.status >= 500):
+            yield Hit(
+                f"host:{asked.host}",
+                (Evidence("answer", asked.error or f"HTTP {asked.status}", str(asked.host)),),
+                title=f"{asked.host} cannot be reached",
+                within=("clock",),
+            )
+
+
+@check(
+    code="proxy-for-loopback",
+    group="network",
+    severity="warn",
+    title="a proxy stands between other programs and this machine's own servers",
+    told="HTTP_PROXY is set, and NO_PROXY does not have 127.0.0.1 and localhost",
+    cause="most clients (Ollama's and OpenAI's packages, curl) then send even prompts to 127.0.0.1 "
+    "through the proxy, where they fail or are read; localai does not use it",
+    fix=Fix(
+        ("export NO_PROXY=127.0.0.1,localhost,::1",),
+        "user",
+        undo="unset NO_PROXY",
+    ),
+    source="ollama #4674; ollama-python #424",
+)
+def proxy_for_loopback(facts: Snapshot) -> Iterator[Hit]:
+    """By the two variables."""
+    variables = known(known(facts.environment, "environment").variables, "environment: variables")
+    proxy = next((name for name in _PROXIES if variables.get(name)), None)
+    if proxy is None:
+        return
+    without = variables.get("NO_PROXY") or variables.get("no_proxy") or ""
+    names = {each.strip().lower() for each in without.split(",")}
+    if "*" in names or {"127.0.0.1", "localhost"} <= names:
+        return
+    added = [each for each in _LOOPBACK if each not in names]
+    whole = ",".join([*(each for each in without.split(",") if each), *added])
+    yield Hit(
+        f"variable:{proxy}",
+        (
+            Evidence(proxy, variables[proxy], "the shell"),
+            Evidence("NO_PROXY", without or "not set", "the shell"),
+        ),
+        fix=Fix(
+            (f"export NO_PROXY={whole} no_proxy={whole}",), "user", undo="unset NO_PROXY no_proxy"
+        ),
+    )
+
+
+@check(
+    code="proxy-down",
+    group="network",
+    severity="fail",
+    title="the proxy of the configuration does not answer",
+    told="`network.proxy` is on this machine, and the connection is refused",
+    cause="nobody listens at its address, so that no download can work",
+    fix=Fix(("localai config unset network.proxy",), "ours"),
+    source="localai",
+)
+def proxy_down(facts: Snapshot) -> Iterator[Hit]:
+    """A proxy here that is not here."""
+    trust = known(facts.trust, "trust")
+    if known(trust.proxy, "trust: the proxy") and trust.proxy_state == "refused":
+        yield Hit(
+            "setting:network.proxy", (Evidence("network.proxy", str(trust.proxy), "refused"),)
+        )
+
+
+@check(
+    code="localhost-missing",
+    group="network",
+    severity="warn",
+    title="the name localhost does not mean this machine",
+    told="it resolves to nothing, or to another address than 127.0.0.1 and ::1",
+    cause="/etc/hosts lacks it or has something else; programs that connect to localhost fail",
+    fix=Fix(
+        ("echo '127.0.0.1 localhost' | sudo tee -a /etc/hosts",),
+        "root",
+        undo="sudo sed -i '$d' /etc/hosts",
+    ),
+    source="many threads on `localhost`",
+)
+def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
+    """What the name gives."""
+    addresses = known(known(facts.trust, "trust").localhost, "trust: localhost")
+    strange = [each for each in addresses if not each.startswith("127.") and each != "::1"]
+    if strange or not addresses:
+        yield Hit(
+            "localhost",
+            (Evidence("localhost", ", ".join(addresses) or "nothing", "getaddrinfo"),),
+        )
+
+
+@check(
+    code="mac-local-network",
+    group="network",
+    severity="info",
+    title="macOS may keep this terminal from the local network",
+    told="macOS 15 or newer, a server of the local network is configured, and it is not reached",
+    cause="each program needs the right Local Network; without it connections fail at once with "
+    "`No route to host`",
+    fix=Fix(
+        ("open 'x-apple.systempreferences:com.apple.preference.security?Privacy_LocalNetwork'",),
+        "user",
+        advice="switch the terminal on there, then quit and open it again",
+    ),
+    source="doctor.md 66",
+)
+def mac_local_network(facts: Snapshot) -> Iterator[Hit]:
+    """A hint where it can be the reason: nothing of the local network is asked without --online."""
+    version = known(known(facts.kernel, "kernel").mac_version, "kernel: the version of macOS")
+    if number(version) < (15,):
+        return
+    for asked in facts.asked or ():
+        if "no route to host" in (asked.error or "").lower():
+            yield Hit(f"host:{asked.host}", (Evidence("error", str(asked.error), str(asked.host)),))

@@ -1,0 +1,329 @@
+"""Ollama's variables: misspelt, misread, or set where the server does not look.
+
+How the server reads them is in its `envconfig` (v0.33): a flag that is no boolean counts as true, a
+number that is none is ignored, a path is taken as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.facts import Snapshot
+from localai.near_names import near_names
+
+_BOOLEANS: Final = (
+    "OLLAMA_DEBUG_LOG_REQUESTS",
+    "OLLAMA_FLASH_ATTENTION",
+    "OLLAMA_INTEL_GPU",
+    "OLLAMA_MULTIUSER_CACHE",
+    "OLLAMA_NEW_ENGINE",
+    "OLLAMA_NOHISTORY",
+    "OLLAMA_NOPRUNE",
+    "OLLAMA_NO_CLOUD",
+    "OLLAMA_REMOTES_DISABLED",
+    "OLLAMA_SCHED_SPREAD",
+    "OLLAMA_VULKAN",
+    "OLLAMA_IGPU_ENABLE",
+    "OLLAMA_CONTEXT_SHIFT",
+)
+_NUMBERS: Final = (
+    "OLLAMA_CONTEXT_LENGTH",
+    "OLLAMA_GPU_OVERHEAD",
+    "OLLAMA_MAX_LOADED_MODELS",
+    "OLLAMA_MAX_QUEUE",
+    "OLLAMA_NUM_PARALLEL",
+)
+_OTHERS: Final = (
+    "OLLAMA_API_KEY",
+    "OLLAMA_DEBUG",
+    "OLLAMA_EDITOR",
+    "OLLAMA_HOST",
+    "OLLAMA_KEEP_ALIVE",
+    "OLLAMA_KV_CACHE_TYPE",
+    "OLLAMA_LLM_LIBRARY",
+    "OLLAMA_LOAD_TIMEOUT",
+    "OLLAMA_MODELS",
+    "OLLAMA_ORIGINS",
+    "OLLAMA_REMOTES",
+    "OLLAMA_RUNNERS_DIR",
+    "OLLAMA_TMPDIR",
+    "OLLAMA_AUTH",
+)
+_KNOWN: Final = frozenset((*_BOOLEANS, *_NUMBERS, *_OTHERS))
+# What strconv.ParseBool of Go takes.
+_GO_BOOLEANS: Final = (
+    "1",
+    "t",
+    "T",
+    "TRUE",
+    "true",
+    "True",
+    "0",
+    "f",
+    "F",
+    "FALSE",
+    "false",
+    "False",
+)
+_LISTENS_ONLY: Final = re.compile(r"^(?:https?://)?(?:0\.0\.0\.0|\[?::\]?)(?::\d+)?/?$")
+# Of the shell: what a server ought to have as well.
+_FOR_SERVERS: Final = (
+    *_BOOLEANS,
+    *_NUMBERS,
+    "OLLAMA_MODELS",
+    "OLLAMA_KEEP_ALIVE",
+    "OLLAMA_ORIGINS",
+    "OLLAMA_KV_CACHE_TYPE",
+    "OLLAMA_LLM_LIBRARY",
+)
+
+
+@check(
+    code="ollama-variable-unknown",
+    group="server",
+    severity="warn",
+    title="Ollama knows no such variable",
+    told="a variable that begins with OLLAMA_ and is none that the server reads",
+    cause="the server passes over it without a word",
+    fix=Fix(("unset OLLAMA_…",), "user"),
+    source="ollama #9597",
+)
+def ollama_variable_unknown(facts: Snapshot) -> Iterator[Hit]:
+    """OLLAMA_HOME and the like. A name that only newer versions know is near none of these."""
+    for name, value, where in _variables(facts):
+        if name in _KNOWN:
+            continue
+        if name == "OLLAMA_HOME":
+            meant = "OLLAMA_MODELS"
+        else:
+            near = near_names(name, _KNOWN, likeness=0.85)
+            if not near:
+                continue
+            meant = near[0]
+        yield Hit(
+            f"variable:{name}",
+            (Evidence(name, value, where), Evidence("meant", f"{meant}?", "the names it reads")),
+            title=f"Ollama knows no variable {name}",
+            fix=Fix((f"export {meant}={value}", f"unset {name}"), "user"),
+        )
+
+
+@check(
+    code="ollama-value-misread",
+    group="server",
+    severity="warn",
+    title="Ollama reads a variable otherwise than it is meant",
+    told="a flag that is no boolean, a number that is none, a path with ~, an address as a folder",
+    cause="the server takes a flag that it cannot read for true, passes over a number that it "
+    "cannot read, and does not expand ~",
+    fix=Fix((), "user", advice="booleans are 1 or 0, numbers plain digits, paths whole"),
+    source="Ollama's envconfig, v0.33; ollama #7697",
+)
+def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
+    """Every variable by the rules of the server."""
+    for name, value, where in _variables(facts):
+        if (found := _misread(name, value)) is None:
+            continue
+        means, better = found
+        in_shell = where == "the shell"
+        lines = (f"export {name}={better}",) if in_shell else ("sudo systemctl edit ollama",)
+        yield Hit(
+            f"variable:{name}",
+            (Evidence(name, value, where), Evidence("read as", means, "Ollama's envconfig, v0.33")),
+            title=f"Ollama reads {name}={value} as: {means}",
+            fix=Fix(
+                lines,
+                "user" if in_shell else "root",
+                undo=None if in_shell else "sudo systemctl revert ollama",
+                advice=None if in_shell else f'there: Environment="{name}={better}"',
+            ),
+        )
+
+
+def _misread(name: str, value: str) -> tuple[str, str] | None:
+    """What the server makes of a value that means something else, and how to write it."""
+    if name in _BOOLEANS and value and value not in _GO_BOOLEANS:
+        off = value.lower() in ("off", "no", "disable", "disabled", "never", "none")
+        # "on" and "yes" are true by accident, and right.
+        return ("true", "0") if off else None
+    if name in _NUMBERS and value and not value.isdecimal():
+        better = _plain_number(value)
+        return "not set", better
+    if name == "OLLAMA_MODELS":
+        if value.startswith("~"):
+            return "a folder called ~", f"$HOME{value[1:]}"
+        if re.fullmatch(r"\d+\.\d+\.\d+\.\d+(:\d+)?", value):
+            return "a folder of that name", "$HOME/.ollama/models"
+    if name == "OLLAMA_HOST":
+        return _misread_host(value)
+    return None
+
+
+def _plain_number(value: str) -> str:
+    match = re.fullmatch(r"(\d+)\s*([kK])", value.strip())
+    return str(int(match[1]) * 1024) if match else "8192"
+
+
+def _misread_host(value: str) -> tuple[str, str] | None:
+    text = value.strip().strip("\"'")
+    scheme, separator, rest = text.partition("://")
+    authority = (rest if separator else text).partition("/")[0]
+    host, colon, port = authority.rpartition(":")
+    if authority.startswith("[") and not authority.endswith("]"):
+        host, colon, port = authority.rpartition(":")
+    elif authority.count(":") > 1:
+        return None
+    if separator and scheme.lower() == "http" and not colon:
+        return "port 80", f"http://{authority}:11434"
+    if colon and not (port.isdecimal() and 0 < int(port) < 65536):
+        return "port 11434", f"{host}:11434"
+    return None
+
+
+@check(
+    code="ollama-address-invalid",
+    group="server",
+    severity="fail",
+    title="Ollama's address cannot be read",
+    told="OLLAMA_HOST or `ollama.host` is no host, host and port, or URL",
+    cause="clients and the server each make something else of it",
+    fix=Fix(("export OLLAMA_HOST=127.0.0.1:11434",), "user", undo="unset OLLAMA_HOST"),
+    source="ollama #9597",
+)
+def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
+    """It could not be parsed."""
+    ollama = known(facts.ollama, "ollama")
+    if known(ollama.address_error, "ollama: its address"):
+        where = ollama.written_in or "OLLAMA_HOST"
+        fix = None
+        if where == "ollama.host":
+            fix = Fix(("localai config unset ollama.host",), "ours")
+        yield Hit(
+            "ollama",
+            (Evidence(where, str(ollama.written_address), "as set"),),
+            fix=fix,
+        )
+
+
+@check(
+    code="ollama-host-for-servers",
+    group="server",
+    severity="info",
+    title="OLLAMA_HOST is an address to listen on, not to connect to",
+    told="it is 0.0.0.0 or ::",
+    cause="that means every address of this machine to a server, and nothing to a client; localai "
+    "and Ollama's program connect to 127.0.0.1, other clients fail",
+    fix=Fix(("export OLLAMA_HOST=127.0.0.1:11434",), "user", undo="unset OLLAMA_HOST"),
+    source="ollama-python #407, #471",
+)
+def ollama_host_for_servers(facts: Snapshot) -> Iterator[Hit]:
+    """In the shell; the service's own may well be that."""
+    variables = known(known(facts.environment, "environment").variables, "environment: variables")
+    value = variables.get("OLLAMA_HOST", "")
+    if _LISTENS_ONLY.match(value.strip().strip("\"'")):
+        ollama = known(facts.ollama, "ollama")
+        yield Hit(
+            "variable:OLLAMA_HOST",
+            (
+                Evidence("OLLAMA_HOST", value, "the shell"),
+                Evidence("localai connects to", str(ollama.address), "localai"),
+            ),
+        )
+
+
+@check(
+    code="ollama-variable-not-in-service",
+    group="server",
+    severity="warn",
+    title="a variable is set in the shell, and Ollama's service does not see it",
+    told="a variable of the server is in the shell and not, or otherwise, in the service",
+    cause="a service of systemd's has an environment of its own",
+    fix=Fix(
+        ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
+        "root",
+        undo="sudo systemctl revert ollama",
+    ),
+    source="ollama #2940",
+    after=("ollama-drop-in-broken",),
+)
+def ollama_variable_not_in_service(facts: Snapshot) -> Iterator[Hit]:
+    """The shell's against the service's."""
+    service = known(facts.service, "service")
+    if not known(service.exists, "service"):
+        return
+    variables = known(known(facts.environment, "environment").variables, "environment: variables")
+    in_service = known(service.environment, "service: its environment")
+    differing = {
+        name: value
+        for name, value in variables.items()
+        if name in _FOR_SERVERS and in_service.get(name) != value
+    }
+    if not differing:
+        return
+    folder = "/etc/systemd/system/ollama.service.d"
+    lines = "".join(f'\\nEnvironment="{name}={value}"' for name, value in differing.items())
+    yield Hit(
+        "ollama",
+        tuple(
+            Evidence(
+                name,
+                f"{value} in the shell, {in_service.get(name, 'not set')} in the service",
+                "systemctl show ollama -p Environment",
+            )
+            for name, value in differing.items()
+        ),
+        fix=Fix(
+            (
+                f"sudo mkdir -p {folder}",
+                f"printf '[Service]{lines}\\n' | sudo tee {folder}/environment.conf",
+                "sudo systemctl daemon-reload && sudo systemctl restart ollama",
+            ),
+            "root",
+            undo=f"sudo rm {folder}/environment.conf",
+        ),
+    )
+
+
+@check(
+    code="ollama-drop-in-broken",
+    group="server",
+    severity="warn",
+    title="a change to Ollama's service is without effect",
+    told="a drop-in file without the line [Service]",
+    cause="systemd passes over settings that stand in no section",
+    fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
+    source="doctor.md 55",
+)
+def ollama_drop_in_broken(facts: Snapshot) -> Iterator[Hit]:
+    """A file without its section."""
+    service = known(facts.service, "service")
+    if not known(service.exists, "service"):
+        return
+    for drop_in in known(service.drop_ins, "service: its drop-ins"):
+        if drop_in.has_section is False:
+            yield Hit(
+                "ollama",
+                (Evidence("drop-in", f"{drop_in.path} has no [Service]", "the file"),),
+                fix=Fix(
+                    (f"sudo sed -i '1i [Service]' {drop_in.path}", "sudo systemctl daemon-reload"),
+                    "root",
+                    undo=f"sudo sed -i '1d' {drop_in.path}",
+                ),
+            )
+
+
+def _variables(facts: Snapshot) -> Iterator[tuple[str, str, str]]:
+    """Ollama's variables with where they were seen: the shell, and the server's own."""
+    own = known(known(facts.environment, "environment").variables, "environment: variables")
+    places: list[tuple[str, Mapping[str, str]]] = [("the shell", own)]
+    if facts.service is not None and facts.service.environment:
+        places.append(("Ollama's service", facts.service.environment))
+    seen: set[str] = set()
+    for where, variables in places:
+        for name, value in variables.items():
+            if name.startswith("OLLAMA_") and name not in seen:
+                seen.add(name)
+                yield name, value, where

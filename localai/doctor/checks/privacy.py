@@ -1,0 +1,244 @@
+"""What could carry prompts away, and where they lie open."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.facts import Snapshot
+
+_LOGS_REQUESTS = ("OLLAMA_DEBUG_LOG_REQUESTS",)
+
+
+@check(
+    code="cloud-alias",
+    group="privacy",
+    severity="warn",
+    title="a model that looks local is computed in a cloud",
+    told="Ollama lists a model with a remote host, and its name does not say so",
+    cause="an alias over a cloud model is served from 127.0.0.1 like any other; other programs "
+    "send prompts there unknowing. localai shows its zone as cloud and asks for permission",
+    fix=Fix(("ollama rm MODEL",), "user"),
+    source="Ollama's docs, cloud.md",
+)
+def cloud_alias(facts: Snapshot) -> Iterator[Hit]:
+    """A remote behind a name without -cloud."""
+    ollama = known(facts.ollama, "ollama")
+    if ollama.state != "answers":
+        return
+    for model in known(ollama.models, "ollama: its models"):
+        if model.remote and "cloud" not in (model.name or "").partition(":")[2]:
+            yield Hit(
+                f"model:{model.name}",
+                (Evidence("computed at", model.remote, "/api/tags"),),
+                title=f"{model.name} looks local and is computed in a cloud",
+                fix=Fix((f"ollama rm {shlex.quote(str(model.name))}",), "user"),
+            )
+
+
+@check(
+    code="lmstudio-linked",
+    group="privacy",
+    severity="info",
+    title="LM Studio may compute on another device",
+    told="LM Link is set up",
+    cause="its server answers from 127.0.0.1 also for models of a linked device",
+    fix=Fix((), "manual", advice="LM Studio, Settings, LM Link: leave the link"),
+    source="LM Studio's docs, lm-link",
+)
+def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
+    """The link's folder has something in it."""
+    lmstudio = known(facts.lmstudio, "lmstudio")
+    if known(lmstudio.installed, "lmstudio: whether it is installed") and lmstudio.linked:
+        yield Hit("lmstudio", (Evidence("LM Link", "set up", "~/.lmstudio"),))
+
+
+@check(
+    code="prompts-logged",
+    group="privacy",
+    severity="warn",
+    title="Ollama writes prompts into its log",
+    told="OLLAMA_DEBUG_LOG_REQUESTS is on, or OLLAMA_DEBUG is 2 or more",
+    cause="requests are written down whole, and logs are kept and sent along with reports",
+    fix=Fix(("unset OLLAMA_DEBUG_LOG_REQUESTS",), "user"),
+    source="doctor.md 84",
+)
+def prompts_logged(facts: Snapshot) -> Iterator[Hit]:
+    """In the server's environment where it may be seen, else in the shell's."""
+    variables = known(known(facts.environment, "environment").variables, "environment: variables")
+    served: Mapping[str, str] = {}
+    if facts.ollama is not None and facts.ollama.environment:
+        served = facts.ollama.environment
+    elif facts.service is not None and facts.service.environment:
+        served = facts.service.environment
+    for where, names in (("the shell", variables), ("Ollama's environment", served)):
+        for name in _LOGS_REQUESTS:
+            value = names.get(name, "")
+            if value and value not in ("0", "f", "F", "false", "False", "FALSE"):
+                in_shell = where == "the shell"
+                yield Hit(
+                    f"variable:{name}",
+                    (Evidence(name, value, where),),
+                    fix=Fix((f"unset {name}",), "user")
+                    if in_shell
+                    else Fix(
+                        ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
+                        "root",
+                        advice=f"take {name} out there",
+                    ),
+                )
+                return
+
+
+@check(
+    code="files-readable-by-others",
+    group="privacy",
+    severity="warn",
+    title="others on this machine may read localai's conversations",
+    told="its database or a folder that holds prompts has rights for group or others",
+    cause="somebody changed them, or a backup was put back without them",
+    fix=Fix(("chmod go-rwx FILE",), "ours"),
+    source="localai",
+)
+def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
+    """Ours must be 0600 and 0700."""
+    files = known(known(facts.own, "own").loose_files, "own: rights of files")
+    if files:
+        names = " ".join(shlex.quote(each) for each in files)
+        yield Hit(
+            "files",
+            tuple(Evidence("open to others", each, "its mode") for each in files),
+            fix=Fix((f"chmod go-rwx {names}",), "ours", undo=f"chmod go+r {names}"),
+        )
+
+
+@check(
+    code="keys-in-history",
+    group="privacy",
+    severity="warn",
+    title="keys were typed into the shell and lie in its history",
+    told="the shell's history has NAME_API_KEY=…; only the name was looked at",
+    cause="a shell writes every line down",
+    fix=Fix(
+        (),
+        "user",
+        advice="replace the key at its provider, take the lines out of the history file, and keep "
+        "keys in the keyring: localai reads them from there",
+    ),
+    source="doctor.md 84",
+)
+def keys_in_history(facts: Snapshot) -> Iterator[Hit]:
+    """Names, never contents."""
+    names = known(known(facts.environment, "environment").shell_keys, "environment: histories")
+    if names:
+        yield Hit("history", (Evidence("keys", ", ".join(names), "the shell's history"),))
+
+
+@check(
+    code="key-without-permission",
+    group="privacy",
+    severity="info",
+    title="a key is set that localai does not use",
+    told="a cloud's key is in the environment, and `cloud.fallback` or the chosen model names that "
+    "cloud while `cloud.allow` does not",
+    cause="a key is no permission: without `cloud.allow` nothing is sent",
+    fix=Fix(
+        ("localai config set cloud.allow NAME",), "user", undo="localai config unset cloud.allow"
+    ),
+    source="localai",
+)
+def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
+    """Somebody who wants a cloud and has not said so."""
+    keys = known(known(facts.environment, "environment").keys, "environment: keys")
+    settings = {
+        each.key: each.value or "" for each in known(known(facts.own, "own").settings, "own")
+    }
+    allowed = {each.strip() for each in settings.get("cloud.allow", "").split(",")}
+    wanted = {settings.get(key, "").partition("/")[0] for key in ("model", "cloud.fallback")}
+    for cloud in ("openai", "anthropic"):
+        key = f"{cloud.upper()}_API_KEY"
+        if cloud in wanted and cloud not in allowed and key in keys:
+            yield Hit(
+                f"cloud:{cloud}",
+                (
+                    Evidence(key, "set", "the environment"),
+                    Evidence(
+                        "cloud.allow", settings.get("cloud.allow", "") or "nobody", "settings"
+                    ),
+                ),
+                fix=Fix(
+                    (f"localai config set cloud.allow {cloud}",),
+                    "user",
+                    undo="localai config unset cloud.allow",
+                ),
+            )
+
+
+@check(
+    code="key-in-config",
+    group="privacy",
+    severity="warn",
+    title="the configuration's file holds a key",
+    told="a header of [endpoint.NAME] or an entry of it looks like one",
+    cause="files are backed up and synchronised; a key belongs in the environment or the keyring",
+    fix=Fix((), "user", advice='name a variable: key_env = "NAME", and export that'),
+    source="localai",
+)
+def key_in_config(facts: Snapshot) -> Iterator[Hit]:
+    """Where, never what."""
+    own = known(facts.own, "own")
+    for where in known(own.secret_in_config, "own: the configuration"):
+        yield Hit(
+            f"setting:{where}",
+            (Evidence("entry", where, str(own.config_file)),),
+            fix=Fix(
+                (f'"${{EDITOR:-vi}}" {shlex.quote(str(own.config_file))}',),
+                "user",
+                advice='name a variable: key_env = "NAME", and export that',
+            ),
+        )
+
+
+@check(
+    code="network-not-denied",
+    group="privacy",
+    severity="warn",
+    title="an engine of localai's runs with the network open",
+    told="a living worker says that the kernel keeps nothing from it",
+    cause="this system refuses both namespaces and the system-call filter",
+    fix=Fix(("localai stop --all", "localai privacy"), "user"),
+    source="localai",
+)
+def network_not_denied(facts: Snapshot) -> Iterator[Hit]:
+    """What the workers say of themselves."""
+    for worker in known(known(facts.own, "own").workers, "own: workers"):
+        if worker.alive and worker.network_denied is False:
+            yield Hit(
+                f"worker:{worker.pid}",
+                (Evidence("denial", worker.denial or "none", f"process {worker.pid}"),),
+            )
+
+
+@check(
+    code="no-user-namespaces",
+    group="privacy",
+    severity="info",
+    title="this system gives users no namespace; the filter alone keeps engines off the network",
+    told="the kernel's settings restrict user namespaces, outside a container",
+    cause="Ubuntu 24.04 and others restrict them; the system-call filter still holds",
+    fix=Fix(
+        ("sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",),
+        "root",
+        undo="sudo sysctl kernel.apparmor_restrict_unprivileged_userns=1",
+        advice="only if --airgap refuses and is wanted; it opens them to every program",
+    ),
+    source="doctor.md 67",
+)
+def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
+    """Of interest only where an engine runs without one."""
+    kernel, machine = known(facts.kernel, "kernel"), known(facts.machine, "machine")
+    if kernel.mac_version or known(machine.host.container.value, "machine: container"):
+        return
+    if known(kernel.user_namespaces, "kernel: user namespaces") is False:
+        yield Hit("kernel", (Evidence("user namespaces", "restricted", "/proc/sys"),))

@@ -1,0 +1,126 @@
+"""One line of state for each group: what is there, whether anything is wrong or not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from localai.doctor.check import Group
+from localai.doctor.facts import Snapshot
+from localai.units import bytes_text
+
+
+def state_of(group: Group, facts: Snapshot) -> str:
+    """What there is, in a line; "not known" where nothing could be seen."""
+    return _STATES[group](facts) or "not known"
+
+
+def _gpu(facts: Snapshot) -> str:
+    if facts.machine is None:
+        return ""
+    engine = facts.engine
+    seen = "" if engine is None or engine.devices is None else ", ".join(engine.devices)
+    if not facts.machine.gpus:
+        return "none; engines compute on the CPU"
+    names = []
+    for gpu in facts.machine.gpus:
+        usable = ", ".join(gpu.usable_by.value or ())
+        names.append(f"{gpu.name.value or 'unnamed'}{f' ({usable})' if usable else ''}")
+    return f"{'; '.join(names)}; the embedded engine {f'uses {seen}' if seen else 'uses none'}"
+
+
+def _server(facts: Snapshot) -> str:
+    ollama, lmstudio = facts.ollama, facts.lmstudio
+    parts: list[str] = []
+    if ollama is not None:
+        if ollama.state == "answers":
+            parts.append(f"Ollama {ollama.server_version} at {ollama.address}")
+        else:
+            parts.append("Ollama is not running" if ollama.programs else "no Ollama")
+    if lmstudio is not None and lmstudio.state == "answers":
+        parts.append(f"LM Studio at {lmstudio.address}")
+    parts += [
+        f"{server.name} {'answers' if server.state == 'answers' else server.state}"
+        for server in facts.own_servers or ()
+        if server.state is not None and server.state != "elsewhere"
+    ]
+    return ", ".join(parts)
+
+
+def _models(facts: Snapshot) -> str:
+    if facts.models is None:
+        return ""
+    size = sum(model.size_bytes or 0 for model in facts.models)
+    count = len(facts.models)
+    if not count:
+        return "none yet: localai pull starter"
+    return f"{count} {'model' if count == 1 else 'models'}, {bytes_text(size)}"
+
+
+def _memory(facts: Snapshot) -> str:
+    if facts.machine is None:
+        return ""
+    memory = facts.machine.memory
+    total, free = memory.limit_bytes.value, memory.available_bytes.value
+    if total is None or free is None:
+        return ""
+    power = " on battery" if facts.machine.power.on_battery.value else ""
+    return f"{bytes_text(free)} free of {bytes_text(total)}{f',{power}' if power else ''}"
+
+
+def _disk(facts: Snapshot) -> str:
+    for place in facts.places or ():
+        if place.purpose == "localai's models" and place.free_bytes is not None:
+            kind = f" ({place.kind})" if place.kind else ""
+            return f"{bytes_text(place.free_bytes)} free at {place.mount or place.path}{kind}"
+    return ""
+
+
+def _network(facts: Snapshot) -> str:
+    if facts.trust is None:
+        return ""
+    proxy = f"proxy {facts.trust.proxy}" if facts.trust.proxy else "no proxy"
+    asked = [each for each in facts.asked or () if not each.error]
+    if facts.asked is not None:
+        return f"{proxy}, {len(asked)} of {len(facts.asked)} registries answer"
+    return f"{proxy}; nothing was asked of another machine (--online)"
+
+
+def _privacy(facts: Snapshot) -> str:
+    if facts.own is None or facts.own.settings is None:
+        return ""
+    settings = {each.key: each.value for each in facts.own.settings}
+    allowed = settings.get("cloud.allow")
+    return f"prompts may go to {allowed}" if allowed else "prompts stay on this machine"
+
+
+def _security(facts: Snapshot) -> str:
+    if facts.listeners is None:
+        return ""
+    opened = sum(bool(each.open) for each in facts.listeners)
+    if not opened:
+        return "no server of models is open to the network"
+    return f"{opened} open to the network"
+
+
+def _localai(facts: Snapshot) -> str:
+    if facts.own is None:
+        return ""
+    engine = facts.engine
+    version = "" if engine is None or not engine.version else f", engine {engine.version}"
+    alive = sum(bool(worker.alive) for worker in facts.own.workers or ())
+    workers = f", {alive} in memory" if alive else ""
+    return f"{facts.own.version}{version}{workers}"
+
+
+_STATES: Final[Mapping[Group, Callable[[Snapshot], str]]] = {
+    "gpu": _gpu,
+    "server": _server,
+    "models": _models,
+    "memory": _memory,
+    "disk": _disk,
+    "network": _network,
+    "privacy": _privacy,
+    "security": _security,
+    "localai": _localai,
+}

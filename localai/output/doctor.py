@@ -1,0 +1,155 @@
+"""A diagnosis for a person: a line of state a group, then what is wrong, then the count.
+
+Lines to paste stand alone and are never broken. Meaning survives without colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
+
+from localai.output.output import Piece, Style
+from localai.output.table import Column
+
+if TYPE_CHECKING:
+    from localai.doctor.check import Check, Fix, Severity
+    from localai.doctor.diagnose import Diagnosis, Finding
+    from localai.doctor.facts import Snapshot
+    from localai.output.output import Output
+
+_MARKS: Final[dict[Severity, str]] = {"fail": "✗", "warn": "!", "info": "i"}
+_STYLES: Final[dict[Severity, Style]] = {"fail": "red", "warn": "yellow", "info": ""}
+_WORDS: Final[dict[Severity, str]] = {"fail": "failure", "warn": "warning", "info": "note"}
+_CODES = (
+    Column("code"),
+    Column("severity", drop=1),
+    Column("group", drop=2),
+    Column("what", wraps=True),
+)
+
+
+def show_diagnosis(
+    output: Output,
+    found: Diagnosis,
+    snapshot: Snapshot,
+    groups: Collection[str],
+    *,
+    verbose: bool,
+) -> None:
+    """All of it. With `verbose` also what is folded, sources, undoing, and what was not seen."""
+    from localai.doctor.checks import GROUPS
+
+    shown = [group for group in GROUPS if group in groups]
+    width = max(len(group) for group in shown) + 2
+    for group in shown:
+        _show_state(output, group, found, snapshot, width)
+    for finding in found.findings:
+        output.line()
+        _show_finding(output, finding, found, verbose=verbose)
+    if verbose and found.unknown:
+        output.line()
+        output.line(("Not looked at", "bold"))
+        for each in found.unknown:
+            output.paragraph(f"{each.code}: {each.reason}", indent=2)
+    output.line()
+    output.paragraph(_last_line(found, verbose=verbose))
+
+
+def show_check(output: Output, check: Check) -> None:
+    """A check's page."""
+    output.line((check.code, "bold"), f"  {check.group}, {_WORDS[check.severity]}")
+    output.paragraph(_sentence(check.title))
+    output.line()
+    _labelled(output, "told by", check.told)
+    _labelled(output, "because", check.cause)
+    _show_fix(output, check.fix, verbose=True)
+    if check.after:
+        _labelled(output, "after", ", ".join(check.after))
+    _labelled(output, "seen in", check.source)
+    output.line()
+    output.line(f"Is it so here:  localai doctor {check.code}")
+
+
+def show_list(output: Output, checks: Sequence[Check]) -> None:
+    """A line a check."""
+    rows = [[check.code, check.severity, check.group, check.title] for check in checks]
+    output.table(_CODES, rows)
+
+
+def _show_state(
+    output: Output, group: str, found: Diagnosis, snapshot: Snapshot, width: int
+) -> None:
+    from typing import cast
+
+    from localai.doctor.check import Group
+    from localai.doctor.states import state_of
+
+    mine = [each for each in found.findings if each.group == group and each.severity != "info"]
+    worst = mine[0].severity if mine else None
+    mark: Piece = ("[✓]", "") if worst is None else (f"[{_MARKS[worst]}]", _STYLES[worst])
+    text = state_of(cast("Group", group), snapshot)
+    room = output.columns - 4 - width
+    if output.on_terminal and len(text) > room:
+        from localai.output.cells import wrap
+
+        first, *rest = wrap(text, max(20, room))
+        output.line(mark, " ", (f"{group:<{width}}", "bold"), first)
+        for line in rest:
+            output.line(" " * (4 + width), line)
+        return
+    output.line(mark, " ", (f"{group:<{width}}", "bold"), text)
+
+
+def _show_finding(output: Output, finding: Finding, found: Diagnosis, *, verbose: bool) -> None:
+    severity = finding.severity
+    output.line(
+        (f"[{_MARKS[severity]}]", _STYLES[severity]), " ", (_sentence(finding.title), "bold")
+    )
+    for number, each in enumerate(finding.evidence):
+        source = f"  ({each.source})" if verbose else ""
+        _labelled(output, "evidence" if not number else "", f"{each.what}: {each.value}{source}")
+    _labelled(output, "because", finding.cause)
+    _show_fix(output, finding.fix, verbose=verbose)
+    explained = [each for each in found.explained if each.explained_by == finding.code]
+    if explained:
+        _labelled(output, "explains", "; ".join(each.title for each in explained))
+    if verbose:
+        _labelled(output, "code", f"{finding.code}, subject {finding.subject}")
+
+
+def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
+    label = "fix, as root" if fix.safety == "root" else "fix"
+    if fix.lines:
+        output.line(f"    {label}:")
+        for line in fix.lines:
+            output.line(f"      {line}")
+    if fix.advice and fix.lines:
+        output.paragraph(_sentence(fix.advice), indent=4)
+    elif fix.advice:
+        _labelled(output, label, fix.advice)
+    if verbose and fix.undo:
+        output.line(f"    undo: {fix.undo}")
+
+
+def _labelled(output: Output, label: str, text: str) -> None:
+    """A text under its label, in lines that end between words."""
+    head = f"{label}: " if label else " " * len("evidence: ")
+    output.paragraph(f"{head}{text}", indent=4)
+
+
+def _sentence(text: str) -> str:
+    # The program's own name is written small, also where a sentence begins.
+    return text if text.startswith("localai") else text[:1].upper() + text[1:]
+
+
+def _last_line(found: Diagnosis, *, verbose: bool) -> str:
+    told: list[str] = []
+    for severity, word in _WORDS.items():
+        count = sum(each.severity == severity for each in found.findings)
+        if count:
+            told.append(f"{count} {word}{'' if count == 1 else 's'}")
+    text = f"{found.checks_run} checks: {', '.join(told) or 'nothing is wrong'}."
+    if found.unknown:
+        more = "" if verbose else " (-v says why)"
+        text += f" {len(found.unknown)} could not be made{more}."
+    return text

@@ -1,0 +1,110 @@
+"""Captured machines, and the failures of the museum as changes of them.
+
+`machines/NAME.json` are the facts of a machine with nothing wrong. `museum/CODE/case.json` names
+one, the facts that differ (`graphics.smi`, `machine.gpus.0.driver`), what must fire and what must
+be folded under it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localai.doctor.facts import Snapshot
+from localai.doctor.facts_json import snapshot_from_json
+
+_FOLDER = Path(__file__).parent
+MACHINES = tuple(sorted(file.stem for file in (_FOLDER / "machines").glob("*.json")))
+CASES = tuple(sorted(file.parent.name for file in (_FOLDER / "museum").glob("*/case.json")))
+
+
+@dataclass(frozen=True)
+class Case:
+    """An exhibit: its facts as a document, and what is expected of them."""
+
+    facts: dict[str, Any]
+    fires: frozenset[str]
+    explains: frozenset[str]
+
+
+def machine_facts(name: str) -> dict[str, Any]:
+    """The document of a healthy machine."""
+    facts: dict[str, Any] = json.loads((_FOLDER / "machines" / f"{name}.json").read_text())
+    return facts
+
+
+def case_of(code: str) -> Case:
+    """The exhibit called `code`."""
+    content = json.loads((_FOLDER / "museum" / code / "case.json").read_text())
+    facts = changed(machine_facts(content["machine"]), content["changes"])
+    return Case(facts, frozenset(content["fires"]), frozenset(content["explains"]))
+
+
+def snapshot(facts: Mapping[str, Any]) -> Snapshot:
+    """The snapshot of a document."""
+    return snapshot_from_json(facts, "the exhibit")
+
+
+def changed(facts: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`facts` with other values at the given places."""
+    result = copy.deepcopy(facts)
+    for path, value in changes.items():
+        *before, last = path.split(".")
+        place: Any = result
+        for part in before:
+            place = place[int(part) if isinstance(place, list) else part]
+        key: Any = int(last) if isinstance(place, list) else last
+        old = place[key]
+        if _is_fact(old):
+            place[key] = {"value": value, "source": old["source"], "confidence": "reported"}
+        else:
+            place[key] = value
+    return result
+
+
+_ALWAYS_KNOWN = {("schema",), ("missing",), ("machine", "gpus"), ("machine", "problems")}
+_MAPPINGS = {
+    ("environment", "variables"),
+    ("ollama", "environment"),
+    ("ollama_store", "needs"),
+    ("packages",),
+    ("service", "environment"),
+    ("trust", "ca_files"),
+}
+
+
+def places_of(facts: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The place of every fact that can be unknown, the larger ones too."""
+    is_field = bool(path) and isinstance(path[-1], str)
+    if is_field and path not in _ALWAYS_KNOWN:
+        yield path
+    if isinstance(facts, list):
+        for number, value in enumerate(facts):
+            if isinstance(value, dict):
+                yield from places_of(value, (*path, number))
+    elif isinstance(facts, dict) and path not in _MAPPINGS and not _is_fact(facts):
+        for key, value in facts.items():
+            yield from places_of(value, (*path, key))
+
+
+def _is_fact(value: object) -> bool:
+    """Whether it is a value with its source, as `localai.hardware` has them."""
+    return isinstance(value, dict) and set(value) == {"value", "source", "confidence"}
+
+
+def dropped(facts: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    """`facts` without the one at `path`, which becomes unknown."""
+    result = copy.deepcopy(facts)
+    place: Any = result
+    for part in path[:-1]:
+        place = place[part]
+    old = place[path[-1]]
+    if _is_fact(old):
+        place[path[-1]] = {"value": None, "source": "dropped", "confidence": None}
+    else:
+        place[path[-1]] = None
+    return result

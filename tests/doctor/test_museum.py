@@ -1,0 +1,139 @@
+"""Every check against the failure it is for, and against machines with nothing wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from localai.doctor.check import CHECKS, Unknown
+from localai.doctor.checks import all_checks
+from localai.doctor.diagnose import CRASHED, Diagnosis, diagnose
+from tests.doctor.exhibits import (
+    CASES,
+    MACHINES,
+    case_of,
+    dropped,
+    machine_facts,
+    places_of,
+    snapshot,
+)
+
+
+def _fired(found: Diagnosis) -> set[str]:
+    return {each.code for each in (*found.findings, *found.explained)}
+
+
+def _diagnosed(facts: dict[str, Any]) -> Diagnosis:
+    return diagnose(snapshot(facts), all_checks())
+
+
+def test_every_check_has_its_exhibit() -> None:
+    assert set(CASES) == set(CHECKS)
+    assert len(CHECKS) > 100
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_an_exhibit_fires_its_check_and_folds_what_follows(code: str) -> None:
+    case = case_of(code)
+    assert code in case.fires
+    found = _diagnosed(case.facts)
+    assert {each.code for each in found.findings} == case.fires
+    assert {each.code for each in found.explained} == case.explains
+    for each in found.explained:
+        assert each.explained_by in case.fires
+    for each in found.findings:
+        assert each.evidence, "a finding without evidence"
+        assert all(evidence.value for evidence in each.evidence)
+
+
+def test_there_are_eight_kinds_of_healthy_machines() -> None:
+    assert set(MACHINES) == {
+        "amd",
+        "container",
+        "laptop-battery",
+        "linux",
+        "mac",
+        "nvidia",
+        "vm",
+        "wsl",
+    }
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_on_a_healthy_machine_nothing_fires_and_all_is_seen(name: str) -> None:
+    found = _diagnosed(machine_facts(name))
+    assert [(each.code, each.evidence) for each in found.findings] == []
+    assert found.explained == ()
+    # macOS shows the environment of no other process.
+    blind = {"context-below-asked"} if name == "mac" else set()
+    assert {each.code for each in found.unknown} == blind
+    assert found.checks_run == len(CHECKS)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_no_dropped_fact_makes_a_healthy_machine_ill(name: str) -> None:
+    facts = machine_facts(name)
+    for path in places_of(facts):
+        found = _diagnosed(_without(facts, path))
+        assert _fired(found) == set(), f"{name} without {path}"
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_a_dropped_fact_never_crashes_a_check_or_makes_another_failure(data: st.DataObject) -> None:
+    case = case_of(data.draw(st.sampled_from(CASES)))
+    path = data.draw(st.sampled_from(list(places_of(case.facts))))
+    found = _diagnosed(_without(case.facts, path))
+    assert CRASHED not in _fired(found), found.findings
+    assert _fired(found) <= case.fires | case.explains
+
+
+def _without(facts: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    """Without the fact; an element of a list or a mapping goes with its key."""
+    return dropped(facts, path)
+
+
+def test_a_check_that_crashes_is_a_finding_and_hides_no_other() -> None:
+    from dataclasses import replace
+
+    def broken(_: object) -> Any:
+        raise ZeroDivisionError("oops")
+
+    case = case_of("disk-full")
+    checks = [replace(CHECKS["disk-full"]), replace(CHECKS["inodes-out"], look=broken)]
+    found = diagnose(snapshot(case.facts), checks)
+    assert {each.code for each in found.findings} == {"disk-full", CRASHED}
+    crash = next(each for each in found.findings if each.code == CRASHED)
+    assert crash.subject == "check:inodes-out"
+    assert crash.evidence[0].value == "ZeroDivisionError: oops"
+
+
+def test_what_is_unknown_is_neither_found_nor_passed_and_says_why() -> None:
+    from dataclasses import replace
+
+    from localai.doctor.facts import Missing
+
+    facts = snapshot(machine_facts("linux"))
+    blind = replace(facts, places=None, missing=(Missing("places", "it took too long"),))
+    found = diagnose(blind, [CHECKS["disk-full"]])
+    assert found.findings == ()
+    assert [(each.code, each.reason) for each in found.unknown] == [
+        ("disk-full", "places is not known: it took too long")
+    ]
+
+
+def test_a_root_is_as_severe_as_the_worst_that_it_explains() -> None:
+    found = _diagnosed(case_of("ollama-drop-in-broken").facts)
+    assert [each.severity for each in found.findings] == ["warn"]
+    found = _diagnosed(case_of("vm-hides-avx2").facts)
+    assert [(each.code, each.severity) for each in found.findings] == [("vm-hides-avx2", "fail")]
+
+
+def test_every_code_that_would_explain_a_check_is_a_check() -> None:
+    for check in all_checks():
+        for code in check.after:
+            assert code in CHECKS, f"{check.code} names {code}"
+    assert issubclass(Unknown, Exception)
