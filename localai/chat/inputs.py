@@ -8,11 +8,11 @@ cut.
 from __future__ import annotations
 
 import codecs
-import glob
 import os
 import re
 import select
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,23 @@ def read_text(stream: BinaryIO, *, on_wait: Callable[[], None]) -> str:
             hint="give a part of it: head -c 1M FILE | localai chat",
         )
     return decode(content, "stdin")
+
+
+def read_stdin() -> str:
+    """All of stdin as text, once. Raises InvalidInput."""
+    if sys.stdin is None:
+        raise InvalidInput("stdin is closed")
+    return read_text(sys.stdin.buffer, on_wait=lambda: None)
+
+
+def is_read_by_others(stream: BinaryIO) -> bool:
+    """Whether somebody has read a part of the file that `stream` is: a loop of the shell's, such as
+    `while read line; do localai chat "$line"; done <FILE`, which wants the rest for itself."""
+    try:
+        status = os.fstat(stream.fileno())
+        return stat.S_ISREG(status.st_mode) and os.lseek(stream.fileno(), 0, os.SEEK_CUR) > 0
+    except OSError:
+        return False
 
 
 def _may_stay_silent(descriptor: int) -> bool:
@@ -97,23 +114,6 @@ class TextFile:
     def about_tokens(self) -> int:
         """An estimate: text and code have about four bytes a token."""
         return -(-self.size_bytes // 4)
-
-
-def read_text_files(patterns: Sequence[str]) -> list[TextFile]:
-    """The files at those paths, and all that match those of them that are globs (`src/**/*.py`),
-    each once. Raises NotFound where nothing matches, and what `read_text_file` raises."""
-    names = dict.fromkeys(name for pattern in patterns for name in _matching(pattern))
-    return [read_text_file(name) for name in names]
-
-
-def _matching(pattern: str) -> list[str]:
-    path = str(Path(pattern).expanduser())
-    if not glob.has_magic(pattern) or Path(path).exists():
-        return [pattern]
-    names = sorted(each for each in glob.glob(path, recursive=True) if Path(each).is_file())  # noqa: PTH207  a pattern may be absolute
-    if not names:
-        raise NotFound(f"no file matches {pattern!r}")
-    return names
 
 
 def read_text_file(name: str) -> TextFile:
@@ -182,16 +182,9 @@ def _pdf_text(content: bytes, name: str) -> tuple[str, int]:
 
 
 def read_image(name: str) -> Image:
-    """The picture at that path. Raises NotFound, and InvalidInput for what is no PNG, JPEG, GIF
-    or WebP, or has more than 32 MiB."""
-    path = Path(name).expanduser()
-    try:
-        with path.open("rb") as file:
-            content = file.read(_IMAGE_LIMIT_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
+    """The picture at that path, or on stdin for `-`. Raises NotFound, and InvalidInput for what is
+    no PNG, JPEG, GIF or WebP, or has more than 32 MiB."""
+    content = _image_bytes(name)
     if len(content) > _IMAGE_LIMIT_BYTES:
         raise InvalidInput(f"{name} has more than {_IMAGE_LIMIT_BYTES // 1024 // 1024} MiB")
     for magic, offset, media_type in _PICTURES:
@@ -201,6 +194,20 @@ def read_image(name: str) -> Image:
         f"{name} is no picture that models read (PNG, JPEG, GIF, WebP)",
         hint=f"a text or a PDF is added by -f {name}",
     )
+
+
+def _image_bytes(name: str) -> bytes:
+    """At most one byte more than a picture may have."""
+    if name == "-" and sys.stdin is not None:
+        return sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            return file.read(_IMAGE_LIMIT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
 
 
 def require_sight(model: ResolvedModel) -> None:

@@ -12,6 +12,7 @@ from localai.answers import Answer
 from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
+from localai.chat.file_arguments import takes_stdin
 from localai.chat.inputs import require_sight
 from localai.chat.off_device import select_or_fall_back
 from localai.chat.recorder import DatabaseRecorder, NoRecorder, Recorder
@@ -36,12 +37,15 @@ from localai.output.answer import (
     show_answer,
 )
 from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
+from localai.output.cells import one_line
 from localai.output.output import Output
 from localai.output.terminal import is_terminal
 
 if TYPE_CHECKING:
     from localai.output.documents.chat import Chat
     from localai.providers.pool import ProviderPool
+
+_TITLE_COLUMNS = 80
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -56,11 +60,15 @@ def chat(
     asked: AskOptions = NOT_ASKED,
     file: Annotated[
         list[str] | None,
-        typer.Option("-f", "--file", help="A text, code or PDF file, or a glob, to go along."),
+        typer.Option(
+            "-f",
+            "--file",
+            help="A text, code or PDF file, a.py:10-40, a folder, a glob; - is stdin.",
+        ),
     ] = None,
     attachment: Annotated[
         list[str] | None,
-        typer.Option("-a", "--attachment", help="A picture, for models that can see."),
+        typer.Option("-a", "--attachment", help="A picture, for models that can see; - is stdin."),
     ] = None,
     hide_thinking: Annotated[
         bool, typer.Option("--hide-thinking", help="Do not show the reasoning.")
@@ -80,7 +88,13 @@ def chat(
         bool, typer.Option("--raw", help="Let the model's terminal escapes through.")
     ] = False,
     usage: Annotated[
-        bool, typer.Option("-u", "--usage", help="Tokens, speed and where, on stderr.")
+        int,
+        typer.Option(
+            "-u", "--usage", count=True, help="Tokens, speed and where, on stderr; -uu: all of it."
+        ),
+    ] = 0,
+    yes: Annotated[
+        bool, typer.Option("-y", "--yes", help="Send a large folder of -f without asking.")
     ] = False,
     no_log: Annotated[bool, typer.Option("-n", "--no-log", help="Keep nothing of this.")] = False,
     quiet: Quiet = False,
@@ -104,16 +118,24 @@ def chat(
     one_shot = one_shot or logprobs is not None
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     means = read_ask_options(asked, paths, config)
-    files = read_files(file or [], output)
+    files = read_files(file or [], output, yes=yes)
     question = Question("")
     if not in_session:
         images = read_images(attachment or [], output)
-        question = gather_question(prompt, files, images, means.template, means.parameters, output)
+        question = gather_question(
+            prompt,
+            files,
+            images,
+            means.template,
+            means.parameters,
+            output,
+            stdin_is_taken=takes_stdin([*(file or []), *(attachment or [])]),
+        )
     system = means.settings.system or question.system
     settings = replace(means.settings, system=system, logprobs=logprobs)
     checks = AnswerChecks(extract, settings.schema)
     stored = resume(paths.database, conversation_id) if continued or conversation_id else None
-    display = Display(raw, not no_stream, hide_thinking, quiet, usage)
+    display = Display(raw, not no_stream, hide_thinking, quiet, usage > 0)
     writer: Writer = SilentWriter() if as_json or in_session else display.writer()
     # JSON is no Markdown, and which part of an answer `-x` prints is known at its end.
     whole = extract or (checks.schema is not None and output.on_terminal)
@@ -153,6 +175,8 @@ def chat(
         )
         run_session(session, stored)
         return 0
+    if stored is None and question.title is not None:
+        conversation.rename(one_line(question.title, _TITLE_COLUMNS))
     answer = show_answer(conversation.ask(question.text, question.images), writer)
     extracted = checks.extracted(answer)
     failure = checks.failure(answer, extracted)
@@ -165,7 +189,7 @@ def chat(
         say_logprobs(output, answer)
     say_how_it_ended(output, answer, asker.options.max_tokens, more="--max-tokens", larger="--ctx")
     if usage:
-        say_usage(output, answer, config)
+        say_usage(output, answer, config, whole=usage > 1)
     if failure is not None:
         raise failure
     return 0

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localai.chat.inputs import read_text
+from localai.chat.inputs import is_read_by_others, read_text
 from localai.errors import InvalidInput
 from localai.output.terminal import is_terminal
 from localai.types import Image
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
     from localai.output.output import Output
 
 
+_SHOWN = 12
+_ASK_ABOVE_TOKENS = 32_768
+"""More than this of a folder is sent only after a question, or with --yes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask, and the system prompt where a template has one."""
+    """What to ask, and the system prompt where a template has one. `title` is what a conversation
+    that begins with it is called; None where its own first line says it."""
 
     text: str
     images: tuple[Image, ...] = ()
     system: str | None = None
+    title: str | None = None
 
 
 def gather_question(
@@ -39,39 +47,66 @@ def gather_question(
     template: Template | None,
     parameters: Mapping[str, str],
     output: Output,
+    *,
+    stdin_is_taken: bool = False,
 ) -> Question:
-    """The whole question. Raises InvalidInput where there is none, and as the template does."""
+    """The whole question. `stdin_is_taken` says that a file or a picture came from there.
+
+    Raises InvalidInput where there is none, and as the template does.
+    """
     # A template that says it all does not wait for a person to type.
     waits = not files and not images and (template is None or template.wants_input)
-    text = _typed_and_piped(prompt, output, waits=waits)
+    typed = " ".join(prompt) if prompt else ""
+    piped = "" if stdin_is_taken else _piped(output, typed=bool(typed), waits=waits)
+    text = "\n\n".join(part.strip("\n") for part in (piped, typed) if part.strip())
+    title = typed or None
     if files:
         from localai.chat.inputs import with_files
 
+        title = title or ", ".join(file.name for file in files)
         text = with_files(files, text)
     if template is not None:
         from localai.chat.templates import fill
 
         filled = fill(template, parameters, text)
-        return Question(filled.prompt, tuple(images), filled.system)
+        title = f"{template.name}: {title or template.description}"
+        return Question(filled.prompt, tuple(images), filled.system, title)
     if not text:
         if images:
             raise InvalidInput("there is nothing to ask about", hint='such as: "what is in it?"')
         raise InvalidInput("there is nothing to ask", command='localai chat "hello"')
-    return Question(text, tuple(images))
+    return Question(text, tuple(images), title=title)
 
 
-def read_files(patterns: Sequence[str], output: Output) -> list[TextFile]:
-    """The files of `-f`, their sizes said. Raises NotFound, InvalidInput."""
-    if not patterns:
+def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -> list[TextFile]:
+    """The files of `-f`, their sizes said. A person is asked about more than 32,768 tokens of
+    folders, unless `yes`. Raises NotFound, InvalidInput, Interrupted."""
+    if not arguments:
         return []
-    from localai.chat.inputs import read_text_files
+    from localai.chat.file_arguments import gather_files
 
-    files = read_text_files(patterns)
-    for file in files:
+    gathered = gather_files(arguments)
+    for file in sorted(gathered.files, key=lambda each: -each.size_bytes)[:_SHOWN]:
         pages = "" if file.pages is None else f", {file.pages} pages"
         size, tokens = bytes_text(file.size_bytes), count_text(file.about_tokens)
         output.note(f"{file.name}: {size}{pages}, about {tokens} tokens")
-    return files
+    total = sum(file.about_tokens for file in gathered.files)
+    if (more := len(gathered.files) - _SHOWN) > 0:
+        output.note(f"and {more} smaller ones: together about {count_text(total)} tokens")
+    if gathered.left_out:
+        names = ", ".join(gathered.left_out[:3]) + (", …" if len(gathered.left_out) > 3 else "")
+        output.note(f"{len(gathered.left_out)} left out, which are no text: {names}")
+    has_folder = any(Path(each).expanduser().is_dir() for each in arguments)
+    if has_folder and total > _ASK_ABOVE_TOKENS and not yes:
+        said = f"{len(gathered.files)} files with about {count_text(total)} tokens"
+        output.confirm(
+            f"Send {said}?",
+            unasked=InvalidInput(
+                f"{said} are more than is sent unasked", hint="name fewer, or give --yes"
+            ),
+            declined="nothing was sent",
+        )
+    return list(gathered.files)
 
 
 def read_images(names: Sequence[str], output: Output) -> list[Image]:
@@ -86,9 +121,18 @@ def read_images(names: Sequence[str], output: Output) -> list[Image]:
     return images
 
 
-def _typed_and_piped(prompt: Sequence[str] | None, output: Output, *, waits: bool) -> str:
-    parts = [" ".join(prompt)] if prompt else []
-    if sys.stdin is not None and ((waits and not parts) or not is_terminal(sys.stdin)):
-        waits_for = "reading stdin (</dev/null if nothing comes) …"
-        parts.insert(0, read_text(sys.stdin.buffer, on_wait=lambda: output.note(waits_for)))
-    return "\n\n".join(part for part in (part.strip("\n") for part in parts) if part.strip())
+def _piped(output: Output, *, typed: bool, waits: bool) -> str:
+    """The text on stdin, where it is offered; beside a typed question its size is said, for a loop
+    of the shell's may have wanted it for itself."""
+    if sys.stdin is None or (is_terminal(sys.stdin) and (typed or not waits)):
+        return ""
+    if typed and is_read_by_others(sys.stdin.buffer):
+        output.note("stdin is left to the loop that reads it (</dev/null says so, too)")
+        return ""
+    waits_for = "reading stdin (</dev/null if nothing comes) …"
+    text = read_text(sys.stdin.buffer, on_wait=lambda: output.note(waits_for))
+    if typed and text.strip():
+        lines, tokens = text.count("\n") or 1, -(-len(text.encode()) // 4)
+        plural = "" if lines == 1 else "s"
+        output.note(f"stdin: {count_text(lines)} line{plural}, about {count_text(tokens)} tokens")
+    return text

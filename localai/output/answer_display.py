@@ -62,11 +62,12 @@ def say_how_it_ended(
         output.warn(note.format(limit=tokens, more=more, larger=larger, word=word))
 
 
-def say_usage(output: Output, answer: Answer, config: Config) -> None:
-    """Tokens, speed, cost and where (`-u`)."""
+def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = False) -> None:
+    """Tokens, speed, cost and where in a line (`-u`); the `whole` of it, with evidence (`-uu`)."""
     from localai.cost.prices import cost_of
 
-    for line in usage_lines(answer, cost_of(answer, config)):
+    cost = cost_of(answer, config)
+    for line in usage_lines(answer, cost) if whole else [usage_line(answer, cost)]:
         output.note(line)
 
 
@@ -76,6 +77,23 @@ def say_logprobs(output: Output, answer: Answer) -> None:
         output.warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
     for line in odds_lines(answer.logprobs):
         output.announce(line)
+
+
+def usage_line(answer: Answer, cost: Cost) -> str:
+    """The line of `-u`: what was used, how fast, who answered and where."""
+    done = answer.done
+    usage, timings, zone = done.usage, done.timings, done.locality.zone
+    parts = []
+    if usage.input_tokens is not None and usage.output_tokens is not None:
+        parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+    if timings.time_to_first_token_s is not None:
+        parts.append(f"first after {timings.time_to_first_token_s:.1f} s")
+    if timings.decode_tokens_per_s is not None:
+        parts.append(f"{timings.decode_tokens_per_s:,.1f} tok/s")
+    if cost.amount:
+        parts.append(money_text(cost.amount, places=6))
+    where = "unproven" if zone is None else zone.label
+    return " · ".join((*parts, f"{answer.model.provider}/{answer.model.id}", where))
 
 
 def usage_lines(answer: Answer, cost: Cost) -> list[str]:

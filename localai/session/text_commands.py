@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import TextIO
 
-from localai.chat.inputs import read_text_file
+from localai.chat.file_arguments import gather_files
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.terminal import is_terminal
@@ -21,19 +21,20 @@ from localai.units import bytes_text, count_text
 
 
 def file(session: Session, argument: str) -> None:
-    """Add a text file to the next question; `none` takes all out again.
+    """Add a text file to the next question, lines of one (a.py:10-40) or a folder's; `none` takes
+    all out again.
     UTF-8, or UTF-16 that says so; nothing of it is cut."""
     if argument == "none":
         session.files = []
     elif argument:
         # A name with spaces is one file if it is there, else several names as in a shell.
         try:
-            session.files.append(read_text_file(argument))
+            session.files += gather_files([argument]).files
         except NotFound:
             names = _split(argument)
             if len(names) < 2 and names[:1] == [argument]:
                 raise
-            session.files += [read_text_file(name) for name in names]
+            session.files += gather_files(names).files
     if not session.files:
         session.output.note("no file goes with the next question")
     for waiting in session.files:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from localai.chat.file_arguments import gather_files
 from localai.chat.inputs import (
     read_image,
     read_text_file,
-    read_text_files,
     require_sight,
     with_files,
 )
@@ -66,12 +67,51 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_globs_in_order_and_each_once(folder: Path, patterns: list[str], names: list[str]) -> None:
-    assert [file.name for file in read_text_files(patterns)] == names
+    assert [file.name for file in gather_files(patterns).files] == names
 
 
 def test_a_glob_that_matches_nothing_is_not_found(folder: Path) -> None:
     with pytest.raises(NotFound, match=r"no file matches '\*\.rs'"):
-        read_text_files(["*.rs"])
+        gather_files(["*.rs"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("ten.py:2-4", "2\n3\n4\n"),
+        ("ten.py:10", "10\n"),
+        ("ten.py:9-", "9\n10\n"),
+        ("odd.py:1", "itself\n"),
+    ],
+)
+def test_lines_of_a_file(folder: Path, argument: str, text: str) -> None:
+    (folder / "ten.py").write_text("".join(f"{number}\n" for number in range(1, 11)))
+    (folder / "odd.py:1").write_text("itself\n")
+    (file,) = gather_files([argument]).files
+    assert (file.name, file.text) == (argument, text)
+
+
+def test_lines_that_are_not_there_are_an_error(folder: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"src/a\.py has lines 1 to 1"):
+        gather_files(["src/a.py:1-2"])
+    with pytest.raises(NotFound, match="no file 'none"):
+        gather_files(["none.py:1-2"])
+
+
+def test_a_folder_is_its_text_files_without_what_git_ignores(folder: Path) -> None:
+    (folder / "src" / ".hidden").write_text("h\n")
+    (folder / "src" / "picture.png").write_bytes(b"\x89PNG\0")
+    outside = gather_files(["src"])
+    assert [file.name for file in outside.files] == ["src/a.py", "src/b.py", "src/deep/c.py"]
+    assert outside.left_out == ("src/picture.png",)
+    subprocess.run(["git", "init", "-q"], check=True)
+    (folder / ".gitignore").write_text("deep/\n*.png\n")
+    # Settings of the repository start no program.
+    subprocess.run(["git", "config", "core.fsmonitor", "touch started"], check=True)
+    inside = gather_files(["src", "src/a.py"])
+    assert [file.name for file in inside.files] == ["src/.hidden", "src/a.py", "src/b.py"]
+    assert inside.left_out == ()
+    assert not (folder / "started").exists()
 
 
 def test_a_pdf_is_its_text(tmp_path: Path) -> None:

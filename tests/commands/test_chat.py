@@ -53,9 +53,11 @@ def test_quiet_says_nothing_on_stderr_and_usage_says_where(
 ) -> None:
     assert run_localai("chat", "-q", "--max-tokens", "2", PARIS).stderr == b""
     told = run_localai("chat", "-u", PARIS).stderr.decode()
+    assert len(told.splitlines()) == 1
     assert "tokens in" in told
     assert "device" in told
-    assert "no network (kernel)" in told
+    all_of_it = run_localai("chat", "-uu", PARIS).stderr.decode()
+    assert "no network (kernel)" in all_of_it
 
 
 def test_an_answer_cut_by_its_limit_says_so(home: Paths, run_localai: RunLocalai) -> None:

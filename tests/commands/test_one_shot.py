@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from localai.paths import Paths, locate
 from tests.chat.test_input_files import a_pdf
-from tests.support.command import RunLocalai, merged
+from tests.support.command import COMMAND, RunLocalai, merged
 from tests.support.projector import PATCHES, red_square, write_projector
 from tests.support.scripted_server import ScriptedServer
 from tests.support.terminal import Terminal
@@ -153,6 +154,48 @@ def test_the_flag_of_an_option_is_named_where_its_value_is_wrong(
     sized = run_localai("chat", "-m", "far/scripted", "--max-tokens", "2k", "--ctx", "8k", "hi")
     assert sized.returncode == 0, sized.stderr
     assert sent_to(far)["max_tokens"] == 2048
+
+
+def test_a_loop_of_the_shells_keeps_its_lines(
+    far: ScriptedServer, command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "names").write_text("one\ntwo\n")
+    command = f'{shlex.join(COMMAND)} chat -m far/scripted "who is $name"'
+    script = f"while read name; do {command}; done < names"
+    ran = subprocess.run(
+        ["bash", "-c", script],
+        env=command_environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    asked = [each.json["messages"][-1]["content"] for each in far.asked if each.method == "POST"]
+    assert asked == ["who is one", "who is two"]
+    assert ran.stderr.count(b"stdin is left to the loop") == 2
+
+
+def test_what_was_read_beside_a_question_is_said(
+    run_localai: RunLocalai, far: ScriptedServer
+) -> None:
+    piped = run_localai("chat", "-m", "far/scripted", "what is it?", input="a\nb\n")
+    assert piped.stderr == b"stdin: 2 lines, about 1 tokens\n"
+    assert sent_to(far)["messages"][-1]["content"] == "a\nb\n\nwhat is it?"
+    as_file = run_localai("chat", "-m", "far/scripted", "-f", "-", "what is it?", input="a\n")
+    assert as_file.returncode == 0
+    assert sent_to(far)["messages"][-1]["content"] == "stdin:\n```\na\n```\n\nwhat is it?"
+
+
+def test_a_conversation_is_called_after_the_question_and_not_the_pasted_text(
+    run_localai: RunLocalai, far: ScriptedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("first line of the file\n")
+    run_localai("chat", "-m", "far/scripted", "what disagrees?", input="pasted\n")
+    run_localai("chat", "-m", "far/scripted", "-f", "a.txt")
+    run_localai("chat", "-m", "far/scripted", "-t", "review", input="pasted\n")
+    listed = json.loads(run_localai("history", "list", "--json").stdout)["conversations"]
+    titles = [each["title"] for each in reversed(listed)]
+    assert titles[:2] == ["what disagrees?", "a.txt"]
+    assert titles[2].startswith("review: ")
 
 
 def test_another_system_prompt_takes_the_place_of_the_old_one_from_there_on(
