@@ -16,9 +16,12 @@ from localai.errors import InvalidInput, NotFound
 from localai.hardware import cpu
 from localai.hardware.detect import detect
 from localai.hardware.facts import Fact, Machine, from_json
+from localai.hardware.nvidia import Found
 from localai.hardware.profiles import load_profile, profile_names
 from localai.output.documents.hardware import machine_document
 from tests.support.clock import within
+
+NVIDIA = load_profile("rtx-4090").gpus[0]
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +152,30 @@ def test_a_file_that_is_no_machine_is_refused(content: str, tmp_path: Path) -> N
     path.write_text(content)
     with pytest.raises(InvalidInput, match=r"profile\.json"):
         load_profile(str(path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux's")
+@pytest.mark.parametrize(
+    ("from_nvidia", "is_known"),
+    [
+        (Found(), False),
+        (Found(gpus=(NVIDIA,)), True),
+        (Found(problems=("its driver hangs",)), True),
+        (Found(gpus=(NVIDIA,), problems=("one of two is lost",)), True),
+    ],
+)
+def test_a_card_is_described_once(
+    from_nvidia: Found, is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def drm_gpus(*, nvidia_known: bool) -> Found:
+        asked.append(nvidia_known)
+        return Found(problems=("from sysfs",))
+
+    monkeypatch.setattr("localai.hardware.detect.nvidia_gpus", lambda _: from_nvidia)
+    monkeypatch.setattr("localai.hardware.drm.drm_gpus", drm_gpus)
+    machine = detect(tmp_path)
+    assert asked == [is_known]
+    assert machine.gpus == from_nvidia.gpus
+    assert machine.problems == (*from_nvidia.problems, "from sysfs")
