@@ -44,6 +44,11 @@ class RequestParts:
     stream: bool = False
     include_usage: bool = True
 
+    @property
+    def offered_tools(self) -> tuple[Tool, ...]:
+        """The tools that the model may call: none where the client chose `none`."""
+        return () if self.tool_choice == "none" else self.tools
+
     def request(self, model: ResolvedModel) -> ChatRequest:
         """The request to `model`, which is what the name was resolved to."""
         return ChatRequest(

@@ -80,12 +80,12 @@ class Chat:
                 "the model has no chat template: it continues texts, it does not chat"
             )
         tools = None
-        if parts.tools and parts.tool_choice != "none":
+        if parts.offered_tools:
             if not tokenizer.has_tool_calling:
                 raise InvalidInput("the model's chat template knows no tools")
             if parts.tool_choice not in (None, "auto"):
                 raise InvalidInput("MLX cannot make a model call a tool: its models choose")
-            tools = [wire_tool(tool) for tool in parts.tools]
+            tools = [wire_tool(tool) for tool in parts.offered_tools]
         messages = [_template_message(message) for message in parts.messages]
         try:
             with ending_process_after(LONGEST_TEMPLATE_S):
@@ -210,7 +210,7 @@ class _Run:
         """
         thoughts, shown, calls = "", "", []
         for state, text in segments:
-            if state == _TOOL and self.parts.tools:
+            if state == _TOOL and self.parts.offered_tools:
                 self.call_text += text
                 continue
             made, unclear = self._whole_calls()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import gguf
 import pytest
-from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metadata
 
 from localai.config.reading import load
 from localai.engine import lifecycle
@@ -21,6 +19,7 @@ from localai.providers.llamacpp import LlamaCpp
 from localai.types import ChatRequest, Message, Options
 from tests.engine.llamacpp.narrow_worker import ROOM_BYTES
 from tests.support.clock import becomes
+from tests.support.tool_template import gguf_with_template
 
 _PLAIN = (
     "{% for m in messages %}<|im_start|>{{ m['role'] + '\n' + m['content'] }}<|im_end|>\n"
@@ -35,19 +34,11 @@ _ON_REQUEST = (
 )
 
 
-def _model(target: Path, smollm2: Path, template: str) -> Path:
-    reader = gguf.GGUFReader(str(smollm2), "r")
-    writer = gguf.GGUFWriter(str(target), arch="llama", endianess=reader.endianess)
-    details = MetadataDetails(gguf.GGUFValueType.STRING, template)
-    copy_with_new_metadata(reader, writer, {gguf.Keys.Tokenizer.CHAT_TEMPLATE: details}, [])
-    return target
-
-
 @pytest.fixture(scope="module")
 def on_request(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Path]:
     """A model whose template does as its last message says."""
     file = tmp_path_factory.mktemp("models") / "on-request.gguf"
-    yield _model(file, smollm2_path, _ON_REQUEST + _PLAIN)
+    yield gguf_with_template(file, smollm2_path, _ON_REQUEST + _PLAIN)
     file.unlink()
 
 
@@ -90,7 +81,7 @@ def test_a_template_is_stopped_while_the_model_loads(
 ) -> None:
     if kind is Unreachable:
         monkeypatch.setattr(lifecycle, "LONGEST_TEMPLATE_S", 2.0)
-    model = _model(tmp_path / "m.gguf", smollm2_path, template + _PLAIN)
+    model = gguf_with_template(tmp_path / "m.gguf", smollm2_path, template + _PLAIN)
     with pytest.raises(kind, match=complaint):
         _ask(paths, model, "hello")
     assert workers(paths) == []
