@@ -20,11 +20,13 @@ from localai.statistics import (
     cases_needed,
     holm,
     kappa,
+    mann_whitney,
     mcnemar,
     median_interval,
     quantile,
     relative_change,
     slope,
+    unpaired_change,
     wilson,
 )
 
@@ -199,3 +201,31 @@ def test_kappa_is_agreement_beyond_chance() -> None:
     pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
     assert kappa(pairs) == pytest.approx(0.4)
     assert kappa([("y", "y")] * 5) is None
+
+
+def test_an_unpaired_change_is_that_of_the_median_ratio() -> None:
+    before = [10.0, 11, 12, 13, 14, 15]
+    change = unpaired_change(before, [0.9 * each for each in before])
+    assert change.value == pytest.approx(-0.1, abs=0.001)
+    assert change.low is not None
+    assert change.high is not None
+    assert change.low < -0.1 < change.high
+    assert unpaired_change([1.0, 2, 3], [1.0, 2, 3]).low is None
+
+
+def test_the_unpaired_interval_covers_what_it_says() -> None:
+    source = random.Random(5)
+
+    def covers() -> bool:
+        one = [math.exp(source.gauss(0, 0.1)) for _ in range(6)]
+        two = [1.2 * math.exp(source.gauss(0, 0.1)) for _ in range(8)]
+        return not unpaired_change(one, two).excludes(0.2)
+
+    assert sum(covers() for _ in range(1000)) >= 940
+
+
+def test_mann_whitneys_p_value_is_scipys() -> None:
+    one, two = [1.0, 4, 5, 9, 2], [3.0, 6, 8, 10, 11, 12]
+    expected = scipy.stats.mannwhitneyu(one, two, method="exact").pvalue
+    assert mann_whitney(one, two) == pytest.approx(expected)
+    assert mann_whitney([1.0, 2, 3], [1.0, 2, 3]) == 1.0

@@ -80,25 +80,27 @@ class Plan:
     models: tuple[str, ...]
     engines: tuple[str, ...]
     prompts: tuple[int, ...]
-    outputs: tuple[int, ...]
+    answers: tuple[int, ...]
     depths: tuple[int, ...]
     quick: bool = False
 
     @classmethod
     def from_json(cls, document: Any) -> Plan:
         """The plan that `asdict` wrote."""
-        lists = ("models", "engines", "prompts", "outputs", "depths")
+        lists = ("models", "engines", "prompts", "answers", "depths")
         return cls(**{**document, **{name: tuple(document[name]) for name in lists}})
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRun:
-    """A run out of the database; times are seconds since the epoch."""
+    """A run out of the database; times are seconds since the epoch, `anchor` is that of
+    `localai.bench.anchor`."""
 
     id: str
     created_at: float
     ended_at: float | None
     saved_as: str | None
+    anchor: float | None
     machine: MachineNote
     plan: Plan | None
     cells: tuple[Cell, ...]
@@ -121,9 +123,13 @@ class Keeper:
         """Keep the state of the row `number`."""
         self._database.put_bench_cell(self.run_id, number, cell.as_json(), _rate(cell))
 
-    def end(self) -> None:
-        """The run came to its end."""
-        self._database.end_bench_run(self.run_id)
+    def save_as(self, name: str) -> None:
+        """Make the run the baseline `name`."""
+        self._database.save_bench_run(self.run_id, name)
+
+    def end(self, anchor: float | None) -> None:
+        """The run came to its end; `anchor` is how fast the machine itself was."""
+        self._database.end_bench_run(self.run_id, anchor)
 
 
 def _rate(cell: Cell) -> OwnRate:
@@ -163,6 +169,7 @@ def _kept(database: Database, row: BenchRunRow) -> KeptRun:
         created_at=row.created_at,
         ended_at=row.ended_at,
         saved_as=row.saved_as,
+        anchor=row.anchor,
         machine=MachineNote.from_json(row.document["machine"]),
         plan=None if plan is None else Plan.from_json(plan),
         cells=tuple(Cell.from_json(each) for each in database.bench_cells(row.id)),

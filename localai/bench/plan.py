@@ -105,3 +105,11 @@ def token_counts(text: str, option: str) -> tuple[int, ...]:
             )
         found.append(count)
     return tuple(dict.fromkeys(found))
+
+
+def parse_share(text: str, option: str) -> float:
+    """`5%` or `5` as 0.05. Raises InvalidInput that names the `option`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%?", text.strip())
+    if match is None or not 0 < float(match[1]) < 100:
+        raise InvalidInput(f"{option} takes a percentage, not {text!r}", hint=f"{option} 5%")
+    return float(match[1]) / 100

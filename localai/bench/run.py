@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai.bench import noise
@@ -89,6 +90,7 @@ class Bench:
         self._force = force
         self._source = random.Random()
         self._anchors: list[float] = []
+        self._all_anchors: list[float] = []
         self._together = True
         self._before: dict[str, set[str]] = {}
         self._was_loaded: dict[int, bool | None] = {}
@@ -105,6 +107,11 @@ class Bench:
     def cells(self) -> list[Cell]:
         """What was measured so far, in the order of the rows."""
         return [row.cell for row in self.rows]
+
+    @property
+    def anchor(self) -> float | None:
+        """How fast the machine itself was during the run; None where nothing was computed on it."""
+        return median(self._all_anchors) if self._all_anchors else None
 
     def run(self, keep: Callable[[int, Cell], None]) -> Generator[Progress, None, None]:
         """Measure everything; a model or test that fails is a cell that says why. `keep` is told
@@ -250,6 +257,7 @@ class Bench:
         if moved(self._anchors) > MOVED:
             for row in rows:
                 self._change(row, replace(row.cell, notes=(*row.cell.notes, moved_note())))
+        self._all_anchors += self._anchors
         self._anchors.clear()
 
     def _warm_up(self, row: _Row) -> Iterator[Progress]:

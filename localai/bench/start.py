@@ -52,7 +52,7 @@ def begin(
 
     if before is not None and before.plan is not None:
         plan = before.plan
-    wanted = list(tests(plan.prompts, plan.outputs, plan.depths))
+    wanted = list(tests(plan.prompts, plan.answers, plan.depths))
     chosen = list(subjects(plan.models, plan.engines, config, pool))
     machine = this_machine(paths, "once", announce)
     context = max(config["engine.context"], *(test.context_tokens for test in wanted))

@@ -22,12 +22,14 @@ _NEAR = 4
 @dataclass(frozen=True, slots=True)
 class BenchRunRow:
     """A run. Times are seconds since the epoch; without `ended_at` it was broken off, or still
-    runs. `saved_as` is the name of a baseline."""
+    runs. `saved_as` is the name of a baseline, `anchor` how fast the
+    machine itself was."""
 
     id: str
     created_at: float
     ended_at: float | None
     saved_as: str | None
+    anchor: float | None
     document: Any
 
 
@@ -87,10 +89,13 @@ class Benchmarks(DatabaseFile):
             ).fetchall()
         return [OwnRate(**dict(row)) for row in rows]
 
-    def end_bench_run(self, run_id: str) -> None:
-        """Remember that a run came to its end."""
+    def end_bench_run(self, run_id: str, anchor: float | None) -> None:
+        """Remember that a run came to its end, and how fast the machine itself was."""
         with self.guarded():
-            self.db.execute("UPDATE bench_run SET ended_at = ? WHERE id = ?", (time.time(), run_id))
+            self.db.execute(
+                "UPDATE bench_run SET ended_at = ?, anchor = ? WHERE id = ?",
+                (time.time(), anchor, run_id),
+            )
 
     def save_bench_run(self, run_id: str, name: str) -> None:
         """Make the run the baseline `name`, in the place of the one that was."""

@@ -121,6 +121,8 @@ MIGRATIONS: tuple[str, ...] = (
         created_at  REAL NOT NULL,
         ended_at    REAL,
         saved_as    TEXT UNIQUE,
+        -- How fast the machine itself was: see bench/anchor.py.
+        anchor      REAL,
         document    TEXT NOT NULL
     ) STRICT;
     CREATE INDEX bench_run_created ON bench_run (created_at DESC);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from localai.output.table import Column, Row
@@ -11,6 +11,7 @@ from localai.units import UNKNOWN, bytes_text, seconds_text
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell
+    from localai.bench.comparison import Change
     from localai.bench.kept import KeptRun
     from localai.bench.run import Progress
     from localai.output.output import Output
@@ -37,8 +38,84 @@ def show_run(output: Output, run: KeptRun) -> None:
     for cell, note in told:
         about = f"{cell.model} {cell.test.label}: " if several else ""
         output.paragraph(f"{about}{note}", style="dim")
+    for text in _beside(cells):
+        output.paragraph(text)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
+
+
+def _beside(cells: Sequence[Cell]) -> Iterator[str]:
+    """What rows of one model and test say beside each other, pair by pair."""
+    from localai.bench.comparison import beside
+
+    for first, other, metric, change in beside(cells):
+        name = _distinct(other, first)
+        what = "prefill" if metric.startswith("prefill") else "decode"
+        if not change.excludes(0.0):
+            yield f"{name} beside {_distinct(first, other)}: {what} no different"
+            continue
+        yield (
+            f"{name} beside {_distinct(first, other)}: {what} {percent_text(change.value)}"
+            f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
+        )
+
+
+def _distinct(cell: Cell, other: Cell) -> str:
+    """What tells a row from another of the same model and test."""
+    if cell.engine != other.engine or cell.provider != other.provider:
+        return cell.engine
+    changed = [
+        f"{name} {value}"
+        for name, value in cell.settings.items()
+        if other.settings.get(name) != value
+    ]
+    return ", ".join(changed) or cell.model
+
+
+def percent_text(fraction: float) -> str:
+    """A change with its sign: `+3.1%`, `-12%`."""
+    return f"{fraction:+.0%}" if abs(fraction) >= 0.1 else f"{fraction:+.1%}"
+
+
+CHANGE_COLUMNS: Final = (
+    Column("model"),
+    Column("test"),
+    Column("metric"),
+    Column("change", right=True),
+    Column("interval", right=True, drop=2),
+    Column("state"),
+    Column("reason", wraps=True, drop=1),
+)
+
+
+def show_changes(
+    output: Output, before: KeptRun, after: KeptRun, changes: Sequence[Change]
+) -> None:
+    """What became of each row, metric by metric."""
+    name = before.saved_as or before.id
+    output.line(f"beside {name} of {_day(before.created_at)}:")
+    rows = []
+    for each in changes:
+        interval = each.change
+        bounds = ""
+        if interval is not None and interval.low is not None and interval.high is not None:
+            bounds = f"{percent_text(interval.low)} to {percent_text(interval.high)}"
+        rows.append(
+            [
+                each.cell.model,
+                each.cell.test.label,
+                "prefill" if each.metric.startswith("prefill") else "decode",
+                UNKNOWN if interval is None else percent_text(interval.value),
+                bounds,
+                each.state,
+                each.reason,
+            ]
+        )
+    output.table(CHANGE_COLUMNS, rows)
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def _columns(cells: Sequence[Cell]) -> list[Column]:
@@ -142,7 +219,7 @@ def run_row(run: KeptRun) -> list[str]:
     """A run in the list."""
     from localai.bench.kept import models_of
 
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+    when = _day(run.created_at)
     rows = str(len(run.cells)) + ("" if run.ended_at is not None else ", broken off")
     tests = ", ".join(dict.fromkeys(cell.test.label for cell in run.cells))
     return [run.id, when, run.saved_as or "", models_of(run.cells), tests, rows]

@@ -38,7 +38,7 @@ def ask(subject: Subject, test: Test) -> Sample:
 @contextmanager
 def near() -> Iterator[float]:
     """Seconds by which stamps of two threads of one interpreter may differ now."""
-    yield 0.015 * slowdown()
+    yield 0.02 * slowdown()
 
 
 @pytest.mark.clock

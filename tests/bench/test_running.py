@@ -165,6 +165,30 @@ def test_what_makes_no_sense_is_refused(
 
 def test_the_help_has_the_options_and_the_subcommands(run_localai: RunLocalai) -> None:
     text = run_localai("bench", "--help").stdout.decode()
-    assert "Usage: localai bench [OPTIONS] [MODEL]..." in text
+    assert "Usage: localai bench [OPTIONS] [MODEL...]" in text
     for each in ("--quick", "--engine", "--resume", "list", "show", "rm"):
         assert each in text
+
+
+def test_the_gate_ends_with_8_when_it_became_slower(
+    paced: PacedServer, run_localai: RunLocalai
+) -> None:
+    paced.set(gap_s=0.01)
+    bench(run_localai, "farm/paced", *SHORT, "--save", "main")
+    saved = json.loads(run_localai("bench", "list", "--json").stdout)["runs"][0]["saved_as"]
+    if saved is None:
+        pytest.skip("this machine is too busy for a baseline")
+    paced.set(gap_s=0.015)
+    result = run_localai("bench", "farm/paced", *SHORT, "--against", "main", "--json")
+    (row,) = json.loads(result.stdout)["results"]
+    decode = next(each for each in row["comparison"] if each["metric"].startswith("decode"))
+    assert decode["change"]["value"] == pytest.approx(-1 / 3, abs=0.1)
+    # What a busy machine says is shown, and decides nothing.
+    expected = (8, "regressed") if row["verdict"] == "quiet" else (0, "inconclusive")
+    if decode["reason"].startswith("the machine itself"):
+        expected = (0, "inconclusive")
+    assert (result.returncode, decode["state"]) == expected
+    shown = run_localai("bench", "compare", "main", "last", "--json")
+    compared = json.loads(shown.stdout)["results"][0]["comparison"]
+    assert compared == row["comparison"]
+    assert run_localai("bench", "farm/paced", *SHORT, "--against", "none").returncode == 3

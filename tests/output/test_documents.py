@@ -24,7 +24,7 @@ from localai.errors import FinishedWithFailures
 from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
-from localai.output.documents.bench import Bench, BenchList, BenchRm
+from localai.output.documents.bench import Bench, BenchComparison, BenchList, BenchRm
 from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison
 from localai.output.documents.config import ConfigGet, ConfigList
@@ -268,6 +268,11 @@ def test_every_document_is_printed_as_it_is_promised(
     tiny = ("--quick", "-p", "16", "-n", "9")
     assert check(Bench, "bench", *tiny)["results"]
     assert check(BenchList, "bench", "list")["runs"]
+    written = tmp_path / "llama-bench.json"
+    written.write_bytes(run_localai("bench", "export", "last").stdout)
+    assert check(Bench, "bench", "import", written)["complete"]
+    first = check(BenchList, "bench", "list")["runs"][1]["run"]
+    assert check(BenchComparison, "bench", "compare", first, "last")["results"]
     assert check(BenchRm, "bench", "rm", "last")["removed_runs"]
     assert check(Privacy, "privacy")["findings"]
     assert check(Doctor, "doctor", "localai")["checks_run"]

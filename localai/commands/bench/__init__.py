@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.bench import looking, running
+from localai.commands.bench import exchanging, looking, running
 from localai.commands.bench.group import RUN, OwnCommandGroup
 
 app = typer.Typer(cls=OwnCommandGroup, rich_markup_mode=None, add_completion=False)
@@ -12,4 +12,7 @@ app = typer.Typer(cls=OwnCommandGroup, rich_markup_mode=None, add_completion=Fal
 app.command(RUN, hidden=True)(running.run)
 app.command("list")(looking.list_runs)
 app.command("show")(looking.show)
+app.command("compare")(exchanging.compare)
+app.command("export")(exchanging.export)
+app.command("import")(exchanging.import_run)
 app.command("rm")(looking.rm)

@@ -48,9 +48,7 @@ def show(id: Id, as_json: Json = False) -> None:
     from localai.output.bench import show_run
 
     output = Output("bench", as_json=as_json)
-    with _database() as database:
-        if database is None:
-            raise NotFound(f"there is no benchmark {id!r}", command="localai bench")
+    with open_kept(id) as database:
         run = read_run(database, id)
     if as_json:
         from localai.output.documents.bench import bench_document
@@ -97,6 +95,15 @@ def rm(
         output.document(bench_rm_document([run.id for run in found]))
     for run in found:
         output.line(f"removed {run.id}")
+
+
+@contextmanager
+def open_kept(id: str) -> Iterator[Database]:
+    """The database in which the benchmark `id` is. Raises NotFound where there is none."""
+    with _database() as database:
+        if database is None:
+            raise NotFound(f"there is no benchmark {id!r}", command="localai bench")
+        yield database
 
 
 @contextmanager

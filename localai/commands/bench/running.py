@@ -1,4 +1,4 @@
-"""`localai bench [MODEL…]`: measure, show, keep."""
+"""`localai bench [MODEL…]`: measure, show, keep, and hold against what was."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.bench.exchanging import check_format
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
-from localai.errors import FinishedWithFailures, Interrupted
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
 from localai.output.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localai.bench.comparison import Change
+    from localai.bench.kept import KeptRun
     from localai.bench.start import Started
 
 
@@ -19,20 +24,20 @@ def run(
     context: typer.Context,
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...", help="What to measure; without any, the default model."
-        ),
+        typer.Argument(metavar="MODEL...", help="What to measure; without any, the default model."),
     ] = None,
     engine: Annotated[
         str | None,
         typer.Option("--engine", metavar="NAME,…", help="In which engines: llamacpp,ollama,mlx,…"),
     ] = None,
     prompt: Annotated[
-        str, typer.Option("-p", "--prompt", metavar="N,…", help="Prompt lengths, in tokens.")
-    ] = "512",
-    output_tokens: Annotated[
-        str, typer.Option("-n", "--output", metavar="N,…", help="Answer lengths, in tokens.")
-    ] = "128",
+        str | None,
+        typer.Option("-p", "--prompt", metavar="N,…", help="Prompt lengths, in tokens: 512."),
+    ] = None,
+    answer: Annotated[
+        str | None,
+        typer.Option("-n", "--answer", metavar="N,…", help="Answer lengths, in tokens: 128."),
+    ] = None,
     depth: Annotated[
         str,
         typer.Option(
@@ -42,6 +47,24 @@ def run(
     quick: Annotated[
         bool, typer.Option("--quick", help="Shorter prompts and answers: under half a minute.")
     ] = False,
+    save: Annotated[
+        str | None, typer.Option("--save", metavar="NAME", help="Make it a baseline of that name.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", metavar="NAME", help="Exit code 8 if it is slower than that baseline."
+        ),
+    ] = None,
+    threshold: Annotated[
+        str, typer.Option("--threshold", metavar="PERCENT", help="What counts as slower.")
+    ] = "3%",
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="Instead of the table: md, csv, jsonl, benchstat, llama-bench."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was broken off last.")
     ] = False,
@@ -62,50 +85,56 @@ def run(
     from contextlib import closing
 
     from localai.bench.kept import Plan, read_run
-    from localai.bench.plan import token_counts
+    from localai.bench.plan import parse_share, token_counts
     from localai.bench.start import begin, resumed
     from localai.chat.off_device import allow_every_cloud
     from localai.database import Database
-    from localai.output.bench import show_run
 
-    output = Output("bench", as_json=as_json, quiet=quiet)
-    paths, config = load_settings("bench")
-    config = allow_every_cloud(config) if allow_cloud else config
-    pool = open_pool(context, paths)
+    check_format(form)
+    if form is not None and as_json:
+        raise InvalidInput("--json and --format are two forms of one output")
+    share = parse_share(threshold, "--threshold")
     plan = Plan(
         models=tuple(models or ()),
         engines=tuple(each.strip() for each in (engine or "").split(",") if each.strip()),
-        prompts=token_counts("128" if quick and prompt == "512" else prompt, "-p"),
-        outputs=token_counts("32" if quick and output_tokens == "128" else output_tokens, "-n"),
+        prompts=token_counts(prompt or ("128" if quick else "512"), "-p"),
+        answers=token_counts(answer or ("32" if quick else "128"), "-n"),
         depths=token_counts(depth, "-d"),
         quick=quick,
     )
+    output = Output("bench", as_json=as_json, quiet=quiet)
+    paths, config = load_settings("bench")
+    config = allow_every_cloud(config) if allow_cloud else config
     with closing(Database(paths.database)) as database:
-        before = resumed(database) if resume else None
+        # Before a minute is spent on it.
+        baseline = None if against is None else read_run(database, against)
         started = begin(
-            plan, config, paths, pool, database, output.note, force=force, before=before
+            plan,
+            config,
+            paths,
+            open_pool(context, paths),
+            database,
+            output.note,
+            force=force,
+            before=resumed(database) if resume else None,
         )
         for line in started.announcements:
             output.announce(line)
         interrupted = _follow(started, output)
         if not interrupted:
-            started.keeper.end()
+            started.keeper.end(started.bench.anchor)
         measured = read_run(database, started.keeper.run_id)
-    if any(cell.samples for cell in measured.cells) or not interrupted:
-        if as_json:
-            from localai.output.documents.bench import bench_document
-
-            output.document(bench_document(measured))
-        show_run(output, measured)
+        if save is not None and not interrupted:
+            _save(started, save, measured, output)
+            measured = read_run(database, started.keeper.run_id)
+    changes = _changes(baseline, measured, share)
+    if not interrupted or any(cell.samples for cell in measured.cells):
+        _show(output, measured, baseline, changes, form)
     if interrupted:
         output.note("what was measured is kept: localai bench --resume goes on")
         raise Interrupted("interrupted", command="localai bench --resume")
     output.note(f"kept as {measured.id}: localai bench show {measured.id}")
-    failed = [cell.failed for cell in measured.cells if not cell.succeeded]
-    if failed:
-        text = f"{len(failed)} of {len(measured.cells)} rows could not be measured"
-        raise FinishedWithFailures(text) if not as_json else typer.Exit(8)
-    return 0
+    return _end(output, measured, changes, against)
 
 
 def _follow(started: Started, output: Output) -> bool:
@@ -123,3 +152,69 @@ def _follow(started: Started, output: Output) -> bool:
     finally:
         output.end_progress()
     return False
+
+
+def _save(started: Started, name: str, measured: KeptRun, output: Output) -> None:
+    from localai.bench.verdict import verdict
+
+    if any(verdict(cell) == "quiet" for cell in measured.cells):
+        started.keeper.save_as(name)
+        return
+    output.warn(f"no row was quiet, so nothing is saved as {name}: a baseline must be")
+
+
+def _changes(
+    baseline: KeptRun | None, measured: KeptRun, threshold: float
+) -> tuple[Change, ...] | None:
+    if baseline is None:
+        return None
+    from localai.bench.comparison import compared
+
+    return compared(baseline, measured, threshold)
+
+
+def _show(
+    output: Output,
+    measured: KeptRun,
+    baseline: KeptRun | None,
+    changes: tuple[Change, ...] | None,
+    form: str | None,
+) -> None:
+    from localai.output.bench import show_changes, show_run
+
+    if form is not None:
+        from localai.bench.formats import as_text
+
+        output.write(as_text(measured, form))
+        return
+    if output.as_json:
+        from localai.output.documents.bench import bench_document
+
+        output.document(bench_document(measured, changes))
+    show_run(output, measured)
+    if baseline is not None and changes is not None:
+        output.line("")
+        show_changes(output, baseline, measured, changes)
+
+
+def _end(
+    output: Output, measured: KeptRun, changes: Sequence[Change] | None, against: str | None
+) -> int:
+    """The exit code: 8 for what became slower or could not be measured, 2 for what cannot be
+    compared."""
+    failed = [cell for cell in measured.cells if not cell.succeeded]
+    slower = [each for each in changes or () if each.state == "regressed"]
+    error: FinishedWithFailures | InvalidInput | None = None
+    if failed:
+        error = FinishedWithFailures(
+            f"{len(failed)} of {len(measured.cells)} rows could not be measured"
+        )
+    elif slower:
+        error = FinishedWithFailures(f"{len(slower)} figures are worse than in {against}")
+    elif changes and all(each.state == "incomparable" for each in changes):
+        error = InvalidInput(f"nothing can be compared with {against}: {changes[0].reason}")
+    if error is None:
+        return 0
+    if output.as_json:
+        return error.exit_code
+    raise error

@@ -10,6 +10,7 @@ from localai.types import ZoneName
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell, Metric
+    from localai.bench.comparison import Change
     from localai.bench.kept import KeptRun, MachineNote
 
 
@@ -56,6 +57,18 @@ class BenchServerDocument(TypedDict):
     decode_tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second"]
 
 
+class BenchChangeDocument(TypedDict):
+    """What became of a metric since another run."""
+
+    metric: Annotated[str, "which: prefill_tokens_per_s or decode_tokens_per_s"]
+    change: Annotated[FigureDocument | None, "as a fraction of what it was: -0.06 is 6% slower"]
+    state: Annotated[
+        Literal["regressed", "improved", "same", "inconclusive", "incomparable"],
+        "what that means",
+    ]
+    reason: Annotated[str, "why, in a sentence"]
+
+
 class BenchResultDocument(TypedDict):
     """A model in an engine on a test; rates and times by localai's clock."""
 
@@ -83,6 +96,9 @@ class BenchResultDocument(TypedDict):
     predicted_tokens_per_s: Annotated[float | None, "of decoding, before anything was measured"]
     verdict: Annotated[Literal["quiet", "noisy", "invalid"], "what the row is worth"]
     notes: Annotated[list[str], "what should be known"]
+    comparison: Annotated[
+        list[BenchChangeDocument] | None, "beside another run; null where there is none"
+    ]
 
 
 class Bench(TypedDict):
@@ -115,6 +131,15 @@ class BenchList(TypedDict):
     runs: Annotated[list[BenchRunDocument], "the newest first"]
 
 
+class BenchComparison(TypedDict):
+    """`localai bench compare --json`"""
+
+    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    earlier: Annotated[str, "the earlier run"]
+    later: Annotated[str, "the later run"]
+    results: Annotated[list[BenchResultDocument], "a row for each model and test"]
+
+
 class BenchRm(TypedDict):
     """`localai bench rm --json`"""
 
@@ -122,7 +147,7 @@ class BenchRm(TypedDict):
     removed_runs: Annotated[list[str], "what was removed"]
 
 
-def bench_document(run: KeptRun) -> Bench:
+def bench_document(run: KeptRun, changes: Sequence[Change] | None = None) -> Bench:
     """What `localai bench` and `localai bench show` print."""
     return {
         "schema": "localai.bench/1",
@@ -131,7 +156,19 @@ def bench_document(run: KeptRun) -> Bench:
         "complete": run.ended_at is not None,
         "saved_as": run.saved_as,
         "machine": machine_document(run.machine),
-        "results": [result_document(cell) for cell in run.cells],
+        "results": [result_document(cell, changes) for cell in run.cells],
+    }
+
+
+def bench_compare_document(
+    before: KeptRun, after: KeptRun, changes: Sequence[Change]
+) -> BenchComparison:
+    """What `localai bench compare` prints."""
+    return {
+        "schema": "localai.bench/1",
+        "earlier": before.id,
+        "later": after.id,
+        "results": [result_document(cell, changes) for cell in after.cells],
     }
 
 
@@ -174,8 +211,8 @@ def machine_document(machine: MachineNote) -> BenchMachineDocument:
     }
 
 
-def result_document(cell: Cell) -> BenchResultDocument:
-    """A row."""
+def result_document(cell: Cell, changes: Sequence[Change] | None) -> BenchResultDocument:
+    """A row, with what became of it."""
     from localai.bench import cell as measured
     from localai.bench.figures import bandwidth_fraction, gap_quantiles
     from localai.bench.verdict import notes, verdict
@@ -215,6 +252,18 @@ def result_document(cell: Cell) -> BenchResultDocument:
         "predicted_tokens_per_s": cell.predicted_tokens_per_s,
         "verdict": verdict(cell),
         "notes": list(notes(cell)),
+        "comparison": None
+        if changes is None
+        else [_change(each) for each in changes if each.cell is cell],
+    }
+
+
+def _change(change: Change) -> BenchChangeDocument:
+    return {
+        "metric": change.metric,
+        "change": None if change.change is None else figure_document(change.change, None),
+        "state": change.state,
+        "reason": change.reason,
     }
 
 

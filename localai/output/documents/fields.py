@@ -61,6 +61,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "source": "where it comes from",
     "source_model": "the model that another is made from",
     "speed": "how fast decoding is predicted to be",
+    "state": "how far it is, or what became of it",
     "store": "the program in whose store a model lies",
     "text": "what was said",
     "timings": "where the time of an answer went",

@@ -1,0 +1,108 @@
+"""Benchmarks beside each other, and in other tools: compare, export, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from localai.commands.bench.looking import Id, open_kept
+from localai.commands.options import Json
+from localai.errors import InvalidInput, NotFound
+from localai.output.output import Output
+
+
+def compare(
+    before: Annotated[str, typer.Argument(help="The earlier: an id, a saved name, or `last`.")],
+    after: Annotated[str, typer.Argument(help="The later.")] = "last",
+    threshold: Annotated[
+        str, typer.Option("--threshold", metavar="PERCENT", help="What counts as a change.")
+    ] = "3%",
+    as_json: Json = False,
+) -> None:
+    """What became of each row from one benchmark to another."""
+    from localai.bench.comparison import compared
+    from localai.bench.kept import read_run
+    from localai.bench.plan import parse_share
+    from localai.output.bench import show_changes
+
+    output = Output("bench", as_json=as_json)
+    with open_kept(before) as database:
+        old, new = read_run(database, before), read_run(database, after)
+    if old.id == new.id:
+        raise InvalidInput(f"{before} and {after} are one benchmark", command="localai bench list")
+    changes = compared(old, new, parse_share(threshold, "--threshold"))
+    if as_json:
+        from localai.output.documents.bench import bench_compare_document
+
+        output.document(bench_compare_document(old, new, changes))
+    show_changes(output, old, new, changes)
+
+
+def export(
+    id: Id = "last",
+    form: Annotated[
+        str,
+        typer.Option("--format", help="llama-bench, md, csv, jsonl or benchstat."),
+    ] = "llama-bench",
+    file: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file instead of stdout.")
+    ] = None,
+) -> None:
+    """Write a benchmark as another tool does."""
+    from localai.bench.formats import as_text
+    from localai.bench.kept import read_run
+    from localai.files import write_atomically
+
+    output = Output("bench")
+    check_format(form)
+    with open_kept(id) as database:
+        text = as_text(read_run(database, id), form)
+    if file is None:
+        output.write(text)
+    else:
+        write_atomically(file, text.encode())
+
+
+def import_run(
+    file: Annotated[Path, typer.Argument(help="What `llama-bench -o json` or `-o jsonl` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Keep what llama-bench measured, to show it and to compare with it."""
+    from contextlib import closing
+
+    from localai.bench.formats import read_llama_bench
+    from localai.bench.kept import Keeper, read_run
+    from localai.database import Database
+    from localai.output.bench import show_run
+    from localai.paths import locate
+
+    output = Output("bench", as_json=as_json)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {file}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"cannot read {file}: {error}") from error
+    machine, cells = read_llama_bench(text, str(file))
+    with closing(Database(locate().database)) as database:
+        keeper = Keeper.new(database, machine, None)
+        for number, cell in enumerate(cells):
+            keeper.keep(number, cell)
+        keeper.end(None)
+        run = read_run(database, keeper.run_id)
+    if as_json:
+        from localai.output.documents.bench import bench_document
+
+        output.document(bench_document(run))
+    show_run(output, run)
+    output.note(f"kept as {run.id}: localai bench compare {run.id}")
+
+
+def check_format(form: str | None) -> None:
+    """Raise InvalidInput for a form that a run cannot be written in."""
+    from localai.bench.formats import FORMATS
+
+    if form is not None and form not in FORMATS:
+        raise InvalidInput(f"there is no format {form!r}", hint=f"one of: {', '.join(FORMATS)}")
