@@ -119,6 +119,20 @@ def is_private(folder: Path) -> bool:
     return stat.S_ISDIR(mode) and status.st_uid == os.getuid() and not mode & 0o077
 
 
+def require_own(file: Path, what: str) -> None:
+    """Raise InvalidInput if another user than this one or root can say what is in `file`, which
+    `what` describes. A file that is not there is nobody's."""
+    try:
+        owners = {file.lstat().st_uid, file.stat().st_uid}
+    except OSError:
+        return
+    if owners - {os.getuid(), 0}:
+        raise InvalidInput(
+            f"{what} {file} belongs to another user, so it is not read",
+            hint="what stands in it may be his: copy it, once you have looked",
+        )
+
+
 def private_dir(folder: Path, *, follow: bool = True) -> Path:
     """Make `folder` (and its parents) readable by its owner only, and return it.
 

@@ -16,6 +16,7 @@ from localai import paths as paths_module
 from localai.engine.worker_files import all_files, files_for
 from localai.errors import InvalidInput
 from localai.paths import locate, private_dir
+from tests.support.command import RunLocalai
 from tests.support.users import NOBODY, error_without_rights
 
 
@@ -160,3 +161,21 @@ def test_a_socket_is_within_macos_limit_wherever_the_temporary_folder_is(
 def _runtime_of_new_process(environ: dict[str, str]) -> Path:
     paths_module._random_name.cache_clear()
     return locate(environ).runtime_dir
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("name", ["config.toml", "templates/mine.toml", "link"])
+def test_what_another_user_wrote_does_not_decide_where_prompts_go(
+    run_localai: RunLocalai, localai_home: Path, tmp_path: Path, name: str
+) -> None:
+    (localai_home / "templates").mkdir(parents=True)
+    (localai_home / "templates" / "mine.toml").write_text('prompt = "hello"\n')
+    foreign = tmp_path / "foreign.toml" if name == "link" else localai_home / name
+    foreign.touch()
+    if name == "link":
+        (localai_home / "config.toml").symlink_to(foreign)
+    os.chown(foreign, 65534, 65534)
+    command = ("template", "show", "mine") if name.startswith("templates") else ("config", "list")
+    refused = run_localai(*command)
+    assert refused.returncode == 2
+    assert b"belongs to another user" in refused.stderr

@@ -82,10 +82,33 @@ def _matching(pattern: str) -> list[str]:
     path = str(Path(pattern).expanduser())
     if not glob.has_magic(pattern) or Path(path).exists():
         return [pattern]
-    names = sorted(each for each in glob.glob(path, recursive=True) if Path(each).is_file())  # noqa: PTH207  a pattern may be absolute
+    found = [each for each in glob.glob(path, recursive=True) if Path(each).is_file()]  # noqa: PTH207  a pattern may be absolute
+    folder = _folder_of(path)
+    names = sorted(each for each in found if _stays_in(folder, each))
+    if found and not names:
+        raise NotFound(
+            f"what matches {pattern!r} are links that lead out of {folder}",
+            hint="name such a file itself, or the folder that it is in",
+        )
     if not names:
         raise NotFound(f"no file matches {pattern!r}")
     return names
+
+
+def _folder_of(pattern: str) -> Path:
+    """The folder that a pattern searches."""
+    fixed = Path()
+    for part in Path(pattern).parts:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed
+
+
+def _stays_in(folder: Path, name: str | Path) -> bool:
+    """Whether the file is in the folder, its links followed: one that leads elsewhere would make a
+    stranger's archive or clone name the user's own files, to be sent."""
+    return Path(name).resolve().is_relative_to(folder.resolve())
 
 
 def _in_folder(folder: Path) -> list[str]:
@@ -99,7 +122,7 @@ def _in_folder(folder: Path) -> list[str]:
             if not any(part.startswith(".") for part in file.relative_to(folder).parts)
         ]
     files = sorted(folder / name for name in names)
-    found = [str(file) for file in files if file.is_file()]
+    found = [str(file) for file in files if file.is_file() and _stays_in(folder, file)]
     if not found:
         raise NotFound(f"there is no file in {folder}")
     return found

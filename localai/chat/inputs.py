@@ -142,7 +142,12 @@ def with_files(files: Sequence[TextFile], question: str) -> str:
 def _fenced(file: TextFile) -> str:
     longest = max(map(len, _FENCES.findall(file.text)), default=2)
     fence = "`" * (longest + 1)
-    return f"{file.name}:\n{fence}\n{file.text.rstrip()}\n{fence}"
+    return f"{_on_one_line(file.name)}:\n{fence}\n{file.text.rstrip()}\n{fence}"
+
+
+def _on_one_line(name: str) -> str:
+    """A file's name without what could end its line, and so begin a text outside of the fence."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
 def _pdf_text(content: bytes, name: str) -> tuple[str, int]:

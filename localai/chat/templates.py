@@ -18,6 +18,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.files import as_path
 from localai.near_names import did_you_mean
 from localai.options import parse_json_options
+from localai.paths import require_own
 from localai.types import Options
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def find_template(name: str, paths: Paths) -> Template:
         for suffix in _SUFFIXES:
             file = folder / f"{name}{suffix}"
             if file.is_file():
+                if folder != BUNDLED:
+                    require_own(file, "the template")
                 return read_template(file)
     known = sorted(file.stem for file in _files(paths))
     raise NotFound(

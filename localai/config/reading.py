@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from localai.config.settings import BY_KEY, ENDPOINT_FIELDS, SETTINGS, Invalid, parse_value
 from localai.errors import InvalidInput
-from localai.paths import Paths
+from localai.paths import Paths, require_own
 
 Origin = Literal["default", "file", "environment", "flag"]
 
@@ -92,7 +92,9 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
 
 
 def read_file(file: Path) -> str:
-    """The text of the configuration file; empty if there is none. Raises InvalidInput."""
+    """The text of the configuration file; empty if there is none. Raises InvalidInput, also for
+    another user's: it decides where prompts go."""
+    require_own(file, "the configuration file")
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -26,6 +26,7 @@ from localai.errors import (
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 from localai.net.connection import connect, why_lost
 from localai.net.retry import retry_after_s
+from localai.redaction import remember
 
 _CONNECT_TIMEOUT_S: Final = 15.0
 _SILENCE_TIMEOUT_S: Final = 30.0
@@ -116,6 +117,8 @@ class HttpConnection:
             server = web_server(url)
             credentials = self._hosts.credentials.get(server)
             own = {"Authorization": credentials} if credentials else {}
+            if credentials:
+                remember(credentials.partition(" ")[2])
             response = HttpResponse(url, self._send(server, url, {**(headers or {}), **own}), self)
             if response.status == 401 and not asked_again:
                 asked_again = True

@@ -21,6 +21,7 @@ from localai.errors import (
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 from localai.privacy.zones import zone_of_host
+from localai.redaction import remember
 from localai.types import Zone
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
     client = type(get_session())
     set_client_factory(lambda: _client(client, hosts, server))
     token = get_token() if sends_token(server) else None
+    if token:
+        remember(token)
     if token:
         hosts.credentials[server] = f"Bearer {token}"
     return HfApi(endpoint=endpoint, token=token or False)

@@ -7,7 +7,6 @@ the providers' business.
 from __future__ import annotations
 
 import http.client
-import json
 import selectors
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,7 +15,7 @@ from typing import Any
 
 from localai.errors import Remedy, Unreachable
 from localai.net.connection import accepted, connect, send, why_lost
-from localai.net.framing import lines_of
+from localai.net.framing import json_of, lines_of, whole_body, words_of
 from localai.net.target import Target
 
 
@@ -106,11 +105,13 @@ class SentRequest:
 
     def document(self) -> Any:
         """The whole answer as JSON; HTTPException if it is none."""
-        content = self.response().read()
+        content = whole_body(self.response())
         try:
-            return json.loads(content)
+            return json_of(content)
         except ValueError as error:
-            raise http.client.HTTPException("the answer is not JSON") from error
+            raise http.client.HTTPException(
+                f"the answer is not JSON: {words_of(content)}"
+            ) from error
 
     def json_lines(self) -> Iterator[Any]:
         """The answer line by line, each a JSON document; HTTPException if one is none."""
@@ -118,6 +119,8 @@ class SentRequest:
             if not line.strip():
                 continue
             try:
-                yield json.loads(line)
+                yield json_of(line)
             except ValueError as error:
-                raise http.client.HTTPException("a line of the answer is not JSON") from error
+                raise http.client.HTTPException(
+                    f"a line of the answer is not JSON: {words_of(line)}"
+                ) from error

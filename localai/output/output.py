@@ -44,6 +44,7 @@ from localai.output.live_line import LiveLine
 from localai.output.table import Column, Row, drawn, tabbed
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import escaped, sanitize, sanitize_line
+from localai.redaction import redacted
 
 if TYPE_CHECKING:
     from localai.output.documents import Document
@@ -121,7 +122,7 @@ class Output:
             return
         is_utf8 = (self.stdout.encoding or "").lower().replace("-", "") == "utf8"
         text = json.dumps(document, ensure_ascii=not is_utf8, indent=2)
-        self._print(escaped(text))
+        self._print(escaped(redacted(text)))
 
     def table(self, columns: Sequence[Column | str], rows: Sequence[Row | Sequence[str]]) -> None:
         """Rows under a header; a column that is only a name always stays.
@@ -280,13 +281,13 @@ class Output:
 
     def _print(self, line: str) -> None:
         self._hide()
-        print(line, file=self.stdout, flush=True)
+        print(redacted(line), file=self.stdout, flush=True)
 
     def _say(self, text: str, style: Style = "") -> None:
         """Lines on stderr; where that is closed or its disk is full, nobody is there to be told."""
         if self.stderr is None:
             return
-        lines = self._styled(text, style, self.stderr)
+        lines = self._styled(redacted(text), style, self.stderr)
         if self._live is not None:
             self._live.print_above(lines)
             return

@@ -23,6 +23,7 @@ from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
+    OTHER_ERRORS,
     broken_off,
     failure_of,
     http_client,
@@ -167,7 +168,7 @@ class Anthropic(Provider):
         import anthropic
         import httpx2
 
-        return (anthropic.AnthropicError, httpx2.HTTPError, OSError, ValueError)
+        return (anthropic.AnthropicError, httpx2.HTTPError, *OTHER_ERRORS)
 
     def _model(self, info: ModelInfo) -> ResolvedModel:
         return ResolvedModel(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused, Remedy
+from localai.redaction import remember
 
 _SERVICE = "localai"
 
@@ -111,4 +112,5 @@ def _checked(key: Key) -> Key:
             f"the key in {key.source} is empty or has characters that no key has",
             hint="copy it again, without line breaks and quotation marks around it",
         )
+    remember(key.secret)
     return key

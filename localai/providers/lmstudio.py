@@ -22,6 +22,7 @@ from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
+from localai.redaction import remember
 from localai.sizing.context import choose_context, grown_context, guessed_context
 from localai.types import (
     ChatRequest,
@@ -264,7 +265,8 @@ class LmStudio(Provider):
 def create(config: Config, paths: Paths) -> LmStudio:
     """The provider, as `localai.providers.registry` wants it. Raises InvalidInput."""
     target = client_target(config["lmstudio.host"], DEFAULT_PORT, "lmstudio.host")
-    return LmStudio(config, target, os.environ.get(TOKEN_VARIABLE))
+    token = os.environ.get(TOKEN_VARIABLE)
+    return LmStudio(config, target, remember(token) if token else None)
 
 
 def _wanted_context(listed: Listed, request: ChatRequest, start: int) -> int:

@@ -22,6 +22,7 @@ from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
+    OTHER_ERRORS,
     broken_off,
     failure_of,
     http_client,
@@ -156,7 +157,7 @@ class OpenAI(Provider):
         import httpx2
         import openai
 
-        return (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError)
+        return (openai.OpenAIError, httpx2.HTTPError, *OTHER_ERRORS)
 
     def _model(self, identifier: str) -> ResolvedModel:
         return ResolvedModel(

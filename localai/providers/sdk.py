@@ -7,8 +7,9 @@ environment but the certificates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+import http.client
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from localai.errors import (
     InvalidInput,
@@ -20,6 +21,7 @@ from localai.errors import (
 )
 from localai.near_names import did_you_mean
 from localai.net.authorities import trusting_context
+from localai.net.framing import ServerRefused, unexpected
 from localai.net.retry import Busy
 from localai.net.target import Target
 from localai.wires.refusals import failure, final_error
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 10.0
 # A model that reasons before it answers may be silent for minutes.
 _READ_TIMEOUT_S = 600.0
+_LONGEST_REFUSAL_BYTES = 1 << 20
+
+
+OTHER_ERRORS = (http.client.HTTPException, ServerRefused, OSError, ValueError)
+"""What is raised beside an SDK's own errors and its HTTP client's."""
 
 
 def not_installed(package: str) -> InvalidInput:
@@ -65,7 +72,46 @@ def http_client(proxy: Target | None) -> httpx2.Client:
         follow_redirects=False,
         timeout=httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
         limits=httpx2.Limits(max_keepalive_connections=0),
+        event_hooks={"response": [_shorten_refusal, _require_stream]},
     )
+
+
+def _shorten_refusal(response: httpx2.Response) -> None:
+    """Let the SDK, which reads all of a refusal, see the first megabyte."""
+    import httpx2
+
+    class Beginning(httpx2.SyncByteStream):
+        def __init__(self, whole: Any) -> None:
+            self._whole = whole
+
+        def __iter__(self) -> Iterator[bytes]:
+            left = _LONGEST_REFUSAL_BYTES
+            for piece in self._whole:
+                yield piece[:left]
+                left -= len(piece)
+                if left <= 0:
+                    return
+
+        def close(self) -> None:
+            self._whole.close()
+
+    if response.status_code >= 300:
+        response.stream = Beginning(response.stream)
+
+
+def _require_stream(response: httpx2.Response) -> None:
+    """Raise what a server says with status 200 instead of the stream that it was asked for: the SDK
+    would find no event in it, and lose its words."""
+    kind = response.headers.get("content-type", "")
+    asked = response.request.content.replace(b" ", b"")
+    if response.status_code >= 300 or b'"stream":true' not in asked or "event-stream" in kind:
+        return
+    content = bytearray()
+    for piece in response.iter_bytes():
+        content += piece
+        if len(content) > _LONGEST_REFUSAL_BYTES:
+            break
+    raise unexpected(bytes(content))
 
 
 def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError | Busy:
@@ -73,6 +119,8 @@ def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> Localai
     ours = find_localai_error(error)
     if ours is not None:
         return ours
+    if (refused := _refusal_behind(error)) is not None:
+        return failure(who, refused.status, refused.error, refused.headers, key_remedy=key_remedy)
     body = getattr(error, "body", None)
     inner = body.get("error", body) if isinstance(body, Mapping) else None
     status = getattr(error, "status_code", None)
@@ -85,6 +133,14 @@ def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> Localai
     headers = {} if response is None else response.headers
     # An error event in mid-stream has no status of its own, or the 200 that the stream began with.
     return failure(who, status or 200, inner, headers, key_remedy=key_remedy)
+
+
+def _refusal_behind(error: BaseException | None) -> ServerRefused | None:
+    while error is not None:
+        if isinstance(error, ServerRefused):
+            return error
+        error = error.__cause__
+    return None
 
 
 def broken_off(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError:

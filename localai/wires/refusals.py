@@ -24,6 +24,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.net.retry import Busy, retry_after_s
+from localai.redaction import redacted
 
 # The status that an error in mid-stream would have had: the stream itself began with 200.
 _STATUS_OF_KIND = {
@@ -73,8 +74,8 @@ class Refusal:
 
     @property
     def message(self) -> str:
-        """What went wrong, in the server's words."""
-        return str(self.error.get("message") or json.dumps(dict(self.error)))
+        """What went wrong, in the server's words, but for a key that it repeats."""
+        return redacted(str(self.error.get("message") or json.dumps(dict(self.error))))
 
     @property
     def kinds(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ from tests.contract.conftest import Play
 from tests.contract.rows import Subject
 from tests.support.answers import end_of, reasoning_of, text_of
 from tests.support.clock import becomes
-from tests.support.scripted_server import Drop, Pause, Step, UntilClosed
+from tests.support.scripted_server import Drop, Pause, Reply, Step, UntilClosed
 
 Player = Callable[[Path], Play]
 
@@ -159,3 +159,24 @@ def test_cancel_closes_the_connection(play: Player, tmp_path: Path) -> None:
             break
     events.close()
     assert becomes(scene.server.client_closed.is_set, within_s=3)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "words"),
+    [
+        (
+            b'{"error": {"message": "the licence has expired", "type": "x"}}',
+            "application/json",
+            "the licence has expired",
+        ),
+        (b"<html><h1>Log in</h1><p>to the WiFi</html>", "text/html", "Log in to the WiFi"),
+    ],
+    ids=["error", "page"],
+)
+def test_what_came_with_status_200_instead_of_an_answer_is_said(
+    play: Player, tmp_path: Path, body: bytes, content_type: str, words: str
+) -> None:
+    scene = play(tmp_path)
+    with pytest.raises((Unreachable, ProviderRefused)) as caught:
+        events_of(scene.reply(Reply([body], content_type=content_type)))
+    assert words in caught.value.message

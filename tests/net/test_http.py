@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import pytest
 
 from localai.errors import PolicyRefused, Unreachable
+from localai.net import framing
 from localai.net.framing import ServerRefused
 from localai.net.http import JsonServer
 from localai.net.target import client_target
+from tests.support.clock import within
 from tests.support.processes import free_port
 from tests.support.scripted_server import (
     Drop,
@@ -84,6 +86,61 @@ def test_lines_come_one_by_one_however_they_are_cut() -> None:
         client(server).send("GET", "/x") as asked,
     ):
         assert list(asked.json_lines()) == [{"a": "東京"}, {"a": "🦙"}]
+
+
+@pytest.mark.clock
+def test_a_line_of_twenty_megabytes_is_put_together_once() -> None:
+    piece = b"x" * 50_000
+    steps: list[Step] = [b'{"a": "', *[piece] * 400, b'"}\n']
+    with (
+        ScriptedServer({"GET /x": Reply(steps)}) as server,
+        client(server).send("GET", "/x") as asked,
+        within(3),
+    ):
+        assert [len(line["a"]) for line in asked.json_lines()] == [20_000_000]
+
+
+def test_a_line_without_an_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "_LONGEST_BODY_BYTES", 1 << 20)
+    with (
+        ScriptedServer({"GET /x": Reply([UntilClosed(b"x" * 10_000)])}) as server,
+        pytest.raises(Unreachable, match="a line of the answer is longer than 1,048,576 bytes"),
+        client(server).send("GET", "/x") as asked,
+    ):
+        list(asked.json_lines())
+
+
+def test_of_a_refusal_without_an_end_the_beginning_is_read() -> None:
+    endless = Reply([UntilClosed(b"no. " * 10_000)], 500)
+    with ScriptedServer({"GET /x": endless}) as server, pytest.raises(ServerRefused) as caught:
+        client(server).call("GET", "/x")
+    assert str(caught.value.document).startswith("no. no. ")
+    assert len(str(caught.value.document)) == 2000
+
+
+def test_an_answer_without_an_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "_LONGEST_BODY_BYTES", 1 << 20)
+    with (
+        ScriptedServer({"GET /x": Reply([UntilClosed(b" " * 10_000)])}) as server,
+        pytest.raises(Unreachable, match="the answer is longer than"),
+    ):
+        client(server).call("GET", "/x")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html><title>Log in</title><style>p{}</style><p>to the WiFi", "Log in to the WiFi"),
+        (b"[" * 200_000, r"\[\[\["),
+    ],
+    ids=["a page", "deep"],
+)
+def test_what_came_instead_of_json_is_said(body: bytes, said: str) -> None:
+    with (
+        ScriptedServer({"GET /x": Reply([body])}) as server,
+        pytest.raises(Unreachable, match=f"not JSON: .*{said}"),
+    ):
+        client(server).call("GET", "/x")
 
 
 def test_leaving_the_block_closes_the_connection() -> None:
