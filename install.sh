@@ -44,6 +44,7 @@ main() {
   choose_installer
   environment=$venv_root/$(fingerprint)
   check_program_is_ours
+  check_environments_are_ours
   if [ "$dry_run" = yes ]; then
     show_plan
     say "This was a dry run: nothing was touched."
@@ -69,7 +70,7 @@ main() {
 
 parse_arguments() {
   action=install dry_run=no prefix='' starter=yes purge=no lock=requirements.lock
-  installed_mark=.localai-installed
+  installed_mark=.localai-installed root_mark=.localai-environments
   while [ $# -gt 0 ]; do
     case $1 in
       --dry-run) dry_run=yes ;;
@@ -253,8 +254,11 @@ pip_configuration() {
         grep -i -E "^[[:space:]]*[a-z_-]*($settings)[[:space:]]*=" "$file" || :
       fi
     done
-  } | sed 's#//[^/@ ]*@#//***@#g'
+  } | masked
 }
+
+# Addresses without what stands before an @ in them or behind a ? or & and a =, which are keys.
+masked() { sed -e 's#//[^/[:space:]]*@#//***@#g' -e 's#\([?&][^=&[:space:]]*=\)[^&[:space:]]*#\1***#g'; }
 
 # ---- the plan ----
 
@@ -326,11 +330,13 @@ build_environment() {
   trap 'abandon 143' TERM HUP
   rm -rf "$environment"
   mkdir -p "$venv_root"
+  : >"$venv_root/$root_mark"
   say "Making the environment …"
   make_environment || failed "the Python environment could not be made"
   say "Installing the packages …"
   install_packages || failed "the packages could not be installed"
   install_project || failed "localai could not be built"
+  write_launcher
   "$environment/bin/localai" --version >"$log" 2>&1 || failed "localai does not start"
   echo "$lock" >"$environment/$installed_mark"
   rm -f "$log"
@@ -355,7 +361,7 @@ install_packages() {
     logged uv pip install --compile-bytecode --python "$environment/bin/python" \
       --require-hashes --requirement "$pins"
   else
-    logged "$environment/bin/python" -m pip install --no-input --disable-pip-version-check \
+    logged "$environment/bin/python" -I -m pip install --no-input --disable-pip-version-check \
       --require-hashes --requirement "$pins"
   fi
 }
@@ -371,9 +377,22 @@ install_project() {
     logged uv pip install --compile-bytecode --python "$environment/bin/python" \
       --no-deps --no-build-isolation "$source_dir"
   else
-    logged "$environment/bin/python" -m pip install --no-input --disable-pip-version-check \
+    logged "$environment/bin/python" -I -m pip install --no-input --disable-pip-version-check \
       --no-deps --no-build-isolation --quiet "$source_dir"
   fi
+}
+
+# pip's own launcher puts the path of the environment between double quotes, where a shell would
+# run what stands in it.
+write_launcher() {
+  case $environment in
+    *[!A-Za-z0-9/._+,@%-]*) ;;
+    *) return 0 ;;
+  esac
+  rm -f "$environment/bin/localai"
+  printf '#!/bin/sh\nexec %s -P -m localai "$@"\n' "$(quoted "$environment/bin/python")" \
+    >"$environment/bin/localai"
+  chmod 755 "$environment/bin/localai"
 }
 
 # Run a command, its output in the log; on a terminal, say how long and how much so far.
@@ -427,7 +446,9 @@ is_network_trouble() {
   grep -q -i -E "$trouble" "$log"
 }
 
-tail_of_log() { grep -v '^[[:space:]]*$' "$log" | tail -n 8 | cut -c 1-300 | sed 's/^/  | /' >&2; }
+tail_of_log() {
+  grep -v '^[[:space:]]*$' "$log" | tail -n 8 | masked | cut -c 1-300 | sed 's/^/  | /' >&2
+}
 
 # What runs in the background of a script does not get the terminal's Ctrl-C.
 abandon() {
@@ -453,6 +474,15 @@ check_program_is_ours() {
     "move it away, or ./install.sh --prefix /another/folder"
 }
 
+# What lies in the folder of the environments is removed by upgrades and by --uninstall.
+check_environments_are_ours() {
+  [ ! -e "$venv_root/$root_mark" ] || return 0
+  if [ -L "$venv_root" ] || { [ -d "$venv_root" ] && [ -n "$(ls -A "$venv_root")" ]; }; then
+    die 2 "$venv_root exists and was not made by this script" \
+      "move it away, or ./install.sh --prefix /another/folder"
+  fi
+}
+
 link_program() {
   mkdir -p "$bin_dir"
   # A rename, so that there is a working command at every moment.
@@ -473,7 +503,7 @@ remove_other_environments() {
 
 fetch_starter() {
   "$program" pull starter ||
-    die $? "localai is installed, but the starter model is not here" "$program pull starter"
+    die $? "localai is installed, but the starter model is not here" "$(quoted "$program") pull starter"
 }
 
 first_answer() {
@@ -481,11 +511,11 @@ first_answer() {
   say ""
   say "\$ localai chat \"$question\""
   answer=$("$program" chat --no-log -m starter --max-tokens 64 "$question" </dev/null) ||
-    die $? "localai is installed, but the first answer failed" "$program chat \"$question\""
+    die $? "localai is installed, but the first answer failed" "$(quoted "$program") chat \"$question\""
   say "$answer"
   case $answer in
     *Paris*) ;;
-    *) say "(That is not the expected answer, Paris: $program chat --help)" ;;
+    *) say "(That is not the expected answer, Paris: $(quoted "$program") chat --help)" ;;
   esac
 }
 
@@ -509,16 +539,18 @@ show_end() {
 
 path_line() {
   case ${SHELL:-} in
-    */fish) echo "fish_add_path $bin_dir" ;;
-    */zsh) echo "echo 'export PATH=\"$bin_dir:\$PATH\"' >> ~/.zshrc" ;;
+    */fish) say "fish_add_path $(quoted "$bin_dir")" ;;
+    */zsh) say "echo $(quoted "$(export_line)") >> ~/.zshrc" ;;
     */bash)
       # shellcheck disable=SC2088 # shown to a person, whose shell expands it
       if [ "$(uname -s)" = Darwin ]; then file='~/.bash_profile'; else file='~/.bashrc'; fi
-      echo "echo 'export PATH=\"$bin_dir:\$PATH\"' >> $file"
+      say "echo $(quoted "$(export_line)") >> $file"
       ;;
-    *) echo "export PATH=\"$bin_dir:\$PATH\"" ;;
+    *) export_line ;;
   esac
 }
+
+export_line() { say "export PATH=$(quoted "$bin_dir"):\"\$PATH\""; }
 
 # ---- removal ----
 
@@ -541,7 +573,7 @@ uninstall() {
       "$venv_root"/*) found=yes && rm -f "$program" ;;
     esac
   fi
-  if [ -d "$venv_root" ]; then
+  if [ -e "$venv_root/$root_mark" ]; then
     found=yes
     rm -rf "$venv_root"
   fi
@@ -553,13 +585,14 @@ uninstall() {
   say "localai is removed."
   if [ -n "$left" ]; then
     say "Left, because it is yours: conversations, settings, models. To remove that too:"
-    printf '%s\n' "$left" | sed "s/.*/  rm -rf '&'/"
+    printf '%s\n' "$left"
   fi
 }
 
 # Remove caches and the starter, or with --purge all data; print the folders that are left.
 remove_data() {
   "$1" -I - "$purge" <<'EOF'
+import shlex
 import shutil
 import sys
 
@@ -571,7 +604,9 @@ paths = locate()
 if sys.argv[1] == "yes":
     remove(own_data(paths), paths)
 else:
-    remove([starter_path(paths), paths.runtime_dir, paths.cache_dir], paths)
+    data = (paths.config_file, paths.config_file.parent / "templates")
+    kept = [*data, *paths.data_dir.glob("*")]
+    remove([starter_path(paths), *(path for path in own_data(paths) if path not in kept)], paths)
     shutil.rmtree(paths.models_dir / ".starter", ignore_errors=True)
     (paths.models_dir / ".starter.lock").unlink(missing_ok=True)
     for folder in (paths.models_dir, paths.data_dir, paths.config_file.parent):
@@ -581,7 +616,7 @@ else:
             pass
 for folder in sorted({paths.data_dir, paths.config_file.parent}):
     if folder.exists() and any(entry.name != "venv" for entry in folder.iterdir()):
-        print(folder)
+        print("  rm -rf", shlex.quote(str(folder)))
 EOF
 }
 
@@ -596,6 +631,14 @@ remove_empty_folders() {
 # ---- small words ----
 
 has() { command -v "$1" >/dev/null 2>&1; }
+
+# $1 as a word of a shell's line.
+quoted() {
+  case $1 in
+    *[!A-Za-z0-9/._+,@%-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
 
 say() { printf '%s\n' "$1"; }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from tests.support.processes import bare_environment
 REPOSITORY = Path(__file__).parents[1]
 SCRIPT = REPOSITORY / "install.sh"
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+# What a shell would run, split or take for the end of a word, if it were not quoted.
+PREFIX = "a $(touch owned) `touch owned` prefix\n;touch owned;'\"'"
 # Whatever lets this machine reach its package index.
 NETWORK_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
 
@@ -80,7 +83,7 @@ class Place:
 def make_place(folder: Path) -> Place:
     home = folder / "home"
     home.mkdir(parents=True)
-    return Place(home, folder / "a prefix")
+    return Place(home, folder / PREFIX)
 
 
 def files_below(folder: Path) -> set[Path]:
@@ -183,6 +186,34 @@ def test_the_plan_names_the_users_own_index_without_its_password(place: Place) -
     assert "PIP_INDEX_URL=https://***@mirror.example/simple" in done.stdout
     assert "secret" not in done.stdout + done.stderr
     assert "by pip" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "shown"),
+    [
+        ("https://token@index.example/simple", "https://***@index.example/simple"),
+        ("https://me:p@ss@index.example/simple", "https://***@index.example/simple"),
+        ("https://i.example/s?sig=abc&key=def", "https://i.example/s?sig=***&key=***"),
+        (
+            "https://a:b@one.example https://c:d@two.example",
+            "https://***@one.example https://***@two.example",
+        ),
+    ],
+)
+def test_no_credential_of_an_index_is_shown(place: Place, setting: str, shown: str) -> None:
+    plan = place.install("--dry-run", env={"PIP_EXTRA_INDEX_URL": setting})
+    assert f"PIP_EXTRA_INDEX_URL={shown}\n" in plan.stdout
+
+
+def test_an_environment_of_the_users_own_is_not_taken_for_ours(place: Place) -> None:
+    own = place.prefix / "venv" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    refused = place.install()
+    assert refused.returncode == 2
+    assert "venv exists and was not made by this script" in refused.stderr
+    assert place.install("--uninstall").returncode == 0
+    assert own.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -341,7 +372,12 @@ def test_the_first_run_ends_with_a_right_answer(installed: Place) -> None:
         '$ localai chat "What is the capital of France?"\nThe capital of France is Paris' in output
     )
     assert "is ready after" in output
-    assert f'export PATH="{installed.prefix}/bin:$PATH"' in output
+    line = output[output.index("export PATH=") : output.index("The starter is")]
+    told = subprocess.check_output(
+        ["sh", "-c", f'PATH=/bin; {line} printf "%s" "$PATH"'], text=True
+    )
+    assert told == f"{installed.prefix}/bin:/bin"
+    assert not list(installed.home.rglob("owned"))
     assert not list(installed.home.glob(".*rc")) + list(installed.home.glob(".*profile"))
 
 
@@ -395,8 +431,7 @@ def test_another_lock_or_source_gets_an_environment_of_its_own(
 ) -> None:
     def planned() -> str:
         plan = place.install("--dry-run", script=script).stdout
-        [line] = [line for line in plan.splitlines() if line.startswith("  environment")]
-        return line
+        return plan[plan.index("  environment") : plan.index("  command")]
 
     script = changed_source(tmp_path / "source")
     before = planned()
@@ -453,7 +488,7 @@ def test_uninstall_removes_all_but_what_is_the_users(installed: Place) -> None:
     done = installed.install("--uninstall")
     assert done.returncode == 0, done.stderr
     data = installed.home / ".local/share/localai"
-    assert f"rm -rf '{data}'" in done.stdout
+    assert f"rm -rf {shlex.quote(str(data))}" in done.stdout
     assert not installed.prefix.exists()
     assert {path.name.split("-")[0] for path in files_below(data)} == {"localai.db"}
     assert not (installed.home / ".cache/localai").exists()

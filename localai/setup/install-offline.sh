@@ -6,19 +6,22 @@
 
 main() {
   set -eu
-  unset PYTHONHOME PYTHONPATH
+  unset PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX
+  export PIP_USER=0 PIP_CONFIG_FILE=/dev/null
+  root_mark=.localai-environments
   parse_arguments "$@"
   bundle=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
   locate_folders
   check_sums
   find_python
   check_program_is_ours
+  check_environments_are_ours
   build_environment
   link_program
   "$program" setup --yes --offline "$bundle"
   case ":${PATH:-}:" in
     *":$bin_dir:"*) ;;
-    *) say "$bin_dir is not on your PATH: export PATH=\"$bin_dir:\$PATH\"" ;;
+    *) say "$bin_dir is not on your PATH: export PATH=$(quoted "$bin_dir"):\"\$PATH\"" ;;
   esac
 }
 
@@ -64,15 +67,15 @@ check_sums() {
   fi
   (cd "$bundle" && $checker -c SHA256SUMS >/dev/null 2>&1) ||
     die 2 "a file of this folder is damaged or missing: nothing was installed" \
-      "cd '$bundle' && $checker -c SHA256SUMS | grep -v OK"
+      "cd $(quoted "$bundle") && $checker -c SHA256SUMS | grep -v OK"
 }
 
 # The wheels are for one version of Python.
 find_python() {
   wanted=$(cat "$bundle/PYTHON")
   for candidate in ${PYTHON:+"$PYTHON"} "python$wanted" python3 python; do
-    if "$candidate" -I -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$wanted')" \
-      >/dev/null 2>&1; then
+    if "$candidate" -I -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != sys.argv[1])" \
+      "$wanted" >/dev/null 2>&1; then
       python=$candidate
       return
     fi
@@ -92,6 +95,15 @@ check_program_is_ours() {
     "move it away, or ./install.sh --prefix /another/folder"
 }
 
+# What lies in the folder of the environments is removed by upgrades and by --uninstall.
+check_environments_are_ours() {
+  [ ! -e "$venv_root/$root_mark" ] || return 0
+  if [ -L "$venv_root" ] || { [ -d "$venv_root" ] && [ -n "$(ls -A "$venv_root")" ]; }; then
+    die 2 "$venv_root exists and was not made by this script" \
+      "move it away, or ./install.sh --prefix /another/folder"
+  fi
+}
+
 build_environment() {
   environment=$venv_root/offline-$(cksum <"$bundle/SHA256SUMS" | cut -d ' ' -f 1)
   if [ -e "$environment/.localai-installed" ]; then
@@ -101,16 +113,17 @@ build_environment() {
   say "Making the environment …"
   rm -rf "$environment"
   mkdir -p "$venv_root"
+  : >"$venv_root/$root_mark"
   trap 'rm -rf "$environment"' EXIT
   trap 'exit 130' INT TERM HUP
   # A Debian without python3-venv has no pip of its own: the bundle's does the work.
   "$python" -I -m venv --without-pip "$environment"
   for pip in "$bundle"/wheels/pip-*.whl; do :; done
-  "$environment/bin/python" "$pip/pip" install --quiet --no-input --no-index --no-deps \
+  "$environment/bin/python" -I "$pip/pip" install --quiet --no-input --no-index --no-deps \
     --disable-pip-version-check "$bundle"/wheels/*.whl
   site=$("$environment/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   cp -R "$bundle/app/localai" "$site/localai"
-  printf '#!/bin/sh\nexec "%s/bin/python" -P -m localai "$@"\n' "$environment" \
+  printf '#!/bin/sh\nexec %s -P -m localai "$@"\n' "$(quoted "$environment/bin/python")" \
     >"$environment/bin/localai"
   chmod 755 "$environment/bin/localai"
   "$environment/bin/localai" --version >/dev/null
@@ -123,6 +136,14 @@ link_program() {
   mkdir -p "$bin_dir"
   ln -s "$environment/bin/localai" "$program.$$"
   mv -f "$program.$$" "$program"
+}
+
+# $1 as a word of a shell's line.
+quoted() {
+  case $1 in
+    *[!A-Za-z0-9/._+,@%-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+  esac
 }
 
 say() { printf '%s\n' "$1"; }

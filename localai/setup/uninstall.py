@@ -21,7 +21,36 @@ if TYPE_CHECKING:
 
 # install.sh writes it into the environments that it makes.
 _INSTALLED_MARK: Final = ".localai-installed"
-_VENV: Final = "venv"
+# install.sh writes it into the folder of the environments: all that is in there is its own.
+_ROOT_MARK: Final = ".localai-environments"
+
+_TEMPORARY: Final = ".*.????????.tmp"
+DATA: Final = (
+    "localai.db",
+    "localai.db-*",
+    "input_history",
+    "input_history.lock",
+    "models",
+    "removing",
+    "runs*",
+    "votes.jsonl",
+    _TEMPORARY,
+)
+"""What localai makes in its folder of data, as patterns."""
+CACHE: Final = (
+    "bandwidth.json",
+    "digests.json",
+    "doctor.json",
+    "headers.json",
+    "memory.json",
+    "ollama.json",
+    "kv",
+    "logs",
+    _TEMPORARY,
+)
+"""What localai makes in its folder of caches."""
+RUNTIME: Final = ("[0-9a-f]" * 16,)
+"""What localai makes in the folder of its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +87,15 @@ def plan_uninstall(paths: Paths) -> Uninstallation:
 
 def own_data(paths: Paths) -> Iterator[Path]:
     """Every file and folder of localai's own that is there, but the program."""
-    with contextlib.suppress(OSError):
-        # install.sh puts the program among the data.
-        yield from sorted(each for each in paths.data_dir.iterdir() if each.name != _VENV)
     templates = paths.config_file.parent / "templates"
-    for path in (paths.config_file, templates, paths.runtime_dir, paths.cache_dir):
-        if os.path.lexists(path):
-            yield path
+    yield from (path for path in (paths.config_file, templates) if os.path.lexists(path))
+    for folder, patterns in (
+        (paths.data_dir, DATA),
+        (paths.cache_dir, CACHE),
+        (paths.runtime_dir, RUNTIME),
+    ):
+        # By name: LOCALAI_HOME may be a folder in which somebody keeps other things.
+        yield from sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
 def remove(targets: Iterable[Path], paths: Paths) -> None:
@@ -83,7 +114,12 @@ def remove(targets: Iterable[Path], paths: Paths) -> None:
                 f"{error.filename or target} cannot be removed: {error.strerror or error}",
                 command=("ls", "-ld", error.filename or target),
             ) from error
-    for folder in (paths.data_dir, paths.config_file.parent):
+    for folder in (
+        paths.runtime_dir,
+        paths.cache_dir,
+        paths.data_dir,
+        paths.config_file.parent,
+    ):
         with contextlib.suppress(OSError):
             folder.rmdir()
 
@@ -111,7 +147,10 @@ def _program(paths: Paths) -> Iterator[Path]:
     for link in (root.parent / "bin" / "localai", Path.home() / ".local" / "bin" / "localai"):
         if link.is_symlink() and link.readlink().is_relative_to(root):
             yield link
-    yield root
+    if (root / _ROOT_MARK).exists():
+        yield root
+    else:
+        yield environment
 
 
 def _left(paths: Paths) -> Iterator[Left]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 import psutil
@@ -15,9 +17,10 @@ import pytest
 from localai.output.documents.setup import Setup, SetupRemoval
 from localai.paths import Paths, locate
 from localai.setup.engines import choose_engine
+from localai.setup.uninstall import CACHE, DATA
 from tests.formats.synthetic import Spec, write_header
 from tests.servers.packages import download
-from tests.support.command import RunLocalai
+from tests.support.command import REPOSITORY, RunLocalai
 from tests.support.file_server import FileServer, Served
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port
@@ -261,6 +264,37 @@ def test_an_uninstall_removes_all_and_leaves_what_is_anothers(
         ]
     finally:
         adopted.unlink()
+
+
+def test_an_uninstall_leaves_what_somebody_else_put_into_the_folders(
+    run_localai: RunLocalai, localai_home: Path
+) -> None:
+    assert run_localai("config", "set", "chat.max_tokens", "9").returncode == 0
+    others = [localai_home / folder / "thesis.txt" for folder in ("", "data", "cache", "run")]
+    for other in others:
+        other.parent.mkdir(exist_ok=True)
+        other.write_text("mine")
+    kept = localai_home / "run" / "0123456789abcdef"
+    kept.mkdir()
+    done = run_localai("setup", "--uninstall", "--yes")
+    assert done.returncode == 0, done.stderr
+    left = {path for path in localai_home.rglob("*") if not path.is_dir()}
+    assert left == set(others)
+    assert not kept.exists()
+
+
+def test_everything_that_the_source_makes_in_its_folders_is_removed() -> None:
+    named = re.compile(r'(data_dir|cache_dir|cache_folder)\)? / "([^"]+)"')
+    made = {
+        match
+        for file in (REPOSITORY / "localai").rglob("*.py")
+        for match in named.findall(file.read_text())
+    }
+    assert ("data_dir", "localai.db") in made and ("cache_folder", "memory.json") in made
+    # doctor reads no settings from a file that is not there.
+    for folder, name in made - {("data_dir", "no-settings.toml")}:
+        patterns = DATA if folder == "data_dir" else CACHE
+        assert any(fnmatch(name, pattern) for pattern in patterns), f"{folder} / {name}"
 
 
 def test_an_uninstall_of_nothing_says_so(run_localai: RunLocalai, localai_home: Path) -> None:
