@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +13,10 @@ from localai.database.search_words import match_expression, without_gaps
 from localai.types import Role
 
 _EXCERPT_WORDS = 28
+# Whoever else writes waits five seconds at most, and looks every tenth of a second.
+_LONGEST_TRANSACTION_S = 0.05
+_PAUSE_S = 0.02
+_MERGED_PAGES = 200
 _HIT_BEGINS, _HIT_ENDS = "\x02", "\x03"
 _HIT = re.compile(f"{_HIT_BEGINS}([^{_HIT_BEGINS}{_HIT_ENDS}]*){_HIT_ENDS}")
 
@@ -156,18 +162,41 @@ class History(Conversations):
         False where another process is reading, so that the log keeps what it holds until that
         ends. What the calls used stays in the ledger, which has no texts.
         """
-        with self.transaction():
-            for identifier in conversation_ids:
-                # A long conversation is a deep tree, and SQLite follows a cascade a thousand deep.
-                self.db.execute(
-                    "UPDATE message SET parent_id = NULL WHERE conversation_id = ?", (identifier,)
-                )
-                self.db.execute("DELETE FROM conversation WHERE id = ?", (identifier,))
-            # The index only notes what was deleted, until its parts are merged.
-            self.db.execute("INSERT INTO message_search (message_search) VALUES ('optimize')")
+        left = deque(conversation_ids)
+        while left:
+            with self.transaction():
+                ends = time.monotonic() + _LONGEST_TRANSACTION_S
+                while left and time.monotonic() < ends:
+                    self._delete(left.popleft())
+            time.sleep(_PAUSE_S)
+        self._merge_index()
         with self.guarded():
             busy, _, _ = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+    def _delete(self, identifier: str) -> None:
+        # A long conversation is a deep tree, and SQLite follows a cascade a thousand deep.
+        self.db.execute(
+            "UPDATE message SET parent_id = NULL WHERE conversation_id = ?", (identifier,)
+        )
+        self.db.execute("DELETE FROM conversation WHERE id = ?", (identifier,))
+
+    def _merge_index(self) -> None:
+        """The index only notes what was deleted, until its parts are merged: as `optimize` does,
+        but a piece at a time."""
+        pages = -_MERGED_PAGES
+        while True:
+            before = self.db.total_changes
+            with self.transaction():
+                self.db.execute(
+                    "INSERT INTO message_search (message_search, rank) VALUES ('merge', ?)",
+                    (pages,),
+                )
+            # One change is the command's own row; the second is the first that it merged.
+            if self.db.total_changes - before < 2:
+                return
+            pages = _MERGED_PAGES
+            time.sleep(_PAUSE_S)
 
 
 def _answer_wanted(criteria: Criteria) -> str:

@@ -51,8 +51,10 @@ def copy_model(
     environ = os.environ if environ is None else environ
     stored = find_stored(source, paths, environ)
     if isinstance(stored, StoredFolder):
-        target = own_path(name, paths)
+        target = paths.models_dir / name
         links = {target / file.name: file for file in stored.path.iterdir() if file.is_file()}
+        if not _is_begun(links):
+            own_path(name, paths)
         return ModelCopy(stored.name, name, "localai", target, _link(links))
     if stored.store == "ollama":
         old, new = parse_name(stored.name), parse_name(name)
@@ -60,10 +62,14 @@ def copy_model(
             raise InvalidInput(f"{name!r} cannot be a name in Ollama", hint="such as mine:latest")
         return _in_ollama(stored.path, old, new)
     model = resolve_gguf(stored.name, paths, environ)
-    target = own_path(f"{name}.gguf", paths, name)
-    links = _links(model, target)
-    how = _link(links)
+    links = _links(model, paths.models_dir / f"{name}.gguf")
+    if not _is_begun(links):
+        own_path(f"{name}.gguf", paths, name)
+        _require_free(name, *links)
+        private_dir(next(iter(links)).parent)
+    # Before the name is there: killed in between, the name would answer otherwise.
     keep_defaults(model, next(iter(links)))
+    how = _link(links)
     return ModelCopy(stored.name, name, "localai", next(iter(links)), how)
 
 
@@ -78,12 +84,15 @@ def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
     if name == STARTER.name:
         raise InvalidInput(f"{name} is the starter's own name", hint="take another name")
     path = paths.models_dir / file_name
-    for taken in (path, paths.models_dir / name):
-        if taken.is_symlink() or taken.exists():
-            raise InvalidInput(
-                f"there is a model called {name} already", command=("localai", "rm", name)
-            )
+    _require_free(name, path, paths.models_dir / name)
     return path
+
+
+def _require_free(name: str, *places: Path) -> None:
+    if any(os.path.lexists(place) for place in places):
+        raise InvalidInput(
+            f"there is a model called {name} already", command=("localai", "rm", name)
+        )
 
 
 def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> ModelCopy:
@@ -124,12 +133,28 @@ def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:
     return links
 
 
+def _is_begun(links: Mapping[Path, Path]) -> bool:
+    """Whether a copy that was killed has made some of these links, and not all of them."""
+    made = [link for link in links if os.path.lexists(link)]
+    return 0 < len(made) < len(links) and all(_is_link_to(link, links[link]) for link in made)
+
+
+def _is_link_to(link: Path, file: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return link.samefile(file)
+    return False
+
+
 def _link(links: Mapping[Path, Path]) -> How:
-    """Make all links, or none: hard links where that is possible, else symbolic ones."""
+    """Make all links, or none: hard links where that is possible, else symbolic ones. Those that
+    are there already stay."""
     made: list[Path] = []
     how: How = "hard link"
     try:
         for link, file in links.items():
+            if _is_link_to(link, file):
+                how = "link" if link.is_symlink() else how
+                continue
             private_dir(link.parent)
             if not _hard_link(link, file):
                 link.symlink_to(file.resolve())

@@ -76,3 +76,22 @@ def test_names_that_would_mean_something_else_are_refused(
     for name in ("starter", "../out", "ollama/x", "/tmp/x", "a b", ""):
         assert run_localai("cp", "starter", name).returncode == 2, name
     assert run_localai("cp", "nothing-like-it", "x").returncode == 3
+
+
+def test_a_copy_that_was_killed_in_the_middle_is_completed(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    models = home_with_starter.models_dir
+    write(models / "split.gguf", MODELS["llama, tied"], parts=3)
+    assert run_localai("cp", "split", "twin").returncode == 0
+    parts = sorted(models.glob("twin*.gguf"))
+    assert len(parts) == 3
+    parts[1].unlink()
+    assert run_localai("cp", "split", "twin").returncode == 0
+    assert sorted(models.glob("twin*.gguf")) == parts
+    refused = run_localai("cp", "split", "twin")
+    assert refused.returncode == 2
+    parts[1].unlink()
+    parts[1].write_text("another")
+    assert run_localai("cp", "split", "twin").returncode == 2
+    assert parts[1].read_text() == "another"

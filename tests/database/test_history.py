@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,7 @@ def test_an_old_database_is_searched_at_once(file: Path) -> None:
 
 _OPEN = """
 import sys
+import threading
 from pathlib import Path
 from localai.database import Database
 print("ready", flush=True)
@@ -286,6 +288,7 @@ Database(Path(sys.argv[1]))
 """
 _DELETE = """
 import sys
+import threading
 from pathlib import Path
 from localai.database import Database
 database = Database(Path(sys.argv[1]))
@@ -325,3 +328,26 @@ def test_kill_9_leaves_the_database_whole(file: Path, program: str) -> None:
         database.delete_conversations(["0123456789"])
     database.close()
     assert traces(file.parent, "old message") == []
+
+
+def test_deleting_many_lets_another_write_meanwhile(database: Database) -> None:
+    many = [say(database, "word " * 400) for _ in range(300)]
+    kept = database.create_conversation()
+    written: list[int] = []
+    done = threading.Event()
+
+    def write() -> None:
+        other = Database(database.file)
+        while not done.is_set():
+            written.append(other.add_message(kept, None, Message("user", "meanwhile")))
+        other.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    before = len(written)
+    database.delete_conversations(many)
+    meanwhile = len(written) - before
+    done.set()
+    writer.join()
+    assert meanwhile >= 3
+    assert database.conversation_ids() == {kept}
