@@ -1,4 +1,4 @@
-"""A suite from its file: a TOML head with its cases, or the cases alone; nothing else is read.
+"""A suite from its file: a TOML head with its cases, the cases alone, or another tool's file.
 
 The one file that a head may name is its `cases`, and only beside itself or below.
 """
@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 from localai.chat.inputs import LIMIT_BYTES, decode
 from localai.chat.request import AskSettings
 from localai.compare.suite.case import Case, Gate, Suite, read_case
+from localai.compare.suite.foreign_lines import is_foreign, not_taken, translated
 from localai.errors import InvalidInput, NotFound
 from localai.near_names import did_you_mean
 from localai.options import parse_json_options
@@ -31,15 +32,31 @@ def read_suite(path: Path) -> Suite:
     text = _read(path)
     if path.suffix == ".toml":
         return _of_head(_toml(text, path), path)
-    return Suite(path.stem, _unique(read_lines(text, path.name)))
+    if path.suffix in (".yaml", ".yml"):
+        from localai.compare.suite.promptfoo import read_promptfoo
+
+        return read_promptfoo(text, path, _read)
+    cases, left = read_lines(text, path.name)
+    return Suite(path.stem, _unique(cases), not_taken=left)
 
 
-def read_lines(text: str, source: str, expect_of_all: Any = None) -> list[Case]:
-    """The cases of JSON Lines. Raises InvalidInput that names the line."""
-    return [
-        read_case(document, f"{source} line {number}", expect_of_all)
-        for number, document in objects_of(text, source)
-    ]
+def read_lines(
+    text: str, source: str, expect_of_all: Any = None
+) -> tuple[list[Case], tuple[str, ...]]:
+    """The cases of JSON Lines, ours or another tool's, and what of those is not taken. Raises
+    InvalidInput that names the line."""
+    cases, foreign = [], []
+    for number, document in objects_of(text, source):
+        where = f"{source} line {number}"
+        if is_foreign(document):
+            foreign.append(document)
+            try:
+                document = translated(document)
+            except InvalidInput as error:
+                error.message = f"{where}: {error.message}"
+                raise
+        cases.append(read_case(document, where, expect_of_all))
+    return cases, not_taken(foreign)
 
 
 def objects_of(text: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -67,13 +84,15 @@ def _of_head(head: Mapping[str, Any], path: Path) -> Suite:
                 hint=did_you_mean(name, _KEYS) or f"known are {', '.join(_KEYS)}",
             )
     expect = head.get("expect")
+    left: tuple[str, ...] = ()
     cases = [
         read_case(each, f"case {number}", expect)
         for number, each in enumerate(_tables(head, path), start=1)
     ]
     if "cases" in head:
         beside = _beside(path, head["cases"])
-        cases += read_lines(_read(beside), beside.name, expect)
+        of_file, left = read_lines(_read(beside), beside.name, expect)
+        cases += of_file
     settings = AskSettings(
         system=_typed(head, "system", str),
         options=parse_json_options(head.get("options", {})),
@@ -84,7 +103,7 @@ def _of_head(head: Mapping[str, Any], path: Path) -> Suite:
         raise InvalidInput(f"{path.name}: repeats is a number from 1 on")
     gate = _gate(head.get("gate"))
     name = _typed(head, "name", str) or path.stem
-    return Suite(name, _unique(cases), settings, repeats or 1, gate)
+    return Suite(name, _unique(cases), settings, repeats or 1, gate, left)
 
 
 def _tables(head: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
