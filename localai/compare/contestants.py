@@ -63,14 +63,15 @@ def select_contestants(
         raise InvalidInput(f"{len(names)} models were named; a comparison takes {MOST} at most")
     found: dict[str, Contestant] = {}
     for text in names:
-        contestant = _contestant(select_model(text, config, providers))
+        contestant = contestant_of(select_model(text, config, providers))
         if contestant.name in found:
             raise InvalidInput(f"{contestant.name} was named twice")
         found[contestant.name] = contestant
     return tuple(found.values())
 
 
-def _contestant(selected: SelectedModel) -> Contestant:
+def contestant_of(selected: SelectedModel) -> Contestant:
+    """A model as somebody who is asked, a contestant or a judge."""
     model = selected.model
     host = selected.provider.destination(model)
     return Contestant(full_name(model.provider, model.id), selected, host)

@@ -2,7 +2,8 @@
 
 An answer that was cut at its limit is not wrong but censored: what it would have said, nobody
 knows. It counts as passed only where all that was expected is there already and more text could
-not take it away. A case that did not fit the context of one model is out for all.
+not take it away. An answer whose checks are open (nobody judged it) counts neither way. A case that
+did not fit the context of one model is out for all.
 """
 
 from __future__ import annotations
@@ -173,7 +174,9 @@ def _outcome(
         return "censored"
     if passed:
         return "passed"
-    return "failed"
+    if any(each.passed is False for each in found):
+        return "failed"
+    return "answered"
 
 
 def _repeats(run: Run) -> range:

@@ -44,6 +44,7 @@ class Run:
         default_factory=dict
     )
     votes: dict[tuple[str, int, frozenset[str]], RecordedVote] = field(default_factory=dict)
+    distrusted: set[str] = field(default_factory=set)
 
     def add(self, value: Any) -> None:
         """Take a line."""
@@ -64,9 +65,12 @@ class Run:
                 raise ValueError(type(value))
 
     def outside(self, answer: RecordedAnswer) -> dict[str, Finding]:
-        """What was found outside the answer; what was found of an earlier one does not count."""
+        """What was found outside the answer; what was found of an earlier one does not count, nor
+        what a judge found that is not to be believed (`distrusted`)."""
         return {
-            key: Finding(each.passed, each.got)
+            key: Finding(None, f"{each.by} is not usable as a judge")
+            if each.by in self.distrusted
+            else Finding(each.passed, each.got)
             for (of, key), each in self.findings.items()
             if of == answer.key and each.answer == answer_mark(answer)
         }

@@ -29,9 +29,14 @@ def label(number: int) -> str:
 
 def print_unnamed(output: Output, replies: Sequence[Reply]) -> None:
     """The answers under A, B, …, one after the other."""
-    for number, reply in enumerate(replies):
+    print_unnamed_texts(output, [said(reply) for reply in replies])
+
+
+def print_unnamed_texts(output: Output, texts: Sequence[str]) -> None:
+    """The texts under A, B, …, one after the other."""
+    for number, text in enumerate(texts):
         output.line((f"── {label(number)} ──", "bold"))
-        output.markdown(said(reply))
+        output.markdown(text)
         output.line("")
 
 

@@ -50,9 +50,10 @@ def html_report(
     results: Results,
     gate: GateResult | None,
     notes: Sequence[str],
-    further: Sequence[Markup] = (),
+    judged: Sequence[str],
 ) -> str:
-    """The page. `notes` are further sentences, `further` sections of their own."""
+    """The page. `notes` are further sentences, `judged` those of a judge and of its own audit,
+    which is greyed where the first of them says that it is not usable."""
     head = run.head
     assert head is not None
     short = results.short_names
@@ -74,7 +75,7 @@ def html_report(
         head.suite,
         element("p", _made(head), class_="soft"),
         summary,
-        *further,
+        _judge(judged),
         section("Cases", _matrix(by_case, short)),
         section(
             "Where the prompts went",
@@ -102,6 +103,16 @@ def _made(head: Head) -> str:
     licence = f" · licence of the data: {head.licence}" if head.licence else ""
     times = "once" if head.repeats == 1 else f"{head.repeats} times"
     return f"{day} on {head.machine} · each case asked {times}{licence}"
+
+
+def _judge(judged: Sequence[str]) -> Markup | None:
+    if not judged:
+        return None
+    kind = "greyed" if "not usable" in judged[0] else None
+    lines = [element("li", line) for line in judged[1:]]
+    return section(
+        "Judge", element("div", element("p", judged[0]), element("ul", lines), class_=kind)
+    )
 
 
 def _gate(gate: GateResult | None) -> Markup | None:

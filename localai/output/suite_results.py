@@ -90,7 +90,21 @@ def remarks(results: Results) -> list[str]:
                 f"{model.censored} of {name} were cut at their limit and are not called"
                 " wrong: a larger max_tokens may tell"
             )
+        if results.expects and model.answered:
+            lines.append(f"{model.answered} of {name} were not judged: {_open(results, model)}")
     return lines
+
+
+def _open(results: Results, model: ModelResult) -> str:
+    """Why answers of a model are in no rate."""
+    found = [
+        check.got
+        for each in results.judged
+        if each.outcome == "answered" and each.answer.model == model.model
+        for check in each.checks
+        if check.passed is None
+    ]
+    return "; ".join(dict.fromkeys(found)) or "nothing was expected of them"
 
 
 def pair_remark(pair: Pair, names: Mapping[str, str]) -> str:

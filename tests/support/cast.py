@@ -10,6 +10,8 @@ A prompt may hold the right answer in brackets: "2 + 2? [4]". The model's name i
     refuses     raises ProviderRefused
     breaks      says a little and raises Unreachable
     slow        says words, one each 50 ms
+    judge-first, judge-longest, judge-random, judge-perfect, judge-nonsense
+                judge pairs of answers as their names say; perfect knows the brackets
     small       has a context of 64 tokens, and refuses more
 
 With CAST_LOG in the environment every question is a line in that file: MODEL, a tab, the prompt.
@@ -18,6 +20,7 @@ With CAST_LOG in the environment every question is a line in that file: MODEL, a
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import time
@@ -101,12 +104,36 @@ class Cast(Provider):
             raise Unreachable("the cast broke off")
         elif role == "small" and len(prompt) > 64:
             raise ContextOverflow("too long for small", prompt_tokens=100, context_tokens=64)
+        elif role.startswith("judge-"):
+            yield TextDelta(_judged(role.removeprefix("judge-"), prompt))
         elif role == "slow":
             for word in ("one ", "two ", "three ", "four ", "five"):
                 time.sleep(0.05)
                 yield TextDelta(word)
         else:
             yield TextDelta(right)
+
+
+def _judged(how: str, prompt: str) -> str:
+    """A verdict on the two answers in the prompt, or on the one."""
+    parts = re.findall(r"<([0-9a-f]{12})>\n(.*?)\n</\1>", prompt, re.DOTALL)
+    texts = [text for _, text in parts]
+    if how == "nonsense":
+        return "I would rather not say."
+    wanted = re.search(r"\[(.*?)\]", texts[0], re.DOTALL)
+    right = "" if wanted is None else wanted[1]
+    if len(texts) == 2:
+        verdict = "yes" if texts[1] == right else "no"
+        return json.dumps({"reason": "because", "verdict": verdict})
+    a, b = texts[1:]
+    choice = int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % 3
+    verdict = {
+        "first": "A",
+        "longest": "tie" if len(a) == len(b) else "A" if len(a) > len(b) else "B",
+        "random": ("A", "B", "tie")[choice],
+        "perfect": "tie" if a == b else "A" if a == right else "B" if b == right else "tie",
+    }[how]
+    return json.dumps({"reason": "because", "verdict": verdict})
 
 
 class Clouds(Cast):

@@ -79,6 +79,10 @@ def compare(
         bool,
         typer.Option("--same-sampling", help="Without the sampling that publishers recommend."),
     ] = False,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", help="Who judges the answers: auto, or a model as -m takes it."),
+    ] = None,
     html: Html = None,
     junit: Junit = None,
     markdown: Markdown = None,
@@ -94,7 +98,12 @@ def compare(
     output = Output("compare", as_json=as_json, quiet=quiet)
     reports = Reports(html, junit, markdown, against)
     _refuse_what_does_not_go_together(
-        prompt, file, suite, diff, blind, [repeats, record, jobs, html, junit, markdown, against]
+        prompt,
+        file,
+        suite,
+        diff,
+        blind,
+        [repeats, record, jobs, judge, html, junit, markdown, against],
     )
     if blind and (as_json or not output.may_ask or not output.on_terminal):
         raise InvalidInput("--blind shows answers to a person and waits for a key: a terminal")
@@ -102,8 +111,10 @@ def compare(
     means = read_ask_options(asked, paths, config)
     config = means.config
     cases = None if suite is None else _read_suite(suite)
-    contestants = select_contestants(models or [], config, open_pool(context, paths))
+    providers = open_pool(context, paths)
+    contestants = select_contestants(models or [], config, providers)
     if cases is not None:
+        from localai.commands.compare.judging import choose_judge
         from localai.commands.compare.suite import run_suite
         from localai.compare.running import Manner
 
@@ -114,6 +125,7 @@ def compare(
             means,
             output,
             paths,
+            judge=choose_judge(judge, contestants, config, paths, providers, output),
             record=record,
             reports=reports,
             counted=not no_log and bool(config["history.record"]),
@@ -143,7 +155,7 @@ def _refuse_what_does_not_go_together(
 ) -> None:
     if suite is None and any(each is not None for each in of_suites):
         raise InvalidInput(
-            "-n, -j, -o, --html, --junit, --markdown and --against are for a suite of cases",
+            "-n, -j, -o, --judge, --html, --junit, --markdown and --against are for a suite",
             hint="--suite FILE; a first one is written by: localai compare new suite.toml",
         )
     if suite is not None and (prompt or file or diff or blind):

@@ -96,28 +96,33 @@ def show(
 
 def conclude(output: Output, run: Run, reports: Reports) -> int:
     """Show and write what the run comes to; the exit code, or the failure raised."""
+    from localai.compare.audit import audit_lines, audit_of
     from localai.compare.results import results_of
     from localai.compare.run_file import read_run
     from localai.compare.verdicts import change_text, changes, gate_result
 
     assert run.head is not None
+    audit = audit_of(run)
+    if audit is not None and not audit.usable:
+        run.distrusted.add(audit.judge)
     results = results_of(run)
     gate = gate_result(run.head.gate, results)
     found: list[Change] = []
     if reports.against is not None:
         found = changes(results_of(read_run(reports.against)), results)
     notes = [change_text(each) for each in found]
-    _write(run, results, gate, notes, reports)
+    judged = [] if audit is None else audit_lines(audit, results.short_names)
+    _write(run, results, gate, notes, judged, reports)
     failure = _failure(results, gate, found)
     if output.as_json:
         from localai.output.documents.compare import run_document
 
-        output.document(run_document(run.head, results, gate, failure))
+        output.document(run_document(run.head, results, gate, audit, failure))
         return 0 if failure is None else failure.exit_code
     from localai.output.suite_results import print_destinations, print_results
 
     print_results(output, results)
-    for note in notes:
+    for note in (*notes, *judged):
         output.paragraph(note)
     if gate is not None:
         output.paragraph(f"gate: {'passed' if gate.passed else 'not passed'}: {gate.reason}")
@@ -151,6 +156,7 @@ def _write(
     results: Results,
     gate: GateResult | None,
     notes: list[str],
+    judged: list[str],
     reports: Reports,
 ) -> None:
     from localai.files import write_atomically
@@ -159,7 +165,7 @@ def _write(
     if reports.html is not None:
         from localai.output.comparison_html import html_report
 
-        write_atomically(reports.html, html_report(run, results, gate, notes).encode())
+        write_atomically(reports.html, html_report(run, results, gate, notes, judged).encode())
     if reports.junit is not None:
         from localai.output.junit import junit_document
 
@@ -167,5 +173,5 @@ def _write(
     if reports.markdown is not None:
         from localai.output.comparison_markdown import markdown_report
 
-        text = markdown_report(run.head.suite, results, gate, notes)
+        text = markdown_report(run.head.suite, results, gate, [*notes, *judged])
         write_atomically(reports.markdown, text.encode())

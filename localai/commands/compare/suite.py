@@ -12,6 +12,7 @@ import typer
 from localai import __version__
 from localai.chat.recorder import UsageRecorder
 from localai.commands.ask_options import Asked
+from localai.commands.compare.judging import judge_answers
 from localai.commands.compare.reporting import Reports, conclude
 from localai.compare.asking import Reply
 from localai.compare.contestants import Contestant, departures
@@ -53,6 +54,7 @@ def run_suite(
     output: Output,
     paths: Paths,
     *,
+    judge: Contestant | None,
     record: Path | None,
     reports: Reports,
     counted: bool,
@@ -79,13 +81,15 @@ def run_suite(
             file,
             machine=machine,
             cost_of=lambda reply: _cost(reply, config),
-            answered=lambda reply: _count(usage, reply) if counted else None,
+            answered=lambda reply: _count(usage, reply, counted),
         )
         _keep_what_is_asked(file, suite, contestants, manner, machine)
         for line in departures(contestants, work.missing, config):
             output.announce(line)
         _follow(work, output, keeps=record is not None)
         _require_an_answer_of_each(file.run, contestants)
+        if judge is not None:
+            judge_answers(judge, file, config, output, lambda reply: _count(usage, reply, counted))
         return conclude(output, file.run, reports)
     finally:
         file.close()
@@ -174,6 +178,6 @@ def _cost(reply: Reply, config: Config) -> Cost | None:
     return None if reply.answer is None else cost_of(reply.answer, config)
 
 
-def _count(usage: UsageRecorder, reply: Reply) -> None:
-    if reply.answer is not None:
+def _count(usage: UsageRecorder, reply: Reply, counted: bool) -> None:
+    if counted and reply.answer is not None:
         usage.record(reply.answer)

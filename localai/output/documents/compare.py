@@ -24,6 +24,7 @@ from localai.types import FinishReason, ZoneName
 
 if TYPE_CHECKING:
     from localai.compare.asking import Reply
+    from localai.compare.audit import Audit
     from localai.compare.contestants import Contestant, Destination
     from localai.compare.recorded import Head, ModelFacts, RecordedAnswer
     from localai.compare.results import Judged, ModelResult, Pair, Results
@@ -165,7 +166,11 @@ def prompt_document(
 
 
 def run_document(
-    head: Head, results: Results, gate: GateResult | None, error: LocalaiError | None
+    head: Head,
+    results: Results,
+    gate: GateResult | None,
+    audit: Audit | None,
+    error: LocalaiError | None,
 ) -> Comparison:
     """What a comparison over a suite prints, and a report of one."""
     facts = {each.name: each for each in head.models}
@@ -174,7 +179,7 @@ def run_document(
         "models": [_model_result(each, facts.get(each.model)) for each in results.models],
         "pairs": [_pair(each) for each in results.pairs],
         "cases": [_judged_case(each) for each in results.judged],
-        "judge": None,
+        "judge": None if audit is None else _judge(audit),
         "gate": None if gate is None else {"passed": gate.passed, "reason": gate.reason},
         "destinations": [
             {
@@ -207,6 +212,16 @@ def _model_result(result: ModelResult, facts: ModelFacts | None) -> ModelResultD
             "currency": "USD",
             "basis": f"{result.unpriced} answers have no known price" if result.unpriced else None,
         },
+    }
+
+
+def _judge(audit: Audit) -> JudgeDocument:
+    return {
+        "model": audit.judge,
+        "flip_rate": None if audit.flip_rate is None else audit.flip_rate.value,
+        "first_position_rate": None if audit.first_rate is None else audit.first_rate.value,
+        "control_error_rate": audit.control_error_rate,
+        "usable": audit.usable,
     }
 
 
