@@ -31,6 +31,19 @@ def test_every_default_is_valid_for_its_own_setting() -> None:
             assert setting.parse(setting.default) == setting.default, setting.key
 
 
+def test_every_setting_is_read_by_something() -> None:
+    package = Path(config.__file__).parents[1]
+    sources = [
+        path.read_text() for path in package.rglob("*.py") if path.parent != package / "config"
+    ]
+    unread = [
+        setting.key
+        for setting in config.SETTINGS
+        if not any(f'"{setting.key}"' in source for source in sources)
+    ]
+    assert unread == []
+
+
 def test_a_later_origin_wins_over_an_earlier_one(paths: Paths) -> None:
     assert config.load(paths, {}).values["engine.context"].origin == "default"
     _write(paths, "[engine]\ncontext = 8192\n")

@@ -1,7 +1,8 @@
 """How long to wait before a request is tried again, for answers and for downloads.
 
 Owns the pauses, and the attempts at an answer while a provider is busy: bounded and visible. Which
-failures deserve it is said by whoever raises `Busy`.
+failures deserve it is said by whoever raises `Busy`. A download's attempts, which begin anew with
+every byte that came, are `fetch.transfer`'s.
 """
 
 from __future__ import annotations
