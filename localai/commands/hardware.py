@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -29,12 +30,18 @@ def hardware(
     source and confidence, and --profile reads that file back on any machine.
     """
     output = Output("hardware", as_json=as_json)
-    paths, _ = load_settings("hardware")
+    paths, config = load_settings("hardware")
     if measure and profile is not None:
         raise InvalidInput(
             "only this machine can be measured", command="localai hardware --measure"
         )
     machine = machine_of(profile, paths, output, measure="again" if measure else "once")
+    if profile is None:
+        from localai.setup.engines import idle_gpu_here
+
+        if (idle := idle_gpu_here(machine, config, paths)) is not None:
+            told = ": ".join(filter(None, (idle.sentence, idle.command)))
+            machine = replace(machine, problems=(*machine.problems, told))
     if output.as_json:
         from localai.output.documents.hardware import hardware_document
 

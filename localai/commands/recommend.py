@@ -55,6 +55,15 @@ def recommend(
     output = Output("recommend", as_json=as_json)
     paths, config = load_settings("recommend")
     machine = machine_of(profile, paths, output)
+    if profile is None:
+        from localai.providers.gpu_use import without_idle_gpu
+        from localai.setup.engines import idle_gpu_here
+
+        # What computes here decides, and not what could.
+        idle = idle_gpu_here(machine, config, paths)
+        machine = without_idle_gpu(machine, idle)
+        if idle is not None:
+            output.note(": ".join(filter(None, (idle.sentence, idle.command))))
     # What another machine did says nothing, nor does what this one has.
     names = _installed(paths) if profile is None else frozenset()
     found = rank(machine, task, installed=names, own_runs=_runs(config, paths, names))

@@ -149,6 +149,13 @@ SETTINGS: tuple[Setting, ...] = (
         "engine.slots", _integer(1, 64), 4, "count", "requests that one worker computes at a time"
     ),
     Setting(
+        "engine.binary",
+        _text,
+        None,
+        "path",
+        "a llama-server to compute with, one that uses your GPU; localai's own engine if unset",
+    ),
+    Setting(
         "engine.threads",
         _integer(1, 1024),
         None,

@@ -59,6 +59,7 @@ _MODULES: dict[EngineKind, str] = {
     "llamacpp": "localai.engine.llamacpp.worker",
     "mlx": "localai.engine.mlx.worker",
 }
+_BINARY_WORKER = "localai.engine.llamacpp.binary_worker"
 _START_TIMEOUT_S = 600.0
 # As many commands of one model may be stopped, each with a worker of its own.
 _MOST_PLACES = 8
@@ -111,6 +112,7 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
         and (info.network_denied or not is_air_gapped())
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
+        and info.spec.binary == spec.binary
         and _has_same_model(info, spec)
     )
 
@@ -232,7 +234,8 @@ def _start(
     private_dir(files.log.parent)
     log = os.open(files.log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     # -P: a folder called `localai` in the user's current one must not run as our worker.
-    command = [interpreter or sys.executable, "-P", "-m", _MODULES[spec.kind], str(files.directory)]
+    module = _MODULES[spec.kind] if spec.binary is None else _BINARY_WORKER
+    command = [interpreter or sys.executable, "-P", "-m", module, str(files.directory)]
     try:
         with child("the embedded engine's worker"):
             process = subprocess.Popen(

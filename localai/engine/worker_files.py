@@ -42,7 +42,9 @@ _PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.ggu
 class WorkerSpec:
     """What to load and how. `context_tokens` is the least that must fit; the rest is a wish.
 
-    `kv_dir` is where the KV states of conversations are kept; None keeps none.
+    `kv_dir` is where the KV states of conversations are kept; None keeps none. `binary` is the
+    llama-server that computes; None is localai's own engine. `binary_facts` is the folder where
+    what it says of itself is remembered.
     """
 
     kind: EngineKind
@@ -54,6 +56,8 @@ class WorkerSpec:
     draft: bool = False
     projector_path: str | None = None
     kv_dir: str | None = None
+    binary: str | None = None
+    binary_facts: str | None = None
 
 
 def _known(kind: type[WorkerSpec | WorkerInfo], document: dict[str, Any]) -> dict[str, Any]:

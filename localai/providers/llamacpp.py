@@ -160,7 +160,18 @@ class LlamaCpp(WorkerProvider):
             draft=config["engine.draft"] == "lookup",
             projector_path=None if model.projector is None else str(model.projector),
             kv_dir=str(self._paths.kv_dir),
+            binary=self._binary(),
+            binary_facts=str(self._paths.cache_dir),
         )
+
+    def _binary(self) -> str | None:
+        """The llama-server that the user wants as the engine; None for localai's own."""
+        written = self._config["engine.binary"]
+        if written is None:
+            return None
+        from localai.engine.llamacpp.binary import find_binary
+
+        return str(find_binary(written))
 
     def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:
         return acquire(

@@ -9,11 +9,13 @@ from shutil import which
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
+from localai.providers.gpu_use import IdleGpu, idle_gpu
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.registry import declared_facts
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.hardware.facts import Machine
     from localai.paths import Paths
 
 EngineName = Literal["ollama", "llamacpp", "mlx"]
@@ -92,6 +94,14 @@ def _best_engine(config: Config, paths: Paths, find_program: Callable[[str], str
     return embedded_engine(
         "it needs nothing else", f"Ollama can be had beside it: {OLLAMA_INSTALL_LINE}"
     )
+
+
+def idle_gpu_here(machine: Machine, config: Config, paths: Paths) -> IdleGpu | None:
+    """The GPU of `machine`, this one, that what answers here leaves idle; None if none does."""
+    if all(gpu.vendor.value == "Apple" for gpu in machine.gpus):
+        return None
+    engine = choose_engine(None, config, paths)
+    return idle_gpu(machine, config, paths) if declared_facts(engine.name).opens == "gguf" else None
 
 
 def _engine(name: EngineName, why: str, alternative: str | None = None) -> Engine:

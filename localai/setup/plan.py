@@ -19,6 +19,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.fetch.pull import find_model
+from localai.providers.gpu_use import idle_gpu, without_idle_gpu
 from localai.providers.registry import declared_facts
 from localai.setup.engines import Engine, choose_engine, embedded_engine
 from localai.setup.offline import BundledModel, bundled_model
@@ -117,6 +118,10 @@ def plan_setup(
     InsufficientResources if the model does not fit, and what `choose_engine` raises.
     """
     engine = choose_engine(provider, config, paths)
+    idle = None
+    if declared_facts(engine.name).opens == "gguf":
+        idle = idle_gpu(machine, config, paths)
+        machine = without_idle_gpu(machine, idle)
     chosen = _choose_model(
         model, engine, machine, config.with_flags(provider=provider), paths, hosts, providers
     )
@@ -130,6 +135,8 @@ def plan_setup(
         engine = starters
     settings = _settings(engine, chosen, config, named=model, provider=provider)
     notes = [*chosen.notes, *([engine.alternative] if engine.alternative is not None else [])]
+    if idle is not None:
+        notes.append(": ".join(filter(None, (idle.sentence, idle.command))))
     steps = (
         Step("engine", engine.what, engine.why, done=True),
         _model_step(chosen),

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
 from tests.contract.rows import Row, Subject, identity
 
 
+def real(request: pytest.FixtureRequest) -> AbstractContextManager[Subject]:
+    return opened(request, {})
+
+
 @contextmanager
-def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
+def opened(request: pytest.FixtureRequest, environ: Mapping[str, str]) -> Iterator[Subject]:
+    """The provider with the settings of `environ`."""
     weights = request.getfixturevalue("smollm2_path")
     home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
     from localai.engine.lifecycle import stop, workers
     from localai.net.http import call
     from localai.providers.llamacpp import LlamaCpp
 
-    config, paths = identity(home)
+    config, paths = identity(home, environ)
     paths.models_dir.mkdir(parents=True)
     (paths.models_dir / weights.name).symlink_to(weights)
     provider = LlamaCpp(config, paths)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import environments, mlx_model, ollama, registry, weights
+from tests.servers import environments, llama_cpp, mlx_model, ollama, registry, weights
 from tests.servers.cache import cache_root, is_whole
 
 
@@ -38,6 +38,7 @@ def _half_made(path: Path) -> bool:
 
 # The slowest first: the others are got meanwhile.
 RESOURCES = {
+    "llama-server": Resource("LOCALAI_TEST_LLAMA_SERVER", llama_cpp.program, llama_cpp.build),
     "ollama": Resource("LOCALAI_TEST_OLLAMA", ollama.binary, ollama.build),
     "smollm2": Resource("LOCALAI_TEST_SMOLLM2", weights.smollm2, weights.fetch_smollm2),
     "mlx-python": Resource(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -73,15 +74,16 @@ def is_at_template(log: str) -> bool:
 
 
 class Idleness:
-    """Notices a worker that computes although nobody waits for it."""
+    """Notices a worker that computes although nobody waits for it; `cpu_s` says how much it did."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu_s: Callable[[], float] = time.process_time) -> None:
+        self._cpu_s = cpu_s
         self._busy_s = 0.0
-        self._last = (time.monotonic(), time.process_time())
+        self._last = (time.monotonic(), cpu_s())
 
     def computes_for_nobody(self, *, somebody_is_here: bool) -> bool:
         """Whether it has done so for too long. To be asked several times a second."""
-        now, used = time.monotonic(), time.process_time()
+        now, used = time.monotonic(), self._cpu_s()
         passed_s, computed_s = now - self._last[0], used - self._last[1]
         self._last = (now, used)
         if somebody_is_here or computed_s < _BUSY * passed_s:

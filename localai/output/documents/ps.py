@@ -66,9 +66,12 @@ def _worker(files: WorkerFiles, info: WorkerInfo, model: str) -> WorkerDocument:
 
 
 def _resident_bytes(pid: int) -> int | None:
+    """What the worker takes, with the llama-server that computes for it where there is one."""
     import psutil
 
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        worker = psutil.Process(pid)
+        taking = [worker, *worker.children(recursive=True)]
+        return sum(int(each.memory_info().rss) for each in taking)
     except psutil.Error:
         return None

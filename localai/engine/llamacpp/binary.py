@@ -1,0 +1,204 @@
+"""A `llama-server` of the user's: where it is, what it says of itself, and how it is started.
+
+The engine's wheel of the package index computes on the CPU (and with Metal on a Mac). Who has a
+build that uses the GPU, from Homebrew, a distribution or a compiler, names it in `engine.binary`;
+it then runs as the embedded engine, on the same socket and with the same means against the network.
+
+Builds differ in their options, so each is asked which it has, and gets those of ours that it knows.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING, Any, Final
+
+from localai.engine.llamacpp.limits import CHECKPOINTS
+from localai.errors import NotFound, Unreachable
+from localai.files import content_key
+from localai.remembered import Remembered
+
+if TYPE_CHECKING:
+    from localai.engine.worker_files import WorkerSpec
+
+PROGRAM: Final = "llama-server"
+PROMPT_CACHE_MIB: Final = 256
+"""llama.cpp's host prompt cache may take 8 GiB by default; conversations have their KV on disk."""
+VERBOSITY: Final = 4
+"""At 4 the memory projection is logged that the launcher reads; 5 would log prompts."""
+
+_TIME_LIMIT_S: Final = 60.0
+_CACHE_VERSION: Final = 1
+_MOST: Final = 20
+_VERSION: Final = re.compile(r"^version: (.+)$", re.MULTILINE)
+_DEVICE: Final = re.compile(
+    r"^  (?P<name>\S+): (?P<title>.+) \((?P<total>\d+) MiB, (?P<free>\d+) MiB free\)$", re.MULTILINE
+)
+_ASK_OWN: Final = """
+import xllamacpp
+for device in xllamacpp.get_device_info():
+    if not device["type"].name.endswith("_CPU"):
+        print(device["name"])
+"""
+_FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device other than the CPU that a build computes on: `CUDA0`, `Vulkan0`, `MTL0`."""
+
+    name: str
+    title: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A llama-server: its file, its version, its devices, and the options that it knows."""
+
+    path: str
+    version: str
+    devices: tuple[Device, ...]
+    options: frozenset[str]
+
+    @property
+    def title(self) -> str:
+        """What it is called in an answer's locality."""
+        return f"{PROGRAM} {self.version}"
+
+
+def find_binary(written: str) -> Path:
+    """The file that `engine.binary` names: a path, or a program on PATH. Raises NotFound."""
+    found = which(Path(written).expanduser())
+    if found is None:
+        raise NotFound(
+            f"engine.binary is {written!r}, and there is no such program",
+            hint="name a llama-server, or go back to localai's own engine",
+            command="localai config unset engine.binary",
+        )
+    return Path(found).absolute()
+
+
+def read_binary(path: Path, cache_folder: Path) -> Binary:
+    """What the llama-server at `path` says of itself; a second or two, then it is remembered for as
+    long as the file stays the same. Raises Unreachable for a program that is none."""
+    remembered = Remembered(cache_folder / "binaries.json", version=_CACHE_VERSION, most=_MOST)
+    key = f"{path} {content_key(path)}"
+    known = _from_json(remembered.get(key))
+    if known is None:
+        known = _ask(path)
+        document = asdict(known) | {"options": sorted(known.options)}
+        remembered.put(key, document)
+        remembered.save()
+    return known
+
+
+def _ask(path: Path) -> Binary:
+    version = _VERSION.search(_says(path, "--version"))
+    options = frozenset(_FLAG.findall(_says(path, "--help")))
+    if version is None or "--ctx-size" not in options:
+        raise Unreachable(
+            f"{path} is no llama-server: it does not say its version and its options as one does",
+            command="localai config unset engine.binary",
+        )
+    devices = _DEVICE.finditer(_says(path, "--list-devices"))
+    return Binary(
+        str(path),
+        version[1].strip(),
+        tuple(Device(d["name"], d["title"], int(d["total"]) << 20) for d in devices),
+        options,
+    )
+
+
+def _says(path: Path, *arguments: str) -> str:
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+    from localai.privacy.sandbox import sandboxed_command
+
+    try:
+        with child("a llama-server, for what it is"):
+            done = subprocess.run(
+                sandboxed_command([str(path), *arguments]),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=child_environment("engine"),
+                timeout=_TIME_LIMIT_S,
+                check=False,
+            )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unreachable(
+            f"{path} does not run: {error}", command="localai config unset engine.binary"
+        ) from error
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _from_json(document: Any) -> Binary | None:
+    try:
+        devices = tuple(Device(**device) for device in document["devices"])
+        options = frozenset(document["options"])
+        return Binary(**{**document, "devices": devices, "options": options})
+    except (TypeError, KeyError):
+        return None
+
+
+def own_engine_devices(cache_folder: Path) -> tuple[str, ...]:
+    """The devices other than the CPU that localai's own engine computes on, by its own word: the
+    wheel of the package index has none (Metal on a Mac), its makers' others have. Asked in a
+    process of its own, and remembered; empty where it does not say."""
+    from importlib.metadata import version
+
+    remembered = Remembered(cache_folder / "binaries.json", version=_CACHE_VERSION, most=_MOST)
+    key = f"xllamacpp {version('xllamacpp')} {sys.prefix}"
+    known = remembered.get(key)
+    if not isinstance(known, list):
+        known = [name for name in _says(Path(sys.executable), "-P", "-c", _ASK_OWN).split() if name]
+        remembered.put(key, known)
+        remembered.save()
+    return tuple(map(str, known))
+
+
+def command_line(
+    binary: Binary, spec: WorkerSpec, socket_name: str, kv_folder: str | None
+) -> list[str]:
+    """How `binary` is started for `spec`, on the Unix socket `socket_name` of its folder.
+
+    What a build does not know is left out, but for the model, the context and the socket.
+    """
+    wanted: list[tuple[str, ...]] = [
+        ("--parallel", str(spec.slots)),
+        # One pool of cells for all slots: a single request may use the whole context.
+        ("--kv-unified",),
+        ("--cache-ram", str(PROMPT_CACHE_MIB)),
+        ("--ctx-checkpoints", str(CHECKPOINTS)),
+        ("--no-warmup",),
+        ("--no-ui",) if "--no-ui" in binary.options else ("--no-webui",),
+        ("--offline",),
+        ("--slots",),
+        ("--metrics",),
+        ("--jinja",),
+        ("--verbosity" if "--verbosity" in binary.options else "--log-verbosity", str(VERBOSITY)),
+    ]
+    if spec.threads is not None:
+        wanted += [("--threads", str(spec.threads)), ("--threads-batch", str(spec.threads))]
+    if spec.gpu_layers is not None:
+        wanted.append(("--n-gpu-layers", str(spec.gpu_layers)))
+    if spec.projector_path is not None:
+        wanted.append(("--mmproj", spec.projector_path))
+    if spec.draft:
+        wanted.append(("--spec-type", "ngram-map-k"))
+    if kv_folder is not None:
+        wanted.append(("--slot-save-path", f"{kv_folder}/"))
+    known = [words for words in wanted if words[0] in binary.options]
+    needed = ["--model", spec.model_path, "--ctx-size", str(spec.context_tokens)]
+    return [
+        binary.path,
+        *needed,
+        "--host",
+        socket_name,
+        *(word for words in known for word in words),
+    ]

@@ -1,0 +1,160 @@
+"""The worker around a llama-server of the user's, `localai.engine.llamacpp.binary_worker FOLDER`.
+
+The same folder, locks and means against the network as the embedded engine's own worker. The
+server is a child of this process, which watches it, ends it, and keeps its log: while it loads
+every line, afterwards only what a process says as it dies, because a server logs why it refuses a
+request, and a chat template refuses in words of the request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, NoReturn
+
+from localai.engine.llamacpp.binary import command_line, read_binary
+from localai.engine.llamacpp.limits import most_bytes
+from localai.engine.llamacpp.log import crash_reason, host_memory
+from localai.engine.llamacpp.serving import Computer, describe, end, serve_until_idle
+from localai.engine.parent import end_with_parent
+from localai.engine.worker_files import WorkerFiles, spec_from_json
+from localai.errors import LocalaiError, Unreachable
+from localai.locks import lock
+from localai.net.framing import ServerRefused
+from localai.net.http import call
+from localai.privacy.sandbox import deny_network, keep_memory_private
+
+EXIT_LOAD_FAILED = 3
+_LOOK_EVERY_S = 0.02
+
+
+class _Log:
+    """What the server says, as far as it is kept."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.text = ""
+        self.keeps_all = True
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            text = line.decode("utf-8", "replace")
+            if self.keeps_all:
+                self.text += text
+            if self.keeps_all or crash_reason(text) is not None:
+                os.write(2, line)
+
+    def wait(self) -> None:
+        """Until the server has said its last word."""
+        self._reader.join(2)
+
+
+def main(directory: str) -> None:
+    """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
+    files = WorkerFiles(Path(directory), Path(os.devnull))
+    go_on_alone = end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    spec = spec_from_json(files.spec.read_bytes())
+    assert spec.binary is not None and spec.binary_facts is not None
+    # Kept until the process ends.
+    lock(files.alive)
+    denial = deny_network()
+    keep_memory_private()
+    try:
+        binary = read_binary(Path(spec.binary), Path(spec.binary_facts))
+    except LocalaiError as error:
+        _fail(error.message)
+    info = describe(spec, denial, binary.title)
+    files.write_info(replace(info, is_loading=True))
+    # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
+    os.chdir(files.directory)
+    server = subprocess.Popen(
+        command_line(binary, spec, files.socket.name, info.kv_folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    go_with_us = _end_with_this_process(server.pid)
+    assert server.stdout is not None
+    log = _Log(server.stdout)
+
+    def end_server() -> None:
+        server.kill()
+        server.wait()
+        os.close(go_with_us)
+
+    computer = Computer(
+        server.pid,
+        cpu_s=lambda: _cpu_s(server.pid),
+        is_there=lambda: server.poll() is None,
+        end=end_server,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: end(files, computer, "the worker was stopped"))
+    while not _answers(files):
+        if server.poll() is not None:
+            log.wait()
+            _fail(f"{binary.path} ended with {server.returncode}")
+        time.sleep(_LOOK_EVERY_S)
+    go_on_alone()
+    log.keeps_all = False
+    projected = host_memory(log.text)
+    log.text = ""
+    files.write_info(replace(info, started_at=time.time()))
+    most = None if projected is None else most_bytes(projected, spec.projector_path)
+    serve_until_idle(files, most, computer)
+
+
+def _fail(why: str) -> NoReturn:
+    print(f"load failed: {why}", file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(EXIT_LOAD_FAILED)
+
+
+def _answers(files: WorkerFiles) -> bool:
+    if not files.socket.exists():
+        return False
+    try:
+        call(files.socket, "GET", "/health", timeout_s=5)
+    except (ServerRefused, Unreachable):
+        return False
+    return True
+
+
+def _cpu_s(pid: int) -> float:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+    return 0.0
+
+
+def _end_with_this_process(pid: int) -> int:
+    """Have the process `pid` killed when this one ends, however it ends; the descriptor holds that.
+
+    A second process waits at a pipe that the kernel closes with this one.
+    """
+    waits, holds = os.pipe()
+    subprocess.Popen(
+        ["/bin/sh", "-c", 'read _; kill -9 "$0"', str(pid)],
+        stdin=waits,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C and the end of a terminal are for others.
+        start_new_session=True,
+    )
+    os.close(waits)
+    return holds
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,120 @@
+"""What a worker of llama.cpp does besides computing: it describes itself, keeps to its limits, and
+leaves when nobody has used it for a while or what computes in it is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from localai.engine.llamacpp.kv_files import state_folder
+from localai.engine.llamacpp.limits import Idleness, memory_of
+from localai.engine.worker_files import WorkerFiles, WorkerInfo, WorkerSpec, model_identity
+from localai.errors import InvalidInput
+from localai.locks import try_lock
+from localai.privacy.sandbox import NetworkDenial
+from localai.units import bytes_text
+
+_LOOK_EVERY_S = 0.25
+# A worker that was just started for `keep_alive 0` must survive until its first user has come.
+_LEAST_IDLE_S = 1.0
+_LOG_LIMIT_BYTES = 8_000_000
+
+
+def _always() -> bool:
+    return True
+
+
+def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Computer:
+    """What computes in a worker: its process, the CPU time it took in seconds, whether it is there,
+    and how it is ended. By default the worker's own process."""
+
+    pid: int
+    cpu_s: Callable[[], float] = time.process_time
+    is_there: Callable[[], bool] = _always
+    end: Callable[[], None] = _nothing
+
+
+def describe(spec: WorkerSpec, denial: NetworkDenial, engine: str) -> WorkerInfo:
+    """This process as a worker of `engine`, its name with its version."""
+    return WorkerInfo(
+        pid=os.getpid(),
+        spec=spec,
+        model_identity=model_identity(spec),
+        context_tokens=spec.context_tokens,
+        engine=engine,
+        network_denied=denial.enforced,
+        denial=denial.evidence,
+        started_at=time.time(),
+        kv_folder=_kv_folder(engine, spec),
+    )
+
+
+def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
+    """Where this worker's KV states are; None where none are kept, llama.cpp having no states of
+    what a projector saw."""
+    if spec.kv_dir is None or spec.projector_path is not None:
+        return None
+    try:
+        folder = state_folder(
+            Path(spec.kv_dir),
+            Path(spec.model_path),
+            engine=engine,
+            gpu_layers=spec.gpu_layers,
+            context_tokens=spec.context_tokens,
+        )
+    except (OSError, InvalidInput):
+        return None
+    return str(folder)
+
+
+def serve_until_idle(files: WorkerFiles, most: int | None, computer: Computer) -> NoReturn:
+    """Look after `computer`, which may take `most` bytes of main memory, until it is of no use."""
+    idleness = Idleness(computer.cpu_s)
+    while True:
+        time.sleep(_LOOK_EVERY_S)
+        # The log is opened for appending, so it simply goes on at its new end.
+        if os.fstat(2).st_size > _LOG_LIMIT_BYTES:
+            os.ftruncate(2, 0)
+        if not computer.is_there():
+            leave(files, computer)
+        if most is not None and (memory_of(computer.pid) or 0) > most:
+            end(files, computer, f"the worker took more memory than {bytes_text(most)}")
+        try:
+            # Every user shares the lease; whoever gets it alone knows that nobody is here.
+            lease = try_lock(files.lease)
+        except FileNotFoundError:
+            leave(files, computer)
+        if idleness.computes_for_nobody(somebody_is_here=lease is None):
+            end(files, computer, "the worker computed on although nobody waited")
+        if lease is None:
+            continue
+        if files.idle_s() > max(files.keep_alive_s(), _LEAST_IDLE_S):
+            leave(files, computer)
+        os.close(lease)
+
+
+def end(files: WorkerFiles, computer: Computer, why: str) -> NoReturn:
+    """Leave, with `why` in the log: whoever was being answered reads there why it broke off."""
+    print(why, file=sys.stderr, flush=True)  # noqa: T201
+    leave(files, computer)
+
+
+def leave(files: WorkerFiles, computer: Computer) -> NoReturn:
+    """End what computes, and this process with it."""
+    with contextlib.suppress(OSError):
+        files.remove_traces()
+    computer.end()
+    # Not sys.exit: the server's destructor waits for requests that nobody reads any more.
+    os._exit(0)

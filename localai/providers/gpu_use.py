@@ -1,0 +1,77 @@
+"""Whether what answers on this machine uses its GPU, and what would.
+
+The engine's wheel of the package index computes on the CPU, but on a Mac. So a graphics card can
+lie idle, and a prediction that counts on it is wrong: a model is judged by what computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from shutil import which
+from typing import TYPE_CHECKING
+
+from localai.engine.llamacpp.binary import PROGRAM, find_binary, own_engine_devices, read_binary
+from localai.errors import LocalaiError
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.hardware.facts import Machine
+    from localai.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class IdleGpu:
+    """A GPU that the engine does not use: a sentence, and the line that changes it, if there is
+    one that can be run as it stands."""
+
+    sentence: str
+    command: str | None = None
+
+
+def idle_gpu(
+    machine: Machine,
+    config: Config,
+    paths: Paths,
+    *,
+    find_program: Callable[[str], str | None] = which,
+) -> IdleGpu | None:
+    """The GPU of `machine`, this one, that lies idle when localai's engine answers; None where
+    there is none, or it is used. A second or two where a llama-server is asked for the first time.
+    """
+    names = [gpu.name.value or "the GPU" for gpu in machine.gpus if gpu.vendor.value != "Apple"]
+    if not names:
+        return None
+    written = config["engine.binary"]
+    if written is not None:
+        if _devices_of(written, paths):
+            return None
+        return IdleGpu(
+            f"{names[0]} lies idle: the llama-server of engine.binary computes on the CPU alone"
+        )
+    if own_engine_devices(paths.cache_dir):
+        return None
+    sentence = f"{names[0]} lies idle: localai's own engine computes on the CPU here"
+    if find_program(PROGRAM) is not None and (devices := _devices_of(PROGRAM, paths)):
+        return IdleGpu(
+            f"{sentence}; the llama-server of this machine computes on {', '.join(devices)}",
+            f"localai config set engine.binary {PROGRAM}",
+        )
+    return IdleGpu(f"{sentence}; a llama-server that is built for the GPU would use it")
+
+
+def without_idle_gpu(machine: Machine, idle: IdleGpu | None) -> Machine:
+    """`machine` as the engine sees it."""
+    if idle is None:
+        return machine
+    apples = tuple(gpu for gpu in machine.gpus if gpu.vendor.value == "Apple")
+    return replace(machine, gpus=apples)
+
+
+def _devices_of(written: str, paths: Paths) -> tuple[str, ...]:
+    """The devices of a llama-server; none where it does not run or is none."""
+    try:
+        binary = read_binary(find_binary(written), paths.cache_dir)
+    except (LocalaiError, OSError):
+        return ()
+    return tuple(device.name for device in binary.devices)
