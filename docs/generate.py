@@ -1,5 +1,5 @@
 """Write docs/reference/ from the code: commands, settings, sampling options, JSON documents, exit
-codes.
+codes, what doctor looks for; and the guide to troubleshooting from the same.
 
     python docs/generate.py
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from localai import errors
 from localai.cli import COMMANDS
@@ -21,6 +21,9 @@ from localai.config import SETTINGS
 from localai.options import SAMPLING_OPTIONS, Wire
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.fields import FIELDS
+
+if TYPE_CHECKING:
+    from localai.doctor.check import Check
 
 REFERENCE = Path(__file__).parent / "reference"
 _WIRES: dict[Wire, str] = {
@@ -38,9 +41,11 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": _commands(),
         "config.md": _config(),
+        "doctor.md": _doctor(),
         "exit-codes.md": _exit_codes(),
         "json.md": _json(),
         "options.md": _options(),
+        "../guides/troubleshooting.md": _troubleshooting(),
     }
 
 
@@ -110,6 +115,102 @@ def _options() -> str:
             f"| `{option.name}` | {option.takes} | {option.meaning} | {' | '.join(names)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _doctor() -> str:
+    """A section a check, by group."""
+    from localai.doctor.checks import GROUPS, all_checks
+    from localai.doctor.versions import AS_OF, VULNERABILITIES
+
+    lines = [
+        f"# What doctor looks for\n\n{_NOTE}",
+        "`localai doctor explain CODE` prints the same. How to use it: the",
+        "[guide](../guides/doctor.md). By what one sees:",
+        "[troubleshooting](../guides/troubleshooting.md).\n",
+    ]
+    checks = all_checks()
+    for group in GROUPS:
+        links = [f"[`{each.code}`](#{each.code})" for each in checks if each.group == group]
+        lines.append(f"- {group}: {', '.join(links)}")
+    for check in checks:
+        lines += _check_section(check)
+    lines += [
+        f"\n## Known vulnerabilities as of {AS_OF}\n",
+        "| program | | mended in | what |",
+        "|---|---|---|---|",
+    ]
+    for program, found in VULNERABILITIES.items():
+        lines += [f"| {program} | {each.cve} | {each.fixed_in} | {each.what} |" for each in found]
+    return "\n".join(lines) + "\n"
+
+
+_QUESTIONS: dict[str, str] = {
+    "gpu": "The GPU is not used",
+    "server": "A server does not answer, or is not what it seems",
+    "models": "A model does not load or answers nonsense",
+    "memory": "It is slow, runs out of memory, or forgets",
+    "disk": "Nothing can be written, or loading takes ages",
+    "network": "Downloads and connections fail",
+    "privacy": "Could my prompts leave, or be read?",
+    "security": "Could others use or harm what runs here?",
+    "localai": "localai itself misbehaves",
+}
+
+
+def _troubleshooting() -> str:
+    """What is wrong and what mends it, by what a person sees."""
+    from localai.doctor.checks import GROUPS, all_checks
+
+    lines = [
+        f"# Troubleshooting\n\n{_NOTE}",
+        "`localai doctor` looks for all of this at once and names what is true here, with the",
+        "evidence and the line for this machine ([guide](doctor.md)). This page is what it looks",
+        "for, to be read where it cannot be run.\n",
+        "When a command fails, its `why:` line names the group or the check that finds out.",
+    ]
+    for group in GROUPS:
+        lines.append(f"\n## {_QUESTIONS[group]}\n")
+        lines.append(f"`localai doctor {group}`\n")
+        lines.append("| what is wrong | what mends it |")
+        lines.append("|---|---|")
+        for check in all_checks():
+            if check.group == group:
+                title = _in_cell(_sentence(check.title))
+                page = f"../reference/doctor.md#{check.code}"
+                lines.append(f"| [{title}]({page}) | {_in_cell(_mending(check))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _mending(check: Check) -> str:
+    lines = "; ".join(f"`{line}`" for line in check.fix.lines)
+    advice = check.fix.advice or ""
+    return f"{lines}; {advice}" if lines and advice else lines or advice
+
+
+def _in_cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _check_section(check: Check) -> Iterator[str]:
+    yield f"\n## {check.code}\n"
+    yield f"{_sentence(check.title)}. Group {check.group}, severity {check.severity}.\n"
+    yield f"- told by: {check.told}"
+    yield f"- because: {check.cause}"
+    if check.fix.lines:
+        root = ", as root" if check.fix.safety == "root" else ""
+        lines = "; ".join(f"`{line}`" for line in check.fix.lines)
+        yield f"- fix{root}: {lines}"
+    if check.fix.advice:
+        yield f"- {'besides' if check.fix.lines else 'fix'}: {check.fix.advice}"
+    if check.fix.undo:
+        yield f"- undo: `{check.fix.undo}`"
+    if check.after:
+        yield f"- explained by: {', '.join(f'[`{each}`](#{each})' for each in check.after)}"
+    yield f"- seen in: {check.source}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.startswith("localai") else text[:1].upper() + text[1:]
 
 
 def _exit_codes() -> str:

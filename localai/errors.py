@@ -22,6 +22,7 @@
 
 Three texts make an error: `message` says what happened and to which thing, `hint` what to do
 about it, and `command` is one line that does it, complete and quoted, to be run as it stands.
+`check` is the group or code of `localai doctor` that finds out why it is so.
 A signal between two modules that never reaches a user (an HTTP status on its way to its
 translation, a request to wait) is no error of this tree.
 
@@ -53,6 +54,7 @@ class Remedy(TypedDict, total=False):
 
     hint: str
     command: Command
+    check: str
 
 
 class LocalaiError(Exception):
@@ -62,11 +64,17 @@ class LocalaiError(Exception):
     kind: ClassVar[str] = "unexpected"
 
     def __init__(
-        self, message: str, *, hint: str | None = None, command: Command | None = None
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        command: Command | None = None,
+        check: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.check = check
         self.command = _quoted(command) if isinstance(command, tuple) else command
 
 
@@ -122,9 +130,10 @@ class ConnectionLost(Unreachable):
         *,
         hint: str | None = None,
         command: Command | None = None,
+        check: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(message, hint=hint, command=command)
+        super().__init__(message, hint=hint, command=command, check=check)
         self.retry_after_s = retry_after_s
 
 

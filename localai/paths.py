@@ -155,6 +155,7 @@ def private_dir(folder: Path, *, follow: bool = True) -> Path:
         raise InvalidInput(
             f"cannot use the folder {folder}: {error.strerror or error}",
             hint="set LOCALAI_HOME to a folder that you can write to",
+            check="disk",
         ) from error
     if not is_own:
         raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _FAIL_ON = ("fail", "warn")
+_REPORT = "localai doctor --report ./report"
 
 
 @app.command(
@@ -40,6 +42,19 @@ def doctor(
     fail_on: Annotated[
         str, typer.Option(help="From which severity on it ends with 8: fail or warn.")
     ] = "fail",
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write a redacted report to attach to an issue; sent nowhere."
+        ),
+    ] = None,
+    hide_models: Annotated[
+        bool, typer.Option("--hide-models", help="In a report: other names for the models.")
+    ] = False,
+    facts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Look at the facts.json of a report instead."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What is wrong on this machine, the evidence, the cause, and the line that mends it.
@@ -61,16 +76,35 @@ def doctor(
     if list_checks:
         _list(output, codes)
         return
-    output.wait_for("looking at this machine")
-    snapshot = _take()
-    output.end_progress()
+    if hide_models and report is None:
+        raise InvalidInput("--hide-models is about a report", command=_REPORT)
+    snapshot = _snapshot(output, facts)
+    if report is not None:
+        _write_report(output, snapshot, report, hide_models=hide_models)
     _show(output, snapshot, codes, verbose=verbose, whole=not words, fail_on=fail_on)
 
 
-def _take() -> Snapshot:
+def _snapshot(output: Output, facts: Path | None) -> Snapshot:
+    """What is known: of this machine now, or as a report has it."""
+    if facts is not None:
+        from localai.doctor.report import read_facts
+
+        return read_facts(facts)
     from localai.doctor.capture import take
 
-    return take(_context())
+    output.wait_for("looking at this machine")
+    try:
+        return take(_context())
+    finally:
+        output.end_progress()
+
+
+def _write_report(output: Output, snapshot: Snapshot, folder: Path, *, hide_models: bool) -> None:
+    from localai.doctor.report import write_report
+
+    written = write_report(folder, snapshot, hide_models=hide_models)
+    output.note(f"written, and sent nowhere: {written.text} and {written.facts}")
+    output.note("read both before you attach them to an issue")
 
 
 def _context() -> Context:

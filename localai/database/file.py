@@ -117,7 +117,10 @@ def _unavailable(file: Path, error: Exception) -> DatabaseUnavailable:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL:
         return DatabaseFull(
-            message, hint="make room, or set LOCALAI_HOME", command=("df", "-h", file.parent)
+            message,
+            hint="make room, or set LOCALAI_HOME",
+            command=("df", "-h", file.parent),
+            check="disk",
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return DatabaseUnavailable(message, hint="another program writes to it: try again")
@@ -126,9 +129,11 @@ def _unavailable(file: Path, error: Exception) -> DatabaseUnavailable:
             message,
             hint="put it aside, and localai begins a new one",
             command=("mv", file, f"{file}.damaged"),
+            check="database-damaged",
         )
     return DatabaseUnavailable(
         message,
         hint="check its permissions, or set LOCALAI_HOME to another folder",
         command=("ls", "-ld", file.parent, file),
+        check="disk",
     )

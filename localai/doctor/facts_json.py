@@ -29,7 +29,7 @@ def snapshot_from_json(document: object, name: str) -> Snapshot:
     if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
         raise InvalidInput(
             f"{name} holds no facts of a report (schema {SCHEMA})",
-            command="localai doctor --json",
+            command="localai doctor --report ./report",
         )
     return cast(Snapshot, _decoded(Snapshot, document, name))
 

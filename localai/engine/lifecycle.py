@@ -291,6 +291,7 @@ def _wait_until_ready(
             raise Unreachable(
                 f"the engine could not load {spec.model_path}: {_reason(process, _tail(files))}",
                 hint=f"its whole log: {files.log}",
+                check="localai",
             )
         if time.monotonic() > deadline:
             raise Unreachable(
@@ -357,6 +358,7 @@ def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) ->
         f" ({bytes_text(need.weights_bytes)} weights + {bytes_text(need.context_bytes)} context"
         f" + {bytes_text(need.compute_bytes)} compute), and {bytes_text(available)} is available",
         hint="a smaller model or --ctx fits better; --force tries anyway",
+        check="memory",
     )
 
 

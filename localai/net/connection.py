@@ -130,7 +130,10 @@ def why_lost(who: str, error: Exception, silence_timeout_s: float | None = None)
     if isinstance(error, ssl.SSLCertVerificationError):
         return Loss(
             f"the certificate of {who} is not trusted here: {error.verify_message}",
-            {"hint": "behind a company's proxy: export SSL_CERT_FILE=/path/to/its/ca.pem"},
+            {
+                "hint": "behind a company's proxy: export SSL_CERT_FILE=/path/to/its/ca.pem",
+                "check": "network",
+            },
             may_pass=False,
         )
     if isinstance(error, socket.gaierror):
@@ -138,7 +141,8 @@ def why_lost(who: str, error: Exception, silence_timeout_s: float | None = None)
             f"{who} cannot be found",
             {
                 "hint": "is the network there? behind a proxy: localai config set "
-                "network.proxy http://HOST:PORT"
+                "network.proxy http://HOST:PORT",
+                "check": "network",
             },
         )
     if isinstance(error, TimeoutError):

@@ -81,6 +81,7 @@ class Reach:
             f" is run by {stranger}, {known}",
             hint=f"to trust {stranger} with your prompts and keys",
             command=f"localai config set network.users {','.join([*self.users, stranger])}",
+            check="server-of-another-user",
         )
 
     def _is_here(self) -> bool:

@@ -87,4 +87,5 @@ def _invalid(named: str, written: str | None) -> InvalidInput:
     return InvalidInput(
         f"{named} is {written!r}, and that is no address of a server",
         hint="a host and a port, such as 127.0.0.1:11434, or a URL",
+        check="server",
     )

@@ -227,10 +227,11 @@ class Output:
             self.document(failure_document(error, self.command))
         elif not isinstance(error, Interrupted):
             self._say_marked("error:", "red", sanitize_line(error.message))
-            if error.hint or error.command:
+            why = f"localai doctor {error.check}" if error.check else None
+            if error.hint or error.command or why:
                 self._say("")
             # Neither is broken into lines: they are there to be pasted.
-            for label, text in (("hint:", error.hint), ("run:", error.command)):
+            for label, text in (("hint:", error.hint), ("run:", error.command), ("why:", why)):
                 if text:
                     self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize_line(text)}")
 

@@ -70,7 +70,7 @@ class LmStudio(Provider):
         self._server = JsonServer(
             "LM Studio",
             target,
-            remedy={"command": "lms server start"},
+            remedy={"command": "lms server start", "check": "server"},
             headers={"Authorization": f"Bearer {token}"} if token else {},
             permit=lambda: self._reach().grant(),
         )

@@ -47,7 +47,7 @@ class Daemon:
         self._server = JsonServer(
             "Ollama",
             target,
-            remedy={"command": "ollama serve"},
+            remedy={"command": "ollama serve", "check": "server"},
             permit=lambda: self.reach().grant(),
         )
 
@@ -160,6 +160,7 @@ class Daemon:
             raise Unreachable(
                 f"what listens at {self.target.address} is not Ollama (GET {path} failed)",
                 command="localai config set ollama.host 127.0.0.1:11434",
+                check="ollama-port-taken",
             )
         return document
 

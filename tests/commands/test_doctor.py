@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import localai
 from localai.doctor.checks import all_checks
 from localai.output.documents.doctor import Doctor, DoctorChecks
 from tests.support.clock import within
 from tests.support.command import RunLocalai
+from tests.support.processes import free_port
 from tests.support.promise import checked
 
 
@@ -115,3 +117,24 @@ def test_it_takes_less_than_two_seconds(run_localai: RunLocalai) -> None:
     with within(2):
         result = run_localai("doctor", "--json")
     assert json.loads(result.stdout)["schema"] == "localai.doctor/1"
+
+
+def test_a_command_that_fails_names_the_check_that_finds_out_why(
+    run_localai: RunLocalai,
+) -> None:
+    from localai.doctor.selection import codes_of
+
+    host = {"OLLAMA_HOST": f"127.0.0.1:{free_port()}"}
+    result = run_localai("chat", "-m", "ollama/qwen3", "hello", env=host)
+    assert result.returncode == 5
+    assert b"why: localai doctor server\n" in result.stderr
+    failed = json.loads(run_localai("chat", "-m", "ollama/qwen3", "x", "--json", env=host).stdout)
+    assert failed["error"]["check"] == "server"
+    named = re.findall(r'(?:check=|"check": )"([a-z-]+)"', _sources())
+    assert len(named) > 8
+    assert codes_of(named)
+
+
+def _sources() -> str:
+    package = Path(localai.__file__).parent
+    return "".join(file.read_text() for file in package.rglob("*.py"))

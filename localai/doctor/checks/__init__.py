@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localai.doctor.check import CHECKS, Check
+from localai.doctor.check import CHECKS, Check, Group
 from localai.doctor.checks import (
     disk,
     gpu,
@@ -18,7 +18,17 @@ from localai.doctor.checks import (
     server,
 )
 
-GROUPS = ("gpu", "server", "models", "memory", "disk", "network", "privacy", "security", "localai")
+GROUPS: tuple[Group, ...] = (
+    "gpu",
+    "server",
+    "models",
+    "memory",
+    "disk",
+    "network",
+    "privacy",
+    "security",
+    "localai",
+)
 
 __all__ = [
     "CHECKS",

@@ -163,7 +163,13 @@ def ollama_model_on_cpu(facts: Snapshot) -> Iterator[Hit]:
     told="the engine, loaded in a child, lists no GPU while the machine has one",
     cause="the package index has the engine for the CPU alone; its makers keep builds for GPUs on "
     "an index of their own",
-    fix=Fix((), "user"),
+    fix=Fix(
+        (f"{_REINSTALL} xllamacpp --index-url https://xorbitsai.github.io/xllamacpp/whl/cu128",),
+        "user",
+        undo=f"{_REINSTALL} xllamacpp",
+        advice="for CUDA 12.8; doctor names the folder for the GPU that is there (cu132, "
+        "rocm-7.2.4, vulkan) and the version that is installed",
+    ),
     source="xllamacpp's README",
     after=("nvidia-driver-missing", "nvidia-driver-mismatch", "nvidia-smi-hangs"),
 )

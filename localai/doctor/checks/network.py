@@ -70,11 +70,11 @@ def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
 @check(
     code="certificates-missing",
     group="network",
-    severity="fail",
+    severity="info",
     title="Python trusts no certificate authority",
     told="its own list of authorities is empty",
     cause="python.org's Python for macOS comes without one until its installer's script is run; a "
-    "slim container lacks ca-certificates",
+    "slim container lacks ca-certificates. localai brings a list; other Python programs have none",
     fix=Fix(
         ("sudo apt install ca-certificates",),
         "root",

@@ -269,6 +269,7 @@ def _judged_case(judged: Judged) -> CaseDocument:
             "message": answer.error,
             "hint": None,
             "command": None,
+            "check": None,
             "exit_code": code,
         }
     return {

@@ -15,6 +15,7 @@ class ErrorDocument(TypedDict):
     message: Annotated[str, "what happened, to which thing"]
     hint: Annotated[str | None, "what to do, in words"]
     command: Annotated[str | None, "one line that does it, to be run as it stands"]
+    check: Annotated[str | None, "the group or code of `localai doctor` that finds out why"]
     exit_code: Annotated[int, "the same as the command's"]
 
 
@@ -37,5 +38,6 @@ def error_document(error: LocalaiError) -> ErrorDocument:
         "message": error.message,
         "hint": error.hint,
         "command": error.command,
+        "check": error.check,
         "exit_code": error.exit_code,
     }

@@ -1,0 +1,220 @@
+"""Taking a person out of a snapshot: names, addresses, homes, serial numbers. Pure.
+
+A report is by an allow-list: a snapshot has no field for what a person wrote, of variables only
+those have their value in it that this module knows, and every text goes through here. It is
+redacted by name (the user, the host, the home, other users and hosts that the facts name) and by
+pattern (addresses, keys, serial numbers).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from localai.doctor.facts import Snapshot
+
+_SHORTEST_NAME: Final = 3
+# Names of accounts and hosts that belong to no person.
+_ANYBODYS: Final = frozenset(
+    {"root", "ollama", "_ollama", "user", "admin", "ubuntu", "nobody", "unknown", "localhost"}
+)
+_KNOWN_VARIABLES: Final = re.compile(
+    r"^(OLLAMA_(?!.*(KEY|TOKEN|SECRET|PASS|AUTH))[A-Z_]+|[A-Z]+_VISIBLE_DEVICES"
+    r"|HSA_OVERRIDE_GFX_VERSION|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
+    r"|CURL_CA_BUNDLE|PIP_CERT|LANG|LC_ALL|DO_NOT_TRACK|DISABLE_TELEMETRY|HF_HUB_OFFLINE"
+    r"|LOCALAI_(ENGINE|NETWORK|OLLAMA|LMSTUDIO|REGISTRY|HISTORY|CLOUD|CHAT_MAX)[A-Z_]*)$",
+    re.IGNORECASE,
+)
+_SAFE_VALUE: Final = re.compile(r"^[\w./:,\[\]~*\\@$ -]{0,120}$")
+_LONG_WORD: Final = re.compile(r"[A-Za-z0-9_-]{24,}")
+_PATTERNS: Final = (
+    # Keys first: an address may stand in one.
+    (
+        re.compile(
+            r"\b(?:sk|pk|rk|hf|ghp|gho|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_\-]{10,}"
+            r"|\bAKIA[A-Z0-9]{12,}|\bAIza[\w-]{20,}"
+        ),
+        "KEY",
+    ),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), "KEY"),
+    (re.compile(r"(?<=://)[^/\s@]*@"), ""),
+    (re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{8,}"), "KEY"),
+    (re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]+\b"), "MAIL"),
+    (re.compile(r"\b(?:GPU|MIG)-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4,12})*"), "SERIAL"),
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "SERIAL"),
+    (re.compile(r"\b(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b"), "MAC"),
+    (re.compile(r"(/home/|/Users/|/var/home/|/media/|/run/media/)[^/\s'\":,;]+"), r"\1USER"),
+)
+_IPV4: Final = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_IPV6: Final = re.compile(r"(?<![\w:.])(?=[0-9a-fA-F:]*:[0-9a-fA-F:]*:)[0-9a-fA-F:]{4,39}(?![\w:])")
+# They say what a server listens on, and nothing of whom it belongs to.
+_OF_EVERY_MACHINE: Final = ("127.", "0.0.0.0", "255.255.255.255")
+_HOSTS_IN: Final = ("network.lan", "network.proxy", "ollama.host", "lmstudio.host")
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """What is to be taken out by name, each text with what stands for it."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def private_names(
+    snapshot: Snapshot,
+    *,
+    user: str,
+    host: str,
+    home: str,
+    full_name: str,
+    hide_models: bool = False,
+) -> Private:
+    """What names the person, the machine or others in `snapshot`; with `hide_models` models too."""
+    names: dict[str, str] = {}
+    if len(home) > _SHORTEST_NAME:
+        names[home] = "HOME"
+    for name, instead in (
+        (full_name, "NAME"),
+        (host, "HOST"),
+        (host.partition(".")[0], "HOST"),
+        (user, "USER"),
+    ):
+        names.setdefault(name, instead)
+    for name in _users(snapshot):
+        names.setdefault(name, "OTHER-USER")
+    for name in _hosts(snapshot):
+        names.setdefault(name, "HOST")
+    if hide_models:
+        for name in _models(snapshot):
+            names.setdefault(name, hidden_name(name))
+    kept = {
+        name: instead
+        for name, instead in names.items()
+        if len(name) >= _SHORTEST_NAME and name.lower() not in _ANYBODYS
+    }
+    return Private(dict(sorted(kept.items(), key=lambda pair: -len(pair[0]))))
+
+
+def redact(document: Any, private: Private) -> Any:
+    """`document`, of JSON's types, with every text in it redacted, keys of objects too."""
+    if isinstance(document, str):
+        return redact_text(document, private)
+    if isinstance(document, list):
+        return [redact(each, private) for each in document]
+    if isinstance(document, Mapping):
+        return {
+            redact_text(str(key), private): _allowed(str(key), value, private)
+            for key, value in document.items()
+        }
+    return document
+
+
+def redact_text(text: str, private: Private) -> str:
+    """`text` without what names a person, a machine or an address."""
+    for name, instead in private.names.items():
+        if name in text:
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", instead, text)
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    text = _IPV4.sub(_address, text)
+    return _IPV6.sub(lambda match: match[0] if match[0] in ("::1", "::") else "ADDRESS", text)
+
+
+def hidden_name(name: str) -> str:
+    """A name that is the same for the same model, and says nothing of it."""
+    return f"model-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _allowed(key: str, value: Any, private: Private) -> Any:
+    """A value under `key`: of environments only those variables that are known to hold none."""
+    if key in ("variables", "environment") and isinstance(value, Mapping):
+        if not all(isinstance(each, str) for each in value.values()):
+            return redact(value, private)
+        return {
+            redact_text(name, private): redact_text(each, private)
+            if _may_be_shown(name, each)
+            else "(set)"
+            for name, each in value.items()
+        }
+    return redact(value, private)
+
+
+def _may_be_shown(name: str, value: str) -> bool:
+    if not _KNOWN_VARIABLES.match(name) or not _SAFE_VALUE.match(value):
+        return False
+    # A word that long is a key, or a folder's name that is nobody's business.
+    return _LONG_WORD.search(value) is None
+
+
+def _address(match: re.Match[str]) -> str:
+    is_address = all(int(part) < 256 for part in match.groups())
+    return match[0] if not is_address or match[0].startswith(_OF_EVERY_MACHINE) else "ADDRESS"
+
+
+def _users(snapshot: Snapshot) -> Iterator[str]:
+    """The users that the facts name besides this one."""
+    if snapshot.ollama is not None:
+        yield from (snapshot.ollama.run_by or "").split(", ")
+        if snapshot.ollama.state == "stranger":
+            yield snapshot.ollama.said or ""
+    if snapshot.service is not None:
+        yield snapshot.service.user or ""
+    yield from (each.user or "" for each in snapshot.listeners or ())
+    yield from (each.owner or "" for each in snapshot.places or ())
+    for setting in _settings(snapshot, ("network.users",)):
+        yield from (name.strip() for name in setting.split(","))
+
+
+def _hosts(snapshot: Snapshot) -> Iterator[str]:
+    """Hosts of the user's own that settings and variables name."""
+    yield from (_host_of(each.host or "") for each in snapshot.own_servers or ())
+    written = list(_settings(snapshot, _HOSTS_IN))
+    if snapshot.trust is not None:
+        written.append(snapshot.trust.proxy or "")
+    if snapshot.ollama is not None:
+        written += [snapshot.ollama.address or "", snapshot.ollama.written_address or ""]
+    if snapshot.environment is not None:
+        variables = snapshot.environment.variables or {}
+        written += [value for name, value in variables.items() if name.upper().endswith("_PROXY")]
+        written.append(variables.get("OLLAMA_HOST", ""))
+    for text in written:
+        for each in text.split(","):
+            yield _host_of(each.strip())
+
+
+def _host_of(text: str) -> str:
+    try:
+        host = urlsplit(text if "://" in text else f"//{text}").hostname or ""
+    except ValueError:
+        return ""
+    # Addresses have a pattern of their own, and loopback is kept.
+    return "" if not re.search(r"[a-z]", host) or ":" in host else host
+
+
+def _settings(snapshot: Snapshot, keys: tuple[str, ...]) -> Iterator[str]:
+    if snapshot.own is not None:
+        yield from (each.value or "" for each in snapshot.own.settings or () if each.key in keys)
+
+
+def _models(snapshot: Snapshot) -> Iterator[str]:
+    """Every name by which a model goes, and the names of its files."""
+    found: list[str | None] = []
+    for model in snapshot.models or ():
+        found += [model.name, PurePosixPath(model.path or "").name]
+    if snapshot.ollama is not None:
+        found += [each.name for each in snapshot.ollama.models or ()]
+        found += [each.name for each in snapshot.ollama.running or ()]
+    if snapshot.ollama_store is not None:
+        store = snapshot.ollama_store
+        found += [*(store.broken_manifests or ()), *(store.needs or {})]
+        found += [each.model for each in store.bad_blobs or ()]
+    if snapshot.own is not None:
+        found += [snapshot.own.model, *_settings(snapshot, ("model", "cloud.fallback"))]
+    for name in found:
+        if name and name != "starter":
+            yield name
+            yield name.rpartition("/")[2]

@@ -1,0 +1,137 @@
+"""A report to attach to an issue: what was found, and the facts, redacted; sent nowhere."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from localai.doctor.check import Fix
+from localai.doctor.checks import GROUPS, all_checks
+from localai.doctor.diagnose import Diagnosis, Finding, diagnose
+from localai.doctor.facts import Snapshot
+from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
+from localai.doctor.redaction import Private, private_names, redact
+from localai.doctor.states import state_of
+from localai.errors import InvalidInput
+from localai.files import write_atomically
+
+_LARGEST_FACTS_BYTES: Final = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The files of a report: to be read by a person, and to be replayed with `--facts`."""
+
+    text: Path
+    facts: Path
+
+
+def write_report(folder: Path, snapshot: Snapshot, *, hide_models: bool = False) -> Report:
+    """Write a redacted report into `folder`, which is made for this user alone.
+
+    Raises InvalidInput where that cannot be.
+    """
+    private = _private_here(snapshot, hide_models=hide_models)
+    document = redact(snapshot_to_json(snapshot), private)
+    # What is written of the findings is found in what is written of the facts.
+    redacted = snapshot_from_json(document, "the report")
+    text = "\n".join(_lines(redacted, diagnose(redacted, all_checks()))) + "\n"
+    report = Report(folder / "report.md", folder / "facts.json")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(report.facts, json.dumps(document, indent=1, ensure_ascii=False).encode())
+        write_atomically(report.text, text.encode())
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot write a report into {folder}: {error.strerror or error}",
+            hint="name a folder that you can write to",
+        ) from error
+    return report
+
+
+def read_facts(file: Path) -> Snapshot:
+    """The snapshot of a report's facts. Raises InvalidInput for what is none."""
+    try:
+        with file.open("rb") as opened:
+            document: Any = json.loads(opened.read(_LARGEST_FACTS_BYTES))
+    except OSError as error:
+        raise InvalidInput(f"cannot read {file}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{file} is no JSON") from error
+    return snapshot_from_json(document, str(file))
+
+
+def _private_here(snapshot: Snapshot, *, hide_models: bool) -> Private:
+    import pwd
+
+    user, full_name = getpass.getuser(), ""
+    try:
+        import os
+
+        full_name = pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0]
+    except KeyError:
+        pass
+    return private_names(
+        snapshot,
+        user=user,
+        host=platform.node(),
+        home=str(Path.home()),
+        full_name=full_name,
+        hide_models=hide_models,
+    )
+
+
+def _lines(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
+    yield f"# localai doctor, version {snapshot.version}"
+    yield ""
+    machine = snapshot.machine
+    if machine is not None:
+        host = machine.host
+        for name, fact in (
+            ("system", host.operating_system),
+            ("kernel", host.kernel),
+            ("architecture", host.architecture),
+            ("container", host.container),
+            ("virtual machine", host.virtual_machine),
+            ("processor", machine.cpu.model),
+        ):
+            yield f"- {name}: {fact.value if fact.value not in (None, '') else 'none'}"
+    for group in GROUPS:
+        yield f"- {group}: {state_of(group, snapshot)}"
+    for finding in found.findings:
+        yield from _finding(finding, found)
+    if found.unknown:
+        yield ""
+        yield "## Not looked at"
+        yield ""
+        yield from (f"- `{each.code}`: {each.reason}" for each in found.unknown)
+    yield ""
+    yield f"{found.checks_run} checks. The facts are in facts.json: `localai doctor --facts FILE`."
+
+
+def _finding(finding: Finding, found: Diagnosis) -> Iterator[str]:
+    yield ""
+    yield f"## {finding.title} (`{finding.code}`, {finding.severity})"
+    yield ""
+    for each in finding.evidence:
+        yield f"- {each.what}: {each.value} ({each.source})"
+    yield f"- because: {finding.cause}"
+    explained = [each.code for each in found.explained if each.explained_by == finding.code]
+    if explained:
+        yield f"- explains: {', '.join(f'`{code}`' for code in explained)}"
+    yield from _fix(finding.fix)
+
+
+def _fix(fix: Fix) -> Iterator[str]:
+    if fix.lines:
+        yield ""
+        yield "```sh"
+        yield from fix.lines
+        yield "```"
+    elif fix.advice:
+        yield f"- fix: {fix.advice}"

@@ -1,0 +1,163 @@
+"""What a report says, and what it never does."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+from pathlib import Path
+
+import pytest
+
+from localai.doctor.checks import all_checks
+from localai.doctor.diagnose import diagnose
+from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
+from localai.doctor.redaction import Private, private_names, redact, redact_text
+from localai.output.documents.doctor import Doctor
+from tests.doctor.exhibits import CASES, MACHINES, case_of, machine_facts, snapshot
+from tests.support.command import RunLocalai
+from tests.support.processes import free_port
+from tests.support.promise import checked
+
+_SECRET = "hunter2-planted-correct-horse"
+_KEYS = (
+    "sk-planted0123456789abcdef0123",
+    "hf_plantedABCDEFGHIJKLMNOPQRST",
+    "ghp_plantedABCDEFGHIJKLMNOPQRS",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJl",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("/home/jane/models/x.gguf", "/home/USER/models/x.gguf"),
+        ("/Users/jane/x", "/Users/USER/x"),
+        ("http://jane:pass@proxy:3128/", "http://proxy:3128/"),
+        ("listens at 192.168.1.20:11434", "listens at ADDRESS:11434"),
+        ("listens at 127.0.0.1:11434", "listens at 127.0.0.1:11434"),
+        ("0.0.0.0 and ::1", "0.0.0.0 and ::1"),
+        ("fe80::1cd2:33ff:fe44:5566 port 1", "ADDRESS port 1"),
+        ("GPU-3f2b8c1a-1111-2222-3333-444455556666 is hidden", "SERIAL is hidden"),
+        ("ask jane.doe@example.org", "ask MAIL"),
+        ("00:1a:2b:3c:4d:5e", "MAC"),
+        ("kernel 6.8.0-45-generic", "kernel 6.8.0-45-generic"),
+        ("driver 580.105.08", "driver 580.105.08"),
+        *((f"key {key}.", "key KEY.") for key in _KEYS[:3]),
+        (f"key {_KEYS[3]} end", "key KEY end"),
+    ],
+)
+def test_texts_are_redacted_by_pattern(text: str, redacted: str) -> None:
+    assert redact_text(text, Private()) == redacted
+
+
+def test_what_the_facts_name_is_redacted_by_name() -> None:
+    facts = snapshot(machine_facts("linux"))
+    private = private_names(
+        facts, user="jane", host="janes-desk.corp.example", home="/srv/jane", full_name="Jane Doe"
+    )
+    said = "jane (Jane Doe) at janes-desk: /srv/jane/x, not janet; root stays"
+    assert redact_text(said, private) == "USER (NAME) at HOST: HOME/x, not janet; root stays"
+
+
+def test_hidden_models_have_the_same_name_everywhere() -> None:
+    facts = snapshot(case_of("ollama-layers-on-cpu").facts)
+    private = private_names(facts, user="", host="", home="", full_name="", hide_models=True)
+    text = json.dumps(redact(snapshot_to_json(facts), private))
+    assert "qwen3" not in text
+    assert "model-" in text
+
+
+@pytest.mark.parametrize("code", [*CASES])
+def test_a_replayed_report_finds_what_the_machine_showed(code: str) -> None:
+    case = case_of(code)
+    facts = snapshot(case.facts)
+    private = private_names(facts, user="jane", host="desk", home="/home/jane", full_name="")
+    document = json.loads(json.dumps(redact(snapshot_to_json(facts), private)))
+    found = diagnose(snapshot_from_json(document, "x"), all_checks())
+    assert {each.code for each in found.findings} == case.fires
+    assert {each.code for each in found.explained} == case.explains
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_facts_come_back_as_they_were(name: str) -> None:
+    facts = snapshot(machine_facts(name))
+    assert snapshot_from_json(json.loads(json.dumps(snapshot_to_json(facts))), "x") == facts
+
+
+def test_nothing_planted_reaches_a_report(
+    run_localai: RunLocalai, localai_home: Path, tmp_path: Path
+) -> None:
+    user_home = tmp_path / "user"
+    (localai_home / "config.toml").write_text(
+        f'[endpoint.farm]\nurl = "http://planted-host.corp.example:{free_port()}/v1"\n'
+        f'key_env = "FARM_KEY"\n[endpoint.farm.headers]\nAuthorization = "Bearer {_SECRET}"\n'
+        '[network]\nlan = ["planted-host.corp.example"]\nusers = ["planted-colleague"]\n'
+    )
+    (user_home / ".bash_history").write_text(
+        f"export OPENAI_API_KEY={_KEYS[0]}\ncurl -u me:{_SECRET} https://x\n"
+    )
+    models = localai_home / "data" / "models" / "planted-person"
+    models.mkdir(parents=True)
+    (models / "planted-model.gguf").write_bytes(f"GGUF {_SECRET}".encode())
+    log = user_home / ".ollama" / "logs" / "server.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"dropping integrated GPU token={_KEYS[1]} path=/home/planted-person/x\n")
+    environment = {
+        "OPENAI_API_KEY": _KEYS[0],
+        "OLLAMA_API_KEY": _SECRET,
+        "OLLAMA_MODELS": "/home/planted-person/models",
+        "OLLAMA_ORIGINS": f"http://x?token={_SECRET}",
+        "OLLAMA_SOMETHING": _KEYS[2],
+        "LOCALAI_SOMETHING": _SECRET,
+        "HF_SOMETHING": _SECRET,
+        "HF_TOKEN": _KEYS[1],
+        "GGML_NOTE": _KEYS[3],
+        "HTTP_PROXY": f"http://planted-person:{_SECRET}@planted-proxy.corp.example:3128",
+        "USER": "planted-person",
+        "LOGNAME": "planted-person",
+    }
+    folder = tmp_path / "report"
+    result = run_localai("doctor", "--report", folder, "--hide-models", env=environment)
+    assert result.returncode in (0, 8), result.stderr
+    written = {file.name: file.read_text() for file in folder.iterdir()}
+    assert set(written) == {"report.md", "facts.json"}
+    for name, text in written.items():
+        assert "planted" not in text, (name, text[text.index("planted") - 200 :][:400])
+        assert _SECRET not in text
+        for key in _KEYS:
+            assert key not in text
+        for private in (str(user_home), platform.node()):
+            assert len(private) < 4 or private not in text, (name, private)
+    facts = json.loads(written["facts.json"])
+    assert facts["environment"]["variables"]["OLLAMA_SOMETHING"] == "(set)"
+    assert facts["environment"]["keys"] == ["HF_TOKEN", "OLLAMA_API_KEY", "OPENAI_API_KEY"]
+    assert facts["environment"]["shell_keys"] == ["OPENAI_API_KEY"]
+    assert facts["own"]["secret_in_config"] == ["endpoint.farm.headers.Authorization"]
+    for file in folder.iterdir():
+        assert file.stat().st_mode & 0o077 == 0
+    assert getpass.getuser() in ("root",) or getpass.getuser() not in written["facts.json"]
+
+
+def test_a_maintainer_replays_a_report(run_localai: RunLocalai, tmp_path: Path) -> None:
+    facts = tmp_path / "facts.json"
+    facts.write_text(json.dumps(case_of("ollama-not-running").facts))
+    result = run_localai("doctor", "--facts", facts, "--json")
+    assert result.returncode == 8
+    found = checked(Doctor, result.stdout)["findings"]
+    assert [each["code"] for each in found] == ["ollama-not-running"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": "localai.doctor/1"}', '{"schema":'])
+def test_what_is_no_report_is_refused(
+    content: str, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text(content)
+    result = run_localai("doctor", "--facts", file)
+    assert result.returncode == 2
+    assert str(file).encode() in result.stderr
+
+
+def test_hiding_models_without_a_report_is_refused(run_localai: RunLocalai) -> None:
+    assert run_localai("doctor", "--hide-models").returncode == 2
