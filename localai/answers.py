@@ -56,15 +56,17 @@ class Answer:
 class PartialAnswer:
     """An answer while it comes. `done` is None as long as it has not ended.
 
+    `begun` is what was said before of an answer that goes on.
+
     `model` is who was asked. An `Answering` event replaces it, so it may be None for a stream that
     begins with one, as every stream of `chat.ask` does.
     """
 
-    def __init__(self, model: ResolvedModel | None = None) -> None:
+    def __init__(self, model: ResolvedModel | None = None, begun: Message | None = None) -> None:
         self.model = model
         self.done: Done | None = None
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._text: list[str] = [] if begun is None else [begun.text]
+        self._reasoning: list[str] = [] if begun is None else [begun.reasoning or ""]
         self._logprobs: list[TokenLogprobs] = []
         self._tool_calls: list[ToolCall] = []
 

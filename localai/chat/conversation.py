@@ -6,6 +6,7 @@ the answer comes from `ask`. One-shot and session use the same Conversation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from localai.chat.turn_tree import (
     turns_of,
 )
 from localai.errors import InvalidInput
+from localai.providers.registry import facts_of
 from localai.types import ChatRequest, EarlyEnd, Events, Image, Message, ResolvedModel
 
 SUMMARY_HEADING = "What was said so far, in short:"
@@ -66,6 +68,11 @@ class Conversation:
         turns = self.turns
         return turns[-1] if turns else None
 
+    @property
+    def continues(self) -> bool:
+        """Whether an answer that was cut can go on, by the provider that is asked now."""
+        return facts_of(self.asker.chosen.provider.name, self.asker.config).continues_answers
+
     def request(self) -> ChatRequest:
         """The branch as it stands, for the chosen model."""
         messages = messages_of(self.tree.branch())
@@ -102,16 +109,61 @@ class Conversation:
             return self.ask(question.message.text, question.message.images)
         return self._answer(came_from)
 
+    def more(self) -> Events:
+        """Go on with the last answer where it was cut: the events of what follows in the same
+        message, of which nothing is computed again.
+
+        Raises InvalidInput where it is whole, or the model's provider cannot do that.
+        """
+        last = self.last_answer
+        if last is None or not last.may_go_on:
+            raise InvalidInput(
+                "there is no answer yet to go on with" if last is None else "the answer is whole",
+                hint="what was cut at its limit, or stopped, can go on",
+            )
+        if not self.continues:
+            name = self.asker.chosen.provider.name
+            title = facts_of(name, self.asker.config).title or name
+            raise InvalidInput(
+                f"{title} cannot go on within an answer",
+                hint="ask for the rest, as a new question",
+            )
+        return self._more(last)
+
+    def _more(self, last: Turn) -> Events:
+        self.unanswered = None
+        self.recorder.answer_goes_on(last.stored_id, last.message)
+        request = self.request()
+        if last.message.reasoning:
+            # It has thought already, and a template puts the thinking before the answer.
+            request = replace(request, think="off")
+        answer = PartialAnswer(request.model, last.message)
+
+        def take(cut: EarlyEnd) -> None:
+            turn = self._answered(answer, answer.model or request.model, cut)
+            self.tree.replace(replace(turn, id=last.id, parent=last.parent))
+
+        yield from self._stream(request, answer, take)
+
     def _answer(self, came_from: int | None) -> Events:
         question = self.tree.leaf
         assert question is not None
         self.unanswered = self.tree[question].message.text
         request = self.request()
-        events = ask(self.asker, request, self.recorder)
         answer = PartialAnswer(request.model)
+
+        def take(cut: EarlyEnd) -> None:
+            self._take(answer, answer.model or request.model, cut, came_from)
+
+        yield from self._stream(request, answer, take)
+
+    def _stream(
+        self, request: ChatRequest, answer: PartialAnswer, take: Callable[[EarlyEnd], None]
+    ) -> Events:
+        """The events of `answer`; `take` is told at the end how it was cut, if it was."""
         cut: EarlyEnd = "failed"
         try:
-            with closing(events):
+            with closing(ask(self.asker, request, self.recorder)) as events:
                 for event in events:
                     answer.add(event)
                     yield event
@@ -119,7 +171,7 @@ class Conversation:
             cut = "cancelled"
             raise
         finally:
-            self._take(answer, answer.model or request.model, cut, came_from)
+            take(cut)
 
     def _take(
         self, answer: PartialAnswer, model: ResolvedModel, cut: EarlyEnd, came_from: int | None
@@ -129,20 +181,22 @@ class Conversation:
             self._go_to(came_from)
             return
         self.unanswered = None
+        self.tree.add(self._answered(answer, model, cut))
+
+    def _answered(self, answer: PartialAnswer, model: ResolvedModel, cut: str) -> Turn:
+        """The turn of an answer, which has no place in the tree yet."""
         done = answer.done
         zone = model.zone if done is None else done.locality.zone
-        self.tree.add(
-            Turn(
-                0,
-                None,
-                answer.message(),
-                model=f"{model.provider}/{model.id}",
-                zone=None if zone is None else zone.label,
-                finish_reason=cut if done is None else done.finish_reason,
-                stored_id=self.recorder.parent_id,
-                context_tokens=None if done is None else conversation_tokens(done.usage),
-                allocated_tokens=None if done is None else done.context_tokens,
-            )
+        return Turn(
+            0,
+            None,
+            answer.message(),
+            model=f"{model.provider}/{model.id}",
+            zone=None if zone is None else zone.label,
+            finish_reason=cut if done is None else done.finish_reason,
+            stored_id=self.recorder.parent_id,
+            context_tokens=None if done is None else conversation_tokens(done.usage),
+            allocated_tokens=None if done is None else done.context_tokens,
         )
 
     # Where it goes on

@@ -51,6 +51,9 @@ class Recorder(Protocol):
     def answer_begins(self, model: ResolvedModel) -> None:
         """The request is about to be sent."""
 
+    def answer_goes_on(self, message_id: int | None, message: Message) -> None:
+        """The stored answer `message` is about to go on."""
+
     def event(self, event: Event) -> None:
         """A piece of the answer, or its end."""
 
@@ -78,6 +81,9 @@ class NoRecorder:
         """Forget it."""
 
     def answer_begins(self, model: ResolvedModel) -> None:
+        """Forget it."""
+
+    def answer_goes_on(self, message_id: int | None, message: Message) -> None:
         """Forget it."""
 
     def event(self, event: Event) -> None:
@@ -185,6 +191,10 @@ class DatabaseRecorder:
             )
 
         self._try(write)
+
+    def answer_goes_on(self, message_id: int | None, message: Message) -> None:
+        """Open a stored answer once more; what comes is added to it."""
+        self._answer_id, self._answer = message_id, PartialAnswer(None, message)
 
     def event(self, event: Event) -> None:
         """Store a piece of the answer half a second after it came, whether or not another comes."""

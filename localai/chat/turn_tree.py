@@ -39,6 +39,12 @@ class Turn:
         ended = ("cancelled", "failed", None)
         return self.message.role == "assistant" and self.finish_reason in ended
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is an answer that did not come to its own end, with a text to go on from."""
+        unfinished = self.is_cut or self.finish_reason in ("length", "context")
+        return self.message.role == "assistant" and unfinished and bool(self.message.text.strip())
+
 
 class TurnTree:
     """A growing tree of turns. `leaf` is the turn under which the next one goes."""
@@ -54,6 +60,10 @@ class TurnTree:
         self._turns.append(placed)
         self.leaf = placed.id
         return placed
+
+    def replace(self, turn: Turn) -> None:
+        """Put `turn` in the place of the one that has its id."""
+        self._turns[turn.id - 1] = turn
 
     def __getitem__(self, identifier: int) -> Turn:
         return self._turns[identifier - 1]

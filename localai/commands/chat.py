@@ -28,7 +28,7 @@ from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
-from localai.errors import LocalaiError, NotFound, PolicyRefused, Unreachable
+from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
 from localai.output.answer import (
     SilentWriter,
     WithheldText,
@@ -101,6 +101,10 @@ def chat(
     continued: Annotated[
         bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")
     ] = False,
+    more: Annotated[
+        bool,
+        typer.Option("--more", help="Go on with the last answer, which was cut or stopped."),
+    ] = False,
     conversation_id: Annotated[
         str | None,
         typer.Option("--cid", metavar="ID", help="Go on with that one (localai history list)."),
@@ -115,12 +119,16 @@ def chat(
     paths, config = load_settings("chat")
     providers = open_pool(context, paths)
     one_shot = bool(prompt or asked.template or attachment or extract or asked.schema or as_json)
-    one_shot = one_shot or logprobs is not None
+    one_shot = one_shot or more or logprobs is not None
+    if more and (prompt or asked.template or file or attachment):
+        raise InvalidInput(
+            "--more goes on with an answer, and takes no question", hint="-c asks on"
+        )
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     means = read_ask_options(asked, paths, config)
     files = read_files(file or [], output, yes=yes)
     question = Question("")
-    if not in_session:
+    if not in_session and not more:
         images = read_images(attachment or [], output)
         question = gather_question(
             prompt,
@@ -134,7 +142,9 @@ def chat(
     system = means.settings.system or question.system
     settings = replace(means.settings, system=system, logprobs=logprobs)
     checks = AnswerChecks(extract, settings.schema)
-    stored = resume(paths.database, conversation_id) if continued or conversation_id else None
+    stored = (
+        resume(paths.database, conversation_id) if continued or more or conversation_id else None
+    )
     display = Display(raw, not no_stream, hide_thinking, quiet, usage > 0)
     writer: Writer = SilentWriter() if as_json or in_session else display.writer()
     # JSON is no Markdown, and which part of an answer `-x` prints is known at its end.
@@ -177,7 +187,8 @@ def chat(
         return 0
     if stored is None and question.title is not None:
         conversation.rename(one_line(question.title, _TITLE_COLUMNS))
-    answer = show_answer(conversation.ask(question.text, question.images), writer)
+    events = conversation.more() if more else conversation.ask(question.text, question.images)
+    answer = show_answer(events, writer)
     extracted = checks.extracted(answer)
     failure = checks.failure(answer, extracted)
     if as_json:
@@ -187,7 +198,17 @@ def chat(
         print_answer_text(answer.text if extracted is None else extracted, raw=raw)
     if logprobs is not None:
         say_logprobs(output, answer)
-    say_how_it_ended(output, answer, asker.options.max_tokens, more="--max-tokens", larger="--ctx")
+    go_on = None
+    if conversation.continues and conversation.recorder.conversation_id is not None:
+        go_on = "localai chat --more"
+    say_how_it_ended(
+        output,
+        answer,
+        asker.options.max_tokens,
+        go_on=go_on,
+        more="--max-tokens",
+        larger="--ctx",
+    )
     if usage:
         say_usage(output, answer, config, whole=usage > 1)
     if failure is not None:

@@ -99,11 +99,12 @@ class Ledgers(DatabaseFile):
         ]
 
     def usage_of(self, message_id: int) -> Usage | None:
-        """The tokens of the call that gave this answer; None if that is not known."""
+        """The tokens of the last call that gave this answer, which may have gone on after a cut;
+        None if that is not known."""
         with self.guarded():
             row = self.db.execute(
                 "SELECT input_tokens, output_tokens, cached_tokens, reasoning_tokens,"
-                " cache_write_tokens FROM usage WHERE message_id = ?",
+                " cache_write_tokens FROM usage WHERE message_id = ? ORDER BY id DESC LIMIT 1",
                 (message_id,),
             ).fetchone()
         return None if row is None else Usage(*row)

@@ -52,13 +52,15 @@ class Display:
 
 
 def say_how_it_ended(
-    output: Output, answer: Answer, limit: int | None, *, more: str, larger: str
+    output: Output, answer: Answer, limit: int | None, *, go_on: str | None, more: str, larger: str
 ) -> None:
-    """Warn of an answer that is not whole. `more` and `larger` are what the user can type for
-    more tokens and for a larger context; `limit` was the token limit, None if none was set."""
+    """Warn of an answer that is not whole. What the user can type: `go_on` to go on within it,
+    None where that cannot be; `more` for more tokens, `larger` for a larger context. `limit` was
+    the token limit, None if none was set."""
     if note := _FINISH_NOTES[answer.done.finish_reason]:
         tokens = "the server's limit of tokens" if limit is None else f"{limit} tokens"
         word = answer.done.server_reason or "no word"
+        more = more if go_on is None else f"{go_on} goes on, {more}"
         output.warn(note.format(limit=tokens, more=more, larger=larger, word=word))
 
 

@@ -43,6 +43,7 @@ class ProviderFacts:
     `when_measured` are options of its own with which an answer can be measured: nothing of the
     prompt comes out of a cache, and the answer is as long as was asked. `price_list` is
     what the package genai-prices calls it; None where its prices are not known.
+    `continues_answers` says that it goes on within a last message that is an answer.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -56,6 +57,7 @@ class ProviderFacts:
     most_concurrent: int | None = None
     when_measured: Mapping[str, Any] = field(default_factory=dict)
     price_list: str | None = None
+    continues_answers: bool = False
     runs_here: Callable[[], bool] = _everywhere
 
     @property

@@ -48,6 +48,7 @@ FACTS = ProviderFacts(
     # llama.cpp refuses to start with more than a few hundred, and computes none of them sooner.
     most_concurrent=64,
     when_measured=LLAMA_SERVER_MEASURED,
+    continues_answers=True,
 )
 
 

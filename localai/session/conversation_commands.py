@@ -172,6 +172,12 @@ def undo(session: Session, _argument: str) -> None:
     _say_where(session)
 
 
+def more(session: Session, _argument: str) -> None:
+    """Go on with the last answer, which was cut or stopped: the same message, and nothing of it is
+    computed again."""
+    session.answer(session.conversation.more())
+
+
 def retry(session: Session, _argument: str) -> None:
     """Ask the last question again; the answer that was there stays in a branch."""
     conversation = session.conversation

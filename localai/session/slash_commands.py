@@ -72,6 +72,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("file", (), "[PATH]", "a file for the next question", text.file),
     Command("undo", (), "", "take the last question back", conversation.undo),
     Command("retry", (), "", "ask again, keep both answers", conversation.retry),
+    Command("more", (), "", "go on with an answer that was cut", conversation.more),
     Command("edit", (), "[N] [TEXT]", "change a question and ask it", conversation.edit),
     Command("fork", (), "[N]", "go on after an earlier message", conversation.fork),
     Command("branches", (), "[N]", "list the branches, go to one", conversation.branches),

@@ -95,7 +95,14 @@ class Session:
         limit = self.asker.options.max_tokens
         if answer.refusal is not None:
             self.output.error(answer.refusal)
-        say_how_it_ended(self.output, answer, limit, more="/set max_tokens N", larger="/set ctx N")
+        say_how_it_ended(
+            self.output,
+            answer,
+            limit,
+            go_on="/more" if self.conversation.continues else None,
+            more="/set max_tokens N",
+            larger="/set ctx N",
+        )
         if self.display.usage:
             say_usage(self.output, answer, self.asker.config)
         return True
@@ -114,5 +121,5 @@ class Session:
 
 def _stopped(conversation: Conversation) -> str:
     if conversation.unanswered is None:
-        return "(stopped; what came is kept. /retry asks again, /undo takes it back)"
+        return "(stopped; what came is kept. /more goes on, /retry asks again, /undo takes it back)"
     return "(stopped before anything came; /retry asks again)"

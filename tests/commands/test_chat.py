@@ -65,6 +65,34 @@ def test_an_answer_cut_by_its_limit_says_so(home: Paths, run_localai: RunLocalai
     assert b"cut at 2 tokens" in result.stderr
 
 
+def test_an_answer_that_was_cut_goes_on_in_the_same_message(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    question = "Tell me about the history of Paris in several sentences."
+    whole = run_localai("chat", "--max-tokens", "40", question).stdout.strip()
+    cut = run_localai("chat", "--max-tokens", "12", question)
+    assert b"localai chat --more goes on, --max-tokens allows more" in cut.stderr
+    rest = run_localai("chat", "--more", "--max-tokens", "28", "--json")
+    document = json.loads(rest.stdout)
+    joined = cut.stdout.decode().removesuffix("\n") + document["text"]
+    assert joined == whole.decode()
+    # All but the last token come from the kept state.
+    assert document["usage"]["cached_tokens"] >= document["usage"]["input_tokens"] - 1
+    answers = [text for role, text, _ in _messages(home) if role == "assistant"]
+    assert answers == [whole.decode(), joined]
+    shown = json.loads(run_localai("history", "show", "--json").stdout)["messages"]
+    assert [each["text"] for each in shown if each["role"] == "assistant"] == [joined]
+
+
+def test_a_whole_answer_does_not_go_on(home: Paths, run_localai: RunLocalai) -> None:
+    nothing = run_localai("chat", "--more")
+    assert nothing.returncode == 3
+    run_localai("chat", PARIS)
+    whole = run_localai("chat", "--more")
+    assert (whole.returncode, b"the answer is whole" in whole.stderr) == (2, True)
+    assert run_localai("chat", "--more", "and?").returncode == 2
+
+
 def test_json_is_one_document_with_the_promised_names(home: Paths, run_localai: RunLocalai) -> None:
     document = json.loads(run_localai("chat", "--json", PARIS).stdout)
     assert document["schema"] == "localai.chat/1"
