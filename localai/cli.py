@@ -148,6 +148,8 @@ _BY_NAME = {row.name: row for row in COMMANDS}
 _NAMES = frozenset({*_BY_NAME, "ls"})
 
 
+_COMPLETES = "_LOCALAI_COMPLETE"
+"""The variable in which a shell's script says who asks (`commands/completing.py`)."""
 _ANYWHERE = ("airgap", "debug")
 """The root command's options that may stand behind the name of a command as well."""
 
@@ -183,6 +185,10 @@ class LazyGroup(Verbs):
                 repeated.hidden, repeated.expose_value = True, False  # type: ignore[attr-defined]
                 command.params.append(repeated)
         put_into_words(command)
+        if _COMPLETES in os.environ:
+            from localai.commands.completing import attach
+
+            attach(command)
         for subcommand in getattr(command, "commands", {}).values():
             self._add_options(subcommand)
 
@@ -234,6 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     guard.install()
     prepare_streams()
+    if (shell := os.environ.get(_COMPLETES)) is not None:
+        return _complete(sys.argv[1:] if arguments is None else list(arguments), shell)
     given = spelled_out(sys.argv[1:] if arguments is None else arguments, _NAMES)
     try:
         _require_utf8(given)
@@ -245,6 +253,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error, _as_localai_error(error, guard.last_refusal(), given), given)
     finally:
         drop_what_is_left()
+
+
+def _complete(words: list[str], shell: str) -> int:
+    """Answer a shell that asks what may stand at its cursor."""
+    from localai.commands.completing import complete
+
+    with suppress(Exception):  # A broken command completes nothing, and is said when it runs.
+        typer.echo("\n".join(complete(words, shell, typer.main.get_command(app))))
+    return 0
 
 
 def _require_utf8(arguments: list[str]) -> None:
@@ -270,11 +287,6 @@ def _run(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if "_LOCALAI_COMPLETE" in os.environ:
-        # Typer registers its shells only where it adds options of its own for them.
-        from typer.completion import completion_init  # type: ignore[attr-defined]
-
-        completion_init()
     result = typer.main.get_command(app).main(
         arguments, prog_name="localai", standalone_mode=False, obj=tuple(arguments)
     )

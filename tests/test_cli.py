@@ -16,7 +16,7 @@ import pytest
 
 from localai import __version__, cli
 from localai.cli import COMMANDS
-from localai.paths import Paths
+from localai.paths import Paths, locate
 from tests.support.command import COMMAND, RunLocalai
 
 
@@ -142,6 +142,31 @@ def test_a_question_needs_no_verb(home_with_starter: Paths, run_localai: RunLoca
     assert json.loads(failed.stdout)["schema"] == "localai.chat/1"
 
 
+@pytest.fixture
+def on_path(command_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """An environment in which the shells find `localai`, and a home with models of odd names."""
+    program = tmp_path / "bin" / "localai"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
+    program.chmod(0o755)
+    paths = locate()
+    paths.models_dir.mkdir(parents=True)
+    for name in ("my model", "it's one", "a:b1", "a:b2", "do$l`r", "new\nline"):
+        (paths.models_dir / f"{name}.gguf").touch()
+    return {**command_environment, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+
+
+def shell_says(environment: dict[str, str], shell: str, *script: str) -> list[str]:
+    ran = subprocess.run(
+        [shell, *script],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return ran.stdout.decode().splitlines()
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_script_is_accepted_by_its_shell(
     run_localai: RunLocalai, shell: str
@@ -153,15 +178,58 @@ def test_the_completion_script_is_accepted_by_its_shell(
         assert checked.returncode == 0, checked.stderr
 
 
-def test_completion_knows_the_commands(command_environment: dict[str, str]) -> None:
-    environment = {
-        **command_environment,
-        "_LOCALAI_COMPLETE": "complete_bash",
-        "COMP_WORDS": "localai p",
-        "COMP_CWORD": "1",
-    }
-    result = subprocess.run([*COMMAND], env=environment, capture_output=True, check=False)
-    assert set(result.stdout.decode().split()) == {"pull", "ps", "privacy"}
+@pytest.mark.parametrize(
+    ("line", "replies"),
+    [
+        ("localai p", ["pull", "ps", "privacy"]),
+        ("localai chat -m my", ["my\\ model"]),
+        ("localai chat -m 'my", ["my model"]),
+        ('localai chat -m "do', ["do\\$l\\`r"]),
+        ("localai show it", ["it\\'s\\ one"]),
+        # bash takes the colon for the end of a word.
+        ("localai show a:", ["b1", "b2"]),
+        ("localai chat --model=my", ["my\\ model"]),
+        ("localai chat -o temp", ["temperature="]),
+        ("localai chat -t translate -p ton", ["tone="]),
+        ("localai config set history.record ", ["true", "false"]),
+        ("localai show new", []),
+        ("localai chat --thi", ["--think"]),
+    ],
+)
+def test_bash_completes_values_as_they_are_typed(
+    on_path: dict[str, str], line: str, replies: list[str]
+) -> None:
+    script = (
+        'eval "$(localai completion bash)"; COMP_LINE=$1 COMP_POINT=${#1} _localai 2>/dev/null;'
+        ' printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    assert [
+        each for each in shell_says(on_path, "bash", "-c", script, "-", line) if each
+    ] == replies
+
+
+def test_fish_completes_values(on_path: dict[str, str]) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not here")
+    script = "localai completion fish | source; complete -C '{}'"
+
+    def completed(line: str) -> list[str]:
+        said = shell_says(on_path, "fish", "--no-config", "-c", script.format(line))
+        return [each.split("\t")[0] for each in said]
+
+    assert completed("localai chat -m my") == ["my model"]
+    assert sorted(completed("localai show a:")) == ["a:b1", "a:b2"]
+    assert completed("localai chat -o temp") == ["temperature="]
+
+
+def test_values_come_with_their_meaning(on_path: dict[str, str]) -> None:
+    asked = {**on_path, "_LOCALAI_COMPLETE": "zsh"}
+    assert shell_says(asked, "localai", "chat", "-m", "my") == ["my model\tlocalai"]
+    assert shell_says(asked, "localai", "chat", "-f", "x") == ["files"]
+    (found,) = shell_says(asked, "localai", "config", "get", "history")
+    assert found == "history.record\tkeep conversations on this machine"
+    Path(locate().config_file).write_text("broken")
+    assert shell_says(asked, "localai", "chat", "-m", "x") == [""]
 
 
 def test_an_unknown_shell_is_refused(run_localai: RunLocalai) -> None:

@@ -21,6 +21,8 @@ from localai.types import Think, Zone
 VARIABLE: Final = "_LOCALAI_COMPLETE"
 """In the environment while a shell asks, with the shell's name."""
 _FILES: Final = "files"
+_UNQUOTED: Final = " \t\"'`$\\!&;()<>|*?[]{}#~"
+_IN_DOUBLE_QUOTES: Final = '"$`\\'
 _MOST_CONVERSATIONS: Final = 50
 
 Value = tuple[str, str]
@@ -69,6 +71,9 @@ def _completions(root: Any, words: list[str], current: str) -> list[Value] | Non
     class Asked(ShellComplete):
         name, source_template = "localai", ""
 
+        def source_vars(self) -> dict[str, Any]:
+            return {}
+
         def get_completion_args(self) -> tuple[list[str], str]:
             return words, current
 
@@ -111,9 +116,10 @@ def _unfinished(text: str) -> list[str] | None:
 
 def _escaped(value: str, quote: str) -> str | None:
     """`value` as it is typed in bash, where `quote` is open; None where it cannot be."""
-    if quote:
+    if quote == "'":
         return None if quote in value else value
-    return "".join(f"\\{each}" if each in " \t\"'`$\\!&;()<>|*?[]{}#~" else each for each in value)
+    special = _IN_DOUBLE_QUOTES if quote else _UNQUOTED
+    return "".join(f"\\{each}" if each in special else each for each in value)
 
 
 def attach(command: Any) -> None:
@@ -158,11 +164,9 @@ def _models(_context: Any) -> Iterator[Value]:
     from localai.stores.inventory import stored_models
 
     paths, config = _settings()
-    seen = set()
-    for stored in (*stored_models(paths, os.environ), *stored_folders(paths, os.environ)):
-        if stored.name not in seen:
-            seen.add(stored.name)
-            yield stored.name, stored.store
+    known = [(each.name, each.store) for each in stored_models(paths, os.environ)]
+    known += [(each.name, each.store) for each in stored_folders(paths, os.environ)]
+    yield from dict(known).items()
     yield from ((name, "an endpoint") for name in config.endpoints)
 
 
