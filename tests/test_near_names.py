@@ -18,5 +18,11 @@ def test_spellings_of_one_name_count_once() -> None:
     assert did_you_mean("qwen4", means, means=means) == "did you mean qwen3:latest?"
 
 
+def test_many_spellings_of_one_name_do_not_hide_another() -> None:
+    spellings = [f"qwen3{letter}" for letter in "abcde"]
+    means = dict.fromkeys(spellings, "qwen3") | {"qwen30x": "qwen30"}
+    assert near_names("qwen3", means, means=means) == ["qwen3", "qwen30"]
+
+
 def test_what_is_like_nothing_gets_no_hint() -> None:
     assert did_you_mean("zebra", ["qwen3"]) is None

@@ -31,6 +31,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -257,24 +258,42 @@ def _source(node: ast.expr) -> str:
 
 
 def _tests_of(file: str) -> tuple[str, ...]:
-    """The tests of a module: those beside which it stands, then all that import it."""
+    """The tests of a module: those beside which it stands, then all that import it, then those of
+    the modules that import it."""
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     package, _, name = module.rpartition(".")
     imports = re.compile(
         rf"(from {re.escape(module)} import|import {re.escape(module)}\b"
         rf"|from {re.escape(package)} import [^\n]*\b{name}\b)"
     )
+    own = _test_file(file)
+    folder = own.rpartition("/")[0] + "/"
     named, mirrored, importing = [], [], []
-    folder = package.replace(".", "/").replace("localai", "tests", 1) + "/"
-    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
-        test = str(path.relative_to(REPOSITORY))
-        if test == f"{folder}test_{name}.py":
+    for test, text in _texts("tests", "test_*.py").items():
+        if test == own:
             named.append(test)
-        elif imports.search(path.read_text()):
+        elif imports.search(text):
             importing.append(test)
         elif folder != "tests/" and test.startswith(folder):
             mirrored.append(test)
-    return (*named, *importing, *mirrored)
+    sources = _texts("localai", "*.py").items()
+    of_users = {_test_file(user) for user, text in sources if imports.search(text)}
+    of_users &= _texts("tests", "test_*.py").keys()
+    return tuple(dict.fromkeys([*named, *importing, *mirrored, *sorted(of_users)]))
+
+
+def _test_file(file: str) -> str:
+    folder, _, name = file.replace("localai", "tests", 1).rpartition("/")
+    return f"{folder}/test_{name}"
+
+
+@cache
+def _texts(folder: str, pattern: str) -> dict[str, str]:
+    """The files of that name below a folder, with their texts."""
+    return {
+        str(path.relative_to(REPOSITORY)): path.read_text()
+        for path in sorted((REPOSITORY / folder).rglob(pattern))
+    }
 
 
 # ---- trying them

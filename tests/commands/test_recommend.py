@@ -49,6 +49,7 @@ def test_a_program_gets_every_fact_with_its_source(
         facts = {source["fact"] for source in model["sources"]}
         assert {"license", "context", "size"} <= facts
         assert model["memory"]["basis"] == "formula"
+        assert model["memory"]["context_tokens"] == min(8192, model["context_limit_tokens"])
         speed = model["speed"]
         if speed["low_tokens_per_s"] is not None:
             assert (

@@ -54,6 +54,13 @@ def test_text_without_controls_passes_unchanged(text: str, sizes: list[int]) -> 
     assert in_chunks(text, sizes) == text
 
 
+def test_a_line_end_split_over_chunks_counts_once_and_the_next_one_again() -> None:
+    sanitizer = Sanitizer()
+    pieces = ["a\r", "\nb", "\nc", "\r", "\r\n", "\nd"]
+    assert "".join(map(sanitizer.feed, pieces)) + sanitizer.close() == "a\nb\nc\n\n\nd"
+    assert sanitize("".join(pieces)) == "a\nb\nc\n\n\nd"
+
+
 @pytest.mark.parametrize(
     ("hostile", "harmless"),
     [

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from localai.errors import ContextOverflow
 from localai.sizing.context import (
     choose_context,
+    counted_context,
     generous_context,
     grown_context,
     guessed_context,
@@ -113,3 +115,35 @@ def test_the_context_to_share_has_room_for_all_at_once_and_for_the_largest_alone
     largest = generous_context(requests[-1])
     assert shared_context(requests, 1) >= largest
     assert shared_context(requests, 8) >= sum(map(generous_context, requests))
+
+
+@pytest.mark.parametrize(
+    ("counted", "have", "max_tokens", "images", "limit", "context"),
+    [
+        (3000, 4096, 1000, 0, None, 4096),
+        (3097, 4096, 1000, 0, None, 8192),
+        (3000, 4096, 1000, 1, None, 8192),
+        (9000, 4096, 1000, 0, 9500, 9500),
+        # The answer stops at the end of the context.
+        (9499, 4096, 1000, 0, 9500, 9500),
+    ],
+)
+def test_what_was_counted_decides_where_a_guess_would_not(
+    counted: int, have: int, max_tokens: int, images: int, limit: int | None, context: int
+) -> None:
+    asked = request("x" * 50_000, max_tokens, images)
+    asked = replace(asked, model=replace(MODEL, context_limit=limit))
+    assert counted_context(asked, have, lambda: counted) == context
+
+
+def test_what_fits_surely_is_not_counted() -> None:
+    def count() -> int:
+        raise AssertionError("counted")
+
+    assert counted_context(request("x" * 100, 1000), 4096, count) == 4096
+
+
+def test_a_prompt_beyond_the_limit_is_refused_with_both_numbers() -> None:
+    asked = replace(request("x" * 50_000, 100), model=replace(MODEL, context_limit=9500))
+    with pytest.raises(ContextOverflow, match=r"9,500 tokens, and 9,500"):
+        counted_context(asked, 4096, lambda: 9500)
