@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from localai.bench.plan import LEAST_REPETITIONS, Limits, Test
+from localai.bench.plan import LEAST_REPETITIONS, NO_OBJECTIVES, Limits, Objectives, Test
 from localai.bench.recording import Sample
 from localai.statistics import Interval, median_interval, slope
 from localai.types import ZoneName
@@ -44,6 +44,7 @@ class Cell:
     context_bytes_per_token: float | None = None
     bandwidth_bytes_per_s: float | None = None
     predicted_tokens_per_s: float | None = None
+    objectives: Objectives = NO_OBJECTIVES
     notes: tuple[str, ...] = ()
     failed: str | None = None
 
@@ -80,6 +81,7 @@ class Cell:
                 **document,
                 "test": Test.from_json(document["test"]),
                 "samples": tuple(Sample.from_json(each) for each in document["samples"]),
+                "objectives": Objectives(**document["objectives"]),
                 "notes": tuple(document["notes"]),
             }
         )
@@ -105,8 +107,16 @@ def first_visible(sample: Sample) -> float | None:
     return sample.first_visible_s
 
 
+def throughput(sample: Sample) -> float | None:
+    """Answer tokens a second of all requests together; of one at a time None."""
+    return sample.throughput_tokens_per_s
+
+
 def main_metric(test: Test) -> Metric:
-    """What a test is about: the answer's speed, and the prompt's where there is no answer."""
+    """What a test is about: what all users get together, the answer's speed, and the prompt's
+    where there is no answer."""
+    if test.concurrency > 1 and test.output_tokens > 1:
+        return throughput
     return decode if test.output_tokens > 1 else prefill
 
 
@@ -134,7 +144,9 @@ def is_finished(cell: Cell, limits: Limits, *, out_of_time: bool) -> bool:
         return count >= (limits.least if out_of_time else 2 * limits.least)
     if count >= limits.most or out_of_time:
         return True
-    metrics = (prefill, decode) if cell.test.prompt_tokens else (decode,)
+    metrics: tuple[Metric, ...] = (main_metric(cell.test),)
+    if cell.test.prompt_tokens and cell.test.concurrency == 1:
+        metrics = (prefill, decode)
     found = [interval for each in metrics if (interval := cell.interval(each)) is not None]
     return all(is_narrow(interval, limits.width) for interval in found)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localai.bench.cell import Cell, decode
-from localai.statistics import quantile
+from localai.bench.cell import Cell, decode, throughput
+from localai.bench.plan import Objectives
+from localai.bench.recording import Sample
+from localai.statistics import Interval, quantile
 
 # A percentile beyond the samples is a guess.
 _LEAST_FOR_P99: Final = 100
+# Twice as many users that bring less than this are not worth their waiting.
+_KNEE: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,58 @@ def bandwidth_fraction(cell: Cell) -> float | None:
     depth = test.depth_tokens + test.prompt_tokens + test.output_tokens / 2
     context_bytes = (cell.context_bytes_per_token or 0) * depth
     return interval.value * (cell.active_bytes + context_bytes) / cell.bandwidth_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Seconds to the first token over all requests of a rate: quantiles."""
+
+    p50: float
+    p95: float
+    p99: float | None
+
+
+def first_token_spread(cell: Cell) -> Spread | None:
+    """From the moment at which each request should have begun; None for what is no rate."""
+    found = [each.first_token_s for each in cell.succeeded if each.first_token_s is not None]
+    if cell.test.rate is None or not found:
+        return None
+    p99 = quantile(found, 0.99) if len(found) >= _LEAST_FOR_P99 else None
+    return Spread(quantile(found, 0.5), quantile(found, 0.95), p99)
+
+
+def goodput(cell: Cell) -> float | None:
+    """The share of all requests whose answer met its objectives, failed ones not; None without
+    objectives. Between tokens counts the mean of an answer."""
+    limit = cell.objectives
+    if not cell.samples or (limit.first_token_s is None and limit.gap_s is None):
+        return None
+    good = sum(_is_good(each, limit) for each in cell.samples)
+    return good / len(cell.samples)
+
+
+def _is_good(sample: Sample, limit: Objectives) -> bool:
+    if sample.failed is not None or sample.first_token_s is None:
+        return False
+    if limit.first_token_s is not None and sample.first_token_s > limit.first_token_s:
+        return False
+    if limit.gap_s is None or not sample.decode_tokens or sample.decode_s is None:
+        return True
+    return sample.decode_s / sample.decode_tokens <= limit.gap_s
+
+
+def knee(cells: Sequence[Cell]) -> tuple[Cell, float] | None:
+    """Of rows that differ in the number of users alone: the first after which twice as many get
+    less than 10% more together, and how much more. None where more users still help."""
+    rows = sorted(cells, key=lambda cell: cell.test.concurrency)
+    for row in rows:
+        more = next((c for c in rows if c.test.concurrency >= 2 * row.test.concurrency), None)
+        one, two = together(row), None if more is None else together(more)
+        if one is not None and two is not None and two.value < _KNEE * one.value:
+            return row, two.value / one.value - 1
+    return None
+
+
+def together(cell: Cell) -> Interval | None:
+    """Answer tokens a second of all users."""
+    return cell.interval(throughput if cell.test.concurrency > 1 else decode)

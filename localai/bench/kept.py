@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from localai import __version__
 from localai.bench.cell import Cell, decode
+from localai.bench.plan import NO_OBJECTIVES, Objectives, Profile
 from localai.bench.verdict import verdict
 from localai.database import BenchRunRow, Database, OwnRate
 from localai.errors import NotFound
@@ -82,13 +83,18 @@ class Plan:
     prompts: tuple[int, ...]
     answers: tuple[int, ...]
     depths: tuple[int, ...]
+    users: tuple[int, ...] = (1,)
+    rates: tuple[float, ...] = ()
+    objectives: Objectives = NO_OBJECTIVES
+    profile: Profile = "classic"
     quick: bool = False
 
     @classmethod
     def from_json(cls, document: Any) -> Plan:
         """The plan that `asdict` wrote."""
-        lists = ("models", "engines", "prompts", "answers", "depths")
-        return cls(**{**document, **{name: tuple(document[name]) for name in lists}})
+        lists = ("models", "engines", "prompts", "answers", "depths", "users", "rates")
+        known = {name: tuple(document[name]) for name in lists}
+        return cls(**{**document, **known, "objectives": Objectives(**document["objectives"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ def _rate(cell: Cell) -> OwnRate:
     interval = cell.interval(decode)
     if interval is None or cell.zone != "device" or verdict(cell) != "quiet":
         return OwnRate(cell.provider, name)
-    if cell.test.concurrency > 1:
+    if cell.test.concurrency > 1 or cell.test.rate is not None:
         return OwnRate(cell.provider, name)
     depth = cell.test.depth_tokens + cell.test.prompt_tokens + cell.test.output_tokens // 2
     return OwnRate(cell.provider, name, interval.value, depth)

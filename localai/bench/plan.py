@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any, Final, Literal
 
 from localai.errors import InvalidInput
 
-Profile = Literal[
-    "classic", "chat", "summarise", "code-edit", "reason", "agent", "extract", "batch"
-]
+Profile = Literal["classic", "chat", "summarise", "reason", "extract", "batch"]
 
 LEAST_REPETITIONS: Final = 6
 """An interval of a median at 95% needs so many."""
@@ -23,7 +22,7 @@ _MOST_TOKENS: Final = 4_000_000
 @dataclass(frozen=True, slots=True)
 class Test:
     """One kind of request: `prompt_tokens` that are computed after `depth_tokens` that are there
-    already, and `output_tokens` of answer; so many of them at once."""
+    already, and `output_tokens` of answer; `concurrency` of them at a time, or `rate` a second."""
 
     __test__ = False  # pytest takes what is called Test for one of its own
 
@@ -32,6 +31,7 @@ class Test:
     depth_tokens: int = 0
     concurrency: int = 1
     profile: Profile = "classic"
+    rate: float | None = None
 
     @property
     def context_tokens(self) -> int:
@@ -46,6 +46,7 @@ class Test:
             f"tg{self.output_tokens}" if self.output_tokens else "",
             f"@{self.depth_tokens}" if self.depth_tokens else "",
             f"×{self.concurrency}" if self.concurrency > 1 else "",
+            "" if self.rate is None else f"{self.rate:g}/s",
         ]
         return " ".join(part for part in parts if part)
 
@@ -78,18 +79,104 @@ CLOUD: Final = Limits(warm_ups=1, most=LEAST_REPETITIONS)
 """Of what is paid for: no more than an interval needs."""
 
 
-def tests(prompts: Sequence[int], outputs: Sequence[int], depths: Sequence[int]) -> Iterator[Test]:
-    """Each prompt length with each answer length at each depth. Raises InvalidInput for one that
-    would compute nothing."""
-    for depth in depths:
-        for prompt in prompts:
-            for output in outputs:
-                if prompt == output == 0:
-                    raise InvalidInput(
-                        "a test needs prompt tokens (-p) or answer tokens (-n)",
-                        command="localai bench -p 512 -n 128",
-                    )
-                yield Test(prompt, output, depth)
+def tests(
+    prompts: Sequence[int],
+    answers: Sequence[int],
+    depths: Sequence[int],
+    users: Sequence[int] = (1,),
+    rates: Sequence[float] = (),
+) -> Iterator[Test]:
+    """Each prompt length with each answer length at each depth, for so many users at a time or
+    with so many requests a second. Raises InvalidInput for one that would compute nothing."""
+    for depth, prompt, answer in product(depths, prompts, answers):
+        if prompt == answer == 0:
+            raise InvalidInput(
+                "a test needs prompt tokens (-p) or answer tokens (-n)",
+                command="localai bench -p 512 -n 128",
+            )
+        if rates:
+            yield from (Test(prompt, answer, depth, rate=rate) for rate in rates)
+        else:
+            yield from (Test(prompt, answer, depth, each) for each in users)
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """What an answer must meet to be good: seconds to the first token, and between tokens."""
+
+    first_token_s: float | None = None
+    gap_s: float | None = None
+
+
+NO_OBJECTIVES: Final = Objectives()
+
+
+def objectives(text: str) -> Objectives:
+    """`ttft=2s,itl=100ms`. Raises InvalidInput."""
+    from localai.config.settings import Invalid, parse_duration
+
+    found: dict[str, float] = {}
+    names = {"ttft": "first_token_s", "itl": "gap_s"}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        try:
+            found[names[name]] = parse_duration(value)
+        except (KeyError, Invalid) as error:
+            raise InvalidInput(
+                f"--slo takes limits of ttft and itl, not {part.strip()!r}",
+                hint="--slo ttft=2s,itl=100ms",
+            ) from error
+    return Objectives(**found)
+
+
+def counts(text: str, option: str) -> tuple[int, ...]:
+    """`1,2,4` as (1, 2, 4). Raises InvalidInput that names the `option`."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= 512 for part in parts):
+        raise InvalidInput(f"{option} takes numbers from 1 to 512", hint=f"{option} 1,2,4,8")
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def rates(text: str, option: str) -> tuple[float, ...]:
+    """`0.5,2` as (0.5, 2.0). Raises InvalidInput that names the `option`."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d+(\.\d+)?", part) and 0 < float(part) <= 1000 for part in parts):
+        raise InvalidInput(f"{option} takes requests a second", hint=f"{option} 0.5,2")
+    return tuple(dict.fromkeys(map(float, parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Lengths and numbers of users that belong together."""
+
+    profile: Profile
+    prompts: tuple[int, ...]
+    answers: tuple[int, ...]
+    users: tuple[int, ...] = (1,)
+
+
+_SHAPES: Final[tuple[Shape, ...]] = (
+    Shape("classic", (512,), (128,)),
+    Shape("chat", (256,), (256,)),
+    Shape("summarise", (4096,), (256,)),
+    Shape("reason", (384,), (1152,)),
+    Shape("extract", (1024,), (16,)),
+    Shape("batch", (512,), (128,), (1, 2, 4, 8)),
+)
+_QUICK: Final = Shape("classic", (128,), (32,))
+_CROWDED: Final = Shape("classic", (128,), (64,))
+
+
+def shape_of(profile: str | None, *, quick: bool, crowded: bool) -> Shape:
+    """The lengths of a profile; without one those that suit a `quick` run or a `crowded` one.
+    Raises InvalidInput for a profile that there is not."""
+    if profile is None:
+        return _QUICK if quick else _CROWDED if crowded else _SHAPES[0]
+    found = next((shape for shape in _SHAPES if shape.profile == profile), None)
+    if found is None:
+        names = ", ".join(shape.profile for shape in _SHAPES)
+        raise InvalidInput(f"there is no profile {profile!r}", hint=f"one of: {names}")
+    return found
 
 
 def token_counts(text: str, option: str) -> tuple[int, ...]:

@@ -45,8 +45,9 @@ class Sample:
 
     `prefill_tokens` were computed, not cached. `decode_tokens` came in `decode_s`, the first one
     not among them. `gaps_s` are the times between pieces, of which `same_moment` were none because
-    the pieces arrived together. `server_*` is by the server's clock. `noise` is what else the
-    machine did meanwhile; `failed` is why there is no answer, and the rest is then unknown.
+    the pieces arrived together. `server_*` is by the server's clock. Of several `requests` at once
+    it is the median one, and `throughput_*` is what all of them got together. `noise` is what else
+    the machine did meanwhile; `failed` is why there is no answer, and the rest is then unknown.
     """
 
     round: int
@@ -67,6 +68,10 @@ class Sample:
     context_tokens: int | None = None
     finish_reason: FinishReason | None = None
     loaded_anew: bool = False
+    requests: int = 1
+    failed_requests: int = 0
+    throughput_tokens: float | None = None
+    throughput_s: float | None = None
     noise: Noise = UNKNOWN_NOISE
     failed: str | None = None
 
@@ -89,6 +94,13 @@ class Sample:
     def server_decode_tokens_per_s(self) -> float | None:
         """As the server measured; None for fewer than eight tokens."""
         return _rate(self.server_decode_tokens, self.server_decode_s, LEAST_DECODE_TOKENS)
+
+    @property
+    def throughput_tokens_per_s(self) -> float | None:
+        """Answer tokens a second of all requests together; of one at a time None."""
+        if not self.throughput_tokens or not self.throughput_s:
+            return None
+        return self.throughput_tokens / self.throughput_s
 
     @property
     def disturbed(self) -> tuple[str, ...]:
@@ -119,10 +131,19 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A sample, and which process computed it where that is known."""
+    """A sample, which process computed it where that is known, and on `time.perf_counter` when it
+    began, when its pieces came and when it ended."""
 
     sample: Sample
     process: Process | None = None
+    started: float = 0.0
+    ended: float = 0.0
+    pieces: tuple[float, ...] = ()
+
+    @property
+    def tokens_a_piece(self) -> float:
+        """How many tokens each piece had, on average."""
+        return (self.sample.output_tokens or len(self.pieces)) / max(1, len(self.pieces))
 
 
 def record(provider: Provider, request: ChatRequest, round_number: int) -> Recorded:
@@ -139,7 +160,9 @@ def record(provider: Provider, request: ChatRequest, round_number: int) -> Recor
     ended = clock()
     if not stamps or not isinstance(stamps[-1][1], Done):
         raise Unreachable("the answer broke off")
-    return Recorded(_sample(stamps, started, ended, round_number), stamps[-1][1].locality.process)
+    pieces = tuple(at for at, event in stamps if isinstance(event, TextDelta | ReasoningDelta))
+    sample = _sample(stamps, started, ended, round_number)
+    return Recorded(sample, stamps[-1][1].locality.process, started, ended, pieces)
 
 
 def _sample(

@@ -8,7 +8,9 @@ answer, so that whatever ends the run ends nothing that was measured.
 
 from __future__ import annotations
 
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +20,11 @@ from typing import TYPE_CHECKING, Final, Literal
 from localai.bench import noise
 from localai.bench.anchor import MOVED, anchor, moved
 from localai.bench.cell import Cell, decode, is_finished, is_steady, prefill
-from localai.bench.plan import CLOUD, LEAST_REPETITIONS, Limits, Test
+from localai.bench.loads import REQUESTS_EACH, closed_loop, open_loop
+from localai.bench.plan import CLOUD, LEAST_REPETITIONS, NO_OBJECTIVES, Limits, Objectives, Test
 from localai.bench.processes import peak_memory_bytes
 from localai.bench.prompts import Prompts
-from localai.bench.recording import Sample, record
+from localai.bench.recording import Recorded, Sample, record
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
@@ -34,6 +37,9 @@ Phase = Literal["loading", "fitting", "warming", "measuring"]
 
 # Between two answers a model must not be unloaded.
 _KEEP_ALIVE_S: Final = 900.0
+# Of an open loop: a percentile needs a hundred, and patience has an end.
+_LEAST_ARRIVALS: Final = 12
+_MOST_ARRIVALS: Final = 300
 # Beside prompt and answer: the template's own tokens, and a nonce that is a little longer.
 _SPARE_TOKENS: Final = 96
 
@@ -80,6 +86,7 @@ class Bench:
         limits: Limits,
         *,
         cores: int,
+        objectives: Objectives = NO_OBJECTIVES,
         force: bool = False,
         cells: Sequence[Cell] = (),
     ) -> None:
@@ -88,6 +95,7 @@ class Bench:
         self._limits = limits
         self._cores = cores
         self._force = force
+        self._objectives = objectives
         self._source = random.Random()
         self._anchors: list[float] = []
         self._all_anchors: list[float] = []
@@ -147,6 +155,7 @@ class Bench:
             digest=known.digest,
             zone=None if model.zone is None else model.zone.label,
             settings=dict(subject.settings),
+            objectives=self._objectives if test.rate is not None else NO_OBJECTIVES,
             active_bytes=known.active_bytes,
             context_bytes_per_token=known.context_bytes_per_token,
             bandwidth_bytes_per_s=known.bandwidth_bytes_per_s,
@@ -168,7 +177,7 @@ class Bench:
             row = next(row for row in self.rows if row.subject is subject)
             yield Progress("loading", subject.name, "")
             try:
-                subject.selected.provider.warm(row.prompts.loading())
+                self._load(row)
             except InsufficientResources as error:
                 if not number:
                     self._fail(subject, error)
@@ -181,6 +190,17 @@ class Bench:
                 if len(self._subjects) == 1:
                     raise
                 self._fail(subject, error)
+
+    def _load(self, row: _Row) -> None:
+        """Load a model, with room for as many users as the tests have."""
+        provider, request = row.subject.selected.provider, row.prompts.loading()
+        users = max(test.concurrency for test in self._tests)
+        if any(test.rate is not None for test in self._tests):
+            users = max(users, row.subject.facts.concurrency)
+        if users > 1:
+            tokens = max(test.context_tokens for test in self._tests) + _SPARE_TOKENS
+            provider.prepare(request, users, users * tokens)
+        provider.warm(request)
 
     def _by_subject(self) -> list[list[_Row]]:
         note = "not interleaved: the models do not fit into memory together"
@@ -231,9 +251,13 @@ class Bench:
             except LocalaiError as error:
                 self._change(row, replace(row.cell, failed=error.message))
         rows = [row for row in rows if row.cell.failed is None]
+        measured = list(rows)
         self._look(rows)
         for row in rows:
             yield from self._warm_up(row)
+        for row in [row for row in rows if row.cell.test.rate is not None]:
+            yield from self._arrivals(row)
+            rows.remove(row)
         number = max((len(row.cell.samples) for row in rows), default=0)
         halfway = False
         while unfinished := [row for row in rows if not self._is_finished(row)]:
@@ -245,8 +269,8 @@ class Bench:
             if not halfway and number >= LEAST_REPETITIONS:
                 self._look(rows)
                 halfway = True
-        self._look(rows)
-        self._mark_if_moved(rows)
+        self._look(measured)
+        self._mark_if_moved(measured)
 
     def _look(self, rows: list[_Row]) -> None:
         """How fast the machine itself is just now, if anything is computed on it."""
@@ -289,9 +313,13 @@ class Bench:
         begin = time.monotonic()
         if (prefix := row.prompts.prefix()) is not None:
             record(provider, prefix, number)
-        request = row.prompts.next()
+        users = row.cell.test.concurrency
+        wanted = [row.prompts.next() for _ in range(users * (REQUESTS_EACH if users > 1 else 1))]
         before = noise.read(row.pid)
-        recorded = record(provider, request, number)
+        if users > 1:
+            recorded = closed_loop(provider, wanted, users, number)
+        else:
+            recorded = record(provider, wanted[0], number)
         after = noise.read(row.pid)
         if recorded.process is not None and not row.subject.leaves_machine:
             row.pid = recorded.process.pid
@@ -303,6 +331,36 @@ class Bench:
         if row.subject.leaves_machine:
             return sample
         return replace(sample, noise=noise.between(before, after))
+
+    def _arrivals(self, row: _Row) -> Iterator[Progress]:
+        """Requests at a rate, each a sample; what else the machine did is that of all of them."""
+        rate, provider = row.cell.test.rate, row.subject.selected.provider
+        assert rate is not None
+        count = int(min(_MOST_ARRIVALS, max(_LEAST_ARRIVALS, rate * self._limits.budget_s)))
+        done: queue.SimpleQueue[Recorded] = queue.SimpleQueue()
+        before = noise.read(row.pid)
+        load = threading.Thread(
+            target=open_loop,
+            args=(provider, row.prompts.next),
+            kwargs={
+                "rate": rate,
+                "count": count,
+                "source": self._source,
+                "on_answer": done.put,
+            },
+            daemon=True,
+        )
+        load.start()
+        for number in range(count):
+            while done.empty() and load.is_alive():
+                time.sleep(0.01)
+            sample = done.get().sample
+            self._change(row, replace(row.cell, samples=(*row.cell.samples, sample)))
+            yield replace(self._progress("measuring", row), done=number + 1, wanted=count)
+        found = noise.between(before, noise.read(row.pid))
+        memory = None if row.pid is None else peak_memory_bytes(row.pid)
+        samples = tuple(replace(each, noise=found) for each in row.cell.samples)
+        self._change(row, replace(row.cell, samples=samples, memory_bytes=memory))
 
     def _change(self, row: _Row, cell: Cell) -> None:
         row.cell = cell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from localai.bench.kept import Keeper, KeptRun, Plan, broken_off, note_machine
@@ -52,7 +52,10 @@ def begin(
 
     if before is not None and before.plan is not None:
         plan = before.plan
-    wanted = list(tests(plan.prompts, plan.answers, plan.depths))
+    wanted = [
+        replace(test, profile=plan.profile)
+        for test in tests(plan.prompts, plan.answers, plan.depths, plan.users, plan.rates)
+    ]
     chosen = list(subjects(plan.models, plan.engines, config, pool))
     machine = this_machine(paths, "once", announce)
     context = max(config["engine.context"], *(test.context_tokens for test in wanted))
@@ -65,6 +68,7 @@ def begin(
         known,
         QUICK if plan.quick else Limits(),
         cores=int(note.cores or 1),
+        objectives=plan.objectives,
         force=force,
         cells=() if before is None else before.cells,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from localai.bench.cell import Cell, decode, is_narrow, main_metric
+from localai.bench.figures import first_token_spread, goodput
 from localai.bench.plan import LEAST_REPETITIONS
 
 Verdict = Literal["quiet", "noisy", "invalid"]
@@ -22,6 +23,9 @@ def verdict(cell: Cell) -> Verdict:
         return "invalid"
     if len(cell.undisturbed) < LEAST_REPETITIONS or not cell.is_warm:
         return "noisy"
+    if cell.test.rate is not None:
+        # What arrives at random differs by nature.
+        return "noisy" if _MOVED in cell.notes else "quiet"
     interval = cell.interval(main_metric(cell.test))
     if interval is None or not is_narrow(interval, _TOO_WIDE) or _MOVED in cell.notes:
         return "noisy"
@@ -47,6 +51,9 @@ def _found(cell: Cell) -> Iterator[str]:
         return
     count, succeeded = len(cell.samples), cell.succeeded
     failed = [each.failed for each in cell.samples if each.failed is not None]
+    lost = sum(each.failed_requests for each in succeeded)
+    if lost:
+        yield f"{lost} of {sum(each.requests for each in succeeded)} requests failed"
     if failed:
         yield f"{len(failed)} of {count} repetitions failed: {failed[-1]}"
     if not succeeded:
@@ -65,11 +72,22 @@ def _found(cell: Cell) -> Iterator[str]:
         yield f"{len(cell.counted)} repetitions are too few for an interval"
     interval = cell.interval(main_metric(cell.test))
     half = None if interval is None else interval.half_width
-    if interval is not None and half is not None and not is_narrow(interval, _TOO_WIDE):
+    if cell.test.rate is not None:
+        yield from _of_arrivals(cell)
+    elif interval is not None and half is not None and not is_narrow(interval, _TOO_WIDE):
         yield f"the repetitions differ: ± {half / interval.value:.0%}"
     if _too_short(cell):
         yield "the answers were too short for a speed"
     yield from _of_lengths(cell)
+
+
+def _of_arrivals(cell: Cell) -> Iterator[str]:
+    spread, good = first_token_spread(cell), goodput(cell)
+    if spread is not None:
+        last = "" if spread.p99 is None else f", p99 {spread.p99:.2f} s"
+        yield f"first token: median {spread.p50:.2f} s, p95 {spread.p95:.2f} s{last}"
+    if good is not None:
+        yield f"{good:.0%} of {len(cell.samples)} requests met the objectives"
 
 
 def _without_numbers(reasons: tuple[str, ...]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from localai.output.table import Column, Row
 from localai.units import UNKNOWN, bytes_text, seconds_text
@@ -38,7 +38,7 @@ def show_run(output: Output, run: KeptRun) -> None:
     for cell, note in told:
         about = f"{cell.model} {cell.test.label}: " if several else ""
         output.paragraph(f"{about}{note}", style="dim")
-    for text in _beside(cells):
+    for text in (*_beside(cells), *_knees(cells)):
         output.paragraph(text)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
@@ -58,6 +58,25 @@ def _beside(cells: Sequence[Cell]) -> Iterator[str]:
             f"{name} beside {_distinct(first, other)}: {what} {percent_text(change.value)}"
             f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
         )
+
+
+def _knees(cells: Sequence[Cell]) -> Iterator[str]:
+    """From how many users on more of them get hardly more together."""
+    from dataclasses import replace
+
+    from localai.bench.figures import knee
+
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        alone = replace(cell.test, concurrency=1)
+        groups.setdefault((cell.model, cell.engine, alone), []).append(cell)
+    for (model, _, test), rows in groups.items():
+        if len(rows) > 1 and (found := knee(rows)) is not None:
+            row, more = found
+            yield (
+                f"{model} {test.label}: {row.test.concurrency} at a time is where it levels off;"
+                f" twice as many get {percent_text(more)} together"
+            )
 
 
 def _distinct(cell: Cell, other: Cell) -> str:
@@ -125,6 +144,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
     thinks = any(
         _differ(cell.interval(first_token), cell.interval(first_visible)) for cell in cells
     )
+    crowded = any(cell.test.concurrency > 1 for cell in cells)
     return [
         Column("model"),
         Column("engine", drop=2 if several_engines else 6, only_piped=False),
@@ -133,6 +153,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
         Column("first token", right=True, drop=3),
         Column("first visible", right=True, drop=4, only_piped=not thinks),
         Column("decode tok/s", right=True, label="decode tok/s"),
+        Column("together tok/s", right=True, label="together", only_piped=not crowded),
         Column("memory", right=True, drop=5),
         Column("of the bandwidth", right=True, drop=7, label="of limit"),
         Column("predicted", right=True, drop=8),
@@ -142,7 +163,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
 
 def _cells(cell: Cell) -> list[str]:
     from localai.bench.cell import decode, first_token, first_visible, prefill
-    from localai.bench.figures import bandwidth_fraction
+    from localai.bench.figures import bandwidth_fraction, together
     from localai.bench.verdict import verdict
 
     fraction = bandwidth_fraction(cell)
@@ -154,6 +175,7 @@ def _cells(cell: Cell) -> list[str]:
         first_text(cell.interval(first_token)),
         first_text(cell.interval(first_visible)),
         rate_text(cell.interval(decode)) if cell.test.output_tokens > 1 else UNKNOWN,
+        rate_text(together(cell)) if cell.test.output_tokens > 1 else UNKNOWN,
         bytes_text(cell.memory_bytes),
         UNKNOWN if fraction is None else f"{fraction:.0%}",
         UNKNOWN

@@ -44,6 +44,28 @@ def run(
             "-d", "--depth", metavar="N,…", help="Tokens that are in the context before: 0,4k,16k."
         ),
     ] = "0",
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", help="Lengths of a kind of work: chat, summarise, reason, extract, batch."
+        ),
+    ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            "-j", "--users", metavar="N,…", help="Users at a time, who ask again at once."
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", metavar="R,…", help="Requests that arrive in a second instead."),
+    ] = None,
+    slo: Annotated[
+        str | None,
+        typer.Option(
+            "--slo", metavar="LIMITS", help="What a good answer meets: ttft=2s,itl=100ms."
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Shorter prompts and answers: under half a minute.")
     ] = False,
@@ -85,7 +107,15 @@ def run(
     from contextlib import closing
 
     from localai.bench.kept import Plan, read_run
-    from localai.bench.plan import parse_share, token_counts
+    from localai.bench.plan import (
+        NO_OBJECTIVES,
+        counts,
+        objectives,
+        parse_share,
+        rates,
+        shape_of,
+        token_counts,
+    )
     from localai.bench.start import begin, resumed
     from localai.chat.off_device import allow_every_cloud
     from localai.database import Database
@@ -94,12 +124,21 @@ def run(
     if form is not None and as_json:
         raise InvalidInput("--json and --format are two forms of one output")
     share = parse_share(threshold, "--threshold")
+    if rate is not None and users is not None:
+        raise InvalidInput("-j and --rate are two kinds of load", hint="-j 1,2,4, or --rate 2")
+    if slo is not None and rate is None:
+        raise InvalidInput("--slo is of requests that arrive", hint=f"--rate 1 --slo {slo}")
+    shape = shape_of(profile, quick=quick, crowded=users not in (None, "1"))
     plan = Plan(
         models=tuple(models or ()),
         engines=tuple(each.strip() for each in (engine or "").split(",") if each.strip()),
-        prompts=token_counts(prompt or ("128" if quick else "512"), "-p"),
-        answers=token_counts(answer or ("32" if quick else "128"), "-n"),
+        prompts=shape.prompts if prompt is None else token_counts(prompt, "-p"),
+        answers=shape.answers if answer is None else token_counts(answer, "-n"),
         depths=token_counts(depth, "-d"),
+        users=shape.users if users is None else counts(users, "-j"),
+        profile=shape.profile,
+        rates=() if rate is None else rates(rate, "--rate"),
+        objectives=NO_OBJECTIVES if slo is None else objectives(slo),
         quick=quick,
     )
     output = Output("bench", as_json=as_json, quiet=quiet)

@@ -38,6 +38,7 @@ class BenchTestDocument(TypedDict):
     output_tokens: Annotated[int, "answer tokens, reasoning included"]
     depth_tokens: Annotated[int, "in the context before the prompt, not computed"]
     concurrency: Annotated[int, "how many requests were made at once"]
+    rate_per_s: Annotated[float | None, "requests that arrive in a second; null: no rate"]
     profile: Annotated[str, "the kind of work"]
     settings: Annotated[dict[str, Any], "what of the engine's settings shapes its speed"]
 
@@ -89,6 +90,7 @@ class BenchResultDocument(TypedDict):
     inter_token_s: Annotated[BenchGapsDocument | None, "between pieces of the answer"]
     server: Annotated[BenchServerDocument, "by the server's own clock"]
     throughput_tokens_per_s: Annotated[FigureDocument | None, "of all requests together"]
+    goodput: Annotated[float | None, "the share of requests that met the objectives"]
     cached_tokens: Annotated[int | None, "prompt tokens that were not computed again"]
     memory_bytes: Annotated[int | None, "resident memory"]
     bandwidth_fraction: Annotated[float | None, "how much of the memory's bandwidth decoding used"]
@@ -214,7 +216,7 @@ def machine_document(machine: MachineNote) -> BenchMachineDocument:
 def result_document(cell: Cell, changes: Sequence[Change] | None) -> BenchResultDocument:
     """A row, with what became of it."""
     from localai.bench import cell as measured
-    from localai.bench.figures import bandwidth_fraction, gap_quantiles
+    from localai.bench.figures import bandwidth_fraction, gap_quantiles, goodput
     from localai.bench.verdict import notes, verdict
 
     gaps = gap_quantiles(cell)
@@ -230,6 +232,7 @@ def result_document(cell: Cell, changes: Sequence[Change] | None) -> BenchResult
             "output_tokens": cell.test.output_tokens,
             "depth_tokens": cell.test.depth_tokens,
             "concurrency": cell.test.concurrency,
+            "rate_per_s": cell.test.rate,
             "profile": cell.test.profile,
             "settings": dict(cell.settings),
         },
@@ -244,7 +247,8 @@ def result_document(cell: Cell, changes: Sequence[Change] | None) -> BenchResult
             "prefill_tokens_per_s": _figure(cell, measured.server_prefill),
             "decode_tokens_per_s": _figure(cell, measured.server_decode),
         },
-        "throughput_tokens_per_s": None,
+        "throughput_tokens_per_s": _figure(cell, measured.throughput),
+        "goodput": goodput(cell),
         "cached_tokens": None if last is None else last.cached_tokens,
         "memory_bytes": cell.memory_bytes,
         "bandwidth_fraction": bandwidth_fraction(cell),
