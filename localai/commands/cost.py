@@ -1,9 +1,9 @@
-"""`localai cost`: what the calls so far used and cost."""
+"""`localai cost`: what the calls so far used and cost, and when a machine of one's own pays."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -15,6 +15,10 @@ from localai.errors import InvalidInput
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.units import count_text, money_text
+
+if TYPE_CHECKING:
+    from localai.cost.break_even import BreakEven, Machine
+    from localai.cost.local import LocalCost
 
 _COLUMNS = (
     Column("calls", drop=1, right=True),
@@ -33,32 +37,179 @@ def cost(
         str, typer.Option("--since", help="How far back: 24h, 30d, or a date.")
     ] = "30d",
     by: Annotated[str, typer.Option(help="Sum by model, day or provider.")] = "model",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="MODEL", help="What it would have cost at that cloud."),
+    ] = None,
+    break_even: Annotated[
+        bool, typer.Option("--break-even", help="After how many busy hours a machine has paid.")
+    ] = False,
+    watts: Annotated[
+        float | None, typer.Option("--watts", min=0, help="What it draws while it computes.")
+    ] = None,
+    kwh: Annotated[
+        float | None, typer.Option("--kwh", min=0, help="The price of a kilowatt-hour, in dollars.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", min=0, help="What the machine cost, in dollars.")
+    ] = None,
+    years: Annotated[float, typer.Option("--years", min=0.1, help="How long it serves.")] = 3,
+    resale: Annotated[
+        float, typer.Option("--resale", min=0, max=1, help="The share of its price it then brings.")
+    ] = 0,
+    tokens: Annotated[
+        str | None,
+        typer.Option("--tokens", metavar="IN:OUT", help="Assume such calls: 4:1, not your own."),
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option("--speed", metavar="PREFILL:DECODE", help="And such tok/s: 600:50."),
+    ] = None,
+    cached: Annotated[
+        float, typer.Option("--cached", min=0, max=1, help="And so much of the input cached.")
+    ] = 0,
+    plot: Annotated[bool, typer.Option("--plot", help="A bar for each sum.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="The sums as CSV, for a spreadsheet.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """What the calls so far used and cost: nothing here, list prices at the clouds."""
+    """What the calls so far used and cost: nothing here, list prices at the clouds.
+
+    With --watts and --price also what this machine's own calls cost it, with --against what they
+    avoided, with --break-even when that has paid for the machine.
+    """
     if by not in get_args(By):
         raise InvalidInput(f"--by takes {', '.join(get_args(By))}, not {by!r}", hint="--by model")
+    if as_csv and (as_json or break_even):
+        raise InvalidInput("--csv goes with neither --json nor --break-even")
+    if not break_even and (tokens or speed or cached):
+        raise InvalidInput("--tokens, --speed and --cached are for --break-even")
     output = Output("cost", as_json=as_json)
     paths, config = load_settings("cost")
-    first = since(start, time.time())
+    now = time.time()
+    first = since(start, now)
     with existing_database(paths.database) as database:
         rows: list[UsageRow] = [] if database is None else database.usage_since(first)
     urls = {name: endpoint.url for name, endpoint in config.endpoints.items()}
     totals = summarise(rows, cast("By", by), urls)
     total = overall(rows, urls)
+    days = (now - first) / 86400
+    machine = None if price is None else _machine(price, watts, kwh, years, resale)
+    local = _local(rows, watts, kwh, machine, days, against)
+    found = None
+    if break_even:
+        found = _break_even(rows, against, price, watts, kwh, years, resale, tokens, speed, cached)
     if output.as_json:
         from localai.output.documents.cost import cost_report
 
-        output.document(cost_report(first, by, totals, total))
-        return
-    if not rows:
+        output.document(cost_report(first, by, totals, total, local, found))
+    elif as_csv:
+        from localai.output.cost import csv_text
+
+        output.write(csv_text(totals))
+    elif found is not None:
+        from localai.output.cost import print_break_even
+
+        print_break_even(output, found)
+    elif not rows:
         output.note(f"no calls since {start}")
-        return
+    else:
+        _show(output, by, totals, total, plot=plot)
+        from localai.output.cost import print_local_cost
+
+        if watts is not None or price is not None or against is not None:
+            method = f"your {watts:g} W × busy time" if watts is not None else ""
+            print_local_cost(output, local, days, method)
+
+
+def _show(output: Output, by: str, totals: list[Total], total: Total, *, plot: bool) -> None:
     # A single group is its own total.
     shown = totals if len(totals) == 1 else [*totals, total]
-    output.table((Column(by), *_COLUMNS), [_row(each) for each in shown])
+    columns: tuple[Column | str, ...] = (Column(by), *_COLUMNS)
+    cells = [_row(each) for each in shown]
+    if plot:
+        from localai.output.cost import bars, what_bars_show
+
+        drawn = [*bars(totals), ""][: len(cells)]
+        columns = (*columns, Column(f"{what_bars_show(totals)} as a bar"))
+        cells = [[*row, each] for row, each in zip(cells, drawn, strict=True)]
+    output.table(columns, cells)
     for basis in total.bases:
         output.note(basis)
+
+
+def _local(
+    rows: list[UsageRow],
+    watts: float | None,
+    kwh: float | None,
+    machine: Machine | None,
+    days: float,
+    against: str | None,
+) -> LocalCost:
+    from localai.cost.local import local_cost
+
+    a_day = None if machine is None else machine.net_price / (machine.years * 365)
+    return local_cost(rows, watts=watts, kwh=kwh, hardware_a_day=a_day, days=days, against=against)
+
+
+def _machine(
+    price: float, watts: float | None, kwh: float | None, years: float, resale: float
+) -> Machine:
+    from localai.cost.break_even import Machine
+
+    return Machine(price, watts or 0.0, kwh or 0.0, years, resale)
+
+
+def _break_even(
+    rows: list[UsageRow],
+    against: str | None,
+    price: float | None,
+    watts: float | None,
+    kwh: float | None,
+    years: float,
+    resale: float,
+    tokens: str | None,
+    speed: str | None,
+    cached: float,
+) -> BreakEven:
+    from localai.cost.break_even import assumed_work, break_even, measured_work
+
+    missing = [
+        name
+        for name, value in (
+            ("--against MODEL", against),
+            ("--price", price),
+            ("--watts", watts),
+            ("--kwh", kwh),
+        )
+        if value is None
+    ]
+    if missing:
+        raise InvalidInput(
+            f"--break-even needs {', '.join(missing)} too",
+            hint="--against openai/gpt-5.5 --price 3500 --watts 60 --kwh 0.30",
+        )
+    if (tokens is None) != (speed is None):
+        raise InvalidInput("--tokens and --speed go together", hint="--tokens 4:1 --speed 600:50")
+    assert against is not None and price is not None
+    if tokens is not None and speed is not None:
+        ratio, rates = _pair(tokens, "--tokens", "4:1"), _pair(speed, "--speed", "600:50")
+        work = assumed_work(ratio, rates, against, cached=cached)
+    else:
+        work = measured_work(rows, against)
+    return break_even(_machine(price, watts, kwh, years, resale), work, against)
+
+
+def _pair(text: str, option: str, example: str) -> tuple[float, float]:
+    first, _, second = text.partition(":")
+    try:
+        pair = float(first), float(second)
+    except ValueError:
+        pair = (0.0, 0.0)
+    if not all(0 < each < 1e9 for each in pair):
+        raise InvalidInput(f"{option} takes two numbers, not {text!r}", hint=f"{option} {example}")
+    return pair
 
 
 def _row(total: Total) -> list[str]:

@@ -84,3 +84,85 @@ def test_what_it_does_not_understand_is_a_usage_error(
     ran = run_localai("cost", *arguments)
     assert ran.returncode == 2
     assert arguments[1].encode() in ran.stderr
+
+
+BREAK_EVEN = ("--break-even", "--price", "3500", "--watts", "60", "--kwh", "0.30")
+ASSUMED = ("--tokens", "10:1", "--speed", "600:50")
+
+
+def test_the_break_even_says_its_hours_and_all_that_they_rest_on(run_localai: RunLocalai) -> None:
+    shown = run_localai("cost", *BREAK_EVEN, "--against", "openai/gpt-5.5", *ASSUMED)
+    assert shown.returncode == 0, shown.stderr
+    text = shown.stdout.decode()
+    assert "breaks even after 447 busy hours" in text
+    assert "that is 0.4 hours a day, every day of 3 years" in text
+    for basis in ("10 tokens in to 1 out", "list prices of genai-prices", "60 W at $0.3 a kWh"):
+        assert basis in text
+    document = json.loads(
+        run_localai("cost", *BREAK_EVEN, "--against", "openai/gpt-5.5", *ASSUMED, "--json").stdout
+    )
+    assert round(document["break_even"]["hours"]) == 447
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--break-even",), b"--break-even needs --against MODEL, --price, --watts, --kwh too"),
+        ((*BREAK_EVEN, "--against", "openai/gpt-5.5"), b"no call that this machine computed"),
+        ((*BREAK_EVEN, "--against", "gpt-5.5", *ASSUMED), b"names no cloud"),
+        ((*BREAK_EVEN, "--against", "openai/gpt-5.5", "--tokens", "4:1"), b"go together"),
+        (
+            (*BREAK_EVEN, "--against", "openai/gpt-5.5", "--tokens", "x", "--speed", "6:5"),
+            b"--tokens takes two numbers",
+        ),
+        (("--tokens", "4:1"), b"are for --break-even"),
+        (("--csv", "--json"), b"goes with neither"),
+    ],
+)
+def test_what_is_missing_for_it_is_said(
+    run_localai: RunLocalai, arguments: tuple[str, ...], says: bytes
+) -> None:
+    ran = run_localai("cost", *arguments)
+    assert ran.returncode == 2
+    assert says in b" ".join(ran.stderr.split()) + ran.stdout
+
+
+@pytest.fixture
+def work(localai_home: Path) -> None:
+    """Half an hour of this machine: a million tokens in, a hundred thousand out."""
+    database = Database(locate({"LOCALAI_HOME": str(localai_home)}).database)
+    database.record_usage(
+        command="chat",
+        provider="llamacpp",
+        model="=smollm2",
+        usage=Usage(1_000_000, 100_000, 0),
+        timings=Timings(total_s=1800),
+        locality=Locality(Zone.DEVICE, "a worker"),
+    )
+    database.close()
+
+
+@pytest.mark.usefixtures("work")
+def test_what_was_computed_here_has_its_energy_and_what_it_avoided(run_localai: RunLocalai) -> None:
+    ran = run_localai(
+        *("cost", "--watts", "60", "--kwh", "0.30", "--against", "openai/gpt-5-mini"),
+        *("--price", "3285", "--years", "3"),
+    )
+    text = ran.stdout.decode()
+    assert "1 calls, 0.50 busy hours" in text
+    assert "0.030 kWh, $0.01 (your 60 W × busy time)" in " ".join(text.split()).replace("  ", " ")
+    assert "$90.00 for 30 days" in text
+    assert "$0.4500 at openai/gpt-5-mini" in text
+
+
+@pytest.mark.usefixtures("work", "calls")
+def test_the_sums_are_exported_and_drawn(run_localai: RunLocalai) -> None:
+    csv = run_localai("cost", "--csv").stdout.decode().split("\r\n")
+    assert csv[0] == "group,calls,unpriced,input_tokens,cached_tokens,output_tokens,cost_usd"
+    assert csv[1] == "llamacpp/=smollm2,1,0,1000000,0,100000,0"
+    assert len(csv) == 5
+    drawn = run_localai("cost", "--plot").stdout.decode().splitlines()
+    bars = {line.split("\t")[0]: line.split("\t")[-1] for line in drawn}
+    assert bars["model"] == "cost as a bar"
+    assert bars["openai/gpt-4o-mini"] == "█" * 30
+    assert bars["llamacpp/smollm2"] == ""

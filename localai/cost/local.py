@@ -1,0 +1,53 @@
+"""What the calls that this machine computed cost here, and what they would have cost elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from localai.cost.break_even import is_local, list_price
+from localai.database import UsageRow
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCost:
+    """Of a period: `busy_s` is the sum of the calls' own times, so calls at the same time count
+    double. None is unknown, because it was not asked for: energy without watts, its price without
+    a kilowatt-hour's, the hardware's share without its price, what was avoided without a cloud."""
+
+    calls: int
+    busy_s: float
+    energy_kwh: float | None
+    energy: float | None
+    hardware: float | None
+    avoided: Decimal | None
+    against: str | None
+    price_basis: str | None
+
+
+def local_cost(
+    rows: Iterable[UsageRow],
+    *,
+    watts: float | None,
+    kwh: float | None,
+    hardware_a_day: float | None,
+    days: float,
+    against: str | None,
+) -> LocalCost:
+    """Of the calls among `rows` that this machine computed, over `days`. Raises InvalidInput where
+    `against` has no known price."""
+    here = [row for row in rows if is_local(row)]
+    busy_s = sum(row.total_s or 0.0 for row in here)
+    energy_kwh = None if watts is None else watts * busy_s / 3.6e6
+    costs = [] if against is None else [list_price(against, row.usage) for row in here]
+    return LocalCost(
+        calls=len(here),
+        busy_s=busy_s,
+        energy_kwh=energy_kwh,
+        energy=None if energy_kwh is None or kwh is None else energy_kwh * kwh,
+        hardware=None if hardware_a_day is None else hardware_a_day * days,
+        avoided=None if against is None else sum((each for each, _ in costs), Decimal(0)),
+        against=against,
+        price_basis=costs[0][1] if costs else None,
+    )

@@ -1,0 +1,120 @@
+"""What calls cost, for a person: the sums, a bar each, what was avoided, the break-even."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from localai.units import count_text, money_text
+
+if TYPE_CHECKING:
+    from localai.cost.break_even import BreakEven
+    from localai.cost.local import LocalCost
+    from localai.cost.summary import Total
+    from localai.output.output import Output
+
+_BAR_CELLS = 30
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+CSV_COLUMNS = (
+    "group",
+    "calls",
+    "unpriced",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "cost_usd",
+)
+
+
+def bar(value: float, largest: float, cells: int = _BAR_CELLS) -> str:
+    """A bar whose length is to `cells` as the value is to the largest; to an eighth of a cell."""
+    eighths = 0 if largest <= 0 else round(value / largest * cells * 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def bars(totals: Sequence[Total]) -> list[str]:
+    """A bar for each sum: of its cost where anything cost something, else of its tokens."""
+    costs = [float(each.amount or 0) for each in totals]
+    values = costs if any(costs) else [float(_tokens(each)) for each in totals]
+    return [bar(value, max(values, default=0.0)) for value in values]
+
+
+def what_bars_show(totals: Sequence[Total]) -> str:
+    """What the length of the bars is."""
+    return "cost" if any(each.amount for each in totals) else "tokens"
+
+
+def _tokens(total: Total) -> int:
+    return (total.usage.input_tokens or 0) + (total.usage.output_tokens or 0)
+
+
+def csv_text(totals: Sequence[Total]) -> str:
+    """The sums as comma-separated values, RFC 4180; what is unknown is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(CSV_COLUMNS)
+    for each in totals:
+        usage = each.usage
+        counts = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+        writer.writerow([_cell(each.key), each.calls, each.unpriced, *counts, each.amount])
+    return stream.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A spreadsheet takes what begins so for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def print_local_cost(output: Output, local: LocalCost, days: float, method: str) -> None:
+    """What this machine's calls cost here, and what they avoided."""
+    if not local.calls:
+        return
+    hours = local.busy_s / 3600
+    rows = [("computed here", f"{count_text(local.calls)} calls, {hours:.2f} busy hours")]
+    if local.energy_kwh is not None:
+        money = "" if local.energy is None else f", ${local.energy:,.2f}"
+        rows.append(("energy", f"{local.energy_kwh:.3f} kWh{money} ({method})"))
+    if local.hardware is not None:
+        rows.append(("hardware", f"${local.hardware:,.2f} for {days:.0f} days"))
+    if local.avoided is not None:
+        rows.append(
+            ("avoided", f"{money_text(local.avoided)} at {local.against} ({local.price_basis})")
+        )
+    output.line("")
+    output.facts(rows)
+
+
+def print_break_even(output: Output, found: BreakEven) -> None:
+    """The hours, and everything that they rest on."""
+    machine, work = found.machine, found.work
+    output.facts(
+        [
+            ("work", f"{work.tokens_in + work.tokens_out:,.0f} tokens an hour", work.basis),
+            ("cloud", f"${work.cloud_cost:,.2f} an hour at {found.against}", work.price_basis),
+            (
+                "energy",
+                f"${machine.energy_an_hour:,.3f} an hour",
+                f"{machine.watts:g} W at ${machine.kwh:g} a kWh",
+            ),
+            (
+                "machine",
+                f"${machine.net_price:,.0f}",
+                f"${machine.price:,.0f} less {machine.resale:.0%} after {machine.years:g} years",
+            ),
+        ]
+    )
+    output.line("")
+    if found.hours is None:
+        output.line(
+            ("it never pays", "bold"), ": an hour's energy costs as much as the cloud, or more"
+        )
+        return
+    output.line((f"breaks even after {found.hours:,.0f} busy hours", "bold"))
+    daily = found.hours_a_day
+    assert daily is not None
+    if daily > 24:
+        output.line(f"more than its {machine.years:g} years have: it never pays")
+    else:
+        output.line(f"that is {daily:.1f} hours a day, every day of {machine.years:g} years")
