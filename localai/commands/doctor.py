@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.options import Json
-from localai.errors import FinishedWithFailures, InvalidInput
+from localai.commands.options import Json, Yes
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
 from localai.output.output import Output
 
 if TYPE_CHECKING:
     from localai.doctor.capture.context import Context
+    from localai.doctor.diagnose import Diagnosis
     from localai.doctor.facts import Snapshot
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -42,6 +43,11 @@ def doctor(
     fail_on: Annotated[
         str, typer.Option(help="From which severity on it ends with 8: fail or warn.")
     ] = "fail",
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Mend what is localai's own: shows, asks, looks again."),
+    ] = False,
+    yes: Yes = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -59,7 +65,8 @@ def doctor(
 ) -> None:
     """What is wrong on this machine, the evidence, the cause, and the line that mends it.
 
-    Nothing is changed and nothing leaves the machine. It ends with 8 where something fails.
+    Nothing is changed without --fix, and nothing leaves the machine. It ends with 8 where
+    something fails.
     """
     from localai.doctor.selection import codes_of
 
@@ -76,12 +83,22 @@ def doctor(
     if list_checks:
         _list(output, codes)
         return
+    if (fix and (as_json or facts is not None)) or (yes and not fix):
+        raise InvalidInput(
+            "--fix shows and asks: not with --json or --facts, and -y is for --fix alone",
+            command="localai doctor --fix",
+        )
     if hide_models and report is None:
         raise InvalidInput("--hide-models is about a report", command=_REPORT)
     snapshot = _snapshot(output, facts)
     if report is not None:
         _write_report(output, snapshot, report, hide_models=hide_models)
-    _show(output, snapshot, codes, verbose=verbose, whole=not words, fail_on=fail_on)
+    found = _diagnose(snapshot, codes, whole=not words)
+    _show(output, snapshot, codes, found, verbose=verbose)
+    if fix:
+        found = _mend(output, found, codes, yes=yes)
+    if found.fails(fail_on):
+        raise typer.Exit(FinishedWithFailures.exit_code)
 
 
 def _snapshot(output: Output, facts: Path | None) -> Snapshot:
@@ -128,30 +145,70 @@ def _context() -> Context:
     return Context(paths=paths, config=config, config_error=error, environ=environ)
 
 
+def _diagnose(snapshot: Snapshot, codes: frozenset[str], *, whole: bool) -> Diagnosis:
+    from localai.doctor.checks import all_checks
+    from localai.doctor.diagnose import diagnose
+
+    everything = diagnose(snapshot, all_checks())
+    return everything if whole else everything.only(codes)
+
+
 def _show(
     output: Output,
     snapshot: Snapshot,
     codes: frozenset[str],
+    found: Diagnosis,
     *,
     verbose: bool,
-    whole: bool,
-    fail_on: str,
 ) -> None:
-    from localai.doctor.checks import all_checks
-    from localai.doctor.diagnose import diagnose
-    from localai.output.doctor import show_diagnosis
-
-    everything = diagnose(snapshot, all_checks())
-    found = everything if whole else everything.only(codes)
     if output.as_json:
         from localai.output.documents.doctor import doctor_document
 
         output.document(doctor_document(found))
-    else:
-        groups = {each.group for each in all_checks() if each.code in codes}
-        show_diagnosis(output, found, snapshot, groups, verbose=verbose)
-    if found.fails(fail_on):
-        raise typer.Exit(FinishedWithFailures.exit_code)
+        return
+    from localai.doctor.checks import all_checks
+    from localai.output.doctor import show_diagnosis
+
+    groups = {each.group for each in all_checks() if each.code in codes}
+    show_diagnosis(output, found, snapshot, groups, verbose=verbose)
+
+
+def _mend(output: Output, found: Diagnosis, codes: frozenset[str], *, yes: bool) -> Diagnosis:
+    """Mend what may be, each asked for, and look again; the diagnosis after that."""
+    from localai.doctor.mending import mendings_of
+    from localai.output.doctor import show_mending
+    from localai.paths import locate
+
+    paths = locate()
+    tried: list[str] = []
+    for finding in found.findings:
+        for mending in mendings_of(finding.fix, paths):
+            show_mending(output, finding, mending)
+            if yes or _agrees(output):
+                mending.apply()
+                tried.append(finding.code)
+    if not tried:
+        output.note("nothing was changed")
+        return found
+    again = _diagnose(_snapshot(output, None), codes, whole=False)
+    left = {each.code for each in again.findings}
+    for code in dict.fromkeys(tried):
+        output.line(f"{code}: {'still there' if code in left else 'gone'}")
+    return again
+
+
+def _agrees(output: Output) -> bool:
+    try:
+        output.confirm(
+            "Do it?",
+            unasked=InvalidInput(
+                "--fix asks, and nobody is there to answer", command="localai doctor --fix --yes"
+            ),
+            declined="left as it is",
+        )
+    except Interrupted:
+        return False
+    return True
 
 
 def _explain(output: Output, words: list[str]) -> None:

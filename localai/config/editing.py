@@ -29,6 +29,18 @@ def unset_value(paths: Paths, key: str) -> None:
     _edit(paths, key, None)
 
 
+def edited_text(paths: Paths, key: str, raw: str | None) -> tuple[str, str]:
+    """The file's text as it is, and as setting `key` to `raw` (unsetting it for None) would make
+    it; nothing is written. Raises InvalidInput."""
+    text = read_file(paths.config_file)
+    parse_toml(text, paths.config_file)
+    value: Any = None
+    if raw is not None:
+        parsed = parse_value(key, raw, "the command line")
+        value = list(parsed) if isinstance(parsed, tuple) else _as_written(raw, parsed)
+    return text, _edited(text, key, value)
+
+
 def _as_written(raw: str, parsed: Any) -> Any:
     # A duration stays "5m" in the file: that is what a person wants to read there.
     return raw if isinstance(parsed, float) else parsed

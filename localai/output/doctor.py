@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from localai.doctor.check import Check, Fix, Severity
     from localai.doctor.diagnose import Diagnosis, Finding
     from localai.doctor.facts import Snapshot
+    from localai.doctor.mending import Mending
     from localai.output.output import Output
 
 _MARKS: Final[dict[Severity, str]] = {"fail": "✗", "warn": "!", "info": "i"}
@@ -68,6 +69,17 @@ def show_check(output: Output, check: Check) -> None:
     _labelled(output, "seen in", check.source)
     output.line()
     output.line(f"Is it so here:  localai doctor {check.code}")
+
+
+def show_mending(output: Output, finding: Finding, mending: Mending) -> None:
+    """What `--fix` would do, before it asks."""
+    output.line()
+    output.line((_sentence(finding.title), "bold"))
+    output.line(f"  {mending.line}")
+    for line in mending.preview:
+        output.line(f"    {line}")
+    if finding.fix.undo:
+        output.line(f"  undo: {finding.fix.undo}")
 
 
 def show_list(output: Output, checks: Sequence[Check]) -> None:
@@ -149,6 +161,9 @@ def _last_line(found: Diagnosis, *, verbose: bool) -> str:
         if count:
             told.append(f"{count} {word}{'' if count == 1 else 's'}")
     text = f"{found.checks_run} checks: {', '.join(told) or 'nothing is wrong'}."
+    ours = sum(each.fix.safety == "ours" for each in found.findings)
+    if ours:
+        text += f" --fix can mend {ours} of them."
     if found.unknown:
         more = "" if verbose else " (-v says why)"
         text += f" {len(found.unknown)} could not be made{more}."

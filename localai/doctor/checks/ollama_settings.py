@@ -127,13 +127,14 @@ def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
     for name, value, where in _variables(facts):
         if (found := _misread(name, value)) is None:
             continue
-        means, better = found
+        means, better, cause = found
         in_shell = where == "the shell"
         lines = (f"export {name}={better}",) if in_shell else ("sudo systemctl edit ollama",)
         yield Hit(
             f"variable:{name}",
             (Evidence(name, value, where), Evidence("read as", means, "Ollama's envconfig, v0.33")),
             title=f"Ollama reads {name}={value} as: {means}",
+            cause=cause,
             fix=Fix(
                 lines,
                 "user" if in_shell else "root",
@@ -143,20 +144,25 @@ def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
         )
 
 
-def _misread(name: str, value: str) -> tuple[str, str] | None:
-    """What the server makes of a value that means something else, and how to write it."""
+_TRUE_BY_DEFAULT = "it takes a flag that it cannot read for true"
+_NUMBER_IGNORED = "it passes over a number that it cannot read"
+_TAKEN_AS_IT_IS = "it takes the path as it is, and expands nothing"
+_OWN_PORTS = "of a URL without a port it takes the scheme's, and of a bad one its own"
+
+
+def _misread(name: str, value: str) -> tuple[str, str, str] | None:
+    """What the server makes of a value that means something else, how to write it, and why."""
     if name in _BOOLEANS and value and value not in _GO_BOOLEANS:
         off = value.lower() in ("off", "no", "disable", "disabled", "never", "none")
         # "on" and "yes" are true by accident, and right.
-        return ("true", "0") if off else None
+        return ("true", "0", _TRUE_BY_DEFAULT) if off else None
     if name in _NUMBERS and value and not value.isdecimal():
-        better = _plain_number(value)
-        return "not set", better
+        return "not set", _plain_number(value), _NUMBER_IGNORED
     if name == "OLLAMA_MODELS":
         if value.startswith("~"):
-            return "a folder called ~", f"$HOME{value[1:]}"
+            return "a folder called ~", f"$HOME{value[1:]}", _TAKEN_AS_IT_IS
         if re.fullmatch(r"\d+\.\d+\.\d+\.\d+(:\d+)?", value):
-            return "a folder of that name", "$HOME/.ollama/models"
+            return "a folder of that name", "$HOME/.ollama/models", _TAKEN_AS_IT_IS
     if name == "OLLAMA_HOST":
         return _misread_host(value)
     return None
@@ -167,7 +173,7 @@ def _plain_number(value: str) -> str:
     return str(int(match[1]) * 1024) if match else "8192"
 
 
-def _misread_host(value: str) -> tuple[str, str] | None:
+def _misread_host(value: str) -> tuple[str, str, str] | None:
     text = value.strip().strip("\"'")
     scheme, separator, rest = text.partition("://")
     authority = (rest if separator else text).partition("/")[0]
@@ -177,9 +183,9 @@ def _misread_host(value: str) -> tuple[str, str] | None:
     elif authority.count(":") > 1:
         return None
     if separator and scheme.lower() == "http" and not colon:
-        return "port 80", f"http://{authority}:11434"
+        return "port 80", f"http://{authority}:11434", _OWN_PORTS
     if colon and not (port.isdecimal() and 0 < int(port) < 65536):
-        return "port 11434", f"{host}:11434"
+        return "port 11434", f"{host}:11434", _OWN_PORTS
     return None
 
 

@@ -315,7 +315,11 @@ def completion_stale(facts: Snapshot) -> Iterator[Hit]:
         yield Hit(
             f"file:{file}",
             (Evidence("script", "not this version's", file),),
-            fix=Fix((f"localai completion {shell} > {shlex.quote(file)}",), "ours"),
+            fix=Fix(
+                (f"localai completion {shell} > {shlex.quote(file)}",),
+                "ours",
+                undo=f"mv {shlex.quote(f'{file}.before')} {shlex.quote(file)}",
+            ),
         )
 
 
@@ -326,7 +330,7 @@ def completion_stale(facts: Snapshot) -> Iterator[Hit]:
     title="commands that were killed have left files",
     told="temporary files and sockets of localai's whose process has ended",
     cause="a power cut, or kill -9; the next command of the same kind would remove its own",
-    fix=Fix(("rm -r FILE",), "ours"),
+    fix=Fix(("rm -r FILE",), "user"),
     source="localai",
 )
 def stale_files(facts: Snapshot) -> Iterator[Hit]:
@@ -340,7 +344,7 @@ def stale_files(facts: Snapshot) -> Iterator[Hit]:
             "leftovers",
             tuple(Evidence("left", each, "no process holds it") for each in files[:5]),
             title=f"commands that were killed have left {len(files)} files ({size})",
-            fix=Fix((f"rm -r {names}",), "ours"),
+            fix=Fix((f"rm -r {names}",), "user"),
         )
 
 

@@ -19,7 +19,12 @@ from localai.doctor.versions import number
     cause="nobody listens there: the server was not started, or it has ended",
     fix=Fix(("ollama serve",), "user"),
     source="ollama-python #27",
-    after=("ollama-drop-in-broken", "ollama-address-invalid", "ollama-only-on-ipv6"),
+    after=(
+        "ollama-drop-in-broken",
+        "ollama-address-invalid",
+        "ollama-only-on-ipv6",
+        "ollama-value-misread",
+    ),
 )
 def ollama_not_running(facts: Snapshot) -> Iterator[Hit]:
     """A program and nobody at its address."""
@@ -42,7 +47,7 @@ def ollama_not_running(facts: Snapshot) -> Iterator[Hit]:
         fix = Fix(("open -a Ollama",), "user")
     elif programs[0].origin == "Homebrew":
         fix = Fix(("brew services start ollama",), "user", undo="brew services stop ollama")
-    yield Hit("ollama", tuple(evidence), fix=fix)
+    yield Hit("ollama", tuple(evidence), fix=fix, within=("variable:OLLAMA_HOST",))
 
 
 @check(
