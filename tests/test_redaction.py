@@ -60,9 +60,10 @@ def test_a_key_that_a_server_echoes_is_not_said(
         output = tmp_path / "out.jsonl"
         (tmp_path / "in.jsonl").write_text('{"prompt": "hi"}\n')
         batch = run_localai(
-            "batch", str(tmp_path / "in.jsonl"), "-o", str(output), "-m", "farm/m", env=env
+            "batch", str(tmp_path / "in.jsonl"), "-O", str(output), "-m", "farm/m", env=env
         )
         assert server.asked[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert output.exists(), batch.stderr
     assert b"the key *** is not known" in chat.stderr
     assert "the key *** is not known" in json.loads(with_json.stdout)["error"]["message"]
     assert "the key *** is not known" in output.read_text()

@@ -21,6 +21,7 @@ from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
+from localai.providers.form import reads_a_server
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
     OTHER_ERRORS,
@@ -54,6 +55,7 @@ _KEY_REMEDY = keys.remedy("anthropic", _KEY_VARIABLE)
 FACTS = ProviderFacts(title="Anthropic", computes="elsewhere", price_list="anthropic")
 
 
+@reads_a_server
 class Anthropic(Provider):
     """The provider `anthropic`."""
 

@@ -21,6 +21,7 @@ from localai.net.http import JsonServer
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.facts import ProviderFacts
+from localai.providers.form import reads_a_server
 from localai.providers.provider import Provider
 from localai.redaction import remember
 from localai.sizing.context import choose_context, grown_context, guessed_context
@@ -57,6 +58,7 @@ _LONGEST_TTL_S = 30 * 86400.0
 FACTS = ProviderFacts(title="LM Studio", store="lmstudio", has_names_of_store=False)
 
 
+@reads_a_server
 class LmStudio(Provider):
     """The provider `lmstudio`, at `target`; `token` is needed where the server wants one."""
 

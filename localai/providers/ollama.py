@@ -29,6 +29,7 @@ from localai.net.listener import listening_pid
 from localai.net.target import client_target
 from localai.privacy import guard
 from localai.providers.facts import ProviderFacts
+from localai.providers.form import reads_a_server
 from localai.providers.ollama_daemon import Daemon, target_of
 from localai.providers.provider import Provider
 from localai.sizing.context import (
@@ -96,6 +97,7 @@ class _OwnContextTooSmall(Exception):
     """Ollama took a smaller context than was relied on: it must be told the larger one."""
 
 
+@reads_a_server
 class Ollama(Provider):
     """The provider `ollama`."""
 

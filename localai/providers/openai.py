@@ -20,6 +20,7 @@ from localai.net.target import client_target
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
+from localai.providers.form import reads_a_server
 from localai.providers.provider import Provider
 from localai.providers.sdk import (
     OTHER_ERRORS,
@@ -51,6 +52,7 @@ _KEY_VARIABLE = "OPENAI_API_KEY"
 FACTS = ProviderFacts(title="OpenAI", computes="elsewhere", price_list="openai", concurrency=8)
 
 
+@reads_a_server
 class OpenAI(Provider):
     """The provider `openai`, or another server that speaks its Responses API."""
 

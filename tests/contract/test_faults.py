@@ -10,6 +10,7 @@ import pytest
 
 from localai.errors import ContextOverflow, LocalaiError, ProviderRefused, Unreachable
 from localai.types import ChatRequest, Event, Message, Options, TextDelta, Tool, ToolCall
+from tests.campaigns.hostile import scenarios
 from tests.contract.conftest import Play
 from tests.contract.rows import Subject
 from tests.support.answers import end_of, reasoning_of, text_of
@@ -180,3 +181,17 @@ def test_what_came_with_status_200_instead_of_an_answer_is_said(
     with pytest.raises((Unreachable, ProviderRefused)) as caught:
         events_of(scene.reply(Reply([body], content_type=content_type)))
     assert words in caught.value.message
+
+
+def test_an_answer_in_another_form_is_an_answer_or_an_error_about_the_server(
+    play: Player, tmp_path: Path
+) -> None:
+    scene = play(tmp_path)
+    tried = list(scenarios(scene))[::160]
+    assert len(tried) >= 5
+    for scenario in tried:
+        try:
+            assert end_of(events_of(scene.reply(scenario.reply)))
+        except LocalaiError as error:
+            assert type(error) is not LocalaiError, scenario.name
+            assert error.message
