@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.compare import asking, judging, reporting, suite
+from localai.commands.compare import asking, data_sets, judging, reporting, suite
 from localai.commands.options import DEFAULT_COMMAND, DefaultCommandGroup, PairCommand
 
 app = typer.Typer(cls=DefaultCommandGroup, rich_markup_mode=None, add_completion=False)
@@ -14,3 +14,4 @@ app.command("new")(suite.new)
 app.command("report")(reporting.report)
 app.command("show")(reporting.show)
 app.command("vote")(judging.vote)
+app.command("fetch")(data_sets.fetch)

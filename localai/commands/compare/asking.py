@@ -57,7 +57,9 @@ def compare(
     ] = False,
     suite: Annotated[
         str | None,
-        typer.Option("--suite", metavar="FILE", help="Ask all cases of a file: see new."),
+        typer.Option(
+            "--suite", metavar="FILE|DATA SET", help="Ask all its cases: see new and fetch."
+        ),
     ] = None,
     repeats: Annotated[
         int | None,
@@ -66,6 +68,9 @@ def compare(
     record: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Keep the run there; a later one goes on with it."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="The first so many cases of the suite.")
     ] = None,
     jobs: Annotated[
         int | None,
@@ -103,17 +108,19 @@ def compare(
         suite,
         diff,
         blind,
-        [repeats, record, jobs, judge, html, junit, markdown, against],
+        [repeats, record, limit, jobs, judge, html, junit, markdown, against],
     )
     if blind and (as_json or not output.may_ask or not output.on_terminal):
         raise InvalidInput("--blind shows answers to a person and waits for a key: a terminal")
     paths, config = load_settings("compare")
     means = read_ask_options(asked, paths, config)
     config = means.config
-    cases = None if suite is None else _read_suite(suite)
+    cases = None if suite is None else _read_suite(suite, paths)
     providers = open_pool(context, paths)
     contestants = select_contestants(models or [], config, providers)
     if cases is not None:
+        if limit is not None:
+            cases = replace(cases, cases=cases.cases[:limit])
         from localai.commands.compare.judging import choose_judge
         from localai.commands.compare.suite import run_suite
         from localai.compare.running import Manner
@@ -155,16 +162,21 @@ def _refuse_what_does_not_go_together(
 ) -> None:
     if suite is None and any(each is not None for each in of_suites):
         raise InvalidInput(
-            "-n, -j, -o, --judge, --html, --junit, --markdown and --against are for a suite",
+            "-n, -j, -o, --limit, --judge, --against and the reports are for a suite",
             hint="--suite FILE; a first one is written by: localai compare new suite.toml",
         )
     if suite is not None and (prompt or file or diff or blind):
         raise InvalidInput("a suite has its prompts itself: no prompt, -f, --diff or --blind")
 
 
-def _read_suite(name: str) -> Suite:
+def _read_suite(name: str, paths: Paths) -> Suite:
+    """The suite in that file; a name that is no file's may be a data set's."""
+    from localai.compare.suite.data_sets import read_data_set
     from localai.compare.suite.reading import read_suite
+    from localai.fetch.data_sets import DATA_SETS
 
+    if name in DATA_SETS and not Path(name).exists():
+        return read_data_set(name, paths)
     return read_suite(Path(name))
 
 

@@ -1,8 +1,7 @@
-"""Checks that the answer alone does not settle: a judge's verdict, what its code does. Pure.
+"""A check that the answer alone does not settle: a judge's verdict. Pure.
 
 Whoever runs the comparison gets the findings and hands them in as `Said.outside`; until then the
-check is open. `runs` takes Python that is run after the answer's first code block:
-`{"runs": "assert f(2) == 4"}`.
+check is open.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from localai.compare.checks.check import Check, Finding, Parse, Said, text_of
 
-JUDGE, RUNS = "judge", "runs"
+JUDGE = "judge"
 
 
 def _open(kind: str, says: str, unsettled: str) -> Parse:
@@ -29,5 +28,4 @@ def _open(kind: str, says: str, unsettled: str) -> Parse:
 
 CHECKS: Final[dict[str, Parse]] = {
     JUDGE: _open(JUDGE, "the judge says yes to: {}", "no judge was named (--judge MODEL)"),
-    RUNS: _open(RUNS, "its code passes: {}", "code is run with --run-code only"),
 }

@@ -52,5 +52,4 @@ expect = { number = 42 }
 #   language = "de"            script = "latin"           refusal = false    finish = "stop"
 #   max_seconds = 10           min_tokens_per_s = 20      max_cost = 0.01    zone = "device"
 #   judge = "Is it polite?"    # asked a judge: --judge MODEL
-#   runs = "assert f(2) == 4"  # after the answer's code: --run-code
 """
