@@ -9,13 +9,14 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 _PIECE_BYTES = 1 << 16
 _LONGEST_REFUSAL_BYTES = 1 << 20
 # The longest that comes for a reason is an answer's last event, which repeats all of it.
 _LONGEST_BODY_BYTES = 64 << 20
+_MOST_DATA_LINES = 1000
 
 
 class ServerRefused(Exception):
@@ -62,7 +63,7 @@ def whole_body(response: http.client.HTTPResponse) -> bytes:
     return content
 
 
-def json_of(content: bytes) -> Any:
+def json_of(content: bytes | str) -> Any:
     """What a server's JSON says. Raises ValueError where it is none, or is nested so deeply that
     Python refuses to read it."""
     try:
@@ -98,43 +99,115 @@ def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
         yield b"".join(begun)
 
 
-def server_sent_events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The JSON payloads of an event stream, up to `[DONE]` or the end.
+def server_sent_events(
+    response: http.client.HTTPResponse,
+) -> Generator[dict[str, Any], None, bool]:
+    """The JSON payloads of an event stream, up to `[DONE]` or the end; returns whether `[DONE]`
+    came. An answer that came whole, as plain JSON, is the one payload.
 
     Raises ServerRefused for an error event and for an error that came with status 200 instead of a
     stream, OSError or HTTPException where the stream breaks or something else came in its place,
-    ValueError where a payload is not JSON.
+    ValueError where a payload is no JSON object.
     """
-    event: bytes | None = None
+    return (yield from payloads_of(lines_of(response)))
+
+
+def payloads_of(lines: Iterable[bytes]) -> Generator[dict[str, Any], None, bool]:
+    """As `server_sent_events`, of the lines of the stream."""
+    event = b""
+    data: list[bytes] = []
     has_come = False
     other = bytearray()
-    for line in lines_of(response):
-        if line.startswith(b"event:"):
-            event = line[6:].strip()
-        elif line.startswith((b"data:", b"error:")):
+    for line in _without_carriage_returns(lines):
+        name, _, value = line.partition(b":")
+        if not line:
+            if data:
+                raise ValueError(f"an event is no JSON: {words_of(_joined(data))}")
+            event = b""
+        elif name == b"event":
+            event = value.strip()
+        elif name in (b"data", b"error"):
             has_come = True
-            kind, _, data = line.partition(b":")
-            data = data.strip()
-            if data == b"[DONE]":
-                return
-            payload = json_of(data)
-            if not isinstance(payload, dict):
-                raise ValueError("an event is no JSON object")
-            if kind == b"error" or event == b"error" or payload.get("error"):
-                raise ServerRefused(200, payload)
-            yield payload
-            event = None
-        elif not has_come and len(other) < _LONGEST_REFUSAL_BYTES:
-            other += line[:_LONGEST_REFUSAL_BYTES] + b"\n"
+            data.append(value.strip())
+            whole = _joined(data)
+            if len(data) > _MOST_DATA_LINES or len(whole) > _LONGEST_BODY_BYTES:
+                raise ValueError(f"an event does not end: {words_of(whole)}")
+            if whole.strip(b'"') == b"[DONE]":
+                return True
+            payload = _payload_of(whole, is_error=name == b"error" or event == b"error")
+            # A payload of several lines is whole when it can be read.
+            if payload is not _NOT_WHOLE:
+                data, event = [], b""
+                if payload is not None:
+                    yield payload
+        elif not has_come and len(other) < _LONGEST_BODY_BYTES:
+            other += line + b"\n"
+    if data:
+        raise ValueError(f"an event is no JSON: {words_of(_joined(data))}")
     if not has_come and other.strip():
-        raise unexpected(bytes(other))
+        yield _answer_instead(bytes(other))
+    return False
+
+
+_NOT_WHOLE: dict[str, Any] = {}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def _without_carriage_returns(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines, which may end with a line feed, a carriage return or both, without a byte-order
+    mark. JSON has no bare carriage return."""
+    is_first = True
+    for line in lines:
+        if is_first:
+            line, is_first = line.removeprefix(_BYTE_ORDER_MARK), False
+        line = line.removesuffix(b"\r")
+        if b"\r" in line:
+            yield from line.split(b"\r")
+        else:
+            yield line
+
+
+def _joined(data: list[bytes]) -> bytes:
+    return data[0] if len(data) == 1 else b"\n".join(data)
+
+
+def _payload_of(data: bytes, *, is_error: bool) -> dict[str, Any] | None:
+    """The payload; None where it says nothing, `_NOT_WHOLE` where it cannot be read (yet)."""
+    if not data or data == b"null":
+        return None
+    try:
+        payload = json_of(data.decode(errors="replace"))
+    except ValueError:
+        if is_error:
+            raise ServerRefused(200, words_of(data)) from None
+        return _NOT_WHOLE
+    if is_error or is_error_document(payload):
+        raise ServerRefused(200, payload)
+    if not isinstance(payload, dict):
+        raise ValueError(f"an event is no JSON object: {words_of(data)}")
+    return payload
+
+
+def is_error_document(document: Any) -> bool:
+    """Whether `document` says that something went wrong: OpenAI's way, or vLLM's old one."""
+    if not isinstance(document, dict):
+        return False
+    return bool(document.get("error")) or document.get("object") == "error"
+
+
+def _answer_instead(content: bytes) -> dict[str, Any]:
+    """The whole answer of a server that does not stream. Raises what `unexpected` returns."""
+    document = _document_or_text(content)
+    if isinstance(document, dict) and document.get("choices"):
+        return document
+    raise unexpected(content)
 
 
 def unexpected(content: bytes) -> ServerRefused | http.client.HTTPException:
     """What came with status 200 in place of an answer: a server's error, or the page of a proxy or
     a log-in, with the beginning of its words."""
     document = _document_or_text(content)
-    if isinstance(document, dict) and document.get("error"):
+    if is_error_document(document):
         return ServerRefused(200, document)
     return http.client.HTTPException(f"it answered something else: {words_of(content)}")
 

@@ -18,6 +18,9 @@ from localai.net.connection import accepted, connect, send, why_lost
 from localai.net.framing import json_of, lines_of, whole_body, words_of
 from localai.net.target import Target
 
+# For the counts that may follow an answer.
+_AFTER_THE_ANSWER_S = 5.0
+
 
 class JsonServer:
     """A server at `target`, a path being that of a worker's socket. `permit` opens the guard's
@@ -82,6 +85,7 @@ class SentRequest:
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self._connection = connection
+        self._socket = connection.sock
         self._response: http.client.HTTPResponse | None = None
 
     def answers_within(self, seconds: float) -> bool:
@@ -96,6 +100,10 @@ class SentRequest:
         if self._response is None:
             self._response = accepted(self._connection)
         return self._response
+
+    def expect_the_end(self) -> None:
+        """From here on wait for little: the answer is there, and a server may not close."""
+        self._socket.settimeout(_AFTER_THE_ANSWER_S)
 
     def close(self) -> None:
         """Close the connection, which tells the server to stop."""
@@ -113,14 +121,17 @@ class SentRequest:
                 f"the answer is not JSON: {words_of(content)}"
             ) from error
 
-    def json_lines(self) -> Iterator[Any]:
-        """The answer line by line, each a JSON document; HTTPException if one is none."""
+    def json_lines(self) -> Iterator[dict[str, Any]]:
+        """The answer line by line, each a JSON object; HTTPException if one is none."""
         for line in lines_of(self.response()):
             if not line.strip():
                 continue
             try:
-                yield json_of(line)
-            except ValueError as error:
+                document = json_of(line.decode(errors="replace"))
+            except ValueError:
+                document = None
+            if not isinstance(document, dict):
                 raise http.client.HTTPException(
                     f"a line of the answer is not JSON: {words_of(line)}"
-                ) from error
+                )
+            yield document

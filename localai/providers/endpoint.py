@@ -107,6 +107,7 @@ class OwnServer(Provider):
                     self._to.locality(reached),
                     clock,
                     context_tokens=self._endpoint.context,
+                    on_finish=sent.expect_the_end,
                 )
             except ServerRefused as refused:
                 found = failure(self._to.who, refused.status, refused.error, {})
@@ -140,6 +141,9 @@ class OwnServer(Provider):
             sent.response()
             return sent
         except ServerRefused as refused:
+            if _knows_no_counts(refused) and "stream_options" in body:
+                without = {name: each for name, each in body.items() if name != "stream_options"}
+                return self._send(server, without, connection)
             raise self._failure(refused) from refused
 
     def _headers(self) -> Mapping[str, str]:
@@ -210,6 +214,12 @@ def _body(request: ChatRequest) -> dict[str, Any]:
         if request.think in ("low", "medium", "high"):
             body["reasoning_effort"] = request.think
     return body
+
+
+def _knows_no_counts(refused: ServerRefused) -> bool:
+    """Whether a server refuses the field that asks for the counts of a stream, as older ones do:
+    an answer without counts is better than none."""
+    return refused.status in (400, 422) and "stream_options" in str(refused.document)
 
 
 def _context_limit(entry: dict[str, Any]) -> int | None:

@@ -182,6 +182,7 @@ class LmStudio(Provider):
                     clock,
                     load_s=load_s,
                     context_tokens=context,
+                    on_finish=sent.expect_the_end,
                 )
                 for event in events:
                     if isinstance(event, Done) and said_nothing:

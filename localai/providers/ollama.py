@@ -11,7 +11,7 @@ elsewhere and that was not allowed, and every line of an answer is looked at aga
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -295,11 +295,11 @@ class Ollama(Provider):
         """The events of the answer; returns its last line."""
         tools_called = False
         # A model made from a bare file has no template that tells Ollama how it thinks.
-        splitter = ReasoningSplitter()
+        splitter, reader = ReasoningSplitter(), wire.ChunkReader()
         try:
             for chunk in sent.json_lines():
                 self._check(chunk, question)
-                for event in wire.chunk_events(chunk):
+                for event in reader.events(chunk):
                     if not isinstance(event, TokenLogprobs):
                         question.clock.piece(reasoning=isinstance(event, ReasoningDelta))
                     tools_called = tools_called or isinstance(event, ToolCall)
@@ -308,13 +308,12 @@ class Ollama(Provider):
                     else:
                         yield event
                 if chunk.get("done"):
-                    yield from splitter.close()
+                    yield from _held_back(reader, splitter)
                     return {**chunk, "tools_called": tools_called}
         except Exception:
-            # What the splitter still holds is part of what came.
-            yield from splitter.close()
+            yield from _held_back(reader, splitter)
             raise
-        yield from splitter.close()
+        yield from _held_back(reader, splitter)
         raise Unreachable(
             "the answer broke off: Ollama ended it without a reason",
             hint="it does that when a model repeats itself; try -o repeat_penalty 1.2",
@@ -409,6 +408,13 @@ class Ollama(Provider):
 def create(config: Config, paths: Paths) -> Ollama:
     """The provider, as `localai.providers.registry` wants it. Raises InvalidInput."""
     return Ollama(config, Daemon(config, target_of(config, os.environ), paths.cache_dir))
+
+
+def _held_back(reader: wire.ChunkReader, splitter: ReasoningSplitter) -> Iterator[Event]:
+    """What may have been part of a character or a tag, and was not: part of what came."""
+    for event in reader.held_back():
+        yield from splitter.feed(event.text) if isinstance(event, TextDelta) else (event,)
+    yield from splitter.close()
 
 
 def _asked_context(request: ChatRequest) -> int | None:

@@ -20,13 +20,14 @@ from localai.errors import (
     Unreachable,
 )
 from localai.providers.endpoint import open_endpoint
-from localai.types import Loading, Options, Zone
+from localai.types import Loading, Options, Usage, Zone
 from tests.providers.scripted import Scene, config_of, end_of, question, text_of
+from tests.support.clock import within
 from tests.support.cloud_wires import ResponsesWire
 from tests.support.command import REPOSITORY, RunLocalai
 from tests.support.own_server import MODEL, LlamaServer
 from tests.support.processes import free_port
-from tests.support.scripted_server import Reply, ScriptedServer, json_reply
+from tests.support.scripted_server import Pause, Reply, ScriptedServer, json_reply
 from tests.support.wires import ChatCompletionsWire
 
 
@@ -85,6 +86,31 @@ def test_the_context_is_the_servers_or_the_configs(scene: Scene, tmp_path: Path)
     assert [model.context_limit for model in scene.provider.models()] == [4096, 512]
     own = Endpoint("work", f"{scene.server.url}/v1", context=256)
     assert open_endpoint(own, config_of(tmp_path)).models()[0].context_limit == 256
+
+
+@pytest.mark.clock
+def test_a_server_that_has_finished_and_does_not_close_is_not_waited_for(scene: Scene) -> None:
+    end = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    scene.answers(scene.wire.stream([*scene.wire.begun(["Par", "is"]), end, Pause(60)]))
+    with within(8):
+        events = scene.ask()
+    assert (text_of(events), end_of(events).finish_reason) == ("Paris", "stop")
+
+
+def test_a_server_that_does_not_stream_is_read_all_the_same(scene: Scene) -> None:
+    message = {"role": "assistant", "content": "Paris"}
+    counts = {"prompt_tokens": 9, "completion_tokens": 1}
+    answer = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": counts}
+    scene.answers(json_reply(answer))
+    events = scene.ask()
+    assert (text_of(events), end_of(events).usage) == ("Paris", Usage(9, 1))
+
+
+def test_a_server_that_knows_no_counts_of_streams_is_asked_without(scene: Scene) -> None:
+    unknown = {"error": {"message": "Unrecognized request argument supplied: stream_options"}}
+    scene.answers(json_reply(unknown, 400), scene.wire.stream(scene.wire.answer(["Paris"])))
+    assert text_of(scene.ask()) == "Paris"
+    assert "stream_options" not in scene.sent
 
 
 def test_a_rate_limit_is_waited_for_in_sight(scene: Scene) -> None:

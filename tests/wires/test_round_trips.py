@@ -67,7 +67,8 @@ def of_attributes(document: dict[str, Any]) -> Any:
 
 
 def ollama_read(lines: list[dict[str, Any]]) -> list[Event]:
-    events = [event for line in lines for event in ollama_client.chunk_events(line)]
+    reader = ollama_client.ChunkReader()
+    events = [event for line in lines for event in reader.events(line)]
     end = lines[-1]
     called = any(isinstance(event, ToolCall) for event in events)
     usage = ollama_client.usage_of(end)

@@ -6,7 +6,9 @@ others are timed from outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import http.client
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from localai.errors import (
@@ -23,7 +25,6 @@ from localai.types import (
     Message,
     NamedTool,
     ReasoningDelta,
-    TextDelta,
     TokenLogprobs,
     Tool,
     ToolCall,
@@ -32,6 +33,16 @@ from localai.types import (
 )
 from localai.wires.clock import AnswerClock, ServerTimes
 from localai.wires.finish_reasons import finish_reason
+from localai.wires.loose import (
+    Halves,
+    arguments_text,
+    count_of,
+    logprobs_of,
+    number_of,
+    object_of,
+    objects_of,
+    text_of,
+)
 from localai.wires.parts import data_url
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
@@ -109,105 +120,192 @@ def read_stream(
     *,
     load_s: float | None = None,
     context_tokens: int | None = None,
+    on_finish: Callable[[], None] = lambda: None,
 ) -> Iterator[Event]:
     """The events of a Chat Completions stream.
 
-    Raises Unreachable if it ends without a finish reason: the connection broke.
+    `on_finish` is told when the server has said why the answer ended: only its counts may follow
+    then, and a connection that breaks takes nothing away any more. Raises Unreachable for a stream
+    without such a reason that was not ended by `[DONE]` either, and where the server says that it
+    failed.
     """
-    usage: Usage | None = None
-    server: Mapping[str, Any] | None = None
-    finish: FinishReason | None = None
-    server_reason: str | None = None
-    tools: dict[int, dict[str, str]] = {}
-    splitter = ReasoningSplitter()
+    stream = _Stream(clock)
+    remaining = iter(chunks)
+    was_ended = False
     try:
-        for chunk in chunks:
-            if chunk.get("usage"):
-                usage = _usage(chunk["usage"])
-            server = chunk.get("timings") or server
-            if progress := chunk.get("prompt_progress"):
-                total = progress.get("total") or 0
-                if total:
-                    yield Loading("reading the prompt", progress.get("processed", 0) / total)
-            for choice in chunk.get("choices") or ():
-                if (choice.get("delta") or {}).get("tool_calls"):
-                    clock.piece()
-                for event in _choice_events(choice, tools):
-                    clock.piece(reasoning=isinstance(event, ReasoningDelta))
-                    if isinstance(event, TextDelta):
-                        yield from splitter.feed(event.text)
-                    else:
-                        yield event
-                if reason := finish_reason(said := choice.get("finish_reason")):
-                    finish, server_reason = reason, str(said)
+        while True:
+            try:
+                chunk = next(remaining)
+            except StopIteration as end:
+                was_ended = end.value is True
+                break
+            except (OSError, http.client.HTTPException, ValueError):
+                if stream.finish is None:
+                    raise
+                break
+            had_finished = stream.finish is not None
+            yield from stream.events(chunk)
+            if stream.finish is not None and not had_finished:
+                on_finish()
     except Exception:
-        # What the splitter still holds is part of what came.
-        yield from splitter.close()
+        yield from stream.held_back()
         raise
-    yield from splitter.close()
-    if finish is None:
+    yield from stream.held_back()
+    if stream.finish is None and not was_ended:
         raise Unreachable("the answer broke off: the server closed the connection")
-    if tools and finish == "stop":
+    calls = stream.calls()
+    yield from calls
+    finish, usage = stream.finish or "other", stream.usage_with_cache()
+    if calls and finish in ("stop", "other"):
         # What OpenAI says of a call that was demanded by name.
         finish = "tool_calls"
-    for call in tools.values():
-        yield ToolCall(call["id"], call["name"], call["arguments"])
-    if server is not None and server.get("cache_n") is not None and usage is not None:
-        usage = Usage(
-            usage.input_tokens, usage.output_tokens, int(server["cache_n"]), usage.reasoning_tokens
-        )
     if finish == "length" and _filled(usage, context_tokens):
         finish = "context"
-    known = usage or Usage()
-    timings = clock.timings(known, None if server is None else _server_times(server), load_s)
-    yield Done(finish, known, timings, locality, context_tokens, server_reason)
+    times = None if stream.server is None else _server_times(stream.server)
+    timings = clock.timings(usage, times, load_s)
+    yield Done(finish, usage, timings, locality, context_tokens, stream.server_reason)
 
 
-def _filled(usage: Usage | None, context_tokens: int | None) -> bool:
-    if usage is None or context_tokens is None:
+class _Stream:
+    """What the chunks of one answer have said so far."""
+
+    def __init__(self, clock: AnswerClock) -> None:
+        self.finish: FinishReason | None = None
+        self.server_reason: str | None = None
+        self.server: Mapping[str, Any] | None = None
+        self._clock = clock
+        self._usage = Usage()
+        self._tools: list[_Call] = []
+        self._splitter = ReasoningSplitter()
+        self._text, self._reasoning = Halves(), Halves()
+
+    def events(self, chunk: Any) -> Iterator[Event]:
+        """The events that `chunk` makes certain. Raises Unreachable where it says that the server
+        failed."""
+        chunk = object_of(chunk)
+        if usage := object_of(chunk.get("usage")):
+            self._usage = _usage(usage)
+        self.server = object_of(chunk.get("timings")) or self.server
+        progress = object_of(chunk.get("prompt_progress"))
+        if total := number_of(progress.get("total")):
+            share = (number_of(progress.get("processed")) or 0) / total
+            yield Loading("reading the prompt", min(1.0, share))
+        for choice in objects_of(chunk.get("choices")):
+            yield from self._choice(choice)
+
+    def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
+        # A server that does not stream sends the whole message.
+        delta = object_of(choice.get("delta")) or object_of(choice.get("message"))
+        thoughts, text = _said(delta)
+        if thoughts := self._reasoning.feed(thoughts):
+            self._clock.piece(reasoning=True)
+            yield ReasoningDelta(thoughts)
+        if text := self._text.feed(text):
+            self._clock.piece()
+            yield from self._splitter.feed(text)
+        for call in objects_of(delta.get("tool_calls")):
+            self._clock.piece()
+            self._add_call(call)
+        yield from _logprobs(choice)
+        said = choice.get("finish_reason")
+        if reason := finish_reason(said):
+            self.finish, self.server_reason = reason, str(said)
+
+    def _add_call(self, piece: Mapping[str, Any]) -> None:
+        """A piece of a call. Some servers count no calls: then a new id begins a new one."""
+        index, call_id = piece.get("index"), text_of(piece.get("id"))
+        found = next((each for each in reversed(self._tools) if each.index == index), None)
+        if found is None or (call_id and found.id and call_id != found.id):
+            found = _Call(index)
+            self._tools.append(found)
+        function = object_of(piece.get("function"))
+        found.id = call_id or found.id
+        # Some repeat the whole name with every piece.
+        name = text_of(function.get("name"))
+        found.name += "" if name == found.name else name
+        found.arguments += arguments_text(function.get("arguments"))
+
+    def held_back(self) -> Iterator[Event]:
+        """What may have been part of a character or of a tag, and was not: part of what came."""
+        if thoughts := self._reasoning.close():
+            yield ReasoningDelta(thoughts)
+        if half := self._text.close():
+            yield from self._splitter.feed(half)
+        yield from self._splitter.close()
+
+    def calls(self) -> list[ToolCall]:
+        """The calls, now that they are whole."""
+        return [
+            ToolCall(each.id or f"call_{number}", each.name, each.arguments)
+            for number, each in enumerate(self._tools)
+        ]
+
+    def usage_with_cache(self) -> Usage:
+        """The counts; llama.cpp says in its timings what was cached."""
+        cached = None if self.server is None else count_of(self.server.get("cache_n"))
+        known = self._usage
+        if cached is None or known == Usage():
+            return known
+        return replace(known, cached_tokens=cached)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call whose pieces are still coming; `index` is as the server counts."""
+
+    index: Any
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+def _said(delta: Mapping[str, Any]) -> tuple[str, str]:
+    """The thinking and the text. `content` may be a list of parts, some of which are thinking."""
+    thoughts = text_of(delta.get("reasoning_content") or delta.get("reasoning"))
+    content = delta.get("content")
+    if not isinstance(content, list):
+        return thoughts, text_of(content)
+    texts: list[str] = []
+    for part in content:
+        thinking = part.get("thinking") if isinstance(part, dict) else None
+        if thinking is None:
+            texts.append(text_of(part))
+        else:
+            thoughts += text_of(thinking)
+    return thoughts, "".join(texts)
+
+
+def _logprobs(choice: Mapping[str, Any]) -> Iterator[TokenLogprobs]:
+    yield from logprobs_of(object_of(choice.get("logprobs")).get("content"))
+
+
+def _filled(usage: Usage, context_tokens: int | None) -> bool:
+    if context_tokens is None:
         return False
     return (usage.input_tokens or 0) + (usage.output_tokens or 0) >= context_tokens - 1
-
-
-def _choice_events(choice: Mapping[str, Any], tools: dict[int, dict[str, str]]) -> Iterator[Event]:
-    delta = choice.get("delta") or {}
-    if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
-        yield ReasoningDelta(reasoning)
-    if text := delta.get("content"):
-        yield TextDelta(text)
-    for call in delta.get("tool_calls") or ():
-        slot = tools.setdefault(call.get("index", 0), {"id": "", "name": "", "arguments": ""})
-        function = call.get("function") or {}
-        slot["id"] = call.get("id") or slot["id"]
-        slot["name"] += function.get("name") or ""
-        slot["arguments"] += function.get("arguments") or ""
-    for token in (choice.get("logprobs") or {}).get("content") or ():
-        yield TokenLogprobs(
-            token["token"],
-            token["logprob"],
-            tuple((other["token"], other["logprob"]) for other in token.get("top_logprobs") or ()),
-        )
 
 
 def _server_times(timings: Mapping[str, Any]) -> ServerTimes:
     """llama.cpp's `timings`: milliseconds; `predicted_n` counts the first token, and
     `predicted_ms` begins with it."""
     return ServerTimes(
-        timings.get("prompt_n"),
+        count_of(timings.get("prompt_n")),
         _seconds(timings.get("prompt_ms")),
-        timings.get("predicted_n"),
+        count_of(timings.get("predicted_n")),
         _seconds(timings.get("predicted_ms")),
     )
 
 
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+def _seconds(milliseconds: Any) -> float | None:
+    number = number_of(milliseconds)
+    return None if number is None else number / 1000
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:
+    into, out = (object_of(raw.get(f"{each}_tokens_details")) for each in ("prompt", "completion"))
     return Usage(
-        input_tokens=raw.get("prompt_tokens"),
-        output_tokens=raw.get("completion_tokens"),
-        cached_tokens=(raw.get("prompt_tokens_details") or {}).get("cached_tokens"),
-        reasoning_tokens=(raw.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+        input_tokens=count_of(raw.get("prompt_tokens")),
+        output_tokens=count_of(raw.get("completion_tokens")),
+        cached_tokens=count_of(into.get("cached_tokens")),
+        reasoning_tokens=count_of(out.get("reasoning_tokens")),
     )

@@ -33,7 +33,6 @@ from localai.types import (
     Options,
     ReasoningDelta,
     TextDelta,
-    TokenLogprobs,
     ToolCall,
     ToolChoice,
     Usage,
@@ -41,6 +40,16 @@ from localai.types import (
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.clock import ServerTimes
 from localai.wires.finish_reasons import finish_reason
+from localai.wires.loose import (
+    Halves,
+    arguments_text,
+    count_of,
+    logprobs_of,
+    number_of,
+    object_of,
+    objects_of,
+    text_of,
+)
 from localai.wires.parts import arguments_of, base64_of
 from localai.wires.refusals import Meaning, Refusal, ServerWords, failure, final_error
 
@@ -234,32 +243,42 @@ def own_context_of(show: Mapping[str, Any]) -> int | None:
     return int(found[1]) if found else None
 
 
-def chunk_events(chunk: Mapping[str, Any]) -> Iterator[Event]:
-    """The events of one line of a chat."""
-    message = chunk.get("message") or {}
-    if reasoning := message.get("thinking"):
-        yield ReasoningDelta(reasoning)
-    if text := message.get("content"):
-        yield TextDelta(text)
-    for number, call in enumerate(message.get("tool_calls") or ()):
-        function = call.get("function") or {}
-        arguments = json.dumps(function.get("arguments") or {}, ensure_ascii=False)
-        yield ToolCall(call.get("id") or f"call_{number}", function.get("name", ""), arguments)
-    for token in chunk.get("logprobs") or ():
-        others = token.get("top_logprobs") or ()
-        yield TokenLogprobs(
-            token["token"],
-            token["logprob"],
-            tuple((other["token"], other["logprob"]) for other in others),
-        )
+class ChunkReader:
+    """Reads the lines of one chat, in which half a character may come before its other half."""
+
+    def __init__(self) -> None:
+        self._text, self._reasoning = Halves(), Halves()
+        self._calls = 0
+
+    def events(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
+        """The events of one line."""
+        message = object_of(chunk.get("message"))
+        if reasoning := self._reasoning.feed(text_of(message.get("thinking"))):
+            yield ReasoningDelta(reasoning)
+        if text := self._text.feed(text_of(message.get("content"))):
+            yield TextDelta(text)
+        for call in objects_of(message.get("tool_calls")):
+            function = object_of(call.get("function"))
+            arguments = arguments_text(function.get("arguments") or {})
+            call_id = text_of(call.get("id")) or f"call_{self._calls}"
+            self._calls += 1
+            yield ToolCall(call_id, text_of(function.get("name")), arguments)
+        yield from logprobs_of(chunk.get("logprobs"))
+
+    def held_back(self) -> Iterator[Event]:
+        """Half a character whose other half never came."""
+        if reasoning := self._reasoning.close():
+            yield ReasoningDelta(reasoning)
+        if text := self._text.close():
+            yield TextDelta(text)
 
 
 def usage_of(end: Mapping[str, Any]) -> Usage:
     """The counts of a chat's last line. Zero is left out by the server, so it is unknown here."""
     return Usage(
-        input_tokens=end.get("prompt_eval_count"),
-        output_tokens=end.get("eval_count"),
-        cached_tokens=end.get("prompt_eval_cached_count"),
+        input_tokens=count_of(end.get("prompt_eval_count")),
+        output_tokens=count_of(end.get("eval_count")),
+        cached_tokens=count_of(end.get("prompt_eval_cached_count")),
     )
 
 
@@ -274,7 +293,8 @@ def finish_of(end: Mapping[str, Any], context_tokens: int, tools_called: bool) -
         return "tool_calls"
     if reason != "length":
         return reason
-    used = (end.get("prompt_eval_count") or 0) + (end.get("eval_count") or 0)
+    usage = usage_of(end)
+    used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
     return "context" if used >= context_tokens - 1 else "length"
 
 
@@ -285,21 +305,23 @@ def server_times(end: Mapping[str, Any], freshly_loaded: bool) -> ServerTimes:
     not. So the computed tokens are known where the server says how many were cached, or where
     none can have been: the model was loaded for this very request.
     """
-    cached = end.get("prompt_eval_cached_count")
+    usage = usage_of(end)
+    cached = usage.cached_tokens
     computed = None
     if cached is not None or freshly_loaded:
-        computed = (end.get("prompt_eval_count") or 0) - (cached or 0)
+        computed = max(0, (usage.input_tokens or 0) - (cached or 0))
     return ServerTimes(
         computed,
         seconds(end.get("prompt_eval_duration")),
-        end.get("eval_count"),
+        usage.output_tokens,
         seconds(end.get("eval_duration")),
     )
 
 
-def seconds(nanoseconds: int | None) -> float | None:
-    """Nanoseconds as seconds."""
-    return None if nanoseconds is None else nanoseconds / 1e9
+def seconds(nanoseconds: Any) -> float | None:
+    """Nanoseconds as seconds; None for what is no number."""
+    number = number_of(nanoseconds)
+    return None if number is None else number / 1e9
 
 
 # What is refused

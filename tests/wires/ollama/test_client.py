@@ -217,14 +217,14 @@ def test_the_events_of_a_chunk() -> None:
         },
         "logprobs": [{"token": "Par", "logprob": -0.5, "top_logprobs": [other]}],
     }
-    assert list(wire.chunk_events(chunk)) == [
+    assert list(wire.ChunkReader().events(chunk)) == [
         ReasoningDelta("hm"),
         TextDelta("Par"),
         ToolCall("c1", "f", '{"x": "ü"}'),
         ToolCall("call_1", "g", "{}"),
         TokenLogprobs("Par", -0.5, (("a", -2.0),)),
     ]
-    assert list(wire.chunk_events({"message": {"role": "assistant", "content": ""}})) == []
+    assert list(wire.ChunkReader().events({"message": {"role": "assistant", "content": ""}})) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""What servers put where a text, a number or an object belongs. Pure.
+
+Formats promise types, and servers break them: counts come as texts, texts as lists of parts, half a
+character in one chunk and its other half in the next. What has a meaning is read, and what has none
+is unknown; nothing here raises.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from localai.types import TokenLogprobs
+
+_LARGEST_COUNT = 1 << 53
+
+
+def number_of(value: Any) -> float | None:
+    """A number that is none below zero; None for what is not one. A text may hold it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def count_of(value: Any) -> int | None:
+    """A whole number that is none below zero; None for what is not one."""
+    number = number_of(value)
+    if number is None or number != int(number) or number > _LARGEST_COUNT:
+        return None
+    return int(number)
+
+
+def object_of(value: Any) -> Mapping[str, Any]:
+    """An object; an empty one for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a list; none for what is no list. One alone is taken for a list of it."""
+    if isinstance(value, dict):
+        return [value]
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def text_of(value: Any) -> str:
+    """A text, or the texts of a list of parts; what is neither says nothing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(text_of(each) for each in value)
+    if isinstance(value, dict):
+        return text_of(value.get("text") or value.get("content") or value.get("summary"))
+    return ""
+
+
+def arguments_text(value: Any) -> str:
+    """The arguments of a call as JSON text: some servers send the object itself."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def logprobs_of(tokens: Any) -> Iterator[TokenLogprobs]:
+    """The probabilities of those of `tokens` that say one."""
+    for token in objects_of(tokens):
+        if (likelihood := _odds(token)) is not None:
+            others = (_odds(each) for each in objects_of(token.get("top_logprobs")))
+            yield TokenLogprobs(*likelihood, tuple(each for each in others if each is not None))
+
+
+def _odds(token: Mapping[str, Any]) -> tuple[str, float] | None:
+    logprob = token.get("logprob")
+    if isinstance(logprob, bool) or not isinstance(logprob, int | float):
+        return None
+    return (text_of(token.get("token")), logprob) if math.isfinite(logprob) else None
+
+
+class Halves:
+    """Puts characters together whose halves came in two pieces, as JSON's `\\ud83d` and `\\ude00`.
+
+    Half a character that stays alone is left as it is; an event makes U+FFFD of it.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """`text` with the half that was held before it, and without one at its end."""
+        text, self._held = self._held + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._held = text[:-1], text[-1]
+        return text
+
+    def close(self) -> str:
+        """The half that is still held."""
+        held, self._held = self._held, ""
+        return held
