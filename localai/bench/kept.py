@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from localai import __version__
@@ -87,12 +88,30 @@ class Plan:
     rates: tuple[float, ...] = ()
     objectives: Objectives = NO_OBJECTIVES
     profile: Profile = "classic"
+    kv_types: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
     quick: bool = False
+
+    @property
+    def manners(self) -> tuple[dict[str, Any], ...]:
+        """The settings of the embedded engine under which each model is measured."""
+        swept: dict[str, Sequence[Any]] = {
+            "engine.kv_type": self.kv_types,
+            "engine.threads": self.threads,
+        }
+        names = [name for name, values in swept.items() if values]
+        return tuple(
+            dict(zip(names, values, strict=True))
+            for values in product(*(swept[name] for name in names))
+        )
 
     @classmethod
     def from_json(cls, document: Any) -> Plan:
         """The plan that `asdict` wrote."""
-        lists = ("models", "engines", "prompts", "answers", "depths", "users", "rates")
+        lists = (
+            *("models", "engines", "prompts", "answers", "depths"),
+            *("users", "rates", "kv_types", "threads"),
+        )
         known = {name: tuple(document[name]) for name in lists}
         return cls(**{**document, **known, "objectives": Objectives(**document["objectives"])})
 

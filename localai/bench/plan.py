@@ -137,6 +137,14 @@ def counts(text: str, option: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
+def kv_types(text: str) -> tuple[str, ...]:
+    """`f16,q8_0`: types in which keys and values can be kept. Raises InvalidInput."""
+    from localai.config.settings import parse_value
+
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(dict.fromkeys(parse_value("engine.kv_type", part, "--kv") for part in parts))
+
+
 def rates(text: str, option: str) -> tuple[float, ...]:
     """`0.5,2` as (0.5, 2.0). Raises InvalidInput that names the `option`."""
     parts = [part.strip() for part in text.split(",")]

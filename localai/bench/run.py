@@ -37,6 +37,8 @@ Phase = Literal["loading", "fitting", "warming", "measuring"]
 
 # Between two answers a model must not be unloaded.
 _KEEP_ALIVE_S: Final = 900.0
+# Repetitions of a turn for which the model is loaded in another manner.
+_BLOCK: Final = 3
 # Of an open loop: a percentile needs a hundred, and patience has an end.
 _LEAST_ARRIVALS: Final = 12
 _MOST_ARRIVALS: Final = 300
@@ -230,7 +232,8 @@ class Bench:
 
     def _release(self, subject: Subject) -> None:
         """Let a model leave that this run has loaded; who uses it meanwhile keeps it."""
-        if self._was_loaded[id(subject)] is not False:
+        later = self._subjects[self._subjects.index(subject) + 1 :]
+        if self._was_loaded[id(subject)] is not False or any(map(subject.shares_worker, later)):
             return
         row = next(row for row in self.rows if row.subject is subject)
         provider = subject.selected.provider
@@ -259,13 +262,17 @@ class Bench:
             yield from self._arrivals(row)
             rows.remove(row)
         number = max((len(row.cell.samples) for row in rows), default=0)
-        halfway = False
+        halfway, turn = False, 0
+        # Where a turn begins with another worker, it is worth several repetitions.
+        block = _BLOCK if any(self._changes_worker(row) for row in rows) else 1
         while unfinished := [row for row in rows if not self._is_finished(row)]:
-            backwards = number % 4 in (1, 2)
+            backwards = turn % 4 in (1, 2)
             for row in reversed(unfinished) if backwards else unfinished:
-                self._repeat(row, number)
-                yield self._progress("measuring", row)
-            number += 1
+                self._take_worker(row)
+                for each in range(number, number + block):
+                    self._repeat(row, each)
+                    yield self._progress("measuring", row)
+            turn, number = turn + 1, number + block
             if not halfway and number >= LEAST_REPETITIONS:
                 self._look(rows)
                 halfway = True
@@ -284,8 +291,24 @@ class Bench:
         self._all_anchors += self._anchors
         self._anchors.clear()
 
+    def _changes_worker(self, row: _Row) -> bool:
+        """Whether another subject computes the same file in another manner."""
+        return any(
+            each is not row.subject and each.shares_worker(row.subject) for each in self._subjects
+        )
+
+    def _take_worker(self, row: _Row) -> None:
+        """Have the model loaded in the row's manner, and the first answer behind it."""
+        if self._changes_worker(row):
+            try:
+                self._load(row)
+                record(row.subject.selected.provider, row.prompts.loading(), -1)
+            except LocalaiError as error:
+                self._change(row, replace(row.cell, failed=error.message))
+
     def _warm_up(self, row: _Row) -> Iterator[Progress]:
         """Ask at full size until it is steady."""
+        self._take_worker(row)
         made: list[Sample] = []
         begin = time.monotonic()
         while len(made) < row.limits.warm_ups and not is_steady(tuple(made), row.cell.test):

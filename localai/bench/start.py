@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localai.bench.kept import Keeper, KeptRun, Plan, broken_off, note_machine
 from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
@@ -42,8 +42,10 @@ def begin(
     *,
     force: bool = False,
     before: KeptRun | None = None,
+    manners: Sequence[Mapping[str, Any]] = (),
 ) -> Started:
     """Make everything ready. `before` is a run to go on with, whose plan then holds.
+    `manners` stand in for those of the plan.
 
     Raises what finding the models raises, and InvalidInput for a test that a model has no context
     for.
@@ -56,7 +58,7 @@ def begin(
         replace(test, profile=plan.profile)
         for test in tests(plan.prompts, plan.answers, plan.depths, plan.users, plan.rates)
     ]
-    chosen = list(subjects(plan.models, plan.engines, config, pool))
+    chosen = list(subjects(plan.models, plan.engines, config, pool, manners or plan.manners))
     machine = this_machine(paths, "once", announce)
     context = max(config["engine.context"], *(test.context_tokens for test in wanted))
     middles = [t.depth_tokens + t.prompt_tokens + t.output_tokens // 2 for t in wanted]

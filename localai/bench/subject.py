@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, parse_ref, select_model
-from localai.errors import LocalaiError
+from localai.errors import InvalidInput, LocalaiError
 from localai.providers.registry import facts_of, full_name
 from localai.types import Options, Zone
 
 if TYPE_CHECKING:
     from localai.config import Config
+    from localai.engine.worker_files import KvType
     from localai.hardware.facts import Machine
     from localai.library.details import ModelDetails
     from localai.paths import Paths
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
     from localai.providers.pool import ProviderPool
 
 # What of the embedded engine's settings shapes its speed.
-_ENGINE_SETTINGS: Final = ("engine.draft", "engine.threads", "engine.gpu_layers")
+_ENGINE_SETTINGS: Final = (
+    "engine.draft",
+    "engine.threads",
+    "engine.prefill_threads",
+    "engine.gpu_layers",
+    "engine.kv_type",
+    "engine.flash_attention",
+    "engine.batch",
+    "engine.micro_batch",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +55,46 @@ class Subject:
         """Whether it is computed where it may have to be paid for."""
         return self.facts.computes == "elsewhere" or self.selected.model.zone is Zone.CLOUD
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded engine computes it, in a worker with settings of ours."""
+        return self.facts.computes == "here" and self.facts.opens == "gguf"
+
+    def shares_worker(self, other: Subject) -> bool:
+        """Whether both are one file in the embedded engine, which holds it once."""
+        alike = self.selected.model.path == other.selected.model.path
+        return alike and self.is_embedded and other.is_embedded
+
     def destination(self) -> str | None:
         """The line that says where the prompts are about to go; None if they stay here."""
         return prompt_destination(self.selected, self.config)
 
 
 def subjects(
-    names: Sequence[str], engines: Sequence[str], config: Config, pool: ProviderPool
+    names: Sequence[str],
+    engines: Sequence[str],
+    config: Config,
+    pool: ProviderPool,
+    manners: Sequence[Mapping[str, Any]] = ({},),
 ) -> Iterator[Subject]:
-    """Each model in each engine; without names the default model, without engines the provider
-    that answers for it. Raises what `select_model` raises."""
+    """Each model in each engine, under each of `manners`: settings by name (`engine.kv_type`).
+    Without names the default model, without engines the provider that answers for it.
+
+    Raises what `select_model` raises, and InvalidInput where an engine has no such settings.
+    """
     wanted: Sequence[str | None] = names or (None,)
     where: Sequence[str | None] = engines or (None,)
     for name in wanted:
-        for engine in where:
-            yield _subject(_at(name, engine, config), config, pool)
+        for engine, manner in product(where, manners):
+            flags = {key.replace(".", "__"): value for key, value in manner.items()}
+            found = _subject(_at(name, engine, config), config.with_flags(**flags), pool)
+            if manner and not found.is_embedded:
+                raise InvalidInput(
+                    f"{found.name} is not computed by the embedded engine, whose settings"
+                    f" {', '.join(manner)} are",
+                    command=("localai", "bench", f"llamacpp/{found.selected.model.id}"),
+                )
+            yield found
 
 
 def _at(name: str | None, engine: str | None, config: Config) -> str | None:
@@ -108,7 +144,8 @@ def known_of(
         return Known()
     try:
         details = find_details(subject.name, subject.config, paths, pool)
-        return _known(details, machine, depths, context_tokens, paths)
+        kv_type = subject.settings.get("kv_type", "f16")
+        return _known(details, machine, depths, context_tokens, kv_type, paths)
     except (LocalaiError, OSError):
         return Known(digest=subject.selected.model.digest)
 
@@ -118,6 +155,7 @@ def _known(
     machine: Machine,
     depths: Sequence[int],
     context_tokens: int,
+    kv_type: KvType,
     paths: Paths,
 ) -> Known:
     from localai.formats.gguf import GgufHeader
@@ -128,7 +166,13 @@ def _known(
     digest = _digest(details, paths)
     if path is None or not isinstance(details.facts, GgufHeader):
         return Known(digest)
-    need = project(path, context_tokens, cache_folder=paths.cache_dir, digest=details.model.digest)
+    need = project(
+        path,
+        context_tokens,
+        kv_type=kv_type,
+        cache_folder=paths.cache_dir,
+        digest=details.model.digest,
+    )
     work = decode_work(details.facts, need)
     # Without own runs: what the machine itself promises, to be held against what it does.
     predicted = {

@@ -139,6 +139,7 @@ def _preflight(
         plan,
         machine,
         context_tokens=config["engine.context"],
+        kv_type=config["engine.kv_type"],
         cache_folder=paths.cache_dir,
         own_runs=runs.get(plan.name, ()),
         elsewhere=profile is not None,

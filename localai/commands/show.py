@@ -44,7 +44,7 @@ def show(
             )
         output.write(details.template + "\n")
         return
-    table = memory_table(details, paths, ctx)
+    table = memory_table(details, paths, ctx, kv_type=config["engine.kv_type"])
     machine = machine_of(profile, paths, output)
     speed = speed_on(machine, details, table, paths, this_one=profile is None)
     if output.as_json:

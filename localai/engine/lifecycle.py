@@ -113,6 +113,7 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
         and info.spec.binary == spec.binary
+        and info.spec.manner == spec.manner
         and _has_same_model(info, spec)
     )
 

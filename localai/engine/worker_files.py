@@ -32,6 +32,8 @@ from localai.locks import is_locked, lock, stopped_holders
 from localai.paths import Paths, is_private, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+FlashAttention = Literal["auto", "on", "off"]
 
 # Then it is asked, which takes long, whether whoever holds a lock has been stopped.
 _PATIENCE_WITH_STOPPED_S: Final = 2.0
@@ -40,7 +42,7 @@ _PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.ggu
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """What to load and how. `context_tokens` is the least that must fit; the rest is a wish.
+    """What to load and how. `context_tokens` and `slots` are the least that must be there.
 
     `kv_dir` is where the KV states of conversations are kept; None keeps none. `binary` is the
     llama-server that computes; None is localai's own engine. `binary_facts` is the folder where
@@ -58,6 +60,27 @@ class WorkerSpec:
     kv_dir: str | None = None
     binary: str | None = None
     binary_facts: str | None = None
+    prefill_threads: int | None = None
+    kv_type: KvType = "f16"
+    flash_attention: FlashAttention = "auto"
+    batch: int = 2048
+    micro_batch: int = 512
+    warm_up: bool = False
+
+    @property
+    def manner(self) -> tuple[object, ...]:
+        """How the model is computed: a worker that does it otherwise is another one."""
+        return (
+            self.threads,
+            self.prefill_threads,
+            self.gpu_layers,
+            self.draft,
+            self.kv_type,
+            self.flash_attention,
+            self.batch,
+            self.micro_batch,
+            self.warm_up,
+        )
 
 
 def _known(kind: type[WorkerSpec | WorkerInfo], document: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from localai.stores.describe import header_capabilities
 from localai.units import bytes_text
 
 if TYPE_CHECKING:
+    from localai.engine.worker_files import KvType
     from localai.fetch.plan import PullPlan
     from localai.hardware.facts import Machine
 
@@ -59,6 +60,7 @@ def preflight(
     machine: Machine,
     *,
     context_tokens: int,
+    kv_type: KvType = "f16",
     cache_folder: Path | None = None,
     own_runs: Sequence[OwnRun] = (),
     elsewhere: bool = False,
@@ -73,7 +75,7 @@ def preflight(
     else:
         download = sum(map(_missing_bytes, plan.files))
         free = disk_usage(_existing(plan.store)).free
-    needs = _needs(plan, context_tokens, cache_folder)
+    needs = _needs(plan, context_tokens, kv_type, cache_folder)
     memory = machine.memory
     limit = memory.limit_bytes.value or memory.total_bytes.value
     available = memory.available_bytes.value
@@ -112,7 +114,7 @@ def host_bytes(need: MemoryNeed) -> int:
 
 
 def _needs(
-    plan: PullPlan, context_tokens: int, cache_folder: Path | None
+    plan: PullPlan, context_tokens: int, kv_type: KvType, cache_folder: Path | None
 ) -> tuple[MemoryNeed, ...]:
     longest = plan.header.context_length if plan.header is not None else None
     contexts = [min(context_tokens, longest or context_tokens)]
@@ -121,7 +123,9 @@ def _needs(
         contexts.append(larger)
     try:
         return tuple(
-            project(plan.measured, each, cache_folder=cache_folder, digest=plan.digest)
+            project(
+                plan.measured, each, kv_type=kv_type, cache_folder=cache_folder, digest=plan.digest
+            )
             for each in contexts
         )
     except InvalidInput:

@@ -30,7 +30,7 @@ from localai.types import ResolvedModel
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.engine.llamacpp.memory_projection import KvType
+    from localai.engine.worker_files import KvType
     from localai.hardware.facts import Machine
     from localai.paths import Paths
     from localai.providers.pool import ProviderPool
@@ -128,10 +128,15 @@ def _details_here(name: str, paths: Paths) -> ModelDetails:
 
 
 def memory_table(
-    details: ModelDetails, paths: Paths, context_tokens: int | None = None
+    details: ModelDetails,
+    paths: Paths,
+    context_tokens: int | None = None,
+    *,
+    kv_type: KvType = "f16",
 ) -> tuple[MemoryAt, ...]:
     """What the model takes at `context_tokens`, else at the usual contexts and its largest one,
-    with each type of keys and values. About half a second each the first time.
+    with keys and values kept as `kv_type` and, after that, as they usually are. About half a
+    second each the first time.
 
     Empty where nobody can say. Raises InvalidInput for a context beyond the model's.
     """
@@ -145,7 +150,9 @@ def memory_table(
     if details.facts is None:
         return ()
     # MLX keeps keys and values as the model's floats are.
-    types = KV_TYPES if isinstance(details.facts, GgufHeader) else KV_TYPES[:1]
+    types = KV_TYPES[:1]
+    if isinstance(details.facts, GgufHeader):
+        types = tuple(dict.fromkeys((kv_type, *KV_TYPES)))
     wanted = [(context, kv_type) for context in contexts for kv_type in types]
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = pool.map(lambda each: _project(details, each[0], each[1], paths), wanted)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from localai.bench.comparison import Change
     from localai.bench.kept import KeptRun
     from localai.bench.run import Progress
+    from localai.bench.tuning import Suggestion
     from localai.output.output import Output
     from localai.statistics import Interval
 
@@ -25,12 +26,14 @@ _PHASES: Final = {
 }
 
 
-def show_run(output: Output, run: KeptRun) -> None:
-    """The table of a run and, under it, what qualifies its rows."""
+def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
+    """The table of a run and, under it, what qualifies its rows and, if wanted, what they say
+    `beside` each other."""
     from localai.bench.verdict import notes
 
     cells = run.cells
-    output.table(_columns(cells), [Row(_cells(cell)) for cell in cells])
+    rows = zip(cells, _apart(cells), strict=True)
+    output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
     told = [(cell, note) for cell in cells for note in notes(cell)]
     if told:
         output.line("")
@@ -38,7 +41,7 @@ def show_run(output: Output, run: KeptRun) -> None:
     for cell, note in told:
         about = f"{cell.model} {cell.test.label}: " if several else ""
         output.paragraph(f"{about}{note}", style="dim")
-    for text in (*_beside(cells), *_knees(cells)):
+    for text in (*(_beside(cells) if beside else ()), *_knees(cells)):
         output.paragraph(text)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
@@ -57,6 +60,23 @@ def _beside(cells: Sequence[Cell]) -> Iterator[str]:
         yield (
             f"{name} beside {_distinct(first, other)}: {what} {percent_text(change.value)}"
             f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
+        )
+
+
+def show_suggestions(output: Output, suggestions: Sequence[Suggestion]) -> None:
+    """The settings that are worth changing, each as a line to run."""
+    output.line("")
+    if not suggestions:
+        output.line("no other setting is faster here")
+    for each in suggestions:
+        changes = ", ".join(
+            f"{'prefill' if metric.startswith('prefill') else 'decode'} {percent_text(c.value)}"
+            f" ({percent_text(c.low or 0)} to {percent_text(c.high or 0)})"
+            for metric, c in each.changes.items()
+        )
+        cost = ": faster at one, slower at the other" if each.loses else ""
+        output.line(
+            f"localai config set {each.setting} {each.value}", (f"   # {changes}{cost}", "dim")
         )
 
 
@@ -148,6 +168,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
     return [
         Column("model"),
         Column("engine", drop=2 if several_engines else 6, only_piped=False),
+        Column("settings", only_piped=not any(_apart(cells))),
         Column("test"),
         Column("prefill tok/s", right=True, label="prefill"),
         Column("first token", right=True, drop=3),
@@ -161,7 +182,21 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
     ]
 
 
-def _cells(cell: Cell) -> list[str]:
+def _apart(cells: Sequence[Cell]) -> list[str]:
+    """The settings of each row in which the rows of its model differ."""
+
+    def text(cell: Cell) -> str:
+        others = [each.settings for each in cells if each.model == cell.model]
+        return ", ".join(
+            f"{name} {'auto' if value is None else value}"
+            for name, value in cell.settings.items()
+            if any(other.get(name) != value for other in others)
+        )
+
+    return [text(cell) for cell in cells]
+
+
+def _cells(cell: Cell, apart: str) -> list[str]:
     from localai.bench.cell import decode, first_token, first_visible, prefill
     from localai.bench.figures import bandwidth_fraction, together
     from localai.bench.verdict import verdict
@@ -170,6 +205,7 @@ def _cells(cell: Cell) -> list[str]:
     return [
         cell.model,
         cell.engine,
+        apart,
         cell.test.label,
         rate_text(cell.interval(prefill)) if cell.test.prompt_tokens else UNKNOWN,
         first_text(cell.interval(first_token)),

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _WHO = "the embedded engine"
+# llama.cpp keeps values in these types only where attention is one step.
+_NEED_FLASH = ("q8_0", "q4_0")
 
 FACTS = ProviderFacts(
     title="the embedded engine (llama.cpp)",
@@ -149,6 +151,11 @@ class LlamaCpp(WorkerProvider):
         config, model = self._config, request.model
         assert model.path is not None, "the embedded engine opens files"
         limit = model.context_limit or 1 << 30
+        if config["engine.flash_attention"] == "off" and config["engine.kv_type"] in _NEED_FLASH:
+            raise InvalidInput(
+                f"keys and values as {config['engine.kv_type']} need flash attention",
+                command="localai config set engine.flash_attention auto",
+            )
         return WorkerSpec(
             kind="llamacpp",
             model_path=str(model.path),
@@ -157,7 +164,13 @@ class LlamaCpp(WorkerProvider):
             ),
             slots=self._slots,
             threads=config["engine.threads"],
+            prefill_threads=config["engine.prefill_threads"],
             gpu_layers=config["engine.gpu_layers"],
+            kv_type=config["engine.kv_type"],
+            flash_attention=config["engine.flash_attention"],
+            batch=config["engine.batch"],
+            micro_batch=config["engine.micro_batch"],
+            warm_up=config["engine.warm_up"],
             draft=config["engine.draft"] == "lookup",
             projector_path=None if model.projector is None else str(model.projector),
             kv_dir=str(self._paths.kv_dir),

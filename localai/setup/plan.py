@@ -246,7 +246,11 @@ def _preflight(plan: PullPlan, machine: Machine, config: Config, paths: Paths) -
     from localai.fetch.preflight import preflight
 
     return preflight(
-        plan, machine, context_tokens=config["engine.context"], cache_folder=paths.cache_dir
+        plan,
+        machine,
+        context_tokens=config["engine.context"],
+        kv_type=config["engine.kv_type"],
+        cache_folder=paths.cache_dir,
     )
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from localai.engine.llamacpp.log import DeviceShare
-from localai.engine.llamacpp.memory_projection import KvType, project_memory
+from localai.engine.llamacpp.memory_projection import project_memory
+from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, LocalaiError, Unreachable
 from localai.files import TemporaryFolder, content_key
 from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from localai.paths import Paths
 from tests.support.clock import becomes
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.paced_server import PacedServer
@@ -192,3 +193,30 @@ def test_the_gate_ends_with_8_when_it_became_slower(
     compared = json.loads(shown.stdout)["results"][0]["comparison"]
     assert compared == row["comparison"]
     assert run_localai("bench", "farm/paced", *SHORT, "--against", "none").returncode == 3
+
+
+def test_settings_of_the_engine_are_swept_over_one_model(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    tiny = ("--quick", "-p", "32", "-n", "10")
+    document = bench(run_localai, "starter", *tiny, "--kv", "f16,q8_0", "--threads", "1")
+    rows = document["results"]
+    settings = [row["test"]["settings"] for row in rows]
+    assert [each["kv_type"] for each in settings] == ["f16", "q8_0"]
+    assert {each["threads"] for each in settings} == {1}
+    for row in rows:
+        assert len(row["decode_tokens_per_s"]["samples"]) >= 6
+        # That the model was loaded in another manner is no part of an answer.
+        assert not any("loaded anew" in note for note in row["notes"])
+        assert row["server"]["decode_tokens_per_s"] is not None
+        assert row["cached_tokens"] == 0
+    assert json.loads(run_localai("ps", "--json").stdout)["workers"] == [], "as it was before"
+
+
+def test_settings_are_of_the_embedded_engine_alone(
+    paced: PacedServer, run_localai: RunLocalai
+) -> None:
+    result = run_localai("bench", "farm/paced", "--kv", "f16,q8_0")
+    assert result.returncode == 2
+    assert b"is not computed by the embedded engine" in result.stderr
+    assert run_localai("bench", "farm/paced", "--kv", "q3_0").returncode == 2

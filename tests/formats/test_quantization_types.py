@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import get_args
 
-from localai.engine.llamacpp.memory_projection import KvType
+from localai.engine.worker_files import KvType
 from localai.formats.gguf_quantization import PLAIN_TYPES, TYPES
 from localai.formats.k_types import MIXTURES
 from localai.formats.quantization_types import (

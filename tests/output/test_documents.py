@@ -24,7 +24,7 @@ from localai.errors import FinishedWithFailures
 from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
-from localai.output.documents.bench import Bench, BenchComparison, BenchList, BenchRm
+from localai.output.documents.bench import Bench, BenchComparison, BenchList, BenchRm, BenchTune
 from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison
 from localai.output.documents.config import ConfigGet, ConfigList
@@ -73,6 +73,7 @@ from tests.support.promise import checked
 TESTS = Path(__file__).parents[1]
 # What a run of the product without a server cannot print, and the test that holds it.
 ELSEWHERE = {
+    BenchTune: "bench/test_tuning.py",
     Comparison: "commands/test_compare.py",
     PullVariants: "commands/test_pull.py",
     SetupBundle: "setup/test_bundle.py",

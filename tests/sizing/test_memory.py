@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localai.engine import worker_files
 from localai.engine.llamacpp import memory_projection
 from localai.engine.llamacpp.log import DeviceShare, first_table
 from localai.errors import InvalidInput, NotFound
@@ -65,9 +66,7 @@ def test_every_kind_of_architecture_is_projected(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kv_type", ["q8_0", "q4_0"])
-def test_a_smaller_kv_type_is_projected(
-    kv_type: memory_projection.KvType, smollm2_path: Path
-) -> None:
+def test_a_smaller_kv_type_is_projected(kv_type: worker_files.KvType, smollm2_path: Path) -> None:
     need = project(smollm2_path, 8192, kv_type=kv_type)
     agrees(need, real_load.load(smollm2_path, 8192, kv_type), 0.05)
     assert need.context_bytes < 0.6 * project(smollm2_path, 8192).context_bytes

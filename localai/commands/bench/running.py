@@ -66,6 +66,13 @@ def run(
             "--slo", metavar="LIMITS", help="What a good answer meets: ttft=2s,itl=100ms."
         ),
     ] = None,
+    kv: Annotated[
+        str | None,
+        typer.Option("--kv", metavar="TYPE,…", help="Keys and values kept as: f16,q8_0,q4_0."),
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option("--threads", metavar="N,…", help="With so many threads: 1,2,4.")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Shorter prompts and answers: under half a minute.")
     ] = False,
@@ -110,6 +117,7 @@ def run(
     from localai.bench.plan import (
         NO_OBJECTIVES,
         counts,
+        kv_types,
         objectives,
         parse_share,
         rates,
@@ -139,6 +147,8 @@ def run(
         profile=shape.profile,
         rates=() if rate is None else rates(rate, "--rate"),
         objectives=NO_OBJECTIVES if slo is None else objectives(slo),
+        kv_types=() if kv is None else kv_types(kv),
+        threads=() if threads is None else counts(threads, "--threads"),
         quick=quick,
     )
     output = Output("bench", as_json=as_json, quiet=quiet)
@@ -159,7 +169,7 @@ def run(
         )
         for line in started.announcements:
             output.announce(line)
-        interrupted = _follow(started, output)
+        interrupted = follow(started, output)
         if not interrupted:
             started.keeper.end(started.bench.anchor)
         measured = read_run(database, started.keeper.run_id)
@@ -176,8 +186,8 @@ def run(
     return _end(output, measured, changes, against)
 
 
-def _follow(started: Started, output: Output) -> bool:
-    """Run it and show where it is; whether Ctrl-C ended it."""
+def follow(started: Started, output: Output) -> bool:
+    """Run what was started and show where it is; whether Ctrl-C ended it."""
     from contextlib import closing
 
     from localai.output.bench import progress_text

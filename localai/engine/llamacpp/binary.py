@@ -175,7 +175,11 @@ def command_line(
         ("--kv-unified",),
         ("--cache-ram", str(PROMPT_CACHE_MIB)),
         ("--ctx-checkpoints", str(CHECKPOINTS)),
-        ("--no-warmup",),
+        ("--warmup" if spec.warm_up else "--no-warmup",),
+        ("--cache-type-k", spec.kv_type),
+        ("--cache-type-v", spec.kv_type),
+        ("--batch-size", str(spec.batch)),
+        ("--ubatch-size", str(min(spec.micro_batch, spec.batch))),
         ("--no-ui",) if "--no-ui" in binary.options else ("--no-webui",),
         ("--offline",),
         ("--slots",),
@@ -183,8 +187,13 @@ def command_line(
         ("--jinja",),
         ("--verbosity" if "--verbosity" in binary.options else "--log-verbosity", str(VERBOSITY)),
     ]
+    if spec.flash_attention != "auto":
+        # Where nobody chose, the build does: older ones take no value behind it.
+        wanted.append(("--flash-attn", spec.flash_attention))
     if spec.threads is not None:
-        wanted += [("--threads", str(spec.threads)), ("--threads-batch", str(spec.threads))]
+        wanted.append(("--threads", str(spec.threads)))
+    if (prefill_threads := spec.prefill_threads or spec.threads) is not None:
+        wanted.append(("--threads-batch", str(prefill_threads)))
     if spec.gpu_layers is not None:
         wanted.append(("--n-gpu-layers", str(spec.gpu_layers)))
     if spec.projector_path is not None:

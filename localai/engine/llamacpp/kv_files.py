@@ -27,6 +27,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from localai.engine.worker_files import FlashAttention, KvType
 from localai.files import write_atomically
 from localai.paths import private_dir
 from localai.types import Message, Tool
@@ -117,7 +118,14 @@ def chain_of(messages: Iterable[Message], tools: Iterable[Tool] = ()) -> tuple[L
 
 
 def state_folder(
-    kv_dir: Path, model: Path, *, engine: str, gpu_layers: int | None, context_tokens: int
+    kv_dir: Path,
+    model: Path,
+    *,
+    engine: str,
+    gpu_layers: int | None,
+    context_tokens: int,
+    kv_type: KvType = "f16",
+    flash_attention: FlashAttention = "auto",
 ) -> Path:
     """The folder of the states that a worker can use; it is created where it is missing.
 
@@ -129,7 +137,7 @@ def state_folder(
     # The state does not depend on the context's size, except where the positions are scaled for
     # it: LongRoPE has other factors beyond the original context, and its models name that.
     scaled = context_tokens if b"rope.scaling.original_context_length" in start else None
-    settings = f"{engine}\0{gpu_layers}\0{scaled}"
+    settings = f"{engine}\0{gpu_layers}\0{scaled}\0{kv_type}\0{flash_attention}"
     name = f"{key}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
     private_dir(kv_dir)
     return private_dir(kv_dir / "llamacpp" / name)

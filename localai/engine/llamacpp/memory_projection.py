@@ -18,13 +18,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Final, Literal, get_args
+from typing import IO, Final, get_args
 
 from localai.engine.llamacpp.log import DeviceShare, failure_reason, first_table
+from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, Unreachable
 from localai.files import TemporaryFolder
-
-KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 
 # A second is usual; the rest is for a slow disk and a busy machine.
 TIME_LIMIT_S: Final = 30.0
@@ -127,10 +126,10 @@ def main(spec_path: str) -> None:
     spec = _Spec(**json.loads(file.read_text(encoding="utf-8")))
     # The socket is never reached; a relative name, because a Unix socket's path must be short.
     os.chdir(file.parent)
-    worker = WorkerSpec("llamacpp", spec.model_path, spec.context_tokens, slots=spec.slots)
+    worker = WorkerSpec(
+        "llamacpp", spec.model_path, spec.context_tokens, slots=spec.slots, kv_type=spec.kv_type
+    )
     parameters = engine_parameters(xllamacpp, worker, "engine.sock")
-    kind = xllamacpp.ggml_type[f"GGML_TYPE_{spec.kv_type.upper()}"]
-    parameters.cache_type_k = parameters.cache_type_v = kind
     try:
         xllamacpp.Server(parameters)
     except RuntimeError:

@@ -73,6 +73,8 @@ def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
             engine=engine,
             gpu_layers=spec.gpu_layers,
             context_tokens=spec.context_tokens,
+            kv_type=spec.kv_type,
+            flash_attention=spec.flash_attention,
         )
     except (OSError, InvalidInput):
         return None

@@ -23,6 +23,7 @@ from localai.engine.llamacpp.log import host_memory
 from localai.engine.llamacpp.serving import Computer, describe, end, serve_until_idle
 from localai.engine.parent import end_with_parent
 from localai.engine.worker_files import (
+    FlashAttention,
     WorkerFiles,
     WorkerSpec,
     spec_from_json,
@@ -32,6 +33,7 @@ from localai.privacy.sandbox import deny_network, keep_memory_private
 
 EXIT_LOAD_FAILED = 3
 _QUIET = 0
+_FLASH: dict[FlashAttention, str] = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _LONGEST_LOG_BYTES = 4_000_000
 
 
@@ -111,7 +113,7 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     # llama.cpp's own 32 can be larger than all the rest.
     parameters.n_ctx_checkpoints = CHECKPOINTS
     parameters.fit_params = True
-    parameters.warmup = False
+    parameters.warmup = spec.warm_up
     parameters.ui = False
     parameters.offline = True
     parameters.endpoint_slots = True
@@ -119,7 +121,14 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     parameters.verbosity = VERBOSITY
     if spec.threads is not None:
         parameters.cpuparams.n_threads = spec.threads
-        parameters.cpuparams_batch.n_threads = spec.threads
+    if (prefill_threads := spec.prefill_threads or spec.threads) is not None:
+        parameters.cpuparams_batch.n_threads = prefill_threads
+    kind = xllamacpp.ggml_type[f"GGML_TYPE_{spec.kv_type.upper()}"]
+    parameters.cache_type_k = parameters.cache_type_v = kind
+    flash = f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[spec.flash_attention]}"
+    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type[flash]
+    parameters.n_batch = spec.batch
+    parameters.n_ubatch = min(spec.micro_batch, spec.batch)
     if spec.gpu_layers is not None:
         parameters.n_gpu_layers = spec.gpu_layers
     if spec.projector_path is not None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from localai.bench.cell import Cell, Metric
     from localai.bench.comparison import Change
     from localai.bench.kept import KeptRun, MachineNote
+    from localai.bench.tuning import Suggestion
+    from localai.statistics import Interval
 
 
 class BenchMachineDocument(TypedDict):
@@ -142,6 +144,24 @@ class BenchComparison(TypedDict):
     results: Annotated[list[BenchResultDocument], "a row for each model and test"]
 
 
+class BenchSuggestionDocument(TypedDict):
+    """A setting that makes something faster."""
+
+    setting: Annotated[str, "which, as `localai config set` takes it"]
+    tried: Annotated[Any, "its value"]
+    prefill_change: Annotated[FigureDocument | None, "as a fraction: 0.06 is 6% faster"]
+    decode_change: Annotated[FigureDocument | None, "as a fraction: 0.06 is 6% faster"]
+
+
+class BenchTune(TypedDict):
+    """`localai bench tune --json`"""
+
+    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    run: Annotated[str, "its name for `localai bench show`"]
+    suggestions: Annotated[list[BenchSuggestionDocument], "what is worth changing, the best first"]
+    results: Annotated[list[BenchResultDocument], "a row for each model and test"]
+
+
 class BenchRm(TypedDict):
     """`localai bench rm --json`"""
 
@@ -172,6 +192,28 @@ def bench_compare_document(
         "later": after.id,
         "results": [result_document(cell, changes) for cell in after.cells],
     }
+
+
+def bench_tune_document(run: KeptRun, found: Sequence[Suggestion]) -> BenchTune:
+    """What `localai bench tune` prints."""
+    return {
+        "schema": "localai.bench/1",
+        "run": run.id,
+        "suggestions": [
+            {
+                "setting": each.setting,
+                "tried": each.value,
+                "prefill_change": _given(each.changes.get("prefill_tokens_per_s")),
+                "decode_change": _given(each.changes.get("decode_tokens_per_s")),
+            }
+            for each in found
+        ],
+        "results": [result_document(cell, None) for cell in run.cells],
+    }
+
+
+def _given(interval: Interval | None) -> FigureDocument | None:
+    return None if interval is None else figure_document(interval, None)
 
 
 def bench_list_document(runs: Iterable[KeptRun]) -> BenchList:

@@ -96,7 +96,9 @@ def show_document(
         "digest": model.digest,
         "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in details.files],
         "places": [place_document(place) for place in details.places],
-        "memory": memory_document(table[0].need) if context_tokens is not None and table else None,
+        "memory": memory_document(table[0].need, table[0].kv_type)
+        if context_tokens is not None and table
+        else None,
         "memory_table": [memory_document(at.need, at.kv_type) for at in table],
         "speed": speed_document(speed),
     }

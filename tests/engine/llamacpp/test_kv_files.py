@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from localai.engine.llamacpp import kv_files
+from localai.engine.worker_files import FlashAttention, KvType
 from localai.paths import private_dir
 from localai.types import Image, Message, Tool, ToolCall
 
@@ -168,9 +169,21 @@ def test_files_are_their_owners_alone(folder: Path) -> None:
 def test_another_model_engine_or_setting_has_another_folder(tmp_path: Path) -> None:
     model = tmp_path / "model.gguf"
 
-    def folder(engine: str = "1", gpu_layers: int | None = None, context: int = 512) -> Path:
+    def folder(
+        engine: str = "1",
+        gpu_layers: int | None = None,
+        context: int = 512,
+        kv_type: KvType = "f16",
+        flash_attention: FlashAttention = "auto",
+    ) -> Path:
         return kv_files.state_folder(
-            tmp_path / "kv", model, engine=engine, gpu_layers=gpu_layers, context_tokens=context
+            tmp_path / "kv",
+            model,
+            engine=engine,
+            gpu_layers=gpu_layers,
+            context_tokens=context,
+            kv_type=kv_type,
+            flash_attention=flash_attention,
         )
 
     model.write_bytes(b"GGUF" + b"\0" * 3_000_000)
@@ -179,6 +192,8 @@ def test_another_model_engine_or_setting_has_another_folder(tmp_path: Path) -> N
     assert folder(context=1024) == first, "a state fits any context that is large enough"
     assert folder(engine="2") != first
     assert folder(gpu_layers=3) != first
+    assert folder(kv_type="q8_0") != first, "what was kept as f16 is not read as q8_0"
+    assert folder(flash_attention="off") != first, "values then lie the other way round"
     model.write_bytes(b"GGUF" + b"\0" * 2_999_999 + b"1")
     assert folder() != first
 
