@@ -27,6 +27,7 @@ _REPORT = "localai doctor --report ./report"
     "localai doctor explain disk-full"
 )
 def doctor(
+    context: typer.Context,
     what: Annotated[
         list[str] | None,
         typer.Argument(
@@ -43,6 +44,12 @@ def doctor(
     fail_on: Annotated[
         str, typer.Option(help="From which severity on it ends with 8: fail or warn.")
     ] = "fail",
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also load the starter and read the models: a minute.")
+    ] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the registries; they see that you ask.")
+    ] = False,
     fix: Annotated[
         bool,
         typer.Option("--fix", help="Mend what is localai's own: shows, asks, looks again."),
@@ -65,8 +72,8 @@ def doctor(
 ) -> None:
     """What is wrong on this machine, the evidence, the cause, and the line that mends it.
 
-    Nothing is changed without --fix, and nothing leaves the machine. It ends with 8 where
-    something fails.
+    Nothing is changed without --fix, and nothing leaves the machine without --online. It ends
+    with 8 where something fails.
     """
     from localai.doctor.selection import codes_of
 
@@ -90,7 +97,15 @@ def doctor(
         )
     if hide_models and report is None:
         raise InvalidInput("--hide-models is about a report", command=_REPORT)
+    if facts is not None and (deep or online):
+        raise InvalidInput(
+            "--deep and --online look at this machine, --facts does not", command="localai doctor"
+        )
     snapshot = _snapshot(output, facts)
+    if online:
+        snapshot = _ask_online(output, snapshot)
+    if deep:
+        snapshot = _look_deep(output, context, snapshot)
     if report is not None:
         _write_report(output, snapshot, report, hide_models=hide_models)
     found = _diagnose(snapshot, codes, whole=not words)
@@ -114,6 +129,36 @@ def _snapshot(output: Output, facts: Path | None) -> Snapshot:
         return take(_context())
     finally:
         output.end_progress()
+
+
+def _ask_online(output: Output, snapshot: Snapshot) -> Snapshot:
+    from dataclasses import replace
+
+    from localai.doctor.capture.online import asked
+
+    looking = _context()
+    if looking.config_error:
+        # Without settings nothing would be entered in the ledger.
+        raise InvalidInput(looking.config_error, command="localai doctor localai")
+    output.wait_for("asking the registries")
+    try:
+        return replace(snapshot, asked=asked(looking))
+    finally:
+        output.end_progress()
+
+
+def _look_deep(output: Output, context: typer.Context, snapshot: Snapshot) -> Snapshot:
+    from dataclasses import replace
+
+    from localai.commands.settings import open_pool
+    from localai.doctor.capture.deep import deep
+
+    looking = _context()
+    try:
+        found = deep(looking, open_pool(context, looking.paths), output.wait_for)
+    finally:
+        output.end_progress()
+    return replace(snapshot, deep=found)
 
 
 def _write_report(output: Output, snapshot: Snapshot, folder: Path, *, hide_models: bool) -> None:

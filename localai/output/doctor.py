@@ -150,8 +150,10 @@ def _labelled(output: Output, label: str, text: str) -> None:
 
 
 def _sentence(text: str) -> str:
-    # The program's own name is written small, also where a sentence begins.
-    return text if text.startswith("localai") else text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    # The program's own name, a setting and a host are written small also where a sentence begins.
+    is_word = first.isalpha() and first != "localai"
+    return text[:1].upper() + text[1:] if is_word else text
 
 
 def _last_line(found: Diagnosis, *, verbose: bool) -> str:

@@ -131,7 +131,9 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     title="a registry cannot be reached",
     told="with --online: no connection comes about, or the answer is an error of its own",
     cause="no network, a name that is not resolved, a firewall, or the registry itself",
-    fix=Fix(("localai config list",), "user", advice="network.proxy, if there is a proxy"),
+    fix=Fix(
+        ("localai config list",), "user", advice="behind a proxy the setting network.proxy names it"
+    ),
     source="ollama #13297; llama.cpp #21677",
     after=("tls-intercepted", "clock-wrong"),
 )
@@ -144,7 +146,7 @@ def registry_unreachable(facts: Snapshot) -> Iterator[Hit]:
             yield Hit(
                 f"host:{asked.host}",
                 (Evidence("answer", asked.error or f"HTTP {asked.status}", str(asked.host)),),
-                title=f"{asked.host} cannot be reached",
+                title=f"the registry {asked.host} cannot be reached",
                 within=("clock",),
             )
 

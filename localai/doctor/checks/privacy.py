@@ -32,7 +32,7 @@ def cloud_alias(facts: Snapshot) -> Iterator[Hit]:
             yield Hit(
                 f"model:{model.name}",
                 (Evidence("computed at", model.remote, "/api/tags"),),
-                title=f"{model.name} looks local and is computed in a cloud",
+                title=f"the model {model.name} looks local and is computed in a cloud",
                 fix=Fix((f"ollama rm {shlex.quote(str(model.name))}",), "user"),
             )
 
