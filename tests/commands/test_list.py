@@ -57,6 +57,8 @@ def test_every_store_is_listed_with_its_programs_stopped(
         ("ollama", "smollm2:135m"),
     }
     assert starter["providers"] == ["llamacpp", "ollama"]
+    assert Path(starter["path"]).name == "SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert Path(starter["path"]).is_file()
     both = found["maker/Model-GGUF/model-Q4_K_M"]
     assert [place["store"] for place in both["places"]] == ["lmstudio", "huggingface"]
     assert both["zone"] == "device"
@@ -99,6 +101,7 @@ def test_what_lm_studio_has_elsewhere_is_a_row_of_its_own(
         models = listed(run_localai, LOCALAI_LMSTUDIO_HOST=server.address)["models"]
     [other] = [model for model in models if model["model"] == "lmstudio/far/model"]
     assert (other["zone"], other["places"], other["providers"]) == (None, [], ["lmstudio"])
+    assert other["path"] is None
 
 
 def test_a_model_of_ollamas_cloud_says_where_it_is(
