@@ -159,6 +159,55 @@ def test_a_value_in_the_place_of_a_table_is_said(paths: Paths) -> None:
         config.set_value(paths, "engine.context", "8192")
 
 
+def test_a_server_of_ones_own_is_set_field_by_field_and_removed_whole(
+    paths: Paths, run_localai: RunLocalai
+) -> None:
+    early = run_localai("config", "set", "endpoint.work.context", "8k")
+    assert (early.returncode, b"config set endpoint.work.url" in early.stderr) == (2, True)
+    for key, value in (("url", "http://127.0.0.1:1/v1"), ("context", "8k"), ("headers.X-T", "a")):
+        assert run_localai("config", "set", f"endpoint.work.{key}", value).returncode == 0
+    text = paths.config_file.read_text()
+    assert "[endpoint]\n" not in text
+    assert config.load(paths, {}).endpoints["work"].context == 8192
+    assert run_localai("config", "get", "endpoint.work.context").stdout == b"8192\n"
+    whole = run_localai("config", "get", "endpoint.work").stdout.decode().splitlines()
+    assert "endpoint.work.headers.X-T = a" in whole
+    assert run_localai("config", "get", "endpoint.home.url").returncode == 3
+    assert (
+        b"an endpoint has no 'key'" in run_localai("config", "set", "endpoint.work.key", "x").stderr
+    )
+    kept = run_localai("config", "unset", "endpoint.work.url")
+    assert (kept.returncode, b"config unset endpoint.work" in kept.stderr) == (2, True)
+    assert run_localai("config", "unset", "endpoint.work").returncode == 0
+    assert paths.config_file.read_text().strip() == ""
+
+
+def test_a_table_goes_with_its_last_key(paths: Paths) -> None:
+    _write(paths, "[engine]\nslots = 2\n\n[history]\nrecord = true\n")
+    config.unset_value(paths, "engine.slots")
+    assert paths.config_file.read_text() == "[history]\nrecord = true\n"
+
+
+def test_what_a_setting_names_and_is_not_there_is_a_warning(
+    paths: Paths, run_localai: RunLocalai
+) -> None:
+    for key, value in (("model", "nosuch:8b"), ("provider", "olama")):
+        result = run_localai("config", "set", key, value)
+        assert result.returncode == 0
+        assert result.stderr.startswith(b"warning: there is no ")
+    assert config.load(paths, {})["model"] == "nosuch:8b"
+
+
+def test_the_file_is_edited_and_what_is_wrong_then_is_said(
+    paths: Paths, run_localai: RunLocalai
+) -> None:
+    editor = {"EDITOR": "sed -i $a\\slots=1", "VISUAL": None}
+    wrong = run_localai("config", "edit", env=editor)
+    assert wrong.returncode == 2
+    assert f"{paths.config_file}:" in wrong.stderr.decode()
+    assert run_localai("config", "edit", env={"EDITOR": "true", "VISUAL": None}).returncode == 0
+
+
 def test_unsetting_brings_the_default_back(paths: Paths) -> None:
     config.set_value(paths, "engine.context", "8192")
     config.unset_value(paths, "engine.context")

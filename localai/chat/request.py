@@ -77,6 +77,14 @@ def build_request(
     )
 
 
+def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
+    """What is to be said where more context is asked for than the model was made for."""
+    wanted, limit = settings.context_tokens, model.context_limit
+    if wanted is None or limit is None or wanted <= limit:
+        return None
+    return f"{model.provider}/{model.id} was made for {limit:,} tokens of context, not {wanted:,}"
+
+
 def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
     """The system prompt: the one set, else the configured one, else the one that the model's
     publisher recommends; None if there is none."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,7 @@ from localai.chat.file_arguments import takes_stdin
 from localai.chat.inputs import require_sight
 from localai.chat.off_device import select_or_fall_back
 from localai.chat.recorder import DatabaseRecorder, NoRecorder, Recorder
+from localai.chat.request import context_doubt
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
 from localai.commands.ask_options import (
@@ -120,6 +121,18 @@ def chat(
     providers = open_pool(context, paths)
     one_shot = bool(prompt or asked.template or attachment or extract or asked.schema or as_json)
     one_shot = one_shot or more or logprobs is not None
+    _refuse_conflicts(
+        {
+            "-c": continued,
+            "--cid": conversation_id is not None,
+            "-q": quiet,
+            "-u": usage > 0,
+            "--raw": raw,
+            "--json": as_json,
+            "--airgap": context.find_root().params.get("airgap"),
+            "--allow-cloud": asked.allow_cloud,
+        }
+    )
     if more and (prompt or asked.template or file or attachment):
         raise InvalidInput(
             "--more goes on with an answer, and takes no question", hint="-c asks on"
@@ -170,6 +183,8 @@ def chat(
         )
 
     selected, config = _select(means.model, stored, means.config, providers, announce)
+    if (doubt := context_doubt(settings, selected.model)) is not None:
+        output.warn(doubt)
     if question.images:
         require_sight(selected.model)
     asker = Asker(selected, config, paths, providers, announce, settings)
@@ -214,6 +229,21 @@ def chat(
     if failure is not None:
         raise failure
     return 0
+
+
+_CONFLICTS: Final = (
+    ("-c", "--cid"),
+    ("-q", "-u"),
+    ("--raw", "--json"),
+    ("--airgap", "--allow-cloud"),
+)
+
+
+def _refuse_conflicts(given: Mapping[str, object]) -> None:
+    """Raise InvalidInput for two flags of which one would do nothing."""
+    for one, other in _CONFLICTS:
+        if given[one] and given[other]:
+            raise InvalidInput(f"{one} and {other} exclude each other", hint="give one of them")
 
 
 def _select(

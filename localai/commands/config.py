@@ -9,9 +9,12 @@ import typer
 from localai import config as settings
 from localai.commands.options import Json
 from localai.commands.verbs import Verbs
+from localai.config.endpoints import endpoint_values
+from localai.errors import NotFound
+from localai.files import write_atomically
 from localai.output.output import Output
 from localai.output.table import Column
-from localai.paths import locate
+from localai.paths import locate, private_dir
 from localai.providers.registry import check_cloud_allow, require_clouds
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
@@ -22,6 +25,9 @@ _COLUMNS = (
     Column("from", drop=1),
     Column("meaning", wraps=True),
 )
+_EMPTY_FILE = """# The settings of localai; `localai config list` names them, such as
+# model = "qwen3:8b"
+"""
 _Key = Annotated[str, typer.Argument(help="The setting, as `localai config list` names it.")]
 
 
@@ -44,8 +50,8 @@ def list_settings(as_json: Json = False) -> None:
         ]
         for setting in settings.SETTINGS
     ]
-    for name, endpoint in config.endpoints.items():
-        rows.append([f"endpoint.{name}.url", endpoint.url, "file", "a server of your own"])
+    for key, value in endpoint_values(config):
+        rows.append([key, _text(value), "file", "of a server of your own"])
     output.table(_COLUMNS, rows)
 
 
@@ -54,6 +60,9 @@ def get_setting(key: _Key, as_json: Json = False) -> None:
     """One setting's value, alone on stdout."""
     output = Output("config", as_json=as_json)
     config = _load()
+    if (endpoint := settings.endpoint_key(key)) is not None:
+        _get_of_endpoint(key, endpoint, config, output)
+        return
     setting = settings.setting(key)
     if output.as_json:
         from localai.output.documents.config import get_document
@@ -66,16 +75,41 @@ def get_setting(key: _Key, as_json: Json = False) -> None:
 def set_setting(
     key: _Key, value: Annotated[str, typer.Argument(help="Its new value; lists by commas.")]
 ) -> None:
-    """Write a setting into the configuration file."""
+    """Write a setting into the configuration file: one of the list, or endpoint.NAME.url and the
+    other fields of a server of your own."""
     if key == "cloud.allow":
         require_clouds(settings.parse_value(key, value, "the command line"), "the command line")
-    settings.set_value(locate(), key, value)
+    paths = locate()
+    settings.set_value(paths, key, value)
+    from localai.library.doubts import doubt_about
+
+    if (doubt := doubt_about(key, value, paths)) is not None:
+        Output("config").warn(doubt)
 
 
 @app.command("unset")
 def unset_setting(key: _Key) -> None:
-    """Remove a setting from the file; the default holds again."""
+    """Remove a setting from the file; the default holds again. endpoint.NAME removes a server."""
     settings.unset_value(locate(), key)
+
+
+@app.command("edit")
+def edit_file() -> None:
+    """Change the configuration file in $EDITOR; what is wrong with it then is said."""
+    from localai.session.editor import edit_text
+
+    paths = locate()
+    file = paths.config_file
+    before = file.read_text(encoding="utf-8") if file.exists() else _EMPTY_FILE
+    after = edit_text(before) + "\n"
+    output = Output("config")
+    if after.strip() == before.strip():
+        output.note("nothing was changed")
+        return
+    private_dir(file.parent)
+    write_atomically(file, after.encode())
+    _load()
+    output.line(str(file))
 
 
 @app.command("path")
@@ -86,6 +120,25 @@ def show_path() -> None:
     output.line(str(file))
     if not file.exists():
         output.note("the file does not exist yet: everything has its default")
+
+
+def _get_of_endpoint(
+    key: str, endpoint: tuple[str, str | None], config: settings.Config, output: Output
+) -> None:
+    name, field = endpoint
+    found = [
+        (each, value)
+        for each, value in endpoint_values(config)
+        if each == key or (field is None and each.startswith(f"endpoint.{name}."))
+    ]
+    if name not in config.endpoints:
+        raise NotFound(f"there is no endpoint {name!r}", command="localai config list")
+    if output.as_json:
+        from localai.output.documents.config import endpoint_document
+
+        output.document(endpoint_document(name, found))
+    for each, value in found:
+        output.line(_text(value) if field is not None else f"{each} = {_text(value)}")
 
 
 def _load() -> settings.Config:

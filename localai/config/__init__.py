@@ -5,6 +5,7 @@ from localai.config.reading import Config, Endpoint, Origin, Value, load
 from localai.config.settings import (
     SETTINGS,
     Setting,
+    endpoint_key,
     parse_duration,
     parse_value,
     setting,
@@ -17,6 +18,7 @@ __all__ = [
     "Origin",
     "Setting",
     "Value",
+    "endpoint_key",
     "load",
     "parse_duration",
     "parse_value",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from localai.config.reading import parse_toml, read_file
-from localai.config.settings import parse_value, setting
+from localai.config.reading import Endpoint, load, parse_toml, read_file
+from localai.config.settings import endpoint_key, parse_value, setting
 from localai.errors import InvalidInput
 from localai.files import write_atomically
 from localai.locks import lock_descriptor
@@ -17,15 +17,32 @@ from localai.paths import Paths, private_dir
 
 
 def set_value(paths: Paths, key: str, raw: str) -> None:
-    """Write `key` into the file, keeping its comments and order. Raises InvalidInput."""
+    """Write `key` into the file, keeping its comments and order. Raises InvalidInput, also for a
+    field of an endpoint that has no url yet: the file would be none any more."""
+    endpoint = endpoint_key(key)
+    if endpoint is not None and endpoint[1] != "url" and endpoint[0] not in load(paths).endpoints:
+        raise InvalidInput(
+            f"there is no endpoint {endpoint[0]} yet: its url comes first",
+            hint=f"localai config set endpoint.{endpoint[0]}.url URL",
+        )
     parsed = parse_value(key, raw, "the command line")
     _edit(paths, key, list(parsed) if isinstance(parsed, tuple) else _as_written(raw, parsed))
 
 
 def unset_value(paths: Paths, key: str) -> None:
-    """Remove `key` from the file; nothing happens if it is not there. Raises InvalidInput."""
-    if not key.startswith("endpoint."):
+    """Remove `key` from the file, and with a table's last key the table; `endpoint.NAME` is a whole
+    one. Nothing happens if it is not there. Raises InvalidInput."""
+    endpoint = endpoint_key(key)
+    if endpoint is None:
         setting(key)
+    elif endpoint[1] == "url":
+        known = load(paths).endpoints.get(endpoint[0])
+        if known is not None and known != Endpoint(endpoint[0], known.url):
+            raise InvalidInput(
+                f"the endpoint {endpoint[0]} needs its url",
+                hint="to remove all of it",
+                command=("localai", "config", "unset", f"endpoint.{endpoint[0]}"),
+            )
     _edit(paths, key, None)
 
 
@@ -77,14 +94,20 @@ def _edited(text: str, key: str, value: Any) -> str:
     document = tomlkit.parse(text)
     *tables, last = key.split(".")
     table: Any = document
+    above: list[tuple[Any, str]] = []
     for name in tables:
         if name not in table:
             if value is None:
                 return text
-            table[name] = tomlkit.table()
+            # Above `[endpoint.work]` no line says `[endpoint]`.
+            table[name] = tomlkit.table(is_super_table=name != tables[-1])
+        above.append((table, name))
         table = table[name]
     if value is None:
         table.pop(last, None)
+        for outer, name in reversed(above):
+            if not outer[name]:
+                outer.pop(name)
     else:
         table[last] = value
     return tomlkit.dumps(document)

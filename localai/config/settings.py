@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
@@ -271,6 +271,24 @@ ENDPOINT_FIELDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+_ENDPOINT: Final = re.compile(r"endpoint\.(?P<name>[^.]+)(\.(?P<field>.+))?")
+
+
+def endpoint_key(key: str) -> tuple[str, str | None] | None:
+    """The name and the field that `endpoint.NAME.FIELD` means, no field for the whole table;
+    None for what is no key of an endpoint. Raises InvalidInput for a field that there is not."""
+    found = _ENDPOINT.fullmatch(key)
+    if found is None:
+        return None
+    name, field = found["name"], found["field"]
+    if field is not None and field not in ENDPOINT_FIELDS and not field.startswith("headers."):
+        raise InvalidInput(
+            f"an endpoint has no {field!r}",
+            hint=f"it has {', '.join(ENDPOINT_FIELDS)} and headers.NAME",
+        )
+    return name, field
+
+
 def setting(key: str) -> Setting:
     """The setting called `key`. Raises InvalidInput with the nearest names."""
     found = BY_KEY.get(key)
@@ -288,6 +306,8 @@ def parse_value(key: str, raw: Any, where: str) -> Any:
 
     Raises InvalidInput that names `where` it stands.
     """
+    if (endpoint := endpoint_key(key)) is not None:
+        return _parse_field(key, endpoint[1], raw, where)
     found = BY_KEY.get(key)
     if found is None:
         raise InvalidInput(
@@ -302,3 +322,15 @@ def parse_value(key: str, raw: Any, where: str) -> Any:
             f"{where}: {key} must be {error}, not {raw!r}",
             command=f"localai config unset {key}" if where != found.variable else None,
         ) from error
+
+
+def _parse_field(key: str, field: str | None, raw: Any, where: str) -> Any:
+    if field is None:
+        raise InvalidInput(
+            f"{where}: {key} is a table", hint=f"name one of its fields, such as {key}.url"
+        )
+    try:
+        parse: Callable[[Any], Any] = ENDPOINT_FIELDS.get(field, _text)
+        return parse(raw)
+    except Invalid as error:
+        raise InvalidInput(f"{where}: {key} must be {error}, not {raw!r}") from error

@@ -156,6 +156,15 @@ def test_the_flag_of_an_option_is_named_where_its_value_is_wrong(
     assert sent_to(far)["max_tokens"] == 2048
 
 
+@pytest.mark.parametrize("flags", [("-c", "--cid", "a"), ("-q", "-u"), ("--raw", "--json")])
+def test_flags_of_which_one_would_do_nothing_are_refused(
+    run_localai: RunLocalai, flags: tuple[str, ...]
+) -> None:
+    result = run_localai("chat", *flags, "hi")
+    assert result.returncode == 2
+    assert b"exclude each other" in result.stderr + result.stdout
+
+
 def test_a_loop_of_the_shells_keeps_its_lines(
     far: ScriptedServer, command_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from localai.config import SETTINGS, Origin
+from localai.config.endpoints import endpoint_values
 
 if TYPE_CHECKING:
     from localai.config import Config, Setting
@@ -28,6 +30,7 @@ class ConfigList(TypedDict):
     schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
     file: Annotated[str, "the configuration file"]
     settings: Annotated[list[SettingDocument], "every setting"]
+    endpoints: Annotated[dict[str, Any], "endpoint.NAME.FIELD and its value, of the file"]
 
 
 class ConfigGet(SettingDocument):
@@ -36,10 +39,28 @@ class ConfigGet(SettingDocument):
     schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
 
 
+class ConfigEndpoint(TypedDict):
+    """`localai config get endpoint.NAME --json`, and of one of its fields"""
+
+    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    endpoint: Annotated[str, "its name"]
+    values: Annotated[dict[str, Any], "each field by its key"]
+
+
+def endpoint_document(name: str, found: Iterable[tuple[str, Any]]) -> ConfigEndpoint:
+    """What `localai config get` prints of a server of the user's own."""
+    return {"schema": "localai.config/1", "endpoint": name, "values": dict(found)}
+
+
 def list_document(config: Config) -> ConfigList:
     """What `localai config list` prints."""
     settings = [_setting(setting, config) for setting in SETTINGS]
-    return {"schema": "localai.config/1", "file": str(config.file), "settings": settings}
+    return {
+        "schema": "localai.config/1",
+        "file": str(config.file),
+        "settings": settings,
+        "endpoints": dict(endpoint_values(config)),
+    }
 
 
 def get_document(setting: Setting, config: Config) -> ConfigGet:
