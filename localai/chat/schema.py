@@ -1,6 +1,6 @@
 """The schema that an answer must satisfy, from the ways in which people write one, and the check.
 
-    {"type": "object", …}    a JSON schema, see `from_data`
+    {"type": "object", …}    a JSON schema, see `from_data`; `-` is stdin
     "name:str, age:int"      a short form, see `from_short_form`
     FILE                     a JSON schema in a file, see `from_command_line`
     pkg.mod:Model            a pydantic model, or anything that pydantic makes a schema of; likewise
@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from localai.chat.inputs import decode
+from localai.chat.inputs import decode, read_stdin
 from localai.errors import InvalidInput, NotFound
 
 _TYPES: dict[str, dict[str, Any]] = {
@@ -50,6 +50,10 @@ def from_command_line(text: str) -> Schema:
 
     Raises InvalidInput, NotFound.
     """
+    if text == "-":
+        text = read_stdin()
+    if text.lstrip().startswith("{"):
+        return from_document(_parsed(text, "the schema"), "the schema")
     model = _MODEL.fullmatch(text)
     if model is not None and _names_a_model(model):
         return _from_model(model["module"], model["name"])
@@ -164,12 +168,16 @@ def _read_file(path: Path) -> Any:
         raise NotFound(f"there is no schema {str(path)!r}", hint=_SHORT_FORM) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror}") from error
+    return _parsed(decode(content, str(path)), str(path))
+
+
+def _parsed(text: str, name: str) -> Any:
     try:
-        return json.loads(decode(content, str(path)))
+        return json.loads(text)
     except ValueError as error:
-        raise InvalidInput(f"{path} is not JSON: {error}") from error
+        raise InvalidInput(f"{name} is not JSON: {error}") from error
     except RecursionError as error:
-        raise InvalidInput(f"{path} is nested too deeply") from error
+        raise InvalidInput(f"{name} is nested too deeply") from error
 
 
 def _violation(document: Mapping[str, Any], answer: str) -> str | None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.errors import InvalidInput, NotFound
-from localai.files import as_path
+from localai.files import as_path, write_atomically
 from localai.near_names import did_you_mean
-from localai.options import parse_json_options
-from localai.paths import require_own
+from localai.options import options_set, parse_json_options
+from localai.paths import private_dir, require_own
 from localai.types import Options
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|\{(?P<braced>[A-Za-z_]\w*)\}|(?P<plain>[A-Za-z_]\w*))"
 )
 _FRONT_MATTER = "+++"
+_DESCRIPTION = 60
 _KEYS = ("description", "system", "prompt", "model", "options", "schema", "variables")
 
 
@@ -198,6 +199,43 @@ def new_file(name: str, paths: Paths) -> Path:
                 f"there is a template {name} already", command=("localai", "template", "edit", name)
             )
     return user_folder(paths) / f"{name}.md"
+
+
+def save_template(
+    name: str,
+    paths: Paths,
+    *,
+    prompt: str,
+    system: str | None,
+    model: str | None,
+    schema: str | None,
+    options: Options,
+) -> Path:
+    """Write a template of the user's own, and where it is. In `prompt` and `system`, `$name` is a
+    variable and `$input` the text that it is asked about, which else comes after the prompt.
+
+    Raises InvalidInput for a name that is none or is taken, and for what a template cannot have.
+    """
+    import tomlkit
+
+    file = new_file(name, paths)
+    document = tomlkit.document()
+    head = {"description": prompt[:_DESCRIPTION] or system, "system": system, "model": model}
+    for key, value in {**head, "schema": schema}.items():
+        if value:
+            document[key] = value
+    chosen = options_set(options)
+    extra = {f"provider.{key}": value for key, value in chosen.pop("extra", {}).items()}
+    if chosen or extra:
+        document["options"] = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in {**chosen, **extra}.items()
+        }
+    body = f"{_FRONT_MATTER}\n{tomlkit.dumps(document)}{_FRONT_MATTER}\n{prompt or f'${INPUT}'}\n"
+    parse_template(body, file)
+    private_dir(file.parent)
+    write_atomically(file, body.encode())
+    return file
 
 
 def _files(paths: Paths) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from localai.commands.options import PAIR
 from localai.config import Config, parse_duration
 from localai.errors import InvalidInput
 from localai.options import SAMPLING_OPTIONS, SamplingOption, parse_options
-from localai.types import Think
+from localai.types import Options, Think
 from localai.units import parse_count
 
 if TYPE_CHECKING:
@@ -171,10 +171,7 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
     template = _template(given.template, paths)
     settings = AskSettings(
         system=given.system or None,
-        options=parse_options(
-            cast("list[tuple[str, str]]", given.option or []),
-            **given.sampling,
-        ),
+        options=asked_options(given),
         schema=_schema(given.schema, template),
         think=_think(given.think),
         context_tokens=_context(given.ctx),
@@ -188,6 +185,12 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
     parameters = dict(cast("list[tuple[str, str]]", given.parameter or []))
     config = allow_every_cloud(config) if given.allow_cloud else config
     return Asked(model, settings, template, parameters, config)
+
+
+def asked_options(given: AskOptions) -> Options:
+    """The model's options that were typed. Raises InvalidInput."""
+    pairs = cast("list[tuple[str, str]]", given.option or [])
+    return parse_options(pairs, **given.sampling)
 
 
 def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:

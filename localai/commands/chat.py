@@ -22,6 +22,7 @@ from localai.chat.select import SelectedModel
 from localai.commands.ask_options import (
     NOT_ASKED,
     AskOptions,
+    asked_options,
     read_ask_options,
     with_ask_options,
 )
@@ -41,6 +42,7 @@ from localai.output.answer_display import Display, say_how_it_ended, say_logprob
 from localai.output.cells import one_line
 from localai.output.output import Output
 from localai.output.terminal import is_terminal
+from localai.paths import locate
 
 if TYPE_CHECKING:
     from localai.output.documents.chat import Chat
@@ -108,7 +110,16 @@ def chat(
     ] = False,
     conversation_id: Annotated[
         str | None,
-        typer.Option("--cid", metavar="ID", help="Go on with that one (localai history list)."),
+        typer.Option(
+            "--cid", metavar="ID", help="Go on with that one: its id or title, or how one begins."
+        ),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Call the conversation so; --cid finds it.")
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option("--save", metavar="NAME", help="Ask nothing: make a template of this line."),
     ] = None,
 ) -> int:
     """Ask a model: a session on a terminal, one shot, or a pipe.
@@ -137,6 +148,9 @@ def chat(
         raise InvalidInput(
             "--more goes on with an answer, and takes no question", hint="-c asks on"
         )
+    if save is not None:
+        _save_template(save, prompt, asked, output, [file, attachment, continued, more])
+        return 0
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     means = read_ask_options(asked, paths, config)
     files = read_files(file or [], output, yes=yes)
@@ -194,14 +208,22 @@ def chat(
         from localai.session.loop import run_session
         from localai.session.state import Session
 
-        title = None if stored is None else stored.title
+        if title is not None:
+            conversation.rename(title)
         session = Session(
-            asker, conversation, display, recorder, records=records, title=title, files=files
+            asker,
+            conversation,
+            display,
+            recorder,
+            records=records,
+            title=title or (None if stored is None else stored.title),
+            files=files,
         )
         run_session(session, stored)
         return 0
-    if stored is None and question.title is not None:
-        conversation.rename(one_line(question.title, _TITLE_COLUMNS))
+    called = title or (question.title if stored is None else None)
+    if called is not None:
+        conversation.rename(one_line(called, _TITLE_COLUMNS))
     events = conversation.more() if more else conversation.ask(question.text, question.images)
     answer = show_answer(events, writer)
     extracted = checks.extracted(answer)
@@ -229,6 +251,36 @@ def chat(
     if failure is not None:
         raise failure
     return 0
+
+
+def _save_template(
+    name: str,
+    prompt: list[str] | None,
+    asked: AskOptions,
+    output: Output,
+    cannot_be_kept: list[object],
+) -> None:
+    """Write the command line as a template of the user's own. Raises InvalidInput for what a
+    template cannot have, and for a name that is taken."""
+    from localai.chat.templates import save_template
+
+    others = (asked.template, asked.ctx, asked.think, asked.keep_alive, *cannot_be_kept)
+    if any(others):
+        raise InvalidInput(
+            "--save keeps a question, -s, -m, --schema and the model's options, and nothing else",
+            hint="files and pictures go along when the template is used",
+        )
+    file = save_template(
+        name,
+        locate(),
+        prompt=" ".join(prompt or []),
+        system=asked.system,
+        model=asked.model,
+        schema=asked.schema,
+        options=asked_options(asked),
+    )
+    output.line(str(file))
+    output.note(f"localai chat -t {name} asks it")
 
 
 _CONFLICTS: Final = (

@@ -73,11 +73,14 @@ def pull(
     output = Output("pull", as_json=as_json, quiet=quiet)
     paths, config = load_settings("pull")
     if model == STARTER.name:
-        if quant is not None or all_quants or dry_run:
+        if quant is not None or all_quants:
             raise InvalidInput(
                 "there is one starter, and it fits everywhere", command="localai pull starter"
             )
-        _pull_starter(paths, output)
+        if dry_run:
+            _show_starter(paths, output)
+        else:
+            _pull_starter(paths, output)
         return
     from localai.errors import ForeignStore
     from localai.fetch.pull import fetch_model, find_model, find_variants
@@ -170,6 +173,14 @@ def _ask_or_refuse(found: Preflight, output: Output) -> None:
         ),
         declined=f"{found.plan.name} was not fetched",
     )
+
+
+def _show_starter(paths: Paths, output: Output) -> None:
+    from localai.output.documents.pull import starter_dry_run_document
+    from localai.output.preflight import starter_facts
+
+    output.document(starter_dry_run_document(paths))
+    output.facts(starter_facts(paths))
 
 
 def _pull_starter(paths: Paths, output: Output) -> None:

@@ -99,7 +99,7 @@ def setup(
                 output.document(setup_document(plan, None, None, time.monotonic() - started))
             return 0
         if not yes and not plan.only_answers:
-            _confirm("set-up", "Go on?", "--yes", output)
+            _confirm("set-up", "Go on?", "--yes", output, yes_is_default=True)
         _fetch(plan, paths, hosts, output)
     from localai.setup.run import is_right, write_settings
 
@@ -140,7 +140,9 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
             raise InvalidInput(f"{name} {where}", command="localai setup --help")
 
 
-def _confirm(what: str, question: str, flags: str, output: Output) -> None:
+def _confirm(
+    what: str, question: str, flags: str, output: Output, *, yes_is_default: bool = False
+) -> None:
     """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
     output.confirm(
         question,
@@ -150,6 +152,7 @@ def _confirm(what: str, question: str, flags: str, output: Output) -> None:
             command=f"localai setup {flags}",
         ),
         declined="nothing was changed",
+        yes_is_default=yes_is_default,
     )
 
 

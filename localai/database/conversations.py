@@ -199,8 +199,9 @@ class Conversations(DatabaseFile):
         return str(row["id"])
 
     def find_conversation(self, prefix: str) -> str:
-        """The id that starts with `prefix`. Raises NotFound if none or several do, and InvalidInput
-        for an empty one, which every id starts with and nobody means."""
+        """The id that starts with `prefix`, else that of the conversation that is called so, or
+        whose title alone begins so. Raises NotFound if none or several do, and InvalidInput for an
+        empty one, which every id starts with and nobody means."""
         wanted = prefix.strip().lower()
         if not wanted:
             raise InvalidInput("an empty id names no conversation", command="localai history list")
@@ -210,7 +211,7 @@ class Conversations(DatabaseFile):
                 " ORDER BY updated_at DESC LIMIT ?",
                 (len(wanted), wanted, _NEAR_IDS + 1),
             ).fetchall()
-        found = [str(row["id"]) for row in rows]
+        found = [str(row["id"]) for row in rows] or self._called(wanted)
         if len(found) == 1:
             return found[0]
         if found:
@@ -222,6 +223,18 @@ class Conversations(DatabaseFile):
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
             message = f"no conversation starts with {prefix!r}{meant}"
         raise NotFound(message, command="localai history list")
+
+    def _called(self, wanted: str) -> list[str]:
+        """The ids of the conversations with that title; else of those whose title begins so."""
+        with self.guarded():
+            rows = self.db.execute(
+                "SELECT id, title FROM conversation WHERE title IS NOT NULL"
+                " ORDER BY updated_at DESC"
+            ).fetchall()
+        titles = {str(row["id"]): " ".join(str(row["title"]).split()).lower() for row in rows}
+        whole = [id_ for id_, title in titles.items() if title == wanted]
+        begun = [id_ for id_, title in titles.items() if title.startswith(wanted)]
+        return (whole or begun)[: _NEAR_IDS + 1]
 
     def conversation_ids(self) -> set[str]:
         """All of them."""

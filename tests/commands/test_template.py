@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.templates import BUNDLED
+from localai.chat.templates import BUNDLED, read_template
 from tests.support.command import RunLocalai
 
 
@@ -72,6 +72,19 @@ def test_ones_own_is_removed_and_the_bundled_one_holds_again(
     assert run_localai("template", "show", "review").returncode == 0
     assert run_localai("template", "rm", "review", "--yes").returncode == 2
     assert (BUNDLED / "review.md").exists()
+
+
+def test_a_command_line_is_saved_as_a_template(localai_home: Path, run_localai: RunLocalai) -> None:
+    line = ("-s", "Be brief.", "--temperature", "0", "--schema", "a:str", "Say in $to: $input")
+    saved = run_localai("chat", "--save", "short", *line)
+    assert saved.stdout.decode().strip() == str(localai_home / "templates" / "short.md")
+    template = read_template(localai_home / "templates" / "short.md")
+    assert (template.system, template.schema, template.names) == ("Be brief.", "a:str", ["to"])
+    assert (template.options.temperature, template.wants_input) == (0.0, True)
+    assert b"template edit short" in run_localai("chat", "--save", "short", "x").stderr
+    refused = run_localai("chat", "--save", "other", "--think", "high", "x")
+    assert refused.returncode == 2
+    assert [file.name for file in (localai_home / "templates").iterdir()] == ["short.md"]
 
 
 def test_to_change_nothing_makes_no_copy(localai_home: Path, run_localai: RunLocalai) -> None:

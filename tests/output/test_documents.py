@@ -27,7 +27,7 @@ from localai.output.documents.batch import BatchRecord, BatchSummary, record_doc
 from localai.output.documents.bench import Bench, BenchComparison, BenchList, BenchRm, BenchTune
 from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison
-from localai.output.documents.config import ConfigGet, ConfigList
+from localai.output.documents.config import ConfigEndpoint, ConfigGet, ConfigList
 from localai.output.documents.cost import CostReport
 from localai.output.documents.cp import Cp
 from localai.output.documents.dedupe import Dedupe
@@ -40,6 +40,7 @@ from localai.output.documents.history import (
     HistoryDelete,
     HistoryExport,
     HistoryList,
+    HistoryRename,
     HistorySearch,
     HistoryShow,
 )
@@ -247,6 +248,7 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(HistorySearch, "history", "search", "hello")["hits"]
     assert check(HistoryShow, "history", "show", conversation)["messages"]
     assert check(HistoryConversations, "history", "export", conversation)["conversations"]
+    assert check(HistoryRename, "history", "rename", conversation, "called so")["title"]
     assert check(HistoryExport, "history", "export", "--all", "--output", tmp_path / "x.md")[
         "exported"
     ]
@@ -281,6 +283,10 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(CostReport, "cost")["totals"]
     assert check(ConfigList, "config", "list")["settings"]
     check(ConfigGet, "config", "get", "model")
+    url = "http://127.0.0.1:9/v1"
+    assert run_localai("config", "set", "endpoint.work.url", url).returncode == 0
+    assert check(ConfigEndpoint, "config", "get", "endpoint.work")["values"]
+    assert run_localai("config", "unset", "endpoint.work").returncode == 0
     assert check(Stop, "stop", "--all")["stopped"]
     check(Failed, "stop", "nothing", code=3)
     for document, file in ELSEWHERE.items():

