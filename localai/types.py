@@ -101,7 +101,8 @@ class ResolvedModel:
     lets it see images. `zone` is where its
     answers are computed as far as the provider's own facts go; None is unproven. `evidence`
     says in a sentence what the zone rests on. `context_limit` is in tokens. `system_prompt` and
-    `recommended` are what its publisher advises where the user says nothing.
+    `recommended` are what its publisher advises where the user says nothing; `examples` are the
+    messages with which every conversation with it begins, where the server does not add them.
     """
 
     provider: str
@@ -118,6 +119,7 @@ class ResolvedModel:
     digest: str | None = None
     system_prompt: str | None = None
     recommended: Options = Options()
+    examples: tuple[Message, ...] = ()
     loaded: bool | None = None
 
 

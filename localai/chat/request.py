@@ -57,12 +57,15 @@ def build_request(
 ) -> ChatRequest:
     """The request that asks `model` for the next message after `messages`.
 
-    The system prompt goes in front of them, unless they begin with one. `conversation` is the id
+    The system prompt goes in front of them, unless they begin with one, and the model's own
+    examples after it. `conversation` is the id
     under which a provider may keep state.
     """
     if not messages or messages[0].role != "system":
         prompt = system_prompt(settings, model, config)
         messages = (Message("system", prompt), *messages) if prompt else messages
+    begins = 1 if messages and messages[0].role == "system" else 0
+    messages = (*messages[:begins], *model.examples, *messages[begins:])
     return ChatRequest(
         model=model,
         messages=tuple(messages),

@@ -45,6 +45,8 @@ from localai.types import (
     Events,
     Loading,
     Locality,
+    Message,
+    Options,
     Process,
     ReasoningDelta,
     ResolvedModel,
@@ -81,6 +83,7 @@ class _Question:
     clock: AnswerClock
     remote: str | None
     limit: int | None
+    own_system: str | None
     think: bool | str | None
     context_tokens: int
     tells_context: bool
@@ -215,6 +218,7 @@ class Ollama(Provider):
             clock=clock,
             remote=facts.remote,
             limit=facts.context_limit,
+            own_system=facts.system_prompt,
             think=wire.wire_think(request.think, facts.capabilities, facts.family),
             context_tokens=context,
             tells_context=_asked_context(request) is not None or not is_own,
@@ -241,7 +245,7 @@ class Ollama(Provider):
     def _ask(self, question: _Question) -> Events:
         request = question.request
         body = wire.chat_body(
-            request,
+            _without_own_system(request, question.own_system),
             context_tokens=question.context_tokens if question.tells_context else None,
             may_shift=question.may_shift,
             think=question.think,
@@ -391,6 +395,8 @@ class Ollama(Provider):
             quantization=details.get("quantization_level") or None,
             digest=listed.get("digest"),
             system_prompt=facts.system_prompt,
+            # Its other options it applies itself; a limit of ours would take this one's place.
+            recommended=Options(max_tokens=facts.own_limit),
         )
 
     def _refusal(self, status: int, document: Any, question: _Question) -> LocalaiError:
@@ -415,6 +421,15 @@ def _held_back(reader: wire.ChunkReader, splitter: ReasoningSplitter) -> Iterato
     for event in reader.held_back():
         yield from splitter.feed(event.text) if isinstance(event, TextDelta) else (event,)
     yield from splitter.close()
+
+
+def _without_own_system(request: ChatRequest, own: str | None) -> ChatRequest:
+    """The request without the model's own system prompt, which Ollama puts in front by itself, and
+    in front of the model's own messages: one that is sent comes after those."""
+    others = request.messages[1:]
+    if own is None or not others or request.messages[0] != Message("system", own):
+        return request
+    return replace(request, messages=others)
 
 
 def _asked_context(request: ChatRequest) -> int | None:

@@ -18,18 +18,20 @@ from localai.types import Capability
 from localai.wires.ollama import client as wire
 
 # Changes whenever what is remembered does.
-_VERSION: Final = 2
+_VERSION: Final = 3
 _MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/api/show` says of a model. Contexts are in tokens; None is unknown."""
+    """What `/api/show` says of a model. Contexts and the limit of an answer are in tokens; None is
+    unknown."""
 
     family: str = ""
     capabilities: frozenset[Capability] | None = None
     context_limit: int | None = None
     own_context: int | None = None
+    own_limit: int | None = None
     system_prompt: str | None = None
     remote: str | None = None
 
@@ -44,6 +46,7 @@ def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
         capabilities=wire.capabilities_of(show),
         context_limit=wire.context_limit_of(show),
         own_context=wire.own_context_of(show),
+        own_limit=wire.own_limit_of(show),
         system_prompt=show.get("system") or None,
         remote=remote or wire.remote_of(show),
     )

@@ -110,6 +110,7 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
         quantization=facts.quantization,
         digest=stored.digest,
         system_prompt=stored.system_prompt,
+        examples=stored.examples,
         recommended=stored.recommended,
     )
 

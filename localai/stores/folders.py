@@ -18,7 +18,7 @@ from localai.files import is_file
 from localai.formats.mlx_folder import is_model_folder
 from localai.stores.model_defaults import read_defaults
 from localai.stores.starter import STARTER, starter_path
-from localai.types import Options
+from localai.types import Message, Options
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -36,8 +36,8 @@ class StoredModel:
 
     `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other
     names that mean it. `projector` is the companion file that lets it see images. `digest` is
-    `sha256:…` where the store states it. `system_prompt` and `recommended` are stored with the
-    model by whoever published or made it.
+    `sha256:…` where the store states it. `system_prompt`, `recommended` and `examples` are stored
+    with the model by whoever published or made it.
     """
 
     store: StoreName
@@ -48,6 +48,7 @@ class StoredModel:
     digest: str | None = None
     system_prompt: str | None = None
     recommended: Options = field(default_factory=Options)
+    examples: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def own_models(paths: Paths) -> Iterator[StoredModel]:
             projector,
             system_prompt=kept.system_prompt,
             recommended=kept.recommended,
+            examples=kept.examples,
         )
 
 

@@ -36,6 +36,8 @@ class MediaType(StrEnum):
     """The system prompt, as text."""
     PARAMETERS = "application/vnd.ollama.image.params"
     """The sampling options, as JSON."""
+    MESSAGES = "application/vnd.ollama.image.messages"
+    """The messages with which every conversation begins, as JSON."""
     LICENSE = "application/vnd.ollama.image.license"
     """The licence, as text."""
     TEMPLATE = "application/vnd.ollama.image.template"

@@ -17,14 +17,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from localai.errors import InvalidInput
 from localai.files import is_file, write_atomically
 from localai.options import SAMPLING_OPTIONS
 from localai.stores.folders import StoredModel
 from localai.stores.oci_manifest import MediaType
-from localai.types import Options
+from localai.types import Message, Options, Role
 
 DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
@@ -222,6 +222,7 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
         digest,
         _text(root, digests.get(MediaType.SYSTEM)) or None,
         _options(_text(root, digests.get(MediaType.PARAMETERS))),
+        _examples(_text(root, digests.get(MediaType.MESSAGES))),
     )
 
 
@@ -284,6 +285,18 @@ def _text(root: Path, digest: str | None) -> str:
         return ""
 
 
+def _examples(messages: str) -> tuple[Message, ...]:
+    """The messages of a `.messages` layer (JSON); none where one of them is none."""
+    try:
+        document: Any = json.loads(messages or "[]")
+        found = [(each["role"], each["content"]) for each in document]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+    if not all(role in get_args(Role) and isinstance(text, str) for role, text in found):
+        return ()
+    return tuple(Message(role, text) for role, text in found)
+
+
 def _options(parameters: str) -> Options:
     """The sampling options of a `.params` layer (JSON); what is no such option is left out."""
     try:
@@ -295,11 +308,13 @@ def _options(parameters: str) -> Options:
     numbers: dict[str, Any] = {
         option.name: value
         for option in SAMPLING_OPTIONS
-        # Its num_predict bounds Ollama's own answers; ours are bounded by chat.max_tokens.
-        if not option.repeatable and option.name != "max_tokens"
+        if not option.repeatable
         if isinstance(value := document.get(option.wires.get("ollama", "")), _NUMBERS[option.kind])
         and not isinstance(value, bool)
     }
+    # Negative is without a limit to Ollama; ours is chat.max_tokens then.
+    if numbers.get("max_tokens", 1) < 1:
+        del numbers["max_tokens"]
     stop = document.get("stop")
     stops = tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else ()
     return Options(**numbers, stop=stops)

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from localai.chat.request import AskSettings, build_request
 from localai.config import Config
+from localai.engine.lifecycle import stop, workers
 from localai.errors import ContextOverflow, InvalidInput, NotFound, Unreachable
+from localai.providers.llamacpp import LlamaCpp
 from localai.providers.ollama import Ollama
 from localai.providers.ollama_daemon import target_of
 from localai.types import (
@@ -288,6 +291,42 @@ def test_an_answer_that_fills_the_context_says_so(provider: Ollama) -> None:
 def test_keep_alive_of_zero_unloads_at_once(provider: Ollama, ollama_server: OllamaServer) -> None:
     list(ask(provider, keep_alive_s=0.0))
     assert becomes(lambda: loaded_contexts(ollama_server) == [], within_s=5)
+
+
+# What the model's maker wrote into it
+
+
+def test_a_models_own_settings_hold_whoever_runs_it(
+    provider: Ollama,
+    ollama_server: OllamaServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    modelfile = tmp_path / "Modelfile"
+    modelfile.write_text(
+        'FROM smollm2:135m\nSYSTEM "You answer in one word."\n'
+        'MESSAGE user "What is the capital of Italy?"\nMESSAGE assistant "Rome."\n'
+        "PARAMETER num_predict 2\nPARAMETER temperature 0\nPARAMETER num_ctx 2048\n"
+    )
+    ollama_server.run("create", "own", "--file", modelfile)
+    monkeypatch.setenv("OLLAMA_MODELS", str(ollama_server.models))
+    config, paths = identity(tmp_path / "engine")
+    engine = LlamaCpp(config, paths)
+    try:
+        question = {"role": "user", "content": CAPITAL.text}
+        body = {"model": "own", "messages": [question], "stream": False}
+        alone = ollama_server.post("/api/chat", body)
+        assert alone["eval_count"] == 2
+        for each in (provider, engine):
+            model = each.resolve("own")
+            request = build_request(AskSettings(), model, (CAPITAL,), config)
+            usage = end_of(list(each.stream(request))).usage
+            told = (usage.input_tokens, usage.output_tokens)
+            assert told == (alone["prompt_eval_count"], 2), each.name
+    finally:
+        ollama_server.delete("own")
+        for files, info in workers(paths):
+            stop(files, info)
 
 
 # Other programs that use the same Ollama

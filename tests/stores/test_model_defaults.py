@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from localai.stores.model_defaults import (
     keep_defaults,
     read_defaults,
 )
-from localai.types import Options, ResolvedModel, Zone
+from localai.types import Message, Options, ResolvedModel, Zone
 
 
 def _model(system_prompt: str | None, recommended: Options) -> ResolvedModel:
@@ -54,3 +55,10 @@ def test_a_damaged_file_is_no_defaults(content: bytes, tmp_path: Path) -> None:
     copy = tmp_path / "copy.gguf"
     defaults_file(copy).write_bytes(content)
     assert read_defaults(copy) == ModelDefaults()
+
+
+def test_the_first_messages_are_kept_too(tmp_path: Path) -> None:
+    examples = (Message("user", "Say hi."), Message("assistant", "Hi!"))
+    copy = tmp_path / "copy.gguf"
+    keep_defaults(replace(_model(None, Options()), examples=examples), copy)
+    assert read_defaults(copy) == ModelDefaults(examples=examples)
