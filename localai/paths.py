@@ -79,7 +79,7 @@ def _runtime_dir(wanted: Path, environ: Mapping[str, str]) -> Path:
     """`wanted`, unless a socket in it would be too deep to bind or it cannot be written: then a
     folder named after `wanted` where only this user can make one, or one with a name that nobody
     can guess in the temporary folder of all users."""
-    if len(os.fsencode(wanted)) <= _LONGEST_RUNTIME_DIR and _can_be_written(wanted):
+    if len(os.fsencode(wanted)) <= _LONGEST_RUNTIME_DIR and can_be_written(wanted):
         return wanted
     name = f"localai-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]}"
     temporary = Path(tempfile.gettempdir())
@@ -102,7 +102,8 @@ def _random_name() -> str:
     return os.urandom(8).hex()
 
 
-def _can_be_written(folder: Path) -> bool:
+def can_be_written(folder: Path) -> bool:
+    """Whether this user can make files in `folder`, or make the folder itself."""
     for candidate in (folder, *folder.parents):
         if candidate.exists():
             return os.access(candidate, os.W_OK | os.X_OK)

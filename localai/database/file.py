@@ -18,7 +18,7 @@ from localai.database.schema import MIGRATIONS, statements
 from localai.database.search_words import search_words
 from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, LocalaiError
 from localai.locks import lock_descriptor
-from localai.paths import private_dir
+from localai.paths import can_be_written, private_dir
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -28,8 +28,13 @@ class DatabaseFile:
     share it take turns."""
 
     def __init__(self, file: Path) -> None:
-        """Open `file`, creating and migrating it as needed. Raises DatabaseUnavailable."""
+        """Open `file`, creating and migrating it as needed; where its folder is read-only, what is
+        there can be read. Raises DatabaseUnavailable."""
         self.file = file
+        if file.exists() and not can_be_written(file.parent):
+            with self.guarded():
+                self._open_to_read()
+            return
         try:
             private_dir(file.parent)
             if not file.exists():
@@ -49,6 +54,27 @@ class DatabaseFile:
             self.db.execute("PRAGMA trusted_schema = ON")
             self.db.create_function("search_words", 1, search_words, deterministic=True)
             self._migrate()
+
+    def _open_to_read(self) -> None:
+        log = Path(f"{self.file}-wal")
+        # Without a log nobody writes to it; with one, SQLite reads the two together.
+        is_whole = not log.exists() or not log.stat().st_size
+        mode = "mode=ro&immutable=1" if is_whole else "mode=ro"
+        self.db = sqlite3.connect(
+            f"{self.file.absolute().as_uri()}?{mode}",
+            uri=True,
+            timeout=5,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self.db.row_factory = sqlite3.Row
+        self.db.create_function("search_words", 1, search_words, deterministic=True)
+        if (version := self._version()) != len(MIGRATIONS):
+            raise DatabaseUnavailable(
+                f"{self.file} was written by another localai (format {version}), and its folder is"
+                " read-only",
+                hint="set LOCALAI_HOME to a folder that can be written",
+            )
 
     def close(self) -> None:
         """Close the file; what was written is safe already."""

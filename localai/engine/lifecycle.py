@@ -66,6 +66,7 @@ _MOST_PLACES = 8
 _KILLED = "it was killed (out of memory?)"
 _LOG_LIMIT_BYTES = 4_000_000
 _LOOK_EVERY_S = 0.1
+_LEAST_ROOM_BYTES = 64 << 10
 _DISTRUST = "its chat template is a program that the engine runs: get the model from its maker"
 # MLX's worker writes its conversations to the disk before it leaves, llama.cpp's does so after
 # each answer.
@@ -289,6 +290,12 @@ def _wait_until_ready(
             limits.most = most_bytes(need, spec.projector_path)
         limits.check()
         if process.poll() is not None:
+            if _is_full(files.directory) or _is_full(files.log.parent):
+                raise InsufficientResources(
+                    f"the disk of {files.directory} is full, so the engine could not start",
+                    hint="make room",
+                    command=("df", "-h", files.directory),
+                )
             raise Unreachable(
                 f"the engine could not load {spec.model_path}: {_reason(process, _tail(files))}",
                 hint=f"its whole log: {files.log}",
@@ -301,6 +308,15 @@ def _wait_until_ready(
             )
         # A small model is there in half a second; a large one is not kept waiting by this.
         time.sleep(0.01 if deadline - time.monotonic() > _START_TIMEOUT_S - 2 else 0.05)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk of `folder` has no room for a worker's files: it cannot log that."""
+    with contextlib.suppress(OSError):
+        disk = os.statvfs(folder)
+        no_more_files = disk.f_files > 0 and disk.f_favail == 0
+        return no_more_files or disk.f_bavail * disk.f_frsize < _LEAST_ROOM_BYTES
+    return False
 
 
 class _LoadingLimits:

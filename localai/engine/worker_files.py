@@ -29,7 +29,7 @@ from typing import Any, Final, Literal
 from localai.errors import Unreachable
 from localai.files import content_key, write_atomically
 from localai.locks import is_locked, lock, stopped_holders
-from localai.paths import Paths, is_private, private_dir
+from localai.paths import Paths, can_be_written, is_private, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
@@ -226,7 +226,15 @@ def files_for(paths: Paths, kind: EngineKind, model_path: str, place: int = 0) -
     name = hashlib.sha256(subject.encode()).hexdigest()[:16]
     private_dir(paths.runtime_dir, follow=False)
     directory = private_dir(paths.runtime_dir / name, follow=False)
-    return WorkerFiles(directory, paths.logs_dir / f"{name}.log")
+    return WorkerFiles(directory, _log_of(directory, paths))
+
+
+def _log_of(directory: Path, paths: Paths) -> Path:
+    """Where the log of the worker in `directory` is: among the logs, or in a read-only home beside
+    its socket."""
+    if can_be_written(paths.logs_dir):
+        return paths.logs_dir / f"{directory.name}.log"
+    return directory / "engine.log"
 
 
 def all_files(paths: Paths) -> list[WorkerFiles]:
@@ -235,7 +243,7 @@ def all_files(paths: Paths) -> list[WorkerFiles]:
     if not is_private(paths.runtime_dir):
         return []
     return [
-        WorkerFiles(folder, paths.logs_dir / f"{folder.name}.log")
+        WorkerFiles(folder, _log_of(folder, paths))
         for folder in sorted(paths.runtime_dir.iterdir())
         if is_private(folder)
     ]

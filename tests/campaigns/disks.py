@@ -1,0 +1,181 @@
+"""Every command that writes, on a disk that is full, has no more files, or is read-only; and with
+little of each resource. Not part of the suite; needs root, because it mounts.
+
+    python -m tests.campaigns.disks [--steps N]
+
+A small disk in memory is filled so that a command has 0, 4, 8 … kB left: that is a full disk at
+each of its writes. Each command then ends with a promised exit code and no word of a bug; what the
+disk held before is whole, and with room again everything goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.campaigns.place import (
+    Place,
+    Tally,
+    check_database,
+    check_ended,
+    check_said,
+    is_root,
+    place,
+)
+
+ASK = ("-m", "starter", "--max-tokens", "3")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "chat": ("chat", *ASK, "Hi."),
+    "chat -n": ("chat", "-n", *ASK, "Hi."),
+    "chat -c": ("chat", "-c", *ASK, "And?"),
+    "batch": ("batch", "in.jsonl", "-O", "HOME/out.jsonl", "-m", "starter"),
+    "config set": ("config", "set", "chat.max_tokens", "77"),
+    "template new": ("template", "new", "mine"),
+    "pull": ("pull", "./mine.gguf"),
+    "cp": ("cp", "mine", "twin"),
+    "list": ("list",),
+    "show": ("show", "starter"),
+    "history": ("history", "list"),
+    "history delete": ("history", "prune", "--keep", "0", "--yes"),
+    "privacy": ("privacy",),
+    "doctor": ("doctor",),
+    "stop": ("stop", "--all"),
+}
+READING = ("chat -n", "list", "show", "history", "privacy")
+FULL = (0, 2, 3, 7, 8, 9)
+LIMITS: dict[str, tuple[str, ...]] = {
+    "files of 0 bytes": ("--fsize=0",),
+    "files of 20 kB": ("--fsize=20000",),
+    "16 open files": ("--nofile=16",),
+    "40 open files": ("--nofile=40",),
+}
+
+
+@contextmanager
+def disk(*options: str) -> Iterator[Path]:
+    """A disk of 3 MB in memory, mounted."""
+    folder = Path(tempfile.mkdtemp(prefix="disk-"))
+    chosen = ",".join(("size=3m", *options))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", chosen, "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+        folder.rmdir()
+
+
+def _ready(at: Place) -> None:
+    line = json.dumps({"prompt": "Hi.", "options": {"max_tokens": 3}})
+    (at.work / "in.jsonl").write_text(f"{line}\n" * 3)
+    starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
+    if not (at.work / "mine.gguf").exists():
+        (at.work / "mine.gguf").symlink_to(starter)
+
+
+def _words(at: Place, name: str) -> list[str]:
+    return [word.replace("HOME", str(at.home)) for word in COMMANDS[name]]
+
+
+def _try(
+    tally: Tally, at: Place, name: str, how: str, *codes: int, within: tuple[str, ...]
+) -> None:
+    tally.tried[how] += 1
+    what = f"{name}, {how}"
+    try:
+        done = at.run(*_words(at, name), within=within, timeout_s=120)
+    except subprocess.TimeoutExpired:
+        tally.fault(f"{what}: hangs")
+        return
+    check_said(tally, done, what, *codes)
+
+
+def _full(tally: Tally, steps: int) -> None:
+    with disk() as folder, place(folder / "home") as at:
+        _ready(at)
+        at.run(*_words(at, "chat"))
+        for step in range(steps):
+            left_kb = 4 * step
+            for name in COMMANDS:
+                filler = folder / "filler"
+                _fill(filler, left_kb)
+                how = f"{left_kb} kB left" if steps <= 8 else "a few kB left"
+                _try(tally, at, name, how, *FULL, within=())
+                filler.unlink()
+                check_database(tally, at, f"{name}, {left_kb} kB left")
+        for name in ("chat", "config set"):
+            _try(tally, at, name, "room again", 0, within=())
+        at.run("stop", "--all")
+        check_ended(tally, at, "a full disk")
+
+
+def _fill(filler: Path, left_kb: int) -> None:
+    piece = b"x" * 4096
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(piece)
+        except OSError:
+            file.truncate(max(0, file.tell() - left_kb * 1024))
+
+
+def _no_inodes(tally: Tally) -> None:
+    with disk("nr_inodes=64") as folder, place(folder / "home") as at:
+        _ready(at)
+        for name in COMMANDS:
+            made: list[Path] = []
+            try:
+                for number in range(200):
+                    made.append(folder / f"f{number}")
+                    made[-1].touch()
+            except OSError:
+                pass
+            _try(tally, at, name, "no inodes", *FULL, within=())
+            for file in made:
+                file.unlink(missing_ok=True)
+
+
+def _read_only(tally: Tally) -> None:
+    with disk() as folder, place(folder / "home") as at:
+        _ready(at)
+        at.run(*_words(at, "chat"))
+        at.run("stop", "--all")
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        for name in COMMANDS:
+            codes = (0,) if name in READING else (0, 2, 3, 7, 8, 9)
+            _try(tally, at, name, "read-only", *codes, within=())
+        at.run("stop", "--all")
+        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+
+
+def _limited(tally: Tally) -> None:
+    for how, options in LIMITS.items():
+        with place() as at:
+            _ready(at)
+            for name in COMMANDS:
+                _try(tally, at, name, how, 0, 2, 3, 5, 7, 8, 9, within=("prlimit", *options))
+
+
+def main() -> int:
+    """Try all of it; 1 if there was a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=16, help="how many amounts of room")
+    asked = parser.parse_args()
+    if not is_root():
+        print("it mounts small disks: run it as root")
+        return 2
+    tally = Tally()
+    for part in (_read_only, _no_inodes, _limited):
+        part(tally)
+        print(f"{part.__name__.strip('_')}: {tally.tried.total()} tried so far", flush=True)
+    _full(tally, asked.steps)
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
