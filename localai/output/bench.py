@@ -43,8 +43,25 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
         output.paragraph(f"{about}{note}", style="dim")
     for text in (*(_beside(cells) if beside else ()), *_knees(cells)):
         output.paragraph(text)
+    for line in _plots(output, cells):
+        output.line(line)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
+
+
+def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:
+    """The curves of what was swept, where a person looks."""
+    if not output.on_terminal:
+        return
+    from localai.bench.sweeps import sweeps
+    from localai.output.bench_report import sweep_series
+    from localai.output.plots import terminal_plot
+
+    for sweep in sweeps(cells):
+        yield ""
+        series = sweep_series(sweep)
+        columns = min(output.columns, 100)
+        yield from terminal_plot(series, columns=columns, x=sweep.x, y=sweep.y)
 
 
 def _beside(cells: Sequence[Cell]) -> Iterator[str]:
@@ -236,7 +253,7 @@ def rate_text(interval: Interval | None) -> str:
 
 def number_text(value: float) -> str:
     """Three digits: 1,234, 118, 11.8, 1.18, 0.12."""
-    if value >= 100:
+    if value >= 100 or value == 0:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +43,13 @@ def list_runs(
         output.note("nothing was measured yet: localai bench")
 
 
-def show(id: Id, as_json: Json = False) -> None:
+def show(
+    id: Id,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="A report instead: one page with curves.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """The table of a benchmark, as it was shown when it ended."""
     from localai.bench.kept import read_run
     from localai.output.bench import show_run
@@ -54,6 +61,11 @@ def show(id: Id, as_json: Json = False) -> None:
         from localai.output.documents.bench import bench_document
 
         output.document(bench_document(run))
+    if html is not None:
+        from localai.commands.bench.running import write_report
+
+        write_report(html, run, None, output)
+        return
     show_run(output, run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +95,9 @@ def run(
             "--format", help="Instead of the table: md, csv, jsonl, benchstat, llama-bench."
         ),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="A report as well: one page with curves.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was broken off last.")
     ] = False,
@@ -136,6 +140,10 @@ def run(
         raise InvalidInput("-j and --rate are two kinds of load", hint="-j 1,2,4, or --rate 2")
     if slo is not None and rate is None:
         raise InvalidInput("--slo is of requests that arrive", hint=f"--rate 1 --slo {slo}")
+    if html is not None and not html.absolute().parent.is_dir():
+        raise InvalidInput(
+            f"there is no folder {html.parent}", command=("mkdir", "-p", html.parent)
+        )
     shape = shape_of(profile, quick=quick, crowded=users not in (None, "1"))
     plan = Plan(
         models=tuple(models or ()),
@@ -179,6 +187,8 @@ def run(
     changes = _changes(baseline, measured, share)
     if not interrupted or any(cell.samples for cell in measured.cells):
         _show(output, measured, baseline, changes, form)
+    if html is not None:
+        write_report(html, measured, changes, output)
     if interrupted:
         output.note("what was measured is kept: localai bench --resume goes on")
         raise Interrupted("interrupted", command="localai bench --resume")
@@ -201,6 +211,20 @@ def follow(started: Started, output: Output) -> bool:
     finally:
         output.end_progress()
     return False
+
+
+def write_report(
+    file: Path, run: KeptRun, changes: Sequence[Change] | None, output: Output
+) -> None:
+    """Write the run as a page. Raises InvalidInput where it cannot be written."""
+    from localai.files import write_atomically
+    from localai.output.bench_report import report
+
+    try:
+        write_atomically(file, report(run, changes).encode())
+    except OSError as error:
+        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+    output.note(f"the report is in {file}")
 
 
 def _save(started: Started, name: str, measured: KeptRun, output: Output) -> None:

@@ -1,0 +1,247 @@
+"""A benchmark as one HTML page that needs no network: tables, curves, samples, machine. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from localai.bench.cell import Cell, decode, first_token, prefill
+from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
+from localai.bench.sweeps import Sweep, sweeps
+from localai.bench.verdict import notes, verdict
+from localai.output.bench import first_text, number_text, percent_text, rate_text
+from localai.output.html import Child, Markup, details, element, page, section, table
+from localai.output.plots import Series, chart
+from localai.units import UNKNOWN, bandwidth_text, bytes_text
+
+if TYPE_CHECKING:
+    from localai.bench.comparison import Change
+    from localai.bench.kept import KeptRun
+
+
+def report(run: KeptRun, changes: Sequence[Change] | None = None) -> str:
+    """The whole page; `changes` are what became of the rows since another run."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+    models = ", ".join(dict.fromkeys(cell.model for cell in run.cells))
+    return page(
+        f"How fast: {models}",
+        element("p", f"Measured on {when} with localai {run.machine.localai}.", class_="soft"),
+        section("Results", _results(run.cells), _notes(run.cells)),
+        _changes(changes) if changes else None,
+        _curves(run.cells),
+        _limits(run.cells),
+        section("Every repetition", _samples(run.cells)),
+        section("The machine", _machine(run)),
+        section("How to read it", _reading()),
+        footer="Made by localai bench. This page loads nothing and sends nothing.",
+    )
+
+
+def _results(cells: Sequence[Cell]) -> Markup:
+    crowded = any(cell.test.concurrency > 1 for cell in cells)
+    headings = ["model", "test", "decode tok/s", "prefill tok/s", "first token"]
+    headings += ["together tok/s"] if crowded else []
+    headings += ["predicted", "memory", "verdict", "engine"]
+    rows = []
+    for cell in cells:
+        predicted = cell.predicted_tokens_per_s
+        row: list[Child] = [
+            cell.model,
+            cell.test.label,
+            rate_text(cell.interval(decode)) if cell.test.output_tokens > 1 else UNKNOWN,
+            rate_text(cell.interval(prefill)) if cell.test.prompt_tokens else UNKNOWN,
+            first_text(cell.interval(first_token)),
+            *([rate_text(together(cell))] if crowded else []),
+            UNKNOWN if predicted is None else number_text(predicted),
+            bytes_text(cell.memory_bytes),
+            element("span", verdict(cell), class_="good" if verdict(cell) == "quiet" else "bad"),
+            cell.engine,
+        ]
+        rows.append(row)
+    numbers = range(2, len(headings) - 2)
+    return table(headings, rows, right=set(numbers))
+
+
+def _notes(cells: Sequence[Cell]) -> Markup | None:
+    told = [
+        element("li", f"{cell.model} {cell.test.label}: {note}")
+        for cell in cells
+        for note in notes(cell)
+    ]
+    return element("ul", told, class_="soft") if told else None
+
+
+def _changes(changes: Sequence[Change]) -> Markup:
+    rows: list[list[Child]] = []
+    for each in changes:
+        interval, bounds = each.change, ""
+        if interval is not None and interval.low is not None and interval.high is not None:
+            bounds = f"{percent_text(interval.low)} to {percent_text(interval.high)}"
+        kind = {"regressed": "bad", "improved": "good"}.get(each.state)
+        rows.append(
+            [
+                each.cell.model,
+                each.cell.test.label,
+                "prefill" if each.metric.startswith("prefill") else "decode",
+                UNKNOWN if interval is None else percent_text(interval.value),
+                bounds,
+                element("span", each.state, class_=kind),
+                each.reason,
+            ]
+        )
+    headings = ["model", "test", "metric", "change", "interval", "state", "reason"]
+    return section("Since the baseline", table(headings, rows, right={3, 4}))
+
+
+def _curves(cells: Sequence[Cell]) -> Markup | None:
+    drawn = [element("div", drawn_sweep(each), _figures(each)) for each in sweeps(cells)]
+    return section("Curves", drawn) if drawn else None
+
+
+def drawn_sweep(sweep: Sweep) -> Markup | None:
+    """A sweep as a chart, its intervals as bands."""
+    return chart(sweep.title, sweep_series(sweep), x=sweep.x, y=sweep.y)
+
+
+def sweep_series(sweep: Sweep) -> list[Series]:
+    """The lines of a sweep."""
+    return [
+        Series(
+            curve.name,
+            tuple((x, figure.value) for x, figure in curve.points),
+            tuple(
+                None if f.low is None or f.high is None else (f.low, f.high)
+                for _, f in curve.points
+            ),
+        )
+        for curve in sweep.curves
+    ]
+
+
+def _figures(sweep: Sweep) -> Markup:
+    rows = [
+        [curve.name, number_text(x), rate_text(figure)]
+        for curve in sweep.curves
+        for x, figure in curve.points
+    ]
+    return details("the figures", table(["model", sweep.x, sweep.y], rows, right={1, 2}))
+
+
+def _limits(cells: Sequence[Cell]) -> Markup | None:
+    """How near decoding comes to what the memory's bandwidth allows."""
+    rows = []
+    for cell in cells:
+        fraction, rate = bandwidth_fraction(cell), cell.interval(decode)
+        if fraction is None or rate is None or cell.bandwidth_bytes_per_s is None:
+            continue
+        limit = rate.value / fraction
+        rows.append(
+            [
+                cell.model,
+                cell.test.label,
+                number_text(rate.value),
+                number_text(limit),
+                f"{fraction:.0%}",
+                _bar(fraction),
+            ]
+        )
+    if not rows:
+        return None
+    told = "What decoding would reach if it did nothing but read weights, keys and values."
+    headings = ["model", "test", "decode tok/s", "limit tok/s", "reached", ""]
+    return section("The memory's limit", element("p", told), table(headings, rows, right={2, 3, 4}))
+
+
+def _bar(fraction: float) -> Markup:
+    width = round(160 * min(1.0, fraction), 1)
+    return element(
+        "svg",
+        element("rect", width=160, height=10, y=1, class_="axis"),
+        element("rect", width=width, height=10, y=1, class_="series-1"),
+        width=162,
+        height=12,
+        role="img",
+        aria_label=f"{fraction:.0%}",
+    )
+
+
+def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
+    rates = [
+        Series(
+            f"{cell.model} {cell.test.label}",
+            tuple(
+                (number + 1.0, value)
+                for number, each in enumerate(cell.samples)
+                if (value := decode(each) or prefill(each)) is not None
+            ),
+        )
+        for cell in cells[:6]
+    ]
+    drawn = chart("Tokens a second", rates, x="repetition", y="tok/s")
+    if drawn is not None:
+        yield drawn
+    rows: list[list[Child]] = []
+    for cell in cells:
+        for number, each in enumerate(cell.samples, 1):
+            rows.append(
+                [
+                    f"{cell.model} {cell.test.label}",
+                    str(number),
+                    _number(prefill(each)),
+                    UNKNOWN if each.first_token_s is None else f"{each.first_token_s:.3f} s",
+                    _number(decode(each)),
+                    each.failed or "; ".join(each.disturbed),
+                ]
+            )
+    headings = ["row", "repetition", "prefill", "first token", "decode", "what disturbed it"]
+    yield details("every sample", table(headings, rows, right={1, 2, 3, 4}))
+    gaps = [(cell, found) for cell in cells if (found := gap_quantiles(cell)) is not None]
+    if gaps:
+        yield table(
+            ["between tokens", "test", "median", "95%", "99%", "longest"],
+            [
+                [cell.model, cell.test.label, *map(_ms, (g.p50, g.p95, g.p99, g.most))]
+                for cell, g in gaps
+            ],
+            right={2, 3, 4, 5},
+        )
+
+
+def _ms(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def _number(value: float | None) -> str:
+    return UNKNOWN if value is None else number_text(value)
+
+
+def _machine(run: KeptRun) -> Markup:
+    machine = run.machine
+    bandwidth = machine.bandwidth_bytes_per_s
+    rows = [
+        ["processor", machine.cpu or UNKNOWN],
+        ["cores", UNKNOWN if machine.cores is None else f"{machine.cores:g}"],
+        ["memory", bytes_text(machine.memory_bytes)],
+        ["bandwidth", UNKNOWN if bandwidth is None else bandwidth_text(bandwidth)],
+        ["graphics", ", ".join(machine.gpus) or "none"],
+        ["system", f"{machine.system} {machine.kernel}".strip() or UNKNOWN],
+        ["virtual machine", machine.virtual_machine or "none known"],
+        ["battery", {True: "on battery", False: "no", None: UNKNOWN}[machine.on_battery]],
+    ]
+    return table(["what", "which"], rows)
+
+
+def _reading() -> list[Markup]:
+    return [
+        element(
+            "p",
+            "A figure is the median of all repetitions and half of its 95% interval.",
+            " Two whose intervals overlap are not different.",
+        ),
+        element(
+            "p",
+            "Quiet rows may be compared. Noisy ones were disturbed or differ too much;"
+            " invalid ones say nothing of speed. Under the table stands why.",
+        ),
+    ]

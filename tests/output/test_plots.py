@@ -1,0 +1,55 @@
+"""Lines over an axis, on a terminal and in a report."""
+
+from __future__ import annotations
+
+import pytest
+
+from localai.output.plots import Series, chart, nice_ticks, number_label, terminal_plot
+
+ONE = Series("one", ((0, 100.0), (1024, 80.0), (4096, 50.0)), ((98, 102), None, (45, 55)))
+TWO = Series("two <b>", ((0, 60.0), (4096, 40.0)))
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(100, (0, 50, 100)), (7, (0, 2, 4, 6, 8)), (0.3, (0, 0.1, 0.2, 0.3)), (0, (0, 1))],
+)
+def test_an_axis_begins_at_zero_and_has_round_numbers(
+    most: float, ticks: tuple[float, ...]
+) -> None:
+    assert nice_ticks(most) == pytest.approx(ticks)
+
+
+def test_numbers_are_short() -> None:
+    labels = [number_label(value) for value in (0, 0.25, 120, 1000, 1500, 4096, 2_500_000)]
+    assert labels == ["0", "0.25", "120", "1k", "1500", "4k", "2.5M"]
+
+
+@pytest.mark.parametrize("columns", [30, 60, 100])
+def test_a_plot_fits_its_columns_and_names_everything(columns: int) -> None:
+    lines = list(terminal_plot([ONE, TWO], columns=columns, x="depth", y="tok/s"))
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    for word in ("tok/s", "depth", "● one", "■ two", "100", "4k"):
+        assert word in text
+    # The mark of the highest point is in the first row, the axis at its left.
+    assert "●" in lines[1]
+    assert lines[1].lstrip().startswith("100 ┤")
+
+
+def test_one_place_is_no_curve() -> None:
+    alone = Series("one", ((1, 100.0),))
+    assert list(terminal_plot([alone], columns=60)) == []
+    assert chart("t", [alone], x="x", y="y") is None
+
+
+def test_a_chart_has_bands_marks_with_their_figures_and_no_markup_of_a_name() -> None:
+    drawn = chart("Depth", [ONE, TWO], x="tokens", y="tok/s")
+    assert drawn is not None
+    assert drawn.count("<polyline") == 2
+    assert drawn.count('class="band series-1"') == 1, "two of three points have an interval"
+    assert drawn.count("<circle") == 5
+    assert "<title>one: 1k, 80</title>" in drawn
+    assert "two &lt;b&gt;" in drawn
+    assert "<b>" not in drawn
+    assert 'aria-label="Depth: one, two &lt;b&gt;"' in drawn
