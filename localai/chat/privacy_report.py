@@ -97,11 +97,19 @@ def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterat
         provider = providers.provider(name, config)
         models = provider.models()
         run_by = provider.run_by()
+        asks = provider.asks_its_makers()
     except LocalaiError as error:
         yield Finding(name, "held", f"does not answer: {error.message}")
         return
     if run_by is not None:
         yield Finding(name, "held", f"{run_by}: a user who is trusted")
+    if asks is not False:
+        yield Finding(
+            f"{name} itself",
+            "open" if asks else "unknown",
+            "it asks its makers for news at each start, and never with OLLAMA_NO_CLOUD=1 in its"
+            " environment: systemctl edit ollama, or launchctl setenv OLLAMA_NO_CLOUD 1",
+        )
     for model in models:
         if model.zone is None:
             yield Finding(f"{name}/{model.id}", "unknown", model.evidence)

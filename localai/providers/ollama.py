@@ -181,6 +181,11 @@ class Ollama(Provider):
         facts = self._daemon.facts(self._daemon.find(model.id))
         return facts.remote or self._daemon.target.host
 
+    def asks_its_makers(self) -> bool | None:
+        """Whether the daemon asks for news at each start, as it does since it has a cloud."""
+        off = self._daemon.cloud_is_off()
+        return None if off is None else not off
+
     def run_by(self) -> str | None:
         """Who on this machine runs the daemon; None for one elsewhere."""
         run_by = self._daemon.reach().run_by()

@@ -137,6 +137,16 @@ class Daemon:
         except NotFound:
             return None
 
+    def cloud_is_off(self) -> bool | None:
+        """Whether it was started without its cloud, and so asks its makers for nothing; None where
+        an older one does not say."""
+        try:
+            status = self._server.call("GET", "/api/status")
+        except ServerRefused:
+            return None
+        disabled = (status.get("cloud") or {}).get("disabled") if isinstance(status, dict) else None
+        return disabled if isinstance(disabled, bool) else None
+
     def version(self) -> str:
         """`Ollama 0.17.4`, or just `Ollama`: a build from source has no number."""
         if self._version is None:

@@ -36,6 +36,10 @@ class Provider(ABC):
         """The host that a prompt for `model` goes to; None if it stays on this machine."""
         return None
 
+    def asks_its_makers(self) -> bool | None:
+        """Whether its server connects to its makers by itself; None where it does not say."""
+        return False
+
     def run_by(self) -> str | None:
         """Who on this machine runs the server that answers, as a sentence; None where it is no
         server of this machine."""

@@ -20,7 +20,7 @@ from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port, running_server
-from tests.support.scripted_server import ScriptedServer, UntilClosed, json_reply
+from tests.support.scripted_server import Reply, ScriptedServer, UntilClosed, json_reply
 from tests.support.weights import require
 from tests.support.wires import OllamaWire
 
@@ -201,3 +201,29 @@ def test_a_line_from_afar_makes_an_allowed_answer_a_cloud_answer(tmp_path: Path)
         provider = scripted(tmp_path, server, cloud_allow="ollama")
         done = end_of(ask(provider, provider.resolve("scripted")))
     assert done.locality.zone is Zone.CLOUD
+
+
+@pytest.mark.parametrize(
+    ("status", "asks"),
+    [
+        (json_reply({"cloud": {"disabled": False, "source": "none"}}), True),
+        (json_reply({"cloud": {"disabled": True, "source": "env"}}), False),
+        (json_reply({"error": "404 page not found"}, 404), None),
+    ],
+    ids=["with its cloud", "without its cloud", "an older one"],
+)
+def test_whether_the_daemon_itself_asks_its_makers_is_said(
+    tmp_path: Path, run_localai: RunLocalai, status: Reply, asks: bool | None
+) -> None:
+    wire = OllamaWire()
+    routes = wire.routes(wire.stream(wire.answer(["hi"])))
+    routes["GET /api/status"] = status
+    with ScriptedServer(routes) as server:
+        assert open_ollama(tmp_path, server.address).asks_its_makers() is asks
+        shown = run_localai("privacy", "--json", env={"OLLAMA_HOST": server.address})
+    found = {each["what"]: each for each in json.loads(shown.stdout)["findings"]}
+    if asks is False:
+        assert "ollama itself" not in found
+    else:
+        assert found["ollama itself"]["state"] == ("open" if asks else "unknown")
+        assert "OLLAMA_NO_CLOUD=1" in found["ollama itself"]["detail"]
