@@ -20,6 +20,7 @@ from localai.types import (
     ReasoningDelta,
     ResolvedModel,
     TextDelta,
+    ThinkingEnded,
     TokenLogprobs,
     ToolCall,
 )
@@ -97,6 +98,9 @@ class PartialAnswer:
             self._text.append(event.text)
         elif isinstance(event, ReasoningDelta):
             self._reasoning.append(event.text)
+        elif isinstance(event, ThinkingEnded):
+            self._reasoning.append(self.text.strip())
+            self._text = []
         elif isinstance(event, TokenLogprobs):
             self._logprobs.append(event)
         elif isinstance(event, ToolCall):

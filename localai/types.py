@@ -333,6 +333,12 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingEnded:
+    """All that came as text until here was thinking: the end of a block came whose beginning the
+    template had written. Whoever has shown that text already cannot take it back."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenLogprobs:
     """A token, its log probability, and the likeliest alternatives, likeliest first."""
 
@@ -357,7 +363,10 @@ class Done:
     server_reason: str | None = None
 
 
-Event = Answering | Loading | ReasoningDelta | TextDelta | ToolCall | TokenLogprobs | Done
+Delta = ReasoningDelta | TextDelta | ThinkingEnded
+"""What a model says, and what was known too late of it."""
+
+Event = Answering | Loading | Delta | ToolCall | TokenLogprobs | Done
 
 Events = Generator[Event, None, None]
 """The events of one answer as they come; closing it stops the computation."""

@@ -18,7 +18,7 @@ from localai.answers import Answer, gather
 from localai.output.live_line import LiveLine
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
-from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta
+from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 
 
 class Writer(Protocol):
@@ -29,6 +29,9 @@ class Writer(Protocol):
 
     def reasoning(self, text: str) -> None:
         """A piece of the model's thinking."""
+
+    def thinking_ended(self) -> None:
+        """The text until here was thinking; what was shown of it stays."""
 
     def status(self, status: str | None) -> None:
         """What is being waited for; None: nothing any more."""
@@ -44,6 +47,9 @@ class SilentWriter:
         """Nothing."""
 
     def reasoning(self, text: str) -> None:
+        """Nothing."""
+
+    def thinking_ended(self) -> None:
         """Nothing."""
 
     def status(self, status: str | None) -> None:
@@ -96,6 +102,8 @@ def _show_event(event: Event, writer: Writer) -> None:
         writer.text(event.text)
     elif isinstance(event, ReasoningDelta):
         writer.reasoning(event.text)
+    elif isinstance(event, ThinkingEnded):
+        writer.thinking_ended()
     elif isinstance(event, Loading):
         percent = "" if event.fraction is None else f" {event.fraction:.0%}"
         writer.status(event.message + percent)
@@ -144,6 +152,9 @@ class PlainAnswer:
             return
         self.status(None)
         self._reasoning.write(text)
+
+    def thinking_ended(self) -> None:
+        """What was written stays."""
 
     def status(self, status: str | None) -> None:
         """Say on stderr what is being waited for, if a person looks there."""
@@ -221,6 +232,11 @@ class WholeAnswer:
         """Keep a piece of the thinking."""
         self._reasoning.append(text)
 
+    def thinking_ended(self) -> None:
+        """What was kept as text was thinking."""
+        self._reasoning += self._text
+        self._text = []
+
     def status(self, status: str | None) -> None:
         """Show what is being waited for: the more so as nothing else is seen."""
         self._writer.status(status)
@@ -249,6 +265,10 @@ class WithheldText:
     def reasoning(self, text: str) -> None:
         """Show it."""
         self._writer.reasoning(text)
+
+    def thinking_ended(self) -> None:
+        """What was counted was no answer."""
+        self._characters = 0
 
     def status(self, status: str | None) -> None:
         """Show it."""

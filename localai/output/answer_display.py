@@ -57,6 +57,9 @@ def say_how_it_ended(
     """Warn of an answer that is not whole. What the user can type: `go_on` to go on within it,
     None where that cannot be; `more` for more tokens, `larger` for a larger context. `limit` was
     the token limit, None if none was set."""
+    if not (answer.text.strip() or answer.tool_calls or answer.refusal):
+        thought = "the model thought, and answered nothing"
+        output.warn(thought if answer.reasoning else "the answer is empty")
     if note := _FINISH_NOTES[answer.done.finish_reason]:
         tokens = "the server's limit of tokens" if limit is None else f"{limit} tokens"
         word = answer.done.server_reason or "no word"

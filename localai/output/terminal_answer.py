@@ -67,6 +67,9 @@ class TerminalAnswer:
             self._text.close()
             self._reasoning.feed(text)
 
+    def thinking_ended(self) -> None:
+        """What was drawn stays."""
+
     def status(self, status: str | None) -> None:
         """Show what is being waited for, until something else is drawn."""
         self._start()

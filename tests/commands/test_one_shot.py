@@ -97,6 +97,12 @@ def test_an_answer_that_is_not_whole_is_printed_and_said_not_to_be(
     assert (document["error"] or {}).get("kind") == ("answer_refused" if code else None)
 
 
+def test_an_empty_answer_is_said_to_be(ask: Ask) -> None:
+    result = ask("end stop")
+    assert (result.returncode, result.stdout) == (0, b"")
+    assert result.stderr == b"warning: the answer is empty\n"
+
+
 # What is sent
 
 

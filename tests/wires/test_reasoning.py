@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from localai.types import ReasoningDelta
+from localai.answers import PartialAnswer
+from localai.types import ReasoningDelta, ThinkingEnded
 from localai.wires.reasoning.splitter import ReasoningSplitter, split_reasoning
 
 THOUGHT = "<|channel|>analysis<|message|>Okay.<|end|>"
@@ -79,6 +80,8 @@ def split_in_pieces(
     deltas += splitter.feed(text[position:])
     deltas += splitter.close()
     for delta in deltas:
+        if isinstance(delta, ThinkingEnded):
+            continue
         assert delta.text
         if isinstance(delta, ReasoningDelta):
             thoughts += delta.text
@@ -108,6 +111,33 @@ def test_a_prompt_that_ends_in_the_opening_tag(text: str, thoughts: str, answer:
     assert split_reasoning(text, starts_in_reasoning=True) == (thoughts, answer)
     pieces = split_in_pieces(text, [1] * len(text), starts_in_reasoning=True)
     assert pieces[1:] == (thoughts, answer)
+
+
+@pytest.mark.parametrize(
+    "text", ["A greeting.\n</think>\n\nHi! How are you?", "A greeting.</think>Hi! How are you?"]
+)
+def test_an_answer_that_was_gathered_knows_that_what_came_first_was_thinking(text: str) -> None:
+    partial = PartialAnswer()
+    splitter = ReasoningSplitter()
+    for event in [*(each for letter in text for each in splitter.feed(letter)), *splitter.close()]:
+        partial.add(event)
+    assert (partial.reasoning, partial.text) == ("A greeting.", "Hi! How are you?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'The end is "</think>" in quotes.',
+        "The end is `</think>` in code.",
+        "```\n</think>\n```\nstands in a fence.",
+        "Say “</think>” and “</thinking>”.",
+        "'</think>' is the end of '<think>'.",
+    ],
+)
+def test_an_end_that_the_answer_speaks_of_is_part_of_it(text: str) -> None:
+    for sizes in ([], [1] * len(text)):
+        splitter, thoughts, answer = split_in_pieces(text, sizes)
+        assert (thoughts, answer, splitter.late_close) == ("", text, False)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +173,7 @@ def test_text_is_not_held_back_without_need() -> None:
     splitter = ReasoningSplitter()
     shown = ""
     for character in "Hello, world.\nNext line":
-        shown += "".join(delta.text for delta in splitter.feed(character))
+        shown += "".join(getattr(delta, "text", "") for delta in splitter.feed(character))
         assert len(shown) > 0
     assert shown == "Hello, world.\nNext line"
 

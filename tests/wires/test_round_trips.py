@@ -190,6 +190,16 @@ def parsed_calls(messages: tuple[Message, ...]) -> list[Any]:
 
 
 @EVERY_WIRE
+def test_a_character_that_comes_in_halves_is_whole(name: str) -> None:
+    # No writer of ours sends halves: they are put into what it wrote.
+    done = Done("stop", Usage(10, 10), Timings(), HERE)
+    written = list(WIRES[name].write([TextDelta("a<1>"), TextDelta("<2>b"), done]))
+    text = json.dumps(written).replace("<1>", "\\ud83d").replace("<2>", "\\ude00")
+    events = WIRES[name].read(json.loads(text))
+    assert "".join(each.text for each in events if isinstance(each, TextDelta)) == "a😀b"
+
+
+@EVERY_WIRE
 @given(request=requests())
 def test_a_request_survives_the_way_to_a_server(name: str, request: ChatRequest) -> None:
     wire = WIRES[name]

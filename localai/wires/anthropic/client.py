@@ -30,6 +30,7 @@ from localai.types import (
 )
 from localai.wires.clock import AnswerClock
 from localai.wires.finish_reasons import finish_reason
+from localai.wires.loose import Halves, count_of
 from localai.wires.parts import arguments_of, base64_of, split_system
 
 if TYPE_CHECKING:
@@ -226,6 +227,7 @@ def read_events(
     finish: FinishReason | None = None
     server_reason: str | None = None
     call: _Call | None = None
+    text, thinking = Halves(), Halves()
     for event in events:
         match event.type:
             case "content_block_start" if event.content_block.type == "tool_use":
@@ -241,27 +243,29 @@ def read_events(
             case "message_start":
                 counts |= _counts(event.message.usage)
             case "content_block_delta":
-                yield from _delta(event.delta, clock)
+                yield from _delta(event.delta, clock, text, thinking)
             case "message_delta":
                 counts |= _counts(event.usage)
                 if reason := finish_reason(said := event.delta.stop_reason, who):
                     finish, server_reason = reason, str(said)
             case "message_stop":
                 break
+    if half := text.close():
+        yield TextDelta(half)
     if finish is None:
         raise Unreachable(f"the answer broke off: {who} closed the connection")
     usage = _usage(counts)
     yield Done(finish, usage, clock.timings(usage), locality, server_reason=server_reason)
 
 
-def _delta(delta: Any, clock: AnswerClock) -> Iterator[Event]:
+def _delta(delta: Any, clock: AnswerClock, text: Halves, thinking: Halves) -> Iterator[Event]:
     match delta.type:
-        case "text_delta" if delta.text:
+        case "text_delta" if whole := text.feed(delta.text or ""):
             clock.piece()
-            yield TextDelta(delta.text)
-        case "thinking_delta" if delta.thinking:
+            yield TextDelta(whole)
+        case "thinking_delta" if whole := thinking.feed(delta.thinking or ""):
             clock.piece(reasoning=True)
-            yield ReasoningDelta(delta.thinking)
+            yield ReasoningDelta(whole)
 
 
 def _counts(raw: Any) -> dict[str, int]:
@@ -272,9 +276,9 @@ def _counts(raw: Any) -> dict[str, int]:
         "cache_creation_input_tokens",
         "cache_read_input_tokens",
     )
-    found = {name: getattr(raw, name, None) for name in names}
+    found = {name: count_of(getattr(raw, name, None)) for name in names}
     details = getattr(raw, "output_tokens_details", None)
-    found["thinking_tokens"] = None if details is None else details.thinking_tokens
+    found["thinking_tokens"] = count_of(getattr(details, "thinking_tokens", None))
     return {name: count for name, count in found.items() if count is not None}
 
 

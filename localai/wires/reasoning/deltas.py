@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from localai.types import ReasoningDelta, TextDelta
-
-Delta = ReasoningDelta | TextDelta
+from localai.types import Delta, ThinkingEnded
 
 
 def joined(deltas: Iterable[Delta]) -> list[Delta]:
     """The deltas without empty ones, neighbours of one kind made into one."""
     result: list[Delta] = []
     for delta in deltas:
-        if result and type(result[-1]) is type(delta):
-            result[-1] = type(delta)(result[-1].text + delta.text)
+        if isinstance(delta, ThinkingEnded):
+            result.append(delta)
+        elif result and isinstance(last := result[-1], type(delta)):
+            result[-1] = type(delta)(last.text + delta.text)
         elif delta.text:
             result.append(delta)
     return result

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localai.types import ReasoningDelta, TextDelta
-from localai.wires.reasoning.deltas import Delta, joined, partial_length
+from localai.types import Delta, ReasoningDelta, TextDelta
+from localai.wires.reasoning.deltas import joined, partial_length
 
 _THINKING = {"analysis", "commentary"}
 _BARE_ANALYSIS = "analysis"

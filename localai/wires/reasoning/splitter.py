@@ -7,8 +7,8 @@ each from a model in the wild:
   stays whole. It closes wherever its end stands, also within a line, also in an open fence.
 - Many templates write the opening tag into the prompt (Qwen3-Thinking-2507, DeepSeek-R1,
   MiniMax-M2): say so with `starts_in_reasoning`. Where that was not known and an end comes
-  without a start, `late_close` is set: all text before it was thinking. A stream cannot take it
-  back; `split_reasoning` on the whole text sorts it right.
+  without a start, all text before it was thinking: `ThinkingEnded` says so to whoever has not
+  shown it yet. An end in quotes or in code is one that the answer speaks of.
 - A model that never closes its block has given no answer: `unclosed` is set at the end.
 - The white space around a block is the format's, not the author's; an empty block is none.
 
@@ -20,8 +20,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
-from localai.types import ReasoningDelta, TextDelta
-from localai.wires.reasoning.deltas import Delta, joined, partial_length
+from localai.types import Delta, ReasoningDelta, TextDelta, ThinkingEnded
+from localai.wires.reasoning.deltas import joined, partial_length
 from localai.wires.reasoning.harmony import (
     HarmonySplitter,
     begins_like_harmony,
@@ -43,6 +43,7 @@ _TAGS = {
 }
 _OPEN = re.compile("|".join(map(re.escape, _TAGS)), re.IGNORECASE)
 _ANY_CLOSE = re.compile("|".join(map(re.escape, _TAGS.values())), re.IGNORECASE)
+_QUOTES = ('"', "'", "“", "‘", "«", "„")
 _FENCE = re.compile(r"[\s>*+-]*(?P<marker>`{3,}|~{3,})(?P<info>[^`]*)$")
 
 
@@ -50,8 +51,8 @@ class ReasoningSplitter:
     """Splits a stream of text into thinking and answer.
 
     Whatever the pieces that come in, the concatenated texts that go out are the same.
-    `starts_in_reasoning` says that the prompt ended with the opening tag. `late_close` and
-    `unclosed` are as the module says; `unclosed` counts after `close`.
+    `starts_in_reasoning` says that the prompt ended with the opening tag. `late_close` says
+    that an end came without a start; `unclosed` is as the module says and counts after `close`.
     """
 
     def __init__(self, *, starts_in_reasoning: bool = False) -> None:
@@ -133,10 +134,11 @@ class ReasoningSplitter:
         line = self._buffer[: self._buffer.find("\n") + 1 or len(self._buffer)]
         if not self._block_seen and not self._fence:
             late = _ANY_CLOSE.search(line)
-            if late is not None and (self._line + line[: late.start()]).count("`") % 2 == 0:
+            if late is not None and not _is_spoken_of(self._line + line[: late.start()]):
                 yield from self._text(self._take(late.start()))
                 self._take(late.end() - late.start())
                 self.late_close = self._block_seen = True
+                yield ThinkingEnded()
                 self._begin_text()
                 return False
             if not at_end and (keep := partial_length(line, _TAGS.values())):
@@ -185,6 +187,11 @@ def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[st
     thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
     answer = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
     return "".join(thoughts), "".join(answer)
+
+
+def _is_spoken_of(before: str) -> bool:
+    """Whether a tag after `before`, the line's beginning, is quoted or in code."""
+    return before.count("`") % 2 == 1 or before.endswith(_QUOTES)
 
 
 def _may_become_opening(start: str) -> bool:

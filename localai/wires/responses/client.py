@@ -24,6 +24,7 @@ from localai.types import (
 )
 from localai.wires.clock import AnswerClock
 from localai.wires.finish_reasons import finish_reason
+from localai.wires.loose import Halves, count_of
 from localai.wires.parts import data_url, split_system
 from localai.wires.refusals import failure, final_error
 
@@ -109,12 +110,13 @@ def read_events(
     Raises Unreachable if it ends without saying so, and what a failure in mid-stream means.
     """
     refused = called = False
+    text, reasoning = Halves(), Halves()
     for event in events:
         match event.type:
             case "response.output_text.delta":
-                if event.delta:
+                if whole := text.feed(event.delta or ""):
                     clock.piece()
-                    yield TextDelta(event.delta)
+                    yield TextDelta(whole)
                 yield from _logprobs(event)
             case "response.refusal.delta":
                 refused = True
@@ -122,7 +124,8 @@ def read_events(
                 yield TextDelta(event.delta)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 clock.piece(reasoning=True)
-                yield ReasoningDelta(event.delta)
+                if whole := reasoning.feed(event.delta or ""):
+                    yield ReasoningDelta(whole)
             case "response.function_call_arguments.delta":
                 clock.piece()
             case "response.output_item.done" if event.item.type == "function_call":
@@ -132,6 +135,8 @@ def read_events(
             case "response.reasoning_summary_part.added" if event.summary_index:
                 yield ReasoningDelta("\n\n")
             case "response.completed" | "response.incomplete":
+                if half := text.close():
+                    yield TextDelta(half)
                 usage = _usage(event.response.usage)
                 finish, said = _finish(event.response, refused, called, who)
                 timings = clock.timings(usage)
@@ -177,9 +182,9 @@ def _usage(raw: Any) -> Usage:
     # The SDK does not validate: compatible servers leave the details out.
     into, out = raw.input_tokens_details, raw.output_tokens_details
     return Usage(
-        input_tokens=raw.input_tokens,
-        output_tokens=raw.output_tokens,
-        cached_tokens=None if into is None else into.cached_tokens,
-        reasoning_tokens=None if out is None else out.reasoning_tokens,
-        cache_write_tokens=None if into is None else into.cache_write_tokens,
+        input_tokens=count_of(raw.input_tokens),
+        output_tokens=count_of(raw.output_tokens),
+        cached_tokens=count_of(getattr(into, "cached_tokens", None)),
+        reasoning_tokens=count_of(getattr(out, "reasoning_tokens", None)),
+        cache_write_tokens=count_of(getattr(into, "cache_write_tokens", None)),
     )
