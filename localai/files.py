@@ -207,6 +207,12 @@ def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
             temporary.unlink()
 
 
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what killed processes left of `write_atomically` in `folder`, which is localai's own
+    and whose files have names that never come again."""
+    _sweep(folder.glob(".*.????????.tmp"))
+
+
 def _sweep(temporaries: Iterable[Path]) -> None:
     """Remove those of this user's temporary files and folders whose process has ended."""
     for path in temporaries:

@@ -241,3 +241,19 @@ def test_an_endpoint_of_the_file_is_known(paths: Paths) -> None:
     endpoint = config.load(paths, {}).endpoints["farm"]
     assert endpoint.url == "http://10.0.0.5:8000/v1"
     assert endpoint.headers == {"X-Team": "a"}
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000], ids=["deep", "long"])
+def test_toml_that_python_refuses_to_read_is_the_files_error(
+    run_localai: RunLocalai, paths: Paths, value: str
+) -> None:
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text(f"model = {value}")
+    done = run_localai("config", "list")
+    assert done.returncode == 2
+    assert b"is not valid TOML" in done.stderr
+    template = paths.config_file.parent / "templates" / "t.toml"
+    template.parent.mkdir()
+    template.write_text(f"prompt = {value}")
+    paths.config_file.unlink()
+    assert run_localai("template", "show", "t").returncode == 2

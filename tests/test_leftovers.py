@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.files import TemporaryFolder, write_atomically
+from localai.files import TemporaryFolder, sweep_temporaries, write_atomically
 from tests.support.clock import becomes
 
 _WRITES_FOR_EVER = """
@@ -89,3 +89,12 @@ def test_what_a_living_process_has_stays(folder: Path, writing: subprocess.Popen
     _do_the_same(folder)
     assert _left(folder) == before
     assert writing.poll() is None
+
+
+def test_a_folder_of_our_own_is_swept_whatever_the_files_were_called(tmp_path: Path) -> None:
+    long_ago = time.time() - 3600
+    for name in (".1f2e.json.abcdefgh.tmp", "kept.json", ".kept.json.tmp"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    sweep_temporaries(tmp_path)
+    assert sorted(_left(tmp_path)) == [".kept.json.tmp", "kept.json"]

@@ -263,7 +263,7 @@ def _front_matter(text: str, file: Path) -> tuple[dict[str, Any], str]:
 def _toml(text: str, file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _invalid(file, f"its settings are no TOML: {error}") from error
 
 

@@ -117,7 +117,8 @@ def parse_toml(text: str, file: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # It is a ValueError, as what Python says to a number of 5,000 digits.
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"{file} is not valid TOML: {error}", command=("${EDITOR:-vi}", file)
         ) from error

@@ -21,7 +21,7 @@ from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
-from localai.files import as_path, inode_of, write_atomically
+from localai.files import as_path, inode_of, sweep_temporaries, write_atomically
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
 from localai.providers.ollama_daemon import Daemon, running_ollama
@@ -298,6 +298,7 @@ def _journal(paths: Paths, files: Iterable[Path], root: Path | None = None) -> I
         "ollama_root": None if root is None else str(root),
     }
     folder = private_dir(_journals(paths))
+    sweep_temporaries(folder)
     journal = folder / f"{secrets.token_hex(8)}.json"
     write_atomically(journal, json.dumps(document).encode())
     yield
