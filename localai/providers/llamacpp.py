@@ -7,7 +7,8 @@ is restarted larger, as far as the model and the memory go; then an error with t
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.engine.llamacpp.conversation_state import ConversationState
     from localai.paths import Paths
+    from localai.providers.token_odds import TokenOdds
 
 _WHO = "the embedded engine"
 # llama.cpp keeps values in these types only where attention is one step.
@@ -135,6 +137,14 @@ class LlamaCpp(WorkerProvider):
         """The tokens of the prompt; the worker is started for it. Raises as `warm`."""
         with self._worker(request, self._spec(request)) as lease:
             return count_tokens(request, lease, _WHO)
+
+    @contextmanager
+    def odds(self, request: ChatRequest) -> Iterator[TokenOdds]:
+        """The model's odds of tokens, while the block runs. Raises as `warm`."""
+        from localai.providers.worker_odds import WorkerOdds
+
+        with self._worker(request, self._spec(request)) as lease:
+            yield WorkerOdds(lease)
 
     def engine(self) -> str:
         """The package and its version."""

@@ -165,7 +165,7 @@ class TemplateWatch:
 
     def _check(self) -> None:
         try:
-            _render(self._lease, self._body)
+            render(self._lease, self._body)
         except Unreachable:
             self.is_endless = _renders_for_ever(self._lease)
             if self.is_endless:
@@ -174,7 +174,7 @@ class TemplateWatch:
             return
 
 
-def _render(lease: Lease, body: Mapping[str, Any]) -> str:
+def render(lease: Lease, body: Mapping[str, Any]) -> str:
     """The prompt that the model's template makes. Raises ServerRefused, Unreachable."""
     asked = ("messages", "tools", "tool_choice", "chat_template_kwargs")
     template = {name: body[name] for name in asked if name in body}
@@ -208,7 +208,7 @@ def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
     """The tokens of the prompt, by the model's own template and tokenizer. Raises its refusal."""
     socket = lease.files.socket
     try:
-        prompt = _render(lease, worker_body(request))
+        prompt = render(lease, worker_body(request))
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
     except Unreachable as error:

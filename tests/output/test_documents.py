@@ -26,7 +26,7 @@ from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
 from localai.output.documents.bench import Bench, BenchComparison, BenchList, BenchRm, BenchTune
 from localai.output.documents.chat import Chat, chat_document
-from localai.output.documents.compare import Comparison
+from localai.output.documents.compare import Comparison, DriftComparison
 from localai.output.documents.config import ConfigEndpoint, ConfigGet, ConfigList
 from localai.output.documents.cost import CostReport
 from localai.output.documents.cp import Cp
@@ -76,6 +76,7 @@ TESTS = Path(__file__).parents[1]
 ELSEWHERE = {
     BenchTune: "bench/test_tuning.py",
     Comparison: "commands/test_compare.py",
+    DriftComparison: "compare/test_drift.py",
     PullVariants: "commands/test_pull.py",
     SetupBundle: "setup/test_bundle.py",
 }

@@ -55,6 +55,10 @@ def compare(
     blind: Annotated[
         bool, typer.Option("--blind", help="Show A and B without names, and take your vote.")
     ] = False,
+    drift: Annotated[
+        bool,
+        typer.Option("--drift", help="What a quantization changes: the same model, twice or more."),
+    ] = False,
     suite: Annotated[
         str | None,
         typer.Option(
@@ -116,11 +120,15 @@ def compare(
     means = read_ask_options(asked, paths, config)
     config = means.config
     cases = None if suite is None else _read_suite(suite, paths)
+    if cases is not None and limit is not None:
+        cases = replace(cases, cases=cases.cases[:limit])
     providers = open_pool(context, paths)
+    if drift:
+        from localai.commands.compare.drifting import drift as show_drift
+
+        return show_drift(models or [], prompt or [], cases, means, providers, output)
     contestants = select_contestants(models or [], config, providers)
     if cases is not None:
-        if limit is not None:
-            cases = replace(cases, cases=cases.cases[:limit])
         from localai.commands.compare.judging import choose_judge
         from localai.commands.compare.suite import run_suite
         from localai.compare.running import Manner

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from localai.compare.asking import Reply
     from localai.compare.audit import Audit
     from localai.compare.contestants import Contestant, Destination
+    from localai.compare.drift import Drift
     from localai.compare.recorded import Head, ModelFacts, RecordedAnswer
     from localai.compare.results import Judged, ModelResult, Pair, Results
     from localai.compare.verdicts import GateResult
@@ -142,6 +143,53 @@ class Comparison(TypedDict):
     gate: Annotated[GateDocument | None, "null where nothing had to hold"]
     destinations: Annotated[list[DestinationDocument], "where the prompts went"]
     error: Annotated[ErrorDocument | None, "what failed; null if nothing did"]
+
+
+class DriftDocument(TypedDict):
+    """How far a model is from the reference."""
+
+    model: Annotated[str, "as `-m` takes it"]
+    positions: Annotated[int, "tokens of the reference's answers"]
+    divergence: Annotated[FigureDocument, "mean KL(reference ‖ model) in nats, a lower bound"]
+    divergence_p99: Annotated[float, "its 99th percentile over the places"]
+    same_top: Annotated[float, "share of places with the same likeliest token"]
+    perplexity: Annotated[float, "of the reference's tokens"]
+    parted: Annotated[list[int | None], "a prompt each: tokens until greedy answers differ"]
+
+
+class DriftComparison(TypedDict):
+    """`localai compare --drift --json`"""
+
+    schema: Annotated[Literal["localai.compare/1"], "the promise that the rest keeps"]
+    reference: Annotated[str, "the model that wrote, the largest"]
+    reference_perplexity: Annotated[float, "of its own tokens"]
+    drift: Annotated[list[DriftDocument], "every other model"]
+
+
+def drift_document(reference: str, found: Sequence[Drift]) -> DriftComparison:
+    """What `--drift` prints."""
+    return {
+        "schema": "localai.compare/1",
+        "reference": reference,
+        "reference_perplexity": found[0].reference_perplexity,
+        "drift": [
+            {
+                "model": each.model,
+                "positions": each.places,
+                "divergence": {
+                    "value": each.divergence.value,
+                    "low": each.divergence.low,
+                    "high": each.divergence.high,
+                    "samples": None,
+                },
+                "divergence_p99": each.p99,
+                "same_top": each.same_top,
+                "perplexity": each.perplexity,
+                "parted": list(each.parted),
+            }
+            for each in found
+        ],
+    }
 
 
 def prompt_document(

@@ -1,0 +1,61 @@
+"""How far models drift from a reference, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from localai.compare.drift import TOP, Drift
+from localai.output.output import Output
+from localai.output.table import Column
+
+_COLUMNS = (
+    Column("model"),
+    Column("divergence", right=True),
+    Column("95%", drop=3, right=True),
+    Column("p99", drop=2, right=True),
+    Column("same top", right=True),
+    Column("perplexity", drop=1, right=True),
+    Column("parts after", right=True),
+)
+
+
+def print_drift(
+    output: Output, reference: str, found: Sequence[Drift], names: Mapping[str, str]
+) -> None:
+    """A row a model, its worst places below, and what the figures mean."""
+    output.table(_COLUMNS, [_row(each) for each in found])
+    places, count = found[0].places, len(found[0].parted)
+    prompts = "a prompt" if count == 1 else f"{count} prompts"
+    output.paragraph(
+        f"against {names[reference]}, which wrote {places:,} tokens to {prompts}, greedily"
+        f" (perplexity {found[0].reference_perplexity:.2f}). divergence: mean KL in nats, at least"
+        f" that ({TOP} likeliest tokens and the rest as one); same top: places with the same"
+        " likeliest token; parts after: tokens until greedy answers would differ, the median"
+    )
+    for each in found:
+        for place in each.worst:
+            output.line("")
+            output.line((names[each.model], "bold"), f" · {place.case} · {place.divergence:.2f}")
+            output.line(("…" + place.before, "dim"), f" {place.reference!r} → {place.model!r}")
+
+
+def _row(drift: Drift) -> list[str]:
+    low, high = drift.divergence.low, drift.divergence.high
+    return [
+        drift.model,
+        f"{drift.divergence.value:.3f}",
+        "–" if low is None or high is None else f"{low:.3f}–{high:.3f}",
+        f"{drift.p99:.2f}",
+        f"{drift.same_top:.1%}",
+        f"{drift.perplexity:.2f}",
+        _parted(drift.parted),
+    ]
+
+
+def _parted(parted: Sequence[int | None]) -> str:
+    """The median over prompts; those that never part are the largest."""
+    if all(each is None for each in parted):
+        return "never"
+    middle = median([float("inf") if each is None else each for each in parted])
+    return "never" if middle == float("inf") else f"{middle:g}"

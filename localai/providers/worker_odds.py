@@ -1,0 +1,63 @@
+"""Odds of tokens by a worker of the embedded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from localai.net.framing import ServerRefused
+from localai.net.http import call
+from localai.providers.token_odds import Odds, odds_of
+from localai.providers.worker_chat import render, worker_body
+from localai.wires.refusals import worker_failure
+
+if TYPE_CHECKING:
+    from localai.engine.lifecycle import Lease
+    from localai.types import ChatRequest
+
+_WHO = "the embedded engine"
+
+
+class WorkerOdds:
+    """The model of the worker that `lease` holds."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def prompt(self, request: ChatRequest) -> list[int]:
+        """The tokens of the prompt, by the model's own template."""
+        try:
+            text = render(self._lease, worker_body(request))
+        except ServerRefused as error:
+            raise worker_failure(_WHO, error.status, error.error) from error
+        return self._tokens(text, special=True)
+
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of a text, without any template."""
+        return self._tokens(text, special=False)
+
+    def next(self, tokens: Sequence[int], count: int) -> Odds:
+        """The odds of the `count` likeliest tokens after those.
+
+        Its `echo` would score a text at once, and is ignored without a word: so a token at a time,
+        over a prefix that stays computed.
+        """
+        body = {
+            "prompt": list(tokens),
+            "n_predict": 1,
+            "n_probs": count,
+            "temperature": 0,
+            "cache_prompt": True,
+            "samplers": [],
+        }
+        return odds_of(self._call("/completion", body))
+
+    def _tokens(self, text: str, *, special: bool) -> list[int]:
+        body = {"content": text, "add_special": special, "parse_special": special}
+        return [int(each) for each in self._call("/tokenize", body)["tokens"]]
+
+    def _call(self, path: str, body: Any) -> Any:
+        try:
+            return call(self._lease.files.socket, "POST", path, body, timeout_s=600)
+        except ServerRefused as error:
+            raise worker_failure(_WHO, error.status, error.error) from error
