@@ -13,6 +13,7 @@ import pytest
 from localai.output.documents.compare import Comparison
 from localai.paths import Paths, locate
 from tests.support.command import RunLocalai
+from tests.support.ollama import OllamaServer
 from tests.support.promise import checked
 from tests.support.terminal import Terminal
 from tests.support.weights import SYSTEM_PROMPT
@@ -244,3 +245,23 @@ def test_two_real_models_answer_one_after_the_other(
         assert answer["memory_bytes"] is not None and answer["memory_bytes"] > 50e6
         assert answer["locality"] is not None and answer["locality"]["zone"] == "device"
     assert [each["cost"]["amount"] for each in document["models"]] == [0, 0]
+
+
+def test_a_model_of_ollama_and_one_of_the_engine(
+    home_with_starter: Paths, ollama_server: OllamaServer, run_localai: RunLocalai
+) -> None:
+    result = run_localai(
+        *("compare", "-m", "ollama/smollm2:135m", "-m", "llamacpp/starter", "--json"),
+        *("-s", SYSTEM_PROMPT, "--max-tokens", "12", "--option", "temperature", "0"),
+        "What is the capital of France?",
+        env={"OLLAMA_HOST": ollama_server.host},
+        timeout_s=240,
+    )
+    assert result.returncode == 0, result.stderr
+    document = checked(Comparison, result.stdout)
+    assert [each["provider"] for each in document["models"]] == ["ollama", "llamacpp"]
+    assert [each["zone"] for each in document["models"]] == ["device", "device"]
+    for case in document["cases"]:
+        assert case["reply"] is not None
+        assert "Paris" in case["reply"]["text"]
+        assert case["reply"]["first_visible_s"] is not None

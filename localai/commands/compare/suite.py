@@ -86,6 +86,8 @@ def run_suite(
         _keep_what_is_asked(file, suite, contestants, manner, machine)
         for line in departures(contestants, work.missing, config):
             output.announce(line)
+        if sum(work.missing.values()):
+            _say_if_busy(output)
         _follow(work, output, keeps=record is not None)
         _require_an_answer_of_each(file.run, contestants)
         if judge is not None:
@@ -140,6 +142,17 @@ def _facts(contestant: Contestant) -> ModelFacts:
         quantization=model.quantization,
         parameters=model.parameters,
     )
+
+
+def _say_if_busy(output: Output) -> None:
+    from localai.compare.quiet import BUSY_PERCENT, waiting_percent
+
+    waiting = waiting_percent()
+    if waiting is not None and waiting > BUSY_PERCENT:
+        output.note(
+            f"this machine is busy ({waiting:.0f}% of the last 10 s some program waited for a"
+            " processor): the speeds will be those of a busy machine"
+        )
 
 
 def _follow(work: SuiteRun, output: Output, *, keeps: bool) -> None:
