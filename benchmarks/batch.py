@@ -2,7 +2,7 @@
 
     python -m benchmarks.batch [--rounds 3] [--prompts 64] [--jobs 8]
 
-Uses the starter of the current LOCALAI_HOME (localai pull starter). Three ways over one warm
+Uses a home of its own with the tests' weights. Three ways over one warm
 worker, in turn: `localai batch -j 1`, `localai batch -j N`, and N threads that send the same
 bodies to the worker's socket with nothing in between. The commands are timed from outside, their
 start included; every answer has the same number of tokens, and a number at the start of each
@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import localai, machine
+from benchmarks.measuring import home_with_starter, localai, machine
 from localai.engine.lifecycle import workers
 from localai.net.http import call
 from localai.paths import locate
@@ -108,4 +108,5 @@ def _bare(questions: list[str], jobs: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with home_with_starter():
+        main()

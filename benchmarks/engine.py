@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine [--rounds 3]
 
-Uses the starter of the current LOCALAI_HOME. Variants run in turn; tokens are counted by the
+Uses a home of its own with the tests' weights. Variants run in turn; tokens are counted by the
 engine and timed from outside, so that overlapping requests count as the user sees them.
 """
 
@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import machine
+from benchmarks.measuring import home_with_starter, machine
 from localai.engine.lifecycle import Lease, acquire
 from localai.engine.worker_files import WorkerSpec
 from localai.net.http import call
@@ -164,4 +164,5 @@ def _ask(lease: Lease, question: str, tokens: int, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    with home_with_starter():
+        main()

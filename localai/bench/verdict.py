@@ -14,6 +14,7 @@ Verdict = Literal["quiet", "noisy", "invalid"]
 _TOO_WIDE: Final = 0.05
 _LENGTH_OFF: Final = 0.02
 _FEW_CACHED: Final = 0.02
+_CLIENT_LIMITS: Final = 0.5
 
 
 def verdict(cell: Cell) -> Verdict:
@@ -66,6 +67,9 @@ def _found(cell: Cell) -> Iterator[str]:
         most = max((each.noise.others or 0 for each in disturbed), default=0)
         share = f", others up to {most:.0%} of the CPU" if most else ""
         yield f"{len(disturbed)} of {count} repetitions disturbed ({'; '.join(reasons)}{share})"
+    client = max((each.noise.client or 0 for each in succeeded), default=0)
+    if client > _CLIENT_LIMITS:
+        yield f"localai itself took up to {client:.0%} of a core, which may be what limits"
     if not cell.is_warm:
         yield f"not steady after {cell.warm_ups} warm-ups"
     if len(cell.counted) < LEAST_REPETITIONS:

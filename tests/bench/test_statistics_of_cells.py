@@ -108,6 +108,11 @@ def test_what_qualifies_a_row_is_said() -> None:
     )
 
 
+def test_a_client_that_may_be_what_limits_is_said() -> None:
+    busy = cell(*[sample(noise=Noise(client=0.8))] * 6)
+    assert notes(busy) == ("localai itself took up to 80% of a core, which may be what limits",)
+
+
 def test_the_share_of_the_bandwidth_counts_weights_and_context() -> None:
     measured = cell(
         *[sample()] * 6,

@@ -15,6 +15,7 @@ from localai.output.output import Output
 from localai.paths import locate
 
 if TYPE_CHECKING:
+    from localai.bench.kept import KeptRun
     from localai.database import Database
 
 Id = Annotated[str, typer.Argument(help="An id of `localai bench list`, a saved name, or `last`.")]
@@ -48,6 +49,10 @@ def show(
     html: Annotated[
         Path | None, typer.Option("--html", help="A report instead: one page with curves.")
     ] = None,
+    share: Annotated[
+        Path | None,
+        typer.Option("--share", help="For others: shown in full and written, sent nowhere."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The table of a benchmark, as it was shown when it ended."""
@@ -57,6 +62,9 @@ def show(
     output = Output("bench", as_json=as_json)
     with open_kept(id) as database:
         run = read_run(database, id)
+    if share is not None:
+        _share(share, run, output)
+        return
     if as_json:
         from localai.output.documents.bench import bench_document
 
@@ -67,6 +75,29 @@ def show(
         write_report(html, run, None, output)
         return
     show_run(output, run)
+
+
+def _share(file: Path, run: KeptRun, output: Output) -> None:
+    """Show what others would get, and write it where the person who looks at it says yes."""
+    import json
+
+    from localai.bench.sharing import shareable
+    from localai.files import write_atomically
+    from localai.output.documents.bench import bench_document
+
+    text = json.dumps(bench_document(shareable(run)), indent=2, ensure_ascii=False) + "\n"
+    output.write(text)
+    if output.may_ask:
+        output.confirm(
+            f"Write this into {file}?",
+            unasked=InvalidInput("nobody is there to be asked"),
+            declined="nothing was written",
+        )
+    try:
+        write_atomically(file, text.encode())
+    except OSError as error:
+        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+    output.note(f"it is in {file}, and was sent nowhere")
 
 
 def rm(
