@@ -24,7 +24,14 @@ from localai.errors import FinishedWithFailures
 from localai.output import documents
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.batch import BatchRecord, BatchSummary, record_document
-from localai.output.documents.bench import Bench, BenchComparison, BenchList, BenchRm, BenchTune
+from localai.output.documents.bench import (
+    Bench,
+    BenchComparison,
+    BenchList,
+    BenchMachine,
+    BenchRm,
+    BenchTune,
+)
 from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison, DriftComparison
 from localai.output.documents.config import ConfigEndpoint, ConfigGet, ConfigList
@@ -277,6 +284,8 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(Bench, "bench", "import", written)["complete"]
     first = check(BenchList, "bench", "list")["runs"][1]["run"]
     assert check(BenchComparison, "bench", "compare", first, "last")["results"]
+    limits = check(BenchMachine, "bench", "machine")["limits"]
+    assert {"memory, read", "a model from its disk", "anchor"} <= {each["what"] for each in limits}
     assert check(BenchRm, "bench", "rm", "last")["removed_runs"]
     assert check(Privacy, "privacy")["findings"]
     assert check(Doctor, "doctor", "localai")["checks_run"]

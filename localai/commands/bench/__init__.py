@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.bench import exchanging, looking, running, tuning
+from localai.commands.bench import exchanging, looking, machine, running, tuning
 from localai.commands.bench.group import RUN, OwnCommandGroup
 
 app = typer.Typer(cls=OwnCommandGroup, rich_markup_mode=None, add_completion=False)
 
 app.command(RUN, hidden=True)(running.run)
 app.command("tune")(tuning.tune)
+app.command("machine")(machine.machine)
 app.command("list")(looking.list_runs)
 app.command("show")(looking.show)
 app.command("compare")(exchanging.compare)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from localai.bench.cell import Cell, Metric
     from localai.bench.comparison import Change
     from localai.bench.kept import KeptRun, MachineNote
+    from localai.bench.machine_limits import Limit
     from localai.bench.tuning import Suggestion
     from localai.statistics import Interval
 
@@ -162,6 +163,21 @@ class BenchTune(TypedDict):
     results: Annotated[list[BenchResultDocument], "a row for each model and test"]
 
 
+class BenchLimitDocument(TypedDict):
+    """What the machine itself can do."""
+
+    what: Annotated[str, "memory, read or copied; a model from its disk; the anchor"]
+    bytes_per_s: Annotated[float, "its rate"]
+    measured_by: Annotated[str, "how it was measured"]
+
+
+class BenchMachine(TypedDict):
+    """`localai bench machine --json`"""
+
+    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    limits: Annotated[list[BenchLimitDocument], "as they were measured"]
+
+
 class BenchRm(TypedDict):
     """`localai bench rm --json`"""
 
@@ -214,6 +230,17 @@ def bench_tune_document(run: KeptRun, found: Sequence[Suggestion]) -> BenchTune:
 
 def _given(interval: Interval | None) -> FigureDocument | None:
     return None if interval is None else figure_document(interval, None)
+
+
+def bench_machine_document(measured: Iterable[Limit]) -> BenchMachine:
+    """What `localai bench machine` prints."""
+    return {
+        "schema": "localai.bench/1",
+        "limits": [
+            {"what": each.name, "bytes_per_s": each.bytes_per_s, "measured_by": each.how}
+            for each in measured
+        ],
+    }
 
 
 def bench_list_document(runs: Iterable[KeptRun]) -> BenchList:
