@@ -17,6 +17,7 @@ from localai.errors import InvalidInput
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.paths import Paths
+from localai.privacy.environment import given_environment
 from localai.types import EgressRecord
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -39,10 +40,14 @@ def privacy(
     as_json: Json = False,
 ) -> None:
     """What may leave this machine, what could, and every connection that did."""
+    from localai.doctor.capture.context import Context
+    from localai.doctor.privacy_view import privacy_findings
+
     output = Output("privacy", as_json=as_json)
     paths, config = load_settings("privacy")
     rules = policy(config)
     found = findings(config, paths, open_pool(context, paths))
+    found += privacy_findings(Context(paths, config, "", given_environment()))
     ledger = _ledger(paths, since)
     if output.as_json:
         from localai.output.documents.privacy import privacy_document

@@ -36,7 +36,7 @@ def _server(facts: Snapshot) -> str:
         if ollama.state == "answers":
             parts.append(f"Ollama {ollama.server_version} at {ollama.address}")
         else:
-            parts.append("Ollama is not running" if ollama.programs else "no Ollama")
+            parts.append(_NOT_ANSWERING.get(ollama.state or "", _absent(bool(ollama.programs))))
     if lmstudio is not None and lmstudio.state == "answers":
         parts.append(f"LM Studio at {lmstudio.address}")
     parts += [
@@ -45,6 +45,18 @@ def _server(facts: Snapshot) -> str:
         if server.state is not None and server.state != "elsewhere"
     ]
     return ", ".join(parts)
+
+
+_NOT_ANSWERING: Final = {
+    "something_else": "another program at Ollama's address",
+    "silent": "Ollama does not answer",
+    "stranger": "another user's server at Ollama's address",
+    "elsewhere": "Ollama is set to be elsewhere, and was not asked",
+}
+
+
+def _absent(installed: bool) -> str:
+    return "Ollama is not running" if installed else "no Ollama"
 
 
 def _models(facts: Snapshot) -> str:

@@ -5,7 +5,7 @@ Lines to paste stand alone and are never broken. Meaning survives without colour
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from localai.output.output import Piece, Style
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MARKS: Final[dict[Severity, str]] = {"fail": "✗", "warn": "!", "info": "i"}
 _STYLES: Final[dict[Severity, Style]] = {"fail": "red", "warn": "yellow", "info": ""}
 _WORDS: Final[dict[Severity, str]] = {"fail": "failure", "warn": "warning", "info": "note"}
+_LABEL: Final = len("evidence: ")
 _CODES = (
     Column("code"),
     Column("severity", drop=1),
@@ -124,9 +125,18 @@ def _show_finding(output: Output, finding: Finding, found: Diagnosis, *, verbose
     _show_fix(output, finding.fix, verbose=verbose)
     explained = [each for each in found.explained if each.explained_by == finding.code]
     if explained:
-        _labelled(output, "explains", "; ".join(each.title for each in explained))
+        _labelled(output, "explains", "; ".join(_together(explained)))
     if verbose:
         _labelled(output, "code", f"{finding.code}, subject {finding.subject}")
+
+
+def _together(findings: Sequence[Finding]) -> Iterator[str]:
+    """Their titles; of one check's the first, and how many more there are."""
+    by_code: dict[str, list[Finding]] = {}
+    for each in findings:
+        by_code.setdefault(each.code, []).append(each)
+    for first, *more in by_code.values():
+        yield f"{first.title} (and {len(more)} more)" if more else first.title
 
 
 def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
@@ -144,9 +154,15 @@ def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
 
 
 def _labelled(output: Output, label: str, text: str) -> None:
-    """A text under its label, in lines that end between words."""
-    head = f"{label}: " if label else " " * len("evidence: ")
-    output.paragraph(f"{head}{text}", indent=4)
+    """A text beside its label, in lines that end between words and begin under one another."""
+    from localai.output.cells import wrap
+
+    head = f"{label}:" if label else ""
+    width = max(_LABEL, len(head) + 1)
+    room = max(20, output.columns - 4 - width)
+    lines = wrap(text, room, break_words=False) if output.on_terminal else [text]
+    for number, line in enumerate(lines):
+        output.line(" " * 4, f"{head if not number else '':<{width}}{line}")
 
 
 def _sentence(text: str) -> str:

@@ -525,3 +525,13 @@ def _write_model(scene: Scene, template: str | None, architecture: str = "llama"
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def test_privacy_shows_what_doctor_finds_of_it(scene: Scene, run_localai: RunLocalai) -> None:
+    sound = run_localai("privacy", "--json").stdout
+    (scene.user / ".bash_history").write_text("export OPENAI_API_KEY=sk-0123456789abcdef\n")
+    found = json.loads(run_localai("privacy", "--json").stdout)["findings"]
+    told = [each for each in found if "shell" in each["what"]]
+    assert [each["state"] for each in told] == ["open"]
+    assert told[0]["detail"].endswith("(localai doctor keys-in-history)")
+    assert len(found) == len(json.loads(sound)["findings"]) + 1

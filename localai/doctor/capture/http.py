@@ -67,5 +67,5 @@ def ask(
     except ValueError:
         server = response.getheader("Server") or ""
         text = " ".join(raw[:80].decode("utf-8", "replace").split())
-        return Reply("something_else", response.status, words=f"{server} {text}".strip())
+        return Reply("something_else", response.status, words=server or text)
     return Reply("answers", response.status, document)

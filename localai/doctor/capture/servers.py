@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.http import ask
 from localai.doctor.facts import Listener, LmStudio, OwnServer
 from localai.errors import InvalidInput
+from localai.hardware.readers import ask_program
 from localai.net.listener import Listening, all_listening, listening_pid
 from localai.net.target import client_target
 from localai.privacy.zones import zone_of_host
@@ -32,6 +34,14 @@ _PROGRAMS: Final = (
     "vllm",
 )
 _LMSTUDIO_PORT: Final = 1234
+_NOT_LINKED: Final = (
+    "disabled",
+    "not enabled",
+    "not connected",
+    "not logged in",
+    "disconnected",
+    "unknown command",
+)
 
 
 def lmstudio(context: Context) -> LmStudio:
@@ -70,8 +80,29 @@ def lmstudio(context: Context) -> LmStudio:
         token_wanted=wanted if reply.state == "answers" else None,
         error_in_answer=str(error)[:200] if error and not wanted and reply.status == 200 else "",
         runtimes=runtimes,
+        linked=_linked(folder) if reply.state == "answers" else None,
         models=len(models) if isinstance(models, list) else None,
     )
+
+
+def _linked(folder: Path | None) -> bool | None:
+    """Whether LM Link connects LM Studio with other devices; None where its tool does not say.
+
+    It is asked only where LM Studio runs already: its tool would start it.
+    """
+    if folder is None:
+        return False
+    tool = folder / "bin" / "lms"
+    answer = ask_program(str(tool) if tool.exists() else "lms", "link", "status", limit_s=1.5)
+    return read_link_status(answer.output) if answer.status is not None else None
+
+
+def read_link_status(text: str) -> bool | None:
+    """Whether `lms link status` says that the link is on; None for words that are not known."""
+    lower = text.lower()
+    if any(words in lower for words in _NOT_LINKED):
+        return False
+    return True if any(words in lower for words in ("enabled", "connected")) else None
 
 
 def own_servers(context: Context) -> tuple[OwnServer, ...]:

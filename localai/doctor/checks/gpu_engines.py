@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.checks.machines import gpus_of, is_apple_silicon, is_linux
+from localai.doctor.checks.machines import PYTHON, gpus_of, is_apple_silicon, is_linux
 from localai.doctor.facts import Snapshot
 from localai.hardware.facts import Gpu
 from localai.units import bytes_text
 
 _LARGEST_NOISE_BYTES = 1 << 20
-_PYTHON = '"$(dirname "$(readlink -f "$(command -v localai)")")/python"'
-"""The interpreter of localai's environment, for a line to paste."""
-_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall --no-deps"
+_REINSTALL = f"{PYTHON} -m pip install --force-reinstall --no-deps"
 
 
 @check(
@@ -211,7 +209,7 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
     told="on Apple Silicon the engine, loaded in a child, lists no Metal device",
     cause="the engine was built without Metal, or a sandbox keeps it from the GPU",
     fix=Fix(
-        (f"{_PYTHON} -m pip install --force-reinstall --no-deps xllamacpp",),
+        (f"{PYTHON} -m pip install --force-reinstall --no-deps xllamacpp",),
         "user",
         advice="the wheel for arm64 has Metal in it",
     ),
@@ -261,9 +259,9 @@ def gpu_layers_zero(facts: Snapshot) -> Iterator[Hit]:
     told="the package mlx is not there",
     cause="MLX is Apple's own engine, and opens models that llama.cpp cannot",
     fix=Fix(
-        (f"{_PYTHON} -m pip install mlx mlx-lm",),
+        (f"{PYTHON} -m pip install mlx mlx-lm",),
         "user",
-        undo=f"{_PYTHON} -m pip uninstall mlx mlx-lm",
+        undo=f"{PYTHON} -m pip uninstall mlx mlx-lm",
         advice="it needs macOS 14 or newer",
     ),
     source="localai",

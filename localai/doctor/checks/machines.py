@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from localai.doctor.check import known
 from localai.hardware.facts import Gpu, Machine
 
+PYTHON = '"$(dirname "$(readlink -f "$(command -v localai)")")/python"'
+"""The interpreter of localai's environment, for a line to paste."""
+
 
 def gpus_of(machine: Machine, vendor: str | None = None) -> Iterator[Gpu]:
     """Its graphics processors, all or one maker's."""

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.checks.machines import PYTHON
 from localai.doctor.facts import Snapshot
 from localai.near_names import near_names
 from localai.units import bytes_text
@@ -46,7 +47,7 @@ def engine_missing(facts: Snapshot) -> Iterator[Hit]:
     told="a child that imports it ends with a signal or an error",
     cause="the wheel is for a processor with other instructions, or a newer C library than this",
     fix=Fix(
-        ("pip install --no-binary xllamacpp --force-reinstall xllamacpp",),
+        (f"{PYTHON} -m pip install --no-binary xllamacpp --force-reinstall xllamacpp",),
         "user",
         advice="which builds it on this machine; or use Ollama: localai chat -m ollama/…",
     ),

@@ -42,16 +42,16 @@ def cloud_alias(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="info",
     title="LM Studio may compute on another device",
-    told="LM Link is set up",
+    told="its server answers, and `lms link status` says that LM Link is on",
     cause="its server answers from 127.0.0.1 also for models of a linked device",
-    fix=Fix((), "manual", advice="LM Studio, Settings, LM Link: leave the link"),
+    fix=Fix(("lms link disable",), "user", undo="lms link enable"),
     source="LM Studio's docs, lm-link",
 )
 def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
-    """The link's folder has something in it."""
+    """By its own tool, and only where it runs."""
     lmstudio = known(facts.lmstudio, "lmstudio")
-    if known(lmstudio.installed, "lmstudio: whether it is installed") and lmstudio.linked:
-        yield Hit("lmstudio", (Evidence("LM Link", "set up", "~/.lmstudio"),))
+    if lmstudio.state == "answers" and known(lmstudio.linked, "lmstudio: LM Link"):
+        yield Hit("lmstudio", (Evidence("LM Link", "on", "lms link status"),))
 
 
 @check(

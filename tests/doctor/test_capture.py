@@ -1,0 +1,152 @@
+"""What the probes read of systems that are not this one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from localai.config import load
+from localai.doctor.capture import Probe, take
+from localai.doctor.capture.context import Context
+from localai.doctor.capture.environment import variables_of, without_password
+from localai.doctor.capture.ollama import read_log
+from localai.doctor.capture.servers import read_link_status
+from localai.doctor.capture.service import read_properties
+from localai.doctor.capture.templates import template_problems, template_suspicions
+from localai.doctor.versions import number, vulnerabilities
+from localai.net.listener import parse_lsof
+from localai.paths import locate
+from tests.support.clock import within
+
+
+def test_a_service_by_systemctl_s_words() -> None:
+    found = read_properties(
+        "LoadState=loaded\nActiveState=failed\nResult=oom-kill\nUser=ollama\n"
+        'Environment=PATH=/usr/bin OLLAMA_HOST=0.0.0.0 "OLLAMA_MODELS=/my models"\nDropInPaths=\n'
+    )
+    assert (found.exists, found.active, found.result, found.user) == (
+        True,
+        "failed",
+        "oom-kill",
+        "ollama",
+    )
+    assert found.environment == {"OLLAMA_HOST": "0.0.0.0", "OLLAMA_MODELS": "/my models"}
+    assert found.drop_ins == ()
+    assert read_properties("LoadState=not-found\n").exists is False
+
+
+def test_the_log_of_ollama() -> None:
+    found = read_log(
+        'msg="inference compute" id=0 library=cpu name=cpu\n'
+        'msg="dropping integrated GPU" library=Vulkan\n'
+    )
+    assert found.gpu_found is False
+    assert found.dropped_integrated == 'msg="dropping integrated GPU" library=Vulkan'
+    assert found.driver_too_old == ""
+    assert read_log('msg="inference compute" library=CUDA').gpu_found is True
+    assert read_log("").gpu_found is None
+
+
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("LM Link is disabled on this device", False),
+        ("error: unknown command 'link'", False),
+        ("Status: Disconnected", False),
+        ("LM Link: enabled\nPeers: studio (connected)", True),
+        ("something new", None),
+    ],
+)
+def test_the_state_of_lm_link(text: str, linked: bool | None) -> None:
+    assert read_link_status(text) is linked
+
+
+def test_listeners_by_lsof() -> None:
+    found = parse_lsof("p501\nu0\nf3\nn*:11434\nf4\nn[::1]:1234\nn127.0.0.1:8080\n")
+    assert [(each.address, each.port, each.is_open) for each in found] == [
+        ("0.0.0.0", 11434, True),
+        ("::1", 1234, False),
+        ("127.0.0.1", 8080, False),
+    ]
+    assert {each.user for each in found} == {"root"}
+
+
+@pytest.mark.parametrize(
+    ("template", "problems"),
+    [
+        ("{% for m in messages %}{{ m }}{% endfor %}", ()),
+        ("{%- if a -%}x{%- elif b -%}y{%- else -%}z{%- endif -%}", ()),
+        ("{# {% if #}{% raw %}{% if %}{% endraw %}", ()),
+        ("{{ '{% if %}' }}", ()),
+        ("{% for m in messages %}{{ m }}", ("1 × for, 0 × endfor",)),
+        ("{% if a %}{% if b %}{% endif %}", ("2 × if, 1 × endif",)),
+        ("{% if a", ("{% is there 1 times, %} 0 times",)),
+    ],
+)
+def test_a_template_that_is_not_whole(template: str, problems: tuple[str, ...]) -> None:
+    assert template_problems(template) == problems
+
+
+def test_a_template_that_has_what_none_needs() -> None:
+    assert (
+        template_suspicions("{{ bos }}{% for m in messages %}{{ m['content'] }}{% endfor %}") == ()
+    )
+    assert template_suspicions("{{ x.__class__.__mro__ }}") == (
+        "it has __class__",
+        "it has __mro__",
+    )
+    assert template_suspicions("say\u202e hello") == ("it has invisible characters: U+202E",)
+    assert template_suspicions("an emoji 👩\u200d💻") == ()
+
+
+def test_variables_are_taken_by_name_and_never_a_secret() -> None:
+    taken = variables_of(
+        {
+            "OLLAMA_HOST": "127.0.0.1",
+            "OLLAMA_API_KEY": "secret",
+            "HF_TOKEN": "secret",
+            "HTTPS_PROXY": "http://me:secret@proxy:3128",
+            "EDITOR": "vi",
+        }
+    )
+    assert taken == {"HTTPS_PROXY": "http://proxy:3128", "OLLAMA_HOST": "127.0.0.1"}
+    assert without_password("http://[::1") == "http://[::1"
+
+
+@pytest.mark.parametrize(
+    ("version", "cves"),
+    [
+        ("0.0.0", 0),
+        ("unknown", 0),
+        ("0.17.1", 0),
+        ("0.17.0", 1),
+        ("v0.17.0-rc2", 1),
+        ("0.1.28", 7),
+    ],
+)
+def test_vulnerabilities_by_version(version: str, cves: int) -> None:
+    assert len(vulnerabilities("ollama", version)) == cves
+    assert number("0.17.4-rc1") == (0, 17, 4)
+
+
+@pytest.mark.clock
+def test_a_probe_that_hangs_or_fails_costs_only_its_own_subject(
+    localai_home: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: Mapping[str, object] = {
+        "kernel": lambda: time.sleep(30),
+        "packages": lambda: 1 / 0,
+        "places": lambda: (),
+    }
+    monkeypatch.setattr(Probe, "look", lambda probe, _: looks[probe.field]())  # type: ignore[operator]
+    probes = tuple(Probe(field, "", "", 0.2) for field in looks)
+    paths = locate()
+    with within(1):
+        found = take(Context(paths, load(paths, {}), "", {}), probes)
+    assert found.places == ()
+    assert [(each.subject, each.reason) for each in found.missing] == [
+        ("kernel", "it did not answer within 0.2 s"),
+        ("packages", "ZeroDivisionError: division by zero"),
+    ]
