@@ -52,7 +52,9 @@ def _imported(environment: dict[str, str], *arguments: str) -> set[str]:
     return imported
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chat", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["chat", "--help"], ["doctor", "--help"]]
+)
 def test_help_imports_nothing_heavy(
     command_environment: dict[str, str], arguments: list[str]
 ) -> None:

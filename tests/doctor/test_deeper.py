@@ -154,3 +154,16 @@ def test_facts_of_another_machine_are_not_looked_at_deeper(
     option: str, run_localai: RunLocalai, tmp_path: Path
 ) -> None:
     assert run_localai("doctor", "--facts", tmp_path / "facts.json", option).returncode == 2
+
+
+def test_a_registry_that_refuses_is_told_from_one_that_is_not_there() -> None:
+    from localai.doctor.checks import CHECKS
+    from localai.doctor.diagnose import diagnose
+    from tests.doctor.exhibits import changed, machine_facts, snapshot
+
+    for status, title in ((429, "refuses"), (503, "refuses"), (200, None), (404, None)):
+        answer = {"host": "hub.example", "error": "", "status": status, "trusted": True}
+        facts = snapshot(changed(machine_facts("linux"), {"asked": [answer]}))
+        found = diagnose(facts, [CHECKS["registry-unreachable"]]).findings
+        told = [each.title for each in found]
+        assert told == ([f"the host hub.example {title}"] if title else [])

@@ -28,10 +28,21 @@ _ORGANIZATION: Final = b"\x55\x04\x0a"
 
 
 def asked(context: Context) -> tuple[Asked, ...]:
-    """Each registry of the settings, asked for its first page; nothing else is said to it."""
+    """Each registry of the settings, and each server of one's own on the local network, asked for
+    its first page; nothing else is said to it."""
     targets = [client_target(context.config[key], 443, key) for key in _REGISTRIES]
+    targets += _servers_in_lan(context)
     with ThreadPoolExecutor(len(targets)) as pool:
         return tuple(pool.map(lambda target: _ask(target, context), targets))
+
+
+def _servers_in_lan(context: Context) -> Iterator[Target]:
+    """The endpoints whose hosts `network.lan` names; others may not be asked at all."""
+    named = {each.lower() for each in context.config["network.lan"]}
+    for name, endpoint in context.config.endpoints.items():
+        target = client_target(endpoint.url, 80, name)
+        if target.host.lower() in named:
+            yield target
 
 
 def _ask(target: Target, context: Context) -> Asked:
@@ -84,7 +95,8 @@ def _permitted(target: Target, proxy: Target | None, context: Context) -> Iterat
     elif zone_of_host(target.host) is Zone.DEVICE:
         yield
     else:
-        zone = zone_of_host(target.host) or Zone.CLOUD
+        is_named = target.host.lower() in map(str.lower, context.config["network.lan"])
+        zone = zone_of_host(target.host) or (Zone.LAN if is_named else Zone.CLOUD)
         with guard.grant(Purpose.PROBE, target.host, target.port, zone=zone):
             yield
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,7 @@ def trust(context: Context) -> Trust:
             for name in _FILES
             if context.environ.get(name)
         },
-        default_authorities=_default_authorities(context.environ),
+        default_authorities=_default_authorities(),
         localhost=_localhost(),
         proxy=proxy or "",
         proxy_state=_proxy_state(proxy) if proxy else None,
@@ -46,18 +45,14 @@ def _fault(file: Path) -> str:
     return "" if "-----BEGIN" in text else "there is no certificate in it"
 
 
-def _default_authorities(environ: Mapping[str, str]) -> int | None:
-    """How many authorities Python trusts by itself; None where a folder is read on demand."""
+def _default_authorities() -> int:
+    """How many authorities Python trusts by itself; of a folder, which it reads on demand, how many
+    files there are."""
     import ssl
 
-    paths = ssl.get_default_verify_paths()
-    if environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
-        return None
-    folder = Path(paths.capath or "/nowhere")
-    if not paths.cafile and folder.is_dir() and any(folder.iterdir()):
-        return None
-    context = ssl.create_default_context()
-    return context.cert_store_stats()["x509_ca"]
+    counted = ssl.create_default_context().cert_store_stats()["x509_ca"]
+    folder = Path(ssl.get_default_verify_paths().capath or "/nowhere")
+    return counted or (sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0)
 
 
 def _localhost() -> tuple[str, ...]:

@@ -414,6 +414,10 @@ def on_battery(facts: Snapshot) -> Iterator[Hit]:
 def power_saving(facts: Snapshot) -> Iterator[Hit]:
     """A mode that somebody has chosen. intel_pstate calls its own choice powersave, too."""
     power = known(facts.machine, "machine").power
+    on_mains = power.on_battery.value is False and power.battery_percent.value is None
+    if on_mains and power.low_power_mode.value is None:
+        # A machine without a battery that has no such mode.
+        return
     if known(power.low_power_mode.value, "machine: the power mode"):
         yield Hit("power", (Evidence("low power mode", "on", power.low_power_mode.source),))
 

@@ -9,6 +9,8 @@ from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.facts import Snapshot
 from localai.doctor.versions import AS_OF, number
 
+# A key that it does not accept, a proxy that wants one, too many questions.
+_REFUSALS = (401, 403, 407, 429)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
@@ -128,25 +130,27 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     code="registry-unreachable",
     group="network",
     severity="warn",
-    title="a registry cannot be reached",
-    told="with --online: no connection comes about, or the answer is an error of its own",
-    cause="no network, a name that is not resolved, a firewall, or the registry itself",
+    title="a registry or a server of the local network cannot be reached, or refuses",
+    told="with --online: no connection comes about, or the status is 401, 403, 407, 429 or 5xx",
+    cause="no network, a name that is not resolved, a firewall, a key that is not accepted, or the "
+    "host itself; models that are here need none of them",
     fix=Fix(
         ("localai config list",), "user", advice="behind a proxy the setting network.proxy names it"
     ),
     source="ollama #13297; llama.cpp #21677",
-    after=("tls-intercepted", "clock-wrong"),
+    after=("tls-intercepted", "clock-wrong", "mac-local-network"),
 )
 def registry_unreachable(facts: Snapshot) -> Iterator[Hit]:
     """Only what was asked with --online."""
     for asked in facts.asked or ():
         if asked.trusted is False:
             continue
-        if asked.error or (asked.status is not None and asked.status >= 500):
+        refuses = asked.status is not None and (asked.status >= 500 or asked.status in _REFUSALS)
+        if asked.error or refuses:
             yield Hit(
                 f"host:{asked.host}",
                 (Evidence("answer", asked.error or f"HTTP {asked.status}", str(asked.host)),),
-                title=f"the registry {asked.host} cannot be reached",
+                title=f"the host {asked.host} {'refuses' if refuses else 'cannot be reached'}",
                 within=("clock",),
             )
 
@@ -239,7 +243,7 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="info",
     title="macOS may keep this terminal from the local network",
-    told="macOS 15 or newer, a server of the local network is configured, and it is not reached",
+    told="with --online on macOS 15 or newer: a server of `network.lan` has no route",
     cause="each program needs the right Local Network; without it connections fail at once with "
     "`No route to host`",
     fix=Fix(
