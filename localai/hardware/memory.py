@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from localai.hardware.cgroup import MemoryLimit, memory_limit
 from localai.hardware.facts import Fact, Memory
-from localai.hardware.readers import read_text
 
 
 def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:
@@ -18,7 +16,7 @@ def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:
     import psutil
 
     main, swap = psutil.virtual_memory(), psutil.swap_memory()
-    return _within_limit(
+    return within_limit(
         Memory(
             total_bytes=Fact(main.total, "psutil"),
             available_bytes=Fact(main.available, "psutil", "measured"),
@@ -32,34 +30,7 @@ def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:
     )
 
 
-def captured_memory(root: Path, *, wsl: bool = False) -> Memory:
-    """The memory that the /proc of a captured tree at `root` shows."""
-    amounts = parse_meminfo(read_text(root / "proc/meminfo") or "")
-    source = "/proc/meminfo"
-    total, swap = amounts.get("MemTotal"), amounts.get("SwapTotal")
-    free_swap = amounts.get("SwapFree")
-    used_swap = None if swap is None or free_swap is None else swap - free_swap
-    return _within_limit(
-        Memory(
-            total_bytes=Fact.known(total, source),
-            available_bytes=Fact.known(amounts.get("MemAvailable"), source),
-            limit_bytes=Fact.known(total, "no control group limits it"),
-            limited_by=Fact("", "no control group limits it"),
-            swap_total_bytes=Fact.known(swap, source),
-            swap_used_bytes=Fact.known(used_swap, source),
-        ),
-        memory_limit(root),
-        wsl=wsl,
-    )
-
-
-def parse_meminfo(text: str) -> dict[str, int]:
-    """The amounts of /proc/meminfo in bytes (it counts in KiB and writes kB)."""
-    rows = re.findall(r"^(\w+)(?:\(\w+\))?:\s+(\d+) kB$", text, re.M)
-    return {name: int(amount) << 10 for name, amount in rows}
-
-
-def _within_limit(memory: Memory, limit: MemoryLimit | None, *, wsl: bool) -> Memory:
+def within_limit(memory: Memory, limit: MemoryLimit | None, *, wsl: bool) -> Memory:
     """`memory` as a control group, or else WSL, bounds it."""
     from dataclasses import replace
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.hardware import cgroup, cpu, drm, host, memory, power
+from localai.hardware import cgroup, cpu, drm, host, power
+from tests.hardware.captured_memory import captured_memory
 from tests.hardware.captures import tree
 
 GIB = 1 << 30
@@ -81,7 +82,7 @@ def test_wsl_is_named_as_what_caps_the_memory(tmp_path: Path) -> None:
     system = host.linux_host(root, live=False)
     assert system.wsl.value is True
     assert system.kernel.value == "5.15.133.1-microsoft-standard-WSL2"
-    found = memory.captured_memory(root, wsl=True)
+    found = captured_memory(root, wsl=True)
     assert found.limited_by.value == "WSL"
     assert found.total_bytes.value == 8024556 << 10
     assert found.swap_used_bytes.value == 48572 << 10
@@ -89,7 +90,7 @@ def test_wsl_is_named_as_what_caps_the_memory(tmp_path: Path) -> None:
 
 def test_a_containers_limit_counts_less_what_it_uses(tmp_path: Path) -> None:
     root = tree("container-cgroup2", tmp_path)
-    found = memory.captured_memory(root)
+    found = captured_memory(root)
     assert found.total_bytes.value == 32768000 << 10
     assert found.limit_bytes.value == 4 * GIB
     assert found.limited_by.value == "cgroup"
@@ -101,7 +102,7 @@ def test_a_containers_limit_counts_less_what_it_uses(tmp_path: Path) -> None:
 
 
 def test_a_limit_further_up_the_tree_binds_too(tmp_path: Path) -> None:
-    found = memory.captured_memory(tree("slice-cgroup2", tmp_path))
+    found = captured_memory(tree("slice-cgroup2", tmp_path))
     assert found.limit_bytes.value == 8 * GIB
     assert found.available_bytes.value == 7 * GIB
     assert cgroup.cpu_quota(tmp_path) is None
@@ -118,7 +119,7 @@ def test_version_1_inside_a_container_shows_its_own_group_at_the_mount(tmp_path:
 def test_the_largest_number_of_version_1_is_no_limit(tmp_path: Path) -> None:
     root = tree("cgroup1-unlimited", tmp_path)
     assert cgroup.memory_limit(root) is None
-    assert memory.captured_memory(root).limited_by.value == ""
+    assert captured_memory(root).limited_by.value == ""
 
 
 def test_an_apus_two_kinds_of_memory_stay_apart(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_an_empty_tree_is_a_machine_of_which_nothing_is_known(tmp_path: Path) ->
     assert found.model.confidence is None
     assert drm.drm_gpus(tmp_path).gpus == ()
     assert power.linux_power(tmp_path).on_battery.value is False
-    assert memory.captured_memory(tmp_path).total_bytes.value is None
+    assert captured_memory(tmp_path).total_bytes.value is None
 
 
 @pytest.mark.parametrize(
