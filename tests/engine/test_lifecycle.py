@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -323,3 +324,17 @@ def _is_zombie(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_a_warm_worker_that_has_a_network_is_not_used_under_an_air_gap(
+    home_with_starter: Paths, spec: WorkerSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_one = _use(home_with_starter, spec)
+    document = json.loads(open_one.files.info.read_bytes())
+    open_one.files.info.write_text(json.dumps({**document, "network_denied": False}))
+    assert is_warm(home_with_starter, spec)
+    monkeypatch.setattr(lifecycle, "is_air_gapped", lambda: True)
+    assert not is_warm(home_with_starter, spec)
+    denied = _use(home_with_starter, spec)
+    assert denied.info.pid != open_one.info.pid
+    assert denied.info.network_denied

@@ -16,9 +16,11 @@ import pytest
 from localai.errors import PolicyRefused
 from localai.net.listener import listening_users, user_name
 from localai.net.reach import Reach
+from localai.paths import locate
+from localai.stores.starter import starter_path
 from localai.types import Zone
 from tests.support.command import RunLocalai
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import ScriptedServer, json_reply
 from tests.support.wires import OllamaWire
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -163,11 +165,20 @@ def test_the_evidence_and_the_report_name_the_user(run_localai: RunLocalai) -> N
 
 
 def test_starter_is_the_engines_whatever_ollama_calls_so(
-    run_localai: RunLocalai, smollm2_path: Path
+    run_localai: RunLocalai, localai_home: Path, smollm2_path: Path
 ) -> None:
+    starter = starter_path(locate())
+    starter.parent.mkdir(parents=True)
+    starter.symlink_to(smollm2_path)
     wire = OllamaWire()
     routes = wire.routes(wire.stream(wire.answer(["mine"])))
+    routes["GET /api/tags"] = json_reply({"models": [{"name": "starter:latest", "digest": "d"}]})
     with ScriptedServer(routes) as server:
         environment = {"OLLAMA_HOST": server.address}
-        result = run_localai("chat", "-m", "starter", "hi", env=environment)
-        assert result.returncode != 0 or b"mine" not in result.stdout
+        chat = ("chat", "-n", "-m", "starter", "--max-tokens", "3", "--json", "hi")
+        result = run_localai(*chat, env=environment)
+        # Ollama is there, has a model of that name, and is not asked.
+        assert "POST /api/chat" not in server.paths()
+        assert "starter:latest" in run_localai("list", env=environment).stdout.decode()
+    document = json.loads(result.stdout)
+    assert (document["provider"], document["model"]) == ("llamacpp", "starter")
