@@ -93,6 +93,13 @@ class Conversation:
         self._keep(Message("user", text, images))
         return self._answer(came_from)
 
+    def would_ask(self, text: str, images: tuple[Image, ...] = ()) -> ChatRequest:
+        """The request that `ask` would send. The conversation must be one that keeps nothing."""
+        self._settle(awaits_results=False)
+        self._keep_system()
+        self._keep(Message("user", text, images))
+        return self.request()
+
     def retry(self) -> Events:
         """Ask the last question again; the answer that it had stays, in another branch.
 

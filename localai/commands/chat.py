@@ -22,13 +22,13 @@ from localai.chat.select import SelectedModel
 from localai.commands.ask_options import (
     NOT_ASKED,
     AskOptions,
-    asked_options,
     read_ask_options,
     with_ask_options,
 )
 from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
+from localai.commands.unasked import save_line, show_dry_run
 from localai.config import Config
 from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
 from localai.output.answer import (
@@ -42,7 +42,6 @@ from localai.output.answer_display import Display, say_how_it_ended, say_logprob
 from localai.output.cells import one_line
 from localai.output.output import Output
 from localai.output.terminal import is_terminal
-from localai.paths import locate
 
 if TYPE_CHECKING:
     from localai.output.documents.chat import Chat
@@ -114,6 +113,10 @@ def chat(
             "--cid", metavar="ID", help="Go on with that one: its id or title, or how one begins."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Ask nothing: show what would be sent, and where."),
+    ] = False,
     title: Annotated[
         str | None, typer.Option("--title", help="Call the conversation so; --cid finds it.")
     ] = None,
@@ -131,13 +134,15 @@ def chat(
     paths, config = load_settings("chat")
     providers = open_pool(context, paths)
     one_shot = bool(prompt or asked.template or attachment or extract or asked.schema or as_json)
-    one_shot = one_shot or more or logprobs is not None
+    one_shot = one_shot or more or dry_run or logprobs is not None
     _refuse_conflicts(
         {
             "-c": continued,
             "--cid": conversation_id is not None,
             "-q": quiet,
             "-u": usage > 0,
+            "--dry-run": dry_run,
+            "--more": more,
             "--raw": raw,
             "--json": as_json,
             "--airgap": context.find_root().params.get("airgap"),
@@ -149,7 +154,7 @@ def chat(
             "--more goes on with an answer, and takes no question", hint="-c asks on"
         )
     if save is not None:
-        _save_template(save, prompt, asked, output, [file, attachment, continued, more])
+        save_line(save, prompt, asked, output, [file, attachment, continued, more])
         return 0
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     means = read_ask_options(asked, paths, config)
@@ -183,7 +188,7 @@ def chat(
         writer.status(None)
         output.announce(text)
 
-    records = means.config["history.record"] and not no_log
+    records = means.config["history.record"] and not (no_log or dry_run)
 
     def recorder(stored: StoredConversation | None) -> Recorder:
         if not records:
@@ -204,6 +209,10 @@ def chat(
     asker = Asker(selected, config, paths, providers, announce, settings)
     tree = None if stored is None else stored.tree
     conversation = Conversation(asker, recorder(stored), tree)
+    if dry_run:
+        request = conversation.would_ask(question.text, question.images)
+        show_dry_run(selected, request, asked, means, output)
+        return 0
     if in_session:
         from localai.session.loop import run_session
         from localai.session.state import Session
@@ -253,40 +262,11 @@ def chat(
     return 0
 
 
-def _save_template(
-    name: str,
-    prompt: list[str] | None,
-    asked: AskOptions,
-    output: Output,
-    cannot_be_kept: list[object],
-) -> None:
-    """Write the command line as a template of the user's own. Raises InvalidInput for what a
-    template cannot have, and for a name that is taken."""
-    from localai.chat.templates import save_template
-
-    others = (asked.template, asked.ctx, asked.think, asked.keep_alive, *cannot_be_kept)
-    if any(others):
-        raise InvalidInput(
-            "--save keeps a question, -s, -m, --schema and the model's options, and nothing else",
-            hint="files and pictures go along when the template is used",
-        )
-    file = save_template(
-        name,
-        locate(),
-        prompt=" ".join(prompt or []),
-        system=asked.system,
-        model=asked.model,
-        schema=asked.schema,
-        options=asked_options(asked),
-    )
-    output.line(str(file))
-    output.note(f"localai chat -t {name} asks it")
-
-
 _CONFLICTS: Final = (
     ("-c", "--cid"),
     ("-q", "-u"),
     ("--raw", "--json"),
+    ("--dry-run", "--more"),
     ("--airgap", "--allow-cloud"),
 )
 

@@ -18,11 +18,13 @@ from localai.engine.worker_files import WorkerSpec
 from localai.errors import InvalidInput
 from localai.net.http import call
 from localai.providers.facts import ProviderFacts
+from localai.providers.provider import RenderedPrompt
 from localai.providers.worker_chat import (
     WorkerProvider,
     announce_stopped_holder,
     answer_of_worker,
     count_tokens,
+    rendered_prompt,
     worker_body,
 )
 from localai.sizing.context import counted_context
@@ -132,6 +134,12 @@ class LlamaCpp(WorkerProvider):
         self._shared_tokens = context_tokens
         with self._worker(request, self._spec(request)):
             return context_tokens
+
+    def rendered(self, request: ChatRequest) -> RenderedPrompt:
+        """What the model would read, by the template and tokenizer of its worker, which is started
+        for that. Raises InsufficientResources, Unreachable."""
+        with self._worker(request, self._spec(request)) as lease:
+            return rendered_prompt(request, lease, _WHO)
 
     def count_tokens(self, request: ChatRequest) -> int:
         """The tokens of the prompt; the worker is started for it. Raises as `warm`."""

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from localai.types import ChatRequest, Events, ResolvedModel
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A prompt as a model reads it, special tokens as texts, and how many tokens it is."""
+
+    text: str
+    tokens: int
 
 
 class Provider(ABC):
@@ -72,6 +81,11 @@ class Provider(ABC):
 
         A provider that loads nothing on request does nothing.
         """
+
+    def rendered(self, request: ChatRequest) -> RenderedPrompt | None:
+        """What the model of `request` would read; None where the provider does not say. Nothing is
+        computed, and nothing leaves this machine."""
+        return None
 
     def unload(self, model: ResolvedModel) -> None:  # noqa: B027  most load nothing on request
         """Take `model` out of memory, whoever uses it. Nothing happens where it is not there."""

@@ -19,7 +19,7 @@ from localai.errors import LocalaiError, Unreachable
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
-from localai.providers.provider import Provider
+from localai.providers.provider import Provider, RenderedPrompt
 from localai.types import ChatRequest, Events, Loading, Locality, Process, ResolvedModel, Zone
 from localai.wires.chat_completions.client import read_stream, request_body
 from localai.wires.clock import AnswerClock
@@ -206,6 +206,11 @@ def _endless(lease: Lease) -> Unreachable:
 
 def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
     """The tokens of the prompt, by the model's own template and tokenizer. Raises its refusal."""
+    return rendered_prompt(request, lease, who).tokens
+
+
+def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPrompt:
+    """What the model would read, by its own template and tokenizer. Raises its refusal."""
     socket = lease.files.socket
     try:
         prompt = render(lease, worker_body(request))
@@ -225,7 +230,7 @@ def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
         )
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
-    return len(counted["tokens"])
+    return RenderedPrompt(prompt, len(counted["tokens"]))
 
 
 def locality_of_worker(lease: Lease) -> Locality:

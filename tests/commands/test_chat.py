@@ -93,6 +93,23 @@ def test_a_whole_answer_does_not_go_on(home: Paths, run_localai: RunLocalai) -> 
     assert run_localai("chat", "--more", "and?").returncode == 2
 
 
+def test_a_dry_run_shows_the_prompt_with_its_tokens_and_asks_nothing(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    shown = run_localai("chat", "--dry-run", "--seed", "3", PARIS).stdout.decode()
+    assert f"<|im_start|>user\n{PARIS}<|im_end|>\n<|im_start|>assistant" in shown
+    dry = json.loads(run_localai("chat", "--dry-run", "--json", "--seed", "3", PARIS).stdout)
+    assert not home.database.exists()
+    asked = json.loads(run_localai("chat", "--json", "--seed", "3", PARIS).stdout)
+    assert dry["counted_tokens"] == asked["usage"]["input_tokens"]
+    assert dry["destination_host"] is None
+    set_by = {each["option"]: (each["set_to"], each["set_by"]) for each in dry["request_options"]}
+    assert set_by["seed"] == (3, "the command line")
+    assert set_by["temperature"] == (0.0, "the model's publisher")
+    assert set_by["max_tokens"] == (2048, "chat.max_tokens, default")
+    assert [each["role"] for each in dry["request_messages"]] == ["system", "user"]
+
+
 def test_json_is_one_document_with_the_promised_names(home: Paths, run_localai: RunLocalai) -> None:
     document = json.loads(run_localai("chat", "--json", PARIS).stdout)
     assert document["schema"] == "localai.chat/1"

@@ -292,6 +292,8 @@ def test_every_document_is_printed_as_it_is_promised(
     assert check(DoctorChecks, "doctor", "--list")["known_checks"]
     assert check(CostReport, "cost")["totals"]
     assert check(ConfigList, "config", "list")["settings"]
+    dry = check(documents.chat.ChatDryRun, "chat", "--dry-run", "hi")
+    assert dry["rendered_prompt"]
     check(ConfigGet, "config", "get", "model")
     url = "http://127.0.0.1:9/v1"
     assert run_localai("config", "set", "endpoint.work.url", url).returncode == 0

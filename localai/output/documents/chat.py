@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from localai.output.documents.answer import (
     CostDocument,
@@ -18,10 +18,11 @@ from localai.output.documents.answer import (
 )
 from localai.output.documents.failure import ErrorDocument, error_document
 from localai.providers.registry import full_name
-from localai.types import FinishReason, ZoneName
+from localai.types import FinishReason, Role, ZoneName
 
 if TYPE_CHECKING:
     from localai.answers import Answer
+    from localai.chat.dry_run import DryRun
     from localai.cost.prices import Cost
     from localai.errors import LocalaiError
     from localai.types import TokenLogprobs
@@ -61,6 +62,60 @@ class Chat(TypedDict):
     extracted: Annotated[str | None, "the first code block, with --extract"]
     logprobs: Annotated[list[TokenDocument] | None, "every token's odds, with --logprobs"]
     error: Annotated[ErrorDocument | None, "what is wrong with the answer: its schema, no code"]
+
+
+class RequestMessageDocument(TypedDict):
+    """A message that would be sent."""
+
+    role: Annotated[Role, "who said it"]
+    text: Annotated[str, "what it says"]
+    picture_count: Annotated[int, "how many pictures go with it"]
+
+
+class OptionDocument(TypedDict):
+    """An option in force."""
+
+    option: Annotated[str, "its name"]
+    set_to: Annotated[Any, "its value"]
+    set_by: Annotated[str, "who has set it, in words"]
+
+
+class ChatDryRun(TypedDict):
+    """`localai chat --dry-run --json`"""
+
+    schema: Annotated[Literal["localai.chat/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "who would answer, as `-m` takes it"]
+    provider: Annotated[str, "through which provider"]
+    zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
+    destination_host: Annotated[str | None, "where it would go; null: it stays on this machine"]
+    request_messages: Annotated[list[RequestMessageDocument], "what would be sent"]
+    rendered_prompt: Annotated[str | None, "as the model would read it; null: nobody says"]
+    counted_tokens: Annotated[int | None, "of the prompt, exactly; null: nobody says"]
+    estimated_tokens: Annotated[int, "of the texts, at four bytes a token"]
+    request_options: Annotated[list[OptionDocument], "the options in force"]
+
+
+def dry_run_document(found: DryRun) -> ChatDryRun:
+    """What `localai chat --dry-run` prints."""
+    model = found.request.model
+    return {
+        "schema": "localai.chat/1",
+        "model": full_name(model.provider, model.id),
+        "provider": model.provider,
+        "zone": zone_name(model.zone),
+        "destination_host": found.destination,
+        "request_messages": [
+            {"role": each.role, "text": each.text, "picture_count": len(each.images)}
+            for each in found.request.messages
+        ],
+        "rendered_prompt": None if found.rendered is None else found.rendered.text,
+        "counted_tokens": None if found.rendered is None else found.rendered.tokens,
+        "estimated_tokens": found.about_tokens,
+        "request_options": [
+            {"option": each.name, "set_to": each.value, "set_by": each.origin}
+            for each in found.options
+        ],
+    }
 
 
 def chat_document(

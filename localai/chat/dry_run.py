@@ -1,0 +1,73 @@
+"""What a question would be, without asking it: `localai chat --dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localai.options import options_set
+from localai.types import ChatRequest, Options
+
+if TYPE_CHECKING:
+    from localai.chat.select import SelectedModel
+    from localai.config import Config
+    from localai.providers.provider import RenderedPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class OptionInForce:
+    """An option of the request, and who has set it, in words."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A question that is not asked. `destination` is the host that it would go to, None if it stays
+    on this machine; `rendered` what the model would read, None where its provider does not say."""
+
+    request: ChatRequest
+    destination: str | None
+    rendered: RenderedPrompt | None
+    options: tuple[OptionInForce, ...]
+
+    @property
+    def about_tokens(self) -> int:
+        """An estimate, where nobody has counted: about four bytes of a text are a token."""
+        size = sum(len(message.text.encode()) for message in self.request.messages)
+        return -(-size // 4)
+
+
+def dry_run(
+    chosen: SelectedModel,
+    request: ChatRequest,
+    given: Mapping[str, Options],
+    config: Config,
+) -> DryRun:
+    """What asking `request` would be. `given` are the options by who gave them, the first wins.
+
+    Nothing is computed; a model of this machine may be loaded to render its template. Raises
+    InsufficientResources, Unreachable.
+    """
+    return DryRun(
+        request,
+        chosen.provider.destination(chosen.model),
+        chosen.provider.rendered(request),
+        tuple(_options(request, given, config)),
+    )
+
+
+def _options(
+    request: ChatRequest, given: Mapping[str, Options], config: Config
+) -> Iterator[OptionInForce]:
+    for name, value in options_set(request.options).items():
+        origins = [who for who, options in given.items() if options_set(options).get(name) == value]
+        if not origins and options_set(request.model.recommended).get(name) == value:
+            origins = ["the model's publisher"]
+        setting = config.values["chat.max_tokens"]
+        yield OptionInForce(
+            name, value, origins[0] if origins else f"chat.max_tokens, {setting.origin}"
+        )

@@ -1,0 +1,61 @@
+"""A line of `localai chat` that asks nothing: `--dry-run` and `--save`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localai.commands.ask_options import Asked, AskOptions, asked_options
+from localai.errors import InvalidInput
+from localai.output.output import Output
+from localai.paths import locate
+
+if TYPE_CHECKING:
+    from localai.chat.select import SelectedModel
+    from localai.types import ChatRequest
+
+
+def show_dry_run(
+    selected: SelectedModel, request: ChatRequest, asked: AskOptions, means: Asked, output: Output
+) -> None:
+    """Show what `request` would be: whom it goes to, with which options, and the prompt."""
+    from localai.chat.dry_run import dry_run as dry_run_of
+    from localai.output.documents.chat import dry_run_document
+    from localai.output.dry_run import print_dry_run
+
+    given = {"the command line": asked_options(asked)}
+    if means.template is not None:
+        given[f"the template {means.template.name}"] = means.template.options
+    found = dry_run_of(selected, request, given, means.config)
+    output.document(dry_run_document(found))
+    if not output.as_json:
+        print_dry_run(found, output)
+
+
+def save_line(
+    name: str,
+    prompt: list[str] | None,
+    asked: AskOptions,
+    output: Output,
+    cannot_be_kept: list[object],
+) -> None:
+    """Write the command line as a template of the user's own. Raises InvalidInput for what a
+    template cannot have, and for a name that is taken."""
+    from localai.chat.templates import save_template
+
+    others = (asked.template, asked.ctx, asked.think, asked.keep_alive, *cannot_be_kept)
+    if any(others):
+        raise InvalidInput(
+            "--save keeps a question, -s, -m, --schema and the model's options, and nothing else",
+            hint="files and pictures go along when the template is used",
+        )
+    file = save_template(
+        name,
+        locate(),
+        prompt=" ".join(prompt or []),
+        system=asked.system,
+        model=asked.model,
+        schema=asked.schema,
+        options=asked_options(asked),
+    )
+    output.line(str(file))
+    output.note(f"localai chat -t {name} asks it")
