@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -180,6 +181,19 @@ def test_a_server_of_ones_own_is_set_field_by_field_and_removed_whole(
     assert (kept.returncode, b"config unset endpoint.work" in kept.stderr) == (2, True)
     assert run_localai("config", "unset", "endpoint.work").returncode == 0
     assert paths.config_file.read_text().strip() == ""
+
+
+def test_privacy_says_which_servers_of_ones_own_may_be_asked(
+    paths: Paths, run_localai: RunLocalai
+) -> None:
+    _write(
+        paths,
+        '[endpoint.near]\nurl = "http://127.0.0.1:9/v1"\n'
+        '[endpoint.far]\nurl = "https://llm.example.org/v1"\n',
+    )
+    findings = json.loads(run_localai("privacy", "--json").stdout)["findings"]
+    states = {each["what"]: each["state"] for each in findings if "endpoint" in each["what"]}
+    assert states == {"endpoint near": "open", "endpoint far": "held"}
 
 
 def test_a_table_goes_with_its_last_key(paths: Paths) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from localai.engine.lifecycle import workers
 from localai.errors import LocalaiError
 from localai.privacy.environment import keys_present, proxies_removed
+from localai.providers.endpoint import endpoint_zone
 from localai.providers.registry import declared_facts, provider_names
 from localai.types import Zone
 
@@ -55,6 +56,7 @@ def findings(config: Config, paths: Paths, providers: ProviderPool) -> list[Find
         *_workers(paths),
         *_keys(),
         *_proxies(),
+        *_endpoints(config),
         *_models_of_servers(config, providers),
     ]
 
@@ -79,6 +81,23 @@ def _proxies() -> Iterator[Finding]:
     for name in proxies_removed():
         yield Finding(
             f"{name} in the environment", "held", "not used: network.proxy would name one"
+        )
+
+
+def _endpoints(config: Config) -> Iterator[Finding]:
+    """The servers of the user's own, which are asked nothing here."""
+    for name, endpoint in config.endpoints.items():
+        try:
+            zone = endpoint_zone(endpoint, config)
+        except LocalaiError as error:
+            yield Finding(f"endpoint {name}", "held", error.message)
+            continue
+        allowed = zone is not Zone.CLOUD or f"endpoint:{name}" in config["cloud.allow"]
+        yield Finding(
+            f"endpoint {name}",
+            "open" if allowed else "held",
+            f"{endpoint.url} ({zone.label})"
+            + ("; what it does with a prompt is its own" if allowed else ": cloud.allow decides"),
         )
 
 

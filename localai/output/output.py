@@ -32,10 +32,12 @@ Standard library only: rich is imported where a terminal has to draw wide charac
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from localai.errors import Interrupted, LocalaiError
@@ -84,6 +86,7 @@ class Output:
         self.stdout = sys.stdout if stdout is None else stdout
         self.stderr = sys.stderr if stderr is None else stderr
         self._live: LiveLine | None = None
+        self._page: io.StringIO | None = None
 
     # Who looks, and how much there is to see.
 
@@ -256,6 +259,23 @@ class Output:
             self.note(declined)
             raise Interrupted(declined)
 
+    @contextmanager
+    def paged(self) -> Iterator[None]:
+        """What is printed in the block, on a terminal in the user's pager if it is longer than the
+        screen, as git does: $PAGER, else less."""
+        if self.as_json or not self.on_terminal or self.stdout is None:
+            yield
+            return
+        self._page = whole = io.StringIO()
+        try:
+            yield
+        finally:
+            self._page = None
+            text = whole.getvalue()
+            if text.count("\n") < terminal_size(self.stdout)[1] or not _shown_by_pager(text):
+                self.stdout.write(text)
+                self.stdout.flush()
+
     # The live line, on stderr.
 
     def progress(self, text: str, *, at_once: bool = False) -> None:
@@ -287,7 +307,7 @@ class Output:
 
     def _print(self, line: str) -> None:
         self._hide()
-        print(redacted(line), file=self.stdout, flush=True)
+        print(redacted(line), file=self.stdout if self._page is None else self._page, flush=True)
 
     def _say(self, text: str, style: Style = "") -> None:
         """Lines on stderr; where that is closed or its disk is full, nobody is there to be told."""
@@ -339,3 +359,27 @@ class Output:
         return "\n".join(
             piece for line in text.split("\n") for piece in wrap(line, columns, break_words=False)
         )
+
+
+def _shown_by_pager(text: str) -> bool:
+    """Whether the user's pager has shown `text`; there may be none, and `cat` or nothing in $PAGER
+    is the wish for none."""
+    import shlex
+    import subprocess
+
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+
+    command = shlex.split(os.environ.get("PAGER", "less"))
+    if not command or command == ["cat"] or os.environ.get("TERM") == "dumb":
+        return False
+    # As git has it: leave at once if all is seen, keep colours, and let it stay on the screen.
+    environment = {"LESS": "FRX", **child_environment("editor")}
+    try:
+        with child("the user's own pager"):
+            subprocess.run(
+                command, input=text.encode("utf-8", "replace"), env=environment, check=False
+            )
+    except OSError:
+        return False
+    return True

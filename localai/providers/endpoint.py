@@ -190,6 +190,11 @@ def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
     return OwnServer(endpoint, config)
 
 
+def endpoint_zone(endpoint: Endpoint, config: Config) -> Zone:
+    """How far away it may be, without a look-up. Raises InvalidInput for a URL that is none."""
+    return _destination(endpoint).bound(config)
+
+
 def _destination(endpoint: Endpoint) -> Destination:
     target = client_target(endpoint.url, 80, f"the url of [endpoint.{endpoint.name}]")
     return Destination(f"the endpoint {endpoint.name}", target, _consent(endpoint))

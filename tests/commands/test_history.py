@@ -156,6 +156,23 @@ def test_a_conversation_is_found_by_its_title(run_localai: RunLocalai, database:
     assert (ambiguous.returncode, b"several" in ambiguous.stderr) == (3, True)
 
 
+def test_a_long_conversation_is_shown_in_the_pager(
+    run_localai: RunLocalai, database: Database, pty: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    conversation = say(database, ("user", "count"), ("assistant", "1\n\n" * 40))
+    pager = tmp_path / "pager"
+    pager.write_text('#!/bin/sh\nwc -l > "$0.lines"; echo paged\n')
+    pager.chmod(0o755)
+    shown = pty("history", "show", conversation, env={"PAGER": str(pager)})
+    shown.wait_for("paged")
+    assert shown.wait_exit() == 0
+    assert int((tmp_path / "pager.lines").read_text()) > 24
+    piped = run_localai("history", "show", conversation, env={"PAGER": str(pager)})
+    assert piped.stdout.count(b"1\n") == 40
+    whole = pty("history", "show", conversation, env={"PAGER": "cat"})
+    assert whole.wait_exit() == 0
+
+
 def test_search_marks_what_was_found(run_localai: RunLocalai, database: Database) -> None:
     conversation = say(database, ("user", "Where?"), ("assistant", "At the\nold harbour\x1b[31m."))
     (_, line) = run_localai("history", "search", "old harbour").stdout.decode().splitlines()

@@ -146,11 +146,12 @@ def show(
         return
     output.note(f"{identifier} · {moment_text(row.updated_at)} · {conversation_name(row.title)}")
     output.note("")
-    if everything:
-        print_tree(kept.tree, output)
-        return
-    print_branch(turns, output)
-    if branch is None and (others := len(kept.tree.ends()) - 1) > 0:
+    with output.paged():
+        if everything:
+            print_tree(kept.tree, output)
+        else:
+            print_branch(turns, output)
+    if not everything and branch is None and (others := len(kept.tree.ends()) - 1) > 0:
         output.note(f"{others} more {'branch' if others == 1 else 'branches'}: --all, --branch N")
 
 
