@@ -19,6 +19,7 @@ import typer
 import localai
 from localai import errors
 from localai.cli import COMMANDS, app
+from localai.commands.verbs import DEFAULT_COMMAND
 from localai.errors import LocalaiError
 from localai.session.slash_commands import find
 from tests.support.command import RunLocalai
@@ -63,7 +64,7 @@ _PROGRAMS = {
         "ollama",
         "pip",
     ),
-    *("ollama", "pip", "unset", "./install.sh", "${EDITOR:-vi}", "PYTHON"),
+    *("ollama", "pip", "unset", "wsl", "./install.sh", "${EDITOR:-vi}", "PYTHON"),
 }
 
 
@@ -193,9 +194,15 @@ def test_a_command_can_be_run_as_it_stands(where: str, line: str) -> None:
 def _check_arguments(arguments: list[str]) -> None:
     """Raises typer's error where no such command or option exists."""
     command: Any = typer.main.get_command(app)
-    while hasattr(command, "get_command") and arguments and not arguments[0].startswith("-"):
-        name, *arguments = arguments
+    while hasattr(command, "get_command"):
         context = command.context_class(command)
+        verb = command.get_command(context, arguments[0]) if arguments else None
+        if verb is None and DEFAULT_COMMAND in command.commands:
+            command = command.commands[DEFAULT_COMMAND]
+            break
+        if not arguments or arguments[0].startswith("-"):
+            break
+        name, *arguments = arguments
         found = command.get_command(context, name)
         assert found is not None, name
         command = found

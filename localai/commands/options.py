@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from localai.hardware.facts import Machine
@@ -104,36 +104,6 @@ def _pairs_apart(arguments: Sequence[str], forms: set[str]) -> Iterator[str]:
             continue
         pair = _JOINED.fullmatch(joined)
         yield from (joined,) if pair is None else (pair["key"], pair["value"])
-
-
-DEFAULT_COMMAND = "(default)"
-"""The name of the command of a DefaultCommandGroup that is called without one."""
-
-
-class DefaultCommandGroup(TyperGroup):
-    """A command with subcommands that also does something itself: what does not begin with the
-    name of a subcommand is for its command DEFAULT_COMMAND."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As Typer's, after the name that nobody types was put in front."""
-        if not args or args[0] not in self.commands:
-            args = [DEFAULT_COMMAND, *args]
-        return super().parse_args(ctx, args)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The subcommand, else the default one."""
-        return self.commands.get(cmd_name, self.commands[DEFAULT_COMMAND])
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer's; the help of the default command calls it by the group's name."""
-        name, command, rest = super().resolve_command(ctx, args)
-        if name == DEFAULT_COMMAND and command is not None:
-            others = "|".join(each for each in self.commands if each != DEFAULT_COMMAND)
-            command.epilog = self.epilog
-            if others:
-                command.epilog = f"{self.epilog}\n\nAlso:  {ctx.command_path} {others} --help"
-            return "", command, rest
-        return name, command, rest
 
 
 def machine_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 import typer
@@ -61,3 +62,36 @@ class Verbs(TyperGroup):
         return InvalidInput(
             f"{ctx.command_path} has no {verb!r}: it has {', '.join(known)}", command=line
         )
+
+
+DEFAULT_COMMAND: Final = "(default)"
+"""The name of a DefaultCommandGroup's own command, which nobody types."""
+
+
+class DefaultCommandGroup(Verbs):
+    """A command that has verbs beside what it does itself: `bench MODEL…` and `bench list`.
+
+    What begins with none of its verbs is for DEFAULT_COMMAND, whose help is the group's.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's, with DEFAULT_COMMAND in front of what names no verb."""
+        if args and self.get_command(ctx, args[0]) is not None:
+            return list(super().parse_args(ctx, args))
+        asked = takewhile(lambda each: each != "--", args)
+        if not ctx.resilient_parsing and any(each in ctx.help_option_names for each in asked):
+            return list(super().parse_args(ctx, ["--help"]))
+        return list(super().parse_args(ctx, [DEFAULT_COMMAND, *args]))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Those of DEFAULT_COMMAND: `[OPTIONS] [MODELS]...`."""
+        return list(self.commands[DEFAULT_COMMAND].collect_usage_pieces(ctx))
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """That of DEFAULT_COMMAND."""
+        self.commands[DEFAULT_COMMAND].format_help_text(ctx, formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options of DEFAULT_COMMAND, and then the verbs."""
+        self.commands[DEFAULT_COMMAND].format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)

@@ -23,7 +23,7 @@ def set_value(paths: Paths, key: str, raw: str) -> None:
     if endpoint is not None and endpoint[1] != "url" and endpoint[0] not in load(paths).endpoints:
         raise InvalidInput(
             f"there is no endpoint {endpoint[0]} yet: its url comes first",
-            hint=f"localai config set endpoint.{endpoint[0]}.url URL",
+            hint=f"set its address: localai config set endpoint.{endpoint[0]}.url URL",
         )
     parsed = parse_value(key, raw, "the command line")
     _edit(paths, key, list(parsed) if isinstance(parsed, tuple) else _as_written(raw, parsed))

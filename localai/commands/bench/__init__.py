@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 
 from localai.commands.bench import exchanging, looking, machine, running, tuning
-from localai.commands.bench.group import RUN, OwnCommandGroup
+from localai.commands.verbs import DEFAULT_COMMAND, DefaultCommandGroup
 
-app = typer.Typer(cls=OwnCommandGroup, rich_markup_mode=None, add_completion=False)
+app = typer.Typer(cls=DefaultCommandGroup, rich_markup_mode=None, add_completion=False)
 
-app.command(RUN, hidden=True)(running.run)
+app.command(DEFAULT_COMMAND, hidden=True)(running.run)
 app.command("tune")(tuning.tune)
 app.command("machine")(machine.machine)
 app.command("list")(looking.list_runs)
