@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,21 +18,26 @@ from tests.support.scripted_server import ScriptedServer
 from tests.support.wires import OllamaWire
 
 
-@contextmanager
-def real(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    server: OllamaServer = request.getfixturevalue("ollama_server")
-    home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
-    from tests.support.answers import open_ollama
+def real(fixture: str) -> Callable[[pytest.FixtureRequest], AbstractContextManager[Subject]]:
+    """The provider against the real server that `fixture` starts."""
 
-    provider = open_ollama(home, server.host)
-    # Ollama computes in a runner, which is a child of the server.
+    @contextmanager
+    def opened(request: pytest.FixtureRequest) -> Iterator[Subject]:
+        from tests.support.answers import open_ollama
 
-    def kill() -> None:
-        for runner in descendants(server.pid):
-            os.kill(runner, signal.SIGKILL)
+        server: OllamaServer = request.getfixturevalue(fixture)
+        home = request.getfixturevalue("tmp_path_factory").mktemp("contract")
+        provider = open_ollama(home, server.host)
 
-    model = provider.resolve("smollm2:135m")
-    yield Subject(provider, model, lambda: is_busy(server.pid), kill)
+        # Ollama computes in a runner, which is a child of the server.
+        def kill() -> None:
+            for runner in descendants(server.pid):
+                os.kill(runner, signal.SIGKILL)
+
+        model = provider.resolve("smollm2:135m")
+        yield Subject(provider, model, lambda: is_busy(server.pid), kill)
+
+    return opened
 
 
 def scripted(server: ScriptedServer, home: Path) -> Subject:
@@ -43,4 +48,4 @@ def scripted(server: ScriptedServer, home: Path) -> Subject:
     return Subject(provider, model)
 
 
-ROW = Row(real=real, scripted=scripted, wire=OllamaWire(), kill=True)
+ROW = Row(real=real("ollama_server"), scripted=scripted, wire=OllamaWire(), kill=True)

@@ -343,7 +343,7 @@ def ask_as_others_do(server: OllamaServer) -> None:
     assert server.post("/api/chat", body)["done"]
 
 
-@pytest.mark.parametrize("server", ["ollama_server"])
+@pytest.mark.parametrize("server", ["ollama_server", "newer_ollama_server"])
 @pytest.mark.parametrize("first", [True, False], ids=["localai first", "the other first"])
 def test_taking_turns_with_another_program_starts_no_runner_again(
     request: pytest.FixtureRequest, tmp_path: Path, server: str, first: bool

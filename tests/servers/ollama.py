@@ -1,4 +1,8 @@
-"""A real Ollama, built from its Go module with nothing but Go and a C++ compiler.
+"""Real Ollamas, built from their Go modules with nothing but Go and a C++ compiler.
+
+Two of them, because the wire is the same and what stands behind it is not: before 0.30 it computes
+in a runner of its own code, since then in a `llama-server` that it looks for in `../lib/ollama`
+beside its binary.
 
 `go install` alone fails: Go leaves the third-party headers that Ollama includes out of modules.
 llama-cpp-python's source distribution carries the same ones. Without -march=native the result
@@ -8,35 +12,54 @@ decodes four times slower, so the binary belongs to the CPU that it was built on
 from __future__ import annotations
 
 import os
-import shutil
-import tarfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from tests.servers import llama_cpp
 from tests.servers.cache import cache_root, cpu_key, make_once
 from tests.servers.commands import run
-from tests.servers.packages import download
 
 VERSION = "0.17.4"
-HEADERS_IN_ARCHIVE = "vendor/llama.cpp/vendor"
+NEWER_VERSION = "0.33.0"
 
 
 def binary() -> Path:
     """Where the Ollama binary for this CPU is, once it is built."""
-    return _artefact() / "bin" / "ollama"
+    return _artefact(VERSION) / "bin" / "ollama"
+
+
+def newer_binary() -> Path:
+    """The same for the newer Ollama, which computes in llama.cpp's server."""
+    return _artefact(NEWER_VERSION) / "bin" / "ollama"
 
 
 def build() -> Path:
     """Build Ollama unless this CPU's binary is cached (about 5 minutes on 2 cores)."""
-    make_once(_artefact(), _build_into)
+    llama_cpp.build()
+    make_once(_artefact(VERSION), lambda folder: _install(VERSION, folder))
     return binary()
 
 
-def _artefact() -> Path:
-    return cache_root() / f"ollama-{VERSION}-{cpu_key()}"
+def build_newer() -> Path:
+    """The same for the newer Ollama (about a minute after llama.cpp)."""
+    llama_cpp.build()
+    make_once(_artefact(NEWER_VERSION), _build_with_server)
+    return newer_binary()
 
 
-def _build_into(folder: Path) -> None:
-    headers = _unpack_headers(folder)
+def _artefact(version: str) -> Path:
+    return cache_root() / f"ollama-{version}-{cpu_key()}"
+
+
+def _build_with_server(folder: Path) -> None:
+    _install(NEWER_VERSION, folder)
+    beside = folder / "lib" / "ollama"
+    beside.mkdir(parents=True)
+    for name in llama_cpp.PROGRAMS:
+        (beside / name).symlink_to(llama_cpp.program(name))
+
+
+def _install(version: str, folder: Path) -> None:
+    headers = llama_cpp.headers()
     environment = {
         **os.environ,
         "GOBIN": str(folder / "bin"),
@@ -46,23 +69,5 @@ def _build_into(folder: Path) -> None:
         "CGO_CXXFLAGS": f"-O3 -march=native -I{headers}",
     }
     # -p 2: each C++ unit of ggml takes up to 1 GB, and small machines have few cores anyway.
-    command = ["go", "install", "-p", "2", f"github.com/ollama/ollama@v{VERSION}"]
+    command = ["go", "install", "-p", "2", f"github.com/ollama/ollama@v{version}"]
     run(command, environment)
-
-
-def _unpack_headers(folder: Path) -> Path:
-    """Unpack the third-party headers into `folder`; return the folder to put on the include path.
-
-    The archive (77 MB, mostly llama.cpp) is not kept.
-    """
-    [archive] = download("ollama-headers", folder / "archive")
-    with tarfile.open(archive) as tar:
-        wanted = [
-            member
-            for member in tar.getmembers()
-            if PurePosixPath(member.name).parts[1:4] == PurePosixPath(HEADERS_IN_ARCHIVE).parts
-        ]
-        tar.extractall(folder / "headers", wanted, filter="data")
-    shutil.rmtree(archive.parent)
-    [root] = (folder / "headers").iterdir()
-    return root / HEADERS_IN_ARCHIVE

@@ -39,6 +39,7 @@ def _half_made(path: Path) -> bool:
 # The slowest first: the others are got meanwhile.
 RESOURCES = {
     "llama-server": Resource("LOCALAI_TEST_LLAMA_SERVER", llama_cpp.program, llama_cpp.build),
+    "newer-ollama": Resource("LOCALAI_TEST_NEWER_OLLAMA", ollama.newer_binary, ollama.build_newer),
     "ollama": Resource("LOCALAI_TEST_OLLAMA", ollama.binary, ollama.build),
     "smollm2": Resource("LOCALAI_TEST_SMOLLM2", weights.smollm2, weights.fetch_smollm2),
     "mlx-python": Resource(

@@ -1,4 +1,4 @@
-"""A real Ollama with SmolLM2 in it, once a session."""
+"""Real Ollamas with SmolLM2 in them, each once a session."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import pytest
 
 from tests.support.processes import bare_environment, free_port, running_server
 from tests.support.weights import SYSTEM_PROMPT, require
+
+NOBODY = 9
+"""A port on which nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,12 @@ class OllamaServer:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the server, which its command-line client needs too."""
-        own = {"OLLAMA_HOST": self.host, "OLLAMA_MODELS": str(self.models)}
+        own = {
+            "OLLAMA_HOST": self.host,
+            "OLLAMA_MODELS": str(self.models),
+            # Tests are offline, and at each start it asks its makers for news.
+            "HTTPS_PROXY": f"http://127.0.0.1:{NOBODY}",
+        }
         return bare_environment(self.home) | own
 
     def run(self, *arguments: str | Path) -> None:
@@ -78,11 +86,25 @@ def ollama_server(
     smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OllamaServer]:
     """A real Ollama on a free port of loopback, with models and a home of its own."""
-    binary = require("ollama")
-    home = tmp_path_factory.mktemp("ollama")
+    with _filled(require("ollama"), tmp_path_factory.mktemp("ollama"), smollm2_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def newer_ollama_server(
+    smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OllamaServer]:
+    """The same of a version that computes in llama.cpp's server."""
+    home = tmp_path_factory.mktemp("newer-ollama")
+    with _filled(require("newer-ollama"), home, smollm2_path) as server:
+        yield server
+
+
+@contextmanager
+def _filled(binary: Path, home: Path, smollm2: Path) -> Iterator[OllamaServer]:
     with start_ollama(binary, home) as server:
         modelfile = home / "Modelfile"
-        modelfile.write_text(f'FROM {smollm2_path}\nSYSTEM "{SYSTEM_PROMPT}"\n')
+        modelfile.write_text(f'FROM {smollm2}\nSYSTEM "{SYSTEM_PROMPT}"\n')
         server.run("create", "smollm2:135m", "--file", modelfile)
         server.run("cp", "smollm2:135m", "qwen3:8b")
         yield server

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import pytest
 
-_SERVERS = {"ollama_server": "ollama", "oci_registry": "ollama", "llama_server": "llama-server"}
+_SERVERS = {
+    "ollama_server": "ollama",
+    "oci_registry": "ollama",
+    "newer_ollama_server": "newer-ollama",
+    "llama_server": "llama-server",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
