@@ -29,6 +29,7 @@ from localai.errors import LocalaiError, Unreachable
 from localai.locks import lock
 from localai.net.framing import ServerRefused
 from localai.net.http import call
+from localai.privacy.environment import child_environment
 from localai.privacy.sandbox import deny_network, keep_memory_private
 
 EXIT_LOAD_FAILED = 3
@@ -83,6 +84,7 @@ def main(directory: str) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        env=child_environment("engine"),
     )
     go_with_us = _end_with_this_process(server.pid)
     assert server.stdout is not None
@@ -149,6 +151,7 @@ def _end_with_this_process(pid: int) -> int:
         stdin=waits,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=child_environment(),
         # Ctrl-C and the end of a terminal are for others.
         start_new_session=True,
     )
