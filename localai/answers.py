@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 
+from localai.dataclass import dataclass
 from localai.errors import AnswerRefused, Unreachable
 from localai.types import (
     Answering,

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from importlib import import_module
 from itertools import dropwhile, takewhile
 from typing import Any
@@ -23,6 +22,7 @@ from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
 from localai.commands.plain_words import put_into_words, usage_error
 from localai.commands.verbs import HELP_OPTIONS, Verbs
+from localai.dataclass import dataclass
 from localai.errors import (
     Interrupted,
     InvalidInput,

@@ -8,9 +8,10 @@ not know, so a row has it only where Ollama has the option (`without=("ollama",)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, ProviderRefused
 from localai.near_names import did_you_mean
 from localai.types import Options

@@ -12,9 +12,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included;

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from localai.dataclass import dataclass
 
 Stage = Literal["waiting", "downloading", "verifying", "quantizing"]
 

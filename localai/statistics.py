@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist, fmean, median
+
+from localai.dataclass import dataclass
 
 _CONFIDENCE = 0.95
 _Z_TWO_SIDED = NormalDist().inv_cdf(0.975)

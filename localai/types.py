@@ -7,10 +7,12 @@ is unknown, never zero. Nothing here does I/O.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any, Literal
+
+from localai.dataclass import dataclass
 
 ZoneName = Literal["device", "lan", "cloud"]
 

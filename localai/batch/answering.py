@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localai.answers import Answer, PartialAnswer, gather
 from localai.batch.concurrency import Closed, SharedContext
+from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
 from localai.providers.provider import Provider
 from localai.sizing.context import generous_context

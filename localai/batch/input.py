@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from localai.chat.inputs import LIMIT_BYTES
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.units import mebibytes_text
 

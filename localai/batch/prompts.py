@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, get_args
 
 from localai.chat.inputs import decode
 from localai.chat.request import AskSettings, shaping
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
 from localai.options import SAMPLING_OPTIONS, parse_json_options

@@ -12,9 +12,9 @@ import os
 import re
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import inode_of
 

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from localai.answers import Answer, PartialAnswer
@@ -21,6 +21,7 @@ from localai.batch.output import RecordOutput
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
 from localai.chat.request import build_request, overlaid
+from localai.dataclass import dataclass
 from localai.errors import (
     AnswerRefused,
     ContextOverflow,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Final
 
 from localai.bench.plan import LEAST_REPETITIONS, NO_OBJECTIVES, Limits, Objectives, Test
 from localai.bench.recording import Sample
+from localai.dataclass import dataclass
 from localai.statistics import Interval, median_interval, slope
 from localai.types import ZoneName
 

@@ -8,12 +8,13 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from localai.bench.cell import Cell, Metric, decode, prefill
 from localai.bench.kept import KeptRun
 from localai.bench.verdict import verdict
+from localai.dataclass import dataclass
 from localai.statistics import Interval, holm, mann_whitney, relative_change, unpaired_change
 
 State = Literal["regressed", "improved", "same", "inconclusive", "incomparable"]

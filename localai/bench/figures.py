@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from localai.bench.cell import Cell, decode, throughput
 from localai.bench.plan import Objectives
 from localai.bench.recording import Sample
+from localai.dataclass import dataclass
 from localai.statistics import Interval, quantile
 
 # A percentile beyond the samples is a guess.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from localai.bench.cell import Cell, decode
 from localai.bench.plan import NO_OBJECTIVES, Objectives, Profile
 from localai.bench.verdict import verdict
 from localai.database import BenchRunRow, Database, OwnRate
+from localai.dataclass import dataclass
 from localai.errors import NotFound
 
 if TYPE_CHECKING:

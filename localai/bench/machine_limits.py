@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from localai.bench.anchor import anchor
+from localai.dataclass import dataclass
 
 _READ_S: Final = 2.0
 _PIECE_BYTES: Final = 4 << 20

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from localai.bench.processes import cpu_s, tick_s
+from localai.dataclass import dataclass
 from localai.hardware.readers import read_integer, read_text
 
 # A repetition beside more than this is disturbed: decoding waits for its slowest thread, so little

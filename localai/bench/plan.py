@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from typing import Any, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
 Profile = Literal["classic", "chat", "summarise", "reason", "extract", "batch"]

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.bench.noise import UNKNOWN_NOISE, Noise
+from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
 from localai.types import (
     ChatRequest,

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,6 +27,7 @@ from localai.bench.prompts import Prompts
 from localai.bench.recording import Recorded, Sample, record
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
 from localai.statistics import Interval
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localai.bench.kept import Keeper, KeptRun, Plan, broken_off, note_machine
 from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
 from localai.bench.run import Bench
 from localai.bench.subject import Subject, known_of, subjects
+from localai.dataclass import dataclass
 
 if TYPE_CHECKING:
     from localai.config import Config

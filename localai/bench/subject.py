@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, parse_ref, select_model
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
 from localai.providers.registry import facts_of, full_name
 from localai.types import Options, Zone

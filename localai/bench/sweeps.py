@@ -6,11 +6,11 @@ Pure; draws nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from localai.bench.cell import Cell, decode, first_token, prefill
 from localai.bench.figures import together
+from localai.dataclass import dataclass
 from localai.statistics import Interval
 
 _LEAST_POINTS: Final = 2

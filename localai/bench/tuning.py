@@ -7,11 +7,11 @@ pair; what several changes do together is not known from that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from localai.bench.cell import Cell
 from localai.bench.comparison import MetricName, beside
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.statistics import Interval
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer
+from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError
 
 if TYPE_CHECKING:

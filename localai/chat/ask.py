@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localai.chat.off_device import fallback_for, prompt_destination
 from localai.chat.recorder import Recorder
 from localai.chat.request import AskSettings, build_request, effective_options, system_prompt
 from localai.chat.select import SelectedModel
+from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
 

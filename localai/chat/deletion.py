@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from localai.chat import input_history
 from localai.database import Database, StoredMessage
+from localai.dataclass import dataclass
 from localai.engine.llamacpp import kv_files
 from localai.paths import Paths
 

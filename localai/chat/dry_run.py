@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from localai.dataclass import dataclass
 from localai.options import options_set
 from localai.types import ChatRequest, Options
 

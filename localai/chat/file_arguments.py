@@ -16,11 +16,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from localai.chat.inputs import TextFile, read_stdin, read_text_file
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child

@@ -14,10 +14,10 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.types import Image, ResolvedModel
 from localai.units import mebibytes_text

@@ -7,10 +7,10 @@ Whether it may leave, the provider and the guard decide. Nothing here permits it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.chat.select import SelectedModel, parse_ref, select_model
+from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
 from localai.providers.registry import (
     facts_of,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from localai.dataclass import dataclass
 from localai.engine.lifecycle import workers
 from localai.errors import LocalaiError
 from localai.privacy.environment import keys_present, proxies_removed

@@ -8,9 +8,10 @@ the configuration (`build_request`). What no layer says is the engine's choice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.dataclass import dataclass
 from localai.options import options_set, overlaid_options
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.chat.turn_tree import Turn, TurnTree, conversation_tokens
+from localai.dataclass import dataclass
 from localai.errors import NotFound
 
 if TYPE_CHECKING:

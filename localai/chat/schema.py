@@ -18,12 +18,12 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from localai.chat.inputs import decode, read_stdin
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 
 _TYPES: dict[str, dict[str, Any]] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
 from localai.files import as_path
 from localai.providers.provider import Provider

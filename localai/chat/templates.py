@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import as_path, write_atomically
 from localai.near_names import did_you_mean

@@ -9,8 +9,9 @@ follow it, and then the next answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from localai.dataclass import dataclass
 from localai.types import Message, Usage
 
 

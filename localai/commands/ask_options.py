@@ -14,7 +14,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast, get_args, get_type_hints
 
 import typer
@@ -23,6 +23,7 @@ from localai.chat.off_device import allow_every_cloud
 from localai.chat.request import AskSettings, overlaid
 from localai.commands.options import PAIR
 from localai.config import Config, parse_duration
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.options import SAMPLING_OPTIONS, SamplingOption, parse_options
 from localai.types import Options, Think

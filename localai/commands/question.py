@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.chat.inputs import is_read_by_others, read_text
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.output.terminal import is_terminal
 from localai.types import Image

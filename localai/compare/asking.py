@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer, PartialAnswer, gather
+from localai.dataclass import dataclass
 from localai.errors import (
     ContextOverflow,
     InsufficientResources,

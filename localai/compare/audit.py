@@ -8,7 +8,6 @@ first or what was longer, and whether it found a difference between an answer an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from statistics import median
@@ -16,6 +15,7 @@ from statistics import median
 from localai.compare.recorded import RecordedVerdict
 from localai.compare.results import model_names
 from localai.compare.run_file import Run
+from localai.dataclass import dataclass
 from localai.statistics import (
     Interval,
     bootstrap_by_case,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, select_model
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.providers.registry import full_name
 from localai.types import Zone

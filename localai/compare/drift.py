@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from statistics import fmean
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.providers.token_odds import Odds, TokenOdds
 from localai.statistics import Interval, bootstrap_by_case, quantile

@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -38,6 +38,7 @@ from localai.compare.recorded import (
 )
 from localai.compare.results import model_names
 from localai.compare.run_file import Run, RunFile, answer_mark, verdict_key
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
 from localai.types import ChatRequest, Event, Message, Options
 

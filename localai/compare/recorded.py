@@ -6,11 +6,12 @@ other expectations, without asking anybody.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from localai.compare.checks.check import Finding, Said
+from localai.dataclass import dataclass
 from localai.types import FinishReason, ToolCall, ZoneName
 
 if TYPE_CHECKING:

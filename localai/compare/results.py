@@ -9,7 +9,6 @@ did not fit the context of one model is out for all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +18,7 @@ from localai.compare.checks.reading import read_expectations
 from localai.compare.names import short_names
 from localai.compare.recorded import RecordedAnswer
 from localai.compare.run_file import Run
+from localai.dataclass import dataclass
 from localai.statistics import (
     Interval,
     bootstrap_by_case,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from localai.compare.recorded import (
     from_json,
     to_json,
 )
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.locks import lock_descriptor
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from localai.compare.contestants import Contestant, lanes
 from localai.compare.recorded import RecordedAnswer, recorded
 from localai.compare.side_by_side import load_in_turn
 from localai.compare.suite.case import Case, Suite, fingerprint, seed_of
+from localai.dataclass import dataclass
 from localai.errors import ContextOverflow, LocalaiError, NotFound, PolicyRefused, Unreachable
 from localai.options import overlaid_options
 from localai.privacy import guard

@@ -5,11 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from localai.compare.asking import OnEvent, Reply, ask, failed, lacks_room, load
 from localai.compare.contestants import Contestant, lanes
+from localai.dataclass import dataclass
 from localai.privacy import guard
 from localai.types import ChatRequest, Event
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from localai.compare.results import ModelResult, Pair, Results, pass_shares
+from localai.dataclass import dataclass
 from localai.statistics import Interval, mcnemar
 
 _SIGNIFICANT = 0.05

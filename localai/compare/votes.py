@@ -11,10 +11,10 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.paths import private_dir
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from localai.config.settings import BY_KEY, ENDPOINT_FIELDS, SETTINGS, Invalid, parse_value
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.paths import Paths, require_own
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
 from localai.units import parse_count

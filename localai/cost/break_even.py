@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from localai.cost.prices import price
 from localai.database import UsageRow
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.types import Usage
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from localai.cost.break_even import is_local, list_price
 from localai.database import UsageRow
+from localai.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime
 import time
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.providers.facts import ProviderFacts
 from localai.providers.registry import declared_facts
 from localai.types import Usage

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, assert_never
 
 from localai.config import parse_duration
 from localai.cost.prices import Cost, price
 from localai.database import UsageRow
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.types import Usage
 

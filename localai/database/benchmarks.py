@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Any
 
 from localai.database.file import DatabaseFile
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.near_names import near_names
 

@@ -10,10 +10,11 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from sqlite3 import Row
 
 from localai.database.file import DatabaseFile
+from localai.dataclass import dataclass
 from localai.errors import DatabaseUnavailable, InvalidInput, NotFound
 from localai.near_names import near_names
 from localai.types import Locality, Message, Role, ToolCall, Zone

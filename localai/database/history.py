@@ -6,10 +6,10 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from localai.database.conversations import Conversations
 from localai.database.search_words import match_expression, without_gaps
+from localai.dataclass import dataclass
 from localai.types import Role
 
 _EXCERPT_WORDS = 28

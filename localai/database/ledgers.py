@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from localai.database.file import DatabaseFile
+from localai.dataclass import dataclass
 from localai.types import EgressRecord, Locality, Purpose, Timings, Usage
 
 # An answer of fewer tokens is over before its speed is steady.

@@ -13,9 +13,9 @@ A check is a pure function of a snapshot. Where a fact that it rests on is unkno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
+from localai.dataclass import dataclass
 from localai.doctor.facts import Snapshot
 
 T = TypeVar("T")

@@ -7,9 +7,10 @@ something unknown is neither fired nor passed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.doctor.check import (
     SEVERITIES,
     Check,

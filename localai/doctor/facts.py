@@ -8,9 +8,9 @@ part of it: of a key in the environment there is the name, of a history the fact
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from localai.dataclass import dataclass
 from localai.hardware.facts import Machine
 
 ServerState = Literal["answers", "refused", "silent", "something_else", "stranger", "elsewhere"]

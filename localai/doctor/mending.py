@@ -12,11 +12,11 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.config.editing import edited_text, set_value, unset_value
+from localai.dataclass import dataclass
 from localai.doctor.check import Fix
 from localai.errors import NotRemoved
 

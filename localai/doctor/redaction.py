@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from localai.dataclass import dataclass
 from localai.doctor.facts import Snapshot
 
 _SHORTEST_NAME: Final = 3

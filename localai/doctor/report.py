@@ -6,10 +6,10 @@ import getpass
 import json
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.doctor.check import Fix
 from localai.doctor.checks import GROUPS, all_checks
 from localai.doctor.diagnose import Diagnosis, Finding, diagnose

@@ -7,8 +7,9 @@ CVE list and the projects' own advisories, as gathered in them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from localai.dataclass import dataclass
 
 AS_OF: Final = "2026-11-20"
 """The day of this table, and the earliest day on which this version of localai can run."""

@@ -16,10 +16,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
+from localai.dataclass import dataclass
 from localai.engine.llamacpp.limits import (
     is_at_template,
     memory_of,

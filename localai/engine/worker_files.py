@@ -22,10 +22,11 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.files import content_key, write_atomically
 from localai.locks import is_locked, lock, stopped_holders

@@ -11,11 +11,11 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, PolicyRefused
 from localai.net.authorities import trusting_context
 from localai.privacy import guard

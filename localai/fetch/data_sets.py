@@ -11,10 +11,10 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.files import file_sha256, write_atomically

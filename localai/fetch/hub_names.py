@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.stores.folders import is_projector_name
 

@@ -13,11 +13,12 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.errors import ForeignStore, InvalidInput, NotFound, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection

@@ -16,10 +16,10 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
 from localai.files import sync_folder
 from localai.locks import try_lock

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.progress import WorkNote, WorkProgress
 
 if TYPE_CHECKING:

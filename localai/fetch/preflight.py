@@ -8,11 +8,11 @@ fits only once other programs have ended gets a remark. Decides nothing and show
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.fetch.download import known_sha256
 from localai.fetch.partial import RemoteFile, left_bytes

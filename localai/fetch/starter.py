@@ -11,10 +11,10 @@ import shutil
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput
 from localai.fetch.partial import disk_error
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for

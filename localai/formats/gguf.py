@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf_container import (
     ArraySummary,

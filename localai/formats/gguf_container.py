@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise, repeat
 from operator import length_hint
 from typing import Any, Final, NoReturn
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.formats.quantization_types import TENSOR_TYPES
 from localai.units import mebibytes_text

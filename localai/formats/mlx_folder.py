@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.types import Options
 

@@ -7,8 +7,9 @@ is decided in `gguf_quantization` and `k_types`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from localai.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ smallest limit counts. Versions 1 and 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.hardware.readers import read_integer, read_text
 
 # Version 1 writes "no limit" as the largest page-aligned number; nothing real comes near.

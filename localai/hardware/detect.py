@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from localai.dataclass import dataclass
 from localai.hardware import cpu, host, memory, power
 from localai.hardware.facts import (
     Cpu,

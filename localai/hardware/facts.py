@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
 T = TypeVar("T")

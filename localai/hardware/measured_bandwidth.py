@@ -14,11 +14,11 @@ import mmap
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.hardware.facts import Fact
 
 # One call of a routine: a tenth of a millisecond, beside which the interpreter's part is nothing.

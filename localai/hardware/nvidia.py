@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.hardware.facts import Fact, Gpu
 from localai.hardware.readers import ask_program
 from localai.hardware.specified_bandwidth import bandwidth_of_card

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from localai.dataclass import dataclass
 
 # A driver in trouble lets its tool hang for minutes; a healthy one answers well within this.
 PROGRAM_TIME_LIMIT_S: Final = 5.0

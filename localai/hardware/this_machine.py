@@ -7,9 +7,10 @@ machine, or a container that gets fewer cores, is measured anew.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.hardware.detect import detect
 from localai.hardware.facts import Fact, Machine
 from localai.remembered import Remembered

@@ -6,10 +6,10 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir

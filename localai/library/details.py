@@ -10,11 +10,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.select import SelectedModel, parse_ref, select_model
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, positive_integer, read_folder

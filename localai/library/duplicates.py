@@ -16,11 +16,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import inode_of, same_content, sync_folder
 from localai.formats.gguf import part_paths, read_header

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from localai.config import setting
 from localai.database import Database
+from localai.dataclass import dataclass
 from localai.errors import ForeignStore
 from localai.fetch.oci import RegistryModel, registry_model
 from localai.fetch.plan import Pulled, PullEvent

@@ -13,10 +13,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localai.dataclass import dataclass
 from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound

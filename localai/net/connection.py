@@ -12,10 +12,11 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
+from localai.dataclass import dataclass
 from localai.errors import Remedy
 from localai.net.authorities import trusting_context
 from localai.net.framing import refused

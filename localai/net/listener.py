@@ -13,9 +13,9 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from localai.dataclass import dataclass
 from localai.privacy.zones import literal_address, zone_of_address
 from localai.types import Zone
 

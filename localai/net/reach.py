@@ -12,9 +12,9 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.errors import PolicyRefused, Unreachable
 from localai.net.listener import UNKNOWN, listening_users, stranger_listening
 from localai.privacy import guard

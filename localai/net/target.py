@@ -6,8 +6,7 @@ connect to (`127.0.0.1`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
 # What a server listens on, and how a client on the same machine reaches it. `localhost` is in

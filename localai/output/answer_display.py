@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.output.untrusted import sanitize
 from localai.units import money_text
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol, TextIO
 
 from localai.compare.asking import Reply
 from localai.compare.names import short_names
+from localai.dataclass import dataclass
 from localai.output.cells import cells, cut, pad, wrap
 from localai.output.live_region import LiveRegion, Row
 from localai.output.output import Output

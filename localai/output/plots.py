@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.output.html import Markup, element
 
 Point = tuple[float, float]

@@ -8,8 +8,8 @@ never cut: it is there to be copied. In a pipe every column is there, separated 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from localai.dataclass import dataclass
 from localai.output.cells import cells, pad, wrap
 from localai.output.untrusted import sanitize_line
 

@@ -19,9 +19,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, ParamSpec, TypeVar
 
+from localai.dataclass import dataclass
 from localai.errors import PolicyRefused
 from localai.privacy.zones import literal_address
 from localai.types import EgressRecord, Purpose, Zone

@@ -21,10 +21,10 @@ import stat
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from localai.dataclass import dataclass
 from localai.errors import PolicyRefused
 from localai.privacy import guard, policy
 from localai.privacy.zones import zone_of_family

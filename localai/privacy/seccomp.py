@@ -12,7 +12,8 @@ import errno
 import platform
 import socket
 import struct
-from dataclasses import dataclass
+
+from localai.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ guard enforces the same below every library.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.errors import PolicyRefused
 from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target

@@ -7,8 +7,10 @@ nothing heavy; `providers.registry` finds them by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
+
+from localai.dataclass import dataclass
 
 if TYPE_CHECKING:
     from localai.stores.folders import StoreName

@@ -7,10 +7,11 @@ lie idle, and a prediction that counts on it is wrong: a model is judged by what
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from shutil import which
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.engine.llamacpp.binary import PROGRAM, find_binary, own_engine_devices, read_binary
 from localai.errors import LocalaiError
 

@@ -7,9 +7,10 @@ it is asked only where the environment has no key.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused, Remedy
 from localai.redaction import remember
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from localai.dataclass import dataclass
 from localai.errors import (
     ContextOverflow,
     InvalidInput,

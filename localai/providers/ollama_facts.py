@@ -9,10 +9,11 @@ what a model can is Ollama's judgement.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.remembered import Remembered
 from localai.types import Capability
 from localai.wires.ollama import client as wire

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
+from localai.dataclass import dataclass
 from localai.types import ChatRequest, Events, ResolvedModel
 
 

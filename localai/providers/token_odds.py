@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.types import ChatRequest
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal, get_args
 
+from localai.dataclass import dataclass
 from localai.formats.gguf import GgufHeader
 from localai.sizing.gguf_formula import gguf_memory
 from localai.sizing.memory import MemoryNeed

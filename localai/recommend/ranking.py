@@ -18,11 +18,11 @@ score, in half doublings of size:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from math import log2
 from statistics import median
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.hardware.facts import Machine
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 from localai.sizing.devices import gpu_kind, gpu_room

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from localai.chat.off_device import prompt_destination
 from localai.chat.select import select_model
 from localai.config import parse_duration
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.library.available import models_by_provider
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options

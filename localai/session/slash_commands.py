@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.near_names import near_names
 from localai.session import conversation_commands as conversation

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.inputs import TextFile, with_files
+from localai.dataclass import dataclass
 from localai.errors import find_localai_error
 from localai.output.answer import SilentWriter, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_usage

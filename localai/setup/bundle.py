@@ -13,11 +13,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.files import file_sha256

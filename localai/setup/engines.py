@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from shutil import which
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
 from localai.providers.gpu_use import IdleGpu, idle_gpu
 from localai.providers.ollama_daemon import Daemon, target_of

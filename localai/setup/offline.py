@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput, NotFound
 from localai.fetch.plan import Pulled, PullEvent
 from localai.files import copy_and_hash, written_whole

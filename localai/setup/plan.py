@@ -6,11 +6,12 @@ fits this machine and that its source offers; else the starter, which needs no h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai.chat.select import select_model
+from localai.dataclass import dataclass
 from localai.errors import (
     InsufficientResources,
     LocalaiError,

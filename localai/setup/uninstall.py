@@ -10,10 +10,10 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import NotRemoved
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ The constants are read off real machines. Reads no file and measures nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from localai.dataclass import dataclass
 from localai.hardware.facts import Confidence, Gpu, Machine
 from localai.units import bandwidth_text
 

@@ -9,9 +9,9 @@ a micro-batch, as llama.cpp reserves them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.formats.gguf import GgufHeader
 from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.engine.llamacpp.log import DeviceShare
 from localai.engine.llamacpp.memory_projection import project_memory
 from localai.engine.worker_files import KvType

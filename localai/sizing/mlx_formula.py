@@ -16,9 +16,9 @@ of a 512-token prefill of SmolLM2-135M (float32, mlx 0.32.4 on a CPU, which does
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from localai.dataclass import dataclass
 from localai.formats.mlx_folder import MlxFolder, positive_integer
 
 # The worker's prefill step on a GPU: so many tokens are in flight at once.

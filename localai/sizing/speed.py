@@ -22,10 +22,10 @@ Owns the arithmetic. Reads no file and measures nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.hardware.facts import Confidence, Machine
 from localai.sizing.devices import KINDS, DecodeDevice, decode_devices
 

@@ -6,10 +6,11 @@ Headers are read once: a list of 200 models that were listed before reads none.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import content_key
 from localai.remembered import Remembered

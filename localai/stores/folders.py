@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from localai.dataclass import dataclass
 from localai.files import is_file
 from localai.formats.mlx_folder import is_model_folder
 from localai.stores.model_defaults import read_defaults

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from localai.dataclass import dataclass
 from localai.errors import LocalaiError
 from localai.files import inode_of
 from localai.formats.mlx_folder import read_folder

@@ -7,10 +7,11 @@ quantization of it, answer as the first does.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.files import write_atomically
 from localai.types import Message, Options, ResolvedModel
 

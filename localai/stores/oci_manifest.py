@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+from localai.dataclass import dataclass
 
 MANIFEST_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",

@@ -15,10 +15,10 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import is_file, write_atomically
 from localai.options import SAMPLING_OPTIONS

@@ -6,10 +6,10 @@ first answer and a test of the machine, not a good model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.types import Capability, Options, ResolvedModel, Zone
 

@@ -7,9 +7,9 @@ tracker records of real servers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, LocalaiError, NotFound, ProviderRefused
 from localai.types import Capability
 from localai.wires.refusals import Meaning, ServerWords, failure, final_error

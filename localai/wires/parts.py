@@ -6,9 +6,10 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.types import (
     ChatRequest,

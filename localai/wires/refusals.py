@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from localai.dataclass import dataclass
 from localai.errors import (
     ContextOverflow,
     InvalidInput,

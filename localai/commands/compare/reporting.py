@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from localai.commands.options import Json, Quiet
+from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, InvalidInput, LocalaiError, NotFound
 from localai.output.output import Output
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.types import ToolCall, ZoneName
 

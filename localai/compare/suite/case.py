@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from localai.batch.prompts import LineDefaults, read_prompt
 from localai.chat.request import AskSettings, shaping
 from localai.compare.checks.check import Check
 from localai.compare.checks.reading import read_expectations
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.types import Message, Tool
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
 from localai.doctor.facts import Missing, Snapshot
 

@@ -8,9 +8,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
 from localai.doctor.facts import Place
 from localai.hardware.readers import read_text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.doctor.facts import ServerState
 from localai.net.listener import stranger_listening
 from localai.privacy.zones import zone_of_host

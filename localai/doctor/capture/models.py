@@ -6,10 +6,11 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.templates import template_problems, template_suspicions
 from localai.doctor.facts import Blob, Model, OllamaStore

@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.dataclass import dataclass
 from localai.engine.llamacpp.limits import CHECKPOINTS
 from localai.errors import NotFound, Unreachable
 from localai.files import content_key

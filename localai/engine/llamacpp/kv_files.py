@@ -22,11 +22,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from localai.dataclass import dataclass
 from localai.engine.worker_files import FlashAttention, KvType
 from localai.files import write_atomically
 from localai.paths import private_dir

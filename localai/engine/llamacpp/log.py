@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from localai.dataclass import dataclass
 
 _MIB: Final = 1 << 20
 _ROW: Final = re.compile(

@@ -16,10 +16,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Final, get_args
 
+from localai.dataclass import dataclass
 from localai.engine.llamacpp.log import DeviceShare, failure_reason, first_table
 from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, Unreachable

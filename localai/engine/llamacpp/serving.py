@@ -9,10 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from localai.dataclass import dataclass
 from localai.engine.llamacpp.kv_files import state_folder
 from localai.engine.llamacpp.limits import Idleness, memory_of
 from localai.engine.worker_files import WorkerFiles, WorkerInfo, WorkerSpec, model_identity

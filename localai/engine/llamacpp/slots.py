@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.engine.worker_files import WorkerFiles
 from localai.files import write_atomically
 from localai.net.framing import ServerRefused

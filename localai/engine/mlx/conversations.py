@@ -9,11 +9,11 @@ this module, and only its computing thread calls it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
+from localai.dataclass import dataclass
 from localai.engine.mlx.saved_caches import SavedCaches, common_length
 
 # Below this the disk costs more than computing anew.

@@ -12,13 +12,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import mlx.core as mx
 from jinja2 import TemplateError
 from mlx_lm.generate import TextStateMachine, make_text_state_machine, stream_generate
 
+from localai.dataclass import dataclass
 from localai.engine.mlx.conversations import Conversation, Conversations
 from localai.engine.mlx.sampling import processors, sampler, top_logprobs
 from localai.engine.mlx.stop_strings import StopStrings

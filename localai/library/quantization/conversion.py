@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from localai.dataclass import dataclass
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.progress import WorkProgress
 

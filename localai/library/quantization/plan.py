@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput
 from localai.formats import gguf_quantization as quantization
 from localai.library.copy import own_path

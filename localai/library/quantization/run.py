@@ -10,11 +10,12 @@ import contextlib
 import os
 import shutil
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.answers import PartialAnswer, gather
+from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, Unreachable
 from localai.files import sync_folder
 from localai.library.quantization.plan import QuantizationPlan, memory_at_trial

@@ -13,9 +13,11 @@ Pure; knows nothing of terminals. markdown-it-py is imported on first use (40 ms
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Literal
+
+from localai.dataclass import dataclass
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

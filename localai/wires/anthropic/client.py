@@ -7,9 +7,9 @@ budget of tokens. Which one, the API's own description of the model says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput, ProviderRefused, Unreachable
 from localai.options import wire_options
 from localai.types import (

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from localai.answers import Answer
+from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.options import read_wire_options
 from localai.types import (

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from localai.dataclass import dataclass
 from localai.errors import (
     Unreachable,
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
+from localai.dataclass import dataclass
 from localai.types import Delta, ThinkingEnded
 
 
