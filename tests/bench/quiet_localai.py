@@ -1,0 +1,42 @@
+"""`localai` on a machine where nothing else happens: what the gate decides must not depend on the
+machine that runs the tests.
+
+    python -m tests.bench.quiet_localai GAP_S bench …
+
+Everything is measured as always, but no noise is read, and each answer's decoding and first token
+count as if its tokens had come exactly GAP_S apart.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from localai.bench import noise, run
+
+
+def main() -> None:
+    gap_s = float(sys.argv.pop(1))
+    measure = run.record
+
+    def record(*arguments: Any) -> Any:
+        recorded = measure(*arguments)
+        exact = {
+            "decode_s": gap_s * (recorded.sample.decode_tokens or 0),
+            "first_token_s": gap_s,
+            "first_visible_s": gap_s,
+        }
+        return replace(recorded, sample=replace(recorded.sample, **exact))
+
+    run.record = record
+    run.anchor = lambda cores: 1.0
+    noise.between = lambda before, after: noise.Noise()
+
+    from localai.cli import main as localai
+
+    sys.exit(localai())
+
+
+if __name__ == "__main__":
+    main()
