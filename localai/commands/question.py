@@ -86,7 +86,8 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
     from localai.chat.file_arguments import gather_files
 
     gathered = gather_files(arguments)
-    for file in sorted(gathered.files, key=lambda each: -each.size_bytes)[:_SHOWN]:
+    largest = sorted(gathered.files, key=lambda each: -each.size_bytes)[:_SHOWN]
+    for file in (each for each in gathered.files if each in largest):
         pages = "" if file.pages is None else f", {file.pages} pages"
         size, tokens = bytes_text(file.size_bytes), count_text(file.about_tokens)
         output.note(f"{file.name}: {size}{pages}, about {tokens} tokens")

