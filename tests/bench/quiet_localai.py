@@ -12,30 +12,33 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from localai.bench import noise, run
+from localai.bench.recording import Recorded
+from localai.bench.recording import record as measure
+from localai.cli import main as localai
 
 
 def main() -> None:
     gap_s = float(sys.argv.pop(1))
-    measure = run.record
 
-    def record(*arguments: Any) -> Any:
+    def record(*arguments: Any) -> Recorded:
         recorded = measure(*arguments)
-        exact = {
-            "decode_s": gap_s * (recorded.sample.decode_tokens or 0),
-            "first_token_s": gap_s,
-            "first_visible_s": gap_s,
-        }
-        return replace(recorded, sample=replace(recorded.sample, **exact))
+        exact = replace(
+            recorded.sample,
+            decode_s=gap_s * (recorded.sample.decode_tokens or 0),
+            first_token_s=gap_s,
+            first_visible_s=gap_s,
+        )
+        return replace(recorded, sample=exact)
 
-    run.record = record
-    run.anchor = lambda cores: 1.0
-    noise.between = lambda before, after: noise.Noise()
-
-    from localai.cli import main as localai
-
-    sys.exit(localai())
+    with (
+        patch.object(run, "record", record),
+        patch.object(run, "anchor", lambda cores: 1.0),
+        patch.object(noise, "between", lambda before, after: noise.Noise()),
+    ):
+        sys.exit(localai())
 
 
 if __name__ == "__main__":
