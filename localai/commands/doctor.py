@@ -22,10 +22,7 @@ _FAIL_ON = ("fail", "warn")
 _REPORT = "localai doctor --report ./report"
 
 
-@app.command(
-    epilog="Examples:  localai doctor      localai doctor gpu disk      "
-    "localai doctor explain disk-full"
-)
+@app.command()
 def doctor(
     context: typer.Context,
     what: Annotated[

@@ -367,12 +367,12 @@ class TestFolders:
 
 
 class TestAnUnknownName:
-    def test_offers_near_names_and_a_pull(self, machine: Machine, tiny: Path) -> None:
+    def test_offers_near_names_and_the_list(self, machine: Machine, tiny: Path) -> None:
         put_in_ollama(machine.home / ".ollama/models", tiny, "registry.ollama.ai/library/qwen3/8b")
         with pytest.raises(NotFound) as caught:
             machine.resolve("qwen3:9b")
         assert caught.value.hint == "did you mean qwen3:8b?"
-        assert caught.value.command == "localai pull qwen3:9b"
+        assert caught.value.command == "localai list", "a misspelt name is not to be fetched"
 
     def test_offers_a_pull_where_nothing_is_near(self, machine: Machine) -> None:
         with pytest.raises(NotFound) as caught:
