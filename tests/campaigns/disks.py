@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "list": ("list",),
     "show": ("show", "starter"),
     "history": ("history", "list"),
-    "history delete": ("history", "prune", "--keep", "0", "--yes"),
+    "history prune": ("history", "prune", "--keep", "0", "--yes"),
     "privacy": ("privacy",),
     "doctor": ("doctor",),
     "stop": ("stop", "--all"),

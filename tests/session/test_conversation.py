@@ -163,7 +163,7 @@ def test_the_system_prompt_is_the_conversations_own_until_it_is_changed(
         ("/model openai/gpt-5", "run: localai config set cloud.allow openai"),
         ("/compact", "nothing to fold yet"),
         ("/file none-there.txt", "there is no file"),
-        ("/file .", "cannot read"),
+        ("/file .", "there is no file in ."),
     ],
 )
 def test_a_command_says_what_it_did_or_why_not(session: Start, line: str, shown: str) -> None:
@@ -214,6 +214,6 @@ def test_what_was_typed_in_a_conversation_is_deleted_with_it(
     typist.leave()
     file = home.data_dir / "input_history"
     assert b"Xanadu" in file.read_bytes()
-    assert run_localai("history", "delete", conversation, "--yes").returncode == 0
+    assert run_localai("history", "rm", conversation, "--yes").returncode == 0
     assert b"Xanadu" not in file.read_bytes()
     assert b"What follows" in file.read_bytes()
