@@ -20,6 +20,7 @@ from localai.privacy import guard
 from localai.providers.facts import ProviderFacts
 from localai.providers.registry import (
     facts_of,
+    is_third_party,
     name_in_cloud_allow,
     provider_names,
 )
@@ -87,10 +88,12 @@ def available_models(
 
 def is_used(provider: str, found: AvailableModels, config: Config) -> bool:
     """Whether the user has anything to do with a provider that does not answer: the configuration
-    or the environment names it, or there are models that it would run."""
+    or the environment names it, its package was installed, or there are models that it would run.
+    """
     facts = facts_of(provider, config)
     return (
         provider in config.endpoints
+        or is_third_party(provider)
         or provider == config["provider"]
         or str(config["model"]).startswith(f"{provider}/")
         or f"{provider.upper()}_HOST" in os.environ

@@ -49,6 +49,11 @@ def is_registered(name: str) -> bool:
     return name in _OURS or name in _entry_points().names
 
 
+def is_third_party(name: str) -> bool:
+    """Whether a package that the user installed beside localai declares it."""
+    return name not in _OURS and name in _entry_points().names
+
+
 def open_provider(name: str, config: Config, paths: Paths) -> Provider:
     """The provider called `name`. Raises InvalidInput if there is none, Unreachable if a third
     party's cannot be imported, and what its `create` raises."""

@@ -363,14 +363,15 @@ def test_taking_turns_with_another_program_starts_no_runner_again(
 
 
 def test_what_might_be_cut_is_worth_a_runner_of_its_own(
-    provider: Ollama, ollama_server: OllamaServer
+    tmp_path: Path, newer_ollama_server: OllamaServer
 ) -> None:
     """An answer without a limit could pass the context: Ollama must not cut what was said."""
-    ask_as_others_do(ollama_server)
-    before = descendants(ollama_server.pid)
+    provider = open_ollama(tmp_path, newer_ollama_server.host)
+    ask_as_others_do(newer_ollama_server)
+    before = descendants(newer_ollama_server.pid)
     options = Options(temperature=0, seed=1, stop=("Paris",))
     assert end_of(list(ask(provider, options=options))).finish_reason == "stop"
-    assert descendants(ollama_server.pid) != before
+    assert descendants(newer_ollama_server.pid) != before
 
 
 def test_warming_loads_what_the_question_then_uses(

@@ -33,6 +33,8 @@ OURS = ("llamacpp", "ollama", "lmstudio", "mlx", "openai", "anthropic")
 # a reason.
 ALLOWED = {
     "chat/deletion.py": "the caches of MLX are no conversation's own: all go with one of them",
+    "commands/bench/tuning.py": "what is tuned are the embedded engine's own settings",
+    "doctor/": "each check is about the failures of one program; facts are kept by its name",
     "engine/": "the kinds of worker, and the folders of their states",
     "fetch/": "a program, in a command that the user may run",
     "formats/": "a file format",
