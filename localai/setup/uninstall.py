@@ -26,6 +26,7 @@ _ROOT_MARK: Final = ".localai-environments"
 
 _TEMPORARY: Final = ".*.????????.tmp"
 DATA: Final = (
+    "datasets",
     "localai.db",
     "localai.db-*",
     "input_history",
@@ -39,6 +40,7 @@ DATA: Final = (
 """What localai makes in its folder of data, as patterns."""
 CACHE: Final = (
     "bandwidth.json",
+    "binaries.json",
     "digests.json",
     "doctor.json",
     "headers.json",
