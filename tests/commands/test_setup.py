@@ -71,12 +71,12 @@ def test_an_empty_home_becomes_an_answer_at_a_terminal(
     pty: Callable[..., Terminal], alone: Environment, localai_home: Path
 ) -> None:
     terminal = pty("setup", env=alone)
-    terminal.wait_for("Go on? [y/N]", PATIENCE_S)
+    terminal.wait_for("Go on? [Y/n]", PATIENCE_S)
     assert "  ✓  the embedded engine (llama.cpp)" in terminal.screen
     assert "  1  starter" in terminal.screen
     assert "92.9 MB · about 7s at 100 Mbit/s" in terminal.screen
     assert not (localai_home / "config.toml").exists()
-    terminal.send("y\r")
+    terminal.send("\r")
     terminal.wait_for("ready after", PATIENCE_S)
     assert terminal.wait_exit() == 0
     assert "Paris" in terminal.screen
@@ -87,8 +87,8 @@ def test_a_no_fetches_nothing(
     pty: Callable[..., Terminal], alone: Environment, localai_home: Path
 ) -> None:
     terminal = pty("setup", env=alone)
-    terminal.wait_for("Go on? [y/N]", PATIENCE_S)
-    terminal.send("\r")
+    terminal.wait_for("Go on? [Y/n]", PATIENCE_S)
+    terminal.send("n\r")
     assert terminal.wait_exit() == 130
     assert "nothing was changed" in terminal.screen
     assert not any(name.endswith(".gguf") for name in files(localai_home))
