@@ -40,7 +40,11 @@ def environment(ollama_server: OllamaServer, tmp_path: Path) -> Iterator[dict[st
         "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
     }
     (tmp_path / "gitconfig").write_text("[user]\nname = A\nemail = a@example.invalid\n")
-    yield bare_environment(tmp_path) | own
+    try:
+        yield bare_environment(tmp_path) | own
+    finally:
+        # The server is that of other tests, too.
+        ollama_server.delete("gemma3:12b")
     assert refused.read_text() == "", "it wanted to leave this machine"
 
 
