@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.doctor.facts import ServerState
+from localai.net.connection import connect, send
 from localai.net.listener import stranger_listening
+from localai.net.target import Target
 from localai.privacy.zones import zone_of_host
 from localai.types import Zone
 
@@ -45,23 +48,18 @@ def ask(
     stranger = stranger_listening(host, port, trusted, connected=False)
     if stranger is not None:
         return Reply("stranger", words=stranger)
-    connection = http.client.HTTPConnection(host, port, timeout=limit_s)
+    method = "GET" if body is None else "POST"
     try:
-        content = None if body is None else json.dumps(body)
-        headers = {"Accept": "application/json"} | (
-            {} if body is None else {"Content-Type": "application/json"}
-        )
-        connection.request("GET" if body is None else "POST", path, content, headers)
-        response = connection.getresponse()
-        raw = response.read(_MOST_BYTES)
+        with closing(connect(Target("http", host, port), limit_s, connect_timeout_s=limit_s)) as to:
+            send(to, method, path, body, {"Accept": "application/json"})
+            response = to.getresponse()
+            raw = response.read(_MOST_BYTES)
     except ConnectionRefusedError as error:
         return Reply("refused", words=error.strerror or "refused")
     except TimeoutError:
         return Reply("silent", words=f"no answer within {limit_s:g} s")
     except (OSError, http.client.HTTPException) as error:
         return Reply("something_else", words=str(error) or type(error).__name__)
-    finally:
-        connection.close()
     try:
         document = json.loads(raw)
     except ValueError:
