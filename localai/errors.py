@@ -233,6 +233,12 @@ def find_localai_error(exception: BaseException) -> LocalaiError | None:
     return None
 
 
+def as_error(exception: BaseException) -> LocalaiError:
+    """Our own error within `exception`, else one that calls it a bug in localai."""
+    said = f"this is a bug in localai: {type(exception).__name__}: {exception}"
+    return find_localai_error(exception) or LocalaiError(said)
+
+
 def class_of_kind(kind: str | None) -> type[LocalaiError]:
     """The error that promises `kind`; LocalaiError where none does."""
     found = [LocalaiError]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from localai.answers import Answer, PartialAnswer, gather
 from localai.batch.concurrency import Closed, SharedContext
 from localai.dataclass import dataclass
-from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, find_localai_error
+from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, as_error
 from localai.providers.provider import Provider
 from localai.sizing.context import generous_context
 from localai.types import ChatRequest, Event
@@ -70,7 +70,7 @@ def answer(
         except Unreachable as error:
             broken = replace(outcome, error=error)
         except Exception as error:  # noqa: BLE001  a line's failure is its record, not the end
-            return replace(outcome, error=line_error(error))
+            return replace(outcome, error=as_error(error))
         if stopping.wait(_PAUSE_S):
             return None
     return broken
@@ -83,9 +83,3 @@ def _violation(job: Job, text: str) -> LocalaiError | None:
     if violation is None:
         return None
     return FinishedWithFailures(f"the answer breaks the schema: {violation}")
-
-
-def line_error(error: Exception) -> LocalaiError:
-    """The error of a line over which `error` was raised."""
-    said = f"this is a bug in localai: {type(error).__name__}: {error}"
-    return find_localai_error(error) or LocalaiError(said)

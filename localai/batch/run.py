@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from localai.answers import Answer, PartialAnswer
-from localai.batch.answering import Job, Outcome, answer, line_error
+from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import SharedContext, make_ready
 from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
@@ -30,6 +30,7 @@ from localai.errors import (
     LocalaiError,
     NotFound,
     PolicyRefused,
+    as_error,
 )
 from localai.privacy import guard
 
@@ -206,7 +207,7 @@ class Batch:
             settings = overlaid(self._defaults.settings, prompt.settings)
             request = build_request(settings, self._chosen.model, prompt.messages, self._config)
         except Exception as error:
-            said = line_error(error)
+            said = as_error(error)
             said.message = f"line {line.number}: {said.message}"
             if first:
                 raise said from error

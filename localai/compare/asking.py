@@ -17,6 +17,7 @@ from localai.errors import (
     ContextOverflow,
     InsufficientResources,
     LocalaiError,
+    as_error,
     find_localai_error,
 )
 from localai.types import ChatRequest, Event, Loading, TextDelta
@@ -114,12 +115,6 @@ def lacks_room(error: BaseException) -> bool:
     """Whether there was no memory to load it, which another model's leaving may mend."""
     found = find_localai_error(error)
     return isinstance(found, InsufficientResources) and not isinstance(found, ContextOverflow)
-
-
-def as_error(error: Exception) -> LocalaiError:
-    """The error of a question over which `error` was raised."""
-    said = f"this is a bug in localai: {type(error).__name__}: {error}"
-    return find_localai_error(error) or LocalaiError(said)
 
 
 def _memory(contestant: Contestant, answer: Answer) -> int | None:

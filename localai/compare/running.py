@@ -18,13 +18,20 @@ from typing import TYPE_CHECKING
 
 from localai.batch.concurrency import Closed, SharedContext, make_ready
 from localai.chat.request import AskSettings, build_request, overlaid
-from localai.compare.asking import Reply, as_error, ask, failed
+from localai.compare.asking import Reply, ask, failed
 from localai.compare.contestants import Contestant, lanes
 from localai.compare.recorded import RecordedAnswer, recorded
 from localai.compare.side_by_side import load_in_turn
 from localai.compare.suite.case import Case, Suite, fingerprint, seed_of
 from localai.dataclass import dataclass
-from localai.errors import ContextOverflow, LocalaiError, NotFound, PolicyRefused, Unreachable
+from localai.errors import (
+    ContextOverflow,
+    LocalaiError,
+    NotFound,
+    PolicyRefused,
+    Unreachable,
+    as_error,
+)
 from localai.options import overlaid_options
 from localai.privacy import guard
 from localai.sizing.context import generous_context
