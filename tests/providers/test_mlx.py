@@ -16,6 +16,7 @@ from localai import config
 from localai.chat.deletion import delete_conversations
 from localai.database import Database
 from localai.engine.lifecycle import stop, workers
+from localai.engine.worker_files import WorkerFiles
 from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
 from localai.paths import Paths, locate
 from localai.providers import mlx
@@ -177,13 +178,15 @@ def test_a_deleted_conversation_leaves_no_cache(
     assert workers(paths) == []
     assert list(paths.kv_dir.rglob("*.safetensors")) == []
     ask(HELPFUL, STORY, conversation=kept)
-    _stop(paths)
-    assert len(list(paths.kv_dir.rglob("*.safetensors"))) == 1, "or this proves nothing"
+    worker = _stop(paths)
+    saved = list(paths.kv_dir.rglob("*.safetensors"))
+    assert len(saved) == 1, f"or this proves nothing: {worker.log.read_text()}"
 
 
-def _stop(paths: Paths) -> None:
-    for files, info in workers(paths):
-        stop(files, info)
+def _stop(paths: Paths) -> WorkerFiles:
+    ((files, info),) = workers(paths)
+    stop(files, info)
+    return files
 
 
 @pytest.mark.parametrize(("system", "machine"), [("linux", "x86_64"), ("darwin", "x86_64")])
