@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localai.answers import Answer, PartialAnswer, gather
-from localai.batch.concurrency import Closed, SharedContext
+from localai.batch.concurrency import Closed, SharedContext, once_more_alone
 from localai.dataclass import dataclass
-from localai.errors import FinishedWithFailures, LocalaiError, Unreachable, as_error
+from localai.errors import FinishedWithFailures, LocalaiError, as_error
 from localai.providers.provider import Provider
-from localai.sizing.context import generous_context
 from localai.types import ChatRequest, Event
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
-
-_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +45,28 @@ class Outcome:
 def answer(
     job: Job, provider: Provider, context: SharedContext, stopping: threading.Event
 ) -> Outcome | None:
-    """The outcome of a line; None if it was stopped. Never raises.
+    """The outcome of a line; None if it was stopped. Never raises."""
+    return once_more_alone(
+        partial(_attempt, job, provider, stopping), job.request, context, stopping
+    )
 
-    A provider that breaks off is asked again, alone: it may have fallen over another line, or
-    the room was too small for all.
-    """
+
+def _attempt(job: Job, provider: Provider, stopping: threading.Event) -> Outcome:
+    """The outcome of asking once. Raises Closed where it was stopped."""
 
     def stop_if_asked(_event: Event) -> None:
         if stopping.is_set():
             raise Closed
 
-    for alone in (False, True):
-        partial = PartialAnswer(job.request.model)
-        outcome = Outcome(job.number, job.fingerprint, job.id, partial)
-        try:
-            with context.share(None if alone else generous_context(job.request)):
-                whole = gather(provider.stream(job.request), partial, stop_if_asked)
-            wrong = whole.refusal or _violation(job, whole.text)
-            return replace(outcome, answer=whole, error=wrong)
-        except Closed:
-            return None
-        except Unreachable as error:
-            broken = replace(outcome, error=error)
-        except Exception as error:  # noqa: BLE001  a line's failure is its record, not the end
-            return replace(outcome, error=as_error(error))
-        if stopping.wait(_PAUSE_S):
-            return None
-    return broken
+    gathered = PartialAnswer(job.request.model)
+    outcome = Outcome(job.number, job.fingerprint, job.id, gathered)
+    try:
+        whole = gather(provider.stream(job.request), gathered, stop_if_asked)
+        return replace(outcome, answer=whole, error=whole.refusal or _violation(job, whole.text))
+    except Closed:
+        raise
+    except Exception as error:  # noqa: BLE001  a line's failure is its record, not the end
+        return replace(outcome, error=as_error(error))
 
 
 def _violation(job: Job, text: str) -> LocalaiError | None:

@@ -9,18 +9,31 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from localai.errors import ContextOverflow, InsufficientResources
+from localai.errors import ContextOverflow, InsufficientResources, LocalaiError, Unreachable
 from localai.providers.registry import facts_of
-from localai.sizing.context import shared_context
+from localai.sizing.context import generous_context, shared_context
 from localai.types import ChatRequest
 
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
     from localai.config import Config
+
+_PAUSE_S = 1.0
+
+
+class Attempt(Protocol):
+    """What came of a request that was made."""
+
+    @property
+    def error(self) -> LocalaiError | None:
+        """Why there is no answer; None where there is one."""
+
+
+_Attempt = TypeVar("_Attempt", bound=Attempt)
 
 
 def allowed_concurrency(provider: str, asked: int | None, config: Config) -> int:
@@ -105,3 +118,27 @@ class SharedContext:
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
+
+
+def once_more_alone(
+    attempt: Callable[[], _Attempt | None],
+    request: ChatRequest,
+    context: SharedContext,
+    stopping: threading.Event,
+) -> _Attempt | None:
+    """What comes of the request; None where it was stopped.
+
+    A provider that breaks off is asked again, alone: it may have fallen over another request, or
+    the room was too small for all.
+    """
+    for alone in (False, True):
+        try:
+            with context.share(None if alone else generous_context(request)):
+                came = attempt()
+        except Closed:
+            return None
+        if came is None or alone or not isinstance(came.error, Unreachable):
+            return came
+        if stopping.wait(_PAUSE_S):
+            return None
+    return came

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import combinations
 from statistics import median
 
+from localai.compare.names import short_name
 from localai.compare.recorded import RecordedVerdict
 from localai.compare.results import model_names
 from localai.compare.run_file import Run
@@ -232,7 +233,7 @@ def _with_votes(preferred: Sequence[Preferred], run: Run) -> list[tuple[str, str
 def audit_lines(audit: Audit, names: Mapping[str, str]) -> list[str]:
     """What the judge says and how far it can be believed, a sentence each; the verdict on the judge
     stands first."""
-    called = names.get(audit.judge, audit.judge)
+    called = names.get(audit.judge, short_name(audit.judge))
     if audit.usable:
         lines = [f"judge {called}, in both orders:"]
     else:

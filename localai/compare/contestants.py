@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, select_model
+from localai.compare.names import short_name
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.providers.registry import full_name
@@ -100,7 +101,7 @@ def departures(
             continue
         line = prompt_destination(each.selected, config)
         if line is None:
-            staying.append(each.name)
+            staying.append(short_name(each.name))
         elif count == 1:
             lines.append(line)
         else:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from localai.compare.checks.check import Finding
+from localai.compare.names import short_name
 from localai.compare.recorded import (
     Head,
     RecordedAnswer,
@@ -69,7 +70,7 @@ class Run:
         """What was found outside the answer; what was found of an earlier one does not count, nor
         what a judge found that is not to be believed (`distrusted`)."""
         return {
-            key: Finding(None, f"{each.by} is not usable as a judge")
+            key: Finding(None, f"{short_name(each.by)} is not usable as a judge")
             if each.by in self.distrusted
             else Finding(each.passed, each.got)
             for (of, key), each in self.findings.items()

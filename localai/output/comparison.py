@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from localai.compare.asking import Reply
+from localai.compare.names import short_names
 from localai.compare.texts import same_beginning, similarity, word_changes
 from localai.output.output import Output
 from localai.output.table import Column, Row
@@ -36,18 +37,19 @@ def print_replies(
 ) -> None:
     """The table under the answers; below each row, or several of the same, what its zone rests
     on."""
-    rows = [_row(reply, cost_of(reply)) for reply in replies]
+    names = short_names([reply.model for reply in replies])
+    rows = [_row(names[reply.model], reply, cost_of(reply)) for reply in replies]
     for number, (row, following) in enumerate(pairwise(list(rows))):
         if row.below == following.below:
             rows[number] = replace(row, below="")
     output.table(_COLUMNS, rows)
 
 
-def _row(reply: Reply, cost: Cost | None) -> Row:
+def _row(name: str, reply: Reply, cost: Cost | None) -> Row:
     answer = reply.answer
     if answer is None:
         why = "" if reply.error is None else reply.error.message
-        return Row([reply.model, *["failed" if n == 0 else UNKNOWN for n in range(8)]], below=why)
+        return Row([name, *["failed" if n == 0 else UNKNOWN for n in range(8)]], below=why)
     usage, timings, locality = answer.done.usage, answer.done.timings, answer.done.locality
     thinking = usage.reasoning_tokens
     visible = usage.output_tokens
@@ -55,7 +57,7 @@ def _row(reply: Reply, cost: Cost | None) -> Row:
         visible -= thinking
     rate = timings.decode_tokens_per_s
     cells = [
-        reply.model,
+        name,
         _seconds(reply.time_to_first_visible_s),
         UNKNOWN if rate is None else f"{rate:,.1f}",
         count_text(thinking) if thinking or not answer.reasoning else "some",
@@ -72,11 +74,12 @@ def print_differences(output: Output, replies: Sequence[Reply]) -> None:
     """Where each answer parts from the first one, word by word: `[-only in the first-]` and
     `{+only in the other+}`."""
     answered = [reply for reply in replies if reply.answer is not None]
+    names = short_names([reply.model for reply in replies])
     for other in answered[1:]:
         first = answered[0]
         a, b = sanitize(first.partial.text), sanitize(other.partial.text)
         output.line("")
-        output.line((f"{first.model} → {other.model}", "bold"))
+        output.line((f"{names[first.model]} → {names[other.model]}", "bold"))
         if a == b:
             output.line("the same text")
             continue
@@ -100,11 +103,13 @@ def _marked(change: str, text: str) -> str:
 
 def print_tallies(output: Output, tallies: Sequence[Tally]) -> None:
     """All votes so far between these models, and what they say."""
+    names = short_names(list(dict.fromkeys(name for each in tallies for name in (each.a, each.b))))
     for each in tallies:
         decided = each.for_a + each.for_b
-        counts = f"{each.a} {each.for_a}, {each.b} {each.for_b}, {each.ties} alike"
+        a, b = names[each.a], names[each.b]
+        counts = f"{a} {each.for_a}, {b} {each.for_b}, {each.ties} alike"
         if each.p_value < 0.05:
-            better = each.a if each.for_a > each.for_b else each.b
+            better = a if each.for_a > each.for_b else b
             verdict = f"{better} is better, p {each.p_value:.3f}"
         elif decided < 6:
             verdict = "6 to 0 would be the least that decides"

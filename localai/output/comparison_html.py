@@ -81,7 +81,7 @@ def html_report(
             "Where the prompts went",
             table(
                 ["model", "zone", "to", "prompts"],
-                destination_cells(head, results, short),
+                destination_cells(head, results),
                 right={3},
             ),
             [element("p", line, class_="soft") for line in _evidence(results)],

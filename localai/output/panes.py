@@ -81,6 +81,7 @@ class PipedPanes:
 
     def __init__(self, output: Output, models: Sequence[str]) -> None:
         self._output = output
+        self._names = short_names(models)
         self._waiting = list(models)
         self._replies: dict[str, Reply] = {}
         self._progress = NoPanes(output, models)
@@ -94,7 +95,7 @@ class PipedPanes:
         self._replies[model] = reply
         while self._waiting and self._waiting[0] in self._replies:
             turn = self._waiting.pop(0)
-            self._output.line(f"## {turn}")
+            self._output.line(f"## {self._names[turn]}")
             self._output.line("")
             self._output.text(said(self._replies[turn]))
             self._output.line("")

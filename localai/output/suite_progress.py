@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from localai.compare.names import short_name
 from localai.compare.running import Progress
 from localai.output.output import Output
 from localai.units import seconds_text
@@ -39,9 +40,9 @@ def progress_text(progress: Progress) -> str:
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
     if progress.loading:
-        parts.append(f"loading {progress.loading}")
+        parts.append(f"loading {short_name(progress.loading)}")
     elif progress.model:
-        parts.append(progress.model)
+        parts.append(short_name(progress.model))
     if progress.done and progress.elapsed_s > 0:
         if progress.output_tokens:
             parts.append(f"{progress.output_tokens / progress.elapsed_s:,.0f} tok/s")

@@ -36,18 +36,18 @@ _COLUMNS = (
 
 def print_results(output: Output, results: Results, *, most_failures: int | None = None) -> None:
     """The table of the models, and below it what it says."""
-    rows = [Row(model_cells(each)) for each in results.models]
+    rows = [Row(model_cells(each, results.short_names[each.model])) for each in results.models]
     output.table(_COLUMNS, rows)
     for line in remarks(results):
         output.paragraph(line)
     print_failures(output, results, _MOST_FAILURES if most_failures is None else most_failures)
 
 
-def model_cells(each: ModelResult, name: str | None = None) -> list[str]:
-    """A model's row; `name` is what it is called where that is not the whole name."""
+def model_cells(each: ModelResult, name: str) -> list[str]:
+    """A model's row; `name` is what it is called."""
     judged = each.passed + each.failed
     return [
-        name or each.model,
+        name,
         f"{each.passed:,} of {judged:,}" if judged else UNKNOWN,
         rate_text(each.pass_rate),
         count_text(each.censored),
@@ -148,10 +148,10 @@ def print_case(output: Output, case: RecordedCase, results: Results) -> None:
     for role, text in case.messages:
         output.line((f"{role}:", "dim"))
         output.text(text)
-    for model in results.models:
-        for each in results.of(case.id, model.model):
+    for model, name in results.short_names.items():
+        for each in results.of(case.id, model):
             output.line("")
-            output.line((model.model, "bold"), f"{repeat_text(each)}: {each.outcome}")
+            output.line((name, "bold"), f"{repeat_text(each)}: {each.outcome}")
             if each.answer.text:
                 output.markdown(each.answer.text)
             for reason in reasons(each):
@@ -166,14 +166,12 @@ def print_destinations(output: Output, head: Head, results: Results) -> None:
     output.table(columns, [Row(cells) for cells in destination_cells(head, results)])
 
 
-def destination_cells(
-    head: Head, results: Results, short: Mapping[str, str] | None = None
-) -> list[list[str]]:
+def destination_cells(head: Head, results: Results) -> list[list[str]]:
     """A row a model: where its prompts went, and how many."""
     hosts = {each.name: each.host for each in head.models}
     return [
         [
-            each.model if short is None else short[each.model],
+            results.short_names[each.model],
             ", ".join(each.zones) or UNKNOWN,
             hosts.get(each.model) or "this machine",
             count_text(each.cases),

@@ -322,6 +322,23 @@ def test_a_report_is_made_again_of_the_record_alone(suites: Suites) -> None:
     assert suites.asked() == []
 
 
+def test_a_file_is_called_by_its_name_without_the_folders_it_lies_in(suites: Suites) -> None:
+    models = ("/home/ada/secret/a.gguf", "/home/ada/secret/b.gguf")
+    kept = [
+        Head("s", tuple(ModelFacts(each, "llamacpp") for each in models), 1, 0.0, "0", "here"),
+        RecordedCase("c", (("user", "x"),), [{"number": 1}]),
+        *(RecordedAnswer("c", each, 1, "f" * 16, 0.0, "here", text="2") for each in models),
+    ]
+    lines = (json.dumps(to_json(each)) + "\n" for each in kept)
+    (suites.folder / "run.jsonl").write_text("".join(lines))
+    report = suites.compare("report", "run.jsonl", "--html", "r.html", "--markdown", "r.md")
+    shown = suites.compare("show", "run.jsonl", "c").stdout
+    pages = (report.stdout, shown, suites.read("r.html").encode(), suites.read("r.md").encode())
+    for page in pages:
+        assert b"b.gguf" in page
+        assert b"secret" not in page
+
+
 def test_a_run_that_got_worse_is_a_regression(suites: Suites) -> None:
     suites.numbers(10)
     suites.run("-m", "cast/good", "-m", "cast/100", "-o", "old.jsonl")

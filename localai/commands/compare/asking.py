@@ -131,7 +131,7 @@ def compare(
     if cases is not None:
         from localai.commands.compare.judging import choose_judge
         from localai.commands.compare.suite import run_suite
-        from localai.compare.running import Manner
+        from localai.compare.questions import Manner
 
         return run_suite(
             cases,
@@ -232,6 +232,7 @@ def _settings(means: Asked, question: Question) -> AskSettings:
 
 
 def _take_vote(output: Output, replies: list[Reply], prompt: str, paths: Paths) -> None:
+    from localai.compare.names import short_names
     from localai.compare.votes import keep, kept, tallies
     from localai.output.blind import ALIKE, SKIP, ask_for_vote, label, print_unnamed, shuffled
     from localai.output.comparison import print_tallies
@@ -243,8 +244,9 @@ def _take_vote(output: Output, replies: list[Reply], prompt: str, paths: Paths) 
     order = shuffled(answered)
     print_unnamed(output, order)
     key = ask_for_vote(output, len(order))
+    names = short_names([reply.model for reply in order])
     for number, reply in enumerate(order):
-        output.line(f"{label(number)} is {reply.model}")
+        output.line(f"{label(number)} is {names[reply.model]}")
     models = [reply.model for reply in order]
     if key != SKIP:
         winner = None if key == ALIKE else models[int(key) - 1]

@@ -49,6 +49,7 @@ def drift(
 
     config = means.config
     models = _models(names, config, providers)
+    short = short_names(list(models))
     sizes = {name: model.size_bytes or 0 for name, (_, model) in models.items()}
     reference = max(sizes, key=sizes.__getitem__)
     cases = _cases(prompts, suite)
@@ -65,7 +66,7 @@ def drift(
         expected = probe(opened)
         for script in write_scripts(opened, requests(reference), tokens):
             scripts.append(script)
-            output.progress(f"{len(scripts)} of {len(cases)} prompts · {reference} writes")
+            output.progress(f"{len(scripts)} of {len(cases)} prompts · {short[reference]} writes")
     found = []
     for name in models:
         if name == reference:
@@ -77,7 +78,9 @@ def drift(
             followed = {}
             for script in scripts:
                 followed[script.case] = list(follow(opened, script))
-                output.progress(f"{len(followed)} of {len(scripts)} prompts · {name} follows")
+                output.progress(
+                    f"{len(followed)} of {len(scripts)} prompts · {short[name]} follows"
+                )
         found.append(drift_of(name, scripts, followed))
     output.end_progress()
     if output.as_json:
@@ -85,7 +88,7 @@ def drift(
 
         output.document(drift_document(reference, found))
         return 0
-    print_drift(output, reference, found, short_names(list(models)))
+    print_drift(output, reference, found, short)
     return 0
 
 

@@ -79,7 +79,8 @@ def judge_answers(
     """Have the answers of the run judged, as far as they are not yet."""
     from localai.chat.off_device import prompt_destination
     from localai.compare.judging import JudgeRun
-    from localai.compare.running import leaves
+    from localai.compare.names import short_name
+    from localai.compare.questions import leaves
 
     work = JudgeRun(judge, file, config, answered=answered, may_see_local_only=not leaves(judge))
     total = len(work.todo)
@@ -87,7 +88,7 @@ def judge_answers(
         output.announce(f"{total:,} prompts with answers go to {judge.host}, for {judge.name}")
     try:
         for done in work.run():
-            output.progress(f"{done:,} of {total:,} judgements · {judge.name}")
+            output.progress(f"{done:,} of {total:,} judgements · {short_name(judge.name)}")
     finally:
         output.end_progress()
 
@@ -148,19 +149,21 @@ def _unvoted(run: Run) -> list[tuple[RecordedAnswer, RecordedAnswer]]:
 
 def _print_agreement(output: Output, run: Run) -> None:
     from localai.compare.audit import audit_of
+    from localai.compare.names import short_name, short_names
     from localai.compare.results import model_names
 
     votes = list(run.votes.values())
-    for name in model_names(run):
+    for name, short in short_names(model_names(run)).items():
         won = sum(each.winner == name for each in votes)
-        output.line(f"{name}: {won} of {sum(name in (e.a, e.b) for e in votes)} votes")
+        output.line(f"{short}: {won} of {sum(name in (e.a, e.b) for e in votes)} votes")
     audit = audit_of(run)
+    judge = "" if audit is None else short_name(audit.judge)
     if audit is None:
         output.note("no judge has judged this run: --judge MODEL")
     elif audit.agreement is None:
-        output.note(f"{audit.judge} and you have judged no pair in common that would tell")
+        output.note(f"{judge} and you have judged no pair in common that would tell")
     else:
         output.line(
-            f"{audit.judge} agrees with your {audit.voted} votes by κ {audit.agreement:.2f}"
+            f"{judge} agrees with your {audit.voted} votes by κ {audit.agreement:.2f}"
             " (0 is chance, 1 is full)"
         )

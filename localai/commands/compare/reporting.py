@@ -115,7 +115,7 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
     _write(run, results, gate, notes, judged, reports)
     failure = _failure(results, gate, found)
     if output.as_json:
-        from localai.output.documents.compare import run_document
+        from localai.output.documents.compare_run import run_document
 
         output.document(run_document(run.head, results, gate, audit, failure))
         return 0 if failure is None else failure.exit_code

@@ -21,8 +21,9 @@ from localai.errors import InvalidInput, class_of_kind
 from localai.output.output import Output
 
 if TYPE_CHECKING:
+    from localai.compare.questions import Manner
     from localai.compare.run_file import Run, RunFile
-    from localai.compare.running import Manner, SuiteRun
+    from localai.compare.running import SuiteRun
     from localai.compare.suite.case import Suite
     from localai.config import Config
     from localai.cost.prices import Cost

@@ -1,0 +1,177 @@
+"""The models of one machine asked one after the other, each loaded before its clock starts.
+
+What happens is reported as it happens; nobody here keeps or shows it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from localai.batch.concurrency import (
+    SharedContext,
+    allowed_concurrency,
+    make_ready,
+    once_more_alone,
+)
+from localai.compare.asking import Reply, ask, failed
+from localai.compare.contestants import Contestant
+from localai.compare.questions import Question
+from localai.compare.side_by_side import load_in_turn
+from localai.dataclass import dataclass
+from localai.errors import ContextOverflow, LocalaiError, NotFound, PolicyRefused
+from localai.privacy import guard
+from localai.types import Event
+
+if TYPE_CHECKING:
+    from localai.config import Config
+
+LEAVE_S = 2.0
+"""How long whoever stops waits for a thread that asks."""
+
+_HOPELESS = (PolicyRefused, NotFound)
+# So many failures in a row are not the cases' fault.
+_PATIENCE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LoadingModel:
+    """That model is being brought into memory."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question and what came of it, while `jobs` were asked at once."""
+
+    question: Question
+    reply: Reply
+    jobs: int
+
+
+class Lane:
+    """The questions `todo`, by the names of the models, to those that share what they compute on.
+
+    `report` is told what happens, in the threads in which it does. `jobs` None: one question at a
+    time on this machine, as many as help elsewhere.
+    """
+
+    def __init__(
+        self,
+        contestants: Sequence[Contestant],
+        todo: Mapping[str, Sequence[Question]],
+        jobs: int | None,
+        config: Config,
+        report: Callable[[LoadingModel | Answered], None],
+        stopping: threading.Event,
+    ) -> None:
+        self._contestants = contestants
+        self._todo = todo
+        self._jobs = jobs
+        self._config = config
+        self._report = report
+        self._stopping = stopping
+
+    def run(self) -> None:
+        """Ask all of them; what fails is a reply."""
+        before: list[Contestant] = []
+        for contestant in self._contestants:
+            todo = self._todo[contestant.name]
+            if todo and not self._stopping.is_set():
+                self._ask_all(contestant, todo, before)
+
+    def _ask_all(
+        self, contestant: Contestant, todo: Sequence[Question], before: list[Contestant]
+    ) -> None:
+        self._report(LoadingModel(contestant.name))
+        jobs = self._concurrency(contestant)
+        context = SharedContext()
+        try:
+            if jobs > 1:
+                sample = [each.request for each in todo[: 4 * jobs]]
+                jobs, context = make_ready(contestant.selected, jobs, sample)
+            load_s = load_in_turn(contestant, todo[0].request, before, lambda _: None)
+        except Exception as error:  # noqa: BLE001  the other models go on
+            self._report(Answered(todo[0], failed(contestant, todo[0].request, error), jobs))
+            return
+        if load_s is not None:
+            before.append(contestant)
+        shared = _Shared(deque(todo), self._stopping, load_s)
+        work = guard.in_scope(lambda: self._work(contestant, shared, context, jobs))
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs - 1)]
+        for thread in threads:
+            thread.start()
+        try:
+            work()
+        finally:
+            if self._stopping.is_set():
+                context.close()
+            for thread in threads:
+                thread.join(None if not self._stopping.is_set() else LEAVE_S)
+
+    def _concurrency(self, contestant: Contestant) -> int:
+        if self._jobs is None and contestant.host is None:
+            return 1
+        return allowed_concurrency(contestant.selected.provider.name, self._jobs, self._config)
+
+    def _work(
+        self, contestant: Contestant, shared: _Shared, context: SharedContext, jobs: int
+    ) -> None:
+        while (question := shared.next()) is not None:
+            attempt = partial(
+                ask,
+                contestant,
+                question.request,
+                _nothing,
+                self._stopping,
+                load_s=shared.take_load_s(),
+            )
+            reply = once_more_alone(attempt, question.request, context, self._stopping)
+            if reply is None:
+                return
+            self._report(Answered(question, reply, jobs))
+            shared.look_for_an_end(reply.error)
+
+
+def _nothing(_event: Event) -> None:
+    pass
+
+
+class _Shared:
+    """What the threads of one model take their questions from."""
+
+    def __init__(
+        self, todo: deque[Question], stopping: threading.Event, load_s: float | None
+    ) -> None:
+        self._todo = todo
+        self._stopping = stopping
+        self._load_s = load_s
+        self._lock = threading.Lock()
+        self._failures = 0
+
+    def next(self) -> Question | None:
+        """The next question; None when nothing more is to be asked."""
+        with self._lock:
+            if self._stopping.is_set() or not self._todo:
+                return None
+            return self._todo.popleft()
+
+    def take_load_s(self) -> float | None:
+        """What loading took, told to the first answer alone."""
+        with self._lock:
+            taken, self._load_s = self._load_s, None
+            return taken
+
+    def look_for_an_end(self, error: LocalaiError | None) -> None:
+        """Ask nothing more where the failures are not the questions' own."""
+        with self._lock:
+            if error is None or isinstance(error, ContextOverflow):
+                self._failures = 0
+                return
+            self._failures += 1
+            if isinstance(error, _HOPELESS) or self._failures >= _PATIENCE:
+                self._todo.clear()

@@ -1,0 +1,90 @@
+"""What a suite asks each model: every case, so often, all the same with the same seed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from localai.chat.request import AskSettings, build_request, overlaid
+from localai.compare.contestants import Contestant
+from localai.compare.suite.case import Case, Suite, fingerprint, seed_of
+from localai.dataclass import dataclass
+from localai.options import overlaid_options
+from localai.types import ChatRequest, Options, Zone
+
+if TYPE_CHECKING:
+    from localai.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a suite is asked: `settings` are the command line's, over the suite's own.
+
+    `as_shipped` takes each publisher's system prompt where the suite has none, `same_sampling`
+    leaves out each publisher's sampling. `jobs` None: one at a time
+    here, as many as help elsewhere.
+    """
+
+    settings: AskSettings = AskSettings()
+    repeats: int = 1
+    as_shipped: bool = False
+    same_sampling: bool = False
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A case's repeat for one model."""
+
+    case: Case
+    repeat: int
+    fingerprint: str
+    request: ChatRequest
+
+
+def questions(
+    suite: Suite, contestants: Sequence[Contestant], manner: Manner, config: Config
+) -> dict[str, list[Question]]:
+    """What each model is to be asked, case after case, then all of them again for each repeat.
+
+    A case that shall stay on this machine is not asked of a model elsewhere.
+    """
+    return {
+        each.name: [
+            _question(case, repeat, each, suite, manner, config)
+            for repeat in range(1, manner.repeats + 1)
+            for case in suite.cases
+            if not (case.local_only and leaves(each))
+        ]
+        for each in contestants
+    }
+
+
+def leaves(contestant: Contestant) -> bool:
+    """Whether a prompt for it leaves this machine, or may."""
+    return contestant.host is not None or contestant.selected.model.zone is not Zone.DEVICE
+
+
+def _question(
+    case: Case,
+    repeat: int,
+    contestant: Contestant,
+    suite: Suite,
+    manner: Manner,
+    config: Config,
+) -> Question:
+    model = contestant.selected.model
+    settings = overlaid(overlaid(suite.settings, case.settings), manner.settings)
+    if settings.system is None and not manner.as_shipped and not config["chat.system"]:
+        # The same for all: a publisher's own prompt would be another question.
+        settings = replace(settings, system="")
+    print_ = fingerprint(case, settings, contestant.name)
+    if settings.options.seed is None and model.zone is not Zone.CLOUD:
+        # The clouds take none.
+        seed = Options(seed=seed_of(case, repeat))
+        settings = replace(settings, options=overlaid_options(seed, settings.options))
+    if manner.same_sampling:
+        model = replace(model, recommended=Options())
+    request = build_request(settings, model, case.messages, config)
+    return Question(case, repeat, print_, replace(request, tools=case.tools))

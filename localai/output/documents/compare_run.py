@@ -1,0 +1,184 @@
+"""What `compare --suite --json` and `compare report --json` print: a run as a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localai.compare.verdicts import pair_verdict
+from localai.errors import InsufficientResources, class_of_kind
+from localai.output.documents.compare import (
+    AnswerDocument,
+    CaseDocument,
+    Comparison,
+    JudgeDocument,
+    ModelResultDocument,
+    PairDocument,
+)
+from localai.output.documents.failure import ErrorDocument, error_document
+from localai.output.documents.figure import FigureDocument, figure_document
+
+if TYPE_CHECKING:
+    from localai.compare.audit import Audit
+    from localai.compare.recorded import Head, ModelFacts, RecordedAnswer
+    from localai.compare.results import Judged, ModelResult, Pair, Results
+    from localai.compare.verdicts import GateResult
+    from localai.errors import LocalaiError
+    from localai.statistics import Interval
+    from localai.types import ZoneName
+
+
+def run_document(
+    head: Head,
+    results: Results,
+    gate: GateResult | None,
+    audit: Audit | None,
+    error: LocalaiError | None,
+) -> Comparison:
+    """What a comparison over a suite prints, and a report of one."""
+    facts = {each.name: each for each in head.models}
+    return {
+        "schema": "localai.compare/1",
+        "models": [_model_result(each, facts.get(each.model)) for each in results.models],
+        "pairs": [_pair(each) for each in results.pairs],
+        "cases": [_judged_case(each) for each in results.judged],
+        "judge": None if audit is None else _judge(audit),
+        "gate": None if gate is None else {"passed": gate.passed, "reason": gate.reason},
+        "destinations": [
+            {
+                "model": each.model,
+                "zone": _zone(each, facts.get(each.model)),
+                "host": None if each.model not in facts else facts[each.model].host,
+                "prompts": each.cases,
+            }
+            for each in results.models
+        ],
+        "error": None if error is None else error_document(error),
+    }
+
+
+def _model_result(result: ModelResult, facts: ModelFacts | None) -> ModelResultDocument:
+    return {
+        "model": result.model,
+        "provider": result.model.partition("/")[0] if facts is None else facts.provider,
+        "zone": _zone(result, facts),
+        "cases": result.cases,
+        "passed": result.passed,
+        "failed": result.failed,
+        "censored": result.censored,
+        "errors": result.errors,
+        "pass_rate": _figure(result.pass_rate),
+        "tokens_per_s": _figure(result.tokens_per_s),
+        "time_to_first_visible_s": _figure(result.time_to_first_visible_s),
+        "cost": {
+            "amount": result.cost,
+            "currency": "USD",
+            "basis": f"{result.unpriced} answers have no known price" if result.unpriced else None,
+        },
+    }
+
+
+def _judge(audit: Audit) -> JudgeDocument:
+    return {
+        "model": audit.judge,
+        "flip_rate": None if audit.flip_rate is None else audit.flip_rate.value,
+        "first_position_rate": None if audit.first_rate is None else audit.first_rate.value,
+        "control_error_rate": audit.control_error_rate,
+        "usable": audit.usable,
+    }
+
+
+def _zone(result: ModelResult, facts: ModelFacts | None) -> ZoneName | None:
+    """The farthest zone of its answers; null where any of them is unproven."""
+    if not result.zones:
+        return None if facts is None else facts.zone
+    order: tuple[ZoneName, ...] = ("device", "lan", "cloud")
+    known = [zone for zone in order if zone in result.zones]
+    return known[-1] if len(known) == len(result.zones) else None
+
+
+def _figure(interval: Interval | None) -> FigureDocument | None:
+    return None if interval is None else figure_document(interval, None)
+
+
+def _pair(pair: Pair) -> PairDocument:
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "only_a": pair.only_a,
+        "only_b": pair.only_b,
+        "both": pair.both,
+        "neither": pair.neither,
+        "p_value": pair.p_value,
+        "cases_needed": pair.cases_needed,
+        "verdict": pair_verdict(pair),
+    }
+
+
+def _judged_case(judged: Judged) -> CaseDocument:
+    answer = judged.answer
+    error: ErrorDocument | None = None
+    if answer.error is not None:
+        kind, code = _promised_kind(answer.error_kind)
+        error = {
+            "kind": kind,
+            "message": answer.error,
+            "hint": None,
+            "command": None,
+            "check": None,
+            "exit_code": code,
+        }
+    return {
+        "id": answer.case,
+        "model": answer.model,
+        "repeat": answer.repeat,
+        "outcome": judged.outcome,
+        "checks": [
+            {"kind": e.kind, "passed": e.passed, "expected": e.expected, "got": e.got}
+            for e in judged.checks
+        ],
+        "reply": _recorded_reply(answer),
+        "error": error,
+    }
+
+
+def _promised_kind(kind: str | None) -> tuple[str, int]:
+    """The kind of a recorded error, and its exit code."""
+    name = InsufficientResources.kind if kind == "context_overflow" else kind
+    found = class_of_kind(name)
+    return found.kind, found.exit_code
+
+
+def _recorded_reply(answer: RecordedAnswer) -> AnswerDocument | None:
+    if answer.error is not None and not answer.text:
+        return None
+    return {
+        "text": answer.text,
+        "reasoning": answer.reasoning or None,
+        "finish_reason": answer.finish_reason,
+        "usage": {
+            "input_tokens": answer.input_tokens,
+            "output_tokens": answer.output_tokens,
+            "cached_tokens": answer.cached_tokens,
+            "reasoning_tokens": answer.reasoning_tokens,
+            "cache_write_tokens": None,
+        },
+        "timings": {
+            "load_s": answer.load_s,
+            "time_to_first_token_s": None,
+            "prefill_tokens_per_s": answer.prefill_tokens_per_s,
+            "decode_tokens_per_s": answer.tokens_per_s,
+            "total_s": answer.total_s,
+            "clock": None,
+        },
+        "first_visible_s": answer.time_to_first_visible_s,
+        "load_s": answer.load_s,
+        "memory_bytes": answer.memory_bytes,
+        "locality": {
+            "process": None,
+            "machine": None,
+            "zone": answer.zone,
+            "evidence": answer.evidence or "",
+            "network_denied": None,
+        },
+        "cost": {"amount": answer.cost, "currency": "USD", "basis": answer.cost_basis},
+    }
