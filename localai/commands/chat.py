@@ -35,12 +35,12 @@ from localai.output.answer import (
     SilentWriter,
     WithheldText,
     Writer,
-    print_answer_text,
     show_answer,
 )
 from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
 from localai.output.cells import one_line
 from localai.output.output import Output
+from localai.output.plain_answer import print_answer_text
 from localai.output.terminal import is_terminal
 
 if TYPE_CHECKING:

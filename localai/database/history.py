@@ -39,6 +39,8 @@ _HITS = f"""
     CROSS JOIN conversation ON conversation.id = message.conversation_id
 """
 
+_ZONES = ("cloud", "unproven", "lan", "device")
+
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
@@ -70,6 +72,12 @@ class ConversationSummary:
     provider: str | None
     model: str | None
     zones: frozenset[str]
+
+    @property
+    def widest_zone(self) -> str | None:
+        """The widest zone that any answer came from, `unproven` being wider than any but the
+        cloud; None where there is no answer."""
+        return next((zone for zone in _ZONES if zone in self.zones), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ FlashAttention = Literal["auto", "on", "off"]
 
 # Then it is asked, which takes long, whether whoever holds a lock has been stopped.
 _PATIENCE_WITH_STOPPED_S: Final = 2.0
+_LOG_LIMIT_BYTES: Final = 4_000_000
 _PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
@@ -202,6 +203,16 @@ class WorkerFiles:
         except OSError:
             return float("inf")
         return max(0.0, idle_s)
+
+    def log_tail(self) -> str:
+        """The end of what the worker logged; nothing where there is no log."""
+        try:
+            with self.log.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(0, size - _LOG_LIMIT_BYTES))
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
 
     def remove_traces(self) -> None:
         """Remove what a dead worker left; a stale socket makes the next bind fail."""

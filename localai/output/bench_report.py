@@ -10,7 +10,7 @@ from localai.bench.cell import Cell, decode, first_token, prefill
 from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
 from localai.bench.sweeps import Sweep, sweeps
 from localai.bench.verdict import notes, verdict
-from localai.output.bench import first_text, number_text, percent_text, rate_text
+from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
 from localai.units import UNKNOWN, bandwidth_text, bytes_text

@@ -21,7 +21,6 @@ _INDENT = 12
 """Under a title: the columns of an id and the gap behind it."""
 _MARKS = (">>", "<<")
 """What was searched for stands between these where there is no colour."""
-_ZONES = ("cloud", "unproven", "lan", "device")
 # What is said of an answer that is not whole. None: its writer was killed.
 _NOT_WHOLE: Mapping[str | None, str] = {
     "cancelled": "stopped",
@@ -32,12 +31,6 @@ _NOT_WHOLE: Mapping[str | None, str] = {
     "refusal": "refused",
     "other": "perhaps not whole",
 }
-
-
-def widest_zone(zones: frozenset[str]) -> str | None:
-    """The widest zone that any answer came from, `unproven` being wider than any but the cloud;
-    None where there is no answer."""
-    return next((zone for zone in _ZONES if zone in zones), None)
 
 
 def moment_text(at: float) -> str:
@@ -107,7 +100,7 @@ def print_hits(hits: Sequence[Hit], output: Output) -> None:
 
 def _cells(row: ConversationSummary) -> tuple[str, str, str, str]:
     model = UNKNOWN if row.model is None else f"{row.provider}/{row.model}"
-    zone = widest_zone(row.zones) or UNKNOWN
+    zone = row.widest_zone or UNKNOWN
     return moment_text(row.updated_at), str(row.messages), model, zone
 
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from localai.output.answer import PlainReasoning
 from localai.output.live_line import LiveLine
 from localai.output.markdown.stream import MarkdownStream, render_markdown
+from localai.output.plain_answer import PlainReasoning
 from localai.output.terminal import echo_off, is_terminal, terminal_size
 from localai.output.untrusted import Sanitizer
 

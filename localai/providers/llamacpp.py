@@ -36,8 +36,8 @@ from localai.wires.clock import AnswerClock
 
 if TYPE_CHECKING:
     from localai.config import Config
-    from localai.engine.llamacpp.conversation_state import ConversationState
     from localai.paths import Paths
+    from localai.providers.conversation_state import ConversationState
     from localai.providers.token_odds import TokenOdds
 
 _WHO = "the embedded engine"
@@ -120,7 +120,7 @@ class LlamaCpp(WorkerProvider):
         limit = self._config["engine.kv_limit"]
         if request.conversation is None or lease.info.kv_folder is None or not limit:
             return None
-        from localai.engine.llamacpp.conversation_state import ConversationState
+        from localai.providers.conversation_state import ConversationState
 
         return ConversationState(lease, request, self._paths.kv_dir, limit)
 

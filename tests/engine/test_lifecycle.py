@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localai.engine import lifecycle
+from localai.engine import lifecycle, starting
 from localai.engine.lifecycle import Lease, acquire, is_warm, stop, workers
 from localai.engine.worker_files import WorkerSpec, files_for
 from localai.errors import InsufficientResources, Unreachable
@@ -312,7 +312,7 @@ def test_a_command_killed_while_the_model_loads_leaves_nothing_that_blocks(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(lifecycle, "_wait_until_ready", interrupted)
+        patched.setattr(starting, "_wait_until_ready", interrupted)
         with pytest.raises(KeyboardInterrupt):
             _use(home_with_starter, spec)
     assert workers(home_with_starter) == []

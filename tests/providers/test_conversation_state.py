@@ -15,9 +15,9 @@ from localai.answers import PartialAnswer
 from localai.config import load
 from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files, slots
-from localai.engine.llamacpp.conversation_state import ConversationState
 from localai.engine.worker_files import WorkerFiles
 from localai.paths import Paths
+from localai.providers.conversation_state import ConversationState
 from localai.providers.llamacpp import LlamaCpp
 from localai.types import ChatRequest, Done, Events, Message, Options, TextDelta
 from tests.support.weights import SYSTEM_PROMPT

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from localai.commands.bench.forms import check_format
 from localai.commands.bench.looking import Id, open_kept
 from localai.commands.options import Json
 from localai.errors import InvalidInput, NotFound
@@ -98,11 +99,3 @@ def import_run(
         output.document(bench_document(run))
     show_run(output, run)
     output.note(f"kept as {run.id}: localai bench compare {run.id}")
-
-
-def check_format(form: str | None) -> None:
-    """Raise InvalidInput for a form that a run cannot be written in."""
-    from localai.bench.formats import FORMATS
-
-    if form is not None and form not in FORMATS:
-        raise InvalidInput(f"there is no format {form!r}", hint=f"one of: {', '.join(FORMATS)}")

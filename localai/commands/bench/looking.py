@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.bench.forms import write_report
 from localai.commands.options import Json, Yes
 from localai.errors import InvalidInput, NotFound
 from localai.output.output import Output
@@ -70,8 +71,6 @@ def show(
 
         output.document(bench_document(run))
     if html is not None:
-        from localai.commands.bench.running import write_report
-
         write_report(html, run, None, output)
         return
     show_run(output, run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.commands.bench.exchanging import check_format
+from localai.commands.bench.forms import check_format, write_report
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
@@ -211,20 +211,6 @@ def follow(started: Started, output: Output) -> bool:
     finally:
         output.end_progress()
     return False
-
-
-def write_report(
-    file: Path, run: KeptRun, changes: Sequence[Change] | None, output: Output
-) -> None:
-    """Write the run as a page. Raises InvalidInput where it cannot be written."""
-    from localai.files import write_atomically
-    from localai.output.bench_report import report
-
-    try:
-        write_atomically(file, report(run, changes).encode())
-    except OSError as error:
-        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
-    output.note(f"the report is in {file}")
 
 
 def _save(started: Started, name: str, measured: KeptRun, output: Output) -> None:

@@ -14,6 +14,8 @@ from typing import Final
 
 from localai.dataclass import dataclass
 
+# Why a process ended that said nothing.
+KILLED: Final = "it was killed (out of memory?)"
 _MIB: Final = 1 << 20
 _ROW: Final = re.compile(
     r"memory_breakdown_print: \|\s+- (?P<device>.+?)\s*\|\s*"

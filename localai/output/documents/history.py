@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
-from localai.output.conversations import widest_zone
 from localai.providers.registry import full_name
 from localai.types import Role, Zone, ZoneName
 
@@ -205,7 +204,7 @@ def _summary(row: ConversationSummary) -> ConversationDocument:
         "message_count": row.messages,
         "provider": row.provider,
         "model": _model(row.provider, row.model),
-        "zone": _proven(widest_zone(row.zones)),
+        "zone": _proven(row.widest_zone),
     }
 
 

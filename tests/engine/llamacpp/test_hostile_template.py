@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localai.config.reading import load
-from localai.engine import lifecycle
+from localai.engine import starting
 from localai.engine.lifecycle import workers
 from localai.engine.llamacpp import limits
 from localai.errors import InsufficientResources, LocalaiError, Unreachable
@@ -45,8 +45,8 @@ def on_request(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> 
 @pytest.fixture
 def paths(localai_home: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A home whose workers have little room and little time."""
-    narrow = {**lifecycle._MODULES, "llamacpp": "tests.engine.llamacpp.narrow_worker"}
-    monkeypatch.setattr(lifecycle, "_MODULES", narrow)
+    narrow = {**starting._MODULES, "llamacpp": "tests.engine.llamacpp.narrow_worker"}
+    monkeypatch.setattr(starting, "_MODULES", narrow)
     monkeypatch.setattr(limits, "_ROOM_BYTES", ROOM_BYTES)
     return locate()
 
@@ -80,7 +80,7 @@ def test_a_template_is_stopped_while_the_model_loads(
     complaint: str,
 ) -> None:
     if kind is Unreachable:
-        monkeypatch.setattr(lifecycle, "LONGEST_TEMPLATE_S", 2.0)
+        monkeypatch.setattr(starting, "LONGEST_TEMPLATE_S", 2.0)
     model = gguf_with_template(tmp_path / "m.gguf", smollm2_path, template + _PLAIN)
     with pytest.raises(kind, match=complaint):
         _ask(paths, model, "hello")

@@ -1,0 +1,36 @@
+"""The forms that a benchmark is written in: other tools' formats, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.errors import InvalidInput
+from localai.output.output import Output
+
+if TYPE_CHECKING:
+    from localai.bench.comparison import Change
+    from localai.bench.kept import KeptRun
+
+
+def check_format(form: str | None) -> None:
+    """Raise InvalidInput for a form that a run cannot be written in."""
+    from localai.bench.formats import FORMATS
+
+    if form is not None and form not in FORMATS:
+        raise InvalidInput(f"there is no format {form!r}", hint=f"one of: {', '.join(FORMATS)}")
+
+
+def write_report(
+    file: Path, run: KeptRun, changes: Sequence[Change] | None, output: Output
+) -> None:
+    """Write the run as a page. Raises InvalidInput where it cannot be written."""
+    from localai.files import write_atomically
+    from localai.output.bench_report import report
+
+    try:
+        write_atomically(file, report(run, changes).encode())
+    except OSError as error:
+        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+    output.note(f"the report is in {file}")

@@ -1,0 +1,205 @@
+"""Start a worker: as its own sandboxed process, within limits of memory and time while it loads.
+
+Raises InsufficientResources before a model that does not fit is loaded, by what the engine itself
+projects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from localai.engine.llamacpp.limits import is_at_template, memory_of, most_bytes
+from localai.engine.llamacpp.log import KILLED, DeviceShare, failure_reason, host_memory
+from localai.engine.template_limit import LONGEST_TEMPLATE_S
+from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerSpec, spec_to_json
+from localai.errors import InsufficientResources, Unreachable
+from localai.files import write_atomically
+from localai.paths import private_dir
+from localai.privacy.environment import child_environment
+from localai.privacy.guard import child
+from localai.privacy.sandbox import sandboxed_command
+from localai.units import bytes_text
+
+_MODULES: dict[EngineKind, str] = {
+    "llamacpp": "localai.engine.llamacpp.worker",
+    "mlx": "localai.engine.mlx.worker",
+}
+_BINARY_WORKER = "localai.engine.llamacpp.binary_worker"
+_START_TIMEOUT_S = 600.0
+_LOOK_EVERY_S = 0.1
+_LEAST_ROOM_BYTES = 64 << 10
+_DISTRUST = "its chat template is a program that the engine runs: get the model from its maker"
+# How often a thread of the engine looks whether the others are done before it sleeps. With
+# OpenMP's own 300,000, threads that wait for one another keep it from running: beside one busy
+# process, two cores gave 1 token a second instead of 150. This gives 20 to 60 there, and costs
+# 1 to 4% where nobody else computes (benchmarks/engine.py).
+_SPINS = 2000
+
+
+def start(
+    files: WorkerFiles,
+    spec: WorkerSpec,
+    available_bytes: Callable[[], int | None] | None,
+    interpreter: str | None,
+) -> None:
+    """Start the worker of `spec` in `files`, and wait until it is ready.
+
+    `available_bytes` tells how much memory there is; None does not check. `interpreter` is the
+    Python that runs the worker, this one by default. The caller holds the start lock and the lease.
+    Raises InsufficientResources (with the numbers), Unreachable (the engine failed, with its last
+    words).
+    """
+    files.remove_traces()
+    write_atomically(files.spec, spec_to_json(spec))
+    private_dir(files.log.parent)
+    log = os.open(files.log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    # -P: a folder called `localai` in the user's current one must not run as our worker.
+    module = _MODULES[spec.kind] if spec.binary is None else _BINARY_WORKER
+    command = [interpreter or sys.executable, "-P", "-m", module, str(files.directory)]
+    try:
+        with child("the embedded engine's worker"):
+            process = subprocess.Popen(
+                sandboxed_command(command),
+                # Its end tells the worker that this command has ended (engine/parent.py).
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=_worker_environment(),
+                start_new_session=True,
+            )
+    finally:
+        os.close(log)
+    assert process.stdin is not None
+    try:
+        _wait_until_ready(files, spec, process, available_bytes)
+    except BaseException:
+        process.kill()
+        process.wait()
+        files.remove_traces()
+        raise
+    finally:
+        process.stdin.close()
+
+
+def _worker_environment() -> dict[str, str]:
+    environment = child_environment("engine")
+    # The package must be found even when localai runs from a source tree.
+    root = str(Path(__file__).parents[2])
+    inherited = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited)))
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", str(_SPINS))
+    return environment
+
+
+def _wait_until_ready(
+    files: WorkerFiles,
+    spec: WorkerSpec,
+    process: subprocess.Popen[bytes],
+    available_bytes: Callable[[], int | None] | None,
+) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    limits = _LoadingLimits(files, spec, process.pid)
+    need = None
+    while (info := files.read_info()) is None or info.is_loading:
+        if need is None and (need := host_memory(files.log_tail())) is not None:
+            if available_bytes is not None:
+                _check_memory(spec, need, available_bytes())
+            limits.most = most_bytes(need, spec.projector_path)
+        limits.check()
+        if process.poll() is not None:
+            if _is_full(files.directory) or _is_full(files.log.parent):
+                raise InsufficientResources(
+                    f"the disk of {files.directory} is full, so the engine could not start",
+                    hint="make room",
+                    command=("df", "-h", files.directory),
+                )
+            raise Unreachable(
+                f"the engine could not load {spec.model_path}:"
+                f" {_reason(process, files.log_tail())}",
+                hint=f"its whole log: {files.log}",
+                check="localai",
+            )
+        if time.monotonic() > deadline:
+            raise Unreachable(
+                f"the engine has not loaded {spec.model_path} in {_START_TIMEOUT_S:.0f} s",
+                hint=f"its log: {files.log}",
+            )
+        # A small model is there in half a second; a large one is not kept waiting by this.
+        time.sleep(0.01 if deadline - time.monotonic() > _START_TIMEOUT_S - 2 else 0.05)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk of `folder` has no room for a worker's files: it cannot log that."""
+    with contextlib.suppress(OSError):
+        disk = os.statvfs(folder)
+        no_more_files = disk.f_files > 0 and disk.f_favail == 0
+        return no_more_files or disk.f_bavail * disk.f_frsize < _LEAST_ROOM_BYTES
+    return False
+
+
+class _LoadingLimits:
+    """What the file of a model may make the engine do while it loads (engine/llamacpp/limits.py).
+
+    `most` is the memory that it may take, in bytes; None as long as the engine has not said.
+    """
+
+    def __init__(self, files: WorkerFiles, spec: WorkerSpec, pid: int) -> None:
+        self._files = files
+        self._spec = spec
+        self._pid = pid
+        self._next_look = 0.0
+        self._template_since: float | None = None
+        self.most: int | None = None
+
+    def check(self) -> None:
+        """Raise InsufficientResources or Unreachable where too much was taken of either. Looks a
+        few times a second, however often it is called."""
+        now = time.monotonic()
+        if self._spec.kind != "llamacpp" or now < self._next_look:
+            return
+        self._next_look = now + _LOOK_EVERY_S
+        taken = memory_of(self._pid)
+        if self.most is not None and taken is not None and taken > self.most:
+            raise InsufficientResources(
+                f"{self._spec.model_path} took {bytes_text(taken)} of memory while it was loaded,"
+                " far more than the engine had projected",
+                hint=_DISTRUST,
+            )
+        if self._template_since is None:
+            self._template_since = now if is_at_template(self._files.log_tail()) else None
+        elif now - self._template_since > LONGEST_TEMPLATE_S:
+            raise Unreachable(
+                f"the chat template of {self._spec.model_path} has not come to an end in"
+                f" {LONGEST_TEMPLATE_S:.0f} s",
+                hint=_DISTRUST,
+            )
+
+
+def _reason(process: subprocess.Popen[bytes], log: str) -> str:
+    """Why `process`, which has ended, did: by the signal that ended it, else by its log."""
+    if process.returncode == -signal.SIGTERM:
+        return "it was stopped"
+    if process.returncode == -signal.SIGKILL:
+        return KILLED
+    return failure_reason(log)
+
+
+def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) -> None:
+    if available is None or need.total_bytes <= available:
+        return
+    raise InsufficientResources(
+        f"{Path(spec.model_path).name} with a context of {spec.context_tokens:,} tokens"
+        f" needs {bytes_text(need.total_bytes)} of memory"
+        f" ({bytes_text(need.weights_bytes)} weights + {bytes_text(need.context_bytes)} context"
+        f" + {bytes_text(need.compute_bytes)} compute), and {bytes_text(available)} is available",
+        hint="a smaller model or --ctx fits better; --force tries anyway",
+        check="memory",
+    )

@@ -1,0 +1,39 @@
+"""The figures of a benchmark as text: rates with their intervals, times, changes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localai.units import UNKNOWN
+
+if TYPE_CHECKING:
+    from localai.statistics import Interval
+
+
+def rate_text(interval: Interval | None) -> str:
+    """`118.2 ± 1.3`: the median and half of its interval's width; a rate alone has too few
+    samples for one."""
+    if interval is None:
+        return UNKNOWN
+    half = interval.half_width
+    return number_text(interval.value) + ("" if half is None else f" ± {number_text(half)}")
+
+
+def number_text(value: float) -> str:
+    """Three digits: 1,234, 118, 11.8, 1.18, 0.12."""
+    if value >= 100 or value == 0:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def first_text(interval: Interval | None) -> str:
+    """Seconds, or milliseconds below one."""
+    if interval is None:
+        return UNKNOWN
+    seconds = interval.value
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def percent_text(fraction: float) -> str:
+    """A change with its sign: `+3.1%`, `-12%`."""
+    return f"{fraction:+.0%}" if abs(fraction) >= 0.1 else f"{fraction:+.1%}"
