@@ -105,6 +105,7 @@ class ResolvedModel:
     says in a sentence what the zone rests on. `context_limit` is in tokens. `system_prompt` and
     `recommended` are what its publisher advises where the user says nothing; `examples` are the
     messages with which every conversation with it begins, where the server does not add them.
+    `purpose` is what a model does that does not answer: "embeds texts".
     """
 
     provider: str
@@ -123,6 +124,7 @@ class ResolvedModel:
     recommended: Options = Options()
     examples: tuple[Message, ...] = ()
     loaded: bool | None = None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.dataclass import dataclass
+from localai.errors import InvalidInput
 from localai.options import options_set, overlaid_options
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 
@@ -60,8 +61,14 @@ def build_request(
 
     The system prompt goes in front of them, unless they begin with one, and the model's own
     examples after it. `conversation` is the id
-    under which a provider may keep state.
+    under which a provider may keep state. Raises InvalidInput for a model that does not chat.
     """
+    if model.purpose is not None:
+        raise InvalidInput(
+            f"{model.provider}/{model.id} {model.purpose}: it does not chat",
+            hint="name a model that does: the list has each model's capabilities",
+            command="localai list --json",
+        )
     if not messages or messages[0].role != "system":
         prompt = system_prompt(settings, model, config)
         messages = (Message("system", prompt), *messages) if prompt else messages

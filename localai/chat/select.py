@@ -15,6 +15,7 @@ from localai.providers.registry import (
     lookup_order,
     provider_that_opens,
 )
+from localai.stores.references import plain_name
 from localai.types import ModelRef, ResolvedModel
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ class SelectedModel:
 def parse_ref(text: str, config: Config) -> ModelRef:
     """What a model name means: `provider/name` where the provider is known, else a bare name.
 
-    A path (`./x.gguf`, `/models/x.gguf`) and `hf.co/org/repo` are bare names.
+    A path (`./x.gguf`, `/models/x.gguf`) and `hf.co/org/repo` are bare names, and an address is
+    the name that it means. Raises InvalidInput for an address that means none.
     """
     first, slash, rest = text.partition("/")
     if slash and rest and is_provider(first, config):
-        return ModelRef(text, first, rest)
-    return ModelRef(text, None, text)
+        return ModelRef(text, first, plain_name(rest))
+    return ModelRef(text, None, plain_name(text))
 
 
 def select_model(text: str | None, config: Config, providers: ProviderPool) -> SelectedModel:

@@ -33,6 +33,7 @@ _VARIANTS = (
     Column("quantization", drop=1, label="quant"),
     Column("size", right=True),
     Column("files", drop=2, right=True),
+    Column("role", drop=3),
 )
 
 
@@ -157,7 +158,13 @@ def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> N
     output.table(
         _VARIANTS,
         [
-            [each.name, each.quantization, bytes_text(each.size_bytes), str(each.files)]
+            [
+                each.name,
+                each.quantization,
+                bytes_text(each.size_bytes),
+                str(each.files),
+                each.role or "model",
+            ]
             for each in variants
         ],
     )

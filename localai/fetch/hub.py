@@ -18,6 +18,7 @@ from urllib.parse import quote
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection
+from localai.fetch.hub_cached import cached_plan
 from localai.fetch.hub_client import (
     LARGEST_RESPONSE_BYTES,
     TIMEOUT_S,
@@ -28,20 +29,20 @@ from localai.fetch.hub_client import (
 from localai.fetch.hub_names import (
     GgufVariant,
     HubFile,
-    HubReference,
     checked_file,
     choose_projector,
     choose_variant,
+    companions,
     gguf_variants,
 )
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
 from localai.files import TemporaryFolder, write_atomically
-from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at, read_model
-from localai.formats.mlx_folder import is_model_folder
+from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at
 from localai.sizing.memory import HeaderFile
 from localai.stores.folders import hub_cache
+from localai.stores.references import MAIN, HubReference
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 # What an MLX folder is made of, besides its weights: small files, by their endings.
@@ -69,42 +70,49 @@ class Hub:
             return self._plan(reference)
         except LocalaiError as error:
             # Any error: a hub that is gone, refuses, or is a hotel's log-in page all the same.
-            cached = self._cached(reference, error)
+            cached = cached_plan(self._cache, self._repository(reference.repo), reference, error)
             if cached is None:
                 raise
             return cached
 
     def _plan(self, reference: HubReference) -> PullPlan:
-        commit, files = self._list(reference.repo)
-        variants = gguf_variants(files)
+        commit, files = self._list(reference)
+        variants, beside = gguf_variants(files), companions(files)
+        is_folder = any(file.path.endswith(".safetensors") for file in files)
         connection = HttpConnection(self._hosts)
         try:
-            if variants:
-                chosen = choose_variant(reference, variants)
-                return self._plan_gguf(connection, reference.repo, commit, chosen, files)
+            if variants or reference.file or (beside and not is_folder):
+                chosen = choose_variant(reference, variants, beside)
+                return self._plan_gguf(connection, reference, commit, chosen, files)
             return self._plan_folder(connection, reference, commit, files)
         finally:
             connection.close()
 
     def variants(self, reference: HubReference) -> list[Variant]:
-        """The GGUF models of a repository, the smallest first. Raises as `plan` does."""
-        _, files = self._list(reference.repo)
+        """The GGUF models of a repository, the smallest first, each under a name that means it
+        alone, and then what lies beside them. Raises as `plan` does."""
+        _, files = self._list(reference)
+        found = [*gguf_variants(files), *companions(files)]
         return [
             Variant(
-                f"hf.co/{reference.repo}:{each.quantization}",
+                f"{reference.name}{each.suffix or '/' + each.files[0].path}",
                 each.quantization,
                 each.size_bytes,
                 len(each.files),
+                None if each.role == "model" else each.role,
             )
-            for each in gguf_variants(files)
+            for each in found
         ]
 
-    def _list(self, repo: str) -> tuple[str, list[HubFile]]:
-        """The commit that `main` is at, and its files."""
+    def _list(self, reference: HubReference) -> tuple[str, list[HubFile]]:
+        """The commit that the revision is at, and its files."""
+        repo = reference.repo
         self._hosts.permit(self._server)
         with hub_errors(repo, self._server.shown):
             api = hub_api(self._endpoint, self._hosts)
-            info = api.model_info(repo, files_metadata=True, timeout=TIMEOUT_S)
+            # The client's own word for the newest is none at all.
+            revision = None if reference.revision == MAIN else reference.revision
+            info = api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
         if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
             raise InvalidInput(f"the hub says that {repo} is at the commit {info.sha!r}")
         return info.sha, [
@@ -115,13 +123,16 @@ class Hub:
     def _plan_gguf(
         self,
         connection: HttpConnection,
-        repo: str,
+        reference: HubReference,
         commit: str,
         chosen: GgufVariant,
         available: list[HubFile],
     ) -> PullPlan:
+        repo = reference.repo
         probed = [self._header(connection, repo, commit, file) for file in chosen.files]
-        projector = choose_projector(available)
+        projector = None
+        if chosen.role == "model":
+            projector = choose_projector(available, chosen.files[0].path)
         files = (*chosen.files, *([projector] if projector is not None else []))
         return PullPlan(
             name=f"{repo}/{chosen.stem}",
@@ -132,8 +143,9 @@ class Hub:
             size_bytes=sum(file.size_bytes for file in files),
             header=merge_parts(header for header, _ in probed),
             measured=tuple(file for _, file in probed),
-            install=partial(self._install, repo, commit, files),
+            install=partial(self._install, reference, commit, files),
             digest=chosen.files[0].sha256 if len(chosen.files) == 1 else None,
+            notes=_role_notes(chosen),
         )
 
     def _header(
@@ -191,7 +203,7 @@ class Hub:
             header=None,
             measured=Path(sample.name),
             # The plan holds the sample, which is deleted with it.
-            install=partial(self._install, repo, commit, files, sample),
+            install=partial(self._install, reference, commit, files, sample),
         )
 
     def _write_sample(
@@ -238,9 +250,10 @@ class Hub:
         )
 
     def _install(
-        self, repo: str, commit: str, files: tuple[HubFile, ...], sample: Any = None
+        self, named: HubReference, commit: str, files: tuple[HubFile, ...], sample: Any = None
     ) -> None:
         """Have `huggingface_hub` fetch the small files and name all of them in its cache."""
+        repo = named.repo
         with hub_errors(repo, self._server.shown):
             from huggingface_hub import hf_hub_download
 
@@ -254,38 +267,12 @@ class Hub:
                     # None lets the library take the user's own.
                     token=None if sends_token(self._server) else False,
                 )
-        reference = self._repository(repo) / "refs" / "main"
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(reference, commit.encode())
+        if named.revision != commit:
+            reference = self._repository(repo) / "refs" / named.revision
+            reference.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(reference, commit.encode())
         if sample is not None:
             sample.cleanup()
-
-    def _cached(self, reference: HubReference, why: LocalaiError) -> PullPlan | None:
-        """The model as it is in the cache; None if it is not there."""
-        snapshots = sorted(
-            (self._repository(reference.repo) / "snapshots").glob("*"),
-            key=lambda folder: folder.stat().st_mtime,
-            reverse=True,
-        )
-        for snapshot in snapshots:
-            path, name = _model_in(snapshot, reference)
-            if path is None:
-                continue
-            header = None if path.is_dir() else read_model(path)
-            digest = None if path.is_dir() else path.resolve().name
-            return PullPlan(
-                name=name,
-                source=f"the cache ({why.message})",
-                store=self._cache,
-                path=path,
-                files=(),
-                size_bytes=_size(path) if header is None else header.file_bytes,
-                header=header,
-                measured=path,
-                install=lambda: None,
-                digest=digest,
-            )
-        return None
 
     def _url(self, repo: str, commit: str, path: str) -> str:
         return f"{self._endpoint}/{repo}/resolve/{commit}/{quote(path)}"
@@ -297,24 +284,7 @@ class Hub:
         return self._repository(repo) / "snapshots" / commit
 
 
-def _model_in(snapshot: Path, reference: HubReference) -> tuple[Path | None, str]:
-    """The model that `reference` means in a snapshot, and its name; None if it is not there."""
-    files = [
-        HubFile(path.relative_to(snapshot).as_posix(), path.stat().st_size, None)
-        for path in snapshot.rglob("*")
-        if path.is_file()
-    ]
-    variants = gguf_variants(files)
-    if variants:
-        try:
-            chosen = choose_variant(reference, variants)
-        except NotFound:
-            return None, ""
-        return snapshot / chosen.files[0].path, f"{reference.repo}/{chosen.stem}"
-    if reference.quant is None and is_model_folder(snapshot):
-        return snapshot, reference.repo
-    return None, ""
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def _role_notes(chosen: GgufVariant) -> tuple[str, ...]:
+    if chosen.role != "draft model":
+        return ()
+    return ("by its name it is a draft model, which guesses ahead for another and answers poorly",)

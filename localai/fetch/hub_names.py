@@ -1,14 +1,29 @@
-"""Names on the Hugging Face hub: what was typed, and which files of a repository it means. Pure."""
+"""Which files of a repository on the Hugging Face hub are which model. Pure.
+
+A repository holds quantizations of a model, often more than one model, and files beside them that
+are none: image encoders, draft models, importance matrices.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
-from localai.stores.folders import is_projector_name
+from localai.formats.gguf_names import (
+    FileRole,
+    is_draft_beside,
+    part_of,
+    plain_label,
+    quantization_label,
+    role_by_name,
+    stem_of,
+)
+from localai.stores.references import HubReference
 
 DEFAULT_QUANT: Final = "Q4_K_M"
 # The next best, in order, where nothing was named and there is no Q4_K_M.
@@ -16,29 +31,8 @@ _INSTEAD: Final = ("UD-Q4_K_XL", "Q4_K_S", "Q4_K_L", "IQ4_XS", "MXFP4", "Q4_1", 
 # Image encoders are small and lose much by quantization.
 _PROJECTORS: Final = ("F16", "BF16", "Q8_0", "F32")
 
-_REFERENCE: Final = re.compile(
-    r"(?:https://)?(?:hf\.co|huggingface\.co)/(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)"
-    r"(?:/(?:blob|resolve|tree)/[^/]+)?(?:/(?P<file>[^:?]+\.gguf))?/?"
-    r"(?::(?P<quant>[\w.-]+))?(?:\?.*)?",
-    re.ASCII,
-)
-_QUANT: Final = re.compile(
-    r"(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|(?:MX|NV)FP4(?:_MOE)?|BF16|FP?16|FP?32))"
-    r"(?=$|[-._/])",
-    re.IGNORECASE,
-)
-_PART: Final = re.compile(r"-(\d{5})-of-(\d{5})$")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST_BYTES: Final = 1 << 44
-
-
-@dataclass(frozen=True, slots=True)
-class HubReference:
-    """A repository, and the quantization or the file in it that was named."""
-
-    repo: str
-    quant: str | None
-    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +46,16 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class GgufVariant:
-    """One GGUF model in a repository: all its parts, in order."""
+    """One GGUF file in a repository, in all its parts, in order.
+
+    `quantization` is what its name says, or the name. `suffix` is what after the repository means
+    this one alone: `:Q4_K_M`, or `/FOLDER/FILE.gguf` where another one has the same quantization.
+    """
 
     quantization: str
     files: tuple[HubFile, ...]
+    role: FileRole = "model"
+    suffix: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -65,18 +65,7 @@ class GgufVariant:
     @property
     def stem(self) -> str:
         """The path without .gguf and the number of a part."""
-        return _PART.sub("", _stem(self.files[0].path))
-
-
-def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
-    """What `hf.co/ORG/REPO[:QUANT]`, or the address of its page or of a file in it, means; None
-    for anything else. Raises InvalidInput where two quantizations are named."""
-    match = _REFERENCE.fullmatch(text)
-    if match is None or ".." in match["repo"] or "--" in match["repo"]:
-        return None
-    if quant is not None and match["quant"] not in (None, quant):
-        raise InvalidInput(f"both {match['quant']} and {quant} are named")
-    return HubReference(match["repo"], quant or match["quant"], match["file"])
+        return stem_of(self.files[0].path)
 
 
 def checked_file(path: object, size: object, sha256: object) -> HubFile:
@@ -94,52 +83,163 @@ def checked_file(path: object, size: object, sha256: object) -> HubFile:
 
 
 def gguf_variants(files: Iterable[HubFile]) -> list[GgufVariant]:
-    """Every GGUF model among `files`, the smallest first; incomplete ones are left out."""
-    groups: dict[str, list[HubFile]] = {}
-    for file in sorted(files, key=lambda file: file.path):
-        if file.path.lower().endswith(".gguf") and not is_projector_name(file.path):
-            groups.setdefault(_PART.sub("", _stem(file.path)), []).append(file)
-    variants = [GgufVariant(_quantization(stem), tuple(group)) for stem, group in groups.items()]
-    return sorted(filter(_is_whole, variants), key=lambda variant: variant.size_bytes)
+    """Every GGUF model among `files`, the smallest first; incomplete ones are left out.
+
+    A repository that has nothing but drafts is a draft model's own: there they are the models.
+    """
+    found = _variants(files)
+    models = [each for each in found if each.role == "model"]
+    return _with_suffixes(models or [each for each in found if each.role == "draft model"])
 
 
-def choose_variant(reference: HubReference, variants: list[GgufVariant]) -> GgufVariant:
-    """The variant that was asked for; if none was, Q4_K_M or the next best. Raises NotFound."""
+def companions(files: Iterable[HubFile]) -> list[GgufVariant]:
+    """The GGUF files beside the models: whatever is none by its name."""
+    files = list(files)
+    models = {each.stem for each in gguf_variants(files)}
+    return [each for each in _variants(files) if each.stem not in models]
+
+
+def choose_variant(
+    reference: HubReference,
+    variants: Sequence[GgufVariant],
+    beside: Sequence[GgufVariant] = (),
+) -> GgufVariant:
+    """The variant that was asked for; if none was, Q4_K_M or the next best. What is `beside` the
+    models has to be named by its file. Raises NotFound, InvalidInput where several are meant."""
     if reference.file is not None:
-        named = [each for each in variants if any(f.path == reference.file for f in each.files)]
-        if not named:
-            raise NotFound(f"{reference.repo} has no whole model {reference.file}")
-        return named[0]
-    by_name = {variant.quantization.upper(): variant for variant in reversed(variants)}
-    wanted = (reference.quant or DEFAULT_QUANT).upper()
-    if wanted in by_name:
-        return by_name[wanted]
-    if reference.quant is None:
-        instead = [by_name[name] for name in _INSTEAD if name in by_name]
-        if instead or len(variants) == 1:
-            return (instead or variants)[0]
-    there = ", ".join(variant.quantization for variant in variants)
-    raise NotFound(f"{reference.repo} has no {wanted}", hint=f"it has: {there}")
+        return _by_file(reference, [*variants, *beside])
+    if reference.quant is not None:
+        found = _fitting(reference.quant, variants)
+        if not found:
+            raise _has_no(reference, reference.quant.upper(), variants, beside)
+        return _the_one(reference, found)
+    for quant in (DEFAULT_QUANT, *_INSTEAD):
+        if found := _fitting(quant, variants):
+            return _the_one(reference, found)
+    if len(variants) != 1:
+        raise _has_no(reference, DEFAULT_QUANT, variants, beside)
+    return variants[0]
 
 
-def choose_projector(files: Iterable[HubFile]) -> HubFile | None:
-    """The image encoder that belongs to a repository's models, if it has one."""
-    found = sorted((f for f in files if is_projector_name(f.path)), key=lambda file: file.path)
-    ranked = {_quantization(_stem(file.path)).upper(): file for file in reversed(found)}
+def choose_projector(files: Iterable[HubFile], model: str = "") -> HubFile | None:
+    """The image encoder that belongs to the model at the path `model` of a repository, if it has
+    one: that of its folder, or of the nearest above, before one elsewhere."""
+    found = sorted(
+        (f for f in files if _is_gguf(f) and role_by_name(f.path) == "image encoder"),
+        key=lambda file: file.path,
+    )
+    folder = model.rpartition("/")[0]
+    nearest = max((_shared_depth(file.path, folder) for file in found), default=-1)
+    near = [file for file in found if _shared_depth(file.path, folder) == nearest]
+    ranked = {plain_label(quantization_label(file.path) or ""): file for file in reversed(near)}
     best = next((ranked[name] for name in _PROJECTORS if name in ranked), None)
-    return best or (found[0] if found else None)
+    return best or (near[0] if near else None)
 
 
-def _stem(path: str) -> str:
-    return path[: -len(".gguf")]
+def _variants(files: Iterable[HubFile]) -> list[GgufVariant]:
+    """All that are whole, image encoders left out, the smallest first."""
+    groups: dict[str, list[HubFile]] = {}
+    for file in sorted(filter(_is_gguf, files), key=lambda file: file.path):
+        groups.setdefault(stem_of(file.path), []).append(file)
+    whole = {stem: group for stem, group in groups.items() if _is_whole(group)}
+    sizes = {stem: sum(file.size_bytes for file in group) for stem, group in whole.items()}
+    roles = {stem: role_by_name(f"{stem}.gguf") for stem in whole}
+    models = [(stem, sizes[stem]) for stem, role in roles.items() if role == "model"]
+    for stem, size in models:
+        if is_draft_beside(stem, size, models):
+            roles[stem] = "draft model"
+    return [
+        GgufVariant(_quantization(stem), tuple(whole[stem]), roles[stem])
+        for stem in sorted(whole, key=lambda stem: sizes[stem])
+        if roles[stem] != "image encoder"
+    ]
+
+
+def _with_suffixes(variants: list[GgufVariant]) -> list[GgufVariant]:
+    times = Counter(each.quantization.upper() for each in variants)
+    return [
+        replace(
+            each,
+            suffix=f":{each.quantization}"
+            if times[each.quantization.upper()] == 1 and quantization_label(each.files[0].path)
+            else f"/{each.files[0].path}",
+        )
+        for each in variants
+    ]
+
+
+def _by_file(reference: HubReference, variants: list[GgufVariant]) -> GgufVariant:
+    """The variant that has the file of that path, or of that name in one folder only."""
+    wanted = (reference.file or "").lower()
+    for whole_path in (True, False):
+        found = [each for each in variants if wanted in _file_names(each, whole_path=whole_path)]
+        if found:
+            return _the_one(reference, found)
+    raise NotFound(f"{reference.repo} has no whole model {reference.file}")
+
+
+def _file_names(variant: GgufVariant, *, whole_path: bool) -> set[str]:
+    paths = {file.path.lower() for file in variant.files}
+    return paths if whole_path else {path.rpartition("/")[2] for path in paths}
+
+
+def _fitting(quant: str, variants: Sequence[GgufVariant]) -> list[GgufVariant]:
+    """Those called so, else those that are so but for a publisher's mark, else those whose file or
+    folder is called so."""
+    wanted = quant.upper()
+    names: tuple[Callable[[GgufVariant], list[str]], ...] = (
+        lambda each: [each.quantization.upper()],
+        lambda each: [plain_label(each.quantization)],
+        lambda each: each.stem.upper().split("/"),
+    )
+    for names_of in names:
+        if found := [each for each in variants if wanted in names_of(each)]:
+            return found
+    return []
+
+
+def _the_one(reference: HubReference, found: list[GgufVariant]) -> GgufVariant:
+    if len(found) > 1:
+        named = ", ".join(f"{reference.name}/{each.files[0].path}" for each in found)
+        raise InvalidInput(
+            f"{reference.repo} has {len(found)} models that are {found[0].quantization}",
+            hint=f"name one of {named}",
+        )
+    return found[0]
+
+
+def _has_no(
+    reference: HubReference,
+    wanted: str,
+    variants: Sequence[GgufVariant],
+    beside: Sequence[GgufVariant],
+) -> NotFound:
+    if not variants:
+        there = ", ".join(f"{each.files[0].path} ({each.role})" for each in beside)
+        return NotFound(f"{reference.repo} has no model", hint=f"it has: {there}")
+    there = ", ".join(
+        each.quantization if each.suffix.startswith(":") else f"{reference.name}{each.suffix}"
+        for each in variants
+    )
+    return NotFound(f"{reference.repo} has no {wanted}", hint=f"it has: {there}")
+
+
+def _is_gguf(file: HubFile) -> bool:
+    return file.path.lower().endswith(".gguf")
 
 
 def _quantization(stem: str) -> str:
-    """The quantization that a file's name says, else its folder's; else the file's own name."""
-    found = _QUANT.findall(stem.rpartition("/")[2]) or _QUANT.findall(stem)
-    return found[-1].upper() if found else stem.rpartition("/")[2]
+    return quantization_label(stem) or stem.rpartition("/")[2]
 
 
-def _is_whole(variant: GgufVariant) -> bool:
-    part = _PART.search(_stem(variant.files[0].path))
-    return len(variant.files) == (1 if part is None else int(part[2]))
+def _is_whole(files: list[HubFile]) -> bool:
+    part = part_of(files[0].path)
+    return len(files) == (1 if part is None else part[1])
+
+
+def _shared_depth(path: str, folder: str) -> int:
+    """How deep the folder of `path` is, where it is `folder` or above it; else -1."""
+    own = path.rpartition("/")[0]
+    if own and f"{folder}/" != f"{own}/" and not folder.startswith(f"{own}/"):
+        return -1
+    return own.count("/") + 1 if own else 0

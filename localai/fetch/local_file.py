@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from localai.errors import InvalidInput
 from localai.fetch.plan import PullPlan
 from localai.formats.gguf import part_paths, read_header, read_model
+from localai.formats.gguf_kinds import no_model
 from localai.paths import private_dir
 from localai.stores.folders import projector_beside
 from localai.stores.starter import starter_path
@@ -25,10 +26,8 @@ def plan_adoption(path: Path, paths: Paths) -> PullPlan:
     """
     path = path.absolute()
     header = read_model(path)
-    if header.is_projector:
-        raise InvalidInput(
-            f"{path.name} is an image encoder, not a model", hint="name the model beside it"
-        )
+    if (what := no_model(header)) is not None:
+        raise InvalidInput(f"{path.name} is {what}", hint="name the model beside it")
     parts = part_paths(path, read_header(path))
     first = parts[0]
     projector = projector_beside(first)

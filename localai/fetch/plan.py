@@ -41,12 +41,14 @@ class PullPlan:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One quantization of a model that a source offers."""
+    """One quantization of a model that a source offers; `role` is what a file is that lies beside
+    the models and is none, such as an importance matrix."""
 
     name: str
     quantization: str
     size_bytes: int | None
     files: int
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

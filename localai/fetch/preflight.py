@@ -16,6 +16,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.fetch.download import known_sha256
 from localai.fetch.partial import RemoteFile, left_bytes
+from localai.formats.gguf_kinds import purpose_of
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
 from localai.stores.describe import header_capabilities
@@ -90,7 +91,10 @@ def preflight(
             remarks += _memory_remarks(need, limit, available)
         speed, remark = _speed(plan, need, machine, own_runs, elsewhere=elsewhere)
         remarks += remark
-    if plan.header is not None and plan.header.chat_template is None:
+    purpose = None if plan.header is None else purpose_of(plan.header)
+    if purpose is not None:
+        remarks.append(f"it {purpose}: it does not chat")
+    elif plan.header is not None and plan.header.chat_template is None:
         remarks.append("it has no chat template: it is a base model, which continues texts")
     return Preflight(
         plan,

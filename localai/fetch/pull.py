@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 from localai.errors import InvalidInput
 from localai.fetch.download import PATIENCE_S, fetch_file
 from localai.fetch.gguf_url import is_gguf_url, plan_url
-from localai.fetch.hub_names import hub_reference
 from localai.fetch.local_file import plan_adoption
 from localai.fetch.oci import plan_registry, registry_model, registry_variants
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import Pulled, PullEvent
 from localai.files import as_path
+from localai.formats.gguf_kinds import no_model
 from localai.progress import WorkProgress
+from localai.stores.references import file_of_url, hub_reference, ollama_reference
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -38,23 +39,28 @@ def find_model(
     by_daemon: bool = False,
 ) -> PullPlan:
     """The model that `text` means: a file of this machine, an address, a model of the hub or of a
-    registry of Ollama's kind. Raises the errors of those.
+    registry of Ollama's kind. Raises the errors of those, and InvalidInput for a file that is no
+    model, such as an adapter.
 
     `by_daemon` says that a registry's model is to be fetched by Ollama itself, whose store may then
     be another user's.
     """
-    if (path := as_path(text)) is not None:
+    if (path := file_of_url(text) or as_path(text)) is not None:
         _no_quant(quant)
-        return plan_adoption(path, paths)
-    if (reference := hub_reference(text, quant)) is not None:
+        plan = plan_adoption(path, paths)
+    elif (reference := hub_reference(text, quant)) is not None:
         from localai.fetch.hub import Hub
 
-        return Hub(config["registry.hub"], hosts, environ).plan(reference)
-    if is_gguf_url(text):
+        plan = Hub(config["registry.hub"], hosts, environ).plan(reference)
+    elif is_gguf_url(text):
         _no_quant(quant)
-        return plan_url(text, hosts, paths)
-    model = registry_model(text, config["registry.ollama"], quant)
-    return plan_registry(model, hosts, environ, by_daemon=by_daemon)
+        plan = plan_url(text, hosts, paths)
+    else:
+        model = registry_model(ollama_reference(text) or text, config["registry.ollama"], quant)
+        plan = plan_registry(model, hosts, environ, by_daemon=by_daemon)
+    if plan.header is not None and (what := no_model(plan.header)) is not None:
+        raise InvalidInput(f"{plan.name} is {what}", hint="name the model that it belongs to")
+    return plan
 
 
 def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Variant]:
@@ -64,9 +70,10 @@ def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Varian
         from localai.fetch.hub import Hub
 
         return Hub(config["registry.hub"], hosts).variants(reference)
-    if as_path(text) is not None or is_gguf_url(text):
+    if (file_of_url(text) or as_path(text)) is not None or is_gguf_url(text):
         raise InvalidInput(f"{text} is one file: there are no other quantizations of it")
-    return registry_variants(registry_model(text, config["registry.ollama"]), hosts)
+    model = registry_model(ollama_reference(text) or text, config["registry.ollama"])
+    return registry_variants(model, hosts)
 
 
 def fetch_model(

@@ -37,6 +37,7 @@ from localai.stores.ollama import (
     unnamed_blobs,
     unshared_blobs,
 )
+from localai.stores.references import plain_name
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -70,6 +71,7 @@ def plan_removal(
     Raises NotFound, and InvalidInput for a file of no store.
     """
     environ = os.environ if environ is None else environ
+    text = plain_name(text)
     if as_path(text) is not None:
         raise InvalidInput(
             f"{text} is a file, and `rm` takes names of the library", command="localai list"

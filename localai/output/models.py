@@ -100,6 +100,7 @@ def details_facts(
         ("parameters", _parameters(details)),
         ("quantization", model.quantization),
         ("context", f"{model.context_limit:,} tokens" if model.context_limit else None),
+        ("purpose", f"{model.purpose}: it does not chat" if model.purpose else None),
         ("capabilities", ", ".join(sorted(model.capabilities or ()))),
         ("tokenizer", _tokenizer(details)),
         ("template", _template(details)),

@@ -34,23 +34,22 @@ _THINKING_MARKS: Final = (
     "<|channel|>",
 )
 _TOOL_MARK: Final = "tools"
-# llama.cpp's pooling types: mean, cls and last give an embedding of a text, rank gives a score.
-_POOLING_EMBEDDING: Final = (1, 2, 3)
-_POOLING_RANK: Final = 4
 # Raise it when describing a header changes what is remembered.
-_VERSION: Final = 2
+_VERSION: Final = 3
 _MOST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
-    """What a whole model's header says; `context_limit` in tokens, `size_bytes` of all parts."""
+    """What a whole model's header says; `context_limit` in tokens, `size_bytes` of all parts,
+    `purpose` as in `ResolvedModel`."""
 
     context_limit: int | None
     capabilities: tuple[Capability, ...]
     parameters: str
     quantization: str | None
     size_bytes: int
+    purpose: str | None
 
 
 class HeaderCache:
@@ -113,6 +112,7 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
         system_prompt=stored.system_prompt,
         examples=stored.examples,
         recommended=stored.recommended,
+        purpose=facts.purpose,
     )
 
 
@@ -136,13 +136,11 @@ def describe_folder(name: str, folder: MlxFolder) -> ResolvedModel:
 def _read(path: Path) -> tuple[Path, HeaderFacts]:
     """The first file of the model to which `path` belongs, and what the headers say."""
     from localai.formats.gguf import part_paths, read_header, read_model
+    from localai.formats.gguf_kinds import no_model, purpose_of
 
     header = read_header(path)
-    if header.is_projector:
-        raise InvalidInput(
-            f"{path} is an image encoder, the companion of a model",
-            hint="name the model file that lies beside it",
-        )
+    if (what := no_model(header)) is not None:
+        raise InvalidInput(f"{path} is {what}", hint="name the model file that belongs to it")
     parts = part_paths(path, header)
     if len(parts) > 1:
         header = read_model(parts[0])
@@ -152,16 +150,16 @@ def _read(path: Path) -> tuple[Path, HeaderFacts]:
         parameters=parameters_text(header.parameter_count),
         quantization=header.quantization,
         size_bytes=sum(part.stat().st_size for part in parts),
+        purpose=purpose_of(header),
     )
 
 
 def header_capabilities(header: GgufHeader) -> set[Capability]:
     """What the model of `header` can do: answer, embed, see, think aloud, call tools."""
-    pooling = header.architecture_integer("pooling_type")
-    if pooling == _POOLING_RANK:
-        return set()
-    if pooling in _POOLING_EMBEDDING or "bert" in (header.architecture or ""):
-        return {"embedding"}
+    from localai.formats.gguf_kinds import embeds, no_model, purpose_of
+
+    if no_model(header) is not None or purpose_of(header) is not None:
+        return {"embedding"} if embeds(header) else set()
     # The engine holds any model to a schema by a grammar.
     capabilities: set[Capability] = {"completion", "schema"}
     capabilities |= template_capabilities(header.chat_template or "")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from localai.dataclass import dataclass
 from localai.files import is_file
+from localai.formats.gguf_names import plain_label, quantization_label, role_by_name, stem_of
 from localai.formats.mlx_folder import is_model_folder
 from localai.stores.model_defaults import read_defaults
 from localai.stores.starter import STARTER, starter_path
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 StoreName = Literal["localai", "ollama", "lmstudio", "huggingface"]
 
 _LATER_PART: Final = re.compile(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
-_FIRST_PART: Final = re.compile(r"-00001-of-\d{5}$")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -101,7 +101,7 @@ def lmstudio_models() -> Iterator[StoredModel]:
                 "lmstudio",
                 model_stem(relative),
                 path,
-                _repository_aliases(relative.parent.as_posix(), path),
+                _repository_aliases(relative.parent.as_posix(), path, relative.name),
                 projector,
             )
 
@@ -112,14 +112,14 @@ def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
         repo = repository.name.removeprefix("models--").replace("--", "/")
         newest: dict[Path, tuple[Path, Path | None]] = {}
         for snapshot in sorted(_folders(repository / "snapshots", "*"), key=_modified_at):
-            for path, projector in _gguf_files(snapshot):
+            for path, projector in _gguf_files(snapshot, one_repository=True):
                 newest[path.relative_to(snapshot)] = (path, projector)
         for relative, (path, projector) in sorted(newest.items()):
             yield StoredModel(
                 "huggingface",
                 f"{repo}/{model_stem(relative)}",
                 path,
-                _repository_aliases(repo, path),
+                _repository_aliases(repo, path, relative.as_posix()),
                 projector,
                 _blob_digest(path),
             )
@@ -158,8 +158,7 @@ def hub_cache(environ: Mapping[str, str]) -> Path:
 
 def is_projector_name(file_name: str) -> bool:
     """Whether a file is by its name the image encoder of the model beside it."""
-    name = file_name.lower()
-    return "mmproj" in name and name.endswith(".gguf")
+    return file_name.lower().endswith(".gguf") and role_by_name(file_name) == "image encoder"
 
 
 def projector_beside(path: Path) -> Path | None:
@@ -170,13 +169,17 @@ def projector_beside(path: Path) -> Path | None:
         return None
 
 
-def _gguf_files(folder: Path) -> list[tuple[Path, Path | None]]:
+def _gguf_files(folder: Path, *, one_repository: bool = False) -> list[tuple[Path, Path | None]]:
     """Every model below `folder` with its image encoder, if it has one; of a model in parts the
-    first. Sorted. Never raises."""
+    first. In `one_repository` the encoder of a folder above serves, too. Sorted. Never raises."""
     found: list[tuple[Path, Path | None]] = []
+    encoders: dict[Path, Path | None] = {}
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         projector = _projector_among(Path(where), names)
+        if projector is None and one_repository:
+            projector = encoders.get(Path(where).parent)
+        encoders[Path(where)] = projector
         found += [(Path(where, name), projector) for name in names if _is_model_name(name)]
     return sorted((path, projector) for path, projector in found if is_file(path))
 
@@ -190,7 +193,7 @@ def _is_model_name(file_name: str) -> bool:
     return (
         file_name.lower().endswith(".gguf")
         and not file_name.startswith(".")
-        and not is_projector_name(file_name)
+        and role_by_name(file_name) in ("model", "draft model")
         and not _LATER_PART.search(file_name)
     )
 
@@ -211,18 +214,19 @@ def _modified_at(path: Path) -> float:
 
 def model_stem(relative: Path) -> str:
     """A name for the file at `relative`: without .gguf and without the number of its part."""
-    return _FIRST_PART.sub("", relative.as_posix()[: -len(".gguf")])
+    return stem_of(relative.as_posix())
 
 
-def _repository_aliases(repository: str, path: Path) -> frozenset[str]:
+def _repository_aliases(repository: str, path: Path, relative: str) -> frozenset[str]:
     """The shorter names of a file in a repository: the file's own, the repository's, and
-    REPO:QUANT as `ollama run hf.co/…` writes it."""
-    stem = model_stem(Path(path.name))
-    names = {path.name, stem, repository, f"hf.co/{repository}"}
-    for separator in "-._":
-        quantization = stem.rpartition(separator)[2]
-        names |= {f"{repository}:{quantization}", f"hf.co/{repository}:{quantization}"}
-    return frozenset(names)
+    REPO:QUANT and REPO:FILE as `ollama run hf.co/…` writes them."""
+    names = {path.name, model_stem(Path(path.name)), repository, f"hf.co/{repository}"}
+    tags = {path.name, stem_of(path.name)}
+    if (label := quantization_label(relative)) is not None:
+        tags |= {label, plain_label(label)}
+    for tag in tags:
+        names |= {f"{repository}:{tag}", f"hf.co/{repository}:{tag}"}
+    return frozenset({*names, f"hf.co/{repository}/{relative}"})
 
 
 def _blob_digest(path: Path) -> str | None:

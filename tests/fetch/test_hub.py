@@ -18,12 +18,10 @@ from localai.fetch.hub_client import hub_api
 from localai.fetch.hub_names import (
     GgufVariant,
     HubFile,
-    HubReference,
     checked_file,
     choose_projector,
     choose_variant,
     gguf_variants,
-    hub_reference,
 )
 from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
@@ -31,6 +29,7 @@ from localai.formats.quantization_types import FILE_TYPES
 from localai.paths import locate
 from localai.sizing.memory import project
 from localai.stores.lookup import resolve_gguf, resolve_mlx
+from localai.stores.references import HubReference, hub_reference
 from tests.formats.synthetic import Spec, write
 from tests.servers.hub_double import COMMIT, HubDouble
 from tests.support.file_server import Handler
@@ -400,3 +399,106 @@ def test_a_list_that_is_none_is_said_to_be(hub: HubDouble, cache: Path) -> None:
         hub.pages.scripts[f"/api/models/{REPO}"] = partial(_answer_with, content)
         with pytest.raises(InvalidInput):
             pull(hub, f"hf.co/{REPO}")
+
+
+def test_what_lies_beside_a_model_is_never_fetched_in_its_place(
+    hub: HubDouble, tiny: bytes, cache: Path
+) -> None:
+    hub.add(
+        REPO,
+        {
+            "t-Q8_0.gguf": tiny + bytes(99),
+            "mtp-t-Q4_K_M.gguf": tiny,
+            "t-DRAFT-Q4_K_M.gguf": tiny,
+            "t-imatrix.gguf": tiny,
+            "t-F16-LoRA.gguf": tiny,
+            "mmproj-t-F16.gguf": tiny,
+        },
+    )
+    assert pull(hub, f"hf.co/{REPO}").path.name == "t-Q8_0.gguf"
+    with pytest.raises(NotFound) as refused:
+        pull(hub, f"hf.co/{REPO}:Q4_K_M")
+    assert refused.value.hint == "it has: Q8_0"
+    with AllowedHosts() as hosts:
+        found = Hub(hub.url, hosts).variants(HubReference(REPO, None))
+    assert [(each.name, each.role) for each in found] == [
+        (f"hf.co/{REPO}:Q8_0", None),
+        (f"hf.co/{REPO}/mtp-t-Q4_K_M.gguf", "draft model"),
+        (f"hf.co/{REPO}/t-DRAFT-Q4_K_M.gguf", "draft model"),
+        (f"hf.co/{REPO}/t-F16-LoRA.gguf", "adapter"),
+        (f"hf.co/{REPO}/t-imatrix.gguf", "importance matrix"),
+    ]
+
+
+def test_a_draft_that_is_named_by_its_file_is_fetched_and_said_to_be_one(
+    hub: HubDouble, tiny: bytes, cache: Path
+) -> None:
+    hub.add(REPO, {"t-Q8_0.gguf": tiny, "mtp-t-Q8_0.gguf": tiny, "mmproj-t-F16.gguf": tiny})
+    with AllowedHosts() as hosts:
+        reference = hub_reference(f"hf.co/{REPO}:mtp-t-Q8_0.gguf")
+        assert reference is not None
+        plan = Hub(hub.url, hosts).plan(reference)
+    assert plan.path.name == "mtp-t-Q8_0.gguf"
+    assert [file.name for file in plan.files] == ["mtp-t-Q8_0.gguf"]
+    assert "draft model" in plan.notes[0]
+
+
+def test_a_repository_of_drafts_alone_has_drafts_for_models(
+    hub: HubDouble, tiny: bytes, cache: Path
+) -> None:
+    hub.add(REPO, {"draft-0.6B-Q4_0.gguf": tiny, "draft-0.6B-Q8_0.gguf": tiny + bytes(9)})
+    assert pull(hub, f"hf.co/{REPO}:q8_0").path.name == "draft-0.6B-Q8_0.gguf"
+
+
+def test_quantizations_that_repeat_are_told_apart_by_names_that_can_be_typed(
+    hub: HubDouble, tiny: bytes, cache: Path, localai_home: Path
+) -> None:
+    small, large = "1B/t-Q4_K_M.gguf", "3B/t-Q4_K_M.gguf"
+    hub.add(REPO, {small: tiny, large: tiny + bytes(64), "t.i1-Q8_0.gguf": tiny + bytes(128)})
+    with AllowedHosts() as hosts:
+        names = [each.name for each in Hub(hub.url, hosts).variants(HubReference(REPO, None))]
+    assert names == [f"hf.co/{REPO}/{small}", f"hf.co/{REPO}/{large}", f"hf.co/{REPO}:i1-Q8_0"]
+    for ambiguous in (f"hf.co/{REPO}", f"hf.co/{REPO}:Q4_K_M"):
+        with pytest.raises(InvalidInput, match="2 models that are Q4_K_M") as refused:
+            pull(hub, ambiguous)
+        assert refused.value.hint == f"name one of {names[0]}, {names[1]}"
+    paths = {name: pull(hub, name).path for name in names}
+    assert len(set(paths.values())) == 3
+    for name, path in paths.items():
+        assert resolve_gguf(name, locate()).path == path
+    assert pull(hub, f"hf.co/{REPO}:Q8_0").path == paths[f"hf.co/{REPO}:i1-Q8_0"]
+    assert pull(hub, f"https://huggingface.co/{REPO}/tree/main/3B").path == paths[names[1]]
+
+
+def test_the_image_encoder_of_the_nearest_folder_comes_and_serves(
+    hub: HubDouble, tiny: bytes, cache: Path, localai_home: Path
+) -> None:
+    hub.add(
+        REPO,
+        {
+            "a/t-Q4_0.gguf": tiny,
+            "a/mmproj-F16.gguf": tiny + bytes(1),
+            "b/t-Q8_0.gguf": tiny + bytes(2),
+            "mmproj-F16.gguf": tiny + bytes(3),
+        },
+    )
+    for quant, encoder in (("Q4_0", "a/mmproj-F16.gguf"), ("Q8_0", "mmproj-F16.gguf")):
+        path = pull(hub, f"hf.co/{REPO}:{quant}").path
+        projector = resolve_gguf(f"hf.co/{REPO}:{quant}", locate()).projector
+        assert projector == path.parent.parent / encoder
+
+
+def test_another_revision_is_fetched_where_it_is_named(
+    hub: HubDouble, tiny: bytes, cache: Path
+) -> None:
+    hub.add(REPO, {"t-Q4_0.gguf": tiny})
+    other = "f" * 40
+    hub.add(REPO, {"t-Q4_0.gguf": tiny + bytes(32)}, other, revision="v2")
+    assert pull(hub, f"hf.co/{REPO}").path.stat().st_size == len(tiny)
+    named = f"https://huggingface.co/{REPO}/resolve/v2/t-Q4_0.gguf"
+    assert pull(hub, named).path.stat().st_size == len(tiny) + 32
+    repository = cache / f"models--{REPO.replace('/', '--')}"
+    assert (repository / "refs/main").read_text() == COMMIT
+    assert (repository / "refs/v2").read_text() == other
+    hub.pages.stop()
+    assert pull(hub, f"hf.co/{REPO}@v2").path.parent.name == other

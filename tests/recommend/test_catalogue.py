@@ -7,9 +7,9 @@ from datetime import date
 
 import pytest
 
-from localai.fetch.hub_names import hub_reference
 from localai.fetch.oci import registry_model
 from localai.recommend.catalogue import TASKS, Entry, catalogue
+from localai.stores.references import hub_reference
 
 ENTRIES = catalogue().entries
 SPDX = {"Apache-2.0", "MIT"}

@@ -36,17 +36,26 @@ class HubDouble:
         """The endpoint."""
         return self.pages.url
 
-    def add(self, repo: str, files: Mapping[str, bytes | Path], commit: str = COMMIT) -> None:
-        """A repository with `files`; `main` is at `commit`."""
+    def add(
+        self,
+        repo: str,
+        files: Mapping[str, bytes | Path],
+        commit: str = COMMIT,
+        revision: str = "main",
+    ) -> None:
+        """A repository with `files`; `revision` is at `commit`."""
         listed = []
         for name, content in files.items():
             data = content if isinstance(content, bytes) else content.read_bytes()
             listed.append(self._add_file(repo, name, data, commit))
         document = {"id": repo, "modelId": repo, "sha": commit, "siblings": listed, "tags": []}
         page = json.dumps(document).encode()
-        self.pages.scripts[f"/api/models/{repo}"] = self._guarded(
+        script = self._guarded(
             lambda handler: handler.answer(200, page, {"Content-Type": "application/json"})
         )
+        self.pages.scripts[f"/api/models/{repo}/revision/{revision}"] = script
+        if revision == "main":
+            self.pages.scripts[f"/api/models/{repo}"] = script
 
     def _add_file(self, repo: str, name: str, data: bytes, commit: str) -> dict[str, object]:
         sha256 = hashlib.sha256(data).hexdigest()

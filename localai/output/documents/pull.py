@@ -91,6 +91,7 @@ class VariantDocument(TypedDict):
     quantization: Annotated[str, "such as Q4_K_M; of a registry the tag"]
     size_bytes: Annotated[int | None, "null where the registry does not say"]
     file_count: Annotated[int, "how many files it is in"]
+    role: Annotated[str | None, "of a file that is no model, what it is: draft model, …"]
 
 
 class PullVariants(TypedDict):
@@ -150,6 +151,7 @@ def variants_document(model: str, variants: Iterable[Variant]) -> PullVariants:
                 "quantization": each.quantization,
                 "size_bytes": each.size_bytes,
                 "file_count": each.files,
+                "role": each.role,
             }
             for each in variants
         ],

@@ -52,6 +52,7 @@ class Show(TypedDict):
     system_prompt: Annotated[str | None, "what its publisher advises"]
     license: Annotated[str | None, "as its files say"]
     capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
+    purpose: Annotated[str | None, "what a model does that does not chat; null for one that does"]
     size_bytes: Annotated[int | None, "of all its files"]
     digest: Annotated[str | None, "sha256:… where its store states it"]
     files: Annotated[list[FileDocument], "all that belong to it"]
@@ -92,6 +93,7 @@ def show_document(
         "system_prompt": model.system_prompt,
         "license": details.license,
         "capabilities": None if model.capabilities is None else sorted(model.capabilities),
+        "purpose": model.purpose,
         "size_bytes": details.size_bytes,
         "digest": model.digest,
         "files": [{"path": str(file), "size_bytes": file.stat().st_size} for file in details.files],

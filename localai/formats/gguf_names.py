@@ -1,0 +1,108 @@
+"""What the name of a GGUF file says: what it is beside a model, and how it is quantized. Pure.
+
+The forms are those of the GGUF specification (`-LoRA`, `-vocab` at the end), of llama.cpp's own
+choice among a repository's files (`mmproj`, `imatrix`, `mtp-`, `eagle3-`, `dflash-`, `dspark-`),
+and of publishers (`i1-` and `-imat` for weights that an importance matrix was used on, `UD-`).
+A header says more, once it is there: `formats.gguf_kinds`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal
+
+FileRole = Literal[
+    "model", "image encoder", "draft model", "importance matrix", "adapter", "vocabulary"
+]
+
+# Separators that publishers put between the words of a name.
+_START: Final = r"(?:^|[-._ ])"
+_END: Final = r"(?=$|[-._ ])"
+_QUANTIZATION: Final = re.compile(
+    r"(?:^|[-._/ ])"
+    r"((?:UD-|i1-)?"
+    r"(?:I?Q\d(?:_[A-Z0-9]+)*|I2_S|TQ\d_\d|(?:MX|NV)FP4(?:_MOE)?|BF16|FP?16|FP?32)"
+    r"(?:-imat(?:rix)?)?)"
+    r"(?=$|[-._/ ])",
+    re.IGNORECASE,
+)
+_PUBLISHERS_MARKS: Final = re.compile(r"^(?:UD-|i1-)|-imat(?:rix)?$", re.IGNORECASE)
+# In front a word says what the file is; within a name it may as well be the model's own.
+_IN_FRONT: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
+    (re.compile(rf"(?:mtp|eagle\d?|dflash|dspark|draft){_END}", re.IGNORECASE), "draft model"),
+    (re.compile(rf"imatrix{_END}", re.IGNORECASE), "importance matrix"),
+    (re.compile(r"ggml-vocab-", re.IGNORECASE), "vocabulary"),
+)
+_AT_END: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
+    (re.compile(r"[-._ ]lora$", re.IGNORECASE), "adapter"),
+    (re.compile(r"[-._ ]vocab$", re.IGNORECASE), "vocabulary"),
+)
+_IMATRIX: Final = re.compile(rf"{_START}imatrix{_END}", re.IGNORECASE)
+_DRAFT_WORD: Final = re.compile(
+    rf"{_START}(?:draft|drafter|mtp|nextn|eagle\d?|dflash|dspark|medusa|speculat(?:or|ive)){_END}",
+    re.IGNORECASE,
+)
+_PART: Final = re.compile(r"-(\d{5})-of-(\d{5})$")
+
+
+def stem_of(path: str) -> str:
+    """The path without .gguf and the number of a part."""
+    return _PART.sub("", path[: -len(".gguf")] if path.lower().endswith(".gguf") else path)
+
+
+def part_of(path: str) -> tuple[int, int] | None:
+    """Which part of how many the file is, by its name; None for a whole one."""
+    found = _PART.search(path[: -len(".gguf")])
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def quantization_label(path: str) -> str | None:
+    """The quantization that a file's name says, else its folder's, as Q4_K_M, UD-Q4_K_XL, i1-Q4_0
+    or Q4_0-imat; None where neither says one."""
+    stem = stem_of(path)
+    found = _QUANTIZATION.findall(stem.rpartition("/")[2]) or _QUANTIZATION.findall(stem)
+    return _spelt(found[-1]) if found else None
+
+
+def plain_label(label: str) -> str:
+    """`label` without what publishers add to it, in capitals: UD-Q4_K_XL is a Q4_K_XL."""
+    return _PUBLISHERS_MARKS.sub("", label).upper()
+
+
+def role_by_name(path: str) -> FileRole:
+    """What a .gguf file is by its own name, whatever lies beside it."""
+    name = stem_of(path).rpartition("/")[2]
+    if "mmproj" in name.lower():
+        return "image encoder"
+    for pattern, role in _IN_FRONT:
+        if pattern.match(name):
+            return role
+    for pattern, role in _AT_END:
+        if pattern.search(name):
+            return role
+    # Weights that a matrix was used on are called so, too, and say how they are quantized.
+    if _IMATRIX.search(name) and not _QUANTIZATION.search(name):
+        return "importance matrix"
+    return "model"
+
+
+def is_draft_beside(path: str, size_bytes: int, others: Iterable[tuple[str, int]]) -> bool:
+    """Whether a file whose name has a word for drafts within it, or whose folder has, is one beside
+    `others` (paths and sizes): it is smaller than each of them that has no such word."""
+    if not _has_draft_word(path):
+        return False
+    sizes = [size for other, size in others if not _has_draft_word(other)]
+    return bool(sizes) and size_bytes < min(sizes)
+
+
+def _has_draft_word(path: str) -> bool:
+    return any(_DRAFT_WORD.search(each) for each in stem_of(path).split("/"))
+
+
+def _spelt(label: str) -> str:
+    """The label in capitals, with the publishers' marks in their small letters."""
+    mark = _PUBLISHERS_MARKS.sub("", label)
+    before, _, after = label.partition(mark)
+    before = "UD-" if before.upper() == "UD-" else before.lower()
+    return before + mark.upper() + after.lower()

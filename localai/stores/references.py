@@ -1,0 +1,152 @@
+"""What people paste in the place of a model's name: pages of the hub, schemes, tags. Pure.
+
+Says what is meant, asks nobody. Names on the hub are those of `huggingface_hub` (`hf://`), of the
+hub's pages (`/blob/`, `/resolve/`, `/tree/`, `?show_file_info=`) and of Ollama (`hf.co/…:TAG`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from localai.dataclass import dataclass
+from localai.errors import InvalidInput
+
+MAIN: Final = "main"
+_HUB: Final = re.compile(
+    r"(?:hf://(?:models/)?|(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/(?:models/)?)(?P<rest>.+)",
+    re.IGNORECASE,
+)
+_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION: Final = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_QUANT: Final = re.compile(r"[\w.-]+", re.ASCII)
+_NO_MODELS: Final = ("datasets", "spaces", "collections", "papers", "docs", "blog", "api")
+_OLLAMA: Final = re.compile(
+    r"(?:ollama://(?:registry\.ollama\.ai/)?|(?:https?://)?(?:www\.)?ollama\.com/)(?P<name>[^?#]+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HubReference:
+    """A repository, and the quantization or the file in it that was named; `revision` is a branch,
+    a tag or a commit. `file` may be a name without its folder."""
+
+    repo: str
+    quant: str | None
+    file: str | None = None
+    revision: str = MAIN
+
+    @property
+    def name(self) -> str:
+        """The repository as `pull` takes it."""
+        return f"hf.co/{self.repo}" + ("" if self.revision == MAIN else f"@{self.revision}")
+
+
+def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
+    """What `hf.co/ORG/REPO[:QUANT]`, `hf://ORG/REPO`, or the address of its page or of a file in it
+    means; None for anything else. Raises InvalidInput where two quantizations are named, and for a
+    page of the hub that is no model's and a file that is none."""
+    match = _HUB.fullmatch(text)
+    if match is None:
+        return None
+    path, query = _without_query(match["rest"])
+    path, colon, tag = path.partition(":")
+    org, _, name = path.strip("/").partition("/")
+    if org.lower() in _NO_MODELS:
+        raise InvalidInput(f"{text} is no model's page", hint="hf.co/ORG/REPO[:QUANT]")
+    name, slash, rest = name.partition("/")
+    name, at, revision = name.partition("@")
+    repo = f"{org}/{name}"
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or (colon and not tag):
+        return None
+    reference = HubReference(repo, None, revision=unquote(revision) if at else MAIN)
+    if slash:
+        reference = _with_path(reference, unquote(rest))
+    if query:
+        reference = replace(reference, file=query)
+    if reference.file is not None and not reference.file.lower().endswith(".gguf"):
+        raise InvalidInput(
+            f"{reference.file} is no GGUF file", hint=f"the model it belongs to: {reference.name}"
+        )
+    if not _REVISION.fullmatch(reference.revision):
+        return None
+    if tag.lower().endswith(".gguf"):
+        reference = replace(reference, file=unquote(tag))
+    elif tag and tag.lower() != "latest":
+        if not _QUANT.fullmatch(tag):
+            return None
+        reference = replace(reference, quant=tag)
+    return _with_quant(reference, quant)
+
+
+def plain_name(text: str) -> str:
+    """`text` without the scheme, the page or the tag around the name that it means here:
+    hf://ORG/REPO/x.gguf is hf.co/ORG/REPO/x.gguf, a file: address its path. Raises as
+    `hub_reference` and `file_of_url` do."""
+    if (path := file_of_url(text)) is not None:
+        return str(path)
+    if (reference := hub_reference(text)) is not None:
+        within = f"/{reference.file}" if reference.file else ""
+        quant = f":{reference.quant}" if reference.quant else ""
+        return f"hf.co/{reference.repo}{within}{quant}"
+    return ollama_reference(text) or text
+
+
+def file_of_url(text: str) -> Path | None:
+    """The path that a `file:` address means; None for anything else. Raises InvalidInput for a file
+    of another machine."""
+    if not text.lower().startswith("file:"):
+        return None
+    parts = urlsplit(text)
+    if parts.netloc.lower() not in ("", "localhost", "127.0.0.1", "~"):
+        raise InvalidInput(
+            f"{text} is a file of the machine {parts.netloc!r}", hint="file:///folder/model.gguf"
+        )
+    path = unquote(parts.path)
+    if not path:
+        raise InvalidInput(f"{text} names no file", hint="file:///folder/model.gguf")
+    return Path(os.path.expanduser(f"~{path}" if parts.netloc == "~" else path))  # noqa: PTH111 (it does not raise for ~nobody)
+
+
+def ollama_reference(text: str) -> str | None:
+    """The name that a page of Ollama's library or `ollama://NAME` means; None for anything else."""
+    match = _OLLAMA.fullmatch(text)
+    if match is None:
+        return None
+    name = match["name"].rstrip("/").removesuffix("/tags")
+    return name.removeprefix("library/") or None
+
+
+def _without_query(rest: str) -> tuple[str, str | None]:
+    """The path, and the file that the query of a hub's page shows."""
+    path, _, query = rest.partition("#")[0].partition("?")
+    shown = parse_qs(query).get("show_file_info")
+    return path, shown[0] if shown else None
+
+
+def _with_path(reference: HubReference, rest: str) -> HubReference:
+    kind, _, below = rest.partition("/")
+    if kind in ("blob", "resolve", "raw", "tree"):
+        revision, _, path = below.partition("/")
+        reference = replace(reference, revision=revision or MAIN)
+        path = path.strip("/")
+        if kind == "tree":
+            # A folder that is called after a quantization is where that lies.
+            folder = path.rpartition("/")[2]
+            return replace(reference, quant=folder or None)
+        return replace(reference, file=path or None)
+    return replace(reference, file=rest.strip("/") or None)
+
+
+def _with_quant(reference: HubReference, quant: str | None) -> HubReference:
+    if quant is None:
+        return reference
+    named = reference.quant or reference.file
+    if named is not None and named.upper() != quant.upper():
+        raise InvalidInput(f"both {named} and {quant} are named")
+    return replace(reference, quant=quant)
