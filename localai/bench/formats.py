@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -186,7 +187,7 @@ def read_llama_bench(text: str, name: str) -> tuple[MachineNote, tuple[Cell, ...
         cells = tuple(_cell(record) for record in records)
         first = records[0]
         cpu = first.get("cpu_info")
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise _not_llama_bench(name) from error
     machine = MachineNote(
         cpu=cpu if isinstance(cpu, str) and cpu else None,
@@ -229,6 +230,10 @@ def _cell(record: Mapping[str, Any]) -> Cell:
     if min(prompt, output) < 0 or prompt + output == 0 or (prompt and output):
         raise ValueError("a record is of a prompt or of an answer")
     spans = [float(each) / 1e9 for each in record["samples_ns"]]
+    if not all(0 < each < math.inf for each in spans):
+        raise ValueError("a span is a number above 0")
+    if not isinstance(record.get("n_threads", 0), int | None):
+        raise TypeError("n_threads is a number")
     build = " ".join(str(record[k]) for k in ("build_commit", "build_number") if record.get(k))
     model = str(record["model_filename"]).rpartition("/")[2]
     return Cell(

@@ -76,7 +76,7 @@ def _read(file: Path) -> list[tuple[str, str]]:
     for line in content.splitlines():
         try:
             read = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         match read:
             case [str() as identifier, str() as text]:

@@ -179,8 +179,8 @@ def _outcome(
     return "answered"
 
 
-def _repeats(run: Run) -> range:
-    return range(1, max((repeat for _, _, repeat in run.answers), default=0) + 1)
+def _repeats(run: Run) -> list[int]:
+    return sorted({repeat for _, _, repeat in run.answers})
 
 
 def _model(name: str, judged: Sequence[Judged]) -> ModelResult:

@@ -81,7 +81,7 @@ def kept(paths: Paths) -> Iterator[Vote]:
             raw = json.loads(line)
             if raw["schema"] == SCHEMA:
                 yield Vote(raw["at"], tuple(raw["models"]), raw["winner"], raw["prompt"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
 
 

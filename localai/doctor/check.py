@@ -13,10 +13,13 @@ A check is a pure function of a snapshot. Where a fact that it rests on is unkno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from localai.dataclass import dataclass
 from localai.doctor.facts import Snapshot
+
+if TYPE_CHECKING:
+    import datetime
 
 T = TypeVar("T")
 
@@ -119,3 +122,18 @@ def known(value: T | None, what: str) -> T:
     if value is None:
         raise Unknown(f"{what} is not known")
     return value
+
+
+def known_day(value: str | float | None, what: str) -> datetime.date:
+    """The day, in UTC, of a date or of seconds since the epoch. Raises Unknown where it is neither:
+    facts may come from a file."""
+    import datetime
+
+    if value is None:
+        raise Unknown(f"{what} is not known")
+    try:
+        if isinstance(value, str):
+            return datetime.date.fromisoformat(value)
+        return datetime.datetime.fromtimestamp(value, datetime.UTC).date()
+    except (ValueError, OverflowError, OSError) as error:
+        raise Unknown(f"{what} is no day: {value!r:.40}") from error

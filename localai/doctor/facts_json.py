@@ -13,6 +13,9 @@ from localai.doctor.facts import Snapshot
 from localai.errors import InvalidInput
 from localai.hardware.facts import Machine, from_json
 
+_LARGEST: Final = 2**63
+"""No size, count or time of a machine is larger; what is could not be computed with."""
+
 SCHEMA: Final = "localai.doctor.facts/1"
 
 
@@ -69,9 +72,9 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
 
 
 def _simple(kind: Any, value: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if kind is float and type(value) in (int, float) and abs(value) <= _LARGEST:
         return float(value)
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is int and abs(value) > _LARGEST):
         raise InvalidInput(f"{where} cannot be {value!r:.40}")
     return value
 

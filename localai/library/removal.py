@@ -101,7 +101,9 @@ def plan_removal(
 def finish_interrupted_removals(paths: Paths) -> None:
     """Finish the removals that were killed."""
     for journal in sorted(_journals(paths).glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, InvalidInput):
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError, RecursionError, InvalidInput
+        ):
             document: Any = json.loads(journal.read_bytes())
             root = document["ollama_root"]
             _unlink(document["files"], None if root is None else Path(root))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
@@ -83,7 +84,7 @@ def arguments_of(text: str) -> Any:
     """The arguments of a tool call as the value that its JSON says; the text where it is none."""
     try:
         return json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -163,9 +164,17 @@ def number(body: Mapping[str, Any], name: str) -> float | None:
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise InvalidInput(f"{name} must be a number")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    """Whether it can be computed with: JSON has whole numbers of any length, Python's also NaN."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def whole_number(body: Mapping[str, Any], name: str) -> int | None:

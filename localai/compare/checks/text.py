@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -54,7 +55,10 @@ def _worded(kind: str, says: str, test: _Test) -> Parse:
 def _regex(value: Any) -> Check:
     pattern = text_of("regex", value)
     try:
-        compiled = re.compile(pattern, re.MULTILINE)
+        with warnings.catch_warnings():
+            # `[[` may mean something else in a later Python: nothing that a user would mend.
+            warnings.simplefilter("ignore", FutureWarning)
+            compiled = re.compile(pattern, re.MULTILINE)
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidInput(f'"regex" is no pattern: {error}') from error
 

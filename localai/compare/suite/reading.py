@@ -146,13 +146,16 @@ def _gate(raw: Any) -> Gate | None:
             hint=did_you_mean(unknown[0], _GATE_KEYS),
         )
     rate = raw.get("pass_rate")
-    if rate is not None and (isinstance(rate, bool) or not 0 <= rate <= 1):
+    if rate is not None and (type(rate) not in (int, float) or not 0 <= rate <= 1):
         raise InvalidInput("the pass_rate of a gate is a number from 0 to 1")
+    models = raw.get("models", [])
+    if not isinstance(models, list) or not all(isinstance(each, str) for each in models):
+        raise InvalidInput("the models of a gate are a list of names")
     return Gate(
         rate,
         _typed(raw, "errors", int),
         _typed(raw, "censored", int),
-        tuple(raw.get("models", ())),
+        tuple(models),
     )
 
 

@@ -109,7 +109,7 @@ def _last_json(output: str) -> Any:
     for line in reversed(output.splitlines()):
         try:
             return json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return None
 

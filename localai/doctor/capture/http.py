@@ -62,7 +62,7 @@ def ask(
         return Reply("something_else", words=str(error) or type(error).__name__)
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         server = response.getheader("Server") or ""
         text = " ".join(raw[:80].decode("utf-8", "replace").split())
         return Reply("something_else", response.status, words=server or text)

@@ -196,7 +196,7 @@ def _required_version(root: Path, layers: tuple[Layer, ...]) -> str:
     try:
         with path.open("rb") as file:
             document = json.loads(file.read(_LARGEST_CONFIG))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
     required = document.get("requires") if isinstance(document, dict) else None
     return required if isinstance(required, str) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.check import Evidence, Fix, Hit, check, known, known_day
 from localai.doctor.facts import Snapshot
 from localai.doctor.versions import AS_OF, number
 
@@ -27,8 +27,7 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 )
 def clock_wrong(facts: Snapshot) -> Iterator[Hit]:
     """Certain only in one direction."""
-    now = known(known(facts.kernel, "kernel").now, "kernel: the time")
-    day = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+    day = known_day(known(facts.kernel, "kernel").now, "kernel: the time")
     if day < datetime.date.fromisoformat(AS_OF):
         yield Hit(
             "clock",

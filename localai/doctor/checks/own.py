@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import shlex
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.check import Evidence, Fix, Hit, check, known, known_day
 from localai.doctor.checks.machines import PYTHON
 from localai.doctor.facts import Snapshot
 from localai.near_names import near_names
@@ -412,9 +411,8 @@ def prices_old(facts: Snapshot) -> Iterator[Hit]:
 
 
 def _old(facts: Snapshot, what: str, date: str | None) -> Iterator[Hit]:
-    now = known(known(facts.kernel, "kernel").now, "kernel: the time")
-    day = datetime.date.fromisoformat(known(date, f"own: the date of {what}"))
-    today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+    day = known_day(date, f"own: the date of {what}")
+    today = known_day(known(facts.kernel, "kernel").now, "kernel: the time")
     age = (today - day).days
     if age > _OLD_DAYS:
         yield Hit(

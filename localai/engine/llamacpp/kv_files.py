@@ -278,7 +278,7 @@ def _remove(file: Path) -> None:
 
 def _states_of(folder: Path, conversation: str) -> Iterator[SavedState]:
     for description in folder.glob(f"{conversation}-*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             document = json.loads(description.read_bytes())
             yield SavedState(
                 description.with_suffix(".kv"),

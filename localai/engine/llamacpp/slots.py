@@ -109,7 +109,7 @@ def holders(
 ) -> Iterator[Slot]:
     """The slots that hold at least what `state` does."""
     for slot in slots:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             noted = json.loads(_note(files, slot).read_bytes())
             mine = {"worker": started_at, "task": slot.task, "state": state.name}
             if noted == mine and slot.tokens > 0:

@@ -124,7 +124,7 @@ def _tokens_of(file: Path) -> list[int] | None:
             metadata = json.loads(stream.read(length))["__metadata__"]
         # mlx-lm writes what we gave it as the first of its own three entries.
         return [int(token) for token in metadata["0.tokens"].split()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

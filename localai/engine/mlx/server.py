@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise InvalidInput("the request is too large")
         try:
             body = json.loads(self.rfile.read(length))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInput(f"not JSON: {error}") from error
         if not isinstance(body, dict):
             raise InvalidInput("the body must be an object")

@@ -109,7 +109,7 @@ def _think(body: Mapping[str, Any]) -> Think | None:
 
 
 def _message(entry: Mapping[str, Any]) -> Message:
-    role = _ROLES.get(entry.get("role"))
+    role = _ROLES.get(text_field(entry, "role"))
     if role is None:
         raise InvalidInput(f"there is no role {entry.get('role')!r}")
     text, images = _content(entry.get("content"))

@@ -398,6 +398,6 @@ def _innermost(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(error, str) and error.lstrip().startswith("{"):
         try:
             error = json.loads(error)
-        except ValueError:
+        except (ValueError, RecursionError):
             return document
     return _innermost(error) if isinstance(error, dict) else document

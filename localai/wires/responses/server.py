@@ -122,7 +122,7 @@ def _take(item: Mapping[str, Any], messages: list[Message]) -> None:
 
 
 def _message(item: Mapping[str, Any]) -> Message:
-    role = _ROLES.get(item.get("role"))
+    role = _ROLES.get(text_field(item, "role"))
     if role is None:
         raise InvalidInput(f"there is no role {item.get('role')!r}")
     text, images = _content(item.get("content"))
