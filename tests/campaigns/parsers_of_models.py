@@ -13,7 +13,7 @@ from typing import Any
 
 from localai.config import load
 from localai.errors import LocalaiError
-from localai.fetch.hub_names import checked_file, choose_projector, gguf_variants, hub_reference
+from localai.fetch.hub_names import checked_file, choose_projector, gguf_variants
 from localai.fetch.starter import extract_member
 from localai.formats.gguf import read_header
 from localai.formats.mlx_folder import read_folder
@@ -23,6 +23,7 @@ from localai.paths import locate
 from localai.providers.pool import ProviderPool
 from localai.stores.inventory import models_on_disk
 from localai.stores.oci_manifest import read_manifest
+from localai.stores.references import hub_reference
 from tests.campaigns.parser import Parser, file_of
 
 _HEADER = json.dumps({"w": {"dtype": "F16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
