@@ -55,7 +55,12 @@ def pull(
         bool, typer.Option("--dry-run", help="Stop before the download: what would it take?")
     ] = False,
     profile: Profile = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch what does not fit, too.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Fetch what does not fit, too, or takes another model's file name."
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -171,11 +176,17 @@ def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> N
 
 
 def _ask_or_refuse(found: Preflight, output: Output) -> None:
-    """Return if the person wants it all the same. Raises InsufficientResources, Interrupted."""
+    """Return if the person wants it all the same. Raises InsufficientResources, Interrupted, and
+    InvalidInput where another model would be replaced."""
+    why = f"{found.plan.name} was not fetched: {'; '.join(found.problems)}"
     output.confirm(
         "Fetch it all the same?",
-        unasked=InsufficientResources(
-            f"{found.plan.name} was not fetched: {'; '.join(found.problems)}",
+        unasked=InvalidInput(
+            why, hint="--force replaces it; localai cp NAME OTHER keeps it under another name"
+        )
+        if found.plan.replaces
+        else InsufficientResources(
+            why,
             hint="a smaller model or quantization fits better; --force fetches it all the same",
         ),
         declined=f"{found.plan.name} was not fetched",

@@ -10,7 +10,9 @@ from.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -69,30 +71,50 @@ def record_provenance(file: RemoteFile, sha256: str) -> None:
     """Write down where the file at its target was fetched from, and with which SHA-256.
 
     The next pull then need not fetch it again unless the server's word for its state, the
-    validator, has changed, even where the size has not. Without a validator nothing is written.
+    validator, has changed, even where the size has not.
     """
-    if file.validator is None:
-        return
     with contextlib.suppress(OSError):
         document = {
-            # A digest of the address: that may hold a signature.
+            # Digests of the address: that may hold a signature.
             "address": file.key,
+            "source": _source(file),
             "validator": file.validator,
             "sha256": sha256,
         }
         write_atomically(provenance_file(file.target), json.dumps(document).encode())
 
 
+def is_of_another_source(file: RemoteFile) -> bool:
+    """Whether what has the name of the target was not fetched from the address of `file`, whatever
+    its query: another server's model, or one that was adopted or made here."""
+    if not os.path.lexists(file.target):
+        return False
+    if file.target.is_symlink():
+        return True
+    return _provenance(file).get("source") != _source(file)
+
+
 def known_sha256(file: RemoteFile) -> str | None:
     """The SHA-256 that the file at the target had when it was fetched from this address, in the
     state that the server has now; None if it was not. Only a hash tells whether it still has it."""
+    document = _provenance(file)
+    same = (file.key, file.validator) == (document.get("address"), document.get("validator"))
+    digest = document.get("sha256")
+    return digest if file.validator is not None and same and isinstance(digest, str) else None
+
+
+def _provenance(file: RemoteFile) -> dict[str, Any]:
+    """What was written down of the file at the target; nothing where that cannot be read."""
     try:
         with provenance_file(file.target).open("rb") as opened:
             document: Any = json.loads(opened.read(_LARGEST_PROVENANCE_BYTES))
-        same = (file.key, file.validator) == (document["address"], document["validator"])
-        return str(document["sha256"]) if file.validator is not None and same else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _source(file: RemoteFile) -> str:
+    return hashlib.sha256(file.url.partition("?")[0].encode()).hexdigest()
 
 
 def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None]:

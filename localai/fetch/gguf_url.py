@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from localai.errors import InvalidInput
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection
+from localai.fetch.download import is_of_another_source
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan
 from localai.fetch.remote import RemotePrefix
@@ -60,6 +61,7 @@ def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
         measured=(first, *(part[1] for part in parts)),
         install=lambda: None,
         notes=_notes(files),
+        replaces=tuple(each.target for each in files if is_of_another_source(each)),
     )
 
 
@@ -105,5 +107,6 @@ def _beside(url: str, path: Path) -> str:
 
 
 def _notes(files: tuple[RemoteFile, ...]) -> tuple[str, ...]:
-    old = [f for f in files if f.target.exists() and f.target.stat().st_size != f.size_bytes]
+    known = [each for each in files if not is_of_another_source(each)]
+    old = [f for f in known if f.target.exists() and f.target.stat().st_size != f.size_bytes]
     return tuple(f"replaces {file.target}, which has another size" for file in old)

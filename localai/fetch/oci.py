@@ -8,7 +8,6 @@ becomes a path or a length.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -19,9 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from localai.dataclass import dataclass
-from localai.errors import ForeignStore, InvalidInput, NotFound, ProviderRefused
+from localai.errors import InvalidInput, NotFound, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection
+from localai.fetch.ollama_store import own_root, service_notes
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
@@ -99,7 +99,7 @@ def plan_registry(
     ForeignStore where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
     """
     environ = os.environ if environ is None else environ
-    root = ollama_roots(environ)[0] if by_daemon else own_root(model, environ)
+    root = ollama_roots(environ)[0] if by_daemon else own_root(model.name, environ)
     hosts.authenticate = partial(_token, hosts)
     hosts.permit(web_server(model.registry))
     connection = HttpConnection(hosts)
@@ -130,7 +130,7 @@ def plan_registry(
         measured=(HeaderFile(model.name.short, held, weights[0].size_bytes),),
         install=partial(_install, model.name, root, manifest, files),
         digest=weights[0].sha256,
-        notes=_notes(ollama_roots(environ), model),
+        notes=(*_adapter_notes(layers), *service_notes(ollama_roots(environ), model.name)),
     )
 
 
@@ -157,56 +157,12 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
     ]
 
 
-def own_root(model: RegistryModel, environ: Mapping[str, str]) -> Path:
-    """The store that the user's own Ollama would use. Raises ForeignStore where it cannot be
-    written, as where it belongs to the user that Ollama's service runs as."""
-    root = ollama_roots(environ)[0]
-    in_the_way = next(
-        filter(_not_writable, (_nearest(root), root / "blobs", root / "manifests")), None
+def _adapter_notes(layers: list[Layer]) -> tuple[str, ...]:
+    if all(layer.media_type != MediaType.ADAPTER for layer in layers):
+        return ()
+    return (
+        "it has an adapter (LoRA), which Ollama applies: only a running Ollama answers with it",
     )
-    if in_the_way is None:
-        return root
-    raise ForeignStore(
-        f"Ollama's models are in {root}, and you may not write to {in_the_way}{_owner(in_the_way)}",
-        hint="let Ollama fetch it: localai then uses it in place; or set "
-        "OLLAMA_MODELS=/a/folder/of/yours",
-        command=("ollama", "pull", model.name.short),
-    )
-
-
-def _nearest(folder: Path) -> Path:
-    """`folder`, or the nearest parent that exists as far as we may see."""
-    for each in (folder, *folder.parents):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            each.stat()
-            return each
-    return folder
-
-
-def _not_writable(folder: Path) -> bool:
-    try:
-        folder.stat()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK))
-
-
-def _owner(path: Path) -> str:
-    try:
-        return f", which belongs to {path.owner()}"
-    except (KeyError, OSError):
-        return ""
-
-
-def _notes(roots: list[Path], model: RegistryModel) -> tuple[str, ...]:
-    """A note for a user of Ollama's service, whose store only the service may write to."""
-    note = (
-        "Ollama's service has its models in {}: it will not see this one, localai will "
-        f"(for both: ollama pull {model.name.short})"
-    )
-    return tuple(note.format(root) for root in roots[1:] if root.is_dir())
 
 
 def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:

@@ -23,7 +23,8 @@ class PullPlan:
     folder it goes into. `files` are the files that must be there in the end, the model's own first;
     those that are there already are only verified. `measured` is what memory is computed from: a
     file or folder of this machine, or the headers of remote files. `install` makes the model known
-    to its store once all files are there; `path` is then what an engine opens.
+    to its store once all files are there; `path` is then what an engine opens. `replaces` are files
+    of other models that have the names of these.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PullPlan:
     install: Callable[[], None]
     digest: str | None = None
     notes: tuple[str, ...] = ()
+    replaces: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

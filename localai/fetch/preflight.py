@@ -83,6 +83,7 @@ def preflight(
     problems = []
     if free is not None and download > free:
         problems.append(_disk_problem(plan, download, free))
+    problems += [f"{each} is another model's, and would be replaced" for each in plan.replaces]
     remarks = list(plan.notes)
     speed = None
     for need in needs[:1]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,13 +17,13 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, positive_integer, read_folder
+from localai.library.licenses import license_of_card, license_of_name
 from localai.providers.registry import facts_of
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.own_runs import own_runs
 from localai.sizing.speed import DecodeWork, SpeedRange, decode_work, predict_speed
 from localai.stores.inventory import Place, models_on_disk
 from localai.stores.lookup import resolve_model
-from localai.stores.ollama import license_text
 from localai.stores.starter import STARTER, starter_path
 from localai.types import ResolvedModel
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 USUAL_CONTEXTS: Final = (4096, 32_768)
 KV_TYPES: Final[tuple[KvType, ...]] = ("f16", "q8_0")
-_LICENSE_LINE: Final = re.compile(r"^license:\s*[\"']?([\w.+ -]+)", re.MULTILINE)
 _LARGEST_TEXT_BYTES: Final = 1 << 20
 
 
@@ -212,7 +210,9 @@ def _project(details: ModelDetails, context: int, kv_type: KvType, paths: Paths)
 
 def _places(path: Path, paths: Paths, environ: Mapping[str, str]) -> tuple[Place, ...]:
     for model in models_on_disk(paths, environ):
-        if any(place.path.exists() and place.path.samefile(path) for place in model.places):
+        if model.format != "adapted" and any(
+            place.path.exists() and place.path.samefile(path) for place in model.places
+        ):
             return model.places
     return ()
 
@@ -238,18 +238,10 @@ def _of_file(model: ResolvedModel, places: tuple[Place, ...], paths: Paths) -> M
         experts=experts,
         tokenizer=_tokenizer(header),
         template=header.chat_template,
-        license=license_name or next(_license_lines(places), None),
+        license=license_name or license_of_name(model.id, places),
         files=files,
         facts=header,
     )
-
-
-def _license_lines(places: tuple[Place, ...]) -> Iterator[str]:
-    """The first lines of the licences that Ollama's manifests carry."""
-    for place in places:
-        if place.store == "ollama":
-            lines = license_text(place.path.parent.parent, place.name).strip().splitlines()
-            yield from (line.strip() for line in lines[:1])
 
 
 def _tokenizer(header: GgufHeader) -> str | None:
@@ -274,7 +266,7 @@ def _of_folder(model: ResolvedModel, places: tuple[Place, ...]) -> ModelDetails:
         experts=None if experts is None else (experts, used),
         tokenizer=_tokenizer_class(model.path),
         template=folder.chat_template,
-        license=_license_of_card(model.path),
+        license=license_of_card(model.path),
         files=tuple(sorted(file for file in model.path.iterdir() if file.is_file())),
         facts=folder,
     )
@@ -287,15 +279,6 @@ def _tokenizer_class(folder: Path) -> str | None:
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return name if isinstance(name, str) else None
-
-
-def _license_of_card(folder: Path) -> str | None:
-    """What the model card's head says."""
-    try:
-        found = _LICENSE_LINE.search(_head(folder / "README.md")[:4096])
-    except OSError:
-        return None
-    return found[1].strip() if found else None
 
 
 def _head(file: Path) -> str:

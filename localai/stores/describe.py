@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from localai.stores.folders import StoredModel
 
 _EVIDENCE: Final = "a file on this machine, opened by the embedded engine"
+_ADAPTED_EVIDENCE: Final = "files on this machine: a model and an adapter, which Ollama applies"
 _FOLDER_EVIDENCE: Final = "a folder on this machine, opened by the MLX engine"
 # What the chat templates of models that reason aloud have in them, and of those that call tools.
 _THINKING_MARKS: Final = (
@@ -96,11 +97,13 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
     capabilities = set(facts.capabilities)
     if stored.projector is not None and "completion" in capabilities:
         capabilities.add("vision")
+    adapted = stored.adapter is not None
     return ResolvedModel(
-        provider="llamacpp",
+        # Who keeps an adapted model runs it.
+        provider=stored.store if adapted else "llamacpp",
         id=stored.name,
         zone=Zone.DEVICE,
-        evidence=_EVIDENCE,
+        evidence=_ADAPTED_EVIDENCE if adapted else _EVIDENCE,
         path=path,
         projector=stored.projector,
         context_limit=facts.context_limit,

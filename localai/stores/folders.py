@@ -38,7 +38,8 @@ class StoredModel:
     `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other
     names that mean it. `projector` is the companion file that lets it see images. `digest` is
     `sha256:…` where the store states it. `system_prompt`, `recommended` and `examples` are stored
-    with the model by whoever published or made it.
+    with the model by whoever published or made it. With an `adapter` (a LoRA) only the program
+    that keeps the store makes the model of the file.
     """
 
     store: StoreName
@@ -50,6 +51,7 @@ class StoredModel:
     system_prompt: str | None = None
     recommended: Options = field(default_factory=Options)
     examples: tuple[Message, ...] = ()
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,14 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class ModelOnDisk:
     """A model on this machine and every place that has these very bytes; `model` is the first's.
+    `adapted` is what only the program that keeps its store makes of its files.
 
     `digest` is `sha256:…` of its file where a store states it or it was computed before.
     """
 
     model: ResolvedModel
     places: tuple[Place, ...]
-    format: Literal["gguf", "mlx"]
+    format: Literal["gguf", "mlx", "adapted"]
     digest: str | None
 
 
@@ -91,7 +92,8 @@ def gguf_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[
     cache = HeaderCache(paths)
     for stored in stored_models(paths, environ):
         with contextlib.suppress(LocalaiError, OSError):
-            models.append(describe(stored, paths, cache))
+            if stored.adapter is None:
+                models.append(describe(stored, paths, cache))
     cache.save()
     return models
 
@@ -112,7 +114,8 @@ def _in_each_place(paths: Paths, environ: Mapping[str, str]) -> Iterator[ModelOn
             model = describe(stored, paths, headers)
             place = Place(stored.store, stored.name, stored.path)
             digest = model.digest or digests.known(stored.path)
-            yield ModelOnDisk(model, (place,), "gguf", digest)
+            kind: Literal["gguf", "adapted"] = "gguf" if stored.adapter is None else "adapted"
+            yield ModelOnDisk(model, (place,), kind, digest)
     headers.save()
     for store, model in _stored_mlx_models(paths, environ):
         if model.path is not None:
@@ -131,7 +134,10 @@ def _stored_mlx_models(
 
 def _keys(model: ModelOnDisk) -> Iterator[tuple[object, ...]]:
     """What two entries for one model share: the file itself, and its digest. A model that sees by
-    an image encoder beside it is another model than without."""
+    an image encoder beside it is another model than without, and an adapted one is like no other.
+    """
+    if model.format == "adapted":
+        return
     sees = model.model.projector is not None
     with contextlib.suppress(OSError):
         yield (inode_of(model.places[0].path.stat()), sees)

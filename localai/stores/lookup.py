@@ -49,7 +49,14 @@ def resolve_gguf(
         return resolve_starter(paths)
     if (path := as_path(name)) is not None:
         return resolve_file(path, paths)
-    return resolve_stored(find_gguf(name, paths, environ), paths)
+    stored = find_gguf(name, paths, environ)
+    if stored.adapter is not None:
+        raise NotFound(
+            f"{stored.name} has an adapter (LoRA), which Ollama applies and localai does not",
+            hint="Ollama answers with it once it runs",
+            command="ollama serve",
+        )
+    return resolve_stored(stored, paths)
 
 
 def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> ResolvedModel:
@@ -136,7 +143,7 @@ def name_of_file(path: Path, paths: Paths, environ: Mapping[str, str] | None = N
     has it, else the path. Reads no header."""
     real = path.resolve()
     for stored in stored_models(paths, environ):
-        if stored.path.resolve() == real:
+        if stored.adapter is None and stored.path.resolve() == real:
             return stored.name
     return str(path)
 

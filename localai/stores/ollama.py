@@ -16,15 +16,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import is_file, write_atomically
-from localai.options import SAMPLING_OPTIONS
 from localai.stores.folders import StoredModel
 from localai.stores.oci_manifest import MediaType
-from localai.types import Message, Options, Role
+from localai.stores.ollama_layers import examples_of, options_of
 
 DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
@@ -34,7 +33,6 @@ DEFAULT_TAG: Final = "latest"
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
 _PART: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
-_NUMBERS: Final = {float: int | float, int: int, str: str}
 _DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20
 _LARGEST_TEXT_BYTES: Final = 1 << 20
@@ -112,12 +110,15 @@ def find_ollama_model(text: str, environ: Mapping[str, str]) -> StoredModel | No
     return next((model for model in found if model is not None), None)
 
 
-def license_text(root: Path, text: str) -> str:
-    """The licence that came with the model called `text`; empty where there is none."""
+def license_texts(root: Path, text: str) -> list[str]:
+    """The licences that came with the model called `text`, under that name and no other."""
     name = parse_name(text)
-    if name is None:
-        return ""
-    return _text(root, _digests(name.manifest(root)).get(MediaType.LICENSE))
+    layers = None if name is None else _layers(name.manifest(root))
+    return [
+        _text(root, str(layer.get("digest")))
+        for layer in layers or ()
+        if layer.get("mediaType") == MediaType.LICENSE
+    ]
 
 
 def blob_path(root: Path, digest: str) -> Path | None:
@@ -205,12 +206,13 @@ def root_of(blob: Path) -> Path:
 
 def _read(root: Path, name: OllamaName) -> StoredModel | None:
     digests = _digests(name.manifest(root))
-    # An adapter is applied by Ollama on loading: its base alone would answer as another model.
-    if MediaType.MODEL not in digests or MediaType.ADAPTER in digests:
+    if MediaType.MODEL not in digests:
         return None
     digest = digests[MediaType.MODEL]
     path = _existing_blob(root, digest)
-    if path is None:
+    adapter = _existing_blob(root, digests.get(MediaType.ADAPTER))
+    # Ollama applies an adapter on loading: its base alone would answer as another model.
+    if path is None or (MediaType.ADAPTER in digests and adapter is None):
         return None
     aliases = {name.short.removesuffix(f":{DEFAULT_TAG}")}
     return StoredModel(
@@ -221,8 +223,9 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
         _existing_blob(root, digests.get(MediaType.PROJECTOR)),
         digest,
         _text(root, digests.get(MediaType.SYSTEM)) or None,
-        _options(_text(root, digests.get(MediaType.PARAMETERS))),
-        _examples(_text(root, digests.get(MediaType.MESSAGES))),
+        options_of(_text(root, digests.get(MediaType.PARAMETERS))),
+        examples_of(_text(root, digests.get(MediaType.MESSAGES))),
+        adapter,
     )
 
 
@@ -283,38 +286,3 @@ def _text(root: Path, digest: str | None) -> str:
             return file.read(_LARGEST_TEXT_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _examples(messages: str) -> tuple[Message, ...]:
-    """The messages of a `.messages` layer (JSON); none where one of them is none."""
-    try:
-        document: Any = json.loads(messages or "[]")
-        found = [(each["role"], each["content"]) for each in document]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ()
-    if not all(role in get_args(Role) and isinstance(text, str) for role, text in found):
-        return ()
-    return tuple(Message(role, text) for role, text in found)
-
-
-def _options(parameters: str) -> Options:
-    """The sampling options of a `.params` layer (JSON); what is no such option is left out."""
-    try:
-        document: Any = json.loads(parameters or "{}")
-    except (ValueError, RecursionError):
-        return Options()
-    if not isinstance(document, dict):
-        return Options()
-    numbers: dict[str, Any] = {
-        option.name: value
-        for option in SAMPLING_OPTIONS
-        if not option.repeatable
-        if isinstance(value := document.get(option.wires.get("ollama", "")), _NUMBERS[option.kind])
-        and not isinstance(value, bool)
-    }
-    # Negative is without a limit to Ollama; ours is chat.max_tokens then.
-    if numbers.get("max_tokens", 1) < 1:
-        del numbers["max_tokens"]
-    stop = document.get("stop")
-    stops = tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else ()
-    return Options(**numbers, stop=stops)

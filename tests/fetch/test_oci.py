@@ -15,7 +15,8 @@ import pytest
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts
-from localai.fetch.oci import own_root, plan_registry, registry_model
+from localai.fetch.oci import plan_registry, registry_model
+from localai.fetch.ollama_store import own_root
 from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
 from localai.paths import locate
@@ -182,6 +183,16 @@ class Registry:
 def registry(tmp_path: Path, store: Path) -> Iterator[Registry]:
     with FileServer() as server:
         yield Registry(server, tmp_path)
+
+
+def test_an_adapter_layer_is_told_before_it_is_fetched(registry: Registry, store: Path) -> None:
+    registry.manifest["layers"].append(registry.layer | {"mediaType": MediaType.ADAPTER})
+    registry.server.files[MANIFEST] = Served(json.dumps(registry.manifest).encode())
+    registry.server.files[registry.blob] = Served(registry.content)
+    with AllowedHosts() as hosts:
+        plan = plan_registry(registry_model("tiny", registry.server.url), hosts)
+    assert "it has an adapter (LoRA)" in plan.notes[0]
+    assert left(store) == []
 
 
 def test_a_layer_that_two_roles_share_is_fetched_once(registry: Registry, store: Path) -> None:
@@ -354,7 +365,9 @@ def test_a_store_of_another_user_is_named_and_left_alone(mode: int) -> None:
     service.chmod(mode)
     roots = {"OLLAMA_MODELS": str(service / "models")}
     try:
-        message = error_without_rights(lambda: own_root(registry_model("tiny", DEFAULT), roots))
+        message = error_without_rights(
+            lambda: own_root(registry_model("tiny", DEFAULT).name, roots)
+        )
     finally:
         service.chmod(0o700)
         service.rmdir()

@@ -14,7 +14,7 @@ from gguf import GGUFWriter
 
 from localai.errors import InvalidInput, NotFound
 from localai.paths import Paths, locate
-from localai.stores.inventory import gguf_models
+from localai.stores.inventory import gguf_models, models_on_disk
 from localai.stores.lookup import resolve_gguf
 from localai.stores.ollama import find_ollama_model, parse_name
 from localai.stores.starter import STARTER, starter_path
@@ -282,9 +282,17 @@ class TestOllama:
     ) -> None:
         root = machine.home / ".ollama/models"
         put_in_ollama(root, tiny, "registry.ollama.ai/library/tuned/latest", {"adapter": "x"})
-        assert machine.ids() == []
+        put_in_ollama(root, tiny, "registry.ollama.ai/library/base/latest")
+        assert machine.ids() == ["base:latest"]
+        with pytest.raises(NotFound, match="tuned:latest has an adapter"):
+            machine.resolve("tuned")
+        found = models_on_disk(machine.paths, machine.environ)
+        assert [(each.model.id, each.model.provider, each.format) for each in found] == [
+            ("base:latest", "llamacpp", "gguf"),
+            ("tuned:latest", "ollama", "adapted"),
+        ]
         put_in_ollama(root, tiny, "registry.ollama.ai/library/tuned/latest")
-        assert machine.ids() == ["tuned:latest"]
+        assert machine.ids() == ["base:latest", "tuned:latest"]
 
     @pytest.mark.parametrize(
         "manifest",

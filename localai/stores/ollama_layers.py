@@ -1,0 +1,46 @@
+"""What the small layers of a model of Ollama's say: its options, its first messages. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, get_args
+
+from localai.options import SAMPLING_OPTIONS
+from localai.types import Message, Options, Role
+
+_NUMBERS: Final = {float: int | float, int: int, str: str}
+
+
+def examples_of(messages: str) -> tuple[Message, ...]:
+    """The messages of a `.messages` layer (JSON); none where one of them is none."""
+    try:
+        document: Any = json.loads(messages or "[]")
+        found = [(each["role"], each["content"]) for each in document]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+    if not all(role in get_args(Role) and isinstance(text, str) for role, text in found):
+        return ()
+    return tuple(Message(role, text) for role, text in found)
+
+
+def options_of(parameters: str) -> Options:
+    """The sampling options of a `.params` layer (JSON); what is no such option is left out."""
+    try:
+        document: Any = json.loads(parameters or "{}")
+    except (ValueError, RecursionError):
+        return Options()
+    if not isinstance(document, dict):
+        return Options()
+    numbers: dict[str, Any] = {
+        option.name: value
+        for option in SAMPLING_OPTIONS
+        if not option.repeatable
+        if isinstance(value := document.get(option.wires.get("ollama", "")), _NUMBERS[option.kind])
+        and not isinstance(value, bool)
+    }
+    # Negative is without a limit to Ollama; ours is chat.max_tokens then.
+    if numbers.get("max_tokens", 1) < 1:
+        del numbers["max_tokens"]
+    stop = document.get("stop")
+    stops = tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else ()
+    return Options(**numbers, stop=stops)
