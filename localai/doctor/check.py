@@ -7,16 +7,17 @@
     def disk_full(facts: Snapshot) -> Iterator[Hit]: …
 
 A check is a pure function of a snapshot. Where a fact that it rests on is unknown it raises
-`Unknown`, mostly through `known`; it never takes unknown for "no".
+`Unknown`, mostly through `known`; it never takes unknown for "no". One that is about several things
+of a kind is a function of each, below `@for_each(kind)`: what is unknown of one hides no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from localai.dataclass import dataclass
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts import Asked, Deep, Snapshot
 
 if TYPE_CHECKING:
     import datetime
@@ -71,6 +72,16 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """One of several things of which a check knows too little, and why."""
+
+    reason: str
+
+
+Look = Callable[[Snapshot], Iterator[Hit] | Iterator[Hit | Unseen]]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A check and all that its page says. `after` are the codes that would explain it."""
 
@@ -83,11 +94,19 @@ class Check:
     fix: Fix
     source: str
     after: tuple[str, ...]
-    look: Callable[[Snapshot], Iterator[Hit]]
+    look: Look
 
 
 class Unknown(Exception):
     """A check cannot be made, because something that it rests on is unknown."""
+
+
+class NotAsked(Unknown):
+    """A check is made only with an option of the command, which was not given."""
+
+    def __init__(self, option: str) -> None:
+        super().__init__(f"it is made with {option}")
+        self.option = option
 
 
 CHECKS: dict[str, Check] = {}
@@ -105,16 +124,34 @@ def check(
     fix: Fix,
     source: str,
     after: tuple[str, ...] = (),
-) -> Callable[[Callable[[Snapshot], Iterator[Hit]]], Callable[[Snapshot], Iterator[Hit]]]:
+) -> Callable[[Look], Look]:
     """Register a check. Raises ValueError for a code that is taken."""
 
-    def register(look: Callable[[Snapshot], Iterator[Hit]]) -> Callable[[Snapshot], Iterator[Hit]]:
+    def register(look: Look) -> Look:
         if code in CHECKS:
             raise ValueError(f"two checks are called {code}")
         CHECKS[code] = Check(code, group, severity, title, told, cause, fix, source, after, look)
         return look
 
     return register
+
+
+def for_each(
+    kind: Callable[[Snapshot], Iterable[T]],
+) -> Callable[[Callable[[Snapshot, T], Iterator[Hit]]], Look]:
+    """Have a function of one of several things be a check of all that `kind` gives."""
+
+    def widened(look: Callable[[Snapshot, T], Iterator[Hit]]) -> Look:
+        def look_at_all(facts: Snapshot) -> Iterator[Hit | Unseen]:
+            for each in kind(facts):
+                try:
+                    yield from look(facts, each)
+                except Unknown as error:
+                    yield Unseen(str(error))
+
+        return look_at_all
+
+    return widened
 
 
 def known(value: T | None, what: str) -> T:
@@ -137,3 +174,17 @@ def known_day(value: str | float | None, what: str) -> datetime.date:
         return datetime.datetime.fromtimestamp(value, datetime.UTC).date()
     except (ValueError, OverflowError, OSError) as error:
         raise Unknown(f"{what} is no day: {value!r:.40}") from error
+
+
+def tried(facts: Snapshot) -> Deep:
+    """What was tried by `--deep`. Raises NotAsked."""
+    if facts.deep is None:
+        raise NotAsked("--deep")
+    return facts.deep
+
+
+def asked(facts: Snapshot) -> tuple[Asked, ...]:
+    """What was asked of others by `--online`. Raises NotAsked."""
+    if facts.asked is None:
+        raise NotAsked("--online")
+    return facts.asked

@@ -6,6 +6,7 @@ something unknown is neither fired nor passed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
@@ -18,8 +19,10 @@ from localai.doctor.check import (
     Fix,
     Group,
     Hit,
+    NotAsked,
     Severity,
     Unknown,
+    Unseen,
 )
 from localai.doctor.facts import Snapshot
 
@@ -45,10 +48,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotSeen:
-    """A check that could not be made, and why."""
+    """A check that could not be made, or not of everything, and why.
+
+    `option` is what makes it ("--deep"), "" for one that nothing does. `lost` is the subject that
+    could not be looked at, "" where only some fact of it is not to be had here.
+    """
 
     code: str
+    group: Group
     reason: str
+    option: str = ""
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +104,16 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         count += 1
         after[check.code] = check.after
         try:
-            found += [_finding(check, hit) for hit in check.look(snapshot)]
+            # One by one: what was found before something unknown stays found.
+            for each in check.look(snapshot):
+                if isinstance(each, Unseen):
+                    unknown.append(_not_seen(check, each.reason, snapshot))
+                else:
+                    found.append(_finding(check, each))
+        except NotAsked as error:
+            unknown.append(NotSeen(check.code, check.group, str(error), error.option))
         except Unknown as error:
-            unknown.append(NotSeen(check.code, _with_reason(str(error), snapshot)))
+            unknown.append(_not_seen(check, str(error), snapshot))
         except Exception as error:  # noqa: BLE001  one that crashes must not hide the others
             found.append(_crash(check, error))
     roots, explained = _fold(found, after)
@@ -130,10 +147,13 @@ def _crash(check: Check, error: Exception) -> Finding:
     )
 
 
-def _with_reason(what: str, snapshot: Snapshot) -> str:
-    subject = what.partition(" ")[0]
+def _not_seen(check: Check, what: str, snapshot: Snapshot) -> NotSeen:
+    """With the reason for which the whole subject is missing, if it is."""
+    subject = re.split(r"[ :]", what, maxsplit=1)[0]
     reasons = {each.subject: each.reason for each in snapshot.missing}
-    return f"{what}: {reasons[subject]}" if subject in reasons else what
+    if subject not in reasons:
+        return NotSeen(check.code, check.group, what)
+    return NotSeen(check.code, check.group, f"{what}: {reasons[subject]}", lost=subject)
 
 
 def _fold(

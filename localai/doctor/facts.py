@@ -13,10 +13,12 @@ from typing import Literal
 from localai.dataclass import dataclass
 from localai.hardware.facts import Machine
 
-ServerState = Literal["answers", "refused", "silent", "something_else", "stranger", "elsewhere"]
+ServerState = Literal[
+    "answers", "refused", "silent", "something_else", "stranger", "elsewhere", "no_address"
+]
 """refused: nobody listens. silent: a connection, no answer in time. something_else: what answers
 is another program. stranger: another user of this machine runs it. elsewhere: it is not on this
-machine, and was not asked."""
+machine, and was not asked. no_address: where it is cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,8 @@ class Own:
 
     `config_error` is "" where the configuration can be read. `database` is "ok", "none", "newer",
     "damaged" or what SQLite said. `unreadable_keys` are `LOCALAI_…` variables that mean nothing.
-    `loose_files` are private files that others may read. `default_model` is "found" or why not.
+    `loose_files` are private files that others may read. `model_place` says where the chosen model
+    is, "" where none is chosen; "elsewhere" was not looked at.
     `completion` are the installed completion scripts that are not what this version prints.
     """
 
@@ -355,7 +358,7 @@ class Own:
     unknown_variables: tuple[str, ...] | None = None
     model: str | None = None
     model_bytes: int | None = None
-    model_found: bool | None = None
+    model_place: Literal["", "here", "missing", "elsewhere"] | None = None
     database: str | None = None
     database_file: str | None = None
     workers: tuple[Worker, ...] | None = None

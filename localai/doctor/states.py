@@ -26,7 +26,14 @@ def _gpu(facts: Snapshot) -> str:
     for gpu in facts.machine.gpus:
         usable = ", ".join(gpu.usable_by.value or ())
         names.append(f"{gpu.name.value or 'unnamed'}{f' ({usable})' if usable else ''}")
-    return f"{'; '.join(names)}; the embedded engine {f'uses {seen}' if seen else 'uses none'}"
+    users = []
+    if facts.ollama is not None and any(each.gpu_bytes for each in facts.ollama.running or ()):
+        users.append("Ollama")
+    if seen:
+        users.append("the embedded engine")
+    used = f", used by {' and '.join(users)}" if users else ""
+    without = ", not used by the embedded engine" if engine is not None and not seen else ""
+    return f"{'; '.join(names)}{used}{without}"
 
 
 def _server(facts: Snapshot) -> str:
@@ -40,9 +47,9 @@ def _server(facts: Snapshot) -> str:
     if lmstudio is not None and lmstudio.state == "answers":
         parts.append(f"LM Studio at {lmstudio.address}")
     parts += [
-        f"{server.name} {'answers' if server.state == 'answers' else server.state}"
+        f"{server.name} {'answers' if server.state == 'answers' else 'does not answer'}"
         for server in facts.own_servers or ()
-        if server.state is not None and server.state != "elsewhere"
+        if server.state not in (None, "elsewhere")
     ]
     return ", ".join(parts)
 
@@ -52,6 +59,7 @@ _NOT_ANSWERING: Final = {
     "silent": "Ollama does not answer",
     "stranger": "another user's server at Ollama's address",
     "elsewhere": "Ollama is set to be elsewhere, and was not asked",
+    "no_address": "Ollama's address cannot be read",
 }
 
 
@@ -83,7 +91,10 @@ def _memory(facts: Snapshot) -> str:
 def _disk(facts: Snapshot) -> str:
     for place in facts.places or ():
         if place.purpose == "localai's models" and place.free_bytes is not None:
-            kind = f" ({place.kind})" if place.kind else ""
+            kind = place.kind or ""
+            if place.read_only:
+                kind = f"{kind}, read-only" if kind else "read-only"
+            kind = f" ({kind})" if kind else ""
             return f"{bytes_text(place.free_bytes)} free at {place.mount or place.path}{kind}"
     return ""
 

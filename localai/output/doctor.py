@@ -22,6 +22,24 @@ _MARKS: Final[dict[Severity, str]] = {"fail": "✗", "warn": "!", "info": "i"}
 _STYLES: Final[dict[Severity, Style]] = {"fail": "red", "warn": "yellow", "info": ""}
 _WORDS: Final[dict[Severity, str]] = {"fail": "failure", "warn": "warning", "info": "note"}
 _LABEL: Final = len("evidence: ")
+_SUBJECTS: Final = {
+    "machine": "the hardware",
+    "environment": "the shell's variables",
+    "graphics": "drivers of graphics processors",
+    "kernel": "the state of the system",
+    "ollama": "Ollama",
+    "service": "Ollama's service",
+    "lmstudio": "LM Studio",
+    "own_servers": "servers of the configuration",
+    "listeners": "open ports",
+    "places": "folders and disks",
+    "models": "model files",
+    "ollama_store": "Ollama's store",
+    "engine": "the embedded engine",
+    "own": "localai's own files",
+    "trust": "certificates and names",
+    "packages": "installed programs",
+}
 _CODES = (
     Column("code"),
     Column("severity", drop=1),
@@ -48,6 +66,9 @@ def show_diagnosis(
     for finding in found.findings:
         output.line()
         _show_finding(output, finding, found, verbose=verbose)
+    for subject in dict.fromkeys(each.lost for each in found.unknown if each.lost):
+        output.line()
+        _show_lost(output, subject, found)
     if verbose and found.unknown:
         output.line()
         output.line(("Not looked at", "bold"))
@@ -99,7 +120,10 @@ def _show_state(
 
     mine = [each for each in found.findings if each.group == group and each.severity != "info"]
     worst = mine[0].severity if mine else None
-    mark: Piece = ("[✓]", "") if worst is None else (f"[{_MARKS[worst]}]", _STYLES[worst])
+    is_lost = any(each.group == group and each.lost for each in found.unknown)
+    mark: Piece = ("[?]", "yellow") if is_lost else ("[✓]", "")
+    if worst is not None:
+        mark = (f"[{_MARKS[worst]}]", _STYLES[worst])
     text = state_of(cast("Group", group), snapshot)
     room = output.columns - 4 - width
     if output.on_terminal and len(text) > room:
@@ -115,9 +139,7 @@ def _show_state(
 
 def _show_finding(output: Output, finding: Finding, found: Diagnosis, *, verbose: bool) -> None:
     severity = finding.severity
-    output.line(
-        (f"[{_MARKS[severity]}]", _STYLES[severity]), " ", (_sentence(finding.title), "bold")
-    )
+    _show_title(output, (f"[{_MARKS[severity]}]", _STYLES[severity]), finding.title)
     for number, each in enumerate(finding.evidence):
         source = f"  ({each.source})" if verbose else ""
         _labelled(output, "evidence" if not number else "", f"{each.what}: {each.value}{source}")
@@ -128,6 +150,26 @@ def _show_finding(output: Output, finding: Finding, found: Diagnosis, *, verbose
         _labelled(output, "explains", "; ".join(_together(explained)))
     if verbose:
         _labelled(output, "code", f"{finding.code}, subject {finding.subject}")
+
+
+def _show_title(output: Output, mark: Piece, title: str) -> None:
+    from localai.output.cells import wrap
+
+    text = _sentence(title)
+    room = max(20, output.columns - 4)
+    first, *rest = wrap(text, room, break_words=False) if output.on_terminal else [text]
+    output.line(mark, " ", (first, "bold"))
+    for line in rest:
+        output.line(" " * 4, (line, "bold"))
+
+
+def _show_lost(output: Output, subject: str, found: Diagnosis) -> None:
+    """A subject that could not be looked at: nothing is said of it, and that is said."""
+    missed = [each for each in found.unknown if each.lost == subject]
+    what = _SUBJECTS.get(subject, subject)
+    _show_title(output, ("[?]", "yellow"), f"{what} could not be looked at")
+    _labelled(output, "because", missed[0].reason.rpartition(" is not known: ")[2])
+    _labelled(output, "unmade", ", ".join(dict.fromkeys(each.code for each in missed)))
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[str]:
@@ -178,11 +220,22 @@ def _last_line(found: Diagnosis, *, verbose: bool) -> str:
         count = sum(each.severity == severity for each in found.findings)
         if count:
             told.append(f"{count} {word}{'' if count == 1 else 's'}")
-    text = f"{found.checks_run} checks: {', '.join(told) or 'nothing is wrong'}."
+    more = {option: _codes(found, option) for option in ("--deep", "--online")}
+    made = found.checks_run - sum(more.values())
+    is_whole = not any(each.lost for each in found.unknown)
+    nothing = "nothing is wrong" if is_whole else "nothing was found"
+    checks = "1 check" if made == 1 else f"{made} checks"
+    text = f"{checks}: {', '.join(told) or nothing}." if made else "No check was made."
     ours = sum(each.fix.safety == "ours" for each in found.findings)
     if ours:
-        text += f" --fix can mend {ours} of them."
-    if found.unknown:
-        more = "" if verbose else " (-v says why)"
-        text += f" {len(found.unknown)} could not be made{more}."
+        text += f" --fix can mend {'it' if len(found.findings) == 1 else f'{ours} of them'}."
+    if missed := _codes(found, ""):
+        text += f" {missed} could not be made{'' if verbose else ' (-v says why)'}."
+    if any(more.values()):
+        text += f" More with {' and '.join(each for each, count in more.items() if count)}."
     return text
+
+
+def _codes(found: Diagnosis, option: str) -> int:
+    """How many checks were not made for want of `option`; "" for those that nothing makes."""
+    return len({each.code for each in found.unknown if each.option == option})

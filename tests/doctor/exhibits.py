@@ -10,12 +10,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from localai.doctor.facts import Snapshot
 from localai.doctor.facts_json import snapshot_from_json
+from localai.hardware.facts import Cpu, Disk, Fact, Gpu, Host, Memory, Power
 
 _FOLDER = Path(__file__).parent
 MACHINES = tuple(sorted(file.stem for file in (_FOLDER / "machines").glob("*.json")))
@@ -24,9 +25,11 @@ CASES = tuple(sorted(file.parent.name for file in (_FOLDER / "museum").glob("*/c
 
 @dataclass(frozen=True)
 class Case:
-    """An exhibit: its facts as a document, and what is expected of them."""
+    """An exhibit: its facts as a document, those fields of it that are not the healthy machine's,
+    and what is expected of them."""
 
     facts: dict[str, Any]
+    fields: frozenset[str]
     fires: frozenset[str]
     explains: frozenset[str]
 
@@ -41,7 +44,8 @@ def case_of(code: str) -> Case:
     """The exhibit called `code`."""
     content = json.loads((_FOLDER / "museum" / code / "case.json").read_text())
     facts = changed(machine_facts(content["machine"]), content["changes"])
-    return Case(facts, frozenset(content["fires"]), frozenset(content["explains"]))
+    differing = frozenset(path.partition(".")[0] for path in content["changes"])
+    return Case(facts, differing, frozenset(content["fires"]), frozenset(content["explains"]))
 
 
 def snapshot(facts: Mapping[str, Any]) -> Snapshot:
@@ -66,6 +70,7 @@ def changed(facts: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
+_SECTIONS = (Host, Cpu, Memory, Gpu, Power, Disk)
 _ALWAYS_KNOWN = {("schema",), ("missing",), ("machine", "gpus"), ("machine", "problems")}
 _MAPPINGS = {
     ("environment", "variables"),
@@ -96,15 +101,22 @@ def _is_fact(value: object) -> bool:
     return isinstance(value, dict) and set(value) == {"value", "source", "confidence"}
 
 
-def dropped(facts: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+def dropped(facts: Snapshot, path: tuple[str | int, ...]) -> Snapshot:
     """`facts` without the one at `path`, which becomes unknown."""
-    result = copy.deepcopy(facts)
-    place: Any = result
-    for part in path[:-1]:
-        place = place[part]
-    old = place[path[-1]]
-    if _is_fact(old):
-        place[path[-1]] = {"value": None, "source": "dropped", "confidence": None}
-    else:
-        place[path[-1]] = None
+    result: Snapshot = _without(facts, path)
     return result
+
+
+def _without(value: Any, path: tuple[str | int, ...]) -> Any:
+    if not path:
+        if isinstance(value, _SECTIONS):
+            return _replaced(value, {each.name: Fact.unknown("dropped") for each in fields(value)})
+        return Fact.unknown("dropped") if isinstance(value, Fact) else None
+    first, *rest = path
+    if isinstance(first, int):
+        return (*value[:first], _without(value[first], tuple(rest)), *value[first + 1 :])
+    return _replaced(value, {str(first): _without(getattr(value, first), tuple(rest))})
+
+
+def _replaced(value: Any, new: Mapping[str, Any]) -> Any:
+    return replace(value, **new)

@@ -73,15 +73,15 @@ def scene(localai_home: Path, tmp_path: Path, command_environment: dict[str, str
 
 @pytest.fixture
 def found(run_localai: RunLocalai, scene: Scene) -> Callable[..., dict[str, str]]:
-    """Run doctor in the scene: the title of each finding by its code. A probe that a busy machine
-    gave no time to is made again."""
+    """Run doctor in the scene: the title of each finding by its code. What a busy machine gave no
+    time to is looked at again."""
 
     def run(*words: str) -> dict[str, str]:
         for _ in range(3):
             result = run_localai("doctor", *words, "--json", env=scene.environment)
             assert result.returncode in (0, 8), result.stderr
             document = checked(Doctor, result.stdout)
-            if not any(each["code"] in words for each in document["unknown"]):
+            if _was_all_seen(document):
                 break
         severities = {each["severity"] for each in document["findings"]}
         assert result.returncode == (8 if "fail" in severities else 0)
@@ -466,17 +466,26 @@ def _run(scene: Scene, prefix: list[str], group: str = "disk") -> dict[str, str]
         "PYTHONPATH": str(Path(__file__).parents[2]),
         **{name: value for name, value in scene.environment.items() if value is not None},
     }
-    result = subprocess.run(
-        [*prefix, *COMMAND, "doctor", group, "--json"],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert result.returncode in (0, 8), result.stderr
-    document = checked(Doctor, result.stdout)
+    for _ in range(3):
+        result = subprocess.run(
+            [*prefix, *COMMAND, "doctor", group, "--json"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert result.returncode in (0, 8), result.stderr
+        document = checked(Doctor, result.stdout)
+        if _was_all_seen(document):
+            break
     return {each["code"]: each["title"] for each in document["findings"]}
+
+
+def _was_all_seen(document: Doctor) -> bool:
+    """Whether no probe ran out of time, nor a server on this machine that was asked."""
+    told = [each["reason"] for each in document["unknown"]]
+    return not any("it did not answer within" in each or "wants a key" in each for each in told)
 
 
 @contextmanager

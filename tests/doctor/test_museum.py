@@ -15,6 +15,7 @@ from tests.doctor.exhibits import (
     CASES,
     MACHINES,
     case_of,
+    changed,
     dropped,
     machine_facts,
     places_of,
@@ -68,7 +69,7 @@ def test_on_a_healthy_machine_nothing_fires_and_all_is_seen(name: str) -> None:
     assert [(each.code, each.evidence) for each in found.findings] == []
     assert found.explained == ()
     # macOS shows the environment of no other process.
-    blind = {"context-below-asked"} if name == "mac" else set()
+    blind = {"context-below-asked", "prompts-logged"} if name == "mac" else set()
     assert {each.code for each in found.unknown} == blind
     assert found.checks_run == len(CHECKS)
 
@@ -76,24 +77,32 @@ def test_on_a_healthy_machine_nothing_fires_and_all_is_seen(name: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 def test_no_dropped_fact_makes_a_healthy_machine_ill(name: str) -> None:
     facts = machine_facts(name)
+    sound = snapshot(facts)
     for path in places_of(facts):
-        found = _diagnosed(_without(facts, path))
-        assert _fired(found) == set(), f"{name} without {path}"
+        assert _fired(diagnose(dropped(sound, path), all_checks())) == set(), path
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_dropped_fact_crashes_nothing_makes_no_other_failure_and_hides_none(code: str) -> None:
+    case = case_of(code)
+    facts, expected = snapshot(case.facts), case.fires | case.explains
+    for path in places_of(case.facts):
+        if path[0] not in case.fields:
+            continue
+        found = diagnose(dropped(facts, path), all_checks())
+        assert _fired(found) <= expected, path
+        # What is not found any more is said to be unknown.
+        assert expected - _fired(found) <= {each.code for each in found.unknown}, path
 
 
 @settings(max_examples=150)
 @given(st.data())
-def test_a_dropped_fact_never_crashes_a_check_or_makes_another_failure(data: st.DataObject) -> None:
+def test_nor_does_a_fact_that_is_the_healthy_machine_s(data: st.DataObject) -> None:
     case = case_of(data.draw(st.sampled_from(CASES)))
     path = data.draw(st.sampled_from(list(places_of(case.facts))))
-    found = _diagnosed(_without(case.facts, path))
-    assert CRASHED not in _fired(found), found.findings
+    found = diagnose(dropped(snapshot(case.facts), path), all_checks())
     assert _fired(found) <= case.fires | case.explains
-
-
-def _without(facts: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
-    """Without the fact; an element of a list or a mapping goes with its key."""
-    return dropped(facts, path)
+    assert (case.fires | case.explains) - _fired(found) <= {each.code for each in found.unknown}
 
 
 def test_a_check_that_crashes_is_a_finding_and_hides_no_other() -> None:
@@ -120,9 +129,34 @@ def test_what_is_unknown_is_neither_found_nor_passed_and_says_why() -> None:
     blind = replace(facts, places=None, missing=(Missing("places", "it took too long"),))
     found = diagnose(blind, [CHECKS["disk-full"]])
     assert found.findings == ()
-    assert [(each.code, each.reason) for each in found.unknown] == [
-        ("disk-full", "places is not known: it took too long")
+    assert [(each.code, each.reason, each.lost) for each in found.unknown] == [
+        ("disk-full", "places is not known: it took too long", "places")
     ]
+
+
+def test_what_is_unknown_of_one_thing_hides_no_other() -> None:
+    facts = changed(
+        machine_facts("linux"),
+        {
+            "places.0.free_bytes": None,
+            "places.1.mount": "/data",
+            "places.1.free_bytes": 120_000_000,
+        },
+    )
+    found = diagnose(snapshot(facts), [CHECKS["disk-full"]])
+    assert [each.subject for each in found.findings] == ["disk:/data"]
+    assert [each.reason for each in found.unknown] == ["places: free space at / is not known"]
+
+
+@pytest.mark.parametrize(
+    ("field", "option", "code"),
+    [("deep", "--deep", "starter-fails"), ("asked", "--online", "tls-intercepted")],
+)
+def test_what_an_option_looks_at_is_not_well_without_it(field: str, option: str, code: str) -> None:
+    facts = snapshot(changed(machine_facts("linux"), {field: None}))
+    found = diagnose(facts, all_checks())
+    without = {each.code: (each.reason, each.option) for each in found.unknown}
+    assert without[code] == (f"it is made with {option}", option)
 
 
 def test_a_root_is_as_severe_as_the_worst_that_it_explains() -> None:

@@ -33,23 +33,24 @@ class Probe:
         return getattr(module, self.function)(context)
 
 
+# Of what hangs: a busy machine must not come near, for what is not seen in time is not found.
 PROBES: Final = (
-    Probe("machine", "system", "machine", 8.0),
-    Probe("graphics", "graphics", "graphics", 3.0),
-    Probe("kernel", "system", "kernel", 1.0),
-    Probe("environment", "environment", "environment", 1.0),
-    Probe("ollama", "ollama", "ollama", 6.0),
-    Probe("service", "service", "service", 3.0),
-    Probe("lmstudio", "servers", "lmstudio", 3.0),
-    Probe("own_servers", "servers", "own_servers", 4.0),
-    Probe("listeners", "servers", "listeners", 3.0),
-    Probe("places", "disk", "places", 4.0),
-    Probe("models", "models", "models", 8.0),
-    Probe("ollama_store", "models", "ollama_store", 4.0),
-    Probe("engine", "engine", "engine", 10.0),
-    Probe("own", "own", "own", 6.0),
-    Probe("trust", "trust", "trust", 3.0),
-    Probe("packages", "engine", "packages", 3.0),
+    Probe("machine", "system", "machine", 15.0),
+    Probe("graphics", "graphics", "graphics", 12.0),
+    Probe("kernel", "system", "kernel", 8.0),
+    Probe("environment", "environment", "environment", 8.0),
+    Probe("ollama", "ollama", "ollama", 15.0),
+    Probe("service", "service", "service", 8.0),
+    Probe("lmstudio", "servers", "lmstudio", 8.0),
+    Probe("own_servers", "servers", "own_servers", 8.0),
+    Probe("listeners", "servers", "listeners", 10.0),
+    Probe("places", "disk", "places", 8.0),
+    Probe("models", "models", "models", 20.0),
+    Probe("ollama_store", "models", "ollama_store", 8.0),
+    Probe("engine", "engine", "engine", 20.0),
+    Probe("own", "own", "own", 12.0),
+    Probe("trust", "trust", "trust", 8.0),
+    Probe("packages", "engine", "packages", 8.0),
 )
 
 

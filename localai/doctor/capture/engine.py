@@ -14,7 +14,7 @@ from localai.doctor.facts import Engine
 from localai.hardware.readers import ask_program
 
 _PLATFORM: str = sys.platform
-_LIMIT_S: Final = 8.0
+_LIMIT_S: Final = 15.0
 _LLAMACPP: Final = """\
 import json, xllamacpp
 kinds = xllamacpp.ggml_backend_dev_type

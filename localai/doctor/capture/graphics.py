@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +13,8 @@ from localai.doctor.capture.context import Context
 from localai.doctor.facts import DeviceNode, Graphics
 from localai.hardware.readers import ask_program, read_text
 
+# Typed as a plain text, so that the branches of both systems are checked on either.
+_PLATFORM: str = sys.platform
 _VENDORS: Final = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 _DISPLAY_CLASSES: Final = ("0x0300", "0x0302", "0x0380")
 _NODES: Final = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm", "dev/kfd", "dev/dxg")
@@ -22,7 +25,8 @@ _LIBRARY_FOLDERS: Final = (
     "usr/lib",
     "lib/x86_64-linux-gnu",
 )
-_SMI_LIMIT_S: Final = 2.5
+# Without its persistence daemon it takes a second or two a card.
+_SMI_LIMIT_S: Final = 6.0
 _WSL: Final = "usr/lib/wsl/lib"
 
 
@@ -49,6 +53,8 @@ def graphics(context: Context) -> Graphics:
 
 
 def _display_devices(root: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    if _PLATFORM == "darwin":
+        return (), ()
     folder = root / "sys/bus/pci/devices"
     if not folder.is_dir():
         return None, None

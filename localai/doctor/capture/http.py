@@ -16,7 +16,7 @@ from localai.net.target import Target
 from localai.privacy.zones import zone_of_host
 from localai.types import Zone
 
-LIMIT_S: Final = 1.5
+LIMIT_S: Final = 3.0
 _MOST_BYTES: Final = 8 << 20
 
 

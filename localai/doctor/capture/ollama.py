@@ -49,7 +49,7 @@ def ollama(context: Context) -> Ollama:
     try:
         target = target_of(context.config, context.environ)
     except InvalidInput as error:
-        return replace(found, address_error=error.message)
+        return replace(found, address_error=error.message, state="no_address")
     trusted = (*SERVICE_USERS, *context.config["network.users"])
     version = ask(target.host, target.port, "/api/version", trusted=trusted)
     state = version.state

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from localai import __version__
 from localai.config import SETTINGS
@@ -41,7 +41,7 @@ def own(context: Context) -> Own:
     paths = context.paths
     program, folder = _program()
     leftovers = list(_leftovers(context))
-    model, found = _default_model(context)
+    place, found = _default_model(context)
     return Own(
         version=__version__,
         program=program,
@@ -55,7 +55,7 @@ def own(context: Context) -> Own:
         unknown_variables=tuple(_unknown_variables(context)),
         model=context.config["model"] or "",
         model_bytes=None if found is None else _size(found.path.resolve()),
-        model_found=None if model is None else found is not None,
+        model_place=place,
         database=_database(paths.database),
         database_file=str(paths.database),
         workers=tuple(map(_worker, all_files(paths))),
@@ -116,12 +116,14 @@ def _unknown_variables(context: Context) -> Iterator[str]:
             yield name
 
 
-def _default_model(context: Context) -> tuple[str | None, StoredModel | None]:
-    """The configured model's name, and what it is if it lies here; of another machine nothing
-    is asked, so it is (None, None) there."""
+def _default_model(
+    context: Context,
+) -> tuple[Literal["", "here", "missing", "elsewhere"], StoredModel | None]:
+    """Where the configured model is, and what it is if it lies here; of another machine nothing is
+    asked."""
     name = context.config["model"]
     if name is None:
-        return None, None
+        return "", None
     from localai.errors import NotFound
     from localai.providers.registry import declared_facts, is_provider
     from localai.stores.lookup import find_gguf
@@ -129,14 +131,14 @@ def _default_model(context: Context) -> tuple[str | None, StoredModel | None]:
     provider, _, rest = name.partition("/")
     if rest and is_provider(provider, context.config):
         if provider in context.config.endpoints or declared_facts(provider).opens != "gguf":
-            return None, None
+            return "elsewhere", None
         name = rest
     try:
-        return name, find_gguf(name, context.paths)
+        return "here", find_gguf(name, context.paths)
     except NotFound:
-        return name, None
+        return "missing", None
     except LocalaiError:
-        return None, None
+        return "elsewhere", None
 
 
 def _database(file: Path) -> str:

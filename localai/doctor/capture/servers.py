@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.http import ask
@@ -14,6 +16,9 @@ from localai.hardware.readers import ask_program
 from localai.net.listener import Listening, all_listening, listening_pid
 from localai.net.target import client_target
 from localai.privacy.zones import zone_of_host
+
+if TYPE_CHECKING:
+    from localai.config.reading import Endpoint
 
 PORTS: Final[Mapping[int, str]] = {
     11434: "Ollama",
@@ -66,7 +71,7 @@ def lmstudio(context: Context) -> LmStudio:
     try:
         target = client_target(context.config["lmstudio.host"], _LMSTUDIO_PORT, "lmstudio.host")
     except InvalidInput:
-        return LmStudio(installed=installed, runtimes=runtimes)
+        return LmStudio(installed=installed, state="no_address", runtimes=runtimes)
     trusted = tuple(context.config["network.users"])
     reply = ask(target.host, target.port, "/api/v0/models", trusted=trusted)
     document = reply.document if isinstance(reply.document, Mapping) else {}
@@ -106,34 +111,37 @@ def read_link_status(text: str) -> bool | None:
 
 
 def own_servers(context: Context) -> tuple[OwnServer, ...]:
-    """The servers of the configuration; only those of this machine are asked."""
-    return tuple(_own_servers(context))
+    """The servers of the configuration, asked at once; only those of this machine are asked."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    endpoints = context.config.endpoints
+    with ThreadPoolExecutor(max(1, len(endpoints))) as pool:
+        return tuple(pool.map(partial(_own_server, context), endpoints, endpoints.values()))
 
 
-def _own_servers(context: Context) -> Iterator[OwnServer]:
+def _own_server(context: Context, name: str, endpoint: Endpoint) -> OwnServer:
+    key = endpoint.key_env
+    found = OwnServer(
+        name=name,
+        state="no_address",
+        error="",
+        key_variable=key or "",
+        key_set=None if key is None else bool(context.environ.get(key)),
+    )
+    try:
+        target = client_target(endpoint.url, 80, name)
+    except InvalidInput as error:
+        return replace(found, error=error.message)
+    zone = zone_of_host(target.host)
     trusted = tuple(context.config["network.users"])
-    for name, endpoint in context.config.endpoints.items():
-        key = endpoint.key_env
-        key_set = None if key is None else bool(context.environ.get(key))
-        try:
-            target = client_target(endpoint.url, 80, name)
-        except InvalidInput as error:
-            yield OwnServer(name, error=error.message, key_variable=key, key_set=key_set)
-            continue
-        zone = zone_of_host(target.host)
-        reply = ask(target.host, target.port, f"{target.path}/models", trusted=trusted)
-        state = reply.state
+    return replace(
+        found,
+        host=target.host,
+        port=target.port,
+        zone=None if zone is None else zone.label,
         # A plain 404 or a page of HTML is still somebody who listens.
-        yield OwnServer(
-            name=name,
-            host=target.host,
-            port=target.port,
-            zone=None if zone is None else zone.label,
-            state=state,
-            error="",
-            key_variable=key or "",
-            key_set=key_set,
-        )
+        state=ask(target.host, target.port, f"{target.path}/models", trusted=trusted).state,
+    )
 
 
 def listeners(context: Context) -> tuple[Listener, ...]:

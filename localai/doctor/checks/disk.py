@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import Disk, disks, is_mac, places, store_of
 from localai.doctor.facts import Place, Snapshot
 from localai.units import bytes_text
 
@@ -24,36 +25,36 @@ _MUCH_PARTIAL = 1_000_000_000
     told="less than 1 GB is free where models or localai's data lie; under 5% (and 20 GB) is a "
     "warning",
     cause="models are gigabytes, and the partition that holds them is often the smallest",
-    fix=Fix(("localai list", "localai dedupe --dry-run"), "user"),
+    fix=Fix(
+        ("localai dedupe --dry-run", "localai list"),
+        "user",
+        advice="localai rm MODEL frees the most; what else lies there: du -xh -d1 FOLDER | sort -h",
+    ),
     source="ollama #1311, #15547",
 )
-def disk_full(facts: Snapshot) -> Iterator[Hit]:
-    """Free space by disk, not by folder."""
-    seen: set[str] = set()
-    for place in known(facts.places, "places"):
-        if place.purpose == "temporary files" or place.read_only:
-            continue
-        disk = place.mount or str(place.path)
-        free = known(place.free_bytes, f"places: free space for {place.purpose}")
-        total = known(place.total_bytes, f"places: size of the disk for {place.purpose}")
-        is_out = free < _LEAST_BYTES
-        if not is_out and not (free < total * _FULL_SHARE and free < _ROOMY_BYTES):
-            continue
-        if disk in seen:
-            continue
-        seen.add(disk)
-        yield Hit(
-            f"disk:{disk}",
-            (
-                Evidence("free", f"{bytes_text(free)} of {bytes_text(total)}", f"statvfs {disk}"),
-                Evidence("holds", str(place.purpose), str(place.path)),
-            ),
-            title=f"the disk at {disk} is full" if is_out else f"the disk at {disk} is nearly full",
-            severity="fail" if is_out else "warn",
-            fix=Fix(
-                (f"df -h {shlex.quote(disk)}", "localai dedupe --dry-run", "localai list"), "user"
-            ),
-        )
+@for_each(disks)
+def disk_full(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
+    """Free space by disk, not by folder. A read-only one needs none."""
+    place = disk.places[0]
+    if known(place.read_only, f"places: whether {disk.name} is read-only"):
+        return
+    free = known(place.free_bytes, f"places: free space at {disk.name}")
+    total = known(place.total_bytes, f"places: the size of the disk at {disk.name}")
+    is_out = free < _LEAST_BYTES
+    if not is_out and not (free < total * _FULL_SHARE and free < _ROOMY_BYTES):
+        return
+    how = "full" if is_out else "nearly full"
+    if total < 2 * _LEAST_BYTES and free > total * _FULL_SHARE:
+        how = "too small for models"
+    yield Hit(
+        f"disk:{disk.name}",
+        (
+            Evidence("free", f"{bytes_text(free)} of {bytes_text(total)}", f"statvfs {disk.name}"),
+            Evidence("holds", disk.holds, str(place.path)),
+        ),
+        title=f"the disk at {disk.name} is {how}",
+        severity="fail" if is_out else "warn",
+    )
 
 
 @check(
@@ -63,20 +64,28 @@ def disk_full(facts: Snapshot) -> Iterator[Hit]:
     title="the disk has room and no file can be made on it",
     told="less than 1% of its inodes is free",
     cause="many small files have taken the numbers that a file needs",
-    fix=Fix(("df -i",), "user"),
+    fix=Fix(("df -i",), "user", advice="remove the folders with the most files"),
     source="doctor.md 75",
 )
-def inodes_out(facts: Snapshot) -> Iterator[Hit]:
+@for_each(disks)
+def inodes_out(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     """Inodes; file systems that count none say 0."""
-    seen: set[str] = set()
-    for place in known(facts.places, "places"):
-        total, free = place.total_inodes, place.free_inodes
-        disk = place.mount or str(place.path)
-        if total and free is not None and free * 100 < total and disk not in seen:
-            seen.add(disk)
-            yield Hit(
-                f"disk:{disk}", (Evidence("inodes free", f"{free:,} of {total:,}", "statvfs"),)
-            )
+    total = known(disk.places[0].total_inodes, f"places: inodes of {disk.name}")
+    free = known(disk.places[0].free_inodes, f"places: free inodes of {disk.name}")
+    if total and free * 100 < total:
+        yield Hit(
+            f"disk:{disk.name}",
+            (
+                Evidence("inodes free", f"{free:,} of {total:,}", f"statvfs {disk.name}"),
+                Evidence("holds", disk.holds, str(disk.places[0].path)),
+            ),
+            title=f"the disk at {disk.name} has room and no file can be made on it",
+            fix=Fix(
+                (f"sudo du --inodes -xS {shlex.quote(disk.name)} | sort -rn | head",),
+                "root",
+                advice="it names the folders with the most files; remove what nobody needs",
+            ),
+        )
 
 
 @check(
@@ -89,31 +98,28 @@ def inodes_out(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(("sudo dmesg | grep -i -E 'remount|i/o error'",), "root"),
     source="ollama #2701",
 )
-def disk_read_only(facts: Snapshot) -> Iterator[Hit]:
+@for_each(disks)
+def disk_read_only(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     """What has to be written to."""
-    seen: set[str] = set()
-    for place in known(facts.places, "places"):
-        if place.purpose == "the hub's cache" or not place.read_only:
-            continue
-        disk = place.mount or str(place.path)
-        if disk not in seen:
-            seen.add(disk)
-            yield Hit(
-                f"disk:{disk}",
-                (
-                    Evidence("mount", f"{disk} is read-only", "statvfs"),
-                    Evidence("holds", str(place.purpose), str(place.path)),
-                ),
-                title=f"the disk at {disk} is read-only",
-                fix=Fix(
-                    (
-                        f"sudo mount -o remount,rw {shlex.quote(disk)}",
-                        "sudo dmesg | grep -i -E 'remount|i/o error'",
-                    ),
-                    "root",
-                    advice="or set LOCALAI_HOME to a folder elsewhere",
-                ),
-            )
+    written = [place for place in disk.places if place.purpose != "the hub's cache"]
+    if not written or not known(written[0].read_only, f"places: whether {disk.name} is read-only"):
+        return
+    yield Hit(
+        f"disk:{disk.name}",
+        (
+            Evidence("mount", f"{disk.name} is read-only", "statvfs"),
+            Evidence("holds", disk.holds, str(written[0].path)),
+        ),
+        title=f"the disk at {disk.name} is read-only",
+        fix=Fix(
+            (
+                f"sudo mount -o remount,rw {shlex.quote(disk.name)}",
+                "sudo dmesg | grep -i -E 'remount|i/o error'",
+            ),
+            "root",
+            advice="or set LOCALAI_HOME to a folder elsewhere",
+        ),
+    )
 
 
 @check(
@@ -126,26 +132,25 @@ def disk_read_only(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(("chmod u+x FOLDER",), "user"),
     source="ollama #2701",
 )
-def folder_closed(facts: Snapshot) -> Iterator[Hit]:
-    """The first closed parent."""
-    seen: set[str] = set()
-    for place in known(facts.places, "places"):
-        blocked = place.blocked_by
-        if blocked and blocked not in seen:
-            seen.add(blocked)
-            yield Hit(
-                f"folder:{place.path}",
-                (
-                    Evidence("closed", blocked, "access(2)"),
-                    Evidence("on the way to", str(place.purpose), str(place.path)),
-                ),
-                title=f"{blocked} may not be entered",
-                fix=Fix(
-                    (f"chmod u+x {shlex.quote(blocked)}",),
-                    "user",
-                    undo=f"chmod u-x {shlex.quote(blocked)}",
-                ),
-            )
+@for_each(places)
+def folder_closed(facts: Snapshot, place: Place) -> Iterator[Hit]:
+    """The first closed parent, told once of all that lies behind it."""
+    blocked = known(place.blocked_by, f"places: the way to {place.purpose}")
+    behind = [each for each in places(facts) if each.blocked_by == blocked]
+    if blocked and behind[0] is place:
+        yield Hit(
+            f"folder:{place.path}",
+            (
+                Evidence("closed", blocked, "access(2)"),
+                Evidence("on the way to", ", ".join(str(each.purpose) for each in behind), blocked),
+            ),
+            title=f"{blocked} may not be entered",
+            fix=Fix(
+                (f"chmod u+x {shlex.quote(blocked)}",),
+                "user",
+                undo=f"chmod u-x {shlex.quote(blocked)}",
+            ),
+        )
 
 
 @check(
@@ -159,20 +164,20 @@ def folder_closed(facts: Snapshot) -> Iterator[Hit]:
     source="ollama #2701",
     after=("disk-read-only", "folder-closed"),
 )
-def folder_not_writable(facts: Snapshot) -> Iterator[Hit]:
+@for_each(places)
+def folder_not_writable(facts: Snapshot, place: Place) -> Iterator[Hit]:
     """Our own folders; Ollama's store belongs to its service on Linux, rightly."""
-    for place in known(facts.places, "places"):
-        if not (place.purpose or "").startswith("localai"):
-            continue
-        if known(place.writable, f"places: rights to {place.purpose}") is False:
-            disk = place.mount or str(place.path)
-            yield Hit(
-                f"folder:{place.path}",
-                _rights(place),
-                title=f"the folder of {place.purpose} may not be written to",
-                fix=_open_fix(place),
-                within=(f"disk:{disk}",),
-            )
+    if not known(place.purpose, "places: what a folder is for").startswith("localai"):
+        return
+    if known(place.writable, f"places: rights to {place.purpose}") is False:
+        disk = place.mount or str(place.path)
+        yield Hit(
+            f"folder:{place.path}",
+            _rights(place),
+            title=f"the folder of {place.purpose} may not be written to",
+            fix=_open_fix(place),
+            within=(f"disk:{disk}",),
+        )
 
 
 @check(
@@ -190,21 +195,22 @@ def folder_not_writable(facts: Snapshot) -> Iterator[Hit]:
     ),
     source="doctor.md 74",
 )
-def models_on_slow_disk(facts: Snapshot) -> Iterator[Hit]:
+@for_each(disks)
+def models_on_slow_disk(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     """By the file system's name and the disk's nature."""
-    if known(facts.kernel, "kernel").mac_version:
+    if is_mac(facts):
         return
-    seen: set[str] = set()
-    for place in known(facts.places, "places"):
-        if "models" not in (place.purpose or "") or not place.exists:
+    for place in disk.places:
+        if "models" not in known(place.purpose, "places: what a folder is for"):
             continue
-        disk = place.mount or str(place.path)
+        if not known(place.exists, f"places: whether {place.purpose} are there"):
+            continue
         kind = known(place.kind, f"places: the file system of {place.purpose}")
         slow = kind.startswith(_SLOW)
-        if (slow or place.rotational) and disk not in seen:
-            seen.add(disk)
-            what = f"{kind}" if slow else f"{kind} on a disk that turns"
-            yield Hit(f"disk:{disk}", (Evidence(str(place.purpose), what, str(place.path)),))
+        if slow or place.rotational:
+            what = kind if slow else f"{kind} on a disk that turns"
+            yield Hit(f"disk:{disk.name}", (Evidence(str(place.purpose), what, str(place.path)),))
+            return
 
 
 @check(
@@ -220,8 +226,10 @@ def models_on_slow_disk(facts: Snapshot) -> Iterator[Hit]:
 )
 def partial_downloads(facts: Snapshot) -> Iterator[Hit]:
     """What they take."""
-    store = known(facts.ollama_store, "ollama_store")
-    size = known(store.partial_bytes, "ollama_store: partial downloads") if store.readable else 0
+    store = store_of(facts)
+    if not known(store.readable, "ollama_store: whether it can be read"):
+        return
+    size = known(store.partial_bytes, "ollama_store: partial downloads")
     if size > _MUCH_PARTIAL:
         folder = f"{store.path}/blobs"
         yield Hit(

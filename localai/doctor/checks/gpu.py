@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.checks.machines import gpus_of
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import (
+    container_of,
+    gpus_of,
+    graphics_of,
+    is_wsl,
+    machine_of,
+    nvidia_gpus,
+)
 from localai.doctor.facts import Snapshot
+from localai.hardware.facts import Gpu
 
 _OLDEST_DRIVER = 550
 # Compute capability 5.0 to 6.2: these cards need a newer one.
@@ -30,14 +38,12 @@ _OLDEST_DRIVER_OLD_CARDS = 570
 )
 def nvidia_driver_missing(facts: Snapshot) -> Iterator[Hit]:
     """A card without its driver, outside containers, which see the host's."""
-    graphics = known(facts.graphics, "graphics")
-    if "NVIDIA" not in (graphics.pci_vendors or ()):
+    graphics = graphics_of(facts)
+    if "NVIDIA" not in known(graphics.pci_vendors, "graphics: the PCI bus"):
         return
-    machine = known(facts.machine, "machine")
     module = known(graphics.nvidia_module, "graphics: the module")
     drivers = known(graphics.kernel_drivers, "graphics: the kernel's drivers")
-    container = known(machine.host.container.value, "machine: whether this is a container")
-    if module or container or "nvidia" in drivers or "vfio-pci" in drivers:
+    if module or container_of(facts) or "nvidia" in drivers or "vfio-pci" in drivers:
         return
     yield Hit(
         "gpu:NVIDIA",
@@ -60,7 +66,7 @@ def nvidia_driver_missing(facts: Snapshot) -> Iterator[Hit]:
 )
 def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
     """Module and library differ."""
-    graphics = known(facts.graphics, "graphics")
+    graphics = graphics_of(facts)
     module = known(graphics.nvidia_module, "graphics: the module")
     library = known(graphics.nvidia_library, "graphics: the library")
     if not module or not library or module == library:
@@ -91,7 +97,7 @@ def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
 )
 def nvidia_smi_hangs(facts: Snapshot) -> Iterator[Hit]:
     """The tool hangs."""
-    if known(known(facts.graphics, "graphics").smi, "graphics: nvidia-smi") == "hangs":
+    if known(graphics_of(facts).smi, "graphics: nvidia-smi") == "hangs":
         yield Hit("gpu:NVIDIA", (Evidence("nvidia-smi -L", "no answer", "nvidia-smi"),))
 
 
@@ -108,7 +114,7 @@ def nvidia_smi_hangs(facts: Snapshot) -> Iterator[Hit]:
 )
 def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
     """The tool fails, and says why."""
-    graphics = known(facts.graphics, "graphics")
+    graphics = graphics_of(facts)
     if known(graphics.smi, "graphics: nvidia-smi") == "fails":
         words = graphics.smi_words or "it says nothing"
         if "no devices were found" not in words.lower():
@@ -130,25 +136,25 @@ def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
     ),
     source="llama-cpp-python #1436; Ollama's docs, gpu.md",
 )
-def nvidia_driver_old(facts: Snapshot) -> Iterator[Hit]:
+@for_each(nvidia_gpus)
+def nvidia_driver_old(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     """A driver below the floor for its card."""
-    for gpu in gpus_of(known(facts.machine, "machine"), "NVIDIA"):
-        driver = known(gpu.driver.value, "machine: the driver's version")
-        major = driver.partition(".")[0]
-        capability = gpu.compute_capability.value
-        floor = _OLDEST_DRIVER
-        if capability is not None and "5.0" <= capability <= "6.2" and len(capability) == 3:
-            floor = _OLDEST_DRIVER_OLD_CARDS
-        if major.isdecimal() and int(major) < floor:
-            name = gpu.name.value or "NVIDIA GPU"
-            yield Hit(
-                f"gpu:{name}",
-                (
-                    Evidence("driver", driver, gpu.driver.source),
-                    Evidence("needed", f"{floor} or newer", "Ollama's docs, gpu.md"),
-                ),
-                within=("gpu:NVIDIA",),
-            )
+    driver = known(gpu.driver.value, "machine: the driver's version")
+    major = driver.partition(".")[0]
+    capability = gpu.compute_capability.value
+    floor = _OLDEST_DRIVER
+    if capability is not None and "5.0" <= capability <= "6.2" and len(capability) == 3:
+        floor = _OLDEST_DRIVER_OLD_CARDS
+    if major.isdecimal() and int(major) < floor:
+        name = gpu.name.value or "NVIDIA GPU"
+        yield Hit(
+            f"gpu:{name}",
+            (
+                Evidence("driver", driver, gpu.driver.source),
+                Evidence("needed", f"{floor} or newer", "Ollama's docs, gpu.md"),
+            ),
+            within=("gpu:NVIDIA",),
+        )
 
 
 @check(
@@ -168,10 +174,9 @@ def nvidia_driver_old(facts: Snapshot) -> Iterator[Hit]:
 )
 def rocm_old(facts: Snapshot) -> Iterator[Hit]:
     """ROCm 6 and older."""
-    graphics = known(facts.graphics, "graphics")
-    if not list(gpus_of(known(facts.machine, "machine"), "AMD")):
+    if not gpus_of(facts, "AMD"):
         return
-    version = known(graphics.rocm, "graphics: ROCm's version")
+    version = known(graphics_of(facts).rocm, "graphics: ROCm's version")
     major = version.partition(".")[0]
     if major.isdecimal() and int(major) < 7:
         yield Hit("gpu:AMD", (Evidence("ROCm", version, "/opt/rocm/.info/version"),))
@@ -190,12 +195,13 @@ def rocm_old(facts: Snapshot) -> Iterator[Hit]:
 )
 def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
     """A virtual x86 without AVX2."""
-    machine = known(facts.machine, "machine")
+    machine = machine_of(facts)
     virtual = known(machine.host.virtual_machine.value, "machine: whether it is virtual")
-    if not virtual or machine.host.architecture.value not in ("x86_64", "amd64"):
+    if not virtual:
         return
     sets = known(machine.cpu.instruction_sets.value, "machine: instruction sets")
-    if "AVX2" not in sets:
+    architecture = known(machine.host.architecture.value, "machine: its architecture")
+    if architecture in ("x86_64", "amd64") and "AVX2" not in sets:
         yield Hit(
             "cpu",
             (
@@ -220,10 +226,12 @@ def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
 )
 def wsl_native_driver(facts: Snapshot) -> Iterator[Hit]:
     """Two libcuda in WSL."""
-    machine, graphics = known(facts.machine, "machine"), known(facts.graphics, "graphics")
-    if not known(machine.host.wsl.value, "machine: WSL"):
+    if not is_wsl(facts):
         return
-    if known(graphics.native_library_in_wsl, "graphics: libcuda") and graphics.wsl_library:
+    graphics = graphics_of(facts)
+    if known(graphics.native_library_in_wsl, "graphics: libcuda") and known(
+        graphics.wsl_library, "graphics: WSL's own libcuda"
+    ):
         yield Hit(
             "gpu:NVIDIA",
             (Evidence("libcuda", "a Linux driver's", "/usr/lib/*-linux-gnu/libcuda.so.*"),),

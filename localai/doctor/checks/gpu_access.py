@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.checks.machines import gpus_of, is_linux
+from localai.doctor.checks.subjects import (
+    container_of,
+    gpus_of,
+    graphics_of,
+    is_linux,
+    machine_of,
+    served_variables,
+    variables_of,
+)
 from localai.doctor.facts import Snapshot
 
 _HIDES = re.compile(r"^(-1|none|void|)$", re.IGNORECASE)
@@ -37,12 +45,10 @@ _VARIABLES: Mapping[str, str] = {
 )
 def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
     """Device files that stay shut."""
-    graphics = known(facts.graphics, "graphics")
-    if "AMD" not in (graphics.pci_vendors or ()):
-        return
+    graphics = graphics_of(facts)
     nodes = known(graphics.nodes, "graphics: device files")
     shut = [node for node in nodes if node.usable is False and _is_amds(node.path)]
-    if not shut:
+    if not shut or "AMD" not in known(graphics.pci_vendors, "graphics: the PCI bus"):
         return
     named = all(not (node.group or "").isdecimal() for node in shut)
     fix = None
@@ -85,11 +91,11 @@ def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
 )
 def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
     """The host has one and hands nothing in."""
-    machine, graphics = known(facts.machine, "machine"), known(facts.graphics, "graphics")
-    container = known(machine.host.container.value, "machine: whether this is a container")
+    container, graphics = container_of(facts), graphics_of(facts)
     if not container:
         return
-    paths = {node.path for node in known(graphics.nodes, "graphics: device files")}
+    nodes = known(graphics.nodes, "graphics: device files")
+    paths = {known(node.path, "graphics: a device file's path") for node in nodes}
     if known(graphics.nvidia_module, "graphics: the module") and "/dev/nvidiactl" not in paths:
         yield Hit(
             "gpu:NVIDIA",
@@ -98,8 +104,8 @@ def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
                 Evidence("/dev/nvidia*", "none", f"this container ({container})"),
             ),
         )
-    drivers = graphics.kernel_drivers or ()
-    if "amdgpu" in drivers and not any((path or "").startswith("/dev/dri/") for path in paths):
+    drivers = known(graphics.kernel_drivers, "graphics: the kernel's drivers")
+    if "amdgpu" in drivers and not any(path.startswith("/dev/dri/") for path in paths):
         yield Hit(
             "gpu:AMD",
             (
@@ -126,10 +132,9 @@ def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
 )
 def nvidia_lost_in_container(facts: Snapshot) -> Iterator[Hit]:
     """NVML's unknown error in a container."""
-    machine, graphics = known(facts.machine, "machine"), known(facts.graphics, "graphics")
-    if not known(machine.host.container.value, "machine: whether this is a container"):
+    if not container_of(facts):
         return
-    words = known(graphics.smi_words, "graphics: what nvidia-smi says")
+    words = known(graphics_of(facts).smi_words, "graphics: what nvidia-smi says")
     if "unknown error" in words.lower():
         yield Hit("gpu:NVIDIA", (Evidence("nvidia-smi -L", words, "nvidia-smi"),))
 
@@ -146,11 +151,11 @@ def nvidia_lost_in_container(facts: Snapshot) -> Iterator[Hit]:
 )
 def docker_on_mac(facts: Snapshot) -> Iterator[Hit]:
     """Linuxkit on arm64."""
-    host = known(facts.machine, "machine").host
+    host = machine_of(facts).host
     kernel = known(host.kernel.value, "machine: the kernel")
-    if not known(host.container.value, "machine: whether this is a container"):
+    if not container_of(facts) or "linuxkit" not in kernel:
         return
-    if "linuxkit" in kernel and host.architecture.value in ("aarch64", "arm64"):
+    if known(host.architecture.value, "machine: its architecture") in ("aarch64", "arm64"):
         yield Hit("container", (Evidence("kernel", kernel, host.kernel.source),))
 
 
@@ -166,55 +171,33 @@ def docker_on_mac(facts: Snapshot) -> Iterator[Hit]:
 )
 def gpu_hidden_by_variable(facts: Snapshot) -> Iterator[Hit]:
     """In the shell's environment, and in the server's where that may be seen."""
-    machine = known(facts.machine, "machine")
-    own = known(known(facts.environment, "environment").variables, "environment: variables")
-    yield from _hidden(machine_vendors(facts), own, "shell", machine_count(facts))
-    if not is_linux(machine):
-        return
-    served = facts.ollama.environment if facts.ollama is not None else None
-    service = facts.service.environment if facts.service is not None else None
-    yield from _hidden(
-        machine_vendors(facts),
-        {**(service or {}), **(served or {})},
-        "ollama",
-        machine_count(facts),
-    )
+    yield from _hidden(facts, variables_of(facts), in_shell=True)
+    if is_linux(facts):
+        yield from _hidden(facts, served_variables(facts), in_shell=False)
 
 
 def _is_amds(path: str | None) -> bool:
     return path is not None and (path == "/dev/kfd" or path.startswith("/dev/dri/"))
 
 
-def machine_vendors(facts: Snapshot) -> frozenset[str]:
-    """The makers of the graphics processors that are seen. Raises Unknown."""
-    machine = known(facts.machine, "machine")
-    return frozenset(gpu.vendor.value for gpu in gpus_of(machine) if gpu.vendor.value)
-
-
-def machine_count(facts: Snapshot) -> int:
-    """How many graphics processors are seen. Raises Unknown."""
-    return len(known(facts.machine, "machine").gpus)
-
-
-def _hidden(
-    vendors: frozenset[str], variables: Mapping[str, str], where: str, count: int
-) -> Iterator[Hit]:
+def _hidden(facts: Snapshot, variables: Mapping[str, str], *, in_shell: bool) -> Iterator[Hit]:
     for name, vendor in _VARIABLES.items():
         value = variables.get(name)
-        if value is None or vendor not in vendors or _names_a_device(value, count):
+        if value is None or not gpus_of(facts, vendor):
             continue
-        in_shell = where == "shell"
-        source = "the shell" if in_shell else "Ollama's environment"
+        if _names_a_device(value, len(gpus_of(facts))):
+            continue
         yield Hit(
-            "ollama" if not in_shell else f"variable:{name}",
-            (Evidence(name, value or "(empty)", source),),
+            f"variable:{name}" if in_shell else "ollama",
+            (Evidence(name, value or "(empty)", "the shell" if in_shell else "Ollama's server"),),
+            title=f"{name} hides the GPU from {'programs' if in_shell else 'Ollama'}",
             fix=Fix((f"unset {name}",), "user")
             if in_shell
             else Fix(
-                ("sudo systemctl edit ollama",),
+                ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
                 "root",
                 undo="sudo systemctl revert ollama",
-                advice=f"take {name} out there, then: sudo systemctl restart ollama",
+                advice=f"take {name} out in the editor",
             ),
         )
 

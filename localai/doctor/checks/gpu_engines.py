@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.checks.machines import PYTHON, gpus_of, is_apple_silicon, is_linux
-from localai.doctor.facts import Snapshot
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import (
+    PYTHON,
+    gpus_of,
+    is_first_on_cpu,
+    is_linux,
+    is_on_cpu,
+    nvidia_gpus,
+    ollama_of,
+    our_python,
+    running,
+    setting,
+    settings_of,
+)
+from localai.doctor.facts import RunningModel, Snapshot
 from localai.hardware.facts import Gpu
 from localai.units import bytes_text
 
-_LARGEST_NOISE_BYTES = 1 << 20
-_REINSTALL = f"{PYTHON} -m pip install --force-reinstall --no-deps"
+_REINSTALL = "-m pip install --force-reinstall --no-deps"
+_BUILDS = "https://xorbitsai.github.io/xllamacpp/whl"
 
 
 @check(
@@ -32,16 +44,15 @@ _REINSTALL = f"{PYTHON} -m pip install --force-reinstall --no-deps"
 )
 def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
     """An Ollama for the CPU alone."""
-    machine = known(facts.machine, "machine")
-    ollama = known(facts.ollama, "ollama")
-    if not ollama.programs or not is_linux(machine) or not list(gpus_of(machine)):
+    ollama = ollama_of(facts)
+    programs = known(ollama.programs, "ollama: its programs")
+    if not programs or not is_linux(facts) or not gpus_of(facts):
         return
-    libraries = known(ollama.gpu_libraries, "ollama: its libraries")
-    if not libraries:
+    if not known(ollama.gpu_libraries, "ollama: its libraries"):
         yield Hit(
             "ollama",
             (
-                Evidence("program", str(ollama.programs[0].path), "the search path"),
+                Evidence("program", str(programs[0].path), "the search path"),
                 Evidence("libraries for GPUs", "none", "lib/ollama beside it"),
             ),
         )
@@ -64,9 +75,12 @@ def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
 )
 def ollama_drops_integrated_gpu(facts: Snapshot) -> Iterator[Hit]:
     """Said by the log itself."""
-    log = known(facts.ollama, "ollama").log
-    if log is not None and known(log.dropped_integrated, "ollama: its log"):
-        yield Hit("ollama", (Evidence("log", str(log.dropped_integrated), "Ollama's log"),))
+    ollama = ollama_of(facts)
+    if not known(ollama.programs, "ollama: its programs"):
+        return
+    line = known(known(ollama.log, "ollama: its log").dropped_integrated, "ollama: its log")
+    if line:
+        yield Hit("ollama", (Evidence("log", line, "Ollama's log"),))
 
 
 @check(
@@ -83,24 +97,20 @@ def ollama_drops_integrated_gpu(facts: Snapshot) -> Iterator[Hit]:
     ),
     source="ollama #5464, #10053",
 )
-def gpu_lost_after_suspend(facts: Snapshot) -> Iterator[Hit]:
+@for_each(running)
+def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """Slept, and nothing in the memory of the card."""
-    machine, kernel = known(facts.machine, "machine"), known(facts.kernel, "kernel")
-    if not list(gpus_of(machine, "NVIDIA")):
+    if not nvidia_gpus(facts):
         return
-    running = known(facts.ollama, "ollama").running
-    if not running or not known(kernel.suspended_s, "kernel: how long it slept"):
-        return
-    for model in running:
-        if model.gpu_bytes == 0 and (model.size_bytes or 0) > _LARGEST_NOISE_BYTES:
-            yield Hit(
-                "ollama",
-                (
-                    Evidence("slept", f"{kernel.suspended_s:.0f} s", "the kernel's clocks"),
-                    Evidence(str(model.name), "0 bytes on the GPU", "/api/ps"),
-                ),
-            )
-            return
+    slept_s = known(known(facts.kernel, "kernel").suspended_s, "kernel: how long it slept")
+    if slept_s and is_on_cpu(model) and is_first_on_cpu(facts, model):
+        yield Hit(
+            "ollama",
+            (
+                Evidence("slept", f"{slept_s:.0f} s", "the kernel's clocks"),
+                Evidence(str(model.name), "0 bytes on the GPU", "/api/ps"),
+            ),
+        )
 
 
 @check(
@@ -128,29 +138,24 @@ def gpu_lost_after_suspend(facts: Snapshot) -> Iterator[Hit]:
         "nvidia-lost-in-container",
     ),
 )
-def ollama_model_on_cpu(facts: Snapshot) -> Iterator[Hit]:
+@for_each(running)
+def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """A model wholly in main memory beside a graphics processor that some interface opens."""
-    machine, ollama = known(facts.machine, "machine"), known(facts.ollama, "ollama")
-    if ollama.state != "answers":
+    gpus = [*gpus_of(facts, "NVIDIA"), *gpus_of(facts, "AMD")]
+    if not gpus or not is_on_cpu(model) or not is_first_on_cpu(facts, model):
         return
-    usable = [gpu for gpu in gpus_of(machine) if gpu.vendor.value in ("NVIDIA", "AMD")]
-    if not usable:
-        return
-    within = tuple(f"gpu:{gpu.vendor.value}" for gpu in usable) + tuple(
-        f"gpu:{gpu.name.value}" for gpu in usable
+    within = tuple(f"gpu:{gpu.vendor.value}" for gpu in gpus) + tuple(
+        f"gpu:{gpu.name.value}" for gpu in gpus
     )
-    for model in known(ollama.running, "ollama: what is in memory"):
-        size = known(model.size_bytes, "ollama: a model's size")
-        if known(model.gpu_bytes, "ollama: a model's share of the GPU") == 0 and size:
-            yield Hit(
-                "ollama",
-                (
-                    Evidence("GPU", str(usable[0].name.value), usable[0].name.source),
-                    Evidence(str(model.name), f"{bytes_text(size)}, none on the GPU", "/api/ps"),
-                ),
-                within=within,
-            )
-            return
+    share = f"{bytes_text(model.size_bytes or 0)}, none on the GPU"
+    yield Hit(
+        "ollama",
+        (
+            Evidence("GPU", str(gpus[0].name.value), gpus[0].name.source),
+            Evidence(str(model.name), share, "/api/ps"),
+        ),
+        within=within,
+    )
 
 
 @check(
@@ -162,9 +167,9 @@ def ollama_model_on_cpu(facts: Snapshot) -> Iterator[Hit]:
     cause="the package index has the engine for the CPU alone; its makers keep builds for GPUs on "
     "an index of their own",
     fix=Fix(
-        (f"{_REINSTALL} xllamacpp --index-url https://xorbitsai.github.io/xllamacpp/whl/cu128",),
+        (f"{PYTHON} {_REINSTALL} xllamacpp --index-url {_BUILDS}/cu128",),
         "user",
-        undo=f"{_REINSTALL} xllamacpp",
+        undo=f"{PYTHON} {_REINSTALL} xllamacpp",
         advice="for CUDA 12.8; doctor names the folder for the GPU that is there (cu132, "
         "rocm-7.2.4, vulkan) and the version that is installed",
     ),
@@ -173,18 +178,15 @@ def ollama_model_on_cpu(facts: Snapshot) -> Iterator[Hit]:
 )
 def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
     """An engine without devices on a machine with a GPU on Linux."""
-    machine, engine = known(facts.machine, "machine"), known(facts.engine, "engine")
-    if not is_linux(machine) or engine.ended in ("missing", None):
+    engine = known(facts.engine, "engine")
+    if not is_linux(facts) or known(engine.ended, "engine: how loading it ended") != "ok":
         return
-    usable = [gpu for gpu in gpus_of(machine) if gpu.usable_by.value]
-    if not usable or known(engine.ended, "engine") != "ok":
-        return
-    if known(engine.devices, "engine: its devices"):
+    usable = [gpu for gpu in gpus_of(facts) if known(gpu.usable_by.value, "machine: a GPU's use")]
+    if not usable or known(engine.devices, "engine: its devices"):
         return
     gpu = usable[0]
     interfaces = ", ".join(gpu.usable_by.value or ())
-    package = f"xllamacpp=={engine.version}"
-    index = f"https://xorbitsai.github.io/xllamacpp/whl/{_build_for(gpu)}"
+    install = f"{our_python(facts)} {_REINSTALL} xllamacpp=={engine.version}"
     yield Hit(
         "engine",
         (
@@ -192,41 +194,13 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
             Evidence("engine's devices", "none", f"xllamacpp {engine.version} in a child"),
         ),
         fix=Fix(
-            (f"{_REINSTALL} {package} --index-url {index}",),
+            (f"{install} --index-url {_BUILDS}/{_build_for(gpu)}",),
             "user",
-            undo=f"{_REINSTALL} {package}",
+            undo=install,
             advice="or let Ollama compute, which finds the GPU by itself: localai chat -m ollama/…",
         ),
         within=(f"gpu:{gpu.vendor.value}",),
     )
-
-
-@check(
-    code="metal-unused",
-    group="gpu",
-    severity="warn",
-    title="the embedded engine does not use the Mac's GPU",
-    told="on Apple Silicon the engine, loaded in a child, lists no Metal device",
-    cause="the engine was built without Metal, or a sandbox keeps it from the GPU",
-    fix=Fix(
-        (f"{PYTHON} -m pip install --force-reinstall --no-deps xllamacpp",),
-        "user",
-        advice="the wheel for arm64 has Metal in it",
-    ),
-    source="mlx #3148",
-    after=("python-under-rosetta",),
-)
-def metal_unused(facts: Snapshot) -> Iterator[Hit]:
-    """Apple Silicon without Metal."""
-    machine, engine = known(facts.machine, "machine"), known(facts.engine, "engine")
-    if not is_apple_silicon(machine) or engine.ended != "ok":
-        return
-    if not known(engine.devices, "engine: its devices"):
-        yield Hit(
-            "engine",
-            (Evidence("engine's devices", "none", f"xllamacpp {engine.version} in a child"),),
-            within=("python",),
-        )
 
 
 @check(
@@ -241,86 +215,11 @@ def metal_unused(facts: Snapshot) -> Iterator[Hit]:
 )
 def gpu_layers_zero(facts: Snapshot) -> Iterator[Hit]:
     """The engine could and may not."""
-    own, engine = known(facts.own, "own"), known(facts.engine, "engine")
-    for setting in known(own.settings, "own: settings"):
-        is_off = setting.key == "engine.gpu_layers" and setting.value == "0"
-        if is_off and known(engine.devices, "engine: its devices"):
-            yield Hit(
-                "setting:engine.gpu_layers",
-                (Evidence("engine.gpu_layers", "0", str(setting.where)),),
-            )
-
-
-@check(
-    code="mlx-missing",
-    group="gpu",
-    severity="warn",
-    title="MLX is not installed on this Apple Silicon machine",
-    told="the package mlx is not there",
-    cause="MLX is Apple's own engine, and opens models that llama.cpp cannot",
-    fix=Fix(
-        (f"{PYTHON} -m pip install mlx mlx-lm",),
-        "user",
-        undo=f"{PYTHON} -m pip uninstall mlx mlx-lm",
-        advice="it needs macOS 14 or newer",
-    ),
-    source="localai",
-    after=("python-under-rosetta",),
-)
-def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
-    """No mlx package."""
-    machine, engine = known(facts.machine, "machine"), known(facts.engine, "engine")
-    if is_apple_silicon(machine) and known(engine.mlx, "engine: MLX") == "missing":
-        yield Hit("mlx", (Evidence("package mlx", "not installed", "Python"),), within=("python",))
-
-
-@check(
-    code="mlx-crashes",
-    group="gpu",
-    severity="warn",
-    title="MLX ends the process that loads it",
-    told="`import mlx.core` in a child does not end well",
-    cause="without a Metal device (over ssh, in a sandbox, in a virtual machine) it aborts",
-    fix=Fix(
-        ('python3 -c "import mlx.core as mx; print(mx.device_info())"',),
-        "user",
-        advice="run it in the Mac's own terminal; localai answers with llama.cpp meanwhile",
-    ),
-    source="mlx #3148, #3397",
-    after=("python-under-rosetta",),
-)
-def mlx_crashes(facts: Snapshot) -> Iterator[Hit]:
-    """The child of MLX died."""
-    engine = known(facts.engine, "engine")
-    ended = known(engine.mlx, "engine: MLX")
-    if ended not in ("", "ok", "missing"):
-        words = engine.mlx_words or "it said nothing"
-        yield Hit(
-            "mlx",
-            (Evidence("import mlx.core", f"{ended}: {words}", "a child"),),
-            within=("python",),
-        )
-
-
-@check(
-    code="python-under-rosetta",
-    group="gpu",
-    severity="warn",
-    title="this Python runs under Rosetta",
-    told="the processor is Apple's and the process is translated from x86",
-    cause="an x86 Python sees no Metal and no MLX, and everything is slower",
-    fix=Fix(
-        ("PYTHON=/opt/homebrew/bin/python3 ./install.sh",),
-        "user",
-        advice="install localai with a Python for arm64",
-    ),
-    source="mlx #200, #1055",
-)
-def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
-    """Translated."""
-    host = known(facts.machine, "machine").host
-    if known(host.rosetta.value, "machine: Rosetta"):
-        yield Hit("python", (Evidence("translated", "yes", host.rosetta.source),))
+    if setting(facts, "engine.gpu_layers") != "0":
+        return
+    if known(known(facts.engine, "engine").devices, "engine: its devices"):
+        where = str(settings_of(facts)["engine.gpu_layers"].where)
+        yield Hit("setting:engine.gpu_layers", (Evidence("engine.gpu_layers", "0", where),))
 
 
 def _build_for(gpu: Gpu) -> str:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.facts import Model, Snapshot
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import (
+    all_models,
+    answering,
+    bad_blobs,
+    models,
+    served,
+    store_of,
+)
+from localai.doctor.facts import Blob, Model, Snapshot
 from localai.doctor.versions import number
 from localai.units import bytes_text
 
@@ -22,18 +30,18 @@ from localai.units import bytes_text
     source="ollama #941, #8105",
     after=("ollama-blob-damaged",),
 )
-def model_damaged(facts: Snapshot) -> Iterator[Hit]:
+@for_each(all_models)
+def model_damaged(facts: Snapshot, model: Model) -> Iterator[Hit]:
     """A file that no engine opens."""
-    for model in known(facts.models, "models"):
-        problem = known(model.problem, f"models: {model.name}")
-        if problem:
-            yield Hit(
-                f"model:{model.name}",
-                (Evidence("header", problem, str(model.path)),),
-                title=f"the model {model.name} is damaged",
-                fix=_remove_and_pull(model),
-                within=(f"blob:{model.path}",),
-            )
+    problem = known(model.problem, f"models: the header of {model.name}")
+    if problem:
+        yield Hit(
+            f"model:{model.name}",
+            (Evidence("header", problem, str(model.path)),),
+            title=f"the model {model.name} is damaged",
+            fix=_remove_and_pull(model),
+            within=(f"blob:{model.path}",),
+        )
 
 
 @check(
@@ -46,17 +54,17 @@ def model_damaged(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(("localai pull MODEL",), "user"),
     source="doctor.md",
 )
-def model_parts_missing(facts: Snapshot) -> Iterator[Hit]:
+@for_each(models)
+def model_parts_missing(facts: Snapshot, model: Model) -> Iterator[Hit]:
     """A split file with gaps."""
-    for model in known(facts.models, "models"):
-        missing = model.missing_parts
-        if missing:
-            yield Hit(
-                f"model:{model.name}",
-                (Evidence("missing", ", ".join(missing[:3]), str(model.path)),),
-                title=f"parts of the model {model.name} are missing",
-                fix=_remove_and_pull(model),
-            )
+    missing = known(model.missing_parts, f"models: the parts of {model.name}")
+    if missing:
+        yield Hit(
+            f"model:{model.name}",
+            (Evidence("missing", ", ".join(missing[:3]), str(model.path)),),
+            title=f"parts of the model {model.name} are missing",
+            fix=_remove_and_pull(model),
+        )
 
 
 @check(
@@ -69,20 +77,24 @@ def model_parts_missing(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(("ollama pull MODEL",), "user"),
     source="ollama #941, #8105, #9846",
 )
-def ollama_blob_damaged(facts: Snapshot) -> Iterator[Hit]:
+@for_each(bad_blobs)
+def ollama_blob_damaged(facts: Snapshot, blob: Blob) -> Iterator[Hit]:
     """Sizes against manifests. Digests are compared with --deep."""
-    store = known(facts.ollama_store, "ollama_store")
-    for blob in known(store.bad_blobs, "ollama_store: its blobs"):
-        expected = "" if blob.expected_bytes is None else f" of {bytes_text(blob.expected_bytes)}"
-        found = "not there" if not blob.exists else f"{bytes_text(blob.size_bytes or 0)}{expected}"
-        name = shlex.quote(str(blob.model))
-        yield Hit(
-            f"blob:{blob.path}",
-            (Evidence("layer", found, str(blob.path)),),
-            title=f"the model {blob.model} in Ollama's store is incomplete",
-            fix=Fix((f"rm -f {shlex.quote(str(blob.path))}", f"ollama pull {name}"), "user"),
-            within=("store:ollama",),
-        )
+    expected = "" if blob.expected_bytes is None else f" of {bytes_text(blob.expected_bytes)}"
+    found = "not there" if not blob.exists else f"{bytes_text(blob.size_bytes or 0)}{expected}"
+    yield Hit(
+        f"blob:{blob.path}",
+        (Evidence("layer", found, str(blob.path)),),
+        title=f"the model {blob.model} in Ollama's store is incomplete",
+        fix=Fix(
+            (
+                f"rm -f {shlex.quote(str(blob.path))}",
+                f"ollama pull {shlex.quote(str(blob.model))}",
+            ),
+            "user",
+        ),
+        within=("store:ollama",),
+    )
 
 
 @check(
@@ -97,7 +109,9 @@ def ollama_blob_damaged(facts: Snapshot) -> Iterator[Hit]:
 )
 def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
     """A manifest that cannot be read."""
-    store = known(facts.ollama_store, "ollama_store")
+    store = store_of(facts)
+    if not known(store.readable, "ollama_store: whether it can be read"):
+        return
     for name in known(store.broken_manifests, "ollama_store: its manifests"):
         yield Hit(
             f"model:{name}",
@@ -118,22 +132,22 @@ def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
     source="ollama #15838",
     after=("model-damaged",),
 )
-def model_architecture_unknown(facts: Snapshot) -> Iterator[Hit]:
+@for_each(models)
+def model_architecture_unknown(facts: Snapshot, model: Model) -> Iterator[Hit]:
     """An architecture that the engine has not."""
-    for model in known(facts.models, "models"):
-        if model.supported is False and model.architecture:
-            yield Hit(
-                f"model:{model.name}",
-                (
-                    Evidence("architecture", model.architecture, str(model.path)),
-                    Evidence(
-                        "engine",
-                        f"xllamacpp {facts.engine.version if facts.engine else '?'}",
-                        "its library",
-                    ),
-                ),
-                title=f"the embedded engine does not know the architecture of {model.name}",
-            )
+    architecture = known(model.architecture, f"models: the architecture of {model.name}")
+    engine = known(facts.engine, "engine")
+    if not architecture or known(engine.ended, "engine: how loading it ended") == "missing":
+        return
+    if not known(model.supported, f"models: whether the engine knows {architecture}"):
+        yield Hit(
+            f"model:{model.name}",
+            (
+                Evidence("architecture", architecture, str(model.path)),
+                Evidence("engine", f"xllamacpp {engine.version or '?'}", "its library"),
+            ),
+            title=f"the embedded engine does not know the architecture of {model.name}",
+        )
 
 
 @check(
@@ -148,17 +162,18 @@ def model_architecture_unknown(facts: Snapshot) -> Iterator[Hit]:
     source="ollama #2334",
     after=("model-damaged",),
 )
-def model_without_template(facts: Snapshot) -> Iterator[Hit]:
+@for_each(models)
+def model_without_template(facts: Snapshot, model: Model) -> Iterator[Hit]:
     """Ollama keeps templates beside its files, so its store is left out."""
-    for model in known(facts.models, "models"):
-        if model.store == "ollama" or model.problem:
-            continue
-        if model.answers and model.has_template is False:
-            yield Hit(
-                f"model:{model.name}",
-                (Evidence("tokenizer.chat_template", "not there", str(model.path)),),
-                title=f"the model {model.name} has no chat template",
-            )
+    if model.store == "ollama":
+        return
+    is_for_chat = known(model.answers, f"models: whether {model.name} is for chat")
+    if is_for_chat and not known(model.has_template, f"models: the template of {model.name}"):
+        yield Hit(
+            f"model:{model.name}",
+            (Evidence("tokenizer.chat_template", "not there", str(model.path)),),
+            title=f"the model {model.name} has no chat template",
+        )
 
 
 @check(
@@ -171,15 +186,16 @@ def model_without_template(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix((), "user", advice="take another conversion of the model"),
     source="localai",
 )
-def model_template_broken(facts: Snapshot) -> Iterator[Hit]:
+@for_each(models)
+def model_template_broken(facts: Snapshot, model: Model) -> Iterator[Hit]:
     """By its blocks alone."""
-    for model in known(facts.models, "models"):
-        if model.template_problems:
-            yield Hit(
-                f"model:{model.name}",
-                (Evidence("template", "; ".join(model.template_problems), str(model.path)),),
-                title=f"the chat template of {model.name} is broken",
-            )
+    problems = known(model.template_problems, f"models: the template of {model.name}")
+    if problems:
+        yield Hit(
+            f"model:{model.name}",
+            (Evidence("template", "; ".join(problems), str(model.path)),),
+            title=f"the chat template of {model.name} is broken",
+        )
 
 
 @check(
@@ -195,11 +211,11 @@ def model_template_broken(facts: Snapshot) -> Iterator[Hit]:
 )
 def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
     """The `requires` of a model against the server."""
-    store, ollama = known(facts.ollama_store, "ollama_store"), known(facts.ollama, "ollama")
-    if ollama.state != "answers":
+    store, ollama = store_of(facts), answering(facts)
+    if ollama is None or not known(store.readable, "ollama_store: whether it can be read"):
         return
     have = number(known(ollama.server_version, "ollama: its version"))
-    for name, needed in (store.needs or {}).items():
+    for name, needed in known(store.needs, "ollama_store: what its models need").items():
         if have and number(needed) > have:
             yield Hit(
                 f"model:{name}",
@@ -231,13 +247,12 @@ def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
 )
 def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
     """Nothing there, something here."""
-    ollama, store = known(facts.ollama, "ollama"), known(facts.ollama_store, "ollama_store")
-    if ollama.state != "answers":
+    store, ollama = store_of(facts), answering(facts)
+    if ollama is None or not known(store.readable, "ollama_store: whether it can be read"):
         return
-    served = known(ollama.models, "ollama: its models")
     here = known(store.models, "ollama_store: its models")
-    broken = len(store.broken_manifests or ())
-    if here - broken > 0 and not [each for each in served if not each.remote]:
+    broken = len(known(store.broken_manifests, "ollama_store: its manifests"))
+    if here - broken > 0 and not [each for each in served(facts) if not each.remote]:
         yield Hit(
             "ollama",
             (
@@ -253,8 +268,11 @@ def _remove_and_pull(model: Model) -> Fix:
     name = shlex.quote(str(model.name))
     if model.store == "ollama":
         return Fix((f"ollama rm {name}", f"ollama pull {name}"), "user")
+    if model.store == "localai" and model.name == "starter":
+        return Fix(("localai rm starter", "localai pull starter"), "user")
     if model.store == "localai":
-        return Fix((f"localai rm {name}", f"localai pull {name}"), "user")
+        # Its name does not say where it came from.
+        return Fix((f"localai rm {name}",), "user", advice="then fetch it again from its source")
     return Fix(
         (), "user", advice=f"remove it where it came from ({model.store}) and fetch it again"
     )

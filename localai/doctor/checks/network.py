@@ -5,8 +5,19 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known, known_day
-from localai.doctor.facts import Snapshot
+from localai.doctor.check import (
+    Evidence,
+    Fix,
+    Hit,
+    Unknown,
+    asked,
+    check,
+    for_each,
+    known,
+    known_day,
+)
+from localai.doctor.checks.subjects import registries, variables_of
+from localai.doctor.facts import Asked, Snapshot
 from localai.doctor.versions import AS_OF, number
 
 # A key that it does not accept, a proxy that wants one, too many questions.
@@ -109,20 +120,24 @@ def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
     after=("clock-wrong", "certificates-unusable", "certificates-missing"),
 )
 def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
-    """Only what was asked with --online."""
-    for asked in facts.asked or ():
-        if asked.trusted is False:
-            yield Hit(
-                f"host:{asked.host}",
-                (
-                    Evidence(
-                        "issuer", asked.issuer or "unknown", f"the certificate of {asked.host}"
-                    ),
-                    Evidence("verification", asked.error or "failed", "Python's ssl"),
-                ),
-                title=f"the certificate that {asked.host} shows is not trusted here",
-                within=("clock", "certificates"),
-            )
+    """Only what was asked with --online; one issuer is one finding, whatever it stands before."""
+    untrusted: dict[str, list[Asked]] = {}
+    for each in asked(facts):
+        if each.error and each.trusted is None and each.issuer is not None:
+            raise Unknown("asked: whether a certificate is trusted is not known")
+        if each.trusted is False:
+            untrusted.setdefault(each.issuer or "unknown", []).append(each)
+    for issuer, answers in untrusted.items():
+        hosts = " and ".join(dict.fromkeys(str(each.host) for each in answers))
+        yield Hit(
+            f"host:{answers[0].host}",
+            (
+                Evidence("issuer", issuer, f"the certificate of {hosts}"),
+                Evidence("verification", answers[0].error or "failed", "Python's ssl"),
+            ),
+            title=f"the certificate that {hosts} shows is not trusted here",
+            within=("clock", "certificates"),
+        )
 
 
 @check(
@@ -137,21 +152,22 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
         ("localai config list",), "user", advice="behind a proxy the setting network.proxy names it"
     ),
     source="ollama #13297; llama.cpp #21677",
-    after=("tls-intercepted", "clock-wrong", "mac-local-network"),
+    after=("tls-intercepted", "clock-wrong", "mac-local-network", "proxy-down"),
 )
-def registry_unreachable(facts: Snapshot) -> Iterator[Hit]:
-    """Only what was asked with --online."""
-    for asked in facts.asked or ():
-        if asked.trusted is False:
-            continue
-        refuses = asked.status is not None and (asked.status >= 500 or asked.status in _REFUSALS)
-        if asked.error or refuses:
-            yield Hit(
-                f"host:{asked.host}",
-                (Evidence("answer", asked.error or f"HTTP {asked.status}", str(asked.host)),),
-                title=f"the host {asked.host} {'refuses' if refuses else 'cannot be reached'}",
-                within=("clock",),
-            )
+@for_each(registries)
+def registry_unreachable(facts: Snapshot, answer: Asked) -> Iterator[Hit]:
+    """Only what was asked with --online. The issuer is looked for where it is not trusted."""
+    if answer.trusted is False or answer.issuer is not None:
+        return
+    error = known(answer.error, f"asked: how {answer.host} answered")
+    refuses = answer.status is not None and (answer.status >= 500 or answer.status in _REFUSALS)
+    if error or refuses:
+        yield Hit(
+            f"host:{answer.host}",
+            (Evidence("answer", error or f"HTTP {answer.status}", str(answer.host)),),
+            title=f"the host {answer.host} {'refuses' if refuses else 'cannot be reached'}",
+            within=("clock", "setting:network.proxy"),
+        )
 
 
 @check(
@@ -171,7 +187,7 @@ def registry_unreachable(facts: Snapshot) -> Iterator[Hit]:
 )
 def proxy_for_loopback(facts: Snapshot) -> Iterator[Hit]:
     """By the two variables."""
-    variables = known(known(facts.environment, "environment").variables, "environment: variables")
+    variables = variables_of(facts)
     proxy = next((name for name in _PROXIES if variables.get(name)), None)
     if proxy is None:
         return
@@ -206,9 +222,15 @@ def proxy_for_loopback(facts: Snapshot) -> Iterator[Hit]:
 def proxy_down(facts: Snapshot) -> Iterator[Hit]:
     """A proxy here that is not here."""
     trust = known(facts.trust, "trust")
-    if known(trust.proxy, "trust: the proxy") and trust.proxy_state == "refused":
+    if not known(trust.proxy, "trust: the proxy"):
+        return
+    if known(trust.proxy_state, "trust: whether the proxy answers") == "refused":
         yield Hit(
-            "setting:network.proxy", (Evidence("network.proxy", str(trust.proxy), "refused"),)
+            "setting:network.proxy",
+            (
+                Evidence("network.proxy", str(trust.proxy), "settings"),
+                Evidence("connection", "refused", str(trust.proxy)),
+            ),
         )
 
 
@@ -252,11 +274,10 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
     ),
     source="doctor.md 66",
 )
-def mac_local_network(facts: Snapshot) -> Iterator[Hit]:
+@for_each(registries)
+def mac_local_network(facts: Snapshot, answer: Asked) -> Iterator[Hit]:
     """A hint where it can be the reason: nothing of the local network is asked without --online."""
     version = known(known(facts.kernel, "kernel").mac_version, "kernel: the version of macOS")
-    if number(version) < (15,):
-        return
-    for asked in facts.asked or ():
-        if "no route to host" in (asked.error or "").lower():
-            yield Hit(f"host:{asked.host}", (Evidence("error", str(asked.error), str(asked.host)),))
+    error = known(answer.error, f"asked: how {answer.host} answered")
+    if number(version) >= (15,) and "no route to host" in error.lower():
+        yield Hit(f"host:{answer.host}", (Evidence("error", error, str(answer.host)),))

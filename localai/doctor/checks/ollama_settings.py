@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.facts import Snapshot
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import ollama_of, variables_of
+from localai.doctor.facts import DropIn, Snapshot
 from localai.near_names import near_names
 
 _BOOLEANS: Final = (
@@ -121,6 +122,7 @@ def ollama_variable_unknown(facts: Snapshot) -> Iterator[Hit]:
     "cannot read, and does not expand ~",
     fix=Fix((), "user", advice="booleans are 1 or 0, numbers plain digits, paths whole"),
     source="Ollama's envconfig, v0.33; ollama #7697",
+    after=("ollama-address-invalid",),
 )
 def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
     """Every variable by the rules of the server."""
@@ -133,8 +135,9 @@ def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
         yield Hit(
             f"variable:{name}",
             (Evidence(name, value, where), Evidence("read as", means, "Ollama's envconfig, v0.33")),
-            title=f"Ollama reads {name}={value} as: {means}",
+            title=f"Ollama reads {name}={value} as {means}",
             cause=cause,
+            within=("ollama",) if name == "OLLAMA_HOST" else (),
             fix=Fix(
                 lines,
                 "user" if in_shell else "root",
@@ -147,7 +150,8 @@ def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
 _TRUE_BY_DEFAULT = "it takes a flag that it cannot read for true"
 _NUMBER_IGNORED = "it passes over a number that it cannot read"
 _TAKEN_AS_IT_IS = "it takes the path as it is, and expands nothing"
-_OWN_PORTS = "of a URL without a port it takes the scheme's, and of a bad one its own"
+_PORT_OF_SCHEME = "of an http address without a port it takes port 80, not its own"
+_PORT_IGNORED = "for a port that is none it takes its own, 11434"
 
 
 def _misread(name: str, value: str) -> tuple[str, str, str] | None:
@@ -183,9 +187,9 @@ def _misread_host(value: str) -> tuple[str, str, str] | None:
     elif authority.count(":") > 1:
         return None
     if separator and scheme.lower() == "http" and not colon:
-        return "port 80", f"http://{authority}:11434", _OWN_PORTS
+        return "port 80", f"http://{authority}:11434", _PORT_OF_SCHEME
     if colon and not (port.isdecimal() and 0 < int(port) < 65536):
-        return "port 11434", f"{host}:11434", _OWN_PORTS
+        return "port 11434", f"{host}:11434", _PORT_IGNORED
     return None
 
 
@@ -195,13 +199,13 @@ def _misread_host(value: str) -> tuple[str, str, str] | None:
     severity="fail",
     title="Ollama's address cannot be read",
     told="OLLAMA_HOST or `ollama.host` is no host, host and port, or URL",
-    cause="clients and the server each make something else of it",
+    cause="it is no address: clients refuse it or each make something else of it",
     fix=Fix(("export OLLAMA_HOST=127.0.0.1:11434",), "user", undo="unset OLLAMA_HOST"),
     source="ollama #9597",
 )
 def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
     """It could not be parsed."""
-    ollama = known(facts.ollama, "ollama")
+    ollama = ollama_of(facts)
     if known(ollama.address_error, "ollama: its address"):
         where = ollama.written_in or "OLLAMA_HOST"
         fix = None
@@ -210,6 +214,7 @@ def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
         yield Hit(
             "ollama",
             (Evidence(where, str(ollama.written_address), "as set"),),
+            title=f"Ollama's address in {where} cannot be read",
             fix=fix,
         )
 
@@ -227,15 +232,13 @@ def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
 )
 def ollama_host_for_servers(facts: Snapshot) -> Iterator[Hit]:
     """In the shell; the service's own may well be that."""
-    variables = known(known(facts.environment, "environment").variables, "environment: variables")
-    value = variables.get("OLLAMA_HOST", "")
+    value = variables_of(facts).get("OLLAMA_HOST", "")
     if _LISTENS_ONLY.match(value.strip().strip("\"'")):
-        ollama = known(facts.ollama, "ollama")
         yield Hit(
             "variable:OLLAMA_HOST",
             (
                 Evidence("OLLAMA_HOST", value, "the shell"),
-                Evidence("localai connects to", str(ollama.address), "localai"),
+                Evidence("localai connects to", str(ollama_of(facts).address), "localai"),
             ),
         )
 
@@ -260,11 +263,10 @@ def ollama_variable_not_in_service(facts: Snapshot) -> Iterator[Hit]:
     service = known(facts.service, "service")
     if not known(service.exists, "service"):
         return
-    variables = known(known(facts.environment, "environment").variables, "environment: variables")
     in_service = known(service.environment, "service: its environment")
     differing = {
         name: value
-        for name, value in variables.items()
+        for name, value in variables_of(facts).items()
         if name in _FOR_SERVERS and in_service.get(name) != value
     }
     if not differing:
@@ -293,6 +295,13 @@ def ollama_variable_not_in_service(facts: Snapshot) -> Iterator[Hit]:
     )
 
 
+def _drop_ins(facts: Snapshot) -> tuple[DropIn, ...]:
+    service = known(facts.service, "service")
+    if not known(service.exists, "service"):
+        return ()
+    return known(service.drop_ins, "service: its drop-ins")
+
+
 @check(
     code="ollama-drop-in-broken",
     group="server",
@@ -303,28 +312,24 @@ def ollama_variable_not_in_service(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
     source="doctor.md 55",
 )
-def ollama_drop_in_broken(facts: Snapshot) -> Iterator[Hit]:
+@for_each(_drop_ins)
+def ollama_drop_in_broken(facts: Snapshot, drop_in: DropIn) -> Iterator[Hit]:
     """A file without its section."""
-    service = known(facts.service, "service")
-    if not known(service.exists, "service"):
-        return
-    for drop_in in known(service.drop_ins, "service: its drop-ins"):
-        if drop_in.has_section is False:
-            yield Hit(
-                "ollama",
-                (Evidence("drop-in", f"{drop_in.path} has no [Service]", "the file"),),
-                fix=Fix(
-                    (f"sudo sed -i '1i [Service]' {drop_in.path}", "sudo systemctl daemon-reload"),
-                    "root",
-                    undo=f"sudo sed -i '1d' {drop_in.path}",
-                ),
-            )
+    if not known(drop_in.has_section, f"service: what is in {drop_in.path}"):
+        yield Hit(
+            "ollama",
+            (Evidence("drop-in", f"{drop_in.path} has no [Service]", "the file"),),
+            fix=Fix(
+                (f"sudo sed -i '1i [Service]' {drop_in.path}", "sudo systemctl daemon-reload"),
+                "root",
+                undo=f"sudo sed -i '1d' {drop_in.path}",
+            ),
+        )
 
 
 def _variables(facts: Snapshot) -> Iterator[tuple[str, str, str]]:
     """Ollama's variables with where they were seen: the shell, and the server's own."""
-    own = known(known(facts.environment, "environment").variables, "environment: variables")
-    places: list[tuple[str, Mapping[str, str]]] = [("the shell", own)]
+    places: list[tuple[str, Mapping[str, str]]] = [("the shell", variables_of(facts))]
     if facts.service is not None and facts.service.environment:
         places.append(("Ollama's service", facts.service.environment))
     seen: set[str] = set()
@@ -333,3 +338,6 @@ def _variables(facts: Snapshot) -> Iterator[tuple[str, str, str]]:
             if name.startswith("OLLAMA_") and name not in seen:
                 seen.add(name)
                 yield name, value, where
+    if facts.service is None or facts.service.exists is not False:
+        # What is in the service's may matter, and is not known.
+        known(known(facts.service, "service").environment, "service: its environment")

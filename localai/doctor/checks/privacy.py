@@ -5,10 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.facts import Snapshot
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import (
+    answering_lmstudio,
+    container_of,
+    is_mac,
+    own_of,
+    served,
+    served_variables,
+    setting,
+    variables_of,
+    workers,
+)
+from localai.doctor.facts import ServedModel, Snapshot, Worker
 
-_LOGS_REQUESTS = ("OLLAMA_DEBUG_LOG_REQUESTS",)
+_LOGS_REQUESTS = "OLLAMA_DEBUG_LOG_REQUESTS"
 
 
 @check(
@@ -22,19 +33,17 @@ _LOGS_REQUESTS = ("OLLAMA_DEBUG_LOG_REQUESTS",)
     fix=Fix(("ollama rm MODEL",), "user"),
     source="Ollama's docs, cloud.md",
 )
-def cloud_alias(facts: Snapshot) -> Iterator[Hit]:
+@for_each(served)
+def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
     """A remote behind a name without -cloud."""
-    ollama = known(facts.ollama, "ollama")
-    if ollama.state != "answers":
-        return
-    for model in known(ollama.models, "ollama: its models"):
-        if model.remote and "cloud" not in (model.name or "").partition(":")[2]:
-            yield Hit(
-                f"model:{model.name}",
-                (Evidence("computed at", model.remote, "/api/tags"),),
-                title=f"the model {model.name} looks local and is computed in a cloud",
-                fix=Fix((f"ollama rm {shlex.quote(str(model.name))}",), "user"),
-            )
+    remote = known(model.remote, f"ollama: where {model.name} is computed")
+    if remote and "cloud" not in (model.name or "").partition(":")[2]:
+        yield Hit(
+            f"model:{model.name}",
+            (Evidence("computed at", remote, "/api/tags"),),
+            title=f"the model {model.name} looks local and is computed in a cloud",
+            fix=Fix((f"ollama rm {shlex.quote(str(model.name))}",), "user"),
+        )
 
 
 @check(
@@ -49,8 +58,8 @@ def cloud_alias(facts: Snapshot) -> Iterator[Hit]:
 )
 def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
     """By its own tool, and only where it runs."""
-    lmstudio = known(facts.lmstudio, "lmstudio")
-    if lmstudio.state == "answers" and known(lmstudio.linked, "lmstudio: LM Link"):
+    lmstudio = answering_lmstudio(facts)
+    if lmstudio is not None and known(lmstudio.linked, "lmstudio: LM Link"):
         yield Hit("lmstudio", (Evidence("LM Link", "on", "lms link status"),))
 
 
@@ -59,36 +68,31 @@ def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="Ollama writes prompts into its log",
-    told="OLLAMA_DEBUG_LOG_REQUESTS is on, or OLLAMA_DEBUG is 2 or more",
+    told="OLLAMA_DEBUG_LOG_REQUESTS is on in the shell or in the server's environment",
     cause="requests are written down whole, and logs are kept and sent along with reports",
     fix=Fix(("unset OLLAMA_DEBUG_LOG_REQUESTS",), "user"),
     source="doctor.md 84",
 )
 def prompts_logged(facts: Snapshot) -> Iterator[Hit]:
-    """In the server's environment where it may be seen, else in the shell's."""
-    variables = known(known(facts.environment, "environment").variables, "environment: variables")
-    served: Mapping[str, str] = {}
-    if facts.ollama is not None and facts.ollama.environment:
-        served = facts.ollama.environment
-    elif facts.service is not None and facts.service.environment:
-        served = facts.service.environment
-    for where, names in (("the shell", variables), ("Ollama's environment", served)):
-        for name in _LOGS_REQUESTS:
-            value = names.get(name, "")
-            if value and value not in ("0", "f", "F", "false", "False", "FALSE"):
-                in_shell = where == "the shell"
-                yield Hit(
-                    f"variable:{name}",
-                    (Evidence(name, value, where),),
-                    fix=Fix((f"unset {name}",), "user")
-                    if in_shell
-                    else Fix(
-                        ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
-                        "root",
-                        advice=f"take {name} out there",
-                    ),
-                )
-                return
+    """In the shell's environment, and in the server's where it may be seen."""
+    yield from _logged(variables_of(facts), in_shell=True)
+    yield from _logged(served_variables(facts), in_shell=False)
+
+
+def _logged(variables: Mapping[str, str], *, in_shell: bool) -> Iterator[Hit]:
+    value = variables.get(_LOGS_REQUESTS, "")
+    if value and value not in ("0", "f", "F", "false", "False", "FALSE"):
+        yield Hit(
+            f"variable:{_LOGS_REQUESTS}" if in_shell else "ollama",
+            (Evidence(_LOGS_REQUESTS, value, "the shell" if in_shell else "Ollama's server"),),
+            fix=Fix((f"unset {_LOGS_REQUESTS}",), "user", advice="before `ollama serve`")
+            if in_shell
+            else Fix(
+                ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
+                "root",
+                advice=f"take {_LOGS_REQUESTS} out in the editor",
+            ),
+        )
 
 
 @check(
@@ -103,7 +107,7 @@ def prompts_logged(facts: Snapshot) -> Iterator[Hit]:
 )
 def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     """Ours must be 0600 and 0700."""
-    files = known(known(facts.own, "own").loose_files, "own: rights of files")
+    files = known(own_of(facts).loose_files, "own: rights of files")
     if files:
         names = " ".join(shlex.quote(each) for each in files)
         yield Hit(
@@ -151,26 +155,25 @@ def keys_in_history(facts: Snapshot) -> Iterator[Hit]:
 def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
     """Somebody who wants a cloud and has not said so."""
     keys = known(known(facts.environment, "environment").keys, "environment: keys")
-    settings = {
-        each.key: each.value or "" for each in known(known(facts.own, "own").settings, "own")
-    }
-    allowed = {each.strip() for each in settings.get("cloud.allow", "").split(",")}
-    wanted = {settings.get(key, "").partition("/")[0] for key in ("model", "cloud.fallback")}
+    allow = setting(facts, "cloud.allow")
+    allowed = [each.strip() for each in allow.split(",") if each.strip()]
+    wanted = {setting(facts, key).partition("/")[0] for key in ("model", "cloud.fallback")}
     for cloud in ("openai", "anthropic"):
         key = f"{cloud.upper()}_API_KEY"
         if cloud in wanted and cloud not in allowed and key in keys:
+            both = ",".join([*allowed, cloud])
             yield Hit(
                 f"cloud:{cloud}",
                 (
                     Evidence(key, "set", "the environment"),
-                    Evidence(
-                        "cloud.allow", settings.get("cloud.allow", "") or "nobody", "settings"
-                    ),
+                    Evidence("cloud.allow", allow or "nobody", "settings"),
                 ),
+                title=f"{key} is set, and localai does not use it",
                 fix=Fix(
-                    (f"localai config set cloud.allow {cloud}",),
+                    (f"localai config set cloud.allow {both}",),
                     "user",
                     undo="localai config unset cloud.allow",
+                    advice=f"from then on prompts may go to {cloud}",
                 ),
             )
 
@@ -187,7 +190,7 @@ def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
 )
 def key_in_config(facts: Snapshot) -> Iterator[Hit]:
     """Where, never what."""
-    own = known(facts.own, "own")
+    own = own_of(facts)
     for where in known(own.secret_in_config, "own: the configuration"):
         yield Hit(
             f"setting:{where}",
@@ -210,14 +213,14 @@ def key_in_config(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(("localai stop --all", "localai privacy"), "user"),
     source="localai",
 )
-def network_not_denied(facts: Snapshot) -> Iterator[Hit]:
+@for_each(workers)
+def network_not_denied(facts: Snapshot, worker: Worker) -> Iterator[Hit]:
     """What the workers say of themselves."""
-    for worker in known(known(facts.own, "own").workers, "own: workers"):
-        if worker.alive and worker.network_denied is False:
-            yield Hit(
-                f"worker:{worker.pid}",
-                (Evidence("denial", worker.denial or "none", f"process {worker.pid}"),),
-            )
+    if not known(worker.network_denied, "own: whether a worker has a network"):
+        yield Hit(
+            f"worker:{worker.pid}",
+            (Evidence("denial", worker.denial or "none", f"process {worker.pid}"),),
+        )
 
 
 @check(
@@ -237,8 +240,8 @@ def network_not_denied(facts: Snapshot) -> Iterator[Hit]:
 )
 def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
     """Of interest only where an engine runs without one."""
-    kernel, machine = known(facts.kernel, "kernel"), known(facts.machine, "machine")
-    if kernel.mac_version or known(machine.host.container.value, "machine: container"):
+    if is_mac(facts) or container_of(facts):
         return
-    if known(kernel.user_namespaces, "kernel: user namespaces") is False:
+    may = known(known(facts.kernel, "kernel").user_namespaces, "kernel: user namespaces")
+    if not may:
         yield Hit("kernel", (Evidence("user namespaces", "restricted", "/proc/sys"),))

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
-from localai.doctor.check import Evidence, Fix, Hit, Severity, check, known
-from localai.doctor.facts import Snapshot
-from localai.doctor.versions import AS_OF, Vulnerability, engine_build, vulnerabilities
+from localai.dataclass import dataclass
+from localai.doctor.check import Evidence, Fix, Hit, Severity, check, for_each, known
+from localai.doctor.checks.subjects import (
+    answering,
+    container_of,
+    listeners,
+    models,
+    ollama_of,
+    our_python,
+)
+from localai.doctor.facts import Listener, Model, Snapshot
+from localai.doctor.versions import AS_OF, engine_build, vulnerabilities
 
 _NAMES = {
     11434: "Ollama",
@@ -36,30 +46,31 @@ _RPC_PORT = 50052
     ),
     source="ollama #16236",
 )
-def server_open_to_network(facts: Snapshot) -> Iterator[Hit]:
+@for_each(listeners)
+def server_open_to_network(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
     """Outside containers, whose network is their host's business."""
-    machine = known(facts.machine, "machine")
-    container = known(machine.host.container.value, "machine: whether this is a container")
-    for each in known(facts.listeners, "listeners"):
-        is_rpc = each.port == _RPC_PORT and (each.program or "").startswith("rpc-server")
-        if not each.open or not (is_rpc or each.keyless):
-            continue
-        name = _NAMES.get(each.port or 0, "a server")
-        yield Hit(
-            f"port:{each.port}",
-            (
-                Evidence("listens", f"{each.address} port {each.port}", "listening sockets"),
-                Evidence(
-                    "without a key",
-                    "it knows none" if is_rpc else "it answers",
-                    f"http://127.0.0.1:{each.port}",
-                ),
-                Evidence("run by", str(each.user), "listening sockets"),
+    port = known(listener.port, "listeners: a port")
+    if not known(listener.open, f"listeners: whether port {port} is open to the network"):
+        return
+    is_rpc = port == _RPC_PORT and (listener.program or "").startswith("rpc-server")
+    if not is_rpc and not known(listener.keyless, f"listeners: whether port {port} wants a key"):
+        return
+    name = _NAMES.get(port, "a server")
+    yield Hit(
+        f"port:{port}",
+        (
+            Evidence("listens", f"{listener.address} port {port}", "listening sockets"),
+            Evidence(
+                "without a key",
+                "it knows none" if is_rpc else "it answers",
+                f"http://127.0.0.1:{port}",
             ),
-            title=f"{name} on port {each.port} is open to the network, without a key",
-            severity="info" if container else "fail",
-            fix=_close(each.port or 0, facts),
-        )
+            Evidence("run by", str(listener.user), "listening sockets"),
+        ),
+        title=f"{name} on port {port} is open to the network, without a key",
+        severity="info" if container_of(facts) else "fail",
+        fix=_close(port, facts),
+    )
 
 
 def _close(port: int, facts: Snapshot) -> Fix:
@@ -85,6 +96,38 @@ def _close(port: int, facts: Snapshot) -> Fix:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A program: its row of the table, its name and version (or build), the port at which it
+    usually listens, how to upgrade it, and the subject that knows of it."""
+
+    row: str
+    name: str
+    version: str | None
+    port: int
+    upgrade: str
+    where: str
+
+
+def _products(facts: Snapshot) -> Iterator[_Product]:
+    ollama = ollama_of(facts)
+    if known(ollama.programs, "ollama: its programs") or answering(facts) is not None:
+        version = ollama.server_version or ollama.client_version
+        line = "curl -fsSL https://ollama.com/install.sh | sh"
+        yield _Product("ollama", "Ollama", version, 11434, line, "ollama")
+    packages = known(facts.packages, "packages")
+    if build := engine_build(packages.get("xllamacpp", "")):
+        name = "the embedded engine (llama.cpp)"
+        yield _Product("llama.cpp", name, build, 0, "./install.sh", "packages")
+    if build := packages.get("llama-server", ""):
+        line = "brew upgrade llama.cpp"
+        yield _Product("llama.cpp", "llama-server", build, 8080, line, "packages")
+    for package in ("llama-cpp-python", "vllm"):
+        if version := packages.get(package, ""):
+            line = f"{our_python(facts)} -m pip install --upgrade {package}"
+            yield _Product(package, package, version, 8000, line, "packages")
+
+
 @check(
     code="known-vulnerability",
     group="security",
@@ -95,59 +138,38 @@ def _close(port: int, facts: Snapshot) -> Fix:
     fix=Fix((), "user", advice="upgrade it"),
     source="the CVE list, as of that day",
 )
-def known_vulnerability(facts: Snapshot) -> Iterator[Hit]:
+@for_each(_products)
+def known_vulnerability(facts: Snapshot, product: _Product) -> Iterator[Hit]:
     """A failure where the network reaches it, a warning where only this machine does."""
-    open_ports = {
-        each.port for each in known(facts.listeners, "listeners") if each.open and each.keyless
-    }
-    for product, name, version, port, fix in _products(facts):
-        found = vulnerabilities(product, version)
-        if not found:
-            continue
-        is_open = port in open_ports
-        severity: Severity = "fail" if is_open else "warn"
-        newest = found[-1].fixed_in
-        reach = "open to the network" if is_open else "this machine only"
-        yield Hit(
-            f"program:{name}",
-            (
-                Evidence("version", f"{name} {version}", "itself"),
-                *(
-                    Evidence(each.cve, f"{each.what}; mended in {each.fixed_in}", AS_OF)
-                    for each in found
-                ),
-                Evidence("reachable from", reach, "listening sockets"),
+    found = vulnerabilities(product.row, known(product.version, f"{product.where}: its version"))
+    if not found:
+        return
+    is_open = any(
+        each.port == product.port and each.open and each.keyless for each in listeners(facts)
+    )
+    severity: Severity = "fail" if is_open else "warn"
+    yield Hit(
+        f"program:{product.name}",
+        (
+            Evidence("version", f"{product.name} {product.version}", "itself"),
+            *(
+                Evidence(each.cve, f"{each.what}; mended in {each.fixed_in}", f"as of {AS_OF}")
+                for each in found
             ),
-            title=f"{name} {version} has {_count(len(found))} (as of {AS_OF})",
-            severity=severity,
-            fix=Fix((fix,), "user", advice=f"{newest} or newer"),
-        )
-
-
-def _evidence(each: Vulnerability) -> Evidence:
-    return Evidence(each.cve, f"{each.what}; mended in {each.fixed_in}", f"as of {AS_OF}")
+            Evidence(
+                "reachable from",
+                "open to the network" if is_open else "this machine only",
+                "listening sockets",
+            ),
+        ),
+        title=f"{product.name} {product.version} has {_count(len(found))} (as of {AS_OF})",
+        severity=severity,
+        fix=Fix((product.upgrade,), "user", advice=f"{found[-1].fixed_in} or newer"),
+    )
 
 
 def _count(number: int) -> str:
     return "a known vulnerability" if number == 1 else f"{number} known vulnerabilities"
-
-
-def _products(facts: Snapshot) -> Iterator[tuple[str, str, str, int, str]]:
-    """Each program: its row of the table, its name, version, usual port, and how to upgrade it."""
-    if facts.ollama is not None:
-        ollama = facts.ollama
-        version = ollama.server_version or (ollama.client_version if ollama.programs else None)
-        if version:
-            line = "curl -fsSL https://ollama.com/install.sh | sh"
-            yield "ollama", "Ollama", version, 11434, line
-    packages = known(facts.packages, "packages")
-    if build := engine_build(packages.get("xllamacpp", "")):
-        yield "llama.cpp", "the embedded engine (llama.cpp)", build, 0, "./install.sh"
-    if build := packages.get("llama-server", ""):
-        yield "llama.cpp", "llama-server", build, 8080, "brew upgrade llama.cpp"
-    for package, port in (("llama-cpp-python", 8000), ("vllm", 8000)):
-        if version := packages.get(package, ""):
-            yield package, package, version, port, f"pip install --upgrade {package}"
 
 
 @check(
@@ -161,15 +183,18 @@ def _products(facts: Snapshot) -> Iterator[tuple[str, str, str, int, str]]:
     fix=Fix(("localai show MODEL",), "user", advice="take the model from its own publisher"),
     source="CVE-2024-34359",
 )
-def template_suspicious(facts: Snapshot) -> Iterator[Hit]:
+@for_each(models)
+def template_suspicious(facts: Snapshot, model: Model) -> Iterator[Hit]:
     """By its text alone."""
-    for model in known(facts.models, "models"):
-        if model.template_suspicions:
-            yield Hit(
-                f"model:{model.name}",
-                (Evidence("template", "; ".join(model.template_suspicions), str(model.path)),),
-                title=f"the chat template of {model.name} has what no template needs",
-                fix=Fix(
-                    (f"localai show {model.name}",), "user", advice="take it from its publisher"
-                ),
-            )
+    found = known(model.template_suspicions, f"models: the template of {model.name}")
+    if found:
+        yield Hit(
+            f"model:{model.name}",
+            (Evidence("template", "; ".join(found), str(model.path)),),
+            title=f"the chat template of {model.name} has what no template needs",
+            fix=Fix(
+                (f"localai show {shlex.quote(str(model.name))}",),
+                "user",
+                advice="take it from its publisher",
+            ),
+        )

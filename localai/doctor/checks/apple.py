@@ -1,0 +1,124 @@
+"""Apple Silicon: Metal, MLX, and a Python that sees neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.checks.subjects import PYTHON, is_apple_silicon, machine_of, our_python
+from localai.doctor.facts import Snapshot
+
+_WITH_METAL = "-m pip install --force-reinstall --no-deps xllamacpp"
+_WHY_METAL = "the wheel for arm64 has Metal in it"
+
+
+@check(
+    code="metal-unused",
+    group="gpu",
+    severity="warn",
+    title="the embedded engine does not use the Mac's GPU",
+    told="on Apple Silicon the engine, loaded in a child, lists no Metal device",
+    cause="the engine was built without Metal, or a sandbox keeps it from the GPU",
+    fix=Fix(
+        (f"{PYTHON} {_WITH_METAL}",),
+        "user",
+        advice=_WHY_METAL,
+    ),
+    source="mlx #3148",
+    after=("python-under-rosetta",),
+)
+def metal_unused(facts: Snapshot) -> Iterator[Hit]:
+    """Apple Silicon without Metal."""
+    engine = known(facts.engine, "engine")
+    if not is_apple_silicon(facts) or known(engine.ended, "engine: how loading it ended") != "ok":
+        return
+    if not known(engine.devices, "engine: its devices"):
+        yield Hit(
+            "engine",
+            (Evidence("engine's devices", "none", f"xllamacpp {engine.version} in a child"),),
+            fix=Fix((f"{our_python(facts)} {_WITH_METAL}",), "user", advice=_WHY_METAL),
+            within=("python",),
+        )
+
+
+@check(
+    code="mlx-missing",
+    group="gpu",
+    severity="warn",
+    title="MLX is not installed on this Apple Silicon machine",
+    told="the package mlx is not there",
+    cause="MLX is Apple's own engine, and opens models that llama.cpp cannot",
+    fix=Fix(
+        (f"{PYTHON} -m pip install mlx mlx-lm",),
+        "user",
+        undo=f"{PYTHON} -m pip uninstall mlx mlx-lm",
+        advice="it needs macOS 14 or newer",
+    ),
+    source="localai",
+    after=("python-under-rosetta",),
+)
+def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
+    """No mlx package."""
+    engine = known(facts.engine, "engine")
+    if is_apple_silicon(facts) and known(engine.mlx, "engine: MLX") == "missing":
+        python = our_python(facts)
+        yield Hit(
+            "mlx",
+            (Evidence("package mlx", "not installed", "Python"),),
+            fix=Fix(
+                (f"{python} -m pip install mlx mlx-lm",),
+                "user",
+                undo=f"{python} -m pip uninstall mlx mlx-lm",
+                advice="it needs macOS 14 or newer",
+            ),
+            within=("python",),
+        )
+
+
+@check(
+    code="mlx-crashes",
+    group="gpu",
+    severity="warn",
+    title="MLX ends the process that loads it",
+    told="`import mlx.core` in a child does not end well",
+    cause="without a Metal device (over ssh, in a sandbox, in a virtual machine) it aborts",
+    fix=Fix(
+        ('python3 -c "import mlx.core as mx; print(mx.device_info())"',),
+        "user",
+        advice="run it in the Mac's own terminal; localai answers with llama.cpp meanwhile",
+    ),
+    source="mlx #3148, #3397",
+    after=("python-under-rosetta",),
+)
+def mlx_crashes(facts: Snapshot) -> Iterator[Hit]:
+    """The child of MLX died."""
+    engine = known(facts.engine, "engine")
+    ended = known(engine.mlx, "engine: MLX")
+    if ended not in ("", "ok", "missing"):
+        words = engine.mlx_words or "it said nothing"
+        yield Hit(
+            "mlx",
+            (Evidence("import mlx.core", f"{ended}: {words}", "a child"),),
+            within=("python",),
+        )
+
+
+@check(
+    code="python-under-rosetta",
+    group="gpu",
+    severity="warn",
+    title="this Python runs under Rosetta",
+    told="the processor is Apple's and the process is translated from x86",
+    cause="an x86 Python sees no Metal and no MLX, and everything is slower",
+    fix=Fix(
+        ("PYTHON=/opt/homebrew/bin/python3 ./install.sh",),
+        "user",
+        advice="install localai with a Python for arm64",
+    ),
+    source="mlx #200, #1055",
+)
+def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
+    """Translated."""
+    host = machine_of(facts).host
+    if known(host.rosetta.value, "machine: Rosetta"):
+        yield Hit("python", (Evidence("translated", "yes", host.rosetta.source),))

@@ -1,0 +1,104 @@
+"""Ollama's memory of a conversation: how much context it has, and what that costs on the GPU."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.checks.subjects import running, served_variables
+from localai.doctor.facts import RunningModel, Snapshot
+from localai.units import bytes_text
+
+_SMALL_CONTEXT = 4096
+
+
+@check(
+    code="ollama-layers-on-cpu",
+    group="memory",
+    severity="warn",
+    title="a part of a model has left the GPU",
+    told="of a model in Ollama's memory the GPU holds some and not all (`size_vram` < `size`)",
+    cause="weights and context together are larger than the GPU's memory; each layer on the CPU "
+    "slows every token",
+    fix=Fix(
+        (), "user", advice="a smaller context (`num_ctx`), a smaller quantization, or fewer models"
+    ),
+    source="doctor.md 68",
+)
+@for_each(running)
+def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
+    """Partly on the GPU."""
+    size = known(model.size_bytes, "ollama: a model's size")
+    on_gpu = known(model.gpu_bytes, "ollama: a model's share of the GPU")
+    if not 0 < on_gpu < size:
+        return
+    percent = 100 * on_gpu // size
+    share = f"{bytes_text(on_gpu)} of {bytes_text(size)} on the GPU ({percent}%)"
+    if model.context_tokens:
+        share += f", {model.context_tokens:,} tokens of context"
+    yield Hit(
+        f"model:{model.name}",
+        (Evidence(str(model.name), share, "/api/ps"),),
+        title=f"{100 - percent}% of {model.name} is not on the GPU",
+        fix=Fix(
+            (f"ollama stop {shlex.quote(str(model.name))}",),
+            "user",
+            advice="then a smaller context (`num_ctx`) or a smaller quantization",
+        ),
+    )
+
+
+@check(
+    code="ollama-small-context",
+    group="memory",
+    severity="info",
+    title="a model in Ollama has a context of 4,096 tokens",
+    told="`/api/ps` says so, and neither the shell nor the service has set it",
+    cause="that is Ollama's default below 24 GB of graphics memory; through /v1 a longer prompt is "
+    "cut without a word, so an agent forgets its task. localai asks for the context that it needs",
+    fix=Fix(
+        ("export OLLAMA_CONTEXT_LENGTH=32768",),
+        "user",
+        undo="unset OLLAMA_CONTEXT_LENGTH",
+        advice="before `ollama serve`, or in its service: sudo systemctl edit ollama",
+    ),
+    source="ollama #3839, #14259, #17889",
+    after=("ollama-value-misread", "ollama-variable-not-in-service"),
+)
+@for_each(running)
+def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
+    """The default, under something that may need more."""
+    tokens = known(model.context_tokens, "ollama: a model's context")
+    small = [each for each in running(facts) if (each.context_tokens or tokens) <= _SMALL_CONTEXT]
+    if tokens <= _SMALL_CONTEXT and small[0] is model:
+        yield Hit(
+            "ollama",
+            (Evidence(str(model.name), f"{tokens:,} tokens", "/api/ps"),),
+            within=("variable:OLLAMA_CONTEXT_LENGTH",),
+        )
+
+
+@check(
+    code="context-below-asked",
+    group="memory",
+    severity="warn",
+    title="Ollama has allocated less context than was asked for",
+    told="OLLAMA_CONTEXT_LENGTH of its environment is more than `/api/ps` says",
+    cause="the model was made for less, or it did not fit; longer prompts are cut without a word",
+    fix=Fix(("ollama ps",), "user", advice="a model with a longer context, or a smaller one"),
+    source="ollama #17889",
+)
+@for_each(running)
+def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
+    """Allocated against asked."""
+    wanted = served_variables(facts).get("OLLAMA_CONTEXT_LENGTH", "")
+    tokens = known(model.context_tokens, "ollama: a model's context")
+    if wanted.isdecimal() and tokens < int(wanted):
+        yield Hit(
+            f"model:{model.name}",
+            (
+                Evidence("asked", f"{int(wanted):,} tokens", "OLLAMA_CONTEXT_LENGTH"),
+                Evidence("allocated", f"{tokens:,} tokens", "/api/ps"),
+            ),
+        )

@@ -1,0 +1,103 @@
+"""What slows a processor: saving power, heat, other programs, too many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localai.doctor.check import Evidence, Fix, Hit, check, known
+from localai.doctor.checks.subjects import BUSY_PERCENT, is_mac, machine_of, setting, settings_of
+from localai.doctor.facts import Snapshot
+
+
+@check(
+    code="on-battery",
+    group="memory",
+    severity="info",
+    title="the machine runs on battery",
+    told="the system says so, and the battery is below 30% or a saving mode is on",
+    cause="processors are slowed down to save power: half the speed is usual",
+    fix=Fix((), "manual", advice="plug it in"),
+    source="many threads",
+)
+def on_battery(facts: Snapshot) -> Iterator[Hit]:
+    """On battery and low; a full battery alone is a healthy laptop."""
+    power = machine_of(facts).power
+    if not known(power.on_battery.value, "machine: power"):
+        return
+    percent = known(power.battery_percent.value, "machine: the battery")
+    if percent < 30:
+        yield Hit("power", (Evidence("battery", f"{percent:.0f}%", power.battery_percent.source),))
+
+
+@check(
+    code="power-saving",
+    group="memory",
+    severity="info",
+    title="the system saves power",
+    told="a low power mode, a saving profile, or the governor powersave without a driver that "
+    "makes its own choice",
+    cause="processors are kept slow",
+    fix=Fix(
+        ("powerprofilesctl set performance",),
+        "user",
+        undo="powerprofilesctl set balanced",
+        advice="on a Mac: sudo pmset -a lowpowermode 0",
+    ),
+    source="many threads",
+)
+def power_saving(facts: Snapshot) -> Iterator[Hit]:
+    """A mode that somebody has chosen. intel_pstate calls its own choice powersave, too."""
+    power = machine_of(facts).power
+    on_mains = power.on_battery.value is False and power.battery_percent.value is None
+    if on_mains and power.low_power_mode.value is None:
+        # A machine without a battery that has no such mode.
+        return
+    if known(power.low_power_mode.value, "machine: the power mode"):
+        yield Hit("power", (Evidence("low power mode", "on", power.low_power_mode.source),))
+
+
+@check(
+    code="machine-busy",
+    group="memory",
+    severity="info",
+    title="other programs keep the processor busy",
+    told="over the last ten seconds some process waited for a processor more than half of the time",
+    cause="an engine shares the cores with them; it is slow now, and nothing is wrong with it",
+    fix=Fix(("top",), "user"),
+    source="the kernel's PSI",
+)
+def machine_busy(facts: Snapshot) -> Iterator[Hit]:
+    """PSI's average of ten seconds."""
+    if is_mac(facts):
+        return
+    pressure = known(known(facts.kernel, "kernel").cpu_pressure_10s, "kernel: cpu pressure")
+    if pressure > BUSY_PERCENT:
+        waited = f"{pressure:.0f}% of the time"
+        yield Hit("cpu", (Evidence("processes waited", waited, "/proc/pressure/cpu"),))
+
+
+@check(
+    code="too-many-threads",
+    group="memory",
+    severity="warn",
+    title="the embedded engine is told to use more threads than there are cores",
+    told="`engine.threads` is more than the usable cores",
+    cause="threads that wait for one another take turns: a token a second instead of many",
+    fix=Fix(("localai config unset engine.threads",), "ours"),
+    source="doctor.md 79",
+)
+def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
+    """Setting against cores."""
+    threads, machine = setting(facts, "engine.threads"), machine_of(facts)
+    if not threads.isdecimal():
+        return
+    cores = known(machine.cpu.usable_cores.value, "machine: cores")
+    if int(threads) > cores:
+        where = str(settings_of(facts)["engine.threads"].where)
+        yield Hit(
+            "setting:engine.threads",
+            (
+                Evidence("engine.threads", threads, where),
+                Evidence("usable cores", f"{cores:g}", machine.cpu.usable_cores.source),
+            ),
+        )
