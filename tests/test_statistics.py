@@ -213,6 +213,14 @@ def test_an_unpaired_change_is_that_of_the_median_ratio() -> None:
     assert unpaired_change([1.0, 2, 3], [1.0, 2, 3]).low is None
 
 
+def test_an_interval_that_covers_just_what_is_asked_is_given() -> None:
+    """Of one value among three others each rank has a quarter, so that the outer two cover half."""
+    change = unpaired_change([1.0], [1.0, 2.0, 4.0], confidence=0.5)
+    assert change.low == pytest.approx(0)
+    assert change.high == pytest.approx(3)
+    assert unpaired_change([1.0], [1.0, 2.0, 4.0], confidence=0.51).low is None
+
+
 def test_the_unpaired_interval_covers_what_it_says() -> None:
     source = random.Random(5)
 

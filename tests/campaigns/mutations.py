@@ -3,24 +3,28 @@
     python -m tests.campaigns.mutations              a hundred and more changes; an hour or two
     python -m tests.campaigns.mutations --list       what would be changed
     python -m tests.campaigns.mutations --only TEXT  those whose name has TEXT in it
+    python -m tests.campaigns.mutations --again      those that were not noticed, once more
 
 Some changes are made to the syntax tree of modules that do no I/O, drawn with a fixed seed; the
 others stand in `harmful_changes.toml`. Each is made in a copy of the tree, where the tests of its
 subject run until one fails. What has been tried stands in `--results` and is not tried again.
 
 A change counts as noticed if a test fails that passes right afterwards without it, or if the tests
-hang or do not start. Tests that fail without any change are left out and named.
+do not start. If none has failed after `--seconds`, it counts as unnoticed. Tests that fail without
+any change are left out and named. A drawn change that changes nothing which can be seen stands in
+the table with the reason (`equivalent`), and another is drawn for it.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import os
-import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,7 +43,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 BY_HAND = Path(__file__).with_name("harmful_changes.toml")
 RESULTS = REPOSITORY / "build" / "mutations.jsonl"
-TIME_LIMIT_S = 900
+TIME_LIMIT_S = 600
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=240")
 
 # Who imports one of these does something; the others compute.
@@ -123,6 +127,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--only", action="append", default=[], metavar="TEXT")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--seconds", type=int, default=TIME_LIMIT_S, help="of a change's tests")
+    parser.add_argument("--again", action="store_true", help="try those that were not noticed")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     changes = [*by_hand(), *drawn(arguments.seed, arguments.drawn)]
@@ -133,8 +139,11 @@ def main() -> None:
             print(f"{change.name}\n    {change.before!r} → {change.after!r}")
         print(f"{len(changes)} changes")
         return
+    # A shell's background job ignores Ctrl-C, and so would what the tests send it to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
-    Campaign(arguments.results).run(changes, arguments.jobs)
+    campaign = Campaign(arguments.results, arguments.seconds)
+    campaign.run(changes, arguments.jobs, again=arguments.again)
 
 
 # ---- the changes
@@ -155,10 +164,17 @@ def by_hand() -> list[Change]:
 
 
 def drawn(seed: int, count: int) -> list[Change]:
-    """`count` changes to the syntax trees of modules that do no I/O, a few of each at most."""
+    """`count` changes to the syntax trees of modules that do no I/O, a few of each at most.
+
+    A change's place in the draw depends on the seed and on its name only, so that a change of the
+    product elsewhere draws the same ones.
+    """
+
+    def lot(change: Change) -> str:
+        return hashlib.sha256(f"{seed} {change.name}".encode()).hexdigest()
+
     inert = {row["name"] for row in tomllib.loads(BY_HAND.read_text()).get("equivalent", [])}
     sites: list[Change] = []
-    chance = random.Random(seed)
     for path in sorted((REPOSITORY / "localai").rglob("*.py")):
         text = path.read_text()
         if text.count("\n") < _LEAST_LINES or _has_effects(ast.parse(text)):
@@ -168,8 +184,8 @@ def drawn(seed: int, count: int) -> list[Change]:
         if not tests:
             continue
         here = [change for change in _sites(file, text, tests) if change.name not in inert]
-        sites += chance.sample(here, min(_MOST_OF_A_MODULE, len(here)))
-    return chance.sample(sites, min(count, len(sites)))
+        sites += sorted(here, key=lot)[:_MOST_OF_A_MODULE]
+    return sorted(sites, key=lot)[:count]
 
 
 def _has_effects(tree: ast.Module) -> bool:
@@ -183,8 +199,10 @@ def _has_effects(tree: ast.Module) -> bool:
 
 
 def _sites(file: str, text: str, tests: tuple[str, ...]) -> Iterator[Change]:
-    """Every change that one operator makes to `text`."""
+    """Every change that one operator makes to `text`. What is there twice in a function has a
+    number in its name."""
     starts = [0]
+    met: Counter[str] = Counter()
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     lines = text.splitlines()
@@ -201,8 +219,10 @@ def _sites(file: str, text: str, tests: tuple[str, ...]) -> Iterator[Change]:
                 begin = offset(node.lineno, node.col_offset)
                 end = offset(node.end_lineno or 0, node.end_col_offset or 0)
                 before = text[begin:end]
-                name = f"{file}:{node.lineno} {function.name}: {before} → {after}"
+                name = f"{file} {function.name}: {before} → {after}"
                 name = re.sub(r"\s+", " ", name)
+                met[name] += 1
+                name += f" ({met[name]})" if met[name] > 1 else ""
                 yield Change(name, file, begin, before, after, tests)
 
 
@@ -268,6 +288,8 @@ def _tests_of(file: str) -> tuple[str, ...]:
     )
     own = _test_file(file)
     folder = own.rpartition("/")[0] + "/"
+    while not (REPOSITORY / folder).is_dir():  # the tests of a package may be one folder
+        folder = folder.rstrip("/").rpartition("/")[0] + "/"
     named, mirrored, importing = [], [], []
     for test, text in _texts("tests", "test_*.py").items():
         if test == own:
@@ -302,14 +324,15 @@ def _texts(folder: str, pattern: str) -> dict[str, str]:
 class Campaign:
     """Tries changes, each in one of a few copies of the tree, and keeps what came of them."""
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, time_limit_s: int) -> None:
         self._results = results
+        self._time_limit_s = time_limit_s
         self._lock = threading.Lock()
         self._failing_anyway: set[str] = set()
 
-    def run(self, changes: list[Change], jobs: int) -> None:
+    def run(self, changes: list[Change], jobs: int, *, again: bool = False) -> None:
         """Try what has not been tried, and print the sum. The exit code is 1 below 95%."""
-        known = self._known()
+        known = {name for name, row in self._known().items() if row["noticed"] or not again}
         open_changes = [change for change in changes if change.name not in known]
         with tempfile.TemporaryDirectory(prefix="localai-mutations-") as folder:
             trees: Queue[Path] = Queue()
@@ -328,7 +351,7 @@ class Campaign:
             trees.put(tree)
         row = {
             "name": change.name,
-            "noticed": outcome != "passed",
+            "noticed": outcome in ("failed", "does not start"),
             "outcome": outcome,
             "test": test,
             "seconds": round(time.monotonic() - started),
@@ -344,10 +367,11 @@ class Campaign:
             left_out = [f"--deselect={test}" for test in sorted(self._failing_anyway)]
             before = change.apply(tree)
             try:
-                outcome, failed = _run_tests(tree, ["--exitfirst", *left_out, *change.tests])
+                asked = ["--exitfirst", *left_out, *change.tests]
+                outcome, failed = _run_tests(tree, asked, self._time_limit_s)
             finally:
                 (tree / change.file).write_text(before)
-            if failed is None or _run_tests(tree, [failed])[0] == "passed":
+            if failed is None or _run_tests(tree, [failed], self._time_limit_s)[0] == "passed":
                 return outcome, failed
             print(f"left out, it fails without any change: {failed}", flush=True)
             self._failing_anyway.add(failed)
@@ -383,15 +407,15 @@ def _copy_of_tree(target: Path) -> Path:
     return target
 
 
-def _run_tests(tree: Path, arguments: list[str]) -> tuple[str, str | None]:
-    """`failed`, `hung`, `does not start` or `passed`, and the first test that failed."""
-    code, output = _pytest(tree, arguments)
+def _run_tests(tree: Path, arguments: list[str], limit_s: int) -> tuple[str, str | None]:
+    """`failed`, `out of time`, `does not start` or `passed`, and the first test that failed."""
+    code, output = _pytest(tree, arguments, limit_s)
     found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output, re.MULTILINE)
-    outcome = {0: "passed", 1: "failed", None: "hung"}.get(code, "does not start")
+    outcome = {0: "passed", 1: "failed", None: "out of time"}.get(code, "does not start")
     return outcome, found.group(1) if found and outcome == "failed" else None
 
 
-def _pytest(tree: Path, arguments: list[str]) -> tuple[int | None, str]:
+def _pytest(tree: Path, arguments: list[str], limit_s: int) -> tuple[int | None, str]:
     """The exit code, None after the time limit, and the output."""
     environment = {name: text for name, text in os.environ.items() if name != "CI"}
     environment["PYTHONPATH"] = str(tree)
@@ -406,7 +430,7 @@ def _pytest(tree: Path, arguments: list[str]) -> tuple[int | None, str]:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=TIME_LIMIT_S)
+        output, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.communicate()

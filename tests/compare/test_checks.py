@@ -87,6 +87,22 @@ def test_a_failure_says_what_was_expected_and_what_came() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("expect", "said"),
+    [
+        ({"json": {"equals": {"a": 1}}}, 'exactly the JSON {"a": 1}'),
+        ({"json": {"has": {"a": 1}}}, 'JSON that has {"a": 1}'),
+        ({"json": True}, "JSON"),
+        ({"choice": "b"}, "the choice B"),
+        ({"number": {"value": 3, "tolerance": 0.5}}, "the number 3 ± 0.5 at the end"),
+        ({"number": 3}, "the number 3 at the end"),
+    ],
+)
+def test_an_expectation_is_said_in_words(expect: Any, said: str) -> None:
+    [check] = read_expectations(expect)
+    assert check.expected == said
+
+
 @pytest.mark.clock
 def test_a_pattern_that_would_search_for_ever_is_stopped_and_no_failure() -> None:
     with within(5):

@@ -12,13 +12,16 @@ from localai.doctor.capture import Probe, take
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.environment import variables_of, without_password
 from localai.doctor.capture.ollama import read_log
-from localai.doctor.capture.servers import read_link_status
+from localai.doctor.capture.servers import lmstudio, own_servers, read_link_status
 from localai.doctor.capture.service import read_properties
 from localai.doctor.capture.templates import template_problems, template_suspicions
+from localai.doctor.facts import LmStudio, OwnServer
 from localai.doctor.versions import number, vulnerabilities
 from localai.net.listener import parse_lsof
 from localai.paths import locate
 from tests.support.clock import within
+from tests.support.processes import free_port
+from tests.support.scripted_server import Reply, ScriptedServer, json_reply
 
 
 def test_a_service_by_systemctl_s_words() -> None:
@@ -61,6 +64,59 @@ def test_the_log_of_ollama() -> None:
 )
 def test_the_state_of_lm_link(text: str, linked: bool | None) -> None:
     assert read_link_status(text) is linked
+
+
+def look_with(settings: str, **environ: str) -> Context:
+    paths = locate()
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text(settings)
+    return Context(paths, load(paths, {}), "", environ, home=paths.data_dir / "nobody")
+
+
+def test_servers_of_the_configuration_are_asked_only_if_they_are_here(localai_home: object) -> None:
+    nobody = free_port()
+    with ScriptedServer({"GET /v1/models": json_reply({"data": []})}) as server:
+        context = look_with(
+            f'[endpoint.farm]\nurl = "{server.url}/v1"\nkey_env = "FARM_KEY"\n'
+            f'[endpoint.gone]\nurl = "http://127.0.0.1:{nobody}/v1"\n'
+            '[endpoint.box]\nurl = "http://192.168.77.2:8000/v1"\nkey_env = "BOX_KEY"\n',
+            FARM_KEY="k",
+        )
+        found = {each.name: each for each in own_servers(context)}
+        assert server.paths() == ["GET /v1/models"]
+    assert found == {
+        "farm": OwnServer(
+            "farm", "127.0.0.1", server.port, "device", "answers", "", "FARM_KEY", True
+        ),
+        "gone": OwnServer("gone", "127.0.0.1", nobody, "device", "refused", "", "", None),
+        "box": OwnServer("box", "192.168.77.2", 8000, "lan", "elsewhere", "", "BOX_KEY", False),
+    }
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "error", "models"),
+    [
+        (json_reply({"data": [{"id": "a"}, {"id": "b"}]}), "answers", "", 2),
+        (json_reply({"error": "no runtime"}), "answers", "no runtime", None),
+        (json_reply(["a list"]), "answers", "", None),
+        (Reply([b"<html>"]), "something_else", "", None),
+    ],
+)
+def test_what_lm_studio_says(
+    localai_home: object, reply: Reply, state: str, error: str, models: int | None
+) -> None:
+    with ScriptedServer({"GET /api/v0/models": reply}) as server:
+        found = lmstudio(look_with(f'lmstudio.host = "{server.address}"\n'))
+    assert found == LmStudio(
+        installed=False,
+        address=server.address,
+        state=state,  # type: ignore[arg-type]
+        token_wanted=False if state == "answers" else None,
+        error_in_answer=error,
+        runtimes=None,
+        linked=False if state == "answers" else None,
+        models=models,
+    )
 
 
 def test_listeners_by_lsof() -> None:

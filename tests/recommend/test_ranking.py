@@ -8,7 +8,8 @@ import pytest
 
 from localai.hardware.facts import Fact
 from localai.hardware.profiles import load_profile
-from localai.recommend.catalogue import TASKS
+from localai.recommend import ranking
+from localai.recommend.catalogue import TASKS, catalogue
 from localai.recommend.ranking import recommend
 from localai.sizing.speed import OwnRun
 
@@ -109,3 +110,19 @@ def test_a_small_container_gets_what_its_limit_allows() -> None:
     assert found and all(each.memory_bytes < 2 << 30 for each in found)
     nothing = replace(machine, memory=replace(machine.memory, limit_bytes=Fact(1 << 28, "cgroup")))
     assert not any(each.fits for each in recommend(nothing))
+
+
+def test_a_newer_one_comes_first_and_before_2024_age_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = next(each for each in catalogue().entries if each.name == "qwen3:4b")
+
+    def order(*released: str | None) -> list[str | None]:
+        entries = tuple(replace(entry, released=each) for each in released)
+        only_those = replace(catalogue(), entries=entries)
+        monkeypatch.setattr(ranking, "catalogue", lambda: only_those)
+        return [each.entry.released for each in recommend(load_profile("rtx-4090"))]
+
+    assert order(None, "2024-02", "2025-01") == ["2025-01", "2024-02", None]
+    assert order(None, "2023-06", "2024-01") == [None, "2023-06", "2024-01"]
+    assert order("2024-01", "2023-06", None) == ["2024-01", "2023-06", None]

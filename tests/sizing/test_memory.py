@@ -171,6 +171,22 @@ def test_the_formula_agrees_with_the_engine(name: str, tmp_path: Path) -> None:
         assert getattr(parts, field) == pytest.approx(getattr(asked, field), rel=0.05, abs=4 * MIB)
 
 
+def test_of_layers_at_an_interval_only_every_nth_keeps_keys_and_values(tmp_path: Path) -> None:
+    keys: synthetic.Keys = {
+        "full_attention_interval": 4,
+        "ssm.inner_size": 512,
+        "ssm.state_size": 16,
+        "ssm.group_count": 1,
+        "ssm.conv_kernel": 4,
+    }
+    spec = synthetic.Spec("qwen3next", layers=8, keys=keys)
+    [path] = synthetic.write(tmp_path / "m.gguf", spec)
+    parts = memory_formula.gguf_memory(gguf.read_header(path), 4096, "f16", 1)
+    # Keys and values, 2 heads of 32 in 2 bytes, of 2 layers; of the 6 others 3 past inputs of
+    # 512 + 2 x 16 and a state of 16 x 512, in 4 bytes.
+    assert parts.context_bytes == 2 * 2 * 2 * 32 * 2 * 4096 + 6 * 4 * (3 * 544 + 8192)
+
+
 def test_an_engine_that_does_not_answer_in_time_gets_a_formula(
     smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
