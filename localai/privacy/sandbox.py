@@ -200,7 +200,7 @@ def _close_inherited_sockets() -> None:
 
 def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str], tuple[str, ...]]:
     """The way in which it is denied, what failed, and what the filter would have closed besides."""
-    from localai.privacy.seccomp import set_network_filter
+    from localai.privacy.seccomp import network_filter, set_filter
 
     how: Way = "none"
     failures = []
@@ -212,7 +212,7 @@ def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str], 
             how = "namespace"
         else:
             failures.append(refused)
-    refused = set_network_filter(libc)
+    refused = set_filter(libc, network_filter)
     if refused is not None:
         failures.append(refused)
     elif how == "none":

@@ -1,6 +1,7 @@
-"""A Linux system-call filter under which a process can open no socket but Unix and netlink ones.
+"""Linux system-call filters: one under which a process can open no socket but Unix and netlink
+ones, and one under which it can do little but compute.
 
-It needs no privileges and holds for native code, for every thread, and for all children. Only
+A filter needs no privileges and holds for native code, for every thread, and for all children. Only
 *opening* is refused, and taking a socket from another process; sockets that are already open keep
 working, so set it before there are any.
 """
@@ -12,6 +13,7 @@ import errno
 import platform
 import socket
 import struct
+from collections.abc import Callable, Mapping, Sequence
 
 from localai.dataclass import dataclass
 
@@ -46,14 +48,24 @@ _MACHINES = {
 }
 
 # The same number on every machine: copies a descriptor out of another process.
-_PIDFD_GETFD = 438
+_PIDFD_GETFD, _CLONE3 = 438, 435
+_CLONE_THREAD, _PR_SET_PDEATHSIG, _KIND_OF_SOCKET = 0x10000, 1, 0xF
 
-# linux/bpf_common.h: load a word, jump if equal / greater or equal, return.
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
+# linux/bpf_common.h: load a word, jump if equal / greater or equal / any of the bits is set,
+# return, keep only these bits.
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_AND = 0x54
 # struct seccomp_data: the call's number, the architecture, the first argument's low word.
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _X32_CALLS = 0x40000000
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EACCES
+_VERDICTS = {
+    "refuse": 0x00050000 | errno.EACCES,
+    "unknown": 0x00050000 | errno.ENOSYS,
+    "allow": 0x7FFF0000,
+}
+_Rule = tuple[int, int, str | None, str | None]
+"""What is done, with which operand, and where it goes on if that holds or not: by name, or None
+for the next."""
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_SET_MODE_FILTER = 1
@@ -75,7 +87,7 @@ def network_filter(machine: str) -> bytes | None:
     if known is None:
         return None
     # Another architecture's calls (32-bit code in a 64-bit process) have other numbers: refuse.
-    rules = [
+    rules: list[_Rule] = [
         (_LOAD, _ARCHITECTURE, None, None),
         (_JUMP_EQUAL, known.audit_arch, None, "refuse"),
         (_LOAD, _NUMBER, None, None),
@@ -89,16 +101,79 @@ def network_filter(machine: str) -> bytes | None:
         (_JUMP_EQUAL, socket.AF_UNIX, "allow", None),
         (_JUMP_EQUAL, 16, "allow", None),  # AF_NETLINK, which Python has on Linux only
     ]
-    labels = {None: None, "refuse": len(rules), "allow": len(rules) + 1}
+    return _assembled(rules)
+
+
+def confined_filter(machine: str) -> bytes | None:
+    """The BPF program under which a process can start none, open no socket, reach no other process
+    and change nothing of a file that it cannot write; None where `machine` is not known.
+
+    It closes what Landlock leaves open. What may only be done to oneself is refused for others.
+    """
+    from localai.privacy.confined_calls import CONFINED_CALLS
+
+    known, calls = _MACHINES.get(machine), CONFINED_CALLS.get(machine)
+    if known is None or calls is None:
+        return None
+    rules: list[_Rule] = [
+        (_LOAD, _ARCHITECTURE, None, None),
+        (_JUMP_EQUAL, known.audit_arch, None, "refuse"),
+        (_LOAD, _NUMBER, None, None),
+        *([(_JUMP_GREATER_EQUAL, _X32_CALLS, "refuse", None)] if known.has_x32 else []),
+        # What it would do is in memory, where a filter cannot look; libc then asks by clone.
+        (_JUMP_EQUAL, _CLONE3, "unknown", None),
+        *((_JUMP_EQUAL, call, "refuse", None) for call in sorted(calls.refused)),
+        (_JUMP_EQUAL, calls.clone, "clone", None),
+        (_JUMP_EQUAL, calls.prctl, "prctl", None),
+        (_JUMP_EQUAL, calls.socketpair, "socketpair", None),
+        (_JUMP_EQUAL, calls.prlimit64, "prlimit64", "allow"),
+    ]
+    return _assembled(
+        rules,
+        {
+            "clone": [
+                (_LOAD, _FIRST_ARGUMENT, None, None),
+                (_JUMP_ANY_BIT, _CLONE_THREAD, "allow", "refuse"),
+            ],
+            "prctl": [
+                (_LOAD, _FIRST_ARGUMENT, None, None),
+                (_JUMP_EQUAL, _PR_SET_PDEATHSIG, "refuse", "allow"),
+            ],
+            # A pair of datagram sockets can still be sent elsewhere; one of streams cannot.
+            "socketpair": [
+                (_LOAD, _FIRST_ARGUMENT, None, None),
+                (_JUMP_EQUAL, socket.AF_UNIX, None, "refuse"),
+                (_LOAD, _SECOND_ARGUMENT, None, None),
+                (_AND, _KIND_OF_SOCKET, None, None),
+                (_JUMP_EQUAL, socket.SOCK_STREAM, "allow", "refuse"),
+            ],
+            "prlimit64": [
+                (_LOAD, _FIRST_ARGUMENT, None, None),
+                (_JUMP_EQUAL, 0, "allow", "refuse"),
+            ],
+        },
+    )
+
+
+def _assembled(
+    rules: Sequence[_Rule], blocks: Mapping[str, Sequence[_Rule]] | None = None
+) -> bytes:
+    """The program: the rules, then the blocks that they jump to by name, then the verdicts."""
+    lines = list(rules)
+    labels: dict[str | None, int | None] = {None: None}
+    for name, block in (blocks or {}).items():
+        labels[name] = len(lines)
+        lines += block
+    for name, verdict in _VERDICTS.items():
+        labels[name] = len(lines)
+        lines.append((_RETURN, verdict, None, None))
     program = b""
-    for index, (code, operand, if_true, if_false) in enumerate(rules):
+    for index, (code, operand, if_true, if_false) in enumerate(lines):
         jumps = [
             0 if (target := labels[label]) is None else target - index - 1
             for label in (if_true, if_false)
         ]
         program += struct.pack("=HBBI", code, *jumps, operand)
-    for verdict in (_REFUSE, _ALLOW):
-        program += struct.pack("=HBBI", _RETURN, 0, 0, verdict)
     return program
 
 
@@ -108,10 +183,11 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def set_network_filter(libc: ctypes.CDLL) -> str | None:
-    """Set the filter on all threads of this process, for good. None, or why it cannot be had."""
+def set_filter(libc: ctypes.CDLL, program_of: Callable[[str], bytes | None]) -> str | None:
+    """Set `network_filter` or `confined_filter` on all threads of this process, for good, beside
+    those that it has. None, or why it cannot be had."""
     machine = platform.machine()
-    program = network_filter(machine)
+    program = program_of(machine)
     if program is None:
         return f"no system-call filter is known for {machine}"
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:

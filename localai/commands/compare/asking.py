@@ -92,6 +92,10 @@ def compare(
         str | None,
         typer.Option("--judge", help="Who judges the answers: auto, or a model as -m takes it."),
     ] = None,
+    run_code: Annotated[
+        bool,
+        typer.Option("--run-code", help="Run code in answers where a case expects it; confined."),
+    ] = False,
     html: Html = None,
     junit: Junit = None,
     markdown: Markdown = None,
@@ -112,7 +116,7 @@ def compare(
         suite,
         diff,
         blind,
-        [repeats, record, limit, jobs, judge, html, junit, markdown, against],
+        [repeats, record, limit, jobs, judge, run_code or None, html, junit, markdown, against],
     )
     if blind and (as_json or not output.may_ask or not output.on_terminal):
         raise InvalidInput("--blind shows answers to a person and waits for a key: a terminal")
@@ -142,6 +146,7 @@ def compare(
             paths,
             judge=choose_judge(judge, contestants, config, paths, providers, output),
             record=record,
+            runs_code=run_code,
             reports=reports,
             counted=not no_log and bool(config["history.record"]),
         )
@@ -170,7 +175,7 @@ def _refuse_what_does_not_go_together(
 ) -> None:
     if suite is None and any(each is not None for each in of_suites):
         raise InvalidInput(
-            "-n, -j, -o, --limit, --judge, --against and the reports are for a suite",
+            "-n, -j, -o, --limit, --judge, --run-code, --against and the reports are for a suite",
             hint="--suite FILE; a first one is written by: localai compare new suite.toml",
         )
     if suite is not None and (prompt or file or diff or blind):

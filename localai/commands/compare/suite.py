@@ -57,6 +57,7 @@ def run_suite(
     *,
     judge: Contestant | None,
     record: Path | None,
+    runs_code: bool,
     reports: Reports,
     counted: bool,
 ) -> int:
@@ -65,6 +66,10 @@ def run_suite(
     from localai.compare.running import SuiteRun
 
     reports.check()
+    if runs_code:
+        from localai.compare.execution import require_confinement
+
+        require_confinement()
     for line in suite.not_taken:
         output.warn(f"not taken: {line}")
     if suite.licence is not None:
@@ -91,6 +96,8 @@ def run_suite(
             _say_if_busy(output)
         _follow(work, output, keeps=record is not None)
         _require_an_answer_of_each(file.run, contestants)
+        if runs_code:
+            _run_code(file, output)
         if judge is not None:
             judge_answers(judge, file, config, output, lambda reply: _count(usage, reply, counted))
         return conclude(output, file.run, reports)
@@ -172,6 +179,18 @@ def _follow(work: SuiteRun, output: Output, *, keeps: bool) -> None:
     finally:
         steps.close()
         shown.clear()
+
+
+def _run_code(file: RunFile, output: Output) -> None:
+    """Run the code of the answers, as far as that is expected and not done yet."""
+    from localai.compare.code_run import run_trials, trials
+
+    todo = trials(file.run)
+    try:
+        for done in run_trials(todo, file):
+            output.progress(f"{done:,} of {len(todo):,} answers' code was run")
+    finally:
+        output.end_progress()
 
 
 def _require_an_answer_of_each(run: Run, contestants: tuple[Contestant, ...]) -> None:

@@ -1,4 +1,4 @@
-"""A check that the answer alone does not settle: a judge's verdict. Pure.
+"""Checks that the answer alone does not settle: a judge's verdict, what its code does. Pure.
 
 Whoever runs the comparison gets the findings and hands them in as `Said.outside`; until then the
 check is open.
@@ -9,23 +9,29 @@ from __future__ import annotations
 from typing import Any, Final
 
 from localai.compare.checks.check import Check, Finding, Parse, Said, text_of
+from localai.compare.checks.program import read_program
 
 JUDGE = "judge"
+RUNS = "runs"
 
 
-def _open(kind: str, says: str, unsettled: str) -> Parse:
-    def parse(value: Any) -> Check:
-        text = text_of(kind, value)
+def _open(kind: str, value: Any, expected: str, unsettled: str) -> Check:
+    def look(said: Said) -> Finding:
+        return said.outside.get(check.key, Finding(None, unsettled))
 
-        def look(said: Said) -> Finding:
-            return said.outside.get(check.key, Finding(None, unsettled))
-
-        check = Check(kind, says.format(text), look, value, bounds=True)
-        return check
-
-    return parse
+    check = Check(kind, expected, look, value, bounds=True)
+    return check
 
 
-CHECKS: Final[dict[str, Parse]] = {
-    JUDGE: _open(JUDGE, "the judge says yes to: {}", "no judge was named (--judge MODEL)"),
-}
+def _judge(value: Any) -> Check:
+    question = text_of(JUDGE, value)
+    expected = f"the judge says yes to: {question}"
+    return _open(JUDGE, value, expected, "no judge was named (--judge MODEL)")
+
+
+def _runs(value: Any) -> Check:
+    expected = read_program(value).expected
+    return _open(RUNS, value, expected, "its code was not run (--run-code)")
+
+
+CHECKS: Final[dict[str, Parse]] = {JUDGE: _judge, RUNS: _runs}

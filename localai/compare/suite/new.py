@@ -51,5 +51,6 @@ expect = { number = 42 }
 #   max_words = 50             similar = { to = "a text", at_least = 0.8 }
 #   language = "de"            script = "latin"           refusal = false    finish = "stop"
 #   max_seconds = 10           min_tokens_per_s = 20      max_cost = 0.01    zone = "device"
+#   runs = { test = "assert f(2) == 4" }     # its Python code is run: only with --run-code
 #   judge = "Is it polite?"    # asked a judge: --judge MODEL
 """
