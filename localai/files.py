@@ -40,6 +40,24 @@ def as_path(text: str) -> Path | None:
     return path if written_as_file and is_file(path) else None
 
 
+def user_path(text: str) -> Path:
+    """The path that a person wrote, `~` being the home where nothing here is called so."""
+    try:
+        if os.path.lexists(text):
+            return Path(text)
+    except (OSError, ValueError):
+        pass
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (it does not raise for ~nobody)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`; False where we may not look or nothing can be."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file at `path`; False where we may not look."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, get_args
 
-from localai.chat.inputs import decode
+from localai.chat.encodings import decode
 from localai.chat.request import AskSettings, shaping
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
@@ -66,7 +66,7 @@ def read_prompt(content: bytes, defaults: LineDefaults) -> Prompt:
 def _read_object(content: bytes) -> dict[str, Any]:
     """The JSON object in a line. Raises InvalidInput."""
     try:
-        text = decode(content, "the line")
+        text = decode(content, "the line", is_line=True)
         document = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except ValueError as error:
         raise InvalidInput(f"this is not JSON: {error}", hint=_EXAMPLE) from error

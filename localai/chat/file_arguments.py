@@ -5,7 +5,8 @@
     src             the text files in a folder, without what git ignores
     -               stdin
 
-Nothing is cut: what of a folder is no text is named, and the rest is whole.
+Nothing is cut: what of a folder or a glob is no text or cannot be read is named, and the rest is
+whole.
 """
 
 from __future__ import annotations
@@ -15,76 +16,125 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from localai.chat.inputs import TextFile, read_stdin, read_text_file
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, NotFound
+from localai.errors import InvalidInput, LocalaiError, NotFound
+from localai.files import is_file, is_folder, user_path
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 
 STDIN: Final = "-"
+_NAMED: Final = 3
 _LINES: Final = re.compile(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class GatheredFiles:
-    """The files that were named, each once, and what was left out of folders: no text."""
+    """The files that were named, each once, and what was left out of folders and globs: no text, or
+    not to be read."""
 
     files: tuple[TextFile, ...]
     left_out: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What should be known of how they were read, a sentence for each kind."""
+        return remarks_on(self.files)
+
+
+def remarks_on(files: Sequence[TextFile]) -> tuple[str, ...]:
+    """What should be known of how the files were read, those together of which it is the same."""
+    by_remark: dict[str, list[str]] = {}
+    for file in files:
+        for remark in file.remarks:
+            by_remark.setdefault(remark, []).append(file.name)
+    return tuple(f"{some_of(names)}: {remark}" for remark, names in by_remark.items())
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first three names, and that there are more."""
+    return ", ".join(names[:_NAMED]) + (f", … ({len(names)} files)" if len(names) > _NAMED else "")
 
 
 def gather_files(arguments: Sequence[str]) -> GatheredFiles:
     """All that `arguments` name, in their order.
 
     Raises NotFound where nothing is there, InvalidInput for what is no text, but not for what of
-    a folder is none.
+    a folder or a glob is none, as long as one is.
     """
     files: dict[str, TextFile] = {}
     left_out: list[str] = []
+    unreadable: list[str] = []
     for argument in arguments:
-        path = Path(argument).expanduser()
+        path = user_path(argument)
+        if not argument:
+            # An unset variable of the shell's would else mean this whole folder.
+            raise InvalidInput("-f names no file", hint="this folder is -f .")
         if argument == STDIN:
             files[STDIN] = TextFile("stdin", read_stdin())
-        elif path.is_dir():
-            for name in _in_folder(path):
-                try:
-                    files.setdefault(name, read_text_file(name))
-                except InvalidInput:
-                    left_out.append(name)
+        elif is_folder(path):
+            names, closed = _in_folder(path)
+            unreadable += closed
+            _add(names, files, left_out, unreadable)
         elif (part := _part(argument)) is not None:
             files[argument] = part
+        elif (matching := _matching(argument)) is not None:
+            _add(matching, files, left_out, unreadable)
         else:
-            for name in _matching(argument):
-                files.setdefault(name, read_text_file(name))
-    return GatheredFiles(tuple(files.values()), tuple(left_out))
+            files.setdefault(argument, read_text_file(argument))
+    return GatheredFiles(tuple(files.values()), tuple(left_out), tuple(unreadable))
+
+
+def _add(
+    names: Sequence[str],
+    files: dict[str, TextFile],
+    left_out: list[str],
+    unreadable: list[str],
+) -> None:
+    """Read the files that nobody named one by one. Raises what the first of them does where none of
+    them is a text."""
+    failure: LocalaiError | None = None
+    before = len(files)
+    for name in names:
+        try:
+            if name not in files:
+                files[name] = read_text_file(name)
+        except (InvalidInput, NotFound) as error:
+            failure = failure or error
+            closed = isinstance(error.__cause__, OSError)
+            (unreadable if closed else left_out).append(name)
+    if failure is not None and len(files) == before and not any(name in files for name in names):
+        raise failure
 
 
 def _part(argument: str) -> TextFile | None:
     """The lines that `FILE:10-40` names; None where it names no lines of a file that is there."""
     found = _LINES.fullmatch(argument)
-    if found is None or Path(argument).expanduser().exists():
+    if found is None or is_file(user_path(argument)) or not is_file(user_path(found["name"])):
         return None
-    if not Path(found["name"]).expanduser().is_file():
-        return None
-    lines = read_text_file(found["name"]).text.splitlines()
+    whole = read_text_file(found["name"])
+    lines = whole.text.splitlines()
     first = int(found["first"])
     last = first if found["range"] is None else int(found["last"] or len(lines))
     if not 1 <= first <= last <= len(lines):
         raise InvalidInput(f"{found['name']} has lines 1 to {len(lines)}, and not {argument!r}")
-    return TextFile(argument, "\n".join(lines[first - 1 : last]) + "\n")
+    text = "\n".join(lines[first - 1 : last]) + "\n"
+    return TextFile(argument, text, remarks=whole.remarks)
 
 
-def _matching(pattern: str) -> list[str]:
-    path = str(Path(pattern).expanduser())
-    if not glob.has_magic(pattern) or Path(path).exists():
-        return [pattern]
-    found = [each for each in glob.glob(path, recursive=True) if Path(each).is_file()]  # noqa: PTH207  a pattern may be absolute
+def _matching(pattern: str) -> list[str] | None:
+    """The files that match; None for what is no pattern. Raises NotFound where none does."""
+    path = str(user_path(pattern))
+    if not glob.has_magic(pattern) or os.path.lexists(path):
+        return None
     folder = _folder_of(path)
-    names = sorted(each for each in found if _stays_in(folder, each))
+    found = [each for each in _glob(folder, path) if is_file(each)]
+    names = sorted(str(each) for each in found if _stays_in(folder, each))
     if found and not names:
         raise NotFound(
             f"what matches {pattern!r} are links that lead out of {folder}",
@@ -93,6 +143,25 @@ def _matching(pattern: str) -> list[str]:
     if not names:
         raise NotFound(f"no file matches {pattern!r}")
     return names
+
+
+def _glob(folder: Path, pattern: str) -> Iterator[Path]:
+    """What matches below `folder`, hidden names only where the pattern has them. `**` does not pass
+    through links to folders: a link that loops would give a file forty names, and two of them more
+    names than there is time for."""
+    parts = list(Path(pattern).parts[len(folder.parts) :])
+    shows_hidden = any(part.startswith(".") for part in parts)
+    # Within a longer part it is a star, as in a shell; at the end it means all files below.
+    parts = [part if part == "**" else part.replace("**", "*") for part in parts]
+    if parts[-1] == "**":
+        parts.append("*")
+    for found in set(folder.glob("/".join(parts))):
+        if shows_hidden or not _is_hidden(found.relative_to(folder)):
+            yield found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _folder_of(pattern: str) -> Path:
@@ -108,23 +177,31 @@ def _folder_of(pattern: str) -> Path:
 def _stays_in(folder: Path, name: str | Path) -> bool:
     """Whether the file is in the folder, its links followed: one that leads elsewhere would make a
     stranger's archive or clone name the user's own files, to be sent."""
-    return Path(name).resolve().is_relative_to(folder.resolve())
+    # It does not raise for links that loop, as a path's own method does before Python 3.13.
+    return Path(os.path.realpath(name)).is_relative_to(os.path.realpath(folder))
 
 
-def _in_folder(folder: Path) -> list[str]:
+def _in_folder(folder: Path) -> tuple[list[str], list[str]]:
     """The files in `folder`, by name: those that git knows or does not ignore; where that is no
-    work tree, all whose path has no hidden part. Raises NotFound for a folder without files."""
-    names = _of_work_tree(folder)
-    if names is None:
-        names = [
-            str(file.relative_to(folder))
-            for file in folder.rglob("*")
-            if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        ]
-    files = sorted(folder / name for name in names)
-    found = [str(file) for file in files if file.is_file() and _stays_in(folder, file)]
-    if not found:
+    work tree, all whose path has no hidden part. Then the folders below that may not be read.
+    Raises NotFound for a folder without files."""
+    closed: list[str] = []
+    relative = _of_work_tree(folder)
+    names = [folder / name for name in relative] if relative is not None else _walk(folder, closed)
+    found = [str(each) for each in sorted(names) if is_file(each) and _stays_in(folder, each)]
+    if not found and not closed:
         raise NotFound(f"there is no file in {folder}")
+    return found, closed
+
+
+def _walk(folder: Path, closed: list[str]) -> list[Path]:
+    def note(error: OSError) -> None:
+        closed.append(str(error.filename))
+
+    found: list[Path] = []
+    for where, folders, names in os.walk(folder, onerror=note):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(where, name) for name in names if not name.startswith(".")]
     return found
 
 

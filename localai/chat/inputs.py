@@ -1,13 +1,12 @@
 """What is read for a question: text on stdin, text files, PDFs, pictures.
 
-A text is UTF-8, or UTF-16 that says so with a byte-order mark; it has at most 64 MiB and no NUL
-byte. Everything else is an error that names the byte, never a replacement character. Nothing is
-cut.
+A text has at most 64 MiB. On stdin it is UTF-8 or says what else it is; of a file the encoding is
+recognised, and that is said (`chat.encodings`). Everything else is an error that names the byte,
+never a replacement character. Nothing is cut.
 """
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 import select
@@ -17,15 +16,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from localai.chat.encodings import decode, recognised
+from localai.chat.pdf import is_pdf, pdf_text, ranges
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
+from localai.files import user_path
 from localai.types import Image, ResolvedModel
 from localai.units import mebibytes_text
 
 LIMIT_BYTES = 64 * 1024 * 1024
 _SILENCE_S = 2.0
 _FENCES = re.compile(r"^\s*(`{3,})", re.MULTILINE)
-_PDF = b"%PDF-"
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
 # What a picture begins with, where that stands in the file, and its media type.
 _PICTURES: tuple[tuple[bytes, int, str], ...] = (
@@ -76,34 +77,15 @@ def _may_stay_silent(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def decode(content: bytes, source: str) -> str:
-    """`content` as text; `source` is how an error calls it. Raises InvalidInput."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-8-sig"
-        nul = content.find(b"\0")
-        if nul >= 0:
-            raise InvalidInput(
-                f"{source} is binary (a NUL byte at offset {nul})",
-                hint="give text; `strings FILE | localai chat` shows what is in a binary",
-            )
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"{source} is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}",
-            hint="convert it first: iconv -f latin1 -t utf-8",
-        ) from error
-
-
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file's name as the user gave it, and its whole text; `pages` of a PDF."""
+    """A file's name as the user gave it, and its whole text; `pages` of a PDF. `remarks` are what
+    should be known of how it was read."""
 
     name: str
     text: str
     pages: int | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -119,19 +101,48 @@ class TextFile:
 def read_text_file(name: str) -> TextFile:
     """The file at that path, `~` being the home; of a PDF its text. Raises NotFound, and
     InvalidInput for a folder, a file that is neither, or one of more than 64 MiB."""
-    path = Path(name).expanduser()
-    try:
-        with path.open("rb") as file:
-            content = file.read(LIMIT_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
+    content = _bytes_of(name, LIMIT_BYTES)
     if len(content) > LIMIT_BYTES:
         raise InvalidInput(f"{name} has more than {mebibytes_text(LIMIT_BYTES)}")
-    if content.startswith(_PDF):
-        return TextFile(name, *_pdf_text(content, name))
-    return TextFile(name, decode(content, name))
+    if is_pdf(content):
+        found = pdf_text(content, name)
+        return TextFile(name, found.text, found.pages, _textless(found.textless))
+    text, encoding = recognised(content, name)
+    if encoding is None:
+        return TextFile(name, text)
+    return TextFile(name, text, remarks=(f"read as {encoding}, by its bytes: it does not say so",))
+
+
+def _textless(pages: tuple[int, ...]) -> tuple[str, ...]:
+    if not pages:
+        return ()
+    which = f"page {pages[0]} has" if len(pages) == 1 else f"pages {ranges(pages)} have"
+    return (f"{which} no text: a picture, or blank (ocrmypdf IN OUT adds text)",)
+
+
+def file_text(file: Path, what: str) -> str:
+    """What stands in a `file` of localai's own formats; `what` is how an error calls it. Raises
+    NotFound, InvalidInput."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no {what.removeprefix('the ')} {str(file)!r}") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {what} {file}: {error.strerror}") from error
+    return decode(content, f"{what} {file}")
+
+
+def _bytes_of(name: str, limit: int) -> bytes:
+    """At most one byte more than `limit` of the file. Raises NotFound, InvalidInput."""
+    path = user_path(name)
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(f"cannot read {name!r}: {why}") from error
 
 
 def with_files(files: Sequence[TextFile], question: str) -> str:
@@ -148,42 +159,6 @@ def _fenced(file: TextFile) -> str:
 def _on_one_line(name: str) -> str:
     """A file's name without what could end its line, and so begin a text outside of the fence."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
-
-
-def _pdf_text(content: bytes, name: str) -> tuple[str, int]:
-    """The text of all pages, a blank line between two, and how many pages there are.
-
-    Raises InvalidInput for a file that is damaged, locked, or has pictures of text only.
-    """
-    import io
-    import logging
-
-    from pypdf import PdfReader
-    from pypdf.errors import PdfReadError, PyPdfError
-
-    # It warns of every oddity of a file that it can read all the same.
-    logging.getLogger("pypdf").setLevel(logging.ERROR)
-    try:
-        reader = PdfReader(io.BytesIO(content))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise InvalidInput(
-                f"{name} is locked with a password",
-                hint="take its password away: qpdf --decrypt IN OUT",
-            )
-        pages = [page.extract_text() for page in reader.pages]
-    except InvalidInput:
-        raise
-    except (PyPdfError, PdfReadError) as error:
-        raise InvalidInput(f"{name} is a damaged PDF: {error}") from error
-    except Exception as error:  # a parser of a format like this meets files that nobody foresaw
-        raise InvalidInput(f"{name} cannot be read as a PDF: {error}") from error
-    text = "\n\n".join(page.strip() for page in pages if page.strip())
-    if not text:
-        raise InvalidInput(
-            f"{name} has {len(pages)} pages and no text in them: they are pictures",
-            hint="add the text: ocrmypdf IN OUT",
-        )
-    return text, len(pages)
 
 
 def read_image(name: str) -> Image:
@@ -205,14 +180,7 @@ def _image_bytes(name: str) -> bytes:
     """At most one byte more than a picture may have."""
     if name == "-" and sys.stdin is not None:
         return sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
-    path = Path(name).expanduser()
-    try:
-        with path.open("rb") as file:
-            return file.read(_IMAGE_LIMIT_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
-    except OSError as error:
-        raise InvalidInput(f"cannot read {name!r}: {error.strerror}") from error
+    return _bytes_of(name, _IMAGE_LIMIT_BYTES)
 
 
 def require_sight(model: ResolvedModel) -> None:

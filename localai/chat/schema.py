@@ -22,9 +22,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from localai.chat.inputs import decode, read_stdin
+from localai.chat.encodings import decode
+from localai.chat.inputs import read_stdin
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
+from localai.files import user_path
 
 _TYPES: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
@@ -57,7 +59,7 @@ def from_command_line(text: str) -> Schema:
     model = _MODEL.fullmatch(text)
     if model is not None and _names_a_model(model):
         return _from_model(model["module"], model["name"])
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.suffix == ".json" or "/" in text:
         return from_document(_read_file(path), f"the schema {text}")
     return from_data(text, "the schema")

@@ -14,9 +14,10 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localai.chat.inputs import file_text
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
-from localai.files import as_path, write_atomically
+from localai.files import as_path, user_path, write_atomically
 from localai.near_names import did_you_mean
 from localai.options import options_set, parse_json_options
 from localai.paths import private_dir, require_own
@@ -116,7 +117,7 @@ def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
 def find_template(name: str, paths: Paths) -> Template:
     """The template of that name, or in the file at that path. Raises NotFound, InvalidInput."""
     if "/" in name or name.endswith(_SUFFIXES):
-        return read_template(Path(name).expanduser())
+        return read_template(user_path(name))
     for folder in (user_folder(paths), BUNDLED):
         for suffix in _SUFFIXES:
             file = folder / f"{name}{suffix}"
@@ -138,13 +139,7 @@ def list_templates(paths: Paths) -> list[Template]:
 
 def read_template(file: Path) -> Template:
     """The template in `file`. Raises NotFound, InvalidInput."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no template {str(file)!r}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read the template {file}: {error}") from error
-    return parse_template(text, file)
+    return parse_template(file_text(file, "the template"), file)
 
 
 def parse_template(text: str, file: Path) -> Template:

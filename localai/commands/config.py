@@ -10,6 +10,7 @@ from localai import config as settings
 from localai.commands.options import Json
 from localai.commands.verbs import Verbs
 from localai.config.endpoints import endpoint_values
+from localai.config.reading import read_file
 from localai.errors import NotFound
 from localai.files import write_atomically
 from localai.output.output import Output
@@ -100,7 +101,7 @@ def edit_file() -> None:
 
     paths = locate()
     file = paths.config_file
-    before = file.read_text(encoding="utf-8") if file.exists() else _EMPTY_FILE
+    before = read_file(file) or _EMPTY_FILE
     after = edit_text(before) + "\n"
     output = Output("config")
     if after.strip() == before.strip():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.chat.inputs import is_read_by_others, read_text
@@ -83,7 +82,8 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
     folders, unless `yes`. Raises NotFound, InvalidInput, Interrupted."""
     if not arguments:
         return []
-    from localai.chat.file_arguments import gather_files
+    from localai.chat.file_arguments import gather_files, some_of
+    from localai.files import is_folder, user_path
 
     gathered = gather_files(arguments)
     largest = sorted(gathered.files, key=lambda each: -each.size_bytes)[:_SHOWN]
@@ -97,7 +97,11 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
     if gathered.left_out:
         names = ", ".join(gathered.left_out[:3]) + (", …" if len(gathered.left_out) > 3 else "")
         output.note(f"{len(gathered.left_out)} left out, which are no text: {names}")
-    has_folder = any(Path(each).expanduser().is_dir() for each in arguments)
+    if gathered.unreadable:
+        output.warn(f"left out, for they cannot be read: {some_of(gathered.unreadable)}")
+    for remark in gathered.remarks:
+        output.note(remark)
+    has_folder = any(is_folder(user_path(each)) for each in arguments)
     if has_folder and total > _ASK_ABOVE_TOKENS and not yes:
         said = f"{len(gathered.files)} files with about {count_text(total)} tokens"
         output.confirm(

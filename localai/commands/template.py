@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from localai.chat.inputs import file_text
 from localai.chat.templates import (
     BUNDLED,
     find_template,
@@ -80,7 +81,7 @@ def show(name: _Name, as_json: Json = False) -> None:
     """The file of a template, as it is."""
     output = Output("template", as_json=as_json)
     template = find_template(name, locate())
-    text = template.file.read_text(encoding="utf-8")
+    text = file_text(template.file, "the template")
     if output.as_json:
         from localai.output.documents.template import show_document
 
@@ -100,7 +101,7 @@ def new(
     paths = locate()
     text = _SKELETON
     if like is not None:
-        text = find_template(like, paths).file.read_text(encoding="utf-8")
+        text = file_text(find_template(like, paths).file, "the template")
     file = new_file(name, paths)
     output = Output("template")
     if is_terminal(output.stdin) and output.on_terminal:
@@ -115,7 +116,7 @@ def edit(name: _Name) -> None:
     output = Output("template")
     paths = locate()
     template = find_template(name, paths)
-    before = template.file.read_text(encoding="utf-8")
+    before = file_text(template.file, "the template")
     text = _edited(before)
     if text.strip() == before.strip():
         output.note("nothing was changed")

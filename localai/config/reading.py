@@ -97,7 +97,8 @@ def read_file(file: Path) -> str:
     another user's: it decides where prompts go."""
     require_own(file, "the configuration file")
     try:
-        return file.read_text(encoding="utf-8")
+        # Editors of Windows begin a file with a byte-order mark.
+        return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from localai.answers import Answer
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
 from localai.errors import InvalidInput, LocalaiError, NotFound
-from localai.files import create_atomically
+from localai.files import create_atomically, user_path
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown
@@ -93,7 +93,7 @@ def save(session: Session, argument: str) -> None:
     if not session.conversation.turns:
         raise InvalidInput("there is nothing to save yet")
     name = current_title(session)
-    path = Path(argument).expanduser() if argument else Path(_file_name(name))
+    path = user_path(argument) if argument else Path(_file_name(name))
     document = conversation_markdown(name, session.conversation.tree.branch())
     try:
         create_atomically(path, [document.encode("utf-8", "replace")])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import TextIO
 
-from localai.chat.file_arguments import gather_files
+from localai.chat.file_arguments import GatheredFiles, gather_files, some_of
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.terminal import is_terminal
@@ -23,18 +23,18 @@ from localai.units import bytes_text, count_text
 def file(session: Session, argument: str) -> None:
     """Add a text file to the next question, lines of one (a.py:10-40) or a folder's; `none` takes
     all out again.
-    UTF-8, or UTF-16 that says so; nothing of it is cut."""
+    What is not UTF-8 is recognised, and said; nothing of it is cut."""
     if argument == "none":
         session.files = []
     elif argument:
         # A name with spaces is one file if it is there, else several names as in a shell.
         try:
-            session.files += gather_files([argument]).files
+            _take(session, gather_files([argument]))
         except NotFound:
             names = _split(argument)
             if len(names) < 2 and names[:1] == [argument]:
                 raise
-            session.files += gather_files(names).files
+            _take(session, gather_files(names))
     if not session.files:
         session.output.note("no file goes with the next question")
     for waiting in session.files:
@@ -43,6 +43,16 @@ def file(session: Session, argument: str) -> None:
         lines, plural = count_text(count), "" if count == 1 else "s"
         name = one_line(waiting.name, max(20, session.output.columns - 50))
         session.output.note(f"{name}: {size}, {lines} line{plural}; goes with the next question")
+
+
+def _take(session: Session, gathered: GatheredFiles) -> None:
+    session.files += gathered.files
+    if gathered.left_out:
+        session.output.note(f"left out, for they are no text: {some_of(gathered.left_out)}")
+    if gathered.unreadable:
+        session.output.warn(f"left out, for they cannot be read: {some_of(gathered.unreadable)}")
+    for remark in gathered.remarks:
+        session.output.note(remark)
 
 
 def copy(session: Session, argument: str) -> None:

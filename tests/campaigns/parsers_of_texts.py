@@ -9,7 +9,8 @@ from typing import Any
 from localai.batch.prompts import LineDefaults, read_prompt
 from localai.bench.formats import FORMATS, as_text, read_llama_bench
 from localai.bench.kept import KeptRun
-from localai.chat.inputs import decode, read_text_file
+from localai.chat.encodings import decode
+from localai.chat.inputs import read_text_file
 from localai.chat.schema import from_data, from_short_form
 from localai.chat.templates import read_template
 from localai.compare.checks.check import Said

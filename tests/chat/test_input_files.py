@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from localai.chat.inputs import (
 )
 from localai.errors import InvalidInput, NotFound
 from localai.types import ResolvedModel, Zone
+from tests.support.users import error_without_rights
 
 
 def a_pdf(*pages: str, password: str | None = None) -> bytes:
@@ -194,3 +197,129 @@ def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
     seeing = frozenset({"completion", "vision"})
     require_sight(ResolvedModel("p", "m", Zone.DEVICE, "", capabilities=seeing))  # type: ignore[arg-type]
     require_sight(ResolvedModel("p", "m", Zone.DEVICE, ""))
+
+
+def test_an_encoding_that_was_recognised_is_said(folder: Path) -> None:
+    for name in "abcd":
+        (folder / f"{name}.txt").write_bytes("Häuser über der Brücke\n".encode("cp1252"))
+    gathered = gather_files(["*.txt"])
+    assert {file.text for file in gathered.files if file.name != "odd[1].txt"} == {
+        "Häuser über der Brücke\n"
+    }
+    assert gathered.remarks == (
+        "a.txt, b.txt, c.txt, … (4 files): read as cp1252, by its bytes: it does not say so",
+    )
+    assert gather_files(["a.txt:1"]).remarks
+
+
+def test_links_that_loop_end(folder: Path) -> None:
+    (folder / "src" / "up").symlink_to("..")
+    (folder / "src" / "self").symlink_to(".")
+    (folder / "src" / "deep" / "back").symlink_to("..")
+    (folder / "src" / "round").symlink_to("about")
+    (folder / "src" / "about").symlink_to("round")
+    expected = ["src/a.py", "src/b.py", "src/deep/c.py"]
+    for argument in ("src", "src/**/*.py", "src/**"):
+        assert [file.name for file in gather_files([argument]).files] == expected
+    with pytest.raises(InvalidInput, match=r"cannot read 'src/round'"):
+        gather_files(["src/round"])
+
+
+@pytest.mark.parametrize(
+    "name", ["~tilde.txt", "~", "~nobody/x.txt", "#a b'.txt", "-x.txt", "a\nb"]
+)
+def test_a_file_is_found_by_the_name_it_has(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("odd\n")
+    assert [file.text for file in gather_files([name]).files] == ["odd\n"]
+
+
+@pytest.mark.parametrize("name", ["~nobody-is-called-so/x", "x" * 5000, "a\0b", ""])
+def test_a_name_that_is_none_is_an_error_and_no_crash(folder: Path, name: str) -> None:
+    with pytest.raises((NotFound, InvalidInput)):
+        gather_files([name])
+
+
+def test_one_file_that_cannot_be_read_costs_no_other() -> None:
+    top = Path(tempfile.mkdtemp())
+    (top / "closed").mkdir()
+    for name in ("a.py", "b.py", "secret.py", "closed/d.py"):
+        (top / name).write_text("text\n")
+    (top / "secret.py").chmod(0)
+    (top / "closed").chmod(0)
+    top.chmod(0o755)
+
+    def gather(argument: str) -> None:
+        gathered = gather_files([argument])
+        raise InvalidInput(f"{[file.name for file in gathered.files]} {gathered.unreadable}")
+
+    try:
+        in_folder = error_without_rights(lambda: gather(str(top)))
+        in_glob = error_without_rights(lambda: gather(f"{top}/*.py"))
+    finally:
+        shutil.rmtree(top)
+    read = [f"{top}/a.py", f"{top}/b.py"]
+    assert in_folder.startswith(f"{read} {(f'{top}/closed', f'{top}/secret.py')}")
+    assert in_glob.startswith(f"{read} {(f'{top}/secret.py',)}")
+
+
+def test_what_a_glob_finds_that_is_no_text_is_left_out(folder: Path) -> None:
+    (folder / "src" / "p.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    gathered = gather_files(["src/*"])
+    assert [file.name for file in gathered.files] == ["src/a.py", "src/b.py"]
+    assert gathered.left_out == ("src/p.png",)
+    with pytest.raises(InvalidInput, match="a picture"):
+        gather_files(["src/*.png"])
+
+
+def test_a_pdf_may_have_bytes_around_it(folder: Path) -> None:
+    content = a_pdf("The text")
+    (folder / "mail.pdf").write_bytes(b"\r\n\xef\xbb\xbf@PJL SET X\r\n" + content + b"\n\n\0")
+    assert read_text_file("mail.pdf").text == "The text"
+    (folder / "about.md").write_text("A file begins with %PDF-1.7, and so on.\n")
+    assert read_text_file("about.md").pages is None
+
+
+def test_pages_without_text_are_named(folder: Path) -> None:
+    (folder / "scan.pdf").write_bytes(a_pdf("one", "", "three", "", "", "", "seven"))
+    file = read_text_file("scan.pdf")
+    assert file.text == "one\n\nthree\n\nseven"
+    assert file.remarks == (
+        "pages 2, 4–6 have no text: a picture, or blank (ocrmypdf IN OUT adds text)",
+    )
+
+
+def test_what_is_filled_into_a_form_is_part_of_its_text(folder: Path) -> None:
+    from pypdf import PdfWriter
+    from pypdf.generic import (
+        ArrayObject,
+        DictionaryObject,
+        NameObject,
+        TextStringObject,
+    )
+
+    writer = PdfWriter(io.BytesIO(a_pdf("Application")))
+
+    def field(kind: str, name: str, value: TextStringObject | NameObject) -> DictionaryObject:
+        return DictionaryObject(
+            {
+                NameObject("/FT"): NameObject(kind),
+                NameObject("/T"): TextStringObject(name),
+                NameObject("/V"): value,
+            }
+        )
+
+    fields = [
+        field("/Tx", "Name", TextStringObject("Müller")),
+        field("/Btn", "Agreed", NameObject("/Yes")),
+        field("/Btn", "Other", NameObject("/Off")),
+        field("/Tx", "Empty", TextStringObject("")),
+    ]
+    writer._root_object[NameObject("/AcroForm")] = DictionaryObject(
+        {NameObject("/Fields"): ArrayObject([writer._add_object(each) for each in fields])}
+    )
+    output = io.BytesIO()
+    writer.write(output)
+    (folder / "form.pdf").write_bytes(output.getvalue())
+    text = read_text_file("form.pdf").text
+    assert text == "Application\n\nForm fields:\nName: Müller\nAgreed: Yes"

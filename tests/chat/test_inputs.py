@@ -9,6 +9,7 @@ import time
 import pytest
 
 from localai.chat import inputs
+from localai.chat.encodings import decode
 from localai.errors import InvalidInput
 
 
@@ -23,7 +24,7 @@ from localai.errors import InvalidInput
     ],
 )
 def test_text_is_read_as_it_is(content: bytes, text: str) -> None:
-    assert inputs.decode(content, "stdin") == text
+    assert decode(content, "stdin") == text
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_text_is_read_as_it_is(content: bytes, text: str) -> None:
 )
 def test_what_is_not_text_is_refused_with_the_place(content: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message) as error:
-        inputs.decode(content, "stdin")
+        decode(content, "stdin")
     assert error.value.hint
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from localai.chat.inputs import LIMIT_BYTES, decode
+from localai.chat.encodings import decode
+from localai.chat.inputs import LIMIT_BYTES
 from localai.chat.request import AskSettings
 from localai.compare.suite.case import Case, Gate, Suite, read_case
 from localai.compare.suite.foreign_lines import is_foreign, not_taken, translated

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from localai.dataclass import dataclass
 from localai.engine.llamacpp.limits import CHECKPOINTS
 from localai.errors import NotFound, Unreachable
-from localai.files import content_key
+from localai.files import content_key, user_path
 from localai.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Binary:
 
 def find_binary(written: str) -> Path:
     """The file that `engine.binary` names: a path, or a program on PATH. Raises NotFound."""
-    found = which(Path(written).expanduser())
+    found = which(user_path(written))
     if found is None:
         raise NotFound(
             f"engine.binary is {written!r}, and there is no such program",
