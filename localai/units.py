@@ -8,6 +8,7 @@ power of two and is said in MiB.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -56,21 +57,24 @@ def count_text(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def money_text(dollars: Decimal | None, *, places: int = 4) -> str:
-    """An amount in US dollars: `0`, `$0.0021`, `$12.30`; less than `places` can show is `<$0.0001`.
+_LEAST_DOLLARS: Final = 0.000001
+
+
+def money_text(dollars: Decimal | float | None) -> str:
+    """An amount in US dollars: `0`, `$12.30`, `$0.1234`, and below a cent two digits: `$0.000020`.
 
     Clouds charge fractions of a cent: whole cents would show most answers as free.
     """
     if dollars is None:
         return UNKNOWN
-    least = 10**-places
-    if not dollars:
+    amount = float(dollars)
+    if not amount:
         return "0"
-    return (
-        f"<${least:.{places}f}"
-        if dollars < least
-        else f"${dollars:,.{2 if dollars >= 1 else places}f}"
-    )
+    if amount >= 0.01:
+        return f"${amount:,.{2 if amount >= 1 else 4}f}"
+    if amount < _LEAST_DOLLARS:
+        return f"<${_LEAST_DOLLARS:f}"
+    return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
 
 
 _COUNT: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKM]?)")

@@ -21,6 +21,7 @@ PAGES = (
     ".github/PULL_REQUEST_TEMPLATE.md",
     "docs/releasing.md",
     "docs/guides/write-a-provider.md",
+    "docs/concepts/architecture.md",
 )
 # `tests/chat/`, `.ci/run`, `localai/errors.py`: what looks like a path of this tree.
 PATH = re.compile(r"`((?:\.?/)?(?:localai|tests|docs|benchmarks|\.ci|\.github)/[\w./-]*)`")
@@ -55,6 +56,34 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
     named += [(REPOSITORY / page).parent / path for path in LINK.findall(text)]
     missing = [path for path in named if not path.exists() and "NAME" not in path.name]
     assert missing == []
+
+
+# `engine/lifecycle.acquire`, `batch/input.py`, `Batch.run`, `make_ready`: code of the package.
+CODE = re.compile(r"`((?!localai/|tests/)[a-z_]+/[\w/]*(?:\.\w+)?|\w*[_A-Z]\w*(?:\.\w+)?)`")
+
+
+def test_the_walks_name_what_is_in_the_code() -> None:
+    package = REPOSITORY / "localai"
+    text = re.sub(r"```.*?```", "", (REPOSITORY / "docs/concepts/architecture.md").read_text())
+    sources = {path.with_suffix(""): path.read_text() for path in package.rglob("*.py")}
+
+    def is_there(span: str) -> bool:
+        if "/" not in span and not span.endswith(".py"):
+            name = span.rpartition(".")[2]
+            return any(_defines(source, name) for source in sources.values())
+        where, _, name = span.partition(".")
+        source = sources.get(package / where)
+        return (package / span).exists() or (
+            source is not None and (not name or _defines(source, name))
+        )
+
+    spans = CODE.findall(text)
+    assert len(spans) > 100
+    assert [span for span in spans if not is_there(span)] == []
+
+
+def _defines(source: str, name: str) -> bool:
+    return re.search(rf"^\s*(?:def|class) {name}\b|^\s*{name}\b.*=", source, re.M) is not None
 
 
 def test_every_harmful_change_still_fits_the_code() -> None:

@@ -16,7 +16,7 @@ from localai.files import write_atomically
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.paths import locate, private_dir
-from localai.providers.registry import check_cloud_allow, require_clouds
+from localai.providers.registry import check_provider_names, require_clouds
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
 
@@ -144,7 +144,7 @@ def _get_of_endpoint(
 
 def _load() -> settings.Config:
     config = settings.load(locate())
-    check_cloud_allow(config)
+    check_provider_names(config)
     return config
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from localai.config import Config, load
 from localai.paths import Paths, locate
 from localai.privacy import guard
-from localai.providers.registry import check_cloud_allow
+from localai.providers.registry import check_provider_names
 from localai.types import EgressRecord
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def load_settings(command: str) -> tuple[Paths, Config]:
     """
     paths = locate()
     config = load(paths)
-    check_cloud_allow(config)
+    check_provider_names(config)
     guard.allow_lan(config["network.lan"])
     guard.record_egress(command, lambda record: _enter(paths, record))
     return paths, config

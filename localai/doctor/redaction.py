@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from localai.config.settings import SETTINGS
 from localai.dataclass import dataclass
 from localai.doctor.facts import Snapshot
 
@@ -55,7 +56,10 @@ _IPV4: Final = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})
 _IPV6: Final = re.compile(r"(?<![\w:.])(?=[0-9a-fA-F:]*:[0-9a-fA-F:]*:)[0-9a-fA-F:]{4,39}(?![\w:])")
 # They say what a server listens on, and nothing of whom it belongs to.
 _OF_EVERY_MACHINE: Final = ("127.", "0.0.0.0", "255.255.255.255")
-_HOSTS_IN: Final = ("network.lan", "network.proxy", "ollama.host", "lmstudio.host")
+_HOSTS_IN: Final = (
+    *("network.lan", "network.proxy"),
+    *(setting.key for setting in SETTINGS if setting.key.endswith(".host")),
+)
 
 
 @dataclass(frozen=True, slots=True)

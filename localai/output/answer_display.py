@@ -96,7 +96,7 @@ def usage_line(answer: Answer, cost: Cost) -> str:
     if timings.decode_tokens_per_s is not None:
         parts.append(f"{timings.decode_tokens_per_s:,.1f} tok/s")
     if cost.amount:
-        parts.append(money_text(cost.amount, places=6))
+        parts.append(money_text(cost.amount))
     where = "unproven" if zone is None else zone.label
     return " · ".join((*parts, f"{answer.model.provider}/{answer.model.id}", where))
 
@@ -105,7 +105,7 @@ def usage_lines(answer: Answer, cost: Cost) -> list[str]:
     """Two lines for a person; what is unknown is left out, never shown as zero."""
     numbers = _numbers(answer.done)
     if cost.amount:
-        numbers += f" · {money_text(cost.amount, places=6)}"
+        numbers += f" · {money_text(cost.amount)}"
     return [numbers, _where(answer.model, answer.done)]
 
 

@@ -64,7 +64,7 @@ def _row(name: str, reply: Reply, cost: Cost | None) -> Row:
         count_text(visible) + (" cut" if answer.is_cut else ""),
         _seconds(reply.load_s),
         bytes_text(reply.memory_bytes),
-        UNKNOWN if cost is None else money_text(cost.amount, places=6),
+        UNKNOWN if cost is None else money_text(cost.amount),
         "unproven" if locality.zone is None else locality.zone.label,
     ]
     return Row(cells, below=locality.evidence)

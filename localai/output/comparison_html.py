@@ -31,6 +31,7 @@ from localai.output.suite_results import (
     reasons,
     remarks,
 )
+from localai.units import money_text
 
 _MARKS = {
     "passed": ("✓ passed", "good"),
@@ -197,7 +198,7 @@ def _figures(answer: RecordedAnswer) -> str:
     if answer.output_tokens is not None:
         parts.append(f"{answer.output_tokens:,} tokens")
     if answer.cost:
-        parts.append(f"${answer.cost:.6f}")
+        parts.append(money_text(answer.cost))
     parts.append(answer.zone or "zone unproven")
     return " · ".join(parts)
 

@@ -74,10 +74,10 @@ def print_local_cost(output: Output, local: LocalCost, days: float, method: str)
     hours = local.busy_s / 3600
     rows = [("computed here", f"{count_text(local.calls)} calls, {hours:.2f} busy hours")]
     if local.energy_kwh is not None:
-        money = "" if local.energy is None else f", ${local.energy:,.2f}"
+        money = "" if local.energy is None else f", {money_text(local.energy)}"
         rows.append(("energy", f"{local.energy_kwh:.3f} kWh{money} ({method})"))
     if local.hardware is not None:
-        rows.append(("hardware", f"${local.hardware:,.2f} for {days:.0f} days"))
+        rows.append(("hardware", f"{money_text(local.hardware)} for {days:.0f} days"))
     if local.avoided is not None:
         rows.append(
             ("avoided", f"{money_text(local.avoided)} at {local.against} ({local.price_basis})")
@@ -92,16 +92,20 @@ def print_break_even(output: Output, found: BreakEven) -> None:
     output.facts(
         [
             ("work", f"{work.tokens_in + work.tokens_out:,.0f} tokens an hour", work.basis),
-            ("cloud", f"${work.cloud_cost:,.2f} an hour at {found.against}", work.price_basis),
+            (
+                "cloud",
+                f"{money_text(work.cloud_cost)} an hour at {found.against}",
+                work.price_basis,
+            ),
             (
                 "energy",
-                f"${machine.energy_an_hour:,.3f} an hour",
+                f"{money_text(machine.energy_an_hour)} an hour",
                 f"{machine.watts:g} W at ${machine.kwh:g} a kWh",
             ),
             (
                 "machine",
-                f"${machine.net_price:,.0f}",
-                f"${machine.price:,.0f} less {machine.resale:.0%} after {machine.years:g} years",
+                money_text(machine.net_price),
+                f"{money_text(machine.price)} less {machine.resale:.0%} in {machine.years:g} years",
             ),
         ]
     )

@@ -9,7 +9,7 @@ from localai.compare.results import Judged, ModelResult, Pair, Results
 from localai.compare.verdicts import overlaps, pair_verdict, rate_text
 from localai.output.output import Output
 from localai.output.table import Column, Row
-from localai.units import UNKNOWN, bytes_text, count_text
+from localai.units import UNKNOWN, bytes_text, count_text, money_text
 
 if TYPE_CHECKING:
     from localai.compare.recorded import Head, RecordedCase
@@ -184,7 +184,7 @@ def cost_text(each: ModelResult) -> str:
     """What a model's answers cost, and how many of them have no known price."""
     if each.cost is None:
         return UNKNOWN
-    text = "0" if not each.cost else f"${each.cost:,.4f}"
+    text = money_text(each.cost)
     return f"{text} + {each.unpriced} unpriced" if each.unpriced else text
 
 

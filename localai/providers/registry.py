@@ -116,11 +116,18 @@ def name_in_cloud_allow(name: str, config: Config) -> str:
     return f"endpoint:{name}" if name not in _OURS and name in config.endpoints else name
 
 
-def check_cloud_allow(config: Config) -> None:
-    """Raise InvalidInput, with its place, for a name in `cloud.allow` that no provider has.
+def check_provider_names(config: Config) -> None:
+    """Raise InvalidInput, with its place, for a name in `cloud.allow` that no provider has, and
+    for an endpoint that has the name of one of ours and so would never be asked.
 
     Imports no provider as long as all is well: every command begins with this.
     """
+    for name in config.endpoints:
+        if name in _OURS:
+            raise InvalidInput(
+                f"{config.file}: [endpoint.{name}] has the name of a provider of localai's own",
+                hint="give the table another name",
+            )
     value = config.values["cloud.allow"]
     if not all(name.startswith("endpoint:") or is_registered(name) for name in value.value):
         require_clouds(value.value, value.where or value.origin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,3 +173,9 @@ def test_the_letter_that_was_chosen(text: str, letter: str | None) -> None:
 )
 def test_the_number_at_the_end(text: str, number: float | None) -> None:
     assert last_number(text) == number
+
+
+@pytest.mark.parametrize("page", ["localai/compare/suite/new.py", "docs/guides/compare.md"])
+def test_every_kind_is_told_in_the_commented_suite_and_the_guide(page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
+    assert [kind for kind in KINDS if not re.search(rf"\b{kind}\b", text)] == []

@@ -88,7 +88,9 @@ def test_without_the_price_list_the_basis_says_how_to_get_it(
 
 
 def test_fractions_of_a_cent_are_seen() -> None:
-    amounts = [None, "0", "0.00002", "0.0021", "12.3"]
+    amounts = [None, "0", "0.0000001", "0.00002", "0.0021", "0.01", "0.1", "12.3", "3500"]
     shown = [money_text(None if amount is None else Decimal(amount)) for amount in amounts]
-    assert shown == ["–", "0", "<$0.0001", "$0.0021", "$12.30"]
-    assert money_text(Decimal("0.00002"), places=6) == "$0.000020"
+    assert shown == [
+        *("–", "0", "<$0.000001", "$0.000020", "$0.0021"),
+        *("$0.0100", "$0.1000", "$12.30", "$3,500.00"),
+    ]

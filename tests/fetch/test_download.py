@@ -270,12 +270,15 @@ def test_a_server_that_stays_away_is_given_up_and_what_came_is_kept(
     assert only_the_file_is_there(file)
 
 
-def test_a_busy_server_is_asked_again_when_it_says(server: FileServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again_when_it_says(
+    server: FileServer, tmp_path: Path, status: int
+) -> None:
     file = remote(server, tmp_path)
 
     def busy(handler: Handler) -> None:
         del server.scripts["/file"]
-        handler.answer(429, b"", {"Retry-After": "1"})
+        handler.answer(status, b"", {"Retry-After": "0"})
 
     server.scripts["/file"] = busy
     fetch(file)

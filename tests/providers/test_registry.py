@@ -12,9 +12,11 @@ import pytest
 
 from localai.chat.select import parse_ref
 from localai.config import load
+from localai.errors import InvalidInput
 from localai.paths import locate
 from localai.providers.facts import FileFormat
 from localai.providers.registry import (
+    check_provider_names,
     declared_facts,
     full_name,
     lookup_order,
@@ -147,3 +149,11 @@ def test_what_is_shown_can_be_given_back(
     assert full_name(provider, model) == shown
     ref = parse_ref(shown, load(locate()))
     assert (ref.provider, ref.name) in ((provider, model), (None, model))
+
+
+def test_an_endpoint_with_the_name_of_one_of_ours_would_never_be_asked(tmp_path: Path) -> None:
+    paths = locate({"LOCALAI_HOME": str(tmp_path)})
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text('[endpoint.ollama]\nurl = "http://127.0.0.1:1/v1"\n')
+    with pytest.raises(InvalidInput, match=r"config.toml: \[endpoint.ollama\] has the name of"):
+        check_provider_names(load(paths, {}))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.http import ask
 from localai.doctor.facts import Listener, LmStudio, OwnServer
+from localai.doctor.ports import SERVERS
 from localai.errors import InvalidInput
 from localai.hardware.readers import ask_program
 from localai.net.listener import Listening, all_listening, listening_pid
@@ -20,15 +21,6 @@ from localai.privacy.zones import zone_of_host
 if TYPE_CHECKING:
     from localai.config.reading import Endpoint
 
-PORTS: Final[Mapping[int, str]] = {
-    11434: "Ollama",
-    1234: "LM Studio",
-    8000: "vLLM",
-    8080: "llama-server",
-    30000: "SGLang",
-    50052: "llama.cpp's RPC server",
-}
-"""Where servers of models usually listen."""
 _PROGRAMS: Final = (
     "ollama",
     "LM Studio",
@@ -146,7 +138,7 @@ def _own_server(context: Context, name: str, endpoint: Endpoint) -> OwnServer:
 
 def listeners(context: Context) -> tuple[Listener, ...]:
     """Who listens on the usual ports, and on those of the configuration."""
-    wanted = {*PORTS, *(_ports_of_endpoints(context))}
+    wanted = {*SERVERS, *(_ports_of_endpoints(context))}
     found = {(each.address, each.port): each for each in all_listening() if each.port in wanted}
     return tuple(_listener(each) for _, each in sorted(found.items(), key=lambda pair: pair[0][1]))
 

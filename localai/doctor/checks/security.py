@@ -16,16 +16,9 @@ from localai.doctor.checks.subjects import (
     our_python,
 )
 from localai.doctor.facts import Listener, Model, Snapshot
+from localai.doctor.ports import SERVERS
 from localai.doctor.versions import AS_OF, engine_build, vulnerabilities
 
-_NAMES = {
-    11434: "Ollama",
-    1234: "LM Studio",
-    8000: "vLLM",
-    8080: "llama-server",
-    30000: "SGLang",
-    50052: "llama.cpp's RPC server",
-}
 _RPC_PORT = 50052
 
 
@@ -55,7 +48,7 @@ def server_open_to_network(facts: Snapshot, listener: Listener) -> Iterator[Hit]
     is_rpc = port == _RPC_PORT and (listener.program or "").startswith("rpc-server")
     if not is_rpc and not known(listener.keyless, f"listeners: whether port {port} wants a key"):
         return
-    name = _NAMES.get(port, "a server")
+    name = SERVERS.get(port, "a server")
     yield Hit(
         f"port:{port}",
         (
