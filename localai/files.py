@@ -225,6 +225,17 @@ def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
             temporary.unlink()
 
 
+def freed_bytes(statuses: Iterable[os.stat_result]) -> int:
+    """How many bytes on disk are freed by removing the names with these statuses: the sizes of
+    files that have no other name."""
+    names: dict[tuple[int, int], list[os.stat_result]] = {}
+    for status in statuses:
+        names.setdefault(inode_of(status), []).append(status)
+    return sum(
+        found[0].st_blocks * 512 for found in names.values() if len(found) >= found[0].st_nlink
+    )
+
+
 def sweep_temporaries(folder: Path) -> None:
     """Remove what killed processes left of `write_atomically` in `folder`, which is localai's own
     and whose files have names that never come again."""

@@ -165,7 +165,7 @@ def _known(
 
     path = details.model.path
     digest = _digest(details, paths)
-    if path is None or not isinstance(details.facts, GgufHeader):
+    if path is None or not isinstance(details.source, GgufHeader):
         return Known(digest)
     need = project(
         path,
@@ -174,7 +174,7 @@ def _known(
         cache_folder=paths.cache_dir,
         digest=details.model.digest,
     )
-    work = decode_work(details.facts, need)
+    work = decode_work(details.source, need)
     # Without own runs: what the machine itself promises, to be held against what it does.
     predicted = {
         depth: speed.expected

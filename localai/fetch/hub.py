@@ -61,7 +61,7 @@ class Hub:
         self._cache = hub_cache(os.environ if environ is None else environ)
 
     def plan(self, reference: HubReference) -> PullPlan:
-        """What fetching a model would do: a GGUF model with its image encoder, else a folder of
+        """What fetching a model would do: a GGUF model with its projector, else a folder of
         safetensors. Where that fails, the model as it is in the cache.
 
         Raises NotFound, ProviderRefused, Unreachable, PolicyRefused, InvalidInput.

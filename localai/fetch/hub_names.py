@@ -1,7 +1,7 @@
 """Which files of a repository on the Hugging Face hub are which model. Pure.
 
 A repository holds quantizations of a model, often more than one model, and files beside them that
-are none: image encoders, draft models, importance matrices.
+are none: projectors, draft models, importance matrices.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from localai.stores.references import HubReference
 DEFAULT_QUANT: Final = "Q4_K_M"
 # The next best, in order, where nothing was named and there is no Q4_K_M.
 _INSTEAD: Final = ("UD-Q4_K_XL", "Q4_K_S", "Q4_K_L", "IQ4_XS", "MXFP4", "Q4_1", "Q4_0", "Q5_K_M")
-# Image encoders are small and lose much by quantization.
+# The preferred types of a projector, best first: it is small and loses much by quantization.
 _PROJECTORS: Final = ("F16", "BF16", "Q8_0", "F32")
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -122,10 +122,10 @@ def choose_variant(
 
 
 def choose_projector(files: Iterable[HubFile], model: str = "") -> HubFile | None:
-    """The image encoder that belongs to the model at the path `model` of a repository, if it has
+    """The projector that belongs to the model at the path `model` of a repository, if it has
     one: that of its folder, or of the nearest above, before one elsewhere."""
     found = sorted(
-        (f for f in files if _is_gguf(f) and role_by_name(f.path) == "image encoder"),
+        (f for f in files if _is_gguf(f) and role_by_name(f.path) == "projector"),
         key=lambda file: file.path,
     )
     folder = model.rpartition("/")[0]
@@ -137,7 +137,7 @@ def choose_projector(files: Iterable[HubFile], model: str = "") -> HubFile | Non
 
 
 def _variants(files: Iterable[HubFile]) -> list[GgufVariant]:
-    """All that are whole, image encoders left out, the smallest first."""
+    """All that are whole, projectors left out, the smallest first."""
     groups: dict[str, list[HubFile]] = {}
     for file in sorted(filter(_is_gguf, files), key=lambda file: file.path):
         groups.setdefault(stem_of(file.path), []).append(file)
@@ -151,7 +151,7 @@ def _variants(files: Iterable[HubFile]) -> list[GgufVariant]:
     return [
         GgufVariant(_quantization(stem), tuple(whole[stem]), roles[stem])
         for stem in sorted(whole, key=lambda stem: sizes[stem])
-        if roles[stem] != "image encoder"
+        if roles[stem] != "projector"
     ]
 
 

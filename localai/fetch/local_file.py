@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plan_adoption(path: Path, paths: Paths) -> PullPlan:
-    """What adopting the file `path` would do; its other parts and its image encoder come with it.
+    """What adopting the file `path` would do; its other parts and its projector come with it.
 
     Raises NotFound, and InvalidInput for what is no whole model.
     """
@@ -32,7 +32,7 @@ def plan_adoption(path: Path, paths: Paths) -> PullPlan:
     first = parts[0]
     projector = projector_beside(first)
     stem = first.stem.removesuffix(f"-00001-of-{len(parts):05}")
-    # An encoder serves every model in its folder, so a model that has one gets its own.
+    # A projector serves every model in its folder, so a model that has one gets its own folder.
     folder = paths.models_dir if projector is None else paths.models_dir / stem
     links = {folder / part.name: part for part in (*parts, *filter(None, [projector]))}
     _check(links, paths)

@@ -46,7 +46,8 @@ _FILE_TYPE_GUESSED: Final = 1024
 _LOOKUP_TABLES: Final = frozenset(
     {"per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"}
 )
-# An image encoder within the file, which answering does not read.
+# The names of an image encoder's tensors, where a file holds one itself; decoding does not read
+# them.
 _VISION: Final = ("v.", "mm.")
 _EXPERTS: Final = re.compile(r"\.ffn_\w+_(?:ch)?exps\.|\.ffn_\w+\.\d+\.")
 _SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")

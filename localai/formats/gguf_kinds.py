@@ -48,7 +48,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
 _NO_MODELS: Final[Mapping[str, str]] = {
     "adapter": "an adapter (LoRA), which changes another model",
     "imatrix": "an importance matrix, which is for quantizing",
-    "mmproj": "an image encoder, the companion of a model",
+    "mmproj": "a projector (mmproj), the image encoder of a model",
     "vocab": "a vocabulary without a model",
 }
 # llama.cpp's pooling types: mean, cls and last give an embedding of a text, rank gives a score.

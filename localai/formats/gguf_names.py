@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 FileRole = Literal[
-    "model", "image encoder", "draft model", "importance matrix", "adapter", "vocabulary"
+    "model", "projector", "draft model", "importance matrix", "adapter", "vocabulary"
 ]
 
 # Separators that publishers put between the words of a name.
@@ -74,7 +74,7 @@ def role_by_name(path: str) -> FileRole:
     """What a .gguf file is by its own name, whatever lies beside it."""
     name = stem_of(path).rpartition("/")[2]
     if "mmproj" in name.lower():
-        return "image encoder"
+        return "projector"
     for pattern, role in _IN_FRONT:
         if pattern.match(name):
             return role

@@ -1,1 +1,1 @@
-"""The library as a user sees it: what there is, and what can be done with it."""
+"""All model stores together, as a user sees them: what they hold, and what can be done with it."""

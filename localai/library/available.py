@@ -1,4 +1,5 @@
-"""Every model that could answer: what each provider has, and all of them with each model once.
+"""Every model that could answer: the models of each provider, and all together with each model
+once.
 
 The stores of this machine are read whether their programs run or not. A program that runs says
 which of its models are in memory, and which it has beyond the files here. Prints nothing.
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelsOfProvider:
-    """What one provider has; `problem` says why it does not answer, None if it does."""
+    """The models of one provider. `problem` says why it does not answer; None if it does."""
 
     provider: str
     models: tuple[ResolvedModel, ...]
@@ -44,35 +45,37 @@ class ModelsOfProvider:
 
 @dataclass(frozen=True, slots=True)
 class AvailableModel:
-    """A model that could answer. `places` are where it lies on this machine, none for what only a
-    server has. `engines` are the providers that run it as it is, `loaded_by` those that have it in
-    memory now."""
+    """A model that could answer.
+
+    `places` are where it lies on this machine, empty if only a server has it. `providers` run it as
+    it is. `loaded_by` are those of them that have it in memory now.
+    """
 
     model: ResolvedModel
     places: tuple[Place, ...]
-    engines: tuple[str, ...]
+    providers: tuple[str, ...]
     loaded_by: tuple[str, ...] = ()
     digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AvailableModels:
-    """All of them, and the providers that do not answer with the reason of each."""
+    """All available models. `silent` are the providers that do not answer, each with the reason."""
 
     models: tuple[AvailableModel, ...]
     silent: tuple[tuple[str, str], ...]
 
 
 def models_by_provider(config: Config, providers: ProviderPool) -> list[ModelsOfProvider]:
-    """What every provider has, all asked at the same time. A file that several of them can open
-    comes with each. Clouds are asked only if `cloud.allow` names them."""
+    """The models of every provider; all providers are asked at the same time. A file that several
+    providers can open is listed for each. Clouds are asked only if `cloud.allow` names them."""
     return _ask(list(_facts_of_askable(config)), config, providers)
 
 
 def available_models(
     config: Config, paths: Paths, providers: ProviderPool, provider: str | None = None
 ) -> AvailableModels:
-    """Every model once, whoever can run it; with `provider` only what that one runs."""
+    """Every model once, whoever can run it; with `provider` only the models that this one runs."""
     facts = _facts_of_askable(config)
     file_openers = {name: each for name, each in facts.items() if each.opens is not None}
     served = _ask([name for name in facts if name not in file_openers], config, providers)
@@ -81,15 +84,14 @@ def available_models(
     local = [_available(found, facts) for found in models_on_disk(paths)]
     models = _with_workers(_with_served(local, served, facts), paths)
     return AvailableModels(
-        tuple(each for each in models if provider is None or provider in each.engines),
+        tuple(each for each in models if provider is None or provider in each.providers),
         tuple(pair for pair in silent if provider is None or pair[0] == provider),
     )
 
 
 def is_used(provider: str, found: AvailableModels, config: Config) -> bool:
-    """Whether the user has anything to do with a provider that does not answer: the configuration
-    or the environment names it, its package was installed, or there are models that it would run.
-    """
+    """Whether the user has to do with a provider that does not answer: the configuration or the
+    environment names it, its package was installed, or there are models that it would run."""
     facts = facts_of(provider, config)
     return (
         provider in config.endpoints
@@ -102,15 +104,15 @@ def is_used(provider: str, found: AvailableModels, config: Config) -> bool:
             for key, value in config.values.items()
         )
         or any(
-            provider in each.engines or any(place.store == facts.store for place in each.places)
+            provider in each.providers or any(place.store == facts.store for place in each.places)
             for each in found.models
         )
     )
 
 
 def _facts_of_askable(config: Config) -> dict[str, ProviderFacts]:
-    """Those that may be asked what they have. Of an engine that this machine is not made for there
-    is nothing to say: on every machine that is no Mac there would be a line about MLX."""
+    """The facts of every provider that may be asked for its models. Engines that cannot run here
+    are left out: without that, every machine but a Mac would show a line about MLX."""
     facts = {name: facts_of(name, config) for name in provider_names(config)}
     allowed = config["cloud.allow"]
     return {
@@ -156,7 +158,8 @@ def _with_served(
     served: Sequence[ModelsOfProvider],
     facts: Mapping[str, ProviderFacts],
 ) -> list[AvailableModel]:
-    """`local` with what running servers say of the same models, then what only they have."""
+    """`local` with what running servers say of the same models, then the models that only servers
+    have."""
     known = list(local)
     beyond: list[AvailableModel] = []
     for each in served:
@@ -174,10 +177,8 @@ def _with_served(
 def _position_of(
     model: ResolvedModel, local: Sequence[AvailableModel], facts: ProviderFacts
 ) -> int | None:
-    """Which of the local models a server's is; None if none, or if that cannot be told.
-
-    A server that does not call its models as its store does is believed by the size of the file.
-    """
+    """The index in `local` of the model that a server lists; None if none or several match. If the
+    server uses other names than its store, models are matched by size."""
 
     def is_same(place: Place, known: ResolvedModel) -> bool:
         if place.store != facts.store:
@@ -195,7 +196,8 @@ def _position_of(
 
 
 def _with_workers(models: list[AvailableModel], paths: Paths) -> list[AvailableModel]:
-    """`models` with what the embedded engines have in memory."""
+    """`models` with llama.cpp and MLX in `loaded_by` where a worker of theirs has loaded the
+    model."""
     running = [
         (Path(info.spec.model_path), info.spec.kind)
         for _, info in workers(paths)

@@ -30,8 +30,8 @@ _OWN_NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*(:[\w.
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCopy:
-    """A name that was given: to which model, in which store, and what shares the bytes."""
+class SecondName:
+    """A second name that was given to a model: in which store, and how it shares the bytes."""
 
     source: str
     name: str
@@ -42,11 +42,11 @@ class ModelCopy:
 
 def copy_model(
     source: str, name: str, paths: Paths, environ: Mapping[str, str] | None = None
-) -> ModelCopy:
-    """Have `name` mean the model `source` too, in Ollama's store if the model is there, else in
-    ours. No bytes are copied.
+) -> SecondName:
+    """Make `name` a second name of the model `source`: in Ollama's store if the model is there,
+    else in ours. No bytes are copied.
 
-    Raises NotFound, and InvalidInput for a name that is taken or that cannot be one.
+    Raises NotFound, and InvalidInput if `name` is taken or is no possible name.
     """
     environ = os.environ if environ is None else environ
     stored = find_stored(source, paths, environ)
@@ -55,7 +55,7 @@ def copy_model(
         links = {target / file.name: file for file in stored.path.iterdir() if file.is_file()}
         if not _is_begun(links):
             own_path(name, paths)
-        return ModelCopy(stored.name, name, "localai", target, _link(links))
+        return SecondName(stored.name, name, "localai", target, _link(links))
     if stored.store == "ollama":
         old, new = parse_name(stored.name), parse_name(name)
         if old is None or new is None:
@@ -67,15 +67,16 @@ def copy_model(
         own_path(f"{name}.gguf", paths, name)
         _require_free(name, *links)
         private_dir(next(iter(links)).parent)
-    # Before the name is there: killed in between, the name would answer otherwise.
+    # Write the defaults first: if the command is killed between the two, the name must not exist
+    # without them.
     keep_defaults(model, next(iter(links)))
     how = _link(links)
-    return ModelCopy(stored.name, name, "localai", next(iter(links)), how)
+    return SecondName(stored.name, name, "localai", next(iter(links)), how)
 
 
 def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
-    """The path of a new model called `name` in our own store. Raises InvalidInput for a name that
-    is taken, or that means something else."""
+    """The path of a new model called `name` in our own store. Raises InvalidInput if the name is
+    taken or means something else."""
     name = file_name if name is None else name
     if not _OWN_NAME.fullmatch(name) or is_registered(name.partition("/")[0]):
         raise InvalidInput(
@@ -95,7 +96,7 @@ def _require_free(name: str, *places: Path) -> None:
         )
 
 
-def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> ModelCopy:
+def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:
     root = root_of(blob)
     if new.manifest(root).exists():
         raise InvalidInput(
@@ -110,12 +111,13 @@ def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> ModelCopy:
         ) from error
     except OSError as error:
         raise InvalidInput(f"{root} cannot be written: {error.strerror}") from error
-    return ModelCopy(old.short, new.short, "ollama", new.manifest(root), "manifest")
+    return SecondName(old.short, new.short, "ollama", new.manifest(root), "manifest")
 
 
 def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:
-    """The file behind each new name. The parts of a model keep their numbers, and a model with an
-    image encoder gets a folder of its own, because an encoder serves every model beside it."""
+    """The links to make, each with the file that it links to. The parts of a model keep their
+    numbers. A model with a projector gets a folder of its own, because a projector serves every
+    model beside it."""
     assert model.path is not None, "the stores hold files"
     parts = part_paths(model.path, read_header(model.path))
     if model.projector is not None:
@@ -134,7 +136,7 @@ def _links(model: ResolvedModel, target: Path) -> dict[Path, Path]:
 
 
 def _is_begun(links: Mapping[Path, Path]) -> bool:
-    """Whether a copy that was killed has made some of these links, and not all of them."""
+    """Whether a command that was killed has made some of these links, but not all."""
     made = [link for link in links if os.path.lexists(link)]
     return 0 < len(made) < len(links) and all(_is_link_to(link, links[link]) for link in made)
 
@@ -146,8 +148,7 @@ def _is_link_to(link: Path, file: Path) -> bool:
 
 
 def _link(links: Mapping[Path, Path]) -> How:
-    """Make all links, or none: hard links where that is possible, else symbolic ones. Those that
-    are there already stay."""
+    """Make all links or none: hard links if possible, else symbolic ones. Links that exist stay."""
     made: list[Path] = []
     how: How = "hard link"
     try:
@@ -168,7 +169,8 @@ def _link(links: Mapping[Path, Path]) -> How:
 
 
 def _hard_link(link: Path, file: Path) -> bool:
-    # An adopted file is the user's own and gets no second name; a link into blobs/ is the hub's.
+    # An adopted file is the user's own and gets no second name, so the link to it is copied
+    # instead. A link into blobs/ belongs to the hub's cache.
     if file.is_symlink() and file.resolve().parent.name != "blobs":
         return False
     with contextlib.suppress(OSError):

@@ -41,7 +41,7 @@ _LARGEST_TEXT_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class MemoryAt:
-    """What a model takes with its keys and values kept as `kv_type`."""
+    """The memory of a model whose keys and values are kept as `kv_type`."""
 
     kv_type: str
     need: MemoryNeed
@@ -49,11 +49,12 @@ class MemoryAt:
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    """What is known of a model; None is unknown.
+    """What is known of a model; an unknown field is None.
 
-    `layers` counts blocks, `vocabulary` tokens. `experts` are how many a mixture has and how many
-    each token passes, None for a dense model. `facts` is the GGUF header or the MLX folder, None
-    for a model that only a server has. `files` are all files of the model.
+    `layers` counts blocks, `embedding` the values of one token's vector, `vocabulary` tokens.
+    `experts` are how many experts a mixture has and how many of them a token uses; None for a dense
+    model. `source` is the GGUF header or the MLX folder that this was read from; None for a model
+    that only a server has. `files` are all files of the model.
     """
 
     model: ResolvedModel
@@ -68,26 +69,27 @@ class ModelDetails:
     template: str | None
     license: str | None
     files: tuple[Path, ...]
-    facts: GgufHeader | MlxFolder | None
+    source: GgufHeader | MlxFolder | None
 
     @property
     def parameter_count(self) -> int | None:
         """All parameters, also of a mixture of experts."""
-        return None if self.facts is None else self.facts.parameter_count
+        return None if self.source is None else self.source.parameter_count
 
     @property
     def size_bytes(self) -> int | None:
-        """The size of all its files; where only a server has it, what the server says."""
+        """The size of all files; if only a server has the model, the size that the server
+        states."""
         if not self.files:
             return self.model.size_bytes
         return sum(file.stat().st_size for file in self.files)
 
 
 def find_details(text: str, config: Config, paths: Paths, providers: ProviderPool) -> ModelDetails:
-    """What is known of the model that `text` means: one of this machine, or else of a server.
+    """What is known of the model that `text` means, on this machine or else at a server.
 
-    Raises NotFound with near names, InvalidInput for what is no whole model or means several, and
-    what the named provider raises.
+    Raises NotFound with near names, InvalidInput if the model is not whole or `text` means several,
+    and what the named provider raises.
     """
     ref = parse_ref(text, config)
     if ref.provider is None or facts_of(ref.provider, config).has_files_here:
@@ -113,7 +115,7 @@ def _served(chosen: SelectedModel) -> ModelDetails:
         template=None,
         license=None,
         files=(),
-        facts=None,
+        source=None,
     )
 
 
@@ -132,11 +134,11 @@ def memory_table(
     *,
     kv_type: KvType = "f16",
 ) -> tuple[MemoryAt, ...]:
-    """What the model takes at `context_tokens`, else at the usual contexts and its largest one,
-    with keys and values kept as `kv_type` and, after that, as they usually are. About half a
-    second each the first time.
+    """The memory of the model at `context_tokens`, else at the usual contexts and at its largest
+    one: first with `kv_type`, then with the usual types. The first time, each row takes half a
+    second.
 
-    Empty where nobody can say. Raises InvalidInput for a context beyond the model's.
+    Empty if the memory is unknown. Raises InvalidInput if the context is beyond the model's limit.
     """
     limit = details.model.context_limit
     if context_tokens is not None and limit is not None and context_tokens > limit:
@@ -145,11 +147,11 @@ def memory_table(
             hint=f"--ctx {limit}",
         )
     contexts = [context_tokens] if context_tokens is not None else _contexts(limit)
-    if details.facts is None:
+    if details.source is None:
         return ()
-    # MLX keeps keys and values as the model's floats are.
+    # MLX stores keys and values in the model's own float type.
     types = KV_TYPES[:1]
-    if isinstance(details.facts, GgufHeader):
+    if isinstance(details.source, GgufHeader):
         types = tuple(dict.fromkeys((kv_type, *KV_TYPES)))
     wanted = [(context, kv_type) for context in contexts for kv_type in types]
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -165,13 +167,13 @@ def speed_on(
     *,
     this_one: bool,
 ) -> SpeedRange:
-    """How fast `machine` would decode the model with its smallest context of `table`; `this_one`
-    says that earlier answers on this machine count."""
-    if not table or details.facts is None:
+    """How fast `machine` would decode the model, with its smallest context of `table`. `this_one`:
+    correct the prediction by earlier answers here."""
+    if not table or details.source is None:
         return SpeedRange(None, None, None, "its memory is not known", None)
     need = table[0].need
-    if isinstance(details.facts, GgufHeader):
-        work = decode_work(details.facts, need)
+    if isinstance(details.source, GgufHeader):
+        work = decode_work(details.source, need)
     elif details.experts is not None:
         return SpeedRange(None, None, None, "which experts a folder uses is not known", None)
     else:
@@ -240,7 +242,7 @@ def _of_file(model: ResolvedModel, places: tuple[Place, ...], paths: Paths) -> M
         template=header.chat_template,
         license=license_name or license_of_name(model.id, places),
         files=files,
-        facts=header,
+        source=header,
     )
 
 
@@ -268,7 +270,7 @@ def _of_folder(model: ResolvedModel, places: tuple[Place, ...]) -> ModelDetails:
         template=folder.chat_template,
         license=license_of_card(model.path),
         files=tuple(sorted(file for file in model.path.iterdir() if file.is_file())),
-        facts=folder,
+        source=folder,
     )
 
 

@@ -1,4 +1,5 @@
-"""Whether what a setting names is there. It may come later, so it is a warning and no error."""
+"""Whether what a setting names exists. It may be made later, so a doubt is a warning and no
+error."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def doubt_about(key: str, value: str, paths: Paths) -> str | None:
-    """What is to be said of the new `value` of the setting `key`; None where nothing is.
+    """A warning if `value`, the new value of the setting `key`, names something missing; None if
+    all is there.
 
-    Stores and the configuration are looked at, no server is asked.
+    Looks at the stores and the configuration; asks no server.
     """
     config = load(paths)
     if key == "provider" and not is_provider(value, config):

@@ -1,6 +1,6 @@
 """Files with the same bytes: found by SHA-256, and made one file by hard links.
 
-Only whole files of models in stores are looked at. Files with another owner, group or mode are not
+Looks only at whole files of models in stores. Files with another owner, group or mode are not
 linked: whoever may change one could change the other. A file that a process has open is left alone.
 A link is made beside the file and renamed over it, so that there is a whole file at every moment;
 the next run removes what a killed run left beside it.
@@ -15,14 +15,14 @@ import stat
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
-from localai.files import inode_of, same_content, sync_folder
+from localai.files import freed_bytes, inode_of, same_content, sync_folder
 from localai.formats.gguf import part_paths, read_header
 from localai.progress import WorkProgress
 from localai.stores.digests import DigestCache
@@ -40,17 +40,18 @@ from localai.stores.open_files import open_in_processes
 if TYPE_CHECKING:
     from localai.paths import Paths
 
-# Smaller files are not worth the trouble, and too many are alike.
+# The smallest file that is looked at; many smaller ones are equal by chance.
 _LEAST_BYTES: Final = 1 << 20
 _ABANDONED_S: Final = 60.0
 _TEMPORARY: Final = ".localai-dedupe-"
-# _IOW(0x94, 9, int): on a file system that can, a file shares the blocks of another.
+# The ioctl _IOW(0x94, 9, int), which makes a reflink: a file that shares the blocks of another.
 _FICLONE: Final = 0x40049409
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A file of a model in a store, by its real path; `names` are the models that it belongs to."""
+    """One file of a model in a store, by its real path. `names` are the models that it belongs
+    to."""
 
     store: StoreName
     names: tuple[str, ...]
@@ -59,13 +60,13 @@ class Copy:
 
     @property
     def inode(self) -> tuple[int, int]:
-        """What two names of one file share."""
+        """The device and the inode, which all names of one file share."""
         return inode_of(self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What would be done with a copy: it is linked, or left for the reason `refused`."""
+    """What would be done with a copy: it is linked, or left for the reason in `refused`."""
 
     copy: Copy
     refused: str | None
@@ -73,8 +74,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Files of the same bytes, in at least two inodes. `kept` is what the others are linked to;
-    `freed_bytes` is what the steps that are not refused free."""
+    """Files of the same bytes, in at least two inodes.
+
+    The others are linked to `kept`. `freed_bytes` is what the steps that are not refused free.
+    """
 
     digest: str
     size_bytes: int
@@ -86,8 +89,8 @@ class Duplicate:
 def find_duplicates(
     paths: Paths, environ: Mapping[str, str] | None = None
 ) -> Generator[WorkProgress, None, list[Duplicate]]:
-    """Every duplicate, the largest first. Files of the same size are read and their SHA-256
-    remembered; the progress is that of reading."""
+    """Every duplicate, the largest first. Files of the same size are read, and their SHA-256 is
+    remembered. Yields the progress of the reading."""
     environ = os.environ if environ is None else environ
     by_size: dict[int, list[Copy]] = defaultdict(list)
     for copy in _copies(paths, environ):
@@ -108,7 +111,7 @@ def find_duplicates(
             )
             by_digest[digest].append(copy)
         except (OSError, LocalaiError):
-            # It cannot be read, or is being written to: it is no duplicate of anything.
+            # A file that cannot be read, or that is being written to, is no duplicate.
             continue
         finally:
             done += copy.status.st_size
@@ -132,10 +135,10 @@ def _progress(done: int, *, before: int, total: int) -> WorkProgress:
 
 
 def link(duplicate: Duplicate) -> int:
-    """Make the copies links to the one that is kept; the bytes that this freed.
+    """Replace the copies by links to the one that is kept. Returns the bytes freed.
 
-    A file that has changed since it was read is left alone. Raises InvalidInput where the file
-    system cannot link.
+    A file that has changed since it was read is left alone. Raises InvalidInput if the file system
+    cannot link.
     """
     replaced: list[Copy] = []
     for step in duplicate.steps:
@@ -144,11 +147,11 @@ def link(duplicate: Duplicate) -> int:
                 replaced.append(step.copy)
         except OSError as error:
             raise InvalidInput(f"{step.copy.path} cannot be linked: {error.strerror}") from error
-    return _freed(replaced)
+    return freed_bytes(copy.status for copy in replaced)
 
 
 def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
-    """Every file of a model that is large enough, each real path once."""
+    """Every file of a model from `_LEAST_BYTES` on, each real path once."""
     roots = [
         paths.models_dir,
         *ollama_roots(environ),
@@ -161,7 +164,7 @@ def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
         with contextlib.suppress(OSError):
             path = file.resolve()
             status = path.stat()
-            # What was adopted in place is the user's own file, and none of a store.
+            # An adopted file is the user's own and lies in no store.
             inside = any(path.is_relative_to(root) for root in real_roots)
             if not inside or not stat.S_ISREG(status.st_mode) or status.st_size < _LEAST_BYTES:
                 continue
@@ -183,7 +186,7 @@ def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[StoreName
 
 
 def _parts(stored: StoredModel) -> tuple[Path, ...]:
-    """The files of a model; none where it is not whole."""
+    """The files of a model; empty if it is not whole."""
     try:
         return part_paths(stored.path, read_header(stored.path))
     except LocalaiError:
@@ -196,7 +199,7 @@ def _planned(digest: str, copies: list[Copy], used: Mapping[Path, str]) -> Dupli
     for kept in copies:
         others = [copy for copy in copies if copy.inode != kept.inode]
         steps = tuple(Step(copy, _refusal(kept, copy, used)) for copy in others)
-        freed = _freed([step.copy for step in steps if step.refused is None])
+        freed = freed_bytes(step.copy.status for step in steps if step.refused is None)
         plans.append(Duplicate(digest, kept.status.st_size, kept, steps, freed))
     return max(plans, key=lambda plan: (plan.freed_bytes, -_refused(plan)))
 
@@ -222,20 +225,8 @@ def _refusal(kept: Copy, copy: Copy, used: Mapping[Path, str]) -> str | None:
     return None
 
 
-def _freed(copies: Collection[Copy]) -> int:
-    """The bytes freed on disk without these names: those of files that lose their last name."""
-    by_inode: dict[tuple[int, int], list[Copy]] = defaultdict(list)
-    for copy in copies:
-        by_inode[copy.inode].append(copy)
-    return sum(
-        names[0].status.st_blocks * 512
-        for names in by_inode.values()
-        if len(names) >= names[0].status.st_nlink
-    )
-
-
 def _replace(kept: Copy, copy: Copy) -> bool:
-    """Link the name of `copy` to the file of `kept`; False if either has changed."""
+    """Link the name of `copy` to the file of `kept`. Returns False if either has changed."""
     temporary = copy.path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     try:
         _share(kept.path, temporary, copy.status)
@@ -252,7 +243,7 @@ def _share(source: Path, target: Path, status: os.stat_result) -> None:
     try:
         target.hardlink_to(source)
     except OSError:
-        # Some file systems share blocks but not inodes, or have a limit of links.
+        # Some file systems can share blocks but have no hard links, or limit their number.
         if sys.platform != "linux":
             raise
         import fcntl
@@ -264,9 +255,9 @@ def _share(source: Path, target: Path, status: os.stat_result) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a killed run left: links of which another name exists."""
+    """Remove the temporary links and clones of killed runs."""
     for file in folder.glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):
-            # Not one that another run is just about to rename.
+            # Another run may be about to rename a young one.
             if time.time() - file.stat().st_ctime > _ABANDONED_S:
                 file.unlink()

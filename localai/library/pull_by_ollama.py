@@ -1,7 +1,7 @@
 """Fetching a model by a running Ollama, for a store that only Ollama's own user may write to.
 
-Ollama's connections are its own, and the guard does not see them: so they are entered in the ledger
-here, before Ollama is asked.
+Ollama connects by itself, and the guard does not see its connections. So this module enters them in
+the ledger before it asks Ollama.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OllamaPull:
 def ollama_for(
     text: str, quant: str | None, refused: ForeignStore, config: Config, paths: Paths
 ) -> OllamaPull:
-    """The Ollama that can fetch the model `text`. Raises `refused` where none runs, and where the
+    """The Ollama that can fetch the model `text`. Raises `refused` if none runs, or if the
     configured registry is not the one that Ollama would ask."""
     mirror = config["registry.ollama"]
     model = registry_model(text, mirror, quant)

@@ -1,8 +1,8 @@
 """Removing a model: which files are removed, how much that frees, and the removal itself.
 
-A journal names the files before the first is removed, and is deleted after the last: the next
-removal finishes one that was killed. A file that another file has replaced meanwhile stays. A blob
-of Ollama's or the hub's is removed only where no other name needs it.
+A journal names the files before the first is removed, and is deleted after the last; the next
+removal finishes one that was killed. A file that was replaced by another meanwhile stays. A blob of
+Ollama's or the hub's is removed only if no other name needs it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
-from localai.files import as_path, inode_of, sweep_temporaries, write_atomically
+from localai.files import as_path, freed_bytes, inode_of, sweep_temporaries, write_atomically
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
 from localai.providers.ollama_daemon import Daemon, running_ollama
@@ -30,12 +30,12 @@ from localai.stores.lookup import find_stored
 from localai.stores.model_defaults import defaults_file
 from localai.stores.ollama import (
     OllamaName,
+    blobs_only_of,
     ollama_roots,
     parse_name,
     remove_manifest,
     root_of,
-    unnamed_blobs,
-    unshared_blobs,
+    unreferenced,
 )
 from localai.stores.references import plain_name
 
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 class Removal:
     """What removing the model `name` of `store` would do; `apply` does it.
 
-    `files` are removed, which frees `freed_bytes`: those that no other link holds. `kept` is the
-    user's own file behind an adopted model, which stays. `in_memory` says that the model is, and
-    is taken out of it first, whatever it is doing.
+    `files` are removed, which frees `freed_bytes`; a file that has another name frees nothing.
+    `kept` is the user's own file behind an adopted model, which stays. `in_memory`: the model is
+    loaded, and is unloaded first, also in the middle of an answer.
     """
 
     name: str
@@ -66,9 +66,9 @@ class Removal:
 def plan_removal(
     text: str, config: Config, paths: Paths, environ: Mapping[str, str] | None = None
 ) -> Removal:
-    """What removing the model that `text` means would do, in the one store that has that name.
+    """What removing the model that `text` means would do, in the first store that has that name.
 
-    Raises NotFound, and InvalidInput for a file of no store.
+    Raises NotFound, and InvalidInput if the file is in no store.
     """
     environ = os.environ if environ is None else environ
     text = plain_name(text)
@@ -82,7 +82,7 @@ def plan_removal(
         link = paths.models_dir / f"{text}.gguf"
         if not link.is_symlink():
             raise
-        # The file that was adopted is gone; the link to it is left.
+        # The adopted file is gone; only the link to it is left to remove.
         return _of_files(text, "localai", link, [link], paths)
     if isinstance(stored, StoredFolder):
         return _of_folder(stored, paths)
@@ -139,7 +139,9 @@ def _of_files(
             _tidy(_snapshot(files[0]).parent.parent)
 
     in_memory = bool(_workers_of(model, paths))
-    return Removal(name, store, files, _freed(files), kept, in_memory, apply)
+    return Removal(
+        name, store, files, freed_bytes(file.lstat() for file in files), kept, in_memory, apply
+    )
 
 
 def _of_ollama(
@@ -148,12 +150,12 @@ def _of_ollama(
     name = parse_name(stored.name)
     assert name is not None, "the store's names can be parsed"
     root = next(each for each in ollama_roots(environ) if name.manifest(each).is_file())
-    blobs = unshared_blobs(root, name)
+    blobs = blobs_only_of(root, name)
     files = (name.manifest(root), *sorted(blob for blob in blobs if blob.is_file()))
     daemon = running_ollama(config, paths, environ)
     if daemon is not None and not _serves(daemon, stored):
         daemon = None
-    # Another name of the same file may go: the worker stays.
+    # If another name keeps the file, its worker is not stopped.
     goes = stored.path in blobs
     by_ollama = daemon is not None and daemon.loaded(stored.name) is not None
     in_memory = by_ollama or (goes and bool(_workers_of(stored.path, paths)))
@@ -172,7 +174,15 @@ def _of_ollama(
         if name.manifest(root).exists():
             _remove_by_layout(root, name, blobs, paths)
 
-    return Removal(stored.name, "ollama", files, _freed(files[1:]), None, in_memory, apply)
+    return Removal(
+        stored.name,
+        "ollama",
+        files,
+        freed_bytes(file.lstat() for file in files[1:]),
+        None,
+        in_memory,
+        apply,
+    )
 
 
 def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], paths: Paths) -> None:
@@ -188,14 +198,14 @@ def _remove_by_layout(root: Path, name: OllamaName, blobs: frozenset[Path], path
 
 
 def _serves(daemon: Daemon, stored: StoredModel) -> bool:
-    """Whether the daemon's store is the one that `stored` is in: the service's may have a model of
-    the same name, and that is not to go."""
+    """Whether the daemon's store is the one that `stored` is in. The service's store may have a
+    model of the same name, which must stay."""
     blob = daemon.blob_of(stored.name)
     return blob is not None and blob.resolve() == stored.path.resolve()
 
 
 def _workers_of(model: Path, paths: Paths) -> list[tuple[WorkerFiles, WorkerInfo]]:
-    """The workers that have loaded the file or folder `model`, by that name of it."""
+    """The workers that have loaded the file or folder `model` under this path."""
     return [(files, info) for files, info in workers(paths) if Path(info.spec.model_path) == model]
 
 
@@ -205,7 +215,7 @@ def _stop_workers(model: Path, paths: Paths) -> None:
 
 
 def _parts(path: Path) -> tuple[Path, ...]:
-    """Every file of the model; of one that cannot be read, the file itself."""
+    """Every file of the model; if the model cannot be read, only `path`."""
     try:
         parts = part_paths(path, read_header(path))
     except LocalaiError:
@@ -214,7 +224,7 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
 
 def _projector(stored: StoredModel, parts: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The image encoder, where no other model in the folder needs it."""
+    """The model's projector, unless another model in the folder needs it."""
     if stored.projector is None or stored.projector.parent != stored.path.parent:
         return ()
     others = [
@@ -230,7 +240,7 @@ def _snapshot(path: Path) -> Path:
 
 
 def _hub_files(snapshot: Path, links: Iterable[Path]) -> tuple[Path, ...]:
-    """The links, and those of the hub's blobs behind them that no other snapshot needs."""
+    """The links, and the blobs behind them in the hub's cache that no other snapshot needs."""
     gone = {link for link in links if not link.is_dir()}
     repository = snapshot.parent.parent
     needed = {
@@ -242,24 +252,9 @@ def _hub_files(snapshot: Path, links: Iterable[Path]) -> tuple[Path, ...]:
     return (*sorted(gone), *sorted(blob for blob in blobs if blob.parent.name == "blobs"))
 
 
-def _freed(files: Iterable[Path]) -> int:
-    """The bytes on disk that are freed with these files: those of files with no other name."""
-    statuses = [file.lstat() for file in files]
-    names: dict[tuple[int, int], int] = {}
-    for status in statuses:
-        names[inode_of(status)] = names.get(inode_of(status), 0) + 1
-    return sum(
-        {
-            inode_of(status): status.st_blocks * 512
-            for status in statuses
-            if names[inode_of(status)] >= status.st_nlink
-        }.values()
-    )
-
-
 def _forget_traces(files: Iterable[Path], paths: Paths) -> None:
-    """Delete the KV states of conversations with these files, unless a file has another name left
-    that could use them."""
+    """Delete the KV states of conversations with these files. The states stay if a file has another
+    name, under which they can still be used."""
     for file in files:
         with contextlib.suppress(OSError):
             if file.stat().st_nlink == 1 and not file.is_symlink():
@@ -277,7 +272,8 @@ def _remove_empty_folders(files: Iterable[Path]) -> None:
 
 
 def _tidy(repository: Path) -> None:
-    """Remove references to revisions that are gone, and a repository that has no revision left."""
+    """Tidy the hub's cache: remove references to revisions that are gone, and a repository without
+    revisions."""
     left = {path.name for path in (repository / "snapshots").glob("*")}
     arriving = any((repository / "blobs").glob("*.incomplete"))
     if not left and not arriving:
@@ -295,7 +291,7 @@ def _journals(paths: Paths) -> Path:
 
 @contextlib.contextmanager
 def _journal(paths: Paths, files: Iterable[Path], root: Path | None = None) -> Iterator[None]:
-    """Keep a journal of what is to be removed until it is."""
+    """Keep a journal of these files until the caller has removed them."""
     present = [file for file in files if file.is_symlink() or file.exists()]
     document = {
         "files": [_entry(file) for file in present],
@@ -315,9 +311,9 @@ def _entry(file: Path) -> list[Any]:
 
 
 def _unlink(entries: Iterable[list[Any]], root: Path | None) -> None:
-    """Unlink the files that are still the same and, in Ollama's store, that no manifest names."""
+    """Unlink files that have not changed; in Ollama's store only blobs without a manifest."""
     paths = {Path(entry[0]): entry for entry in entries}
-    free = frozenset(paths) if root is None else unnamed_blobs(root, frozenset(paths))
+    free = frozenset(paths) if root is None else unreferenced(root, frozenset(paths))
     for path, entry in paths.items():
         try:
             if path in free and _entry(path) == entry:

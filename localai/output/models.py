@@ -48,7 +48,7 @@ def print_models(models: Sequence[AvailableModel], output: Output) -> None:
 def _row(listed: AvailableModel, *, piped: bool) -> Row:
     model = listed.model
     (name, where), *others = _names(listed)
-    engines = [f"{each}*" if each in listed.loaded_by else each for each in listed.engines]
+    engines = [f"{each}*" if each in listed.loaded_by else each for each in listed.providers]
     cells = [
         full_name(model.provider, model.id) if piped else name,
         _places(listed) if piped else where,
@@ -140,7 +140,7 @@ def _tokenizer(details: ModelDetails) -> str | None:
 
 
 def _template(details: ModelDetails) -> str | None:
-    if details.facts is None:
+    if details.source is None:
         return None
     if details.template is None:
         return "none: it is a base model, which continues texts"

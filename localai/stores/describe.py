@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _EVIDENCE: Final = "a file on this machine, opened by the embedded engine"
 _ADAPTED_EVIDENCE: Final = "files on this machine: a model and an adapter, which Ollama applies"
 _FOLDER_EVIDENCE: Final = "a folder on this machine, opened by the MLX engine"
-# What the chat templates of models that reason aloud have in them, and of those that call tools.
+# A template with one of these marks is that of a model that reasons before it answers; one with the
+# mark of tools, of a model that can call them.
 _THINKING_MARKS: Final = (
     "<think>",
     "enable_thinking",
@@ -35,15 +36,18 @@ _THINKING_MARKS: Final = (
     "<|channel|>",
 )
 _TOOL_MARK: Final = "tools"
-# Raise it when describing a header changes what is remembered.
+# Version of the remembered format; raise it when `HeaderFacts` or its meaning changes.
 _VERSION: Final = 3
 _MOST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
-    """What a whole model's header says; `context_limit` in tokens, `size_bytes` of all parts,
-    `purpose` as in `ResolvedModel`."""
+    """What the headers of a whole model say.
+
+    `context_limit` is in tokens, `size_bytes` the size of all parts, `purpose` as in
+    `ResolvedModel`.
+    """
 
     context_limit: int | None
     capabilities: tuple[Capability, ...]
@@ -54,14 +58,17 @@ class HeaderFacts:
 
 
 class HeaderCache:
-    """What headers said, by file, under whichever name. `save` writes what was added."""
+    """Remembered `HeaderFacts`, by the content of the file and not by its name.
+
+    `save` writes what was added.
+    """
 
     def __init__(self, paths: Paths) -> None:
         file = paths.cache_dir / "headers.json"
         self._remembered = Remembered(file, version=_VERSION, most=_MOST)
 
     def get(self, path: Path) -> HeaderFacts | None:
-        """What is remembered of the file at `path` as it is now; None if nothing is."""
+        """The facts of the file at `path` as it is now; None if they are not remembered."""
         try:
             facts: dict[str, Any] = self._remembered.get(content_key(path))
             capabilities = cast("tuple[Capability, ...]", tuple(facts["capabilities"]))
@@ -75,15 +82,15 @@ class HeaderCache:
             self._remembered.put(content_key(path), asdict(facts))
 
     def save(self) -> None:
-        """Write what was added."""
+        """Write what was added to the disk."""
         self._remembered.save()
 
 
 def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedModel:
-    """The model in the file of `stored`, by `cache` or by its header, which `cache` then remembers.
-    Reading a header takes 5 to 30 ms, by the size of the vocabulary.
+    """The model in the file of `stored`: from `cache`, else from the header, which is then cached.
+    Reading a header takes 5 to 30 ms, depending on the size of the vocabulary.
 
-    Raises NotFound or InvalidInput where the file, or one of its parts, is not whole.
+    Raises NotFound or InvalidInput if the file, or one of its parts, is not whole.
     """
     if stored.name == STARTER.name:
         return resolve_starter(paths)
@@ -91,7 +98,7 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
     facts = cache.get(path)
     if facts is None:
         path, facts = _read(path)
-        # A model in parts is read each time: its other files may be gone.
+        # A model in parts is read each time, because its other files may be gone.
         if path == stored.path and facts.size_bytes == path.stat().st_size:
             cache.put(path, facts)
     capabilities = set(facts.capabilities)
@@ -137,7 +144,8 @@ def describe_folder(name: str, folder: MlxFolder) -> ResolvedModel:
 
 
 def _read(path: Path) -> tuple[Path, HeaderFacts]:
-    """The first file of the model to which `path` belongs, and what the headers say."""
+    """Returns the path of the first part of the model that `path` belongs to, and the facts of all
+    its headers."""
     from localai.formats.gguf import part_paths, read_header, read_model
     from localai.formats.gguf_kinds import no_model, purpose_of
 
@@ -158,12 +166,13 @@ def _read(path: Path) -> tuple[Path, HeaderFacts]:
 
 
 def header_capabilities(header: GgufHeader) -> set[Capability]:
-    """What the model of `header` can do: answer, embed, see, think aloud, call tools."""
+    """What the model of `header` can do: complete, embed, see, think aloud, call tools, follow a
+    schema."""
     from localai.formats.gguf_kinds import embeds, no_model, purpose_of
 
     if no_model(header) is not None or purpose_of(header) is not None:
         return {"embedding"} if embeds(header) else set()
-    # The engine holds any model to a schema by a grammar.
+    # The engine can force any model to follow a schema, by a grammar.
     capabilities: set[Capability] = {"completion", "schema"}
     capabilities |= template_capabilities(header.chat_template or "")
     if header.has_vision:
@@ -172,7 +181,7 @@ def header_capabilities(header: GgufHeader) -> set[Capability]:
 
 
 def template_capabilities(template: str) -> set[Capability]:
-    """What a model can do by the marks in its chat template: think aloud, call tools."""
+    """What the marks in a chat template say that its model can do: think aloud, call tools."""
     capabilities: set[Capability] = set()
     if any(mark in template for mark in _THINKING_MARKS):
         capabilities.add("thinking")

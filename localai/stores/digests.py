@@ -17,14 +17,17 @@ _Event = TypeVar("_Event")
 
 
 class DigestCache:
-    """The digests by file, under whichever name. `save` writes what was computed."""
+    """Remembered SHA-256 digests, by the content of the file and not by its name.
+
+    `save` writes what was computed.
+    """
 
     def __init__(self, paths: Paths) -> None:
         file = paths.cache_dir / "digests.json"
         self._remembered = Remembered(file, version=_VERSION, most=_MOST)
 
     def known(self, path: Path) -> str | None:
-        """`sha256:…` of the file at `path` if it was computed before; None if not."""
+        """The digest `sha256:…` of the file at `path`; None if it was not computed before."""
         try:
             found = self._remembered.get(_key(path))
         except OSError:
@@ -32,10 +35,10 @@ class DigestCache:
         return found if isinstance(found, str) else None
 
     def compute(self, path: Path, tell: Callable[[int], _Event]) -> Generator[_Event, None, str]:
-        """`sha256:…` of the file at `path`, which is read unless its digest is known; yields what
-        `tell` makes of the number of bytes so far.
+        """Yields `tell(bytes_done)` while it reads the file at `path`; returns the digest
+        `sha256:…`. A file whose digest is known is not read.
 
-        Raises OSError, and InvalidInput where the file changed meanwhile.
+        Raises OSError, and InvalidInput if the file changes meanwhile.
         """
         if (known := self.known(path)) is not None:
             yield tell(path.stat().st_size)
@@ -48,11 +51,11 @@ class DigestCache:
         return f"sha256:{digest}"
 
     def save(self) -> None:
-        """Write what was computed."""
+        """Write what was computed to the disk."""
         self._remembered.save()
 
 
 def _key(path: Path) -> str:
-    # Duplicates are removed by what stands here, so the time of the inode's last change counts too:
-    # unlike the other time, no program can set it back after it has changed the content.
+    # Duplicates are removed by these digests, so ctime counts too: unlike mtime, a program cannot
+    # set it back after it has changed the content.
     return f"{content_key(path)}-{path.stat().st_ctime_ns}"

@@ -1,8 +1,8 @@
 """Models in folders on this machine: our own, LM Studio's and the hub's cache.
 
-Finds GGUF files and MLX folders, and the names under which the programs that keep them know them.
-Reads no header, writes nothing, and passes over a folder that it may not read. Ollama's store has
-another layout: `stores.ollama`.
+Finds GGUF files and MLX folders, and the names that the programs which keep them have for them.
+Reads no header, writes nothing, and skips a folder that it may not read. Ollama's store has another
+layout: `stores.ollama`.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 class StoredModel:
     """A model file in a store, its header unread.
 
-    `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other
-    names that mean it. `projector` is the companion file that lets it see images. `digest` is
-    `sha256:…` where the store states it. `system_prompt`, `recommended` and `examples` are stored
-    with the model by whoever published or made it. With an `adapter` (a LoRA) only the program
-    that keeps the store makes the model of the file.
+    `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other names
+    that mean it. `projector` is the file that lets it see images. `digest` is `sha256:…` if the
+    store states it. `system_prompt`, `recommended` and `examples` are stored with the model by
+    whoever published or made it. A model with an `adapter` (a LoRA) can only be loaded by the
+    program that keeps the store.
     """
 
     store: StoreName
@@ -56,7 +56,8 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class StoredFolder:
-    """A model folder in a store, its files unread; `name` is what the list shows: ORG/REPO."""
+    """A model folder in a store, its files unread. `name` is what `localai list` shows:
+    ORG/REPO."""
 
     store: StoreName
     name: str
@@ -64,12 +65,12 @@ class StoredFolder:
 
     @property
     def aliases(self) -> frozenset[str]:
-        """Every name that means it: the whole one, as `pull` writes it, and without ORG."""
+        """Every name that means it: ORG/REPO, hf.co/ORG/REPO as `pull` takes it, and REPO alone."""
         return frozenset({self.name, f"hf.co/{self.name}", self.name.rpartition("/")[2]})
 
 
 def own_models(paths: Paths) -> Iterator[StoredModel]:
-    """What localai fetched or adopted, named after the file; the starter as `starter`."""
+    """The models in our own store, each named after its file, and the starter as `starter`."""
     for path, projector in _gguf_files(paths.models_dir):
         name = model_stem(path.relative_to(paths.models_dir))
         aliases = {path.name}
@@ -90,7 +91,7 @@ def own_models(paths: Paths) -> Iterator[StoredModel]:
 
 
 def lmstudio_models() -> Iterator[StoredModel]:
-    """LM Studio's models, named PUBLISHER/REPO/FILE as its folders are."""
+    """LM Studio's models. Their names are PUBLISHER/REPO/FILE, as its folders are."""
     seen: set[Path] = set()
     for folder in lmstudio_folders():
         for path, projector in _gguf_files(folder):
@@ -109,7 +110,8 @@ def lmstudio_models() -> Iterator[StoredModel]:
 
 
 def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
-    """The GGUF files in the Hugging Face cache, named ORG/REPO/FILE; of each the newest."""
+    """The GGUF files in the hub's cache, only the newest snapshot of each. Their names are
+    ORG/REPO/FILE."""
     for repository in sorted(_folders(hub_cache(environ), "models--*")):
         repo = repository.name.removeprefix("models--").replace("--", "/")
         newest: dict[Path, tuple[Path, Path | None]] = {}
@@ -128,7 +130,7 @@ def hub_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
 
 
 def stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[StoredFolder]:
-    """The MLX model folders of all stores, each once where two stores have the same one."""
+    """The MLX model folders of all stores. A folder that two stores share is listed once."""
     environ = os.environ if environ is None else environ
     found: dict[Path, StoredFolder] = {}
     roots: list[tuple[StoreName, Path]] = [("localai", paths.models_dir)]
@@ -143,13 +145,13 @@ def stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[Stor
 
 
 def lmstudio_folders() -> list[Path]:
-    """Where LM Studio keeps its models: today's folder and the one before it."""
+    """Where LM Studio keeps its models: the folder of today's versions and that of earlier ones."""
     home = Path.home()
     return [home / ".lmstudio" / "models", home / ".cache" / "lm-studio" / "models"]
 
 
 def hub_cache(environ: Mapping[str, str]) -> Path:
-    """The Hugging Face cache, by the variables its own library reads."""
+    """The folder of the hub's cache, found by the same variables as `huggingface_hub` finds it."""
     if chosen := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
         return Path(chosen).expanduser()
     if home := environ.get("HF_HOME"):
@@ -159,12 +161,12 @@ def hub_cache(environ: Mapping[str, str]) -> Path:
 
 
 def is_projector_name(file_name: str) -> bool:
-    """Whether a file is by its name the image encoder of the model beside it."""
-    return file_name.lower().endswith(".gguf") and role_by_name(file_name) == "image encoder"
+    """Whether a file name is that of a projector."""
+    return file_name.lower().endswith(".gguf") and role_by_name(file_name) == "projector"
 
 
 def projector_beside(path: Path) -> Path | None:
-    """The image encoder in the same folder as the model at `path`, if there is one."""
+    """The projector in the same folder as the model at `path`; None if there is none."""
     try:
         return _projector_among(path.parent, [entry.name for entry in path.parent.iterdir()])
     except OSError:
@@ -172,16 +174,17 @@ def projector_beside(path: Path) -> Path | None:
 
 
 def _gguf_files(folder: Path, *, one_repository: bool = False) -> list[tuple[Path, Path | None]]:
-    """Every model below `folder` with its image encoder, if it has one; of a model in parts the
-    first. In `one_repository` the encoder of a folder above serves, too. Sorted. Never raises."""
+    """Every model below `folder` with its projector, if it has one, sorted by path. Of a model in
+    parts only the first part is listed. In `one_repository` the projector of a folder above serves,
+    too. Never raises."""
     found: list[tuple[Path, Path | None]] = []
-    encoders: dict[Path, Path | None] = {}
+    projectors: dict[Path, Path | None] = {}
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         projector = _projector_among(Path(where), names)
         if projector is None and one_repository:
-            projector = encoders.get(Path(where).parent)
-        encoders[Path(where)] = projector
+            projector = projectors.get(Path(where).parent)
+        projectors[Path(where)] = projector
         found += [(Path(where, name), projector) for name in names if _is_model_name(name)]
     return sorted((path, projector) for path, projector in found if is_file(path))
 
@@ -215,13 +218,13 @@ def _modified_at(path: Path) -> float:
 
 
 def model_stem(relative: Path) -> str:
-    """A name for the file at `relative`: without .gguf and without the number of its part."""
+    """The name of the file at `relative` without `.gguf` and without the number of its part."""
     return stem_of(relative.as_posix())
 
 
 def _repository_aliases(repository: str, path: Path, relative: str) -> frozenset[str]:
-    """The shorter names of a file in a repository: the file's own, the repository's, and
-    REPO:QUANT and REPO:FILE as `ollama run hf.co/…` writes them."""
+    """The shorter names of a file in a repository: the file's own, the repository's, and REPO:QUANT
+    and REPO:FILE as `ollama run hf.co/…` takes them."""
     names = {path.name, model_stem(Path(path.name)), repository, f"hf.co/{repository}"}
     tags = {path.name, stem_of(path.name)}
     if (label := quantization_label(relative)) is not None:
@@ -232,7 +235,8 @@ def _repository_aliases(repository: str, path: Path, relative: str) -> frozenset
 
 
 def _blob_digest(path: Path) -> str | None:
-    """The SHA-256 by which the hub's cache names a large file, without reading the file."""
+    """The SHA-256 by which the hub's cache names a large file; the file is not read. None if `path`
+    is no link to such a file."""
     try:
         name = path.readlink().name
     except OSError:
@@ -248,7 +252,7 @@ def _model_folders(root: Path) -> Iterator[Path]:
 
 
 def _hub_model_folders(cache: Path) -> Iterator[StoredFolder]:
-    """Of each repository in the hub's cache the newest snapshot that has weights."""
+    """The newest snapshot with weights, for each repository in the hub's cache."""
     for repository in sorted(cache.glob("models--*")):
         name = repository.name.removeprefix("models--").replace("--", "/")
         snapshots = [path for path in repository.glob("snapshots/*") if is_model_folder(path)]

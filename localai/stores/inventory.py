@@ -1,6 +1,6 @@
 """Every model on this machine, each once: in which stores it lies, and under which names.
 
-Reads what the stores say and the headers, which are remembered. Asks no server, hashes nothing.
+Lists the stores and reads headers, which are remembered. Asks no server, hashes nothing.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ModelOnDisk:
-    """A model on this machine and every place that has these very bytes; `model` is the first's.
-    `adapted` is what only the program that keeps its store makes of its files.
+    """A model on this machine and every place that has the same bytes. `model` describes it as the
+    first place has it. An `adapted` model can only be loaded by the program that keeps its store.
 
-    `digest` is `sha256:…` of its file where a store states it or it was computed before.
+    `digest` is `sha256:…` of its file if a store states it or it was computed before.
     """
 
     model: ResolvedModel
@@ -57,8 +57,8 @@ class ModelOnDisk:
 
 
 def models_on_disk(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ModelOnDisk]:
-    """Every model in the stores of this machine, ours first, each once: what is the same file, or
-    has the same SHA-256 as far as that is known, is one model. A broken model is left out."""
+    """Every model in the stores of this machine, ours first, each once. Files are one model if they
+    share an inode or a known SHA-256. A broken model is left out."""
     environ = os.environ if environ is None else environ
     found: list[ModelOnDisk] = []
     index: dict[tuple[object, ...], int] = {}
@@ -87,7 +87,7 @@ def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Ite
 
 
 def gguf_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
-    """Every GGUF model on this machine, ours first; those that cannot be read are left out."""
+    """Every GGUF model on this machine, ours first. A model that cannot be read is left out."""
     models: list[ResolvedModel] = []
     cache = HeaderCache(paths)
     for stored in stored_models(paths, environ):
@@ -101,8 +101,8 @@ def gguf_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[
 def mlx_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
     """Every MLX model in the stores of this machine, ours first.
 
-    A broken folder is left out, and so is one whose weights MLX did not write: such a folder may
-    load when it is named, but it may as well be an image model.
+    A broken folder is left out. So is a folder whose weights MLX did not write: it may load if it
+    is named, but it may be an image model.
     """
     return [model for _, model in _stored_mlx_models(paths, environ)]
 
@@ -133,13 +133,13 @@ def _stored_mlx_models(
 
 
 def _keys(model: ModelOnDisk) -> Iterator[tuple[object, ...]]:
-    """What two entries for one model share: the file itself, and its digest. A model that sees by
-    an image encoder beside it is another model than without, and an adapted one is like no other.
-    """
+    """The inode and the known digest of the model's file; two entries that share either are one
+    model. The same weights with and without a projector are two models. An adapted model has no
+    keys."""
     if model.format == "adapted":
         return
-    sees = model.model.projector is not None
+    has_projector = model.model.projector is not None
     with contextlib.suppress(OSError):
-        yield (inode_of(model.places[0].path.stat()), sees)
+        yield (inode_of(model.places[0].path.stat()), has_projector)
     if model.digest is not None:
-        yield (model.digest, sees)
+        yield (model.digest, has_projector)

@@ -1,7 +1,10 @@
 """What a name means among the models of this machine: a path, the starter, a name in a store.
 
-A path, the starter and a name of Ollama's are found without a look at other models; only a name
-that is none of these is searched for in all stores.
+`find_*` returns the store's entry, `resolve_*` the described model. A path, the starter and a name
+of Ollama's are found without a look at other models. Any other name is searched for in all stores.
+
+Every `find_*` and `resolve_*` raises NotFound if there is no such model, and InvalidInput if the
+name means more than one. `resolve_*` also raises InvalidInput if a file or folder is not whole.
 """
 
 from __future__ import annotations
@@ -40,11 +43,7 @@ _PULLABLE = re.compile(r"(?!.*\.gguf$)[\w.-]+(/[\w.-]+)*(:[\w.-]+)?", re.IGNOREC
 def resolve_gguf(
     name: str, paths: Paths, environ: Mapping[str, str] | None = None
 ) -> ResolvedModel:
-    """The GGUF model that `name` means: a path to a .gguf file, `starter`, or a name in a store.
-
-    Raises NotFound where there is none, InvalidInput where the file is no whole model or the
-    name means more than one.
-    """
+    """The GGUF model that `name` means: a path to a .gguf file, `starter`, or a name in a store."""
     if name == STARTER.name:
         return resolve_starter(paths)
     if (path := as_path(name)) is not None:
@@ -60,11 +59,7 @@ def resolve_gguf(
 
 
 def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> ResolvedModel:
-    """The MLX model that `name` means: the path of a folder, or a name in a store.
-
-    Raises NotFound with near names in the hint, InvalidInput where the folder is no whole model
-    or the name means more than one.
-    """
+    """The MLX model that `name` means: the path of a folder, or a name in a store."""
     if (path := as_path(name)) is not None:
         path = path.absolute()
         return describe_folder(str(path), read_folder(path))
@@ -76,7 +71,7 @@ def resolve_model(
     name: str, paths: Paths, environ: Mapping[str, str] | None = None
 ) -> ResolvedModel:
     """The model that `name` means: a folder's path, else what `resolve_gguf` finds, else what
-    `resolve_mlx` does. Raises as they do."""
+    `resolve_mlx` finds."""
     folder = Path(os.path.expanduser(name))  # noqa: PTH111 (it does not raise for ~nobody)
     if folder.is_dir():
         return resolve_mlx(str(folder.absolute()), paths, environ)
@@ -90,8 +85,7 @@ def resolve_model(
 
 
 def find_gguf(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredModel:
-    """The GGUF model of a store that `name` means, its header unread. Raises NotFound, InvalidInput
-    where the name means more than one."""
+    """The GGUF model that `name` means in a store, its header unread."""
     environ = os.environ if environ is None else environ
     for stored in own_models(paths):
         if stored.name == name:
@@ -102,8 +96,7 @@ def find_gguf(name: str, paths: Paths, environ: Mapping[str, str] | None = None)
 
 
 def find_folder(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> StoredFolder:
-    """The MLX folder of a store that `name` means, its files unread. Raises NotFound with near
-    names in the hint, InvalidInput where the name means more than one."""
+    """The MLX folder that `name` means in a store, its files unread."""
     stored = stored_folders(paths, environ)
     folded = name.casefold()
     fitting = [folder for folder in stored if folder.name == name] or [
@@ -127,8 +120,7 @@ def find_folder(name: str, paths: Paths, environ: Mapping[str, str] | None = Non
 def find_stored(
     name: str, paths: Paths, environ: Mapping[str, str] | None = None
 ) -> StoredModel | StoredFolder:
-    """The GGUF model or else the MLX folder of a store that `name` means. Raises NotFound, and
-    InvalidInput where the name means more than one."""
+    """The GGUF model that `name` means in a store, else the MLX folder."""
     try:
         return find_gguf(name, paths, environ)
     except NotFound as missing:
@@ -139,7 +131,7 @@ def find_stored(
 
 
 def name_of_file(path: Path, paths: Paths, environ: Mapping[str, str] | None = None) -> str:
-    """What `-m` takes for the model in `path`, a file or folder: its name in the first store that
+    """What `-m` takes for the model at `path`, a file or a folder: its name in the first store that
     has it, else the path. Reads no header."""
     real = path.resolve()
     for stored in stored_models(paths, environ):
@@ -149,7 +141,7 @@ def name_of_file(path: Path, paths: Paths, environ: Mapping[str, str] | None = N
 
 
 def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
-    """The model in the file `path`. Raises NotFound, or InvalidInput if it is no whole model."""
+    """The model in the file `path`."""
     path = path.absolute()
     if path == starter_path(paths):
         return resolve_starter(paths)
@@ -169,7 +161,7 @@ def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
 
 
 def resolve_stored(stored: StoredModel, paths: Paths) -> ResolvedModel:
-    """What is known of a model that a store holds. Raises InvalidInput if it is no whole model."""
+    """The model of a store's entry, described."""
     cache = HeaderCache(paths)
     model = describe(stored, paths, cache)
     cache.save()
@@ -177,7 +169,7 @@ def resolve_stored(stored: StoredModel, paths: Paths) -> ResolvedModel:
 
 
 def _search(name: str, candidates: Iterable[StoredModel]) -> StoredModel:
-    """The one model that `name` fits, exactly or as a shorter or differently written name."""
+    """The one model that `name` fits: exactly, or as an alias, or written in other cases."""
     models = list(candidates)
     exact = [model for model in models if model.name == name]
     folded = name.casefold()
@@ -205,7 +197,7 @@ def _not_found(name: str, models: list[StoredModel]) -> NotFound:
         message = f"there is no model called {name!r} on this machine"
     spellings = {alias: model.name for model in models for alias in (model.name, *model.aliases)}
     near = did_you_mean(name, spellings, means=spellings)
-    # What is misspelt is nowhere else either, and not every name can be one of a registry's.
+    # Suggest `pull` only if no local name is near and the name could be a registry's.
     if near is not None or not _PULLABLE.fullmatch(name):
         return NotFound(message, hint=near, command="localai list")
     return NotFound(message, command=("localai", "pull", name))

@@ -1,7 +1,7 @@
-"""What a model of our own store is asked with by default: system prompt, options, first messages.
+"""The defaults of a model of our own store: system prompt, options, first messages.
 
-Kept beside the file as `.NAME.gguf.json`, so that a second name for a model, and another
-quantization of it, answer as the first does.
+They lie beside the model's file as `.NAME.gguf.json`. A second name for the model and another
+quantization of it get a copy, so that they answer as the first does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LARGEST_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ModelDefaults:
-    """What to ask a model with where the user says nothing."""
+    """What a question to the model gets if the user says nothing else."""
 
     system_prompt: str | None = None
     recommended: Options = field(default_factory=Options)
@@ -28,12 +28,13 @@ class ModelDefaults:
 
 
 def defaults_file(model: Path) -> Path:
-    """The file with the defaults of the model file `model`, which need not exist."""
+    """The path of the defaults of the model file `model`; the file need not exist."""
     return model.with_name(f".{model.name}.json")
 
 
 def read_defaults(model: Path) -> ModelDefaults:
-    """The defaults of the model file `model`; empty ones where none can be read."""
+    """The defaults of the model file `model`; empty ones if there are none, or they cannot be
+    read."""
     try:
         with defaults_file(model).open("rb") as file:
             document: Any = json.loads(file.read(_LARGEST_BYTES))
@@ -45,7 +46,7 @@ def read_defaults(model: Path) -> ModelDefaults:
 
 
 def keep_defaults(model: ResolvedModel, file: Path) -> None:
-    """Keep the defaults of `model` for `file`, another name or form of it."""
+    """Write the defaults of `model` beside `file`, which is another name or quantization of it."""
     if (model.system_prompt, model.recommended, model.examples) == (None, Options(), ()):
         return
     document = {

@@ -1,6 +1,6 @@
 """OCI manifests, as a registry serves them and Ollama's store keeps them: what each layer is.
 
-The one place that knows a media type. To support another, add it to `MediaType`, and say in
+No other module names a media type. To support another, add it to `MediaType`, and say in
 `stores.ollama` what its layer means for a model of this machine.
 """
 
@@ -17,7 +17,7 @@ MANIFEST_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
 )
-"""What a registry is asked for."""
+"""The types in the Accept header of a request for a manifest."""
 
 _SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _MOST_LAYERS: Final = 256
@@ -25,14 +25,15 @@ _LARGEST_BLOB_BYTES: Final = 1 << 44
 
 
 class MediaType(StrEnum):
-    """What a layer holds. Every layer is fetched and kept, those of unknown types too."""
+    """What a layer holds. Every layer is fetched and kept, also one of an unknown type."""
 
     MODEL = "application/vnd.ollama.image.model"
-    """The weights, one GGUF file. A model that localai opens has exactly one."""
+    """The weights, one GGUF file. `pull` takes only a manifest with exactly one; of a stored
+    manifest the first counts."""
     PROJECTOR = "application/vnd.ollama.image.projector"
-    """The image encoder, one GGUF file."""
+    """The projector, one GGUF file."""
     ADAPTER = "application/vnd.ollama.image.adapter"
-    """A LoRA. Ollama applies it on loading, so localai does not open such a model."""
+    """A LoRA. Ollama applies it when it loads the model; localai does not open such a model."""
     SYSTEM = "application/vnd.ollama.image.system"
     """The system prompt, as text."""
     PARAMETERS = "application/vnd.ollama.image.params"
@@ -42,14 +43,17 @@ class MediaType(StrEnum):
     LICENSE = "application/vnd.ollama.image.license"
     """The licence, as text."""
     TEMPLATE = "application/vnd.ollama.image.template"
-    """The chat template in Go's language, for Ollama alone: llama.cpp takes the GGUF file's own."""
+    """The chat template in Go's template language. Only Ollama uses it; llama.cpp uses the template
+    in the GGUF file."""
     CONFIG = "application/vnd.docker.container.image.v1+json"
-    """The manifest's `config`: what Ollama lists of a model. Localai reads the GGUF header."""
+    """The manifest's `config`, with the facts that `ollama list` shows. localai reads them from the
+    GGUF header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A blob that a manifest names; `sha256` in hex. `media_type` may be none that we know."""
+    """A checked blob of a manifest; `sha256` in hex. `media_type` may be one that `MediaType`
+    lacks."""
 
     media_type: str
     sha256: str
@@ -57,15 +61,15 @@ class Layer:
 
     @property
     def short_type(self) -> str:
-        """The end of the media type: model, params, license."""
+        """The last word of the media type: model, params, license."""
         return self.media_type.rpartition(".")[2]
 
 
 def read_manifest(content: bytes) -> list[Layer]:
-    """Every blob of a manifest that a stranger sent, its config last.
+    """Every blob of a manifest that a stranger sent, the config last.
 
-    Raises ValueError, whose text goes on after "the manifest ", for one that breaks the format, is
-    too long, or has a digest or size that cannot be used.
+    Raises ValueError if the manifest breaks the format, is too long, or has a digest or size that
+    cannot be used. Its text continues a sentence that begins with "the manifest ".
     """
     try:
         document: Any = json.loads(content)

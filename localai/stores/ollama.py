@@ -1,11 +1,11 @@
 """Ollama's store on disk, read and changed without Ollama: manifests, and GGUF files as blobs.
 
 Layout: `manifests/HOST/NAMESPACE/NAME/TAG` is an OCI manifest (JSON); `blobs/sha256-HEX` are the
-layers. A broken manifest, and a model that Ollama serves from elsewhere, are no model here. Ollama
-reads its manifests each time it is asked, so that it need not be told of a change.
+layers. Broken manifests and remote models are left out. Ollama reads its manifests each time it is
+asked, so it need not be told of a change.
 
-A blob is removed only where no other manifest names it. Where one manifest cannot be read, no blob
-is removed.
+A blob is removed only if no other manifest names it. If any manifest cannot be read, no blob is
+removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
 DEFAULT_TAG: Final = "latest"
 
-# Where the packages of Linux distributions and Ollama's own service keep it.
+# The store of the Ollama that a Linux distribution or Ollama's installer runs as a service.
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
 _PART: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
@@ -40,7 +40,7 @@ _LARGEST_TEXT_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class OllamaName:
-    """A name as Ollama writes it: [HOST/][NAMESPACE/]NAME[:TAG], every part filled in."""
+    """A name in Ollama's form, [HOST/][NAMESPACE/]NAME[:TAG], with every part filled in."""
 
     host: str
     namespace: str
@@ -49,20 +49,20 @@ class OllamaName:
 
     @property
     def short(self) -> str:
-        """As `ollama list` shows it: without the host and namespace that are the default."""
+        """The name that `ollama list` shows: without the default host and namespace."""
         text = f"{self.name}:{self.tag}"
         if self.host != DEFAULT_HOST:
             return f"{self.host}/{self.namespace}/{text}"
         return text if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/{text}"
 
     def manifest(self, root: Path) -> Path:
-        """Where the manifest is in the store at `root`."""
+        """The path of the manifest in the store at `root`."""
         return root / "manifests" / self.host / self.namespace / self.name / self.tag
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """What a manifest says of one of its blobs; `size_bytes` is None where it is no number."""
+class StoredLayer:
+    """An unchecked entry of a stored manifest; `size_bytes` is None if it is no number."""
 
     media_type: str
     digest: str
@@ -70,7 +70,7 @@ class Layer:
 
 
 def parse_name(text: str) -> OllamaName | None:
-    """`text` as a name of Ollama's; None if it cannot be one (never a path out of the store)."""
+    """`text` as a name of Ollama's; None if it cannot be one. No name leads out of the store."""
     *before, last = text.split("/")
     name, separator, tag = last.partition(":")
     if len(before) > 2 or (separator and not tag):
@@ -84,14 +84,14 @@ def parse_name(text: str) -> OllamaName | None:
 
 
 def ollama_roots(environ: Mapping[str, str]) -> list[Path]:
-    """The stores of this machine, the one that the user's own Ollama would use first."""
+    """The stores of this machine; first the one that an Ollama of this user would use."""
     chosen = environ.get("OLLAMA_MODELS")
     own = Path(chosen).expanduser() if chosen else Path.home() / ".ollama" / "models"
     return [own] if own == _SERVICE_ROOT else [own, _SERVICE_ROOT]
 
 
 def ollama_models(environ: Mapping[str, str]) -> Iterator[StoredModel]:
-    """Every model of every store that lies here whole; a name that is in two stores, once."""
+    """Every model whose files are all in a store. A name that is in two stores is listed once."""
     seen: set[str] = set()
     for root in ollama_roots(environ):
         for name in _names(root):
@@ -122,22 +122,23 @@ def license_texts(root: Path, text: str) -> list[str]:
 
 
 def blob_path(root: Path, digest: str) -> Path | None:
-    """Where the blob `sha256:…` is in the store at `root`; None if that is no digest."""
+    """The path of the blob with this digest, `sha256:…`, in the store at `root`; None if the digest
+    is malformed."""
     match = _DIGEST.fullmatch(digest)
     return None if match is None else root / "blobs" / f"sha256-{match[1]}"
 
 
-def manifests(root: Path) -> Iterator[tuple[OllamaName, tuple[Layer, ...] | None]]:
-    """Every name in the store at `root` with the layers of its manifest, its config last; None
-    where the manifest cannot be read."""
+def manifests(root: Path) -> Iterator[tuple[OllamaName, tuple[StoredLayer, ...] | None]]:
+    """Yields each name in the store at `root` and its layers, the config last; None as layers if
+    the manifest is broken."""
     for name in _names(root):
         layers = _layers(name.manifest(root))
         yield name, None if layers is None else tuple(_layer(each) for each in layers)
 
 
-def _layer(entry: Mapping[str, Any]) -> Layer:
+def _layer(entry: Mapping[str, Any]) -> StoredLayer:
     size = entry.get("size")
-    return Layer(
+    return StoredLayer(
         str(entry.get("mediaType", "")),
         str(entry.get("digest", "")),
         size if isinstance(size, int) and not isinstance(size, bool) else None,
@@ -156,7 +157,8 @@ def _names(root: Path) -> list[OllamaName]:
 
 
 def blobs_of(root: Path, name: OllamaName) -> frozenset[Path]:
-    """Every blob that the manifest of `name` names. Raises InvalidInput for a broken manifest."""
+    """The blobs that the manifest of `name` names. Raises InvalidInput if the manifest is
+    broken."""
     manifest = name.manifest(root)
     found = _blobs(root, manifest)
     if found is None:
@@ -164,14 +166,15 @@ def blobs_of(root: Path, name: OllamaName) -> frozenset[Path]:
     return found
 
 
-def unshared_blobs(root: Path, name: OllamaName) -> frozenset[Path]:
-    """The blobs of `name` that no other manifest of the store names. Raises InvalidInput."""
+def blobs_only_of(root: Path, name: OllamaName) -> frozenset[Path]:
+    """The blobs that only the manifest of `name` names. Raises InvalidInput if the manifest is
+    broken."""
     own = blobs_of(root, name)
     return own - _named(root, own, without=name.manifest(root))
 
 
-def unnamed_blobs(root: Path, blobs: frozenset[Path]) -> frozenset[Path]:
-    """Those of `blobs` that no manifest of the store names."""
+def unreferenced(root: Path, blobs: frozenset[Path]) -> frozenset[Path]:
+    """Those of `blobs` that no manifest of the store names; none if a manifest cannot be read."""
     return blobs - _named(root, blobs)
 
 
@@ -179,28 +182,30 @@ def remove_manifest(root: Path, name: OllamaName) -> None:
     """Remove the name; its blobs stay. Raises OSError."""
     manifest = name.manifest(root)
     manifest.unlink(missing_ok=True)
-    # As Ollama does: folders that held only this tag go too, up to the manifests' own.
+    # As Ollama does, remove folders that had only this tag in them, at most the tag's, the name's
+    # and the namespace's.
     for folder in list(manifest.parents)[:3]:
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
 def copy_manifest(root: Path, source: OllamaName, target: OllamaName) -> None:
-    """Give the model `source` a second name, over the same blobs. Raises OSError."""
+    """Give the model `source` the second name `target`; both manifests name the same blobs. Raises
+    OSError."""
     write_manifest(root, target, source.manifest(root).read_bytes())
 
 
 def write_manifest(root: Path, name: OllamaName, content: bytes) -> None:
-    """Have `name` mean the model of the manifest `content`. Raises OSError."""
+    """Store `content` as the manifest of `name`. Raises OSError."""
     manifest = name.manifest(root)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(manifest, content)
-    # Ollama's service may be another user's.
+    # Ollama's service may run as another user, who must be able to read it.
     manifest.chmod(0o644)
 
 
 def root_of(blob: Path) -> Path:
-    """The store that a model's blob is in."""
+    """The root of the store that the blob is in."""
     return blob.parent.parent
 
 
@@ -230,7 +235,7 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
 
 
 def _digests(manifest: Path) -> dict[str, str]:
-    """Digest by media type, the first of each; nothing where the manifest cannot be read."""
+    """The digest of the first layer of each media type; empty if the manifest is broken."""
     digests: dict[str, str] = {}
     for layer in _layers(manifest) or ():
         digests.setdefault(str(layer.get("mediaType")), str(layer.get("digest")))
@@ -238,8 +243,8 @@ def _digests(manifest: Path) -> dict[str, str]:
 
 
 def _blobs(root: Path, manifest: Path) -> frozenset[Path] | None:
-    """The blobs that a manifest names; None where it cannot be read. A digest that is none names no
-    blob."""
+    """The blobs that a manifest names, without malformed digests; None if the manifest is
+    broken."""
     layers = _layers(manifest)
     if layers is None:
         return None
@@ -248,7 +253,7 @@ def _blobs(root: Path, manifest: Path) -> frozenset[Path] | None:
 
 
 def _layers(manifest: Path) -> list[dict[str, Any]] | None:
-    """The layers and the config of a manifest, unchecked; None where it cannot be read."""
+    """The layers and the config of a manifest, unchecked; None if the manifest is broken."""
     try:
         with manifest.open("rb") as file:
             document: Any = json.loads(file.read(_LARGEST_MANIFEST_BYTES))
@@ -259,8 +264,8 @@ def _layers(manifest: Path) -> list[dict[str, Any]] | None:
 
 
 def _named(root: Path, blobs: frozenset[Path], without: Path | None = None) -> frozenset[Path]:
-    """The blobs that the manifests of the store name, one left out; all of `blobs` where one
-    manifest cannot be read."""
+    """The blobs that any manifest but `without` names. If any of them is unreadable, all of
+    `blobs`."""
     named: set[Path] = set()
     for where, _, files in os.walk(root / "manifests"):
         for manifest in (Path(where, name) for name in files if not name.startswith(".")):

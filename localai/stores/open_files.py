@@ -1,7 +1,7 @@
-"""Which files a process has open now: what is being read or written must not be replaced.
+"""Which files other processes have open now: what is being read or written must not be replaced.
 
-On Linux by /proc, the mappings and descriptors of every process that may be seen; elsewhere by
-psutil, which sees descriptors only.
+On Linux, /proc shows the mappings and descriptors of every process that this user may look at.
+Elsewhere psutil shows descriptors only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PLATFORM: Final[str] = sys.platform
 
 
 def open_in_processes(paths: Collection[Path]) -> dict[Path, str]:
-    """Those of `paths` that a process has open, with that process: `ollama (pid 123)`."""
+    """Which of `paths` another process has open; the values name a process: `ollama (pid 123)`."""
     wanted = {str(path.resolve()): path for path in paths}
     found: dict[Path, str] = {}
     for pid, name, files in _processes(wanted):

@@ -1,7 +1,7 @@
 """What people paste in the place of a model's name: pages of the hub, schemes, tags. Pure.
 
-Says what is meant, asks nobody. Names on the hub are those of `huggingface_hub` (`hf://`), of the
-hub's pages (`/blob/`, `/resolve/`, `/tree/`, `?show_file_info=`) and of Ollama (`hf.co/…:TAG`).
+Translates the text and asks no server. The hub's forms are those of `huggingface_hub` (`hf://`), of
+its pages (`/blob/`, `/resolve/`, `/tree/`, `?show_file_info=`) and of Ollama (`hf.co/…:TAG`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ _OLLAMA: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HubReference:
-    """A repository, and the quantization or the file in it that was named; `revision` is a branch,
-    a tag or a commit. `file` may be a name without its folder."""
+    """A repository of the hub, and the quantization or the file in it that was named, if any.
+
+    `revision` is a branch, a tag or a commit. `file` may be a name without its folder.
+    """
 
     repo: str
     quant: str | None
@@ -43,14 +45,17 @@ class HubReference:
 
     @property
     def name(self) -> str:
-        """The repository as `pull` takes it."""
+        """The repository in the form that `pull` takes."""
         return f"hf.co/{self.repo}" + ("" if self.revision == MAIN else f"@{self.revision}")
 
 
 def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
-    """What `hf.co/ORG/REPO[:QUANT]`, `hf://ORG/REPO`, or the address of its page or of a file in it
-    means; None for anything else. Raises InvalidInput where two quantizations are named, and for a
-    page of the hub that is no model's and a file that is none."""
+    """The repository that `hf.co/ORG/REPO[:QUANT]`, `hf://ORG/REPO`, or the address of its page or
+    of a file in it means; None for any other text.
+
+    Raises InvalidInput if two quantizations are named, if the page is not a model's, or if the file
+    is not a GGUF file.
+    """
     match = _HUB.fullmatch(text)
     if match is None:
         return None
@@ -85,9 +90,11 @@ def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
 
 
 def plain_name(text: str) -> str:
-    """`text` without the scheme, the page or the tag around the name that it means here:
-    hf://ORG/REPO/x.gguf is hf.co/ORG/REPO/x.gguf, a file: address its path. Raises as
-    `hub_reference` and `file_of_url` do."""
+    """`text` as a name of this machine's models, without a scheme, a page or a tag around it:
+    hf://ORG/REPO/x.gguf becomes hf.co/ORG/REPO/x.gguf, a `file:` address becomes its path.
+
+    Raises what `hub_reference` and `file_of_url` raise.
+    """
     if (path := file_of_url(text)) is not None:
         return str(path)
     if (reference := hub_reference(text)) is not None:
@@ -98,8 +105,8 @@ def plain_name(text: str) -> str:
 
 
 def file_of_url(text: str) -> Path | None:
-    """The path that a `file:` address means; None for anything else. Raises InvalidInput for a file
-    of another machine."""
+    """The path that a `file:` address means; None for any other text. Raises InvalidInput if the
+    file is another machine's."""
     if not text.lower().startswith("file:"):
         return None
     parts = urlsplit(text)
@@ -114,7 +121,8 @@ def file_of_url(text: str) -> Path | None:
 
 
 def ollama_reference(text: str) -> str | None:
-    """The name that a page of Ollama's library or `ollama://NAME` means; None for anything else."""
+    """The name that a page of Ollama's library or `ollama://NAME` means; None for any other
+    text."""
     match = _OLLAMA.fullmatch(text)
     if match is None:
         return None
@@ -123,7 +131,7 @@ def ollama_reference(text: str) -> str | None:
 
 
 def _without_query(rest: str) -> tuple[str, str | None]:
-    """The path, and the file that the query of a hub's page shows."""
+    """The path of a hub's page, and the file that its query shows."""
     path, _, query = rest.partition("#")[0].partition("?")
     shown = parse_qs(query).get("show_file_info")
     return path, shown[0] if shown else None
@@ -136,7 +144,7 @@ def _with_path(reference: HubReference, rest: str) -> HubReference:
         reference = replace(reference, revision=revision or MAIN)
         path = path.strip("/")
         if kind == "tree":
-            # A folder that is called after a quantization is where that lies.
+            # A repository's folder that is named after a quantization holds the files of that.
             folder = path.rpartition("/")[2]
             return replace(reference, quant=folder or None)
         return replace(reference, file=path or None)

@@ -1,7 +1,7 @@
 """The starter: the small model that a package registry serves, so that a first answer needs no hub.
 
-Owns what is known of it, and finds it on this machine; `fetch.starter` brings it here. It is a
-first answer and a test of the machine, not a good model.
+Knows its facts and finds it on this machine; `fetch.starter` fetches it. It serves for a first
+answer and as a test of the machine; it is not a good model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StarterFacts:
-    """What is known of the starter without reading it. `member` is its path in the wheel."""
+    """What is known of the starter without reading it. `member` is its path within the wheel."""
 
     name: str
     package: str
@@ -39,7 +39,7 @@ class StarterFacts:
     recommended: Options
 
 
-# Without this system prompt the template inserts one of its own, under which this file answers
+# Without this system prompt the template inserts one of its own. With that one, the model answers
 # the capital of France with nonsense.
 STARTER: Final = StarterFacts(
     name="starter",
@@ -57,21 +57,22 @@ STARTER: Final = StarterFacts(
     quantization="Q4_1",
     system_prompt="You are a helpful assistant.",
     capabilities=frozenset({"completion", "schema"}),
-    # Measured: at the engine's temperature of 0.8, and at the 0.2 that its card advises, this
-    # quantization falls into broken French; greedy it is right, but repeats itself for ever.
+    # Measured: at the engine's temperature of 0.8, and at the 0.2 that its model card advises, this
+    # quantization falls into broken French. With greedy decoding it is right, but repeats itself
+    # for ever without the penalty.
     recommended=Options(temperature=0.0, repeat_penalty=1.1),
 )
 
 
 def starter_path(paths: Paths) -> Path:
-    """Where the starter's file is, or will be."""
+    """The path of the starter's file; the file need not exist."""
     return paths.models_dir / STARTER.file_name
 
 
 def resolve_starter(paths: Paths) -> ResolvedModel:
-    """The starter on this machine, from what is known of it and one `stat`.
+    """The starter on this machine, from its known facts and one `stat`.
 
-    Raises NotFound where it was not fetched yet, InvalidInput where its file has another size.
+    Raises NotFound if it was not fetched yet, InvalidInput if its file has another size.
     """
     path = starter_path(paths)
     try:

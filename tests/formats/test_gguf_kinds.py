@@ -49,8 +49,8 @@ def test_what_a_model_does_instead_of_chatting(
         ("llama", "adapter", "an adapter (LoRA), which changes another model"),
         ("llama", "imatrix", "an importance matrix, which is for quantizing"),
         ("llama", "vocab", "a vocabulary without a model"),
-        ("clip", "mmproj", "an image encoder, the companion of a model"),
-        ("clip", "model", "an image encoder, the companion of a model"),
+        ("clip", "mmproj", "a projector (mmproj), the image encoder of a model"),
+        ("clip", "model", "a projector (mmproj), the image encoder of a model"),
     ],
 )
 def test_what_is_no_model(tmp_path: Path, architecture: str, kind: str, what: str | None) -> None:

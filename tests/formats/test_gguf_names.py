@@ -18,12 +18,12 @@ from localai.formats.gguf_names import (
 @pytest.mark.parametrize(
     ("path", "role"),
     [
-        # The image encoders of llama.cpp, unsloth, bartowski and LM Studio.
-        ("mmproj-F16.gguf", "image encoder"),
-        ("mmproj-model-f16.gguf", "image encoder"),
-        ("gemma-3-4b-it.mmproj-Q8_0.gguf", "image encoder"),
-        ("Qwen2.5-VL-7B-Instruct-mmproj-bf16.gguf", "image encoder"),
-        ("MMPROJ-F16.GGUF", "image encoder"),
+        # The projectors of llama.cpp, unsloth, bartowski and LM Studio.
+        ("mmproj-F16.gguf", "projector"),
+        ("mmproj-model-f16.gguf", "projector"),
+        ("gemma-3-4b-it.mmproj-Q8_0.gguf", "projector"),
+        ("Qwen2.5-VL-7B-Instruct-mmproj-bf16.gguf", "projector"),
+        ("MMPROJ-F16.GGUF", "projector"),
         # Drafts and heads, as llama.cpp looks for them.
         ("mtp-Qwen3.5-27B-Q8_0.gguf", "draft model"),
         ("MTP.gguf", "draft model"),

@@ -19,7 +19,7 @@ from localai.files import content_key
 from localai.remembered import Remembered
 from localai.stores.folders import StoredModel
 from localai.stores.inventory import stored_models
-from localai.stores.ollama import Layer, blob_path, manifests, ollama_roots
+from localai.stores.ollama import StoredLayer, blob_path, manifests, ollama_roots
 
 _VERSION: Final = 1
 _MOST: Final = 2000
@@ -173,7 +173,7 @@ def ollama_store(context: Context) -> OllamaStore:
     )
 
 
-def _bad_blobs(root: Path, model: str, layers: tuple[Layer, ...]) -> Iterator[Blob]:
+def _bad_blobs(root: Path, model: str, layers: tuple[StoredLayer, ...]) -> Iterator[Blob]:
     for layer in layers:
         path = blob_path(root, layer.digest)
         if path is None:
@@ -187,7 +187,7 @@ def _bad_blobs(root: Path, model: str, layers: tuple[Layer, ...]) -> Iterator[Bl
             yield Blob(model, str(path), layer.size_bytes, size, exists=True)
 
 
-def _required_version(root: Path, layers: tuple[Layer, ...]) -> str:
+def _required_version(root: Path, layers: tuple[StoredLayer, ...]) -> str:
     """The oldest Ollama that a model says it needs; "" where it says none."""
     config = next((each for each in layers if each.media_type == _CONFIG), None)
     path = None if config is None else blob_path(root, config.digest)

@@ -1,1 +1,2 @@
-"""A smaller model of a large one: a plan, three ways to make it, and the proof that it answers."""
+"""A smaller model from a large one: a plan, three ways to make it, and the proof that it
+answers."""

@@ -1,4 +1,4 @@
-"""One way to make a smaller model of a large one, as the three backends offer it."""
+"""What the three backends offer: a way to quantize a model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ Program = Literal["gguf", "llama.cpp", "ollama", "mlx-lm"]
 """What makes the smaller model."""
 
 LOSSLESS: Final = frozenset({"F32", "F16", "BF16", "f32", "f16", "bf16"})
-"""The types that a model has before it is quantized."""
+"""Unquantized types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What `by` would make.
+    """A way to quantize: the program, the type, the sizes.
 
-    `to` is the type as people write it. `size_bytes` is the source's size; `made_bytes` the
-    result's, an estimate where the program decides. `make` writes the result to a path.
+    `by` is the program. `to` is the type as people write it. `size_bytes` is the source's size;
+    `made_bytes` the result's, an estimate if the program decides. `make` writes the result to a
+    path.
     """
 
     by: Program
@@ -41,7 +42,7 @@ class GgufSource:
 
     @property
     def size_bytes(self) -> int:
-        """All its files together."""
+        """The size of all its files."""
         return sum(part.stat().st_size for part in self.parts)
 
 

@@ -1,4 +1,5 @@
-"""Quantizing a GGUF model here: by the `gguf` package, K-types by the engine's own library."""
+"""Quantizing a GGUF model in this process: by the `gguf` package, K-types by the engine's
+library."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from localai.progress import WorkProgress
 
 
 def ggml_conversion(source: GgufSource, to: str) -> Conversion:
-    """Making `source` into the type `to`, one of `gguf_quantization.TYPES`.
+    """Makes `source` into the type `to`, one of `gguf_quantization.TYPES`.
 
-    Raises NotFound where what the type needs is not installed.
+    Raises NotFound if a package that the type needs is not installed.
     """
     quantization.require(to)
     header, size = source.header, source.size_bytes

@@ -19,15 +19,15 @@ from localai.providers.mlx import mlx_interpreter
 
 _BITS: Final = {"2BIT": 2, "3BIT": 3, "4BIT": 4, "6BIT": 6, "8BIT": 8, "Q4": 4, "Q8": 8}
 _FLOATS: Final = {"F16": "float16", "BF16": "bfloat16"}
-# Beside the bits, a scale and a bias of 16 bits for each 64 weights.
+# Each group of 64 weights also has a scale and a bias of 16 bits each: half a bit a weight.
 _SCALE_BITS: Final = 0.5
 
 
 def mlx_conversion(name: str, path: Path, to: str) -> Conversion:
-    """Making the folder at `path`, called `name`, into the type `to`.
+    """Makes the folder at `path`, called `name`, into the type `to`.
 
-    Raises InvalidInput for a folder that is quantized already or a type that mlx-lm does not
-    make, Unreachable where mlx-lm is not here.
+    Raises InvalidInput if the folder is quantized already or mlx-lm cannot make the type,
+    Unreachable if mlx-lm is not installed.
     """
     folder = read_folder(path)
     if "quantization" in folder.config:
@@ -61,7 +61,7 @@ def _make(
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     module = "localai.engine.mlx.convert"
     command = [interpreter, "-P", "-m", module, str(source), str(target), setting]
-    # The end of this pipe tells the program that this command has ended (engine/parent.py).
+    # When this pipe closes, the program knows that this command has ended (engine/parent.py).
     reading, writing = os.pipe()
     try:
         with child("mlx-lm, to quantize a folder"):

@@ -1,4 +1,4 @@
-"""Quantizing a GGUF model by a running Ollama, for types that it makes and we do not."""
+"""Quantizing a GGUF model by a running Ollama, for the types that it makes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ BITS_PER_WEIGHT: Final = {"Q4_K_S": 4.7, "Q4_K_M": 4.9, "Q8_0": 8.5}
 
 
 def ollama_runs(config: Config, paths: Paths) -> bool:
-    """Whether an Ollama answers that may be reached."""
+    """Whether there is an Ollama that may be reached and answers."""
     return running_ollama(config, paths, os.environ) is not None
 
 
 def ollama_conversion(
     source: GgufSource, to: str, config: Config, paths: Paths, *, force: bool
 ) -> Conversion:
-    """Making `source` into the type `to`, one of `BITS_PER_WEIGHT`.
+    """Makes `source` into the type `to`, one of `BITS_PER_WEIGHT`.
 
-    Raises InvalidInput for a source that Ollama does not take, Unreachable where none runs.
+    Raises InvalidInput if Ollama does not take the source, Unreachable if none runs.
     """
     _check(source, force=force)
     shown = spelling(to)
@@ -63,7 +63,7 @@ def _make(
                 f"Ollama made it, but {found} cannot be read here",
                 hint="run Ollama as the same user on this machine",
             )
-        # The name of Ollama's is about to go: a link keeps the bytes.
+        # Ollama's name is about to be removed: a link keeps the bytes.
         try:
             target.hardlink_to(found)
         except OSError:

@@ -37,8 +37,10 @@ _TYPE_SUFFIX: Final = re.compile(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)
 
 @dataclass(frozen=True, slots=True)
 class QuantizationPlan:
-    """What quantizing `source` would do: the result's name, where it comes to lie, and how it is
-    made. `need` is the memory of the source at `TRIAL_CONTEXT_TOKENS`, None if unknown."""
+    """What quantizing `source` would do: the result's name, its path, and how it is made.
+
+    `need` is the memory of the source at `TRIAL_CONTEXT_TOKENS`; None if unknown.
+    """
 
     source: ResolvedModel
     name: str
@@ -53,9 +55,8 @@ def plan_quantization(
 ) -> QuantizationPlan:
     """What quantizing the model that `text` means to the type `to` would do.
 
-    Raises NotFound, InvalidInput for a type that there is not or a source that was quantized
-    before (unless `force`), Unreachable without a program that can, InsufficientResources where
-    the disk is too small.
+    Raises NotFound, InvalidInput if the type is unknown or the source was quantized before (unless
+    `force`), Unreachable if no program can make it, InsufficientResources if the disk is too small.
     """
     source = resolve_model(text, paths)
     assert source.path is not None, "the stores hold files"
@@ -87,8 +88,8 @@ def plan_quantization(
 
 
 def memory_at_trial(path: Path, limit: int | None, paths: Paths) -> MemoryNeed | None:
-    """The memory of the model at `path` with `TRIAL_CONTEXT_TOKENS`, or its own `limit` if that is
-    less; None where nothing can say it."""
+    """The memory of the model at `path` with `TRIAL_CONTEXT_TOKENS`, or with its own `limit` if
+    that is less; None if unknown."""
     with contextlib.suppress(InvalidInput):
         context = min(TRIAL_CONTEXT_TOKENS, limit or TRIAL_CONTEXT_TOKENS)
         return project(path, context, cache_folder=paths.cache_dir)
@@ -100,7 +101,7 @@ def _gguf_conversion(
 ) -> Conversion:
     source = read_gguf_source(path)
     known, by_ollama = to in quantization.TYPES, to in BITS_PER_WEIGHT
-    # A running Ollama goes first for the K-types that it makes.
+    # For the K-types that a running Ollama makes, it is preferred.
     if quantization.can_make(to) and (
         to in quantization.PLAIN_TYPES or not by_ollama or not ollama_runs(config, paths)
     ):
@@ -117,7 +118,7 @@ def _gguf_conversion(
 
 
 def _default_name(source: ResolvedModel, to: str) -> str:
-    """The source's own name with the new type in place of its own."""
+    """The source's name with the new type in place of the old one."""
     assert source.path is not None
     named = source.path.stem if source.id == STARTER.name or "/" in source.id else source.id
     if source.provider == "mlx":

@@ -1,6 +1,6 @@
 """Making a smaller model by a plan: verified before it is kept.
 
-What is made lies in a hidden folder of our own store until it has loaded and answered; then it is
+The result lies in a hidden folder of our own store until it has loaded and answered; then it is
 renamed.
 """
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """What was made: its file or folder, its size, its memory, and what it answered when tried.
+    """What was made: its file or folder, its size, its memory, and its answer to the trial
+    question.
 
     `answer` is None for a model that does not chat.
     """
@@ -48,10 +49,10 @@ class Quantized:
 def quantize(
     plan: QuantizationPlan, config: Config, paths: Paths, providers: ProviderPool
 ) -> Generator[WorkProgress, None, Quantized]:
-    """Make what `plan` says; the result gets its name only once it has loaded and answered.
+    """Make the model of `plan`. The result gets its name only after it has loaded and answered.
 
-    Raises what the program that makes it raises, Unreachable for a result that does not load or
-    says nothing, InsufficientResources where it cannot be written.
+    Raises what the program that makes it raises, Unreachable if the result does not load or says
+    nothing, InsufficientResources if it cannot be written.
     """
     staging = private_dir(private_dir(paths.models_dir) / ".quantizing")
     _sweep(staging)
@@ -85,7 +86,8 @@ def quantize(
 def _verified(
     plan: QuantizationPlan, made: Path, config: Config, paths: Paths, providers: ProviderPool
 ) -> str | None:
-    """What the model answers. Raises Unreachable where it does not load, or says nothing."""
+    """Load the result, ask it, and return its answer. Raises Unreachable if it does not load or
+    says nothing."""
     if plan.source.provider == "mlx":
         model = resolve_mlx(str(made), paths)
     else:
@@ -119,7 +121,7 @@ def _size(path: Path) -> int:
 
 
 def _sweep(staging: Path) -> None:
-    """Remove what killed runs left: a file begins with the number of the process that makes it."""
+    """Remove what killed runs left. The name of such a file begins with the pid of the run."""
     import psutil
 
     for path in list(staging.iterdir()):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from localai.stores.folders import StoreName
 
 if TYPE_CHECKING:
-    from localai.library.copy import ModelCopy
+    from localai.library.copy import SecondName
 
 
 class Cp(TypedDict):
@@ -23,7 +23,7 @@ class Cp(TypedDict):
     ]
 
 
-def cp_document(given: ModelCopy) -> Cp:
+def cp_document(given: SecondName) -> Cp:
     """What `localai cp` prints."""
     return {
         "schema": "localai.cp/1",

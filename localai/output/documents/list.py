@@ -93,7 +93,7 @@ def _model(listed: AvailableModel) -> ModelDocument:
         "capabilities": None if model.capabilities is None else sorted(model.capabilities),
         "loaded": True if listed.loaded_by else model.loaded,
         "digest": listed.digest,
-        "providers": list(listed.engines),
+        "providers": list(listed.providers),
         "loaded_by": list(listed.loaded_by),
         "places": [place_document(place) for place in listed.places],
     }
