@@ -1,4 +1,4 @@
-"""One line's answer: asked, gathered, and asked once more where the provider broke off."""
+"""One line's answer: asked, gathered, and asked a second time if the provider broke off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A line that is to be answered."""
+    """A line to answer, and the request that it becomes."""
 
     number: int
     fingerprint: int
@@ -31,8 +31,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a line: an `answer`, or an `error` and what came before it (`partial`). Both are
-    there where the answer breaks its schema."""
+    """The result of a line: an `answer`, or an `error` with the `partial` answer before it.
+    `answer` and `error` are both set if the answer breaks its schema."""
 
     number: int
     fingerprint: int
@@ -45,14 +45,15 @@ class Outcome:
 def answer(
     job: Job, provider: Provider, context: SharedContext, stopping: threading.Event
 ) -> Outcome | None:
-    """The outcome of a line; None if it was stopped. Never raises."""
+    """The outcome of a line; None if the batch was stopped meanwhile. Never raises. A request that
+    the provider broke off is asked once more, alone: another line may have caused the failure."""
     return once_more_alone(
         partial(_attempt, job, provider, stopping), job.request, context, stopping
     )
 
 
 def _attempt(job: Job, provider: Provider, stopping: threading.Event) -> Outcome:
-    """The outcome of asking once. Raises Closed where it was stopped."""
+    """The outcome of asking once. Raises Closed if the batch was stopped meanwhile."""
 
     def stop_if_asked(_event: Event) -> None:
         if stopping.is_set():

@@ -1,8 +1,8 @@
-"""How many requests a provider is asked at once, and the context that they may share.
+"""How many requests a provider gets at once, and the context that they may share.
 
 The embedded engine drops *everything* that it is computing when its shared context is full. So the
-sum of what is under way stays below it, by an estimate; where the estimate was too low, the request
-is made once more, alone.
+estimated sum of all requests under way stays below it. If an estimate was too low, the request is
+asked once more, alone.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ _PAUSE_S = 1.0
 
 
 class Attempt(Protocol):
-    """What came of a request that was made."""
+    """The result of a request that was made."""
 
     @property
     def error(self) -> LocalaiError | None:
-        """Why there is no answer; None where there is one."""
+        """Why there is no answer; None if there is one."""
 
 
 _Attempt = TypeVar("_Attempt", bound=Attempt)
 
 
 def allowed_concurrency(provider: str, asked: int | None, config: Config) -> int:
-    """What was asked for, else what the config says of the provider, else what is known to help."""
+    """`asked` if it is set, else the config's number for the provider, else the number in its
+    facts."""
     facts = facts_of(provider, config)
     if asked is not None:
         return min(asked, facts.most_concurrent or asked)
@@ -50,8 +51,8 @@ def allowed_concurrency(provider: str, asked: int | None, config: Config) -> int
 def make_ready(
     chosen: SelectedModel, concurrency: int, sample: Sequence[ChatRequest]
 ) -> tuple[int, SharedContext]:
-    """How many requests like those of `sample` the provider really takes at once, fewer where
-    memory is short; and the room that they share. Raises what loading the model raises."""
+    """How many requests like those of `sample` the provider takes at once, fewer if memory is
+    short, and the context that they share. Raises what loading the model raises."""
     while True:
         try:
             shared = chosen.provider.prepare(
@@ -68,11 +69,11 @@ def make_ready(
 
 
 class Closed(Exception):
-    """Nobody is let in any more."""
+    """Raised to a waiter when the context is closed."""
 
 
 class SharedContext:
-    """`tokens` of context to share, first come, first served; None is without a limit."""
+    """`tokens` of context to share, first come, first served. None is without a limit."""
 
     def __init__(self, tokens: int | None = None) -> None:
         self._tokens = tokens
@@ -83,7 +84,7 @@ class SharedContext:
 
     @contextmanager
     def share(self, tokens: int | None) -> Iterator[None]:
-        """Use `tokens` of it during the block, or all of it (None). Raises Closed."""
+        """Use `tokens` of the context during the block, or all of it (None). Raises Closed."""
         if self._tokens is None:
             yield
             return
@@ -97,7 +98,7 @@ class SharedContext:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Send away whoever waits."""
+        """End the waiting of all who wait, and let no one else in."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -126,10 +127,10 @@ def once_more_alone(
     context: SharedContext,
     stopping: threading.Event,
 ) -> _Attempt | None:
-    """What comes of the request; None where it was stopped.
+    """The result of the request; None if it was stopped.
 
-    A provider that breaks off is asked again, alone: it may have fallen over another request, or
-    the room was too small for all.
+    A provider that breaks off is asked again, alone: another request may have caused the failure,
+    or the context was too small for all.
     """
     for alone in (False, True):
         try:

@@ -1,6 +1,6 @@
-"""The lines of a batch's input, read by a thread of their own and never far ahead of their use.
+"""A batch's lines of input. A thread of its own reads them, never far ahead of their use.
 
-A pipe may be slow: answers that are there are written while the next line is waited for.
+A pipe may be slow: answers are written while the next line is waited for.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class EndOfInput:
-    """There are no more lines; `error` says why, where that is not how it should be."""
+    """The input has ended. `error` says why, if it could not be read to its end."""
 
     error: Exception | None = None
 
 
 def read_lines(stream: BinaryIO) -> Iterator[Line]:
-    """The lines of `stream`, blank ones left out. Raises InvalidInput for an endless one."""
+    """The lines of `stream`, blank ones left out. Raises InvalidInput for a line over the limit."""
     number = 0
     while content := stream.readline(LIMIT_BYTES + 1):
         number += 1
@@ -43,13 +43,13 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
 
 
 def count_lines(file: Path) -> int:
-    """How many lines that are not blank `file` has."""
+    """The number of lines in `file` that are not blank."""
     with file.open("rb") as stream:
         return sum(1 for _ in read_lines(stream))
 
 
 class LineReader:
-    """Hands lines to `receive`, one for every permit of each of `permits`."""
+    """Hands a line to `receive` once every semaphore in `permits` has given a permit."""
 
     def __init__(
         self,

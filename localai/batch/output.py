@@ -1,7 +1,7 @@
-"""Where a batch's records go: a file that a later run goes on with, or a stream.
+"""Where a batch's records go: a file that a later run continues, or a stream.
 
-In the input's order, a record that is finished before its turn waits in `FILE.ahead` beside the
-file: whatever is computed is on the disk at once, so a kill costs only what was under way.
+If the input's order is kept, a record that is finished before its turn waits in `FILE.ahead`. So
+whatever is computed is on the disk at once, and a kill costs only the requests under way.
 """
 
 from __future__ import annotations
@@ -15,35 +15,37 @@ from localai.batch.record_file import RecordFile
 from localai.errors import InvalidInput
 from localai.locks import lock_descriptor
 
-# What waits is copied out at its turn; the file is written anew when so much of it is past use.
+# Rewrite the `.ahead` file once this many bytes in it are obsolete.
 _COMPACT_BYTES = 16 << 20
 
 
 class RecordOutput(Protocol):
-    """Takes records; the numbers that methods return say how many lines got their final place."""
+    """Takes records. A line is placed when its record has its final place in the output; `expect`
+    and `write` return how many lines they placed."""
 
     def finished(self, number: int) -> int | None:
-        """The fingerprint of a line's record that an earlier run left; None if there is none."""
+        """The fingerprint of the record that an earlier run left for the line; None if there is
+        none."""
 
     def has_failed(self, number: int) -> bool:
-        """Whether that record is of a failure."""
+        """Whether that record is one of a failure."""
 
     @property
     def last(self) -> int:
-        """The highest number of a line that has a record; 0 for none."""
+        """The highest number of a line that has a record; 0 if there is none."""
 
     def expect(self, number: int) -> int:
-        """The line comes next in order; its record is there already, or will be written."""
+        """Announce that this line is next. Returns how many lines this placed."""
 
     def write(self, number: int, record: bytes, fingerprint: int, *, failed: bool) -> int:
-        """Take the record of a line that was expected."""
+        """Take the record of a line that was announced. Returns how many lines this placed."""
 
     def close(self) -> None:
-        """Everything that could be written was."""
+        """End the output. Everything that could be written was written."""
 
 
 class Stream:
-    """Records on stdout or into a pipe: nothing is known of earlier runs."""
+    """Records on stdout or into a pipe. Nothing is known of earlier runs."""
 
     def __init__(self, stream: BinaryIO, *, ordered: bool) -> None:
         self._stream = stream
@@ -51,26 +53,26 @@ class Stream:
         self._waiting: dict[int, bytes] = {}
 
     def finished(self, number: int) -> int | None:
-        """Nothing is known."""
+        """None: a stream has no earlier records."""
         return None
 
     def has_failed(self, number: int) -> bool:
-        """Nothing is known."""
+        """False: a stream has no earlier records."""
         return False
 
     @property
     def last(self) -> int:
-        """Nothing is known."""
+        """0: a stream has no earlier records."""
         return 0
 
     def expect(self, number: int) -> int:
-        """Remember the order."""
+        """Remember the order of the lines."""
         if self._turns is not None:
             self._turns.append(number)
         return 0
 
     def write(self, number: int, record: bytes, fingerprint: int, *, failed: bool) -> int:
-        """Write what has its turn."""
+        """Write the records whose turn it is."""
         if self._turns is None:
             self._stream.write(record)
             self._stream.flush()
@@ -84,7 +86,7 @@ class Stream:
         return placed
 
     def close(self) -> None:
-        """The stream belongs to whoever opened it."""
+        """Do nothing: whoever opened the stream closes it."""
 
 
 class AsCompleted:
@@ -95,29 +97,29 @@ class AsCompleted:
         self._ahead = ahead
 
     def finished(self, number: int) -> int | None:
-        """From the file."""
+        """The fingerprint in the file."""
         return self._records.fingerprint(number) if number in self._records else None
 
     def has_failed(self, number: int) -> bool:
-        """From the file."""
+        """Whether the record in the file is one of a failure."""
         return self._records.has_failed(number)
 
     @property
     def last(self) -> int:
-        """From the file."""
+        """The highest number in the file."""
         return self._records.last
 
     def expect(self, number: int) -> int:
-        """A line that is there has its place."""
+        """A line that has a record in the file is placed."""
         return int(number in self._records)
 
     def write(self, number: int, record: bytes, fingerprint: int, *, failed: bool) -> int:
-        """At the end of the file."""
+        """Append the record to the file."""
         self._records.append(number, record, fingerprint, failed=failed)
         return 1
 
     def close(self) -> None:
-        """Close the file; the one beside it has nothing that is not in it."""
+        """Close the file. Remove the `.ahead` file, which has nothing of its own."""
         try:
             self._records.close()
         finally:
@@ -125,8 +127,8 @@ class AsCompleted:
 
 
 class InOrder:
-    """A file with the records in the order of the input; failures are forgotten at their turn
-    with `retry_failed`."""
+    """A file with the records in the order of the input. With `retry_failed`, the record of a
+    failure is dropped when its line's turn comes."""
 
     def __init__(self, records: RecordFile, ahead: RecordFile, *, retry_failed: bool) -> None:
         self._records = records
@@ -135,22 +137,22 @@ class InOrder:
         self._turns: deque[int] = deque()
 
     def finished(self, number: int) -> int | None:
-        """From the file, or from what waits for its turn."""
+        """The fingerprint in the file, or in `.ahead`."""
         file = self._holder(number)
         return None if file is None else file.fingerprint(number)
 
     def has_failed(self, number: int) -> bool:
-        """From the file, or from what waits for its turn."""
+        """Whether the record, in the file or in `.ahead`, is one of a failure."""
         file = self._holder(number)
         return file is not None and file.has_failed(number)
 
     @property
     def last(self) -> int:
-        """From the file and from what waits for its turn."""
+        """The highest number in the file and in `.ahead`."""
         return max(self._records.last, max(self._ahead.numbers(), default=0))
 
     def expect(self, number: int) -> int:
-        """A line that is in the file has its place; one that waits gets it if it is its turn."""
+        """A line in the file is placed; a waiting record is placed if it is its turn."""
         if self._keeps(number):
             return 1
         if number <= self._records.last:
@@ -159,7 +161,7 @@ class InOrder:
         return self._settle()
 
     def write(self, number: int, record: bytes, fingerprint: int, *, failed: bool) -> int:
-        """Into the file if it is the line's turn, else beside it."""
+        """Write the record to the file if it is the line's turn, else to `.ahead`."""
         if self._turns[0] != number:
             self._ahead.append(number, record, fingerprint, failed=failed)
             return 0
@@ -168,7 +170,7 @@ class InOrder:
         return 1 + self._settle()
 
     def close(self) -> None:
-        """Close both files; the second goes if nothing waits in it."""
+        """Close both files. `.ahead` is removed if nothing waits in it."""
         try:
             self._records.close()
         finally:
@@ -188,9 +190,9 @@ class InOrder:
         )
 
     def _make_way(self, number: int) -> None:
-        """Let what stands in the file from this line on wait for its turn again.
+        """Move the records from this line on from the file to `.ahead`.
 
-        A kill in between leaves a record in both files, never in none.
+        A kill between the two leaves a record in both files, never in none.
         """
         for later in self._records.numbers(number):
             if self._keeps(later):
@@ -208,13 +210,13 @@ class InOrder:
 
 
 def open_output(path: Path, *, ordered: bool, retry_failed: bool) -> RecordOutput:
-    """The output in `path`, with what an earlier run left there; failures are dropped from it
-    with `retry_failed`. It stays locked until it is closed.
+    """The output in `path`, with the records that an earlier run left there. With `retry_failed`,
+    those of failures are dropped. The file stays locked until it is closed.
 
-    Raises InvalidInput for a file that is no batch's output, or in use by another batch.
+    Raises InvalidInput if the file is not a batch's output, or another batch is using it.
     """
     if path.exists() and not path.is_file():
-        # A device or a named pipe takes a stream, and keeps nothing to go on with.
+        # A device or a named pipe keeps nothing that a later run could continue.
         return Stream(path.open("wb"), ordered=ordered)
     records = RecordFile(path)
     _lock(records)
@@ -237,8 +239,7 @@ def open_output(path: Path, *, ordered: bool, retry_failed: bool) -> RecordOutpu
 def _keep_beginning(
     records: RecordFile, ahead: RecordFile, *, in_order: bool, retry_failed: bool
 ) -> None:
-    """Leave in `records` all up to the first entry that may not stand there, and move those
-    behind it to `ahead`."""
+    """Keep the entries before the first misplaced one; move the others to `ahead`."""
     end: int | None = None
     for entry in records.entries():
         dropped = entry.failed and retry_failed

@@ -1,4 +1,4 @@
-"""A line of a batch's input: from JSON to what it asks. Pure."""
+"""A line of a batch's input: from its JSON to the question in it. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = ("id", "prompt", "messages", "system", "options", "schema")
 
 @dataclass(frozen=True, slots=True)
 class LineDefaults:
-    """What holds for every line that does not say otherwise."""
+    """The settings of every line that has none of its own."""
 
     settings: AskSettings = AskSettings()
     template: Template | None = None
@@ -35,8 +35,8 @@ class LineDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a line asks, and the settings that it has of its own. `id` is whatever the user wants
-    back beside the answer."""
+    """The question of a line, and the line's own settings. `id` is the user's, and is written
+    beside the answer."""
 
     id: Any
     messages: tuple[Message, ...]
@@ -44,7 +44,7 @@ class Prompt:
 
 
 def read_prompt(content: bytes, defaults: LineDefaults) -> Prompt:
-    """What a line asks. Raises InvalidInput that says what is wrong with it."""
+    """The question of a line. Raises InvalidInput with what is wrong with the line."""
     document = _read_object(content)
     known = {key: document[key] for key in KEYS if document.get(key) is not None}
     others = {key: value for key, value in document.items() if key not in KEYS}
@@ -80,7 +80,7 @@ def _read_object(content: bytes) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    """A number that JSON can say, for the line's `id` comes back. Raises ValueError."""
+    """A finite number: the `id` is written out again, and JSON has no NaN. Raises ValueError."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is no number of JSON")
@@ -88,7 +88,8 @@ def _finite(text: str) -> float:
 
 
 def _require_characters(asked: Mapping[str, Any]) -> None:
-    """Raise InvalidInput for half a character: JSON can carry it, and no model can be asked it."""
+    """Raise InvalidInput for a lone surrogate: JSON can carry it, but no model can be asked with
+    it."""
     try:
         json.dumps(asked, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -99,8 +100,8 @@ def _require_characters(asked: Mapping[str, Any]) -> None:
 
 
 def fingerprint(content: bytes, defaults: LineDefaults, model: ResolvedModel) -> int:
-    """64 bits that change with the line and with what shapes its answer: the model, the settings,
-    the template. What is not set has no part in it."""
+    """64 bits that change with the line and with whatever shapes its answer: the model, the
+    settings, the template. A setting that is not set changes nothing."""
     template = defaults.template
     shapes = {"model": f"{model.provider}/{model.id}", **shaping(defaults.settings)}
     if template is not None:
@@ -161,7 +162,8 @@ def _schema(raw: Any) -> Schema:
 
 
 def _filled(template: Template, values: Mapping[str, Any], known: Mapping[str, Any]) -> Filled:
-    """The template with a line's other keys as its variables and its prompt as the input."""
+    """The template, with a line's other keys as its variables and the line's prompt as its
+    input."""
     from localai.chat.templates import fill
 
     if "messages" in known:

@@ -1,8 +1,8 @@
-"""A file of a batch's records, one JSON document a line, each wholly there or not at all.
+"""A file of a batch's records: one JSON document a line, each whole.
 
-A record is written by a single call and a torn last line, which a kill can leave, is cut off when
-the file is opened. Of each record only the place, the fingerprint and whether it failed are in
-memory: 17 bytes a line.
+A record is written by a single call. A torn last line, which a kill can leave, is cut off when the
+file is opened. Of each record only the offset, the fingerprint and whether it failed are in memory:
+17 bytes a line.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ SCHEMA = "localai.batch/1"
 _BEGINNING = json.dumps({"schema": SCHEMA}).removesuffix("}").encode()
 _CHUNK_BYTES = 1 << 16
 _REQUEST = re.compile("[0-9a-f]{16}")
-# What is noted of so many lines fits the memory; a line of a higher number was written by hand.
+# The highest plausible line number; above it the file was edited by hand.
 _MOST_LINES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record that is there: which line of the input it answers, and where it stands."""
+    """A record in the file: which line of the input it answers, and where it is."""
 
     number: int
     fingerprint: int
@@ -38,14 +38,15 @@ class Entry:
 
 
 def record_line(document: Mapping[str, object]) -> bytes:
-    """A record as it is written: a document that begins with its `schema`, and has the `line` and
-    the `request` that `entries` reads back, and the `error` of a line that failed."""
-    # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its JSON escape.
+    """A record in the form that the file holds. `document` begins with its `schema`. It has the
+    `line` and the `request` that `entries` reads back, and an `error` if the line failed."""
+    # JSON can carry a lone surrogate, UTF-8 cannot: it is written as its JSON escape.
     return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
 class RecordFile:
-    """The records in `path`, which is created. Raises InvalidInput for what is no such file."""
+    """The records in `path`; the file is created if it is missing. Raises InvalidInput if it is not
+    a file of records."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,17 +69,17 @@ class RecordFile:
 
     @property
     def last(self) -> int:
-        """The highest number of a line that was noted; 0 for none."""
+        """The highest number of a line with a record; 0 if there is none."""
         return max(0, len(self._offsets) - 1)
 
     def numbers(self, first: int = 1) -> Iterator[int]:
-        """The lines from `first` on whose records are here, in the input's order."""
+        """The lines from `first` on that have a record here, in the input's order."""
         return (number for number in range(first, len(self._offsets)) if self._offsets[number])
 
     def entries(self) -> Iterator[Entry]:
-        """Every whole record, as they stand; the file is cut behind the last one.
+        """Yields every whole record in file order, then cuts off a torn last line.
 
-        Raises InvalidInput if something in it is no record.
+        Raises InvalidInput if something in the file is no record.
         """
         with self.path.open("rb") as stream:
             beginning = stream.read(len(_BEGINNING))
@@ -94,11 +95,11 @@ class RecordFile:
         self.cut(offset)
 
     def fingerprint(self, number: int) -> int:
-        """Of the record of a line that is in the file."""
+        """The fingerprint in the record of a line that is in the file."""
         return self._fingerprints[number]
 
     def has_failed(self, number: int) -> bool:
-        """Whether the record of a line that is in the file is that of a failure."""
+        """Whether the record of a line that is in the file is one of a failure."""
         return bool(self._failed[number])
 
     def note(self, entry: Entry) -> None:
@@ -106,8 +107,8 @@ class RecordFile:
         self._note(entry.number, entry.fingerprint, entry.failed, entry.offset)
 
     def append(self, number: int, content: bytes, fingerprint: int, *, failed: bool) -> None:
-        """Write a record at the end. Raises OSError (a full disk) and leaves the file whole, and
-        InvalidInput where the file is not what this run made of it."""
+        """Write a record at the end. Raises OSError (a full disk) and leaves the file whole. Raises
+        InvalidInput if another program has changed the file during this run."""
         self.require_untouched()
         try:
             _write(self.descriptor, content, self._end)
@@ -118,7 +119,7 @@ class RecordFile:
         self._end += len(content)
 
     def require_untouched(self) -> None:
-        """Raise InvalidInput if somebody else cut, replaced, moved or removed the file."""
+        """Raise InvalidInput if another program cut, replaced, moved or removed the file."""
         held = os.fstat(self.descriptor)
         try:
             there = inode_of(self.path.stat()) == inode_of(held)
@@ -143,14 +144,14 @@ class RecordFile:
         return content
 
     def forget(self, number: int) -> None:
-        """Its record is elsewhere now."""
+        """Drop the record: it has been copied elsewhere."""
         self._stale_bytes += len(self.read(number))
         self._offsets[number] = 0
         self._count -= 1
 
     def compact(self, stale_bytes: int) -> None:
-        """Give back the space of what was forgotten: all of it when nothing else is left, else
-        once it is more than `stale_bytes` and half of the file."""
+        """Give back the space of dropped records: all of it if none is left, else once they take
+        more than `stale_bytes` and half of the file."""
         if not self:
             self.cut(0)
             self._stale_bytes = 0
@@ -158,8 +159,8 @@ class RecordFile:
             self._rewrite()
 
     def end_before(self, number: int) -> None:
-        """Remove the records from that line on. They are in the input's order, and some is there
-        to be removed."""
+        """Remove the records from that line on, of a file in the input's order. There must be at
+        least one."""
         first = next(self.numbers(number))
         self.cut(self._offsets[first] - 1)
         self._count -= sum(1 for _ in self.numbers(number))
@@ -170,7 +171,7 @@ class RecordFile:
             del column[end:]
 
     def cut(self, offset: int) -> None:
-        """End the file there."""
+        """End the file at `offset`."""
         self._end = offset
         if os.fstat(self.descriptor).st_size != offset:
             os.ftruncate(self.descriptor, offset)
@@ -181,8 +182,8 @@ class RecordFile:
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the file, after its content has reached the disk. Raises InvalidInput where what
-        was written is not there any more."""
+        """Close the file after its content has reached the disk. Raises InvalidInput if the file no
+        longer has what was written."""
         try:
             os.fsync(self.descriptor)
             self.require_untouched()

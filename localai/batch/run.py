@@ -1,7 +1,7 @@
-"""A batch from its first line to its last: what is asked when, and when it is better to stop.
+"""A batch from its first line to its last: which line is asked when, and when to give up.
 
 One thread reads, some ask, and this one decides and writes. Memory does not grow with the input:
-lines are read as they are needed, and at most so many wait for an earlier one as `AHEAD` says.
+lines are read as they are needed, and at most `AHEAD` finished ones wait for an earlier line.
 """
 
 from __future__ import annotations
@@ -38,25 +38,28 @@ if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
     from localai.config import Config
 
-# How many lines may be finished before an earlier one: on the disk that is, with a stream here.
+# How many lines may be finished before an earlier one. They wait on disk, or in memory if the
+# output is a stream.
 AHEAD = 1024
 _QUEUED_PER_REQUEST = 4
 _GATHER_S = 0.05
 _LEAVE_S = 2.0
-# So many failures in a row, beyond those that were under way at once, are not the lines' fault.
+# After this many failures in a row, beyond the lines that were under way at once, the lines are not
+# the cause.
 _PATIENCE = 4
-# These hold for every line; a want of memory may be that of one long line.
+# Errors that would fail every line. A lack of memory may be one line's own.
 _HOPELESS = (PolicyRefused, NotFound)
-# These say nothing of the next line.
+# Errors that say nothing about the next line.
 _LINES_OWN = (ContextOverflow, FinishedWithFailures, AnswerRefused)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a batch is. Times are in seconds, `elapsed_s` since the first question was asked.
+    """How far a batch is.
 
     `answered` and `failed` count this run's lines, `found` and `found_failed` those that an earlier
-    run left; `cut` are answers that ended at their limit of tokens.
+    run left; `cut` are answers that ended at their limit of tokens. `elapsed_s` counts from the
+    first question.
     """
 
     answered: int = 0
@@ -71,7 +74,7 @@ class Progress:
 
     @property
     def all_failed(self) -> int:
-        """Every line whose record is that of a failure."""
+        """The number of lines whose record is one of a failure."""
         return self.failed + self.found_failed
 
 
@@ -81,7 +84,7 @@ class _Stop:
 
 @dataclass(frozen=True, slots=True)
 class _Died:
-    """A thread that asks has ended with `error`, and with it a line that is never answered."""
+    """A thread that asks has ended with `error`; the line that it had will never be answered."""
 
     error: BaseException
 
@@ -89,8 +92,8 @@ class _Died:
 class Batch:
     """A run over `source`; `run` may be called once.
 
-    `record` makes the document of an outcome that is written as its line; `answered` is told each
-    outcome that is written.
+    `record` makes the document that is written for an outcome; `answered` is called with each
+    answer once its record is written.
     """
 
     def __init__(
@@ -131,7 +134,8 @@ class Batch:
         self._failures_in_a_row = 0
 
     def stop(self) -> bool:
-        """Stop soon, tidily; False if it cannot (it is loading a model, or was told before).
+        """Stop after the requests under way. Returns False if it cannot, because it is loading a
+        model or was stopped before.
 
         May be called by a signal handler.
         """
@@ -147,10 +151,10 @@ class Batch:
         return self._stopping.is_set() and bool(self._under_way or not self._input_ended)
 
     def run(self) -> Iterator[Progress]:
-        """Answer every line, and say after each step how far it is.
+        """Answer every line. Yields after each step how far the batch is.
 
-        Raises InvalidInput if the first line is none or the output has answers to other lines,
-        and the provider's error where it is no use to go on.
+        Raises InvalidInput if the first line is invalid or the output has answers to other lines,
+        and the provider's error if the batch cannot go on.
         """
         try:
             self._lines.start()
@@ -171,7 +175,8 @@ class Batch:
     # Lines
 
     def _first_jobs(self) -> list[Job]:
-        """What is there at once of the input: enough to judge how much context lines need."""
+        """The lines that can be read without waiting: enough to judge how much context lines
+        need."""
         jobs: list[Job] = []
         self._interruptible = True
         while len(jobs) < self._concurrency * _QUEUED_PER_REQUEST and not self._stopping.is_set():
@@ -188,7 +193,8 @@ class Batch:
         return jobs
 
     def _job(self, line: Line) -> Job | None:
-        """What is to be asked for a line; None if it has its record."""
+        """The line as a job; None if it has a record already, or got one now because it is
+        invalid."""
         self._last_line = line.number
         print_ = fingerprint(line.content, self._defaults, self._chosen.model)
         before = self._output.finished(line.number)
@@ -311,7 +317,7 @@ class Batch:
             self._jobs.put(None)
         deadline = time.monotonic() + (0 if ended else _LEAVE_S)
         for thread in self._threads:
-            # Whoever still waits for a server ends with the process.
+            # A thread that still waits for a server ends with the process.
             thread.join(max(0.0, deadline - time.monotonic()))
         self._output.close()
 
@@ -338,15 +344,15 @@ class _Counts:
 
     def progress(self, concurrency: int) -> Progress:
         return Progress(
-            self.answered,
-            self.failed,
-            self.found,
-            self.found_failed,
-            self.cut,
-            self.input_tokens,
-            self.output_tokens,
-            concurrency,
-            0.0 if self.started is None else time.monotonic() - self.started,
+            answered=self.answered,
+            failed=self.failed,
+            found=self.found,
+            found_failed=self.found_failed,
+            cut=self.cut,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            concurrency=concurrency,
+            elapsed_s=0.0 if self.started is None else time.monotonic() - self.started,
         )
 
 
