@@ -81,8 +81,8 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
-def stopped_holders(path: Path) -> list[int]:
-    """The processes of this user that have the file `path` open, as whoever holds its lock has, and
+def stopped_owners(path: Path) -> list[int]:
+    """The pids of this user's processes that have `path` open, as the owner of its lock has, and
     that a signal has stopped, as Ctrl-Z does. Takes about 0.1 s."""
     import psutil
 

@@ -1,1 +1,2 @@
-"""The embedded engine: a worker process that holds a model, found again by the next command."""
+"""The engines, llama.cpp and MLX: each computes in a worker, a process that the next command finds
+again."""

@@ -20,7 +20,7 @@ from localai.dataclass import dataclass
 from localai.engine.llamacpp.log import KILLED, context_memory, crash_reason
 from localai.engine.worker_files import (
     EngineKind,
-    HeldByStopped,
+    LockedByStopped,
     WorkerFiles,
     WorkerInfo,
     WorkerSpec,
@@ -34,32 +34,35 @@ from localai.locks import is_locked
 from localai.paths import Paths
 from localai.privacy.policy import is_air_gapped
 
-# As many commands of one model may be stopped, each with a worker of its own.
-_MOST_PLACES = 8
-# MLX's worker writes its conversations to the disk before it leaves, llama.cpp's does so after
-# each answer.
+# How many workers a model may have: each stopped command (Ctrl-Z) can block one.
+_MOST_WORKERS = 8
+# How long a worker may take to leave. MLX's writes its conversations to the disk first; llama.cpp's
+# has done so after each answer.
 _PATIENCE_S: dict[EngineKind, float] = {"llamacpp": 2.0, "mlx": 20.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to use a worker: while it is held, the worker stays.
+    """The right to use a worker: as long as a lease is held, the worker stays.
 
-    `stopped_holder` is the command, stopped by Ctrl-Z, that holds the model's other worker.
+    `stopped_owner` is the pid of a stopped command that blocks the model's first worker; None if
+    none does.
     """
 
     info: WorkerInfo
     files: WorkerFiles
-    stopped_holder: int | None = None
+    stopped_owner: int | None = None
 
     def last_words(self) -> str:
-        """Why the worker broke off: what it said at its end, if it has ended."""
+        """The last words of the worker if it has ended, else that it is there and does not
+        answer."""
         if is_locked(self.files.alive):
             return "it is there, and closed the connection or does not answer"
         return crash_reason(self.files.log_tail()) or KILLED
 
     def context_bytes(self) -> int | None:
-        """What the engine projected for the whole context, on all devices; None if unknown."""
+        """The memory that the engine projected for the whole context, on all devices; None if
+        unknown."""
         return context_memory(self.files.log_tail())
 
 
@@ -72,7 +75,7 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
     return (
         info is not None
         and not info.is_loading
-        # Under an air gap a worker that began where the kernel denies nothing is no help.
+        # With --airgap a worker that has network access is not usable.
         and (info.network_denied or not is_air_gapped())
         and info.context_tokens >= spec.context_tokens
         and info.spec.slots >= spec.slots
@@ -83,7 +86,7 @@ def _serves(info: WorkerInfo | None, spec: WorkerSpec) -> TypeGuard[WorkerInfo]:
 
 
 def _has_same_model(info: WorkerInfo, spec: WorkerSpec) -> bool:
-    """Whether the worker loaded the files that now lie where `spec` says."""
+    """Whether the files that the worker loaded are still those that `spec` names."""
     try:
         return info.model_identity == model_identity(spec)
     except OSError:
@@ -102,25 +105,24 @@ def acquire(
 ) -> Iterator[Lease]:
     """Use the worker of `spec.model_path`, with at least the context and the slots of `spec`.
 
-    `available_bytes` is asked only when a worker must be started; `force` skips the check.
-    `interpreter` is the Python that runs the worker, this one by default.
-    A worker whose lock a stopped command holds is left to that command, and another one is used.
-    Raises InsufficientResources (with the numbers), Unreachable (the engine failed, with its
-    last words).
+    `available_bytes` is called only if a worker must be started; `force` skips the check of memory.
+    `interpreter` is the Python that runs the worker, this one by default. If a stopped command
+    blocks the model's worker, another one is used. Raises InsufficientResources (with the numbers),
+    Unreachable (the engine failed, with its last words).
     """
     available = None if force else available_bytes
     stopped = None
     with contextlib.ExitStack() as stack:
-        for place in range(_MOST_PLACES):
-            files = files_for(paths, spec.kind, spec.model_path, place)
+        for number in range(_MOST_WORKERS):
+            files = files_for(paths, spec.kind, spec.model_path, number)
             try:
                 lease = stack.enter_context(
                     _acquire_in(files, spec, keep_alive_s, available, interpreter)
                 )
-            except HeldByStopped as held:
+            except LockedByStopped as held:
                 stopped = held.pid
                 continue
-            yield replace(lease, stopped_holder=stopped)
+            yield replace(lease, stopped_owner=stopped)
             return
     raise Unreachable(
         f"the command with process {stopped}, which is stopped, holds {spec.model_path}",
@@ -138,8 +140,8 @@ def _acquire_in(
 ) -> Iterator[Lease]:
     for _ in range(5):
         with locked(files.start, shared=True):
-            # Whoever waits for the others to leave, to start a larger worker, holds this: without
-            # it a stream of new users (a batch) would keep them waiting for ever.
+            # A command that wants to replace the worker holds this lock while it waits for the
+            # users. Without that, a stream of new users (a batch) would make it wait for ever.
             pass
         with locked(files.lease, shared=True) as lease:
             info = files.read_info()
@@ -165,18 +167,19 @@ def _ensure_started(
     available_bytes: Callable[[], int | None] | None,
     interpreter: str | None,
 ) -> None:
-    """With the start lock held: leave a worker behind that satisfies `spec`."""
+    """Leave a worker behind that satisfies `spec`. The caller holds the start lock."""
     from localai.engine.starting import start
 
     if _serves(files.read_info(), spec):
         return
-    # Replacing a worker waits until nobody is using it.
+    # A worker is replaced only when nobody is using it.
     with locked(files.lease) as lease:
         info = files.read_info()
         if info is not None:
-            # One that is loading has lost the command that started it, and is about to end.
+            # A worker that is still loading here was orphaned and will end.
             stop(files, info)
-            # Those who use it now come back: two commands must not replace each other's for ever.
+            # Keep the old size too: its users will return, and two commands must not replace each
+            # other's worker again and again.
             spec = spec if info.is_loading else _at_least(spec, info.spec)
         start(files, spec, available_bytes, interpreter)
         _touch(files, lease, keep_alive_s)
@@ -191,14 +194,15 @@ def _at_least(spec: WorkerSpec, before: WorkerSpec) -> WorkerSpec:
 
 
 def workers(paths: Paths) -> list[tuple[WorkerFiles, WorkerInfo]]:
-    """Every worker that lives, also while it loads."""
+    """Every worker that lives, also one that is loading."""
     found = ((files, files.read_info()) for files in all_files(paths))
     return [(files, info) for files, info in found if info is not None]
 
 
 def stop(files: WorkerFiles, info: WorkerInfo) -> None:
     """End a worker, whatever it is doing, and wait until it is gone."""
-    # The alive lock proves that the process is still our worker and not a stranger with its number.
+    # The alive lock proves that the process is still our worker: the pid may be another program's
+    # by now.
     patience = ((signal.SIGTERM, _PATIENCE_S[info.spec.kind]), (signal.SIGKILL, 10.0))
     for number, patience_s in patience:
         if not is_locked(files.alive):

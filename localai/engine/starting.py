@@ -1,7 +1,7 @@
-"""Start a worker: as its own sandboxed process, within limits of memory and time while it loads.
+"""Start a worker: a sandboxed process, within limits of memory and time while it loads.
 
-Raises InsufficientResources before a model that does not fit is loaded, by what the engine itself
-projects.
+A model that does not fit is not loaded: InsufficientResources is raised before, by the engine's own
+projection.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _START_TIMEOUT_S = 600.0
 _LOOK_EVERY_S = 0.1
 _LEAST_ROOM_BYTES = 64 << 10
 _DISTRUST = "its chat template is a program that the engine runs: get the model from its maker"
-# How often a thread of the engine looks whether the others are done before it sleeps. With
-# OpenMP's own 300,000, threads that wait for one another keep it from running: beside one busy
-# process, two cores gave 1 token a second instead of 150. This gives 20 to 60 there, and costs
-# 1 to 4% where nobody else computes (benchmarks/engine.py).
+# How often a thread of the engine checks for the other threads before it sleeps. With OpenMP's own
+# 300,000, threads that spin on each other starve the thread they wait for: beside one busy process,
+# two cores gave 1 token a second instead of 150. This gives 20 to 60 there, and costs 1 to 4% where
+# nothing else computes (benchmarks/engine.py).
 _SPINS = 2000
 
 
@@ -51,10 +51,9 @@ def start(
 ) -> None:
     """Start the worker of `spec` in `files`, and wait until it is ready.
 
-    `available_bytes` tells how much memory there is; None does not check. `interpreter` is the
-    Python that runs the worker, this one by default. The caller holds the start lock and the lease.
-    Raises InsufficientResources (with the numbers), Unreachable (the engine failed, with its last
-    words).
+    `available_bytes` returns the free memory; None skips the check. `interpreter` is the Python
+    that runs the worker, this one by default. The caller holds the start lock and the lease. Raises
+    InsufficientResources (with the numbers), Unreachable (the engine failed, with its last words).
     """
     files.remove_traces()
     write_atomically(files.spec, spec_to_json(spec))
@@ -67,7 +66,8 @@ def start(
         with child("the embedded engine's worker"):
             process = subprocess.Popen(
                 sandboxed_command(command),
-                # Its end tells the worker that this command has ended (engine/parent.py).
+                # When this pipe closes, the worker knows that this command has ended
+                # (engine/parent.py).
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -132,12 +132,14 @@ def _wait_until_ready(
                 f"the engine has not loaded {spec.model_path} in {_START_TIMEOUT_S:.0f} s",
                 hint=f"its log: {files.log}",
             )
-        # A small model is there in half a second; a large one is not kept waiting by this.
+        # A small model is loaded within half a second; the longer pauses do not delay a large one
+        # noticeably.
         time.sleep(0.01 if deadline - time.monotonic() > _START_TIMEOUT_S - 2 else 0.05)
 
 
 def _is_full(folder: Path) -> bool:
-    """Whether the disk of `folder` has no room for a worker's files: it cannot log that."""
+    """Whether the disk of `folder` has no room for a worker's files. The worker itself could not
+    log that."""
     with contextlib.suppress(OSError):
         disk = os.statvfs(folder)
         no_more_files = disk.f_files > 0 and disk.f_favail == 0
@@ -146,9 +148,10 @@ def _is_full(folder: Path) -> bool:
 
 
 class _LoadingLimits:
-    """What the file of a model may make the engine do while it loads (engine/llamacpp/limits.py).
+    """The limits of a worker while it loads (engine/llamacpp/limits.py).
 
-    `most` is the memory that it may take, in bytes; None as long as the engine has not said.
+    `most` is the memory that it may take, in bytes; None until the engine has printed its
+    projection.
     """
 
     def __init__(self, files: WorkerFiles, spec: WorkerSpec, pid: int) -> None:
@@ -160,8 +163,8 @@ class _LoadingLimits:
         self.most: int | None = None
 
     def check(self) -> None:
-        """Raise InsufficientResources or Unreachable where too much was taken of either. Looks a
-        few times a second, however often it is called."""
+        """Raise InsufficientResources or Unreachable if the worker exceeds its memory or its time
+        for the template. Checks a few times a second, however often it is called."""
         now = time.monotonic()
         if self._spec.kind != "llamacpp" or now < self._next_look:
             return
@@ -184,7 +187,7 @@ class _LoadingLimits:
 
 
 def _reason(process: subprocess.Popen[bytes], log: str) -> str:
-    """Why `process`, which has ended, did: by the signal that ended it, else by its log."""
+    """Why `process` has ended: the signal that ended it, else the reason in its log."""
     if process.returncode == -signal.SIGTERM:
         return "it was stopped"
     if process.returncode == -signal.SIGKILL:

@@ -1,4 +1,4 @@
-"""How long a chat template may take, and what ends a process in which one takes longer."""
+"""How long a chat template may take. A process in which one takes longer is ended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LONGEST_TEMPLATE_S: Final = 60.0
 
 @contextlib.contextmanager
 def ending_process_after(seconds: float) -> Iterator[None]:
-    """End this process if the block takes longer, also where it holds the interpreter's lock:
-    nothing else stops a template that does not come to its end. The log then says where it was,
-    not with what."""
+    """End this process if the block takes longer, also if it holds the interpreter's lock: nothing
+    else stops an endless template. The log then has the place in the code, but none of the
+    input."""
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield

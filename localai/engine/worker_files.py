@@ -1,10 +1,10 @@
 """The folder through which commands and a worker find each other: its files and its locks.
 
     RUNTIME_DIR/<16 hex>/
-        spec.json      what the worker was asked to load
-        worker.json    what it became; from the moment it begins to load
+        spec.json      what to load, written by the command
+        worker.json    what it is, written by the worker as soon as it begins to load
         engine.sock    where it answers
-        start.lock     held by the one command that starts or replaces the worker
+        start.lock     held by the command that starts or replaces the worker
         lease.lock     shared by every command that uses the worker; its mtime is the last use
         alive.lock     held by the worker until it dies
 
@@ -29,14 +29,14 @@ from typing import Any, Final, Literal
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.files import content_key, write_atomically
-from localai.locks import is_locked, lock, stopped_holders
+from localai.locks import is_locked, lock, stopped_owners
 from localai.paths import Paths, can_be_written, is_private, private_dir
 
 EngineKind = Literal["llamacpp", "mlx"]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 FlashAttention = Literal["auto", "on", "off"]
 
-# Then it is asked, which takes long, whether whoever holds a lock has been stopped.
+# Wait this long for a lock before checking, which is slow, whether its owner is stopped.
 _PATIENCE_WITH_STOPPED_S: Final = 2.0
 _LOG_LIMIT_BYTES: Final = 4_000_000
 _PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
@@ -44,11 +44,11 @@ _PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.ggu
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """What to load and how. `context_tokens` and `slots` are the least that must be there.
+    """What to load and how. `context_tokens` and `slots` are minimums.
 
     `kv_dir` is where the KV states of conversations are kept; None keeps none. `binary` is the
-    llama-server that computes; None is localai's own engine. `binary_facts` is the folder where
-    what it says of itself is remembered.
+    user's llama-server that computes; None is the bundled engine. `binary_facts` is the folder
+    where its version and options are remembered.
     """
 
     kind: EngineKind
@@ -71,7 +71,7 @@ class WorkerSpec:
 
     @property
     def manner(self) -> tuple[object, ...]:
-        """How the model is computed: a worker that does it otherwise is another one."""
+        """How the model is computed. A worker with another manner is not reused."""
         return (
             self.threads,
             self.prefill_threads,
@@ -91,8 +91,8 @@ def _known(kind: type[WorkerSpec | WorkerInfo], document: dict[str, Any]) -> dic
 
 
 def model_identity(spec: WorkerSpec) -> str:
-    """A text that stays the same as long as every file that a worker of `spec` opens does, and its
-    content: a file that was replaced under its old name is another model. Raises OSError."""
+    """A text that changes when any file of the worker, or its content, changes: a file that was
+    replaced under its old name is another model. Raises OSError."""
     model = Path(spec.model_path)
     files = [model]
     if model.is_dir():
@@ -111,11 +111,11 @@ def model_identity(spec: WorkerSpec) -> str:
 class WorkerInfo:
     """A living worker, as it describes itself.
 
-    `model_identity` is what that function gave before the load. `is_loading` until it can answer.
-    `network_denied` and `denial` say whether and how the kernel keeps it from the network.
-    `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV states of
-    conversations; None if it cannot. A field that is added has a default: a worker that the last
-    version started does not say it.
+    `model_identity` is the result of `model_identity()` before loading. `is_loading` is true until
+    the worker can answer. `network_denied` and `denial` say whether and how the kernel keeps it
+    from the network. `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV
+    states of conversations; None if it cannot. New fields need defaults: a worker started by the
+    previous version lacks them.
     """
 
     pid: int
@@ -132,19 +132,19 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFiles:
-    """The files of one model's worker."""
+    """The files of one worker of a model."""
 
     directory: Path
     log: Path
 
     @property
     def spec(self) -> Path:
-        """What the worker was asked to load."""
+        """What the worker is to load."""
         return self.directory / "spec.json"
 
     @property
     def info(self) -> Path:
-        """What the worker became."""
+        """What the worker is."""
         return self.directory / "worker.json"
 
     @property
@@ -159,7 +159,7 @@ class WorkerFiles:
 
     @property
     def start(self) -> Path:
-        """Held while a worker is started or replaced."""
+        """Held by a command while it starts or replaces the worker."""
         return self.directory / "start.lock"
 
     @property
@@ -168,19 +168,19 @@ class WorkerFiles:
         return self.directory / "alive.lock"
 
     def read_info(self) -> WorkerInfo | None:
-        """The worker that lives here, also while it loads; None if there is none."""
+        """The living worker of this folder, also one that is loading; None if there is none."""
         try:
             document = json.loads(self.info.read_bytes())
         except (OSError, ValueError, RecursionError):
             return None
         if not is_locked(self.alive):
             return None
-        # A worker of another version may say more than is known here, and must stay stoppable.
+        # A worker of another version may have more fields, and must stay stoppable.
         spec = WorkerSpec(**_known(WorkerSpec, document.pop("spec")))
         return WorkerInfo(spec=spec, **_known(WorkerInfo, document))
 
     def write_info(self, info: WorkerInfo) -> None:
-        """Say what the worker is, for every command to read."""
+        """Write what the worker is, for every command to read."""
         write_atomically(self.info, json.dumps(asdict(info)).encode())
 
     def keep_alive_s(self) -> float:
@@ -205,7 +205,7 @@ class WorkerFiles:
         return max(0.0, idle_s)
 
     def log_tail(self) -> str:
-        """The end of what the worker logged; nothing where there is no log."""
+        """The end of the worker's log; empty if there is none."""
         try:
             with self.log.open("rb") as log:
                 size = log.seek(0, os.SEEK_END)
@@ -215,26 +215,27 @@ class WorkerFiles:
             return ""
 
     def remove_traces(self) -> None:
-        """Remove what a dead worker left; a stale socket makes the next bind fail."""
+        """Remove the files of a dead worker; a stale socket makes the next bind fail."""
         for file in (self.info, self.socket):
             with contextlib.suppress(FileNotFoundError):
                 file.unlink()
 
 
-class HeldByStopped(Exception):
-    """The command `pid`, which a signal has stopped (Ctrl-Z), holds a worker's lock."""
+class LockedByStopped(Exception):
+    """The command `pid`, which a signal has stopped (Ctrl-Z), owns a worker's lock."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(pid)
         self.pid = pid
 
 
-def files_for(paths: Paths, kind: EngineKind, model_path: str, place: int = 0) -> WorkerFiles:
-    """Where the worker of this model lives, made ready: the folder is this user's alone.
+def files_for(paths: Paths, kind: EngineKind, model_path: str, number: int = 0) -> WorkerFiles:
+    """The folder of a worker of this model, which is created; it is this user's alone.
 
-    A model has more places than the first for as long as a stopped command holds one.
+    `number` 0 is the model's first worker. Further folders are used only while a stopped command
+    blocks the first.
     """
-    subject = f"{kind}\0{os.path.realpath(model_path)}" + (f"\0{place}" if place else "")
+    subject = f"{kind}\0{os.path.realpath(model_path)}" + (f"\0{number}" if number else "")
     name = hashlib.sha256(subject.encode()).hexdigest()[:16]
     private_dir(paths.runtime_dir, follow=False)
     directory = private_dir(paths.runtime_dir / name, follow=False)
@@ -242,16 +243,16 @@ def files_for(paths: Paths, kind: EngineKind, model_path: str, place: int = 0) -
 
 
 def _log_of(directory: Path, paths: Paths) -> Path:
-    """Where the log of the worker in `directory` is: among the logs, or in a read-only home beside
-    its socket."""
+    """The log file of the worker in `directory`: in the folder of logs, or beside the socket if the
+    home is read-only."""
     if can_be_written(paths.logs_dir):
         return paths.logs_dir / f"{directory.name}.log"
     return directory / "engine.log"
 
 
 def all_files(paths: Paths) -> list[WorkerFiles]:
-    """Every worker folder there is, whether its worker lives or not; what is in a folder that is
-    not this user's alone is not believed."""
+    """Every worker folder, whether its worker lives or not. A folder that is not this user's alone
+    is left out, because its content cannot be trusted."""
     if not is_private(paths.runtime_dir):
         return []
     return [
@@ -270,15 +271,15 @@ def locked(
 ) -> Iterator[int]:
     """Hold a lock on `file`; the value is its descriptor.
 
-    Raises HeldByStopped where a stopped command holds it, and Unreachable after `timeout_s`.
+    Raises LockedByStopped if a stopped command owns it, and Unreachable after `timeout_s`.
     """
     descriptor, deadline = None, time.monotonic() + timeout_s
     while descriptor is None:
         try:
             descriptor = lock(file, shared=shared, timeout_s=_PATIENCE_WITH_STOPPED_S)
         except TimeoutError as error:
-            if stopped := stopped_holders(file):
-                raise HeldByStopped(stopped[0]) from error
+            if stopped := stopped_owners(file):
+                raise LockedByStopped(stopped[0]) from error
             if time.monotonic() > deadline:
                 raise Unreachable(
                     f"another command has held {file} for {timeout_s:.0f} s",
@@ -291,7 +292,7 @@ def locked(
 
 
 def spec_to_json(spec: WorkerSpec) -> bytes:
-    """The spec as the worker reads it."""
+    """The spec in the form that the worker reads."""
     return json.dumps(asdict(spec)).encode()
 
 

@@ -1,7 +1,7 @@
 """One conversation's KV state around one answer: loaded into a slot before, saved after.
 
 The worker knows nothing of conversations: the command that asks works with the worker's slots.
-Nothing here raises for a state that is gone, damaged or refused: that costs time and no answer.
+Nothing here raises if a state is gone, damaged or refused: that costs time, but no answer.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from localai.engine.lifecycle import Lease
 from localai.engine.llamacpp import kv_files
 from localai.engine.llamacpp.slots import (
     Slot,
-    holders,
     remember,
     restore,
     save,
     slots_of,
+    slots_with,
     tagged,
 )
 from localai.errors import Unreachable
@@ -50,10 +50,10 @@ class ConversationState:
         self._slot: Slot | None = None
 
     def with_saved_state(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The request `body`, addressed to the slot that holds the conversation's saved state.
+        """The request `body`, addressed to the slot that contains the conversation's saved state.
 
-        The state is loaded into a slot where none holds it. Without a saved state the engine
-        chooses the slot.
+        If no slot has the state, it is loaded into one. Without a saved state the engine chooses
+        the slot.
         """
         body = tagged(body, self._tag)
         with suppress(*_FAILURES):
@@ -63,10 +63,10 @@ class ConversationState:
         return body
 
     def saving_after(self, events: Events) -> Events:
-        """The `events` of the answer.
+        """Passes on the `events` of the answer.
 
-        When they end or are closed early, the state is saved if computing it again would cost
-        more than writing and reading it.
+        When they end or are closed early, the state is saved, if computing it again would take
+        longer than writing and reading it.
         """
         answer = PartialAnswer()
         try:
@@ -88,15 +88,15 @@ class ConversationState:
         chain = kv_files.chain_of(self._messages, self._tools)
         while (state := kv_files.find_state(self._folder, self._conversation, chain)) is not None:
             idle = [slot for slot in slots_of(self._files) if not slot.is_busy]
-            held = next(holders(self._files, self._started_at, state.file, idle), None)
-            if held is None and not idle:
+            loaded = next(slots_with(self._files, self._started_at, state.file, idle), None)
+            if loaded is None and not idle:
                 return None
-            if held is None and not state.is_whole():
+            if loaded is None and not state.is_whole():
                 state.remove()
                 continue
-            # An empty slot first: what the others hold may be wanted again, too.
-            slot = held or min(idle, key=lambda slot: slot.tokens)
-            if held is None and not restore(self._files, slot, state.file):
+            # Prefer an empty slot: the content of the others may be wanted again, too.
+            slot = loaded or min(idle, key=lambda slot: slot.tokens)
+            if loaded is None and not restore(self._files, slot, state.file):
                 return None
             state.used()
             self._base = state
@@ -104,7 +104,7 @@ class ConversationState:
         return None
 
     def _watch(self) -> None:
-        """See in which slot the answer is being made."""
+        """Find the slot in which the answer is being made."""
         with suppress(*_FAILURES):
             mine = [slot for slot in slots_of(self._files) if slot.tag == self._tag]
             self._slot = next(iter(mine), None)
@@ -139,14 +139,14 @@ class ConversationState:
     def _remember_base(
         self, slot: Slot, chain: tuple[kv_files.Link, ...], done: Done | None
     ) -> None:
-        """Note that the slot still holds the state that was taken up, and a little more."""
+        """Note that the slot still contains the state it started from."""
         if self._base is None or done is None:
             return
         if 10 * (done.usage.cached_tokens or 0) >= 9 * self._base.spares(chain):
             remember(self._files, self._started_at, slot, self._base.file)
 
     def _state_bytes(self, tokens: int) -> int | None:
-        """About how much a state of so many tokens takes on the disk."""
+        """About how much a state of so many tokens takes on the disk, in bytes."""
         each = kv_files.bytes_per_token(self._folder)
         if each is None:
             context = self._lease.context_bytes()

@@ -21,7 +21,7 @@ from localai.providers.facts import ProviderFacts
 from localai.providers.provider import RenderedPrompt
 from localai.providers.worker_chat import (
     WorkerProvider,
-    announce_stopped_holder,
+    announce_stopped_owner,
     answer_of_worker,
     count_tokens,
     rendered_prompt,
@@ -87,7 +87,7 @@ class LlamaCpp(WorkerProvider):
                 yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
                 load_s = 0.0
             with self._worker(request, spec) as lease:
-                yield from announce_stopped_holder(lease)
+                yield from announce_stopped_owner(lease)
                 load_s = None if load_s is None else time.perf_counter() - clock.started
                 context = lease.info.context_tokens
                 count = partial(count_tokens, request, lease, _WHO)

@@ -22,7 +22,7 @@ from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
 from localai.providers.worker_chat import (
     WorkerProvider,
-    announce_stopped_holder,
+    announce_stopped_owner,
     answer_of_worker,
     count_tokens,
     worker_body,
@@ -111,7 +111,7 @@ class Mlx(WorkerProvider):
             yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
             load_s = 0.0
         with worker as lease:
-            yield from announce_stopped_holder(lease)
+            yield from announce_stopped_owner(lease)
             load_s = None if load_s is None else time.perf_counter() - clock.started
             context = _grown_context(request, lease)
             body = worker_body(request)

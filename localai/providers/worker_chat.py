@@ -67,11 +67,11 @@ class WorkerProvider(Provider):
         return configured if request.keep_alive_s is None else request.keep_alive_s
 
 
-def announce_stopped_holder(lease: Lease) -> Events:
+def announce_stopped_owner(lease: Lease) -> Events:
     """Say who holds the model's other worker, where there had to be another."""
-    if lease.stopped_holder is not None:
+    if lease.stopped_owner is not None:
         yield Loading(
-            f"a second worker: the command with process {lease.stopped_holder}, which is stopped,"
+            f"a second worker: the command with process {lease.stopped_owner}, which is stopped,"
             " holds the first"
         )
 

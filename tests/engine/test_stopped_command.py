@@ -59,7 +59,7 @@ def test_one_that_loads_the_model(
     with acquire(
         home_with_starter, first.spec, keep_alive_s=60, available_bytes=lambda: None
     ) as lease:
-        assert lease.stopped_holder == stopped.pid
+        assert lease.stopped_owner == stopped.pid
     stopped.send_signal(signal.SIGCONT)
     _, error = stopped.communicate(timeout=_WITHIN_S)
     assert stopped.returncode == 0, error

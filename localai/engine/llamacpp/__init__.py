@@ -1,1 +1,1 @@
-"""The embedded engine that is llama.cpp: its process, its log, its slots, its KV states on disk."""
+"""llama.cpp, the embedded engine: its process, its log, its slots, its KV states on disk."""

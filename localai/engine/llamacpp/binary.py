@@ -1,10 +1,10 @@
-"""A `llama-server` of the user's: where it is, what it says of itself, and how it is started.
+"""A `llama-server` of the user's: where it is, its version and options, and how it is started.
 
-The engine's wheel of the package index computes on the CPU (and with Metal on a Mac). Who has a
-build that uses the GPU, from Homebrew, a distribution or a compiler, names it in `engine.binary`;
-it then runs as the embedded engine, on the same socket and with the same means against the network.
+The package index's wheel of the engine computes on the CPU (and with Metal on a Mac). A user with a
+build for the GPU, from Homebrew, a distribution or a compiler, names it in `engine.binary`. It then
+runs as the embedded engine, on the same socket and with the same denial of the network.
 
-Builds differ in their options, so each is asked which it has, and gets those of ours that it knows.
+Builds differ in their options, so each is asked for its own, and gets those of ours that it knows.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "llama-server"
 PROMPT_CACHE_MIB: Final = 256
-"""llama.cpp's host prompt cache may take 8 GiB by default; conversations have their KV on disk."""
+"""The limit of llama.cpp's host prompt cache, 8 GiB by default: our KV states are on disk."""
 VERBOSITY: Final = 4
-"""At 4 the memory projection is logged that the launcher reads; 5 would log prompts."""
+"""At 4 llama-server logs the memory projection, which the launcher reads; at 5, prompts too."""
 
 _TIME_LIMIT_S: Final = 60.0
 _CACHE_VERSION: Final = 1
@@ -68,7 +68,7 @@ class Binary:
 
     @property
     def title(self) -> str:
-        """What it is called in an answer's locality."""
+        """Its name in an answer's locality."""
         return f"{PROGRAM} {self.version}"
 
 
@@ -85,8 +85,9 @@ def find_binary(written: str) -> Path:
 
 
 def read_binary(path: Path, cache_folder: Path) -> Binary:
-    """What the llama-server at `path` says of itself; a second or two, then it is remembered for as
-    long as the file stays the same. Raises Unreachable for a program that is none."""
+    """The version, the devices and the options of the llama-server at `path`. Takes a second or
+    two, then is remembered as long as the file stays the same. Raises Unreachable if it is no
+    llama-server."""
     remembered = Remembered(cache_folder / "binaries.json", version=_CACHE_VERSION, most=_MOST)
     key = f"{path} {content_key(path)}"
     known = _from_json(remembered.get(key))
@@ -148,9 +149,9 @@ def _from_json(document: Any) -> Binary | None:
 
 
 def own_engine_devices(cache_folder: Path) -> tuple[str, ...]:
-    """The devices other than the CPU that localai's own engine computes on, by its own word: the
-    wheel of the package index has none (Metal on a Mac), its makers' others have. Asked in a
-    process of its own, and remembered; empty where it does not say."""
+    """The devices other than the CPU that the bundled engine computes on, as it reports them. The
+    package index's wheel has none (Metal on a Mac); other wheels of its makers do. Asked in a child
+    process and remembered; empty if it reports none."""
     from importlib.metadata import version
 
     remembered = Remembered(cache_folder / "binaries.json", version=_CACHE_VERSION, most=_MOST)
@@ -166,9 +167,10 @@ def own_engine_devices(cache_folder: Path) -> tuple[str, ...]:
 def command_line(
     binary: Binary, spec: WorkerSpec, socket_name: str, kv_folder: str | None
 ) -> list[str]:
-    """How `binary` is started for `spec`, on the Unix socket `socket_name` of its folder.
+    """The command that starts `binary` for `spec`, on the Unix socket `socket_name` in the current
+    folder.
 
-    What a build does not know is left out, but for the model, the context and the socket.
+    Options that the build does not know are left out, except model, context and socket.
     """
     wanted: list[tuple[str, ...]] = [
         ("--parallel", str(spec.slots)),
@@ -189,7 +191,7 @@ def command_line(
         ("--verbosity" if "--verbosity" in binary.options else "--log-verbosity", str(VERBOSITY)),
     ]
     if spec.flash_attention != "auto":
-        # Where nobody chose, the build does: older ones take no value behind it.
+        # Pass the flag only if the user chose: in older builds it takes no value.
         wanted.append(("--flash-attn", spec.flash_attention))
     if spec.threads is not None:
         wanted.append(("--threads", str(spec.threads)))

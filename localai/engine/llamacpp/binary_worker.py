@@ -1,9 +1,8 @@
 """The worker around a llama-server of the user's, `localai.engine.llamacpp.binary_worker FOLDER`.
 
-The same folder, locks and means against the network as the embedded engine's own worker. The
-server is a child of this process, which watches it, ends it, and keeps its log: while it loads
-every line, afterwards only what a process says as it dies, because a server logs why it refuses a
-request, and a chat template refuses in words of the request.
+It has the same folder, locks and denial of the network as the embedded engine's own worker. The
+server is a child of this process, which watches it, ends it, and keeps its log. The log is complete
+while loading. Afterwards only last words are kept, since refusals may quote the prompt.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _LOOK_EVERY_S = 0.02
 
 
 class _Log:
-    """What the server says, as far as it is kept."""
+    """The part of the server's output that is kept."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -55,7 +54,7 @@ class _Log:
                 os.write(2, line)
 
     def wait(self) -> None:
-        """Until the server has said its last word."""
+        """Wait until the server's output has ended."""
         self._reader.join(2)
 
 
@@ -141,7 +140,8 @@ def _cpu_s(pid: int) -> float:
 
 
 def _end_with_this_process(pid: int) -> int:
-    """Have the process `pid` killed when this one ends, however it ends; the descriptor holds that.
+    """Have the process `pid` killed when this one ends, however it ends. The descriptor keeps the
+    watch alive.
 
     A second process waits at a pipe that the kernel closes with this one.
     """
@@ -152,7 +152,7 @@ def _end_with_this_process(pid: int) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=child_environment(),
-        # Ctrl-C and the end of a terminal are for others.
+        # Ctrl-C and the end of a terminal must not reach the watching process.
         start_new_session=True,
     )
     os.close(waits)

@@ -33,14 +33,14 @@ from localai.files import write_atomically
 from localai.paths import private_dir
 from localai.types import Message, Tool
 
-# Shorter than this, computing it is as fast as asking for it.
+# The shortest state worth saving, in tokens.
 LEAST_TOKENS: Final = 128
-# What writing a state and reading it back takes, for the decision whether that is worth it.
+# The assumed speed of the disk, for the decision whether a state is worth writing and reading.
 _DISK_BYTES_PER_S: Final = 500_000_000
 _WORTH: Final = 2.0
-# The engine aborts on a full disk, so it is never let near one.
+# The engine aborts on a full disk, so this much of it is left free.
 _LEAST_FREE_BYTES: Final = 1 << 30
-# What a killed writer left is removed once no writer can be at work on it any more.
+# The age, in seconds, from which a file without a description is a killed writer's.
 _ABANDONED_S: Final = 3600.0
 _EDGE_BYTES: Final = 1 << 20
 _STATES: Final = ("*.kv", "*.safetensors")
@@ -48,7 +48,8 @@ _STATES: Final = ("*.kv", "*.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A message in the chain of a conversation: the hash of all up to it, and its length."""
+    """One message in the chain of a conversation: the hash of everything up to it, and its
+    length."""
 
     digest: str
     characters: int
@@ -56,7 +57,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """A state on disk: the messages and the tokens it holds."""
+    """A state on disk: which messages it is of, and how many tokens."""
 
     file: Path
     chain: tuple[Link, ...]
@@ -65,11 +66,11 @@ class SavedState:
 
     @property
     def description(self) -> Path:
-        """The file that says what the state is."""
+        """The JSON file that describes the state."""
         return self.file.with_suffix(".json")
 
     def spares(self, chain: Sequence[Link]) -> int:
-        """About how many tokens of `chain` need not be computed with this state."""
+        """About how many tokens of `chain` this state saves computing."""
         common = _common(self.chain, chain)
         if common == len(self.chain):
             return self.tokens
@@ -77,29 +78,29 @@ class SavedState:
         return self.tokens * sum(parts[:common]) // max(sum(parts), 1)
 
     def is_whole(self) -> bool:
-        """Whether the file is what the engine wrote; reads all of it."""
+        """Whether the file has the content that the engine wrote; reads all of it."""
         try:
             return _digest(self.file) == self.digest
         except OSError:
             return False
 
     def remove(self) -> None:
-        """Delete it. Nothing happens where it is gone already."""
+        """Delete the state. A missing file is no error."""
         for file in (self.description, self.file):
             with contextlib.suppress(OSError):
                 file.unlink()
 
     def used(self) -> None:
-        """Record that it was used now: the least recently used ones are removed first."""
+        """Record that it was used now: the least recently used states are removed first."""
         with contextlib.suppress(OSError):
             os.utime(self.file)
 
 
 def chain_of(messages: Iterable[Message], tools: Iterable[Tool] = ()) -> tuple[Link, ...]:
-    """The chain of a conversation; two conversations share it as far as they say the same.
+    """The chain of a conversation. Two conversations share its beginning as far as they are the
+    same.
 
-    The `tools` on offer stand before the first message in most templates, so others of them are
-    another conversation.
+    Most templates put the `tools` before the first message, so other tools make another chain.
     """
     links: list[Link] = []
     so_far = b""
@@ -128,15 +129,15 @@ def state_folder(
     kv_type: KvType = "f16",
     flash_attention: FlashAttention = "auto",
 ) -> Path:
-    """The folder of the states that a worker can use; it is created where it is missing.
+    """The folder of the states that a worker can use; it is created if it is missing.
 
     Each model file, engine build and setting that changes a state has a folder of its own.
 
-    Raises OSError where the model cannot be read, InvalidInput where the folder cannot be made.
+    Raises OSError if the model cannot be read, InvalidInput if the folder cannot be made.
     """
     start, key = _model_key(model)
-    # The state does not depend on the context's size, except where the positions are scaled for
-    # it: LongRoPE has other factors beyond the original context, and its models name that.
+    # The state depends on the context's size only if positions are scaled for it: LongRoPE has
+    # other factors beyond the original context, and its models name that.
     scaled = context_tokens if b"rope.scaling.original_context_length" in start else None
     settings = f"{engine}\0{gpu_layers}\0{scaled}\0{kv_type}\0{flash_attention}"
     name = f"{key}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
@@ -145,9 +146,9 @@ def state_folder(
 
 
 def delete_states_of_model(kv_dir: Path, model: Path) -> int:
-    """Delete the states of the model file `model`, of every engine build; the bytes freed.
+    """Delete the states of the model file `model`, of every engine build. Returns the bytes freed.
 
-    Raises OSError where the model cannot be read.
+    Raises OSError if the model cannot be read.
     """
     _, key = _model_key(model)
     freed = 0
@@ -158,7 +159,7 @@ def delete_states_of_model(kv_dir: Path, model: Path) -> int:
 
 
 def _model_key(model: Path) -> tuple[bytes, str]:
-    """The first bytes of a model file, and a name for what it is: its size, time and ends."""
+    """The first bytes of a model file, and a key from its size, mtime, first and last bytes."""
     status = model.stat()
     with model.open("rb") as file:
         start = file.read(_EDGE_BYTES)
@@ -169,7 +170,7 @@ def _model_key(model: Path) -> tuple[bytes, str]:
 
 
 def find_state(folder: Path, conversation: str, chain: Sequence[Link]) -> SavedState | None:
-    """The state of `conversation` that spares most of `chain`; None if none is worth reading."""
+    """The state of `conversation` that saves most of `chain`; None if none is worth reading."""
     found = [(state.spares(chain), state) for state in _states_of(folder, conversation)]
     spared, best = max(found, key=lambda each: each[0], default=(0, None))
     return best if spared >= LEAST_TOKENS else None
@@ -178,9 +179,9 @@ def find_state(folder: Path, conversation: str, chain: Sequence[Link]) -> SavedS
 def is_worth_saving(
     tokens: int, *, prefill_tokens_per_s: float | None, state_bytes: int | None
 ) -> bool:
-    """Whether keeping a state that spares `tokens` more pays for writing and reading it.
+    """Whether a state that saves `tokens` is worth its writing and reading.
 
-    An unknown speed is taken for slow; a state of unknown size is never written.
+    An unknown speed counts as slow; a state of unknown size is never written.
     """
     if tokens < LEAST_TOKENS or state_bytes is None:
         return False
@@ -190,13 +191,13 @@ def is_worth_saving(
 
 
 def has_room(folder: Path, state_bytes: int, limit_bytes: int) -> bool:
-    """Whether a state of about that size may be written at all."""
+    """Whether the limits and the disk allow another state of about that size."""
     free = shutil.disk_usage(folder).free
     return state_bytes <= limit_bytes and free - 2 * state_bytes >= _LEAST_FREE_BYTES
 
 
 def bytes_per_token(folder: Path) -> float | None:
-    """What a token takes in the longest state that is there; None if there is none."""
+    """The size of a token in the longest state in the folder; None if there is none."""
     longest = max(_states_of(folder, "*"), key=lambda state: state.tokens, default=None)
     if longest is None:
         return None
@@ -206,14 +207,15 @@ def bytes_per_token(folder: Path) -> float | None:
 
 
 def new_state_file(folder: Path, conversation: str) -> Path:
-    """Where the engine may write a state of `conversation`; `accept` makes it count."""
+    """A path where the engine may write a state of `conversation`; it counts only after
+    `accept`."""
     return folder / f"{conversation}-{secrets.token_hex(4)}.kv"
 
 
 def accept(file: Path, conversation: str, chain: Sequence[Link], tokens: int) -> SavedState:
-    """Record what the engine wrote to `file` as the state of `chain`.
+    """Record that `file`, which the engine wrote, is the state of `chain`.
 
-    States of the same conversation when it was shorter are removed. Raises OSError.
+    States of an earlier stage of the conversation are removed. Raises OSError.
     """
     state = SavedState(file, tuple(chain), tokens, _digest(file))
     shorter = [
@@ -233,8 +235,8 @@ def accept(file: Path, conversation: str, chain: Sequence[Link], tokens: int) ->
 
 
 def evict(kv_dir: Path, limit_bytes: int) -> None:
-    """Remove the least recently used states of all models and engines until the rest takes no more
-    than `limit_bytes`, and what killed writers left."""
+    """Remove the files of killed writers, and the least recently used states of all models and
+    engines until the rest takes no more than `limit_bytes`."""
     known = []
     for file in _all_files(kv_dir):
         with contextlib.suppress(OSError):
@@ -249,7 +251,7 @@ def evict(kv_dir: Path, limit_bytes: int) -> None:
 
 
 def delete_states(kv_dir: Path, conversations: Iterable[str]) -> int:
-    """Delete every state of these conversations, whichever engine wrote it; the bytes freed."""
+    """Delete every state of these conversations, of any engine. Returns the bytes freed."""
     wanted = set(conversations)
     freed = 0
     for file in _all_files(kv_dir):
@@ -261,7 +263,7 @@ def delete_states(kv_dir: Path, conversations: Iterable[str]) -> int:
 
 
 def conversations(kv_dir: Path) -> set[str]:
-    """The conversations of which there is a state."""
+    """The ids of the conversations that have a state."""
     return {file.name.partition("-")[0] for file in kv_dir.rglob("*-*.kv")}
 
 

@@ -3,9 +3,9 @@ chat template is a program that the engine runs.
 
 The engine renders the template when it loads the model and for each request, without limits of its
 own: nested loops ran for hours, and a text that doubles took 11 GB in 15 seconds. So the memory of
-a worker is bounded by what llama.cpp itself projected for the model, and the time by what no honest
-template needs. Whoever starts a worker watches it while it loads (the engine holds the
-interpreter's lock then), afterwards the worker watches itself.
+a worker is bounded by llama.cpp's own projection for the model, and the time by what no honest
+template needs. The command that starts a worker watches it while it loads, because the engine then
+holds the interpreter's lock; afterwards the worker watches itself.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ _ROOM_BYTES: Final = 2 << 30
 """For the interpreter, the threads' stacks, pictures, requests and the prompt cache."""
 
 _CONTEXT_IS_MADE: Final = re.compile(r"srv\s+load_model: initializing")
-# An idle worker needs a hundredth of a core, and on a busy machine one that computes gets little.
+# From this part of a core on, a worker counts as computing: an idle one needs a hundredth, and on a
+# busy machine one that computes gets little.
 _BUSY: Final = 0.1
 _LONGEST_FOR_NOBODY_S: Final = 30.0
-# Typed as a plain text, so that the branches of all systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of every system.
 _PLATFORM: str = sys.platform
 
 
 def most_bytes(projected: DeviceShare, projector_path: str | None) -> int:
-    """What a worker with that projection of main memory may take of it: the weights, the context,
-    once more for each state that may be kept of it, what sees pictures, and room."""
+    """The memory limit of a worker: projected weights and compute, the context times the states
+    kept, twice the projector, and a reserve."""
     states = 2 + CHECKPOINTS
-    # llama.cpp projects only the model; a projector computes in about what it weighs.
+    # llama.cpp projects only the model; a projector needs for computing about its own size again.
     projector_bytes = 0 if projector_path is None else 2 * Path(projector_path).stat().st_size
     return (
         projected.weights_bytes
@@ -50,8 +51,8 @@ def most_bytes(projected: DeviceShare, projector_path: str | None) -> int:
 
 
 def memory_of(pid: int) -> int | None:
-    """What the process takes of main memory, in bytes, without files that it only maps where the
-    system tells them apart; None if that is not known."""
+    """The main memory of the process in bytes; None if unknown. Mapped files are excluded where the
+    system reports them separately."""
     if _PLATFORM == "linux":
         try:
             status = Path(f"/proc/{pid}/status").read_text()
@@ -68,13 +69,14 @@ def memory_of(pid: int) -> int | None:
 
 
 def is_at_template(log: str) -> bool:
-    """Whether a worker that is loading has its weights and its context: what is left is the chat
-    template."""
+    """Whether the log of a loading worker shows that weights and context are there, and only the
+    chat template is left."""
     return _CONTEXT_IS_MADE.search(log) is not None
 
 
 class Idleness:
-    """Notices a worker that computes although nobody waits for it; `cpu_s` says how much it did."""
+    """Notices a worker that computes although nobody waits for it. `cpu_s` returns its CPU time in
+    seconds."""
 
     def __init__(self, cpu_s: Callable[[], float] = time.process_time) -> None:
         self._cpu_s = cpu_s
@@ -82,7 +84,7 @@ class Idleness:
         self._last = (time.monotonic(), cpu_s())
 
     def computes_for_nobody(self, *, somebody_is_here: bool) -> bool:
-        """Whether it has done so for too long. To be asked several times a second."""
+        """Whether it has computed for nobody for too long. Call it several times a second."""
         now, used = time.monotonic(), self._cpu_s()
         passed_s, computed_s = now - self._last[0], used - self._last[1]
         self._last = (now, used)

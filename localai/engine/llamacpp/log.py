@@ -1,9 +1,9 @@
-"""What llama.cpp says in its log: the memory it will take on each device, and why it failed.
+"""Facts from llama.cpp's log: the memory that it will take on each device, and why it failed.
 
 Pure functions over log text. The tables come from `common_memory_breakdown_print` at verbosity 4,
-in MiB: llama.cpp's own projection, made before it loads. A device row is
-`| - NAME | total = free + (self = weights + context + compute) + unaccounted |`, a host row
-`| - NAME | self = weights + context + compute |`.
+in MiB: llama.cpp's own projection, made before it loads. A device row is `| - NAME | total = free +
+(self = weights + context + compute) + unaccounted |`, a host row `| - NAME | self = weights +
+context + compute |`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from localai.dataclass import dataclass
 
-# Why a process ended that said nothing.
+# The reason of a process that ended without last words.
 KILLED: Final = "it was killed (out of memory?)"
 _MIB: Final = 1 << 20
 _ROW: Final = re.compile(
@@ -24,24 +24,25 @@ _ROW: Final = re.compile(
 )
 _FIT_ENDED: Final = re.compile(r"fitting params to free memory took|failed to fit params")
 _ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.MULTILINE)
-# An assertion of ggml's, C++'s end, Python's fault handler, and a worker that was told to leave.
+# Lines that tell why a process died: a failed assertion of ggml's, C++'s termination, Python's
+# fault handler, and our own line of a worker that was told to leave.
 _LAST_WORDS: Final = re.compile(
     r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc|^Timeout \("
     r"|failed to allocate|out of memory|the worker (?:was stopped|took more memory|computed on)"
 )
-# ggml prints where it was, after its reason.
+# How many last lines are searched: after its reason, ggml prints a backtrace.
 _LAST_LINES: Final = 100
 _PREFIX: Final = re.compile(r"^(?:[\d.]+ [A-Z] )?\s*(?:\S{1,12} +\S+: +)?")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceShare:
-    """What one device will hold, in bytes (llama.cpp rounds to MiB).
+    """The memory that a model takes on one device, in bytes (llama.cpp rounds to MiB).
 
-    `device` is llama.cpp's name: "Host" is main memory, "CPU_REPACK" main memory too, weights
-    laid out anew for the processor; "CUDA0 (…)" and "MTL0 (…)" are graphics processors.
-    `device_bytes` is all the memory that the engine sees on a graphics processor: on a Mac,
-    Metal's working set. None for main memory.
+    `device` is llama.cpp's name. "Host" is main memory; so is "CPU_REPACK", which holds weights
+    rearranged for the processor. "CUDA0 (…)" and "MTL0 (…)" are graphics processors. `device_bytes`
+    is all the memory that the engine sees on a graphics processor: on a Mac, Metal's working set.
+    None for main memory.
     """
 
     device: str
@@ -52,18 +53,17 @@ class DeviceShare:
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """Weights, context and compute together."""
         return self.weights_bytes + self.context_bytes + self.compute_bytes
 
 
 def first_table(log: str) -> tuple[DeviceShare, ...] | None:
-    """What the engine would take with the parameters as given; None until the table is whole."""
+    """The projection for the parameters as given; None until the table is complete."""
     return next(_tables(log), None)
 
 
 def host_memory(log: str) -> DeviceShare | None:
-    """What the engine will finally take of main memory, all its rows in one; None until it has
-    fitted its parameters to the devices there are."""
+    """The sum of main memory's rows in the final table; None before that is printed."""
     if _FIT_ENDED.search(log) is None:
         return None
     tables = list(_tables(log))
@@ -79,13 +79,14 @@ def host_memory(log: str) -> DeviceShare | None:
 
 
 def context_memory(log: str) -> int | None:
-    """What the context will take on all devices together, in bytes; None if it is not said."""
+    """The memory of the context on all devices together, in bytes; None if the log does not have
+    it."""
     tables = list(_tables(log))
     return sum(share.context_bytes for share in tables[-1]) if tables else None
 
 
 def _tables(log: str) -> Iterator[tuple[DeviceShare, ...]]:
-    """Every table that another line has followed."""
+    """Every complete table, that is, one with a line after it."""
     shares: list[DeviceShare] = []
     for line in log.splitlines(keepends=True):
         if match := _ROW.search(line):
@@ -100,14 +101,14 @@ def _tables(log: str) -> Iterator[tuple[DeviceShare, ...]]:
 
 
 def crash_reason(log: str) -> str | None:
-    """What a process that is gone said at its end; None if it said nothing: it was killed."""
+    """The last words of a process that has ended; None if there are none, because it was killed."""
     last = log.splitlines()[-_LAST_LINES:]
     told = [line.strip() for line in last if _LAST_WORDS.search(line)]
     return "; ".join(told[:3]) if told else None
 
 
 def failure_reason(log: str) -> str:
-    """Why the engine failed: its first errors, or its last lines where it logged none."""
+    """Why the engine failed: its first errors, or its last lines if it logged none."""
     errors = _ERROR.findall(log)
     lines = errors[:3] or [line for line in log.splitlines() if line.strip()][-3:]
     told = [_PREFIX.sub("", line, count=1).strip() for line in lines]

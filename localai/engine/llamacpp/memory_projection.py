@@ -1,9 +1,9 @@
 """The memory that llama.cpp itself says it will take for a model, asked before anything is loaded.
 
 `python -m localai.engine.llamacpp.memory_projection SPEC.json` begins to load the model as the
-worker would, with the fit of its parameters on and the log at verbosity 4. llama.cpp first prints
-what each device will hold. That needs only the file's header, so the weights may be missing (a
-sparse file of the right size). The asker reads the table and kills the process: the load that
+worker would, with automatic parameter fitting and the log at verbosity 4. llama.cpp first prints
+the memory on each device. That needs only the file's header, so the weights may be missing (a
+sparse file of the right size). The caller reads the table and kills the process: the load that
 would follow is of no use, and the engine holds the interpreter's lock during it.
 """
 
@@ -26,7 +26,7 @@ from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, Unreachable
 from localai.files import TemporaryFolder
 
-# A second is usual; the rest is for a slow disk and a busy machine.
+# The usual time is a second; the rest is for a slow disk and a busy machine.
 TIME_LIMIT_S: Final = 30.0
 
 
@@ -41,11 +41,11 @@ class _Spec:
 def project_memory(
     model: Path, context_tokens: int, *, kv_type: KvType = "f16", slots: int = 1
 ) -> tuple[DeviceShare, ...]:
-    """What each device will hold of `model` with a context of `context_tokens`, all layers where
-    the engine wants them. Takes about half a second, in a process of its own.
+    """The memory that `model` takes on each device with a context of `context_tokens`, when the
+    engine distributes the layers. Takes about half a second, in a child process.
 
-    Raises InvalidInput for an impossible `kv_type`, and Unreachable with the engine's reason if
-    it cannot say (an architecture it does not know, a broken file, no answer in time).
+    Raises InvalidInput if `kv_type` is impossible, and Unreachable with the engine's reason if it
+    cannot say (an architecture that it does not know, a broken file, no answer in time).
     """
     if kv_type not in get_args(KvType):
         raise InvalidInput(
@@ -78,7 +78,8 @@ def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
     with child("the engine's projection of the memory a model takes"):
         return subprocess.Popen(
             sandboxed_command(command),
-            # Its end tells the process that this command has ended (engine/parent.py).
+            # When this pipe closes, the process knows that this command has ended
+            # (engine/parent.py).
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -100,7 +101,7 @@ def _read_table(process: subprocess.Popen[bytes], model_path: str) -> tuple[Devi
 
 
 def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:
-    """What comes through `stream` until it closes or `deadline` is over."""
+    """The text from `stream`, until it closes or `deadline` is over."""
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
@@ -113,7 +114,8 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[str]:
 
 
 def main(spec_path: str) -> None:
-    """Begin to load what the file at `spec_path` names, so that the engine prints its table."""
+    """Begin to load the model that the file at `spec_path` names, so that the engine prints its
+    table."""
     from localai.engine.llamacpp.worker import engine_parameters
     from localai.engine.parent import end_with_parent
     from localai.engine.worker_files import WorkerSpec

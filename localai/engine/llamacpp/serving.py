@@ -1,6 +1,5 @@
 """What a worker of llama.cpp does besides computing: it describes itself, keeps to its limits, and
-leaves when nobody has used it for a while or what computes in it is gone.
-"""
+leaves once it has been idle or its computing process is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from localai.privacy.sandbox import NetworkDenial
 from localai.units import bytes_text
 
 _LOOK_EVERY_S = 0.25
-# A worker that was just started for `keep_alive 0` must survive until its first user has come.
+# A worker that was started with `keep_alive 0` must survive until its first user has come.
 _LEAST_IDLE_S = 1.0
 _LOG_LIMIT_BYTES = 8_000_000
 
@@ -37,8 +36,8 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Computer:
-    """What computes in a worker: its process, the CPU time it took in seconds, whether it is there,
-    and how it is ended. By default the worker's own process."""
+    """The process that computes for a worker: its pid, its CPU time in seconds, whether it lives,
+    and how to end it. By default it is the worker's own process."""
 
     pid: int
     cpu_s: Callable[[], float] = time.process_time
@@ -47,7 +46,7 @@ class Computer:
 
 
 def describe(spec: WorkerSpec, denial: NetworkDenial, engine: str) -> WorkerInfo:
-    """This process as a worker of `engine`, its name with its version."""
+    """This process as a worker of `engine`, which is the engine's name and version."""
     return WorkerInfo(
         pid=os.getpid(),
         spec=spec,
@@ -62,8 +61,8 @@ def describe(spec: WorkerSpec, denial: NetworkDenial, engine: str) -> WorkerInfo
 
 
 def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
-    """Where this worker's KV states are; None where none are kept, llama.cpp having no states of
-    what a projector saw."""
+    """The folder of this worker's KV states. None if none are kept. None for a model with a
+    projector, whose states llama.cpp cannot save."""
     if spec.kv_dir is None or spec.projector_path is not None:
         return None
     try:
@@ -82,11 +81,12 @@ def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
 
 
 def serve_until_idle(files: WorkerFiles, most: int | None, computer: Computer) -> NoReturn:
-    """Look after `computer`, which may take `most` bytes of main memory, until it is of no use."""
+    """Watch `computer`, which may take `most` bytes of main memory, until it is idle, ended, or
+    over its limits."""
     idleness = Idleness(computer.cpu_s)
     while True:
         time.sleep(_LOOK_EVERY_S)
-        # The log is opened for appending, so it simply goes on at its new end.
+        # The log is opened for appending, so it continues at its new end.
         if os.fstat(2).st_size > _LOG_LIMIT_BYTES:
             os.ftruncate(2, 0)
         if not computer.is_there():
@@ -94,7 +94,7 @@ def serve_until_idle(files: WorkerFiles, most: int | None, computer: Computer) -
         if most is not None and (memory_of(computer.pid) or 0) > most:
             end(files, computer, f"the worker took more memory than {bytes_text(most)}")
         try:
-            # Every user shares the lease; whoever gets it alone knows that nobody is here.
+            # Every user shares the lease. If the worker gets it alone, nobody is using the worker.
             lease = try_lock(files.lease)
         except FileNotFoundError:
             leave(files, computer)
@@ -108,15 +108,16 @@ def serve_until_idle(files: WorkerFiles, most: int | None, computer: Computer) -
 
 
 def end(files: WorkerFiles, computer: Computer, why: str) -> NoReturn:
-    """Leave, with `why` in the log: whoever was being answered reads there why it broke off."""
+    """Leave, with `why` in the log: a command that is waiting for an answer reads the reason
+    there."""
     print(why, file=sys.stderr, flush=True)  # noqa: T201
     leave(files, computer)
 
 
 def leave(files: WorkerFiles, computer: Computer) -> NoReturn:
-    """End what computes, and this process with it."""
+    """End the computing process, and this one."""
     with contextlib.suppress(OSError):
         files.remove_traces()
     computer.end()
-    # Not sys.exit: the server's destructor waits for requests that nobody reads any more.
+    # Not sys.exit: the server's destructor waits for requests whose answers nobody reads any more.
     os._exit(0)

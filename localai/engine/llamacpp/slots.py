@@ -1,8 +1,8 @@
-"""The slots of the embedded engine's worker: which holds what, and moving KV states in and out.
+"""The slots of llama.cpp's worker: which contains what, and moving KV states in and out.
 
-A slot is asked for by its number only where a state was put into it; otherwise the engine chooses,
-and knows better. Requests of others may take a slot at any moment between two of ours, so what a
-slot holds is believed only while the number of its last task is the one that was seen.
+A request names a slot only if a state was put into it; otherwise the engine chooses, which it does
+better. Other commands' requests may take a slot between two of ours. So a slot's content is trusted
+only while its last task number is unchanged.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from localai.files import write_atomically
 from localai.net.framing import ServerRefused
 from localai.net.http import call
 
-# Saving waits until a slot's answer has ended; a worker that hangs must not hang its user.
+# Saving waits until a slot's answer has ended; a worker that hangs must not make its user wait for
+# ever.
 _PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One slot as the engine shows it: the task it had last, and the tokens it holds.
+    """One slot as the engine shows it: the number of its last task, and the tokens that it
+    contains.
 
-    `tag` is what `tagged` put into the request of that task.
+    `tag` is the one that `tagged` put into the request of that task.
     """
 
     number: int
@@ -40,8 +42,8 @@ class Slot:
 def tagged(body: dict[str, Any], tag: int) -> dict[str, Any]:
     """The request `body`, recognisable among the slots by `tag`.
 
-    The number of tokens that a shift of the context would drop is shown again by `/slots`; shifting
-    is off in our workers, so it means nothing else.
+    The tag is sent as `n_discard`, which `/slots` shows again and which has no other effect, as
+    context shifting is off.
     """
     return {**body, "n_discard": tag}
 
@@ -62,19 +64,21 @@ def _slot(shown: dict[str, Any]) -> Slot:
 
 
 def restore(files: WorkerFiles, slot: Slot, state: Path) -> bool:
-    """Put a state into an idle slot. False where it does not go in, the context being too small."""
+    """Put a state into an idle slot. Returns False if it does not go in, because the context is too
+    small."""
     return int(_move(files, slot, "restore", state).get("n_restored", 0)) > 0
 
 
 def save(files: WorkerFiles, slot: Slot, state: Path) -> int:
-    """Write what `slot` holds to `state`, in the worker's folder for that; its tokens.
+    """Save the slot to `state`. Returns the number of tokens, 0 if another request changed the
+    slot.
 
-    0 where that is not what its task left there: another request has come in between. The file
-    is then removed again, for nobody has agreed to have that request on the disk.
+    `state` is in the worker's folder for KV states. If the slot was changed, the file is removed:
+    the other request may not be meant for the disk.
     """
     saved = 0
     try:
-        # An answer that is just being cut may still be at it: the engine waits with saving for it.
+        # The answer may still be ending: the engine delays the saving until it has.
         if slots_of(files)[slot.number].task == slot.task:
             saved = int(_move(files, slot, "save", state).get("n_saved", 0))
         now = slots_of(files)[slot.number]
@@ -98,16 +102,16 @@ def _move(files: WorkerFiles, slot: Slot, action: str, state: Path) -> dict[str,
 
 
 def remember(files: WorkerFiles, started_at: float, slot: Slot, state: Path) -> None:
-    """Note for later commands that `slot` holds at least what `state` does."""
+    """Note for later commands that `slot` contains at least the tokens of `state`."""
     document = {"worker": started_at, "task": slot.task, "state": state.name}
     with contextlib.suppress(OSError):
         write_atomically(_note(files, slot), json.dumps(document).encode())
 
 
-def holders(
+def slots_with(
     files: WorkerFiles, started_at: float, state: Path, slots: list[Slot]
 ) -> Iterator[Slot]:
-    """The slots that hold at least what `state` does."""
+    """The slots that contain at least the tokens of `state`."""
     for slot in slots:
         with contextlib.suppress(OSError, ValueError, RecursionError):
             noted = json.loads(_note(files, slot).read_bytes())

@@ -1,8 +1,8 @@
 """The embedded engine's process: `python -m localai.engine.llamacpp.worker FOLDER`.
 
-Denies itself the network, loads one model with llama.cpp's own server on a Unix socket, says so
-in `worker.json`, and leaves when nobody has used it for a while. It never reads a prompt: the
-server inside it answers by itself. Native failures kill this process and nothing else.
+Denies itself the network, loads one model with llama.cpp's own server on a Unix socket, describes
+itself in `worker.json`, and leaves when nobody has used it for a while. It never reads a prompt:
+the server inside it answers. Native failures kill only this process.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def main(directory: str) -> None:
     files = WorkerFiles(Path(directory), Path(os.devnull))
     go_on_alone = end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The engine writes KV states with the permissions that this leaves.
+    # The engine creates the files of KV states with the permissions that this mask leaves.
     os.umask(0o077)
     spec = spec_from_json(files.spec.read_bytes())
     # Kept until the process ends.
     lock(files.alive)
     info = describe(spec, deny_network(), f"xllamacpp {version('xllamacpp')}")
     keep_memory_private()
-    # A crash says so in the log, without a word of what was asked.
+    # A crash is logged, without any of the request.
     faulthandler.enable()
     files.write_info(replace(info, is_loading=True))
     import xllamacpp
@@ -65,7 +65,8 @@ def main(directory: str) -> None:
         print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EXIT_LOAD_FAILED)
     computer = Computer(os.getpid())
-    # Not earlier: the engine holds the interpreter's lock while it loads, so a handler would wait.
+    # Not earlier: the engine holds the interpreter's lock while it loads, so a handler could not
+    # run.
     signal.signal(signal.SIGTERM, lambda *_: end(files, computer, "the worker was stopped"))
     go_on_alone()
     projected = host_memory(_own_log())
@@ -76,7 +77,7 @@ def main(directory: str) -> None:
 
 
 def _own_log() -> str:
-    """What was logged so far; nothing where it cannot be read."""
+    """The log so far; empty if it cannot be read."""
     try:
         return os.pread(2, _LONGEST_LOG_BYTES, 0).decode(errors="replace")
     except OSError:
@@ -85,15 +86,16 @@ def _own_log() -> str:
 
 def _keep_requests_out_of_log(xllamacpp: Any) -> None:
     """From here on nothing of a request is logged: llama.cpp logs why it refuses one, and a
-    template refuses in its own words, with the message in them."""
+    template refuses with its own text, which may quote the message."""
     import ctypes
 
     try:
         engine = ctypes.CDLL(xllamacpp.xllamacpp.__file__)
-        # common_log_set_verbosity_thold(int), as C++ calls it. ggml's last words do not pass here.
+        # common_log_set_verbosity_thold(int), as C++ names it. ggml's last words are printed all
+        # the same.
         engine._Z30common_log_set_verbosity_tholdi(_QUIET)
     except (OSError, AttributeError):
-        # Another build of the engine: rather no last words than those of a request.
+        # An unknown build: silence the log, rather than log parts of a request.
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)

@@ -1,1 +1,1 @@
-"""The MLX engine's worker: the same kind of process as the embedded engine's, over mlx-lm."""
+"""The worker of MLX: the same kind of process as llama.cpp's, with mlx-lm."""

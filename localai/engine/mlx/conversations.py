@@ -1,9 +1,9 @@
 """The KV caches of the conversations that the MLX worker has seen, in memory and on disk.
 
-A cache is worth keeping only with the tokens it was computed from: a prompt that begins with them
-need not compute them again. All caches together hold at most the worker's context, as the slots
-of the embedded engine do; the least recently used leaves for the disk. Only the worker imports
-this module, and only its computing thread calls it.
+A cache is kept with the tokens that it was computed from: a prompt that begins with them need not
+compute them again. All caches together hold at most the worker's context, as llama.cpp's slots do;
+the least recently used is moved to the disk. Only the worker imports this module, and only its
+computing thread calls it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_p
 from localai.dataclass import dataclass
 from localai.engine.mlx.saved_caches import SavedCaches, common_length
 
-# Below this the disk costs more than computing anew.
+# The least number of tokens that is worth a read or a write of the disk.
 _WORTH_THE_DISK_TOKENS = 64
 
 
 @dataclass(slots=True)
-class Conversation:
+class CachedConversation:
     """A cache and the tokens in it. `private`: it never goes to the disk."""
 
     tokens: list[int]
@@ -31,16 +31,17 @@ class Conversation:
 
 
 class Conversations:
-    """Takes and gives back caches; whoever takes one owns it until it comes back."""
+    """Lends caches: a caller that takes one owns it until it gives it back."""
 
     def __init__(self, model: Any, saved: SavedCaches | None) -> None:
         self._model = model
         self._saved = saved
         # Least recently used first.
-        self._known: list[Conversation] = []
+        self._known: list[CachedConversation] = []
 
-    def take(self, prompt: Sequence[int]) -> Conversation:
-        """The cache that spares most of `prompt`; its tokens are a true beginning of `prompt`.
+    def take(self, prompt: Sequence[int]) -> CachedConversation:
+        """The cache that saves most of `prompt`; its tokens are a beginning of `prompt`, and
+        shorter.
 
         At least the last token is left to compute: its output is the first token of the answer.
         """
@@ -49,14 +50,15 @@ class Conversations:
         if self._saved is not None:
             loaded = self._saved.load(prompt, better_than=spared + _WORTH_THE_DISK_TOKENS)
             if loaded is not None:
-                return _shortened(Conversation(*loaded, saved=True), prompt)
+                return _shortened(CachedConversation(*loaded, saved=True), prompt)
         if best is None or spared == 0:
-            return Conversation([], make_prompt_cache(self._model))
+            return CachedConversation([], make_prompt_cache(self._model))
         self._known.remove(best)
         return _shortened(best, prompt)
 
-    def give_back(self, conversation: Conversation, context_tokens: int) -> None:
-        """Keep it, and let the least recently used go until all fit `context_tokens`."""
+    def give_back(self, conversation: CachedConversation, context_tokens: int) -> None:
+        """Keep the cache, and move the least recently used to the disk until all fit
+        `context_tokens`."""
         if not conversation.tokens:
             return
         self._known.append(conversation)
@@ -64,19 +66,19 @@ class Conversations:
             self._save(self._known.pop(0))
 
     def save_all(self) -> None:
-        """Put everything that may be kept on the disk: the worker leaves."""
+        """Write all caches to the disk, except private ones, because the worker leaves."""
         for conversation in self._known:
             self._save(conversation)
 
     def forget(self) -> None:
-        """Drop what is in memory, after a failure that may have left it half computed."""
+        """Drop the caches in memory, after a failure that may have left them half computed."""
         self._known.clear()
 
-    def _reusable(self, known: Conversation, prompt: Sequence[int]) -> int:
-        """How many tokens of `prompt` the cache spares; 0 where using it would lose more.
+    def _reusable(self, known: CachedConversation, prompt: Sequence[int]) -> int:
+        """How many tokens of `prompt` the cache saves; 0 if using it would lose more.
 
-        Shortening a cache drops the end of the other conversation, so at least half must fit:
-        two conversations that share only a system prompt keep a cache each.
+        Shortening a cache drops the end of the other conversation, so at least half must fit: two
+        conversations that share only a system prompt keep a cache each.
         """
         common = common_length(known.tokens, prompt)
         whole = common == len(known.tokens)
@@ -89,7 +91,7 @@ class Conversations:
             return 0
         return common
 
-    def _save(self, conversation: Conversation) -> None:
+    def _save(self, conversation: CachedConversation) -> None:
         worth_it = len(conversation.tokens) >= _WORTH_THE_DISK_TOKENS
         if self._saved is None or conversation.private or conversation.saved or not worth_it:
             return
@@ -97,7 +99,7 @@ class Conversations:
         conversation.saved = True
 
 
-def _shortened(conversation: Conversation, prompt: Sequence[int]) -> Conversation:
+def _shortened(conversation: CachedConversation, prompt: Sequence[int]) -> CachedConversation:
     keep = min(common_length(conversation.tokens, prompt), len(prompt) - 1)
     surplus = len(conversation.tokens) - keep
     if surplus:

@@ -2,7 +2,7 @@
 
     python -m localai.engine.mlx.convert SOURCE TARGET BITS|float16|bfloat16
 
-The library downloads what is no folder here, and uploads if asked: this process cannot.
+mlx-lm downloads a name that is no folder, and uploads if told to: without a network it cannot.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 
 def main(source: str, target: str, to: str) -> None:
-    """Write the folder `source` to `target`, which must not exist."""
+    """Write the quantized folder `source` to `target`, which must not exist."""
     from localai.engine.parent import end_with_parent
     from localai.privacy.sandbox import deny_network
 

@@ -1,8 +1,8 @@
 """One answer by MLX: from a Chat Completions body to the chunks of its stream.
 
-Owns the model while it computes and checks between tokens whether anybody still wants the answer.
-Only the worker imports this module, and only its computing thread calls it: MLX's streams belong
-to the thread that made them.
+Owns the model while it computes, and checks between tokens whether the client still waits. Only the
+worker imports this module, and only its computing thread calls it: MLX's streams belong to the
+thread that made them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jinja2 import TemplateError
 from mlx_lm.generate import TextStateMachine, make_text_state_machine, stream_generate
 
 from localai.dataclass import dataclass
-from localai.engine.mlx.conversations import Conversation, Conversations
+from localai.engine.mlx.conversations import CachedConversation, Conversations
 from localai.engine.mlx.sampling import processors, sampler, top_logprobs
 from localai.engine.mlx.stop_strings import StopStrings
 from localai.engine.template_limit import LONGEST_TEMPLATE_S, ending_process_after
@@ -44,25 +44,25 @@ from localai.wires.chat_completions.server import ChunkWriter, parse
 from localai.wires.parts import RequestParts, arguments_of
 
 Emit = Callable[[Mapping[str, Any]], None]
-# States of mlx-lm's machine that tells the parts of an answer apart.
+# State names of mlx-lm's `TextStateMachine`.
 _REASONING = "reasoning"
 _TOOL = "tool"
-# What a worker's clients say beside the wire's own fields.
+# The field of a request that localai adds to the wire's own.
 _KEEP_ON_DISK = "keep_on_disk"
-# Between two steps a client that went away is noticed. On a CPU larger ones are no faster: 17
-# tokens a second with steps of 26 and of 512 alike (SmolLM2, 2 cores).
+# A client that went away is noticed between two steps. On a CPU larger steps are no faster: 17
+# tokens a second with steps of 26 and of 512 (SmolLM2, 2 cores).
 _PREFILL_STEP_TOKENS = {mx.DeviceType.gpu: 512, mx.DeviceType.cpu: 32}
 
 
 class _Abandoned(Exception):
-    """Nobody wants the answer any more."""
+    """The client no longer waits for the answer."""
 
 
 @dataclass(slots=True)
 class Chat:
-    """A loaded model and the conversations it remembers.
+    """A loaded model and the conversations whose caches it keeps.
 
-    `context_tokens` is the most that a prompt and its answer may have together.
+    `context_tokens` is the limit of a prompt and its answer together.
     """
 
     model: Any
@@ -71,7 +71,7 @@ class Chat:
     context_tokens: int
 
     def prompt(self, body: Mapping[str, Any]) -> str:
-        """The text that the model's template makes of the messages. Raises InvalidInput."""
+        """The prompt that the model's template makes of the messages. Raises InvalidInput."""
         return self._prompt(parse(body), body.get("chat_template_kwargs") or {})
 
     def _prompt(self, parts: RequestParts, options: Mapping[str, Any]) -> str:
@@ -99,12 +99,12 @@ class Chat:
             raise InvalidInput(f"the model's chat template refuses this: {error}") from error
 
     def tokens(self, text: str) -> list[int]:
-        """The tokens of a prompt that the template made; it has its special tokens already."""
+        """The tokens of a prompt; the template has already put in the special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def answer(self, body: Mapping[str, Any], emit: Emit, is_abandoned: Callable[[], bool]) -> None:
         """Send the chunks of the answer. Raises InvalidInput and ContextOverflow before the first
-        of them."""
+        chunk."""
         own = {name: value for name, value in body.items() if name != _KEEP_ON_DISK}
         parts = parse(own)
         if parts.schema is not None:
@@ -135,7 +135,7 @@ class Chat:
             with contextlib.suppress(_Abandoned):
                 run.to_the_end(min(parts.options.max_tokens or room, room))
         finally:
-            # After any other failure nobody knows what the cache holds.
+            # After any other failure the content of the cache is unknown.
             if run.cache_is_known:
                 self.conversations.give_back(conversation, self.context_tokens)
             mx.clear_cache()
@@ -143,12 +143,12 @@ class Chat:
 
 @dataclass(slots=True)
 class _Run:
-    """One answer in the making."""
+    """The state of one answer while it is generated."""
 
     chat: Chat
     parts: RequestParts
     prompt: list[int]
-    conversation: Conversation
+    conversation: CachedConversation
     emit: Emit
     is_abandoned: Callable[[], bool]
     cached: int
@@ -204,10 +204,11 @@ class _Run:
     def _told_apart(
         self, segments: list[tuple[str | None, str]]
     ) -> tuple[str, str, list[ToolCall]]:
-        """The reasoning, the text and the whole tool calls in what mlx-lm's machine split.
+        """The reasoning, the text and the whole tool calls in the segments of mlx-lm's
+        `TextStateMachine`.
 
-        A call is whole when another state follows. What looks like a call is text where no tools
-        were offered, or where it is not what the template taught.
+        A call is whole when another state follows. A segment that looks like a call is text if no
+        tools were offered, or if it has another form than the template shows.
         """
         thoughts, shown, calls = "", "", []
         for state, text in segments:
@@ -224,7 +225,8 @@ class _Run:
         return thoughts, shown, calls
 
     def _whole_calls(self) -> tuple[list[ToolCall], str]:
-        """The calls in the text gathered for them, or the text where it is none; it begins anew."""
+        """The calls in the text gathered so far, or that text if it is none. Clears the gathered
+        text."""
         text, self.call_text = self.call_text, ""
         if not text.strip():
             return [], ""
@@ -238,7 +240,7 @@ class _Run:
         return calls, ""
 
     def _responses(self, max_tokens: int) -> Generator[Any, None, None]:
-        """What mlx-lm yields, each with one token; keeps the books of what the cache holds."""
+        """Yields mlx-lm's responses, each with one token, and updates the list of cached tokens."""
         seed = self.parts.options.seed
         mx.random.seed(int.from_bytes(os.urandom(4)) if seed is None else seed)
         tokens = self.conversation.tokens
@@ -246,7 +248,7 @@ class _Run:
 
         def progress(done: int, total: int) -> None:
             tokens[self.cached :] = fresh[:done]
-            # At the last call the first token of the answer is in the cache as well.
+            # The last progress call counts the first answer token too.
             self.cache_is_known = done < total
             if self.shows_progress:
                 self._send_progress(done)
@@ -278,7 +280,8 @@ class _Run:
         self.cache_is_known = True
 
     def _initial_state(self) -> Any:
-        """Some templates open the thinking themselves, at the end of the prompt."""
+        """The state in which the answer begins: some templates open the reasoning at the prompt's
+        end."""
         tokenizer = self.chat.tokenizer
         name = tokenizer.response_initial_state or "normal"
         if tokenizer.has_thinking:
@@ -329,13 +332,13 @@ class _Run:
 
 
 def _call(parsed: Mapping[str, Any]) -> ToolCall:
-    """A call as mlx-lm's parsers give it, with an id of ours."""
+    """A call in the form of mlx-lm's parsers, with an id of ours."""
     arguments = json.dumps(parsed.get("arguments") or {}, ensure_ascii=False)
     return ToolCall(f"call_{os.urandom(6).hex()}", str(parsed["name"]), arguments)
 
 
 def _template_message(message: Message) -> dict[str, Any]:
-    """A message as chat templates want it: the arguments of calls are objects there."""
+    """A message in the form of chat templates: the arguments of its calls are objects."""
     if message.images:
         raise InvalidInput("MLX models answer text only here; pictures need another provider")
     wire: dict[str, Any] = {"role": message.role, "content": message.text}

@@ -12,7 +12,7 @@ from mlx_lm.sample_utils import make_logits_processors, make_sampler
 
 from localai.types import Options
 
-# llama.cpp's defaults, so that both local engines answer alike: mlx-lm's own is greedy.
+# llama.cpp's defaults, so that both local engines answer alike; mlx-lm's default is greedy.
 _TEMPERATURE = 0.8
 _PENALTY_WINDOW_TOKENS = 64
 
@@ -20,10 +20,10 @@ Processor = Callable[[mx.array, mx.array], mx.array]
 
 
 def sampler(options: Options) -> Callable[[mx.array], mx.array]:
-    """Chooses a token from log probabilities."""
+    """A function that chooses a token from log probabilities."""
     chosen: Callable[[mx.array], mx.array] = make_sampler(
         temp=_or(options.temperature, _TEMPERATURE),
-        # mlx-lm takes 0 for "off", where the wire means the likeliest token alone.
+        # To mlx-lm, 0 means off; to the wire it means only the likeliest token.
         top_p=max(_or(options.top_p, 1.0), 1e-6),
         min_p=_or(options.min_p, 0.0),
         top_k=int(_or(options.top_k, 0)),
@@ -32,10 +32,8 @@ def sampler(options: Options) -> Callable[[mx.array], mx.array]:
 
 
 def processors(options: Options, cached: Sequence[int]) -> list[Processor]:
-    """The penalties that were asked for. `cached` are the tokens that mlx-lm will not see.
-
-    Without them an answer would depend on what happens to be in the cache.
-    """
+    """The penalties that were asked for. `cached` are the tokens that mlx-lm will not see; without
+    them an answer would depend on what happens to be in the cache."""
     penalty = _or(options.repeat_penalty, 1.0)
     made = make_logits_processors(
         repetition_penalty=None if penalty in (0.0, 1.0) else penalty,

@@ -2,8 +2,8 @@
 
     FOLDER/<16 hex of model and engine>/<32 hex of the content>.safetensors
 
-A file is named after its content, so a damaged one is recognised and removed: it costs time,
-never correctness. The folder of all models together is bounded; the least recently used files go
+A file is named after its content, so a damaged one is recognised and removed: it costs time, never
+correctness. The folder of all models together is bounded; the least recently used files are removed
 first. Only the worker imports this module, and only its computing thread calls it.
 """
 
@@ -38,7 +38,8 @@ class SavedCaches:
         self._limit_bytes = limit_bytes
 
     def load(self, prompt: Sequence[int], better_than: int) -> tuple[list[int], list[Any]] | None:
-        """The tokens and the cache that spare most of `prompt`, if more than `better_than`."""
+        """The tokens and the cache that save most of `prompt`, if they save more than `better_than`
+        tokens."""
         found = [(common_length(tokens, prompt), file, tokens) for file, tokens in self._entries()]
         for common, file, tokens in sorted(found, key=lambda entry: entry[0], reverse=True):
             if common <= better_than:
@@ -54,11 +55,10 @@ class SavedCaches:
         return None
 
     def save(self, tokens: Sequence[int], cache: list[Any]) -> None:
-        """Write a cache, unless it is larger than the limit or half of what the disk has left.
+        """Write a cache, unless it is larger than the limit or than half of the free disk.
 
-        Files of the same conversation when it was shorter are removed, and one of it when it was
-        longer is enough. Failing to write is no
-        error: the next answer takes longer, that is all.
+        Files of an earlier stage of the conversation are removed. A file of a longer stage makes
+        this one unnecessary. A failed write is ignored.
         """
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,7 +90,8 @@ class SavedCaches:
         return entries
 
     def _evict(self) -> None:
-        """Keep the folder of all models within its limit, and sweep up after killed writers."""
+        """Keep the folder of all models within its limit, and remove the files of killed
+        writers."""
         files = []
         for file in self._root.glob("*/*.safetensors"):
             with contextlib.suppress(FileNotFoundError):
@@ -105,7 +106,7 @@ class SavedCaches:
 
 
 def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many tokens both begin with."""
+    """The number of tokens with which both begin."""
     pairs = zip(first, second, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
@@ -115,14 +116,14 @@ def _begins(old: Sequence[int], tokens: Sequence[int]) -> bool:
 
 
 def _tokens_of(file: Path) -> list[int] | None:
-    """The tokens in a file's header, without reading the tensors; None where it is broken."""
+    """The tokens in a file's header, without reading the tensors; None if the file is broken."""
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if length > _LARGEST_HEADER_BYTES:
                 return None
             metadata = json.loads(stream.read(length))["__metadata__"]
-        # mlx-lm writes what we gave it as the first of its own three entries.
+        # mlx-lm writes our metadata as the first of its three entries.
         return [int(token) for token in metadata["0.tokens"].split()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -134,7 +135,7 @@ def _read(file: Path) -> list[Any] | None:
         if _content_name(file) != file.stem:
             return None
         cache: list[Any] = load_prompt_cache(str(file))
-        # MLX reads lazily: the file may be gone by the time it is needed.
+        # MLX reads lazily: the file may be gone by the time its content is needed.
         mx.eval([layer.state for layer in cache])
     except (OSError, RuntimeError, ValueError, KeyError):
         return None

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.wires.refusals import error_object, status_and_kind
 
-# How long a client that left during a silent prefill goes unnoticed.
+# How often to check for a gone client while nothing is sent.
 _LOOK_EVERY_S = 0.05
 _LARGEST_BODY_BYTES = 256 << 20
 
@@ -35,7 +35,7 @@ _STREAMED: Route = "/v1/chat/completions"
 
 
 class Job:
-    """One request on its way to the thread that computes, and its answers on their way back."""
+    """One request on its way to the computing thread, and its answers on their way back."""
 
     def __init__(self, route: Route, body: Mapping[str, Any]) -> None:
         self.route = route
@@ -52,7 +52,7 @@ class Job:
         self._answers.put(error)
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Say that nothing follows."""
         self._answers.put(None)
 
     def next_answer(self, timeout_s: float) -> Reply:
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """`/health` and `/slots`: answered at once, whatever is being computed."""
+        """Answer `/health` and `/slots` at once, whatever is being computed."""
         if self.path == "/health":
             self._send_document(200, {"status": "ok"})
         elif self.path == "/slots":
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_refusal(_unknown(self.path))
 
     def do_POST(self) -> None:
-        """Queue the request, and pass on what comes back."""
+        """Queue the request, and pass on the answers."""
         route = next((route for route in _ROUTES if route == self.path), None)
         try:
             body = self._read_body()
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             job.cancelled.set()
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the log is for what goes wrong."""
+        """Log no request: the log is for failures."""
 
     def address_string(self) -> str:
         """A client on a Unix socket has no address."""
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_document(status_and_kind(error)[0], {"error": error_object(error)})
 
     def _send_stream(self, job: Job, first: Mapping[str, Any]) -> None:
-        # The end of the stream is the end of the connection: one that breaks lacks its [DONE].
+        # The end of the stream is the end of the connection: a stream that breaks lacks its [DONE].
         self.close_connection = True
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")

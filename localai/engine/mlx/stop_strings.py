@@ -8,7 +8,7 @@ from collections.abc import Sequence
 class StopStrings:
     """Looks for any of `stops` in a text that comes in pieces.
 
-    What could be the beginning of a stop string is held back until it is known not to be one.
+    A possible beginning of a stop string is held back until the next piece decides.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -17,7 +17,7 @@ class StopStrings:
         self.found = False
 
     def feed(self, piece: str) -> str:
-        """The text that is safe to show after `piece`; what follows a stop string is dropped."""
+        """The text that may be shown after `piece`; text behind a stop string is dropped."""
         if self.found:
             return ""
         text = self._held + piece
@@ -31,13 +31,13 @@ class StopStrings:
         return text[: len(text) - keep]
 
     def flush(self) -> str:
-        """What was held back, now that nothing follows."""
+        """The text that was held back, once nothing follows."""
         rest, self._held = self._held, ""
         return rest
 
 
 def _beginning_at_end(text: str, stop: str) -> int:
-    """How many characters at the end of `text` are the beginning of `stop`, but not all of it."""
+    """How many characters at the end of `text` are an incomplete beginning of `stop`."""
     for length in range(min(len(stop) - 1, len(text)), 0, -1):
         if text.endswith(stop[:length]):
             return length

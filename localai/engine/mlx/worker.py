@@ -1,11 +1,12 @@
 """The MLX engine's process: `python -m localai.engine.mlx.worker FOLDER`.
 
-Lives as the embedded engine's worker does: denies itself the network, loads one model, answers on
-a Unix socket, says so in `worker.json`, leaves when nobody has used it for a while. MLX is
-imported here and nowhere else in localai: without a Metal device that has killed processes.
+Lives as llama.cpp's worker does: denies itself the network, loads one model, answers on a Unix
+socket, describes itself in `worker.json`, and leaves when nobody has used it for a while. MLX is
+imported only in this process and in that of a conversion: without a Metal device the import has
+killed processes.
 
-Its main thread is the one that computes; one answer after the other, because a seed, the wired
-memory and the time to the next token then belong to that answer alone.
+The main thread computes, one answer after the other, because a seed, the wired memory and the time
+to the next token then belong to that answer alone.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 EXIT_LOAD_FAILED = 3
 _LOOK_EVERY_S = 0.25
-# A worker that was just started for `keep_alive 0` must survive until its first user has come.
+# A worker that was started with `keep_alive 0` must survive until its first user has come.
 _LEAST_IDLE_S = 1.0
 
 
@@ -53,10 +54,10 @@ def main(directory: str) -> None:
     spec = spec_from_json(files.spec.read_bytes())
     # Kept until the process ends.
     lock(files.alive)
-    # Before MLX is imported: it makes threads.
+    # Deny the network before MLX is imported: MLX makes threads.
     denial = deny_network()
     keep_memory_private()
-    # A crash says so in the log, without a word of what was asked.
+    # A crash is logged, without any of the request.
     faulthandler.enable()
     info = WorkerInfo(
         pid=os.getpid(),
@@ -83,7 +84,8 @@ def main(directory: str) -> None:
     go_on_alone()
     files.write_info(worker.info)
     worker.serve_until_idle()
-    # First, so that nobody connects any more: a new worker waits for the lock of this one.
+    # Remove the files first, so that nobody connects any more: a new worker waits for this one's
+    # lock.
     files.remove_traces()
     chat.conversations.save_all()
     os._exit(0)
@@ -92,7 +94,7 @@ def main(directory: str) -> None:
 def load(spec: WorkerSpec) -> Chat:
     """The model of `spec`, ready to answer.
 
-    Raises whatever MLX does for a folder that it cannot load. It never downloads: the path is a
+    Raises whatever MLX raises for a folder that it cannot load. It never downloads: the path is a
     folder, and the process has no network.
     """
     import mlx.core as mx
@@ -104,7 +106,8 @@ def load(spec: WorkerSpec) -> Chat:
 
     folder = Path(spec.model_path)
     if mx.metal.is_available():
-        # Else macOS pages an idle model out of the GPU's reach, and the next answer starts cold.
+        # Without this, macOS pages an idle model out of the GPU's reach, and the next answer starts
+        # cold.
         mx.set_wired_limit(int(mx.device_info()["max_recommended_working_set_size"]))
     model, tokenizer = mlx_lm.load(str(folder))[:2]
     engine = f"mlx-lm {mlx_lm.__version__}"
@@ -121,7 +124,7 @@ def load(spec: WorkerSpec) -> Chat:
 
 
 class Worker:
-    """Takes jobs until nobody needs it any more; runs on the main thread."""
+    """Computes jobs until it has been idle or is told to leave; runs on the main thread."""
 
     def __init__(self, files: WorkerFiles, server: Server, chat: Chat, info: WorkerInfo) -> None:
         self._files = files
@@ -131,11 +134,11 @@ class Worker:
         self.info = info
 
     def told_to_leave(self, *_: Any) -> None:
-        """SIGTERM: stop computing at the next token, save, leave."""
+        """On SIGTERM, stop computing at the next token, save, leave."""
         self._leaving = True
 
     def serve_until_idle(self) -> None:
-        """Compute what is asked, until idle or told to leave."""
+        """Compute the jobs, until idle or told to leave."""
         while not self._leaving:
             try:
                 job = self._server.jobs.get(timeout=_LOOK_EVERY_S)
@@ -155,7 +158,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - one request must not end the others' worker
             import traceback
 
-            # Not the error's text: a template raises with the message that it was given.
+            # Not the error's text: a template may raise with the message that it was given.
             print(f"{type(error).__name__}:", file=sys.stderr)  # noqa: T201
             traceback.print_tb(error.__traceback__)
             job.refuse(LocalaiError(f"MLX failed: {error}"))
@@ -177,7 +180,7 @@ class Worker:
                 job.emit({"context_tokens": self._grow(int(job.body["context_tokens"]))})
 
     def _grow(self, context_tokens: int) -> int:
-        """Allow a larger context. MLX's cache grows where it is, so nothing is loaded again."""
+        """Allow a larger context. MLX's cache grows in place, so nothing is loaded again."""
         if context_tokens > self._chat.context_tokens:
             self._chat.context_tokens = context_tokens
             self.info = replace(self.info, context_tokens=context_tokens)
@@ -186,8 +189,9 @@ class Worker:
 
 
 def fingerprint(folder: Path) -> str:
-    """Tells this model from every other, and from itself with other files: names, sizes and times
-    of all of them, and the content of the small ones. Hashing the weights would cost a load."""
+    """A text that differs for every other model, and changes with its files: names, sizes and times
+    of all of them, and the content of the small ones. Hashing the weights would take as long as a
+    load."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         if not file.is_file():
@@ -200,10 +204,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def _is_unused(files: WorkerFiles) -> bool:
-    """Whether the last user is gone for longer than it wanted the worker to stay.
+    """Whether the keep-alive of the last user has run out.
 
-    Every user shares the lease; whoever gets it alone knows that nobody is here, and while it is
-    held nobody can come.
+    Every user shares the lease. If the worker gets it alone, nobody is using the worker, and while
+    it holds the lease nobody can come.
     """
     try:
         lease = try_lock(files.lease)
