@@ -1,4 +1,5 @@
-"""The licence of a model that its file does not say: a name's own, or a model card's."""
+"""The licence of a model whose file does not state it: from Ollama's manifest, or from a model
+card."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ _HEAD_BYTES: Final = 4096
 
 
 def license_of_name(name: str, places: tuple[Place, ...]) -> str | None:
-    """The first lines of the licences that Ollama's manifest of that name carries: another name of
-    the same bytes has its own."""
+    """The first line of each licence in the manifest of `name` in Ollama's store. Another name of
+    the same bytes has its own licences."""
     texts = [
         text
         for place in places
@@ -27,7 +28,7 @@ def license_of_name(name: str, places: tuple[Place, ...]) -> str | None:
 
 
 def license_of_card(folder: Path) -> str | None:
-    """What the model card's head says."""
+    """The licence in the head of the model card; None if the card names none."""
     try:
         with (folder / "README.md").open("rb") as opened:
             head = opened.read(_HEAD_BYTES).decode("utf-8", "replace")

@@ -33,7 +33,7 @@ class MediaType(StrEnum):
     PROJECTOR = "application/vnd.ollama.image.projector"
     """The projector, one GGUF file."""
     ADAPTER = "application/vnd.ollama.image.adapter"
-    """A LoRA. Ollama applies it when it loads the model; localai does not open such a model."""
+    """A LoRA. Ollama applies it when it loads the model, so only Ollama can load such a model."""
     SYSTEM = "application/vnd.ollama.image.system"
     """The system prompt, as text."""
     PARAMETERS = "application/vnd.ollama.image.params"

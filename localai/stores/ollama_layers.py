@@ -1,4 +1,4 @@
-"""What the small layers of a model of Ollama's say: its options, its first messages. Pure."""
+"""Ollama's small layers, read: the options of a model, its first messages. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBERS: Final = {float: int | float, int: int, str: str}
 
 
 def examples_of(messages: str) -> tuple[Message, ...]:
-    """The messages of a `.messages` layer (JSON); none where one of them is none."""
+    """The messages of a `.messages` layer (JSON); empty if any message is invalid."""
     try:
         document: Any = json.loads(messages or "[]")
         found = [(each["role"], each["content"]) for each in document]
@@ -24,7 +24,7 @@ def examples_of(messages: str) -> tuple[Message, ...]:
 
 
 def options_of(parameters: str) -> Options:
-    """The sampling options of a `.params` layer (JSON); what is no such option is left out."""
+    """The sampling options of a `.params` layer (JSON). Options that localai lacks are left out."""
     try:
         document: Any = json.loads(parameters or "{}")
     except (ValueError, RecursionError):
@@ -38,7 +38,7 @@ def options_of(parameters: str) -> Options:
         if isinstance(value := document.get(option.wires.get("ollama", "")), _NUMBERS[option.kind])
         and not isinstance(value, bool)
     }
-    # Negative is without a limit to Ollama; ours is chat.max_tokens then.
+    # Ollama's negative num_predict means no limit; localai then uses chat.max_tokens.
     if numbers.get("max_tokens", 1) < 1:
         del numbers["max_tokens"]
     stop = document.get("stop")

@@ -230,7 +230,7 @@ def test_a_slot_is_believed_to_hold_a_state_until_its_next_task(tmp_path: Path) 
     state, slot = tmp_path / "one.kv", slots.Slot(0, 7, 300, is_busy=False, tag=None)
 
     def held(*, by: slots.Slot = slot, started_at: float = 1.0, what: Path = state) -> bool:
-        return list(slots.holders(files, started_at, what, [by])) == [by]
+        return list(slots.slots_with(files, started_at, what, [by])) == [by]
 
     assert not held()
     slots.remember(files, 1.0, slot, state)
