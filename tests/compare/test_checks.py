@@ -134,7 +134,7 @@ def test_what_a_check_does_not_take_is_said() -> None:
 
 def test_every_kind_can_be_negated() -> None:
     for kind in KINDS:
-        value: Any = {"json": True, "tool_call": True, "refusal": True}.get(kind, "stop")
+        value: Any = dict.fromkeys(("json", "tool_call", "refusal", "runs"), True).get(kind, "stop")
         numbers = ("number", "max_words", "max_seconds", "min_tokens_per_s", "max_cost")
         others = {"choice": "A", "language": "en", "script": "latin", "zone": "lan"}
         value = 1 if kind in numbers else others.get(kind, value)
