@@ -8,6 +8,7 @@ imported when it is asked for. A third party's is found by an entry point in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,9 @@ def _facts_of_ours(name: str) -> ProviderFacts:
     return facts
 
 
+@cache
 def _entry_points() -> EntryPoints:
+    """Read once: it opens every installed package's metadata, and a price asks for each answer."""
     from importlib.metadata import entry_points
 
     return entry_points(group=_GROUP)
