@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from localai.database.conversations import Conversations
-from localai.database.search_words import match_expression, without_gaps
+from localai.database.excerpts import excerpt
+from localai.database.search_words import match_expression
 from localai.dataclass import dataclass
 from localai.types import Role
 
-_EXCERPT_WORDS = 28
 # Whoever else writes waits five seconds at most, and looks every tenth of a second.
 _LONGEST_TRANSACTION_S = 0.05
 _PAUSE_S = 0.02
 _MERGED_PAGES = 200
-_HIT_BEGINS, _HIT_ENDS = "\x02", "\x03"
-_HIT = re.compile(f"{_HIT_BEGINS}([^{_HIT_BEGINS}{_HIT_ENDS}]*){_HIT_ENDS}")
 
 _SUMMARY = """
     SELECT conversation.id, title, conversation.created_at, updated_at, provider, model,
@@ -30,10 +28,10 @@ _SUMMARY = """
         (SELECT max(id) FROM message
             WHERE conversation_id = conversation.id AND role = 'assistant')
 """
-_HITS = f"""
+_HITS = """
     SELECT message.id AS message_id, message.conversation_id, title, role, message.created_at,
-        provider, model, zone,
-        snippet(message_search, 0, char(2), char(3), '…', {_EXCERPT_WORDS}) AS excerpt
+        provider, model, zone, message.text AS text,
+        highlight(message_search, 0, char(2), char(3)) AS highlighted
     FROM message_search
     CROSS JOIN message ON message.id = message_search.rowid
     CROSS JOIN conversation ON conversation.id = message.conversation_id
@@ -162,7 +160,7 @@ class History(Conversations):
         values = {**_values(criteria, limit), "query": expression}
         with self.guarded():
             rows = [dict(row) for row in self.db.execute(statement, values)]
-        return [Hit(**{**row, **_marked(row["excerpt"])}) for row in rows]
+        return [_hit(row) for row in rows]
 
     def delete_conversations(self, conversation_ids: Iterable[str]) -> bool:
         """Delete them: rows, words in the index, and their traces in the file and its log.
@@ -226,13 +224,6 @@ def _values(criteria: Criteria, limit: int | None) -> dict[str, object]:
     }
 
 
-def _marked(excerpt: str) -> dict[str, object]:
-    """The excerpt as it was written, and the places of the hits in it."""
-    text = ""
-    marks: list[tuple[int, int]] = []
-    for number, piece in enumerate(_HIT.split(without_gaps(excerpt))):
-        begins = len(text)
-        text += piece.replace(_HIT_BEGINS, "").replace(_HIT_ENDS, "")
-        if number % 2:
-            marks.append((begins, len(text)))
-    return {"excerpt": text, "marks": tuple(marks)}
+def _hit(row: dict[str, Any]) -> Hit:
+    shown, marks = excerpt(row.pop("text"), row.pop("highlighted"))
+    return Hit(**row, excerpt=shown, marks=marks)

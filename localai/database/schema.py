@@ -139,6 +139,16 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (run_id, number)
     ) STRICT;
     """,
+    # Words are folded by `search_words` itself, in every script: SQLite's own folding is Latin's,
+    # and to it the vowel signs of India's scripts end a word.
+    """
+    DROP TABLE message_search;
+    CREATE VIRTUAL TABLE message_search USING fts5 (
+        text, content = 'message_words', content_rowid = 'id',
+        tokenize = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
+    );
+    INSERT INTO message_search (message_search) VALUES ('rebuild');
+    """,
 )
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,48 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "data" / "localai.db"
+
+
+# What is written, and what is asked for: marks, width and case in every script.
+FOLDED = [
+    ("Crème brûlée", unicodedata.normalize("NFD", "crème BRÛLÉE")),
+    (unicodedata.normalize("NFD", "Ångström"), "angstrom"),
+    ("Tiếng Việt", "tieng viet"),
+    ("Łódź", "łodz"),
+    ("Straße", "STRASSE"),
+    ("İstanbul", "istanbul"),
+    ("Ελληνικά και ΆΝΟΙΞΗ", "ελληνικα ανοιξη"),
+    ("ὁ ἄνθρωπος", "ο ανθρωπος"),
+    ("Ёлка и й", "елка"),
+    ("наго́рный", "нагорный"),
+    ("שָׁלוֹם עֲלֵיכֶם", "שלום עליכם"),
+    ("كِتَابٌ جَدِيد", "كتاب جديد"),
+    ("أحمد", "احمد"),
+    ("الســـلام", "السلام"),
+    ("می‌خواهم", "میخواهم"),
+    ("हिन्दी भाषा", "हिन्दी"),
+    ("ज़रूरत", unicodedata.normalize("NFC", "ज़रूरत")),
+    ("தமிழ் மொழி", "தமிழ்"),
+    ("বাংলা ভাষা", "ভাষা"),
+    ("ＦＵＬＬ　ｗｉｄｔｈ １２３", "full width 123"),
+    ("ﾊﾝｶｸ ｶﾞｯｺｳ", "ガッコウ"),
+    ("ガッコウ", "ｶﾞｯｺｳ"),
+    (unicodedata.normalize("NFD", "한국어 문장"), "한국어"),
+    ("한국어 문장", unicodedata.normalize("NFD", "국어")),
+    ("ﾡￂ", "가"),
+    ("ﬁnal ﬂow", "final flow"),
+    ("x² and ½", "x2"),
+    ("ana\u00adlysis", "analysis"),
+    ("Ⅷ chapters", "viii"),
+    ("deploy 🎉 done", "🎉"),
+    ("👍🏽 agreed", "👍"),
+    ("agreed 👍", "👍🏽"),
+    ("👩‍💻 codes", "👩‍💻"),
+    ("I ❤️ it", "❤"),
+    ("🇩🇪 and 🇫🇷", "🇫🇷"),
+    ("東京🗼タワー", "🗼"),
+    ("𝒞alligraphy", "calligraphy"),
+]
 
 
 @pytest.fixture
@@ -78,6 +121,7 @@ def found(database: Database, query: str, criteria: Criteria = ANY) -> list[str]
         ("도서관에서 만나요", "도서관"),
         ("พรุ่งนี้อากาศดี", "อากาศ"),
         ("用Python写的代码", "python"),
+        *FOLDED,
     ],
 )
 def test_a_text_is_found_by(database: Database, text: str, query: str) -> None:
@@ -87,15 +131,44 @@ def test_a_text_is_found_by(database: Database, text: str, query: str) -> None:
     assert other not in found(database, query)
 
 
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("かき", "がき"),
+        ("हिन्दी", "हनद"),
+        ("மொழி", "மழ"),
+        ("party 🎉", "🎈"),
+        ("🇩🇪", "🇫🇷"),
+        ("Łódź", "lodz"),
+    ],
+)
+def test_a_sign_without_which_it_is_another_word_stays(
+    database: Database, text: str, query: str
+) -> None:
+    say(database, text)
+    assert found(database, query) == []
+
+
+@pytest.mark.parametrize(("text", "query"), FOLDED)
+def test_what_is_found_is_shown_as_it_was_written(
+    database: Database, text: str, query: str
+) -> None:
+    say(database, f"before {text} after")
+    (hit,) = database.search(query, ANY, 5) or []
+    assert hit.excerpt == f"before {text} after"
+    assert hit.marks
+    assert all(hit.excerpt[begin:end].strip() for begin, end in hit.marks)
+
+
 @pytest.mark.parametrize("query", ['"brown quick"', "foxes", "qu", "ick", "fox -quick cat", "学"])
 def test_a_text_is_not_found_by(database: Database, query: str) -> None:
     say(database, "The quick brown fox")
     assert found(database, query) == []
 
 
-@pytest.mark.parametrize("query", ["", "  ", '"', "*", "-", '""*', "=> ++", "\0", "🎉"])
+@pytest.mark.parametrize("query", ["", "  ", '"', "*", "-", '""*', "=> ++", "\0", "\u0301"])
 def test_a_query_without_a_word_says_so(database: Database, query: str) -> None:
-    say(database, "=> 🎉 \0")
+    say(database, "=> ++ \0")
     assert database.search(query, ANY, 20) is None
 
 
@@ -118,6 +191,17 @@ def test_hits_are_marked_where_they_are(database: Database) -> None:
     (hit,) = database.search("針山", ANY, 5) or []
     assert [hit.excerpt[begin:end] for begin, end in hit.marks] == ["針山"]
     assert "干し草の針山" in hit.excerpt
+
+
+@pytest.mark.parametrize("filler", ["x ", "é ", "字"])
+def test_a_hit_in_a_long_text_is_shown_with_what_is_around_it(
+    database: Database, filler: str
+) -> None:
+    say(database, filler * 30_000 + " the Nädel is here " + filler * 30_000)
+    (hit,) = database.search("nadel", ANY, 5) or []
+    assert [hit.excerpt[begin:end] for begin, end in hit.marks] == ["Nädel"]
+    assert hit.excerpt.startswith("…") and hit.excerpt.endswith("…")
+    assert len(hit.excerpt) < 200
 
 
 def test_a_system_prompt_is_not_searched(database: Database) -> None:
