@@ -2,7 +2,8 @@
 
     LocalaiError                    1   unexpected: a bug
     ├── InvalidInput                2   the command line, the config or a file's content is wrong
-    │   └── ForeignStore            2   Ollama's store belongs to another user
+    │   ├── ForeignStore            2   Ollama's store belongs to another user
+    │   └── SchemaRefused           2   the engine cannot hold an answer to this one schema
     ├── NotFound                    3   no such model, file, conversation
     ├── PolicyRefused               4   the privacy policy says no
     │   └── ProgramRefused          4   … to starting a program
@@ -83,6 +84,10 @@ class InvalidInput(LocalaiError):
 
     exit_code = 2
     kind = "invalid_input"
+
+
+class SchemaRefused(InvalidInput):
+    """The engine cannot hold an answer to the schema of this one request."""
 
 
 class ForeignStore(InvalidInput):

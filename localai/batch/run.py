@@ -20,7 +20,7 @@ from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
-from localai.chat.request import build_request, overlaid
+from localai.chat.request import AskSettings, build_request, overlaid, schema_doubt
 from localai.dataclass import dataclass
 from localai.errors import (
     AnswerRefused,
@@ -30,6 +30,7 @@ from localai.errors import (
     LocalaiError,
     NotFound,
     PolicyRefused,
+    SchemaRefused,
     as_error,
 )
 from localai.privacy import guard
@@ -50,7 +51,7 @@ _PATIENCE = 4
 # Errors that would fail every line. A lack of memory may be one line's own.
 _HOPELESS = (PolicyRefused, NotFound)
 # Errors that say nothing about the next line.
-_LINES_OWN = (ContextOverflow, FinishedWithFailures, AnswerRefused)
+_LINES_OWN = (ContextOverflow, FinishedWithFailures, AnswerRefused, SchemaRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Batch:
     """A run over `source`; `run` may be called once.
 
     `record` makes the document that is written for an outcome; `answered` is called with each
-    answer once its record is written.
+    answer once its record is written, `warn` once with what of a schema no answer is held to.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Batch:
         concurrency: int,
         record: Callable[[Outcome], Mapping[str, object]],
         answered: Callable[[Answer], None],
+        warn: Callable[[str], None],
     ) -> None:
         self._output = output
         self._chosen = chosen
@@ -114,6 +116,8 @@ class Batch:
         self._config = config
         self._record = record
         self._answered = answered
+        self._warn = warn
+        self._doubts: set[str] = set()
         self._concurrency = concurrency
         self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop | _Died] = (
             queue.SimpleQueue()
@@ -212,6 +216,7 @@ class Batch:
             prompt = read_prompt(line.content, self._defaults)
             settings = overlaid(self._defaults.settings, prompt.settings)
             request = build_request(settings, self._chosen.model, prompt.messages, self._config)
+            self._say_doubt(settings)
         except Exception as error:
             said = as_error(error)
             said.message = f"line {line.number}: {said.message}"
@@ -221,6 +226,12 @@ class Batch:
             self._write(Outcome(line.number, print_, None, PartialAnswer(), error=said))
             return None
         return Job(line.number, print_, prompt.id, request, settings.schema)
+
+    def _say_doubt(self, settings: AskSettings) -> None:
+        doubt = schema_doubt(settings, self._chosen.model, self._config)
+        if doubt is not None and doubt not in self._doubts:
+            self._doubts.add(doubt)
+            self._warn(doubt)
 
     def _end(self, end: EndOfInput) -> None:
         if end.error is not None:

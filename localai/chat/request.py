@@ -39,6 +39,7 @@ class AskSettings:
     force: bool = False
 
 
+_SAID: Final = 3
 _UNSET: Final = AskSettings()
 # How an answer is computed, and not which one: these leave a batch's fingerprints as they are.
 _NOT_OF_THE_ANSWER: Final = ("context_tokens", "keep_alive_s", "force")
@@ -94,6 +95,36 @@ def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
     if wanted is None or limit is None or wanted <= limit:
         return None
     return f"{model.provider}/{model.id} was made for {limit:,} tokens of context, not {wanted:,}"
+
+
+def schema_doubt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
+    """What is to be said before the answer where the model's provider cannot hold it to all of the
+    schema; the check afterwards knows all of it. Raises InvalidInput where it takes no such
+    schema at all."""
+    if settings.schema is None:
+        return None
+    from localai.providers.registry import facts_of
+    from localai.wires.schemas.clouds import for_anthropic, for_openai
+    from localai.wires.schemas.grammar import held_by_grammar
+
+    document = settings.schema.document
+    unheld: tuple[str, ...] = ()
+    match facts_of(model.provider, config).holds_schemas:
+        case "grammar":
+            unheld = held_by_grammar(document).unheld
+        case "openai":
+            unheld = for_openai(document).unheld
+        case "anthropic":
+            unheld = for_anthropic(document).unheld
+        case "unknown":
+            return None
+    if not unheld:
+        return None
+    more = f" and {len(unheld) - _SAID} more" if len(unheld) > _SAID else ""
+    return (
+        f"{model.provider} cannot hold the answer to all of the schema, which is checked"
+        f" afterwards only: {'; '.join(unheld[:_SAID])}{more}"
+    )
 
 
 def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:

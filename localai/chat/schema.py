@@ -1,6 +1,7 @@
 """The schema that an answer must satisfy, from the ways in which people write one, and the check.
 
-    {"type": "object", …}    a JSON schema, see `from_data`; `-` is stdin
+    {"type": "object", …}    a JSON schema of any draft, see `from_data`; `-` is stdin
+    {"name": …, "schema": …} the same as OpenAI's and Anthropic's requests wrap it
     "name:str, age:int"      a short form, see `from_short_form`
     FILE                     a JSON schema in a file, see `from_command_line`
     pkg.mod:Model            a pydantic model, or anything that pydantic makes a schema of; likewise
@@ -20,13 +21,17 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.encodings import decode
 from localai.chat.inputs import read_stdin
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import user_path
+from localai.wires.schemas.references import Draft, draft_of
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 _TYPES: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
@@ -36,6 +41,14 @@ _TYPES: dict[str, dict[str, Any]] = {
 }
 _MODEL = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)")
 _FIELD = re.compile(r"(?P<name>[A-Za-z_][\w-]*)(?P<optional>\?)?(?:\s*:\s*(?P<type>\S.*?))?")
+_DEEPEST: Final = 100
+_LONGEST_REASON: Final = 200
+_MOST_WRAPPINGS: Final = 4
+_BESIDE: Final = frozenset({"type", "name", "strict", "description", "verbosity", "effort"})
+_HINT_OF_OLD: Final = (
+    'a list of schemas under `items` is an older draft\'s: say which with "$schema":'
+    ' "http://json-schema.org/draft-07/schema#", or write `prefixItems`'
+)
 _SHORT_FORM = 'such as "name:str, age:int, tags:[str], mood:good|bad, note?:str"'
 
 
@@ -75,18 +88,86 @@ def from_data(value: Any, name: str) -> Schema:
 
 def from_document(document: Any, name: str) -> Schema:
     """The schema that is written in JSON; `name` is how an error calls it. Raises InvalidInput."""
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
+
+    from localai.wires.schemas.grammar import held_by_grammar
 
     if not isinstance(document, dict):
         raise InvalidInput(f"{name} is no JSON schema: it is not an object")
+    document = _unwrapped(document)
+    _require_bounds(document, name)
     try:
-        Draft202012Validator.check_schema(document)
+        _validator_of(document).check_schema(document)
     except SchemaError as error:
-        raise InvalidInput(f"{name} is no JSON schema: {error.message}") from error
+        raise InvalidInput(
+            f"{name} is no JSON schema: {error.message[:_LONGEST_REASON]}",
+            hint=_HINT_OF_OLD if isinstance(error.instance, list) else None,
+        ) from error
     except RecursionError as error:
         raise InvalidInput(f"{name} is nested too deeply") from error
+    # Whoever holds an answer to it: it must refer to what is in it, and be satisfiable.
+    held_by_grammar(document)
     return Schema(document, lambda answer: _violation(document, answer))
+
+
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """The schema in what a request to a cloud says of it: OpenAI's `response_format` and `text`,
+    Anthropic's `output_config`, and what stands in them."""
+    for _ in range(_MOST_WRAPPINGS):
+        inner = None
+        for key in ("response_format", "output_config", "text", "format", "json_schema"):
+            if isinstance(document.get(key), dict) and not document.keys() - _BESIDE - {key}:
+                inner = document[key]
+        if isinstance(document.get("schema"), dict) and not document.keys() - _BESIDE - {"schema"}:
+            inner = document["schema"]
+        if inner is None or document.get("type", "json_schema") != "json_schema":
+            return document
+        document = inner
+    return document
+
+
+def _require_bounds(document: Mapping[str, Any], name: str) -> None:
+    """Raise InvalidInput for a schema that is nested too deeply, and for a pattern that is none.
+
+    An engine turns a schema into a grammar by calling itself for each level.
+    """
+    waiting: list[tuple[Any, int]] = [(document, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise InvalidInput(f"{name} is nested too deeply: more than {_DEEPEST} levels")
+        if isinstance(part, dict):
+            if isinstance(pattern := part.get("pattern"), str):
+                _require_pattern(pattern, name)
+            patterns = part.get("patternProperties")
+            for pattern in patterns if isinstance(patterns, dict) else ():
+                _require_pattern(pattern, name)
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        waiting += [(each, depth + 1) for each in inner]
+
+
+def _require_pattern(pattern: str, name: str) -> None:
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise InvalidInput(
+            f"{name} has the pattern {pattern[:_LONGEST_REASON]!r}, which is none here: {error}"
+        ) from error
+
+
+def _validator_of(document: Mapping[str, Any]) -> type[Validator]:
+    """The validator of the draft that `$schema` names; a name that nobody knows is the latest's."""
+    import jsonschema
+
+    validators: dict[Draft, type[Validator]] = {
+        "3": jsonschema.Draft3Validator,
+        "4": jsonschema.Draft4Validator,
+        "6": jsonschema.Draft6Validator,
+        "7": jsonschema.Draft7Validator,
+        "2019-09": jsonschema.Draft201909Validator,
+        "2020-12": jsonschema.Draft202012Validator,
+    }
+    return validators[draft_of(document)]
 
 
 def from_short_form(text: str) -> dict[str, Any]:
@@ -183,7 +264,6 @@ def _parsed(text: str, name: str) -> Any:
 
 
 def _violation(document: Mapping[str, Any], answer: str) -> str | None:
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -195,7 +275,7 @@ def _violation(document: Mapping[str, Any], answer: str) -> str | None:
     except RecursionError:
         return "it is nested too deeply to be checked"
     # A registry of its own: the default one fetches a `$ref` elsewhere over the network.
-    validator = Draft202012Validator(document, registry=Registry())
+    validator = _validator_of(document)(document, registry=Registry())
     try:
         worst = best_match(validator.iter_errors(value))
     except Unresolvable as error:

@@ -91,6 +91,12 @@ def batch(
     usage = UsageRecorder(paths.database, "batch", output.warn)
     counted = not no_log and bool(config["history.record"])
     with _source(prompts) as (source, total):
+        shown = BatchProgress(total, quiet=quiet)
+
+        def warn(text: str) -> None:
+            shown.clear()
+            output.warn(text)
+
         work = Batch(
             source,
             _open_records(prompts, answers, ordered=not as_completed, retry_failed=retry_failed),
@@ -100,8 +106,9 @@ def batch(
             concurrency=allowed_concurrency(selected.provider.name, jobs, config),
             record=lambda outcome: _record(outcome, selected.model, config),
             answered=usage.record if counted else lambda _: None,
+            warn=warn,
         )
-        last = _follow(work, BatchProgress(total, quiet=quiet))
+        last = _follow(work, shown)
     return _end(work, last, output, keeps=answers != _STREAM)
 
 

@@ -16,7 +16,7 @@ from localai.chat.file_arguments import takes_stdin
 from localai.chat.inputs import require_sight
 from localai.chat.off_device import select_or_fall_back
 from localai.chat.recorder import DatabaseRecorder, NoRecorder, Recorder
-from localai.chat.request import context_doubt
+from localai.chat.request import context_doubt, schema_doubt
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
 from localai.commands.ask_options import (
@@ -204,6 +204,8 @@ def chat(
     selected, config = _select(means.model, stored, means.config, providers, announce)
     if (doubt := context_doubt(settings, selected.model)) is not None:
         output.warn(doubt)
+    if (unheld := schema_doubt(settings, selected.model, config)) is not None:
+        output.warn(unheld)
     if question.images:
         require_sight(selected.model)
     asker = Asker(selected, config, paths, providers, announce, settings)

@@ -52,7 +52,12 @@ _LONGEST_PAGE = 1000
 _KEY_VARIABLE = "ANTHROPIC_API_KEY"
 _KEY_REMEDY = keys.remedy("anthropic", _KEY_VARIABLE)
 
-FACTS = ProviderFacts(title="Anthropic", computes="elsewhere", price_list="anthropic")
+FACTS = ProviderFacts(
+    title="Anthropic",
+    computes="elsewhere",
+    price_list="anthropic",
+    holds_schemas="anthropic",
+)
 
 
 @reads_a_server

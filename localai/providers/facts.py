@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from localai.stores.folders import StoreName
 
 Computes = Literal["here", "by_model", "unproven", "elsewhere"]
+HoldsSchemas = Literal["grammar", "openai", "anthropic", "unknown"]
 FileFormat = Literal["gguf", "mlx"]
 
 
@@ -46,6 +47,8 @@ class ProviderFacts:
     prompt comes out of a cache, and the answer is as long as was asked. `price_list` is
     what the package genai-prices calls it; None where its prices are not known.
     `continues_answers` says that it goes on within a last message that is an answer.
+    `holds_schemas` is what holds an answer to a schema, so which part of JSON Schema it knows:
+    llama.cpp's grammar, or a cloud's API; unknown of a server of anybody's.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -60,6 +63,7 @@ class ProviderFacts:
     when_measured: Mapping[str, Any] = field(default_factory=dict)
     price_list: str | None = None
     continues_answers: bool = False
+    holds_schemas: HoldsSchemas = "unknown"
     runs_here: Callable[[], bool] = _everywhere
 
     @property

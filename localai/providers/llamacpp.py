@@ -55,6 +55,7 @@ FACTS = ProviderFacts(
     most_concurrent=64,
     when_measured=LLAMA_SERVER_MEASURED,
     continues_answers=True,
+    holds_schemas="grammar",
 )
 
 

@@ -38,7 +38,11 @@ from localai.types import (
     ToolCall,
 )
 from localai.wires import lmstudio as wire
-from localai.wires.chat_completions.client import read_stream, request_body
+from localai.wires.chat_completions.client import (
+    read_stream,
+    request_body,
+    with_held_schema,
+)
 from localai.wires.clock import AnswerClock
 from localai.wires.lmstudio import Instance, Listed
 from localai.wires.refusals import overflow
@@ -55,7 +59,9 @@ _LONGEST_TTL_S = 30 * 86400.0
 
 # It queues what it does not compute at once. Its names are not those of its files, and it does not
 # say where those are.
-FACTS = ProviderFacts(title="LM Studio", store="lmstudio", has_names_of_store=False)
+FACTS = ProviderFacts(
+    title="LM Studio", store="lmstudio", has_names_of_store=False, holds_schemas="grammar"
+)
 
 
 @reads_a_server
@@ -170,7 +176,7 @@ class LmStudio(Provider):
     def _answer(
         self, request: ChatRequest, instance: Instance, clock: AnswerClock, load_s: float | None
     ) -> Events:
-        body = {**request_body(request), "model": instance.id}
+        body = {**request_body(with_held_schema(request)), "model": instance.id}
         if not self._has_v1 and request.keep_alive_s is not None:
             body["ttl"] = max(1, int(min(request.keep_alive_s, _LONGEST_TTL_S)))
         context, said_nothing = instance.context_tokens, True

@@ -69,7 +69,7 @@ CLOUD_HOST = "ollama.com"
 """Its cloud, where it says no more than that it asks that."""
 
 # It queues what it does not compute at once.
-FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama")
+FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama", holds_schemas="grammar")
 
 
 @dataclass(slots=True)

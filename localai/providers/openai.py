@@ -49,7 +49,13 @@ _URL = "https://api.openai.com/v1"
 _KEY_VARIABLE = "OPENAI_API_KEY"
 
 # It counts requests, not only tokens, and answers eight at once without complaint.
-FACTS = ProviderFacts(title="OpenAI", computes="elsewhere", price_list="openai", concurrency=8)
+FACTS = ProviderFacts(
+    title="OpenAI",
+    computes="elsewhere",
+    price_list="openai",
+    concurrency=8,
+    holds_schemas="openai",
+)
 
 
 @reads_a_server

@@ -21,7 +21,11 @@ from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
 from localai.providers.provider import Provider, RenderedPrompt
 from localai.types import ChatRequest, Events, Loading, Locality, Process, ResolvedModel, Zone
-from localai.wires.chat_completions.client import read_stream, request_body
+from localai.wires.chat_completions.client import (
+    read_stream,
+    request_body,
+    with_held_schema,
+)
 from localai.wires.clock import AnswerClock
 from localai.wires.refusals import worker_failure
 
@@ -78,7 +82,7 @@ def announce_stopped_owner(lease: Lease) -> Events:
 
 def worker_body(request: ChatRequest) -> dict[str, Any]:
     """The body of the request, with what our workers add to the wire."""
-    body = request_body(request)
+    body = request_body(with_held_schema(request))
     body["return_progress"] = True
     if request.think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": request.think != "off"}

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.errors import (
@@ -22,6 +22,7 @@ from localai.errors import (
     PolicyRefused,
     ProviderRefused,
     Remedy,
+    SchemaRefused,
     Unreachable,
 )
 from localai.net.retry import Busy, retry_after_s
@@ -39,6 +40,9 @@ _STATUS_OF_KIND = {
     "permission_error": 403,
     "not_found_error": 404,
 }
+SCHEMA_TEXT: Final = r"(?i)json.?schema|\bgrammar\b|Unrecognized schema"
+"""How llama.cpp, and whatever is made of it, says that its grammar cannot hold a schema."""
+
 _BUSY = {429: "rate limited", 503: "not ready", 529: "overloaded"}
 # These say 429 too, and no waiting helps.
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
@@ -214,7 +218,11 @@ def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiEr
         lambda refusal: InvalidInput(f"{who} refused the request: {refusal.message}"),
         statuses=frozenset({400, 422}),
     )
-    words = ServerWords((wrong,), context_grows=True)
+    schema = Meaning(
+        lambda refusal: SchemaRefused(f"{who} does not take the schema: {refusal.message}"),
+        text=SCHEMA_TEXT,
+    )
+    words = ServerWords((schema, wrong), context_grows=True)
     return final_error(failure(who, status, error, {}, words=words))
 
 

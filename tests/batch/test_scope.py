@@ -62,6 +62,7 @@ def test_a_batch_asks_in_the_scope_in_which_it_was_run(localai_home: Path, tmp_p
             concurrency=2,
             record=lambda outcome: {"line": outcome.number, "request": "0", "error": None},
             answered=lambda _: None,
+            warn=lambda _: None,
         )
         *_, last = batch.run()
     assert last.answered == 3

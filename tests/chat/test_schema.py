@@ -10,6 +10,8 @@ import pytest
 from localai.chat.schema import from_command_line, from_document, from_short_form
 from localai.errors import InvalidInput, NotFound
 
+_D4 = "http://json-schema.org/draft-04/schema#"
+_D7 = "http://json-schema.org/draft-07/schema#"
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
@@ -112,6 +114,63 @@ def test_a_violation_says_where_and_what(answer: str, violation: str | None) -> 
 
 
 def test_a_reference_elsewhere_is_not_fetched() -> None:
-    schema = from_document({"$ref": "http://192.0.2.1/schema.json"}, "it")
     with pytest.raises(InvalidInput, match="refers to what is not in it"):
-        schema.violation("{}")
+        from_document({"$ref": "http://192.0.2.1/schema.json"}, "it")
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"name": "person", "schema": PERSON},
+        {"name": "person", "schema": PERSON, "strict": True},
+        {"type": "json_schema", "schema": PERSON},
+        {"type": "json_schema", "name": "person", "schema": PERSON, "strict": True},
+        {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": PERSON}}},
+        {"text": {"format": {"type": "json_schema", "name": "person", "schema": PERSON}}},
+        {"output_config": {"format": {"type": "json_schema", "schema": PERSON}}},
+    ],
+)
+def test_a_schema_as_clouds_wrap_it(wrapped: dict[str, object], tmp_path: Path) -> None:
+    assert from_command_line(json.dumps(wrapped)).document == PERSON
+    file = tmp_path / "wrapped.json"
+    file.write_text(json.dumps(wrapped))
+    assert from_command_line(str(file)).document == PERSON
+
+
+def test_what_only_looks_wrapped_is_itself() -> None:
+    itself = {"type": "object", "schema": PERSON, "name": "x"}
+    assert from_document(itself, "it").document == itself
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"$schema": _D7, "items": [{"type": "integer"}]}, "[1]", '["a"]'),
+        ({"$schema": _D4, "minimum": 3, "exclusiveMinimum": True}, "4", "3"),
+        ({"$schema": "https://example.org/mine", "prefixItems": [{"const": 1}]}, "[1]", "[2]"),
+        ({"pattern": r"^\d$"}, '"1"', '"a"'),
+    ],
+)
+def test_a_schema_is_checked_by_its_draft(schema: dict[str, object], good: str, bad: str) -> None:
+    read = from_document(schema, "it")
+    assert read.violation(good) is None
+    assert read.violation(bad) is not None
+
+
+def test_a_tuple_of_an_older_draft_says_which_words_are_missing() -> None:
+    with pytest.raises(InvalidInput, match="no JSON schema") as caught:
+        from_document({"items": [{"type": "integer"}]}, "it")
+    assert "draft-07" in (caught.value.hint or "")
+
+
+def test_a_pattern_that_is_none_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"the pattern '\^\(a\$', which is none here"):
+        from_document({"properties": {"a": {"pattern": "^(a$"}}}, "it")
+
+
+@pytest.mark.parametrize("levels", [60, 5000, 100_000])
+def test_a_schema_that_is_nested_too_deeply_is_refused(levels: int) -> None:
+    text = '{"not":' * (2 * levels) + "{}" + "}" * (2 * levels)
+    with pytest.raises(InvalidInput, match="nested too deeply"):
+        from_command_line(text)

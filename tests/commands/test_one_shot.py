@@ -302,6 +302,31 @@ def test_the_engine_is_held_to_the_schema(
     assert thing["sold"] in (True, False)
 
 
+def test_what_the_engine_cannot_hold_is_said_before_and_checked_after(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    schema = {
+        "name": "pair",
+        "strict": True,
+        "schema": {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "definitions": {"a/b": {"type": "string", "pattern": r"^\d\d-\w?$", "maxLength": 3}},
+            "type": "array",
+            "items": [{"$ref": "#/definitions/a~1b"}, {"type": "integer", "exclusiveMinimum": 7}],
+            "minItems": 2,
+            "additionalItems": False,
+        },
+    }
+    result = run_localai("chat", "--schema", json.dumps(schema), "--max-tokens", "40", "hi")
+    said = result.stderr.decode()
+    assert "llamacpp cannot hold the answer to all of the schema" in said
+    assert "checked afterwards only: $[0]: maxLength" in said
+    found = re.fullmatch(r'\[\s*"(\d\d-\w?)"\s*,\s*(\d+)\s*\]\s*', result.stdout.decode())
+    assert found is not None, result.stdout
+    assert int(found[2]) > 7
+    assert result.returncode == (8 if len(found[1]) > 3 else 0)
+
+
 def test_an_answer_that_was_cut_before_its_end_says_so(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:

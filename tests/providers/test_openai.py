@@ -80,7 +80,7 @@ def test_thinking_becomes_effort(scene: Scene, think: Any, reasoning: dict[str, 
 
 
 def test_schema_pictures_and_logprobs(scene: Scene) -> None:
-    schema = {"type": "object", "properties": {}}
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
     picture = Message("user", "What is this?", images=(Image(b"\x89PNG", "image/png"),))
     scene.ask(question(picture, schema=schema, logprobs=2))
     sent = scene.sent

@@ -12,6 +12,7 @@ from localai.errors import (
     LocalaiError,
     NotFound,
     ProviderRefused,
+    SchemaRefused,
     Unreachable,
 )
 from localai.wires import lmstudio
@@ -29,6 +30,8 @@ TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx
         ("vllm", 404, {"message": "no such model"}, NotFound),
         ("the embedded engine", 400, {"message": "bad schema"}, InvalidInput),
         ("the embedded engine", 422, {"message": "bad schema"}, InvalidInput),
+        ("the embedded engine", 400, {"message": "failed to parse grammar"}, SchemaRefused),
+        ("the embedded engine", 500, {"message": "got exception: empty grammar"}, SchemaRefused),
         ("vllm", 400, {"message": "bad schema"}, ProviderRefused),
         ("vllm", 429, {"message": "slow down"}, ProviderRefused),
         ("vllm", 503, {"message": "loading"}, Unreachable),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai.chat.recorder import UsageRecorder
-from localai.chat.request import AskSettings, build_request
+from localai.chat.request import AskSettings, build_request, schema_doubt
 from localai.commands.ask_options import (
     NOT_ASKED,
     Asked,
@@ -154,6 +154,9 @@ def compare(
     question = gather_question(prompt, files, [], means.template, means.parameters, output)
     for line in departures(contestants, {each.name: 1 for each in contestants}, config):
         output.announce(line)
+    for each in contestants:
+        if (unheld := schema_doubt(means.settings, each.selected.model, config)) is not None:
+            output.warn(unheld)
     replies = _replies(contestants, question, means, output, hidden=blind)
     if not no_log and bool(config["history.record"]):
         usage = UsageRecorder(paths.database, "compare", output.warn)

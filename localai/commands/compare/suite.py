@@ -11,6 +11,7 @@ import typer
 
 from localai import __version__
 from localai.chat.recorder import UsageRecorder
+from localai.chat.request import schema_doubt
 from localai.commands.ask_options import Asked
 from localai.commands.compare.judging import judge_answers
 from localai.commands.compare.reporting import Reports, conclude
@@ -92,6 +93,9 @@ def run_suite(
         _keep_what_is_asked(file, suite, contestants, manner, machine)
         for line in departures(contestants, work.missing, config):
             output.announce(line)
+        for each in contestants:
+            if (unheld := schema_doubt(means.settings, each.selected.model, config)) is not None:
+                output.warn(unheld)
         if sum(work.missing.values()):
             _say_if_busy(output)
         _follow(work, output, keeps=record is not None)

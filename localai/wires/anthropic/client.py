@@ -83,7 +83,10 @@ def request_body(
         body["cache_control"] = _CACHED
     output: dict[str, Any] = {}
     if request.schema is not None:
-        output["format"] = {"type": "json_schema", "schema": dict(request.schema)}
+        from localai.wires.schemas.clouds import for_anthropic
+
+        sent = for_anthropic(request.schema)
+        output["format"] = {"type": "json_schema", "schema": sent.document}
     if request.think is not None:
         thinking, effort = thinking_for(request.think, longest_tokens, info)
         body["thinking"] = thinking

@@ -78,6 +78,15 @@ def request_body(request: ChatRequest) -> dict[str, Any]:
     return body
 
 
+def with_held_schema(request: ChatRequest) -> ChatRequest:
+    """The request to a server made of llama.cpp, whose grammar knows a part of JSON Schema."""
+    if request.schema is None:
+        return request
+    from localai.wires.schemas.grammar import held_by_grammar
+
+    return replace(request, schema=held_by_grammar(request.schema).document)
+
+
 def wire_tool(tool: Tool) -> dict[str, Any]:
     """A tool that the model may call."""
     function: dict[str, Any] = {"name": tool.name, "parameters": dict(tool.parameters)}

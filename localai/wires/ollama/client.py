@@ -22,6 +22,7 @@ from localai.errors import (
     NotFound,
     PolicyRefused,
     ProviderRefused,
+    SchemaRefused,
 )
 from localai.options import wire_options
 from localai.types import (
@@ -51,7 +52,7 @@ from localai.wires.loose import (
     text_of,
 )
 from localai.wires.parts import arguments_of, base64_of
-from localai.wires.refusals import Meaning, Refusal, ServerWords, failure, final_error
+from localai.wires.refusals import SCHEMA_TEXT, Meaning, Refusal, ServerWords, failure, final_error
 
 # What else `options` may hold. Ollama ignores what it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
@@ -113,7 +114,9 @@ def chat_body(
     if keep_alive is not None:
         body["keep_alive"] = wire_keep_alive(keep_alive)
     if request.schema is not None:
-        body["format"] = request.schema
+        from localai.wires.schemas.grammar import held_by_grammar
+
+        body["format"] = held_by_grammar(request.schema).document
     if request.logprobs is not None:
         body["logprobs"] = True
         body["top_logprobs"] = request.logprobs
@@ -361,6 +364,10 @@ _WORDS = ServerWords(
                 hint="a smaller model, or a smaller --ctx",
             ),
             text="system memory|out of memory",
+        ),
+        Meaning(
+            lambda said: SchemaRefused(f"Ollama does not take the schema: {said.message}"),
+            text=SCHEMA_TEXT,
         ),
         Meaning(
             lambda said: InvalidInput(

@@ -35,7 +35,8 @@ _SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
 def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
     """The arguments of `responses.create`; what is not set is not sent.
 
-    Raises ProviderRefused for an option that the Responses API does not have.
+    Raises ProviderRefused for an option that the Responses API does not have, InvalidInput for a
+    schema that it does not take.
     """
     options = wire_options(request.options, "responses", who)
     instructions, messages = split_system(request.messages)
@@ -54,8 +55,11 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
         if request.think != "off":
             body["reasoning"]["summary"] = "auto"
     if request.schema is not None:
-        schema = {"type": "json_schema", "name": "answer", "schema": dict(request.schema)}
-        body["text"] = {"format": {**schema, "strict": True}}
+        from localai.wires.schemas.clouds import for_openai
+
+        sent = for_openai(request.schema)
+        schema = {"type": "json_schema", "name": "answer", "schema": sent.document}
+        body["text"] = {"format": {**schema, "strict": sent.strict}}
     if request.logprobs is not None:
         body["include"] = ["message.output_text.logprobs"]
         body["top_logprobs"] = request.logprobs
