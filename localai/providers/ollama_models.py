@@ -9,16 +9,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localai.errors import LocalaiError, Unreachable
 from localai.files import file_sha256
+from localai.net.bounded import read_through, whole_body, whole_lines
 from localai.net.target import Target
 from localai.progress import Stage, WorkProgress
 from localai.wires.ollama import client as wire
 
 if TYPE_CHECKING:
+    import httpx
     import ollama
 
 
@@ -100,14 +103,32 @@ def _client(target: Target, model: str) -> Iterator[ollama.Client]:
 
     try:
         # Not through a proxy of the environment, which on loopback would only be in the way.
-        yield ollama.Client(host=target.url, trust_env=False)
+        yield ollama.Client(
+            host=target.url,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [_bound]},
+        )
     except ollama.ResponseError as error:
         raise _failure(error, model) from error
-    except (ConnectionError, httpx.TransportError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Unreachable(
+            f"Ollama at {target.address} does not answer in the form of its API: {error}",
+            hint="is it Ollama, and a version that this localai knows? --debug shows where",
+        ) from error
+    except (ConnectionError, HTTPException, httpx.HTTPError) as error:
         raise Unreachable(
             f"Ollama at {target.address} is not running or broke off: {error}",
             command="ollama serve",
         ) from error
+
+
+def _bound(response: httpx.Response) -> None:
+    """Let the SDK read no line, and no refusal, that does not end."""
+    import httpx
+
+    read_through(httpx, response, whole_lines if response.status_code < 300 else whole_body)
 
 
 def _failure(error: ollama.ResponseError, model: str) -> LocalaiError:

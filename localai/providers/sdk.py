@@ -8,8 +8,9 @@ environment but the certificates.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from localai.errors import (
     InvalidInput,
@@ -21,6 +22,7 @@ from localai.errors import (
 )
 from localai.near_names import did_you_mean
 from localai.net.authorities import trusting_context
+from localai.net.bounded import beginning, read_through, whole_body, whole_events
 from localai.net.framing import ServerRefused, unexpected
 from localai.net.retry import Busy
 from localai.net.target import Target
@@ -72,46 +74,40 @@ def http_client(proxy: Target | None) -> httpx2.Client:
         follow_redirects=False,
         timeout=httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
         limits=httpx2.Limits(max_keepalive_connections=0),
-        event_hooks={"response": [_shorten_refusal, _require_stream]},
+        headers={"Accept-Encoding": "identity"},
+        event_hooks={"response": [_bound, _require_stream]},
     )
 
 
-def _shorten_refusal(response: httpx2.Response) -> None:
-    """Let the SDK, which reads all of a refusal, see the first megabyte."""
+def _bound(response: httpx2.Response) -> None:
+    """Let the SDK read no more than what has an end: of a refusal the first megabyte, of a stream
+    whole events. Raises HTTPException for what is packed, which could unfold to any size."""
     import httpx2
 
-    class Beginning(httpx2.SyncByteStream):
-        def __init__(self, whole: Any) -> None:
-            self._whole = whole
-
-        def __iter__(self) -> Iterator[bytes]:
-            left = _LONGEST_REFUSAL_BYTES
-            for piece in self._whole:
-                yield piece[:left]
-                left -= len(piece)
-                if left <= 0:
-                    return
-
-        def close(self) -> None:
-            self._whole.close()
-
+    packed = response.headers.get("content-encoding", "identity")
+    if packed not in ("", "identity"):
+        raise http.client.HTTPException(
+            f"it sends its answer compressed ({packed}), which was not asked for"
+        )
+    through: Callable[[Iterable[bytes]], Iterator[bytes]]
     if response.status_code >= 300:
-        response.stream = Beginning(response.stream)
+        through = partial(beginning, most=_LONGEST_REFUSAL_BYTES)
+    else:
+        through = whole_events if _is_stream(response) else whole_body
+    read_through(httpx2, response, through)
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    return "event-stream" in response.headers.get("content-type", "")
 
 
 def _require_stream(response: httpx2.Response) -> None:
     """Raise what a server says with status 200 instead of the stream that it was asked for: the SDK
     would find no event in it, and lose its words."""
-    kind = response.headers.get("content-type", "")
     asked = response.request.content.replace(b" ", b"")
-    if response.status_code >= 300 or b'"stream":true' not in asked or "event-stream" in kind:
+    if response.status_code >= 300 or b'"stream":true' not in asked or _is_stream(response):
         return
-    content = bytearray()
-    for piece in response.iter_bytes():
-        content += piece
-        if len(content) > _LONGEST_REFUSAL_BYTES:
-            break
-    raise unexpected(bytes(content))
+    raise unexpected(b"".join(beginning(response.iter_bytes(), _LONGEST_REFUSAL_BYTES)))
 
 
 def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError | Busy:

@@ -1,0 +1,94 @@
+"""What an SDK reads of a server, in bounded parts: none of them limits a line, an event or a body.
+
+They also put an event together piece by piece, one of them by adding to it, which takes a time that
+grows with its square; so they are given whole events. All of it works on the body of a response of
+`httpx` or `httpx2`, whichever the SDK speaks through.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+# The longest that comes for a reason is an answer's last event, which repeats all of it.
+_LONGEST_BYTES = 16 << 20
+_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+_LINE_ENDS = (b"\n",)
+
+
+def read_through(
+    library: Any, response: Any, through: Callable[[Iterable[bytes]], Iterator[bytes]]
+) -> None:
+    """Have the body of `response` read through `through`; `library` is the module that it is of."""
+    source = response.stream
+
+    class Through(library.SyncByteStream):  # type: ignore[misc]
+        def __iter__(self) -> Iterator[bytes]:
+            yield from through(source)
+
+        def close(self) -> None:
+            source.close()
+
+    response.stream = Through()
+
+
+def whole_events(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of an event stream, joined so that each ends where an event does. Raises
+    HTTPException for an event of more than 16 MiB."""
+    return _joined(pieces, _EVENT_ENDS, "an event")
+
+
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """As `whole_events`, for JSON Lines."""
+    return _joined(pieces, _LINE_ENDS, "a line")
+
+
+def whole_body(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a body that is read at once. Raises HTTPException after 16 MiB."""
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        _require_end(length, "the body")
+        yield piece
+
+
+def beginning(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The first `most` bytes; the rest is not read."""
+    left = most
+    for piece in pieces:
+        yield piece[:left]
+        left -= len(piece)
+        if left <= 0:
+            return
+
+
+def _joined(pieces: Iterable[bytes], ends: tuple[bytes, ...], what: str) -> Iterator[bytes]:
+    begun: list[bytes] = []
+    length = 0
+    # An end may lie across two pieces.
+    last = b""
+    for piece in pieces:
+        seen = last + piece
+        end = max(_after(seen, each) for each in ends) - len(last)
+        last = seen[-max(map(len, ends)) + 1 :] if len(ends) > 1 else b""
+        if end > 0:
+            yield b"".join([*begun, piece[:end]])
+            begun, length, piece = [], 0, piece[end:]
+        begun.append(piece)
+        length += len(piece)
+        _require_end(length, what)
+    if length:
+        yield b"".join(begun)
+
+
+def _after(text: bytes, end: bytes) -> int:
+    at = text.rfind(end)
+    return 0 if at < 0 else at + len(end)
+
+
+def _require_end(length: int, what: str) -> None:
+    if length > _LONGEST_BYTES:
+        raise http.client.HTTPException(
+            f"{what} of the answer is longer than {_LONGEST_BYTES:,} bytes"
+        )
