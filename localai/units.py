@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
 UNKNOWN = "–"
+
+
+def day_and_minute(at: float) -> str:
+    """A time, in seconds since the epoch, as `2026-05-01 12:30` here; `?` for one that is none."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "?"
 
 
 def bytes_text(count: int | None) -> str:

@@ -37,6 +37,8 @@ _FOUND = [
     ("run of compare", "a late repeat", _changed(b'"repeat": 1,', b'"repeat": %d,' % 10**50)),
     ("doctor's facts", "no date", _changed(b'"catalogue_date": "20', b'"catalogue_date": "x')),
     ("doctor's facts", "an odd time", _changed(b'"now": 1', b'"now": 1e300, "then": 1')),
+    ("run of compare", "a time of another age", _changed(b'"at": 1.0', b'"at": 1e300')),
+    ("thoughts", "a header without end", _instead(b"<|channel|>analysis" + b"x" * 900)),
     ("llama-bench", "threads in words", _changed(b'"n_threads": 2', b'"n_threads": "c"')),
     ("llama-bench", "an endless span", _changed(b"[1000, 2000]", b"[1e999]")),
     ("model's words", "a call nested deeply", _instead(_DEEP)),

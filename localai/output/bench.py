@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
 from localai.output.table import Column, Row
-from localai.units import UNKNOWN, bytes_text, seconds_text
+from localai.units import UNKNOWN, bytes_text, day_and_minute, seconds_text
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell
@@ -167,7 +166,7 @@ def show_changes(
 
 
 def _day(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    return day_and_minute(at)
 
 
 def _columns(cells: Sequence[Cell]) -> list[Column]:

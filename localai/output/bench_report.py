@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from localai.bench.verdict import notes, verdict
 from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
-from localai.units import UNKNOWN, bandwidth_text, bytes_text
+from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute
 
 if TYPE_CHECKING:
     from localai.bench.comparison import Change
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def report(run: KeptRun, changes: Sequence[Change] | None = None) -> str:
     """The whole page; `changes` are what became of the rows since another run."""
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+    when = day_and_minute(run.created_at)
     models = ", ".join(dict.fromkeys(cell.model for cell in run.cells))
     return page(
         f"How fast: {models}",

@@ -5,7 +5,6 @@ Whatever a model or a suite says is text in it (`output/html.py`); nothing is lo
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,7 +30,7 @@ from localai.output.suite_results import (
     reasons,
     remarks,
 )
-from localai.units import money_text
+from localai.units import day_and_minute, money_text
 
 _MARKS = {
     "passed": ("✓ passed", "good"),
@@ -100,7 +99,7 @@ def html_report(
 
 
 def _made(head: Head) -> str:
-    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(head.at))
+    day = day_and_minute(head.at)
     licence = f" · licence of the data: {head.licence}" if head.licence else ""
     times = "once" if head.repeats == 1 else f"{head.repeats} times"
     return f"{day} on {head.machine} · each case asked {times}{licence}"

@@ -7,7 +7,6 @@ list has a line each with tabs, and a conversation is plain text.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
@@ -15,7 +14,7 @@ from localai.database import ConversationSummary, Hit
 from localai.output.cells import one_line, wrap
 from localai.output.output import Output, Piece
 from localai.output.untrusted import sanitize
-from localai.units import UNKNOWN
+from localai.units import UNKNOWN, day_and_minute
 
 _INDENT = 12
 """Under a title: the columns of an id and the gap behind it."""
@@ -35,7 +34,7 @@ _NOT_WHOLE: Mapping[str | None, str] = {
 
 def moment_text(at: float) -> str:
     """2026-11-22 18:05, local time."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    return day_and_minute(at)
 
 
 def conversation_name(title: str | None) -> str:

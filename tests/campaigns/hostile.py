@@ -90,7 +90,7 @@ def scenarios(play: Play) -> Iterator[Scenario]:
     yield from _rearranged(answer, wire.stream)
     for what, packets in (("answer", answer), ("call", wire.calls("c", "f", {"a": 1}))):
         for number, packet in enumerate(packets):
-            for name, changed in _with_other_values(packet):
+            for name, changed in changed_values(packet):
                 whole = [*packets[:number], changed, *packets[number + 1 :]]
                 yield Scenario(f"{what}, packet {number}, {name}", wire.stream(whole))
 
@@ -123,7 +123,8 @@ def _rearranged(answer: list[bytes], stream: Callable[[list[Step]], Reply]) -> I
     yield Scenario("byte by byte", stream([body[n : n + 1] for n in range(len(body))]))
 
 
-def _with_other_values(packet: bytes) -> Iterator[tuple[str, bytes]]:
+def changed_values(packet: bytes) -> Iterator[tuple[str, bytes]]:
+    """The packet with each value of its document replaced by one of another type."""
     begin = packet.find(b"{")
     end = packet.rfind(b"}") + 1
     if begin < 0:
@@ -175,7 +176,9 @@ def _list(subject: Subject) -> None:
         str(model.id).encode()
 
 
-def _judge(tally: Tally, what: str, action: Callable[[], None]) -> None:
+def judge(tally: Tally, what: str, action: Callable[[], None]) -> None:
+    """Do it: it ends by itself or with an error that says what was wrong, all else is a fault."""
+
     def too_long(*_: object) -> None:
         raise Hang
 
@@ -217,7 +220,7 @@ def _try_provider(tally: Tally, name: str, play: Play, most: int) -> None:
     for scenario in all_of_them[::step]:
         tally.tried[name] += 1
         subject = play.reply(scenario.reply)
-        _judge(tally, f"{name}: {scenario.name}", partial(_ask, subject))
+        judge(tally, f"{name}: {scenario.name}", partial(_ask, subject))
         with contextlib.suppress(Exception):
             subject.provider.close()
     endless = Reply([UntilClosed(b"x" * 60_000)], 500)
@@ -227,7 +230,7 @@ def _try_provider(tally: Tally, name: str, play: Play, most: int) -> None:
         for route in [each for each in play.server.routes if each.startswith("GET")]:
             play.server.routes[route] = reply
         tally.tried[f"{name}, its models"] += 1
-        _judge(tally, f"{name}: a list of {what}", partial(_list, subject))
+        judge(tally, f"{name}: a list of {what}", partial(_list, subject))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,10 @@ class HarmonySplitter:
             if len(self._header) <= _MAX_HEADER:
                 return
             # A message without its mark: better shown than taken for a header for ever.
-            channel, _, text = self._header.partition(" ")
+            # By its beginning alone, so that it does not matter in which pieces it came.
+            beginning, rest = self._header[:_MAX_HEADER], self._header[_MAX_HEADER:]
+            channel, space, text = beginning.partition(" ")
+            text = (text if space else beginning) + rest
             self._begin_body(channel)
         if self._after_message:
             text = text.lstrip()
