@@ -13,11 +13,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final
-from urllib.parse import urlsplit
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, PolicyRefused
 from localai.net.authorities import trusting_context
+from localai.net.target import split_url
 from localai.privacy import guard
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_host
 from localai.types import Purpose, Zone
@@ -42,16 +42,12 @@ class WebServer:
 
 def web_server(url: str) -> WebServer:
     """The server of `url`. Raises InvalidInput for no http(s) URL, and for one with a password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise InvalidInput(f"{url!r} is no URL: {error}") from error
+    parts = split_url(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InvalidInput(f"{url!r} is no http or https URL")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput("a URL with a user name or password in it is not used")
-    return WebServer(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
+    return WebServer(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
 
 
 class AllowedHosts:

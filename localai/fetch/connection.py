@@ -26,6 +26,7 @@ from localai.errors import (
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
 from localai.net.connection import connect, why_lost
 from localai.net.retry import retry_after_s
+from localai.net.target import split_url
 from localai.redaction import remember
 
 _CONNECT_TIMEOUT_S: Final = 15.0
@@ -136,6 +137,7 @@ class HttpConnection:
             if redirects > _MOST_REDIRECTS:
                 raise InvalidInput(f"{server.shown} redirects in a circle")
             self.close()
+            split_url(location, f"where {server.shown} redirects to")
             url = urljoin(url, location)
             self._hosts.permit_redirect(server, web_server(url))
 

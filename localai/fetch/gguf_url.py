@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from localai.errors import InvalidInput
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
@@ -15,6 +15,7 @@ from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan
 from localai.fetch.remote import RemotePrefix
 from localai.formats.gguf import GgufHeader, merge_parts, part_paths, read_header_at
+from localai.net.target import split_url
 from localai.sizing.memory import HeaderFile
 from localai.stores.starter import starter_path
 
@@ -26,7 +27,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.+ -]*\.gguf", re.ASCII | re.IGNORECA
 
 def is_gguf_url(text: str) -> bool:
     """Whether `text` is the address of a .gguf file."""
-    return text.startswith(("http://", "https://")) and urlsplit(text).path.lower().endswith(
+    return text.startswith(("http://", "https://")) and split_url(text).path.lower().endswith(
         ".gguf"
     )
 
@@ -67,7 +68,7 @@ def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
 
 def file_name(url: str) -> str:
     """The file name at the end of `url`. Raises InvalidInput for one that is no .gguf file's."""
-    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    name = unquote(split_url(url).path).rpartition("/")[2]
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} is no name for a model file: it must end with .gguf")
     return name
@@ -101,7 +102,7 @@ def _probe(
 
 def _beside(url: str, path: Path) -> str:
     """The address of another part: in the same folder, with the same query."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     folder = parts.path.rpartition("/")[0]
     return parts._replace(path=f"{folder}/{path.name}").geturl()
 

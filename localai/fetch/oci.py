@@ -141,7 +141,7 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
     connection = HttpConnection(hosts)
     try:
         content = connection.document(f"{model.repository}/tags/list", f"tags of {model.name.name}")
-        tags = json.loads(content)["tags"]
+        tags = list(json.loads(content)["tags"] or ())
     except (ValueError, KeyError, TypeError, RecursionError, NotFound) as error:
         raise NotFound(
             f"{web_server(model.registry).shown} does not list the tags of {model.name.name}",
@@ -149,7 +149,7 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
         ) from error
     finally:
         connection.close()
-    names = [tag for tag in tags or () if isinstance(tag, str)]
+    names = [tag for tag in tags if isinstance(tag, str)]
     return [
         Variant(replace(model.name, tag=tag).short, tag, None, 1)
         for tag in sorted(names)

@@ -6,6 +6,8 @@ connect to (`127.0.0.1`).
 
 from __future__ import annotations
 
+from urllib.parse import SplitResult, urlsplit
+
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
@@ -39,6 +41,17 @@ class Target:
     def url(self) -> str:
         """The whole, without a slash at the end."""
         return f"{self.scheme}://{self.address}{self.path}"
+
+
+def split_url(text: str, named: str = "the address") -> SplitResult:
+    """The parts of a URL that somebody else wrote. Raises InvalidInput for what cannot be split,
+    such as `http://[::1`, or whose port is none."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise InvalidInput(f"{named} is {text!r}, and that is no URL: {error}") from error
+    return parts
 
 
 def client_target(written: str | None, default_port: int, named: str = "the address") -> Target:

@@ -12,12 +12,11 @@ import os
 from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from localai.errors import NotFound, PolicyRefused
 from localai.net.reach import Reach
 from localai.net.retry import retry_while_busy
-from localai.net.target import client_target
+from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
@@ -194,11 +193,11 @@ def create(config: Config, paths: Paths) -> Anthropic:
     Raises PolicyRefused if ANTHROPIC_BASE_URL names a server that is not Anthropic's.
     """
     given = os.environ.get("ANTHROPIC_BASE_URL", "").strip()
-    if given and (urlsplit(given).scheme, urlsplit(given).hostname) != ("https", _HOST):
+    parts = split_url(given, "ANTHROPIC_BASE_URL")
+    if given and (parts.scheme, parts.hostname) != ("https", _HOST):
         # Neither place would be what this user expects, so a prompt goes to neither.
         raise PolicyRefused(
-            f"ANTHROPIC_BASE_URL names {urlsplit(given).hostname or given},"
-            f" and `anthropic` is {_HOST} only",
+            f"ANTHROPIC_BASE_URL names {parts.hostname or given}, and `anthropic` is {_HOST} only",
             command="unset ANTHROPIC_BASE_URL",
         )
     return Anthropic(

@@ -11,12 +11,11 @@ import os
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from localai.errors import PolicyRefused, Remedy
 from localai.net.reach import Reach
 from localai.net.retry import retry_while_busy
-from localai.net.target import client_target
+from localai.net.target import client_target, split_url
 from localai.providers import keys
 from localai.providers.destination import Destination
 from localai.providers.facts import ProviderFacts
@@ -193,7 +192,7 @@ def _official_url() -> str:
     given = os.environ.get("OPENAI_BASE_URL", "").strip()
     if not given:
         return _URL
-    parts = urlsplit(given)
+    parts = split_url(given, "OPENAI_BASE_URL")
     host = parts.hostname or ""
     # Regional addresses, such as eu.api.openai.com, are OpenAI's as well.
     if parts.scheme == "https" and (host == "api.openai.com" or host.endswith(".api.openai.com")):

@@ -11,10 +11,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.net.target import split_url
 
 MAIN: Final = "main"
 _HUB: Final = re.compile(
@@ -109,7 +110,7 @@ def file_of_url(text: str) -> Path | None:
     file is another machine's."""
     if not text.lower().startswith("file:"):
         return None
-    parts = urlsplit(text)
+    parts = split_url(text)
     if parts.netloc.lower() not in ("", "localhost", "127.0.0.1", "~"):
         raise InvalidInput(
             f"{text} is a file of the machine {parts.netloc!r}", hint="file:///folder/model.gguf"

@@ -5,7 +5,9 @@ In a network of its own (tests.privacy.lab), in which other "machines" really an
 
 from __future__ import annotations
 
-from localai.errors import PolicyRefused
+import pytest
+
+from localai.errors import InvalidInput, PolicyRefused
 from localai.fetch.allowed_hosts import AllowedHosts, web_server
 from localai.fetch.connection import HttpConnection
 from localai.privacy import guard
@@ -114,3 +116,13 @@ def test_the_proxy_of_the_configuration_carries_what_is_far_away_and_nothing_els
     assert away.servers["cloud.example"].paths() == []
     assert away.servers["box.lan"].paths() == ["/file"]
     assert lab.queries == []
+
+
+@pytest.mark.parametrize("location", ["//[::1/x", "http://[x", "http://127.0.0.1:99999/x"])
+def test_a_redirect_that_is_no_address_is_told(location: str) -> None:
+    with FileServer() as server:
+        server.scripts["/x"] = lambda handler: handler.answer(302, b"", {"Location": location})
+        with AllowedHosts() as hosts:
+            hosts.permit(web_server(server.url))
+            with pytest.raises(InvalidInput, match="redirects to"):
+                HttpConnection(hosts).get(f"{server.url}/x")

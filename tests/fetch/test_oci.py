@@ -15,7 +15,7 @@ import pytest
 
 from localai.errors import InvalidInput, NotFound, PolicyRefused, ProviderRefused
 from localai.fetch.allowed_hosts import AllowedHosts
-from localai.fetch.oci import plan_registry, registry_model
+from localai.fetch.oci import plan_registry, registry_model, registry_variants
 from localai.fetch.ollama_store import own_root
 from localai.fetch.plan import Pulled
 from localai.fetch.pull import fetch_model
@@ -373,3 +373,14 @@ def test_a_store_of_another_user_is_named_and_left_alone(mode: int) -> None:
         service.rmdir()
     assert f"you may not write to {service}, which belongs to " in message
     assert "ollama pull tiny" in message
+
+
+@pytest.mark.parametrize("listed", [5, -1, None, {"a": 1}, "latest", [5, None, ["x"]]])
+def test_a_list_of_tags_that_is_none(listed: object, store: Path) -> None:
+    with FileServer() as server, AllowedHosts() as hosts:
+        server.put("/v2/library/tiny/tags/list", json.dumps({"tags": listed}).encode())
+        model = registry_model(f"{server.url}/library/tiny", server.url)
+        try:
+            assert registry_variants(model, hosts) == []
+        except NotFound as error:
+            assert "does not list" in error.message
