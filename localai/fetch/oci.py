@@ -141,7 +141,9 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
     connection = HttpConnection(hosts)
     try:
         content = connection.document(f"{model.repository}/tags/list", f"tags of {model.name.name}")
-        tags = list(json.loads(content)["tags"] or ())
+        tags = json.loads(content)["tags"] or []
+        if not isinstance(tags, list):
+            raise TypeError("the tags are no list")
     except (ValueError, KeyError, TypeError, RecursionError, NotFound) as error:
         raise NotFound(
             f"{web_server(model.registry).shown} does not list the tags of {model.name.name}",

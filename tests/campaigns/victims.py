@@ -1,0 +1,240 @@
+"""The commands that are killed: how each is made ready, and what must hold once it was run to its
+end after a kill."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.campaigns.place import Place, Tally
+
+LINES = 6
+CASES = 2
+
+
+def _nothing(at: Place) -> None:
+    """It needs nothing."""
+
+
+def _holds(tally: Tally, at: Place) -> None:
+    """That it succeeds says enough."""
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A command that writes. `again` are the exit codes that it may have when it is run again."""
+
+    name: str
+    words: tuple[str, ...]
+    prepare: Callable[[Place], None] = _nothing
+    check: Callable[[Tally, Place], None] = _holds
+    again: tuple[int, ...] = (0,)
+
+
+def _batch_input(at: Place) -> None:
+    lines = [
+        json.dumps({"prompt": f"Say {n}.", "options": {"max_tokens": 3}}) for n in range(LINES)
+    ]
+    (at.work / "in.jsonl").write_text("\n".join(lines) + "\n")
+    (at.work / "out.jsonl").unlink(missing_ok=True)
+
+
+def _batch_whole(tally: Tally, at: Place) -> None:
+    records = [json.loads(line) for line in (at.work / "out.jsonl").read_text().splitlines()]
+    numbers = sorted(record["line"] for record in records)
+    tally.check(numbers == list(range(1, LINES + 1)), f"batch: lines {numbers}")
+
+
+def _suite(at: Place) -> None:
+    _a_file(at)
+    cases = [
+        {"id": f"c{n}", "prompt": f"Say {n}.", "options": {"max_tokens": 2}, "expect": "a"}
+        for n in range(CASES)
+    ]
+    (at.work / "suite.jsonl").write_text("".join(json.dumps(each) + "\n" for each in cases))
+
+
+def _fresh_suite(at: Place) -> None:
+    _suite(at)
+    for name in ("run.jsonl", "run.html", "run.xml"):
+        (at.work / name).unlink(missing_ok=True)
+
+
+def _suite_whole(tally: Tally, at: Place) -> None:
+    lines = [json.loads(line) for line in (at.work / "run.jsonl").read_text().splitlines()]
+    answers = [each for each in lines if each["record"] == "answer"]
+    answered = sorted((each["case"], each["model"]) for each in answers)
+    models = sorted({each["model"] for each in answers})
+    wanted = [(f"c{n}", model) for n in range(CASES) for model in models]
+    tally.check(len(models) == 2, f"compare: answers of {models}")
+    tally.check(answered == wanted, f"compare: answers to {answered}")
+    _reports_whole(tally, at)
+
+
+def _reports_whole(tally: Tally, at: Place) -> None:
+    for name, end in (("run.html", "</html>"), ("run.xml", "</testsuites>")):
+        text = (at.work / name).read_text()
+        tally.check(text.rstrip().endswith(end), f"compare: {name} is not whole")
+
+
+def _a_run(at: Place) -> None:
+    if not (at.work / "run.jsonl").exists():
+        _suite(at)
+        at.run(*COMPARE)
+    (at.work / "run.xml").unlink(missing_ok=True)
+
+
+def _a_file(at: Place) -> None:
+    file = at.work / "mine.gguf"
+    if not file.exists():
+        starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
+        file.write_bytes(starter.read_bytes())
+
+
+def _a_model(at: Place) -> None:
+    _a_file(at)
+    for name in ("mine", "twin", "copy"):
+        found = at.home / "data" / "models" / f"{name}.gguf"
+        if found.exists():
+            at.run("rm", "--yes", name)
+
+
+def _with_a_model(at: Place) -> None:
+    _a_model(at)
+    at.run("pull", "./mine.gguf")
+
+
+def _with_the_same_twice(at: Place) -> None:
+    _with_a_model(at)
+    mine = at.home / "data" / "models" / "mine.gguf"
+    (mine.parent / "copy.gguf").write_bytes(mine.read_bytes())
+
+
+def _conversations(at: Place) -> None:
+    script = (
+        "import sqlite3\nfrom localai.database import Database\nfrom localai.paths import locate\n"
+        "from localai.types import Message\n"
+        "d = Database(locate().database)\n"
+        "for n in range(40):\n"
+        "  c = d.create_conversation()\n"
+        "  d.add_message(c, None, Message('user', 'word ' * 300), finish_reason='stop')\n"
+        "with sqlite3.connect(locate().database, timeout=60) as raw:\n"
+        "  raw.execute(\"UPDATE conversation SET title = '' WHERE title = 'mine'\")\n"
+        "d.set_title(c, 'mine')\n"
+    )
+    command = [sys.executable, "-c", script]
+    subprocess.run(command, env=at.environment, check=True, timeout=120)
+
+
+def _stopped(at: Place) -> None:
+    at.run("stop", "--all")
+
+
+def _llama_bench(at: Place) -> None:
+    record = {"build_commit": "b", "model_filename": "m.gguf", "n_prompt": 64, "n_gen": 0}
+    records = [{**record, "samples_ns": [10_000_000 + n for n in range(5)]}] * 20
+    (at.work / "bench.json").write_text(json.dumps(records))
+
+
+def _benchmarks(at: Place) -> None:
+    _llama_bench(at)
+    for _ in range(3):
+        at.run("bench", "import", "bench.json")
+
+
+def _no_page(at: Place) -> None:
+    (at.work / "bench.html").unlink(missing_ok=True)
+
+
+def _page_whole(tally: Tally, at: Place) -> None:
+    text = (at.work / "bench.html").read_text()
+    tally.check(text.rstrip().endswith("</html>"), "bench: its page is not whole")
+
+
+def _to_mend(at: Place) -> None:
+    at.run("config", "set", "engine.threads", "500")
+    for name in ("data/localai.db", "config.toml"):
+        file = at.home / name
+        if file.exists():
+            file.chmod(0o644)
+
+
+def _mended(tally: Tally, at: Place) -> None:
+    settings = (at.home / "config.toml").read_text()
+    tally.check("threads = 500" not in settings, "doctor --fix: the setting is still there")
+    mode = (at.home / "config.toml").stat().st_mode
+    tally.check(mode & 0o077 == 0, "doctor --fix: the settings are open to others")
+
+
+def _report_whole(tally: Tally, at: Place) -> None:
+    facts = json.loads((at.work / "report" / "facts.json").read_text())
+    tally.check(facts["schema"] == "localai.doctor.facts/1", "doctor: its facts are not whole")
+
+
+def _export_whole(tally: Tally, at: Place) -> None:
+    for line in Path(at.work / "all.jsonl").read_text().splitlines():
+        json.loads(line)
+
+
+CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
+COMPARE = (
+    *("compare", "--suite", "suite.jsonl", "-m", "starter", "-m", "./mine.gguf"),
+    *("-o", "run.jsonl", "--html", "run.html", "--junit", "run.xml"),
+)
+BENCH = ("bench", "starter", "-p", "32", "-n", "8", "--html", "bench.html")
+VICTIMS = (
+    Victim("chat", (*CHAT, "Name three rivers.")),
+    Victim("chat -c", (*CHAT, "-c", "And a town?")),
+    Victim("chat after stop", (*CHAT, "Hello."), _stopped),
+    Victim(
+        "batch",
+        ("batch", "in.jsonl", "-O", "out.jsonl", "-m", "starter"),
+        _batch_input,
+        _batch_whole,
+    ),
+    Victim("compare", COMPARE, _fresh_suite, _suite_whole, again=(0, 8)),
+    Victim(
+        "compare report",
+        ("compare", "report", "run.jsonl", "--html", "run.html", "--junit", "run.xml"),
+        _a_run,
+        _reports_whole,
+        again=(0, 8),
+    ),
+    Victim("compare new", ("compare", "new", "new.toml"), again=(0, 2)),
+    Victim("bench", BENCH, _no_page, _page_whole),
+    Victim("bench --save", (*BENCH, "--save", "base")),
+    Victim("bench import", ("bench", "import", "bench.json"), _llama_bench),
+    Victim("bench rm", ("bench", "rm", "--all", "--yes"), _benchmarks, again=(0, 3)),
+    Victim("config set", ("config", "set", "chat.max_tokens", "99")),
+    Victim("config unset", ("config", "unset", "chat.max_tokens")),
+    Victim("template new", ("template", "new", "mine"), again=(0, 2)),
+    Victim("template rm", ("template", "rm", "--yes", "mine"), again=(0, 3)),
+    Victim("pull", ("pull", "./mine.gguf"), _a_model),
+    Victim("cp", ("cp", "mine", "twin"), _with_a_model, again=(0, 2)),
+    Victim("rm", ("rm", "--yes", "mine"), _with_a_model, again=(0, 3)),
+    Victim("dedupe", ("dedupe", "--yes"), _with_the_same_twice),
+    Victim("history prune", ("history", "prune", "--keep", "5", "--yes"), _conversations),
+    Victim("history rename", ("history", "rename", "mine", "mine"), _conversations),
+    Victim("history rm", ("history", "rm", "--yes", "mine"), _conversations, again=(0, 3)),
+    Victim("cost", ("cost", "--watts", "50", "--kwh", "0.3")),
+    Victim("list", ("list",)),
+    Victim("show", ("show", "starter")),
+    Victim("hardware", ("hardware",)),
+    Victim("privacy", ("privacy",)),
+    Victim("doctor", ("doctor",), again=(0, 8)),
+    Victim(
+        "doctor --report", ("doctor", "--report", "report"), _nothing, _report_whole, again=(0, 8)
+    ),
+    Victim(
+        "doctor --fix",
+        ("doctor", "--fix", "--yes", "memory", "privacy"),
+        _to_mend,
+        _mended,
+        again=(0, 8),
+    ),
+    Victim("stop", ("stop", "--all")),
+)
