@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.campaigns.parsers_of_texts import BENCH, RUN
 from tests.campaigns.place import (
     Place,
     Tally,
@@ -45,9 +46,44 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "history prune": ("history", "prune", "--keep", "0", "--yes"),
     "privacy": ("privacy",),
     "doctor": ("doctor",),
+    "compare": (
+        *("compare", "--suite", "suite.jsonl", "-m", "starter", "-m", "./mine.gguf"),
+        *("-o", "HOME/run.jsonl", "--html", "HOME/run.html", "--junit", "HOME/run.xml"),
+        *("--markdown", "HOME/run.md"),
+    ),
+    "compare report": (
+        *("compare", "report", "run.jsonl", "--html", "HOME/run.html", "--junit", "HOME/run.xml"),
+        *("--markdown", "HOME/run.md"),
+    ),
+    "compare new": ("compare", "new", "HOME/new.toml"),
+    "bench": (
+        *("bench", "starter", "-p", "32", "-n", "8", "--save", "base", "--html", "HOME/bench.html"),
+        *("--format", "csv"),
+    ),
+    "bench import": ("bench", "import", "bench.json"),
+    "bench export": ("bench", "export", "--format", "csv", "-o", "HOME/bench.csv"),
+    "bench list": ("bench", "list"),
+    "bench rm": ("bench", "rm", "--all", "--yes"),
+    "cost": ("cost",),
+    "doctor --report": ("doctor", "--report", "HOME/report"),
+    "doctor --fix": ("doctor", "--fix", "--yes", "memory", "privacy"),
+    "history export": ("history", "export", "--all", "-O", "HOME/all.jsonl"),
+    "config unset": ("config", "unset", "chat.max_tokens"),
     "stop": ("stop", "--all"),
 }
-READING = ("chat -n", "list", "show", "history", "privacy")
+# What is there once the command has said that it succeeded.
+WRITTEN: dict[str, tuple[str, ...]] = {
+    "batch": ("out.jsonl",),
+    "compare": ("run.jsonl", "run.html", "run.xml", "run.md"),
+    "compare report": ("run.html", "run.xml", "run.md"),
+    "compare new": ("new.toml",),
+    "bench": ("bench.html",),
+    "bench export": ("bench.csv",),
+    "doctor --report": ("report/facts.json", "report/report.md"),
+    "history export": ("all.jsonl",),
+}
+ENDS = {"html": "</html>", "xml": "</testsuites>"}
+READING = ("chat -n", "list", "show", "history", "privacy", "cost", "bench list")
 FULL = (0, 2, 3, 7, 8, 9)
 LIMITS: dict[str, tuple[str, ...]] = {
     "files of 0 bytes": ("--fsize=0",),
@@ -76,6 +112,9 @@ def _ready(at: Place) -> None:
     starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
     if not (at.work / "mine.gguf").exists():
         (at.work / "mine.gguf").symlink_to(starter)
+    (at.work / "suite.jsonl").write_text(json.dumps({"prompt": "Hi.", "expect": "a"}) + "\n")
+    (at.work / "bench.json").write_text(json.dumps([BENCH]))
+    (at.work / "run.jsonl").write_bytes(RUN)
 
 
 def _words(at: Place, name: str) -> list[str]:
@@ -93,6 +132,28 @@ def _try(
         tally.fault(f"{what}: hangs")
         return
     check_said(tally, done, what, *codes)
+    for written in WRITTEN.get(name, ()):
+        file = at.home / written
+        if done.returncode in (0, 8):
+            tally.check(file.exists(), f"{what}: {written} is not there, and nothing was said")
+        if file.exists():
+            _check_whole(tally, file, what)
+
+
+def _check_whole(tally: Tally, file: Path, what: str) -> None:
+    """A report is whole or not there; of lines there are whole ones only."""
+    text = file.read_text(errors="replace")
+    kind = file.suffix.removeprefix(".")
+    if kind in ENDS:
+        tally.check(text.rstrip().endswith(ENDS[kind]), f"{what}: {file.name} is cut")
+    try:
+        if kind == "json":
+            json.loads(text)
+        elif kind == "jsonl":
+            for line in text.splitlines():
+                json.loads(line)
+    except ValueError:
+        tally.fault(f"{what}: {file.name} is cut")
 
 
 def _full(tally: Tally, steps: int) -> None:
@@ -107,11 +168,19 @@ def _full(tally: Tally, steps: int) -> None:
                 how = f"{left_kb} kB left" if steps <= 8 else "a few kB left"
                 _try(tally, at, name, how, *FULL, within=())
                 filler.unlink()
+                _forget(at)
                 check_database(tally, at, f"{name}, {left_kb} kB left")
         for name in ("chat", "config set"):
             _try(tally, at, name, "room again", 0, within=())
         at.run("stop", "--all")
         check_ended(tally, at, "a full disk")
+
+
+def _forget(at: Place) -> None:
+    """Remove what was written, so that the next command writes it anew."""
+    for names in WRITTEN.values():
+        for name in names:
+            (at.home / name).unlink(missing_ok=True)
 
 
 def _fill(filler: Path, left_kb: int) -> None:
@@ -138,6 +207,7 @@ def _no_inodes(tally: Tally) -> None:
             _try(tally, at, name, "no inodes", *FULL, within=())
             for file in made:
                 file.unlink(missing_ok=True)
+            _forget(at)
 
 
 def _read_only(tally: Tally) -> None:

@@ -146,7 +146,7 @@ _ANSWER = {
     "asked_at": 1,
     "machine": "",
 }
-_RUN = "".join(
+RUN = "".join(
     json.dumps({**_RECORD, **line}) + "\n"
     for line in (
         _HEAD,
@@ -156,7 +156,7 @@ _RUN = "".join(
         {"record": "vote", "case": "c", "repeat": 1, "a": "a", "b": "b", "winner": "a", "at": 1},
     )
 ).encode()
-_BENCH = {
+BENCH = {
     "build_commit": "b1",
     "cpu_info": "c",
     "gpu_info": "g",
@@ -237,7 +237,7 @@ PARSERS = (
     Parser("suite's lines", _LINES, lambda c, at: _suite("s.jsonl", c, at)),
     Parser("promptfoo", (_PROMPTFOO,), lambda c, at: _suite("s.yaml", c, at)),
     Parser("expectation", _EXPECTATIONS, _expectation, (LocalaiError, ValueError)),
-    Parser("run of compare", (_RUN,), _run),
+    Parser("run of compare", (RUN,), _run),
     Parser(
         "doctor's facts",
         tuple(file.read_bytes() for file in sorted(_MACHINES.glob("*.json"))),
@@ -255,8 +255,8 @@ PARSERS = (
     Parser(
         "llama-bench",
         (
-            json.dumps([_BENCH, {**_BENCH, "n_prompt": 0, "n_gen": 16}]).encode(),
-            json.dumps(_BENCH).encode() + b"\n" + json.dumps(_BENCH).encode() + b"\n",
+            json.dumps([BENCH, {**BENCH, "n_prompt": 0, "n_gen": 16}]).encode(),
+            json.dumps(BENCH).encode() + b"\n" + json.dumps(BENCH).encode() + b"\n",
         ),
         _llama_bench,
     ),
