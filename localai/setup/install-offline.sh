@@ -119,8 +119,9 @@ build_environment() {
   # A Debian without python3-venv has no pip of its own: the bundle's does the work.
   "$python" -I -m venv --without-pip "$environment"
   for pip in "$bundle"/wheels/pip-*.whl; do :; done
-  "$environment/bin/python" -I "$pip/pip" install --quiet --no-input --no-index --no-deps \
-    --disable-pip-version-check "$bundle"/wheels/*.whl
+  # By their names alone: in a path pip would take a `;` for the beginning of a condition.
+  (cd -- "$bundle/wheels" && "$environment/bin/python" -I "$pip/pip" install --quiet --no-input \
+    --no-index --no-deps --disable-pip-version-check ./*.whl)
   site=$("$environment/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   cp -R "$bundle/app/localai" "$site/localai"
   printf '#!/bin/sh\nexec %s -P -m localai "$@"\n' "$(quoted "$environment/bin/python")" \

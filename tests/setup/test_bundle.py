@@ -24,6 +24,10 @@ LOCK = Path(__file__).parents[2] / "requirements.lock"
 NETWORK = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")
 
 
+ODD = "a $(touch owned) `touch owned`\n;touch owned;'\"' "
+"""As part of a path: what a shell would run, or split, where a word is not quoted."""
+
+
 def user_network() -> dict[str, str]:
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     return pip | {name: os.environ[name] for name in NETWORK if name in os.environ}
@@ -75,28 +79,30 @@ def bundle(
     run_localai: RunLocalai, home_with_starter: Paths, tmp_path: Path, smollm2_path: Path
 ) -> Path:
     """A bundle for this machine, made from the package index."""
-    folder = tmp_path / "bundle"
+    folder = tmp_path / f"{ODD}bundle"
     done = run_localai("setup", "--bundle", str(folder), "--json", env=user_network())
     assert done.returncode == 0, done.stdout
     made = checked(SetupBundle, done.stdout)
     assert made["platform"] == this_platform()
     assert made["size_bytes"] > STARTER.size_bytes
-    assert sorted(path.name for path in tmp_path.iterdir() if "bundle" in path.name) == ["bundle"]
+    assert [path.name for path in tmp_path.iterdir() if "bundle" in path.name] == [folder.name]
     return folder
 
 
 def test_from_a_bundle_to_an_answer_without_a_network(bundle: Path, tmp_path: Path) -> None:
     home = tmp_path / "offline-home"
     home.mkdir()
+    place = home / f"{ODD}place"
     command = ["unshare", "--map-root-user", "--net"]
     if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no network namespace")
-    command += ["sh", str(bundle / "install.sh"), "--prefix", str(home / "place")]
+    command += ["sh", str(bundle / "install.sh"), "--prefix", str(place)]
 
     def install() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             env=bare_environment(home) | {"PYTHON": sys.executable},
+            cwd=home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -112,13 +118,13 @@ def test_from_a_bundle_to_an_answer_without_a_network(bundle: Path, tmp_path: Pa
     damaged = install()
     assert damaged.returncode == 2
     assert "damaged" in damaged.stderr
-    assert not (home / "place").exists()
+    assert not place.exists()
     shutil.move(whole, model)
     done = install()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Paris" in done.stdout
     assert "ready after" in done.stdout
-    program = home / "place" / "bin" / "localai"
+    program = place / "bin" / "localai"
     removed = subprocess.run(
         [str(program), "setup", "--uninstall", "--yes"],
         env=bare_environment(home),
@@ -129,6 +135,7 @@ def test_from_a_bundle_to_an_answer_without_a_network(bundle: Path, tmp_path: Pa
     )
     assert removed.returncode == 0, removed.stderr
     # pip asks rustc for its version, which then writes a file of its own.
+    assert not list(tmp_path.rglob("owned"))
     left = [path for path in home.rglob("*") if not path.is_dir() and ".rustup" not in path.parts]
     assert left == []
 
