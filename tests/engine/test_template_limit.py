@@ -42,3 +42,34 @@ def test_a_template_that_comes_to_its_end_changes_nothing() -> None:
     )
     told = subprocess.check_output([sys.executable, "-c", script], env=child_python(), timeout=30)
     assert told == b"still here\n"
+
+
+@pytest.mark.parametrize("how", ["within_memory", "_by_looking"])
+def test_a_template_that_doubles_its_text_gets_no_further_than_its_limit(how: str) -> None:
+    """By the kernel an error, elsewhere the end of the process; with either, memory is left."""
+    script = (
+        "import resource\n"
+        f"from localai.engine.template_limit import {how} as limited\n"
+        "def render():\n"
+        "  text = 'Xanadu' * 1000\n"
+        "  while True: text += text\n"
+        "try:\n"
+        "  with limited(200 << 20): render()\n"
+        "except MemoryError: print('refused')\n"
+        "print(resource.getrlimit(resource.RLIMIT_DATA))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 3 << 20)\n"
+    )
+    ended = subprocess.run(
+        ["prlimit", f"--as={8 << 30}", sys.executable, "-c", script],
+        env=child_python(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if how == "within_memory":
+        assert ended.stdout == "refused\n(-1, -1)\nTrue\n"
+    else:
+        assert ended.returncode == 1, ended.stderr
+        assert ended.stderr == "a chat template took too much memory\n"
+    assert "Xanadu" not in ended.stderr

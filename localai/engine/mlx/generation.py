@@ -23,7 +23,12 @@ from localai.dataclass import dataclass
 from localai.engine.mlx.conversations import CachedConversation, Conversations
 from localai.engine.mlx.sampling import processors, sampler, top_logprobs
 from localai.engine.mlx.stop_strings import StopStrings
-from localai.engine.template_limit import LONGEST_TEMPLATE_S, ending_process_after
+from localai.engine.template_limit import (
+    LONGEST_TEMPLATE_S,
+    MOST_TEMPLATE_BYTES,
+    ending_process_after,
+    within_memory,
+)
 from localai.errors import ContextOverflow, InvalidInput
 from localai.types import (
     Done,
@@ -39,11 +44,22 @@ from localai.types import (
     Usage,
     Zone,
 )
+from localai.units import mebibytes_text
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.chat_completions.server import ChunkWriter, parse
 from localai.wires.parts import RequestParts, arguments_of
 
 Emit = Callable[[Mapping[str, Any]], None]
+# A template is a stranger's program, and fails as programs do.
+_OF_TEMPLATES = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 # State names of mlx-lm's `TextStateMachine`.
 _REASONING = "reasoning"
 _TOOL = "tool"
@@ -89,13 +105,19 @@ class Chat:
             tools = [wire_tool(tool) for tool in parts.offered_tools]
         messages = [_template_message(message) for message in parts.messages]
         try:
-            with ending_process_after(LONGEST_TEMPLATE_S):
+            with ending_process_after(LONGEST_TEMPLATE_S), within_memory(MOST_TEMPLATE_BYTES):
                 return str(
                     tokenizer.apply_chat_template(
                         messages, tools=tools, tokenize=False, add_generation_prompt=True, **options
                     )
                 )
-        except (TemplateError, TypeError, ValueError) as error:
+        except MemoryError as error:
+            raise InvalidInput(
+                "the model's chat template takes more than"
+                f" {mebibytes_text(MOST_TEMPLATE_BYTES)} of memory",
+                hint="take the model from elsewhere: no honest template needs it",
+            ) from error
+        except _OF_TEMPLATES as error:
             raise InvalidInput(f"the model's chat template refuses this: {error}") from error
 
     def tokens(self, text: str) -> list[int]:

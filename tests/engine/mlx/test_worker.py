@@ -19,6 +19,7 @@ from localai.net.http import call
 from localai.paths import Paths, locate
 from tests.support.clock import becomes
 from tests.support.mlx import CAPITAL, SYSTEM, ask, chunks, make_thinking_model
+from tests.support.tool_template import mlx_with_template
 
 # About 150 tokens: long enough to be worth the disk, short enough for a CPU.
 STORY = {"role": "user", "content": "Once upon a time there was a small town by the sea. " * 11}
@@ -164,6 +165,40 @@ def test_what_mlx_cannot_do_is_refused(
     with pytest.raises(ServerRefused, match=complaint) as caught:
         call(lease.files.socket, "POST", "/v1/chat/completions", {"messages": [CAPITAL], **body})
     assert caught.value.status == 400
+
+
+_DOUBLING = (
+    "{% set ns = namespace(x='Xanadu' * 1000) %}"
+    "{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        (_DOUBLING, "more than 1024 MiB of memory"),
+        ("{{ 1 / 0 }}", "refuses this: division by zero"),
+        ("{{ messages[9]['content'] }}", "refuses this"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "refuses this: maximum recursion"),
+        ("{{ range(10 ** 9) | list }}", "refuses this: Range too big"),
+    ],
+)
+def test_a_hostile_template_costs_its_request_alone(
+    paths: Paths,
+    tmp_path: Path,
+    mlx_python: Path,
+    mlx_model_path: Path,
+    template: str,
+    complaint: str,
+) -> None:
+    model = mlx_with_template(tmp_path / "hostile", mlx_model_path, template)
+    with worker_of(paths, mlx_python, model) as lease:
+        for _ in range(2):
+            with pytest.raises(ServerRefused, match=complaint) as caught:
+                ask(lease.files.socket, CAPITAL)
+            assert caught.value.status == 400
+        assert "Xanadu" not in lease.files.log.read_text()
+    stop(lease.files, lease.info)
 
 
 def test_the_prompt_and_its_tokens_can_be_asked_for(lease: Lease) -> None:
