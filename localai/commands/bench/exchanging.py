@@ -10,7 +10,7 @@ import typer
 from localai.commands.bench.forms import check_format
 from localai.commands.bench.looking import Id, open_kept
 from localai.commands.options import Json
-from localai.errors import InvalidInput, NotFound
+from localai.errors import InvalidInput
 from localai.output.output import Output
 
 
@@ -75,17 +75,13 @@ def import_run(
 
     from localai.bench.formats import read_llama_bench
     from localai.bench.kept import Keeper, read_run
+    from localai.chat.inputs import read_text_file
     from localai.database import Database
     from localai.output.bench import show_run
     from localai.paths import locate
 
     output = Output("bench", as_json=as_json)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file {file}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read {file}: {error}") from error
+    text = read_text_file(str(file)).text
     machine, cells = read_llama_bench(text, str(file))
     with closing(Database(locate().database)) as database:
         keeper = Keeper.new(database, machine, None)
