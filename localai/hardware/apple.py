@@ -1,7 +1,7 @@
 """A Mac: processor, graphics and the share of memory that Metal may use.
 
-Two programs of the system are asked, `sysctl` (numbers) and `system_profiler` (graphics); what
-they print is read by pure functions, so that Macs are tested everywhere.
+Two programs of the system are run, `sysctl` (numbers) and `system_profiler` (graphics). Pure
+functions read their output, so that Macs are tested on every system.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _X86_SETS: Final = {
 
 
 def parse_sysctl(text: str) -> dict[str, str]:
-    """The `name: value` lines that sysctl prints; its complaints about unknown names fall out."""
+    """The `name: value` lines that sysctl prints; its complaints about unknown names are left
+    out."""
     return {
         name: value.strip()
         for name, value in re.findall(r"^([\w.]+): ?(.*)$", text, re.M)
@@ -72,7 +73,8 @@ def apple_cpu(values: Mapping[str, str]) -> Cpu:
 
 def apple_gpus(displays: str, values: Mapping[str, str]) -> tuple[Gpu, ...]:
     """The graphics processors in `system_profiler -json SPDisplaysDataType`, with what `sysctl`
-    says of the memory. Without a readable answer, one that follows from the chip's name."""
+    says of the memory. If `system_profiler` cannot be read, the list has one GPU, named after the
+    chip."""
     try:
         document: Any = json.loads(displays)
         rows = [row for row in document["SPDisplaysDataType"] if isinstance(row, dict)]
@@ -121,17 +123,17 @@ def _gpu(row: Mapping[str, Any], values: Mapping[str, str]) -> Gpu:
     has_metal = is_apple or bool(metal)
     return Gpu(
         name=Fact(name, source),
-        vendor=Fact.known(vendor or None, source),
+        vendor=Fact.of(vendor or None, source),
         memory_total_bytes=total,
         memory_free_bytes=nothing,
-        shared_memory_bytes=Fact.known(
+        shared_memory_bytes=Fact.of(
             _size_bytes(str(row.get("spdisplays_vram_shared", ""))), source
         ),
         memory_bandwidth=bandwidth_of_apple_chip(name, cores),
         unified=Fact(is_apple or "spdisplays_vram_shared" in row, source, "inferred"),
-        cores=Fact.known(cores, source),
+        cores=Fact.of(cores, source),
         driver=Fact.unknown("part of macOS"),
-        compute_capability=Fact.known(_metal_version(str(metal or "")), source),
+        compute_capability=Fact.of(_metal_version(str(metal or "")), source),
         usable_by=Fact(("Metal",) if has_metal else (), source, "inferred"),
     )
 
@@ -152,7 +154,8 @@ def _instruction_sets(values: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def _cache_bytes(values: Mapping[str, str]) -> int | None:
-    """L3 where there is one, else all second-level caches of all clusters together."""
+    """The size of the L3 cache if there is one, else of all second-level caches of all clusters
+    together."""
     if l3 := _number(values, "hw.l3cachesize"):
         return l3
     total = 0

@@ -1,4 +1,4 @@
-"""What a control group (a container, a systemd slice) leaves of the machine: memory and CPU.
+"""The limits of a control group (a container, a systemd slice) on this process: memory and CPU.
 
 A limit binds all groups below it, so the path is walked from our own group to the root and the
 smallest limit counts. Versions 1 and 2.
@@ -13,13 +13,13 @@ from typing import Final
 from localai.dataclass import dataclass
 from localai.hardware.readers import read_integer, read_text
 
-# Version 1 writes "no limit" as the largest page-aligned number; nothing real comes near.
+# Version 1 writes "no limit" as the largest page-aligned number; no real limit comes near this.
 _NO_LIMIT: Final = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryLimit:
-    """A limit in bytes, and how much of it is in use: page cache that can go is not counted."""
+    """A limit in bytes. `used_bytes` is the memory in use, without reclaimable page cache."""
 
     limit_bytes: int
     used_bytes: int | None
@@ -41,7 +41,7 @@ def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """CPUs' worth of time that the tightest quota allows; None without a quota."""
+    """How many CPUs the tightest quota allows; None without a quota."""
     quotas: list[float] = []
     for folder in _groups(root, "cpu"):
         quota, _, period = (read_text(folder / "cpu.max") or "").strip().partition(" ")
@@ -58,7 +58,7 @@ def _room(limit: MemoryLimit) -> int:
 
 
 def _inactive_file(folder: Path) -> int:
-    """Bytes of page cache that the kernel gives back before it runs out of memory."""
+    """The page cache in bytes that the kernel reclaims before it runs out of memory."""
     for line in (read_text(folder / "memory.stat") or "").splitlines():
         name, _, value = line.partition(" ")
         if name in ("inactive_file", "total_inactive_file") and value.isdecimal():

@@ -16,7 +16,8 @@ from localai.hardware.cgroup import cpu_quota
 from localai.hardware.facts import Cpu, Fact
 from localai.hardware.readers import read_text
 
-# A kernel's flag and the name people know. In the order in which they are shown.
+# The kernel's name of an instruction set and the name that people know, in the order in which they
+# are shown.
 _X86_SETS: Final = {
     "sse4_2": "SSE4.2",
     "f16c": "F16C",
@@ -41,7 +42,8 @@ _ARM_SETS: Final = {
     "sme": "SME",
 }
 
-# Arm cores say who made them and a number: MIDR_EL1 as in Linux's arch/arm64/include/asm/cputype.h
+# An Arm core reports its implementer and a part number: MIDR_EL1, as in Linux's
+# arch/arm64/include/asm/cputype.h.
 _ARM_PARTS: Final = {
     ("0x41", "0xd03"): "Cortex-A53",
     ("0x41", "0xd05"): "Cortex-A55",
@@ -61,50 +63,50 @@ _ARM_PARTS: Final = {
 
 
 def linux_cpu(root: Path = Path("/"), *, live: bool = True) -> Cpu:
-    """This machine's processor on Linux, or that of a captured tree at `root` (`live=False`:
-    psutil and the affinity mask, which speak of this machine, are left out)."""
+    """This machine's processor on Linux, or that of a captured tree at `root`. With `live=False`,
+    psutil and the affinity mask, which describe this machine, are left out."""
     text = read_text(root / "proc/cpuinfo") or ""
     source = "/proc/cpuinfo"
     performance, efficiency = _cores_by_kind(root)
-    physical = Fact[int].known(physical_cores(text), source)
-    logical = Fact[int].known(len(re.findall(r"^processor\s*:", text, re.M)) or None, source)
+    physical = Fact[int].of(physical_cores(text), source)
+    logical = Fact[int].of(len(re.findall(r"^processor\s*:", text, re.M)) or None, source)
     if live:
         physical, logical = _counts_of_psutil(physical, logical)
     return Cpu(
-        model=Fact.known(model_name(text, read_text(root / "proc/device-tree/model")), source),
+        model=Fact.of(model_name(text, read_text(root / "proc/device-tree/model")), source),
         physical_cores=physical,
         logical_cores=logical,
         performance_cores=performance,
         efficiency_cores=efficiency,
         usable_cores=_usable_cores(root, logical, live=live),
-        instruction_sets=Fact.known(instruction_sets(text), source),
-        last_level_cache_bytes=Fact.known(
+        instruction_sets=Fact.of(instruction_sets(text), source),
+        last_level_cache_bytes=Fact.of(
             last_level_cache_bytes(root), "/sys/devices/system/cpu/cpu*/cache"
         ),
     )
 
 
 def portable_cpu() -> Cpu:
-    """This machine's processor by psutil and Python alone, where there is nothing better."""
+    """This machine's processor by psutil and Python alone, on systems without a better source."""
     import platform
 
     nothing: Fact[int] = Fact.unknown("psutil does not say")
     physical, logical = _counts_of_psutil(nothing, nothing)
     cores = None if logical.value is None else float(logical.value)
     return Cpu(
-        model=Fact.known(os.environ.get("PROCESSOR_IDENTIFIER") or None, "PROCESSOR_IDENTIFIER"),
+        model=Fact.of(os.environ.get("PROCESSOR_IDENTIFIER") or None, "PROCESSOR_IDENTIFIER"),
         physical_cores=physical,
         logical_cores=logical,
         performance_cores=nothing,
         efficiency_cores=nothing,
-        usable_cores=Fact.known(cores, "psutil"),
+        usable_cores=Fact.of(cores, "psutil"),
         instruction_sets=Fact.unknown(f"not known on {platform.system()}"),
         last_level_cache_bytes=nothing,
     )
 
 
 def model_name(cpuinfo: str, device_tree_model: str | None = None) -> str | None:
-    """The processor's name out of /proc/cpuinfo; on Arm, put together from its part numbers."""
+    """The processor's name in /proc/cpuinfo; on Arm, put together from its part numbers."""
     match = re.search(r"^(?:model name|cpu model)\s*:\s*(.+)$", cpuinfo, re.M)
     if match and not match[1].strip().isdigit():
         return " ".join(match[1].split())
@@ -120,7 +122,8 @@ def model_name(cpuinfo: str, device_tree_model: str | None = None) -> str | None
 
 
 def physical_cores(cpuinfo: str) -> int | None:
-    """Cores out of /proc/cpuinfo on x86, not counting threads; None where it does not tell."""
+    """The number of cores in /proc/cpuinfo on x86, without hyperthreads; None if it does not have
+    it."""
     cores: set[tuple[str, str]] = set()
     package = ""
     for line in cpuinfo.splitlines():
@@ -133,7 +136,7 @@ def physical_cores(cpuinfo: str) -> int | None:
 
 
 def instruction_sets(cpuinfo: str) -> tuple[str, ...] | None:
-    """The names, out of the first `flags` or `Features` line; None if there is no such line."""
+    """The names in the first `flags` or `Features` line; None if there is no such line."""
     match = re.search(r"^(flags|Features)\s*:\s*(.+)$", cpuinfo, re.M)
     if match is None:
         return None
@@ -152,7 +155,8 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
 
 
 def last_level_cache_bytes(root: Path = Path("/")) -> int | None:
-    """Bytes of the largest cache level, summed over its copies; None where sysfs is silent."""
+    """The size of the largest cache level in bytes, summed over its copies; None if sysfs does not
+    have it."""
     levels: dict[int, dict[str, int]] = {}
     for index in root.glob("sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"):
         level, size = read_text(index / "level"), read_text(index / "size")
@@ -163,7 +167,8 @@ def last_level_cache_bytes(root: Path = Path("/")) -> int | None:
 
 
 def _cores_by_kind(root: Path) -> tuple[Fact[int], Fact[int]]:
-    """Performance and efficiency cores: Intel's two kinds of device, Arm's two capacities."""
+    """Performance and efficiency cores. Found by Intel's `cpu_core`/`cpu_atom` in sysfs, on Arm by
+    `cpu_capacity`."""
     fast, slow = (read_text(root / f"sys/devices/{kind}/cpus") for kind in ("cpu_core", "cpu_atom"))
     if fast and slow:
         source = "/sys/devices/cpu_core, cpu_atom"
@@ -198,7 +203,7 @@ def _count_cores(root: Path, cpus: Iterable[int]) -> int:
 
 
 def _usable_cores(root: Path, logical: Fact[int], *, live: bool) -> Fact[float]:
-    """What a quota and an affinity mask leave of the logical cores."""
+    """The number of logical cores that a quota and an affinity mask leave."""
     counts: list[tuple[float, str]] = []
     if logical.value is not None:
         counts.append((float(logical.value), logical.source))
@@ -213,7 +218,7 @@ def _usable_cores(root: Path, logical: Fact[int], *, live: bool) -> Fact[float]:
 
 
 def _counts_of_psutil(physical: Fact[int], logical: Fact[int]) -> tuple[Fact[int], Fact[int]]:
-    """psutil's counts where it has them, else the given ones."""
+    """psutil's counts if it has them, else the given ones."""
     import psutil
 
     found = psutil.cpu_count(logical=False), psutil.cpu_count(logical=True)

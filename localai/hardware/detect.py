@@ -1,8 +1,8 @@
-"""This machine, in less than 400 ms: each subject behind a guard of its own.
+"""This machine, in less than 400 ms: each subject is detected separately.
 
-A detection that fails costs its own facts, never the others: they become unknown, and the
-reason is one of `Machine.problems`. Nothing is measured here that takes time (memory bandwidth:
-`localai.hardware.measured_bandwidth`, remembered by the caller).
+A detection that fails makes only its own facts unknown, and the reason is one of
+`Machine.problems`. Nothing that takes time is measured here: memory bandwidth is in
+`localai.hardware.measured_bandwidth`, and the caller remembers it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class _System:
 
 
 def detect(models_folder: Path, *, memory_bandwidth: Fact[float] | None = None) -> Machine:
-    """Everything known of this machine. `models_folder` is where disk space is looked for, and
-    `memory_bandwidth` what the caller remembers of an earlier measurement."""
+    """Everything known of this machine. The disk is that of `models_folder`; `memory_bandwidth` is
+    what the caller remembers of an earlier measurement."""
     from concurrent.futures import ThreadPoolExecutor
 
     system = {"Linux": _linux, "Darwin": _mac}.get(platform.system(), _other)()
@@ -58,7 +58,7 @@ def detect(models_folder: Path, *, memory_bandwidth: Fact[float] | None = None) 
             return unknown(why)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
-        # Graphics drivers are the slow ones; the rest is read meanwhile.
+        # Graphics drivers are slow, so everything else is read meanwhile.
         graphics = pool.submit(guarded, "GPU", system.gpus, lambda _: Found())
         the_host = guarded("system", system.host, partial(all_unknown, Host))
         live_memory = partial(memory.live_memory, wsl=bool(the_host.wsl.value))

@@ -1,8 +1,8 @@
-"""Graphics processors as Linux's sysfs shows them: AMD with its two kinds of memory, Intel, and
-an NVIDIA one whose own driver is missing.
+"""Graphics processors as Linux's sysfs shows them: AMD's with two kinds of memory, Intel's, and an
+NVIDIA one without its own driver.
 
-AMD's VRAM and GTT are kept apart: on an APU the first is a small carve-out and models live in
-the second, which is main memory. Adding them up, or either to main memory, counts twice.
+AMD's VRAM and GTT are kept apart: on an APU the first is a small carve-out, and models lie in the
+second, which is main memory. Adding them up, or adding either to main memory, counts memory twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from localai.hardware.specified_bandwidth import bandwidth_of_card
 
 _VENDORS: Final = {"0x1002": "AMD", "0x8086": "Intel", "0x10de": "NVIDIA"}
 _PCI_NAMES: Final = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids")
-# A carve-out is rarely larger; a card of its own is rarely smaller.
+# A discrete card rarely has less memory than this, a carve-out rarely more.
 _LARGEST_CARVE_OUT: Final = 4 << 30
 
 
@@ -61,13 +61,13 @@ def _gpu(root: Path, device: Path, vendor: str, driver: str | None, usable: tupl
     return Gpu(
         name=name,
         vendor=Fact(vendor, "sysfs vendor"),
-        memory_total_bytes=Fact.known(vram, "sysfs mem_info_vram_total"),
-        memory_free_bytes=Fact.known(free, "sysfs mem_info_vram_used", "measured"),
-        shared_memory_bytes=Fact.known(gtt, "sysfs mem_info_gtt_total"),
+        memory_total_bytes=Fact.of(vram, "sysfs mem_info_vram_total"),
+        memory_free_bytes=Fact.of(free, "sysfs mem_info_vram_used", "measured"),
+        shared_memory_bytes=Fact.of(gtt, "sysfs mem_info_gtt_total"),
         memory_bandwidth=bandwidth_of_card(name.value or "", "sysfs does not say"),
         unified=_unified(device, vendor, vram, gtt),
         cores=Fact.unknown("sysfs does not say"),
-        driver=Fact.known(driver, "sysfs driver"),
+        driver=Fact.of(driver, "sysfs driver"),
         compute_capability=Fact.unknown("sysfs does not say"),
         usable_by=Fact(usable, "access to /dev/kfd and /dev/dri", "inferred"),
     )
@@ -77,7 +77,8 @@ def _unified(device: Path, vendor: str, vram: int | None, gtt: int | None) -> Fa
     if vendor == "Intel":
         on_board = "PCI_SLOT_NAME=0000:00:02.0\n" in (read_text(device / "uevent") or "")
         return Fact(on_board, "the PCI address of Intel's on-board graphics", "inferred")
-    # The kernel names the maker of a card's memory chips; of an APU's it says "unknown" or nothing.
+    # The kernel names the maker of a card's memory chips; for an APU's it says "unknown" or
+    # nothing.
     maker = (read_text(device / "mem_info_vram_vendor") or "").strip()
     if maker not in ("", "unknown"):
         return Fact(False, "sysfs mem_info_vram_vendor", "inferred")
@@ -104,7 +105,8 @@ def _driver(device: Path) -> str | None:
 
 
 def _interfaces(root: Path, device: Path, vendor: str) -> tuple[tuple[str, ...], list[str]]:
-    """What this user can open of it, and sentences about what it may not."""
+    """The interfaces of `device` that this user can open, and a sentence for each that they may
+    not."""
     usable: list[str] = []
     problems: list[str] = []
     wanted = [("Vulkan", root / "dev/dri" / node.name) for node in device.glob("drm/renderD*")]

@@ -1,7 +1,7 @@
-"""What is known of a machine, as values: each fact with its source and how sure it is.
+"""What is known of a machine, as values: each fact with its source and its confidence.
 
-Owns the types and reads them from a profile, which `localai hardware --json` prints. Detects
-nothing: `localai.hardware.detect` fills them in.
+Owns the types, and reads them from the JSON that `localai hardware --json` prints. Detects nothing:
+`localai.hardware.detect` does.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from that by a rule that can fail. assumed: what is usual."""
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[T]):
-    """A value, where it comes from, and how far to trust it.
+    """A value, its source, and how far to trust it.
 
-    Where the value is None the fact is unknown: `source` says what was tried, and `confidence`
-    is None.
+    The fact is unknown if the value is None. Then `source` says what was tried, and `confidence` is
+    None.
     """
 
     value: T | None
@@ -35,19 +35,22 @@ class Fact(Generic[T]):
 
     @classmethod
     def unknown(cls, source: str) -> Fact[T]:
-        """A fact that could not be had; `source` says why."""
+        """An unknown fact; `source` says why."""
         return cls(None, source, None)
 
     @classmethod
-    def known(cls, value: T | None, source: str, confidence: Confidence = "reported") -> Fact[T]:
-        """`value` from `source`; unknown if the source had none."""
+    def of(cls, value: T | None, source: str, confidence: Confidence = "reported") -> Fact[T]:
+        """`value` from `source`; an unknown fact if the value is None."""
         return cls(value, source, confidence) if value is not None else cls(None, source, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The system around us. `container` and `virtual_machine` name their kind ("docker", "kvm"),
-    with "" for: certainly none. `libc` is e.g. "glibc 2.36"."""
+    """The operating system, and what it runs in.
+
+    `container` and `virtual_machine` name their kind ("docker", "kvm"); "" means that there is
+    certainly none. `libc` is e.g. "glibc 2.36".
+    """
 
     operating_system: Fact[str]
     kernel: Fact[str]
@@ -61,7 +64,8 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """Processor. `usable_cores` is what a container's quota or an affinity mask leaves.
+    """The processor. `usable_cores` are the cores that a container's quota or an affinity mask
+    leaves.
 
     `instruction_sets` holds only those that matter to inference (AVX2, AVX-512, NEON, …).
     `last_level_cache_bytes` is the sum over the machine.
@@ -79,8 +83,8 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Main memory in bytes. `limit_bytes` is what a control group leaves of the total (the total
-    where there is none), `limited_by` names the limit ("cgroup", "WSL", "" for none)."""
+    """Main memory in bytes. `limit_bytes` is the limit of a control group, or else the total.
+    `limited_by` names the limit: "cgroup", "WSL", "" for none."""
 
     total_bytes: Fact[int]
     available_bytes: Fact[int]
@@ -94,11 +98,11 @@ class Memory:
 class Gpu:
     """A graphics processor.
 
-    `memory_total_bytes` is its own memory; of a `unified` one (Apple, an APU, GB10) it is what
-    the system lets it have of main memory, or its small carve-out. `shared_memory_bytes` is
-    main memory that it can address besides (AMD's GTT); the two are never one sum of free
-    memory. `memory_bandwidth` is in bytes per second. `usable_by` names the interfaces that
-    this user can open ("CUDA 13.0", "ROCm", "Vulkan", "Metal").
+    `memory_total_bytes` is its own memory. A `unified` one (Apple, an APU, GB10) has no own memory:
+    there it is the main memory that the system allows it, or its small carve-out.
+    `shared_memory_bytes` is main memory that it can address besides (AMD's GTT); never add the two
+    up. `memory_bandwidth` is in bytes per second. `usable_by` names the interfaces that this user
+    can open ("CUDA 13.0", "ROCm", "Vulkan", "Metal").
     """
 
     name: Fact[str]
@@ -116,7 +120,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """Where the power comes from, and whether the system saves it."""
+    """Whether the machine runs on a battery, and whether the system saves power."""
 
     on_battery: Fact[bool]
     battery_percent: Fact[float]
@@ -126,7 +130,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The file system that holds `folder`, in bytes; free is what this user may still use."""
+    """The file system that holds `folder`, in bytes. `free_bytes` is what this user may still use."""
 
     folder: Fact[str]
     total_bytes: Fact[int]
@@ -135,10 +139,11 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """All of it. `memory_bandwidth` is main memory's, in bytes per second, read by the CPU.
+    """All that is known of a machine. `memory_bandwidth` is main memory's, in bytes per second,
+    read by the CPU.
 
-    `problems` are sentences about what should work and does not: a driver that does not
-    answer, a device that this user may not open, a detection that failed.
+    `problems` are sentences about what should work and does not: a driver that does not answer, a
+    device that this user may not open, a detection that failed.
     """
 
     host: Host
@@ -155,7 +160,7 @@ Section = TypeVar("Section", Host, Cpu, Memory, Gpu, Power, Disk)
 
 
 def all_unknown(kind: type[Section], source: str) -> Section:
-    """A section of which nothing is known, for the reason `source`."""
+    """A section whose facts are all unknown, for the reason `source`."""
     empty: Fact[Any] = Fact.unknown(source)
     return kind(**dict.fromkeys(_names(kind), empty))
 
@@ -163,7 +168,7 @@ def all_unknown(kind: type[Section], source: str) -> Section:
 def from_json(document: Mapping[str, Any], name: str) -> Machine:
     """The machine of a `MachineDocument`; a fact that is missing is unknown.
 
-    `name` stands in messages. Raises InvalidInput where the document is something else.
+    `name` is used in messages. Raises InvalidInput if the document is something else.
     """
     gpus = document.get("gpus", [])
     problems = document.get("problems", [])

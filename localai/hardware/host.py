@@ -1,5 +1,5 @@
-"""The system around us: which one, and whether it is a container, a virtual machine, WSL, or a
-Python that runs under Rosetta."""
+"""The operating system: which one, and whether it runs in a container, a virtual machine or WSL, or
+Python under Rosetta."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTAINER_MARKS: Final = {
     "lxc": "lxc",
     "containerd": "containerd",
 }
-# DMI's vendor or product, and the virtual machine that writes it.
+# A text in DMI's vendor or product, and the virtual machine that it identifies.
 _MACHINE_MARKS: Final = {
     "qemu": "kvm",
     "kvm": "kvm",
@@ -39,15 +39,16 @@ _MACHINE_MARKS: Final = {
 
 
 def linux_host(root: Path = Path("/"), *, live: bool = True) -> Host:
-    """The system that the files at `root` show; with `live`, Python's own knowledge besides."""
+    """The system that the files at `root` show; `live` also uses what Python knows of the running
+    system."""
     release = read_text(root / "etc/os-release") or ""
     name = re.search(r'^PRETTY_NAME="?([^"\n]+)"?$', release, re.M)
     version = (read_text(root / "proc/version") or "").strip()
     kernel = re.match(r"Linux version (\S+)", version)
     return Host(
-        operating_system=Fact.known(name[1] if name else "Linux", "/etc/os-release"),
-        kernel=Fact.known(kernel[1] if kernel else None, "/proc/version"),
-        architecture=Fact.known(platform.machine() if live else None, "uname"),
+        operating_system=Fact.of(name[1] if name else "Linux", "/etc/os-release"),
+        kernel=Fact.of(kernel[1] if kernel else None, "/proc/version"),
+        architecture=Fact.of(platform.machine() if live else None, "uname"),
         libc=_libc(root, live=live),
         container=_container(root, os.environ if live else {}),
         virtual_machine=_virtual_machine(root),
@@ -57,7 +58,7 @@ def linux_host(root: Path = Path("/"), *, live: bool = True) -> Host:
 
 
 def mac_host(values: Mapping[str, str]) -> Host:
-    """A Mac, by what `sysctl` said."""
+    """A Mac's system, from the output of `sysctl`."""
     translated = values.get("sysctl.proc_translated")
     virtual = values.get("kern.hv_vmm_present")
     return Host(
@@ -66,11 +67,11 @@ def mac_host(values: Mapping[str, str]) -> Host:
         architecture=Fact(platform.machine(), "uname"),
         libc=Fact.unknown("part of macOS"),
         container=Fact("", "macOS runs no containers of its own", "inferred"),
-        virtual_machine=Fact.known(
+        virtual_machine=Fact.of(
             {"1": "apple", "0": ""}.get(virtual or ""), "sysctl kern.hv_vmm_present"
         ),
         wsl=Fact(False, "only Windows has it"),
-        rosetta=Fact.known(
+        rosetta=Fact.of(
             {"1": True, "0": False}.get(translated or "0"), "sysctl sysctl.proc_translated"
         ),
     )
@@ -92,7 +93,8 @@ def portable_host() -> Host:
 
 
 def disk_at(folder: Path) -> Disk:
-    """The file system that holds `folder`, or will: its nearest parent that exists."""
+    """The file system that holds `folder`, or that will hold it: that of its nearest existing
+    parent."""
     place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -107,11 +109,11 @@ def disk_at(folder: Path) -> Disk:
 def _libc(root: Path, *, live: bool) -> Fact[str]:
     if live and "CS_GNU_LIBC_VERSION" in os.confstr_names:
         try:
-            return Fact.known(os.confstr("CS_GNU_LIBC_VERSION"), "confstr")
+            return Fact.of(os.confstr("CS_GNU_LIBC_VERSION"), "confstr")
         except OSError:
             pass
     musl = any(root.glob("lib/ld-musl-*"))
-    return Fact.known("musl" if musl else None, "/lib/ld-musl-*", "inferred")
+    return Fact.of("musl" if musl else None, "/lib/ld-musl-*", "inferred")
 
 
 def _container(root: Path, environ: Mapping[str, str]) -> Fact[str]:

@@ -1,10 +1,10 @@
 """How fast main memory is, measured in about a second: what limits decoding on a CPU.
 
-The C library's own routines move the bytes, called through ctypes, which lets go of the
-interpreter's lock: `memchr` and `memcmp` for reading, `memcpy` for copying. Nothing is compiled.
-Bytes are counted as STREAM does: a copy of N bytes counts N read and N written, and what the
-hardware moves beyond that (a write-allocate) counts nothing. Each thread works through memory of
-its own for a fixed time, so that slow cores do not hold up fast ones.
+The C library's own routines move the bytes, called through ctypes, which releases the interpreter's
+lock: `memchr` and `memcmp` for reading, `memcpy` for copying. Nothing is compiled. Bytes are
+counted as STREAM counts them: a copy of N bytes is N read and N written, without what the hardware
+moves beyond that (a write-allocate). Each thread works through memory of its own for a fixed time,
+so that slow cores do not hold up fast ones.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from typing import Any, Final
 from localai.dataclass import dataclass
 from localai.hardware.facts import Fact
 
-# One call of a routine: a tenth of a millisecond, beside which the interpreter's part is nothing.
+# The bytes of one call of a routine. It takes a tenth of a millisecond, beside which the
+# interpreter's part is negligible.
 _PIECE_BYTES: Final = 4 << 20
 _WINDOW_S: Final = 0.008
 _WINDOWS: Final = 15
-# Both buffers of all threads together: beyond any cache, but not so much that it is felt.
+# The least and the most bytes of all threads' buffers together: beyond any cache, but not so much
+# that other programs notice.
 _LEAST_BYTES: Final = 256 << 20
 _MOST_BYTES: Final = 2 << 30
 _LEAST_SHARE_BYTES: Final = 4 << 20
@@ -33,7 +35,7 @@ _LEAST_SHARE_BYTES: Final = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """What was measured: bytes per second, with how many threads over how many bytes, and when
+    """A measurement: bytes per second, the number of threads, the size of the memory, and the time
     (ISO 8601, UTC). The rates are the best of the thread counts tried."""
 
     read_bytes_per_s: float
@@ -56,8 +58,8 @@ def measure_bandwidth(
 ) -> Bandwidth:
     """Measure main memory's bandwidth with up to `cores` threads, in less than two seconds.
 
-    `cache_bytes` is the machine's last-level cache: four times as much is worked through, so
-    that it cannot help. No more than an eighth of `available_bytes` is taken.
+    `cache_bytes` is the machine's last-level cache; four times as much is worked through, so that
+    the cache cannot help. At most an eighth of `available_bytes` is taken.
     """
     begin = time.perf_counter()
     wanted = min(max(_LEAST_BYTES, 4 * (cache_bytes or 0)), _MOST_BYTES)
@@ -96,7 +98,8 @@ class _Area:
         )
 
     def touch(self) -> None:
-        """Fill both, so that the kernel gives pages near the thread that will use them."""
+        """Fill both buffers, so that the kernel places their pages near the thread that will use
+        them."""
         _MEMSET(self.source, 1, self.size_bytes)
         _MEMSET(self.target, 1, self.size_bytes)
 
@@ -113,10 +116,10 @@ _MEMCHR = _c_function("memchr", ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
 _MEMCMP = _c_function("memcmp", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _MEMCPY = _c_function("memcpy", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
-# What a thread did in a window: bytes, and when it began and ended.
+# One thread's result for one window: bytes, start, end.
 _Span = tuple[int, float, float]
 
-# Each does `size` bytes at `offset` and returns how many that counts.
+# A routine works on `size` bytes at `offset` and returns how many bytes to count.
 _Routine = Callable[[_Area, int, int], int]
 
 
@@ -136,8 +139,8 @@ def _copy(area: _Area, offset: int, size: int) -> int:
 
 
 def _rate(routine: _Routine, areas: list[_Area]) -> float:
-    """Bytes per second with a thread for each of `areas`: the best window counts, as in STREAM,
-    because whatever else runs can only take away.
+    """Bytes per second with a thread for each of `areas`. The best window counts, as in STREAM,
+    because other programs can only make it slower.
 
     The threads live through all windows: the scheduler needs a while to spread new ones.
     """
@@ -165,7 +168,7 @@ def _rate(routine: _Routine, areas: list[_Area]) -> float:
 
 
 def _rate_of_window(window: Iterable[_Span]) -> float:
-    """All bytes over the time from the first thread's begin to the last one's end."""
+    """All bytes, divided by the time from the first thread's start to the last one's end."""
     done, begins, ends = zip(*window, strict=True)
     return float(sum(done) / (max(ends) - min(begins)))
 

@@ -1,4 +1,4 @@
-"""Main memory: what there is, what is free, and what a container or WSL leaves of it."""
+"""Main memory: how much there is, how much is free, and the limits of a container or WSL."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from localai.hardware.facts import Fact, Memory
 
 
 def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:
-    """This machine's memory by psutil, within the limits that bind this process.
+    """This machine's memory by psutil, within the limits on this process.
 
-    `wsl` says that the system is Windows' Linux, where the total is itself a cap.
+    `wsl`: the system is the Windows Subsystem for Linux, where the total is itself a limit.
     """
     import psutil
 
@@ -31,7 +31,7 @@ def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:
 
 
 def within_limit(memory: Memory, limit: MemoryLimit | None, *, wsl: bool) -> Memory:
-    """`memory` as a control group, or else WSL, bounds it."""
+    """Returns `memory` reduced to the limit of the control group or of WSL."""
     from dataclasses import replace
 
     total, available = memory.total_bytes.value, memory.available_bytes.value

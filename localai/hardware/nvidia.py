@@ -1,5 +1,6 @@
-"""NVIDIA's graphics processors: through NVML where `nvidia-ml-py` is installed, else through
-`nvidia-smi`. A driver that is there and does not answer is a problem with its own words."""
+"""NVIDIA's graphics processors: through NVML if `nvidia-ml-py` is installed, else through
+`nvidia-smi`. A driver that is installed and does not answer is a problem, described in its own
+words."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from localai.hardware.specified_bandwidth import bandwidth_of_card
 
 _FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version", "compute_cap")
 _LIMIT_S: Final = 5.0
-# Inside WSL the tool is here, and not always on the search path.
+# Inside WSL the tool lies here, and is not always on the search path.
 _WSL_TOOL: Final = Path("/usr/lib/wsl/lib/nvidia-smi")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Graphics processors, and sentences about what does not work."""
+    """Graphics processors, and a sentence for each thing that does not work."""
 
     gpus: tuple[Gpu, ...] = ()
     problems: tuple[str, ...] = ()
@@ -40,8 +41,11 @@ class _Device:
 
 
 def nvidia_gpus(memory_bytes: int | None) -> Found:
-    """What NVIDIA's driver on this machine says. `memory_bytes` is main memory, which is what a
-    unified one (GB10, Jetson) shares: its driver answers "not supported" for its own."""
+    """The GPUs that NVIDIA's driver reports.
+
+    `memory_bytes` is main memory. A unified GPU (GB10, Jetson) has no other, and its driver reports
+    no size.
+    """
     devices = _ask_nvml()
     if devices is None:
         return _ask_tool(memory_bytes)
@@ -53,9 +57,9 @@ def nvidia_gpus(memory_bytes: int | None) -> Found:
 def parse_nvidia_smi(
     output: str, memory_bytes: int | None, fields: Sequence[str] = _FIELDS
 ) -> tuple[Gpu, ...]:
-    """The devices in nvidia-smi's answer to `--query-gpu=FIELDS --format=csv,noheader,nounits`.
+    """The devices in the output of `nvidia-smi --query-gpu=FIELDS --format=csv,noheader,nounits`.
 
-    Memory is in MiB there; `[N/A]` and `[Not Supported]` mean what they say.
+    Memory is in MiB there; `[N/A]` and `[Not Supported]` become None.
     """
     gpus: list[Gpu] = []
     for row in csv.reader(output.splitlines(), skipinitialspace=True):
@@ -101,7 +105,7 @@ def _ask_tool(memory_bytes: int | None) -> Found:
 
 
 def _ask_nvml() -> list[_Device] | str | None:
-    """The devices; what is wrong with the driver; None where there is no NVML to ask."""
+    """Returns the devices, or a sentence about the driver's fault, or None without NVML."""
     try:
         import pynvml
     except ImportError:
@@ -140,7 +144,7 @@ def _nvml_device(pynvml: Any, handle: Any, driver: str, cuda: str) -> _Device:
         pass
     try:
         clock = pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_MEM)
-        # Two transfers a clock, as NVML counts it: 10,501 MHz and 384 bits are 1,008 GB/s.
+        # NVML's clock has two transfers: 10,501 MHz and 384 bits are 1,008 GB/s.
         bandwidth = clock * 1e6 * 2 * pynvml.nvmlDeviceGetMemoryBusWidth(handle) / 8
     except pynvml.NVMLError_NotSupported:
         pass
@@ -150,11 +154,11 @@ def _nvml_device(pynvml: Any, handle: Any, driver: str, cuda: str) -> _Device:
 
 def _gpu(device: _Device, memory_bytes: int | None) -> Gpu:
     unified = device.total_bytes is None
-    total = Fact.known(device.total_bytes, device.source)
-    free = Fact[int].known(device.free_bytes, device.source, "measured")
+    total = Fact.of(device.total_bytes, device.source)
+    free = Fact[int].of(device.free_bytes, device.source, "measured")
     if unified:
         shared = "main memory: the driver has no separate figure for this GPU"
-        total = Fact.known(memory_bytes, shared, "inferred")
+        total = Fact.of(memory_bytes, shared, "inferred")
         free = Fact.unknown(shared)
     cuda = f"CUDA {device.cuda}" if device.cuda else "CUDA"
     return Gpu(
@@ -166,8 +170,8 @@ def _gpu(device: _Device, memory_bytes: int | None) -> Gpu:
         memory_bandwidth=_bandwidth(device),
         unified=Fact(unified, device.source, "inferred"),
         cores=Fact.unknown("not asked for"),
-        driver=Fact.known(device.driver, device.source),
-        compute_capability=Fact.known(device.capability, device.source),
+        driver=Fact.of(device.driver, device.source),
+        compute_capability=Fact.of(device.capability, device.source),
         usable_by=Fact((cuda,), device.source),
     )
 

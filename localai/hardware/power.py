@@ -1,4 +1,4 @@
-"""Where the power comes from and whether the system saves it: both halve a laptop's speed."""
+"""Power: battery and power saving can each halve a laptop's speed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _NO_BATTERY: Final = "there is no battery"
 
 
 def linux_power(root: Path = Path("/")) -> Power:
-    """Power as sysfs at `root` shows it: batteries, mains, ACPI's profile, the CPU's governor."""
+    """The power that sysfs at `root` shows: batteries, mains, ACPI's profile, the CPU's
+    governor."""
     battery, percent = _battery(root)
     governor = (
         read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or ""
@@ -24,15 +25,16 @@ def linux_power(root: Path = Path("/")) -> Power:
     return Power(
         on_battery=battery,
         battery_percent=percent,
-        low_power_mode=Fact.known(
+        low_power_mode=Fact.of(
             saving if profile else None, "/sys/firmware/acpi/platform_profile", "inferred"
         ),
-        governor=Fact.known(governor or None, "sysfs scaling_governor"),
+        governor=Fact.of(governor or None, "sysfs scaling_governor"),
     )
 
 
 def psutil_power(settings: str | None = None) -> Power:
-    """Power by psutil, where there is no sysfs; `settings` is what macOS's `pmset -g` prints."""
+    """The power by psutil, on systems without sysfs; `settings` is the output of macOS's `pmset
+    -g`."""
     import psutil
 
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
@@ -41,15 +43,15 @@ def psutil_power(settings: str | None = None) -> Power:
     return Power(
         on_battery=Fact(False, _NO_BATTERY, "inferred")
         if battery is None
-        else Fact.known(None if on_battery is None else not on_battery, "psutil"),
-        battery_percent=Fact.known(None if battery is None else float(battery.percent), "psutil"),
-        low_power_mode=Fact.known(low, "pmset"),
+        else Fact.of(None if on_battery is None else not on_battery, "psutil"),
+        battery_percent=Fact.of(None if battery is None else float(battery.percent), "psutil"),
+        low_power_mode=Fact.of(low, "pmset"),
         governor=Fact.unknown("not a notion of this system"),
     )
 
 
 def parse_low_power_mode(settings: str) -> bool | None:
-    """Whether `pmset -g` shows Low Power Mode in force; None where it does not say.
+    """Whether `pmset -g` shows Low Power Mode in force; None if it does not say.
 
     `lowpowermode 1` or, on machines with a third mode, `powermode 1`.
     """
@@ -58,11 +60,11 @@ def parse_low_power_mode(settings: str) -> bool | None:
 
 
 def _battery(root: Path) -> tuple[Fact[bool], Fact[float]]:
-    """Whether a battery feeds the machine, and how full it is."""
+    """Whether the machine runs on a battery, and how full it is."""
     folder = root / "sys/class/power_supply"
     supplies = sorted(folder.iterdir()) if folder.is_dir() else []
     kinds = {supply: (read_text(supply / "type") or "").strip() for supply in supplies}
-    # A mouse and a headset have batteries too; theirs have the scope "Device".
+    # The battery of a mouse or a headset has the scope "Device".
     batteries = [
         supply
         for supply, kind in kinds.items()
@@ -85,6 +87,6 @@ def _battery(root: Path) -> tuple[Fact[bool], Fact[float]]:
     else:
         fed_by_battery = None if not states - {"", "Unknown"} else False
     return (
-        Fact.known(fed_by_battery, source),
-        Fact.known(None if percent is None else float(percent), source),
+        Fact.of(fed_by_battery, source),
+        Fact.of(None if percent is None else float(percent), source),
     )

@@ -1,4 +1,4 @@
-"""How a detection touches the outside: files that may be missing, programs that may hang."""
+"""How a detection reads the system: files that may be missing, programs that may hang."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, Literal
 
 from localai.dataclass import dataclass
 
-# A driver in trouble lets its tool hang for minutes; a healthy one answers well within this.
+# A faulty driver lets its tool hang for minutes; a healthy one answers well within this.
 PROGRAM_TIME_LIMIT_S: Final = 5.0
 _LONGEST_TEXT: Final = 4 << 20
 
 
 def read_text(path: Path) -> str | None:
-    """What is in the file at `path`; None if it is missing, unreadable or no text."""
+    """The content of the file at `path`; None if it is missing, unreadable or no text."""
     try:
         with path.open("rb") as file:
             return file.read(_LONGEST_TEXT).decode("utf-8", "replace")
@@ -29,8 +29,8 @@ def read_integer(path: Path) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """How asking a program ended: `status` and `output` (both streams) only where it `exited`."""
+class ProgramOutcome:
+    """How a program ended. `status` and `output` (both streams) are set only if it `exited`."""
 
     ended: Literal["exited", "hangs", "absent"]
     status: int | None = None
@@ -38,16 +38,18 @@ class Answer:
 
 
 def run_program(*command: str) -> tuple[int, str] | None:
-    """Exit status and output (both streams) of a program of the system, run without a shell.
+    """The exit status and the output (both streams) of a program of the system, run without a
+    shell.
 
-    None if it is not installed or did not answer in `PROGRAM_TIME_LIMIT_S` seconds.
+    None if it is not installed or did not end within `PROGRAM_TIME_LIMIT_S` seconds.
     """
     answer = ask_program(*command)
     return None if answer.status is None else (answer.status, answer.output)
 
 
-def ask_program(*command: str, limit_s: float = PROGRAM_TIME_LIMIT_S) -> Answer:
-    """As `run_program`, within `limit_s`; a program that hangs is told from one that is absent."""
+def ask_program(*command: str, limit_s: float = PROGRAM_TIME_LIMIT_S) -> ProgramOutcome:
+    """Like `run_program`, within `limit_s`. The outcome tells a program that hangs from one that is
+    absent."""
     import subprocess
 
     from localai.privacy.environment import child_environment
@@ -55,7 +57,7 @@ def ask_program(*command: str, limit_s: float = PROGRAM_TIME_LIMIT_S) -> Answer:
 
     program = shutil.which(command[0])
     if program is None:
-        return Answer("absent")
+        return ProgramOutcome("absent")
     with child(f"ask {command[0]} about this machine"):
         try:
             result = subprocess.run(
@@ -68,7 +70,7 @@ def ask_program(*command: str, limit_s: float = PROGRAM_TIME_LIMIT_S) -> Answer:
                 env=child_environment() | {"LC_ALL": "C"},
             )
         except subprocess.TimeoutExpired:
-            return Answer("hangs")
+            return ProgramOutcome("hangs")
         except OSError:
-            return Answer("absent")
-    return Answer("exited", result.returncode, result.stdout.decode("utf-8", "replace"))
+            return ProgramOutcome("absent")
+    return ProgramOutcome("exited", result.returncode, result.stdout.decode("utf-8", "replace"))

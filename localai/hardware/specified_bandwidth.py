@@ -1,9 +1,9 @@
 """Memory bandwidth by the makers' specifications: graphics cards and Apple's chips, by name.
 
-For when nothing on the machine says it: NVML does; nvidia-smi, sysfs and macOS do not. Only names
-that mean one product: a laptop's GPU is called like the desktop's and has half its bandwidth, and
-a PCI id may stand for four cards. A new card or chip is a line here. What is measured instead is
-in `measured_bandwidth`.
+Used when the machine does not report its bandwidth (NVML does; nvidia-smi, sysfs and macOS do not).
+A name is listed only if it means one product: a laptop's GPU has the desktop's name and half its
+bandwidth, and a PCI id may stand for four cards. A new card or chip is a row here. For a bandwidth
+that is measured, see `measured_bandwidth`.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ _CARDS: Final[Mapping[str, int]] = {
     **{f"AMD Radeon {name}": rate for name, rate in _RADEON.items()},
 }
 _APPLE_SOURCE: Final = "Apple's technical specifications"
-# GB/s; of a chip that is sold with two, by its number of GPU cores.
-_APPLE: Final[Mapping[tuple[str, int | None], float]] = {
+# GB/s. Chips sold with two bandwidths have one row for each number of GPU cores.
+APPLE_CHIPS: Final[Mapping[tuple[str, int | None], float]] = {
     ("Apple M1", None): 68.25,
     ("Apple M1 Pro", None): 200,
     ("Apple M1 Max", None): 400,
@@ -91,14 +91,14 @@ _APPLE: Final[Mapping[tuple[str, int | None], float]] = {
 
 
 def bandwidth_of_card(name: str, otherwise: str) -> Fact[float]:
-    """Bytes per second of the card called `name`; unknown for the reason `otherwise` if the name
-    is not in the table."""
+    """Bytes per second of the card called `name`. If the name is not listed, an unknown fact whose
+    source is `otherwise`."""
     known = _CARDS.get(name) or _CARDS.get(f"NVIDIA {name}")
     return Fact.unknown(otherwise) if known is None else Fact(known * 1e9, _CARDS_SOURCE)
 
 
 def bandwidth_of_apple_chip(name: str, gpu_cores: int | None) -> Fact[float]:
-    """Bytes per second of the chip called `name` (`Apple M3 Max`); unknown if it is not in the
-    table."""
-    known = _APPLE.get((name, None)) or _APPLE.get((name, gpu_cores))
-    return Fact.known(None if known is None else known * 1e9, _APPLE_SOURCE)
+    """Bytes per second of the chip called `name` (`Apple M3 Max`). If it is not listed, an unknown
+    fact."""
+    known = APPLE_CHIPS.get((name, None)) or APPLE_CHIPS.get((name, gpu_cores))
+    return Fact.of(None if known is None else known * 1e9, _APPLE_SOURCE)

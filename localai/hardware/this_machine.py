@@ -1,7 +1,7 @@
-"""This machine with what was measured of it: memory bandwidth is measured once and remembered.
+"""This machine with its measured memory bandwidth, which is measured once and remembered.
 
-It is remembered under the processor, its cores and the memory, so that a home that moves to another
-machine, or a container that gets fewer cores, is measured anew.
+The key is the processor, its cores and the memory, so that a home that moves to another machine, or
+a container that gets fewer cores, is measured anew.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 Measure = Literal["never", "once", "again"]
-"""never: only what is remembered. once: where nothing is remembered. again: whatever is."""
+"""never: do not measure. once: measure if nothing is remembered. again: measure always."""
 
 _VERSION: Final = 2
 _MOST: Final = 20
-# Of the CPU's time, taken by others just before: more than this and the figure may be far too low.
+# Percent of CPU time that other programs may use before a measurement counts as disturbed.
 _BUSY_PERCENT: Final = 20.0
 _LOOK_S: Final = 0.1
 
@@ -31,9 +31,9 @@ _LOOK_S: Final = 0.1
 def this_machine(
     paths: Paths, measure: Measure = "once", announce: Callable[[str], None] | None = None
 ) -> Machine:
-    """Everything known of this machine. To measure takes a second, which `announce` is told before;
-    what was found is remembered if the disk permits. What was measured while other programs had
-    the CPU is measured again once they have left, and the better of both counts."""
+    """Everything known of this machine. Calls `announce` before a measurement, which takes a
+    second. The result is remembered if the disk permits. A disturbed measurement is repeated once
+    other programs have left the CPU, and the better of both counts."""
     machine = detect(paths.models_dir)
     remembered = Remembered(paths.cache_dir / "bandwidth.json", version=_VERSION, most=_MOST)
     key = _key(machine)
@@ -53,7 +53,7 @@ def this_machine(
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is remembered; `busy` says that other programs had the CPU meanwhile."""
+    """A remembered measurement; `busy`: other programs used the CPU meanwhile."""
 
     bytes_per_s: float
     source: str
@@ -80,7 +80,7 @@ def _measure(machine: Machine) -> _Known:
 
 
 def _busy_percent() -> float:
-    """How much of the CPU is taken at this moment."""
+    """The percent of CPU time in use at this moment."""
     import psutil
 
     return float(psutil.cpu_percent(_LOOK_S))

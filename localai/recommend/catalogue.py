@@ -1,8 +1,8 @@
 """The catalogue: models worth recommending, each fact with its source and date.
 
-The facts are in catalogue.toml. Memory and the bytes that a token reads follow from them by
-formula, the one for headers that the engine cannot read (`localai.sizing.gguf_formula`): the
-preflight of a pull asks the engine itself.
+The facts are in catalogue.toml. Memory and the bytes that a token reads are computed from them by
+the formula for headers that the engine cannot read (`localai.sizing.gguf_formula`). Before a pull,
+the engine itself is asked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BASIS: Final = "by the catalogue's facts"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where facts were read: what there is, its address, and the date of what was read."""
+    """Where facts were read: a title, its address, and the date of the version that was read."""
 
     what: str
     url: str
@@ -39,8 +39,8 @@ class Source:
 class Shape:
     """A transformer's dimensions, in the words of a GGUF header.
 
-    `vocabulary` is the number of tokens; `tied` says that the input embedding is the output
-    matrix too. Of a dense model the expert fields are 0.
+    `vocabulary` is the number of tokens. `tied`: the input embedding is the output matrix too. In a
+    dense model the expert fields are 0.
     """
 
     block_count: int
@@ -59,14 +59,14 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All matrices' elements; norms and biases are a thousandth of that and left out."""
+        """The elements of all matrices. Norms and biases, a thousandth of that, are left out."""
         return self._outside_layers(tables=1 if self.tied else 2) + self._in_layers(
             self.expert_count
         )
 
     @property
-    def active_parameters(self) -> int:
-        """Those that one token reads: experts in use, and no table that is only looked up."""
+    def parameters_per_token(self) -> int:
+        """The parameters that one token reads: experts in use, no table that is only looked up."""
         return self._outside_layers(tables=1) + self._in_layers(self.expert_used_count)
 
     def _outside_layers(self, *, tables: int) -> int:
@@ -87,8 +87,8 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One quantization. `name` is what `localai pull` takes; `computed` says that no source gives
-    its size, so that it is parameters times bits per weight."""
+    """One quantization. `name` is what `localai pull` takes. `computed`: no source gives its size,
+    so the size is parameters times bits per weight."""
 
     name: str
     quantization: str
@@ -101,10 +101,10 @@ class File:
 class Entry:
     """A model. `sources` maps the name of a fact to the key of its source.
 
-    `released` is year and month, None where no source says it. `vision_bytes` of its file are an
-    image encoder, which answering does not read. `shape` is None where nobody was found to say
-    it: then there is no memory but the file's, and no speed. `mlx` is what to pull for Apple's
-    engine, None where no build for it was looked up.
+    `released` is year and month, None if no source has it. `vision_bytes`: the part of the file
+    that is the image encoder; decoding does not read it. `shape` is None if unpublished; memory is
+    then the file's size and speed unknown. `mlx` is what to pull for Apple's engine, None if no
+    such build was looked up.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Entry:
     @property
     def active_parameters(self) -> int:
         """Parameters that a token reads; all of them where that is not known."""
-        return self.parameters if self.shape is None else self.shape.active_parameters
+        return self.parameters if self.shape is None else self.shape.parameters_per_token
 
     @property
     def is_mixture(self) -> bool:
@@ -133,7 +133,7 @@ class Entry:
         return self.shape is not None and self.shape.expert_count > 0
 
     def memory(self, file: File, context_tokens: int) -> MemoryNeed:
-        """What the model takes in memory with that context, by formula."""
+        """The memory that the model takes with that context, by formula."""
         context = compute = 0
         if self.shape is not None:
             parts = gguf_memory(_header(self, self.shape), context_tokens, "f16", 1)
@@ -144,11 +144,11 @@ class Entry:
         )
 
     def work(self, file: File, context_tokens: int) -> DecodeWork | None:
-        """What decoding takes, for a prediction of speed; None where that is not known."""
+        """The work of decoding one token, for a prediction of speed; None if unknown."""
         if self.shape is None:
             return None
         need = self.memory(file, context_tokens)
-        share = self.shape.active_parameters / self.shape.parameters
+        share = self.shape.parameters_per_token / self.shape.parameters
         return DecodeWork(
             weights_bytes=need.weights_bytes,
             active_bytes=round((file.size_bytes - self.vision_bytes) * share),
@@ -170,7 +170,7 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue that localai comes with."""
+    """The catalogue that is part of localai."""
     text = resources.files("localai.recommend").joinpath("catalogue.toml").read_text("utf-8")
     document = tomllib.loads(text)
     bits = document["bits_per_weight"]
@@ -211,7 +211,7 @@ def _file(table: Mapping[str, Any], parameters: int, vision: int, bits: Mapping[
 
 
 def _header(entry: Entry, shape: Shape) -> GgufHeader:
-    """The header that a file of this shape has, as far as its memory depends on it."""
+    """A header with only the fields that memory depends on."""
     own: dict[str, int | float | bool | str] = {
         "context_length": entry.context_tokens,
         "block_count": shape.block_count,

@@ -1,8 +1,8 @@
-"""The catalogue held against a machine: what fits, how fast, in which order.
+"""The catalogue, ranked for a machine: what fits, how fast, in which order.
 
-For each model one quantization is chosen, the finest that fits with a useful context and is
-still comfortable to read. Models that fit and are comfortable come first, in the order of a
-score, in half doublings of size:
+For each model one quantization is chosen, the finest that fits with a useful context and is still
+comfortable to read. Models that fit and are comfortable come first, in the order of a score, in
+half doublings of size:
 
     2 * log2(size)      of a mixture of experts parameters^(2/3) * active^(1/3): a choice, which
                         puts Qwen's 30B-A3B beside its 14B (the usual rule of thumb, the
@@ -11,7 +11,7 @@ score, in half doublings of size:
     + months / 3        since January 2024, because the same size gets better: half of the pace
                         that https://arxiv.org/abs/2412.04315 finds
     - 6                 for each halving of the speed below what is comfortable
-    - 4                 where a GPU holds only a part of it: there speed is least certain, and the
+    - 4                 if a GPU holds only a part of it: speed is then least certain, and the
                         rest of the machine is short of memory
 """
 
@@ -29,15 +29,15 @@ from localai.sizing.devices import gpu_kind, gpu_room
 from localai.sizing.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
 from localai.units import bytes_text
 
-# What the system itself, a desktop and a browser want: a quarter of main memory, at most this.
+# The memory of the system itself, a desktop and a browser: a quarter of main memory, at most this.
 _SYSTEM_BYTES: Final = 4 << 30
-# A context that is worth a conversation, and how full it is when speed is predicted.
+# A context long enough for a conversation; also how full it is when speed is predicted.
 _USEFUL_CONTEXT: Final = 8192
 _LEAST_CONTEXT: Final = 2048
 _DEPTH_TOKENS: Final = 1024
 _CONTEXT_STEP: Final = 1024
-# Tokens a second below which waiting begins: people read 5 to 8; reasoning comes before the
-# answer, and code is skimmed. Embedding writes nothing, but who does it has many texts.
+# Tokens a second below which waiting begins. People read 5 to 8; reasoning comes before the answer,
+# and code is skimmed. Embedding writes no text, but handles many.
 _COMFORTABLE: Final[Mapping[Task, float]] = {
     "chat": 8,
     "vision": 8,
@@ -46,7 +46,7 @@ _COMFORTABLE: Final[Mapping[Task, float]] = {
     "embed": 30,
 }
 _COMFORTABLE_ELSE: Final = 8.0
-# A finer quantization is worth it where it stays well above that.
+# Prefer a finer quantization if its speed stays at least this many times the comfortable one.
 _WELL_ABOVE: Final = 2.0
 _MADE_FOR_IT: Final = 2.0
 _MONTHS_PER_CLASS: Final = 3.0
@@ -59,11 +59,10 @@ _FIRST_YEAR: Final = 2024
 class Recommendation:
     """A model in one quantization, on one machine.
 
-    `headroom_bytes` is what is left of the memory with a context of `least_context_tokens`,
-    negative by as much as is missing. `context_tokens` is the longest context that fits, at most
-    the model's own; None where nothing fits. `in_gpu` says that all of it is in a GPU's memory,
-    `spills` that only a part is. `why` is one sentence. `installed` says that it is on this
-    machine already.
+    `headroom_bytes` is the memory left with a context of `least_context_tokens`; if negative, the
+    memory that is missing. `context_tokens` is the longest context that fits, at most the model's
+    own; None if none fits. `in_gpu`: all of it is in a GPU's memory; `spills`: only a part is.
+    `why` is one sentence. `installed`: it is on this machine already.
     """
 
     entry: Entry
@@ -82,21 +81,21 @@ class Recommendation:
 
     @property
     def pull_name(self) -> str:
-        """What `localai pull` takes."""
+        """The name that `localai pull` takes."""
         return self.quantization.name
 
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """Memory in bytes that a model may take: in GPUs, and altogether."""
+    """The memory in bytes that a model may take: in GPUs, and altogether."""
 
     gpu: int
     total: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked of each model: on which machine, for what, and what is known of it there."""
+class _Situation:
+    """For what each model is judged: the machine, the task, and what is known of models there."""
 
     machine: Machine
     room: _Room
@@ -116,18 +115,18 @@ def recommend(
     """Every model of the catalogue that is for `task`, the best for `machine` first, those that do
     not fit last.
 
-    `installed` are names of models on this machine, `own_runs` what it did with them, by name;
-    those correct what is predicted of the others.
+    `installed` are names of models on this machine. `own_runs` are this machine's runs by model
+    name; they correct the predictions for the other models, too.
     """
     runs = own_runs or {}
-    asked = _Question(machine, _room(machine), task, installed, runs, _slowdown(machine, runs))
+    asked = _Situation(machine, _room(machine), task, installed, runs, _slowdown(machine, runs))
     found = [_choose(entry, asked) for entry in catalogue().entries if task in entry.tasks]
     return sorted(found, key=lambda each: _order(each, task))
 
 
 def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> float:
-    """What the runs of the catalogue's models say of this machine, as a factor on a token's time;
-    1 where they say nothing."""
+    """Returns a factor for the time of a token, from runs of the catalogue's models; 1 if
+    unknown."""
     factors = []
     for entry in catalogue().entries:
         for file in entry.files:
@@ -138,12 +137,12 @@ def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> flo
     return median(factors) if factors else 1.0
 
 
-def _choose(entry: Entry, asked: _Question) -> Recommendation:
+def _choose(entry: Entry, asked: _Situation) -> Recommendation:
     """`entry` in its best quantization: the finest that fits and stays fast, else the smallest."""
     by_size = sorted(entry.files, key=lambda file: -file.size_bytes)
     *finer, smallest = [_offer(entry, file, asked) for file in by_size]
     for offer in finer:
-        # One that pushes the model out of the GPU costs more than it gives.
+        # A quantization that no longer fits the GPU costs more than its quality gains.
         stays = offer.fits and _has_useful_context(offer) and offer.in_gpu == smallest.in_gpu
         rate = offer.speed.expected
         if stays and rate is not None and rate >= _WELL_ABOVE * _least_rate(asked.task):
@@ -160,7 +159,7 @@ def _has_useful_context(offer: Recommendation) -> bool:
     return offer.context_tokens is not None and offer.context_tokens >= wanted
 
 
-def _offer(entry: Entry, file: File, asked: _Question) -> Recommendation:
+def _offer(entry: Entry, file: File, asked: _Situation) -> Recommendation:
     room, task = asked.room, asked.task
     least = min(_LEAST_CONTEXT, entry.context_tokens)
     need = entry.memory(file, min(_USEFUL_CONTEXT, entry.context_tokens)).total_bytes
@@ -191,7 +190,7 @@ def _offer(entry: Entry, file: File, asked: _Question) -> Recommendation:
     )
 
 
-def _speed(entry: Entry, file: File, context_tokens: int, asked: _Question) -> SpeedRange:
+def _speed(entry: Entry, file: File, context_tokens: int, asked: _Situation) -> SpeedRange:
     work = entry.work(file, context_tokens)
     if work is None:
         return SpeedRange(None, None, None, "the catalogue does not know its shape", None)
@@ -219,19 +218,20 @@ def _longest_context(entry: Entry, file: File, limit: int, least: int) -> int:
 
 
 def _room(machine: Machine) -> _Room:
-    """Where models may be: GPUs that an engine can use, and main memory less the system's part."""
+    """The memory that models may take: GPUs that an engine can use, and main memory without the
+    system's part."""
     main = machine.memory.limit_bytes.value or machine.memory.total_bytes.value or 0
     main -= min(_SYSTEM_BYTES, main // 4)
     gpus = [gpu for gpu in machine.gpus if gpu_kind(gpu) is not None]
     own = sum(gpu_room(gpu) for gpu in gpus if not gpu.unified.value)
     shared = min(main, max((gpu_room(gpu) for gpu in gpus if gpu.unified.value), default=0))
-    # Where the GPU lives in main memory, what it may not have the system needs.
+    # With unified memory, the system needs what the GPU may not use.
     return _Room(gpu=own + shared, total=own + (shared or main))
 
 
 def _order(found: Recommendation, task: Task) -> tuple[bool, bool, bool, float]:
     if not found.fits:
-        # The least too large first: it is the next one to buy memory for.
+        # First the model that misses the memory by the least.
         return (True, False, False, -found.headroom_bytes)
     return (
         False,
@@ -242,7 +242,8 @@ def _order(found: Recommendation, task: Task) -> tuple[bool, bool, bool, float]:
 
 
 def _score(found: Recommendation, task: Task) -> float:
-    """How good a model is for `task`, in half doublings of size; see the module's docstring."""
+    """How good a model is for `task`, in half doublings of size. The module's docstring has the
+    formula."""
     entry = found.entry
     size = (entry.parameters**2 * entry.active_parameters) ** (1 / 3)
     made_for_it = _MADE_FOR_IT if entry.tasks[0] == task else 0.0
@@ -254,7 +255,7 @@ def _score(found: Recommendation, task: Task) -> float:
 
 
 def _months(released: str | None) -> int:
-    """Months from January 2024 to `released` (2025-04), 0 where it is unknown or earlier."""
+    """Months from January 2024 to `released` (2025-04); 0 if it is unknown or earlier."""
     if released is None:
         return 0
     year, month = map(int, released.split("-"))

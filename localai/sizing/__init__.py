@@ -1,1 +1,1 @@
-"""What a model takes and gives on a machine: memory and speed."""
+"""The memory and the speed of a model on a machine."""

@@ -1,10 +1,10 @@
 """How much context a request needs, in tokens. Pure; the one place for its constants.
 
-Three askers know differently much. A server that must be told beforehand and counts nothing gets
-a guess (`guessed_context`), which it refuses where it is too low, and then more
-(`grown_context`). Requests that share a context get rather too much than too little
-(`generous_context`), because the engine drops all of them when it is full. A worker of ours
-counts the prompt by its own tokenizer (`counted_context`). Nothing is ever cut to fit.
+Callers know the prompt's size with different accuracy. A server that must be told beforehand and
+counts nothing gets a guess (`guessed_context`); if it refuses that as too low, it gets more
+(`grown_context`). Requests that share a context are over-estimated (`generous_context`), because
+the engine drops all of them when it is full. A worker of ours counts the prompt by its own
+tokenizer (`counted_context`). No text is ever cut to fit.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Final
 from localai.errors import ContextOverflow
 from localai.types import ChatRequest
 
-# An answer whose length nobody has limited.
+# The assumed length of an answer without a limit.
 _ANSWER_TOKENS: Final = 512
-# What a chat template adds to a message.
+# The tokens that a chat template adds to a message.
 _TEMPLATE_TOKENS: Final = 64
-# Templates explain once how a tool is called: up to some 400 words.
+# The text with which a template explains once how a tool is called: up to some 400 words.
 _TOOL_TEMPLATE_BYTES: Final = 2048
-# Models that see in tiles take more of a very large picture: where too little is fatal, twice
-# as much is left free.
+# The assumed tokens of a picture. Models that see in tiles use more for a very large one. Reserve
+# twice as much where an underestimate would be fatal.
 _IMAGE_TOKENS: Final = 1024
 _GENEROUS_IMAGE_TOKENS: Final = 2 * _IMAGE_TOKENS
 # English has 4 bytes a token, code 3, Japanese 2 to 3, figures and rare scripts fewer. No
@@ -31,24 +31,26 @@ _GENEROUS_IMAGE_TOKENS: Final = 2 * _IMAGE_TOKENS
 _BYTES_PER_TOKEN: Final = 3
 _GENEROUS_BYTES_PER_TOKEN: Final = 2
 _LEAST_BYTES_PER_TOKEN: Final = 1
-# A context grows in steps, so that the model is not loaded again at every turn; one that is
-# shared is allocated once.
+# A context grows in steps, so that the model is not loaded again at every turn. One that is shared
+# is allocated once.
 _STEP_TOKENS: Final = 4096
 _SHARED_STEP_TOKENS: Final = 256
 
 
 def guessed_context(request: ChatRequest) -> int:
-    """The tokens that the messages and their answer may take, by the bytes of the text."""
+    """The tokens that the messages and their answer may take, estimated from the bytes of the
+    text."""
     return _answer(request) + _prompt(request, _BYTES_PER_TOKEN, _IMAGE_TOKENS)
 
 
 def choose_context(
     *, asked: int | None, loaded: int | None, start: int, needed: int, limit: int | None
 ) -> int:
-    """The context to allocate, in tokens.
+    """The context to allocate, in tokens, never above the model's `limit`:
 
-    What was asked for; else what is loaded if it is enough, because any other number loads the
-    model again; else `start`, or more if it is needed. Never above the model's `limit`.
+    - `asked`, if the user gave it;
+    - else `loaded`, if it is enough, because any other number loads the model again;
+    - else `start`, or more if `needed` is more.
     """
     if asked is not None:
         wanted = asked
@@ -72,8 +74,8 @@ def grown_context(
 
 
 def may_overflow(request: ChatRequest, context_tokens: int) -> bool:
-    """Whether the prompt and its longest answer could be more than `context_tokens`, by the most
-    tokens that their bytes can have. An answer without a limit always could."""
+    """Whether the prompt and its longest answer could be more than `context_tokens`, at the most
+    tokens that their bytes can make. An answer without a limit always could."""
     if request.options.max_tokens is None:
         return True
     most = _prompt(request, _LEAST_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
@@ -81,14 +83,15 @@ def may_overflow(request: ChatRequest, context_tokens: int) -> bool:
 
 
 def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], int]) -> int:
-    """The context that the prompt and its answer need, in tokens; `have_tokens` if that is enough.
+    """The context that the prompt and its answer need, in tokens. Returns `have_tokens` if they
+    suffice.
 
-    `count` counts the prompt's tokens; it is asked only where their number can matter.
-    Raises ContextOverflow if the prompt is more than the model or the user's --ctx allows.
+    `count` counts the prompt's tokens; it is called only if their number can matter. Raises
+    ContextOverflow if the prompt is more than the model or the user's --ctx allows.
     """
     limits = (request.context_tokens, request.model.context_limit)
     limit = min((limit for limit in limits if limit is not None), default=None)
-    # What a picture takes is known to its projector alone.
+    # Only the projector knows how many tokens a picture takes.
     beside = _answer(request) + _IMAGE_TOKENS * _images(request)
     most = beside + _prompt(request, _LEAST_BYTES_PER_TOKEN, image_tokens=0)
     if most <= (have_tokens if limit is None else min(have_tokens, limit)):
@@ -111,14 +114,15 @@ def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], 
 
 
 def generous_context(request: ChatRequest) -> int:
-    """The tokens that the request and its answer take at most, or nearly so."""
+    """A cautious upper estimate of the tokens of prompt and answer."""
     prompt = _prompt(request, _GENEROUS_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
     needed = prompt + _answer(request)
     return min(needed, request.model.context_limit or needed)
 
 
 def shared_context(requests: Sequence[ChatRequest], at_once: int) -> int:
-    """A context in which `at_once` of such requests have room together, and each one alone."""
+    """The context that `at_once` average requests need together, at least that of the largest
+    one."""
     needs = [generous_context(request) for request in requests]
     return _in_steps(max(*needs, at_once * sum(needs) // len(needs)), _SHARED_STEP_TOKENS)
 
@@ -137,7 +141,7 @@ def _prompt(request: ChatRequest, bytes_per_token: int, image_tokens: int) -> in
 
 
 def _text_bytes(request: ChatRequest) -> int:
-    """The bytes of all that the model reads as text: messages, calls of tools, tools on offer."""
+    """The bytes of all text that the model reads: messages, calls of tools, tools on offer."""
     said = sum(len(message.text.encode()) for message in request.messages)
     called = sum(
         len(f"{call.id}{call.name}{call.arguments}".encode())

@@ -1,6 +1,6 @@
-"""Where a model's weights may be on a machine, and how fast tokens are decoded there.
+"""The devices of a machine that can hold a model's weights, and how fast each decodes.
 
-The constants are read off real machines. Reads no file and measures nothing.
+The constants are taken from real machines. Reads no file and measures nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from localai.dataclass import dataclass
 from localai.hardware.facts import Confidence, Gpu, Machine
 from localai.units import bandwidth_text
 
-# llama.cpp's own fit leaves so much of each device's memory free.
+# llama.cpp's automatic fitting leaves this much of each device's memory free.
 _MARGIN_BYTES: Final = 1 << 30
-# Where it is not known how much memory there is, fitting is somebody else's question.
+# Unknown memory counts as unlimited.
 _UNKNOWN_ROOM: Final = 1 << 60
 
 DeviceKind = Literal["cpu", "nvidia", "apple", "amd"]
@@ -22,10 +22,10 @@ DeviceKind = Literal["cpu", "nvidia", "apple", "amd"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of device makes of its bandwidth, and what a token costs there besides.
+    """How much of its bandwidth a kind of device reaches, and the fixed cost of a token.
 
-    `context_share` is the rate of reading keys and values as a share of the weights' rate;
-    `spread` is by which factor real machines of the kind lie above or below.
+    `context_share` is the rate of reading keys and values, as a share of the weights' rate.
+    `spread` is the factor by which real machines of the kind differ from it.
     """
 
     efficiency: float
@@ -51,24 +51,24 @@ KINDS: Final[Mapping[DeviceKind, Kind]] = {
     "apple": Kind(0.9, 0.15, 100e-6, 1e-9, 1.25),
     "amd": Kind(0.9, 0.2, 40e-6, 7e-9, 1.25),
 }
-# Of CUDA's generations before this one a GTX 1050 Ti is in [2]: half of the rate. They compute
-# whole numbers slowly.
+# Older CUDA GPUs reach half the rate, because their integer arithmetic is slow ([2] has one, a GTX
+# 1050 Ti).
 _FAST_CAPABILITY: Final = (7, 0)
 _OLD_GPU: Final = 0.5
-# A core streams no more than this through llama.cpp's kernels, however fast the memory is. The
-# first is the EPYC above. NEON: an M2 Pro's CPU reads 78 GB/s of Q4_0 with eight cores
-# (XiongjieDai's issue 1). AVX2: a 13900K reads 69 GB/s with eight (llama.cpp's issue 34).
+# Upper limit in bytes per second and core, for weights, however fast the memory is. The first is
+# the EPYC above. NEON: an M2 Pro's CPU reads 78 GB/s of Q4_0 with eight cores (XiongjieDai's issue
+# 1). AVX2: a 13900K reads 69 GB/s with eight (llama.cpp's issue 34).
 _CORE_BYTES_PER_S: Final = {"AVX-512": 22e9, "AVX2": 10e9, "NEON": 10e9}
 _SLOW_CORE_BYTES_PER_S: Final = 4e9
-# And of keys and values no more than this: SmolLM2 on the EPYC at a depth of 2,000 and 4,000
-# tokens, while half of the CPU was taken by others.
+# Upper limit in bytes per second and core, for keys and values: SmolLM2 on the EPYC at a depth of
+# 2,000 and 4,000 tokens, while other programs took half of the CPU.
 _CORE_CONTEXT_BYTES_PER_S: Final = 4e9
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeDevice:
-    """Somewhere weights can be. `bytes_per_s` is at what rate they are really read, `in_main` says
-    that the device's memory is main memory."""
+    """A device that can hold weights. `bytes_per_s`: the rate at which weights are read. `in_main`:
+    the memory is main memory."""
 
     name: str
     kind: DeviceKind
@@ -81,7 +81,8 @@ class DecodeDevice:
 
 
 def decode_devices(machine: Machine, *, use_gpu: bool) -> list[DecodeDevice] | str:
-    """Where a model may be, the fastest place first and the CPU last; or why that is unknown."""
+    """The devices that can hold a model, the fastest first and the CPU last; or why they are
+    unknown."""
     gpus = []
     for gpu in machine.gpus if use_gpu else ():
         kind = gpu_kind(gpu)
@@ -144,13 +145,13 @@ def _cpu(machine: Machine) -> DecodeDevice | None:
 
 
 def _capability(gpu: Gpu) -> tuple[int, int]:
-    """CUDA's compute capability; a new one where it is not known."""
+    """CUDA's compute capability; assumes a recent one if unknown."""
     major, _, minor = (gpu.compute_capability.value or "").partition(".")
     return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else _FAST_CAPABILITY
 
 
 def gpu_kind(gpu: Gpu) -> DeviceKind | None:
-    """What kind of device it is to an engine; None if no engine here computes on it."""
+    """The kind of device that the GPU is to an engine; None if no engine here computes on it."""
     for interface in gpu.usable_by.value or ():
         if interface.startswith("CUDA"):
             return "nvidia"
@@ -162,7 +163,7 @@ def gpu_kind(gpu: Gpu) -> DeviceKind | None:
 
 
 def gpu_room(gpu: Gpu) -> int:
-    """Bytes of memory that a model may take there."""
+    """The bytes of memory that a model may take on the GPU."""
     memory = gpu.memory_total_bytes.value or 0
     if gpu.unified.value:
         memory = max(memory, gpu.shared_memory_bytes.value or 0)

@@ -1,10 +1,11 @@
-"""A GGUF model's memory by formula, for what the engine cannot say: an architecture that it does
-not know, a projection that failed. Everything else asks (`localai.sizing.memory`).
+"""A GGUF model's memory by formula, for when the engine cannot say it: an architecture that it does
+not know, a projection that failed. In all other cases the engine is asked
+(`localai.sizing.memory`).
 
 Weights are the files' own bytes. The context is, for each layer, what its kind keeps: keys and
 values of every token, of a window, one compressed row (latent attention), or a state whose size
-does not depend on the context (recurrent). Compute is the attention mask and the activations of
-a micro-batch, as llama.cpp reserves them.
+does not depend on the context (recurrent). Compute is the attention mask and the activations of a
+micro-batch, as llama.cpp reserves them.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from localai.dataclass import dataclass
 from localai.formats.gguf import GgufHeader
 from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
 
-# llama.cpp's micro-batch: how many tokens it computes at once, and by how much a window is longer.
+# llama.cpp's micro-batch: how many tokens it computes at once; also the number of cells a sliding
+# window has beyond its size.
 _MICRO_BATCH: Final = 512
-# KV cells come in multiples of this.
+# The number of KV cells is a multiple of this.
 _CELL_PADDING: Final = 256
-# Of so many layers one sees everything, the others a window; 0: all see a window. Where the
-# header has a pattern of its own it counts. An architecture that is not here has no windows in
-# llama.cpp, whatever its header says (Mistral, Phi-3).
+# One layer in this many is global, the others use a sliding window; 0: all use one. A pattern in
+# the header takes precedence. An architecture that is not listed has no windows in llama.cpp,
+# whatever its header says (Mistral, Phi-3).
 _WINDOW_PERIOD: Final = {
     "gemma2": 2,
     "gemma3": 6,
@@ -45,7 +47,7 @@ class Parts:
 
 
 def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: int) -> Parts:
-    """What llama.cpp takes for the model of `header`, by formula."""
+    """The memory that llama.cpp takes for the model of `header`, by formula."""
     cells = -(-context_tokens // _CELL_PADDING) * _CELL_PADDING
     window = _window_cells(header, cells, slots)
     layers = header.block_count or 0
@@ -79,7 +81,7 @@ def _compute_bytes(header: GgufHeader, mask_cells: int) -> int:
 
 
 def _token_bytes(header: GgufHeader, layer: int, kv_type: str) -> float:
-    """Bytes that an attention layer keeps of each token."""
+    """The bytes that an attention layer keeps of each token."""
     rank = header.architecture_integer("attention.kv_lora_rank")
     if rank and header.architecture_integer("attention.key_length_mla"):
         rope = header.architecture_integer("rope.dimension_count") or 0

@@ -1,8 +1,8 @@
-"""How much memory a model takes at a context: the engine's own answer, remembered.
+"""How much memory a model takes at a context: the engine's own projection, remembered.
 
-The engine is asked in a process of its own (`localai.engine.llamacpp.memory_projection`). It needs
-only the file's header, so that a model can be asked about before it is downloaded. Where the
-engine cannot say, a formula stands in; `MemoryNeed.basis` says which of the two it was.
+The engine is asked in a child process (`localai.engine.llamacpp.memory_projection`). It needs only
+the file's header, so the projection works before a model is downloaded. If the engine cannot say, a
+formula is used; `MemoryNeed.basis` says which of the two it was.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_m
 from localai.remembered import Remembered
 from localai.sizing import gguf_formula as memory_formula
 
-# Changes whenever what is remembered of a projection does.
+# Version of the remembered format; raise it when that changes.
 _CACHE_VERSION: Final = 2
 _MOST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """What a model takes in memory with a context of `context_tokens`, in bytes.
+    """The memory that a model takes with a context of `context_tokens`, in bytes.
 
-    `devices` says what each device holds, by the engine's names; a formula knows no devices.
+    `devices` has the memory on each device, by the engine's names; a formula knows no devices.
     `reason` says why there is only a formula.
     """
 
@@ -49,9 +49,10 @@ class MemoryNeed:
 
 @dataclass(frozen=True, slots=True)
 class HeaderFile:
-    """A GGUF file that is not here: its name, at least its whole header, and its full size.
+    """A GGUF file that is not on this machine: its name, at least its whole header, and its full
+    size.
 
-    `header` holds the first `GgufHeader.data_offset` bytes of the file, or more.
+    `header` has the first `GgufHeader.data_offset` bytes of the file, or more.
     """
 
     name: str
@@ -68,12 +69,12 @@ def project(
     cache_folder: Path | None = None,
     digest: str | None = None,
 ) -> MemoryNeed:
-    """What `model` takes: a GGUF file (the first, of several), an MLX folder, or headers of files
-    that are elsewhere, in order.
+    """The memory of `model`: a GGUF file (the first, of several), an MLX folder, or in order the
+    headers of files that are elsewhere.
 
-    Half a second in a process of its own, or nothing where `cache_folder` remembers it: by
-    `digest`, else by the file's content key, else by the headers' own bytes. Raises NotFound and
-    InvalidInput for a model that is none.
+    Takes half a second in a child, unless `cache_folder` has the result. Its key is `digest`, else
+    the file's content key, else the headers' own bytes. Raises NotFound and InvalidInput if there
+    is no such model.
     """
     if context_tokens < 1 or slots < 1:
         raise InvalidInput("the context and the slots must be at least 1")
@@ -129,7 +130,8 @@ def _ask_engine(
 
 
 def _write_sparse(files: Sequence[HeaderFile], folder: Path) -> Path:
-    """Files of the right sizes with nothing but their headers in them; the first one's path."""
+    """Write files of the right sizes with only their headers in them. Returns the path of the
+    first."""
     paths = []
     for number, file in enumerate(files, 1):
         name = "model.gguf"
@@ -189,7 +191,7 @@ def _engine_version() -> str:
 
 
 def _read_need(remembered: Any) -> MemoryNeed | None:
-    """A need as it was remembered; None where nothing was, or nothing that can be read."""
+    """The remembered need; None if there is none, or it cannot be read."""
     try:
         devices = tuple(DeviceShare(**share) for share in remembered["devices"])
         return MemoryNeed(**{**remembered, "devices": devices})

@@ -21,7 +21,7 @@ from typing import Any
 from localai.dataclass import dataclass
 from localai.formats.mlx_folder import MlxFolder, positive_integer
 
-# The worker's prefill step on a GPU: so many tokens are in flight at once.
+# The worker's prefill step on a GPU: this many tokens are computed at once.
 PREFILL_STEP_TOKENS = 512
 # MLX grows a cache in steps of this many tokens.
 _CACHE_STEP_TOKENS = 256
@@ -29,7 +29,7 @@ _CACHE_STEP_TOKENS = 256
 
 @dataclass(frozen=True, slots=True)
 class MlxMemory:
-    """What a model with a given context takes, in bytes, by the formula above."""
+    """The memory that a model with a given context takes, in bytes, by the formula above."""
 
     weights_bytes: int
     context_bytes: int
@@ -37,25 +37,26 @@ class MlxMemory:
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """Weights, context and compute together."""
         return self.weights_bytes + self.context_bytes + self.compute_bytes
 
 
 def projected_memory(folder: MlxFolder, context_tokens: int) -> MlxMemory | None:
-    """The memory that the model takes with a context of `context_tokens`; None where config.json
-    does not say what the formula needs."""
+    """The memory that the model takes with a context of `context_tokens`; None if config.json lacks
+    what the formula needs."""
     context = context_bytes(folder.config, folder.float_bytes, context_tokens)
     hidden = positive_integer(folder.config, "hidden_size", "dim", "n_embd")
     if context is None or hidden is None:
         return None
     wide = positive_integer(folder.config, "intermediate_size", "ffn_dim") or 4 * hidden
-    # Alive at once in a layer: its input, the residual, and the two branches of a gated MLP.
+    # In memory at once in a layer: its input, the residual, and the two branches of a gated MLP.
     compute = 2 * PREFILL_STEP_TOKENS * (2 * hidden + 3 * wide) * folder.float_bytes
     return MlxMemory(folder.size_bytes, context, compute)
 
 
 def context_bytes(config: Mapping[str, Any], float_bytes: int, tokens: int) -> int | None:
-    """The KV cache of `tokens`, in bytes; None where the config does not say enough."""
+    """The size of the KV cache of `tokens`, in bytes; None if the config lacks what the formula
+    needs."""
     layers = positive_integer(config, "num_hidden_layers", "n_layers", "n_layer")
     per_token = _values_per_layer_and_token(config)
     if layers is None or per_token is None:
@@ -85,7 +86,7 @@ def _layer_kinds(config: Mapping[str, Any], layers: int) -> list[str]:
         return [str(kind) for kind in kinds]
     every = positive_integer(config, "sliding_window_pattern")
     if every is not None:
-        # Gemma's way of saying it: each nth layer sees everything, those between a window.
+        # In Gemma's configs: each nth layer is global, the layers between use a window.
         return [
             "full_attention" if (layer + 1) % every == 0 else "sliding_attention"
             for layer in range(layers)
@@ -96,7 +97,8 @@ def _layer_kinds(config: Mapping[str, Any], layers: int) -> list[str]:
             "full_attention" if (layer + 1) % every == 0 else "linear_attention"
             for layer in range(layers)
         ]
-    # A window named without saying which layers slide: taken as none, which errs to the safe side.
+    # If the config names a window but not its layers, assume none: the estimate is then rather too
+    # high.
     return ["full_attention"] * layers
 
 

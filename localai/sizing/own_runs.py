@@ -1,4 +1,4 @@
-"""What this machine did with a model so far, out of the database: it corrects a prediction."""
+"""This machine's earlier answers with a model, from the database: they correct a prediction."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def runs_by_name(
     paths: Paths, names: Iterable[str], providers: Sequence[str]
 ) -> dict[str, tuple[OwnRun, ...]]:
-    """The last answers on this machine of each model in `names`, whichever of the `providers` gave
-    them; without the models that have given none."""
+    """The last answers on this machine of each model in `names`, from any of `providers`; models
+    without answers are left out."""
     if not paths.database.exists():
         return {}
     from localai.database import Database
@@ -37,9 +37,9 @@ def runs_by_name(
 
 
 def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
-    """The last answers of `model` here, the newest first; empty where there were none.
+    """The last answers of `model` here, the newest first; empty if there were none.
 
-    Only those since its file was written: under the same name there may have been another one.
+    Answers from before its file was written are left out: the name may have been another model's.
     """
     if not paths.database.exists():
         return ()
@@ -54,7 +54,7 @@ def own_runs(paths: Paths, model: ResolvedModel) -> tuple[OwnRun, ...]:
         rows = database.decode_rows(model.provider, model.id, since=since)
     finally:
         database.close()
-    # What was measured while the machine was quiet says more than answers in passing.
+    # Benchmarks on a quiet machine come first: they say more than answers in passing.
     return (*_measured(measured), *_runs(rows))
 
 

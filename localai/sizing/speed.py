@@ -39,16 +39,16 @@ _TYPICAL_VOCABULARY: Final = 100_000
 _OWN_SPREAD: Final = 1.1
 _ASSUMED_SPREAD: Final = 1.25
 _RUNS_THAT_COUNT: Final = 10
-# Beyond this it was not the model but something else on the machine.
+# A run slower than predicted by this factor was disturbed and is ignored.
 _MUCH_SLOWER: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeWork:
-    """What there is to do for one token, in bytes.
+    """The work of decoding one token, in bytes.
 
-    `weights_bytes` and `compute_bytes` decide with `context_bytes`, the memory of
-    `context_tokens`, where the model fits; `active_bytes` is what one token reads of the weights.
+    `active_bytes` is what one token reads of the weights. `weights_bytes`, `compute_bytes` and
+    `context_bytes` are the memory at `context_tokens`. Those three say where the model fits.
     """
 
     weights_bytes: int
@@ -61,13 +61,14 @@ class DecodeWork:
 
     @property
     def total_bytes(self) -> int:
-        """The memory that the model takes."""
+        """Weights, context and compute together."""
         return self.weights_bytes + self.context_bytes + self.compute_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRun:
-    """What this machine did with the model: its rate, and how many tokens came before on average.
+    """One answer of the model on this machine: its rate, and the average number of tokens before
+    each token.
 
     Answers with prompt lookup count as they are, because the next ones will have it too.
     """
@@ -80,10 +81,10 @@ class OwnRun:
 class SpeedRange:
     """Decoded tokens a second: the likeliest value and a range around it.
 
-    `basis` says in a few words what it rests on. All three figures are None where it is unknown,
-    and `basis` then says why. `confidence` is "measured" by own runs of the model, "inferred"
-    from a measured or published bandwidth, "assumed" where the bandwidth or the device's
-    efficiency is.
+    `basis` says in a few words what it rests on. If the speed is unknown, all three figures are
+    None and `basis` says why. `confidence` is "measured" with own runs of the model, "inferred"
+    with a measured or published bandwidth, "assumed" if the bandwidth or the device's efficiency is
+    assumed.
     """
 
     low: float | None
@@ -94,7 +95,7 @@ class SpeedRange:
 
 
 def decode_work(header: GgufHeader, need: MemoryNeed) -> DecodeWork:
-    """The work that the model of `header` is, in the memory `need` at one context."""
+    """The work of decoding one token of that model, with the memory `need` at one context."""
     return DecodeWork(
         weights_bytes=need.weights_bytes,
         active_bytes=header.active_bytes_per_token,
@@ -117,9 +118,9 @@ def predict_speed(
 ) -> SpeedRange:
     """How fast `machine` decodes `work` once `depth_tokens` are in the context.
 
-    `own_runs` are of the same model in the same quantization on this very machine, the newest
-    first; without them `slowdown` counts, what other models showed (`slowdown_of`).
-    `use_gpu=False` is for an engine that sees no GPU.
+    `own_runs` are runs of the same model in the same quantization on this very machine, the newest
+    first. Without own runs, `slowdown` (from other models) corrects the prediction. `use_gpu=False`
+    is for an engine that uses no GPU.
     """
     devices = decode_devices(machine, use_gpu=use_gpu)
     if isinstance(devices, str):
@@ -147,9 +148,8 @@ def predict_speed(
 def slowdown_of(
     machine: Machine, work: DecodeWork, own_runs: Sequence[OwnRun], *, use_gpu: bool = True
 ) -> float | None:
-    """How many times longer a token really took than predicted, by runs of one model; below 1
-    the machine is faster. None where they say nothing of the machine: there are none, they are
-    beyond what a kind of machine differs in, or nothing can be predicted."""
+    """How many times longer than predicted a token took, by the runs of one model. Below 1: faster
+    than predicted. None if there are no runs, none is predictable, or they are implausible."""
     devices = decode_devices(machine, use_gpu=use_gpu)
     parts = None if isinstance(devices, str) else _spread(devices, work)
     if parts is None or not own_runs:
@@ -161,8 +161,8 @@ def slowdown_of(
 def _better_runs(
     parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, own_runs: Sequence[OwnRun]
 ) -> float:
-    """How many times longer than predicted a token took. What runs besides can only take away: a
-    slow run says little, so the better ones count."""
+    """How many times longer than predicted a token took. Other programs can only slow a run down,
+    so the faster runs count."""
     factors = sorted(
         1 / run.decode_tokens_per_s / _token_s(parts, work, run.depth_tokens)
         for run in own_runs[:_RUNS_THAT_COUNT]
@@ -176,7 +176,7 @@ def _corrected(
     work: DecodeWork,
     own_runs: Sequence[OwnRun],
 ) -> SpeedRange:
-    """What the runs say, carried over to another depth by the prediction, `seconds` a token."""
+    """Seconds a token at this depth, scaled from the runs by the predicted ratio."""
     factor = _better_runs(parts, work, own_runs)
     rate = 1 / (seconds * factor)
     if factor < _MUCH_SLOWER:
@@ -210,7 +210,7 @@ def _token_s(
 
 
 def _whole_s(device: DecodeDevice, work: DecodeWork, depth_tokens: int) -> float:
-    """Seconds that all layers of `work` take on `device`."""
+    """Seconds that `device` takes for all layers of `work`."""
     depth_bytes = work.context_bytes * depth_tokens / max(1, work.context_tokens)
     moving = work.active_bytes / device.bytes_per_s + depth_bytes / device.context_bytes_per_s
     return moving + (work.layers or _TYPICAL_LAYERS) * KINDS[device.kind].layer_s
@@ -219,7 +219,8 @@ def _whole_s(device: DecodeDevice, work: DecodeWork, depth_tokens: int) -> float
 def _spread(
     devices: Sequence[DecodeDevice], work: DecodeWork
 ) -> list[tuple[DecodeDevice, float]] | None:
-    """Each device's part of the model, the first ones filled first; None if it does not fit."""
+    """Each device's part of the model, the first devices filled first; None if the model does not
+    fit."""
     left = total = max(1, work.total_bytes)
     main = next((device.room_bytes for device in devices if device.kind == "cpu"), total)
     parts = []

@@ -20,12 +20,12 @@ def captured_memory(root: Path, *, wsl: bool = False) -> Memory:
     used_swap = None if swap is None or free_swap is None else swap - free_swap
     return within_limit(
         Memory(
-            total_bytes=Fact.known(total, source),
-            available_bytes=Fact.known(amounts.get("MemAvailable"), source),
-            limit_bytes=Fact.known(total, "no control group limits it"),
+            total_bytes=Fact.of(total, source),
+            available_bytes=Fact.of(amounts.get("MemAvailable"), source),
+            limit_bytes=Fact.of(total, "no control group limits it"),
             limited_by=Fact("", "no control group limits it"),
-            swap_total_bytes=Fact.known(swap, source),
-            swap_used_bytes=Fact.known(used_swap, source),
+            swap_total_bytes=Fact.of(swap, source),
+            swap_used_bytes=Fact.of(used_swap, source),
         ),
         memory_limit(root),
         wsl=wsl,

@@ -6,7 +6,11 @@ import pytest
 
 from localai.hardware.nvidia import parse_nvidia_smi
 from localai.hardware.profiles import load_profile, profile_names
-from localai.hardware.specified_bandwidth import bandwidth_of_apple_chip, bandwidth_of_card
+from localai.hardware.specified_bandwidth import (
+    APPLE_CHIPS,
+    bandwidth_of_apple_chip,
+    bandwidth_of_card,
+)
 from tests.hardware.captures import text
 
 
@@ -31,6 +35,35 @@ def test_a_name_means_one_card_or_nothing(name: str, gigabytes_per_s: int | None
     fact = bandwidth_of_card(name, "nobody says")
     assert fact.value == (None if gigabytes_per_s is None else gigabytes_per_s * 1e9)
     assert fact.source == "nobody says" if gigabytes_per_s is None else "llmfit" in fact.source
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu_cores", "gigabytes_per_s"),
+    [
+        ("Apple M1", 8, 68.25),
+        ("Apple M1 Pro", None, 200),
+        ("Apple M2 Ultra", 76, 800),
+        ("Apple M3 Pro", 18, 150),
+        ("Apple M4 Pro", 20, 273),
+        # Sold with two bandwidths: the number of GPU cores decides.
+        ("Apple M3 Max", 30, 300),
+        ("Apple M3 Max", 40, 400),
+        ("Apple M3 Max", None, None),
+        ("Apple M0", 8, None),
+    ],
+)
+def test_a_chip_of_two_bandwidths_is_told_by_its_cores(
+    name: str, gpu_cores: int | None, gigabytes_per_s: float | None
+) -> None:
+    fact = bandwidth_of_apple_chip(name, gpu_cores)
+    assert fact.value == (None if gigabytes_per_s is None else gigabytes_per_s * 1e9)
+
+
+def test_no_chip_has_a_row_for_any_cores_and_one_for_some() -> None:
+    for_any = {name for name, cores in APPLE_CHIPS if cores is None}
+    for_some = {name for name, cores in APPLE_CHIPS if cores is not None}
+    assert for_any & for_some == set()
+    assert for_some == {"Apple M3 Max", "Apple M4 Max"}
 
 
 def test_nvidia_smi_is_helped_out_by_the_name() -> None:
