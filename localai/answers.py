@@ -1,7 +1,7 @@
-"""What came back for one question, and how it is gathered from a stream of events.
+"""The answer to one question, and how it is gathered from a stream of events.
 
-`gather` reads a stream to its end. Whoever must know what came before a failure, or store it
-while it comes, hands the events to a `PartialAnswer` of its own. Nothing here shows or stores.
+`gather` reads a stream to its end. A caller that needs what came before a failure, or stores it
+while it comes, passes a `PartialAnswer` of its own. Nothing here shows or stores.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from localai.types import (
 class Answer:
     """A whole answer: who gave it, what was said, and how it ended.
 
-    `text` and `reasoning` are empty where the model wrote none; `logprobs` has a token each where
-    they were asked for and the provider gives them.
+    `text` and `reasoning` are empty if the model wrote none. `logprobs` has an entry for each token
+    if they were asked for and the provider gives them.
     """
 
     model: ResolvedModel
@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def refusal(self) -> AnswerRefused | None:
-        """The error that it is where the provider refused to answer; None: it did not."""
+        """The error for an answer that the provider refused to give; None if it was given."""
         if self.done.finish_reason != "refusal":
             return None
         return AnswerRefused(f"{self.model.provider}/{self.model.id} refused to answer")
@@ -57,10 +57,9 @@ class Answer:
 class PartialAnswer:
     """An answer while it comes. `done` is None as long as it has not ended.
 
-    `begun` is what was said before of an answer that goes on.
-
-    `model` is who was asked. An `Answering` event replaces it, so it may be None for a stream that
-    begins with one, as every stream of `chat.ask` does.
+    `begun` is the earlier part of an answer that is continued. `model` is the model that was asked.
+    An `Answering` event replaces it, so it may be None for a stream that begins with one, as every
+    stream of `chat.ask` does.
     """
 
     def __init__(self, model: ResolvedModel | None = None, begun: Message | None = None) -> None:
@@ -78,7 +77,7 @@ class PartialAnswer:
 
     @property
     def reasoning(self) -> str:
-        """The thinking so far."""
+        """The reasoning so far."""
         return "".join(self._reasoning)
 
     @property
@@ -87,7 +86,7 @@ class PartialAnswer:
         return tuple(self._tool_calls)
 
     def message(self) -> Message:
-        """What came so far, as a message of the conversation."""
+        """The answer so far, as a message of the conversation."""
         return Message(
             "assistant", self.text, reasoning=self.reasoning or None, tool_calls=self.tool_calls
         )
@@ -111,7 +110,7 @@ class PartialAnswer:
             self.done = event
 
     def whole(self) -> Answer:
-        """The answer, now that its stream has ended. Raises Unreachable if no `Done` came."""
+        """The answer, once its stream has ended. Raises Unreachable if no `Done` came."""
         if self.model is None or self.done is None:
             provider = "the provider" if self.model is None else self.model.provider
             raise Unreachable(f"{provider} ended without an answer")
@@ -130,10 +129,10 @@ def gather(
     into: PartialAnswer | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Answer:
-    """The answer that `events` make, which are read to their end.
+    """The answer that `events` make; they are read to their end.
 
-    `into` has what came so far whenever this raises. `on_event` is told each event after it was
-    taken; what it raises stops the answer. The stream is closed in any case, which stops the
+    If this raises, `into` has what came so far. `on_event` is called with each event after it was
+    added; an exception of it ends the answer. The stream is closed in any case, which stops the
     computation. Raises what the stream raises, and Unreachable if it ends without `Done`.
     """
     answer = PartialAnswer() if into is None else into

@@ -34,7 +34,7 @@ from localai.errors import (
 from localai.output.streams import drop_what_is_left, prepare_streams
 from localai.signals import end_tidily
 
-# Typed as a plain text, so that the branches of all systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of every system.
 _PLATFORM: str = sys.platform
 _NOT_FOR_WINDOWS = NotFound(
     "localai runs on Linux and macOS: what keeps its engine private is not there on Windows itself",
@@ -177,7 +177,7 @@ class LazyGroup(Verbs):
         return unknown_command(args, _BY_NAME)
 
     def _add_options(self, command: Any) -> None:
-        """Let the options that may stand anywhere stand behind `command`, too, and its help be in
+        """Let the root's options stand behind `command`, too, and describe its own --help in
         words."""
         for parameter in self.params:
             if parameter.name in _ANYWHERE:
@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complete(words: list[str], shell: str) -> int:
-    """Answer a shell that asks what may stand at its cursor."""
+    """Answer a shell's question what may stand at its cursor."""
     from localai.commands.completing import complete
 
     with suppress(Exception):  # A broken command completes nothing, and is said when it runs.
@@ -265,7 +265,7 @@ def _complete(words: list[str], shell: str) -> int:
 
 
 def _require_utf8(arguments: list[str]) -> None:
-    """Raise InvalidInput for an argument that is not UTF-8: it can be neither asked nor kept."""
+    """Raise InvalidInput for an argument that is not UTF-8: it can be neither asked nor stored."""
     for number, argument in enumerate(arguments, start=1):
         try:
             argument.encode()
@@ -280,7 +280,7 @@ def _run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except SystemExit as leaving:
-        # Typer turns a closed pipe into exit 1; that decision is ours.
+        # Typer turns a closed pipe into exit 1; localai ends quietly instead.
         if isinstance(leaving.__context__, BrokenPipeError):
             raise leaving.__context__ from None
         raise
@@ -295,7 +295,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _end_quietly() -> int:
-    """Whoever read our output has left; nothing is wrong, and nobody is there to be told."""
+    """The reader of our output has left. That is no error, and nobody is there to be told."""
     drop_what_is_left()
     return 0
 
@@ -333,7 +333,7 @@ def _usage_error(error: typer.TyperException, given: Sequence[str]) -> InvalidIn
 
 
 def _misplaced_option(option: str, given: Sequence[str]) -> InvalidInput:
-    """The error for an option that stands before a command and is none of the root's."""
+    """The error for an option that stands before a command and is not one of the root's."""
     chat = typer.main.get_command(import_module(_BY_NAME["chat"].module).app)
     is_chats = any(option in parameter.opts for parameter in chat.params)
     return InvalidInput(
@@ -350,7 +350,7 @@ def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) ->
         import traceback
 
         traceback.print_exception(raised)
-    # With --json the document of a failure may itself have nowhere to go.
+    # With --json, stdout may be unable to take the document of the failure.
     with suppress(OSError):
         Output(wanted.command, as_json=wanted.as_json).error(error)
     return error.exit_code
@@ -358,7 +358,7 @@ def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) ->
 
 @dataclass(slots=True)
 class _Wanted:
-    """What a command line that failed says about how its failure is to be shown."""
+    """How a failed command line wants its failure to be shown."""
 
     command: str = "localai"
     as_json: bool = False
@@ -368,7 +368,7 @@ class _Wanted:
 def _read(arguments: list[str]) -> _Wanted:
     """Read `arguments` by the commands' own parsers, which here forgive what cannot be parsed.
 
-    Where no command is named, `--json` anywhere before a `--` is taken for the flag.
+    If no command is named, `--json` anywhere before a `--` is taken for the flag.
     """
     wanted = _Wanted()
     command: Any = typer.main.get_command(app)

@@ -1,12 +1,12 @@
-"""`dataclass` as the standard library's, made without compiling anything.
+"""The standard library's `dataclass`, made without compiling anything.
 
-`dataclasses.dataclass` writes six functions a class as source and compiles them: half a
-millisecond, and a one-shot has seventy such classes. Here they are closures over the fields, so a
+`dataclasses.dataclass` writes six functions a class as source and compiles them. That takes half a
+millisecond, and a one-shot has seventy such classes. Here they are closures over the fields, and a
 class takes a tenth of that (docs/adr/0003-dataclasses.md).
 
-What it makes is a dataclass: `field`, `fields`, `replace`, `asdict`, `match` and `pickle` work on
-it, and type checkers see the standard library's. It takes `frozen`, `slots` and `eq`; a field takes
-a default, a factory, `init` and `repr`. What else a dataclass can be is the standard library's.
+The result is a dataclass: `field`, `fields`, `replace`, `asdict`, `match` and `pickle` work on it,
+and type checkers see the standard library's. It takes `frozen`, `slots` and `eq`; a field takes a
+default, a factory, `init` and `repr`. For the other options use the standard library's.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _make(cls: _C, frozen: bool, slots: bool, eq: bool) -> _C:
         body |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
     if slots:
         body |= {"__slots__": tuple(own), "__getstate__": _state, "__setstate__": _set_state}
-    # What the class says itself counts, but for defaults: those are the constructor's to know.
+    # The class's own attributes stay, except defaults: only the constructor needs those.
     left_out = {*own, "__dict__", "__weakref__"}
     body |= {name: value for name, value in vars(cls).items() if name not in left_out}
     made = type(cls)(cls.__name__, cls.__bases__, body)
@@ -144,9 +144,9 @@ def _set_state(self: Any, state: list[Any]) -> None:
 
 
 class _StandardFields:
-    """`__dataclass_fields__`, by which the standard library knows a dataclass.
+    """`__dataclass_fields__`, by which the standard library recognises a dataclass.
 
-    The standard library makes them itself, of a class with the same fields, when it first asks.
+    The standard library makes them itself, from a class with the same fields, when it first asks.
     """
 
     def __get__(self, instance: object, cls: Any) -> _Fields:

@@ -51,7 +51,8 @@ Command = str | tuple[object, ...]
 
 
 class Remedy(TypedDict, total=False):
-    """What mends an error, decided before the error is: `raise Unreachable(text, **remedy)`."""
+    """The hint, the command and the check of an error, chosen before the error is made: `raise
+    Unreachable(text, **remedy)`."""
 
     hint: str
     command: Command
@@ -59,7 +60,7 @@ class Remedy(TypedDict, total=False):
 
 
 class LocalaiError(Exception):
-    """Unexpected: a bug in localai. Every other error is one of the following."""
+    """The base of all errors. Raised itself, it is an unexpected failure: a bug in localai."""
 
     exit_code: ClassVar[int] = 1
     kind: ClassVar[str] = "unexpected"
@@ -91,7 +92,7 @@ class SchemaRefused(InvalidInput):
 
 
 class ForeignStore(InvalidInput):
-    """Ollama's store is there, and only the user that Ollama runs as may write to it."""
+    """Only the user that Ollama runs as may write to Ollama's store."""
 
 
 class NotFound(LocalaiError):
@@ -109,10 +110,10 @@ class PolicyRefused(LocalaiError):
 
 
 class ProgramRefused(PolicyRefused, PermissionError):
-    """A program was about to be started where none may be.
+    """A program was about to be started, and the policy allows none.
 
     It is a PermissionError too: libraries that only wanted to know something (`uname -p`,
-    `lsb_release`) are prepared for a program that cannot be run and go on without it.
+    `lsb_release`) are prepared for a program that cannot be run and continue without it.
     """
 
 
@@ -126,7 +127,7 @@ class Unreachable(LocalaiError):
 class ConnectionLost(Unreachable):
     """The network or the server failed for now.
 
-    `retry_after_s` is how long the server wants not to be asked, None where it does not say.
+    `retry_after_s` is how long the server asks to wait; None if it does not say.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class InsufficientResources(LocalaiError):
 
 
 class ContextOverflow(InsufficientResources):
-    """A prompt does not fit the context: both sizes in tokens, None where unknown."""
+    """A prompt does not fit the context. Both sizes are in tokens, None if unknown."""
 
     def __init__(
         self,
@@ -187,7 +188,7 @@ class FinishedWithFailures(LocalaiError):
 
 
 class OwnStateUnavailable(LocalaiError):
-    """Localai's own files, or the keyring that holds its keys, cannot be used."""
+    """localai's own files, or the keyring that holds its keys, cannot be used."""
 
     exit_code = 9
     kind = "own_state_unavailable"
@@ -210,7 +211,7 @@ class KeyringUnavailable(OwnStateUnavailable):
 
 
 class NotRemoved(OwnStateUnavailable):
-    """A file or folder of localai's own resists its removal: another user's, a read-only disk."""
+    """A file or folder of localai's own cannot be removed: another user's, a read-only disk."""
 
     kind = "not_removed"
 
@@ -223,10 +224,10 @@ class Interrupted(LocalaiError):
 
 
 def find_localai_error(exception: BaseException) -> LocalaiError | None:
-    """Our own error within `exception` or what caused it, outermost first; None if there is none.
+    """Our own error within `exception` or its causes, the outermost first; None if there is none.
 
-    Libraries wrap whatever their transport raises (an SDK turns the guard's PolicyRefused into
-    its own connection error): the chain still holds the truth.
+    Libraries wrap whatever their transport raises (an SDK turns the guard's PolicyRefused into its
+    own connection error). The chain of causes still has our error.
     """
     seen: set[int] = set()
     current: BaseException | None = exception
@@ -239,13 +240,13 @@ def find_localai_error(exception: BaseException) -> LocalaiError | None:
 
 
 def as_error(exception: BaseException) -> LocalaiError:
-    """Our own error within `exception`, else one that calls it a bug in localai."""
+    """Our own error within `exception`, else an error that calls it a bug in localai."""
     said = f"this is a bug in localai: {type(exception).__name__}: {exception}"
     return find_localai_error(exception) or LocalaiError(said)
 
 
 def class_of_kind(kind: str | None) -> type[LocalaiError]:
-    """The error that promises `kind`; LocalaiError where none does."""
+    """The error class that promises `kind`; LocalaiError if none does."""
     found = [LocalaiError]
     for each in found:
         if each.kind == kind:
@@ -255,7 +256,7 @@ def class_of_kind(kind: str | None) -> type[LocalaiError]:
 
 
 def system_error(error: OSError | MemoryError) -> LocalaiError:
-    """What the system refused that nobody closer to it has put into words."""
+    """An error of the operating system for which no closer code had words."""
     if isinstance(error, MemoryError):
         return InsufficientResources("there is not enough memory", command="localai ps")
     what = "the output" if error.filename is None else str(error.filename)
@@ -268,7 +269,8 @@ def system_error(error: OSError | MemoryError) -> LocalaiError:
 
 
 def _quoted(words: tuple[object, ...]) -> str:
-    """The words as a shell's line; a first word such as `${EDITOR:-vi}` it fills in itself."""
+    """The words as a line for a shell. The first word may be one that the shell expands, such as
+    `${EDITOR:-vi}`."""
     import shlex
 
     first, *others = (str(word) for word in words)

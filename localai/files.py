@@ -1,6 +1,7 @@
-"""Files on disk: named by a user, written whole or not at all, told apart, and hashed.
+"""Files on disk: paths that a user names, atomic writes, whether two files are the same, and
+hashes.
 
-Knows nothing of what is in a file.
+Knows nothing of the content of files.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ from typing import IO, Final, TypeVar
 from localai.locks import is_held, lock_descriptor
 
 _PIECE_BYTES: Final = 1 << 20
-# Whoever makes a temporary file or folder locks it a moment later.
+# A temporary file or folder is locked by its maker a moment after it is made. One that is unlocked
+# and older than this was left by a killed process.
 _LONGEST_UNLOCKED_S: Final = 60.0
 _Event = TypeVar("_Event")
 
 
 def as_path(text: str) -> Path | None:
-    """`text` as a path, where a user wrote one in the place of a name; None if it is a name.
+    """`text` as a path, if a user wrote one in the place of a name; None if it is a name.
 
-    A path begins with /, ./, ../ or ~, or it is the relative path of a file that is there and has a
-    slash or ends with .gguf: `qwen3` stays a name whatever lies in the current folder.
+    A path begins with /, ./, ../ or ~. So is the relative path of an existing file that has a slash
+    or ends with .gguf: `qwen3` stays a name whatever lies in the current folder.
     """
     path = Path(os.path.expanduser(text))  # noqa: PTH111 (it does not raise for ~nobody)
     if text.startswith(("/", "./", "../", "~")):
@@ -59,7 +61,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file at `path`; False where we may not look."""
+    """Whether there is a file at `path`; False if we may not look."""
     try:
         return path.is_file()
     except OSError:
@@ -69,23 +71,22 @@ def is_file(path: Path) -> bool:
 def write_atomically(target: Path, content: bytes) -> None:
     """Replace `target` with `content` (mode 0600), whole or not at all, also across a power cut.
 
-    Raises OSError as the system does.
+    Raises OSError.
     """
     with _temporary_file(target, [content]) as temporary:
         temporary.replace(target)
 
 
 def create_atomically(target: Path, content: Iterable[bytes]) -> None:
-    """Make the file `target` of the pieces of `content` (mode 0600), whole or not at all.
+    """Make the file `target` from the pieces of `content` (mode 0600), whole or not at all.
 
-    Raises FileExistsError where it is there already, OSError as the system does, and what the
-    pieces raise.
+    Raises FileExistsError if it exists already, OSError, and what the pieces raise.
     """
     if target.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     with _temporary_file(target, content) as temporary:
         try:
-            # Unlike a rename this does not replace what somebody else made meanwhile.
+            # Unlike a rename, a link does not replace a file that another process made meanwhile.
             target.hardlink_to(temporary)
         except FileExistsError:
             raise
@@ -95,10 +96,11 @@ def create_atomically(target: Path, content: Iterable[bytes]) -> None:
 
 @contextlib.contextmanager
 def written_whole(target: Path) -> Iterator[IO[bytes]]:
-    """A file to write a large `target` into: the block's end puts it on the disk and renames it.
+    """A file into which to write a large `target`. At the end of the block it is put on the disk
+    and renamed.
 
-    An exception removes it, and what a killed run left is written over, because its name is
-    always `.NAME.part`: so one process at a time may do it. Raises OSError as the system does.
+    An exception removes it. Its name is always `.NAME.part`, so the next run overwrites what a
+    killed one left, and only one process at a time may write. Raises OSError.
     """
     temporary = target.with_name(f".{target.name}.part")
     try:
@@ -114,9 +116,10 @@ def written_whole(target: Path) -> Iterator[IO[bytes]]:
 
 
 class TemporaryFolder(tempfile.TemporaryDirectory[str]):
-    """A folder of this process in the system's temporary folder, gone with its object or `with`.
+    """A folder of this process in the system's temporary folder, removed with its object or at the
+    end of `with`.
 
-    What a killed process left of them is removed by the next that makes one. Raises OSError.
+    Folders of killed processes are removed when the next one is made. Raises OSError.
     """
 
     _PREFIX: Final = "localai-temporary-"
@@ -130,7 +133,7 @@ class TemporaryFolder(tempfile.TemporaryDirectory[str]):
 
 
 def sync_folder(folder: Path) -> None:
-    """Put on the disk what was renamed in `folder`; a file is taken as well. Raises OSError."""
+    """Put the renames in `folder` on the disk; also takes a file. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -145,8 +148,8 @@ def file_sha256(path: Path) -> str:
 
 
 def hash_file(path: Path, tell: Callable[[int], _Event]) -> Generator[_Event, None, str]:
-    """The same of a large file, as the generator's value. Yields what `tell` makes of the number of
-    bytes that were read so far. Raises OSError."""
+    """Yields `tell(bytes_read)` while it reads the file; returns its SHA-256 in hex. Raises
+    OSError."""
     with path.open("rb", buffering=0) as file:
         return (yield from _hash_pieces(iter(lambda: file.read(_PIECE_BYTES), b""), tell))
 
@@ -154,11 +157,11 @@ def hash_file(path: Path, tell: Callable[[int], _Event]) -> Generator[_Event, No
 def copy_and_hash(
     source: IO[bytes], target: IO[bytes], size_bytes: int, tell: Callable[[int], _Event]
 ) -> Generator[_Event, None, str]:
-    """Copy `source` to `target`; the generator's value is the SHA-256 of what was copied, in hex.
+    """Copy `source` to `target`. Yields `tell(bytes_done)`; returns the SHA-256 of the copied bytes
+    in hex.
 
-    Yields what `tell` makes of the number of bytes so far. Of a source that is longer than
-    `size_bytes` one byte more is copied: so the hash differs, and an endless source does not fill
-    the disk. Raises OSError.
+    If the source is longer than `size_bytes`, one byte more is copied: so the hash differs, and an
+    endless source does not fill the disk. Raises OSError.
     """
 
     def pieces() -> Iterator[bytes]:
@@ -172,21 +175,22 @@ def copy_and_hash(
 
 
 def same_content(before: os.stat_result, after: os.stat_result) -> bool:
-    """Whether two looks were at the same file with the same content, as far as a look can tell.
+    """Whether two `stat` results are of the same file with the same content, as far as they can
+    tell.
 
-    The time of the last change of the inode is left out: a hard link changes it.
+    The inode's time of change is left out, because a hard link changes it.
     """
     return _content_numbers(before) == _content_numbers(after)
 
 
 def content_key(path: Path) -> str:
-    """A text that stays the same as long as the file or folder at `path` is the same and has the
-    same content, as `same_content` tells, under whichever name. Raises OSError."""
+    """A text that stays the same as long as the file or folder at `path`, under whichever name, has
+    the same content, by the rule of `same_content`. Raises OSError."""
     return "-".join(map(str, _content_numbers(path.stat())))
 
 
 def inode_of(status: os.stat_result) -> tuple[int, int]:
-    """What all names of one file share: its device and its inode."""
+    """The device and the inode, which all names of one file share."""
     return status.st_dev, status.st_ino
 
 
@@ -208,7 +212,8 @@ def _hash_pieces(
 
 @contextlib.contextmanager
 def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
-    """A file beside `target` with all of `content`, on the disk; it is gone afterwards."""
+    """A file beside `target` with all of `content`, on the disk; it is removed at the end of the
+    block."""
     prefix, suffix = f".{target.name}.", ".tmp"
     _sweep(target.parent.glob(f"{glob.escape(prefix)}????????{suffix}"))
     descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=target.parent)
@@ -237,13 +242,13 @@ def freed_bytes(statuses: Iterable[os.stat_result]) -> int:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what killed processes left of `write_atomically` in `folder`, which is localai's own
-    and whose files have names that never come again."""
+    """Remove the temporary files of killed processes' `write_atomically` in `folder`. For a folder
+    of localai's own, whose files' names are never written again."""
     _sweep(folder.glob(".*.????????.tmp"))
 
 
 def _sweep(temporaries: Iterable[Path]) -> None:
-    """Remove those of this user's temporary files and folders whose process has ended."""
+    """Remove this user's temporary files and folders whose process has ended."""
     for path in temporaries:
         with contextlib.suppress(OSError):
             status = path.lstat()

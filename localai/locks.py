@@ -1,7 +1,7 @@
 """Locks between processes: `flock`s, each held by an open descriptor.
 
-The kernel drops a lock when its holder ends, however it ends, so no lock can go stale. Closing the
-descriptor releases the lock; a child that inherits the descriptor holds it too.
+The kernel drops a lock when the process that owns it ends, however it ends, so no lock can go
+stale. Closing the descriptor releases the lock; a child that inherits the descriptor owns it too.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ _POLL_S: Final = 0.01
 
 
 def lock(path: Path, *, shared: bool = False, timeout_s: float | None = None) -> int:
-    """Wait for a lock on the file `path`, which is made if need be; the descriptor that holds it.
+    """Wait for a lock on the file `path`, which is made if it is missing. Returns the descriptor
+    that holds the lock.
 
-    Raises TimeoutError after `timeout_s` (None waits for ever), OSError where it cannot be opened.
+    Raises TimeoutError after `timeout_s` (None waits for ever), OSError if the file cannot be
+    opened.
     """
     descriptor = _open(path)
     try:
@@ -38,9 +40,10 @@ def lock(path: Path, *, shared: bool = False, timeout_s: float | None = None) ->
 
 
 def try_lock(path: Path) -> int | None:
-    """An exclusive lock on the file `path`, as the descriptor that holds it; None if it is taken.
+    """An exclusive lock on the file `path`, as the descriptor that holds it; None if another
+    process owns it.
 
-    Raises OSError where the file cannot be opened, as in a folder that was removed.
+    Raises OSError if the file cannot be opened, as in a folder that was removed.
     """
     descriptor = _open(path)
     if lock_descriptor(descriptor):
@@ -50,7 +53,8 @@ def try_lock(path: Path) -> int | None:
 
 
 def lock_descriptor(descriptor: int, *, shared: bool = False, wait: bool = False) -> bool:
-    """Lock the file or folder that `descriptor` has open; without `wait`, False if it is taken."""
+    """Lock the file or folder that `descriptor` has open. Without `wait`, returns False if it is
+    taken."""
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         fcntl.flock(descriptor, mode if wait else mode | fcntl.LOCK_NB)
@@ -60,7 +64,8 @@ def lock_descriptor(descriptor: int, *, shared: bool = False, wait: bool = False
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the file `path` exclusively; False where there is no file."""
+    """Whether a living process owns an exclusive lock on the file `path`; False if there is no
+    file."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:
@@ -72,8 +77,8 @@ def is_locked(path: Path) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the file or folder `path`, which is no link, shared or
-    exclusively. Raises OSError where it cannot be opened."""
+    """Whether a living process owns a shared or exclusive lock on the file or folder `path`, which
+    must not be a link. Raises OSError if it cannot be opened."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return not lock_descriptor(descriptor)

@@ -1,4 +1,4 @@
-"""Which of the known names somebody may have meant: the one "did you mean" of all commands."""
+"""The known names that a user may have meant by a misspelt one: "did you mean" for all commands."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def near_names(
 ) -> list[str]:
     """At most three of `known` that are spelled like `name`, the likest first; case is ignored.
 
-    `means` has the name behind a spelling of `known`, where that is another one. `likeness` is
-    the ratio of difflib, 0 to 1.
+    `means` maps a spelling in `known` to the name that it stands for. `likeness` is difflib's
+    ratio, 0 to 1.
     """
     from difflib import get_close_matches
 
@@ -36,6 +36,6 @@ def did_you_mean(
     means: Mapping[str, str] | None = None,
     likeness: float = _LIKENESS,
 ) -> str | None:
-    """The near names as an error's hint; None where there are none."""
+    """The near names as an error's hint; None if there are none."""
     near = near_names(name, known, means=means, likeness=likeness)
     return f"did you mean {' or '.join(near)}?" if near else None

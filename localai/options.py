@@ -1,8 +1,8 @@
 """The sampling options: one table, from which parsing, the wires, `/set` and the reference follow.
 
 To add an option: a field of `types.Options` and a row of `SAMPLING_OPTIONS`. A wire that is not in
-its row refuses it by name; nothing is left out without a word. Ollama ignores options that it does
-not know, so a row has it only where Ollama has the option (`without=("ollama",)`).
+its row refuses it by name; no option is dropped silently. Ollama ignores options that it does not
+know, so a row has Ollama only if Ollama has the option (`without=("ollama",)` leaves it out).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _PROVIDERS_OWN: Final = "provider."
 
 @dataclass(frozen=True, slots=True)
 class SamplingOption:
-    """An option: what it takes, what it does, and what each wire that has it calls it.
+    """An option: what it takes, what it does, and its name in each wire that has it.
 
-    `parse` raises ValueError for a text that is not what it `takes`. One that is `repeatable` may
-    be given several times; its values become a tuple.
+    `parse` raises ValueError if a text is not what it `takes`. A `repeatable` option may be given
+    several times; its values become a tuple.
     """
 
     name: str
@@ -80,8 +80,8 @@ def _whole(
 def _wires(
     name: str, also: Mapping[Wire, str] | None = None, without: Collection[Wire] = ()
 ) -> Mapping[Wire, str]:
-    """The local engines and Ollama have an option under its name unless `also` says another, or
-    `without` names them; the clouds have those that `also` names."""
+    """The local engines and Ollama have an option under its own name, unless `also` gives another
+    or `without` names them. The clouds have only the options that `also` gives them."""
     names: dict[Wire, str] = {"chat_completions": name, "mlx": name, "ollama": name, **(also or {})}
     return {wire: each for wire, each in names.items() if wire not in without}
 
@@ -112,9 +112,10 @@ _BY_NAME: Final = {option.name: option for option in SAMPLING_OPTIONS}
 
 
 def parse_options(pairs: Iterable[tuple[str, str]], **given: Any) -> Options:
-    """Options from `-o KEY VALUE` pairs and from flags of their own (`given`, which win).
+    """Options from `-o KEY VALUE` pairs and from flags of their own (`given`, which take
+    precedence).
 
-    `given` are texts, several of an option that is repeatable, or values already; None is not
+    `given` are texts, a sequence of texts for a repeatable option, or parsed values; None is not
     given. `provider.KEY` passes KEY to the provider as it is. Raises InvalidInput that names the
     key or the flag, what it takes, and near names.
     """
@@ -140,7 +141,7 @@ def parse_options(pairs: Iterable[tuple[str, str]], **given: Any) -> Options:
 
 
 def parse_json_options(raw: Any) -> Options:
-    """Options out of a JSON or TOML object: numbers are numbers, `stop` may be a list.
+    """Options from a JSON or TOML object: numbers are numbers, `stop` may be a list.
 
     Raises InvalidInput as `parse_options` does.
     """
@@ -164,8 +165,8 @@ def options_set(options: Options) -> dict[str, Any]:
 
 
 def overlaid_options(below: Options, above: Options) -> Options:
-    """The options of `above`, and those of `below` where it has none; a provider's own options
-    are overlaid one by one, too."""
+    """The options of `above`, and those of `below` that it lacks. A provider's own options are
+    overlaid one by one, too."""
     extra = {**below.extra, **above.extra}
     return Options(**{**options_set(below), **options_set(above), "extra": extra})
 
@@ -173,8 +174,8 @@ def overlaid_options(below: Options, above: Options) -> Options:
 def wire_options(options: Options, wire: Wire, who: str) -> dict[str, Any]:
     """The options that were set, under the names that `wire` has for them, without `extra`.
 
-    Raises ProviderRefused that names the first option which the wire of the provider `who` lacks:
-    leaving it out without a word would give answers that the user did not ask for.
+    Raises ProviderRefused for the first option that the wire of the provider `who` lacks: without
+    it, the answer would not be the one that the user asked for.
     """
     body: dict[str, Any] = {}
     for name, value in options_set(options).items():
@@ -190,9 +191,9 @@ def wire_options(options: Options, wire: Wire, who: str) -> dict[str, Any]:
 
 
 def read_wire_options(body: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
-    """The options that a body in the format `wire` sets, by their names here.
+    """The options that a body in the format `wire` sets, by localai's names.
 
-    Raises InvalidInput for a value that is not what the option takes.
+    Raises InvalidInput if a value is not what the option takes.
     """
     found: dict[str, Any] = {}
     for option in SAMPLING_OPTIONS:

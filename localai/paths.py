@@ -1,7 +1,7 @@
-"""Where localai keeps things, and how it makes folders that only their owner can read.
+"""Where localai's files lie, and how it makes folders that only their owner can read.
 
-`LOCALAI_HOME=/some/folder` puts everything under that one folder. Without it the platform's
-own places are used (XDG on Linux, ~/Library on macOS).
+`LOCALAI_HOME=/some/folder` puts everything under that one folder. Without it the platform's own
+places are used (XDG on Linux, ~/Library on macOS).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_RUNTIME_DIR = 104 - 1 - len("/0123456789abcdef/engine.sock")
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The folders and files of one localai identity. Nothing is created by asking for a path."""
+    """The folders and files of one localai identity. Asking for a path creates nothing."""
 
     config_file: Path
     data_dir: Path
@@ -76,9 +76,9 @@ def locate(environ: Mapping[str, str] | None = None) -> Paths:
 
 
 def _runtime_dir(wanted: Path, environ: Mapping[str, str]) -> Path:
-    """`wanted`, unless a socket in it would be too deep to bind or it cannot be written: then a
-    folder named after `wanted` where only this user can make one, or one with a name that nobody
-    can guess in the temporary folder of all users."""
+    """`wanted`, unless a socket in it would have too long a path or it cannot be written. Then a
+    folder that is named after `wanted`, in a place where only this user can make one; else one with
+    an unguessable name in the temporary folder of all users."""
     if len(os.fsencode(wanted)) <= _LONGEST_RUNTIME_DIR and can_be_written(wanted):
         return wanted
     name = f"localai-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]}"
@@ -98,7 +98,8 @@ def _is_short(runtime_dir: Path) -> bool:
 
 @functools.cache
 def _random_name() -> str:
-    """The same for all of this process; the next finds the folder, if it was made."""
+    """A name that is the same for all of this process. The next process looks for the folder, if it
+    was made."""
     return os.urandom(8).hex()
 
 
@@ -121,8 +122,8 @@ def is_private(folder: Path) -> bool:
 
 
 def require_own(file: Path, what: str) -> None:
-    """Raise InvalidInput if another user than this one or root can say what is in `file`, which
-    `what` describes. A file that is not there is nobody's."""
+    """Raise InvalidInput if a user other than this one or root can write the content of `file`,
+    which `what` describes. A file that does not exist passes."""
     try:
         owners = {file.lstat().st_uid, file.stat().st_uid}
     except OSError:
@@ -138,12 +139,13 @@ def private_dir(folder: Path, *, follow: bool = True) -> Path:
     """Make `folder` (and its parents) readable by its owner only, and return it.
 
     It must be this user's own. A link of this user's own, as to a larger disk, is followed unless
-    `follow` is False. Raises InvalidInput where it cannot be made or is not as it must be.
+    `follow` is False. Raises InvalidInput if it cannot be made or belongs to another user.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         link = folder.lstat()
-        # By its descriptor: between two looks at a name somebody may put another folder there.
+        # By its descriptor: between two looks at a name, another process may put another folder
+        # there.
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             status = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""What long work tells while it runs, as events that somebody else shows."""
+"""The progress of long work, as events that a caller shows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Stage = Literal["waiting", "downloading", "verifying", "quantizing"]
 
 @dataclass(frozen=True, slots=True)
 class WorkProgress:
-    """How far the work is. The stage `waiting` is for another process that does the same work.
+    """How far the work is. In the stage `waiting`, another process does the same work.
 
     `done_bytes` only grows within a stage, unless a `WorkNote` says that the stage begins anew.
-    `total_bytes` is None where it is unknown.
+    `total_bytes` is None if it is unknown.
     """
 
     stage: Stage

@@ -1,9 +1,7 @@
-"""Secrets that this process has taken up, and texts without them: a server may echo a key in its
-refusal, and what is said ends on a screen, in a log, in the output of a batch.
-
-Whoever takes up a secret says so by `remember`; whoever passes on what a server said, and whatever
-a command says, goes through `redacted`.
-"""
+"""The secrets that this process has read, and texts without them: a server may echo a key in its
+refusal, and the text ends on a screen, in a log, in the output of a batch. Code that reads a secret
+registers it by `remember`. Code that passes on a server's text, and every output of a command, goes
+through `redacted`."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ _known: dict[str, None] = {}
 
 
 def remember(secret: str) -> str:
-    """`secret` itself, which from now on is not said any more, as it is or encoded."""
+    """Returns `secret`. From now on it is masked, as it is and encoded."""
     if len(secret) >= _SHORTEST:
         encoded = base64.b64encode(secret.encode()).decode()
         for form in (secret, quote(secret, safe=""), encoded, encoded.rstrip("=")):
@@ -28,7 +26,7 @@ def remember(secret: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """`text` with a mask for each secret in it."""
+    """`text` with a mask in the place of each secret."""
     for secret in _known:
         if secret in text:
             text = text.replace(secret, _MASK)

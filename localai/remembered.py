@@ -1,7 +1,7 @@
-"""What was found out at some cost and is remembered: JSON values by key, in one file of the cache.
+"""Results that took time to find out, remembered: JSON values by key, in one file of the cache.
 
 Only a cache: a file that is damaged, of another version or not writable counts as empty, and costs
-time and nothing else. What holds for a file's content has `files.content_key` in its key.
+time and nothing else. A value that depends on a file's content has `files.content_key` in its key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from localai.paths import private_dir
 class Remembered:
     """The values in `file`, at most the `most` that were added last.
 
-    `version` changes whenever the values' meaning does: those of another version are forgotten.
+    Raise `version` when the values' meaning changes: values of another version are dropped.
     """
 
     def __init__(self, file: Path, *, version: int, most: int) -> None:
@@ -40,12 +40,12 @@ class Remembered:
         self._added[key] = value
 
     def save(self) -> None:
-        """Write what was added, beside what other processes have added meanwhile."""
+        """Write the added values, and keep those that other processes have added meanwhile."""
         if not self._added:
             return
         entries = self._read()
         for key, value in self._added.items():
-            # Last, where it is the newest.
+            # Put it last, where the newest is.
             entries.pop(key, None)
             entries[key] = value
         newest = dict(list(entries.items())[-self._most :])

@@ -23,9 +23,9 @@ class _AskedToEnd(SystemExit):
 
 @contextmanager
 def end_tidily() -> Iterator[None]:
-    """On SIGTERM and SIGHUP unwind the block as Ctrl-C does, and end by the signal then.
+    """On SIGTERM and SIGHUP unwind the block as Ctrl-C does, and then end by the signal.
 
-    A second one ends the process at once. One that is ignored (`nohup`) stays ignored.
+    A second signal ends the process at once. An ignored signal (`nohup`) stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

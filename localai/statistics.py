@@ -1,7 +1,7 @@
 """Statistics of measurements and of paired answers, each with the source of its formula. Pure.
 
-Small samples are the rule here: a model is timed six times, a prompt suite has forty cases. So
-every function says how sure it is, and None stands where the sample cannot say.
+Samples are small here: a model is timed six times, a prompt suite has forty cases. So every
+function says how sure it is, and returns None if the sample cannot say.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _Z_POWER = NormalDist().inv_cdf(0.8)
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and the bounds of its confidence interval; no bounds from too few samples."""
+    """An estimate and the bounds of its confidence interval; the bounds are None with too few
+    samples."""
 
     value: float
     low: float | None
@@ -35,7 +36,7 @@ class Interval:
         return (self.high - self.low) / 2
 
     def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside the interval; False where there is none."""
+        """Whether `value` lies outside the interval; False if there is no interval."""
         return self.low is not None and self.high is not None and not self.low <= value <= self.high
 
 
@@ -77,7 +78,7 @@ def quantile(samples: Sequence[float], fraction: float) -> float:
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float | None:
-    """The Theil-Sen slope of `ys` over `xs`: the median over all pairs; None without two places.
+    """The Theil-Sen slope of `ys` over `xs`: the median over all pairs; None if all `xs` are equal.
 
     One bad measurement out of four does not move it (Sen 1968).
     """
@@ -95,9 +96,9 @@ def relative_change(
 ) -> Interval:
     """How much larger `after` is than `before`, as a fraction (-0.06: 6% less), from pairs.
 
-    The samples at one index were taken one after the other, so what disturbed the machine
-    disturbed both: the interval is that of the median log ratio, which a drift over the run does
-    not widen. Raises ValueError where the lengths differ or a sample is not positive.
+    The samples at one index were taken one after the other, so a disturbance of the machine affects
+    both. The interval is that of the median log ratio, which a drift over the run does not widen.
+    Raises ValueError if the lengths differ or a sample is not positive.
     """
     ratios = [math.log(b / a) for a, b in zip(before, after, strict=True)]
     of_logs = median_interval(ratios, confidence)
@@ -114,9 +115,9 @@ def unpaired_change(
     """How much larger `after` is than `before`, as a fraction, from two independent samples.
 
     Hodges and Lehmann's estimate on logarithms, the median of all ratios, with the exact interval
-    of Mann and Whitney's test (Lehmann 1963): no distribution is assumed but that one sample's is
-    the other's, moved. No bounds where the samples are too few (3 and 3 cannot reach 95%, 4 and 4
-    can). Raises ValueError for no samples or one that is not positive.
+    of Mann and Whitney's test (Lehmann 1963). It assumes only that the two distributions have the
+    same shape. No bounds with too few samples (3 and 3 cannot reach 95%, 4 and 4 can). Raises
+    ValueError for no samples or one that is not positive.
     """
     if not before or not after:
         raise ValueError("the change of no samples")
@@ -177,9 +178,9 @@ def wilson(passed: int, total: int, confidence: float = _CONFIDENCE) -> Interval
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """The two-sided p-value of McNemar's exact test, from the cases that one side alone passed.
+    """The two-sided p-value of McNemar's exact test, from the cases that only one side passed.
 
-    Cases that both passed or both failed say nothing of a difference (McNemar 1947).
+    Cases that both passed or both failed say nothing about a difference (McNemar 1947).
     """
     discordant = only_a + only_b
     fewer = min(only_a, only_b)
@@ -188,11 +189,11 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
 
 def cases_needed(only_a: int, only_b: int, cases: int) -> int | None:
-    """About how many cases would tell the two sides apart, if they go on differing like this.
+    """About how many cases would tell the two sides apart, if they continue to differ like this.
 
     For 80% power at 5% significance: n = (1.96 √d + 0.84 √(d − δ²))² / δ² with the share of
     discordant cases d and the gap δ (Connor 1987). McNemar's exact test is stricter than the
-    formula's and reaches 72% to 80% with as many. None where there is no gap.
+    formula's and reaches 72% to 80% with as many. None if there is no gap.
     """
     if cases <= 0 or only_a == only_b:
         return None
@@ -210,10 +211,11 @@ def bootstrap_by_case(
     confidence: float = _CONFIDENCE,
     seed: int = 0,
 ) -> Interval:
-    """A statistic of one value a case with its percentile bootstrap interval (Efron 1979).
+    """A statistic of one value a case, with its percentile bootstrap interval (Efron 1979).
 
-    A case is what is drawn, so repeats of it must be averaged before. For a comparison the values
-    are the differences by case. Fewer than six cases have no bounds. Raises ValueError for none.
+    Cases are drawn, so repeats of a case must be averaged before. For a comparison the values are
+    the differences by case. With fewer than six cases there are no bounds. Raises ValueError for no
+    cases.
     """
     if not values:
         raise ValueError("a statistic of no cases")
@@ -241,7 +243,8 @@ def bradley_terry(
     """The strength of each player on a log scale whose mean is 0, from wins over each other.
 
     `wins[a, b]` is how often a beat b; a tie is half a win of each. Hunter's MM algorithm (2004).
-    `prior` wins of everybody over everybody keep one who won or lost all from running to infinity.
+    Each player gets `prior` wins over each other one, so that the strength of one who won or lost
+    all stays finite.
     """
     players = sorted({player for pair in wins for player in pair})
     won = {(a, b): wins.get((a, b), 0.0) + prior for a in players for b in players if a != b}

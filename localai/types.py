@@ -49,9 +49,9 @@ class Purpose(Enum):
 class EgressRecord:
     """A connection that was permitted to leave this machine: where to and why, never what was said.
 
-    `at` is in seconds since the epoch, when the connection was begun: the entry is there even if
-    the other side never answered. `host` is what was resolved or given, `address` what was
-    connected to.
+    `at`, in seconds since the epoch, is when the connection was begun: the entry exists even if the
+    other side never answered. `host` is the name that was resolved or given, `address` the one that
+    was connected to.
     """
 
     at: float
@@ -67,7 +67,7 @@ Capability = Literal["completion", "tools", "vision", "thinking", "embedding", "
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """What the user typed: `name`, and the provider if it was named (`provider/name`)."""
+    """What the user typed: a `name`, and the provider if it was named (`provider/name`)."""
 
     text: str
     provider: str | None
@@ -99,13 +99,12 @@ class Options:
 class ResolvedModel:
     """A model that exists: which provider serves it, under which id, and what is known of it.
 
-    `path` is the GGUF file or MLX folder when a local engine opens it, `projector` the file that
-    lets it see images. `zone` is where its
-    answers are computed as far as the provider's own facts go; None is unproven. `evidence`
-    says in a sentence what the zone rests on. `context_limit` is in tokens. `system_prompt` and
-    `recommended` are what its publisher advises where the user says nothing; `examples` are the
-    messages with which every conversation with it begins, where the server does not add them.
-    `purpose` is what a model does that does not answer: "embeds texts".
+    `path` is the GGUF file or MLX folder if a local engine opens it, `projector` the file that lets
+    it see images. `zone` is where its answers are computed, by the provider's own facts; None is
+    unproven. `evidence` says in a sentence what the zone rests on. `context_limit` is in tokens.
+    `system_prompt` and `recommended` are the publisher's advice for a user who says nothing.
+    `examples` are the messages with which every conversation begins, if the server does not add
+    them. `purpose` is set for a model that does not answer, and says what it does: "embeds texts".
     """
 
     provider: str
@@ -140,7 +139,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks for a tool, as an event and in the conversation.
+    """The model's request to call a tool, as an event and in the conversation.
 
     `id` ties the tool's result to it; `arguments` is JSON text as the model wrote it.
     """
@@ -154,7 +153,7 @@ class ToolCall:
 class Message:
     """One turn of a conversation. `reasoning` is kept apart from the text that was shown.
 
-    An assistant's turn may hold `tool_calls`. A turn of the role `tool` is the result of the call
+    An assistant's turn may have `tool_calls`. A turn of the role `tool` is the result of the call
     whose id is `tool_call_id`.
     """
 
@@ -168,7 +167,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the model may ask for; `parameters` is the JSON schema of its arguments."""
+    """A tool that the model may call; `parameters` is the JSON schema of its arguments."""
 
     name: str
     description: str = ""
@@ -191,12 +190,12 @@ class ChatRequest:
     """One question to a provider: the whole conversation so far and how to answer it.
 
     `context_tokens` is what the user asked for (`--ctx`), None to let the provider choose.
-    `keep_alive_s` is how long the model stays loaded afterwards (0: not at all).
-    `schema` is a JSON schema that the answer must satisfy. `force` skips the memory check.
-    `tools` are those that the model may call; nothing here runs them. `tool_choice` None leaves
-    the choice to the server, which for all is "auto".
-    `conversation` is the id (letters and digits) under which a provider may keep state of it on
-    this machine's disk, so that it need not be computed again; None keeps none.
+    `keep_alive_s` is how long the model stays loaded afterwards (0: not at all). `schema` is a JSON
+    schema that the answer must satisfy. `force` skips the memory check. `tools` are those that the
+    model may call; localai does not run them. With `tool_choice` None the server chooses, which for
+    all servers is "auto". `conversation` is the id (letters and digits) under which a provider may
+    keep state of the conversation on this machine's disk, so that it need not be computed again;
+    None keeps none.
     """
 
     model: ResolvedModel
@@ -217,8 +216,9 @@ class ChatRequest:
 class Usage:
     """Token counts as the provider reports them.
 
-    `input_tokens` includes those read from a cache (`cached_tokens`, cheaper) and those written
-    to one (`cache_write_tokens`, dearer at some clouds); `output_tokens` includes the reasoning.
+    `input_tokens` includes the tokens read from a cache (`cached_tokens`, cheaper) and those
+    written to one (`cache_write_tokens`, dearer at some clouds). `output_tokens` includes the
+    reasoning.
     """
 
     input_tokens: int | None = None
@@ -230,13 +230,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of one answer went, raw: seconds, and the tokens that took them.
+    """The time of one answer in its parts, raw: seconds, and the tokens that took them.
 
     `clock` says who measured load, prefill and decode: the server, or we from outside.
-    `time_to_first_token_s` and `total_s` are always ours, from request to event.
-    `prefill_tokens` are the prompt tokens that were really computed, not cached ones.
-    `decode_tokens` are those that came in `decode_s`, the time from the first token of the answer
-    to the last: the first one comes out of the prefill and is not among them.
+    `time_to_first_token_s` and `total_s` are always ours, from request to event. `prefill_tokens`
+    are the prompt tokens that were computed, without cached ones. `decode_s` is the time from the
+    first token of the answer to the last, and `decode_tokens` came in it: the first token comes out
+    of the prefill and is not among them.
     """
 
     load_s: float | None = None
@@ -250,12 +250,12 @@ class Timings:
 
     @property
     def prefill_tokens_per_s(self) -> float | None:
-        """Computed prompt tokens a second; None where tokens or seconds are unknown or none."""
+        """Computed prompt tokens a second; None if tokens or seconds are unknown or zero."""
         return _rate(self.prefill_tokens, self.prefill_s)
 
     @property
     def decode_tokens_per_s(self) -> float | None:
-        """Answer tokens a second after the first; None where they are unknown or none."""
+        """Answer tokens a second after the first; None if tokens or seconds are unknown or zero."""
         return _rate(self.decode_tokens, self.decode_s)
 
 
@@ -275,8 +275,8 @@ class Process:
 class Locality:
     """Where an answer was computed, and what that claim rests on.
 
-    `zone` None means unproven. `network_denied` is True only where the kernel itself keeps
-    the computing process from the network; None is unknown.
+    `zone` None means unproven. `network_denied` is True only if the kernel itself keeps the
+    computing process from the network; None is unknown.
     """
 
     zone: Zone | None
@@ -296,14 +296,16 @@ EarlyEnd = Literal["cancelled", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Who answers from here on; a second one means that another model has stepped in."""
+    """The model that answers from here on. A second such event means that another model has stepped
+    in."""
 
     model: ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The provider is preparing (starting, loading, growing a context); `fraction` if known."""
+    """The provider is preparing (starting, loading, growing a context). `fraction` is None if
+    unknown."""
 
     message: str
     fraction: float | None = None
@@ -317,7 +319,7 @@ def _whole_characters(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """A piece of the model's thinking, in whole characters as a TextDelta."""
+    """A piece of the model's reasoning, in whole characters like a TextDelta."""
 
     text: str
 
@@ -327,8 +329,8 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A piece of the answer. Half a character, which JSON can carry and neither UTF-8 nor the
-    database, becomes U+FFFD."""
+    """A piece of the answer. A lone surrogate, which JSON can carry but neither UTF-8 nor the
+    database can, becomes U+FFFD."""
 
     text: str
 
@@ -338,8 +340,8 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingEnded:
-    """All that came as text until here was thinking: the end of a block came whose beginning the
-    template had written. Whoever has shown that text already cannot take it back."""
+    """All text so far was reasoning: a block has ended whose beginning was in the template. A
+    caller that has shown that text already cannot take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +357,8 @@ class TokenLogprobs:
 class Done:
     """The end of an answer; the last event of every stream that did not raise.
 
-    `context_tokens` is the context the provider really allocated, where it says so.
-    `server_reason` is the server's own word for `finish_reason`, None where it gave none.
+    `context_tokens` is the context that the provider allocated, None if it does not say.
+    `server_reason` is the server's own word for `finish_reason`, None if it gave none.
     """
 
     finish_reason: FinishReason

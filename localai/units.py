@@ -1,9 +1,9 @@
-"""Numbers as a person reads them; an unknown one is a dash, never a zero.
+"""Numbers as a person reads them; an unknown number is a dash, never a zero.
 
-One rule a quantity. Sizes of files, downloads, disks and memory are decimal (GB), so that a
-model's file can be held against the memory that it takes and against what the maker of a disk or
-a model says; bandwidth is decimal as in every data sheet. A limit that localai sets itself is a
-power of two and is said in MiB.
+Each quantity has one rule. Sizes of files, downloads, disks and memory are decimal (GB), so that a
+model's file can be compared with the memory that it takes and with the label of a disk or a model;
+bandwidth is decimal as in every data sheet. A limit that localai sets itself is a power of two and
+is given in MiB.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ _COUNT: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKM]?)")
 
 def parse_count(text: str) -> int:
     """A whole number from `8192`, `8k` (8,192) or `1M`: k and M count by 1,024, as contexts are
-    named. Raises ValueError that says what it takes."""
+    named. Raises ValueError that says which forms it takes."""
     found = _COUNT.fullmatch(text.strip())
     value = 0.5 if found is None else float(found[1]) * _COUNT_UNITS[found[2].lower()]
     if not value.is_integer():

@@ -1,1 +1,1 @@
-"""Chatting: what to ask whom, what is remembered of it, where it goes."""
+"""Chatting: which model to ask and how, what is stored of a conversation, where a prompt goes."""

@@ -1,4 +1,4 @@
-"""What is asked of an answer when it is whole: a code block (`-x`), a schema (`--schema`). Pure."""
+"""The checks of a whole answer: a code block (`-x`), a schema (`--schema`). Pure."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
 
 @dataclass(frozen=True, slots=True)
 class AnswerChecks:
-    """What the user wants of the answer besides its text."""
+    """What the answer must have besides its text."""
 
     extract: bool = False
     schema: Schema | None = None
 
     def extracted(self, answer: Answer) -> str | None:
-        """The first code block, with `-x`; None without it, or where there is none."""
+        """The first code block, with `-x`; None without `-x`, or if there is no block."""
         return first_code_block(answer.text) if self.extract else None
 
     def failure(self, answer: Answer, extracted: str | None) -> LocalaiError | None:
-        """What is wrong with the answer; None if nothing is."""
+        """The error of an answer that fails a check; None if it passes."""
         if answer.refusal is not None:
             return answer.refusal
         if self.extract and extracted is None:
@@ -46,9 +46,9 @@ class AnswerChecks:
 
 
 def first_code_block(text: str) -> str | None:
-    """What is inside the first fence of a Markdown text, without its indentation and with one
-    newline at its end; None if there is no fence. A block that is never closed ends with the text.
-    """
+    """The content of the first fence of a Markdown text, without its indentation and with one
+    newline at its end; None if there is no fence. A block that is never closed ends with the
+    text."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         opened = _FENCE.fullmatch(line)

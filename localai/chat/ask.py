@@ -1,4 +1,5 @@
-"""Whom to ask and how, and asking: the one way from a request to the events of its answer."""
+"""Which model to ask and how, and asking it: the one way from a request to the events of its
+answer."""
 
 from __future__ import annotations
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Asker:
-    """Whom to ask and how, whatever the conversation; both may change while it goes on.
+    """The model to ask and the settings, for any conversation; both may change while it goes on.
 
-    `announce` is told before a byte of a prompt leaves this machine, and when the configured cloud
-    fallback steps in for a local provider that cannot be reached.
+    `announce` is called before a byte of a prompt leaves this machine, and when the configured
+    cloud fallback steps in for a local provider that cannot be reached.
     """
 
     chosen: SelectedModel
@@ -47,7 +48,7 @@ class Asker:
 
     @property
     def options(self) -> Options:
-        """The options in force: those set, and the recommended and configured ones below them."""
+        """The options in force: those set, above the recommended and the configured ones."""
         return effective_options(self.settings, self.chosen.model, self.config)
 
     def request(self, messages: Sequence[Message], conversation: str | None = None) -> ChatRequest:
@@ -56,8 +57,8 @@ class Asker:
 
 
 def ask(asker: Asker, request: ChatRequest, recorder: Recorder) -> Events:
-    """The events of the answer, `Answering` first. Whatever ends it early, what came is kept and
-    marked as cut."""
+    """The events of the answer, `Answering` first. If it ends early, for whatever reason, the part
+    that came is stored and marked as cut."""
     try:
         for event in _with_fallback(asker, request):
             if isinstance(event, Answering):

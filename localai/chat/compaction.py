@@ -1,4 +1,4 @@
-"""Folding the beginning of a long conversation into a summary."""
+"""Replacing the beginning of a long conversation by a summary."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "A tool", "system
 
 
 def parted(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
-    """What is to be folded, and the last question with all that answered it, which stays as it is.
+    """The turns to summarise, and the last question with its answers, which stay as they are.
 
-    Raises InvalidInput if there is nothing but those.
+    Raises InvalidInput if there are no earlier turns.
     """
     roles = [turn.message.role for turn in turns]
     last = max((at for at, role in enumerate(roles) if role == "user"), default=0)
@@ -52,7 +52,7 @@ def require_on_device(asker: Asker) -> None:
 def summarise(asker: Asker, turns: Sequence[Turn], play: Callable[[Events], Answer]) -> str:
     """A summary of `turns` by the chosen model; `play` shows the events and gathers the answer.
 
-    What does not fit the context at once is folded in halves. Raises ContextOverflow where a
+    Turns that do not fit the context at once are summarised in halves. Raises ContextOverflow if a
     single message does not fit.
     """
     return _summarise(asker, [_said(turn) for turn in turns], play)

@@ -1,7 +1,7 @@
-"""A running conversation: whom it asks and how, what was said, and where in its tree it stands.
+"""A running conversation: its model and settings, what was said, and its place in the tree.
 
-All that is shown or typed is the caller's business; what is kept goes through the recorder, and
-the answer comes from `ask`. One-shot and session use the same Conversation.
+The caller shows and reads; the recorder stores; `ask` gives the answers. One-shot and session use
+the same Conversation.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ SUMMARY_HEADING = "What was said so far, in short:"
 
 
 class Conversation:
-    """A conversation that goes on. `unanswered` is a question to which nothing came, if that was
-    the last thing that happened; it is not part of the branch."""
+    """A conversation that goes on. `unanswered` is the last question if it got no answer; it is not
+    part of the branch."""
 
     def __init__(self, asker: Asker, recorder: Recorder, tree: TurnTree | None = None) -> None:
-        """Begin a conversation, or go on with that of `tree`, whose system prompt stays its own
-        unless the user gave one."""
+        """Begin a conversation, or continue that of `tree`. It keeps its system prompt unless the
+        user gave one."""
         self.asker = asker
         self.recorder = recorder
         self.tree = TurnTree() if tree is None else tree
@@ -56,7 +56,7 @@ class Conversation:
 
     @property
     def system(self) -> str | None:
-        """The system prompt that the next question goes out with."""
+        """The system prompt that is sent with the next question."""
         if self._system_is_set:
             return self._system
         branch = self.tree.branch()
@@ -70,14 +70,14 @@ class Conversation:
 
     @property
     def continues(self) -> bool:
-        """Whether an answer that was cut can go on, by the provider that is asked now."""
+        """Whether the present provider can continue an answer that was cut."""
         return facts_of(self.asker.chosen.provider.name, self.asker.config).continues_answers
 
     def request(self) -> ChatRequest:
-        """The branch as it stands, for the chosen model."""
+        """The branch as a request to the chosen model."""
         messages = messages_of(self.tree.branch())
         asker = self.asker
-        # The branch says which system prompt is in force; without one there is to be none.
+        # The branch has the system prompt in force; if it has none, none is sent.
         settings = replace(asker.settings, system="")
         conversation = self.recorder.conversation_id
         return build_request(settings, asker.chosen.model, messages, asker.config, conversation)
@@ -85,8 +85,9 @@ class Conversation:
     # Asking
 
     def ask(self, text: str, images: tuple[Image, ...] = ()) -> Events:
-        """Ask; the events of the answer. However they end, what came becomes part of the branch;
-        if nothing came the question does not either, and is `unanswered`."""
+        """Ask; returns the events of the answer. However they end, what came becomes part of the
+        branch. If nothing came, the question does not become part of it either, and is
+        `unanswered`."""
         self._settle(awaits_results=False)
         came_from = self.tree.leaf
         self._keep_system()
@@ -94,14 +95,14 @@ class Conversation:
         return self._answer(came_from)
 
     def would_ask(self, text: str, images: tuple[Image, ...] = ()) -> ChatRequest:
-        """The request that `ask` would send. The conversation must be one that keeps nothing."""
+        """The request that `ask` would send. The conversation must be one that stores nothing."""
         self._settle(awaits_results=False)
         self._keep_system()
         self._keep(Message("user", text, images))
         return self.request()
 
     def retry(self) -> Events:
-        """Ask the last question again; the answer that it had stays, in another branch.
+        """Ask the last question again; its present answer stays, in another branch.
 
         Raises InvalidInput if nothing was asked yet.
         """
@@ -117,10 +118,10 @@ class Conversation:
         return self._answer(came_from)
 
     def more(self) -> Events:
-        """Go on with the last answer where it was cut: the events of what follows in the same
-        message, of which nothing is computed again.
+        """Continue the last answer where it was cut. Returns the events of the rest, which is part
+        of the same message; nothing is computed again.
 
-        Raises InvalidInput where it is whole, or the model's provider cannot do that.
+        Raises InvalidInput if the answer is whole, or the model's provider cannot continue one.
         """
         last = self.last_answer
         if last is None or not last.may_go_on:
@@ -142,7 +143,7 @@ class Conversation:
         self.recorder.answer_goes_on(last.stored_id, last.message)
         request = self.request()
         if last.message.reasoning:
-            # It has thought already, and a template puts the thinking before the answer.
+            # It has reasoned already, and a template puts the reasoning before the answer.
             request = replace(request, think="off")
         answer = PartialAnswer(request.model, last.message)
 
@@ -167,7 +168,7 @@ class Conversation:
     def _stream(
         self, request: ChatRequest, answer: PartialAnswer, take: Callable[[EarlyEnd], None]
     ) -> Events:
-        """The events of `answer`; `take` is told at the end how it was cut, if it was."""
+        """The events of `answer`; `take` is called at the end with how it was cut, if it was."""
         cut: EarlyEnd = "failed"
         try:
             with closing(ask(self.asker, request, self.recorder)) as events:
@@ -183,7 +184,7 @@ class Conversation:
     def _take(
         self, answer: PartialAnswer, model: ResolvedModel, cut: EarlyEnd, came_from: int | None
     ) -> None:
-        """Put the answer into the branch, or step back over a question that got none."""
+        """Put the answer into the branch, or step back over a question without one."""
         if not answer.text.strip() and not answer.tool_calls:
             self._go_to(came_from)
             return
@@ -191,7 +192,7 @@ class Conversation:
         self.tree.add(self._answered(answer, model, cut))
 
     def _answered(self, answer: PartialAnswer, model: ResolvedModel, cut: str) -> Turn:
-        """The turn of an answer, which has no place in the tree yet."""
+        """The turn of an answer that has no place in the tree yet."""
         done = answer.done
         zone = model.zone if done is None else done.locality.zone
         return Turn(
@@ -209,15 +210,15 @@ class Conversation:
     # Where it goes on
 
     def undo(self) -> str:
-        """Take the last question and its answer out of the branch; the question. They stay in the
-        tree. Raises InvalidInput if there is none."""
+        """Take the last question and its answer out of the branch; they stay in the tree. Returns
+        the question. Raises InvalidInput if there is none."""
         question = self._last_question("there is nothing to undo")
         self.go_to_parent(question)
         return question.message.text
 
     def fork(self, number: int) -> None:
-        """Go on after the turn of that number; after the one before it if it is a question.
-        Raises InvalidInput."""
+        """Continue after the turn of that number, or, if that is a question, before it. Raises
+        InvalidInput."""
         turn = self.turn(number)
         if turn.message.role == "user":
             self.go_to_parent(turn)
@@ -225,7 +226,7 @@ class Conversation:
             self.go_to(turn)
 
     def question(self, number: int | None = None) -> Turn:
-        """The question of that number, default the last one. Raises InvalidInput."""
+        """The question of that number, by default the last one. Raises InvalidInput."""
         if number is None:
             return self._last_question("there is no question yet")
         turn = self.turn(number)
@@ -242,17 +243,17 @@ class Conversation:
         return turns[number - 1]
 
     def go_to(self, turn: Turn | None) -> None:
-        """Go on after `turn` of the tree, in whichever branch; None is before the first one."""
+        """Continue after `turn` of the tree, in whichever branch; None is before the first turn."""
         self.unanswered = None
         self._go_to(None if turn is None else turn.id)
 
     def go_to_parent(self, turn: Turn) -> None:
-        """Go on before `turn` of the tree."""
+        """Continue before `turn` of the tree."""
         self.go_to(None if turn.parent is None else self.tree[turn.parent])
 
     def fold(self, summary: str, kept: list[Turn]) -> None:
-        """Go on in a new branch: the system prompt with `summary`, and copies of the turns `kept`.
-        The long branch stays in the tree."""
+        """Continue in a new branch: the system prompt with `summary`, and copies of the turns
+        `kept`. The long branch stays in the tree."""
         prompt = "\n\n".join(filter(None, (self.system, f"{SUMMARY_HEADING}\n{summary}")))
         self._go_to(None)
         self.set_system(prompt)
@@ -263,12 +264,12 @@ class Conversation:
     # What changes
 
     def set_system(self, text: str | None) -> None:
-        """Use another system prompt from here on; None is none."""
+        """Use another system prompt from here on; None sends none."""
         self._system, self._system_is_set = text, True
 
     def switch(self, chosen: SelectedModel) -> None:
-        """Ask another model from here on. A system prompt that was the old model's own, and not
-        the user's choice, makes room for the new one's."""
+        """Ask another model from here on. A system prompt that was the old model's own, and not the
+        user's choice, is replaced by the new model's."""
         asker = self.asker
         was_its_own = asker.settings.system is None and self.system == asker.system_prompt
         asker.chosen = chosen
@@ -282,8 +283,8 @@ class Conversation:
     # Within
 
     def _settle(self, *, awaits_results: bool = True) -> None:
-        """Step back over a question that was never answered; where no results of tools are to come
-        any more, also over one that was answered by calls alone."""
+        """Step back over a question that was never answered. If no results of tools will come any
+        more, also step back over a question that was answered by calls alone."""
         skipped = self.tree.settle(awaits_results=awaits_results)
         if skipped is not None:
             self.unanswered = skipped.message.text

@@ -1,7 +1,8 @@
-"""Deleting conversations wherever something of them is: the database, the KV states of the engines,
-the lines that were typed.
+"""Deleting conversations from every place that has something of them: the database, the KV states
+of the engines, the typed lines.
 
-The database comes last: whoever is killed on the way can delete the same conversations again.
+The database comes last: if the command is killed before, the same conversations can be deleted
+again.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from localai.paths import Paths
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What went: bytes of KV states, and whether the database's log could be emptied, too, which
-    it cannot while another process reads it."""
+    """What was deleted: bytes of KV states, and whether the database's log could be emptied, too.
+    It cannot while another process reads it."""
 
     state_bytes: int
     log_emptied: bool
@@ -31,10 +32,10 @@ def delete_conversations(
 ) -> Deleted:
     """Delete the conversations for good. Raises DatabaseUnavailable, OSError.
 
-    The caches of MLX are not a conversation's own, so all of them go with one that MLX answered,
-    and its workers end, for they write what they hold when they leave.
+    MLX's caches are not separate by conversation, so all of them are deleted with one that MLX
+    answered. MLX's workers are ended, because they write their caches when they leave.
     """
-    # States, too, that were written while their conversation was being deleted.
+    # This includes states that were written while their conversation was being deleted.
     orphans = kv_files.conversations(paths.kv_dir) - database.conversation_ids()
     state_bytes = kv_files.delete_states(paths.kv_dir, orphans.union(conversation_ids))
     typed: set[str] = set()
@@ -50,8 +51,8 @@ def delete_conversations(
 
 
 def _typed(messages: Iterable[StoredMessage], title: str | None) -> Iterator[str]:
-    """What was typed for them, also in another conversation: after files, whose fences end so, only
-    the end of a question was."""
+    """The texts that were typed for these messages, also in another conversation. Of a question
+    with files only the end was typed; the files end with their fences."""
     if title:
         yield title
     for message in messages:

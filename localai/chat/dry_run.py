@@ -1,4 +1,4 @@
-"""What a question would be, without asking it: `localai chat --dry-run`."""
+"""The question that `localai chat --dry-run` shows instead of asking it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OptionInForce:
-    """An option of the request, and who has set it, in words."""
+    """An option of the request, and in words who has set it."""
 
     name: str
     value: Any
@@ -27,7 +27,8 @@ class OptionInForce:
 @dataclass(frozen=True, slots=True)
 class DryRun:
     """A question that is not asked. `destination` is the host that it would go to, None if it stays
-    on this machine; `rendered` what the model would read, None where its provider does not say."""
+    on this machine. `rendered` is the text that the model would read, None if its provider does not
+    say."""
 
     request: ChatRequest
     destination: str | None
@@ -36,7 +37,7 @@ class DryRun:
 
     @property
     def about_tokens(self) -> int:
-        """An estimate, where nobody has counted: about four bytes of a text are a token."""
+        """An estimate, if the tokens were not counted: four bytes of text a token."""
         size = sum(len(message.text.encode()) for message in self.request.messages)
         return -(-size // 4)
 
@@ -47,7 +48,8 @@ def dry_run(
     given: Mapping[str, Options],
     config: Config,
 ) -> DryRun:
-    """What asking `request` would be. `given` are the options by who gave them, the first wins.
+    """What asking `request` would be. `given` are the options by who gave them; the first has
+    precedence.
 
     Nothing is computed; a model of this machine may be loaded to render its template. Raises
     InsufficientResources, Unreachable.

@@ -1,12 +1,11 @@
 """What an argument of `-f` names: a file, some lines of one, a glob, a folder, or stdin.
 
-    notes.md        a file             src/**/*.py    what matches
+    notes.md        a file             src/**/*.py    the files that match
     a.py:10-40      its lines 10 to 40 (a.py:10 is one line, a.py:10- goes to the end)
     src             the text files in a folder, without what git ignores
     -               stdin
 
-Nothing is cut: what of a folder or a glob is no text or cannot be read is named, and the rest is
-whole.
+No text is cut. Files of a folder that are no text are left out and named.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ _LINES: Final = re.compile(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)
 
 @dataclass(frozen=True, slots=True)
 class GatheredFiles:
-    """The files that were named, each once, and what was left out of folders and globs: no text, or
-    not to be read."""
+    """The files that were named, each once, and the files of folders that were left out because
+    they are no text."""
 
     files: tuple[TextFile, ...]
     left_out: tuple[str, ...] = ()
@@ -62,10 +61,10 @@ def some_of(names: Sequence[str]) -> str:
 
 
 def gather_files(arguments: Sequence[str]) -> GatheredFiles:
-    """All that `arguments` name, in their order.
+    """All files that `arguments` name, in their order.
 
-    Raises NotFound where nothing is there, InvalidInput for what is no text, but not for what of
-    a folder or a glob is none, as long as one is.
+    Raises NotFound if one does not exist, InvalidInput if one is no text; in a folder that is no
+    error.
     """
     files: dict[str, TextFile] = {}
     left_out: list[str] = []
@@ -113,7 +112,8 @@ def _add(
 
 
 def _part(argument: str) -> TextFile | None:
-    """The lines that `FILE:10-40` names; None where it names no lines of a file that is there."""
+    """The lines that `FILE:10-40` names; None if the argument names no lines of an existing
+    file."""
     found = _LINES.fullmatch(argument)
     if found is None or is_file(user_path(argument)) or not is_file(user_path(found["name"])):
         return None
@@ -175,16 +175,15 @@ def _folder_of(pattern: str) -> Path:
 
 
 def _stays_in(folder: Path, name: str | Path) -> bool:
-    """Whether the file is in the folder, its links followed: one that leads elsewhere would make a
-    stranger's archive or clone name the user's own files, to be sent."""
+    """Whether the file is in the folder, its links followed. A link that leads elsewhere would let
+    a stranger's archive or clone name the user's own files, to be sent."""
     # It does not raise for links that loop, as a path's own method does before Python 3.13.
     return Path(os.path.realpath(name)).is_relative_to(os.path.realpath(folder))
 
 
 def _in_folder(folder: Path) -> tuple[list[str], list[str]]:
-    """The files in `folder`, by name: those that git knows or does not ignore; where that is no
-    work tree, all whose path has no hidden part. Then the folders below that may not be read.
-    Raises NotFound for a folder without files."""
+    """The files in `folder`, by name. In a git work tree those that git knows or does not ignore;
+    elsewhere those whose path has no hidden part. Raises NotFound if there are none."""
     closed: list[str] = []
     relative = _of_work_tree(folder)
     names = [folder / name for name in relative] if relative is not None else _walk(folder, closed)
@@ -206,8 +205,8 @@ def _walk(folder: Path, closed: list[str]) -> list[Path]:
 
 
 def _of_work_tree(folder: Path) -> list[str] | None:
-    """What `git ls-files` says; None without git, or outside of a work tree."""
-    # A repository that somebody else made may name a program in its own settings.
+    """The files that `git ls-files` lists; None without git, or outside of a work tree."""
+    # A stranger's repository may name a program to run in its own settings.
     quiet = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
     wanted = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     try:
@@ -225,5 +224,6 @@ def _of_work_tree(folder: Path) -> list[str] | None:
 
 
 def takes_stdin(arguments: Sequence[str]) -> bool:
-    """Whether one of the arguments of a command is stdin; the question then is not read there."""
+    """Whether one of the arguments of a command is stdin; then the question is not read from
+    there."""
     return STDIN in arguments and sys.stdin is not None

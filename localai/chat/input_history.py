@@ -1,9 +1,9 @@
 """The lines that were typed in sessions, on disk, oldest first, mode 0600.
 
 A line of the file is a JSON list: the id of the conversation in which it was typed, and the text.
-By the id it goes when the conversation is deleted, however it was typed: quoted, in an editor, as
-a title that was changed since. Only small texts are kept, and not more than the file's bound; a
-line that is damaged is skipped.
+The id finds it when the conversation is deleted, in whatever form it was typed: quoted, in an
+editor, as a title that was changed since. Long texts are not stored, and the file is bounded; a
+damaged line is skipped.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _KEPT_WHEN_BOUND_IS_REACHED = 1_000
 
 
 def input_history_file(paths: Paths) -> Path:
-    """Where the typed lines are."""
+    """The path of the file of typed lines."""
     return paths.data_dir / "input_history"
 
 
 def read(file: Path) -> list[str]:
-    """All texts, oldest first; none if the file cannot be read."""
+    """All texts, oldest first; empty if the file cannot be read."""
     return [text for _, text in _read(file)]
 
 
 def append(file: Path, text: str, conversation_id: str) -> None:
-    """Add a text that was typed in that conversation, unless it is too long to be worth it.
+    """Add a text that was typed in that conversation, unless it is too long.
 
     Raises OSError, InvalidInput.
     """
@@ -51,8 +51,8 @@ def append(file: Path, text: str, conversation_id: str) -> None:
 
 
 def remove(file: Path, conversation_ids: Collection[str], texts: Collection[str]) -> None:
-    """Remove what was typed in these conversations, and elsewhere what is one of these texts, or a
-    slash command with one. Raises OSError."""
+    """Remove the lines that were typed in these conversations. In others, remove a line that is one
+    of these texts, or a slash command with one. Raises OSError."""
     if not file.exists():
         return
     wanted = {text.strip() for text in texts if text.strip()}
@@ -98,7 +98,8 @@ def _line(conversation_id: str, text: str) -> bytes:
 
 @contextlib.contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Alone with the file: whoever shortens it must not bring back what another has removed."""
+    """Lock the file: a process that shortens it must not bring back a line that another has
+    removed."""
     descriptor = lock(file.with_name(f"{file.name}.lock"))
     try:
         yield

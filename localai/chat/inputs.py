@@ -1,8 +1,7 @@
-"""What is read for a question: text on stdin, text files, PDFs, pictures.
+"""The texts and pictures that are read for a question: stdin, text files, PDFs, images.
 
-A text has at most 64 MiB. On stdin it is UTF-8 or says what else it is; of a file the encoding is
-recognised, and that is said (`chat.encodings`). Everything else is an error that names the byte,
-never a replacement character. Nothing is cut.
+A text is UTF-8, or UTF-16 with a byte-order mark; it has at most 64 MiB and no NUL byte. Everything
+else is an error that names the byte, never a replacement character. Nothing is cut.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ LIMIT_BYTES = 64 * 1024 * 1024
 _SILENCE_S = 2.0
 _FENCES = re.compile(r"^\s*(`{3,})", re.MULTILINE)
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
-# What a picture begins with, where that stands in the file, and its media type.
+# The bytes that identify a picture, their offset in the file, and its media type.
 _PICTURES: tuple[tuple[bytes, int, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
     (b"\xff\xd8\xff", 0, "image/jpeg"),
@@ -63,8 +62,8 @@ def read_stdin() -> str:
 
 
 def is_read_by_others(stream: BinaryIO) -> bool:
-    """Whether somebody has read a part of the file that `stream` is: a loop of the shell's, such as
-    `while read line; do localai chat "$line"; done <FILE`, which wants the rest for itself."""
+    """Whether another process has read a part of the file that `stream` is: a loop of the shell's,
+    such as `while read line; do localai chat "$line"; done <FILE`, which needs the rest itself."""
     try:
         status = os.fstat(stream.fileno())
         return stat.S_ISREG(status.st_mode) and os.lseek(stream.fileno(), 0, os.SEEK_CUR) > 0
@@ -79,8 +78,8 @@ def _may_stay_silent(descriptor: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file's name as the user gave it, and its whole text; `pages` of a PDF. `remarks` are what
-    should be known of how it was read."""
+    """A file's name as the user gave it, and its whole text. `pages` is the number of a PDF's
+    pages."""
 
     name: str
     text: str
@@ -89,7 +88,7 @@ class TextFile:
 
     @property
     def size_bytes(self) -> int:
-        """Of its text, in UTF-8."""
+        """The size of its text in UTF-8."""
         return len(self.text.encode("utf-8", "replace"))
 
     @property
@@ -99,8 +98,9 @@ class TextFile:
 
 
 def read_text_file(name: str) -> TextFile:
-    """The file at that path, `~` being the home; of a PDF its text. Raises NotFound, and
-    InvalidInput for a folder, a file that is neither, or one of more than 64 MiB."""
+    """The text of the file at that path, with `~` for the home; a PDF's text is extracted. Raises
+    NotFound, and InvalidInput for a folder, a file that is neither text nor PDF, or one of more
+    than 64 MiB."""
     content = _bytes_of(name, LIMIT_BYTES)
     if len(content) > LIMIT_BYTES:
         raise InvalidInput(f"{name} has more than {mebibytes_text(LIMIT_BYTES)}")
@@ -146,7 +146,8 @@ def _bytes_of(name: str, limit: int) -> bytes:
 
 
 def with_files(files: Sequence[TextFile], question: str) -> str:
-    """The question, after the files that it is about, each under its name in a fence."""
+    """The question, after the files that it is about. Each file stands under its name in a
+    fence."""
     return "\n\n".join(filter(None, [*map(_fenced, files), question]))
 
 
@@ -157,13 +158,14 @@ def _fenced(file: TextFile) -> str:
 
 
 def _on_one_line(name: str) -> str:
-    """A file's name without what could end its line, and so begin a text outside of the fence."""
+    """A file's name without characters that could end its line, and so begin a text outside of the
+    fence."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
 def read_image(name: str) -> Image:
-    """The picture at that path, or on stdin for `-`. Raises NotFound, and InvalidInput for what is
-    no PNG, JPEG, GIF or WebP, or has more than 32 MiB."""
+    """The picture at that path, or on stdin for `-`. Raises NotFound, and InvalidInput if it is no
+    PNG, JPEG, GIF or WebP, or has more than 32 MiB."""
     content = _image_bytes(name)
     if len(content) > _IMAGE_LIMIT_BYTES:
         raise InvalidInput(f"{name} has more than {_IMAGE_LIMIT_BYTES // 1024 // 1024} MiB")
@@ -177,15 +179,15 @@ def read_image(name: str) -> Image:
 
 
 def _image_bytes(name: str) -> bytes:
-    """At most one byte more than a picture may have."""
+    """The file's bytes, at most one more than a picture may have."""
     if name == "-" and sys.stdin is not None:
         return sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
     return _bytes_of(name, _IMAGE_LIMIT_BYTES)
 
 
 def require_sight(model: ResolvedModel) -> None:
-    """Raise InvalidInput if the model is known to be blind; what is not known is left to its
-    provider."""
+    """Raise InvalidInput if the model is known to take no images. If that is unknown, its provider
+    decides."""
     if model.capabilities is not None and "vision" not in model.capabilities:
         raise InvalidInput(
             f"{model.provider}/{model.id} cannot see pictures",

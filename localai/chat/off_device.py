@@ -1,7 +1,7 @@
-"""A prompt that leaves this machine: what is said before it does, and the configured fallback.
+"""A prompt that leaves this machine: the announcement before it does, and the configured fallback.
 
-Whether it may leave, the provider and the guard decide. Nothing here permits it, except that
-`cloud.fallback` and `--allow-cloud` are the user's word for the provider that they name.
+The provider and the guard decide whether it may leave. This module permits nothing by itself:
+`cloud.fallback` and `--allow-cloud` are the user's permission for the provider that they name.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """The model of `cloud.fallback`, and the settings under which it may be asked."""
+    """The model of `cloud.fallback`, and the configuration under which it may be asked."""
 
     selected: SelectedModel
     config: Config
 
 
 def allow_every_cloud(config: Config) -> Config:
-    """The settings for one run with `--allow-cloud`: whichever provider was named may be asked."""
+    """The configuration for one run with `--allow-cloud`: any provider that is named may be
+    asked."""
     names = provider_names(config)
     return config.with_flags(cloud__allow=tuple(name_in_cloud_allow(n, config) for n in names))
 
@@ -43,7 +44,8 @@ def select_or_fall_back(
     text: str | None, config: Config, providers: ProviderPool, announce: Callable[[str], None]
 ) -> tuple[SelectedModel, Config]:
     """The model that `text` names, or the configured fallback if its local provider cannot be
-    reached; and the settings under which it may be asked. Raises what `select_model` raises."""
+    reached; and the configuration under which it may be asked. Raises what `select_model`
+    raises."""
     try:
         return select_model(text, config, providers), config
     except Unreachable as error:
@@ -57,7 +59,7 @@ def select_or_fall_back(
 
 def prompt_destination(selected: SelectedModel, config: Config) -> str | None:
     """The line that says where the prompt is about to go; None if it stays on this machine, or if
-    the provider is going to refuse it."""
+    the provider will refuse it."""
     provider, model = selected.provider, selected.model
     host = provider.destination(model)
     if host is None or not _is_allowed(selected, config):
@@ -78,7 +80,8 @@ def fallback_for(
     providers: ProviderPool,
     announce: Callable[[str], None],
 ) -> Fallback | None:
-    """Who answers instead of the local `provider` that failed with `error`, which is announced.
+    """The fallback that answers instead of the local `provider`, which failed with `error`. It is
+    announced.
 
     None unless `cloud.fallback` is set, and for a cloud: only a local provider has a fallback.
     Raises what `select_model` raises for the fallback's model.

@@ -1,4 +1,4 @@
-"""What may leave this machine, and what on it could talk: facts for `localai privacy`."""
+"""What may leave this machine, and what on it could connect: facts for `localai privacy`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _endpoints(config: Config) -> Iterator[Finding]:
-    """The servers of the user's own, which are asked nothing here."""
+    """The user's own servers, which are not asked anything here."""
     for name, endpoint in config.endpoints.items():
         try:
             zone = endpoint_zone(endpoint, config)
@@ -111,7 +111,7 @@ def _models_of_servers(config: Config, providers: ProviderPool) -> Iterator[Find
 
 
 def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterator[Finding]:
-    """The models of a server that may compute elsewhere than it listens."""
+    """The models of a server that may be computed elsewhere than the server listens."""
     try:
         provider = providers.provider(name, config)
         models = provider.models()

@@ -1,7 +1,7 @@
-"""Keeping a conversation while it happens, so that nothing of it is lost.
+"""Storing a conversation while it happens, so that nothing of it is lost.
 
-The question is stored before it is sent, and the answer as it streams. Where the disk does not
-play along the conversation goes on, and `problem` says what was not kept.
+The question is stored before it is sent, and the answer as it streams. If the disk fails, the
+conversation goes on, and `problem` says what was not stored.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ _FLUSH_AFTER_S = 0.5
 
 
 class Recorder(Protocol):
-    """What a conversation tells while it happens."""
+    """Receives the steps of a conversation as they happen."""
 
     @property
     def conversation_id(self) -> str | None:
-        """Under which it is kept; None if it is not."""
+        """The id under which it is stored; None if it is not."""
 
     @property
     def typed_in(self) -> str:
-        """Under which it is or will be kept: what is typed before that belongs to it."""
+        """The id under which it is or will be stored: lines typed before that belong to it."""
 
     @property
     def parent_id(self) -> int | None:
         """The stored message under which the next one goes; None if there is none."""
 
     def go_to(self, message_id: int | None) -> None:
-        """Go on under that stored message; None is before the first one."""
+        """Continue under that stored message; None is before the first one."""
 
     def rename(self, title: str) -> None:
         """Call the conversation `title`."""
 
     def used(self, model: ResolvedModel, done: Done) -> None:
-        """A call that is no message of the conversation, such as a summary of it."""
+        """A call that is no message of the conversation, such as one for a summary."""
 
     def question(self, message: Message) -> None:
-        """A message of the user's (or the system prompt)."""
+        """A message of the user's, or the system prompt."""
 
     def answer_begins(self, model: ResolvedModel) -> None:
         """The request is about to be sent."""
 
     def answer_goes_on(self, message_id: int | None, message: Message) -> None:
-        """The stored answer `message` is about to go on."""
+        """The stored answer `message` is about to be continued."""
 
     def event(self, event: Event) -> None:
         """A piece of the answer, or its end."""
@@ -62,42 +62,42 @@ class Recorder(Protocol):
 
 
 class NoRecorder:
-    """Keeps nothing: `--no-log`."""
+    """Stores nothing: `--no-log`."""
 
     conversation_id: str | None = None
     typed_in: str = ""
     parent_id: int | None = None
 
     def go_to(self, message_id: int | None) -> None:
-        """Nothing is there to go to."""
+        """Do nothing."""
 
     def rename(self, title: str) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def used(self, model: ResolvedModel, done: Done) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def question(self, message: Message) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def answer_begins(self, model: ResolvedModel) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def answer_goes_on(self, message_id: int | None, message: Message) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def event(self, event: Event) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def answer_cut(self, reason: EarlyEnd) -> None:
-        """Forget it."""
+        """Do nothing."""
 
 
 class DatabaseRecorder:
-    """Keeps a conversation in the database.
+    """Stores a conversation in the database.
 
-    `problem` is called once with what went wrong when the disk refuses, or the conversation was
-    deleted meanwhile; after that nothing more is kept.
+    `problem` is called once with the reason if the disk fails or the conversation was deleted
+    meanwhile; after that nothing more is stored.
     """
 
     def __init__(
@@ -121,19 +121,20 @@ class DatabaseRecorder:
         self._model: ResolvedModel | None = None
         self._answer_id: int | None = None
         self._answer = PartialAnswer()
-        # A timer's thread flushes, too: it and the conversation's take turns.
+        # A timer's thread flushes, too, so it and the conversation's take turns.
         self._lock = threading.RLock()
         self._flushing: threading.Timer | None = None
 
     def go_to(self, message_id: int | None) -> None:
-        """Store the next message under that one, and remember so for who continues later."""
+        """Store the next message under that one. A command that continues the conversation later
+        does the same."""
         self.parent_id = message_id
         conversation = self.conversation_id
         if conversation is not None:
             self._try(lambda database: database.set_leaf(conversation, message_id))
 
     def rename(self, title: str) -> None:
-        """Call the conversation `title`, instead of what its first question says."""
+        """Call the conversation `title`; until then its first question is its title."""
         self._titled = True
 
         def write(database: Database) -> None:
@@ -144,7 +145,7 @@ class DatabaseRecorder:
         self._try(write)
 
     def used(self, model: ResolvedModel, done: Done) -> None:
-        """Store what a call used that gave no message of the conversation."""
+        """Store the usage of a call that gave no message of the conversation."""
         self._try(lambda database: self._record_usage(database, model, done, None))
 
     def question(self, message: Message) -> None:
@@ -163,9 +164,9 @@ class DatabaseRecorder:
         self._try(write)
 
     def answer_begins(self, model: ResolvedModel) -> None:
-        """Open an answer under the newest message; until it ends it reads as cut.
+        """Open an answer under the newest message; until it ends it counts as cut.
 
-        While one is open, `model` is who gives it from here on.
+        If one is open already, `model` gives the rest of it.
         """
         self._model = model
         opened = self._answer_id
@@ -193,7 +194,7 @@ class DatabaseRecorder:
         self._try(write)
 
     def answer_goes_on(self, message_id: int | None, message: Message) -> None:
-        """Open a stored answer once more; what comes is added to it."""
+        """Open a stored answer once more; what comes is appended to it."""
         self._answer_id, self._answer = message_id, PartialAnswer(None, message)
 
     def event(self, event: Event) -> None:
@@ -208,7 +209,7 @@ class DatabaseRecorder:
                 self._flushing.start()
 
     def answer_cut(self, reason: EarlyEnd) -> None:
-        """Keep what came, and that it was cut."""
+        """Store what came, and that it was cut."""
         self._finish(reason, None)
 
     def _finish(self, reason: FinishReason | EarlyEnd, done: Done | None) -> None:
@@ -267,15 +268,15 @@ class DatabaseRecorder:
                 work(self._database)
             except DatabaseUnavailable as error:
                 self._broken = True
-                # Nor are the engine's states of it.
+                # The engine's states of it are not kept either.
                 self.conversation_id = None
                 self._problem(f"this conversation is not kept: {error.message}")
 
 
 class UsageRecorder:
-    """Keeps what answers used, for `localai cost`; not what was said.
+    """Stores the usage of answers, for `localai cost`, but not what was said.
 
-    Where the database does not play along, `problem` is told once.
+    If the database fails, `problem` is called once.
     """
 
     def __init__(self, database_file: Path, command: str, problem: Callable[[str], None]) -> None:
@@ -286,7 +287,7 @@ class UsageRecorder:
         self._broken = False
 
     def record(self, answer: Answer) -> None:
-        """Keep the numbers of an answer."""
+        """Store the numbers of an answer."""
         from localai.database import Database
         from localai.errors import DatabaseUnavailable
 

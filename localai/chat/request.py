@@ -1,8 +1,8 @@
-"""What a question is asked with, and the request that it makes. Pure.
+"""The settings of a question, and the request that they make of it. Pure.
 
-Settings lie in layers, each saying only what it has to say: a line of a batch, above the flags of
-the command, above its template (`overlaid`); below them what the model's publisher recommends, and
-the configuration (`build_request`). What no layer says is the engine's choice.
+Settings come in layers; each layer has only those that it sets. From the top: a line of a batch,
+the flags of the command, its template (`overlaid`), then the model's publisher's recommendation and
+the configuration (`build_request`). A setting that no layer has is the engine's choice.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AskSettings:
-    """How to ask, whatever the question; None leaves the choice to the layer below.
+    """How to ask, for any question; None leaves the choice to the layer below.
 
-    A `system` that is empty is the choice of no system prompt. `context_tokens`, `keep_alive_s`,
+    An empty `system` is the choice of no system prompt. `context_tokens`, `keep_alive_s`,
     `logprobs` and `force` are those of `ChatRequest`.
     """
 
@@ -41,12 +41,13 @@ class AskSettings:
 
 _SAID: Final = 3
 _UNSET: Final = AskSettings()
-# How an answer is computed, and not which one: these leave a batch's fingerprints as they are.
+# These settings decide how an answer is computed, but not which answer, so a batch's fingerprints
+# leave them out.
 _NOT_OF_THE_ANSWER: Final = ("context_tokens", "keep_alive_s", "force")
 
 
 def overlaid(below: AskSettings, above: AskSettings) -> AskSettings:
-    """The settings of `above`, and those of `below` where it has none."""
+    """The settings of `above`, and those of `below` that it lacks."""
     options = overlaid_options(below.options, above.options)
     return AskSettings(**{**_set(below), **_set(above), "options": options})
 
@@ -61,8 +62,8 @@ def build_request(
     """The request that asks `model` for the next message after `messages`.
 
     The system prompt goes in front of them, unless they begin with one, and the model's own
-    examples after it. `conversation` is the id
-    under which a provider may keep state. Raises InvalidInput for a model that does not chat.
+    examples after it. `conversation` is the id under which a provider may keep state. Raises
+    InvalidInput for a model that does not chat.
     """
     if model.purpose is not None:
         raise InvalidInput(
@@ -90,7 +91,7 @@ def build_request(
 
 
 def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
-    """What is to be said where more context is asked for than the model was made for."""
+    """A warning if more context is asked for than the model was made for; None if not."""
     wanted, limit = settings.context_tokens, model.context_limit
     if wanted is None or limit is None or wanted <= limit:
         return None
@@ -143,10 +144,10 @@ def effective_options(settings: AskSettings, model: ResolvedModel, config: Confi
 
 
 def shaping(settings: AskSettings) -> dict[str, Any]:
-    """What of the settings decides which answer comes, as JSON values by name.
+    """The settings that decide which answer comes, as JSON values by name.
 
-    What is not set is left out, so that a setting which is added to localai later changes nothing
-    for whoever does not use it.
+    Settings without a value are left out, so that a setting which localai gets later changes
+    nothing for users who do not use it.
     """
     found = {name: each for name, each in _set(settings).items() if name not in _NOT_OF_THE_ANSWER}
     if options := options_set(settings.options):

@@ -1,4 +1,4 @@
-"""A conversation that was kept, read back so that it can go on."""
+"""A stored conversation, read back so that it can be continued."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SEARCHED = 200
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """A conversation out of the store: its tree stands where the user left it."""
+    """A conversation from the database; its tree stands where the user left it."""
 
     id: str
     title: str | None
@@ -26,13 +26,13 @@ class StoredConversation:
 
     @property
     def leaf_id(self) -> int | None:
-        """The stored message under which it goes on; None is before the first one."""
+        """The stored message under which it continues; None is before the first one."""
         return None if self.tree.leaf is None else self.tree[self.tree.leaf].stored_id
 
     @property
     def model(self) -> str | None:
-        """Who answered last, `provider/id`, unless that was a cloud: nobody goes on there
-        without having said so."""
+        """The model that answered last, `provider/id`; None if that was a cloud's, which is never
+        asked again without the user's word."""
         for turn in reversed(self.tree.branch()):
             if turn.message.role == "assistant":
                 return None if turn.zone == "cloud" else turn.model
@@ -40,14 +40,14 @@ class StoredConversation:
 
 
 def resume(file: Path, wanted: str | None) -> StoredConversation:
-    """The conversation whose id starts with `wanted`, default the one written to last.
+    """The conversation whose id starts with `wanted`, by default the one written to last.
 
     Raises NotFound, DatabaseUnavailable.
     """
     from localai.database import Database
 
     if not file.exists():
-        # Opening it would create it, and `--no-log` promises no trace.
+        # Opening the database would create it, and `--no-log` promises no trace.
         raise NotFound("there is no conversation yet", command='localai chat "hello"')
     database = Database(file)
     try:
@@ -60,15 +60,15 @@ def resume(file: Path, wanted: str | None) -> StoredConversation:
 
 
 def read_conversation(database: Database, conversation_id: str) -> StoredConversation:
-    """That conversation, which there is. Raises DatabaseUnavailable."""
+    """That conversation, which must exist. Raises DatabaseUnavailable."""
     return StoredConversation(
         conversation_id, database.title(conversation_id), _tree(database, conversation_id)
     )
 
 
 def recent_conversations(file: Path, limit: int, text: str = "") -> list[ConversationRow]:
-    """The newest conversations; with a `text` those that have it in their title, then those in
-    which it was said. None where nothing is kept.
+    """The newest conversations. With a `text`, those that have it in their title, then those in
+    which it was said. Empty if nothing is stored.
 
     Raises DatabaseUnavailable.
     """

@@ -1,4 +1,5 @@
-"""Which model answers: from what was typed to a provider and a model; never a cloud unasked."""
+"""Which model answers: from the typed name to a provider and a model; never a cloud without being
+asked."""
 
 from __future__ import annotations
 
@@ -35,10 +36,10 @@ class SelectedModel:
 
 
 def parse_ref(text: str, config: Config) -> ModelRef:
-    """What a model name means: `provider/name` where the provider is known, else a bare name.
+    """What a model name means: `provider/name` if the provider is known, else a bare name.
 
-    A path (`./x.gguf`, `/models/x.gguf`) and `hf.co/org/repo` are bare names, and an address is
-    the name that it means. Raises InvalidInput for an address that means none.
+    A path (`./x.gguf`, `/models/x.gguf`) and `hf.co/org/repo` are bare names, and an address is the
+    name that it means. Raises InvalidInput for an address that means none.
     """
     first, slash, rest = text.partition("/")
     if slash and rest and is_provider(first, config):
@@ -49,7 +50,7 @@ def parse_ref(text: str, config: Config) -> ModelRef:
 def select_model(text: str | None, config: Config, providers: ProviderPool) -> SelectedModel:
     """The model that `text` names; without a name the configured one, else the starter.
 
-    Raises NotFound with a hint; whatever the named provider raises.
+    Raises NotFound with a hint, and whatever the named provider raises.
     """
     if text is None:
         text = config["model"]
@@ -65,7 +66,8 @@ def select_model(text: str | None, config: Config, providers: ProviderPool) -> S
 
 
 def _only_model(name: str, config: Config, providers: ProviderPool) -> SelectedModel:
-    """The model of the provider `name`, where it has one. Raises InvalidInput that lists them."""
+    """The model of the provider `name`, if it has exactly one. Raises InvalidInput that lists
+    them."""
     provider = providers.provider(name, config)
     models = provider.models()
     if len(models) == 1:
@@ -99,7 +101,7 @@ def _search(ref: ModelRef, config: Config, providers: ProviderPool) -> SelectedM
     missing: NotFound | None = None
     order = tuple(lookup_order(config))
     if ref.name == STARTER:
-        # Ours, whatever a server calls by its name: what set-up verified is meant.
+        # Our own model, even if a server has one of that name: set-up verified ours.
         order = tuple(dict.fromkeys((provider_that_opens("gguf"), *order)))
     for name in order:
         provider = providers.provider(name, config)

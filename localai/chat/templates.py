@@ -1,8 +1,8 @@
-"""Templates: a question that is asked again and again, with what changes in it as variables.
+"""Templates: questions that are asked again and again, with variables for the parts that change.
 
 A template is a Markdown file whose body is the prompt, with settings in TOML between two lines of
-`+++` before it, or a TOML file with a key `prompt`. Those of the user, in `templates/` beside the
-configuration, go before the bundled ones of the same name.
+`+++` before it, or a TOML file with a key `prompt`. The user's own, in `templates/` beside the
+configuration, take precedence over bundled ones of the same name.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _KEYS = ("description", "system", "prompt", "model", "options", "schema", "varia
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template as its file says it. `variables` are those that have a default.
+    """A template as its file has it. `variables` are those that have a default.
 
-    `schema` is a JSON schema, or one in the short form. Neither it nor `model` names a file: who
-    wrote the template may be somebody else than who uses it.
+    `schema` is a JSON schema, or one in the short form. Neither it nor `model` names a file: the
+    template's author may be a stranger.
     """
 
     name: str
@@ -70,23 +70,23 @@ class Template:
 
     @property
     def wants_input(self) -> bool:
-        """Whether it makes no sense without a text to work on."""
+        """Whether it needs a text to work on."""
         return INPUT in _names_in(self.prompt)
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A template with its variables filled in: what is asked."""
+    """A template with its variables filled in: the question that is asked."""
 
     prompt: str
     system: str | None
 
 
 def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
-    """The template with `values`, and with `given` where it has `$input`, else after the prompt.
+    """The template with `values`, and with `given` in the place of `$input`, else after the prompt.
 
-    Raises InvalidInput for a variable that it does not have or that has no value, and for a
-    missing input.
+    Raises InvalidInput for a variable that it does not have or that has no value, and for a missing
+    input.
     """
     names = template.names
     unknown = next((name for name in values if name not in names), None)
@@ -133,7 +133,7 @@ def find_template(name: str, paths: Paths) -> Template:
 
 
 def list_templates(paths: Paths) -> list[Template]:
-    """Every template, by name. Raises InvalidInput for a file that is none."""
+    """Every template, by name. Raises InvalidInput if a file is no template."""
     return sorted(map(read_template, _files(paths)), key=lambda template: template.name)
 
 
@@ -143,7 +143,7 @@ def read_template(file: Path) -> Template:
 
 
 def parse_template(text: str, file: Path) -> Template:
-    """The template that `text` is, as if it stood in `file`. Raises InvalidInput."""
+    """The template in `text`, as if it stood in `file`. Raises InvalidInput."""
     if file.suffix == ".toml":
         settings, body = _toml(text, file), None
     else:
@@ -176,13 +176,13 @@ def parse_template(text: str, file: Path) -> Template:
 
 
 def user_folder(paths: Paths) -> Path:
-    """Where the user's own templates are."""
+    """The folder of the user's own templates."""
     return paths.config_file.parent / "templates"
 
 
 def new_file(name: str, paths: Paths) -> Path:
-    """Where a new template of the user's is to be written. Raises InvalidInput for a name that
-    cannot be one, or is taken."""
+    """The path for a new template of the user's. Raises InvalidInput if the name is impossible or
+    taken."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} is no name for a template: small letters, digits, - and _",
@@ -207,10 +207,11 @@ def save_template(
     schema: str | None,
     options: Options,
 ) -> Path:
-    """Write a template of the user's own, and where it is. In `prompt` and `system`, `$name` is a
-    variable and `$input` the text that it is asked about, which else comes after the prompt.
+    """Write a template of the user's own. Returns its path. In `prompt` and `system`, `$name` is a
+    variable and `$input` the text that it is asked about, which otherwise comes after the prompt.
 
-    Raises InvalidInput for a name that is none or is taken, and for what a template cannot have.
+    Raises InvalidInput if the name is impossible or taken, and for a prompt that no template can
+    have.
     """
     import tomlkit
 
@@ -235,7 +236,7 @@ def save_template(
 
 
 def _files(paths: Paths) -> Iterator[Path]:
-    """The file of each template; the user's before a bundled one of the same name."""
+    """The file of each template; the user's hides a bundled one of the same name."""
     seen = set()
     for folder in (user_folder(paths), BUNDLED):
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -287,7 +288,8 @@ def _names_in(text: str) -> list[str]:
 
 
 def _substitute(text: str, values: Mapping[str, str]) -> str:
-    """`text` with its variables filled in; `$$` is a `$`, and what is no name (`$5`) stays."""
+    """`text` with its variables filled in; `$$` becomes `$`, and a `$` without a name (`$5`)
+    stays."""
 
     def value(match: re.Match[str]) -> str:
         if match["escaped"]:

@@ -1,9 +1,9 @@
 """The messages of a conversation as a tree, of which one branch is in force. Pure.
 
-A system prompt may stand anywhere: it holds from there on, until another one does. A branch in
-force ends in an answer, for a question that nobody answered would be asked twice: `settle` steps
-back over it, also where a killed command left one behind. An answer may call tools; their results
-follow it, and then the next answer.
+A system prompt may stand anywhere; it holds from there on, until another one does. A branch in
+force ends in an answer, because a question without an answer would be asked twice. So `settle`
+steps back over such a question, also over one that a killed command left. An answer may call tools;
+their results follow it, and then the next answer.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from localai.types import Message, Usage
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message in its place: `id` counts from 1 within the tree, `stored_id` is the store's.
+    """A message in its place. `id` counts from 1 within the tree; `stored_id` is the database's.
 
-    `model` (`provider/id`) and `zone` (its label) say who wrote an answer, and `finish_reason`
-    how it ended; None is an answer whose writer was killed. `context_tokens` is what the
-    conversation took up to here, `allocated_tokens` the context that the provider had for it.
+    `model` (`provider/id`) and `zone` (its label) say who wrote an answer, and `finish_reason` how
+    it ended; None means that the command was killed while the answer came. `context_tokens` is the
+    length of the conversation up to here, `allocated_tokens` the context that the provider had for
+    it.
     """
 
     id: int
@@ -42,7 +43,7 @@ class Turn:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether it is an answer that did not come to its own end, with a text to go on from."""
+        """Whether it is an answer that did not come to its own end and has a text to continue."""
         unfinished = self.is_cut or self.finish_reason in ("length", "context")
         return self.message.role == "assistant" and unfinished and bool(self.message.text.strip())
 
@@ -56,7 +57,7 @@ class TurnTree:
 
     def add(self, turn: Turn) -> Turn:
         """Put `turn` under the leaf (its own `id` and `parent` are ignored) and make it the leaf.
-        Returns it as it stands in the tree."""
+        Returns it with its place in the tree."""
         placed = replace(turn, id=len(self._turns) + 1, parent=self.leaf)
         self._turns.append(placed)
         self.leaf = placed.id
@@ -80,7 +81,7 @@ class TurnTree:
         return found[::-1]
 
     def walk(self) -> Iterator[Turn]:
-        """Every turn, a branch to its end before the next one begins."""
+        """Every turn; a branch is walked to its end before the next one begins."""
         children: dict[int | None, list[Turn]] = {}
         for turn in self._turns:
             children.setdefault(turn.parent, []).append(turn)
@@ -107,7 +108,7 @@ class TurnTree:
         return unanswered
 
     def ends(self) -> list[Turn]:
-        """Where the branches end, oldest first: answers after which none follows, and the leaf in
+        """The ends of the branches, oldest first: answers after which none follows, and the leaf in
         force wherever it is."""
         inner: set[int] = set()
         answers = [turn for turn in self._turns if _is_answer(turn)]
@@ -120,7 +121,7 @@ class TurnTree:
 
 
 def turns_of(branch: Iterable[Turn]) -> list[Turn]:
-    """The questions and answers: the branch without its system prompts."""
+    """The questions and answers of a branch, without its system prompts."""
     return [turn for turn in branch if turn.message.role != "system"]
 
 
@@ -134,14 +135,15 @@ def system_prompt_of(branch: Iterable[Turn]) -> str | None:
 
 
 def messages_of(branch: list[Turn]) -> tuple[Message, ...]:
-    """The branch as a provider wants it: the system prompt in force, then what was said."""
+    """The messages of a branch for a provider: the system prompt in force, then what was said."""
     system = system_prompt_of(branch)
     said = tuple(turn.message for turn in turns_of(branch))
     return (Message("system", system), *said) if system else said
 
 
 def conversation_tokens(usage: Usage) -> int | None:
-    """What a conversation takes of the context after an answer; its thinking is not kept."""
+    """The tokens that a conversation takes in the context after an answer, without the answer's
+    reasoning, which is not kept."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     return usage.input_tokens + usage.output_tokens - (usage.reasoning_tokens or 0)

@@ -130,7 +130,8 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The file system that holds `folder`, in bytes. `free_bytes` is what this user may still use."""
+    """The file system that holds `folder`, in bytes. `free_bytes` is what this user may still
+    use."""
 
     folder: Fact[str]
     total_bytes: Fact[int]
