@@ -5,7 +5,7 @@
     src             the text files in a folder, without what git ignores
     -               stdin
 
-No text is cut. Files of a folder that are no text are left out and named.
+No text is cut. Files of a folder or a glob that are no text are left out and named.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _LINES: Final = re.compile(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)
 
 @dataclass(frozen=True, slots=True)
 class GatheredFiles:
-    """The files that were named, each once, and the files of folders that were left out because
-    they are no text."""
+    """The files that were named, each once. Files of folders and globs are in `left_out` if they
+    are no text, in `unreadable` if they may not be read."""
 
     files: tuple[TextFile, ...]
     left_out: tuple[str, ...] = ()
@@ -42,12 +42,13 @@ class GatheredFiles:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What should be known of how they were read, a sentence for each kind."""
+        """What the user should know of how the files were read, a sentence for each kind."""
         return remarks_on(self.files)
 
 
 def remarks_on(files: Sequence[TextFile]) -> tuple[str, ...]:
-    """What should be known of how the files were read, those together of which it is the same."""
+    """What the user should know of how the files were read. Files with the same remark share a
+    sentence."""
     by_remark: dict[str, list[str]] = {}
     for file in files:
         for remark in file.remarks:
@@ -56,15 +57,15 @@ def remarks_on(files: Sequence[TextFile]) -> tuple[str, ...]:
 
 
 def some_of(names: Sequence[str]) -> str:
-    """The first three names, and that there are more."""
+    """The first three names, and how many there are."""
     return ", ".join(names[:_NAMED]) + (f", … ({len(names)} files)" if len(names) > _NAMED else "")
 
 
 def gather_files(arguments: Sequence[str]) -> GatheredFiles:
     """All files that `arguments` name, in their order.
 
-    Raises NotFound if one does not exist, InvalidInput if one is no text; in a folder that is no
-    error.
+    Raises NotFound if one does not exist, InvalidInput if one is no text. A file of a folder or a
+    glob may be no text, as long as another one is.
     """
     files: dict[str, TextFile] = {}
     left_out: list[str] = []
@@ -95,8 +96,8 @@ def _add(
     left_out: list[str],
     unreadable: list[str],
 ) -> None:
-    """Read the files that nobody named one by one. Raises what the first of them does where none of
-    them is a text."""
+    """Read the files of a folder or a glob. If none of them is a text, raises what the first of
+    them raises."""
     failure: LocalaiError | None = None
     before = len(files)
     for name in names:
@@ -128,7 +129,7 @@ def _part(argument: str) -> TextFile | None:
 
 
 def _matching(pattern: str) -> list[str] | None:
-    """The files that match; None for what is no pattern. Raises NotFound where none does."""
+    """The files that match; None if the argument is no pattern. Raises NotFound if none matches."""
     path = str(user_path(pattern))
     if not glob.has_magic(pattern) or os.path.lexists(path):
         return None
@@ -146,8 +147,8 @@ def _matching(pattern: str) -> list[str] | None:
 
 
 def _glob(folder: Path, pattern: str) -> Iterator[Path]:
-    """What matches below `folder`, hidden names only where the pattern has them. `**` does not pass
-    through links to folders: a link that loops would give a file forty names, and two of them more
+    """The paths below `folder` that match; hidden names only if the pattern has them. `**` does not
+    follow links to folders: a link that loops would give a file forty names, and two of them more
     names than there is time for."""
     parts = list(Path(pattern).parts[len(folder.parts) :])
     shows_hidden = any(part.startswith(".") for part in parts)

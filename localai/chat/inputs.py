@@ -1,7 +1,8 @@
 """The texts and pictures that are read for a question: stdin, text files, PDFs, images.
 
-A text is UTF-8, or UTF-16 with a byte-order mark; it has at most 64 MiB and no NUL byte. Everything
-else is an error that names the byte, never a replacement character. Nothing is cut.
+A text has at most 64 MiB. On stdin it is UTF-8 unless it says otherwise. A file's encoding is
+recognised, and the user is told (`chat.encodings`). Everything else is an error that names the
+byte, never a replacement character. Nothing is cut.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _may_stay_silent(descriptor: int) -> bool:
 @dataclass(frozen=True, slots=True)
 class TextFile:
     """A file's name as the user gave it, and its whole text. `pages` is the number of a PDF's
-    pages."""
+    pages. `remarks` are what the user should know of how it was read."""
 
     name: str
     text: str
@@ -121,8 +122,8 @@ def _textless(pages: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def file_text(file: Path, what: str) -> str:
-    """What stands in a `file` of localai's own formats; `what` is how an error calls it. Raises
-    NotFound, InvalidInput."""
+    """The text in a `file` of localai's own formats; errors call it `what`. Raises NotFound,
+    InvalidInput."""
     try:
         content = file.read_bytes()
     except FileNotFoundError as error:
@@ -133,7 +134,7 @@ def file_text(file: Path, what: str) -> str:
 
 
 def _bytes_of(name: str, limit: int) -> bytes:
-    """At most one byte more than `limit` of the file. Raises NotFound, InvalidInput."""
+    """The file's bytes, at most one more than `limit`. Raises NotFound, InvalidInput."""
     path = user_path(name)
     try:
         with path.open("rb") as file:
