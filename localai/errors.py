@@ -23,7 +23,7 @@
 
 Three texts make an error: `message` says what happened and to which thing, `hint` what to do
 about it, and `command` is one line that does it, complete and quoted, to be run as it stands.
-`check` is the group or code of `localai doctor` that finds out why it is so.
+`check` is what to call `localai doctor` with to find out why it is so: a group or code.
 A signal between two modules that never reaches a user (an HTTP status on its way to its
 translation, a request to wait) is no error of this tree.
 

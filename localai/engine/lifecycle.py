@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from localai.dataclass import dataclass
-from localai.engine.llamacpp.log import KILLED, context_memory, crash_reason
+from localai.engine.exits import KILLED
+from localai.engine.llamacpp.log import context_memory, crash_reason
 from localai.engine.worker_files import (
     EngineKind,
     LockedByStopped,

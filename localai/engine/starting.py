@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from localai.engine.exits import ended_by
 from localai.engine.llamacpp.limits import is_at_template, memory_of, most_bytes
-from localai.engine.llamacpp.log import KILLED, DeviceShare, failure_reason, host_memory
+from localai.engine.llamacpp.log import DeviceShare, failure_reason, host_memory
 from localai.engine.template_limit import LONGEST_TEMPLATE_S
 from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerSpec, spec_to_json
 from localai.errors import InsufficientResources, Unreachable
@@ -120,6 +121,7 @@ def _wait_until_ready(
                     f"the disk of {files.directory} is full, so the engine could not start",
                     hint="make room",
                     command=("df", "-h", files.directory),
+                    check="disk-full",
                 )
             raise Unreachable(
                 f"the engine could not load {spec.model_path}:"
@@ -131,6 +133,7 @@ def _wait_until_ready(
             raise Unreachable(
                 f"the engine has not loaded {spec.model_path} in {_START_TIMEOUT_S:.0f} s",
                 hint=f"its log: {files.log}",
+                check="memory",
             )
         # A small model is loaded within half a second; the longer pauses do not delay a large one
         # noticeably.
@@ -190,9 +193,7 @@ def _reason(process: subprocess.Popen[bytes], log: str) -> str:
     """Why `process` has ended: the signal that ended it, else the reason in its log."""
     if process.returncode == -signal.SIGTERM:
         return "it was stopped"
-    if process.returncode == -signal.SIGKILL:
-        return KILLED
-    return failure_reason(log)
+    return ended_by(process.returncode) or failure_reason(log)
 
 
 def _check_memory(spec: WorkerSpec, need: DeviceShare, available: int | None) -> None:

@@ -24,7 +24,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
-from localai.net.connection import connect, why_lost
+from localai.net.connection import Server, connect, why_lost
 from localai.net.retry import retry_after_s
 from localai.net.target import split_url
 from localai.redaction import remember
@@ -181,13 +181,13 @@ class HttpConnection:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not reused:
-                raise _lost(server.shown, error) from error
+                raise _lost(server.shown, error, self._proxy_for(server)) from error
         # A server may close an idle connection at any moment; a new one tells.
         try:
             return self._exchange(server, url, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise _lost(server.shown, error) from error
+            raise _lost(server.shown, error, self._proxy_for(server)) from error
 
     def _exchange(
         self, server: WebServer, url: str, headers: Mapping[str, str]
@@ -200,6 +200,9 @@ class HttpConnection:
         connection.request("GET", target, headers={**fixed, **headers})
         return connection.getresponse()
 
+    def _proxy_for(self, server: WebServer) -> Server | None:
+        return self._hosts.proxy if self._hosts.proxied(server) else None
+
     def _connection(self, server: WebServer) -> http.client.HTTPConnection:
         if self._open is not None and self._open[0] == server:
             return self._open[1]
@@ -208,7 +211,7 @@ class HttpConnection:
             connection = connect(
                 server,
                 _SILENCE_TIMEOUT_S,
-                proxy=self._hosts.proxy if self._hosts.proxied(server) else None,
+                proxy=self._proxy_for(server),
                 tls=self._hosts.tls,
                 connect_timeout_s=_CONNECT_TIMEOUT_S,
             )
@@ -221,6 +224,13 @@ class HttpConnection:
         return connection
 
 
+def _lost(host: str, error: Exception, proxy: Server | None = None) -> LocalaiError:
+    lost = why_lost(host, error, _SILENCE_TIMEOUT_S, proxy)
+    if not lost.may_pass:
+        return Unreachable(lost.text, **lost.remedy)
+    return ConnectionLost(lost.text, **(lost.remedy or {"hint": _AGAIN}))
+
+
 def _check_encoding(response: HttpResponse) -> None:
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("", "identity"):
@@ -229,10 +239,3 @@ def _check_encoding(response: HttpResponse) -> None:
             f"{response.host} sends its answer compressed ({encoding}), which was not asked for: "
             "nothing of it was unpacked"
         )
-
-
-def _lost(host: str, error: Exception) -> LocalaiError:
-    lost = why_lost(host, error, _SILENCE_TIMEOUT_S)
-    if not lost.may_pass:
-        return Unreachable(lost.text, **lost.remedy)
-    return ConnectionLost(lost.text, **(lost.remedy or {"hint": _AGAIN}))

@@ -20,6 +20,7 @@ from localai.errors import (
     find_localai_error,
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
+from localai.net.connection import why_lost
 from localai.privacy.zones import zone_of_host
 from localai.redaction import remember
 from localai.types import Zone
@@ -170,10 +171,16 @@ def _unexpected(error: Exception, repo: str, hub: str) -> LocalaiError:
 
 
 def _unreachable(error: Exception, hub: str) -> LocalaiError:
-    text = str(error) or type(error).__name__
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return Unreachable(
-            f"the certificate of {hub} is not trusted here",
-            hint="behind a company's proxy: export SSL_CERT_FILE=/path/to/its/ca.pem",
-        )
-    return Unreachable(f"{hub} cannot be reached: {text}", hint="is the network there?")
+    # The library's own error holds the system's, which says more.
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            lost = why_lost(hub, cause)
+            if lost.remedy:
+                return Unreachable(lost.text, **lost.remedy)
+        cause = cause.__cause__ or cause.__context__
+    return Unreachable(
+        f"{hub} cannot be reached: {str(error) or type(error).__name__}",
+        hint="is the network there?",
+        check="network --online",
+    )

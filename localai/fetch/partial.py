@@ -236,7 +236,7 @@ def disk_error(error: OSError, path: Path) -> LocalaiError:
         return InsufficientResources(
             f"the disk is full: {path.parent} could not take all of it",
             hint="make room and run the same command again: what has arrived is kept",
-            check="disk",
+            check="disk-full",
         )
     if error.errno == errno.EFBIG:
         return InsufficientResources(f"the file system of {path.parent} takes no file so large")

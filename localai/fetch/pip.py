@@ -101,17 +101,21 @@ def pip_failure(what: str, log: str, file_name: str) -> LocalaiError:
     """The error for what pip's `log` says went wrong with `what`. `file_name` is the wheel's, which
     a folder for a machine without a network would have."""
     if "No space left on device" in log:
-        return InsufficientResources(f"the disk is full: {what} could not be stored")
+        return InsufficientResources(
+            f"the disk is full: {what} could not be stored", check="disk-full"
+        )
     if _CERTIFICATE_TROUBLE.search(log):
         return Unreachable(
             f"the package index's certificate is not trusted here, so {what} was not fetched",
             hint="tell pip which authority signs: pip config set global.cert /path/to/your/ca.pem",
+            check="network --online",
         )
     if _NETWORK_TROUBLE.search(log):
         return Unreachable(
             f"the package index cannot be reached, so {what} was not fetched",
             hint="check the network, or your mirror and proxy",
             command="pip config list",
+            check="network --online",
         )
     if _REFUSED.search(log):
         return ProviderRefused(

@@ -117,7 +117,9 @@ def _check_disk(folder: Path) -> None:
     if free < needed:
         raise InsufficientResources(
             f"the starter needs {bytes_text(needed)} while it is fetched, "
-            f"and {folder} has {bytes_text(free)} free"
+            f"and {folder} has {bytes_text(free)} free",
+            command="localai dedupe --dry-run",
+            check="disk-full",
         )
 
 

@@ -164,6 +164,7 @@ class _Window:
         raise InvalidInput(
             f"{self.name} {what}",
             hint="the file is damaged or not a model: fetch it again from its source",
+            check="models",
         )
 
     def need(self, length: int) -> None:

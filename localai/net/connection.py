@@ -7,6 +7,7 @@ follows no redirect. How answers are framed is `framing`'s subject.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import socket
@@ -21,8 +22,12 @@ from localai.errors import Remedy
 from localai.net.authorities import trusting_context
 from localai.net.framing import refused
 from localai.net.unix import UnixConnection
+from localai.privacy import policy
 
 CONNECT_TIMEOUT_S = 10.0
+_UNSET_PROXY = "localai config unset network.proxy"
+_BY_PROXY = "behind a proxy: localai config set network.proxy http://HOST:PORT"
+_WITHOUT_PROXY = "without a proxy: localai config unset network.proxy"
 
 
 class Server(Protocol):
@@ -126,29 +131,69 @@ class Loss:
     may_pass: bool = True
 
 
-def why_lost(who: str, error: Exception, silence_timeout_s: float | None = None) -> Loss:
-    """What an OSError or HTTPException of a connection to `who` means."""
+def why_lost(
+    who: str,
+    error: Exception,
+    silence_timeout_s: float | None = None,
+    proxy: Server | None = None,
+) -> Loss:
+    """What an OSError or HTTPException of a connection to `who` means; a connection through a
+    `proxy` is one to that until its tunnel stands."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Loss(
             f"the certificate of {who} is not trusted here: {error.verify_message}",
             {
                 "hint": "behind a company's proxy: export SSL_CERT_FILE=/path/to/its/ca.pem",
-                "check": "network",
+                "check": "network --online",
             },
             may_pass=False,
         )
     if isinstance(error, socket.gaierror):
+        what, instead = (who, _BY_PROXY) if proxy is None else (_called(proxy), _WITHOUT_PROXY)
         return Loss(
-            f"{who} cannot be found",
-            {
-                "hint": "is the network there? behind a proxy: localai config set "
-                "network.proxy http://HOST:PORT",
-                "check": "network",
-            },
+            f"{what} cannot be found",
+            {"hint": f"is the network there? {instead}", "check": "network --online"},
+        )
+    if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM):
+        return _forbidden(who)
+    if getattr(error, "errno", None) in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return Loss(
+            f"no network leads to {who}: {getattr(error, 'strerror', None) or error}",
+            {"hint": "is the network there?", "check": "network --online"},
         )
     if isinstance(error, TimeoutError):
         waited_s = CONNECT_TIMEOUT_S if silence_timeout_s is None else silence_timeout_s
         return Loss(f"{who} has not answered for {waited_s:.0f} s")
+    if proxy is not None and isinstance(error, ConnectionRefusedError):
+        return Loss(
+            f"{_called(proxy)}, by which {who} is reached, is not running: nobody listens there",
+            {"hint": "start it, or do without it", "command": _UNSET_PROXY, "check": "proxy-down"},
+            may_pass=False,
+        )
+    if proxy is not None and str(error).startswith("Tunnel connection failed"):
+        return Loss(
+            f"{_called(proxy)} does not connect to {who}: {str(error).partition(': ')[2]}",
+            {"hint": "ask whoever runs it, or do without it", "command": _UNSET_PROXY},
+        )
     if isinstance(error, ConnectionRefusedError):
         return Loss(f"{who} is not running: nobody listens there")
     return Loss(f"{who} broke off: {str(error) or type(error).__name__}")
+
+
+def _called(proxy: Server) -> str:
+    return f"the proxy {proxy.host}:{proxy.port}"
+
+
+def _forbidden(who: str) -> Loss:
+    """The system itself refuses a socket or a connection: it was told to."""
+    if policy.is_air_gapped():
+        return Loss(
+            f"{who} cannot be reached under --airgap, which leaves this command no network",
+            {"hint": "run it without --airgap, or let the embedded engine answer: -m starter"},
+            may_pass=False,
+        )
+    return Loss(
+        f"the system forbids this command to connect to {who}: it runs in a sandbox",
+        {"hint": "a container's profile, firejail, bubblewrap or a systemd unit: run it outside"},
+        may_pass=False,
+    )

@@ -71,8 +71,17 @@ class JsonServer:
             finally:
                 sent.close()
         except (OSError, http.client.HTTPException) as error:
-            lost = why_lost(self._who, error, timeout_s)
-            raise Unreachable(lost.text, **(lost.remedy or self._remedy)) from error
+            lost = why_lost(self._who, error, timeout_s, self._proxy)
+            raise Unreachable(lost.text, **(lost.remedy or self._remedy_for(error))) from error
+
+    def _remedy_for(self, error: Exception) -> Remedy:
+        """Starting a server mends that nobody listens; of one that broke off its log knows more."""
+        if isinstance(error, ConnectionRefusedError) or isinstance(self._target, Path):
+            return self._remedy
+        remedy: Remedy = {"hint": "it may be busy or have ended: its own log says more"}
+        if "check" in self._remedy:
+            remedy["check"] = self._remedy["check"]
+        return remedy
 
 
 def call(socket: Path, method: str, path: str, body: Any = None, timeout_s: float = 60.0) -> Any:

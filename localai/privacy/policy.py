@@ -382,6 +382,8 @@ def _refuse(attempt: str, host: str, zone: Zone | None) -> NoReturn:
 
 
 def _remedy(host: str, zone: Zone | None) -> Remedy:
+    if _airgap:
+        return {"hint": "under --airgap a command has no network at all: run it without"}
     name = plain_name(host)
     for endings, remedy in _REMEDIES:
         if any(name == ending or name.endswith("." + ending) for ending in endings):

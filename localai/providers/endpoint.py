@@ -124,7 +124,10 @@ class OwnServer(Provider):
         server = JsonServer(
             self._to.who,
             self._to.target,
-            remedy={"hint": f"start it, or correct [endpoint.{self.name}] in {self._config.file}"},
+            remedy={
+                "hint": f"start it, or correct [endpoint.{self.name}] in {self._config.file}",
+                "check": "own-server-down",
+            },
             headers=self._headers(),
             permit=lambda: reached.grant(purpose),
             proxy=self._to.proxy(self._config),

@@ -246,6 +246,7 @@ def _check_memory(request: ChatRequest, loaded_tokens: int, context_tokens: int)
         f" ({bytes_text(need.weights_bytes)} weights + {bytes_text(need.context_bytes)} context"
         f" + {bytes_text(need.compute_bytes)} compute), and {bytes_text(available)} is available",
         hint="a smaller model or --ctx fits better; --force tries anyway",
+        check="memory",
     )
 
 

@@ -70,7 +70,9 @@ def place_model(model: BundledModel) -> Iterator[PullEvent]:
     """
     folder = private_dir(model.target.parent)
     if shutil.disk_usage(folder).free < model.size_bytes:
-        raise InsufficientResources(f"{folder} has no room for {bytes_text(model.size_bytes)}")
+        raise InsufficientResources(
+            f"{folder} has no room for {bytes_text(model.size_bytes)}", check="disk-full"
+        )
     try:
         with model.file.open("rb") as source, written_whole(model.target) as output:
             size_bytes = model.size_bytes

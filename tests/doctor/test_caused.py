@@ -12,7 +12,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -20,55 +19,12 @@ import pytest
 
 from localai.doctor.checks import CHECKS
 from localai.output.documents.doctor import Doctor
+from tests.doctor.scene import Scene
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer
 from tests.support.processes import free_port
 from tests.support.promise import checked
 from tests.support.weights import require
-
-
-@dataclass
-class Scene:
-    """Where a failure is caused: the homes, and the environment that the command will have."""
-
-    home: Path
-    user: Path
-    environment: dict[str, str | None] = field(default_factory=dict)
-
-    @property
-    def models(self) -> Path:
-        """Localai's own folder of models, made."""
-        folder = self.home / "data" / "models"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
-
-    def configure(self, text: str) -> None:
-        """Write the settings."""
-        (self.home / "config.toml").write_text(text)
-
-    def program(self, name: str, script: str) -> None:
-        """Put a program first on the search path."""
-        folder = self.user / "bin"
-        folder.mkdir(exist_ok=True)
-        file = folder / name
-        file.write_text(f"#!/bin/sh\n{script}\n")
-        file.chmod(0o755)
-        self.environment["PATH"] = f"{folder}:{os.environ['PATH']}"
-
-    def module(self, name: str, code: str) -> None:
-        """Put a Python module first on Python's path."""
-        folder = self.user / "modules"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.py").write_text(code)
-        package = Path(__file__).parents[2]
-        self.environment["PYTHONPATH"] = f"{folder}:{package}"
-
-
-@pytest.fixture
-def scene(localai_home: Path, tmp_path: Path, command_environment: dict[str, str]) -> Scene:
-    """A scene in which nothing is wrong yet."""
-    assert command_environment["HOME"] == str(tmp_path / "user")
-    return Scene(localai_home, tmp_path / "user")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import http.client
 import socket
 import ssl
@@ -81,3 +82,29 @@ def test_why_a_connection_was_lost(error: Exception, says: str, may_pass: bool) 
     assert lost.text.startswith(says)
     assert lost.may_pass == may_pass
     assert bool(lost.remedy) == isinstance(error, ssl.SSLCertVerificationError | socket.gaierror)
+
+
+def test_a_proxy_that_is_not_there_is_named_and_not_the_host() -> None:
+    proxy = client_target("127.0.0.1:3128", 8080)
+    lost = why_lost("models.example", ConnectionRefusedError(), None, proxy)
+    assert lost.text == (
+        "the proxy 127.0.0.1:3128, by which models.example is reached, is not running:"
+        " nobody listens there"
+    )
+    assert lost.remedy["check"] == "proxy-down"
+    refused = why_lost("models.example", OSError("Tunnel connection failed: 407 Who?"), None, proxy)
+    assert refused.text == "the proxy 127.0.0.1:3128 does not connect to models.example: 407 Who?"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "no network leads to a server"),
+        (PermissionError(errno.EACCES, "Permission denied"), "it runs in a sandbox"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), "it runs in a sandbox"),
+    ],
+)
+def test_what_the_system_refuses_is_no_broken_server(error: OSError, text: str) -> None:
+    lost = why_lost("a server", error)
+    assert text in lost.text
+    assert lost.remedy["hint"]

@@ -17,15 +17,10 @@ from localai.doctor.checks.subjects import (
     settings_of,
 )
 from localai.doctor.facts import Snapshot
+from localai.engine.exits import ended_by
 from localai.near_names import near_names
 
 _OR_OLLAMA = "let Ollama compute: localai chat -m ollama/MODEL"
-_SIGNALS = {
-    "signal 4": "an illegal instruction",
-    "signal 11": "a fault in memory",
-    "signal 6": "it aborted itself",
-    "signal 9": "it was killed (out of memory?)",
-}
 _GLIBC = re.compile(r"GLIBC(?:XX)?_[\d.]+. not found|version .GLIBC")
 
 
@@ -70,8 +65,10 @@ def engine_crashes(facts: Snapshot) -> Iterator[Hit]:
     if ended == "silent" and is_busy(facts):
         raise Unknown("engine: whether it can be loaded is not known: the machine is too busy")
     words = engine.words or ""
-    said = _SIGNALS.get(ended, words or "it said nothing")
-    evidence = [Evidence("import xllamacpp", f"{ended}: {said}", "a child")]
+    kind, _, status = ended.partition(" ")
+    signal = ended_by(-int(status)) if kind == "signal" and status.isdecimal() else None
+    said = signal or f"{ended}: {words or 'it said nothing'}"
+    evidence = [Evidence("import xllamacpp", said, "a child")]
     machine = facts.machine
     if machine is not None and machine.host.libc.value:
         evidence.append(Evidence("C library", machine.host.libc.value, machine.host.libc.source))

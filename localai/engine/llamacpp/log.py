@@ -14,8 +14,6 @@ from typing import Final
 
 from localai.dataclass import dataclass
 
-# The reason of a process that ended without last words.
-KILLED: Final = "it was killed (out of memory?)"
 _MIB: Final = 1 << 20
 _ROW: Final = re.compile(
     r"memory_breakdown_print: \|\s+- (?P<device>.+?)\s*\|\s*"
@@ -30,6 +28,8 @@ _LAST_WORDS: Final = re.compile(
     r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc|^Timeout \("
     r"|failed to allocate|out of memory|the worker (?:was stopped|took more memory|computed on)"
 )
+# The end of a traceback of Python's.
+_RAISED: Final = re.compile(r"^[\w.]*(?:Error|Exception): .")
 # How many last lines are searched: after its reason, ggml prints a backtrace.
 _LAST_LINES: Final = 100
 _PREFIX: Final = re.compile(r"^(?:[\d.]+ [A-Z] )?\s*(?:\S{1,12} +\S+: +)?")
@@ -108,7 +108,10 @@ def crash_reason(log: str) -> str | None:
 
 
 def failure_reason(log: str) -> str:
-    """Why the engine failed: its first errors, or its last lines if it logged none."""
+    """Why the engine failed: by Python's exception, its first errors, or its last lines."""
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "")
+    if _RAISED.match(last):
+        return last.strip()
     errors = _ERROR.findall(log)
     lines = errors[:3] or [line for line in log.splitlines() if line.strip()][-3:]
     told = [_PREFIX.sub("", line, count=1).strip() for line in lines]

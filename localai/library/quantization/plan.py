@@ -82,6 +82,7 @@ def plan_quantization(
             f"{bytes_text(needed)} are needed while {name} is made, and {paths.models_dir} has"
             f" {bytes_text(free)} free",
             command="localai dedupe --dry-run",
+            check="disk-full",
         )
     need = memory_at_trial(source.path, source.context_limit, paths)
     return QuantizationPlan(source, name, target, conversion, free, need)

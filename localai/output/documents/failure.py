@@ -15,7 +15,7 @@ class ErrorDocument(TypedDict):
     message: Annotated[str, "what happened, to which thing"]
     hint: Annotated[str | None, "what to do, in words"]
     command: Annotated[str | None, "one line that does it, to be run as it stands"]
-    check: Annotated[str | None, "the group or code of `localai doctor` that finds out why"]
+    check: Annotated[str | None, "what to call `localai doctor` with, to find out why"]
     exit_code: Annotated[int, "the same as the command's"]
 
 
