@@ -103,10 +103,9 @@ def doctor(
         snapshot = _ask_online(output, snapshot)
     if deep:
         snapshot = _look_deep(output, context, snapshot)
-    if report is not None:
-        _write_report(output, snapshot, report, hide_models=hide_models)
     found = _diagnose(snapshot, codes, whole=not words)
-    _show(output, snapshot, codes, found, verbose=verbose)
+    if report is None or not _write_report(output, snapshot, report, hide_models=hide_models):
+        _show(output, snapshot, codes, found, verbose=verbose)
     if fix:
         found = _mend(output, found, codes, yes=yes)
     if found.fails(fail_on):
@@ -158,12 +157,21 @@ def _look_deep(output: Output, context: typer.Context, snapshot: Snapshot) -> Sn
     return replace(snapshot, deep=found)
 
 
-def _write_report(output: Output, snapshot: Snapshot, folder: Path, *, hide_models: bool) -> None:
+def _write_report(output: Output, snapshot: Snapshot, folder: Path, *, hide_models: bool) -> bool:
+    """Write it and, on a terminal, open it for reading; whether it was shown instead of the
+    diagnosis, which it holds."""
     from localai.doctor.report import write_report
 
     written = write_report(folder, snapshot, hide_models=hide_models)
+    is_shown = output.on_terminal and not output.as_json
+    if is_shown:
+        with output.paged():
+            for line in written.text.read_text(encoding="utf-8").splitlines():
+                output.line(line)
+        output.line()
     output.note(f"written, and sent nowhere: {written.text} and {written.facts}")
     output.note("read both before you attach them to an issue")
+    return is_shown
 
 
 def _context() -> Context:

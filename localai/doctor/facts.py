@@ -34,13 +34,15 @@ class Environment:
     """The user's variables that matter here, as they were before localai changed its own.
 
     `variables` has no secret in it; `keys` are the names of those that are. `shell_keys` maps a
-    shell's history to the names of keys that were typed into it.
+    shell's history to the names of keys that were typed into it. `open_histories` are what other
+    tools keep of prompts and everybody on this machine may read.
     """
 
     variables: Mapping[str, str] | None = None
     keys: tuple[str, ...] | None = None
     shell_keys: tuple[str, ...] | None = None
     shell: str | None = None
+    open_histories: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Graphics:
 
     `pci_vendors` are the makers that the PCI bus shows, with `kernel_drivers` in use. Versions are
     texts such as "570.86"; "" where the thing is certainly not there. `nodes` are those of the
-    device files that matter and exist. `smi` is what became of asking NVIDIA's tool.
+    device files that matter and exist. `smi` is what became of asking NVIDIA's tool. `targets` are
+    what AMD's kernel driver calls its processors to compilers ("gfx1100").
     """
 
     pci_vendors: tuple[str, ...] | None = None
@@ -75,6 +78,7 @@ class Graphics:
     wsl_library: bool | None = None
     native_library_in_wsl: bool | None = None
     vulkan_drivers: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,15 @@ class Kernel:
 
     Pressures are percentages of time in which some process waited. `suspended_s` is how long the
     machine has slept since it was started. `oom_kills` counts those of our own control group.
-    `user_namespaces` says whether a user may make one. `mac_version` is e.g. "15.3", "" elsewhere.
+    `throttled` says that the processor slows itself for its heat. `user_namespaces` says whether a
+    user may make one. `mac_version` is e.g. "15.3", "" elsewhere.
     """
 
     memory_pressure_60s: float | None = None
     cpu_pressure_10s: float | None = None
     suspended_s: float | None = None
     oom_kills: int | None = None
-    throttled: int | None = None
+    throttled: bool | None = None
     user_namespaces: bool | None = None
     init: str | None = None
     mac_version: str | None = None
@@ -206,6 +211,24 @@ class OwnServer:
     error: str | None = None
     key_variable: str | None = None
     key_set: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaServer:
+    """A llama-server that runs: whether somebody has bounded its cache of prompts."""
+
+    pid: int | None = None
+    is_bounded: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vllm:
+    """The program vllm, "" where there is none. `needs` is CUDA's runtime as its library names it,
+    "" for none; `is_there` whether that is found."""
+
+    program: str | None = None
+    needs: str | None = None
+    is_there: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +450,8 @@ class Snapshot:
     lmstudio: LmStudio | None = None
     own_servers: tuple[OwnServer, ...] | None = None
     listeners: tuple[Listener, ...] | None = None
+    llama_servers: tuple[LlamaServer, ...] | None = None
+    vllm: Vllm | None = None
     places: tuple[Place, ...] | None = None
     models: tuple[Model, ...] | None = None
     ollama_store: OllamaStore | None = None

@@ -105,11 +105,12 @@ def _lines(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
         yield f"- {group}: {state_of(group, snapshot)}"
     for finding in found.findings:
         yield from _finding(finding, found)
-    if found.unknown:
+    unseen = [each for each in found.unknown if not each.option]
+    if unseen:
         yield ""
         yield "## Not looked at"
         yield ""
-        yield from (f"- `{each.code}`: {each.reason}" for each in found.unknown)
+        yield from (f"- `{each.code}`: {each.reason}" for each in unseen)
     yield ""
     yield f"{found.checks_run} checks. The facts are in facts.json: `localai doctor --facts FILE`."
 

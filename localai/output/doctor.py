@@ -32,6 +32,8 @@ _SUBJECTS: Final = {
     "lmstudio": "LM Studio",
     "own_servers": "servers of the configuration",
     "listeners": "open ports",
+    "llama_servers": "running servers of llama.cpp",
+    "vllm": "vLLM",
     "places": "folders and disks",
     "models": "model files",
     "ollama_store": "Ollama's store",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from localai.config import load
 from localai.doctor.capture import Probe, take
 from localai.doctor.capture.context import Context
-from localai.doctor.capture.environment import variables_of, without_password
+from localai.doctor.capture.environment import environment, variables_of, without_password
+from localai.doctor.capture.graphics import graphics
 from localai.doctor.capture.ollama import read_log
+from localai.doctor.capture.processes import llama_servers
 from localai.doctor.capture.servers import lmstudio, own_servers, read_link_status
 from localai.doctor.capture.service import read_properties
 from localai.doctor.capture.templates import template_problems, template_suspicions
@@ -206,3 +209,45 @@ def test_a_probe_that_hangs_or_fails_costs_only_its_own_subject(
         ("kernel", "it did not answer within 0.2 s"),
         ("packages", "ZeroDivisionError: division by zero"),
     ]
+
+
+def _context(root: Path) -> Context:
+    paths = locate()
+    return Context(paths, load(paths, {}), "", {}, home=root / "home", root=root)
+
+
+def test_amd_s_targets_are_called_as_compilers_call_them(
+    localai_home: object, tmp_path: Path
+) -> None:
+    for node_number, version in enumerate((0, 90010, 110000, 90006)):
+        node = tmp_path / "sys/class/kfd/kfd/topology/nodes" / str(node_number)
+        node.mkdir(parents=True)
+        (node / "properties").write_text(f"simd_count 4\ngfx_target_version {version}\n")
+    assert graphics(_context(tmp_path)).targets == ("gfx90a", "gfx1100", "gfx906")
+
+
+def test_a_llama_server_is_asked_how_it_was_started(localai_home: object, tmp_path: Path) -> None:
+    words = {"7": "llama-server\0-m\0x", "8": "llama-server\0--cache-ram\0512", "9": "", "10": "vi"}
+    for pid, line in words.items():
+        process = tmp_path / "proc" / pid
+        process.mkdir(parents=True)
+        (process / "comm").write_text("vi\n" if line == "vi" else "llama-server\n")
+        (process / "cmdline").write_text(line)
+    found = {each.pid: each.is_bounded for each in llama_servers(_context(tmp_path))}
+    assert found == {7: False, 8: True, 9: None}
+
+
+def test_what_everybody_may_read_of_other_tools(localai_home: object, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    history = home / ".ollama" / "history"
+    history.parent.mkdir(parents=True)
+    history.write_text("my prompt\n")
+    history.chmod(0o644)
+    for folder in (tmp_path, home, history.parent):
+        folder.chmod(0o755)
+    # What is above belongs to the tests' own user and may be closed.
+    open_above = all(each.stat().st_mode & 0o001 for each in tmp_path.parents)
+    expected = (str(history),) if open_above else ()
+    assert environment(_context(tmp_path)).open_histories == expected
+    home.chmod(0o750)
+    assert environment(_context(tmp_path)).open_histories == ()

@@ -274,6 +274,20 @@ def _no_runtime(scene: Scene) -> None:
     (scene.user / ".lmstudio" / "models").mkdir(parents=True)
 
 
+@_causes("vllm-without-cuda")
+def _other_cuda(scene: Scene) -> None:
+    scene.program("vllm", "true")
+    package = scene.user / "lib" / "python3.12" / "site-packages" / "vllm"
+    package.mkdir(parents=True)
+    (package / "_C.abi3.so").write_bytes(b"ELF\0libcudart.so.99\0libc.so.6\0")
+
+
+@_causes("telemetry-of-others")
+def _telling(scene: Scene) -> None:
+    scene.program("vllm", "true")
+    scene.environment["DO_NOT_TRACK"] = None
+
+
 @_causes("known-vulnerability")
 def _vulnerable(scene: Scene) -> None:
     scene.program("ollama", "echo Warning: client version is 0.16.3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.doctor.exhibits import CASES, MACHINES, case_of, machine_facts, snaps
 from tests.support.command import RunLocalai
 from tests.support.processes import free_port
 from tests.support.promise import checked
+from tests.support.terminal import Terminal
 
 _SECRET = "hunter2-planted-correct-horse"
 _KEYS = (
@@ -161,3 +163,12 @@ def test_what_is_no_report_is_refused(
 
 def test_hiding_models_without_a_report_is_refused(run_localai: RunLocalai) -> None:
     assert run_localai("doctor", "--hide-models").returncode == 2
+
+
+def test_on_a_terminal_a_report_is_opened_for_reading(
+    localai_home: Path, pty: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    terminal = pty("doctor", "--report", str(tmp_path / "report"), rows=200, env={"PAGER": "cat"})
+    terminal.wait_for("# localai doctor, version")
+    terminal.wait_for("written, and sent nowhere")
+    assert terminal.wait_exit() in (0, 8)

@@ -44,6 +44,8 @@ PROBES: Final = (
     Probe("lmstudio", "servers", "lmstudio", 8.0),
     Probe("own_servers", "servers", "own_servers", 8.0),
     Probe("listeners", "servers", "listeners", 10.0),
+    Probe("llama_servers", "processes", "llama_servers", 8.0),
+    Probe("vllm", "processes", "vllm", 8.0),
     Probe("places", "disk", "places", 8.0),
     Probe("models", "models", "models", 20.0),
     Probe("ollama_store", "models", "ollama_store", 8.0),

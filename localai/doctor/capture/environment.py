@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +25,13 @@ _HISTORIES: Final = (
     ".local/share/fish/fish_history",
     ".python_history",
 )
+# What others keep of prompts: Ollama's session, LM Studio, llm, aichat.
+_PROMPTS: Final = (
+    ".ollama/history",
+    ".lmstudio/conversations",
+    ".config/io.datasette.llm/logs.db",
+    ".config/aichat/messages.md",
+)
 _TYPED_KEY: Final = re.compile(
     rb"\b([A-Z][A-Z0-9_]*(?:API_?KEY|TOKEN|SECRET))\s*=\s*[\"']?[A-Za-z0-9_\-]{16,}"
 )
@@ -40,6 +47,7 @@ def environment(context: Context) -> Environment:
         keys=tuple(sorted(filter(is_key, set_here))),
         shell_keys=tuple(sorted(typed)),
         shell=Path(context.environ.get("SHELL", "")).name,
+        open_histories=tuple(_open_histories(context.home)),
     )
 
 
@@ -73,3 +81,16 @@ def _keys_in(history: Path) -> set[str]:
     """The names of keys that were typed into a shell; never what they are."""
     text = (read_text(history) or "").encode("utf-8", "replace")[-_MOST_HISTORY_BYTES:]
     return {match[1].decode() for match in _TYPED_KEY.finditer(text)}
+
+
+def _open_histories(home: Path) -> Iterator[str]:
+    """Those that everybody may read: the file, and every folder on the way to it."""
+    for name in _PROMPTS:
+        path = home / name
+        try:
+            right = 0o005 if path.is_dir() else 0o004
+            is_open = path.stat().st_mode & right == right
+            if is_open and all(each.stat().st_mode & 0o001 for each in path.parents):
+                yield str(path)
+        except OSError:
+            continue

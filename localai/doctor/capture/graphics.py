@@ -18,7 +18,7 @@ _PLATFORM: str = sys.platform
 _VENDORS: Final = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 _DISPLAY_CLASSES: Final = ("0x0300", "0x0302", "0x0380")
 _NODES: Final = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm", "dev/kfd", "dev/dxg")
-_LIBRARY_FOLDERS: Final = (
+LIBRARY_FOLDERS: Final = (
     "usr/lib/x86_64-linux-gnu",
     "usr/lib/aarch64-linux-gnu",
     "usr/lib64",
@@ -49,6 +49,7 @@ def graphics(context: Context) -> Graphics:
         wsl_library=(root / _WSL / "libcuda.so.1").exists(),
         native_library_in_wsl=any(_native_libraries(root)),
         vulkan_drivers=_vulkan_drivers(root),
+        targets=tuple(_targets(root)),
     )
 
 
@@ -79,14 +80,14 @@ def _nvidia_module(root: Path) -> str:
 
 def _nvidia_library(root: Path) -> str:
     """The version in the name of NVML's own file, which is the installed driver's."""
-    for folder in _LIBRARY_FOLDERS:
+    for folder in LIBRARY_FOLDERS:
         for file in sorted((root / folder).glob("libnvidia-ml.so.*.*")):
             return file.name.removeprefix("libnvidia-ml.so.")
     return ""
 
 
 def _native_libraries(root: Path) -> Iterator[Path]:
-    for folder in _LIBRARY_FOLDERS:
+    for folder in LIBRARY_FOLDERS:
         yield from (root / folder).glob("libcuda.so.*.*")
 
 
@@ -126,3 +127,12 @@ def _group_name(group: int) -> str:
 def _vulkan_drivers(root: Path) -> tuple[str, ...]:
     folders = ("usr/share/vulkan/icd.d", "etc/vulkan/icd.d")
     return tuple(file.stem for folder in folders for file in sorted((root / folder).glob("*.json")))
+
+
+def _targets(root: Path) -> Iterator[str]:
+    """`gfx_target_version 90010` is gfx90a: two decimal digits each for minor and step."""
+    for file in sorted((root / "sys/class/kfd/kfd/topology/nodes").glob("*/properties")):
+        match = re.search(r"^gfx_target_version (\d+)$", read_text(file) or "", re.M)
+        if match and int(match[1]):
+            version = int(match[1])
+            yield f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"

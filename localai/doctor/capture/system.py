@@ -11,11 +11,13 @@ from pathlib import Path
 from localai.doctor.capture.context import Context
 from localai.doctor.facts import Kernel
 from localai.hardware.facts import Machine
-from localai.hardware.readers import read_integer, read_text
+from localai.hardware.readers import ask_program, read_integer, read_text
 from localai.hardware.this_machine import this_machine
 
 # Typed as a plain text, so that the branches of both systems are checked on either.
 _PLATFORM: str = sys.platform
+_THROTTLES = "thermal_throttle/package_throttle_count"
+_WATCHED_S = 0.2
 
 
 def machine(context: Context) -> Machine:
@@ -65,10 +67,19 @@ def _oom_kills(root: Path) -> int | None:
     return None
 
 
-def _throttled(root: Path) -> int | None:
-    """How often the processor slowed itself because of its heat, since the start."""
-    folder = root / "sys/devices/system/cpu/cpu0/thermal_throttle"
-    return read_integer(folder / "package_throttle_count")
+def _throttled(root: Path) -> bool | None:
+    """Whether the processor slows itself for its heat now: on Linux its count rises meanwhile."""
+    if _PLATFORM == "darwin":
+        limit = re.search(
+            r"CPU_Speed_Limit\s*=\s*(\d+)", ask_program("pmset", "-g", "therm").output
+        )
+        return None if limit is None else int(limit[1]) < 100
+    counts = sorted((root / "sys/devices/system/cpu").glob(f"cpu[0-9]*/{_THROTTLES}"))
+    if not counts:
+        return False
+    before = list(map(read_integer, counts))
+    time.sleep(_WATCHED_S)
+    return before != list(map(read_integer, counts))
 
 
 def _user_namespaces(root: Path) -> bool | None:

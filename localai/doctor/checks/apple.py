@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
-from localai.doctor.checks.subjects import PYTHON, is_apple_silicon, machine_of, our_python
+from localai.doctor.checks.subjects import PYTHON, is_apple_silicon, machine_of, our_python, own_of
 from localai.doctor.facts import Snapshot
+from localai.doctor.versions import number
 
 _WITH_METAL = "-m pip install --force-reinstall --no-deps xllamacpp"
 _WHY_METAL = "the wheel for arm64 has Metal in it"
@@ -122,3 +124,44 @@ def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
     host = machine_of(facts).host
     if known(host.rosetta.value, "machine: Rosetta"):
         yield Hit("python", (Evidence("translated", "yes", host.rosetta.source),))
+
+
+@check(
+    code="mlx-may-panic",
+    group="gpu",
+    severity="info",
+    title="MLX may bring this Mac down with a long prompt",
+    told="macOS 26 or newer, and MLX can be loaded",
+    cause="on macOS 26 long prompts and many requests at once have ended in kernel panics "
+    "(`completeMemory() prepare count underflow`); Apple's GPU driver counts its memory wrongly",
+    fix=Fix(
+        ("localai config set model llamacpp/MODEL",),
+        "user",
+        undo="localai config unset model",
+        advice="only if it has happened: the embedded engine computes with Metal, too",
+    ),
+    source="mlx #3186, #3346",
+)
+def mlx_may_panic(facts: Snapshot) -> Iterator[Hit]:
+    """Of interest where an MLX model is the chosen one."""
+    version = known(known(facts.kernel, "kernel").mac_version, "kernel: the version of macOS")
+    if number(version) < (26,) or not is_apple_silicon(facts):
+        return
+    model = known(own_of(facts).model, "own: the chosen model")
+    is_mlx = known(known(facts.engine, "engine").mlx, "engine: MLX") == "ok"
+    if is_mlx and model.startswith("mlx/"):
+        plain = shlex.quote(f"llamacpp/{model.removeprefix('mlx/')}")
+        yield Hit(
+            "mlx",
+            (
+                Evidence("macOS", version, "the system"),
+                Evidence("model", model, "settings"),
+            ),
+            fix=Fix(
+                (f"localai config set model {plain}",),
+                "user",
+                undo=f"localai config set model {shlex.quote(model)}",
+                advice="only if it has happened: the embedded engine computes with Metal, too; it "
+                "needs the model as GGUF",
+            ),
+        )

@@ -1,4 +1,4 @@
-"""Ollama's memory of a conversation: how much context it has, and what that costs on the GPU."""
+"""The memory of conversations: how much context there is, and what it and old prompts cost."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import shlex
 from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
-from localai.doctor.checks.subjects import running, served_variables
-from localai.doctor.facts import RunningModel, Snapshot
+from localai.doctor.checks.subjects import (
+    llama_servers,
+    machine_of,
+    running,
+    served_variables,
+)
+from localai.doctor.facts import LlamaServer, RunningModel, Snapshot
 from localai.units import bytes_text
 
 _SMALL_CONTEXT = 4096
+_PROMPT_CACHE_BYTES = 8 << 30
 
 
 @check(
@@ -100,5 +106,31 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
             (
                 Evidence("asked", f"{int(wanted):,} tokens", "OLLAMA_CONTEXT_LENGTH"),
                 Evidence("allocated", f"{tokens:,} tokens", "/api/ps"),
+            ),
+        )
+
+
+@check(
+    code="prompt-cache-unbounded",
+    group="memory",
+    severity="info",
+    title="a llama-server may keep 8 GB of prompts in memory",
+    told="a llama-server runs without --cache-ram, and less than 8 GiB of memory is free",
+    cause="since 2025 it keeps the state of earlier prompts in main memory, up to 8 GiB a server",
+    fix=Fix((), "user", advice="start it with --cache-ram 2048 (MiB), or 0 for none"),
+    source="doctor.md 70",
+)
+@for_each(llama_servers)
+def prompt_cache_unbounded(facts: Snapshot, server: LlamaServer) -> Iterator[Hit]:
+    """Only where it could hurt."""
+    free = known(machine_of(facts).memory.available_bytes.value, "machine: free memory")
+    if free >= _PROMPT_CACHE_BYTES:
+        return
+    if not known(server.is_bounded, f"llama_servers: how {server.pid} was started"):
+        yield Hit(
+            f"process:{server.pid}",
+            (
+                Evidence("llama-server", f"process {server.pid}, no --cache-ram", "/proc"),
+                Evidence("memory free", bytes_text(free), "the system"),
             ),
         )

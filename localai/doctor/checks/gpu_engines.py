@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
@@ -239,3 +240,36 @@ def _cuda(interfaces: tuple[str, ...]) -> tuple[int, ...]:
         if name == "CUDA" and all(part.isdecimal() for part in version.split(".")):
             return tuple(int(part) for part in version.split("."))
     return (0,)
+
+
+@check(
+    code="vllm-without-cuda",
+    group="gpu",
+    severity="warn",
+    title="vLLM lacks the CUDA runtime that it was built for",
+    told="its compiled part names libcudart.so.N, which is neither in its environment nor in the "
+    "system's folders",
+    cause="vLLM and its CUDA packages are of different versions: it ends with `libcudart.so.N: "
+    "cannot open shared object file`",
+    fix=Fix(
+        ("pip install --force-reinstall vllm",), "user", advice="in the environment that vLLM is in"
+    ),
+    source="doctor.md 53; vLLM #28305",
+)
+def vllm_without_cuda(facts: Snapshot) -> Iterator[Hit]:
+    """By the names in its library."""
+    vllm = known(facts.vllm, "vllm")
+    if not known(vllm.program, "vllm: its program"):
+        return
+    needs = known(vllm.needs, "vllm: what its library needs")
+    if needs and not known(vllm.is_there, f"vllm: whether {needs} is there"):
+        python = shlex.quote(f"{str(vllm.program).rpartition('/')[0]}/python")
+        yield Hit(
+            "program:vllm",
+            (
+                Evidence("needs", needs, "vllm/_C.abi3.so"),
+                Evidence("found", "nowhere", "its environment, the system's folders"),
+            ),
+            title=f"vLLM lacks {needs}",
+            fix=Fix((f"{python} -m pip install --force-reinstall vllm",), "user"),
+        )

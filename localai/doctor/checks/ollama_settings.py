@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
+from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.checks.subjects import ollama_of, variables_of
-from localai.doctor.facts import DropIn, Snapshot
+from localai.doctor.facts import Snapshot
 from localai.near_names import near_names
 
 _BOOLEANS: Final = (
@@ -70,8 +70,7 @@ _GO_BOOLEANS: Final = (
     "False",
 )
 _LISTENS_ONLY: Final = re.compile(r"^(?:https?://)?(?:0\.0\.0\.0|\[?::\]?)(?::\d+)?/?$")
-# Of the shell: what a server ought to have as well.
-_FOR_SERVERS: Final = (
+FOR_SERVERS: Final = (
     *_BOOLEANS,
     *_NUMBERS,
     "OLLAMA_MODELS",
@@ -80,6 +79,7 @@ _FOR_SERVERS: Final = (
     "OLLAMA_KV_CACHE_TYPE",
     "OLLAMA_LLM_LIBRARY",
 )
+"""Of the shell: what a server ought to have as well."""
 
 
 @check(
@@ -239,90 +239,6 @@ def ollama_host_for_servers(facts: Snapshot) -> Iterator[Hit]:
             (
                 Evidence("OLLAMA_HOST", value, "the shell"),
                 Evidence("localai connects to", str(ollama_of(facts).address), "localai"),
-            ),
-        )
-
-
-@check(
-    code="ollama-variable-not-in-service",
-    group="server",
-    severity="warn",
-    title="a variable is set in the shell, and Ollama's service does not see it",
-    told="a variable of the server is in the shell and not, or otherwise, in the service",
-    cause="a service of systemd's has an environment of its own",
-    fix=Fix(
-        ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
-        "root",
-        undo="sudo systemctl revert ollama",
-    ),
-    source="ollama #2940",
-    after=("ollama-drop-in-broken",),
-)
-def ollama_variable_not_in_service(facts: Snapshot) -> Iterator[Hit]:
-    """The shell's against the service's."""
-    service = known(facts.service, "service")
-    if not known(service.exists, "service"):
-        return
-    in_service = known(service.environment, "service: its environment")
-    differing = {
-        name: value
-        for name, value in variables_of(facts).items()
-        if name in _FOR_SERVERS and in_service.get(name) != value
-    }
-    if not differing:
-        return
-    folder = "/etc/systemd/system/ollama.service.d"
-    lines = "".join(f'\\nEnvironment="{name}={value}"' for name, value in differing.items())
-    yield Hit(
-        "ollama",
-        tuple(
-            Evidence(
-                name,
-                f"{value} in the shell, {in_service.get(name, 'not set')} in the service",
-                "systemctl show ollama -p Environment",
-            )
-            for name, value in differing.items()
-        ),
-        fix=Fix(
-            (
-                f"sudo mkdir -p {folder}",
-                f"printf '[Service]{lines}\\n' | sudo tee {folder}/environment.conf",
-                "sudo systemctl daemon-reload && sudo systemctl restart ollama",
-            ),
-            "root",
-            undo=f"sudo rm {folder}/environment.conf",
-        ),
-    )
-
-
-def _drop_ins(facts: Snapshot) -> tuple[DropIn, ...]:
-    service = known(facts.service, "service")
-    if not known(service.exists, "service"):
-        return ()
-    return known(service.drop_ins, "service: its drop-ins")
-
-
-@check(
-    code="ollama-drop-in-broken",
-    group="server",
-    severity="warn",
-    title="a change to Ollama's service is without effect",
-    told="a drop-in file without the line [Service]",
-    cause="systemd passes over settings that stand in no section",
-    fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
-    source="doctor.md 55",
-)
-@for_each(_drop_ins)
-def ollama_drop_in_broken(facts: Snapshot, drop_in: DropIn) -> Iterator[Hit]:
-    """A file without its section."""
-    if not known(drop_in.has_section, f"service: what is in {drop_in.path}"):
-        yield Hit(
-            "ollama",
-            (Evidence("drop-in", f"{drop_in.path} has no [Service]", "the file"),),
-            fix=Fix(
-                (f"sudo sed -i '1i [Service]' {drop_in.path}", "sudo systemctl daemon-reload"),
-                "root",
-                undo=f"sudo sed -i '1d' {drop_in.path}",
             ),
         )
 

@@ -101,3 +101,20 @@ def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
                 Evidence("usable cores", f"{cores:g}", machine.cpu.usable_cores.source),
             ),
         )
+
+
+@check(
+    code="throttled-now",
+    group="memory",
+    severity="info",
+    title="the processor slows itself for its heat",
+    told="its count of throttling rises while it is watched; on a Mac its speed is limited",
+    cause="it is hotter than it may be: dust, a closed lid, a hot room, a power limit",
+    fix=Fix((), "manual", advice="let it cool: on a stand, unblocked, with less beside the engine"),
+    source="doctor.md 78",
+)
+def throttled_now(facts: Snapshot) -> Iterator[Hit]:
+    """Watched for a moment."""
+    if known(known(facts.kernel, "kernel").throttled, "kernel: throttling"):
+        source = "pmset -g therm" if is_mac(facts) else "/sys/devices/system/cpu"
+        yield Hit("power", (Evidence("throttled", "now", source),))

@@ -245,3 +245,51 @@ def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
     may = known(known(facts.kernel, "kernel").user_namespaces, "kernel: user namespaces")
     if not may:
         yield Hit("kernel", (Evidence("user namespaces", "restricted", "/proc/sys"),))
+
+
+@check(
+    code="prompts-readable-by-others",
+    group="privacy",
+    severity="warn",
+    title="everybody on this machine may read prompts that another tool keeps",
+    told="what Ollama, LM Studio, llm or aichat keep, and every folder above it, is open to all",
+    cause="the tool writes it with the usual rights, and the home is open",
+    fix=Fix(("chmod go-rwx FILE",), "user"),
+    source="doctor.md 84",
+)
+def prompts_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
+    """Their rights, never what is in them."""
+    files = known(known(facts.environment, "environment").open_histories, "environment: histories")
+    if files:
+        names = " ".join(shlex.quote(each) for each in files)
+        yield Hit(
+            "histories",
+            tuple(Evidence("open to all", each, "its mode") for each in files),
+            fix=Fix((f"chmod -R go-rwx {names}",), "user", undo=f"chmod -R go+rX {names}"),
+        )
+
+
+@check(
+    code="telemetry-of-others",
+    group="privacy",
+    severity="info",
+    title="vLLM tells its makers how it is used",
+    told="vLLM is installed, and neither VLLM_NO_USAGE_STATS nor DO_NOT_TRACK is 1",
+    cause="it reports model, hardware and settings at its start; prompts are not among them",
+    fix=Fix(
+        ("export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1",),
+        "user",
+        undo="unset VLLM_NO_USAGE_STATS DO_NOT_TRACK",
+    ),
+    source="doctor.md 84; vLLM's docs, usage stats",
+)
+def telemetry_of_others(facts: Snapshot) -> Iterator[Hit]:
+    """By its variables."""
+    program = known(known(facts.vllm, "vllm").program, "vllm: its program")
+    variables = variables_of(facts)
+    off = [name for name in ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK") if variables.get(name) == "1"]
+    if program and not off:
+        yield Hit(
+            "program:vllm",
+            (Evidence("VLLM_NO_USAGE_STATS", "not set", "the shell"),),
+        )

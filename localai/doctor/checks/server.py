@@ -10,14 +10,12 @@ from localai.doctor.checks.subjects import (
     answering,
     container_of,
     is_busy,
-    is_linux,
     listeners,
     machine_of,
     ollama_of,
-    places,
     setting,
 )
-from localai.doctor.facts import Listener, Place, Snapshot
+from localai.doctor.facts import Listener, Snapshot
 from localai.doctor.versions import number
 
 
@@ -294,31 +292,3 @@ def loopback_in_container(facts: Snapshot) -> Iterator[Hit]:
             ),
             within=("variable:OLLAMA_HOST",),
         )
-
-
-@check(
-    code="noexec-temporary-folder",
-    group="server",
-    severity="warn",
-    title="nothing may be run from the folder for temporary files",
-    told="its file system is mounted noexec",
-    cause="older Ollamas unpack their libraries there, and other tools build there",
-    fix=Fix(
-        ('mkdir -p "$HOME/.cache/tmp" && export TMPDIR="$HOME/.cache/tmp"',),
-        "user",
-        advice="for Ollama's service: OLLAMA_TMPDIR in `systemctl edit ollama`",
-    ),
-    source="doctor.md 62",
-)
-@for_each(places)
-def noexec_temporary_folder(facts: Snapshot, place: Place) -> Iterator[Hit]:
-    """Noexec where an Ollama is that needs it."""
-    ollama = ollama_of(facts)
-    if not is_linux(facts) or not known(ollama.programs, "ollama: its programs"):
-        return
-    version = number(ollama.server_version or ollama.client_version or "")
-    if not version or version >= (0, 5, 0):
-        return
-    purpose = known(place.purpose, "places: what a folder is for")
-    if purpose == "temporary files" and known(place.no_programs, "places: its mount"):
-        yield Hit(f"folder:{place.path}", (Evidence("mount", "noexec", str(place.path)),))

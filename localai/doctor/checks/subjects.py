@@ -15,6 +15,7 @@ from localai.doctor.facts import (
     Blob,
     Graphics,
     Listener,
+    LlamaServer,
     LmStudio,
     Model,
     Ollama,
@@ -135,6 +136,11 @@ def own_servers(facts: Snapshot) -> tuple[OwnServer, ...]:
 def listeners(facts: Snapshot) -> tuple[Listener, ...]:
     """Who listens on the usual ports."""
     return known(facts.listeners, "listeners")
+
+
+def llama_servers(facts: Snapshot) -> tuple[LlamaServer, ...]:
+    """The servers of llama.cpp that run, but localai's own."""
+    return known(facts.llama_servers, "llama_servers")
 
 
 def places(facts: Snapshot) -> tuple[Place, ...]:
