@@ -21,11 +21,11 @@ REPAIRS: Mapping[str, list[tuple[list[str], str | None]]] = {
     "certificates-unusable": [(["unset SSL_CERT_FILE"], None)],
     "cloud-alias": [(["ollama rm helper:latest"], None)],
     "config-invalid": [(["localai config unset engine.threads"], None)],
-    "database-unusable": [(["ls -l /home/USER/.local/share/localai/localai.db"], None)],
+    "database-unusable": [([], None)],
     "default-model-missing": [(["localai pull qwen3:14b"], None)],
-    "disk-full": [(["df -h /", "localai dedupe --dry-run", "localai list"], None)],
+    "disk-full": [(["localai dedupe --dry-run", "localai list"], None)],
     "disk-read-only": [
-        (["sudo mount -o remount,rw /", "sudo dmesg | grep -i -E 'remount|i/o error'"], None)
+        (["sudo mount -o remount,rw /data", "sudo dmesg | grep -i -E 'remount|i/o error'"], None)
     ],
     "file-digest-wrong": [(["rm /home/USER/.ollama/models/blobs/sha256-aa"], None)],
     "files-readable-by-others": [
@@ -38,7 +38,10 @@ REPAIRS: Mapping[str, list[tuple[list[str], str | None]]] = {
     "folder-not-writable": [(['sudo chown -R "$USER" /home/USER/.local/share/localai'], None)],
     "gpu-hidden-by-variable": [
         (["unset CUDA_VISIBLE_DEVICES"], None),
-        (["sudo systemctl edit ollama"], "sudo systemctl revert ollama"),
+        (
+            ["sudo systemctl edit ollama", "sudo systemctl restart ollama"],
+            "sudo systemctl revert ollama",
+        ),
     ],
     "key-in-config": [(['"${EDITOR:-vi}" /home/USER/.config/localai/config.toml'], None)],
     "key-without-permission": [
@@ -49,8 +52,8 @@ REPAIRS: Mapping[str, list[tuple[list[str], str | None]]] = {
     "metal-working-set": [
         (["sudo sysctl iogpu.wired_limit_mb=62943"], "sudo sysctl iogpu.wired_limit_mb=0")
     ],
-    "model-damaged": [(["localai rm mistral", "localai pull mistral"], None)],
-    "model-parts-missing": [(["localai rm big", "localai pull big"], None)],
+    "model-damaged": [(["localai rm mistral"], None)],
+    "model-parts-missing": [(["localai rm big"], None)],
     "not-on-path": [(['export PATH="/home/USER/.local/bin:$PATH"'], None)],
     "ollama-blob-damaged": [
         (["rm -f /home/USER/.ollama/models/blobs/sha256-aa", "ollama pull qwen3:8b"], None)
