@@ -71,6 +71,17 @@ def test_goodput_is_the_share_that_meets_all_objectives() -> None:
     assert goodput(cell(sample(1), limit=Objectives())) is None
 
 
+def test_what_takes_as_long_as_it_may_is_good() -> None:
+    def share(first_s: float, gap_s: float) -> float | None:
+        limits = Objectives(first_token_s=2.0, gap_s=0.25)
+        return goodput(cell(sample(first_s, gap_s), limit=limits))
+
+    assert (share(2.0, 0.25), share(2.01, 0.25), share(2.0, 0.26)) == (1, 0, 0)
+    # An answer of one token has no gap.
+    one_token = Sample(0, first_token_s=1.0, decode_tokens=0, decode_s=0.0)
+    assert goodput(cell(one_token, limit=Objectives(gap_s=0.25))) == 1
+
+
 def test_a_spread_is_of_arrivals_alone() -> None:
     spread = first_token_spread(cell(*(sample(number / 10) for number in range(1, 12))))
     assert spread is not None

@@ -44,7 +44,7 @@ REPOSITORY = Path(__file__).parents[2]
 BY_HAND = Path(__file__).with_name("harmful_changes.toml")
 RESULTS = REPOSITORY / "build" / "mutations.jsonl"
 TIME_LIMIT_S = 600
-_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=240")
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=60")
 
 # Who imports one of these does something; the others compute.
 _EFFECTS = frozenset(

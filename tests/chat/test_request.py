@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from localai.chat.request import AskSettings, build_request, overlaid
+from localai.chat.request import AskSettings, build_request, context_doubt, overlaid
 from localai.chat.schema import from_document
 from localai.config import Config, load
 from localai.paths import locate
@@ -76,3 +77,12 @@ def test_a_layer_says_only_what_it_sets() -> None:
     assert overlaid(below, above) == AskSettings(
         system="a", options=Options(seed=4, top_k=2), think="on", logprobs=0, keep_alive_s=0.0
     )
+
+
+def test_more_context_than_a_model_was_made_for_is_said() -> None:
+    made_for = replace(MODEL, context_limit=4096)
+    assert context_doubt(AskSettings(context_tokens=8192), made_for) == (
+        "robot/r2 was made for 4,096 tokens of context, not 8,192"
+    )
+    for wanted, model in ((4096, made_for), (None, made_for), (8192, MODEL)):
+        assert context_doubt(AskSettings(context_tokens=wanted), model) is None

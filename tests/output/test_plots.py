@@ -53,3 +53,46 @@ def test_a_chart_has_bands_marks_with_their_figures_and_no_markup_of_a_name() ->
     assert "two &lt;b&gt;" in drawn
     assert "<b>" not in drawn
     assert 'aria-label="Depth: one, two &lt;b&gt;"' in drawn
+
+
+def test_a_line_goes_from_mark_to_mark_over_an_axis_that_begins_at_zero() -> None:
+    hill = Series("hill", ((0, 0.0), (10, 100.0), (20, 50.0)))
+    level = Series("level", ((0, 50.0), (20, 50.0)))
+    drawn = list(terminal_plot([hill, level], columns=34, rows=5, x="depth", y="tok/s"))
+    assert drawn == [
+        "tok/s",
+        "100 ┤            ⢀⡤●⢄⣀⡀",
+        "    │         ⣠⠴⠊⠁    ⠉⠉⠒⠲⠤⢄⣀⡀",
+        " 50 ┤■⠤⠤⠤⠤⢤⡤⠶⠭⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠭⠭⠶■",
+        "    │  ⣀⠴⠚⠁",
+        "  0 ┤●⠋",
+        "    └────────────────────────────",
+        "     0            10           20",
+        "     depth",
+        "     ● hill",
+        "     ■ level",
+    ]
+
+
+def test_places_that_are_far_apart_stand_by_their_logarithm() -> None:
+    grows = Series("grows", ((1, 10.0), (8, 20.0), (64, 40.0)))
+    assert list(terminal_plot([grows], columns=30, rows=5)) == [
+        "40 ┤                     ⢀⣀⠤●",
+        "30 ┤               ⢀⣀⠤⠔⠒⠉⠁",
+        "20 ┤      ⢀⣀⣀⡠⠤⠤●⠒⠉⠁",
+        "10 ┤●⠒⠒⠊⠉⠉⠁",
+        " 0 ┤",
+        "   └─────────────────────────",
+        "    1           8          64",
+        "    ● grows",
+    ]
+
+
+def test_a_chart_has_its_points_and_its_band_where_the_axis_says() -> None:
+    hill = Series("hill", ((0, 0.0), (10, 100.0), (20, 50.0)), ((0, 10), None, (40, 60)))
+    drawn = str(chart("Depth", [hill], x="depth", y="tok/s"))
+    assert 'points="48.0,226.0 252.0,18.0 456.0,122.0"' in drawn
+    assert 'points="48.0,205.2 456.0,101.2 456.0,142.8 48.0,226.0"' in drawn
+    assert '<circle cx="252.0" cy="18.0" r="3.5"' in drawn
+    assert '<text x="42" y="126.0" text-anchor="end">50</text>' in drawn
+    assert '<text x="252.0" y="242.0" text-anchor="middle">10</text>' in drawn

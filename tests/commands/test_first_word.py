@@ -1,0 +1,38 @@
+"""A first word that is no command: what to type instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from localai.commands.first_word import unknown_command
+
+COMMANDS = ("chat", "list", "pull", "rm", "setup", "show")
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        (["update", "qwen3"], "localai pull qwen3"),
+        (["upgrade"], None),
+        (["run", "qwen3"], "localai chat -m qwen3"),
+        (["ask", "why?"], "localai chat 'why?'"),
+        (["uninstall"], "localai setup --uninstall"),
+        (["uninstall", "qwen3"], "localai rm qwen3"),
+        (["install"], "localai setup"),
+        (["lsit", "--json"], "localai list --json"),
+        (["photosynthesis"], "localai --help"),
+    ],
+)
+def test_it_is_answered_with_a_line_that_can_be_typed(
+    typed: list[str], instead: str | None
+) -> None:
+    error = unknown_command(typed, COMMANDS)
+    assert error.message == f"there is no command {typed[0]!r}"
+    assert error.command == instead
+
+
+def test_an_upgrade_is_explained() -> None:
+    hint = unknown_command(["upgrade"], COMMANDS).hint
+    assert hint is not None
+    assert "installed over this one by its own ./install.sh" in hint
+    assert unknown_command(["qwen"], COMMANDS).hint != hint
