@@ -9,10 +9,11 @@ Some changes are made to the syntax tree of modules that do no I/O, drawn with a
 others stand in `harmful_changes.toml`. Each is made in a copy of the tree, where the tests of its
 subject run until one fails. What has been tried stands in `--results` and is not tried again.
 
-A change counts as noticed if a test fails that passes right afterwards without it, or if the tests
-do not start. If none has failed after `--seconds`, it counts as unnoticed. Tests that fail without
-any change are left out and named. A drawn change that changes nothing which can be seen stands in
-the table with the reason (`equivalent`), and another is drawn for it.
+A change counts as noticed if a test fails that passes without it, or if the tests do not start; if
+none has failed after `--seconds`, it does not. At the end all tests that noticed something are run
+without any change: those that fail are named, and their changes tried again without them. A drawn
+change that changes nothing which can be seen stands in the table with the reason (`equivalent`),
+and another is drawn for it.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ _EFFECTS = frozenset(
         "typer",
         "urllib",
     }
+)
+# What a test has in it that takes long.
+_STARTS_PROGRAMS = re.compile(
+    r"run_localai|_server\b|smollm2|starter|mlx_model|subprocess|terminal|Scene\b"
 )
 _LEAST_LINES = 40
 _MOST_OF_A_MODULE = 4
@@ -278,8 +283,8 @@ def _source(node: ast.expr) -> str:
 
 
 def _tests_of(file: str) -> tuple[str, ...]:
-    """The tests of a module: those beside which it stands, then all that import it, then those of
-    the modules that import it."""
+    """The tests of a module: its own, all that import it, those of its folder, and those of the
+    modules that import it; first those that start few programs."""
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     package, _, name = module.rpartition(".")
     imports = re.compile(
@@ -301,7 +306,9 @@ def _tests_of(file: str) -> tuple[str, ...]:
     sources = _texts("localai", "*.py").items()
     of_users = {_test_file(user) for user, text in sources if imports.search(text)}
     of_users &= _texts("tests", "test_*.py").keys()
-    return tuple(dict.fromkeys([*named, *importing, *mirrored, *sorted(of_users)]))
+    others = dict.fromkeys([*importing, *mirrored, *sorted(of_users)])
+    texts = _texts("tests", "test_*.py")
+    return (*named, *sorted(others, key=lambda test: len(_STARTS_PROGRAMS.findall(texts[test]))))
 
 
 def _test_file(file: str) -> str:
@@ -333,48 +340,58 @@ class Campaign:
     def run(self, changes: list[Change], jobs: int, *, again: bool = False) -> None:
         """Try what has not been tried, and print the sum. The exit code is 1 below 95%."""
         known = {name for name, row in self._known().items() if row["noticed"] or not again}
-        open_changes = [change for change in changes if change.name not in known]
+        waiting = [change for change in changes if change.name not in known]
         with tempfile.TemporaryDirectory(prefix="localai-mutations-") as folder:
             trees: Queue[Path] = Queue()
             for number in range(jobs):
                 trees.put(_copy_of_tree(Path(folder) / str(number)))
-            with ThreadPoolExecutor(jobs) as pool:
-                list(pool.map(lambda change: self._try(change, trees), open_changes))
+            while waiting:
+                with ThreadPoolExecutor(jobs) as pool:
+                    list(pool.map(lambda change: self._try(change, trees), waiting))
+                doubtful = self._confirm(changes, trees.queue[0])
+                waiting = [change for change in changes if change.name in doubtful]
         self._sum_up(self._known(), changes)
 
     def _try(self, change: Change, trees: Queue[Path]) -> None:
         tree = trees.get()
         started = time.monotonic()
+        left_out = [f"--deselect={test}" for test in sorted(self._failing_anyway)]
+        before = change.apply(tree)
         try:
-            outcome, test = self._outcome(change, tree)
+            asked = ["--exitfirst", *left_out, *change.tests]
+            code, output = _pytest(tree, asked, self._time_limit_s)
         finally:
+            (tree / change.file).write_text(before)
             trees.put(tree)
+        outcome = {0: "passed", 1: "failed", None: "out of time"}.get(code, "does not start")
         row = {
             "name": change.name,
             "noticed": outcome in ("failed", "does not start"),
             "outcome": outcome,
-            "test": test,
+            "test": next(iter(_failed(output)), None) if outcome == "failed" else None,
             "seconds": round(time.monotonic() - started),
         }
-        with self._lock:
-            with self._results.open("a") as file:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            print(f"{'noticed  ' if row['noticed'] else 'UNNOTICED'} {change.name}", flush=True)
+        self._keep(row | {"confirmed": row["test"] is None})
+        print(f"{'noticed  ' if row['noticed'] else 'UNNOTICED'} {change.name}", flush=True)
 
-    def _outcome(self, change: Change, tree: Path) -> tuple[str, str | None]:
-        """What the tests say to `change`, and which test failed that passes without it."""
-        while True:
-            left_out = [f"--deselect={test}" for test in sorted(self._failing_anyway)]
-            before = change.apply(tree)
-            try:
-                asked = ["--exitfirst", *left_out, *change.tests]
-                outcome, failed = _run_tests(tree, asked, self._time_limit_s)
-            finally:
-                (tree / change.file).write_text(before)
-            if failed is None or _run_tests(tree, [failed], self._time_limit_s)[0] == "passed":
-                return outcome, failed
-            print(f"left out, it fails without any change: {failed}", flush=True)
-            self._failing_anyway.add(failed)
+    def _confirm(self, changes: list[Change], tree: Path) -> set[str]:
+        """Ask the tests that noticed something without any change; whose changes are in doubt."""
+        names = {change.name for change in changes}
+        rows = [row for name, row in self._known().items() if name in names]
+        rows = [row for row in rows if not row.get("confirmed", True)]
+        tests = sorted({row["test"] for row in rows})
+        failing = set(_failed(_pytest(tree, tests, len(tests) * self._time_limit_s)[1]))
+        for test in sorted(failing):
+            print(f"left out, it fails without any change: {test}", flush=True)
+        self._failing_anyway |= failing
+        for row in rows:
+            if row["test"] not in failing:
+                self._keep(row | {"confirmed": True})
+        return {row["name"] for row in rows if row["test"] in failing}
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        with self._lock, self._results.open("a") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def _known(self) -> dict[str, dict[str, Any]]:
         if not self._results.exists():
@@ -407,12 +424,9 @@ def _copy_of_tree(target: Path) -> Path:
     return target
 
 
-def _run_tests(tree: Path, arguments: list[str], limit_s: int) -> tuple[str, str | None]:
-    """`failed`, `out of time`, `does not start` or `passed`, and the first test that failed."""
-    code, output = _pytest(tree, arguments, limit_s)
-    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output, re.MULTILINE)
-    outcome = {0: "passed", 1: "failed", None: "out of time"}.get(code, "does not start")
-    return outcome, found.group(1) if found and outcome == "failed" else None
+def _failed(output: str) -> list[str]:
+    """The functions of the tests that failed, in order."""
+    return re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", output, re.MULTILINE)
 
 
 def _pytest(tree: Path, arguments: list[str], limit_s: int) -> tuple[int | None, str]:
