@@ -104,7 +104,10 @@ def newer_ollama_server(
 def _filled(binary: Path, home: Path, smollm2: Path) -> Iterator[OllamaServer]:
     with start_ollama(binary, home) as server:
         modelfile = home / "Modelfile"
-        modelfile.write_text(f'FROM {smollm2}\nSYSTEM "{SYSTEM_PROMPT}"\n')
+        # With several threads each waits for the others by computing: beside other tests' programs
+        # that takes all their time, and a small model gains nothing by it.
+        text = f'FROM {smollm2}\nSYSTEM "{SYSTEM_PROMPT}"\nPARAMETER num_thread 1\n'
+        modelfile.write_text(text)
         server.run("create", "smollm2:135m", "--file", modelfile)
         server.run("cp", "smollm2:135m", "qwen3:8b")
         yield server
