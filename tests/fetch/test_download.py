@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -572,3 +573,21 @@ def test_a_certificate_that_is_not_trusted_is_named_with_the_way_to_trust_it(
         file = remote(server, tmp_path)
         fetch(file)
     assert only_the_file_is_there(file)
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, fsync = remote(server, tmp_path), os.fsync
+    synced: list[tuple[int, bool]] = []
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            synced.append((status.st_size, file.target.exists()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    fetch(file)
+    assert file.target.read_bytes() == CONTENT
+    assert (len(CONTENT), False) in synced

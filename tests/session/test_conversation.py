@@ -181,6 +181,14 @@ def test_options_are_listed_with_whose_they_are(session: Start) -> None:
     assert "top_k" not in typist.line("/set").rpartition(">>> /set")[2]
 
 
+def test_how_long_the_model_stays_is_set_and_taken_back(session: Start) -> None:
+    typist = session()
+    typist.line("/set keep_alive 5m")
+    assert "keep_alive      300 s (yours)" in typist.line("/set")
+    typist.line("/set keep_alive default")
+    assert "keep_alive" not in typist.line("/set").rpartition(">>> /set")[2]
+
+
 def test_the_models_of_every_provider_are_listed(session: Start) -> None:
     listed = session().line("/model")
     assert "*  llamacpp/starter" in listed

@@ -250,6 +250,10 @@ def test_an_impossible_question_is_refused(
         project(smollm2_path, context_tokens, slots=slots)
 
 
+def test_the_least_that_can_be_asked_about_is_one_token(smollm2_path: Path) -> None:
+    assert project(smollm2_path, 1, slots=1).context_tokens == 1
+
+
 def test_an_mlx_folder_gets_a_formula(mlx_model_path: Path) -> None:
     need = project(mlx_model_path, 8192)
     assert need.basis == "formula"

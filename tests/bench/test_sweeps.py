@@ -1,0 +1,46 @@
+"""The curves that rows make where one thing was varied."""
+
+from __future__ import annotations
+
+from localai.bench.cell import Cell
+from localai.bench.plan import Test
+from localai.bench.recording import Sample
+from localai.bench.sweeps import sweeps
+
+
+def row(engine: str, depth: int, rate: float, model: str = "m") -> Cell:
+    samples = (Sample(0, decode_tokens=100, decode_s=100 / rate),) * 6
+    return Cell(model, "p", engine, Test(512, 128, depth_tokens=depth), samples=samples)
+
+
+def drawn(*rows: Cell) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Title of each sweep → name of each curve → its points."""
+    return {
+        sweep.title: {
+            curve.name: [(place, round(figure.value)) for place, figure in curve.points]
+            for curve in sweep.curves
+        }
+        for sweep in sweeps(rows)
+    }
+
+
+def test_rows_that_differ_in_one_thing_are_a_curve_by_their_places() -> None:
+    assert drawn(row("e", 4096, 50), row("e", 0, 100), row("e", 1024, 80)) == {
+        "Decode by depth": {"m": [(0, 100), (1024, 80), (4096, 50)]}
+    }
+
+
+def test_where_there_are_several_engines_a_curve_says_whose_it_is() -> None:
+    rows = [row(engine, depth, 100) for engine in ("e 1", "f 2") for depth in (0, 1024)]
+    assert drawn(*rows) == {
+        "Decode by depth": {
+            "m, e 1": [(0, 100), (1024, 100)],
+            "m, f 2": [(0, 100), (1024, 100)],
+        }
+    }
+
+
+def test_several_models_are_a_curve_each_and_one_place_is_none() -> None:
+    rows = [row("e", depth, 100, model) for model in ("m", "n") for depth in (0, 1024)]
+    assert set(drawn(*rows)["Decode by depth"]) == {"m", "n"}
+    assert drawn(row("e", 0, 100), row("e", 0, 100, "n")) == {}
