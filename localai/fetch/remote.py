@@ -9,7 +9,9 @@ from localai.errors import InvalidInput
 from localai.fetch.connection import HttpConnection, HttpResponse
 
 _FIRST_BYTES: Final = 1 << 20
-_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+# Sixteen digits are ten petabytes: no file has more, and no index could point into it.
+_LENGTH: Final = re.compile(r"[0-9]{1,16}")
+_RANGE: Final = re.compile(rf"bytes ({_LENGTH.pattern})-({_LENGTH.pattern})/({_LENGTH.pattern})")
 
 
 class RemotePrefix:
@@ -88,7 +90,7 @@ class RemotePrefix:
                 return found[2]
             raise InvalidInput(f"{response.host} does not say which part of {self._name} it sends")
         length = response.headers.get("content-length", "")
-        if not (length.isascii() and length.isdecimal()):
+        if _LENGTH.fullmatch(length) is None:
             raise InvalidInput(f"{response.host} does not say how large {self._name} is")
         return int(length)
 

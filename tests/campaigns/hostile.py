@@ -176,14 +176,14 @@ def _list(subject: Subject) -> None:
         str(model.id).encode()
 
 
-def judge(tally: Tally, what: str, action: Callable[[], None]) -> None:
+def judge(tally: Tally, what: str, action: Callable[[], None], longest_s: int = LONGEST_S) -> None:
     """Do it: it ends by itself or with an error that says what was wrong, all else is a fault."""
 
     def too_long(*_: object) -> None:
         raise Hang
 
     signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(LONGEST_S)
+    signal.alarm(longest_s)
     try:
         action()
     except LocalaiError as error:

@@ -40,6 +40,8 @@ from tests.servers.hub_double import COMMIT, HubDouble
 from tests.support.file_server import FileServer, Handler, Served
 
 PATIENCE_S = 0.5
+# A server that says nothing is waited for half a minute.
+LONGEST_S = 90
 REPO = "org/tiny-GGUF"
 Script = Callable[[Handler], None]
 _LAYER = "application/vnd.ollama.image"
@@ -206,6 +208,7 @@ def _endless(handler: Handler) -> None:
 
 
 def _pull(source: Source, model: bytes, listed: bool) -> None:
+    """Pull, or list. Of a plain address nobody has said which bytes it should have."""
     with AllowedHosts() as hosts:
         if listed and source.listed is not None:
             source.listed(hosts)
@@ -213,7 +216,7 @@ def _pull(source: Source, model: bytes, listed: bool) -> None:
         plan = source.plan(hosts)
         for _ in fetch_model(plan, hosts, patience_s=PATIENCE_S):
             pass
-    if plan.path.read_bytes() != model:
+    if source.name != "address" and plan.path.read_bytes() != model:
         raise AssertionError("other bytes than were promised have the model's name")
 
 
@@ -235,9 +238,10 @@ def _try(tally: Tally, source: Source, model: bytes, root: Path, most: int) -> N
             before = dict(server.scripts), dict(server.files)
             server.scripts[path] = script
             tally.tried[source.name] += 1
-            judge(tally, what, partial(_pull, source, model, page == "tags"))
+            judge(tally, what, partial(_pull, source, model, page == "tags"), LONGEST_S)
             server.scripts, server.files = before
-            _check_names(tally, what, root, model)
+            if source.name != "address":
+                _check_names(tally, what, root, model)
             shutil.rmtree(root, ignore_errors=True)
             root.mkdir()
 

@@ -447,6 +447,22 @@ def test_a_file_of_unknown_size_is_not_begun(server: FileServer, tmp_path: Path)
         remote(server, tmp_path)
 
 
+@pytest.mark.parametrize("status", [200, 206])
+def test_a_file_of_an_impossible_size_is_not_begun(
+    server: FileServer, tmp_path: Path, status: int
+) -> None:
+    def vast(handler: Handler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", "9" * 30)
+        handler.send_header("Content-Range", f"bytes 0-{'9' * 30}/{'9' * 30}")
+        handler.end_headers()
+        handler.close_connection = True
+
+    server.scripts["/file"] = vast
+    with pytest.raises(InvalidInput, match="does not say"):
+        remote(server, tmp_path)
+
+
 def test_a_compressed_file_is_not_unpacked(server: FileServer, tmp_path: Path) -> None:
     file = remote(server, tmp_path)
     server.files["/file"].headers["Content-Encoding"] = "gzip"
