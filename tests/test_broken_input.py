@@ -39,6 +39,17 @@ _FOUND = [
     ("doctor's facts", "an odd time", _changed(b'"now": 1', b'"now": 1e300, "then": 1')),
     ("run of compare", "a time of another age", _changed(b'"at": 1.0', b'"at": 1e300')),
     ("thoughts", "a header without end", _instead(b"<|channel|>analysis" + b"x" * 900)),
+    ("run of compare", "a kind of many", _changed(b'"record": "vote"', b'"record": []')),
+    ("model's words", "a verdict of many", _instead(b'{"verdict": ["A"], "reason": {}}')),
+    ("thoughts", "two ends in a line", _instead(b"a `</ink> <think>b</think> `</think>`")),
+    ("expectation", "letters of lists", _instead(b'{"choice": {"value": "B", "of": [[]]}}')),
+    (
+        "request of chat completions",
+        "a call of lists",
+        _changed(
+            b'"role": "user"', b'"role": "user", "tool_calls": [{"id": "a", "function": [1]}]'
+        ),
+    ),
     ("llama-bench", "threads in words", _changed(b'"n_threads": 2', b'"n_threads": "c"')),
     ("llama-bench", "an endless span", _changed(b"[1000, 2000]", b"[1e999]")),
     ("model's words", "a call nested deeply", _instead(_DEEP)),

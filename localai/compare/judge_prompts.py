@@ -103,7 +103,7 @@ def verdict_of(text: str, allowed: Iterable[str]) -> tuple[str | None, str]:
         return None, f"no verdict: {text[:200]}"
     verdict = found.get("verdict")
     reason = str(found.get("reason", ""))
-    return (verdict, reason) if verdict in set(allowed) else (None, reason)
+    return (verdict, reason) if verdict in tuple(allowed) else (None, reason)
 
 
 def family(name: str) -> str:

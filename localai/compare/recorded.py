@@ -212,9 +212,10 @@ def from_json(raw: Any) -> Any:
     """The value in a line. Raises ValueError for what is none."""
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise ValueError("no line of a run")
-    kind = KINDS.get(raw.get("record"))  # type: ignore[arg-type]
+    named = raw.get("record")
+    kind = next((each for name, each in KINDS.items() if name == named), None)
     if kind is None:
-        raise ValueError(f"a line of the unknown kind {raw.get('record')!r}")
+        raise ValueError(f"a line of the unknown kind {named!r}")
     fields = {name: each for name, each in raw.items() if name not in ("schema", "record")}
     return _adapter(kind).validate_python(fields)
 

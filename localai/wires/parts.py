@@ -153,7 +153,7 @@ def objects(value: Any, what: str) -> list[Mapping[str, Any]]:
 
 def text_field(entry: Mapping[str, Any], name: str) -> str:
     """The text called `name`, which must be there. Raises InvalidInput."""
-    value = entry.get(name)
+    value = entry.get(name) if isinstance(entry, Mapping) else None
     if not isinstance(value, str):
         raise InvalidInput(f"{name} must be a text")
     return value

@@ -12,6 +12,7 @@ included, is a fault.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import random
 import resource
@@ -23,9 +24,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from localai.errors import LocalaiError
 from tests.campaigns import parsers_of_answers, parsers_of_models, parsers_of_texts
+from tests.campaigns.hostile import VALUES
 from tests.campaigns.parser import Parser
 from tests.campaigns.place import Tally
 
@@ -64,7 +67,9 @@ _TOKENS = (
 
 
 def mutated(chance: random.Random, specimen: bytes) -> bytes:
-    """The specimen with a few changes."""
+    """The specimen with a few changes: of bytes, or of a value in its JSON."""
+    if chance.random() < 0.4 and (changed := _other_value(chance, specimen)) is not None:
+        return changed
     content = bytearray(specimen)
     for _ in range(chance.choice((1, 1, 2, 3, 8))):
         at = chance.randrange(len(content) + 1) if chance.random() < 0.7 else chance.randrange(200)
@@ -88,6 +93,31 @@ def mutated(chance: random.Random, specimen: bytes) -> bytes:
                 other = chance.randrange(len(content) + 1)
                 content[at : at + 8] = content[other : other + 8]
     return bytes(content)
+
+
+def _other_value(chance: random.Random, specimen: bytes) -> bytes | None:
+    """The specimen with one value of its JSON, or of one of its lines' JSON, of another type."""
+    lines = specimen.split(b"\n")
+    number = chance.randrange(len(lines))
+    for at, text in ((None, specimen), (number, lines[number].removeprefix(b"data: "))):
+        try:
+            document = json.loads(text)
+        except ValueError:
+            continue
+        if not isinstance(document, dict | list) or not document:
+            continue
+        holder: Any = document
+        while True:
+            keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+            key = chance.choice(keys)
+            inner = holder[key]
+            if not isinstance(inner, dict | list) or not inner or chance.random() < 0.3:
+                break
+            holder = inner
+        holder[key] = chance.choice(list(VALUES.values()))
+        changed = json.dumps(document).encode()
+        return changed if at is None else specimen.replace(text, changed)
+    return None
 
 
 def main() -> int:

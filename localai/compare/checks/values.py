@@ -24,6 +24,7 @@ from localai.compare.checks.check import (
     fields_of,
     number_of,
     text_of,
+    texts_of,
     wrong,
 )
 
@@ -87,7 +88,7 @@ def _choice(value: Any) -> Check:
     fields = fields_of("choice", value, "value", ("of",))
     wanted = text_of("choice", fields["value"]).strip().upper()
     of = fields.get("of", _LETTERS)
-    letters = "".join(of) if isinstance(of, list) else str(of)
+    letters = "".join(texts_of("choice", of))
     if len(wanted) != 1 or wanted not in letters:
         raise wrong("choice", f"one of the letters {letters}", value)
 

@@ -133,8 +133,15 @@ class ReasoningSplitter:
             self._at_section_start = False
         line = self._buffer[: self._buffer.find("\n") + 1 or len(self._buffer)]
         if not self._block_seen and not self._fence:
-            late = _ANY_CLOSE.search(line)
-            if late is not None and not _is_spoken_of(self._line + line[: late.start()]):
+            late = next(
+                (
+                    found
+                    for found in _ANY_CLOSE.finditer(line)
+                    if not _is_spoken_of(self._line + line[: found.start()])
+                ),
+                None,
+            )
+            if late is not None:
                 yield from self._text(self._take(late.start()))
                 self._take(late.end() - late.start())
                 self.late_close = self._block_seen = True
