@@ -13,6 +13,8 @@ from localai.errors import InvalidInput
 
 Profile = Literal["classic", "chat", "summarise", "reason", "extract", "batch"]
 
+# Beside prompt and answer: the template's own tokens, and a nonce that is a little longer.
+SPARE_TOKENS: Final = 96
 LEAST_REPETITIONS: Final = 6
 """An interval of a median at 95% needs so many."""
 MOST_REPETITIONS: Final = 30

@@ -20,19 +20,29 @@ from typing import TYPE_CHECKING, Final, Literal
 from localai.bench import noise
 from localai.bench.anchor import MOVED, anchor, moved
 from localai.bench.cell import Cell, decode, is_finished, is_steady, prefill
-from localai.bench.loads import REQUESTS_EACH, closed_loop, open_loop
-from localai.bench.plan import CLOUD, LEAST_REPETITIONS, NO_OBJECTIVES, Limits, Objectives, Test
+from localai.bench.loaded_models import LoadedModels
+from localai.bench.loads import open_loop
+from localai.bench.plan import (
+    CLOUD,
+    LEAST_REPETITIONS,
+    NO_OBJECTIVES,
+    SPARE_TOKENS,
+    Limits,
+    Objectives,
+    Test,
+)
 from localai.bench.processes import peak_memory_bytes
 from localai.bench.prompts import Prompts
 from localai.bench.recording import Recorded, Sample, record
+from localai.bench.row import Row
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
 from localai.dataclass import dataclass
-from localai.errors import InsufficientResources, InvalidInput, LocalaiError
+from localai.errors import InvalidInput, LocalaiError
 from localai.statistics import Interval
 
 if TYPE_CHECKING:
-    from localai.types import ResolvedModel
+    pass
 
 Phase = Literal["loading", "fitting", "warming", "measuring"]
 
@@ -43,8 +53,6 @@ _BLOCK: Final = 3
 # Of an open loop: a percentile needs a hundred, and patience has an end.
 _LEAST_ARRIVALS: Final = 12
 _MOST_ARRIVALS: Final = 300
-# Beside prompt and answer: the template's own tokens, and a nonce that is a little longer.
-_SPARE_TOKENS: Final = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +68,6 @@ class Progress:
     prefill: Interval | None = None
     decode: Interval | None = None
     left_s: float | None = None
-
-
-@dataclass(slots=True)
-class _Row:
-    """A row while it is measured."""
-
-    subject: Subject
-    prompts: Prompts
-    cell: Cell
-    limits: Limits
-    pid: int | None = None
-    took_s: float | None = None
 
 
 class Bench:
@@ -93,7 +89,7 @@ class Bench:
         force: bool = False,
         cells: Sequence[Cell] = (),
     ) -> None:
-        self._subjects = subjects
+        self._models = LoadedModels(subjects, tests)
         self._tests = tests
         self._limits = limits
         self._cores = cores
@@ -102,9 +98,6 @@ class Bench:
         self._source = random.Random()
         self._anchors: list[float] = []
         self._all_anchors: list[float] = []
-        self._together = True
-        self._before: dict[str, set[str]] = {}
-        self._was_loaded: dict[int, bool | None] = {}
         self._deadline = float("inf")
         self.rows = [
             self._row(subject, test, known[number])
@@ -128,24 +121,24 @@ class Bench:
         """Measure everything; a model or test that fails is a cell that says why. `keep` is told
         each row's number and state whenever it changes."""
         self._keep = keep
-        self._remember_loaded()
+        self._models.remember()
         try:
-            yield from self._load_all()
-            groups = [self.rows] if self._together else self._by_subject()
+            for name in self._models.load_all(self.rows, self._fail):
+                yield Progress("loading", name, "")
+            groups = [self.rows] if self._models.together else self._by_subject()
             self._deadline = time.monotonic() + self._limits.budget_s * max(1, len(self.rows))
             for group in groups:
                 yield from self._measure(group)
-                if not self._together:
-                    self._release(group[0].subject)
+                if not self._models.together:
+                    self._models.release(group[0])
         finally:
-            self._restore()
+            self._models.restore(self.rows)
 
-    def _row(self, subject: Subject, test: Test, known: Known) -> _Row:
+    def _row(self, subject: Subject, test: Test, known: Known) -> Row:
         model, provider = subject.selected.model, subject.selected.provider
-        needed = max(each.context_tokens for each in self._tests) + _SPARE_TOKENS
+        needed = max(each.context_tokens for each in self._tests) + SPARE_TOKENS
         asked = None if needed <= subject.config["engine.context"] else -(-needed // 256) * 256
-        loaded = provider.loaded(model)
-        self._was_loaded[id(subject)] = loaded
+        loaded = self._models.was_loaded(subject)
         prompts = Prompts(
             subject, test, asked, self._source, None if loaded else _KEEP_ALIVE_S, self._force
         )
@@ -164,89 +157,30 @@ class Bench:
             bandwidth_bytes_per_s=known.bandwidth_bytes_per_s,
             predicted_tokens_per_s=known.predicted.get(middle) if test.output_tokens > 1 else None,
         )
-        if model.context_limit is not None and needed - _SPARE_TOKENS > model.context_limit:
+        if model.context_limit is not None and needed - SPARE_TOKENS > model.context_limit:
             raise InvalidInput(
                 f"{subject.name} was made for a context of {model.context_limit:,} tokens,"
                 f" and {test.label} needs {test.context_tokens:,}",
                 hint="a smaller -p, -n or -d",
             )
-        return _Row(subject, prompts, cell, CLOUD if subject.is_cloud else self._limits)
+        return Row(subject, prompts, cell, CLOUD if subject.is_cloud else self._limits)
 
-    # Loading, and leaving servers as they were
-
-    def _load_all(self) -> Iterator[Progress]:
-        """Load every model; where they do not fit together, none stays and each gets its turn."""
-        for number, subject in enumerate(self._subjects):
-            row = next(row for row in self.rows if row.subject is subject)
-            yield Progress("loading", subject.name, "")
-            try:
-                self._load(row)
-            except InsufficientResources as error:
-                if not number:
-                    self._fail(subject, error)
-                    continue
-                self._together = False
-                for loaded in self._subjects[:number]:
-                    self._release(loaded)
-                return
-            except LocalaiError as error:
-                if len(self._subjects) == 1:
-                    raise
-                self._fail(subject, error)
-
-    def _load(self, row: _Row) -> None:
-        """Load a model, with room for as many users as the tests have."""
-        provider, request = row.subject.selected.provider, row.prompts.loading()
-        users = max(test.concurrency for test in self._tests)
-        if any(test.rate is not None for test in self._tests):
-            users = max(users, row.subject.facts.concurrency)
-        if users > 1:
-            tokens = max(test.context_tokens for test in self._tests) + _SPARE_TOKENS
-            provider.prepare(request, users, users * tokens)
-        provider.warm(request)
-
-    def _by_subject(self) -> list[list[_Row]]:
+    def _by_subject(self) -> list[list[Row]]:
+        """The rows of each model, where the models cannot be in memory together."""
         note = "not interleaved: the models do not fit into memory together"
         for row in self.rows:
             row.cell = replace(row.cell, notes=(*row.cell.notes, note))
-        return [[row for row in self.rows if row.subject is each] for each in self._subjects]
+        subjects = dict.fromkeys(id(row.subject) for row in self.rows)
+        return [[row for row in self.rows if id(row.subject) == each] for each in subjects]
 
     def _fail(self, subject: Subject, error: LocalaiError) -> None:
         for row in self.rows:
             if row.subject is subject:
                 self._change(row, replace(row.cell, failed=error.message))
 
-    def _remember_loaded(self) -> None:
-        """Which models the servers of others have in memory."""
-        for subject in self._subjects:
-            provider = subject.selected.provider
-            if subject.facts.computes in ("by_model", "unproven") and not subject.is_cloud:
-                self._before.setdefault(provider.name, _loaded_models(subject))
-
-    def _restore(self) -> None:
-        """Take out of memory what was not there before, and load again what had to leave."""
-        for subject in self._subjects:
-            self._release(subject)
-        for subject in self._subjects:
-            for name in self._before.pop(subject.selected.provider.name, set()):
-                _load_again(subject, name)
-
-    def _release(self, subject: Subject) -> None:
-        """Let a model leave that this run has loaded; who uses it meanwhile keeps it."""
-        later = self._subjects[self._subjects.index(subject) + 1 :]
-        if self._was_loaded[id(subject)] is not False or any(map(subject.shares_worker, later)):
-            return
-        row = next(row for row in self.rows if row.subject is subject)
-        provider = subject.selected.provider
-        try:
-            if provider.loaded(subject.selected.model):
-                provider.warm(replace(row.prompts.loading(), keep_alive_s=0.0))
-        except LocalaiError:
-            return
-
     # Measuring
 
-    def _measure(self, rows: list[_Row]) -> Iterator[Progress]:
+    def _measure(self, rows: list[Row]) -> Iterator[Progress]:
         rows = [row for row in rows if row.cell.failed is None]
         for row in rows:
             yield self._progress("fitting", row)
@@ -265,7 +199,7 @@ class Bench:
         number = max((len(row.cell.samples) for row in rows), default=0)
         halfway, turn = False, 0
         # Where a turn begins with another worker, it is worth several repetitions.
-        block = _BLOCK if any(self._changes_worker(row) for row in rows) else 1
+        block = _BLOCK if any(self._models.changes_worker(row) for row in rows) else 1
         while unfinished := [row for row in rows if not self._is_finished(row)]:
             backwards = turn % 4 in (1, 2)
             for row in reversed(unfinished) if backwards else unfinished:
@@ -280,34 +214,28 @@ class Bench:
         self._look(measured)
         self._mark_if_moved(measured)
 
-    def _look(self, rows: list[_Row]) -> None:
+    def _look(self, rows: list[Row]) -> None:
         """How fast the machine itself is just now, if anything is computed on it."""
         if self._cores and any(not row.subject.leaves_machine for row in rows):
             self._anchors.append(anchor(self._cores))
 
-    def _mark_if_moved(self, rows: list[_Row]) -> None:
+    def _mark_if_moved(self, rows: list[Row]) -> None:
         if moved(self._anchors) > MOVED:
             for row in rows:
                 self._change(row, replace(row.cell, notes=(*row.cell.notes, moved_note())))
         self._all_anchors += self._anchors
         self._anchors.clear()
 
-    def _changes_worker(self, row: _Row) -> bool:
-        """Whether another subject computes the same file in another manner."""
-        return any(
-            each is not row.subject and each.shares_worker(row.subject) for each in self._subjects
-        )
-
-    def _take_worker(self, row: _Row) -> None:
+    def _take_worker(self, row: Row) -> None:
         """Have the model loaded in the row's manner, and the first answer behind it."""
-        if self._changes_worker(row):
+        if self._models.changes_worker(row):
             try:
-                self._load(row)
+                self._models.load(row)
                 record(row.subject.selected.provider, row.prompts.loading(), -1)
             except LocalaiError as error:
                 self._change(row, replace(row.cell, failed=error.message))
 
-    def _warm_up(self, row: _Row) -> Iterator[Progress]:
+    def _warm_up(self, row: Row) -> Iterator[Progress]:
         """Ask at full size until it is steady."""
         self._take_worker(row)
         made: list[Sample] = []
@@ -316,14 +244,14 @@ class Bench:
             if made and time.monotonic() - begin > row.limits.warm_up_s:
                 break
             yield self._progress("warming", row, len(made))
-            made.append(self._ask(row, -1))
+            made.append(row.repeat(-1))
             if made[-1].failed is not None and len(made) > 1:
                 break
         warm = is_steady(tuple(made), row.cell.test) or row.subject.is_cloud
         self._change(row, replace(row.cell, warm_ups=len(made), is_warm=warm))
 
-    def _repeat(self, row: _Row, number: int) -> None:
-        sample = self._ask(row, number)
+    def _repeat(self, row: Row, number: int) -> None:
+        sample = row.repeat(number)
         memory = row.cell.memory_bytes
         if row.pid is not None:
             memory = max(memory or 0, peak_memory_bytes(row.pid) or 0) or None
@@ -331,32 +259,7 @@ class Bench:
             row, replace(row.cell, samples=(*row.cell.samples, sample), memory_bytes=memory)
         )
 
-    def _ask(self, row: _Row, number: int) -> Sample:
-        """One answer, with what else the machine did meanwhile."""
-        provider = row.subject.selected.provider
-        begin = time.monotonic()
-        if (prefix := row.prompts.prefix()) is not None:
-            record(provider, prefix, number)
-        users = row.cell.test.concurrency
-        wanted = [row.prompts.next() for _ in range(users * (REQUESTS_EACH if users > 1 else 1))]
-        before = noise.read(row.pid)
-        if users > 1:
-            recorded = closed_loop(provider, wanted, users, number)
-        else:
-            recorded = record(provider, wanted[0], number)
-        after = noise.read(row.pid)
-        if recorded.process is not None and not row.subject.leaves_machine:
-            row.pid = recorded.process.pid
-        row.took_s = time.monotonic() - begin
-        sample = recorded.sample
-        if row.cell.test.depth_tokens and sample.cached_tokens is None:
-            # What was computed of it is not known.
-            sample = replace(sample, prefill_tokens=None)
-        if row.subject.leaves_machine:
-            return sample
-        return replace(sample, noise=noise.between(before, after))
-
-    def _arrivals(self, row: _Row) -> Iterator[Progress]:
+    def _arrivals(self, row: Row) -> Iterator[Progress]:
         """Requests at a rate, each a sample; what else the machine did is that of all of them."""
         rate, provider = row.cell.test.rate, row.subject.selected.provider
         assert rate is not None
@@ -386,15 +289,15 @@ class Bench:
         samples = tuple(replace(each, noise=found) for each in row.cell.samples)
         self._change(row, replace(row.cell, samples=samples, memory_bytes=memory))
 
-    def _change(self, row: _Row, cell: Cell) -> None:
+    def _change(self, row: Row, cell: Cell) -> None:
         row.cell = cell
         self._keep(self.rows.index(row), cell)
 
-    def _is_finished(self, row: _Row) -> bool:
+    def _is_finished(self, row: Row) -> bool:
         late = time.monotonic() > self._deadline
         return is_finished(row.cell, row.limits, out_of_time=late)
 
-    def _progress(self, phase: Phase, row: _Row, done: int | None = None) -> Progress:
+    def _progress(self, phase: Phase, row: Row, done: int | None = None) -> Progress:
         cell = row.cell
         return Progress(
             phase=phase,
@@ -418,23 +321,3 @@ class Bench:
             missing = row.limits.least - len(row.cell.undisturbed)
             left += row.took_s * max(missing, 0 if self._is_finished(row) else 1)
         return left
-
-
-def _loaded_models(subject: Subject) -> set[str]:
-    try:
-        return {each.id for each in subject.selected.provider.models() if each.loaded}
-    except LocalaiError:
-        return set()
-
-
-def _load_again(subject: Subject, name: str) -> None:
-    """Have the provider load the model `name`, if it is not in memory any more."""
-    from localai.types import ChatRequest, Message
-
-    provider = subject.selected.provider
-    try:
-        model: ResolvedModel = provider.resolve(name)
-        if provider.loaded(model) is False:
-            provider.warm(ChatRequest(model, (Message("user", "hello"),)))
-    except LocalaiError:
-        return
