@@ -10,7 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from localai.answers import Answer, PartialAnswer
 from localai.types import Done, EarlyEnd, Event, FinishReason, Message, ResolvedModel
@@ -21,20 +21,15 @@ if TYPE_CHECKING:
 _FLUSH_AFTER_S = 0.5
 
 
-class Recorder(Protocol):
-    """Receives the steps of a conversation as they happen."""
+class Recorder:
+    """Receives the steps of a conversation as they happen. This one stores nothing (`--no-log`)."""
 
-    @property
-    def conversation_id(self) -> str | None:
-        """The id under which it is stored; None if it is not."""
-
-    @property
-    def typed_in(self) -> str:
-        """The id under which it is or will be stored: lines typed before that belong to it."""
-
-    @property
-    def parent_id(self) -> int | None:
-        """The stored message under which the next one goes; None if there is none."""
+    conversation_id: str | None = None
+    """The id under which it is stored; None if it is not."""
+    typed_in: str = ""
+    """The id under which it is or will be stored: lines typed before that belong to it."""
+    parent_id: int | None = None
+    """The stored message under which the next one goes; None if there is none."""
 
     def go_to(self, message_id: int | None) -> None:
         """Continue under that stored message; None is before the first one."""
@@ -61,39 +56,7 @@ class Recorder(Protocol):
         """The answer ended early."""
 
 
-class NoRecorder:
-    """Stores nothing: `--no-log`."""
-
-    conversation_id: str | None = None
-    typed_in: str = ""
-    parent_id: int | None = None
-
-    def go_to(self, message_id: int | None) -> None:
-        """Do nothing."""
-
-    def rename(self, title: str) -> None:
-        """Do nothing."""
-
-    def used(self, model: ResolvedModel, done: Done) -> None:
-        """Do nothing."""
-
-    def question(self, message: Message) -> None:
-        """Do nothing."""
-
-    def answer_begins(self, model: ResolvedModel) -> None:
-        """Do nothing."""
-
-    def answer_goes_on(self, message_id: int | None, message: Message) -> None:
-        """Do nothing."""
-
-    def event(self, event: Event) -> None:
-        """Do nothing."""
-
-    def answer_cut(self, reason: EarlyEnd) -> None:
-        """Do nothing."""
-
-
-class DatabaseRecorder:
+class DatabaseRecorder(Recorder):
     """Stores a conversation in the database.
 
     `problem` is called once with the reason if the disk fails or the conversation was deleted

@@ -32,7 +32,8 @@ from localai.commands.options import PairCommand, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
-from localai.output.batch_progress import BatchProgress, summary_text
+from localai.output.batch_progress import progress_text, summary_text
+from localai.output.long_work import LongWork
 from localai.output.output import Output
 from localai.types import ResolvedModel
 
@@ -91,12 +92,6 @@ def batch(
     usage = UsageRecorder(paths.database, "batch", output.warn)
     counted = not no_log and bool(config["history.record"])
     with _source(prompts) as (source, total):
-        shown = BatchProgress(total, quiet=quiet)
-
-        def warn(text: str) -> None:
-            shown.clear()
-            output.warn(text)
-
         work = Batch(
             source,
             _open_records(prompts, answers, ordered=not as_completed, retry_failed=retry_failed),
@@ -106,9 +101,9 @@ def batch(
             concurrency=allowed_concurrency(selected.provider.name, jobs, config),
             record=lambda outcome: _record(outcome, selected.model, config),
             answered=usage.record if counted else lambda _: None,
-            warn=warn,
+            warn=output.warn,
         )
-        last = _follow(work, shown)
+        last = _follow(work, total, LongWork(output))
     return _end(work, last, output, keeps=answers != _STREAM)
 
 
@@ -152,7 +147,7 @@ def _record(outcome: Outcome, model: ResolvedModel, config: Config) -> BatchReco
     return record_document(outcome, model, cost)
 
 
-def _follow(work: Batch, shown: BatchProgress) -> Progress:
+def _follow(work: Batch, total: int | None, shown: LongWork) -> Progress:
     """Run it to its end and show how far it is; Ctrl-C stops it tidily, a second one at once."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -163,7 +158,7 @@ def _follow(work: Batch, shown: BatchProgress) -> Progress:
     with _on_interrupt(interrupt):
         try:
             for last in work.run():
-                shown.show(last)
+                shown.show(progress_text(last, total))
         finally:
             shown.clear()
     return last

@@ -15,7 +15,7 @@ from localai.chat.conversation import Conversation
 from localai.chat.file_arguments import takes_stdin
 from localai.chat.inputs import require_sight
 from localai.chat.off_device import select_or_fall_back
-from localai.chat.recorder import DatabaseRecorder, NoRecorder, Recorder
+from localai.chat.recorder import DatabaseRecorder, Recorder
 from localai.chat.request import context_doubt, schema_doubt
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
@@ -192,7 +192,7 @@ def chat(
 
     def recorder(stored: StoredConversation | None) -> Recorder:
         if not records:
-            return NoRecorder()
+            return Recorder()
         return DatabaseRecorder(
             paths.database,
             command="chat",

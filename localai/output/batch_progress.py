@@ -1,36 +1,9 @@
-"""How far a batch is, on stderr: on a terminal the live line, elsewhere a line now and then."""
+"""How far a batch is, and what it did, in one line each. Pure."""
 
 from __future__ import annotations
 
-import time
-
 from localai.batch.run import Progress
-from localai.output.output import Output
 from localai.units import seconds_text
-
-_SAY_AGAIN_S = 30.0
-
-
-class BatchProgress:
-    """Shows progress; `total` is how many lines the input has, None where nobody can know."""
-
-    def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._total = total
-        self._output = Output("batch", quiet=quiet)
-        self._said_at = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        """Show it, if there has been time to read what was shown before."""
-        text = progress_text(progress, self._total)
-        if self._output.shows_progress:
-            self._output.progress(text)
-        elif time.monotonic() - self._said_at >= _SAY_AGAIN_S:
-            self._said_at = time.monotonic()
-            self._output.note(text)
-
-    def clear(self) -> None:
-        """Take the line away, so that others can be written."""
-        self._output.end_progress()
 
 
 def progress_text(progress: Progress, total: int | None) -> str:

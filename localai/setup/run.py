@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
-from localai.chat.recorder import NoRecorder
+from localai.chat.recorder import Recorder
 from localai.chat.request import AskSettings
 from localai.chat.select import select_model
 from localai.config import load, set_value
@@ -69,7 +69,7 @@ def first_answer(
         think="off" if thinks else None,
     )
     asker = Asker(chosen, config, paths, providers, announce, settings)
-    return Conversation(asker, NoRecorder()).ask(QUESTION)
+    return Conversation(asker, Recorder()).ask(QUESTION)
 
 
 def is_right(answer: str) -> bool:

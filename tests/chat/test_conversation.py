@@ -12,7 +12,7 @@ from localai.chat.ask import Asker
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.conversation import Conversation
 from localai.chat.deletion import delete_conversations
-from localai.chat.recorder import DatabaseRecorder, NoRecorder
+from localai.chat.recorder import DatabaseRecorder, Recorder
 from localai.chat.request import AskSettings
 from localai.chat.resume import resume
 from localai.chat.select import SelectedModel
@@ -408,7 +408,7 @@ def test_a_conversation_that_is_deleted_in_mid_answer_goes_on(paths: Paths) -> N
 
 
 def test_without_a_recorder_the_tree_is_there_all_the_same(paths: Paths) -> None:
-    conversation = Conversation(_asker(Scripted("a1", "a2"), paths), NoRecorder())
+    conversation = Conversation(_asker(Scripted("a1", "a2"), paths), Recorder())
     _ask(conversation, "q1")
     for _ in conversation.retry():
         pass

@@ -168,13 +168,14 @@ def _say_if_busy(output: Output) -> None:
 
 
 def _follow(work: SuiteRun, output: Output, *, keeps: bool) -> None:
-    from localai.output.suite_progress import SuiteProgress
+    from localai.output.long_work import LongWork
+    from localai.output.suite_progress import progress_text
 
-    shown = SuiteProgress(output)
+    shown = LongWork(output)
     steps = work.run()
     try:
         for progress in steps:
-            shown.show(progress)
+            shown.show(progress_text(progress))
     except KeyboardInterrupt:
         shown.clear()
         if keeps:

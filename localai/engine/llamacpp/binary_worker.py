@@ -16,22 +16,19 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
+from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import command_line, read_binary
 from localai.engine.llamacpp.limits import most_bytes
 from localai.engine.llamacpp.log import crash_reason, host_memory
-from localai.engine.llamacpp.serving import Computer, describe, end, serve_until_idle
-from localai.engine.parent import end_with_parent
-from localai.engine.worker_files import WorkerFiles, spec_from_json
+from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
+from localai.engine.worker_files import WorkerFiles
 from localai.errors import LocalaiError, Unreachable
-from localai.locks import lock
 from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.privacy.environment import child_environment
-from localai.privacy.sandbox import deny_network, keep_memory_private
 
-EXIT_LOAD_FAILED = 3
 _LOOK_EVERY_S = 0.02
 
 
@@ -60,21 +57,14 @@ class _Log:
 
 def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
-    files = WorkerFiles(Path(directory), Path(os.devnull))
-    go_on_alone = end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
-    spec = spec_from_json(files.spec.read_bytes())
+    begun = begin(directory)
+    files, spec = begun.files, begun.spec
     assert spec.binary is not None and spec.binary_facts is not None
-    # Kept until the process ends.
-    lock(files.alive)
-    denial = deny_network()
-    keep_memory_private()
     try:
         binary = read_binary(Path(spec.binary), Path(spec.binary_facts))
     except LocalaiError as error:
-        _fail(error.message)
-    info = describe(spec, denial, binary.title)
+        load_failed(error.message)
+    info = begun.info(binary.title, kv_folder(binary.title, spec))
     files.write_info(replace(info, is_loading=True))
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
@@ -104,20 +94,15 @@ def main(directory: str) -> None:
     while not _answers(files):
         if server.poll() is not None:
             log.wait()
-            _fail(f"{binary.path} ended with {server.returncode}")
+            load_failed(f"{binary.path} ended with {server.returncode}")
         time.sleep(_LOOK_EVERY_S)
-    go_on_alone()
+    begun.go_on_alone()
     log.keeps_all = False
     projected = host_memory(log.text)
     log.text = ""
     files.write_info(replace(info, started_at=time.time()))
     most = None if projected is None else most_bytes(projected, spec.projector_path)
     serve_until_idle(files, most, computer)
-
-
-def _fail(why: str) -> NoReturn:
-    print(f"load failed: {why}", file=sys.stderr, flush=True)  # noqa: T201
-    os._exit(EXIT_LOAD_FAILED)
 
 
 def _answers(files: WorkerFiles) -> bool:

@@ -1,5 +1,6 @@
-"""What a worker of llama.cpp does besides computing: it describes itself, keeps to its limits, and
-leaves once it has been idle or its computing process is gone."""
+"""What a worker of llama.cpp does besides computing: it keeps to its limits, and leaves
+once it has been idle or its computing process is gone.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +15,9 @@ from typing import NoReturn
 from localai.dataclass import dataclass
 from localai.engine.llamacpp.kv_files import state_folder
 from localai.engine.llamacpp.limits import Idleness, memory_of
-from localai.engine.worker_files import WorkerFiles, WorkerInfo, WorkerSpec, model_identity
+from localai.engine.worker_files import WorkerFiles, WorkerSpec
 from localai.errors import InvalidInput
 from localai.locks import try_lock
-from localai.privacy.sandbox import NetworkDenial
 from localai.units import bytes_text
 
 _LOOK_EVERY_S = 0.25
@@ -45,22 +45,7 @@ class Computer:
     end: Callable[[], None] = _nothing
 
 
-def describe(spec: WorkerSpec, denial: NetworkDenial, engine: str) -> WorkerInfo:
-    """This process as a worker of `engine`, which is the engine's name and version."""
-    return WorkerInfo(
-        pid=os.getpid(),
-        spec=spec,
-        model_identity=model_identity(spec),
-        context_tokens=spec.context_tokens,
-        engine=engine,
-        network_denied=denial.enforced,
-        denial=denial.evidence,
-        started_at=time.time(),
-        kv_folder=_kv_folder(engine, spec),
-    )
-
-
-def _kv_folder(engine: str, spec: WorkerSpec) -> str | None:
+def kv_folder(engine: str, spec: WorkerSpec) -> str | None:
     """The folder of this worker's KV states. None if none are kept. None for a model with a
     projector, whose states llama.cpp cannot save."""
     if spec.kv_dir is None or spec.projector_path is not None:

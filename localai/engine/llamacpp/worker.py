@@ -7,31 +7,24 @@ the server inside it answers. Native failures kill only this process.
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import sys
 import time
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import PROMPT_CACHE_MIB, VERBOSITY
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import host_memory
-from localai.engine.llamacpp.serving import Computer, describe, end, serve_until_idle
-from localai.engine.parent import end_with_parent
+from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
 from localai.engine.worker_files import (
     FlashAttention,
-    WorkerFiles,
     WorkerSpec,
-    spec_from_json,
 )
-from localai.locks import lock
-from localai.privacy.sandbox import deny_network, keep_memory_private
 
-EXIT_LOAD_FAILED = 3
 _QUIET = 0
 _FLASH: dict[FlashAttention, str] = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _LONGEST_LOG_BYTES = 4_000_000
@@ -39,18 +32,10 @@ _LONGEST_LOG_BYTES = 4_000_000
 
 def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
-    files = WorkerFiles(Path(directory), Path(os.devnull))
-    go_on_alone = end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The engine creates the files of KV states with the permissions that this mask leaves.
-    os.umask(0o077)
-    spec = spec_from_json(files.spec.read_bytes())
-    # Kept until the process ends.
-    lock(files.alive)
-    info = describe(spec, deny_network(), f"xllamacpp {version('xllamacpp')}")
-    keep_memory_private()
-    # A crash is logged, without any of the request.
-    faulthandler.enable()
+    begun = begin(directory)
+    files, spec = begun.files, begun.spec
+    engine = f"xllamacpp {version('xllamacpp')}"
+    info = begun.info(engine, kv_folder(engine, spec))
     files.write_info(replace(info, is_loading=True))
     import xllamacpp
 
@@ -62,13 +47,12 @@ def main(directory: str) -> None:
     try:
         server = xllamacpp.Server(parameters)  # noqa: F841  it serves for as long as it is held
     except RuntimeError as error:
-        print(f"load failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        os._exit(EXIT_LOAD_FAILED)
+        load_failed(str(error))
     computer = Computer(os.getpid())
     # Not earlier: the engine holds the interpreter's lock while it loads, so a handler could not
     # run.
     signal.signal(signal.SIGTERM, lambda *_: end(files, computer, "the worker was stopped"))
-    go_on_alone()
+    begun.go_on_alone()
     projected = host_memory(_own_log())
     _keep_requests_out_of_log(xllamacpp)
     files.write_info(replace(info, started_at=time.time()))

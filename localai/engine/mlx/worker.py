@@ -11,7 +11,6 @@ to the next token then belong to that answer alone.
 
 from __future__ import annotations
 
-import faulthandler
 import hashlib
 import os
 import queue
@@ -23,23 +22,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localai.engine.beginning import begin, load_failed
 from localai.engine.mlx.server import Job, Server
-from localai.engine.parent import end_with_parent
 from localai.engine.worker_files import (
     WorkerFiles,
     WorkerInfo,
     WorkerSpec,
-    model_identity,
-    spec_from_json,
 )
 from localai.errors import LocalaiError
-from localai.locks import lock, try_lock
-from localai.privacy.sandbox import deny_network, keep_memory_private
+from localai.locks import try_lock
 
 if TYPE_CHECKING:
     from localai.engine.mlx.generation import Chat
 
-EXIT_LOAD_FAILED = 3
 _LOOK_EVERY_S = 0.25
 # A worker that was started with `keep_alive 0` must survive until its first user has come.
 _LEAST_IDLE_S = 1.0
@@ -47,41 +42,21 @@ _LEAST_IDLE_S = 1.0
 
 def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
-    files = WorkerFiles(Path(directory), Path(os.devnull))
-    go_on_alone = end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
-    spec = spec_from_json(files.spec.read_bytes())
-    # Kept until the process ends.
-    lock(files.alive)
-    # Deny the network before MLX is imported: MLX makes threads.
-    denial = deny_network()
-    keep_memory_private()
-    # A crash is logged, without any of the request.
-    faulthandler.enable()
-    info = WorkerInfo(
-        pid=os.getpid(),
-        spec=spec,
-        model_identity=model_identity(spec),
-        context_tokens=spec.context_tokens,
-        engine=f"mlx-lm {version('mlx-lm')}",
-        network_denied=denial.enforced,
-        denial=denial.evidence,
-        started_at=time.time(),
-    )
+    begun = begin(directory)
+    files, spec = begun.files, begun.spec
+    info = begun.info(f"mlx-lm {version('mlx-lm')}")
     files.write_info(replace(info, is_loading=True))
     try:
         chat = load(spec)
     except Exception as error:  # noqa: BLE001 - whatever a model folder makes MLX raise
-        print(f"load failed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
-        os._exit(EXIT_LOAD_FAILED)
+        load_failed(repr(error))
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
     server = Server(files.socket.name)
     worker = Worker(files, server, chat, replace(info, started_at=time.time()))
     signal.signal(signal.SIGTERM, worker.told_to_leave)
     server.serve_in_background()
-    go_on_alone()
+    begun.go_on_alone()
     files.write_info(worker.info)
     worker.serve_until_idle()
     # Remove the files first, so that nobody connects any more: a new worker waits for this one's
