@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from localai.output.output import Output
 from localai.output.progress import show_work
 from localai.sizing.memory import MemoryNeed
 from localai.units import UNKNOWN, bytes_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -82,7 +85,17 @@ def _plan_facts(plan: QuantizationPlan) -> list[tuple[str, str]]:
         ("from", f"{plan.source.id}  {kind}, {before}"),
         ("to", f"{plan.name}  {conversion.to}, about {after}, by {conversion.by}"),
         ("into", f"{plan.target.parent}  {bytes_text(plan.disk_free_bytes)} free"),
+        *_fallback_facts(conversion.fallbacks),
     ]
+
+
+def _fallback_facts(fallbacks: Mapping[str, float]) -> list[tuple[str, str]]:
+    if not fallbacks:
+        return []
+    parts = ", ".join(f"{share:.0%} {name}" for name, share in fallbacks.items())
+    share = sum(fallbacks.values())
+    why = f"rows of {share:.0%} of its weights are no whole blocks of that type"
+    return [("note", f"{why}; they become larger ones: {parts}")]
 
 
 def _memory(need: MemoryNeed | None) -> str:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf import GgufHeader
 from localai.formats.gguf_container import TensorInfo
-from localai.formats.k_types import MIXTURES, k_type, k_types_available, quantized_rows
+from localai.formats.k_types import (
+    MIXTURES,
+    instead_of,
+    k_type,
+    k_types_available,
+    quantized_rows,
+)
 from localai.formats.quantization_types import FILE_TYPE_NUMBER, TENSOR_TYPE_OF_NAME
 from localai.progress import WorkProgress
 
@@ -66,18 +72,53 @@ def quantized_bytes(header: GgufHeader, to: str) -> int:
 
 def target_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
     """What `tensor` becomes in a file of the type `to`."""
+    wanted = _wanted_type(tensor, header, to)
+    # A row has to be whole blocks.
+    fitting = (each for each in (wanted, instead_of(wanted)) if each and _divides(each, tensor))
+    return next(fitting, "F16")
+
+
+def fallback_shares(header: GgufHeader, to: str) -> dict[str, float]:
+    """Which part of the weights that a file of the type `to` quantizes becomes another type because
+    its rows are no whole blocks, by that type; F16 is one that does not shrink."""
+    elements: dict[str, int] = {}
+    total = 0
+    for tensor in header.tensors:
+        if not _is_quantized(tensor):
+            continue
+        total += tensor.elements
+        made = target_type(tensor, header, to)
+        if made != _wanted_type(tensor, header, to):
+            elements[made] = elements.get(made, 0) + tensor.elements
+    return {name: count / total for name, count in sorted(elements.items())}
+
+
+def unshrunk_share(header: GgufHeader) -> float:
+    """Which part of the weights that are quantized elsewhere has 16 bits or more in this file."""
+    sizes = [(tensor.type, tensor.elements) for tensor in header.tensors if _is_quantized(tensor)]
+    whole = sum(elements for kind, elements in sizes if kind in ("F16", "BF16", "F32"))
+    return whole / max(1, sum(elements for _, elements in sizes))
+
+
+def _is_quantized(tensor: TensorInfo) -> bool:
     matrix = len(tensor.shape) >= 2 and tensor.name.endswith("weight")
-    if not matrix or tensor.name.endswith(_KEPT_NAMES):
+    return matrix and not tensor.name.endswith(_KEPT_NAMES)
+
+
+def _divides(name: str, tensor: TensorInfo) -> bool:
+    return TENSOR_TYPE_OF_NAME[name].divides(tensor.shape[0])
+
+
+def _wanted_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
+    """What `tensor` would become if every row were whole blocks."""
+    if not _is_quantized(tensor):
         return tensor.type
     is_output = tensor.name == _OUTPUTS[0] or (
         tensor.name == _OUTPUTS[1] and header.tied_embeddings
     )
     if to in MIXTURES:
-        wanted = k_type(tensor, header.block_count or 0, to, is_output=is_output)
-    else:
-        wanted = "Q8_0" if is_output and to != "F16" else to
-    # A row has to be whole blocks.
-    return wanted if TENSOR_TYPE_OF_NAME[wanted].divides(tensor.shape[0]) else "F16"
+        return k_type(tensor, header.block_count or 0, to, is_output=is_output)
+    return "Q8_0" if is_output and to != "F16" else to
 
 
 def quantize_file(

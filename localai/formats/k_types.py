@@ -16,8 +16,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
-
 if TYPE_CHECKING:
     from localai.formats.gguf_container import TensorInfo
 
@@ -35,7 +33,8 @@ _LAYER: Final = re.compile(r"blk\.(\d+)\.")
 
 
 def k_type(tensor: TensorInfo, layers: int, to: str, *, is_output: bool) -> str:
-    """What the matrix `tensor` of a model of `layers` becomes in a file of the mixture `to`."""
+    """What the matrix `tensor` of a model of `layers` becomes in a file of the mixture `to`, if its
+    rows are whole blocks; else `instead_of` that."""
     wanted = MIXTURES[to]
     match = _LAYER.match(tensor.name)
     layer = int(match[1]) if match else 0
@@ -49,11 +48,13 @@ def k_type(tensor: TensorInfo, layers: int, to: str, *, is_output: bool) -> str:
             wanted = "Q5_K"
     elif kind == "attn_qkv" and to in ("Q4_K_M", "Q5_K_M"):
         wanted = "Q5_K" if to == "Q4_K_M" else "Q6_K"
-    return (
-        wanted
-        if tensor.shape[0] % TENSOR_TYPE_OF_NAME[wanted].block_elements == 0
-        else _INSTEAD[wanted]
-    )
+    return wanted
+
+
+def instead_of(name: str) -> str | None:
+    """What a tensor becomes whose rows are no whole blocks of the k-type `name`; None for a type
+    that has no stand-in."""
+    return _INSTEAD.get(name)
 
 
 def k_types_available() -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from localai.formats.gguf import read_model
 from localai.formats.gguf_quantization import quantize_file
-from tests.formats.synthetic import MODELS, write
+from tests.formats.synthetic import MODELS, Spec, write
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.ollama import OllamaServer, start_ollama
 from tests.support.weights import require
@@ -88,6 +88,10 @@ def test_k_types_are_made_without_ollama_too(
     before = quantized(run_localai, f16, "--to", to, "--dry-run")
     document = quantized(run_localai, f16, "--to", to, "--name", "small")
     assert document["made_by"] == "llama.cpp"
+    # Its width is 576, two blocks and a quarter: only what has rows of 1,536 becomes a K-type.
+    shares = document["fallback_shares"]
+    assert sum(shares.values()) == pytest.approx(0.80, abs=0.01)
+    assert set(shares) <= {"Q5_0", "Q5_1", "Q8_0"}
     header = read_model(Path(document["path"]))
     assert header.quantization == to.upper()
     assert before["size_bytes"] == pytest.approx(document["size_bytes"], rel=0.001)
@@ -95,6 +99,24 @@ def test_k_types_are_made_without_ollama_too(
     # Four bits are too few for so small a model, whose file had but four before.
     assert document["answer"]
     assert to == "q4_k_m" or b"Paris" in answer(run_localai, "llamacpp/small")
+
+
+def test_the_share_that_becomes_a_larger_type_is_said(f16: Path, run_localai: RunLocalai) -> None:
+    done = run_localai("quantize", f16, "--to", "q4_k_m", "--dry-run", env=STOPPED)
+    assert b"rows of 80% of its weights are no whole blocks of that type" in done.stdout
+    fits = run_localai("quantize", f16, "--to", "q8_0", "--dry-run", env=STOPPED)
+    assert b"whole blocks" not in fits.stdout
+
+
+@pytest.mark.parametrize("to", ["q4_k_m", "q8_0", "q4_0"])
+def test_what_would_not_shrink_is_not_called_by_a_smaller_type(
+    tmp_path: Path, localai_home: Path, run_localai: RunLocalai, to: str
+) -> None:
+    [path] = write(tmp_path / "odd.gguf", Spec("llama", layers=1, width=100))
+    refused = run_localai("quantize", path, "--to", to, env=STOPPED)
+    assert refused.returncode == 2
+    assert f"would not become {to.replace('k_m', 'K_M')}: 7" in refused.stderr.decode()
+    assert not (localai_home / "data/models").exists()
 
 
 def test_what_was_quantized_before_needs_force(

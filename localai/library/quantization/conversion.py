@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +25,8 @@ class Conversion:
     `by` is the program. `to` is the type as people write it. `size_bytes` is the source's size;
     `made_bytes` the result's, an estimate if the program decides. `make` writes the result to a
     path.
+    `fallbacks` are the parts of the weights that become another type, by that type: their rows are
+    no whole blocks.
     """
 
     by: Program
@@ -31,6 +34,7 @@ class Conversion:
     size_bytes: int
     made_bytes: int
     make: Callable[[Path], Generator[WorkProgress, None, None]]
+    fallbacks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,4 +24,5 @@ def ggml_conversion(source: GgufSource, to: str) -> Conversion:
         return quantization.quantize_file(source.parts, header, to, path)
 
     by: Program = "gguf" if to in quantization.PLAIN_TYPES else "llama.cpp"
-    return Conversion(by, spelling(to), size, made, make)
+    fallbacks = quantization.fallback_shares(header, to)
+    return Conversion(by, spelling(to), size, made, make, fallbacks)

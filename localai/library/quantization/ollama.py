@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.errors import InvalidInput, Unreachable
 from localai.files import sync_folder
+from localai.formats.gguf_quantization import fallback_shares
 from localai.library.quantization.conversion import LOSSLESS, Conversion, GgufSource, spelling
 from localai.progress import WorkProgress
 from localai.providers.ollama_daemon import running_ollama, target_of
@@ -46,7 +47,8 @@ def ollama_conversion(
     def make(path: Path) -> Generator[WorkProgress, None, None]:
         return _make(source.parts[0], shown, path, config)
 
-    return Conversion("ollama", shown, source.size_bytes, made, make)
+    fallbacks = fallback_shares(source.header, to)
+    return Conversion("ollama", shown, source.size_bytes, made, make, fallbacks)
 
 
 def _make(

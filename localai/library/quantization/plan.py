@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TRIAL_CONTEXT_TOKENS: Final = 4096
 """The context for which the memory of source and result is given."""
 
+_MOST_UNSHRUNK: Final = 0.5
 _TYPE_SUFFIX: Final = re.compile(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)$", re.IGNORECASE)
 
 
@@ -75,6 +76,7 @@ def plan_quantization(
     else:
         target = own_path(f"{name}.gguf", paths, name)
         conversion = _gguf_conversion(source.path, wanted, config, paths, force=force)
+        require_shrinking(source.id, conversion.to, conversion.fallbacks.get("F16", 0.0))
     free = _free_bytes(paths)
     needed = conversion.made_bytes + (conversion.size_bytes if conversion.by == "ollama" else 0)
     if needed > free:
@@ -86,6 +88,17 @@ def plan_quantization(
         )
     need = memory_at_trial(source.path, source.context_limit, paths)
     return QuantizationPlan(source, name, target, conversion, free, need)
+
+
+def require_shrinking(name: str, to: str, unshrunk: float) -> None:
+    """Raise InvalidInput where most of the weights keep 16 bits: what did not shrink is not called
+    by a smaller type."""
+    if unshrunk > _MOST_UNSHRUNK and to != "f16":
+        raise InvalidInput(
+            f"{name} would not become {to}: {unshrunk:.0%} of its weights lie in rows that are no"
+            " whole blocks of any type that is smaller, and would keep 16 bits",
+            hint="a model of another width, or this one as it is",
+        )
 
 
 def memory_at_trial(path: Path, limit: int | None, paths: Paths) -> MemoryNeed | None:

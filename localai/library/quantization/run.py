@@ -18,7 +18,13 @@ from localai.answers import PartialAnswer, gather
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, Unreachable
 from localai.files import sync_folder
-from localai.library.quantization.plan import QuantizationPlan, memory_at_trial
+from localai.formats.gguf import read_header
+from localai.formats.gguf_quantization import unshrunk_share
+from localai.library.quantization.plan import (
+    QuantizationPlan,
+    memory_at_trial,
+    require_shrinking,
+)
 from localai.paths import private_dir
 from localai.progress import WorkProgress
 from localai.sizing.memory import MemoryNeed
@@ -65,6 +71,8 @@ def quantize(
                 f"{made.parent} cannot be written: {error.strerror or error}"
             ) from error
         yield WorkProgress("verifying")
+        if made.is_file():
+            require_shrinking(plan.source.id, plan.conversion.to, unshrunk_share(read_header(made)))
         answer = _verified(plan, made, config, paths, providers)
         private_dir(plan.target.parent)
         if made.is_file():

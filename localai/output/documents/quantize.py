@@ -21,6 +21,9 @@ class Quantize(TypedDict):
     path: Annotated[str, "its file or folder"]
     quantization: Annotated[str, "its type"]
     made_by: Annotated[Program, "the program that makes it"]
+    fallback_shares: Annotated[
+        dict[str, float], "parts of the weights whose rows fit no block of the type, by theirs"
+    ]
     dry_run: Annotated[bool, "whether nothing was done"]
     source_size_bytes: Annotated[int, "size of the source"]
     size_bytes: Annotated[int, "size of the result; an estimate if nothing was done"]
@@ -39,6 +42,7 @@ def quantize_document(plan: QuantizationPlan, made: Quantized | None) -> Quantiz
         "path": str(plan.target),
         "quantization": plan.conversion.to,
         "made_by": plan.conversion.by,
+        "fallback_shares": dict(plan.conversion.fallbacks),
         "dry_run": made is None,
         "source_size_bytes": plan.conversion.size_bytes,
         "size_bytes": plan.conversion.made_bytes if made is None else made.size_bytes,
