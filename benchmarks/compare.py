@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -49,7 +50,8 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / "twin.gguf"
-        twin.symlink_to(starter_path(locate()).resolve())
+        # A link would be the same model to the engine, and one worker would replace the other.
+        shutil.copyfile(starter_path(locate()), twin)
         models = ("starter", str(twin))
         for way in (_batches, _suite):
             way(models, ["warm up"], Path(folder))

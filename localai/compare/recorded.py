@@ -45,7 +45,8 @@ class ModelFacts:
 class Head:
     """How a run was made; a later line of its kind replaces an earlier one.
 
-    `gate` has the fields of `suite.case.Gate`; `machine` is a fingerprint of the hardware.
+    `gate` has the fields of `suite.case.Gate`; `machine` is a fingerprint of the hardware;
+    `judges` are who was asked to judge, so far.
     """
 
     suite: str
@@ -56,6 +57,7 @@ class Head:
     machine: str
     licence: str | None = None
     gate: dict[str, Any] | None = None
+    judges: tuple[ModelFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from localai.compare.destinations import prompts_sent
 from localai.compare.recorded import Head, RecordedAnswer, RecordedCase
 from localai.compare.results import Judged, Results
 from localai.compare.run_file import Run
@@ -81,7 +82,7 @@ def html_report(
             "Where the prompts went",
             table(
                 ["model", "zone", "to", "prompts"],
-                destination_cells(head, results),
+                destination_cells(prompts_sent(run, results)),
                 right={3},
             ),
             [element("p", line, class_="soft") for line in _evidence(results)],
@@ -219,9 +220,13 @@ def _difference(firsts: Sequence[Judged], names: Mapping[str, str]) -> list[Mark
 
 
 def _evidence(results: Results) -> Iterable[str]:
+    """What the zones rest on, once for all models of which it is said."""
+    models = defaultdict(list)
     for model in results.models:
         for evidence in model.evidence:
-            yield f"{results.short_names[model.model]}: {evidence}"
+            models[evidence].append(results.short_names[model.model])
+    for evidence, names in models.items():
+        yield f"{', '.join(names)}: {evidence}"
 
 
 def _shortened(text: str) -> str:

@@ -189,7 +189,7 @@ _STYLE: Final = """
 --s4:#d99cc2;--s5:#f0e442;--s6:#8fd0f0}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main,footer{max-width:72rem;margin:0 auto;padding:1rem}
+main,footer{max-width:80rem;margin:0 auto;padding:1rem}
 h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.25rem;margin:2rem 0 .5rem}h3{font-size:1rem}
 p,ul,ol,dl{max-width:46rem}footer,small,caption,.soft{color:var(--soft)}
 a{color:var(--s1)}a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:3px solid

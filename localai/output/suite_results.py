@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from localai.compare.names import short_names
 from localai.compare.results import Judged, ModelResult, Pair, Results
 from localai.compare.verdicts import overlaps, pair_verdict, rate_text
 from localai.output.output import Output
@@ -12,7 +13,8 @@ from localai.output.table import Column, Row
 from localai.units import UNKNOWN, bytes_text, count_text, money_text
 
 if TYPE_CHECKING:
-    from localai.compare.recorded import Head, RecordedCase
+    from localai.compare.destinations import Sent
+    from localai.compare.recorded import RecordedCase
     from localai.statistics import Interval
 
 _MOST_FAILURES = 10
@@ -159,24 +161,24 @@ def print_case(output: Output, case: RecordedCase, results: Results) -> None:
     output.line("")
 
 
-def print_destinations(output: Output, head: Head, results: Results) -> None:
+def print_destinations(output: Output, sent: Sequence[Sent]) -> None:
     """Where each model's prompts went: model, zone, prompts."""
     columns = (Column("model"), Column("zone"), Column("to"), Column("prompts", right=True))
     output.line("")
-    output.table(columns, [Row(cells) for cells in destination_cells(head, results)])
+    output.table(columns, [Row(cells) for cells in destination_cells(sent)])
 
 
-def destination_cells(head: Head, results: Results) -> list[list[str]]:
+def destination_cells(sent: Sequence[Sent]) -> list[list[str]]:
     """A row a model: where its prompts went, and how many."""
-    hosts = {each.name: each.host for each in head.models}
+    names = short_names(list(dict.fromkeys(each.model for each in sent)))
     return [
         [
-            results.short_names[each.model],
+            f"{names[each.model]}, as the judge" if each.judge else names[each.model],
             ", ".join(each.zones) or UNKNOWN,
-            hosts.get(each.model) or "this machine",
-            count_text(each.cases),
+            each.host or "this machine",
+            count_text(each.prompts),
         ]
-        for each in results.models
+        for each in sent
     ]
 
 

@@ -131,6 +131,8 @@ def test_a_cloud_judge_is_a_recipient_of_its_own_and_gets_nothing_local(judged: 
         result.stderr
     )
     assert len([line for line in judged.asked() if line.startswith("judge-")]) == 3
+    row = b"clouds/judge-perfect, as the judge\tcloud\tclouds.example.org\t3"
+    assert row in result.stdout, "where the answers went is in the table, too"
 
 
 def test_a_judge_of_a_contestant_s_family_is_said_to_be(judged: Suites) -> None:

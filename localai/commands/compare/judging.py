@@ -41,16 +41,20 @@ def choose_judge(
     if name is None:
         return None
     from localai.compare.judging import kin_of, largest_outsider
+    from localai.compare.names import short_name
 
     names = [each.name for each in contestants]
     if name == _AUTO:
         name, _ = largest_outsider(_sizes(config, paths, providers), names)
     judge = contestant_of(select_model(name, config, providers))
-    kin = kin_of(judge.name, names)
-    if kin:
-        output.warn(f"the judge {judge.name} is of the family of {', '.join(kin)}")
+    kin = [short_name(each) for each in kin_of(judge.name, names)]
+    called = short_name(judge.name)
+    if judge.name in names:
+        output.warn(f"the judge {called} is one of those that it judges")
+    elif kin:
+        output.warn(f"the judge {called} is of the family of {', '.join(kin)}")
     else:
-        output.note(f"the judge is {judge.name}")
+        output.note(f"the judge is {called}")
     return judge
 
 

@@ -97,6 +97,7 @@ def show(
 def conclude(output: Output, run: Run, reports: Reports) -> int:
     """Show and write what the run comes to; the exit code, or the failure raised."""
     from localai.compare.audit import audit_lines, audit_of
+    from localai.compare.destinations import prompts_sent
     from localai.compare.results import results_of
     from localai.compare.run_file import read_run
     from localai.compare.verdicts import change_text, changes, gate_result
@@ -106,6 +107,7 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
     if audit is not None and not audit.usable:
         run.distrusted.add(audit.judge)
     results = results_of(run)
+    sent = prompts_sent(run, results)
     gate = gate_result(run.head.gate, results)
     found: list[Change] = []
     if reports.against is not None:
@@ -117,7 +119,7 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
     if output.as_json:
         from localai.output.documents.compare_run import run_document
 
-        output.document(run_document(run.head, results, gate, audit, failure))
+        output.document(run_document(run.head, results, sent, gate, audit, failure))
         return 0 if failure is None else failure.exit_code
     from localai.output.suite_results import print_destinations, print_results
 
@@ -126,7 +128,7 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
         output.paragraph(note)
     if gate is not None:
         output.paragraph(f"gate: {'passed' if gate.passed else 'not passed'}: {gate.reason}")
-    print_destinations(output, run.head, results)
+    print_destinations(output, sent)
     if failure is not None:
         raise failure
     return 0

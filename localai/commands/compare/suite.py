@@ -90,7 +90,7 @@ def run_suite(
             cost_of=lambda reply: _cost(reply, config),
             answered=lambda reply: _count(usage, reply, counted),
         )
-        _keep_what_is_asked(file, suite, contestants, manner, machine)
+        _keep_what_is_asked(file, suite, contestants, judge, manner, machine)
         for line in departures(contestants, work.missing, config):
             output.announce(line)
         for each in contestants:
@@ -113,6 +113,7 @@ def _keep_what_is_asked(
     file: RunFile,
     suite: Suite,
     contestants: tuple[Contestant, ...],
+    judge: Contestant | None,
     manner: Manner,
     machine: str,
 ) -> None:
@@ -120,6 +121,9 @@ def _keep_what_is_asked(
     import time
 
     before = file.run.head
+    judges = {each.name: each for each in (() if before is None else before.judges)}
+    if judge is not None:
+        judges[judge.name] = _facts(judge)
     head = Head(
         suite=suite.name,
         models=tuple(map(_facts, contestants)),
@@ -129,6 +133,7 @@ def _keep_what_is_asked(
         machine=machine,
         licence=suite.licence,
         gate=None if suite.gate is None else asdict(suite.gate),
+        judges=tuple(judges.values()),
     )
     cases = [
         RecordedCase(

@@ -120,7 +120,7 @@ class GateDocument(TypedDict):
 
 
 class DestinationDocument(TypedDict):
-    """Where a model's prompts went."""
+    """Where a model's prompts went, a judge's too."""
 
     model: Annotated[str, "as `-m` takes it"]
     zone: Annotated[ZoneName | None, "where it computes; null is unproven"]

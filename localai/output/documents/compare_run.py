@@ -18,7 +18,10 @@ from localai.output.documents.failure import ErrorDocument, error_document
 from localai.output.documents.figure import FigureDocument, figure_document
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from localai.compare.audit import Audit
+    from localai.compare.destinations import Sent
     from localai.compare.recorded import Head, ModelFacts, RecordedAnswer
     from localai.compare.results import Judged, ModelResult, Pair, Results
     from localai.compare.verdicts import GateResult
@@ -30,37 +33,38 @@ if TYPE_CHECKING:
 def run_document(
     head: Head,
     results: Results,
+    sent: Sequence[Sent],
     gate: GateResult | None,
     audit: Audit | None,
     error: LocalaiError | None,
 ) -> Comparison:
     """What a comparison over a suite prints, and a report of one."""
     facts = {each.name: each for each in head.models}
+    zones = {each.model: each.zone for each in sent if not each.judge}
     return {
         "schema": "localai.compare/1",
-        "models": [_model_result(each, facts.get(each.model)) for each in results.models],
+        "models": [
+            _model_result(each, facts.get(each.model), zones[each.model]) for each in results.models
+        ],
         "pairs": [_pair(each) for each in results.pairs],
         "cases": [_judged_case(each) for each in results.judged],
         "judge": None if audit is None else _judge(audit),
         "gate": None if gate is None else {"passed": gate.passed, "reason": gate.reason},
         "destinations": [
-            {
-                "model": each.model,
-                "zone": _zone(each, facts.get(each.model)),
-                "host": None if each.model not in facts else facts[each.model].host,
-                "prompts": each.cases,
-            }
-            for each in results.models
+            {"model": each.model, "zone": each.zone, "host": each.host, "prompts": each.prompts}
+            for each in sent
         ],
         "error": None if error is None else error_document(error),
     }
 
 
-def _model_result(result: ModelResult, facts: ModelFacts | None) -> ModelResultDocument:
+def _model_result(
+    result: ModelResult, facts: ModelFacts | None, zone: ZoneName | None
+) -> ModelResultDocument:
     return {
         "model": result.model,
         "provider": result.model.partition("/")[0] if facts is None else facts.provider,
-        "zone": _zone(result, facts),
+        "zone": zone,
         "cases": result.cases,
         "passed": result.passed,
         "failed": result.failed,
@@ -85,15 +89,6 @@ def _judge(audit: Audit) -> JudgeDocument:
         "control_error_rate": audit.control_error_rate,
         "usable": audit.usable,
     }
-
-
-def _zone(result: ModelResult, facts: ModelFacts | None) -> ZoneName | None:
-    """The farthest zone of its answers; null where any of them is unproven."""
-    if not result.zones:
-        return None if facts is None else facts.zone
-    order: tuple[ZoneName, ...] = ("device", "lan", "cloud")
-    known = [zone for zone in order if zone in result.zones]
-    return known[-1] if len(known) == len(result.zones) else None
 
 
 def _figure(interval: Interval | None) -> FigureDocument | None:

@@ -1,0 +1,61 @@
+"""Where the prompts of a run went: to each model, and to whoever judged the answers. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from localai.compare.recorded import ModelFacts
+from localai.compare.results import Results
+from localai.compare.run_file import Run
+from localai.dataclass import dataclass
+from localai.types import ZoneName
+
+_FARTHER: Final[tuple[ZoneName, ...]] = ("device", "lan", "cloud")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How many prompts a model got. `zones` are those of its answers, `unproven` among them, of a
+    judge that of the model; `host` None is this machine."""
+
+    model: str
+    zones: tuple[str, ...]
+    host: str | None
+    prompts: int
+    judge: bool = False
+
+    @property
+    def zone(self) -> ZoneName | None:
+        """The farthest of its zones; None where any of them is unproven."""
+        known = [zone for zone in _FARTHER if zone in self.zones]
+        return known[-1] if known and len(known) == len(self.zones) else None
+
+
+def prompts_sent(run: Run, results: Results) -> list[Sent]:
+    """A row a model, and then a row a judge."""
+    head = run.head
+    facts = {} if head is None else {each.name: each for each in head.models}
+    models = []
+    for each in results.models:
+        known = facts.get(each.model)
+        zones = each.zones or _zones_of(known)
+        host = None if known is None else known.host
+        models.append(Sent(each.model, zones, host, each.cases))
+    return [*models, *_judges(run, () if head is None else head.judges)]
+
+
+def _judges(run: Run, known: Sequence[ModelFacts]) -> list[Sent]:
+    """Those that judged; each question of theirs held a prompt and an answer or two."""
+    asked = Counter(each.judge for each in run.verdicts.values())
+    asked.update(each.by for each in run.findings.values())
+    return [
+        Sent(each.name, _zones_of(each), each.host, asked[each.name], judge=True)
+        for each in known
+        if asked[each.name]
+    ]
+
+
+def _zones_of(facts: ModelFacts | None) -> tuple[str, ...]:
+    return () if facts is None or facts.zone is None else (facts.zone,)
