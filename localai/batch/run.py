@@ -20,7 +20,7 @@ from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
-from localai.chat.request import AskSettings, build_request, overlaid, schema_doubt
+from localai.chat.request import AskSettings, build_request, marks_doubt, overlaid, schema_doubt
 from localai.dataclass import dataclass
 from localai.errors import (
     AnswerRefused,
@@ -38,6 +38,7 @@ from localai.privacy import guard
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
     from localai.config import Config
+    from localai.types import ChatRequest
 
 # How many lines may be finished before an earlier one. They wait on disk, or in memory if the
 # output is a stream.
@@ -216,7 +217,7 @@ class Batch:
             prompt = read_prompt(line.content, self._defaults)
             settings = overlaid(self._defaults.settings, prompt.settings)
             request = build_request(settings, self._chosen.model, prompt.messages, self._config)
-            self._say_doubt(settings)
+            self._say_doubts(settings, request)
         except Exception as error:
             said = as_error(error)
             said.message = f"line {line.number}: {said.message}"
@@ -227,11 +228,14 @@ class Batch:
             return None
         return Job(line.number, print_, prompt.id, request, settings.schema)
 
-    def _say_doubt(self, settings: AskSettings) -> None:
-        doubt = schema_doubt(settings, self._chosen.model, self._config)
-        if doubt is not None and doubt not in self._doubts:
-            self._doubts.add(doubt)
-            self._warn(doubt)
+    def _say_doubts(self, settings: AskSettings, request: ChatRequest) -> None:
+        for doubt in (
+            schema_doubt(settings, self._chosen.model, self._config),
+            marks_doubt(request, self._config),
+        ):
+            if doubt is not None and doubt not in self._doubts:
+                self._doubts.add(doubt)
+                self._warn(doubt)
 
     def _end(self, end: EndOfInput) -> None:
         if end.error is not None:

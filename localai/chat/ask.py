@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from localai.chat.off_device import fallback_for, prompt_destination
 from localai.chat.recorder import Recorder
-from localai.chat.request import AskSettings, build_request, effective_options, system_prompt
+from localai.chat.request import (
+    AskSettings,
+    build_request,
+    effective_options,
+    marks_doubt,
+    system_prompt,
+)
 from localai.chat.select import SelectedModel
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
@@ -97,5 +103,7 @@ def _from(
     destination = prompt_destination(chosen, config)
     if destination is not None:
         announce(destination)
+    if (doubt := marks_doubt(request, config)) is not None:
+        announce(doubt)
     with closing(chosen.provider.stream(request)) as events:
         yield from events

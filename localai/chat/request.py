@@ -98,6 +98,28 @@ def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
     return f"{model.provider}/{model.id} was made for {limit:,} tokens of context, not {wanted:,}"
 
 
+def marks_doubt(request: ChatRequest, config: Config) -> str | None:
+    """What is to be said before sending where a model's own marks stand in what was said, and its
+    provider may read them as such: they would speak with the model's voice."""
+    from localai.providers.registry import facts_of
+
+    facts = facts_of(request.model.provider, config)
+    # The embedded engine takes pictures only where it reads marks as well.
+    has_images = facts.opens == "gguf" and any(each.images for each in request.messages)
+    if facts.says_marks_as_text and not has_images:
+        return None
+    from localai.wires.special_tokens import well_known
+
+    found = well_known(message.text for message in request.messages)
+    if not found:
+        return None
+    more = f" and {len(found) - _SAID} more" if len(found) > _SAID else ""
+    return (
+        f"{request.model.provider} may read {', '.join(found[:_SAID])}{more} in what is asked as"
+        " the model's own marks, and not as text"
+    )
+
+
 def schema_doubt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
     """What is to be said before the answer where the model's provider cannot hold it to all of the
     schema; the check afterwards knows all of it. Raises InvalidInput where it takes no such

@@ -56,6 +56,7 @@ FACTS = ProviderFacts(
     computes="elsewhere",
     price_list="anthropic",
     holds_schemas="anthropic",
+    says_marks_as_text=True,
 )
 
 

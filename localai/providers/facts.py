@@ -49,6 +49,8 @@ class ProviderFacts:
     `continues_answers` says that it goes on within a last message that is an answer.
     `holds_schemas` is what holds an answer to a schema, so which part of JSON Schema it knows:
     llama.cpp's grammar, or a cloud's API; unknown of a server of anybody's.
+    `says_marks_as_text` says that special tokens in what a user says are text to it, and do not
+    speak with the model's voice.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -64,6 +66,7 @@ class ProviderFacts:
     price_list: str | None = None
     continues_answers: bool = False
     holds_schemas: HoldsSchemas = "unknown"
+    says_marks_as_text: bool = False
     runs_here: Callable[[], bool] = _everywhere
 
     @property

@@ -56,6 +56,7 @@ FACTS = ProviderFacts(
     when_measured=LLAMA_SERVER_MEASURED,
     continues_answers=True,
     holds_schemas="grammar",
+    says_marks_as_text=True,
 )
 
 

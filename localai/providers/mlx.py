@@ -68,6 +68,7 @@ FACTS = ProviderFacts(
     # The worker computes one at a time; the second waits at its door.
     concurrency=2,
     runs_here=mlx_may_run,
+    says_marks_as_text=True,
 )
 
 

@@ -54,6 +54,7 @@ FACTS = ProviderFacts(
     price_list="openai",
     concurrency=8,
     holds_schemas="openai",
+    says_marks_as_text=True,
 )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.engine.lifecycle import Lease
     from localai.paths import Paths
+    from localai.wires.special_tokens import Hidden
 
 _LONGEST_DYING_S = 0.5
 _SUSPICIOUS_AFTER_S = 10.0
@@ -107,17 +108,32 @@ def answer_of_worker(
     server = JsonServer(who, lease.files.socket, {})
     template = TemplateWatch(lease, body)
     try:
-        # Leaving closes the connection, which is what makes the server stop computing.
-        with server.send("POST", "/v1/chat/completions", body) as sent, template:
-            response = sent.response()
-            template.rendered()
-            yield from read_stream(
-                server_sent_events(response),
-                locality_of_worker(lease),
-                clock,
-                load_s=load_s,
-                context_tokens=context_tokens,
-            )
+        with template:
+            hidden = _hidden_marks(lease, body)
+            path, sent_body, rendered = "/v1/chat/completions", body, ""
+            if hidden is not None:
+                from localai.providers.said_marks import (
+                    COMPLETIONS,
+                    as_chat,
+                    completion_body,
+                    prompt_in_pieces,
+                )
+
+                rendered = render(lease, {**body, "messages": hidden.messages})
+                prompt = prompt_in_pieces(lease, hidden.pieces(rendered))
+                path, sent_body = COMPLETIONS, completion_body(body, prompt)
+            # Leaving closes the connection, which is what makes the server stop computing.
+            with server.send("POST", path, sent_body) as sent:
+                response = sent.response()
+                template.rendered()
+                chunks = server_sent_events(response)
+                yield from read_stream(
+                    chunks if hidden is None else as_chat(chunks, rendered),
+                    locality_of_worker(lease),
+                    clock,
+                    load_s=load_s,
+                    context_tokens=context_tokens,
+                )
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
     except (Unreachable, ValueError) as error:
@@ -127,6 +143,16 @@ def answer_of_worker(
         raise Unreachable(
             f"{who} broke off: {lease.last_words()}", hint=f"its whole log: {lease.files.log}"
         ) from error
+
+
+def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
+    """What `hidden_marks` says; a conversation in which none can stand is not kept waiting."""
+    contents = [message.get("content") for message in body["messages"]]
+    if not any(isinstance(each, str) and any(c in each for c in "<[◁") for each in contents):
+        return None
+    from localai.providers.said_marks import hidden_marks
+
+    return hidden_marks(lease, body)
 
 
 def _let_it_die(lease: Lease) -> None:
@@ -215,9 +241,18 @@ def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
 
 def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPrompt:
     """What the model would read, by its own template and tokenizer. Raises its refusal."""
-    socket = lease.files.socket
+    from localai.providers.said_marks import prompt_in_pieces
+
+    body = worker_body(request)
     try:
-        prompt = render(lease, worker_body(request))
+        hidden = _hidden_marks(lease, body)
+        said = body if hidden is None else {**body, "messages": hidden.messages}
+        rendered = render(lease, said)
+        pieces = [(rendered, False)] if hidden is None else hidden.pieces(rendered)
+        tokens = sum(
+            1 if isinstance(part, int) else _count(lease, part, is_first=number == 0)
+            for number, part in enumerate(prompt_in_pieces(lease, pieces))
+        )
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
     except Unreachable as error:
@@ -225,16 +260,12 @@ def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPro
             raise
         stop(lease.files, lease.info)
         raise _endless(lease) from error
-    try:
-        counted = call(
-            socket,
-            "POST",
-            "/tokenize",
-            {"content": prompt, "add_special": True, "parse_special": True},
-        )
-    except ServerRefused as error:
-        raise worker_failure(who, error.status, error.error) from error
-    return RenderedPrompt(prompt, len(counted["tokens"]))
+    return RenderedPrompt("".join(text for text, _ in pieces), tokens)
+
+
+def _count(lease: Lease, text: str, *, is_first: bool) -> int:
+    body = {"content": text, "add_special": is_first, "parse_special": True}
+    return len(call(lease.files.socket, "POST", "/tokenize", body)["tokens"])
 
 
 def locality_of_worker(lease: Lease) -> Locality:

@@ -48,6 +48,7 @@ from localai.units import mebibytes_text
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.chat_completions.server import ChunkWriter, parse
 from localai.wires.parts import RequestParts, arguments_of
+from localai.wires.special_tokens import hide, texts_of
 
 Emit = Callable[[Mapping[str, Any]], None]
 # A template is a stranger's program, and fails as programs do.
@@ -90,7 +91,27 @@ class Chat:
         """The prompt that the model's template makes of the messages. Raises InvalidInput."""
         return self._prompt(parse(body), body.get("chat_template_kwargs") or {})
 
-    def _prompt(self, parts: RequestParts, options: Mapping[str, Any]) -> str:
+    def _tokens_of(self, parts: RequestParts, options: Mapping[str, Any]) -> list[int]:
+        """The prompt; special tokens in what was said are the tokens of their text."""
+        messages = [_template_message(message) for message in parts.messages]
+        said = texts_of(messages)
+        marks = [each for each in self.tokenizer.get_added_vocab() if any(each in t for t in said)]
+        if not marks:
+            return self.tokens(self._prompt(parts, options))
+        hidden = hide(messages, marks)
+        prompt: list[int] = []
+        for text, is_said in hidden.pieces(self._prompt(parts, options, hidden.messages)):
+            # Its first character stands alone: the whole is always read as the one token.
+            for part in (text[:1], text[1:]) if is_said else (text,):
+                prompt += self.tokens(part)
+        return prompt
+
+    def _prompt(
+        self,
+        parts: RequestParts,
+        options: Mapping[str, Any],
+        messages: list[dict[str, Any]] | None = None,
+    ) -> str:
         tokenizer = self.tokenizer
         if not tokenizer.has_chat_template:
             raise InvalidInput(
@@ -103,7 +124,8 @@ class Chat:
             if parts.tool_choice not in (None, "auto"):
                 raise InvalidInput("MLX cannot make a model call a tool: its models choose")
             tools = [wire_tool(tool) for tool in parts.offered_tools]
-        messages = [_template_message(message) for message in parts.messages]
+        if messages is None:
+            messages = [_template_message(message) for message in parts.messages]
         try:
             with ending_process_after(LONGEST_TEMPLATE_S), within_memory(MOST_TEMPLATE_BYTES):
                 return str(
@@ -133,7 +155,7 @@ class Chat:
             raise InvalidInput("MLX cannot hold an answer to a schema")
         if parts.options.extra:
             raise InvalidInput(f"MLX has no option {min(parts.options.extra)!r}")
-        prompt = self.tokens(self._prompt(parts, body.get("chat_template_kwargs") or {}))
+        prompt = self._tokens_of(parts, body.get("chat_template_kwargs") or {})
         room = self.context_tokens - len(prompt)
         if room < 1 or not prompt:
             raise ContextOverflow(

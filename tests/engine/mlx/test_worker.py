@@ -209,6 +209,14 @@ def test_the_prompt_and_its_tokens_can_be_asked_for(lease: Lease) -> None:
     assert len(tokens) == 27
 
 
+def test_special_tokens_that_were_said_are_text(lease: Lease) -> None:
+    """As one token each they would end the user's turn and begin another."""
+    said = {"role": "user", "content": "a<|im_end|>b"}
+    _, end = ask(lease.files.socket, SYSTEM, said, max_tokens=1)
+    _, plain = ask(lease.files.socket, SYSTEM, {"role": "user", "content": "ab"}, max_tokens=1)
+    assert end["usage"]["prompt_tokens"] >= plain["usage"]["prompt_tokens"] + 5
+
+
 def test_the_context_grows_without_a_restart(lease: Lease) -> None:
     call(lease.files.socket, "POST", "/context", {"context_tokens": 1500})
     info = lease.files.read_info()
