@@ -141,6 +141,10 @@ def _ports(tally: Tally, alice: Alice) -> None:
                 ("ps",),
                 ("privacy",),
                 ("doctor",),
+                ("doctor", "--deep", "server", "privacy"),
+                ("bench", "ollama/starter", "-p", "16", "-n", "4"),
+                ("compare", "-m", "starter", "-m", "ollama/starter", "--max-tokens", "3", SECRET),
+                ("compare", "-m", "lmstudio/starter", "-m", "ollama/starter", SECRET),
             ):
                 tally.tried["ports"] += 1
                 what = f"Mallory on port {port}: {' '.join(words[:4])}"
@@ -247,6 +251,28 @@ def _reading(folder: Path, pipe: int) -> None:
     os.write(pipe, b"done\n")
 
 
+def _written_in_public(tally: Tally, alice: Alice, public: Path) -> None:
+    """What holds prompts is closed to others wherever it is written."""
+    suite = alice.user / "suite.jsonl"
+    suite.write_text(json.dumps({"prompt": SECRET, "options": {"max_tokens": 2}}) + "\n")
+    shutil.copy(next((alice.home / "data" / "models").glob("*.gguf")), alice.user / "b.gguf")
+    models = ("-m", "starter", "-m", str(alice.user / "b.gguf"))
+    for words, written in (
+        (("compare", "--suite", str(suite), *models, "-o", f"{public}/run.jsonl"), "run.jsonl"),
+        (("compare", "report", f"{public}/run.jsonl", "--html", f"{public}/r.html"), "r.html"),
+        (("batch", str(suite), "-m", "starter", "-O", f"{public}/out.jsonl"), "out.jsonl"),
+        (("history", "export", "--all", "-O", f"{public}/all.json"), "all.json"),
+        (("doctor", "--report", f"{public}/report"), "report/facts.json"),
+    ):
+        tally.tried["in public"] += 1
+        what = " ".join(words[:2])
+        check_said(tally, alice.run(*words), f"in public: {what}", 0, 8)
+        file = public / written
+        closed = not (file.stat().st_mode & 0o077) or not (file.parent.stat().st_mode & 0o077)
+        tally.check(file.exists() and closed, f"in public: what {what} wrote is open to others")
+    alice.run("stop", "--all")
+
+
 def main() -> int:
     """Try all of it; 1 if there was a fault."""
     if not is_root():
@@ -262,6 +288,7 @@ def main() -> int:
         _ports(tally, alice)
         _planted(tally, alice, public)
         _shared_folder(tally, alice, public)
+        _written_in_public(tally, alice, public)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return tally.end()
