@@ -240,9 +240,13 @@ def find_localai_error(exception: BaseException) -> LocalaiError | None:
 
 
 def as_error(exception: BaseException) -> LocalaiError:
-    """Our own error within `exception`, else an error that calls it a bug in localai."""
-    said = f"this is a bug in localai: {type(exception).__name__}: {exception}"
-    return find_localai_error(exception) or LocalaiError(said)
+    """Our own error within `exception`; what the system refused as such; else one that calls it a
+    bug in localai."""
+    if found := find_localai_error(exception):
+        return found
+    if isinstance(exception, OSError | MemoryError):
+        return system_error(exception)
+    return LocalaiError(f"this is a bug in localai: {type(exception).__name__}: {exception}")
 
 
 def class_of_kind(kind: str | None) -> type[LocalaiError]:

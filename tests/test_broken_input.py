@@ -50,6 +50,7 @@ _FOUND = [
             b'"role": "user"', b'"role": "user", "tool_calls": [{"id": "a", "function": [1]}]'
         ),
     ),
+    ("doctor's facts", "half a character", _changed(b'"name": "', b'"name": "\\ud800')),
     ("llama-bench", "threads in words", _changed(b'"n_threads": 2', b'"n_threads": "c"')),
     ("llama-bench", "an endless span", _changed(b"[1000, 2000]", b"[1e999]")),
     ("model's words", "a call nested deeply", _instead(_DEEP)),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import os
 import re
 import shlex
 import shutil
@@ -230,3 +232,11 @@ def test_the_programs_of_every_machine_are_here() -> None:
 def test_every_command_of_the_table_has_its_parser() -> None:
     for row in COMMANDS:
         _check_arguments([row.name, "--help"])
+
+
+def test_what_the_system_refuses_a_single_case_is_no_bug() -> None:
+    full = errors.as_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert (full.exit_code, full.kind) == (7, "insufficient_resources")
+    assert "No space left on device" in full.message
+    assert errors.as_error(MemoryError()).exit_code == 7
+    assert "a bug in localai" in errors.as_error(AssertionError("odd")).message

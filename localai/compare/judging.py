@@ -109,7 +109,9 @@ def _pairs(
     for a, b in combinations(answers, 2):
         yield PairQuestion(case, a, b)
         yield PairQuestion(case, b, a)
-        digest = hashlib.sha256(f"{case.id}\n{a.repeat}\n{a.model}\n{b.model}".encode()).digest()
+        digest = hashlib.sha256(
+            f"{case.id}\n{a.repeat}\n{a.model}\n{b.model}".encode(errors="surrogatepass")
+        ).digest()
         if is_first or digest[0] % _CONTROLS == 0:
             yield PairQuestion(case, a, a, control=True)
         is_first = False

@@ -131,7 +131,7 @@ def redact_text(text: str, private: Private) -> str:
 
 def hidden_name(name: str) -> str:
     """A name that is the same for the same model, and says nothing of it."""
-    return f"model-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"model-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:6]}"
 
 
 def _allowed(key: str, value: Any, private: Private) -> Any:

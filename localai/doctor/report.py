@@ -44,8 +44,11 @@ def write_report(folder: Path, snapshot: Snapshot, *, hide_models: bool = False)
     report = Report(folder / "report.md", folder / "facts.json")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(report.facts, json.dumps(document, indent=1, ensure_ascii=False).encode())
-        write_atomically(report.text, text.encode())
+        write_atomically(
+            report.facts,
+            json.dumps(document, indent=1, ensure_ascii=False).encode(errors="backslashreplace"),
+        )
+        write_atomically(report.text, text.encode(errors="backslashreplace"))
     except OSError as error:
         raise InvalidInput(
             f"cannot write a report into {folder}: {error.strerror or error}",

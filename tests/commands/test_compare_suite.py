@@ -14,6 +14,7 @@ import pytest
 
 from localai.compare.recorded import Head, ModelFacts, RecordedAnswer, RecordedCase, to_json
 from localai.output.documents.compare import Comparison
+from tests.campaigns.parsers_of_texts import RUN
 from tests.support.clock import becomes, within
 from tests.support.command import COMMAND, RunLocalai, merged
 from tests.support.promise import checked
@@ -422,3 +423,17 @@ def test_more_at_a_time_give_the_same_answers(suites: Suites) -> None:
     one, many = suites.document(*TWO, code=8), suites.document(*TWO, "-j", "4", code=8)
     outcomes = [[(c["id"], c["model"], c["outcome"]) for c in d["cases"]] for d in (one, many)]
     assert outcomes[0] == outcomes[1]
+
+
+def test_half_a_character_in_a_run_is_marked_in_its_reports(
+    run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    run = tmp_path / "run.jsonl"
+    run.write_bytes(RUN.replace(b'"Paris", "finish', b'"Paris \\ud83d", "finish'))
+    pages = [tmp_path / name for name in ("run.html", "run.xml", "run.md")]
+    flags = ("--html", "--junit", "--markdown")
+    written = [str(each) for pair in zip(flags, pages, strict=True) for each in pair]
+    done = run_localai("compare", "report", str(run), *written)
+    assert done.returncode == 0, done.stderr
+    assert "Paris" in pages[0].read_text()
+    assert all(each.read_text() for each in pages)

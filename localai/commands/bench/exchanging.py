@@ -63,7 +63,7 @@ def export(
     if file is None:
         output.write(text)
     else:
-        write_atomically(file, text.encode())
+        write_atomically(file, text.encode(errors="backslashreplace"))
 
 
 def import_run(

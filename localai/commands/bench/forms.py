@@ -30,7 +30,7 @@ def write_report(
     from localai.output.bench_report import report
 
     try:
-        write_atomically(file, report(run, changes).encode())
+        write_atomically(file, report(run, changes).encode(errors="backslashreplace"))
     except OSError as error:
         raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
     output.note(f"the report is in {file}")

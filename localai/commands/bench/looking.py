@@ -93,7 +93,7 @@ def _share(file: Path, run: KeptRun, output: Output) -> None:
             declined="nothing was written",
         )
     try:
-        write_atomically(file, text.encode())
+        write_atomically(file, text.encode(errors="backslashreplace"))
     except OSError as error:
         raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
     output.note(f"it is in {file}, and was sent nowhere")

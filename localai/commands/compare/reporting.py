@@ -167,7 +167,10 @@ def _write(
     if reports.html is not None:
         from localai.output.comparison_html import html_report
 
-        write_atomically(reports.html, html_report(run, results, gate, notes, judged).encode())
+        write_atomically(
+            reports.html,
+            html_report(run, results, gate, notes, judged).encode(errors="backslashreplace"),
+        )
     if reports.junit is not None:
         from localai.output.junit import junit_document
 
@@ -176,4 +179,4 @@ def _write(
         from localai.output.comparison_markdown import markdown_report
 
         text = markdown_report(run.head.suite, results, gate, [*notes, *judged])
-        write_atomically(reports.markdown, text.encode())
+        write_atomically(reports.markdown, text.encode(errors="backslashreplace"))
