@@ -213,8 +213,10 @@ def _pair(text: str, option: str, example: str) -> tuple[float, float]:
 
 
 def _row(total: Total) -> list[str]:
+    from localai.output.cost import shown_key
+
     return [
-        total.key,
+        shown_key(total.key),
         count_text(total.calls),
         count_text(total.usage.input_tokens),
         count_text(total.usage.cached_tokens),

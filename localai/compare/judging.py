@@ -78,6 +78,7 @@ def questions(run: Run, judge: str, *, may_see_local_only: bool) -> list[Questio
     """What the judge has still to be asked of the run, case after case."""
     names = model_names(run)
     found: list[Question] = []
+    no_pair_yet = True
     for case in run.cases.values():
         if case.local_only and not may_see_local_only:
             continue
@@ -91,7 +92,8 @@ def questions(run: Run, judge: str, *, may_see_local_only: bool) -> list[Questio
                 and answer.text.strip()
             ]
             found += _singles(case, answers)
-            found += _pairs(case, answers, is_first=not found)
+            found += _pairs(case, answers, is_first=no_pair_yet)
+            no_pair_yet = no_pair_yet and len(answers) < 2
     return [each for each in found if not _is_settled(each, run, judge)]
 
 

@@ -62,6 +62,12 @@ def csv_text(totals: Sequence[Total]) -> str:
     return stream.getvalue()
 
 
+def shown_key(key: str) -> str:
+    """What a row is called in a table: a model's file without its folders."""
+    provider, _, model = key.partition("/")
+    return f"{provider}/{model.rsplit('/', 1)[-1]}" if model.startswith("/") else key
+
+
 def _cell(text: str) -> str:
     """A spreadsheet takes what begins so for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -106,6 +106,18 @@ def test_a_question_for_the_judge_counts_as_an_expectation(judged: Suites) -> No
     assert (check["kind"], check["got"]) == ("judge", "because")
 
 
+def test_the_first_pair_is_a_control_whatever_else_is_asked_of_it(judged: Suites) -> None:
+    judged.write({"id": "a", "prompt": "1 + 1? [2]", "expect": {"judge": "Is it right?"}})
+    document = judged.document(*TWO, "--judge", "cast/judge-perfect", code=8)
+    assert judge_of(document)["control_error_rate"] == 0
+    assert document["destinations"][-1] == {
+        "model": "cast/judge-perfect",
+        "zone": "device",
+        "host": None,
+        "prompts": 5,
+    }
+
+
 def test_what_a_judge_says_that_is_not_usable_counts_neither_way(judged: Suites) -> None:
     judged.write(
         *(

@@ -47,6 +47,23 @@ def test_the_table_has_a_line_a_model_and_their_sum(run_localai: RunLocalai) -> 
     assert b"genai-prices" in ran.stderr
 
 
+def test_a_file_is_called_by_its_name_in_the_table_and_whole_in_what_programs_read(
+    run_localai: RunLocalai, localai_home: Path
+) -> None:
+    database = Database(locate({"LOCALAI_HOME": str(localai_home)}).database)
+    database.record_usage(
+        command="chat",
+        provider="llamacpp",
+        model="/home/ada/models/a.gguf",
+        usage=Usage(10, 5),
+        timings=Timings(),
+        locality=Locality(Zone.DEVICE, "a worker"),
+    )
+    database.close()
+    assert b"llamacpp/a.gguf\t1\t" in run_localai("cost").stdout
+    assert b"llamacpp//home/ada/models/a.gguf,1," in run_localai("cost", "--csv").stdout
+
+
 @pytest.mark.usefixtures("calls")
 def test_the_document_names_what_the_sums_rest_on(run_localai: RunLocalai) -> None:
     document = json.loads(run_localai("cost", "--by", "provider", "--json").stdout)
