@@ -60,7 +60,7 @@ class Place:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
 
@@ -144,7 +144,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     lock = REPOSITORY / "requirements.lock"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
-    subprocess.run([*command, "--requirement", lock, "--dest", folder], check=True, timeout=240)
+    subprocess.run([*command, "--requirement", lock, "--dest", folder], check=True, timeout=600)
     return folder
 
 

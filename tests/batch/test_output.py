@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -78,6 +79,29 @@ def test_what_was_written_has_reached_the_disk_when_it_is_closed(
     target.close()
     assert synced == {file.name: file.stat().st_size for file in path.parent.iterdir()}
     assert path.name in synced
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_disk_that_fills_up_in_a_record_leaves_none_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, ordered: bool
+) -> None:
+    target = open_output(path, ordered=ordered, retry_failed=False)
+    expect(target, 1, 2)
+    write(target, 1)
+    whole, pwrite = path.read_bytes(), os.pwrite
+
+    def half(descriptor: int, content: bytes, offset: int) -> int:
+        if len(content) < 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(descriptor, content[: len(content) // 2], offset)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", half)
+        with pytest.raises(OSError, match="No space left"):
+            write(target, 2)
+    assert path.read_bytes() == whole
+    target.close()
+    assert rows(path) == [1]
 
 
 def test_as_completed_they_stand_as_they_came(path: Path) -> None:

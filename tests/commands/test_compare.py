@@ -72,6 +72,10 @@ def test_the_document_has_the_answers_with_what_was_measured(compare: Compare) -
     assert first is not None
     assert first["text"] == "4"
     assert first["first_visible_s"] is not None
+    assert first["finish_reason"] == "stop"
+    assert first["usage"] is not None and first["usage"]["output_tokens"] is not None
+    assert first["timings"] is not None and first["timings"]["total_s"] is not None
+    assert first["locality"] is not None and first["locality"]["zone"] == "device"
     assert document["models"][0]["tokens_per_s"] == {
         "value": 10.0,
         "low": None,
