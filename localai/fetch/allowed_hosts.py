@@ -1,7 +1,8 @@
-"""Who a download may talk to: the host that was named, and where it may redirect to.
+"""The hosts that a download may connect to: the one that was named, and those that it may redirect
+to.
 
-Owns the grants of one pull, and what its connections share: certificates, proxy, credentials.
-Knows nothing of models, and opens no connection: `fetch.connection` does.
+Owns the grants of one pull, and what its connections share: certificates, proxy, credentials. Knows
+nothing of models, and opens no connection: `fetch.connection` does.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class WebServer:
-    """A scheme, host and port (RFC 6454's origin): what credentials and permissions belong to."""
+    """A scheme, host and port (RFC 6454's origin), to which credentials and permissions belong."""
 
     scheme: str
     host: str
@@ -35,13 +36,13 @@ class WebServer:
 
     @property
     def shown(self) -> str:
-        """The host, with the port where it is not the scheme's own."""
+        """The host, with the port if it is not the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def web_server(url: str) -> WebServer:
-    """The server of `url`. Raises InvalidInput for no http(s) URL, and for one with a password."""
+    """The server of `url`. Raises InvalidInput if it is no http(s) URL, or has a password in it."""
     parts = split_url(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InvalidInput(f"{url!r} is no http or https URL")
@@ -51,11 +52,12 @@ def web_server(url: str) -> WebServer:
 
 
 class AllowedHosts:
-    """The hosts that one pull may talk to: those that were named, and where they redirect to.
+    """The hosts that one pull may connect to: those that were named, and those that they redirect
+    to.
 
     `announce` is called with a sentence for each host that a redirect adds. `lan` are the hosts of
-    the local network that the configuration names, `proxy` is its `network.proxy`. A context
-    manager: its end gives the grants back.
+    the local network that the configuration names, `proxy` is its `network.proxy`. Used as a
+    context manager; its end gives the grants back.
     """
 
     def __init__(
@@ -67,8 +69,8 @@ class AllowedHosts:
     ) -> None:
         self.announce = announce
         self.proxy = None if proxy is None else _proxy_server(proxy)
-        # How to answer a 401: gets the URL and the WWW-Authenticate header of the response, returns
-        # the value of an Authorization header, or None.
+        # How to answer a 401: is called with the URL and the response's WWW-Authenticate header,
+        # returns the value of an Authorization header, or None.
         self.authenticate: Callable[[str, str], str | None] = lambda url, challenge: None
         self.credentials: dict[WebServer, str] = {}
         self._lan = {host.lower() for host in lan}
@@ -96,7 +98,7 @@ class AllowedHosts:
     def permit_redirect(self, before: WebServer, after: WebServer) -> None:
         """Allow a redirect within one zone, and announce it.
 
-        Raises PolicyRefused for one from https to http, and for one into another zone: a server
+        Raises PolicyRefused for a redirect from https to http or into another zone: a server
         elsewhere must not reach into this machine or its network through us, and a server on this
         machine must not send us out of it.
         """
@@ -116,7 +118,7 @@ class AllowedHosts:
         self._grant(after, zone, nearest=zone)
 
     def check_peer(self, server: WebServer, peer: str) -> None:
-        """Raise PolicyRefused where `server` resolved to a nearer address, `peer`, than its zone
+        """Raise PolicyRefused if `server` resolved to `peer`, an address nearer than its zone
         permits: a redirect to a name that resolves to this machine or its network."""
         address = literal_address(peer)
         if address is None or self.proxied(server):
@@ -131,11 +133,12 @@ class AllowedHosts:
             raise _crossing(None, server, expected, zone)
 
     def proxied(self, server: WebServer) -> bool:
-        """Whether connections to `server` go through the proxy: only those into the internet do."""
+        """Whether connections to `server` use the proxy: only those into the internet do."""
         return self.proxy is not None and self._farthest(server.host) is Zone.CLOUD
 
     def passed_on(self, server: WebServer) -> AbstractContextManager[None]:
-        """While a connection to `server` is made: by the proxy it is a departure to it, too."""
+        """Held while a connection to `server` is made. Through the proxy, it is entered in the
+        ledger as one to the server, too."""
         if not self.proxied(server):
             return contextlib.nullcontext()
         return guard.passed_on_to(server.host, Purpose.DOWNLOAD)
@@ -162,7 +165,7 @@ class AllowedHosts:
             if key in self._permitted:
                 return
             self._permitted[key] = zone
-            # Also for this machine, where none is needed: a grant lifts the hub's offline mode.
+            # Also for this machine, which needs none: a grant lifts the hub's offline mode.
             target = server
             if self.proxy is not None and zone is Zone.CLOUD:
                 target, nearest = self.proxy, Zone.DEVICE

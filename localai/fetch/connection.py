@@ -55,7 +55,7 @@ class HttpResponse:
 
     @property
     def host(self) -> str:
-        """The server that responded, as it is shown."""
+        """The server that responded, as users are shown it."""
         return web_server(self.url).shown
 
     def read(self, most: int) -> bytes:
@@ -63,7 +63,7 @@ class HttpResponse:
         try:
             piece = self._response.read1(most)
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-            # The last two are what http.client makes of a connection closed by another thread.
+            # The last two errors are http.client's for a connection that another thread has closed.
             raise _lost(self.host, error) from error
         if not piece and self._response.length:
             missing = f"{self._response.length:,} bytes before the end"
@@ -71,14 +71,14 @@ class HttpResponse:
         return piece
 
     def close(self) -> None:
-        """End the response; the connection stays open if the body was read to its end."""
+        """End the response. The connection stays open if the body was read to its end."""
         whole = self._response.isclosed() or self._response.length == 0
         self._response.close()
         if not whole:
             self._from.close()
 
     def check_status(self, what: str) -> None:
-        """Raise the error that a status of 400 or more means for `what`, which was asked for."""
+        """Raise the error for a status of 400 or more; `what` is what was asked for."""
         if self.status < 400:
             return
         who = f"{self.host} (HTTP {self.status})"
@@ -142,8 +142,8 @@ class HttpConnection:
             self._hosts.permit_redirect(server, web_server(url))
 
     def document(self, url: str, what: str, headers: Mapping[str, str] | None = None) -> bytes:
-        """The whole of a small document. Raises what `get` and `check_status` do, and InvalidInput
-        for one over 4 MiB or slower than a minute."""
+        """The whole of a small document. Raises what `get` and `check_status` raise, and
+        InvalidInput if it is over 4 MiB or takes more than a minute."""
         response = self.get(url, headers)
         try:
             response.check_status(what)
@@ -167,7 +167,7 @@ class HttpConnection:
         opened, self._open = self._open, None
         if opened is not None:
             with contextlib.suppress(OSError):
-                # A read in another thread ends at a shutdown, not at a close.
+                # A shutdown ends a read in another thread; a close does not.
                 if opened[1].sock is not None:
                     opened[1].sock.shutdown(socket.SHUT_RDWR)
             opened[1].close()
@@ -182,7 +182,8 @@ class HttpConnection:
             self.close()
             if not reused:
                 raise _lost(server.shown, error, self._proxy_for(server)) from error
-        # A server may close an idle connection at any moment; a new one tells.
+        # A server may close an idle connection at any moment, so a failed request is sent once more
+        # on a new one.
         try:
             return self._exchange(server, url, headers)
         except (OSError, http.client.HTTPException) as error:

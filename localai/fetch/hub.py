@@ -1,8 +1,8 @@
 """Models from the Hugging Face hub, into the hub's own cache.
 
-`huggingface_hub` asks the hub and lays out the cache; the bytes of large files come through our
-own downloader, because the library checks their size only and not their SHA-256. Whatever is wrong
-with the hub, a copy in the cache is good enough.
+`huggingface_hub` asks the hub and lays out the cache. The bytes of large files come through our own
+downloader, because the library checks only their size and not their SHA-256. If the hub fails in
+any way, a copy in the cache is used.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from localai.stores.folders import hub_cache
 from localai.stores.references import MAIN, HubReference
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-# What an MLX folder is made of, besides its weights: small files, by their endings.
+# The small files of an MLX folder, besides its weights, by their endings.
 _FOLDER_FILES: Final = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 
 
 class Hub:
-    """The hub at `endpoint`, asked over `hosts`. `environ` says where the cache is."""
+    """The hub at `endpoint`, asked over `hosts`. The cache's folder follows from `environ`."""
 
     def __init__(
         self, endpoint: str, hosts: AllowedHosts, environ: Mapping[str, str] | None = None
@@ -62,14 +62,15 @@ class Hub:
 
     def plan(self, reference: HubReference) -> PullPlan:
         """What fetching a model would do: a GGUF model with its projector, else a folder of
-        safetensors. Where that fails, the model as it is in the cache.
+        safetensors. If the hub fails, the model in the cache.
 
         Raises NotFound, ProviderRefused, Unreachable, PolicyRefused, InvalidInput.
         """
         try:
             return self._plan(reference)
         except LocalaiError as error:
-            # Any error: a hub that is gone, refuses, or is a hotel's log-in page all the same.
+            # Any error: the hub may be gone, may refuse, or a hotel's log-in page may answer in its
+            # place.
             cached = cached_plan(self._cache, self._repository(reference.repo), reference, error)
             if cached is None:
                 raise
@@ -89,8 +90,8 @@ class Hub:
             connection.close()
 
     def variants(self, reference: HubReference) -> list[Variant]:
-        """The GGUF models of a repository, the smallest first, each under a name that means it
-        alone, and then what lies beside them. Raises as `plan` does."""
+        """The GGUF models of a repository, the smallest first, each under a name that no other has;
+        then the files beside the models. Raises as `plan` does."""
         _, files = self._list(reference)
         found = [*gguf_variants(files), *companions(files)]
         return [
@@ -105,12 +106,12 @@ class Hub:
         ]
 
     def _list(self, reference: HubReference) -> tuple[str, list[HubFile]]:
-        """The commit that the revision is at, and its files."""
+        """The commit of the revision, and its files."""
         repo = reference.repo
         self._hosts.permit(self._server)
         with hub_errors(repo, self._server.shown):
             api = hub_api(self._endpoint, self._hosts)
-            # The client's own word for the newest is none at all.
+            # The client takes None for the newest revision.
             revision = None if reference.revision == MAIN else reference.revision
             info = api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
         if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
@@ -202,7 +203,7 @@ class Hub:
             size_bytes=sum(file.size_bytes for file in files),
             header=None,
             measured=Path(sample.name),
-            # The plan holds the sample, which is deleted with it.
+            # The plan holds a reference to the sample, which is deleted with it.
             install=partial(self._install, reference, commit, files, sample),
         )
 
@@ -215,7 +216,7 @@ class Hub:
         folder: Path,
     ) -> None:
         """Write a folder whose memory can be computed as if it were the remote one: sparse files of
-        the same sizes, with nothing but their headers in them."""
+        the same sizes, with only their headers in them."""
         config = connection.document(
             self._url(repo, commit, "config.json"), f"config.json of {repo}"
         )
@@ -234,7 +235,7 @@ class Hub:
                 prefix.close()
 
     def _large(self, repo: str, commit: str, files: tuple[HubFile, ...]) -> tuple[RemoteFile, ...]:
-        """The files of which the hub states a SHA-256; `huggingface_hub` fetches the others."""
+        """The files whose SHA-256 the hub states; `huggingface_hub` fetches the others."""
         folder = self._repository(repo)
         return tuple(
             RemoteFile(
@@ -264,7 +265,7 @@ class Hub:
                     revision=commit,
                     cache_dir=self._cache,
                     endpoint=self._endpoint,
-                    # None lets the library take the user's own.
+                    # None lets the library use the user's own token.
                     token=None if sends_token(self._server) else False,
                 )
         if named.revision != commit:

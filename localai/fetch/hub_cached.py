@@ -1,4 +1,4 @@
-"""A model of the hub as it is in the cache, for where the hub cannot be asked."""
+"""A model of the hub as it is in the cache, for when the hub cannot be asked."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from localai.stores.references import MAIN, HubReference
 def cached_plan(
     cache: Path, repository: Path, reference: HubReference, why: LocalaiError
 ) -> PullPlan | None:
-    """The model as it is in the `repository` of the `cache`, the newest snapshot first; None if it
-    is not there. `why` is what kept the hub from being asked."""
+    """The model in the `repository` of the `cache`, the newest snapshot first; None if it is not
+    there. `why` is the error that the hub failed with."""
     for snapshot in _snapshots(repository, reference.revision):
         path, name = _model_in(snapshot, reference)
         if path is None:
@@ -38,7 +38,7 @@ def cached_plan(
 
 
 def _snapshots(repository: Path, revision: str) -> list[Path]:
-    """Those of the revision; of the main one all, for any is better than none."""
+    """The snapshots of the revision; for the main one all, because any is better than none."""
     found = sorted(
         (repository / "snapshots").glob("*"),
         key=lambda folder: folder.stat().st_mtime,

@@ -35,9 +35,9 @@ TIMEOUT_S: Final = 30.0
 
 
 def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
-    """The library's API for the hub at `endpoint`, whose requests go where `hosts` permits.
+    """The library's API for the hub at `endpoint`, whose requests go only where `hosts` permits.
 
-    The user's token, where there is one, becomes `hosts`'s credentials for that hub alone, and
+    The user's token, if there is one, becomes `hosts`'s credentials for that hub only, and only
     over https.
     """
     from huggingface_hub import HfApi, get_session, get_token, set_client_factory
@@ -45,7 +45,7 @@ def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
 
     disable_progress_bars()
     server = web_server(endpoint)
-    # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
+    # The HTTP library is httpx or httpx2, depending on the version of huggingface_hub.
     client = type(get_session())
     set_client_factory(lambda: _client(client, hosts, server))
     token = get_token() if sends_token(server) else None
@@ -57,14 +57,14 @@ def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
 
 
 def sends_token(hub: WebServer) -> bool:
-    """Whether `hub` gets the user's token: not over plain http, where all on the way read it,
-    unless the way ends in this machine."""
+    """Whether `hub` gets the user's token. Not over plain http, where everybody on the way can read
+    it, unless the hub is on this machine."""
     return hub.scheme == "https" or zone_of_host(hub.host) is Zone.DEVICE
 
 
 @contextlib.contextmanager
 def hub_errors(repo: str, hub: str) -> Iterator[None]:
-    """Turn what the library raises about `repo` into our errors."""
+    """Turn the exceptions of the library about `repo` into our errors."""
     from huggingface_hub import errors
 
     try:
@@ -88,7 +88,7 @@ def hub_errors(repo: str, hub: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise find_localai_error(error) or _unexpected(error, repo, hub) from error
     except Exception as error:
-        # The exceptions of the HTTP library, which is one of several.
+        # The exceptions of the HTTP library, which may be one of several.
         raise find_localai_error(error) or _unreachable(error, hub) from error
 
 

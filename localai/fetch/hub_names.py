@@ -1,7 +1,7 @@
 """Which files of a repository on the Hugging Face hub are which model. Pure.
 
-A repository holds quantizations of a model, often more than one model, and files beside them that
-are none: projectors, draft models, importance matrices.
+A repository has quantizations of a model, often more than one model, and files beside them that are
+no models: projectors, draft models, importance matrices.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from localai.formats.gguf_names import (
 from localai.stores.references import HubReference
 
 DEFAULT_QUANT: Final = "Q4_K_M"
-# The next best, in order, where nothing was named and there is no Q4_K_M.
+# The next best, in order, if none was named and there is no Q4_K_M.
 _INSTEAD: Final = ("UD-Q4_K_XL", "Q4_K_S", "Q4_K_L", "IQ4_XS", "MXFP4", "Q4_1", "Q4_0", "Q5_K_M")
 # The preferred types of a projector, best first: it is small and loses much by quantization.
 _PROJECTORS: Final = ("F16", "BF16", "Q8_0", "F32")
@@ -37,7 +37,7 @@ _LARGEST_BYTES: Final = 1 << 44
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A file of a repository. `sha256` is what the hub states, None for small files."""
+    """A file of a repository. `sha256` is the one that the hub states, None for small files."""
 
     path: str
     size_bytes: int
@@ -48,8 +48,8 @@ class HubFile:
 class GgufVariant:
     """One GGUF file in a repository, in all its parts, in order.
 
-    `quantization` is what its name says, or the name. `suffix` is what after the repository means
-    this one alone: `:Q4_K_M`, or `/FOLDER/FILE.gguf` where another one has the same quantization.
+    `quantization` is the one in its name, else the name. `suffix`, put behind the repository, names
+    only this variant: `:Q4_K_M`, or `/FOLDER/FILE.gguf` if another one has the same quantization.
     """
 
     quantization: str
@@ -59,7 +59,7 @@ class GgufVariant:
 
     @property
     def size_bytes(self) -> int:
-        """Of all parts."""
+        """The size of all parts."""
         return sum(file.size_bytes for file in self.files)
 
     @property
@@ -69,8 +69,8 @@ class GgufVariant:
 
 
 def checked_file(path: object, size: object, sha256: object) -> HubFile:
-    """A file as the hub lists it. Raises InvalidInput for a path that leads out of its folder, and
-    for an impossible size or digest."""
+    """A file as the hub lists it. Raises InvalidInput if its path leads out of its folder, or for
+    an impossible size or digest."""
     if not isinstance(path, str) or "\\" in path or "\0" in path:
         raise InvalidInput(f"the hub names a file {path!r}")
     if path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
@@ -85,7 +85,7 @@ def checked_file(path: object, size: object, sha256: object) -> HubFile:
 def gguf_variants(files: Iterable[HubFile]) -> list[GgufVariant]:
     """Every GGUF model among `files`, the smallest first; incomplete ones are left out.
 
-    A repository that has nothing but drafts is a draft model's own: there they are the models.
+    A repository that has nothing but drafts is a draft model's own: its drafts are the models.
     """
     found = _variants(files)
     models = [each for each in found if each.role == "model"]
@@ -93,7 +93,7 @@ def gguf_variants(files: Iterable[HubFile]) -> list[GgufVariant]:
 
 
 def companions(files: Iterable[HubFile]) -> list[GgufVariant]:
-    """The GGUF files beside the models: whatever is none by its name."""
+    """The GGUF files beside the models: those whose name says that they are no models."""
     files = list(files)
     models = {each.stem for each in gguf_variants(files)}
     return [each for each in _variants(files) if each.stem not in models]
@@ -104,8 +104,8 @@ def choose_variant(
     variants: Sequence[GgufVariant],
     beside: Sequence[GgufVariant] = (),
 ) -> GgufVariant:
-    """The variant that was asked for; if none was, Q4_K_M or the next best. What is `beside` the
-    models has to be named by its file. Raises NotFound, InvalidInput where several are meant."""
+    """The variant that was asked for; if none was, Q4_K_M or the next best. A variant `beside` the
+    models must be named by its file. Raises NotFound, InvalidInput if several are meant."""
     if reference.file is not None:
         return _by_file(reference, [*variants, *beside])
     if reference.quant is not None:
@@ -122,8 +122,8 @@ def choose_variant(
 
 
 def choose_projector(files: Iterable[HubFile], model: str = "") -> HubFile | None:
-    """The projector that belongs to the model at the path `model` of a repository, if it has
-    one: that of its folder, or of the nearest above, before one elsewhere."""
+    """The projector that belongs to the model at the path `model` of a repository: the one in its
+    folder, else in the nearest folder above, else one elsewhere. None if there is none."""
     found = sorted(
         (f for f in files if _is_gguf(f) and role_by_name(f.path) == "projector"),
         key=lambda file: file.path,
@@ -137,7 +137,7 @@ def choose_projector(files: Iterable[HubFile], model: str = "") -> HubFile | Non
 
 
 def _variants(files: Iterable[HubFile]) -> list[GgufVariant]:
-    """All that are whole, projectors left out, the smallest first."""
+    """All complete variants, without projectors, the smallest first."""
     groups: dict[str, list[HubFile]] = {}
     for file in sorted(filter(_is_gguf, files), key=lambda file: file.path):
         groups.setdefault(stem_of(file.path), []).append(file)
@@ -169,7 +169,7 @@ def _with_suffixes(variants: list[GgufVariant]) -> list[GgufVariant]:
 
 
 def _by_file(reference: HubReference, variants: list[GgufVariant]) -> GgufVariant:
-    """The variant that has the file of that path, or of that name in one folder only."""
+    """The variant with the file of that path, or of that name if only one folder has it."""
     wanted = (reference.file or "").lower()
     for whole_path in (True, False):
         found = [each for each in variants if wanted in _file_names(each, whole_path=whole_path)]
@@ -184,8 +184,8 @@ def _file_names(variant: GgufVariant, *, whole_path: bool) -> set[str]:
 
 
 def _fitting(quant: str, variants: Sequence[GgufVariant]) -> list[GgufVariant]:
-    """Those called so, else those that are so but for a publisher's mark, else those whose file or
-    folder is called so."""
+    """The variants of that quantization; else those of it with a publisher's mark; else those whose
+    file or folder has that name."""
     wanted = quant.upper()
     names: tuple[Callable[[GgufVariant], list[str]], ...] = (
         lambda each: [each.quantization.upper()],
@@ -238,7 +238,7 @@ def _is_whole(files: list[HubFile]) -> bool:
 
 
 def _shared_depth(path: str, folder: str) -> int:
-    """How deep the folder of `path` is, where it is `folder` or above it; else -1."""
+    """The depth of the folder of `path`, if it is `folder` or above it; else -1."""
     own = path.rpartition("/")[0]
     if own and f"{folder}/" != f"{own}/" and not folder.startswith(f"{own}/"):
         return -1

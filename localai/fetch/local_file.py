@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def plan_adoption(path: Path, paths: Paths) -> PullPlan:
-    """What adopting the file `path` would do; its other parts and its projector come with it.
+    """What adopting the file `path` would do; its other parts and its projector are adopted with
+    it.
 
-    Raises NotFound, and InvalidInput for what is no whole model.
+    Raises NotFound, and InvalidInput if the file is no whole model.
     """
     path = path.absolute()
     header = read_model(path)

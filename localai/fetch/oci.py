@@ -2,7 +2,7 @@
 
 The protocol is plain OCI: a manifest names layers by their SHA-256, and the model layer is a GGUF
 file. The files are laid out as Ollama does it, so Ollama need not run, and finds the model the next
-time it looks. A manifest is a stranger's word: every digest and size in it is checked before it
+time it looks. A manifest comes from a stranger: every digest and size in it is checked before it
 becomes a path or a length.
 """
 
@@ -46,7 +46,8 @@ _CLOUD_TAG: Final = re.compile(r"(^|-)cloud$")
 
 @dataclass(frozen=True, slots=True)
 class RegistryModel:
-    """A model in a registry: `registry` is the address to ask, `name` what it is called here."""
+    """A model in a registry. `registry` is the registry's address; `name` is the model's name on
+    this machine."""
 
     name: OllamaName
     registry: str
@@ -58,11 +59,11 @@ class RegistryModel:
 
 
 def registry_model(text: str, registry: str, quant: str | None = None) -> RegistryModel:
-    """What `[http[s]://][HOST/][NAMESPACE/]NAME[:TAG]` means; without a host it is in the
+    """The model that `[http[s]://][HOST/][NAMESPACE/]NAME[:TAG]` means; without a host it is in the
     configured `registry`.
 
-    A host is asked over https unless it is on this machine or http:// was written. `quant` is
-    added to the tag, as Ollama's library names its quantizations. Raises InvalidInput.
+    A host is asked over https unless it is on this machine or http:// was written. `quant` is added
+    to the tag, as Ollama's library names its quantizations. Raises InvalidInput.
     """
     scheme, separator, rest = text.rpartition("://")
     name = parse_name(rest)
@@ -95,8 +96,9 @@ def plan_registry(
 ) -> PullPlan:
     """What fetching `model` would do, from its manifest and the first bytes of its weights.
 
-    Raises what `HttpConnection.document` does, InvalidInput for a broken manifest or model, and
-    ForeignStore where Ollama's store cannot be written, unless Ollama is to do it (`by_daemon`).
+    Raises what `HttpConnection.document` raises, InvalidInput if the manifest or the model is
+    broken, and ForeignStore if Ollama's store cannot be written, unless Ollama is to fetch it
+    (`by_daemon`).
     """
     environ = os.environ if environ is None else environ
     root = ollama_roots(environ)[0] if by_daemon else own_root(model.name, environ)
@@ -135,7 +137,7 @@ def plan_registry(
 
 
 def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant]:
-    """The tags that the registry lists for the model. Raises NotFound where it lists none."""
+    """The tags that the registry lists for the model. Raises NotFound if it lists none."""
     hosts.authenticate = partial(_token, hosts)
     hosts.permit(web_server(model.registry))
     connection = HttpConnection(hosts)
@@ -168,7 +170,7 @@ def _adapter_notes(layers: list[Layer]) -> tuple[str, ...]:
 
 
 def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:
-    # Debian's registry answers 400 without the Accept header.
+    # Without the Accept header, Debian's registry answers 400.
     return connection.document(
         f"{model.repository}/manifests/{model.name.tag}",
         f"model {model.name.short}",
@@ -177,7 +179,7 @@ def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:
 
 
 def _layers(manifest: bytes, model: RegistryModel) -> list[Layer]:
-    """Every blob of the manifest, its config last. Raises InvalidInput."""
+    """Every blob of the manifest, the config last. Raises InvalidInput."""
     try:
         return read_manifest(manifest)
     except ValueError as error:
@@ -188,7 +190,7 @@ def _layers(manifest: bytes, model: RegistryModel) -> list[Layer]:
 def _header(
     connection: HttpConnection, model: RegistryModel, layer: Layer, root: Path
 ) -> tuple[GgufHeader, bytes, bool]:
-    """The header of the weights, its bytes, and whether the registry gives parts of blobs."""
+    """The header of the weights, its bytes, and whether the registry sends parts of blobs."""
     name = model.name.short
     present = blob_path(root, f"sha256:{layer.sha256}")
     if present is not None and present.is_file() and present.stat().st_size == layer.size_bytes:
@@ -215,7 +217,7 @@ def _remote_file(model: RegistryModel, layer: Layer, root: Path, *, ranges: bool
         url=f"{model.repository}/blobs/sha256:{layer.sha256}",
         size_bytes=layer.size_bytes,
         target=blobs / f"sha256-{layer.sha256}",
-        # Not among the blobs: when Ollama starts it removes what it does not know there.
+        # Not among the blobs: when Ollama starts, it removes unknown files there.
         staging=blobs.resolve().parent / ".localai",
         sha256=layer.sha256,
         ranges=ranges,
@@ -223,7 +225,7 @@ def _remote_file(model: RegistryModel, layer: Layer, root: Path, *, ranges: bool
 
 
 def _install(name: OllamaName, root: Path, manifest: bytes, files: tuple[RemoteFile, ...]) -> None:
-    """Write the manifest byte for byte as it was served: Ollama's id of the model is its digest."""
+    """Write the manifest byte for byte as it was served: its digest is Ollama's id of the model."""
     missing = [file.name for file in files if not file.target.is_file()]
     if missing:
         raise InvalidInput(
@@ -239,7 +241,8 @@ def _install(name: OllamaName, root: Path, manifest: bytes, files: tuple[RemoteF
 
 
 def _token(hosts: AllowedHosts, url: str, challenge: str) -> str | None:
-    """A bearer token from where the `challenge` of a 401 says; None for another scheme."""
+    """A bearer token from the server that the `challenge` of a 401 names; None for another
+    scheme."""
     kind, _, rest = challenge.partition(" ")
     parameters = dict(_PARAMETER.findall(rest))
     realm = parameters.get("realm", "")
@@ -266,5 +269,5 @@ def _token(hosts: AllowedHosts, url: str, challenge: str) -> str | None:
 
 
 def _as_tag(quant: str) -> str:
-    """Q5_K_M as Ollama's tags write it: q5_K_M."""
+    """The tag of Ollama's library for a quantization: q5_K_M for Q5_K_M."""
     return quant[:1].lower() + quant[1:].upper()

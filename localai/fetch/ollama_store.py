@@ -1,4 +1,4 @@
-"""Whether Ollama's store is ours to write into, and who else would see what we put there."""
+"""Whether we may write into Ollama's store, and who else would see the files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from localai.stores.ollama import OllamaName, ollama_roots
 
 
 def own_root(name: OllamaName, environ: Mapping[str, str]) -> Path:
-    """The store that the user's own Ollama would use. Raises ForeignStore where it cannot be
-    written, as where it belongs to the user that Ollama's service runs as."""
+    """The store that an Ollama of this user would use. Raises ForeignStore if it cannot be written,
+    because it belongs to the user that Ollama's service runs as."""
     root = ollama_roots(environ)[0]
     in_the_way = next(
         filter(_not_writable, (_nearest(root), root / "blobs", root / "manifests")), None
@@ -29,7 +29,7 @@ def own_root(name: OllamaName, environ: Mapping[str, str]) -> Path:
 
 
 def _nearest(folder: Path) -> Path:
-    """`folder`, or the nearest parent that exists as far as we may see."""
+    """`folder`, or its nearest parent that we can see."""
     for each in (folder, *folder.parents):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             each.stat()

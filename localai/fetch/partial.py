@@ -1,10 +1,10 @@
-"""A file that is still arriving: its bytes, how far each chunk is, and one writer at a time.
+"""An unfinished file: its bytes, how far each chunk is, and one writer at a time.
 
 Two files in a staging folder beside the store: `KEY.part` has the final size from the start, and
-`KEY.state` says what the bytes belong to and how many of each chunk are there. The count is
-written after the bytes, so a process that is killed loses at most what was in flight. A power cut
-may leave counts of bytes that never reached the disk: the SHA-256 over everything tells, before
-the file gets its name.
+`KEY.state` says which file the bytes belong to and how many of each chunk there are. The count is
+written after the bytes, so a process that is killed loses at most the bytes in flight. A power cut
+may leave counts of bytes that never reached the disk; the SHA-256 of the whole file shows that
+before the file gets its name.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _COUNT = struct.Struct("<Q")
 class RemoteFile:
     """A file on a server, and where it goes.
 
-    `sha256` (hex) is what somebody vouches for, None where nobody does; then `validator`, the
-    server's ETag or date, says whether a file is still the same. `ranges` says whether the server
-    gives parts of it. `staging` is a folder on the target's file system.
+    `sha256` (hex) is the published digest, None if there is none; then `validator`, the server's
+    ETag or date, says whether a file is still the same. `ranges`: the server sends parts of it.
+    `staging` is a folder on the target's file system.
     """
 
     name: str
@@ -51,14 +51,14 @@ class RemoteFile:
 
     @property
     def key(self) -> str:
-        """The name of the unfinished file: the same for everybody who fetches this one."""
+        """The name of the unfinished file, the same for every process that fetches this one."""
         return self.sha256 or hashlib.sha256(self.url.encode()).hexdigest()
 
 
 class Partial:
     """The unfinished `file`, resumed or begun. Different threads may write different chunks.
 
-    `resumed_bytes` is how much an earlier run left. Raises InvalidInput where it cannot be written.
+    `resumed_bytes` is what an earlier run left. Raises InvalidInput if it cannot be written.
     """
 
     def __init__(self, file: RemoteFile) -> None:
@@ -93,7 +93,7 @@ class Partial:
         return self._front * CHUNK_BYTES + self._done[self._front]
 
     def missing(self) -> list[int]:
-        """The chunks that are not whole, in order."""
+        """The numbers of the incomplete chunks, in order."""
         return [chunk for chunk in range(len(self._done)) if self.gap(chunk) is not None]
 
     def span(self, chunk: int) -> tuple[int, int]:
@@ -106,7 +106,7 @@ class Partial:
         return (start + self._done[chunk], end) if start + self._done[chunk] < end else None
 
     def append(self, chunk: int, piece: bytes) -> None:
-        """Add the next bytes of `chunk`; not beyond its end. Raises InsufficientResources."""
+        """Add the next bytes of `chunk`, at most up to its end. Raises InsufficientResources."""
         with _writing(self._path):
             position = chunk * CHUNK_BYTES + self._done[chunk]
             view = memoryview(piece)
@@ -123,12 +123,12 @@ class Partial:
         return os.pread(self._data, length, offset)
 
     def settle(self) -> None:
-        """Put on the disk what has arrived so far."""
+        """Put the bytes that have arrived on the disk."""
         with _writing(self._path):
             _sync_data(self._data)
 
     def restart(self) -> None:
-        """Count what has arrived as nothing."""
+        """Discard the count of what has arrived, so that everything is fetched again."""
         self._done = [0] * len(self._done)
         self._front = 0
         self.resumed_bytes = 0
@@ -157,7 +157,8 @@ class Partial:
         os.close(self._state)
 
     def _read_state(self, count: int) -> list[int]:
-        """How much an earlier run left of each chunk; zeros if nothing, or another file."""
+        """How many bytes an earlier run left of each chunk; zeros if there are none, or they are
+        another file's."""
         nothing = [0] * count
         if self.file.sha256 is None and self.file.validator is None:
             return nothing
@@ -190,7 +191,8 @@ def left_bytes(file: RemoteFile) -> int:
 
 
 def is_other_file(file: RemoteFile) -> bool:
-    """Whether an earlier run left bytes of another file than is at this address now."""
+    """Whether the bytes that an earlier run left are of another file than the one at this address
+    now."""
     state = file.staging / f"{file.key}.state"
     try:
         return not state.read_bytes().startswith(json.dumps(_identity(file)).encode() + b"\n")
@@ -206,14 +208,15 @@ class DownloadLock:
         self._descriptor: int | None = None
 
     def take(self) -> bool:
-        """Whether it is ours now, until `release` or the end of the process, however it ends."""
+        """Take the right until `release` or the end of the process, however it ends. Returns False
+        if another process has it."""
         with _writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = try_lock(self._path)
         if descriptor is None:
             return False
         with contextlib.suppress(OSError):
-            # The one before us may have removed the file that we opened.
+            # The previous owner may have removed the file that we opened.
             if os.fstat(descriptor).st_ino == self._path.stat().st_ino:
                 self._descriptor = descriptor
                 return True
@@ -252,6 +255,6 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _identity(file: RemoteFile) -> dict[str, int | str | None]:
-    # Without a digest the bytes belong to an address and to what was there at the time.
+    # Without a digest, the bytes belong to an address and its validator at the time.
     validator = file.validator if file.sha256 is None else file.sha256
     return {"format": _FORMAT, "chunk": CHUNK_BYTES, "size": file.size_bytes, "of": validator}

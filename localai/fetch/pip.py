@@ -30,7 +30,7 @@ OnConnect = Callable[[str, int], None]
 """Called with the host and port of each connection that pip says it makes."""
 
 _POLL_S: Final = 0.1
-# What pip's HTTP library logs with -vv, in every version since 10.
+# The line of a connection in the log of pip's HTTP library with -vv, in every version since 10.
 _CONNECTION: Final = re.compile(r"Starting new HTTPS? connection \(\d+\): ([^\s/]+):(\d+)")
 _NETWORK_TROUBLE: Final = re.compile(
     r"NewConnectionError|Connection(?:Error|ResetError| broken| refused)|Timeout|timed out"
@@ -61,8 +61,8 @@ def pip_download(
     inherit: tuple[int, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running pip that puts the wheels of `requirements`, which must state their hashes, into
-    `folder`. The block's end ends it. Its temporary files are in `folder`, its output in `log`, and
-    it keeps the descriptors of `inherit` open."""
+    `folder`. It is ended at the end of the block. Its temporary files are in `folder`, its output
+    in `log`, and it keeps the descriptors of `inherit` open."""
     # -P keeps a pip.py in the current folder from being taken for pip.
     command = [sys.executable, "-P", "-m", "pip", "download", "-vv", "--no-input"]
     command += ["--progress-bar", "off", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
@@ -98,8 +98,8 @@ def waited_for(
 
 
 def pip_failure(what: str, log: str, file_name: str) -> LocalaiError:
-    """The error for what pip's `log` says went wrong with `what`. `file_name` is the wheel's, which
-    a folder for a machine without a network would have."""
+    """The error for the failure in pip's `log`; `what` is what it should fetch. `file_name` is the
+    wheel's, as in a folder for a machine without a network."""
     if "No space left on device" in log:
         return InsufficientResources(
             f"the disk is full: {what} could not be stored", check="disk-full"

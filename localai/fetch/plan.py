@@ -1,4 +1,5 @@
-"""A pull: what it would do, known before a byte of weights is fetched, and what it tells."""
+"""What a pull would do, known before a byte of weights is fetched, and the events that it
+yields."""
 
 from __future__ import annotations
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 class PullPlan:
     """A model that was found at a source, and how it gets into a store.
 
-    `name` is what `localai chat -m` takes afterwards, `source` who serves the model, `store` the
-    folder it goes into. `files` are the files that must be there in the end, the model's own first;
-    those that are there already are only verified. `measured` is what memory is computed from: a
-    file or folder of this machine, or the headers of remote files. `install` makes the model known
-    to its store once all files are there; `path` is then what an engine opens. `replaces` are files
-    of other models that have the names of these.
+    `name` is what `localai chat -m` takes afterwards, `source` the server of the model, `store` the
+    folder it goes into. `files` are all files of the model, its own first; those that exist already
+    are only verified. `measured` is what memory is computed from: a file or folder of this machine,
+    or the headers of remote files. `install` makes the model known to its store once all files have
+    arrived; `path` is then what an engine opens. `replaces` are files of other models that have the
+    names of these.
     """
 
     name: str
@@ -43,8 +44,8 @@ class PullPlan:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One quantization of a model that a source offers; `role` is what a file is that lies beside
-    the models and is none, such as an importance matrix."""
+    """One quantization of a model that a source offers. `role` is set for a file beside the models
+    that is no model, such as an importance matrix."""
 
     name: str
     quantization: str
@@ -55,7 +56,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """The end of a pull: the verified file is at `path`. `fetched` is False if it was there before.
+    """The end of a pull: the verified file is at `path`. `fetched` is False if it existed before.
 
     `sha256` is in hex, empty for a folder and for an adopted file.
     """

@@ -1,8 +1,8 @@
-"""Whether a model is worth its download: the disk and memory that it takes of a machine, and its
+"""Whether a model is worth its download: the disk and memory that it takes on a machine, and its
 speed there.
 
-The engine itself is asked, by the header alone. A model that does not fit is a problem; one that
-fits only once other programs have ended gets a remark. Decides nothing and shows nothing.
+The engine itself is asked, by the header alone. A model that does not fit is a problem; a model
+that fits only after other programs have ended gets a remark. Decides nothing and shows nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from localai.hardware.facts import Machine
 
 _LARGER_CONTEXT: Final = 32_768
-# Speed is predicted with a context that is filled so far.
+# The number of tokens in the context when speed is predicted.
 DEPTH_TOKENS: Final = 1024
-# A GPU that the embedded engine does not see is worth a word if it is faster by this.
+# A GPU that the embedded engine does not use is mentioned if it is faster by this factor.
 _WORTH_SAYING: Final = 1.5
 
 
@@ -38,10 +38,10 @@ _WORTH_SAYING: Final = 1.5
 class Preflight:
     """What a pull would take, in bytes; None is unknown.
 
-    `download_bytes` is what is still to come. `needs` are the memory at the context that the
-    engine starts with and, where the model goes beyond, at a large one. `problems` are why it
-    should not be fetched, a sentence each; `remarks` what should be known. `speed` is None where
-    the model writes no text. `elsewhere`: another machine stands in.
+    `download_bytes` is what is still to be fetched. `needs` are the memory at the context that the
+    engine starts with and, if the model has a larger one, at a large one. `problems` are reasons
+    not to fetch the model, a sentence each; `remarks` are what the user should know. `speed` is
+    None if the model writes no text. `elsewhere`: another machine stands in.
     """
 
     plan: PullPlan
@@ -67,9 +67,9 @@ def preflight(
     elsewhere: bool = False,
 ) -> Preflight:
     """Compare `plan` with the disk and the memory of `machine`. Takes about a second, in child
-    processes of the engine, unless `cache_folder` remembers the answers.
+    processes of the engine, unless `cache_folder` has the results.
 
-    `elsewhere` says that `machine` stands in for this one: nothing of the model is there yet.
+    `elsewhere`: `machine` stands in for this one, so nothing of the model is there yet.
     """
     if elsewhere:
         download, free = plan.size_bytes, machine.disk.free_bytes.value
@@ -147,13 +147,13 @@ def _speed(
     *,
     elsewhere: bool,
 ) -> tuple[SpeedRange | None, list[str]]:
-    """The speed of the embedded engine, and a remark where another engine would be faster."""
+    """The speed of the embedded engine, and a remark if another engine would be faster."""
     if plan.header is not None and "completion" not in header_capabilities(plan.header):
         return None, []
     if plan.header is not None:
         work = decode_work(plan.header, need)
     else:
-        # An MLX folder: dense, as far as is known.
+        # An MLX folder counts as dense, because nothing else is known of it.
         weights, context = need.weights_bytes, need.context_bytes
         work = DecodeWork(weights, weights, context, need.context_tokens, need.compute_bytes)
     depth = min(DEPTH_TOKENS, need.context_tokens // 2)
@@ -176,7 +176,8 @@ def _places(
     need: MemoryNeed, machine: Machine, limit: int | None, *, elsewhere: bool
 ) -> list[tuple[str, int, int | None]]:
     """The places where memory is taken: name, bytes taken, bytes there. On another machine all
-    memory counts as one place, because how an engine would spread the model there is unknown."""
+    memory counts as one place, because how an engine would distribute the model there is
+    unknown."""
     if elsewhere:
         return [("that machine", need.total_bytes, _with_gpus(machine, limit))]
     return [("this machine", host_bytes(need), limit), *_devices(need)]
@@ -191,7 +192,7 @@ def _memory_remarks(need: MemoryNeed, limit: int | None, available: int | None) 
 
 
 def _with_gpus(machine: Machine, limit: int | None) -> int | None:
-    """Main memory and that of the GPUs which have their own."""
+    """Main memory, and the memory of GPUs that have their own."""
     if limit is None:
         return None
     own = (gpu.memory_total_bytes.value or 0 for gpu in machine.gpus if not gpu.unified.value)

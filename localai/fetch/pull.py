@@ -1,4 +1,4 @@
-"""One pull, from what was typed to files that are whole and known to their store."""
+"""One pull, from the typed name to whole files that their store knows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localai.fetch.plan import PullPlan, Variant
     from localai.paths import Paths
 
-# Layers as small as a template are there before anybody could read about them.
+# Smaller layers, such as a template, arrive before anybody could read a progress line about them.
 _SMALL_BYTES: Final = 16 << 20
 
 
@@ -39,11 +39,10 @@ def find_model(
     by_daemon: bool = False,
 ) -> PullPlan:
     """The model that `text` means: a file of this machine, an address, a model of the hub or of a
-    registry of Ollama's kind. Raises the errors of those, and InvalidInput for a file that is no
-    model, such as an adapter.
+    registry like Ollama's. Raises the errors of those, and InvalidInput if the file is no model,
+    such as an adapter.
 
-    `by_daemon` says that a registry's model is to be fetched by Ollama itself, whose store may then
-    be another user's.
+    `by_daemon`: Ollama itself is to fetch a registry's model; its store may then be another user's.
     """
     if (path := file_of_url(text) or as_path(text)) is not None:
         _no_quant(quant)
@@ -64,8 +63,8 @@ def find_model(
 
 
 def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Variant]:
-    """The quantizations of the model that `text` means. Raises InvalidInput where there is but
-    one, a file."""
+    """The quantizations of the model that `text` means. Raises InvalidInput if it means a single
+    file."""
     if (reference := hub_reference(text)) is not None:
         from localai.fetch.hub import Hub
 
@@ -79,8 +78,8 @@ def find_variants(text: str, hosts: AllowedHosts, config: Config) -> list[Varian
 def fetch_model(
     plan: PullPlan, hosts: AllowedHosts, *, patience_s: float = PATIENCE_S
 ) -> Iterator[PullEvent]:
-    """Bring every file of `plan` here and make the model known to its store; the last event is
-    `Pulled`, with the model's own path and SHA-256. Progress counts all files together."""
+    """Fetch every file of `plan` and make the model known to its store; the last event is `Pulled`,
+    with the model's own path and SHA-256. Progress counts all files together."""
     done_bytes = 0
     fetched = False
     digest = plan.digest or ""

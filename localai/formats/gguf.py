@@ -1,7 +1,7 @@
-"""What a GGUF header says about a model: one value, read from a file or from any byte range.
+"""The facts in a GGUF header, as one value, read from a file or from any byte range.
 
-Owns the meaning of the keys. It reads only the header (the vocabulary is stepped over), opens
-no network and computes no memory: `localai.sizing.memory` asks the engine for that.
+Owns the meaning of the keys. Reads only the header (the vocabulary is skipped), opens no network
+and computes no memory: for that, `localai.sizing.memory` asks the engine.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ __all__ = [
 
 _FILE_TYPE_GUESSED: Final = 1024
 
-# Tables of which decoding a token reads one row. The input embedding is one of them too,
-# unless it also serves as the output matrix.
+# Tables of which decoding a token reads one row. The input embedding is one, too, unless it also
+# serves as the output matrix.
 _LOOKUP_TABLES: Final = frozenset(
     {"per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"}
 )
@@ -55,8 +55,8 @@ _SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """A model's header. `file_bytes` is how long the file has to be by what the header says;
-    `data_offset` is where the header ends and tensor data begins, in bytes."""
+    """A model's header. `file_bytes` is how long the file must be by its header; `data_offset` is
+    where the header ends and tensor data begins, in bytes."""
 
     source: str
     version: int
@@ -97,12 +97,12 @@ class GgufHeader:
 
     @property
     def architecture(self) -> str | None:
-        """llama, qwen3, gemma3, clip (an image projector), …"""
+        """The model's architecture: llama, qwen3, gemma3, clip (a projector), …"""
         return self.text("general.architecture")
 
     @property
     def name(self) -> str | None:
-        """The name its makers gave the model."""
+        """The name that its makers gave the model."""
         return self.text("general.name")
 
     @property
@@ -117,7 +117,7 @@ class GgufHeader:
 
     @property
     def block_count(self) -> int | None:
-        """The number of layers; None where it is absent or beyond any real model."""
+        """The number of layers; None if it is absent or beyond any real model."""
         count = self.architecture_integer("block_count")
         return count if count is None or count <= 4096 else None
 
@@ -133,7 +133,7 @@ class GgufHeader:
 
     @property
     def head_count_kv(self) -> tuple[int, ...] | None:
-        """Key/value heads, a number for each layer; as many as heads where it is not said."""
+        """Key/value heads, a number for each layer; as many as heads if they are absent."""
         if self.of_architecture("attention.head_count_kv") is None:
             return self.head_count
         return self.per_layer("attention.head_count_kv")
@@ -145,7 +145,7 @@ class GgufHeader:
 
     @property
     def expert_used_count(self) -> int:
-        """Experts that each token passes through, 0 in a dense model."""
+        """The experts that each token uses, 0 in a dense model."""
         return self.architecture_integer("expert_used_count") or 0
 
     @property
@@ -168,17 +168,17 @@ class GgufHeader:
 
     @property
     def split_number(self) -> int:
-        """Which of them this is, from 0."""
+        """The number of this file among them, from 0."""
         return self.integer("split.no") or 0
 
     @property
     def is_projector(self) -> bool:
-        """True for the companion file that turns images or sound into vectors: it cannot chat."""
+        """Whether this is a projector, which turns images or sound into vectors and cannot chat."""
         return self.architecture == "clip"
 
     @property
     def has_vision(self) -> bool:
-        """True where the file itself holds an image encoder (Ollama stores some models so)."""
+        """Whether the file itself has an image encoder (Ollama stores some models so)."""
         return self.is_projector or any(t.name.startswith(_VISION) for t in self.tensors)
 
     @cached_property
@@ -188,20 +188,20 @@ class GgufHeader:
 
     @cached_property
     def tensor_bytes(self) -> int:
-        """Bytes of all tensors as they are stored."""
+        """The stored size of all tensors."""
         return sum(tensor.size_bytes for tensor in self.tensors)
 
     @cached_property
     def tied_embeddings(self) -> bool:
-        """True where the input embedding is the output matrix too."""
+        """Whether the input embedding is the output matrix too."""
         names = {tensor.name for tensor in self.tensors}
         return "token_embd.weight" in names and "output.weight" not in names
 
     @cached_property
     def active_bytes_per_token(self) -> int:
-        """Bytes of weights that decoding one token reads: what limits the speed.
+        """The bytes of weights that decoding one token reads: what limits the speed.
 
-        Of the experts only those used count; of a lookup table or an image encoder nothing does.
+        Of the experts only those used count; lookup tables and an image encoder do not count.
         """
         share = 1.0
         if 0 < self.expert_used_count < self.expert_count:
@@ -217,8 +217,8 @@ class GgufHeader:
 
     @cached_property
     def quantization(self) -> str | None:
-        """What the weights are stored as, e.g. Q4_K_M: the label in the file, else the tensor
-        type that holds most bytes. None for a file without tensors."""
+        """The type of the weights, e.g. Q4_K_M: the label in the file, else the tensor type that
+        has most bytes. None for a file without tensors."""
         file_type = self.integer("general.file_type")
         if file_type is not None and (label := FILE_TYPES.get(file_type & ~_FILE_TYPE_GUESSED)):
             return label
@@ -229,8 +229,8 @@ class GgufHeader:
 
 
 def read_header(path: Path) -> GgufHeader:
-    """The header of the file at `path`. Raises NotFound, or InvalidInput for whatever is no
-    whole GGUF file. About 5 ms for a vocabulary of 50,000 tokens."""
+    """The header of the file at `path`. Raises NotFound, or InvalidInput if it is no whole GGUF
+    file. Takes about 5 ms for a vocabulary of 50,000 tokens."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -251,10 +251,10 @@ def read_header(path: Path) -> GgufHeader:
 def read_header_at(read: ReadAt, *, name: str, size_bytes: int | None) -> GgufHeader:
     """The header behind `read(offset, length)`: a file, or a server asked by HTTP Range.
 
-    `read` gives at least one byte from `offset` on (fewer or more than asked are welcome) and
-    b"" at the end; it is called with growing lengths and never for bytes before the last
-    call's `offset`. `name` stands in error messages. With `size_bytes`, the whole length, a
-    truncated file is refused.
+    `read` returns at least one byte from `offset` on, also fewer or more than asked, and b"" at the
+    end. It is called with growing lengths, and never for bytes before the last call's `offset`.
+    `name` is used in error messages. With `size_bytes`, the whole length, a truncated file is
+    refused.
     """
     container = parse(read, name, size_bytes)
     return GgufHeader(
@@ -269,7 +269,7 @@ def read_header_at(read: ReadAt, *, name: str, size_bytes: int | None) -> GgufHe
 
 
 def read_model(path: Path) -> GgufHeader:
-    """The header of a whole model: of all its files where it is split, read from the first.
+    """The header of a whole model; if it is split, of all its files, read from the first.
 
     Raises NotFound for a missing part, besides what `read_header` raises.
     """

@@ -1,9 +1,9 @@
-"""The GGUF container: bytes to metadata and tensor table, within bounds.
+"""The GGUF container: from bytes to metadata and a tensor table, within bounds.
 
-Owns the binary layout, the ggml type table and the limits on what a file may claim. Knows
-nothing of what a key means (`localai.formats.gguf` does). It reads no tensor data and does
-not keep large arrays; a file may be hostile, so every count is checked before it is believed,
-and whatever is wrong is an InvalidInput that names the file.
+Owns the binary layout, the ggml type table and the limits on what a file may claim. Does not know
+what a key means (`localai.formats.gguf` does). Reads no tensor data and keeps no large arrays. A
+file may be hostile, so every count is checked before it is used, and every fault is an InvalidInput
+that names the file.
 
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
@@ -35,8 +35,8 @@ MAX_STRING_BYTES: Final = 16 << 20
 MAX_KEPT_BYTES: Final = 32 << 20
 MAX_TENSOR_BYTES: Final = 1 << 50
 
-# Arrays up to this many elements are kept as lists (head counts per layer, tags); longer
-# ones are vocabularies, of which only the length matters.
+# Arrays up to this many elements are kept as lists (head counts per layer, tags). Longer ones are
+# vocabularies, of which only the length matters.
 KEPT_ARRAY_ELEMENTS: Final = 1024
 
 _CUT: Final = "is truncated: it ends inside its own header"
@@ -66,7 +66,7 @@ _SCALARS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ArraySummary:
-    """An array that was skipped: its element type's name and how many elements it has."""
+    """An array that was skipped: its element type's name, and how many elements it has."""
 
     element_type: str
     count: int
@@ -77,9 +77,9 @@ MetadataValue = Scalar | ArraySummary | tuple[Scalar, ...]
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A row of the tensor table. `shape` is in ggml's order: the first dimension is
-    contiguous. `offset` counts from the start of the data section. `size_bytes` of a type
-    that this version does not know is the room it has until the next tensor."""
+    """A row of the tensor table. `shape` is in ggml's order: the first dimension is contiguous.
+    `offset` counts from the start of the data section. For a type that this version does not know,
+    `size_bytes` is the space up to the next tensor."""
 
     name: str
     shape: tuple[int, ...]
@@ -98,7 +98,7 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What the container says, unread: `expected_bytes` is how large the file must be."""
+    """The content of a container, uninterpreted. `expected_bytes` is how large the file must be."""
 
     version: int
     metadata: dict[str, MetadataValue]
@@ -109,8 +109,8 @@ class Container:
 
 
 def parse(read: ReadAt, name: str, size_bytes: int | None) -> Container:
-    """The container behind `read`, of a file called `name` that is `size_bytes` long (None:
-    unknown, then a truncated file is not noticed). Raises InvalidInput."""
+    """The container behind `read`, of a file called `name` that is `size_bytes` long. If that is
+    None, a truncated file is not noticed. Raises InvalidInput."""
     window = _Window(read, name, size_bytes)
     version = _read_version(window)
     tensor_count = window.u64()
@@ -168,7 +168,7 @@ class _Window:
         )
 
     def need(self, length: int) -> None:
-        """Have `length` bytes from the cursor on in the buffer."""
+        """Make sure that the buffer has `length` bytes from the cursor on."""
         if self.offset + length <= len(self.buffer):
             return
         if self.position + length > self.limit:
@@ -194,7 +194,7 @@ class _Window:
         self.refuse(_CUT)
 
     def keep(self, size_bytes: int) -> None:
-        """Account for `size_bytes` that stay in memory."""
+        """Count `size_bytes` that stay in memory."""
         self.kept += size_bytes
         if self.kept > MAX_KEPT_BYTES:
             self.refuse(f"has more than {mebibytes_text(MAX_KEPT_BYTES)} of metadata")
@@ -230,8 +230,8 @@ class _Window:
         self.offset += length
 
     def skip_strings(self, count: int) -> None:
-        """Step over `count` strings. A vocabulary has 50,000 to 260,000 of them, so this loop
-        is nearly all the time that a header takes: 50 ns a string."""
+        """Skip `count` strings. A vocabulary has 50,000 to 260,000 of them, so this loop is nearly
+        all the time that a header takes: 50 ns a string."""
         if self.position + 8 * count > self.limit:
             self._refuse_overrun()
         left = count

@@ -1,8 +1,8 @@
-"""What a GGUF file is by its header, where that is no model that writes text in answer to text.
+"""What a GGUF file is by its header, if it is no model that answers text with text.
 
 `general.type` is the GGUF specification's; the architectures are those of llama.cpp's
-`llama-arch.cpp`, of the programs for pictures (stable-diffusion.cpp, ComfyUI-GGUF) and of those
-for speech (TTS.cpp). An architecture that stands in no row is taken for a model that chats.
+`llama-arch.cpp`, of the programs for pictures (stable-diffusion.cpp, ComfyUI-GGUF) and of those for
+speech (TTS.cpp). An architecture without a row counts as a model that chats.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("dflash", "dspark", "eagle3"), _GUESSES),
 }
-# Of a model by `general.type`, what it is instead.
+# What a file is by `general.type`, if it is no model.
 _NO_MODELS: Final[Mapping[str, str]] = {
     "adapter": "an adapter (LoRA), which changes another model",
     "imatrix": "an importance matrix, which is for quantizing",
@@ -57,7 +57,7 @@ _POOLING_RANK: Final = 4
 
 
 def no_model(header: GgufHeader) -> str | None:
-    """What a file is that no engine loads by itself: "an adapter (LoRA), which …"; None for a
+    """What a file is that no engine loads by itself: "an adapter (LoRA), which …". None for a
     model."""
     if header.is_projector:
         return _NO_MODELS["mmproj"]
@@ -65,7 +65,7 @@ def no_model(header: GgufHeader) -> str | None:
 
 
 def purpose_of(header: GgufHeader) -> str | None:
-    """What the model does instead of answering: "embeds texts"; None for one that chats."""
+    """What the model does instead of answering: "embeds texts". None for one that chats."""
     architecture = header.architecture or ""
     pooling = header.architecture_integer("pooling_type")
     if pooling == _POOLING_RANK:

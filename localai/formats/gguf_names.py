@@ -1,9 +1,9 @@
-"""What the name of a GGUF file says: what it is beside a model, and how it is quantized. Pure.
+"""What a GGUF file's name says: its role beside a model, and how it is quantized. Pure.
 
 The forms are those of the GGUF specification (`-LoRA`, `-vocab` at the end), of llama.cpp's own
 choice among a repository's files (`mmproj`, `imatrix`, `mtp-`, `eagle3-`, `dflash-`, `dspark-`),
-and of publishers (`i1-` and `-imat` for weights that an importance matrix was used on, `UD-`).
-A header says more, once it is there: `formats.gguf_kinds`.
+and of publishers (`i1-` and `-imat` for weights that were quantized with an importance matrix,
+`UD-`). A header says more, once it is there: `formats.gguf_kinds`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _QUANTIZATION: Final = re.compile(
     re.IGNORECASE,
 )
 _PUBLISHERS_MARKS: Final = re.compile(r"^(?:UD-|i1-)|-imat(?:rix)?$", re.IGNORECASE)
-# In front a word says what the file is; within a name it may as well be the model's own.
+# In front, a word says what the file is; within a name it may be part of the model's own name.
 _IN_FRONT: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
     (re.compile(rf"(?:mtp|eagle\d?|dflash|dspark|draft){_END}", re.IGNORECASE), "draft model"),
     (re.compile(rf"imatrix{_END}", re.IGNORECASE), "importance matrix"),
@@ -52,26 +52,26 @@ def stem_of(path: str) -> str:
 
 
 def part_of(path: str) -> tuple[int, int] | None:
-    """Which part of how many the file is, by its name; None for a whole one."""
+    """The number of the part and of all parts, by the file's name; None for a whole file."""
     found = _PART.search(path[: -len(".gguf")])
     return None if found is None else (int(found[1]), int(found[2]))
 
 
 def quantization_label(path: str) -> str | None:
-    """The quantization that a file's name says, else its folder's, as Q4_K_M, UD-Q4_K_XL, i1-Q4_0
-    or Q4_0-imat; None where neither says one."""
+    """The quantization in a file's name, else in its folder's, as Q4_K_M, UD-Q4_K_XL, i1-Q4_0 or
+    Q4_0-imat; None if neither has one."""
     stem = stem_of(path)
     found = _QUANTIZATION.findall(stem.rpartition("/")[2]) or _QUANTIZATION.findall(stem)
     return _spelt(found[-1]) if found else None
 
 
 def plain_label(label: str) -> str:
-    """`label` without what publishers add to it, in capitals: UD-Q4_K_XL is a Q4_K_XL."""
+    """`label` in capitals, without the marks that publishers add: UD-Q4_K_XL becomes Q4_K_XL."""
     return _PUBLISHERS_MARKS.sub("", label).upper()
 
 
 def role_by_name(path: str) -> FileRole:
-    """What a .gguf file is by its own name, whatever lies beside it."""
+    """The role of a .gguf file by its own name, whatever lies beside it."""
     name = stem_of(path).rpartition("/")[2]
     if "mmproj" in name.lower():
         return "projector"
@@ -81,15 +81,17 @@ def role_by_name(path: str) -> FileRole:
     for pattern, role in _AT_END:
         if pattern.search(name):
             return role
-    # Weights that a matrix was used on are called so, too, and say how they are quantized.
+    # Weights that were quantized with a matrix have its word in their name, too, and their
+    # quantization.
     if _IMATRIX.search(name) and not _QUANTIZATION.search(name):
         return "importance matrix"
     return "model"
 
 
 def is_draft_beside(path: str, size_bytes: int, others: Iterable[tuple[str, int]]) -> bool:
-    """Whether a file whose name has a word for drafts within it, or whose folder has, is one beside
-    `others` (paths and sizes): it is smaller than each of them that has no such word."""
+    """Whether a file is a draft model beside `others` (paths and sizes). Its name, or its folder's,
+    must have a word for drafts, and it must be smaller than each of the others without such a
+    word."""
     if not _has_draft_word(path):
         return False
     sizes = [size for other, size in others if not _has_draft_word(other)]
@@ -101,7 +103,7 @@ def _has_draft_word(path: str) -> bool:
 
 
 def _spelt(label: str) -> str:
-    """The label in capitals, with the publishers' marks in their small letters."""
+    """The label in capitals, with the publishers' marks in their usual case."""
     mark = _PUBLISHERS_MARKS.sub("", label)
     before, _, after = label.partition(mark)
     before = "UD-" if before.upper() == "UD-" else before.lower()

@@ -1,9 +1,9 @@
 """Quantizing a GGUF file (q8_0, q4_0, q5_K_M, …), tensor by tensor.
 
-By the `gguf` package of llama.cpp's makers, which needs numpy: an extra, imported here only. The
-K-types are not in it: `k_types` has the engine's library make those. Which tensors are quantized
-follows llama-quantize: matrices are, vectors and the router of experts are not. Of a plain type
-the output matrix becomes Q8_0 at least, where llama-quantize takes Q6_K, because it decides most.
+Uses the `gguf` package of llama.cpp's makers, which needs numpy: an extra, imported here only. It
+lacks the K-types, which `k_types` makes with the engine's library. As in llama-quantize, matrices
+are quantized, but not vectors and the router of experts. For a plain type the output matrix becomes
+Q8_0 at least, where llama-quantize takes Q6_K, because it matters most.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ TYPES: Final = (*PLAIN_TYPES, *MIXTURES)
 
 _KEPT_NAMES: Final = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight")
 _OUTPUTS: Final = ("output.weight", "token_embd.weight")
-# So many elements are decoded to floats at a time.
+# The number of elements that are decoded to floats at a time.
 _PIECE_ELEMENTS: Final = 16 << 20
 
 
 def can_make(to: str) -> bool:
-    """Whether what the type `to` needs is installed."""
+    """Whether the packages that the type `to` needs are installed."""
     from importlib.util import find_spec
 
     if to not in TYPES or find_spec("gguf") is None or find_spec("numpy") is None:
@@ -51,7 +51,7 @@ def can_make(to: str) -> bool:
 
 
 def require(to: str) -> None:
-    """Raise NotFound, with what mends it, where what the type `to` needs is not there."""
+    """Raise NotFound, with the remedy, if a package that the type `to` needs is missing."""
     if can_make(to):
         return
     if to in MIXTURES and can_make("F16"):
@@ -66,21 +66,21 @@ def require(to: str) -> None:
 
 
 def quantized_bytes(header: GgufHeader, to: str) -> int:
-    """How many bytes the tensors of `header` take as `to`, one of `TYPES`."""
+    """The bytes that the tensors of `header` take as `to`, one of `TYPES`."""
     return sum(_bytes_as(tensor, target_type(tensor, header, to)) for tensor in header.tensors)
 
 
 def target_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
-    """What `tensor` becomes in a file of the type `to`."""
+    """The type of `tensor` in a file of the type `to`."""
     wanted = _wanted_type(tensor, header, to)
-    # A row has to be whole blocks.
+    # A row must be whole blocks.
     fitting = (each for each in (wanted, instead_of(wanted)) if each and _divides(each, tensor))
     return next(fitting, "F16")
 
 
 def fallback_shares(header: GgufHeader, to: str) -> dict[str, float]:
-    """Which part of the weights that a file of the type `to` quantizes becomes another type because
-    its rows are no whole blocks, by that type; F16 is one that does not shrink."""
+    """The share of the quantized weights that become another type because their rows are no whole
+    blocks, by that type. F16 is a type that does not shrink."""
     elements: dict[str, int] = {}
     total = 0
     for tensor in header.tensors:
@@ -94,7 +94,8 @@ def fallback_shares(header: GgufHeader, to: str) -> dict[str, float]:
 
 
 def unshrunk_share(header: GgufHeader) -> float:
-    """Which part of the weights that are quantized elsewhere has 16 bits or more in this file."""
+    """The share of the weights that quantizing would shrink, and that have 16 bits or more in this
+    file."""
     sizes = [(tensor.type, tensor.elements) for tensor in header.tensors if _is_quantized(tensor)]
     whole = sum(elements for kind, elements in sizes if kind in ("F16", "BF16", "F32"))
     return whole / max(1, sum(elements for _, elements in sizes))
@@ -110,7 +111,7 @@ def _divides(name: str, tensor: TensorInfo) -> bool:
 
 
 def _wanted_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
-    """What `tensor` would become if every row were whole blocks."""
+    """The type that `tensor` would become if every row were whole blocks."""
     if not _is_quantized(tensor):
         return tensor.type
     is_output = tensor.name == _OUTPUTS[0] or (
@@ -124,9 +125,9 @@ def _wanted_type(tensor: TensorInfo, header: GgufHeader, to: str) -> str:
 def quantize_file(
     sources: Sequence[Path], header: GgufHeader, to: str, target: Path
 ) -> Generator[WorkProgress, None, None]:
-    """Write the model in `sources` (its parts, in order) to `target` as the type `to`; yields how
+    """Write the model in `sources` (its parts, in order) to `target` as the type `to`. Yields how
     many bytes of the source are done. Needs memory for one tensor. Raises NotFound without the
-    package, InvalidInput for a tensor that it cannot decode, OSError."""
+    package, InvalidInput if it cannot decode a tensor, OSError."""
     require(to)
     import gguf
 
@@ -193,7 +194,7 @@ def _announce(writer: gguf.GGUFWriter, tensor: Any, name: str) -> None:
 
 
 def _converted(tensor: Any, name: str) -> Any:
-    """The tensor's data as the type `name`: a few rows at a time are floats."""
+    """The tensor's data as the type `name`; only a few rows at a time are decoded to floats."""
     import gguf
     import numpy as np
 

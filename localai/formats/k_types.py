@@ -1,8 +1,8 @@
-"""K-types: which tensor gets how many bits, and the numbers themselves by llama.cpp's own code.
+"""K-types: which tensor gets how many bits, and the quantization itself by llama.cpp's own code.
 
 The engine's library exports ggml's `ggml_quantize_chunk`; it is loaded here without the engine
-around it. Which tensor becomes what follows `llama_tensor_get_type` of llama.cpp's
-`src/llama-quant.cpp`, for models without eight experts.
+around it. The choice of types follows `llama_tensor_get_type` of llama.cpp's `src/llama-quant.cpp`,
+for models without eight experts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ MIXTURES: Final = {
     "Q5_K_M": "Q5_K",
     "Q6_K": "Q6_K",
 }
-# What a tensor becomes whose rows are not whole blocks of 256.
+# The type of a tensor whose rows are not whole blocks of 256.
 _INSTEAD: Final = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 _LAYER: Final = re.compile(r"blk\.(\d+)\.")
 
 
 def k_type(tensor: TensorInfo, layers: int, to: str, *, is_output: bool) -> str:
-    """What the matrix `tensor` of a model of `layers` becomes in a file of the mixture `to`, if its
-    rows are whole blocks; else `instead_of` that."""
+    """The type of the matrix `tensor` of a model of `layers`, in a file of the mixture `to`, if its
+    rows are whole blocks; else the type is `instead_of` that."""
     wanted = MIXTURES[to]
     match = _LAYER.match(tensor.name)
     layer = int(match[1]) if match else 0
@@ -58,13 +58,13 @@ def instead_of(name: str) -> str | None:
 
 
 def k_types_available() -> bool:
-    """Whether the engine's library is here and exports what quantizes."""
+    """Whether the engine's library is installed and exports the function that quantizes."""
     return _library() is not None
 
 
 def quantized_rows(floats: Any, number: int, row_bytes: int) -> Any:
     """The rows of `floats` (float32, rows × columns) as ggml's type `number`: uint8, rows ×
-    `row_bytes`. On all cores."""
+    `row_bytes`. Uses all cores."""
     import numpy as np
 
     library = _library()
@@ -89,7 +89,7 @@ def quantized_rows(floats: Any, number: int, row_bytes: int) -> Any:
 
 
 def _gets_more(layer: int, layers: int) -> bool:
-    """Whether a layer decides more: the first and last eighth, and every third between."""
+    """Whether a layer gets more bits: the first and last eighth, and every third between."""
     eighth = layers // 8
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 

@@ -1,7 +1,7 @@
-"""What an MLX model folder is: config.json, safetensors weights and a tokenizer.
+"""An MLX model folder: config.json, safetensors weights and a tokenizer.
 
 Reads headers only, never a weight, and never imports `mlx`: that has killed processes on machines
-without Metal. Whether the engine knows the architecture is the engine's to say.
+without Metal. Does not judge whether the engine knows the architecture.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.types import Options
 
 _FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-# A header is a few hundred kilobytes for the largest models; a hostile one claims gigabytes.
+# A header has a few hundred kilobytes for the largest models; a hostile one claims gigabytes.
 _LARGEST_HEADER_BYTES = 64 << 20
 _LARGEST_JSON_BYTES = 64 << 20
 
@@ -26,10 +26,10 @@ _LARGEST_JSON_BYTES = 64 << 20
 class MlxFolder:
     """A whole model folder, its weights unread.
 
-    `config` is config.json with the text model's part of a multimodal one laid over it.
-    `float_bytes` is the width of what is not quantized, and so of the KV cache. `is_mlx` says
-    that MLX wrote the weights; others (a hub's original checkpoint) may load too. `recommended`
-    are the sampling options of generation_config.json.
+    `config` is config.json; in a multimodal model's, the text model's part is laid over it.
+    `float_bytes` is the width of unquantized numbers, and so of the KV cache. `is_mlx`: MLX wrote
+    the weights; others (a hub's original checkpoint) may load too. `recommended` are the sampling
+    options of generation_config.json.
     """
 
     path: Path
@@ -44,7 +44,8 @@ class MlxFolder:
 
     @property
     def quantization(self) -> str:
-        """`4bit` as MLX repositories are named, `mxfp4`, or the float type: `bf16`."""
+        """The type of the weights: `4bit` as MLX repositories are named, `mxfp4`, or the float
+        type, `bf16`."""
         scheme = _scheme(self.config)
         if scheme is None:
             return self.float_type.lower()
@@ -58,7 +59,7 @@ class MlxFolder:
 
 
 def is_model_folder(path: Path) -> bool:
-    """Whether `path` looks like one, by the names in it."""
+    """Whether `path` looks like a model folder, by the names in it."""
     try:
         return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
     except OSError:
@@ -76,7 +77,7 @@ def read_folder(path: Path) -> MlxFolder:
     if not isinstance(config.get("model_type"), str):
         raise InvalidInput(f"{path / 'config.json'} names no model_type")
     if config.get("model_file") is not None:
-        # mlx-lm would import that file: a model is data, and the user named no code.
+        # mlx-lm would import that file: a model is data, and the user named no code to run.
         raise InvalidInput(
             f"{path / 'config.json'} names code to run (model_file), and a model is never run as it"
         )
@@ -112,16 +113,16 @@ class _Header:
 
 
 def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A multimodal model keeps what concerns its text part in a table of its own."""
+    """The config of the text model; a multimodal model has it in a table of its own."""
     part = config.get("text_config")
     if not isinstance(part, dict):
         return config
-    # The outer type is the one that the engine looks its code up by.
+    # The engine looks its code up by the outer type.
     return {**config, **part, "model_type": config.get("model_type", part.get("model_type"))}
 
 
 def positive_integer(config: Mapping[str, Any], *names: str) -> int | None:
-    """The first of the `names` that is a whole number above 0."""
+    """The value of the first of the `names` that is a whole number above 0."""
     for name in names:
         value = config.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -153,7 +154,7 @@ def _has_tokenizer(path: Path) -> bool:
 
 
 def _weight_files(path: Path) -> list[Path]:
-    """The files that hold the weights, by the index where there is one."""
+    """The files that have the weights, by the index if there is one."""
     index = path / "model.safetensors.index.json"
     if not index.exists():
         files = sorted(path.glob("model*.safetensors")) or sorted(path.glob("*.safetensors"))
@@ -204,7 +205,8 @@ def _broken(file: Path) -> InvalidInput:
 
 
 def _float_type(tensors: Iterable[_Tensor]) -> str:
-    """The float type that holds most: packed weights are integers, so there it is the scales'."""
+    """The float type that has most bytes. Packed weights are integers, so in their case it is that
+    of the scales."""
     held: Counter[str] = Counter()
     for tensor in tensors:
         if tensor.type in _FLOAT_BYTES:
@@ -218,7 +220,8 @@ def _scheme(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _parameter_count(tensors: Mapping[str, _Tensor], config: Mapping[str, Any]) -> int:
-    """Weights as the model counts them: packed ones unpacked, their scales and biases left out."""
+    """The weights as the model counts them: packed ones unpacked, without their scales and
+    biases."""
     scheme = _scheme(config) or {}
     count = 0
     for name, tensor in tensors.items():
@@ -236,7 +239,7 @@ def _parameter_count(tensors: Mapping[str, _Tensor], config: Mapping[str, Any]) 
 
 
 def _chat_template(path: Path) -> str | None:
-    """The template as text, from any of the three places it has been kept in."""
+    """The template as text, from any of the three places where it may be."""
     plain = path / "chat_template.jinja"
     if plain.is_file():
         return plain.read_text(errors="replace")
@@ -246,7 +249,8 @@ def _chat_template(path: Path) -> str | None:
         if isinstance(template, str):
             return template
         if isinstance(template, list):
-            # Several under names; mlx-lm takes the one called default, as transformers does.
+            # Several templates with names; mlx-lm takes the one called default, as transformers
+            # does.
             entries = [entry for entry in template if isinstance(entry, dict)]
             named = {entry.get("name"): entry.get("template") for entry in entries}
             return str(named.get("default") or next(iter(named.values()), "")) or None

@@ -1,7 +1,7 @@
 """How numbers are stored in a GGUF file: the types of tensors and of whole files.
 
-The one place for block sizes and type numbers. Which type a tensor gets when a file is quantized
-is decided in `gguf_quantization` and `k_types`.
+The one place for block sizes and type numbers. `gguf_quantization` and `k_types` decide which type
+a tensor gets when a file is quantized.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from localai.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """A type of ggml's: its number in the tensor table, and a block's elements and bytes."""
+    """A type of ggml's: its number in the tensor table, and the elements and bytes of a block."""
 
     number: int
     name: str
@@ -22,11 +22,11 @@ class TensorType:
     block_bytes: int
 
     def divides(self, elements: int) -> bool:
-        """Whether a row of so many elements is whole blocks."""
+        """Whether a row of this many elements is whole blocks."""
         return elements % self.block_elements == 0
 
     def size_bytes(self, elements: int) -> float:
-        """The bytes of so many elements; whole where they are whole blocks."""
+        """The bytes of this many elements; a whole number if they are whole blocks."""
         return elements / self.block_elements * self.block_bytes
 
 
@@ -74,8 +74,8 @@ TENSOR_TYPE_OF_NAME: Final[Mapping[str, TensorType]] = {
     each.name: each for each in TENSOR_TYPES.values()
 }
 
-# A file's type is what most of its matrices are: llama_ftype (llama.h), in the words that people
-# type. After a change raise `_VERSION` in stores/describe.py, so that headers are read again.
+# A file's type is the type of most of its matrices: llama_ftype (llama.h), spelled as people type
+# it. After a change raise `_VERSION` in stores/describe.py, so that headers are read again.
 FILE_TYPES: Final[Mapping[int, str]] = {
     0: "F32",
     1: "F16",
