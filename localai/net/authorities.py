@@ -1,9 +1,9 @@
-"""Which certificate authorities a TLS connection trusts: those of the system that it runs on.
+"""The certificate authorities that a TLS connection trusts: those of the system.
 
-On macOS they are in the Keychain, a company's own among them, and OpenSSL does not look there:
+On macOS they are in the Keychain, with a company's own among them. OpenSSL does not look there:
 python.org's Python knows no authority at all until *Install Certificates* was run. Elsewhere they
-are OpenSSL's own, and certifi's where a machine has none (a slim container). A file or a folder
-that the user names in SSL_CERT_FILE or SSL_CERT_DIR comes before both.
+are OpenSSL's own, or certifi's if a machine has none (a slim container). A file or a folder in
+SSL_CERT_FILE or SSL_CERT_DIR takes precedence over both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ssl
 import sys
 from pathlib import Path
 
-# Typed as a plain text, so that the branches of all systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of every system.
 _PLATFORM: str = sys.platform
 _NAMED_BY_USER = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -37,6 +37,6 @@ def trusting_context() -> ssl.SSLContext:
 def _has_authorities(context: ssl.SSLContext) -> bool:
     if context.cert_store_stats()["x509_ca"]:
         return True
-    # Those of a folder are read when one is looked for, and not counted before.
+    # The authorities of a folder are read when one is needed, and are not counted before.
     folder = ssl.get_default_verify_paths().capath
     return folder is not None and any(Path(folder).iterdir())

@@ -1,8 +1,8 @@
-"""HTTP connections, with the standard library alone: Unix sockets, TCP, TLS, and by a proxy.
+"""HTTP connections, with the standard library alone: Unix sockets, TCP, TLS, and through a proxy.
 
-The one place that opens them, and that knows why one did not come about or was lost. `http.client`
-costs 30 ms less at start-up than the lightest HTTP library, asks no proxy of the environment and
-follows no redirect. How answers are framed is `framing`'s subject.
+The one place that opens them, and that knows why one failed or was lost. `http.client` takes 30 ms
+less at start-up than the lightest HTTP library, reads no proxy from the environment and follows no
+redirect. How answers are framed is the subject of `framing`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WITHOUT_PROXY = "without a proxy: localai config unset network.proxy"
 
 
 class Server(Protocol):
-    """What a connection over TCP goes to."""
+    """The target of a connection over TCP."""
 
     @property
     def scheme(self) -> str:
@@ -40,12 +40,12 @@ class Server(Protocol):
 
     @property
     def host(self) -> str:
-        """Its name or address."""
+        """The server's name or address."""
         ...
 
     @property
     def port(self) -> int:
-        """Its TCP port."""
+        """The server's TCP port."""
         ...
 
 
@@ -57,17 +57,17 @@ def connect(
     tls: Callable[[], ssl.SSLContext] | None = None,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
 ) -> http.client.HTTPConnection:
-    """An open connection to `server`, a path being that of a Unix socket.
+    """An open connection to `server`, or to the Unix socket at a path.
 
-    `silence_timeout_s` is the longest pause between two bytes; None waits for as long as the server
-    lives. What goes by a `proxy` is tunnelled through it. `tls` gives the trusted certificates of
-    an https server, the system's if it is None. Raises OSError and HTTPException, whose meaning
-    `why_lost` says, and PolicyRefused where another user listens on a Unix socket.
+    `silence_timeout_s` is the longest pause between two bytes; None waits as long as the server
+    lives. With a `proxy`, the connection is tunnelled through it. `tls` returns the trusted
+    certificates for an https server, the system's if it is None. Raises OSError and HTTPException,
+    which `why_lost` explains, and PolicyRefused if another user listens on a Unix socket.
     """
     connection = _unconnected(server, proxy, tls, connect_timeout_s)
     try:
         connection.connect()
-        # A machine that lost its power says nothing: the kernel asks whether it is there.
+        # A machine that lost its power sends nothing: the kernel checks whether it is there.
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.sock.settimeout(silence_timeout_s)
     except BaseException:
@@ -83,7 +83,7 @@ def _unconnected(
     timeout_s: float,
 ) -> http.client.HTTPConnection:
     if isinstance(server, Path):
-        # No timeout: with one, a worker whose queue is full would refuse instead of letting wait.
+        # No timeout: with one, a worker whose queue is full would refuse instead of waiting.
         return UnixConnection(server)
     first = proxy or server
     if server.scheme == "https":
@@ -105,7 +105,8 @@ def send(
     body: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> None:
-    """Send a request whose body, if it has one, is JSON. Raises OSError and HTTPException."""
+    """Send a request; its body, if it has one, is sent as JSON. Raises OSError and
+    HTTPException."""
     content = None if body is None else json.dumps(body).encode()
     connection.request(
         method, url, content, {"Content-Type": "application/json", **(headers or {})}
@@ -113,8 +114,9 @@ def send(
 
 
 def accepted(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-    """Wait for the head of the answer. Raises ServerRefused for a status of 300 and above: a
-    redirect is not followed, it would carry a prompt and a key to where nobody said."""
+    """Wait for the head of the answer. Raises ServerRefused for a status of 300 and above. A
+    redirect is not followed, because it would carry a prompt and a key to a server that the user
+    did not name."""
     response = connection.getresponse()
     if response.status >= 300:
         raise refused(response)
@@ -123,8 +125,8 @@ def accepted(connection: http.client.HTTPConnection) -> http.client.HTTPResponse
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Why a connection did not come about or was lost, as a sentence. `remedy` is what mends it,
-    empty where that depends on the server. `may_pass` says whether to try again can help."""
+    """Why a connection failed or was lost, as a sentence. `remedy` is the user's way out, empty if
+    that depends on the server. `may_pass`: trying again can help."""
 
     text: str
     remedy: Remedy = field(default_factory=Remedy)
@@ -137,8 +139,8 @@ def why_lost(
     silence_timeout_s: float | None = None,
     proxy: Server | None = None,
 ) -> Loss:
-    """What an OSError or HTTPException of a connection to `who` means; a connection through a
-    `proxy` is one to that until its tunnel stands."""
+    """The meaning of an OSError or HTTPException of a connection to `who`. A connection through a
+    `proxy` is one to the proxy until its tunnel stands."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Loss(
             f"the certificate of {who} is not trusted here: {error.verify_message}",

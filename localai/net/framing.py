@@ -1,7 +1,7 @@
-"""What comes back over an HTTP connection: refusals, lines, server-sent events.
+"""Reading what comes back over an HTTP connection: refusals, lines, server-sent events.
 
-The same for every connection: a worker's Unix socket, loopback, TLS, a proxy. What the documents
-mean is the business of `wires`.
+The same for every connection: a worker's Unix socket, loopback, TLS, a proxy. `wires` interprets
+the documents.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 _PIECE_BYTES = 1 << 16
 _LONGEST_REFUSAL_BYTES = 1 << 20
-# The longest that comes for a reason is an answer's last event, which repeats all of it.
+# The longest legitimate line is an answer's last event, which repeats all of it.
 _LONGEST_BODY_BYTES = 64 << 20
 _MOST_DATA_LINES = 1000
 
@@ -22,7 +22,7 @@ _MOST_DATA_LINES = 1000
 class ServerRefused(Exception):
     """An answer with an error status, or an error in a stream that had begun with 200.
 
-    `document` is its JSON, or its text. The names of `headers` are in lower case.
+    `document` is its JSON, or its text. The names in `headers` are in lower case.
     """
 
     def __init__(
@@ -35,14 +35,15 @@ class ServerRefused(Exception):
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """The `error` object of the document, or one with its text as the `message`."""
+        """The `error` object of the document, or an object with the document's text as its
+        `message`."""
         document = self.document
         error = document.get("error", document) if isinstance(document, dict) else document
         return error if isinstance(error, dict) else {"message": str(error)}
 
 
 def refused(response: http.client.HTTPResponse) -> ServerRefused:
-    """The refusal that `response` is; of its body the first megabyte is read."""
+    """The refusal in `response`; the first megabyte of its body is read."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     content = response.read(_LONGEST_REFUSAL_BYTES)
     return ServerRefused(response.status, _document_or_text(content), headers)
@@ -56,7 +57,7 @@ def _document_or_text(content: bytes) -> Any:
 
 
 def whole_body(response: http.client.HTTPResponse) -> bytes:
-    """All of a body; HTTPException where it is endless."""
+    """All of a body. Raises HTTPException if it is endless."""
     content = response.read(_LONGEST_BODY_BYTES + 1)
     if len(content) > _LONGEST_BODY_BYTES:
         raise http.client.HTTPException(f"the answer is longer than {_LONGEST_BODY_BYTES:,} bytes")
@@ -64,8 +65,8 @@ def whole_body(response: http.client.HTTPResponse) -> bytes:
 
 
 def json_of(content: bytes | str) -> Any:
-    """What a server's JSON says. Raises ValueError where it is none, or is nested so deeply that
-    Python refuses to read it."""
+    """The JSON of a server. Raises ValueError if it is invalid, or is nested so deeply that Python
+    refuses to read it."""
     try:
         return json.loads(content)
     except RecursionError as error:
@@ -73,12 +74,12 @@ def json_of(content: bytes | str) -> Any:
 
 
 def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The lines of a streaming body as they arrive, without their ends; HTTPException for one that
-    does not end.
+    """The lines of a streaming body as they arrive, without their ends. Raises HTTPException for an
+    endless line.
 
-    http.client's own iteration looks at every chunk several times: that alone took 90 µs of
-    processor a token, where the whole way from socket to screen should stay below 100. The pieces
-    of a long line are put together once: a line of 20 MB took 22 seconds by adding to it.
+    http.client's own iteration looks at every chunk several times: that alone took 90 µs of CPU
+    time a token, and the whole way from socket to screen should stay below 100. The pieces of a
+    long line are joined once: a line of 20 MB took 22 seconds when they were added one by one.
     """
     begun: list[bytes] = []
     length = 0
@@ -102,18 +103,18 @@ def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
 def server_sent_events(
     response: http.client.HTTPResponse,
 ) -> Generator[dict[str, Any], None, bool]:
-    """The JSON payloads of an event stream, up to `[DONE]` or the end; returns whether `[DONE]`
-    came. An answer that came whole, as plain JSON, is the one payload.
+    """Yields the JSON payloads of an event stream, up to `[DONE]` or the end; returns whether
+    `[DONE]` came. An answer that is plain JSON, not a stream, is the one payload.
 
     Raises ServerRefused for an error event and for an error that came with status 200 instead of a
-    stream, OSError or HTTPException where the stream breaks or something else came in its place,
-    ValueError where a payload is no JSON object.
+    stream, OSError or HTTPException if the stream breaks or something else came in its place,
+    ValueError if a payload is no JSON object.
     """
     return (yield from payloads_of(lines_of(response)))
 
 
 def payloads_of(lines: Iterable[bytes]) -> Generator[dict[str, Any], None, bool]:
-    """As `server_sent_events`, of the lines of the stream."""
+    """Like `server_sent_events`, from the lines of the stream."""
     event = b""
     data: list[bytes] = []
     has_come = False
@@ -135,7 +136,7 @@ def payloads_of(lines: Iterable[bytes]) -> Generator[dict[str, Any], None, bool]
             if whole.strip(b'"') == b"[DONE]":
                 return True
             payload = _payload_of(whole, is_error=name == b"error" or event == b"error")
-            # A payload of several lines is whole when it can be read.
+            # A payload of several lines is complete when it can be read.
             if payload is not _NOT_WHOLE:
                 data, event = [], b""
                 if payload is not None:
@@ -172,7 +173,7 @@ def _joined(data: list[bytes]) -> bytes:
 
 
 def _payload_of(data: bytes, *, is_error: bool) -> dict[str, Any] | None:
-    """The payload; None where it says nothing, `_NOT_WHOLE` where it cannot be read (yet)."""
+    """The payload; None if there is none in the event, `_NOT_WHOLE` if it cannot be read (yet)."""
     if not data or data == b"null":
         return None
     try:
@@ -189,7 +190,7 @@ def _payload_of(data: bytes, *, is_error: bool) -> dict[str, Any] | None:
 
 
 def is_error_document(document: Any) -> bool:
-    """Whether `document` says that something went wrong: OpenAI's way, or vLLM's old one."""
+    """Whether `document` is an error: OpenAI's form, or vLLM's old one."""
     if not isinstance(document, dict):
         return False
     return bool(document.get("error")) or document.get("object") == "error"
@@ -204,8 +205,8 @@ def _answer_instead(content: bytes) -> dict[str, Any]:
 
 
 def unexpected(content: bytes) -> ServerRefused | http.client.HTTPException:
-    """What came with status 200 in place of an answer: a server's error, or the page of a proxy or
-    a log-in, with the beginning of its words."""
+    """The error for a body with status 200 that is no answer: a server's error, or the page of a
+    proxy or a log-in, with its first words."""
     document = _document_or_text(content)
     if is_error_document(document):
         return ServerRefused(200, document)
@@ -213,7 +214,7 @@ def unexpected(content: bytes) -> ServerRefused | http.client.HTTPException:
 
 
 def words_of(content: bytes) -> str:
-    """The beginning of what a page or a text says, on one line."""
+    """The first words of a page or a text, on one line."""
     text = content[:20_000].decode(errors="replace")
     text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
     return " ".join(text.split())[:200]

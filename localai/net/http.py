@@ -1,7 +1,7 @@
 """JSON over HTTP to a server of the user's own or a worker of ours.
 
-A connection serves one request, so that closing it stops exactly that. What the documents mean is
-the providers' business.
+A connection serves one request, so that closing it stops exactly that request. The providers
+interpret the documents.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from localai.net.connection import accepted, connect, send, why_lost
 from localai.net.framing import json_of, lines_of, whole_body, words_of
 from localai.net.target import Target
 
-# For the counts that may follow an answer.
+# How long to wait for the counts that may follow an answer.
 _AFTER_THE_ANSWER_S = 5.0
 
 
 class JsonServer:
-    """A server at `target`, a path being that of a worker's socket. `permit` opens the guard's
+    """A server at `target`, or a worker's socket if that is a path. `permit` opens the guard's
     grant that connecting to it needs.
 
-    `remedy` is what a user should do when nobody listens there; `proxy` is what the connection is
-    tunnelled through.
+    `remedy` is what a user should do if nobody listens there. The connection is tunnelled through
+    `proxy`, if there is one.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class JsonServer:
     ) -> Iterator[SentRequest]:
         """Send a request; its connection is closed at the end of the block, whatever was read.
 
-        `timeout_s` is the longest silence; None waits for as long as the server lives.
-        OSError and HTTPException inside the block become Unreachable.
+        `timeout_s` is the longest silence; None waits as long as the server lives. OSError and
+        HTTPException inside the block become Unreachable.
         """
         try:
             with self._permit():
@@ -111,7 +111,7 @@ class SentRequest:
         return self._response
 
     def expect_the_end(self) -> None:
-        """From here on wait for little: the answer is there, and a server may not close."""
+        """From here on wait only briefly: the answer is complete, and a server may not close."""
         self._socket.settimeout(_AFTER_THE_ANSWER_S)
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class SentRequest:
         self._connection.close()
 
     def document(self) -> Any:
-        """The whole answer as JSON; HTTPException if it is none."""
+        """The whole answer as JSON. Raises HTTPException if it is none."""
         content = whole_body(self.response())
         try:
             return json_of(content)
@@ -131,7 +131,7 @@ class SentRequest:
             ) from error
 
     def json_lines(self) -> Iterator[dict[str, Any]]:
-        """The answer line by line, each a JSON object; HTTPException if one is none."""
+        """The answer line by line, each a JSON object. Raises HTTPException if a line is none."""
         for line in lines_of(self.response()):
             if not line.strip():
                 continue

@@ -1,8 +1,8 @@
-"""Who listens on a TCP port of this machine: which process, and which user.
+"""Which process, and which user, listens on a TCP port of this machine.
 
-Whoever listens on a port that a client trusts gets what it sends, and any user of the machine may
-open a free one. So the user is known before anything is said: on Linux by the kernel's table, on
-macOS by lsof, which names this user's processes only. psutil knows the same and costs 50 ms to
+A client sends its text to whoever listens on a port that it trusts, and any user of the machine may
+open a free port. So the user is checked before anything is sent: on Linux by the kernel's table, on
+macOS by lsof, which lists only this user's processes. psutil knows the same, but takes 50 ms to
 import.
 """
 
@@ -24,15 +24,15 @@ UNKNOWN = "unknown"
 
 _PROC = Path("/proc")
 _LISTEN = "0A"
-# lsof takes 60 ms, and an answer is several requests.
+# lsof takes 60 ms, and an answer needs several requests, so its result is kept this long.
 _LSOF_HOLDS_S = 10.0
 _seen_by_lsof: dict[int, tuple[tuple[int, ...], float]] = {}
-# Typed as a plain text, so that the branches of both systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of both systems.
 _PLATFORM: str = sys.platform
 
 
 def listening_pid(port: int, program: str) -> int | None:
-    """The process called `program…` that listens on `port`; None where that cannot be proven.
+    """The process called `program…` that listens on `port`; None if that cannot be proven.
 
     Linux only, and only for processes whose open files this user may see.
     """
@@ -47,9 +47,9 @@ def listening_pid(port: int, program: str) -> int | None:
 
 
 def listening_users(host: str, port: int) -> frozenset[str]:
-    """The names of the users who listen where a connection to `host`, an address of loopback, ends.
+    """The names of the users who listen where a connection to `host`, a loopback address, ends.
 
-    Empty where nobody is seen to listen, also where the system does not say it.
+    Empty if nobody is seen to listen, also on a system that does not tell.
     """
     if _PLATFORM == "darwin":
         return frozenset(map(user_name, _users_by_lsof(port)))
@@ -63,7 +63,7 @@ def listening_users(host: str, port: int) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A TCP port that somebody listens on: the address as a text, and the user's name."""
+    """A TCP port on which somebody listens: the address as a text, and the user's name."""
 
     address: str
     port: int
@@ -71,14 +71,14 @@ class Listening:
 
     @property
     def is_open(self) -> bool:
-        """Whether others than this machine may reach it, as far as its address says."""
+        """Whether other machines may reach it, by its address."""
         packed = literal_address(self.address)
         return packed is None or not any(packed) or zone_of_address(packed) is not Zone.DEVICE
 
 
 def all_listening() -> list[Listening]:
-    """Every TCP port of this machine on which somebody is seen to listen, on macOS only by this
-    user."""
+    """Every TCP port of this machine on which somebody is seen to listen; on macOS only this
+    user's."""
     if _PLATFORM == "darwin":
         return _all_by_lsof()
     return [
@@ -96,15 +96,15 @@ def stranger_listening(
 ) -> str | None:
     """A user other than this one, root and `trusted` who listens there; None if there is none.
 
-    UNKNOWN stands for one who is not seen. Before a connection it may be that nobody listens;
-    where one was made (`connected`), somebody does.
+    UNKNOWN stands for a user who cannot be seen. Before a connection nobody may be listening; once
+    `connected`, somebody is.
     """
     users = listening_users(host, port) or (frozenset({UNKNOWN}) if connected else frozenset())
     return min(users - {user_name(os.getuid()), user_name(0), *trusted}, default=None)
 
 
 def user_name(user: int) -> str:
-    """The name of the user with a number; the number where it has none."""
+    """The name of the user with this number; the number if there is no name."""
     import pwd
 
     try:
@@ -114,9 +114,9 @@ def user_name(user: int) -> str:
 
 
 def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
-    """The address, port, user and inode of each socket that listens, by the kernel's table.
+    """The address, port, user and inode of each listening socket, by the kernel's table.
 
-    An IPv4-mapped address is given as the IPv4 address that it is.
+    An IPv4-mapped address is given as the IPv4 address in it.
     """
     for table in ("tcp", "tcp6"):
         try:
@@ -131,7 +131,8 @@ def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
 
 
 def _address(written: str) -> bytes:
-    """The kernel writes an address as words of four bytes in the machine's own order."""
+    """The bytes of an address, which the kernel writes as words of four bytes in the machine's own
+    order."""
     words = (written[at : at + 8] for at in range(0, len(written), 8))
     packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
@@ -139,8 +140,8 @@ def _address(written: str) -> bytes:
 
 
 def parse_lsof(output: str) -> list[Listening]:
-    """The sockets in what `lsof -F un` prints: a letter and a value a line, the user's number
-    before the names of its sockets."""
+    """The sockets in the output of `lsof -F un`: each line is a letter and a value, and the user's
+    number comes before the names of the sockets."""
     found: list[Listening] = []
     user = ""
     for line in output.splitlines():
@@ -164,7 +165,7 @@ def _users_by_lsof(port: int) -> tuple[int, ...]:
     if found and time.monotonic() < until:
         return found
     output = _lsof(f"-iTCP:{port}", "-Fu")
-    # A line is the letter of its field and the value.
+    # A line is a field's letter and its value.
     found = tuple(int(line[1:]) for line in output.splitlines() if line[:1] == "u")
     if not found:
         return ()
@@ -173,7 +174,7 @@ def _users_by_lsof(port: int) -> tuple[int, ...]:
 
 
 def _lsof(*arguments: str) -> str:
-    """What lsof prints of the sockets that listen; nothing where it cannot be asked."""
+    """lsof's output about listening sockets; empty if lsof cannot be run."""
     import subprocess
 
     from localai.privacy.environment import child_environment

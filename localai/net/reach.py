@@ -1,10 +1,10 @@
-"""Whether a server at an address of the user's choice may be talked to, and how far away it is.
+"""Whether localai may connect to a server that the user chose, and how far away it is.
 
-The zone is the one of the *resolved* address, and what the name resolves to when it is connected to
-must lie in the same: so the zone is the peer's. This machine is always allowed, a host of the
-local network when `network.lan` names it, anything farther when `cloud.allow` has the provider.
-On this machine whoever listens must be this user, root, a service's own user or one of
-`network.users`: a port that is free may be opened by every user.
+The zone is that of the *resolved* address. The address that is connected to must lie in the same
+zone, so the zone is the peer's. This machine is always allowed, a host of the local network if
+`network.lan` names it, anything farther if `cloud.allow` has the provider. On this machine the
+listener must be this user, root, a service's own user or one of `network.users`, because every user
+may open a free port.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A server that may be talked to, and its zone.
+    """A server that localai may connect to, and its zone.
 
-    A proxy is one as well: `passed_on_to` is then the host that it connects to. `who` is how a
-    message calls it. Besides this user and root, `service_users` and `users`, those whom the
-    configuration names, may listen for it on this machine.
+    A proxy is one as well: `passed_on_to` is then the host that it connects to. Messages call the
+    server `who`. On this machine, `service_users` and the configured `users` may listen for it,
+    besides this user and root.
     """
 
     host: str
@@ -46,8 +46,8 @@ class Reach:
     def grant(self, purpose: Purpose = Purpose.INFERENCE) -> Iterator[None]:
         """The guard's permission to connect, for as long as it is held.
 
-        Raises PolicyRefused, at its beginning and at its end, where another user of this machine
-        listens: who lets go of it before anything is said, says nothing to a stranger.
+        Raises PolicyRefused, at its beginning and at its end, if another user of this machine
+        listens. So leave it before anything is sent: then nothing is sent to a stranger.
         """
         self._refuse_strangers(connected=False)
         with contextlib.ExitStack() as held:
@@ -97,8 +97,8 @@ def reach(
     cloud: str,
     service_users: tuple[str, ...] = (),
 ) -> Reach:
-    """Judge the server of `who` at `host`; `cloud` is its name in `cloud.allow`, `service_users`
-    are those as whom its own service runs.
+    """Judge the server of `who` at `host`. `cloud` is its name in `cloud.allow`; `service_users`
+    are the users as whom its own service runs.
 
     Raises PolicyRefused with the setting that would allow it, Unreachable for an unknown name.
     """
@@ -107,7 +107,7 @@ def reach(
     if address is not None:
         zone = zone_of_address(address)
     elif farthest is Zone.DEVICE:
-        # Even to look the name up would tell a resolver.
+        # A look-up alone would tell a resolver the name.
         raise _refused(who, host, Zone.LAN, cloud)
     else:
         zone = _zone_of_name(who, host, port, farthest)

@@ -1,8 +1,8 @@
 """How long to wait before a request is tried again, for answers and for downloads.
 
-Owns the pauses, and the attempts at an answer while a provider is busy: bounded and visible. Which
-failures deserve it is said by whoever raises `Busy`. A download's attempts, which begin anew with
-every byte that came, are `fetch.transfer`'s.
+Owns the pauses, and the attempts at an answer while a provider is busy: bounded and visible. The
+code that raises `Busy` decides which failures are worth it. For a download, `fetch.transfer` counts
+the attempts, which begin anew with every byte that arrives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from localai.errors import LocalaiError
 from localai.types import Event, Loading
 
 ATTEMPTS = 4
-# All pauses of one question together; whoever is told to wait longer is told so instead.
+# The longest sum of all pauses of one question; a longer wait is an error instead.
 LONGEST_WAIT_S = 120.0
 _FIRST_PAUSE_S = 1.0
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class Busy(Exception):
-    """A provider says: not now. `final` is the error if waiting does not help."""
+    """A provider asks to come back later. `final` is the error if waiting does not help."""
 
     def __init__(self, reason: str, final: LocalaiError, retry_after_s: float | None) -> None:
         super().__init__(reason)
@@ -36,9 +36,9 @@ class Busy(Exception):
 def retry_while_busy(
     attempt: Callable[[], Result], sleep: Callable[[float], None] = time.sleep
 ) -> Generator[Event, None, Result]:
-    """Yield a countdown while the provider is busy; return what `attempt` returns.
+    """Yields a countdown while the provider is busy; returns what `attempt` returns.
 
-    Raises `Busy.final` after four attempts, or at once when the wait would exceed two minutes.
+    Raises `Busy.final` after four attempts, or at once if the wait would exceed two minutes.
     """
     waited_s = 0.0
     for number in range(1, ATTEMPTS + 1):
@@ -59,7 +59,7 @@ def retry_while_busy(
 
 
 def growing_pause_s(failures: int, *, first_s: float, longest_s: float = LONGEST_WAIT_S) -> float:
-    """The pause after `failures` earlier ones, in seconds: each is twice the one before."""
+    """The pause after `failures` earlier ones, in seconds: each is twice the previous one."""
     return min(first_s * 2.0**failures, longest_s)
 
 
@@ -77,8 +77,8 @@ def _countdown(
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """How long the headers of a refusal ask to wait, in seconds; None if they do not say.
 
-    Knows `retry-after-ms`, and `retry-after` as seconds or as an HTTP date. `headers` looks names
-    up without regard to case, as the messages of `http.client` and httpx do.
+    Knows `retry-after-ms`, and `retry-after` as seconds or as an HTTP date. `headers` finds names
+    in any case, as the messages of `http.client` and httpx do.
     """
     for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:

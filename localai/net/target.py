@@ -1,6 +1,6 @@
-"""Where a server of the user's own is, from the ways in which people write it down. Pure.
+"""The address of a server of the user's own, from the forms in which people write it. Pure.
 
-What is written for the server (`0.0.0.0`: listen everywhere) is turned into what a client can
+An address that a server listens on (`0.0.0.0`: everywhere) is turned into one that a client can
 connect to (`127.0.0.1`).
 """
 
@@ -11,8 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
-# What a server listens on, and how a client on the same machine reaches it. `localhost` is in
-# the table because on some machines it means ::1 first, and a refused try there costs seconds.
+# The address that a server listens on, and the one at which a client on the same machine reaches
+# it. `localhost` is in the table because on some machines it means ::1 first, and a refused attempt
+# there takes seconds.
 _REACHED_AT = {
     "": "127.0.0.1",
     "*": "127.0.0.1",
@@ -25,7 +26,7 @@ _SCHEME_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to connect to. `path` is what precedes the API's own paths: empty or `/something`."""
+    """An address to connect to. `path` precedes the API's own paths: empty or `/something`."""
 
     scheme: str
     host: str
@@ -34,12 +35,12 @@ class Target:
 
     @property
     def address(self) -> str:
-        """`host:port`, as it is shown."""
+        """`host:port`, as users are shown it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The whole, without a slash at the end."""
+        """The whole URL, without a slash at the end."""
         return f"{self.scheme}://{self.address}{self.path}"
 
 
@@ -55,11 +56,12 @@ def split_url(text: str, named: str = "the address") -> SplitResult:
 
 
 def client_target(written: str | None, default_port: int, named: str = "the address") -> Target:
-    """What a client connects to for an `OLLAMA_HOST` or the like; None and empty mean this machine.
+    """The address that a client connects to for an `OLLAMA_HOST` or the like; None and an empty
+    text mean this machine.
 
     Takes a host, `host:port`, `:port`, a port, a URL, IPv6 with and without brackets, quotes and
-    white space around it. As in Ollama, a URL without a port means the scheme's own.
-    Raises InvalidInput that says what `named` holds.
+    white space around it. As in Ollama, a URL without a port means the scheme's own. Raises
+    InvalidInput that calls the text `named`.
     """
     text = (written or "").strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")

@@ -1,6 +1,6 @@
-"""An HTTP connection over a Unix socket, on which a process of this user must listen.
+"""An HTTP connection over a Unix socket on which a process of this user must listen.
 
-Whoever else listens there is sent nothing.
+If another user listens there, nothing is sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from localai.errors import PolicyRefused
 
-# Typed as a plain text, so that the branches of all systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of every system.
 _PLATFORM: str = sys.platform
 
 
@@ -26,7 +26,7 @@ class UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect. Raises OSError as the system does, PolicyRefused where another user listens."""
+        """Connect. Raises OSError, and PolicyRefused if another user listens."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         if self.timeout is not None:
             self.sock.settimeout(self.timeout)

@@ -1,1 +1,2 @@
-"""Who answers: a module a provider, behind one contract; `registry` knows them all by name."""
+"""The providers, which answer: one module each, behind one contract; `registry` knows them all by
+name."""

@@ -1,9 +1,9 @@
 """Anthropic through its official SDK: the Messages API, with thinking and prompt caching.
 
-What a model takes (kinds of thinking, levels of effort, its longest answer) differs from model to
-model, so the API is asked for it when a model is resolved. Since the API's version 2026-10-21,
-which the SDK speaks from 2.0 on, there is no temperature, top_p or top_k: a request that has one
-is refused, and here already before anything is sent.
+The kinds of thinking, the levels of effort and the longest answer differ from model to model, so
+the API is asked for them when a model is resolved. Since the API's version 2026-10-21, which the
+SDK speaks from 2.0 on, there is no temperature, top_p or top_k: a request with one of them is
+refused here, before anything is sent.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Anthropic(Provider):
     name = "anthropic"
 
     def __init__(self, config: Config, destination: Destination, *, key: Callable[[], str]) -> None:
-        """`key` is asked for the key when a client is opened."""
+        """`key` returns the key; it is called when a client is opened."""
         self._config = config
         self._to = destination
         self._key = key
@@ -92,7 +92,7 @@ class Anthropic(Provider):
             raise broken_off(error, self._to.host, _KEY_REMEDY) from error
 
     def resolve(self, name: str) -> ResolvedModel:
-        """The model or alias called `name`, which the server is asked for; no prompt is sent.
+        """The model or alias called `name`. The server is asked for it; no prompt is sent.
 
         Raises NotFound, and what `models` raises.
         """
@@ -106,8 +106,8 @@ class Anthropic(Provider):
         raise no_such_model(self.name, name, known)
 
     def stream(self, request: ChatRequest) -> Events:
-        """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for key, quota
-        and options it does not take, InvalidInput, ContextOverflow, Unreachable."""
+        """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for the key, the
+        quota or an option that it does not take, InvalidInput, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
         longest = request.options.max_tokens or self._config["chat.max_tokens"]
         body = wire.request_body(request, longest, self._facts.get(request.model.id))
@@ -119,7 +119,7 @@ class Anthropic(Provider):
         except self._errors() as error:
             raise broken_off(error, self._to.host, _KEY_REMEDY) from error
         finally:
-            # Closing the connection is what makes the server stop computing.
+            # The server stops computing when the connection is closed.
             events.close()
 
     def close(self) -> None:
@@ -150,7 +150,7 @@ class Anthropic(Provider):
 
     def _client(self) -> anthropic.Anthropic:
         self._to.require_consent(self._config)
-        # A batch asks from many threads, and a client too many would never be closed.
+        # A batch asks from many threads; a second client would never be closed.
         with self._opening:
             if self._opened is None:
                 self._opened = self._open_client()
@@ -161,8 +161,8 @@ class Anthropic(Provider):
             import anthropic
         except ImportError as error:
             raise not_installed("anthropic") from error
-        # Its address and key are always given, so that no variable and no profile on disk
-        # redirects a prompt; and nothing about it is traced.
+        # Address and key are always passed, so that no variable and no profile on disk redirects a
+        # prompt. Nothing is traced.
         return anthropic.Anthropic(
             base_url=self._to.target.url,
             api_key=self._key(),
@@ -189,14 +189,14 @@ class Anthropic(Provider):
 
 
 def create(config: Config, paths: Paths) -> Anthropic:
-    """The provider, as `localai.providers.registry` wants it.
+    """The provider, as `localai.providers.registry` calls it.
 
     Raises PolicyRefused if ANTHROPIC_BASE_URL names a server that is not Anthropic's.
     """
     given = os.environ.get("ANTHROPIC_BASE_URL", "").strip()
     parts = split_url(given, "ANTHROPIC_BASE_URL")
     if given and (parts.scheme, parts.hostname) != ("https", _HOST):
-        # Neither place would be what this user expects, so a prompt goes to neither.
+        # The user may expect either server, so the prompt goes to neither.
         raise PolicyRefused(
             f"ANTHROPIC_BASE_URL names {parts.hostname or given}, and `anthropic` is {_HOST} only",
             command="unset ANTHROPIC_BASE_URL",

@@ -1,8 +1,8 @@
-"""Where a provider's requests go, and whether the user has allowed that.
+"""The server that a provider's requests go to, and whether the user has allowed that.
 
-A key in the environment is not an opt-in: `cloud.allow` is. What can be judged without a look-up
-is refused here, before a resolver hears of it; the resolved address is judged by `reach`, and the
-guard enforces the same below every library.
+A key in the environment is no permission: `cloud.allow` is. What can be judged without a look-up is
+refused here, before a resolver hears of it. `reach` judges the resolved address, and the guard
+enforces the same below every library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROXY_PORT = 3128
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The server at `target`, which `who` calls; `consent` is its name in `cloud.allow`."""
+    """The server at `target`; messages call it `who`. `consent` is its name in `cloud.allow`."""
 
     who: str
     target: Target
@@ -33,26 +33,27 @@ class Destination:
 
     @property
     def host(self) -> str:
-        """Its host."""
+        """The target's host."""
         return self.target.host
 
     def bound(self, config: Config) -> Zone:
-        """How far away it may be, without a look-up: by the address, or for a name by what the
-        user calls it."""
+        """The farthest zone that it may be in, without a look-up: by its address, or for a name by
+        the user's configuration."""
         literal = zone_of_host(self.host)
         if literal is not None:
             return literal
         return Zone.LAN if self._is_named_in_lan(config) else Zone.CLOUD
 
     def proxy(self, config: Config) -> Target | None:
-        """The configured proxy, for what is far away; None for this machine and its network."""
+        """The configured proxy, for a far server; None for this machine and its network."""
         written = config["network.proxy"]
         if written is None or self.bound(config) is not Zone.CLOUD:
             return None
         return client_target(written, _PROXY_PORT, "network.proxy")
 
     def label(self, config: Config) -> str | None:
-        """Where a prompt goes, for the line that is shown before; None if it stays here."""
+        """The host that a prompt goes to, for the line that is shown before; None if it stays on
+        this machine."""
         if self.bound(config) is Zone.DEVICE:
             return None
         proxy = self.proxy(config)
@@ -79,14 +80,14 @@ class Destination:
             )
 
     def reach(self, config: Config) -> Reach:
-        """The permission to connect, which holds for what the host resolves to now.
+        """The permission to connect, for the address that the host resolves to now.
 
-        Raises PolicyRefused, Unreachable for a name that nobody knows.
+        Raises PolicyRefused, and Unreachable if the name is unknown.
         """
         self.require_consent(config)
         proxy = self.proxy(config)
         if proxy is not None:
-            # Behind a proxy names outside often cannot be resolved, and need not be.
+            # Behind a proxy, outside names often cannot be resolved, and need not be.
             return Reach(
                 proxy.host,
                 proxy.port,
@@ -98,7 +99,7 @@ class Destination:
         return reach(self.who, self.host, self.target.port, config, cloud=self.consent)
 
     def locality(self, reached: Reach) -> Locality:
-        """Where an answer was computed that came from the address that was `reached`."""
+        """Where an answer was computed that came from the address in `reached`."""
         zone = reached.zone
         if zone is Zone.DEVICE:
             return Locality(

@@ -1,8 +1,8 @@
 """A server of the user's own, named in the config: llama-server, vLLM, SGLang, Ray Serve, a proxy.
 
 Speaks Chat Completions over the standard library's HTTP, so that a one-shot to a server on this
-machine pays for no SDK. A server that speaks the Responses API (`api = "responses"`) is spoken to
-through the provider `openai` instead. How far away it is, the address decides, not the name.
+machine needs no SDK. For a server that speaks the Responses API (`api = "responses"`), the provider
+`openai` is used instead. The zone is that of the address, whatever the name.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from localai.wires.refusals import failure, final_error
 if TYPE_CHECKING:
     from localai.config import Config, Endpoint
 
-# What helps a server that batches: llama-server with slots, vLLM, SGLang.
+# A number of requests that suits a server that batches: llama-server with slots, vLLM, SGLang.
 _CONCURRENCY = 8
-# Between two pieces of an answer, the first included: a cold server may load a model first.
+# The longest silence before a piece of an answer, also the first: a cold server may load a model
+# before.
 _LONGEST_SILENCE_S = 600.0
 
 
@@ -55,7 +56,8 @@ class OwnServer(Provider):
         return self._to.label(self._config)
 
     def models(self) -> list[ResolvedModel]:
-        """What the server's `/models` lists. Raises PolicyRefused, Unreachable, ProviderRefused."""
+        """The models that the server's `/models` lists. Raises PolicyRefused, Unreachable,
+        ProviderRefused."""
         server, reached = self._server(Purpose.PROBE)
         try:
             document = server.call("GET", "/models")
@@ -80,7 +82,7 @@ class OwnServer(Provider):
             ) from error
 
     def resolve(self, name: str) -> ResolvedModel:
-        """The model called `name`, which the server is asked for; no prompt is sent.
+        """The model called `name`. The server is asked for it; no prompt is sent.
 
         Raises NotFound, and what `models` raises.
         """
@@ -99,7 +101,7 @@ class OwnServer(Provider):
         body = _body(request)
         clock = AnswerClock()
         with ExitStack() as connection:
-            # Leaving closes the connection, which is what makes the server stop computing.
+            # Leaving the block closes the connection, and the server stops computing.
             sent = yield from retry_while_busy(lambda: self._send(server, body, connection))
             try:
                 yield from read_stream(
@@ -116,7 +118,7 @@ class OwnServer(Provider):
                 raise Unreachable(f"{self._to.who} sent what is not JSON: {error}") from error
 
     def close(self) -> None:
-        """Nothing to release: a connection lives for one request."""
+        """Do nothing: a connection lasts one request."""
 
     def _server(self, purpose: Purpose) -> tuple[JsonServer, Reach]:
         """The server, and the permission to reach it now."""
@@ -167,8 +169,8 @@ class OwnServer(Provider):
 
 
 def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
-    """What is known of a server of the user's own: nothing that it does with a prompt is proven,
-    for one on loopback may hand it on to a cloud that charges for it."""
+    """The facts of a server of the user's own. Nothing that it does with a prompt is proven: one on
+    loopback may pass the prompt to a cloud that charges for it."""
     return ProviderFacts(
         title=f"the endpoint {endpoint.name}",
         concurrency=endpoint.concurrency or _CONCURRENCY,
@@ -177,7 +179,7 @@ def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
 
 
 def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
-    """The provider of `endpoint`. Raises InvalidInput for a URL that is none."""
+    """The provider of `endpoint`. Raises InvalidInput for a malformed URL."""
     if endpoint.api == "responses":
         from localai.providers.openai import OpenAI
 
@@ -185,7 +187,7 @@ def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
             config,
             _destination(endpoint),
             name=endpoint.name,
-            # The SDK insists on a key; a server of one's own may not want any.
+            # The SDK needs some key; the user's own server may not.
             key=lambda: key.secret if (key := _key(endpoint, config)) else "none",
             key_remedy=keys.remedy(_consent(endpoint), endpoint.key_env),
             headers=endpoint.headers,
@@ -194,7 +196,8 @@ def open_endpoint(endpoint: Endpoint, config: Config) -> Provider:
 
 
 def endpoint_zone(endpoint: Endpoint, config: Config) -> Zone:
-    """How far away it may be, without a look-up. Raises InvalidInput for a URL that is none."""
+    """The farthest zone that it may be in, without a look-up. Raises InvalidInput for a malformed
+    URL."""
     return _destination(endpoint).bound(config)
 
 
@@ -209,7 +212,7 @@ def _consent(endpoint: Endpoint) -> str:
 
 def _key(endpoint: Endpoint, config: Config) -> keys.Key | None:
     if endpoint.key_env is None and _destination(endpoint).bound(config) is Zone.DEVICE:
-        # Mostly there is none, and to ask the keyring would double a one-shot's start-up.
+        # Most servers have no key, and asking the keyring would double a one-shot's start-up.
         return None
     return keys.get_key(_consent(endpoint), endpoint.key_env)
 
@@ -217,7 +220,7 @@ def _key(endpoint: Endpoint, config: Config) -> keys.Key | None:
 def _body(request: ChatRequest) -> dict[str, Any]:
     body = request_body(request)
     if request.think is not None:
-        # vLLM, SGLang and llama-server hand these to the chat template.
+        # vLLM, SGLang and llama-server pass these to the chat template.
         body["chat_template_kwargs"] = {"enable_thinking": request.think != "off"}
         if request.think in ("low", "medium", "high"):
             body["reasoning_effort"] = request.think
@@ -225,13 +228,14 @@ def _body(request: ChatRequest) -> dict[str, Any]:
 
 
 def _knows_no_counts(refused: ServerRefused) -> bool:
-    """Whether a server refuses the field that asks for the counts of a stream, as older ones do:
-    an answer without counts is better than none."""
+    """Whether the server refuses the field that asks for token counts in a stream, as older ones
+    do: an answer without counts is better than none."""
     return refused.status in (400, 422) and "stream_options" in str(refused.document)
 
 
 def _context_limit(entry: dict[str, Any]) -> int | None:
-    """The context that a server says it serves a model with: vLLM and SGLang, or llama-server."""
+    """The context limit that the server states for a model: vLLM's and SGLang's field, or
+    llama-server's."""
     meta = entry.get("meta")
     limit = entry.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
     return limit if isinstance(limit, int) else None

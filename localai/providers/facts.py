@@ -1,4 +1,5 @@
-"""What is known of a provider before it is opened: where it computes, what it opens, what it costs.
+"""The facts of a provider, known before it is opened: where it computes, which files it opens, its
+prices.
 
 Each provider's module has its `FACTS` beside its `create`. Reading them imports that module and
 nothing heavy; `providers.registry` finds them by name.

@@ -1,8 +1,8 @@
-"""What comes of a server that answers in another form than its API has: an error about that server,
-never one that calls itself a bug of ours.
+"""Answers of a server in another form than its API's: an error about that server, never one that
+calls itself a bug of ours.
 
-A number may stand where the API has a text, a list where it has an object, in any of a hundred
-places, and each reader would meet it with a TypeError or an AttributeError of its own.
+A number may stand where the API has a text, or a list where it has an object, in any of a hundred
+places. Each reader would meet it with its own TypeError or AttributeError.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _WRONG_FORM: Final = (
 
 
 def reads_a_server(provider: _Kind) -> _Kind:
-    """The class of a provider, each of whose methods that ask the server says so if the answer
-    cannot be read."""
+    """Decorates the class of a provider: each of its methods that ask the server raises Unreachable
+    if the answer cannot be read."""
     for name in _ASK_THE_SERVER:
         method = vars(provider).get(name)
         if method is not None:

@@ -1,7 +1,8 @@
-"""Whether what answers on this machine uses its GPU, and what would.
+"""Whether the engine that answers on this machine uses its GPU, and which would.
 
-The engine's wheel of the package index computes on the CPU, but on a Mac. So a graphics card can
-lie idle, and a prediction that counts on it is wrong: a model is judged by what computes it.
+The package index's wheel of the engine computes on the CPU, except on a Mac. So a graphics card can
+be idle, and a prediction that counts on it is wrong: a model is judged by the device that computes
+it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IdleGpu:
-    """A GPU that the engine does not use: a sentence, and the line that changes it, if there is
-    one that can be run as it stands."""
+    """A GPU that the engine does not use: a sentence about it, and the command that changes that,
+    or None if no command can be run as it stands."""
 
     sentence: str
     command: str | None = None
@@ -37,9 +38,9 @@ def idle_gpu(
     *,
     find_program: Callable[[str], str | None] = which,
 ) -> IdleGpu | None:
-    """The GPU of `machine`, this one, that lies idle when localai's engine answers; None where
-    there is none, or it is used. A second or two where a llama-server is asked for the first time.
-    """
+    """The GPU of `machine`, which is this machine, that is idle when localai's engine answers; None
+    if there is none, or it is used. Takes a second or two if a llama-server is asked for the first
+    time."""
     names = [gpu.name.value or "the GPU" for gpu in machine.gpus if gpu.vendor.value != "Apple"]
     if not names:
         return None
@@ -62,7 +63,7 @@ def idle_gpu(
 
 
 def without_idle_gpu(machine: Machine, idle: IdleGpu | None) -> Machine:
-    """`machine` as the engine sees it."""
+    """`machine` without the GPU that the engine does not use."""
     if idle is None:
         return machine
     apples = tuple(gpu for gpu in machine.gpus if gpu.vendor.value == "Apple")
@@ -70,7 +71,7 @@ def without_idle_gpu(machine: Machine, idle: IdleGpu | None) -> Machine:
 
 
 def _devices_of(written: str, paths: Paths) -> tuple[str, ...]:
-    """The devices of a llama-server; none where it does not run or is none."""
+    """The devices of a llama-server; empty if it does not run."""
     try:
         binary = read_binary(find_binary(written), paths.cache_dir)
     except (LocalaiError, OSError):

@@ -1,7 +1,7 @@
 """Keys of providers: from the environment first, then from the system's keyring.
 
-A key is never printed, logged or put into an error. `keyring` is optional and slow to import, so
-it is asked only where the environment has no key.
+A key is never printed, logged or put into an error. `keyring` is optional and slow to import, so it
+is asked only if the environment has no key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SERVICE = "localai"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret and where it was found; its repr does not show it."""
+    """A secret, and where it was found. Its repr does not show the secret."""
 
     secret: str = field(repr=False)
     source: str
@@ -28,8 +28,8 @@ class Key:
 def get_key(provider: str, variable: str | None) -> Key | None:
     """The key of `provider`, from the environment variable `variable` or the system's keyring.
 
-    None if there is none. Raises InvalidInput, without showing it, for one that no HTTP header
-    can carry: a library would put it into its error text.
+    None if there is none. Raises InvalidInput if no HTTP header can carry the key, without showing
+    it: a library would put it into its error text.
     """
     secret = os.environ.get(variable, "").strip() if variable else ""
     if secret:
@@ -39,7 +39,8 @@ def get_key(provider: str, variable: str | None) -> Key | None:
 
 
 def require_key(provider: str, variable: str | None) -> Key:
-    """As `get_key`. Raises ProviderRefused, with the line that sets the key, if there is none."""
+    """Like `get_key`, but raises ProviderRefused, with the command that sets the key, if there is
+    none."""
     key = get_key(provider, variable)
     if key is None:
         raise ProviderRefused(
@@ -49,11 +50,11 @@ def require_key(provider: str, variable: str | None) -> Key:
 
 
 def remedy(provider: str, variable: str | None) -> Remedy:
-    """What gives `provider` a key."""
+    """The hint and the command for giving `provider` a key."""
     if variable:
         return {"hint": f"export {variable}=…"}
     if find_spec("keyring") is None:
-        # The package comes with --with-cloud only.
+        # The package is installed with --with-cloud only.
         return {"hint": "give its config `key_env`, the name of a variable that holds the key"}
     return {"command": ("keyring", "set", _SERVICE, provider)}
 
@@ -81,7 +82,7 @@ def set_key(provider: str, secret: str) -> None:
 
 
 def delete_key(provider: str) -> bool:
-    """Remove a key from the system's keyring; False if there was none."""
+    """Remove a key from the system's keyring. Returns False if there was none."""
     try:
         import keyring
         from keyring.errors import KeyringError
@@ -103,7 +104,7 @@ def _from_keyring(provider: str) -> str | None:
     try:
         return keyring.get_password(_SERVICE, provider)
     except (KeyringError, RuntimeError):
-        # A machine without a keyring daemon has no key in it: that is no failure of its own.
+        # On a machine without a keyring daemon, having no key in it is no failure.
         return None
 
 

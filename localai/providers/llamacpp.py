@@ -1,7 +1,8 @@
 """The embedded engine as a provider: any GGUF file on this machine, in a worker without a network.
 
-Text is never cut to fit: when a conversation needs more context than the worker has, the worker
-is restarted larger, as far as the model and the memory go; then an error with the numbers.
+Text is never cut to fit. If a conversation needs more context than the worker has, the worker is
+restarted with a larger one, as far as the model and the memory go; beyond that there is an error
+with the numbers.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from localai.providers.token_odds import TokenOdds
 
 _WHO = "the embedded engine"
-# llama.cpp keeps values in these types only where attention is one step.
+# llama.cpp can keep values in these types only with flash attention.
 _NEED_FLASH = ("q8_0", "q4_0")
 
 FACTS = ProviderFacts(
@@ -51,7 +52,7 @@ FACTS = ProviderFacts(
     # On two cores 8 slots give 1.8 to 2 times the rate, and 16 no more (docs/guides/batch.md).
     concurrency=8,
     concurrency_setting="engine.slots",
-    # llama.cpp refuses to start with more than a few hundred, and computes none of them sooner.
+    # llama.cpp does not start with more than a few hundred slots, and more are no faster.
     most_concurrent=64,
     when_measured=LLAMA_SERVER_MEASURED,
     continues_answers=True,
@@ -129,8 +130,8 @@ class LlamaCpp(WorkerProvider):
     def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int:
         """Start a worker in which `concurrency` requests share `context_tokens`.
 
-        More tokens than that in flight would make the engine drop all the requests, so the asker
-        keeps their sum below.
+        The caller keeps the sum of the requests' tokens below that. If it did not, the engine would
+        drop all of them.
         """
         self._slots = max(self._config["engine.slots"], concurrency)
         self._shared_tokens = context_tokens
@@ -138,26 +139,26 @@ class LlamaCpp(WorkerProvider):
             return context_tokens
 
     def rendered(self, request: ChatRequest) -> RenderedPrompt:
-        """What the model would read, by the template and tokenizer of its worker, which is started
-        for that. Raises InsufficientResources, Unreachable."""
+        """The text that the model would read, by the template and tokenizer of its worker, which is
+        started for that. Raises InsufficientResources, Unreachable."""
         with self._worker(request, self._spec(request)) as lease:
             return rendered_prompt(request, lease, _WHO)
 
     def count_tokens(self, request: ChatRequest) -> int:
-        """The tokens of the prompt; the worker is started for it. Raises as `warm`."""
+        """The tokens of the prompt; the worker is started for it. Raises what `warm` raises."""
         with self._worker(request, self._spec(request)) as lease:
             return count_tokens(request, lease, _WHO)
 
     @contextmanager
     def odds(self, request: ChatRequest) -> Iterator[TokenOdds]:
-        """The model's odds of tokens, while the block runs. Raises as `warm`."""
+        """The model's odds of tokens, while the block runs. Raises what `warm` raises."""
         from localai.providers.worker_odds import WorkerOdds
 
         with self._worker(request, self._spec(request)) as lease:
             yield WorkerOdds(lease)
 
     def engine(self) -> str:
-        """The package and its version."""
+        """The engine's package and its version."""
         from importlib.metadata import version
 
         return f"xllamacpp {version('xllamacpp')}"
@@ -199,7 +200,7 @@ class LlamaCpp(WorkerProvider):
         )
 
     def _binary(self) -> str | None:
-        """The llama-server that the user wants as the engine; None for localai's own."""
+        """The llama-server that the user has set as the engine; None for the bundled one."""
         written = self._config["engine.binary"]
         if written is None:
             return None
@@ -218,20 +219,20 @@ class LlamaCpp(WorkerProvider):
 
 
 def create(config: Config, paths: Paths) -> LlamaCpp:
-    """The provider, as `localai.providers.registry` wants it."""
+    """The provider, as `localai.providers.registry` calls it."""
     return LlamaCpp(config, paths)
 
 
 def _refuse_unknown_tools(request: ChatRequest, lease: Lease) -> None:
-    """Raise InvalidInput where the model's template knows no tools: the engine would leave them
-    out without a word."""
+    """Raise InvalidInput if the model's template knows no tools: the engine would silently leave
+    them out."""
     able = call(lease.files.socket, "GET", "/props").get("chat_template_caps") or {}
     if not able.get("supports_tools", True):
         raise InvalidInput(f"the chat template of {request.model.id} knows no tools")
 
 
 def _available_bytes() -> int | None:
-    # Asked only when a worker must be started: psutil stays out of a warm one-shot.
+    # Called only when a worker must be started, so that a warm one-shot does not import psutil.
     from localai.hardware.memory import live_memory
 
     return live_memory().available_bytes.value

@@ -1,9 +1,9 @@
 """LM Studio as a provider: its own REST API for models, Chat Completions for the answers.
 
-Where an answer was computed is unproven: with LM Link, localhost serves models of other devices
-"as if they were loaded locally" (its documentation), and nothing in the API says which. LM
-Studio may also lower a context, or load with its own; so what was loaded is read back, and a
-prompt that does not fit is an error and never a shorter prompt.
+Where an answer was computed is unproven: with LM Link, localhost serves models of other devices "as
+if they were loaded locally" (its documentation), and nothing in the API says which. LM Studio may
+also lower a context, or load with its own. So the loaded context is read back, and a prompt that
+does not fit is an error, never a shorter prompt.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ TOKEN_VARIABLE = "LM_API_TOKEN"
 _LOAD_TIMEOUT_S = 1800.0
 _LONGEST_TTL_S = 30 * 86400.0
 
-# It queues what it does not compute at once. Its names are not those of its files, and it does not
-# say where those are.
+# LM Studio queues requests that it does not compute at once. Its names are not those of its files,
+# and it does not say where the files are.
 FACTS = ProviderFacts(
     title="LM Studio", store="lmstudio", has_names_of_store=False, holds_schemas="grammar"
 )
@@ -66,7 +66,7 @@ FACTS = ProviderFacts(
 
 @reads_a_server
 class LmStudio(Provider):
-    """The provider `lmstudio`, at `target`; `token` is needed where the server wants one."""
+    """The provider `lmstudio`, at `target`. `token` is needed if the server requires one."""
 
     name = "lmstudio"
 
@@ -84,7 +84,8 @@ class LmStudio(Provider):
         )
 
     def models(self) -> list[ResolvedModel]:
-        """Every model it has that can chat. Raises Unreachable, ProviderRefused, PolicyRefused."""
+        """Every model of LM Studio's that can chat. Raises Unreachable, ProviderRefused,
+        PolicyRefused."""
         return [self._described(listed) for listed in self._listed()]
 
     def resolve(self, name: str) -> ResolvedModel:
@@ -113,12 +114,12 @@ class LmStudio(Provider):
                 wanted, listed = larger, replace(listed, instances=(instance,))
             finally:
                 if request.keep_alive_s == 0 and load_s is not None:
-                    # What is loaded through v1 stays, so "not at all" is for us to do.
+                    # A model that v1 loaded stays loaded, so we unload it for a keep-alive of zero.
                     with suppress(LocalaiError):
                         self._unload(instance)
 
     def loaded(self, model: ResolvedModel) -> bool | None:
-        """Whether an instance of `model` is in memory; None where the server is too old to say."""
+        """Whether an instance of `model` is in memory; None if the server is too old to say."""
         listed = self._find(model.id)
         return bool(listed.instances) if self._has_v1 else None
 
@@ -135,25 +136,27 @@ class LmStudio(Provider):
             self._unload(instance)
 
     def run_by(self) -> str | None:
-        """Who on this machine runs the server; None for one elsewhere."""
+        """Which user of this machine runs the server, as a sentence; None for a server
+        elsewhere."""
         run_by = self._reach().run_by()
         return f"LM Studio on {self._target.address}{run_by}" if run_by else None
 
     def close(self) -> None:
-        """Nothing to release: each request has a connection of its own."""
+        """Do nothing: each request has a connection of its own."""
 
     # The model
 
     def _made_ready(
         self, listed: Listed, wanted: int
     ) -> Generator[Event, None, tuple[Instance, float | None]]:
-        """An instance with the wanted context, and how long it took to load if it did."""
+        """An instance with the wanted context, and how many seconds it took to load; None if it was
+        loaded."""
         for instance in listed.instances:
             if instance.context_tokens in (None, wanted):
                 return instance, None
         yield Loading(f"LM Studio is loading {listed.id} with a context of {wanted:,} tokens")
         if not self._has_v1:
-            # v0 cannot load: the question does it, with LM Studio's own context.
+            # v0 cannot load a model: the question loads it, with LM Studio's own context.
             return Instance(listed.id, None), None
         for instance in listed.instances:
             self._unload(instance)
@@ -216,7 +219,7 @@ class LmStudio(Provider):
         return self._reached
 
     def _listed(self) -> list[Listed]:
-        """Its chat models, by v1 or else by v0, which knows no instances and no sizes."""
+        """Its models that chat, by v1, or else by v0, which knows no instances and no sizes."""
         found = wire.models_v1(self._list("/api/v1/models"))
         self._has_v1 = found is not None
         if found is None:
@@ -241,7 +244,7 @@ class LmStudio(Provider):
         for model in listed:
             if model.id.lower() == name.lower():
                 return model
-        # Its ids begin with the maker, which few people type.
+        # Its ids begin with the maker's name, which few people type.
         meant = did_you_mean(name, [model.id for model in listed], likeness=0.4)
         raise NotFound(f"LM Studio has no model {name!r}", hint=meant, command=("lms", "get", name))
 
@@ -272,7 +275,7 @@ class LmStudio(Provider):
 
 
 def create(config: Config, paths: Paths) -> LmStudio:
-    """The provider, as `localai.providers.registry` wants it. Raises InvalidInput."""
+    """The provider, as `localai.providers.registry` calls it. Raises InvalidInput."""
     target = client_target(config["lmstudio.host"], DEFAULT_PORT, "lmstudio.host")
     token = os.environ.get(TOKEN_VARIABLE)
     return LmStudio(config, target, remember(token) if token else None)
@@ -290,8 +293,8 @@ def _wanted_context(listed: Listed, request: ChatRequest, start: int) -> int:
 
 
 def _refuse_silence(done: Done, context: int | None) -> None:
-    """Raise ContextOverflow for an empty answer to a prompt that fills the context: some engines
-    of LM Studio end a stream like that instead of refusing it."""
+    """Raise ContextOverflow for an empty answer to a prompt that fills the context: some engines of
+    LM Studio end a stream like that instead of refusing it."""
     prompt = done.usage.input_tokens
     if context is not None and prompt is not None and prompt >= context:
         raise overflow("LM Studio", prompt, context)

@@ -1,7 +1,7 @@
 """MLX as a provider: Apple's own engine, the fast path on Apple Silicon, in a worker of its own.
 
-It opens MLX folders in place. Like the embedded engine's, its worker has no network, outlives the
-command and is shared. Unlike it, a larger context needs no restart: MLX's cache grows where it is.
+It opens MLX folders in place. Like llama.cpp's, its worker has no network, outlives the command and
+is shared. Unlike there, a larger context needs no restart: MLX's cache grows in place.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from localai.sizing.mlx_formula import MlxMemory
 
 INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
-# Typed as a plain text, so that the branches of both systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of both systems.
 _PLATFORM: str = sys.platform
 _WHO = "the MLX engine"
 _OLDEST_MACOS = 14
-# What the worker applies beside the common options; it would not notice any other.
+# Options that the worker applies beside the common ones; it would ignore any other.
 _OWN_OPTIONS = frozenset({"chat_template_kwargs"})
 
 
 def mlx_may_run() -> bool:
-    """Whether this is a machine for MLX: Apple Silicon under a macOS that has builds of it, or one
-    that names an interpreter."""
+    """Whether this machine may run MLX: Apple Silicon under a macOS that has builds of it, or an
+    environment that names an interpreter."""
     return INTERPRETER_VARIABLE in os.environ or (_on_apple_silicon() and not _macos_too_old())
 
 
@@ -65,7 +65,7 @@ FACTS = ProviderFacts(
     title="MLX, Apple's own engine",
     computes="here",
     opens="mlx",
-    # The worker computes one at a time; the second waits at its door.
+    # The worker computes one request at a time; a second one waits in its queue.
     concurrency=2,
     runs_here=mlx_may_run,
     says_marks_as_text=True,
@@ -79,8 +79,7 @@ class Mlx(WorkerProvider):
     engine_kind = "mlx"
 
     def models(self) -> list[ResolvedModel]:
-        """Every MLX folder in the stores of this machine. Raises Unreachable where MLX cannot
-        run."""
+        """Every MLX folder in the stores of this machine. Raises Unreachable if MLX cannot run."""
         from localai.stores.inventory import mlx_models
 
         mlx_interpreter()
@@ -89,7 +88,7 @@ class Mlx(WorkerProvider):
     def resolve(self, name: str) -> ResolvedModel:
         """The model called `name`, or the folder at that path.
 
-        Raises NotFound, InvalidInput, and Unreachable where MLX cannot run.
+        Raises NotFound, InvalidInput, and Unreachable if MLX cannot run.
         """
         from localai.stores.lookup import resolve_mlx
 
@@ -101,8 +100,9 @@ class Mlx(WorkerProvider):
         mlx_interpreter()
 
     def stream(self, request: ChatRequest) -> Events:
-        """Answer with MLX. Raises InvalidInput for what it cannot do (a schema, pictures, an option
-        of another engine), InsufficientResources, ContextOverflow, Unreachable."""
+        """Answer with MLX. Raises InvalidInput for a request that it cannot serve (a schema,
+        pictures, an option of another engine), InsufficientResources, ContextOverflow,
+        Unreachable."""
         _refuse_what_mlx_cannot(request)
         clock = AnswerClock()
         spec = self._spec(request)
@@ -122,7 +122,7 @@ class Mlx(WorkerProvider):
             )
 
     def count_tokens(self, request: ChatRequest) -> int:
-        """The tokens of the prompt; the worker is started for it. Raises as `warm`."""
+        """The tokens of the prompt; the worker is started for it. Raises what `warm` raises."""
         with self._worker(request, self._spec(request)) as lease:
             return count_tokens(request, lease, _WHO)
 
@@ -132,10 +132,10 @@ class Mlx(WorkerProvider):
             pass
 
     def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:
-        """The worker, which is started when this is entered; its memory is checked before."""
+        """The worker, which is started on entering; its memory is checked before."""
         interpreter = mlx_interpreter()
         if not request.force and not is_warm(self._paths, spec):
-            # By formula: the worker itself projects nothing.
+            # By formula, because the worker itself projects nothing.
             _check_memory(request, 0, spec.context_tokens)
         return acquire(
             self._paths,
@@ -147,7 +147,7 @@ class Mlx(WorkerProvider):
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
         assert request.model.path is not None, "MLX opens folders"
-        # Not --ctx: a warm worker with another context is grown, not restarted.
+        # Without --ctx, because a warm worker with another context is grown, not restarted.
         limit = request.model.context_limit or 1 << 30
         return WorkerSpec(
             kind="mlx",
@@ -158,15 +158,15 @@ class Mlx(WorkerProvider):
 
 
 def create(config: Config, paths: Paths) -> Mlx:
-    """The provider, as `localai.providers.registry` wants it."""
+    """The provider, as `localai.providers.registry` calls it."""
     return Mlx(config, paths)
 
 
 def mlx_interpreter() -> str:
-    """The Python that runs the worker: this one, or that of LOCALAI_MLX_PYTHON (for development
-    and tests: another interpreter that has mlx-lm, also on Linux with `mlx[cpu]`).
+    """The Python that runs the worker: this one, or that of LOCALAI_MLX_PYTHON (for development and
+    tests: another interpreter that has mlx-lm, also on Linux with `mlx[cpu]`).
 
-    Raises Unreachable where MLX cannot run.
+    Raises Unreachable if MLX cannot run.
     """
     if chosen := os.environ.get(INTERPRETER_VARIABLE):
         return chosen
@@ -177,7 +177,7 @@ def mlx_interpreter() -> str:
         raise Unreachable(why, hint="the embedded engine runs here: localai chat -m llamacpp/MODEL")
     from importlib.util import find_spec
 
-    # Found, not imported: without a Metal device the import has killed the process.
+    # Only looked for, not imported: without a Metal device the import has killed the process.
     if find_spec("mlx_lm") is None:
         raise Unreachable(
             "mlx-lm is not installed",
@@ -208,7 +208,7 @@ def _refuse_what_mlx_cannot(request: ChatRequest) -> None:
 
 
 def _grown_context(request: ChatRequest, lease: Lease) -> int:
-    """The context for this answer, in tokens, after the worker was allowed what it needs.
+    """The context for this answer, in tokens, after the worker was allowed to grow to it.
 
     Raises ContextOverflow, InsufficientResources.
     """
@@ -229,9 +229,10 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
 
 
 def _check_memory(request: ChatRequest, loaded_tokens: int, context_tokens: int) -> None:
-    """Raise InsufficientResources if what is still to be allocated is more than is available.
+    """Raise InsufficientResources if the memory that is still to be allocated exceeds the available
+    memory.
 
-    With `loaded_tokens` above 0 the model is loaded already, with room for so many.
+    With `loaded_tokens` above 0 the model is loaded already, with a context of that many.
     """
     need = _projected(request, context_tokens)
     available = _available_bytes()
@@ -260,7 +261,7 @@ def _projected(request: ChatRequest, context_tokens: int) -> MlxMemory | None:
 
 
 def _available_bytes() -> int | None:
-    # Asked only when memory is to be taken: psutil stays out of a warm one-shot.
+    # Called only when memory is to be allocated, so that a warm one-shot does not import psutil.
     from localai.hardware.memory import live_memory
 
     return live_memory().available_bytes.value

@@ -1,11 +1,11 @@
 """Ollama as a provider: its native API, spoken directly.
 
-The `ollama` package is not used here: importing it costs 470 ms of a one-shot that takes 60. It
-is the oracle of the tests, and does what is rare in `ollama_models`.
+The `ollama` package is not used here: importing it takes 470 ms, in a one-shot that takes 60. The
+tests compare with it, and `ollama_models` uses it for rare tasks.
 
-Loopback is not yet local: Ollama sends some models' prompts to its cloud, whatever their names.
-So a model is looked up immediately before each question, nothing is sent if it is computed
-elsewhere and that was not allowed, and every line of an answer is looked at again.
+An answer on loopback need not be local: Ollama sends some models' prompts to its cloud, whatever
+their names. So a model is looked up immediately before each question. If it is computed elsewhere
+and that was not allowed, nothing is sent. Every line of an answer is checked again.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ _PROGRESS_EVERY_S = 1.0
 CLOUD_HOST = "ollama.com"
 """Its cloud, where it says no more than that it asks that."""
 
-# It queues what it does not compute at once.
+# Ollama queues requests that it does not compute at once.
 FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama", holds_schemas="grammar")
 
 
 @dataclass(slots=True)
-class _Question:
+class _AskedQuestion:
     """A request on its way: what was found out about its model, and what was decided.
 
-    `context_tokens` is what it relies on. It is told to Ollama only if `tells_context`: otherwise
-    Ollama takes its own, which other programs have it load the model with.
+    `context_tokens` is the context that it relies on. Ollama is told it only if `tells_context`:
+    otherwise Ollama uses its own, with which other programs have it load the model.
     """
 
     request: ChatRequest
@@ -93,12 +93,13 @@ class _Question:
 
     @property
     def may_shift(self) -> bool:
-        """Whether Ollama's cutting at a full context can be left on, because it cannot get full."""
+        """Whether Ollama's cutting at a full context may stay on, because the context cannot become
+        full."""
         return not may_overflow(self.request, self.context_tokens)
 
 
 class _OwnContextTooSmall(Exception):
-    """Ollama took a smaller context than was relied on: it must be told the larger one."""
+    """Ollama used a smaller context than was relied on: it must be told the larger one."""
 
 
 @reads_a_server
@@ -112,7 +113,7 @@ class Ollama(Provider):
         self._daemon = daemon
 
     def models(self) -> list[ResolvedModel]:
-        """Every model it has that can chat. Raises Unreachable, PolicyRefused."""
+        """Every model of Ollama's that can chat. Raises Unreachable, PolicyRefused."""
         in_memory = self._daemon.names_in_memory()
         found = [
             replace(self._described(listed), loaded=listed["name"] in in_memory)
@@ -159,7 +160,7 @@ class Ollama(Provider):
     def warm(self, request: ChatRequest) -> None:
         """Have Ollama load the model with the context that the request needs.
 
-        Nothing is loaded for a model that Ollama's cloud computes. Raises as `stream`.
+        A model that Ollama's cloud computes is not loaded. Raises what `stream` raises.
         """
         question = self._look_up(request)
         if question.remote is None:
@@ -176,28 +177,29 @@ class Ollama(Provider):
             self._daemon.load(model.id, None, 0.0)
 
     def destination(self, model: ResolvedModel) -> str | None:
-        """Where a prompt for `model` would go; None if it stays on this machine."""
+        """The host that a prompt for `model` would go to; None if it stays on this machine."""
         if model.zone is Zone.DEVICE:
             return None
         facts = self._daemon.facts(self._daemon.find(model.id))
         return facts.remote or self._daemon.target.host
 
     def asks_its_makers(self) -> bool | None:
-        """Whether the daemon asks for news at each start, as it does since it has a cloud."""
+        """Whether the daemon asks its makers for news at each start, as it does since it has a
+        cloud."""
         off = self._daemon.cloud_is_off()
         return None if off is None else not off
 
     def run_by(self) -> str | None:
-        """Who on this machine runs the daemon; None for one elsewhere."""
+        """Which user of this machine runs the daemon, as a sentence; None for one elsewhere."""
         run_by = self._daemon.reach().run_by()
         return f"Ollama on {self._daemon.target.address}{run_by}" if run_by else None
 
     def close(self) -> None:
-        """Nothing to release: each request has a connection of its own."""
+        """Do nothing: each request has a connection of its own."""
 
     # Looking before asking
 
-    def _look_up(self, request: ChatRequest) -> _Question:
+    def _look_up(self, request: ChatRequest) -> _AskedQuestion:
         clock = AnswerClock()
         model = request.model.id
         self._daemon.version()
@@ -214,12 +216,13 @@ class Ollama(Provider):
             needed=guessed_context(request),
             limit=facts.context_limit,
         )
-        # What Ollama would take by itself: what is loaded, what the model's maker wrote into it,
-        # or its own least default, unless the user has set another one here.
+        # The context that Ollama would use by itself: the loaded one, the one that the model's
+        # maker wrote into it, or its own smallest default, unless the user has set another one
+        # here.
         left_alone = min(start, facts.context_limit or start)
         configured = self._config.values["engine.context"].origin != "default"
         is_own = loaded is None and context == left_alone and not configured
-        return _Question(
+        return _AskedQuestion(
             request=request,
             clock=clock,
             remote=facts.remote,
@@ -245,10 +248,11 @@ class Ollama(Provider):
 
     @staticmethod
     def _passed_on(remote: str | None) -> AbstractContextManager[None]:
-        """While the daemon is connected to: what it passes on to `remote` leaves this machine."""
+        """Held while connected to the daemon. What it passes on to `remote` is entered in the
+        ledger."""
         return nullcontext() if remote is None else guard.passed_on_to(_host_of(remote))
 
-    def _ask(self, question: _Question) -> Events:
+    def _ask(self, question: _AskedQuestion) -> Events:
         request = question.request
         body = wire.chat_body(
             _without_own_system(request, question.own_system),
@@ -261,7 +265,7 @@ class Ollama(Provider):
             with ExitStack() as connection:
                 with self._passed_on(question.remote):
                     sent = connection.enter_context(self._daemon.chat(body))
-                # The daemon is busy now, so this costs the user no time.
+                # The daemon is computing now, so this look-up delays nothing.
                 question.pid = self._pid(question)
                 yield from self._waiting(sent, question)
                 self._check_context(question)
@@ -270,7 +274,7 @@ class Ollama(Provider):
             raise self._refusal(error.status, error.document, question) from error
         yield self._done(end, question)
 
-    def _waiting(self, sent: SentRequest, question: _Question) -> Events:
+    def _waiting(self, sent: SentRequest, question: _AskedQuestion) -> Events:
         """Say what Ollama is doing until its answer begins."""
         if question.remote is not None or question.loaded_context == question.context_tokens:
             return
@@ -289,9 +293,10 @@ class Ollama(Provider):
                 yield now
             said = now
 
-    def _check_context(self, question: _Question) -> None:
-        """Raise _OwnContextTooSmall if with Ollama's own context the answer could be cut
-        (OLLAMA_CONTEXT_LENGTH may be below its default); nothing of the answer was told yet."""
+    def _check_context(self, question: _AskedQuestion) -> None:
+        """Raise _OwnContextTooSmall if the answer could be cut in Ollama's own context
+        (OLLAMA_CONTEXT_LENGTH may be below its default). No part of the answer was passed on
+        yet."""
         if question.tells_context or question.remote is not None or not question.may_shift:
             return
         entry = self._daemon.loaded(question.request.model.id) or {}
@@ -300,11 +305,11 @@ class Ollama(Provider):
             raise _OwnContextTooSmall
 
     def _answer(
-        self, sent: SentRequest, question: _Question
+        self, sent: SentRequest, question: _AskedQuestion
     ) -> Generator[Event, None, dict[str, Any]]:
-        """The events of the answer; returns its last line."""
+        """Yields the events of the answer; returns its last line."""
         tools_called = False
-        # A model made from a bare file has no template that tells Ollama how it thinks.
+        # A model that was made from a bare file has no template that tells Ollama how it reasons.
         splitter, reader = ReasoningSplitter(), wire.ChunkReader()
         try:
             for chunk in sent.json_lines():
@@ -329,8 +334,9 @@ class Ollama(Provider):
             hint="it does that when a model repeats itself; try -o repeat_penalty 1.2",
         )
 
-    def _check(self, chunk: Mapping[str, Any], question: _Question) -> None:
-        """Raise for a line that is an error, or comes from afar without permission."""
+    def _check(self, chunk: Mapping[str, Any], question: _AskedQuestion) -> None:
+        """Raise for a line that is an error, or that another machine computed without
+        permission."""
         if "error" in chunk:
             raise self._refusal(chunk.get("status", 500), chunk, question)
         remote = wire.remote_of(chunk)
@@ -341,14 +347,14 @@ class Ollama(Provider):
                 guard.record_departure(_host_of(remote), target.host, target.port)
             question.remote = remote
 
-    def _done(self, end: Mapping[str, Any], question: _Question) -> Done:
+    def _done(self, end: Mapping[str, Any], question: _AskedQuestion) -> Done:
         clock, fresh = question.clock, question.loaded_context != question.context_tokens
         usage = wire.usage_of(end)
         load_s = wire.seconds(end.get("load_duration"))
         timings = clock.timings(usage, wire.server_times(end, fresh), load_s)
         entry = None
         if question.remote is None:
-            # The answer is complete; that its server has gone since does not take it back.
+            # The answer is complete, even if its server is gone by now.
             with suppress(Unreachable):
                 entry = self._daemon.loaded(question.request.model.id)
         context = (entry or {}).get("context_length") or question.context_tokens
@@ -361,7 +367,7 @@ class Ollama(Provider):
             server_reason=end.get("done_reason"),
         )
 
-    def _locality(self, question: _Question, entry: Mapping[str, Any] | None) -> Locality:
+    def _locality(self, question: _AskedQuestion, entry: Mapping[str, Any] | None) -> Locality:
         run_by = self._daemon.reach().run_by()
         where = f"{self._daemon.version()} on {self._daemon.target.address}{run_by}"
         if question.remote is not None:
@@ -376,7 +382,7 @@ class Ollama(Provider):
             network_denied=False,
         )
 
-    def _pid(self, question: _Question) -> int | None:
+    def _pid(self, question: _AskedQuestion) -> int | None:
         if question.remote is not None or self._daemon.reach().zone is not Zone.DEVICE:
             return None
         return listening_pid(self._daemon.target.port, "ollama")
@@ -384,7 +390,7 @@ class Ollama(Provider):
     # What is known
 
     def _described(self, listed: Mapping[str, Any]) -> ResolvedModel:
-        """What `/api/tags` says of a model, and what `/api/show` adds if it is computed here."""
+        """The model by `/api/tags` and, if it is computed here, `/api/show`."""
         name = str(listed["name"])
         details = listed.get("details") or {}
         facts = self._daemon.facts(listed)
@@ -401,11 +407,12 @@ class Ollama(Provider):
             quantization=details.get("quantization_level") or None,
             digest=listed.get("digest"),
             system_prompt=facts.system_prompt,
-            # Its other options it applies itself; a limit of ours would take this one's place.
+            # Ollama applies the model's other options itself; a limit of ours would replace the
+            # model's.
             recommended=Options(max_tokens=facts.own_limit),
         )
 
-    def _refusal(self, status: int, document: Any, question: _Question) -> LocalaiError:
+    def _refusal(self, status: int, document: Any, question: _AskedQuestion) -> LocalaiError:
         model = question.request.model.id
         return wire.refusal(status, document, model, question.context_tokens)
 
@@ -413,25 +420,25 @@ class Ollama(Provider):
         if request.keep_alive_s is not None:
             return request.keep_alive_s
         configured = self._config.values["engine.keep_alive"]
-        # The daemon has a setting of its own, which only a decision of the user's overrules.
+        # The daemon has a setting of its own, which only the user's own choice overrides.
         return None if configured.origin == "default" else configured.value
 
 
 def create(config: Config, paths: Paths) -> Ollama:
-    """The provider, as `localai.providers.registry` wants it. Raises InvalidInput."""
+    """The provider, as `localai.providers.registry` calls it. Raises InvalidInput."""
     return Ollama(config, Daemon(config, target_of(config, os.environ), paths.cache_dir))
 
 
 def _held_back(reader: wire.ChunkReader, splitter: ReasoningSplitter) -> Iterator[Event]:
-    """What may have been part of a character or a tag, and was not: part of what came."""
+    """The text that was held back as a possible part of a character or a tag, and was none."""
     for event in reader.held_back():
         yield from splitter.feed(event.text) if isinstance(event, TextDelta) else (event,)
     yield from splitter.close()
 
 
 def _without_own_system(request: ChatRequest, own: str | None) -> ChatRequest:
-    """The request without the model's own system prompt, which Ollama puts in front by itself, and
-    in front of the model's own messages: one that is sent comes after those."""
+    """The request without the model's own system prompt. Ollama puts that in front by itself,
+    before the model's own messages; one that is sent would come after them."""
     others = request.messages[1:]
     if own is None or not others or request.messages[0] != Message("system", own):
         return request
@@ -443,7 +450,8 @@ def _asked_context(request: ChatRequest) -> int | None:
 
 
 def _host_of(remote: str) -> str:
-    """The host for the ledger of what Ollama calls where it sends a prompt."""
+    """The host, for the ledger, to which Ollama sends a prompt; `remote` is Ollama's word for
+    it."""
     try:
         return client_target(remote, 443).host
     except InvalidInput:

@@ -1,7 +1,7 @@
-"""The Ollama daemon: where it is, whether it may be reached, and what it says of its models.
+"""The Ollama daemon: where it is, whether it may be reached, and the facts of its models.
 
-Its judgement of where a model is computed is asked for afresh each time; what is constant about a
-model is kept by digest.
+Where a model is computed is asked each time; the constant facts of a model are remembered by its
+digest.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _LOAD_TIMEOUT_S = 1800.0
 
 
 class Daemon:
-    """An Ollama at `target`; facts are kept under `cache_dir`.
+    """An Ollama at `target`; facts are remembered under `cache_dir`.
 
-    Every method may raise Unreachable, and PolicyRefused where `target` may not be reached.
+    Every method may raise Unreachable, and PolicyRefused if `target` may not be reached.
     """
 
     def __init__(self, config: Config, target: Target, cache_dir: Path) -> None:
@@ -52,7 +52,7 @@ class Daemon:
         )
 
     def reach(self) -> Reach:
-        """The permission to reach it, and its zone, by what its host resolves to."""
+        """The permission to reach it, and its zone, by the address that its host resolves to."""
         if self._reached is None:
             host, port = self.target.host, self.target.port
             self._reached = reach(
@@ -61,11 +61,11 @@ class Daemon:
         return self._reached
 
     def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[SentRequest]:
-        """Send a question. ServerRefused comes when its answer is read."""
+        """Send a question. ServerRefused is raised when its answer is read."""
         return self._server.send("POST", "/api/chat", body)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Every model, as `/api/tags` has it at this moment."""
+        """Every model, as `/api/tags` lists it at this moment."""
         models = self._get("/api/tags").get("models") or ()
         return [entry for entry in models if entry.get("name")]
 
@@ -85,11 +85,11 @@ class Daemon:
         )
 
     def facts(self, entry: Mapping[str, Any]) -> Facts:
-        """What is constant about a listed model, and where it is computed as far as is known."""
+        """The constant facts of a listed model, and where it is computed, if known."""
         name, digest = str(entry["name"]), entry.get("digest")
         remote = wire.remote_of(entry) or wire.remote_by_name(name)
         if remote is not None:
-            # To show a cloud model's details, Ollama may ask its cloud.
+            # For a cloud model's details, Ollama may ask its cloud.
             return facts_of(entry, remote)
         if not digest:
             return facts_of(self._show(name))
@@ -110,8 +110,8 @@ class Daemon:
         *,
         may_shift: bool = True,
     ) -> None:
-        """Load the model `name`; a `keep_alive_s` of 0 takes it out of memory instead. None leaves
-        the context or the time to the daemon. Raises NotFound, and what Ollama refuses."""
+        """Load the model `name`; a `keep_alive_s` of 0 unloads it instead. None leaves the context
+        or the time to the daemon. Raises NotFound, and Ollama's refusals."""
         body: dict[str, Any] = {"model": name, "stream": False}
         if not may_shift:
             body["shift"] = False
@@ -131,15 +131,15 @@ class Daemon:
         return frozenset(str(entry["name"]) for entry in models if entry.get("name"))
 
     def blob_of(self, name: str) -> Path | None:
-        """The file of the model `name` in this daemon's own store; None if it has none such."""
+        """The file of the model `name` in this daemon's own store; None if there is none."""
         try:
             return wire.blob_of(self._show(name).get("modelfile"))
         except NotFound:
             return None
 
     def cloud_is_off(self) -> bool | None:
-        """Whether it was started without its cloud, and so asks its makers for nothing; None where
-        an older one does not say."""
+        """Whether it was started without its cloud, and so asks its makers for nothing; None if an
+        older version does not say."""
         try:
             status = self._server.call("GET", "/api/status")
         except ServerRefused:
@@ -176,7 +176,8 @@ class Daemon:
 
 
 def target_of(config: Config, environ: Mapping[str, str]) -> Target:
-    """Where Ollama is: `ollama.host`, else OLLAMA_HOST, else this machine. Raises InvalidInput."""
+    """The address of Ollama: `ollama.host`, else OLLAMA_HOST, else this machine. Raises
+    InvalidInput."""
     configured = config["ollama.host"]
     named = "OLLAMA_HOST" if configured is None else "ollama.host"
     return client_target(configured or environ.get("OLLAMA_HOST"), DEFAULT_PORT, named)

@@ -1,9 +1,9 @@
-"""What is constant about a model in Ollama, kept by its digest.
+"""The constant facts of a model in Ollama, remembered by its digest.
 
-`/api/show` reads the whole header of the file: 25 ms with a vocabulary of 49,000 tokens, 95 ms
-with 262,000, before every first word. A digest names its content, so what was shown for it once
-holds as long as `/api/tags` (1 ms) gives the same digest; the version is in the key because
-what a model can is Ollama's judgement.
+`/api/show` reads the whole header of the file: 25 ms with a vocabulary of 49,000 tokens, 95 ms with
+262,000, before every first word. A digest names a content, so its facts hold as long as `/api/tags`
+(1 ms) gives the same digest. The key includes Ollama's version, because Ollama judges what a model
+can do.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from localai.remembered import Remembered
 from localai.types import Capability
 from localai.wires.ollama import client as wire
 
-# Changes whenever what is remembered does.
+# Version of the remembered format; raise it when that changes.
 _VERSION: Final = 3
 _MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/api/show` says of a model. Contexts and the limit of an answer are in tokens; None is
+    """The facts from `/api/show`. Contexts and the limit of an answer are in tokens; None is
     unknown."""
 
     family: str = ""
@@ -38,9 +38,9 @@ class Facts:
 
 
 def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
-    """The facts in an answer of `/api/show`, or as far as they are there, in one of `/api/tags`.
+    """The facts in an answer of `/api/show`, or the part of them that an answer of `/api/tags` has.
 
-    `remote` is where the model is known to be computed by other signs.
+    `remote` is the host where the model is computed, if that is known otherwise.
     """
     return Facts(
         family=(show.get("details") or {}).get("family") or "",
@@ -61,7 +61,8 @@ class FactsByDigest:
         self._known: dict[str, Facts] = {}
 
     def get(self, digest: str, version: str, show: Callable[[], Mapping[str, Any]]) -> Facts:
-        """The facts of `digest`; `show` is called if they are not known. Raises what it raises."""
+        """The facts of `digest`; `show` is called if they are not remembered. Raises what it
+        raises."""
         key = f"{version} {digest}"
         if key not in self._known:
             found = _read(self._remembered.get(key))

@@ -1,7 +1,7 @@
-"""What is rarely done with Ollama's models: pull, create, quantize, delete.
+"""Rare tasks with Ollama's models: pull, create, quantize, delete.
 
-Through the official package, whose import costs more than a short answer: so it is imported
-here and nowhere on the way to an answer.
+They use the official package, whose import takes longer than a short answer. So it is imported only
+here, and never on the way to an answer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[WorkProgress]:
-    """Have the daemon fetch `name`; it resumes where it was stopped.
+    """Have the daemon fetch `name`; a stopped pull is resumed.
 
-    The daemon's connections are its own: neither the guard nor the ledger sees them. `insecure`
-    allows a registry without TLS. Raises NotFound, ProviderRefused, Unreachable.
+    The daemon connects by itself: neither the guard nor the ledger sees it. `insecure` allows a
+    registry without TLS. Raises NotFound, ProviderRefused, Unreachable.
     """
     layers: dict[str, tuple[int, int]] = {}
     with _client(target, name) as client:
@@ -39,15 +39,15 @@ def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[WorkP
                 layers[part.digest] = (done, part.total)
             done_bytes = sum(done for done, _ in layers.values())
             total_bytes = sum(total for _, total in layers.values()) or None
-            # By the bytes and not by the status, which is prose.
+            # By the bytes and not by the status, whose words may change.
             stage: Stage = "verifying" if layers and not part.digest else "downloading"
             yield WorkProgress(stage, done_bytes, total_bytes)
 
 
 def create(target: Target, name: str, file: Path, *, system: str | None = None) -> None:
-    """Make the GGUF `file` a model of Ollama's called `name`, by copying it into its store.
+    """Make the GGUF `file` a model of Ollama's called `name`; Ollama copies it into its store.
 
-    Raises ProviderRefused for a file that Ollama does not take, Unreachable.
+    Raises ProviderRefused if Ollama does not take the file, Unreachable.
     """
     digest = f"sha256:{file_sha256(file)}"
     with _client(target, name) as client:
@@ -59,10 +59,11 @@ def create(target: Target, name: str, file: Path, *, system: str | None = None) 
 def quantized(
     target: Target, file: Path, to: str
 ) -> Iterator[tuple[Iterator[WorkProgress], Callable[[], Path]]]:
-    """Have the daemon quantize the GGUF `file` to the type `to` (q4_K_M, …): the progress, and then
-    where in its store the result lies, until the end of the block. It keeps nothing of it.
+    """Have the daemon quantize the GGUF `file` to the type `to` (q4_K_M, …). Yields the progress,
+    and a function that returns the result's path in Ollama's store. The path is valid until the end
+    of the block; then Ollama deletes the result.
 
-    Raises ProviderRefused for a type or a file that it does not take, Unreachable.
+    Raises ProviderRefused if it does not take the type or the file, Unreachable.
     """
     unique = secrets.token_hex(6)
     source, result = f"localai-source-{unique}", f"localai-result-{unique}"
@@ -71,7 +72,7 @@ def quantized(
         yield WorkProgress("quantizing")
         digest = f"sha256:{file_sha256(file)}"
         client.create_blob(file)
-        # As a model of its own, so that deleting it takes its bytes along.
+        # As a model of its own, so that deleting it also deletes its bytes.
         client.create(model=source, files={file.name: digest})
         for part in client.create(model=result, from_=source, quantize=to, stream=True):
             yield WorkProgress("quantizing", part.completed or 0, part.total)
@@ -102,7 +103,7 @@ def _client(target: Target, model: str) -> Iterator[ollama.Client]:
     import ollama
 
     try:
-        # Not through a proxy of the environment, which on loopback would only be in the way.
+        # Not through a proxy of the environment, which would be in the way of loopback.
         yield ollama.Client(
             host=target.url,
             trust_env=False,

@@ -1,8 +1,8 @@
 """OpenAI through its official SDK: the Responses API, with nothing stored on the other side.
 
-Also for a server of the user's own that speaks the Responses API (`api = "responses"`).
-The whole conversation goes with each question, and a prompt that is too long is an error
-(`truncation: disabled`), never cut.
+Also for a server of the user's own that speaks the Responses API (`api = "responses"`). The whole
+conversation is sent with each question, and a prompt that is too long is an error (`truncation:
+disabled`), never cut.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _URL = "https://api.openai.com/v1"
 _KEY_VARIABLE = "OPENAI_API_KEY"
 
-# It counts requests, not only tokens, and answers eight at once without complaint.
+# OpenAI limits requests as well as tokens, and answers eight at once.
 FACTS = ProviderFacts(
     title="OpenAI",
     computes="elsewhere",
@@ -72,7 +72,8 @@ class OpenAI(Provider):
         name: str = "openai",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`key` is asked for the key when a client is opened; `key_remedy` how to set one."""
+        """`key` returns the key, and is called when a client is opened; `key_remedy` says how to
+        set one."""
         self.name = name
         self._config = config
         self._to = destination
@@ -99,7 +100,7 @@ class OpenAI(Provider):
             raise broken_off(error, self._to.host, self._key_remedy) from error
 
     def resolve(self, name: str) -> ResolvedModel:
-        """The model called `name`, which the server is asked for; no prompt is sent.
+        """The model called `name`. The server is asked for it; no prompt is sent.
 
         Raises NotFound, and what `models` raises.
         """
@@ -109,8 +110,8 @@ class OpenAI(Provider):
         raise no_such_model(self.name, name, known)
 
     def stream(self, request: ChatRequest) -> Events:
-        """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for key, quota,
-        content and options it does not take, ContextOverflow, Unreachable."""
+        """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for the key, the
+        quota, the content or an option that it does not take, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
         body = wire.request_body(request, self.name)
         clock = AnswerClock(streams_reasoning=False)
@@ -121,7 +122,7 @@ class OpenAI(Provider):
         except self._errors() as error:
             raise broken_off(error, self._to.host, self._key_remedy) from error
         finally:
-            # Closing the connection is what makes the server stop computing.
+            # The server stops computing when the connection is closed.
             events.close()
 
     def close(self) -> None:
@@ -141,7 +142,7 @@ class OpenAI(Provider):
 
     def _client(self) -> openai.OpenAI:
         self._to.require_consent(self._config)
-        # A batch asks from many threads, and a client too many would never be closed.
+        # A batch asks from many threads; a second client would never be closed.
         with self._opening:
             if self._opened is None:
                 self._opened = self._open_client()
@@ -152,7 +153,7 @@ class OpenAI(Provider):
             import openai
         except ImportError as error:
             raise not_installed("openai") from error
-        # Its address and key are always given: OPENAI_BASE_URL must not redirect a prompt.
+        # Address and key are always passed: OPENAI_BASE_URL must not redirect a prompt.
         return openai.OpenAI(
             base_url=self._to.target.url,
             api_key=self._key(),
@@ -177,7 +178,7 @@ class OpenAI(Provider):
 
 
 def create(config: Config, paths: Paths) -> OpenAI:
-    """The provider, as `localai.providers.registry` wants it.
+    """The provider, as `localai.providers.registry` calls it.
 
     Raises PolicyRefused if OPENAI_BASE_URL names a server that is not OpenAI's.
     """
@@ -198,7 +199,7 @@ def _official_url() -> str:
     # Regional addresses, such as eu.api.openai.com, are OpenAI's as well.
     if parts.scheme == "https" and (host == "api.openai.com" or host.endswith(".api.openai.com")):
         return given.rstrip("/")
-    # Neither place would be what this user expects, so a prompt goes to neither.
+    # The user may expect either server, so the prompt goes to neither.
     raise PolicyRefused(
         f"OPENAI_BASE_URL names {host or given}, and `openai` is api.openai.com only",
         hint="or make that server an [endpoint.NAME] of the config",

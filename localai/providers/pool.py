@@ -1,6 +1,6 @@
-"""The providers of one command: each opened once, and all closed at its end.
+"""The providers of one command: each is opened once, and all are closed at its end.
 
-Everything that answers is opened here, and whoever asks for a provider does not close it.
+Every provider is opened here, and the code that asks for one does not close it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class ProviderPool:
-    """Providers by name; a `with` block closes them, the last one first, however it ends.
+    """Providers by name; at the end of a `with` block they are closed, the last one first.
 
-    The same name under other settings is another provider, because what it may do depends on them.
-    Threads may share a pool.
+    The same name under another configuration is another provider, because its permissions depend on
+    that. Threads may share a pool.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -53,6 +53,6 @@ class ProviderPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # All are closed, even where closing one raises.
+        # All are closed, even if closing one raises.
         self._opened.clear()
         self._to_close.close()

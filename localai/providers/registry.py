@@ -30,7 +30,7 @@ _OURS: dict[str, str] = {
     "openai": "localai.providers.openai",
     "anthropic": "localai.providers.anthropic",
 }
-# Where a bare model name is looked up. Never at a cloud: that would tell it the name.
+# Where a bare model name is looked up. Never at a cloud, which would learn the name.
 _LOOKUP_ORDER = ("ollama", "mlx", "llamacpp")
 _GROUP = "localai.providers"
 
@@ -46,7 +46,7 @@ def is_provider(name: str, config: Config) -> bool:
 
 
 def is_registered(name: str) -> bool:
-    """As `is_provider`, whatever the config says: ours, or a third party's."""
+    """Whether the name is one of ours or a third party's, whatever the config says."""
     return name in _OURS or name in _entry_points().names
 
 
@@ -81,7 +81,7 @@ def open_provider(name: str, config: Config, paths: Paths) -> Provider:
 
 
 def no_such_provider(name: str, config: Config) -> InvalidInput:
-    """The error for a name that is no provider's, with those that are."""
+    """The error for a name that no provider has, with the names that there are."""
     return InvalidInput(
         f"there is no provider called {name!r}",
         hint="known are " + ", ".join(provider_names(config)),
@@ -89,8 +89,8 @@ def no_such_provider(name: str, config: Config) -> InvalidInput:
 
 
 def facts_of(name: str, config: Config) -> ProviderFacts:
-    """What the provider called `name` says of itself; the defaults where it says nothing, or is
-    installed no more."""
+    """The facts of the provider called `name`; the defaults if it declares none, or is not
+    installed any more."""
     if name not in _OURS and name in config.endpoints:
         from localai.providers.endpoint import endpoint_facts
 
@@ -99,7 +99,7 @@ def facts_of(name: str, config: Config) -> ProviderFacts:
 
 
 def declared_facts(name: str) -> ProviderFacts:
-    """As `facts_of`, for whoever is no endpoint of the config."""
+    """The facts of a provider that is no endpoint of the config."""
     if name in _OURS:
         return _facts_of_ours(name)
     point = _entry_point(name)
@@ -113,15 +113,15 @@ def declared_facts(name: str) -> ProviderFacts:
 
 
 def name_in_cloud_allow(name: str, config: Config) -> str:
-    """What `cloud.allow` calls the provider `name`: an endpoint is one by its own word only."""
+    """The name of the provider `name` in `cloud.allow`: an endpoint needs its own entry."""
     return f"endpoint:{name}" if name not in _OURS and name in config.endpoints else name
 
 
 def check_provider_names(config: Config) -> None:
-    """Raise InvalidInput, with its place, for a name in `cloud.allow` that no provider has, and
-    for an endpoint that has the name of one of ours and so would never be asked.
+    """Raise InvalidInput, with its place, for a name in `cloud.allow` that no provider has, and for
+    an endpoint with the name of one of our providers, which would never be asked.
 
-    Imports no provider as long as all is well: every command begins with this.
+    Imports no provider as long as all names are right, because every command begins with this.
     """
     for name in config.endpoints:
         if name in _OURS:
@@ -135,8 +135,8 @@ def check_provider_names(config: Config) -> None:
 
 
 def require_clouds(names: Sequence[str], where: str) -> None:
-    """Raise InvalidInput unless each of `names`, which stand at `where`, may stand in
-    `cloud.allow`: one of a provider that may compute elsewhere, or `endpoint:NAME`."""
+    """Raise InvalidInput unless each of `names`, which stand at `where`, may be in `cloud.allow`: a
+    provider that may compute elsewhere, or `endpoint:NAME`."""
     registered = dict.fromkeys((*_OURS, *_entry_points().names))
     clouds = [name for name in registered if declared_facts(name).computes != "here"]
     for name in names:
@@ -154,14 +154,13 @@ def provider_that_opens(file_format: FileFormat) -> str:
 
 
 def providers_on_device(config: Config) -> tuple[str, ...]:
-    """The providers whose answers, if their zone is `device`, were computed on this machine for
-    certain."""
+    """The providers whose answers of the zone `device` were certainly computed on this machine."""
     names = provider_names(config)
     return tuple(name for name in names if facts_of(name, config).proves_device)
 
 
 def lookup_order(config: Config) -> Iterator[str]:
-    """The providers that a bare model name is looked up in, the configured one first."""
+    """The providers in which a bare model name is looked up, the configured one first."""
     preferred = config["provider"]
     if preferred:
         yield preferred
@@ -171,12 +170,12 @@ def lookup_order(config: Config) -> Iterator[str]:
 
 
 def full_name(provider: str, model: str) -> str:
-    """What `-m` takes for the model that `provider` calls `model`: the bare name where one is
-    looked up there, else `provider/model`."""
+    """What `-m` takes for the model that `provider` calls `model`: the bare name if `provider` is
+    one in which bare names are looked up, else `provider/model`."""
     is_bare = provider in _LOOKUP_ORDER
     first, slash, _ = model.partition("/")
     if is_bare and slash and is_registered(first):
-        # Ollama has models called openai/…: the bare name would mean another provider's.
+        # Ollama has models called openai/…: as a bare name that would mean another provider.
         is_bare = False
     return model if is_bare else f"{provider}/{model}"
 

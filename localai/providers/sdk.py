@@ -1,8 +1,8 @@
-"""What the providers over official SDKs share: their HTTP client and their errors.
+"""What the providers with official SDKs share: their HTTP client and their errors.
 
-The SDKs are slow to import, so they are imported in functions of their provider only. Both speak
-through httpx2, which is given to them ready-made: no proxies, no redirects, no settings from the
-environment but the certificates.
+The SDKs are slow to import, so they are imported only in functions of their provider. Both use
+httpx2 through a client that is made here: no proxies, no redirects, no settings from the
+environment except the certificates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OTHER_ERRORS = (http.client.HTTPException, ServerRefused, OSError, ValueError)
 
 
 def not_installed(package: str) -> InvalidInput:
-    """The error for a provider whose SDK is not there."""
+    """The error for a provider whose SDK is not installed."""
     return InvalidInput(
         f"the package {package!r} is not installed",
         hint="in the folder that localai was installed from",
@@ -60,10 +60,10 @@ def no_such_model(provider: str, name: str, known: Iterable[str]) -> NotFound:
 
 
 def http_client(proxy: Target | None) -> httpx2.Client:
-    """The client that an SDK shall use.
+    """The HTTP client that an SDK uses.
 
-    A connection is used for one request: so each is judged by the guard and entered in the
-    ledger, and none is reused at the moment in which the server closes it.
+    A connection serves one request. So the guard judges each and enters it in the ledger, and none
+    is reused at the moment when the server closes it.
     """
     import httpx2
 
@@ -80,8 +80,8 @@ def http_client(proxy: Target | None) -> httpx2.Client:
 
 
 def _bound(response: httpx2.Response) -> None:
-    """Let the SDK read no more than what has an end: of a refusal the first megabyte, of a stream
-    whole events. Raises HTTPException for what is packed, which could unfold to any size."""
+    """Bound what the SDK reads: of a refusal the first megabyte, of a stream whole events. Raises
+    HTTPException for a compressed answer, which could unpack to any size."""
     import httpx2
 
     packed = response.headers.get("content-encoding", "identity")
@@ -102,8 +102,8 @@ def _is_stream(response: httpx2.Response) -> bool:
 
 
 def _require_stream(response: httpx2.Response) -> None:
-    """Raise what a server says with status 200 instead of the stream that it was asked for: the SDK
-    would find no event in it, and lose its words."""
+    """Raise the error that a server sends with status 200 instead of the requested stream: the SDK
+    would find no event in it and lose its text."""
     asked = response.request.content.replace(b" ", b"")
     if response.status_code >= 300 or b'"stream":true' not in asked or _is_stream(response):
         return
@@ -111,7 +111,7 @@ def _require_stream(response: httpx2.Response) -> None:
 
 
 def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError | Busy:
-    """Our error for one of an SDK's; `who` is how the message calls the server."""
+    """Our error for one of an SDK's; the message calls the server `who`."""
     ours = find_localai_error(error)
     if ours is not None:
         return ours
@@ -127,7 +127,7 @@ def failure_of(error: Exception, who: str, key_remedy: Remedy | None) -> Localai
         inner = {"message": str(inner or getattr(error, "message", error))[:500]}
     response = getattr(error, "response", None)
     headers = {} if response is None else response.headers
-    # An error event in mid-stream has no status of its own, or the 200 that the stream began with.
+    # An error event in mid-stream has no status of its own, or the 200 with which the stream began.
     return failure(who, status or 200, inner, headers, key_remedy=key_remedy)
 
 
@@ -140,5 +140,5 @@ def _refusal_behind(error: BaseException | None) -> ServerRefused | None:
 
 
 def broken_off(error: Exception, who: str, key_remedy: Remedy | None) -> LocalaiError:
-    """As `failure_of`, for an answer that had begun: it is too late to try again."""
+    """Like `failure_of`, for an answer that had begun: it is too late to try again."""
     return final_error(failure_of(error, who, key_remedy))

@@ -1,6 +1,6 @@
-"""How probable a model finds each token of a text: an ability of providers that hold its weights.
+"""How probable each token of a text is to a model: an ability of providers that have its weights.
 
-A `TokenOdds` is one model, loaded, for one block; token numbers are those of its vocabulary.
+A `TokenOdds` is one loaded model, for one block. Token numbers are those of its vocabulary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from localai.types import ChatRequest
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """The likeliest next tokens: the text and the log probability of each by its number."""
+    """The likeliest next tokens: by its number, the text and the log probability of each."""
 
     top: Mapping[int, tuple[str, float]]
 
@@ -27,7 +27,8 @@ class Odds:
 
 
 class TokenOdds(Protocol):
-    """A model that is loaded and tells its odds. All raise Unreachable where it breaks off."""
+    """A loaded model that gives its odds. Every method raises Unreachable if the model breaks
+    off."""
 
     def prompt(self, request: ChatRequest) -> list[int]:
         """The tokens of the prompt, by the model's own template."""
@@ -36,7 +37,7 @@ class TokenOdds(Protocol):
         """The tokens of a text, without any template."""
 
     def next(self, tokens: Sequence[int], count: int) -> Odds:
-        """The odds of the `count` likeliest tokens after those."""
+        """The odds of the `count` likeliest tokens after `tokens`."""
 
 
 @runtime_checkable
@@ -50,7 +51,7 @@ class TellsOdds(Protocol):
 def odds_of(document: Any) -> Odds:
     """The odds in llama.cpp's answer to `/completion` with `n_predict: 1, n_probs: N`.
 
-    Raises Unreachable where they are not there.
+    Raises Unreachable if they are missing.
     """
     try:
         [first] = document["completion_probabilities"][:1]

@@ -1,7 +1,7 @@
-"""What the providers whose engine runs in a worker of ours share: one answer, over the wire to the
-worker's socket, and whether a model is in memory.
+"""What the providers with workers share: an answer over the wire to the worker's socket, and
+whether a model is in memory.
 
-`who` is the engine's name in errors. Starting workers is the life cycle's business.
+Errors call the engine `who`. Starting workers is the subject of `engine.lifecycle`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _HEALTHY_WITHIN_S = 5.0
 
 
 class WorkerProvider(Provider):
-    """A provider whose engine runs in workers of ours, one a model. They are shared with whoever
-    comes next, so there is nothing to close."""
+    """A provider whose engine runs in workers of ours, one for each model. Later commands share
+    them, so there is nothing to close."""
 
     engine_kind: EngineKind
 
@@ -73,7 +73,7 @@ class WorkerProvider(Provider):
 
 
 def announce_stopped_owner(lease: Lease) -> Events:
-    """Say who holds the model's other worker, where there had to be another."""
+    """Say which stopped command blocks the model's first worker, if another worker was needed."""
     if lease.stopped_owner is not None:
         yield Loading(
             f"a second worker: the command with process {lease.stopped_owner}, which is stopped,"
@@ -82,7 +82,7 @@ def announce_stopped_owner(lease: Lease) -> Events:
 
 
 def worker_body(request: ChatRequest) -> dict[str, Any]:
-    """The body of the request, with what our workers add to the wire."""
+    """The body of the request, with the fields that our workers add to the wire."""
     body = request_body(with_held_schema(request))
     body["return_progress"] = True
     if request.think is not None:
@@ -156,10 +156,10 @@ def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
 
 
 def _let_it_die(lease: Lease) -> None:
-    """Wait until a worker that broke off is gone, if it is going.
+    """Wait until a worker that broke off is gone, if it is ending.
 
-    A process that is killed closes its sockets a moment before it loses its locks, and whoever
-    asks next must not take it for alive.
+    A killed process closes its sockets a moment before it loses its locks, and the next command
+    must not take it for alive.
     """
     deadline = time.monotonic() + _LONGEST_DYING_S
     while is_locked(lease.files.alive) and time.monotonic() < deadline:
@@ -167,11 +167,11 @@ def _let_it_die(lease: Lease) -> None:
 
 
 class TemplateWatch:
-    """Ends a worker whose chat template does not come to an end with this request.
+    """Ends a worker whose chat template does not end for this request.
 
-    The engine renders it before it answers anything at all, without a limit. So if nothing has come
-    for a while, the engine is asked to render it once more, beside whatever it computes, and has to
-    be done in time.
+    The engine renders the template before it answers, without a limit. So if no event has come for
+    a while, the engine is asked to render the template once more, beside what it computes, and must
+    finish in time.
     """
 
     def __init__(self, lease: Lease, body: Mapping[str, Any]) -> None:
@@ -182,7 +182,7 @@ class TemplateWatch:
         self.is_endless = False
 
     def __enter__(self) -> None:
-        # MLX renders among its other work, and looks after itself (engine/mlx/generation.py).
+        # MLX renders in its computing thread, and limits that itself (engine/mlx/generation.py).
         if self._lease.info.spec.kind == "llamacpp":
             self._timer.start()
 
@@ -190,7 +190,7 @@ class TemplateWatch:
         self._timer.cancel()
 
     def rendered(self) -> None:
-        """The answer has begun."""
+        """Stop watching: the answer has begun."""
         self._timer.cancel()
 
     def _check(self) -> None:
@@ -215,8 +215,8 @@ def render(lease: Lease, body: Mapping[str, Any]) -> str:
 
 
 def _renders_for_ever(lease: Lease) -> bool:
-    """Whether a worker that has not rendered a template in time is still there for others: then it
-    is the template, and not a queue of requests."""
+    """Whether a worker that has not rendered a template in time still serves others: then the
+    template is the cause, and not a queue of requests."""
     if lease.info.spec.kind != "llamacpp":
         return False
     try:
@@ -235,7 +235,8 @@ def _endless(lease: Lease) -> Unreachable:
 
 
 def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
-    """The tokens of the prompt, by the model's own template and tokenizer. Raises its refusal."""
+    """The tokens of the prompt, by the model's own template and tokenizer. Raises the worker's
+    refusal."""
     return rendered_prompt(request, lease, who).tokens
 
 
@@ -269,7 +270,7 @@ def _count(lease: Lease, text: str, *, is_first: bool) -> int:
 
 
 def locality_of_worker(lease: Lease) -> Locality:
-    """Where its answers are computed: in that process on this machine."""
+    """Where the worker's answers are computed: in its process on this machine."""
     info = lease.info
     return Locality(
         zone=Zone.DEVICE,

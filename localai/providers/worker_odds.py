@@ -1,4 +1,4 @@
-"""Odds of tokens by a worker of the embedded engine."""
+"""Odds of tokens from a worker of llama.cpp."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WHO = "the embedded engine"
 
 
 class WorkerOdds:
-    """The model of the worker that `lease` holds."""
+    """The model in the worker of `lease`."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -37,10 +37,10 @@ class WorkerOdds:
         return self._tokens(text, special=False)
 
     def next(self, tokens: Sequence[int], count: int) -> Odds:
-        """The odds of the `count` likeliest tokens after those.
+        """The odds of the `count` likeliest tokens after `tokens`.
 
-        Its `echo` would score a text at once, and is ignored without a word: so a token at a time,
-        over a prefix that stays computed.
+        llama.cpp's `echo` would score a whole text at once, but it is silently ignored. So this
+        asks for one token at a time, after a prefix that stays in the cache.
         """
         body = {
             "prompt": list(tokens),
