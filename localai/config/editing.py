@@ -18,7 +18,7 @@ from localai.paths import Paths, private_dir
 
 def set_value(paths: Paths, key: str, raw: str) -> None:
     """Write `key` into the file, keeping its comments and order. Raises InvalidInput, also for a
-    field of an endpoint that has no url yet: the file would be none any more."""
+    field of an endpoint without a url, which would make the file invalid."""
     endpoint = endpoint_key(key)
     if endpoint is not None and endpoint[1] != "url" and endpoint[0] not in load(paths).endpoints:
         raise InvalidInput(
@@ -30,8 +30,8 @@ def set_value(paths: Paths, key: str, raw: str) -> None:
 
 
 def unset_value(paths: Paths, key: str) -> None:
-    """Remove `key` from the file, and with a table's last key the table; `endpoint.NAME` is a whole
-    one. Nothing happens if it is not there. Raises InvalidInput."""
+    """Remove `key` from the file, and with a table's last key the table; `endpoint.NAME` removes a
+    whole table. A missing key is no error. Raises InvalidInput."""
     endpoint = endpoint_key(key)
     if endpoint is None:
         setting(key)
@@ -47,8 +47,8 @@ def unset_value(paths: Paths, key: str) -> None:
 
 
 def edited_text(paths: Paths, key: str, raw: str | None) -> tuple[str, str]:
-    """The file's text as it is, and as setting `key` to `raw` (unsetting it for None) would make
-    it; nothing is written. Raises InvalidInput."""
+    """The file's present text, and its text after setting `key` to `raw`, or unsetting it if `raw`
+    is None. Nothing is written. Raises InvalidInput."""
     text = read_file(paths.config_file)
     parse_toml(text, paths.config_file)
     value: Any = None
@@ -59,7 +59,7 @@ def edited_text(paths: Paths, key: str, raw: str | None) -> tuple[str, str]:
 
 
 def _as_written(raw: str, parsed: Any) -> Any:
-    # A duration stays "5m" in the file: that is what a person wants to read there.
+    # A duration stays "5m" in the file, which is how a person reads it.
     return raw if isinstance(parsed, float) else parsed
 
 
@@ -88,7 +88,7 @@ def _edit(paths: Paths, key: str, value: Any) -> None:
 
 
 def _edited(text: str, key: str, value: Any) -> str:
-    """The file's `text` with `key` set to `value`; without the key for None."""
+    """The file's `text` with `key` set to `value`, or without the key if `value` is None."""
     import tomlkit
 
     document = tomlkit.parse(text)
@@ -115,9 +115,9 @@ def _edited(text: str, key: str, value: Any) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from editing the file in `folder` from reading it to replacing it.
+    """Keep other processes from editing the file in `folder`, from reading it to replacing it.
 
-    The folder is locked and not the file, for every edit puts another file in its place.
+    The folder is locked and not the file, because every edit puts another file in its place.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:

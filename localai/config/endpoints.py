@@ -10,7 +10,7 @@ from localai.config.reading import Config
 
 
 def endpoint_values(config: Config) -> Iterator[tuple[str, Any]]:
-    """Each field that an endpoint of the file has, as `config get` names it, and its value."""
+    """Each field of each endpoint in the file, under its name for `config get`, and its value."""
     for name, endpoint in config.endpoints.items():
         for field in fields(endpoint):
             value = getattr(endpoint, field.name)

@@ -2,7 +2,7 @@
 
 Values come, in rising order, from the defaults of the table, `config.toml`, the environment
 (`LOCALAI_` and the key in capitals: `engine.keep_alive` is `LOCALAI_ENGINE_KEEP_ALIVE`) and the
-flags of a command. Which names `cloud.allow` may have, the registry of providers knows and checks.
+flags of a command. The registry of providers checks the names in `cloud.allow`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting's value and where it came from (`where`: the file and line, or the variable)."""
+    """A setting's value, and where it came from (`where`: the file and line, or the variable)."""
 
     value: Any
     origin: Origin
@@ -59,7 +59,8 @@ class Config:
         return self.values[key].value
 
     def with_flags(self, **flags: Any) -> Config:
-        """A copy in which the given keys (dots as `__`) have the flag's value; None is no flag."""
+        """A copy in which the given keys (dots as `__`) have the flag's value; None means that the
+        flag was not given."""
         changed = {
             key.replace("__", "."): Value(value, "flag")
             for key, value in flags.items()
@@ -93,11 +94,11 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
 
 
 def read_file(file: Path) -> str:
-    """The text of the configuration file; empty if there is none. Raises InvalidInput, also for
-    another user's: it decides where prompts go."""
+    """The text of the configuration file; empty if there is none. Raises InvalidInput, also if the
+    file is another user's: it decides where prompts go."""
     require_own(file, "the configuration file")
     try:
-        # Editors of Windows begin a file with a byte-order mark.
+        # Editors on Windows begin a file with a byte-order mark.
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return ""
@@ -119,7 +120,7 @@ def parse_toml(text: str, file: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    # It is a ValueError, as what Python says to a number of 5,000 digits.
+    # tomllib's error is a ValueError, and so is Python's for a number of 5,000 digits.
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"{file} is not valid TOML: {error}", command=("${EDITOR:-vi}", file)

@@ -1,8 +1,8 @@
 """The table of settings: each with its type, default and meaning.
 
-The documentation, `config list` and the errors are made from it. Secrets have no key here on
-purpose. Plain dataclasses and not pydantic: this is read on the hot path of every command, and
-importing pydantic alone costs more than the rest of a one-shot's set-up.
+The documentation, `config list` and the errors are made from it. Secrets deliberately have no key
+here. Plain dataclasses and not pydantic: every command reads this, and importing pydantic alone
+takes longer than the rest of a one-shot's set-up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from localai.units import parse_count
 
 
 class Invalid(ValueError):
-    """Says what a value should have been."""
+    """A value is invalid; the text says what it should have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +275,8 @@ _ENDPOINT: Final = re.compile(r"endpoint\.(?P<name>[^.]+)(\.(?P<field>.+))?")
 
 
 def endpoint_key(key: str) -> tuple[str, str | None] | None:
-    """The name and the field that `endpoint.NAME.FIELD` means, no field for the whole table;
-    None for what is no key of an endpoint. Raises InvalidInput for a field that there is not."""
+    """The name and the field that `endpoint.NAME.FIELD` means; the field is None for the whole
+    table. None if it is no key of an endpoint. Raises InvalidInput for an unknown field."""
     found = _ENDPOINT.fullmatch(key)
     if found is None:
         return None
@@ -304,7 +304,7 @@ def setting(key: str) -> Setting:
 def parse_value(key: str, raw: Any, where: str) -> Any:
     """The typed value of the setting `key` from the text or TOML value `raw`.
 
-    Raises InvalidInput that names `where` it stands.
+    Raises InvalidInput that names the place, `where`.
     """
     if (endpoint := endpoint_key(key)) is not None:
         return _parse_field(key, endpoint[1], raw, where)

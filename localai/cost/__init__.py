@@ -1,1 +1,1 @@
-"""What the calls so far used and cost, from the usage that every call left in the store."""
+"""The usage and the cost of earlier calls, from the database, where every call left its usage."""

@@ -1,10 +1,10 @@
-"""When a machine of one's own has paid for itself, in hours of work. Pure but for the price list.
+"""When the user's own machine has paid for itself, in hours of work. Pure but for the price list.
 
     hours = price × (1 − resale) / (what a cloud would charge for an hour's tokens − its energy)
 
-An hour is an hour in which the machine computes, from the first token to the last; what it costs
-while it idles, it would cost anyway. Prices are those of each call, never of a sum: some lists have
-another price beyond a size of prompt.
+An hour is an hour in which the machine computes, from the first token to the last; the cost of its
+idle time would arise anyway. Prices are those of each call, never of a sum: some lists have another
+price beyond a size of prompt.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ HOURS_A_YEAR = 8760
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What it cost in dollars, what share of that it will fetch after `years`, what it draws while
-    it computes, in watts, and a kilowatt-hour's price in dollars."""
+    """The machine's price in dollars, the share of it that a sale brings after `years`, its power
+    while it computes, in watts, and the price of a kilowatt-hour in dollars."""
 
     price: float
     watts: float
@@ -35,19 +35,19 @@ class Machine:
 
     @property
     def net_price(self) -> float:
-        """What it costs in the end."""
+        """The price without the proceeds of the sale, in dollars."""
         return self.price * (1 - self.resale)
 
     @property
     def energy_an_hour(self) -> float:
-        """In dollars."""
+        """The cost of an hour's energy, in dollars."""
         return self.watts / 1000 * self.kwh
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An hour's tokens, and what a cloud would charge for them. `basis` says whose tokens they
-    are, `price_basis` whose prices."""
+    """An hour's tokens, and what a cloud would charge for them, in dollars. `basis` says whose
+    tokens they are, `price_basis` whose prices."""
 
     tokens_in: float
     tokens_out: float
@@ -58,8 +58,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """The hours; None where the machine never pays, because its energy costs as much as the
-    cloud."""
+    """The hours until the machine has paid for itself; None if it never does, because its energy
+    costs as much as the cloud."""
 
     against: str
     machine: Machine
@@ -68,24 +68,24 @@ class BreakEven:
 
     @property
     def saved_an_hour(self) -> float:
-        """In dollars."""
+        """What an hour saves, in dollars."""
         return self.work.cloud_cost - self.machine.energy_an_hour
 
     @property
     def hours_a_day(self) -> float | None:
-        """How many hours a day that is over its years; more than 24 are never reached."""
+        """The hours a day over the machine's years; more than 24 are never reached."""
         return None if self.hours is None else self.hours / (self.machine.years * 365)
 
 
 def break_even(machine: Machine, work: Work, against: str) -> BreakEven:
-    """When `machine` has paid for itself, if it does such `work` that `against` would do."""
+    """When `machine` has paid for itself, if it does the `work` that `against` would do."""
     saved = work.cloud_cost - machine.energy_an_hour
     return BreakEven(against, machine, work, machine.net_price / saved if saved > 0 else None)
 
 
 def measured_work(rows: Iterable[UsageRow], against: str) -> Work:
-    """An hour like those in which this machine computed the calls in `rows`. Raises InvalidInput
-    where there are none with tokens and times, or `against` has no price."""
+    """An hour like those in which this machine computed the calls in `rows`. Raises InvalidInput if
+    none of them has tokens and times, or `against` has no price."""
     here = [row for row in rows if is_local(row) and row.total_s]
     hours = sum(row.total_s or 0.0 for row in here) / 3600
     if not hours:
@@ -112,8 +112,8 @@ def assumed_work(
     cached: float = 0.0,
 ) -> Work:
     """An hour of calls with `ratio` tokens in to tokens out, prefilled and decoded at `speed`
-    (tokens a second), each with `output_tokens`; a share `cached` of its input is charged as
-    cached. Raises InvalidInput where `against` has no price."""
+    (tokens a second), each with `output_tokens`. A share `cached` of the input is charged as
+    cached. Raises InvalidInput if `against` has no price."""
     tokens_in = round(output_tokens * ratio[0] / ratio[1])
     seconds = tokens_in / speed[0] + output_tokens / speed[1]
     usage = Usage(tokens_in, output_tokens, cached_tokens=round(tokens_in * cached))
@@ -133,17 +133,17 @@ def assumed_work(
 
 
 def is_local(row: UsageRow) -> bool:
-    """Whether this machine computed the call, as far as is proven."""
+    """Whether this machine provably computed the call."""
     return row.zone == "device"
 
 
 def list_price(model: str, usage: Usage) -> tuple[Decimal, str]:
-    """What `model`, a `provider/name`, would charge for a call, and the price list. Raises
-    InvalidInput where nobody knows."""
+    """What `model`, a `provider/name`, would charge for a call, in dollars, and the price list.
+    Raises InvalidInput if the price is unknown."""
     provider, slash, name = model.partition("/")
     if not slash:
         raise InvalidInput(f"{model!r} names no cloud", hint="--against openai/gpt-5.5")
-    # A count that is unknown is not charged.
+    # An unknown count is not charged.
     counted = Usage(usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_tokens or 0)
     found = price(provider, name, "cloud", counted, time.time())
     if found.amount is None:

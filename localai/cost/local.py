@@ -1,4 +1,4 @@
-"""What the calls that this machine computed cost here, and what they would have cost elsewhere."""
+"""The cost of the calls that this machine computed, and what they would have cost elsewhere."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from localai.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LocalCost:
-    """Of a period: `busy_s` is the sum of the calls' own times, so calls at the same time count
-    double. None is unknown, because it was not asked for: energy without watts, its price without
-    a kilowatt-hour's, the hardware's share without its price, what was avoided without a cloud."""
+    """The cost over a period. `busy_s` is the sum of the calls' own times, so simultaneous calls
+    count double.
+
+    None is unknown: energy without watts, its price without a kilowatt-hour's, the hardware's share
+    without its price, the avoided cost without a cloud.
+    """
 
     calls: int
     busy_s: float
@@ -35,7 +38,7 @@ def local_cost(
     days: float,
     against: str | None,
 ) -> LocalCost:
-    """Of the calls among `rows` that this machine computed, over `days`. Raises InvalidInput where
+    """The cost of those `rows` that this machine computed, over `days`. Raises InvalidInput if
     `against` has no known price."""
     here = [row for row in rows if is_local(row)]
     busy_s = sum(row.total_s or 0.0 for row in here)

@@ -1,7 +1,7 @@
-"""What a call cost: nothing on this machine, the list price at a cloud, otherwise unknown.
+"""The cost of a call: nothing on this machine, the list price at a cloud, otherwise unknown.
 
-Prices are those that the package `genai-prices` carries; nothing is downloaded. It is slow to
-import (130 ms), so it is imported where a cloud's price is asked for.
+The prices are those in the package `genai-prices`; nothing is downloaded. The package is slow to
+import (130 ms), so it is imported only for a cloud's price.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CURRENCY = "USD"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """An amount in `currency`, None where it is unknown; `basis` says what it rests on."""
+    """An amount in `currency`, None if unknown; `basis` says what it rests on."""
 
     amount: Decimal | None
     currency: str
@@ -35,7 +35,7 @@ class Cost:
 
 
 def cost_of(answer: Answer, config: Config) -> Cost:
-    """What the answer cost, at the prices of now."""
+    """The cost of the answer, at today's prices."""
     model, zone = answer.model, answer.done.locality.zone
     endpoint = config.endpoints.get(model.provider)
     return price(
@@ -56,9 +56,9 @@ def price(
     at: float,
     url: str | None = None,
 ) -> Cost:
-    """What a call cost at the time `at` (seconds since the epoch).
+    """The cost of a call at the time `at` (seconds since the epoch).
 
-    `zone` is where it was computed (`device`, `lan`, `cloud`, None for unproven); `url` is that of
+    `zone` is where it was computed (`device`, `lan`, `cloud`, None for unproven). `url` is that of
     the endpoint, for the servers of the user's config.
     """
     facts = declared_facts(provider) if url is None else ProviderFacts()
@@ -102,9 +102,9 @@ def _unknown(basis: str) -> Cost:
 
 @cache
 def price_list() -> str | None:
-    """Which price list is used, with its version and date; None if there is none.
+    """The price list that is used, with its version and date; None if there is none.
 
-    The package does not date its data. It can not be newer than the file on this machine.
+    The package does not date its data, but the data cannot be newer than the file on this machine.
     """
     from importlib.metadata import PackageNotFoundError, version
     from importlib.util import find_spec

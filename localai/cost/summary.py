@@ -21,8 +21,8 @@ By = Literal["model", "day", "provider"]
 class Total:
     """The calls that share a key.
 
-    A sum is over the calls of which it is known, None if it is known of none. `amount` is in
-    dollars; `unpriced` counts the calls whose price is unknown, so that a sum says what it lacks.
+    A sum is over the calls for which the number is known, None if it is known for none. `amount` is
+    in dollars; `unpriced` counts the calls whose price is unknown.
     """
 
     key: str
@@ -34,9 +34,9 @@ class Total:
 
 
 def summarise(rows: Iterable[UsageRow], by: By, urls: Mapping[str, str]) -> list[Total]:
-    """A total for each key, in the order in which they first occurred.
+    """A total for each key, in the order in which the keys first occurred.
 
-    `urls` are those of the config's endpoints by name, which tell whose prices apply.
+    `urls` are those of the config's endpoints by name; they tell whose prices apply.
     """
     groups: dict[str, list[UsageRow]] = {}
     for row in rows:
@@ -45,12 +45,13 @@ def summarise(rows: Iterable[UsageRow], by: By, urls: Mapping[str, str]) -> list
 
 
 def overall(rows: Iterable[UsageRow], urls: Mapping[str, str]) -> Total:
-    """The total of all."""
+    """The total of all rows."""
     return _total("all", list(rows), urls)
 
 
 def since(text: str, now: float) -> float:
-    """When `--since` begins, in seconds since the epoch: a duration such as 30d, or a date.
+    """The time at which `--since` begins, in seconds since the epoch: a duration such as 30d, or a
+    date.
 
     Raises InvalidInput.
     """

@@ -1,8 +1,7 @@
-"""The SQLite file: conversations (a tree of messages each), usage, the egress ledger,
-benchmarks.
+"""The SQLite file: conversations (a tree of messages each), usage, the egress ledger, benchmarks.
 
-Every method raises DatabaseUnavailable where the file cannot be read or written. Nothing here knows
-what is shown.
+Every method raises DatabaseUnavailable if the file cannot be read or written. Nothing here knows
+how anything is shown.
 """
 
 from collections.abc import Iterator
@@ -30,12 +29,12 @@ __all__ = [
 
 
 class Database(History, Ledgers, Benchmarks):
-    """An open database, with all that is kept in it."""
+    """An open database, with all its tables."""
 
 
 @contextmanager
 def existing_database(file: Path) -> Iterator[Database | None]:
-    """The database; None where nothing was ever kept, for to open it would create it."""
+    """The database; None if there is none yet, because opening it would create it."""
     if not file.exists():
         yield None
         return

@@ -1,6 +1,6 @@
-"""Benchmarks: runs, and the rows of each, as documents whose meaning is not known here.
+"""Benchmarks: runs, and the rows of each, as documents that this module does not interpret.
 
-A row is written again after every repetition, so that a run that was killed keeps all it measured.
+A row is written again after every repetition, so that a killed run keeps all that it measured.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NEAR = 4
 @dataclass(frozen=True, slots=True)
 class BenchRunRow:
     """A run. Times are seconds since the epoch; without `ended_at` it was broken off, or still
-    runs. `saved_as` is the name of a baseline, `anchor` how fast the
-    machine itself was."""
+    runs. `saved_as` is the name of a baseline, `anchor` the measured speed of the machine
+    itself."""
 
     id: str
     created_at: float
@@ -36,7 +36,7 @@ class BenchRunRow:
 @dataclass(frozen=True, slots=True)
 class OwnRate:
     """How fast a model answered on this machine while nothing disturbed it, at the depth of the
-    answer's middle; None where it is not known."""
+    answer's middle; None if unknown."""
 
     provider: str
     model: str
@@ -45,10 +45,10 @@ class OwnRate:
 
 
 class Benchmarks(DatabaseFile):
-    """Keeping runs, and reading them back."""
+    """Storing runs, and reading them back."""
 
     def create_bench_run(self, document: Any, *, created_at: float | None = None) -> str:
-        """A new run's id, six characters that are easy to type."""
+        """Store a new run. Returns its id, six characters that are easy to type."""
         identifier = secrets.token_hex(3)
         with self.guarded():
             self.db.execute(
@@ -58,7 +58,7 @@ class Benchmarks(DatabaseFile):
         return identifier
 
     def put_bench_cell(self, run_id: str, number: int, document: Any, rate: OwnRate) -> None:
-        """Keep the state of a run's row, in the place of an earlier one."""
+        """Store the state of a run's row; it replaces an earlier one."""
         with self.guarded():
             self.db.execute(
                 "INSERT OR REPLACE INTO bench_cell (run_id, number, document, provider, model,"
@@ -77,8 +77,8 @@ class Benchmarks(DatabaseFile):
     def bench_rates(
         self, provider: str, model: str, *, since: float = 0, limit: int = 10
     ) -> list[OwnRate]:
-        """What quiet measurements of a model on this machine gave, the newest first, from `since`
-        (seconds since the epoch) on."""
+        """The rates of a model's undisturbed benchmarks on this machine, the newest first, from
+        `since` (seconds since the epoch) on."""
         with self.guarded():
             rows = self.db.execute(
                 "SELECT provider, model, decode_tokens_per_s, depth_tokens FROM bench_cell"
@@ -90,7 +90,7 @@ class Benchmarks(DatabaseFile):
         return [OwnRate(**dict(row)) for row in rows]
 
     def end_bench_run(self, run_id: str, anchor: float | None) -> None:
-        """Remember that a run came to its end, and how fast the machine itself was."""
+        """Note that a run came to its end, and how fast the machine itself was."""
         with self.guarded():
             self.db.execute(
                 "UPDATE bench_run SET ended_at = ?, anchor = ? WHERE id = ?",
@@ -98,7 +98,7 @@ class Benchmarks(DatabaseFile):
             )
 
     def save_bench_run(self, run_id: str, name: str) -> None:
-        """Make the run the baseline `name`, in the place of the one that was."""
+        """Make the run the baseline `name`; it replaces an earlier one."""
         with self.transaction():
             self.db.execute("UPDATE bench_run SET saved_as = NULL WHERE saved_as = ?", (name,))
             self.db.execute("UPDATE bench_run SET saved_as = ? WHERE id = ?", (name, run_id))
@@ -143,7 +143,7 @@ class Benchmarks(DatabaseFile):
         return [json.loads(row["document"]) for row in rows]
 
     def delete_bench_run(self, run_id: str) -> None:
-        """Forget a run and its rows."""
+        """Delete a run and its rows."""
         with self.guarded():
             self.db.execute("DELETE FROM bench_run WHERE id = ?", (run_id,))
 

@@ -1,7 +1,7 @@
 """Conversations while they go on: a tree of messages each.
 
 An answer is stored while it streams. Its `finish_reason` is NULL until the stream ends, so an
-answer whose writer was killed needs no repair: it simply reads as cut.
+answer whose command was killed needs no repair: it counts as cut.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DELETED = "the conversation was deleted meanwhile"
 class StoredMessage:
     """A message with its place in the tree. An answer without finish_reason was cut off.
 
-    `tool_calls` are those of an answer; a message of the role `tool` is the result of the call
+    `tool_calls` are those of an answer. A message of the role `tool` is the result of the call
     `tool_call_id`.
     """
 
@@ -47,7 +47,7 @@ class StoredMessage:
     tool_call_id: str | None = None
 
     def as_message(self) -> Message:
-        """The message as a provider wants it."""
+        """The message in the form for a provider."""
         return Message(
             self.role,
             self.text,
@@ -67,11 +67,11 @@ class ConversationRow:
 
 
 class Conversations(DatabaseFile):
-    """Writing a conversation down as it happens, and reading it back so that it can go on."""
+    """Storing a conversation as it happens, and reading it back so that it can be continued."""
 
     def create_conversation(self, conversation_id: str | None = None) -> str:
-        """Make a new, empty conversation; its id is the given one, or ten characters that are easy
-        to type."""
+        """Make a new, empty conversation. Returns its id: the given one, or ten characters that are
+        easy to type."""
         identifier = conversation_id or secrets.token_hex(5)
         now = time.time()
         with self.guarded():
@@ -89,7 +89,7 @@ class Conversations(DatabaseFile):
             )
 
     def title(self, conversation_id: str) -> str | None:
-        """What the conversation is called; None if it has no title."""
+        """The title of the conversation; None if it has none."""
         with self.guarded():
             row = self.db.execute(
                 "SELECT title FROM conversation WHERE id = ?", (conversation_id,)
@@ -120,7 +120,7 @@ class Conversations(DatabaseFile):
     ) -> int:
         """Append a message under `parent_id` and return its id.
 
-        Raises DatabaseUnavailable where the conversation was deleted meanwhile.
+        Raises DatabaseUnavailable if the conversation was deleted meanwhile.
         """
         now = time.time()
         with self.transaction():
@@ -154,7 +154,7 @@ class Conversations(DatabaseFile):
     def set_answer_model(
         self, message_id: int, provider: str, model: str, zone: Zone | None
     ) -> None:
-        """Another model than the one asked first gives this answer."""
+        """Note that another model than the one asked first gives this answer."""
         with self.guarded():
             self.db.execute(
                 "UPDATE message SET provider = ?, model = ?, zone = ? WHERE id = ?",
@@ -168,7 +168,7 @@ class Conversations(DatabaseFile):
         reasoning: str | None,
         tool_calls: Sequence[ToolCall] = (),
     ) -> None:
-        """Store what has come so far of a streaming answer. Raises DatabaseUnavailable where the
+        """Store what has come so far of a streaming answer. Raises DatabaseUnavailable if the
         conversation was deleted meanwhile."""
         with self.guarded():
             updated = self.db.execute(
@@ -181,7 +181,7 @@ class Conversations(DatabaseFile):
     def finish_answer(
         self, message_id: int, finish_reason: str, locality: Locality | None = None
     ) -> None:
-        """Mark an answer as ended; `locality` is what was learned of where it was computed."""
+        """Mark an answer as ended; `locality` says where it was computed, if known."""
         zone = None if locality is None or locality.zone is None else locality.zone.label
         with self.guarded():
             self.db.execute(
@@ -200,9 +200,9 @@ class Conversations(DatabaseFile):
         return str(row["id"])
 
     def find_conversation(self, prefix: str) -> str:
-        """The id that starts with `prefix`, else that of the conversation that is called so, or
-        whose title alone begins so. Raises NotFound if none or several do, and InvalidInput for an
-        empty one, which every id starts with and nobody means."""
+        """The id that starts with `prefix`; else that of the conversation with this title, or of
+        the only one whose title begins with it. Raises NotFound if none or several do, and
+        InvalidInput for an empty prefix, with which every id starts."""
         wanted = prefix.strip().lower()
         if not wanted:
             raise InvalidInput("an empty id names no conversation", command="localai history list")
@@ -226,7 +226,8 @@ class Conversations(DatabaseFile):
         raise NotFound(message, command="localai history list")
 
     def _called(self, wanted: str) -> list[str]:
-        """The ids of the conversations with that title; else of those whose title begins so."""
+        """The ids of the conversations with that title; else of those whose title begins with
+        it."""
         with self.guarded():
             rows = self.db.execute(
                 "SELECT id, title FROM conversation WHERE title IS NOT NULL"
@@ -238,7 +239,7 @@ class Conversations(DatabaseFile):
         return (whole or begun)[: _NEAR_IDS + 1]
 
     def conversation_ids(self) -> set[str]:
-        """All of them."""
+        """The ids of all conversations."""
         with self.guarded():
             return {str(row["id"]) for row in self.db.execute("SELECT id FROM conversation")}
 
@@ -252,15 +253,15 @@ class Conversations(DatabaseFile):
         return near_names(wanted, starts, means=starts, likeness=0.75)
 
     def set_leaf(self, conversation_id: str, leaf_id: int | None) -> None:
-        """Remember that the conversation goes on under `leaf_id`, None being before its first
-        message; the next message that is added becomes the leaf by itself."""
+        """Store that the conversation continues under `leaf_id`; None is before its first message.
+        The next message that is added becomes the leaf by itself."""
         with self.guarded():
             self.db.execute(
                 "UPDATE conversation SET leaf_id = ? WHERE id = ?", (leaf_id or 0, conversation_id)
             )
 
     def leaf(self, conversation_id: str) -> int | None:
-        """The message under which the conversation goes on; None is before the first one."""
+        """The message under which the conversation continues; None is before the first one."""
         with self.guarded():
             row = self.db.execute(
                 "SELECT coalesce((SELECT leaf_id FROM conversation WHERE id = :id),"

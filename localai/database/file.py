@@ -1,7 +1,7 @@
 """The open file: its settings, its migrations, its transactions.
 
 One writer at a time, WAL, so a kill at any moment loses at most the last unflushed piece of an
-answer. Deleted means gone: `secure_delete` overwrites what is removed.
+answer. What is deleted is gone: `secure_delete` overwrites it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DatabaseFile:
-    """The open file. Whoever uses `db` does so within `guarded` or `transaction`; threads that
-    share it take turns."""
+    """The open file. Use `db` only within `guarded` or `transaction`; threads that share it take
+    turns."""
 
     def __init__(self, file: Path) -> None:
-        """Open `file`, creating and migrating it as needed; where its folder is read-only, what is
-        there can be read. Raises DatabaseUnavailable."""
+        """Open `file`, creating and migrating it as needed. In a read-only folder, an existing file
+        can be read. Raises DatabaseUnavailable."""
         self.file = file
         if file.exists() and not can_be_written(file.parent):
             with self.guarded():
@@ -50,14 +50,14 @@ class DatabaseFile:
             self.db.execute("PRAGMA synchronous = NORMAL")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute("PRAGMA secure_delete = ON")
-            # The index is kept by triggers, which may call it only in a schema that is trusted.
+            # Triggers update the index, and may do so only in a schema that is trusted.
             self.db.execute("PRAGMA trusted_schema = ON")
             self.db.create_function("search_words", 1, search_words, deterministic=True)
             self._migrate()
 
     def _open_to_read(self) -> None:
         log = Path(f"{self.file}-wal")
-        # Without a log nobody writes to it; with one, SQLite reads the two together.
+        # Without a log nobody is writing to it; with one, SQLite reads the two together.
         is_whole = not log.exists() or not log.stat().st_size
         mode = "mode=ro&immutable=1" if is_whole else "mode=ro"
         self.db = sqlite3.connect(
@@ -100,7 +100,7 @@ class DatabaseFile:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """SQLite's errors become DatabaseUnavailable within."""
+        """Turn SQLite's errors in the block into DatabaseUnavailable."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -108,13 +108,13 @@ class DatabaseFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written within, or nothing of it. Raises DatabaseUnavailable."""
+        """Write all that the block writes, or nothing of it. Raises DatabaseUnavailable."""
         with self.guarded():
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                # SQLite may have rolled back by itself (disk full); a second one is an error.
+                # SQLite may have rolled back by itself (disk full); a second rollback is an error.
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
@@ -125,8 +125,8 @@ class DatabaseFile:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from opening a database in `folder` meanwhile.
 
-    SQLite's own waiting does not cover the switch of a new file to WAL: two first commands at
-    once would end one of them with "database is locked".
+    SQLite's own waiting does not cover the switch of a new file to WAL: without this, one of two
+    first commands at the same time ends with "database is locked".
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -139,7 +139,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _unavailable(file: Path, error: Exception) -> DatabaseUnavailable:
     reason = error.message if isinstance(error, LocalaiError) else str(error)
     message = f"cannot use the database {file}: {reason}"
-    # The lower byte is the kind, the upper one which case of it.
+    # The lower byte is the kind of the error, the upper one its variant.
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL:
         return DatabaseFull(

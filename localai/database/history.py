@@ -13,7 +13,7 @@ from localai.database.search_words import match_expression
 from localai.dataclass import dataclass
 from localai.types import Role
 
-# Whoever else writes waits five seconds at most, and looks every tenth of a second.
+# Another writer waits five seconds at most, and tries every tenth of a second.
 _LONGEST_TRANSACTION_S = 0.05
 _PAUSE_S = 0.02
 _MERGED_PAGES = 200
@@ -42,10 +42,10 @@ _ZONES = ("cloud", "unproven", "lan", "device")
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Which conversations or messages are wanted; None is any.
+    """The conversations or messages that are wanted; None is any.
 
-    `model` is a part of `provider/model`, `zone` a zone's label or `unproven`, of an answer; the
-    times are in seconds since the epoch, `until` not included.
+    `model` is a part of `provider/model`, `zone` a zone's label or `unproven`, of an answer. Times
+    are in seconds since the epoch; `until` is not included.
     """
 
     model: str | None = None
@@ -56,10 +56,11 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """A conversation in a list. Times are seconds since the epoch; system prompts are no messages.
+    """A conversation in a list. Times are seconds since the epoch; system prompts do not count as
+    messages.
 
-    `provider` and `model` gave the newest answer; `zones` are those of all answers, one that is
-    not known as `unproven`.
+    `provider` and `model` gave the newest answer. `zones` are those of all answers; an unknown one
+    is `unproven`.
     """
 
     id: str
@@ -73,15 +74,15 @@ class ConversationSummary:
 
     @property
     def widest_zone(self) -> str | None:
-        """The widest zone that any answer came from, `unproven` being wider than any but the
-        cloud; None where there is no answer."""
+        """The widest zone of any answer; `unproven` is wider than all but the cloud. None if there
+        is no answer."""
         return next((zone for zone in _ZONES if zone in self.zones), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A message that was found: `marks` are the places in `excerpt` (from, up to) that were asked
-    for, and the excerpt has an ellipsis where something was left out."""
+    """A message that was found. `marks` are the ranges (from, up to) in `excerpt` that match; the
+    excerpt has an ellipsis for each omission."""
 
     message_id: int
     conversation_id: str
@@ -96,13 +97,13 @@ class Hit:
 
 
 class History(Conversations):
-    """All conversations, as their owner looks for them."""
+    """All conversations, for listing, searching and deleting."""
 
     def summaries(
         self, criteria: Criteria, limit: int | None, title_part: str = ""
     ) -> list[ConversationSummary]:
-        """The newest conversations with such an answer that were last written to in that time and
-        have `title_part` in their title; all of them without a `limit`."""
+        """The newest conversations with an answer that meets the criteria, that were last written
+        to in that time and have `title_part` in their title; all of them without a `limit`."""
         wanted = ["instr(lower(coalesce(title, '')), lower(:title_part))"]
         if criteria.since is not None:
             wanted.append("updated_at >= :since")
@@ -117,13 +118,13 @@ class History(Conversations):
         return self._summaries(" AND ".join(wanted), values)
 
     def summary(self, conversation_id: str) -> ConversationSummary:
-        """That one, which there is."""
+        """The summary of that conversation, which must exist."""
         (found,) = self._summaries("conversation.id = :id", {"id": conversation_id, "limit": 1})
         return found
 
     def stale(self, before: float | None, keep: int | None) -> list[ConversationSummary]:
-        """Those last written to before that time that are not among the newest `keep`; None for
-        either says nothing."""
+        """The conversations last written to before that time that are not among the newest `keep`.
+        A None sets no condition."""
         newest = "SELECT id FROM conversation ORDER BY updated_at DESC, rowid DESC LIMIT :keep"
         where = f"updated_at < :before AND conversation.id NOT IN ({newest})"
         before = float("inf") if before is None else before
@@ -139,8 +140,8 @@ class History(Conversations):
         ]
 
     def search(self, query: str, criteria: Criteria, limit: int | None) -> list[Hit] | None:
-        """The newest messages with all words of `query`, a "phrase" and a begin* among them; None
-        if there is no word in it. A question counts as of the model and zone that answered it."""
+        """The newest messages with all words of `query`, among them a "phrase" and a begin*; None
+        if it has no word. A question has the model and the zone of its answer."""
         expression = match_expression(query)
         if expression is None:
             return None
@@ -165,8 +166,8 @@ class History(Conversations):
     def delete_conversations(self, conversation_ids: Iterable[str]) -> bool:
         """Delete them: rows, words in the index, and their traces in the file and its log.
 
-        False where another process is reading, so that the log keeps what it holds until that
-        ends. What the calls used stays in the ledger, which has no texts.
+        Returns False if another process is reading, so that the log keeps its content until that
+        ends. The usage of the calls stays in the ledger, which has no texts.
         """
         left = deque(conversation_ids)
         while left:
@@ -181,15 +182,16 @@ class History(Conversations):
         return not busy
 
     def _delete(self, identifier: str) -> None:
-        # A long conversation is a deep tree, and SQLite follows a cascade a thousand deep.
+        # A long conversation is a deep tree, and SQLite follows a cascade at most a thousand
+        # levels.
         self.db.execute(
             "UPDATE message SET parent_id = NULL WHERE conversation_id = ?", (identifier,)
         )
         self.db.execute("DELETE FROM conversation WHERE id = ?", (identifier,))
 
     def _merge_index(self) -> None:
-        """The index only notes what was deleted, until its parts are merged: as `optimize` does,
-        but a piece at a time."""
+        """Merge the index, which until then only notes what was deleted: as `optimize` does, but a
+        piece at a time."""
         pages = -_MERGED_PAGES
         while True:
             before = self.db.total_changes
@@ -198,7 +200,7 @@ class History(Conversations):
                     "INSERT INTO message_search (message_search, rank) VALUES ('merge', ?)",
                     (pages,),
                 )
-            # One change is the command's own row; the second is the first that it merged.
+            # One change is the command's own row; a second one shows that something was merged.
             if self.db.total_changes - before < 2:
                 return
             pages = _MERGED_PAGES

@@ -1,4 +1,4 @@
-"""The ledgers: what every call used, and every connection that left the machine."""
+"""The ledgers: the usage of every call, and every connection that left the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from localai.database.file import DatabaseFile
 from localai.dataclass import dataclass
 from localai.types import EgressRecord, Locality, Purpose, Timings, Usage
 
-# An answer of fewer tokens is over before its speed is steady.
+# A shorter answer ends before its speed is steady.
 _LEAST_TOKENS: Final = 16
 
 
@@ -28,7 +28,7 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True)
 class DecodeRow:
-    """How fast one answer came, and how many tokens it and its prompt had."""
+    """How fast one answer came, and the tokens of it and its prompt."""
 
     timings: Timings
     input_tokens: int
@@ -79,10 +79,11 @@ class Ledgers(DatabaseFile):
     def decode_rows(
         self, provider: str, model: str, *, since: float = 0, limit: int = 10
     ) -> list[DecodeRow]:
-        """How fast the last answers of a model on this machine came, the newest first.
+        """The decode rates of a model's last answers on this machine, the newest first.
 
-        Since `since` (seconds since the epoch), when its file was written: before, the name may
-        have meant another one. Short answers say little, and those of a batch shared the engine.
+        Only from `since` (seconds since the epoch) on, when its file was written: before, the name
+        may have meant another model. Short answers are left out, and those of a batch, because they
+        shared the engine.
         """
         with self.guarded():
             rows = self.db.execute(
@@ -99,8 +100,8 @@ class Ledgers(DatabaseFile):
         ]
 
     def usage_of(self, message_id: int) -> Usage | None:
-        """The tokens of the last call that gave this answer, which may have gone on after a cut;
-        None if that is not known."""
+        """The tokens of the last call for this answer, which may have been continued after a cut;
+        None if unknown."""
         with self.guarded():
             row = self.db.execute(
                 "SELECT input_tokens, output_tokens, cached_tokens, reasoning_tokens,"

@@ -60,7 +60,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX egress_at ON egress (at);
     """,
-    # Where the user stands if it is not at the newest message: 0 is before the first one.
+    # The message at which the user stands, if it is not the newest: 0 is before the first one.
     """
     ALTER TABLE conversation ADD COLUMN leaf_id INTEGER
     """,

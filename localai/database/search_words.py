@@ -1,10 +1,10 @@
-"""What of a text is a word to the search, and what a typed query asks for. Pure.
+"""The words of a text for the search, and the meaning of a typed query. Pure.
 
-Both are folded alike: case, width, ligatures and other compatible forms (NFKC), and the marks that
-a reader of the script may leave out, as accents of Latin, Greek and Cyrillic, points of Hebrew and
-vowel signs of Arabic. Signs without which another word is meant stay: those of India's scripts, of
-Thai, of kana. The index was filled with this: whoever changes it rebuilds it by a migration.
-What is assigned in Unicode does not change, so that another Python folds alike.
+Both are folded in the same way: case, width, ligatures and other compatible forms (NFKC), and the
+marks that a reader of the script may leave out, as accents of Latin, Greek and Cyrillic, points of
+Hebrew and vowel signs of Arabic. Signs that make another word stay: those of India's scripts, of
+Thai, of kana. The index has the folded words: a change here needs a migration that rebuilds the
+index. What is assigned in Unicode does not change, so another Python folds in the same way.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 import unicodedata
 from typing import Final
 
-# Scripts that are written without spaces, or (Hangul) with endings grown onto the words: there a
-# character is a word, so that a part of a sentence is found as a phrase. SQLite's own trigram
-# tokenizer would find it, too, but nothing of fewer than three characters, which most Chinese words
-# are, and its index takes several times the space.
+# Scripts that are written without spaces, or (Hangul) with endings joined to the words. In these a
+# character counts as a word, so that a part of a sentence is found as a phrase. SQLite's own
+# trigram tokenizer would find it, too, but nothing shorter than three characters, which most
+# Chinese words are, and its index takes several times the space.
 UNSPACED: Final = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
@@ -57,10 +57,10 @@ def search_words(text: str) -> str:
 
 
 def match_expression(query: str) -> str | None:
-    """The FTS5 expression for what a person typed; None if there is no word in it.
+    """The FTS5 expression for a typed query; None if it has no word.
 
     All words must occur. "Quoted words" must follow each other, and `begin*` is any word that
-    begins so. Nothing else has a meaning, so no query is an error.
+    begins with it. Nothing else has a meaning, so no query is an error.
     """
     plain = query.replace("\0", " ").replace("“", '"').replace("”", '"')
     terms = []

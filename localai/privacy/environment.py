@@ -1,6 +1,6 @@
-"""Environment variables that would make a library or a child talk: proxies, telemetry, keys.
+"""Environment variables that would make a library or a child connect: proxies, telemetry, keys.
 
-Owns which variables those are. `quieten` changes this process's environment; everything else
+Owns the lists of these variables. `quieten` changes this process's environment; everything else
 returns a copy.
 """
 
@@ -14,10 +14,11 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    # hf_xet is native code: the guard does not see its connections, so the ledger would lie.
+    # hf_xet is native code: the guard does not see its connections, so the ledger would be
+    # incomplete.
     "HF_HUB_DISABLE_XET": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    # For a daemon that we start: an opt-in to its cloud is for the caller to take out.
+    # For a daemon that we start. A caller whose user has allowed its cloud takes this out.
     "OLLAMA_NO_CLOUD": "1",
 }
 _OFFLINE = {
@@ -40,14 +41,14 @@ _PASSWORD_IN_URL = re.compile(r"://[^/?#\s@]*@")
 
 ChildPurpose = Literal["system", "engine", "tmux", "pip", "editor"]
 
-# An allowlist: what is not known to be needed may be a key, a password or the socket of an agent.
+# An allowlist: an unknown variable may be a key, a password or the socket of an agent.
 _EVERY_CHILD = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|LANGUAGE|LC_\w+|LOCALE_ARCHIVE|LOCPATH|TZ|TZDIR"
     r"|TMPDIR|TEMP|TMP|XDG_(CONFIG|DATA|CACHE|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS"
     r"|XDG_RUNTIME_DIR|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?(LIBRARY|FRAMEWORK)_PATH|NIX_LD\w*"
     r"|CONDA_PREFIX|VIRTUAL_ENV|__CF_USER_TEXT_ENCODING"
     r"|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA"
-    # The user's other identity: whoever looks at a child sees whose it is.
+    # The user's other identity: a child's environment shows whose it is.
     r"|LOCALAI_HOME"
 )
 _OF_PURPOSE: dict[ChildPurpose, re.Pattern[str]] = {
@@ -66,14 +67,14 @@ _OF_PURPOSE: dict[ChildPurpose, re.Pattern[str]] = {
     "editor": re.compile(r"\w+"),
 }
 
-# What the user had set where we changed it; None is "nothing".
+# The user's values of the variables that we changed; None if one was not set.
 _before: dict[str, str | None] = {}
 
 
 def quieten(*, keep_proxy: bool) -> None:
     """Opt out of telemetry, set the offline modes, and take proxies out of os.environ.
 
-    `keep_proxy` leaves the proxies: the user has configured one.
+    `keep_proxy` leaves the proxies, because the user has configured one.
     """
     changes: dict[str, str | None] = {**_QUIET, **_OFFLINE}
     if not keep_proxy:
@@ -85,20 +86,20 @@ def quieten(*, keep_proxy: bool) -> None:
 
 
 def set_offline(offline: bool) -> None:
-    """Set the hubs' offline modes in os.environ, or give the user's own values back."""
+    """Set the hubs' offline modes in os.environ, or restore the user's own values."""
     _apply({name: value if offline else _before.get(name) for name, value in _OFFLINE.items()})
 
 
 def child_environment(purpose: ChildPurpose = "system") -> dict[str, str]:
-    """The environment for a child process: of this one's variables those on a list, with telemetry
-    off.
+    """The environment for a child process: the variables of this one that are on a list, with
+    telemetry off.
 
-    Every child gets what a program needs to be found, to speak the user's language and to find
-    its folders. By `purpose`: an `engine` also gets what steers accelerators, threads and Python;
+    Every child gets the variables for finding programs, for the user's language and for its
+    folders. By `purpose`: an `engine` also gets those that steer accelerators, threads and Python;
     `tmux` its terminal's; `pip` the user's own index, certificates and proxies, with the passwords
-    in them. An `editor` is the user's own program and gets everything but what holds a secret.
-    All but `pip` run with the hubs' offline modes and without proxies, and no variable that holds
-    a secret.
+    in them. An `editor` is the user's own program and gets everything that has no secret. All but
+    `pip` run with the hubs' offline modes, without proxies, and without variables that have a
+    secret.
     """
     environment = {
         name: value
@@ -122,7 +123,7 @@ def _is_passed_on(purpose: ChildPurpose, name: str) -> bool:
 
 def _holds_secret(purpose: ChildPurpose, name: str, value: str) -> bool:
     if purpose == "pip":
-        # An index and a proxy may take a password in their address; it is pip that needs it.
+        # The address of an index or a proxy may have a password in it, and pip needs it.
         return is_secret(name)
     return is_secret(name) or _PASSWORD_IN_URL.search(value) is not None
 

@@ -67,7 +67,7 @@ class Grant:
 
 
 class Scope:
-    """The grants that one command or one request has, and what was last refused in it."""
+    """The grants of one command or one request, and the last refusal in it."""
 
     __slots__ = ("grants", "last_refusal")
 
@@ -81,13 +81,13 @@ _scope: ContextVar[Scope] = ContextVar("localai_privacy_scope", default=_of_proc
 
 
 def scope() -> Scope:
-    """The scope of the code that asks."""
+    """The scope of the calling code."""
     return _scope.get()
 
 
 @contextlib.contextmanager
 def new_scope() -> Iterator[None]:
-    """Run what is inside in a scope of its own, which begins without grants."""
+    """Run the block in a scope of its own, which begins without grants."""
     token = _scope.set(Scope())
     try:
         yield
@@ -96,7 +96,8 @@ def new_scope() -> Iterator[None]:
 
 
 def in_scope(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """`function`, to be called in another thread with the scope of the code that hands it over."""
+    """`function`, for another thread: it is called in the scope of the code that called
+    `in_scope`."""
     handed = _scope.get()
 
     def with_scope(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
@@ -110,7 +111,7 @@ def in_scope(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
 
 
 def add(grant: Grant) -> Scope:
-    """Put `grant` in force in the scope of the code that asks, which is returned."""
+    """Put `grant` in force in the scope of the calling code, which is returned."""
     global _downloads
     here = _scope.get()
     with _lock:
@@ -120,7 +121,7 @@ def add(grant: Grant) -> Scope:
 
 
 def remove(grant: Grant, of: Scope) -> None:
-    """Take `grant`, and what was learned under it, out of force in the scope that it was put in."""
+    """End `grant`, with the addresses that were learned under it, in the scope `of`."""
     global _downloads
     with _lock:
         of.grants = tuple(other for other in of.grants if other is not grant)
@@ -128,7 +129,7 @@ def remove(grant: Grant, of: Scope) -> None:
 
 
 def set_lan(hosts: Iterable[str]) -> None:
-    """Put grants for the local network's `hosts` in force, in place of those before."""
+    """Put grants for the local network's `hosts` in force; they replace earlier ones."""
     global _lan
     _lan = tuple(Grant(Purpose.INFERENCE, host, None, Zone.LAN) for host in hosts)
 
@@ -147,7 +148,7 @@ def cover_name(name: str) -> bool:
 def covering(address: bytes, port: int | None = None) -> tuple[Grant, str] | None:
     """The grant for `address` and the host it was resolved from; None if there is none.
 
-    `port` None asks for the address alone.
+    With `port` None, only the address is judged.
     """
     for each in _in_force():
         name = each.name_of(address)
@@ -162,7 +163,7 @@ def nearest_zone(name: str) -> Zone:
 
 
 def learn(name: str, addresses: Iterable[bytes]) -> None:
-    """Note what `name` was resolved to in the grants that cover it."""
+    """Note the addresses to which `name` was resolved, in the grants that cover it."""
     found = dict.fromkeys(addresses, name)
     for each in _in_force():
         if each.covers_name(name):
@@ -174,5 +175,5 @@ def _in_force() -> tuple[Grant, ...]:
 
 
 def plain_name(host: str) -> str:
-    """`host` for comparison: lower case, without the root's dot."""
+    """`host` in the form for comparison: lower case, without the root's dot."""
     return host.lower().removesuffix(".")

@@ -1,12 +1,12 @@
 """The guard: no Python code in this process reaches another machine unless a grant is open.
 
 `install` is the first thing that `main()` does. It sets an audit hook, which sees every Python
-library in the process and cannot be removed. What it permits is in `policy`; what CPython's audit
-events would miss, in `gaps`.
+library in the process and cannot be removed. `policy` has what it permits, `gaps` what CPython's
+audit events would miss.
 
-What it cannot see is native code that calls the system itself: that is `sandbox`'s subject. It
-is made against what libraries do by habit or by accident; code that sets out to cheat from
-within the same process (ctypes) is not held by it. docs/concepts/privacy.md says more.
+It cannot see native code that calls the system itself; `sandbox` denies that. It protects against
+what libraries do by habit or by accident, and not against code in the same process that sets out to
+cheat (ctypes). docs/concepts/privacy.md says more.
 """
 
 from __future__ import annotations
@@ -69,13 +69,12 @@ def grant(
 
     A command is one scope with all its threads; see `new_scope` for a server's requests.
 
-    `host` is a name, an address, or `*.example.org`; `port` None is every port; `zone` is the
+    `host` is a name, an address, or `*.example.org`; `port` None is every port. `zone` is the
     farthest zone that the host's addresses may lie in, and `nearest` the nearest: a name that was
     judged to be far away must not lead into this machine or its network (DNS rebinding).
-    `on_connect` is called with each
-    connection before it is made, after the ledger; if it raises, the connection is not made.
-    A DOWNLOAD lifts the hubs' offline modes meanwhile. (huggingface_hub reads them when it is
-    imported: import it inside.)
+    `on_connect` is called with each connection before it is made, after the ledger; if it raises,
+    the connection is not made. A DOWNLOAD lifts the hubs' offline modes meanwhile. (huggingface_hub
+    reads them when it is imported: import it inside.)
     """
     opened = Grant(purpose, host, port, zone, on_connect, nearest)
     scope = grants.add(opened)
@@ -98,8 +97,8 @@ def allow_lan(hosts: Iterable[str]) -> None:
 def record_egress(command: str, sink: EgressSink) -> None:
     """Have `sink` called with every permitted connection off the machine, before it is made.
 
-    `command` is what the entries will say. If the sink raises, the connection is not made: what
-    cannot be entered in the ledger does not happen.
+    The entries name `command`. If the sink raises, the connection is not made: what cannot be
+    entered in the ledger does not happen.
     """
     policy.report_to(command, sink)
 
@@ -108,9 +107,9 @@ def record_egress(command: str, sink: EgressSink) -> None:
 def passed_on_to(host: str, purpose: Purpose = Purpose.INFERENCE) -> Iterator[None]:
     """Enter this thread's connections as departures to `host` while the context is open.
 
-    It is for what passes on what it is sent: a proxy, or a server on this machine that asks one
-    elsewhere. The ledger then has `host`, with the address and port that were connected to, also
-    where those are of this machine.
+    For servers that pass on what they receive: a proxy, or a server on this machine that asks
+    another one. The ledger then has `host`, with the address and port of the connection, also if
+    they are of this machine.
     """
     before = policy.of_thread.passed_on
     policy.of_thread.passed_on = (host, purpose)
@@ -124,7 +123,7 @@ def passed_on_to(host: str, purpose: Purpose = Purpose.INFERENCE) -> Iterator[No
 def child(reason: str) -> Iterator[None]:
     """Let this thread start programs while the context is open.
 
-    `reason` is for the reader of the calling code. The child carries no guard: give it
+    `reason` is for the reader of the calling code. The child has no guard: give it
     `child_environment()`, or the kernel's denial.
     """
     policy.of_thread.children_allowed += 1
@@ -135,7 +134,7 @@ def child(reason: str) -> Iterator[None]:
 
 
 def record_departure(host: str, address: str, port: int) -> None:
-    """Enter a prompt that went to `host` by way of `address`, where that turns out afterwards.
+    """Enter a prompt that went to `host` through `address`, if that is known only afterwards.
 
     Raises what the ledger's sink raises.
     """
@@ -143,10 +142,10 @@ def record_departure(host: str, address: str, port: int) -> None:
 
 
 def last_refusal() -> PolicyRefused | None:
-    """The last look-up or connection refused in this scope; None if there was none.
+    """The last look-up or connection that was refused in this scope; None if there was none.
 
-    Libraries wrap or swallow exceptions; a command that failed for want of a connection finds
-    the true reason here. Refused programs are not kept: they are often asked for idly.
+    Libraries wrap or swallow exceptions: a command that failed for lack of a connection finds the
+    true reason here. Refused programs are not noted, because libraries often ask for them idly.
     """
     return grants.scope().last_refusal
 

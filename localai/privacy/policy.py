@@ -33,7 +33,7 @@ from localai.privacy.grants import EgressSink, plain_name
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_family
 from localai.types import EgressRecord, Purpose, Zone
 
-# What allows that which was refused, by the end of the host's name.
+# The remedy for a refusal, by the end of the host's name.
 _REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
     (("openai.com",), {"command": "localai config set cloud.allow openai"}),
     (("anthropic.com",), {"command": "localai config set cloud.allow anthropic"}),
@@ -44,7 +44,7 @@ _REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
     ),
 )
 _IP_FAMILIES = frozenset({int(socket.AF_INET), int(socket.AF_INET6)})
-# What may be set on an IP socket: None is every option of the level.
+# The options that may be set on an IP socket; None is every option of the level.
 _OPTIONS: dict[int, tuple[str, ...] | None] = {
     socket.SOL_SOCKET: (
         "SO_BROADCAST",
@@ -76,7 +76,7 @@ _PERMITTED_OPTIONS = {
     level: None if names is None else frozenset(getattr(socket, each, None) for each in names)
     for level, names in _OPTIONS.items()
 }
-# The two whose names /etc/hosts knows; of 127.0.0.2 libc would ask the resolver.
+# The two addresses whose names /etc/hosts has; for 127.0.0.2 libc would ask the resolver.
 _NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1")})
 
 
@@ -93,7 +93,8 @@ _airgap = False
 
 
 def report_to(command: str, sink: EgressSink) -> None:
-    """Have `sink` called before each permitted connection off the machine, as of `command`."""
+    """Have `sink` called before each permitted connection off the machine; the entries name
+    `command`."""
     global _command, _sink
     _command, _sink = command, sink
 
@@ -121,10 +122,10 @@ def judge_lookup(host: Any, *_: Any) -> None:
 
 
 def judge_answers(name: str, answers: list[Any]) -> list[Any]:
-    """Those answers of a resolver for `name` that lie no nearer than its grants permit.
+    """Those of a resolver's answers for `name` that lie no nearer than its grants permit.
 
-    Raises PolicyRefused where it has only nearer ones: a name that was judged to be elsewhere
-    leads into this machine or its network.
+    Raises PolicyRefused if it has only nearer ones: a name that was judged to be elsewhere leads
+    into this machine or its network.
     """
     nearest = grants.nearest_zone(name)
     if nearest is Zone.DEVICE:

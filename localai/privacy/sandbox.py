@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Way = Literal["namespace", "seccomp", "sandbox-exec", "none"]
 
-# Typed as a plain text, so that the branches of both systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of both systems.
 _PLATFORM: str = sys.platform
 
 _PR_SET_DUMPABLE = 4

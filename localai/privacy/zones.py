@@ -10,7 +10,7 @@ import socket
 
 from localai.types import Zone
 
-# The first network that holds the address decides; an address in none of them is CLOUD.
+# The first network that contains the address decides; an address in none of them is CLOUD.
 _IPV4 = (
     ("0.0.0.0/32", Zone.DEVICE),  # as a destination: this machine
     ("127.0.0.0/8", Zone.DEVICE),
@@ -31,7 +31,8 @@ _IPV6 = (
     ("ff00::/8", Zone.LAN),
 )
 _MAPPED = bytes(10) + b"\xff\xff"
-# A translator or relay unpacks the IPv4 address elsewhere: even a 127.0.0.1 in it leaves.
+# A translator or relay unpacks the IPv4 address on another machine: even a 127.0.0.1 in it leaves
+# this one.
 _NAT64 = b"\x00\x64\xff\x9b" + bytes(8)
 _6TO4 = b"\x20\x02"
 # Sockets of these families end in this machine's kernel or file system. AF_NETLINK is Linux's.
@@ -39,9 +40,10 @@ _DEVICE_FAMILIES = frozenset({int(socket.AF_UNIX), int(getattr(socket, "AF_NETLI
 
 
 def literal_address(host: str) -> bytes | None:
-    """The 4 or 16 bytes that `host` spells without any look-up; None if it is a name.
+    """The 4 or 16 bytes of the address that `host` spells without any look-up; None if it is a
+    name.
 
-    Takes what libc takes: scopes (`fe80::1%eth0`), short forms (`127.1`, `0x7f000001`).
+    Takes the forms that libc takes: scopes (`fe80::1%eth0`), short forms (`127.1`, `0x7f000001`).
     An IPv4-mapped IPv6 address is returned as the IPv4 address that it reaches.
     """
     try:
@@ -56,7 +58,7 @@ def literal_address(host: str) -> bytes | None:
 
 
 def _short_ipv4(host: str) -> bytes | None:
-    # inet_aton stops at white space, where getaddrinfo would go and ask DNS for the whole text.
+    # inet_aton stops at white space; getaddrinfo would ask DNS for the whole text.
     if not host or any(character.isspace() for character in host):
         return None
     try:
@@ -87,8 +89,8 @@ def zone_of_host(host: str) -> Zone | None:
 
 
 def zone_of_family(family: int) -> Zone | None:
-    """DEVICE for the families that cannot leave the machine, CLOUD for those that nobody here
-    uses (packet, VSOCK, Bluetooth …); None for IPv4 and IPv6, where the address decides."""
+    """DEVICE for the families that cannot leave the machine, CLOUD for those that localai never
+    uses (packet, VSOCK, Bluetooth …); None for IPv4 and IPv6, whose address decides."""
     if family in _DEVICE_FAMILIES:
         return Zone.DEVICE
     return None if family in (socket.AF_INET, socket.AF_INET6) else Zone.CLOUD

@@ -1,5 +1,6 @@
-"""From nothing to a verified answer; from there to nothing; bundles for machines without a network.
+"""Set-up from nothing to a verified answer, its reverse, and bundles for machines without a
+network.
 
-A set-up remembers nothing between runs. Each step looks whether it is done already, so that a
-set-up that was interrupted goes on where it stopped.
+A set-up remembers nothing between runs. Each step checks whether it is done already, so that an
+interrupted set-up continues where it stopped.
 """

@@ -1,7 +1,7 @@
-"""A folder that sets localai up where there is no network and never will be.
+"""A folder from which localai is set up on a machine without a network.
 
-It holds the pinned wheels for one platform, the package itself, the weights, a script, and the
-SHA-256 of each. It is made beside its place and renamed when it is whole.
+It has the pinned wheels for one platform, the package itself, the weights, a script, and the
+SHA-256 of each. It is made beside its final path and renamed when it is whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOCK: Final = "requirements.lock"
 _SCRIPT: Final = "install-offline.sh"
 _PACKAGE: Final = Path(__file__).parents[1]
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-# Only for building from source, which a bundle spares.
+# Needed only for building from source, which a bundle makes unnecessary.
 _BUILD_TOOLS: Final = frozenset({"hatchling", "editables"})
 _MANYLINUX: Final = ("2014", *(f"_2_{minor}" for minor in range(17, 35)))
 _SPLIT: Final = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
@@ -36,8 +36,8 @@ _SPLIT: Final = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A kind of machine: what its Python says of itself, and which wheels it takes, the ones that
-    the most machines take first."""
+    """A kind of machine: its platform by its Python, and the tags of the wheels that it takes, the
+    most widely usable ones first."""
 
     name: str
     sys_platform: str
@@ -73,7 +73,8 @@ PLATFORMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What was made: its folder, for which platform and Python, the model's file, all its bytes."""
+    """A finished bundle: its folder, its platform and Python, the model's file, and the size of
+    everything."""
 
     folder: Path
     platform: str
@@ -83,7 +84,7 @@ class Bundle:
 
 
 def this_platform() -> str:
-    """The name of this machine's kind. Raises InvalidInput where there are no bundles for it."""
+    """The name of this machine's platform. Raises InvalidInput if there are no bundles for it."""
     import platform
 
     for each in PLATFORMS.values():
@@ -114,10 +115,10 @@ def make_bundle(
     say: Callable[[str], None],
     on_connect: OnConnect,
 ) -> Bundle:
-    """Make a bundle at `folder` with the GGUF file `weights`, called `file_name` in it.
+    """Make a bundle at `folder` with the GGUF file `weights`, which is called `file_name` in it.
 
-    `say` is told what is being done. Interrupted, nothing is left. Raises InvalidInput, NotFound
-    (no wheel for that platform), Unreachable, InsufficientResources.
+    `say` is called with each step. If it is interrupted, nothing is left. Raises InvalidInput,
+    NotFound (no wheel for that platform), Unreachable, InsufficientResources.
     """
     check_bundle(folder, platform)
     if _SPLIT.search(file_name):
@@ -139,7 +140,7 @@ def make_bundle(
 
 
 def wanted_requirements(lock: str, platform: Platform) -> str:
-    """The part of the lock that `platform` takes, hashes included."""
+    """The part of the lock that applies to `platform`, hashes included."""
     from packaging.requirements import Requirement
 
     environment = {
@@ -198,7 +199,7 @@ def _add_wheels(building: Path, platform: Platform, on_connect: OnConnect) -> No
 
 
 def _lock_file() -> Path:
-    """The lock: in the package where it was installed, beside it in a source tree."""
+    """The lock: in the installed package, or beside it in a source tree."""
     for path in (_PACKAGE / "setup" / _LOCK, _PACKAGE.parent / _LOCK):
         if path.is_file():
             return path
@@ -215,7 +216,7 @@ def _add_package(target: Path) -> None:
 
 
 def _add_sums(building: Path) -> int:
-    """Write the SHA-256 of every file, in the form of sha256sum; the size of them all."""
+    """Write the SHA-256 of every file, in the form of sha256sum. Returns the size of all files."""
     files = sorted(path for path in building.rglob("*") if path.is_file())
     lines = []
     for path in files:

@@ -1,4 +1,4 @@
-"""Which provider answers on this machine: what set-up chooses, and why."""
+"""The provider that answers on this machine: set-up's choice, and the reason."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ OLLAMA_INSTALL_LINE: Final = "curl -fsSL https://ollama.com/install.sh | sh"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The provider `name`: its title (`what`) and `why` it was chosen.
+    """The provider `name`, its title (`what`), and `why` it was chosen.
 
-    `alternative` is a remark on another one that could be used.
+    `alternative` is a remark about another one that could be used.
     """
 
     name: EngineName
@@ -38,7 +38,7 @@ class Engine:
 
 
 def embedded_engine(why: str, alternative: str | None = None) -> Engine:
-    """The engine that is there on every machine."""
+    """The engine that every machine has."""
     return _engine("llamacpp", why, alternative)
 
 
@@ -52,8 +52,8 @@ def choose_engine(
     """The engine called `wanted`; without a name Ollama if it runs, MLX on Apple Silicon, else the
     embedded one.
 
-    Raises InvalidInput for what is no engine of this machine, Unreachable or NotFound where
-    Ollama was asked for and does not run.
+    Raises InvalidInput if this machine has no such engine, Unreachable or NotFound if Ollama was
+    asked for and does not run.
     """
     if wanted is None:
         return _best_engine(config, paths, find_program)
@@ -97,7 +97,8 @@ def _best_engine(config: Config, paths: Paths, find_program: Callable[[str], str
 
 
 def idle_gpu_here(machine: Machine, config: Config, paths: Paths) -> IdleGpu | None:
-    """The GPU of `machine`, this one, that what answers here leaves idle; None if none does."""
+    """The GPU of `machine`, which is this machine, that the answering engine leaves idle; None if
+    there is none."""
     if all(gpu.vendor.value == "Apple" for gpu in machine.gpus):
         return None
     engine = choose_engine(None, config, paths)
@@ -109,7 +110,7 @@ def _engine(name: EngineName, why: str, alternative: str | None = None) -> Engin
 
 
 def _running_ollama(config: Config, paths: Paths) -> str | Unreachable:
-    """`Ollama 0.17.4` if one answers, else why not."""
+    """The name and version of the Ollama that answers, `Ollama 0.17.4`; else the error."""
     target = target_of(config, os.environ)
     try:
         version = Daemon(config, target, paths.cache_dir).version()

@@ -1,4 +1,4 @@
-"""A set-up from a bundle: the model in it, checked by its SHA-256, and nothing from elsewhere."""
+"""A set-up from a bundle: with its model, checked by its SHA-256, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BundledModel:
-    """The model of a bundle: its file there, its SHA-256, its size in bytes, where it is copied to,
-    and its `name` for `localai chat -m`."""
+    """The model of a bundle: its file there, its SHA-256, its size in bytes, the target of its
+    copy, and its `name` for `localai chat -m`."""
 
     file: Path
     sha256: str
@@ -34,7 +34,7 @@ class BundledModel:
 
     @property
     def here(self) -> bool:
-        """Whether a file of that size is at `target`; only a whole one ever gets there."""
+        """Whether a file of that size is at `target`; only a whole one is ever put there."""
         try:
             return self.target.stat().st_size == self.size_bytes
         except OSError:
@@ -42,7 +42,7 @@ class BundledModel:
 
 
 def bundled_model(bundle: Path, paths: Paths) -> BundledModel:
-    """The model in the folder `bundle`. Raises NotFound and InvalidInput for what is no bundle."""
+    """The model in the folder `bundle`. Raises NotFound and InvalidInput if that is no bundle."""
     try:
         lines = (bundle / SUMS).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -38,19 +38,20 @@ if TYPE_CHECKING:
 
 StepName = Literal["engine", "model", "config", "answer"]
 
-# How many of the best are looked for at their source before the starter is chosen.
+# How many of the best models are looked up at their source before the starter is chosen.
 _TRIED: Final = 4
-# The rate by which a download's time is predicted before it began: 100 Mbit/s.
+# The assumed rate of a download before it begins: 100 Mbit/s.
 _LINE_BYTES_PER_S: Final = 12.5e6
-# A model that nobody named must arrive in eight minutes, so that a set-up takes less than ten.
+# A model that the user did not name must arrive in eight minutes, so that a set-up takes less than
+# ten.
 _LARGEST_BYTES: Final = 8 * 60 * _LINE_BYTES_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what, why, from where, its size in bytes and its time in seconds, about.
+    """One step: what, why, from where, and about how many bytes and seconds.
 
-    `done` says that there is nothing left to do for it.
+    `done`: there is nothing left to do for it.
     """
 
     name: StepName
@@ -64,12 +65,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SetupPlan:
-    """What will answer, and the steps to get there.
+    """The engine and the model that will answer, and the steps until then.
 
-    `model` is its name for `localai chat -m`. `download` is None where nothing is fetched from a
-    model's source: it is here, it is the starter (from the package index), or it is `bundled`
-    (copied from a bundle). `settings` are written once the answer was right. `notes` are
-    sentences for the person.
+    `model` is the name for `localai chat -m`. `download` is None if nothing is fetched from a
+    model's source: the model is here, it is the starter (from the package index), or it is
+    `bundled` (copied from a bundle). `settings` are written once the answer was right. `notes` are
+    sentences for the user.
     """
 
     engine: Engine
@@ -87,13 +88,13 @@ class SetupPlan:
 
     @property
     def only_answers(self) -> bool:
-        """Whether all is done but the answer that proves it."""
+        """Whether everything is done except the answer that proves it."""
         return all(step.done for step in self.steps if step.name != "answer")
 
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The model that was chosen; `download` and `size_bytes` only if it is not here yet."""
+    """The chosen model; `download` and `size_bytes` are set only if it is not here yet."""
 
     name: str
     why: str
@@ -113,7 +114,8 @@ def plan_setup(
     provider: str | None = None,
     model: str | None = None,
 ) -> SetupPlan:
-    """The plan for `machine`, which is this one. `provider` and `model` are what the user named.
+    """The plan for `machine`, which is this one. `provider` and `model` are those that the user
+    named.
 
     The model's source is asked; nothing is fetched. Raises what the named model's source raises,
     InsufficientResources if the model does not fit, and what `choose_engine` raises.
@@ -148,7 +150,7 @@ def plan_setup(
 
 def plan_offline_setup(bundle: Path, config: Config, paths: Paths) -> SetupPlan:
     """The plan for a machine without a network, from the folder `bundle`. Raises NotFound and
-    InvalidInput for what is no bundle."""
+    InvalidInput if that is no bundle."""
     model = bundled_model(bundle, paths)
     engine = embedded_engine("it needs no network")
     settings = {} if config["model"] == model.name else {"model": model.name}
@@ -205,7 +207,7 @@ def _choose_model(
 
 
 def _name_for(engine: Engine, offer: Recommendation) -> str | None:
-    """What to pull for `engine`; None where the catalogue has no build for it, or only builds that
+    """What to pull for `engine`; None if the catalogue has no build for it, or only builds that
     would take too long to fetch."""
     soon = [
         file
@@ -259,7 +261,7 @@ def _is_here(name: str, config: Config, providers: ProviderPool) -> bool:
     try:
         select_model(name, config, providers)
     except LocalaiError:
-        # Fetching mends a damaged file, and says why a provider does not answer.
+        # Fetch it anyway: that mends a damaged file, and says why a provider does not answer.
         return False
     return True
 
@@ -288,7 +290,7 @@ def _model_step(model: _Model) -> Step:
 
 
 def _last_steps(settings: dict[str, str], config: Config, paths: Paths) -> tuple[Step, Step]:
-    """The proof, and what is written after it."""
+    """The proof, and the settings that are written after it."""
     what = ", ".join(f"{key} = {value}" for key, value in settings.items()) or "nothing to write"
     if settings:
         why = f"in {paths.config_file}"

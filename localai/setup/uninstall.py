@@ -1,6 +1,7 @@
-"""Removing all of localai's own from this machine, and saying what stays because it is not.
+"""Removing all files of localai's own from this machine, and naming those that stay because they
+are not its own.
 
-With LOCALAI_HOME set only what is below it is localai's own.
+With LOCALAI_HOME set, only files below it are localai's own.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from localai.errors import NotRemoved
 if TYPE_CHECKING:
     from localai.paths import Paths
 
-# install.sh writes it into the environments that it makes.
+# A mark that install.sh writes into the environments that it makes.
 _INSTALLED_MARK: Final = ".localai-installed"
-# install.sh writes it into the folder of the environments: all that is in there is its own.
+# A mark that install.sh writes into the folder of the environments: everything in that is its own.
 _ROOT_MARK: Final = ".localai-environments"
 
 _TEMPORARY: Final = ".*.????????.tmp"
@@ -57,7 +58,7 @@ RUNTIME: Final = ("[0-9a-f]" * 16,)
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Something that stays: what it is, where, and how many bytes."""
+    """A file or folder that stays: what it is, where, and how many bytes."""
 
     what: str
     where: Path
@@ -66,7 +67,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Uninstallation:
-    """What an uninstallation removes, and what stays (`left`).
+    """The files that an uninstallation removes, and those that stay (`left`).
 
     `data` are conversations, settings, models and caches. `program` is the environment that
     install.sh made and the link to it; empty if localai was installed otherwise.
@@ -78,17 +79,17 @@ class Uninstallation:
 
     @property
     def size_bytes(self) -> int:
-        """What is removed, by the sizes of its files; links count nothing."""
+        """The size of the files that are removed; links do not count."""
         return sum(_bytes_below(path) for path in (*self.data, *self.program))
 
 
 def plan_uninstall(paths: Paths) -> Uninstallation:
-    """What would go and what would stay. Touches nothing."""
+    """The files that would be removed and those that would stay. Touches nothing."""
     return Uninstallation(tuple(own_data(paths)), tuple(_program(paths)), tuple(_left(paths)))
 
 
 def own_data(paths: Paths) -> Iterator[Path]:
-    """Every file and folder of localai's own that is there, but the program."""
+    """Every existing file and folder of localai's own, without the program."""
     templates = paths.config_file.parent / "templates"
     yield from (path for path in (paths.config_file, templates) if os.path.lexists(path))
     for folder, patterns in (
@@ -96,14 +97,14 @@ def own_data(paths: Paths) -> Iterator[Path]:
         (paths.cache_dir, CACHE),
         (paths.runtime_dir, RUNTIME),
     ):
-        # By name: LOCALAI_HOME may be a folder in which somebody keeps other things.
+        # By name, because LOCALAI_HOME may be a folder in which the user keeps other files.
         yield from sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
 def remove(targets: Iterable[Path], paths: Paths) -> None:
-    """Remove `targets`, and localai's own folders where nothing else is in them.
+    """Remove `targets`, and localai's own folders if nothing else is in them.
 
-    A link is removed, its target stays. Raises NotRemoved at the first that resists.
+    A link is removed, its target stays. Raises NotRemoved at the first that cannot be removed.
     """
     for target in targets:
         try:
@@ -127,7 +128,7 @@ def remove(targets: Iterable[Path], paths: Paths) -> None:
 
 
 def stop_engines(paths: Paths) -> None:
-    """End every worker of this home, so that none keeps or writes what is removed."""
+    """End every worker of this home, so that none uses or writes the files that are removed."""
     from localai.engine.lifecycle import stop, workers
 
     for files, info in workers(paths):
@@ -137,7 +138,7 @@ def stop_engines(paths: Paths) -> None:
 def _program(paths: Paths) -> Iterator[Path]:
     """The environments that install.sh made, after the links to them.
 
-    The one that runs this comes last: nothing can be imported once it is gone.
+    The one that runs this code comes last: nothing can be imported once it is gone.
     """
     environment = Path(sys.prefix)
     root = environment.parent

@@ -1,1 +1,1 @@
-"""What servers are asked and what they answer: wire formats as pure translation, no I/O."""
+"""The formats of requests to servers and of their answers, as pure translation, no I/O."""

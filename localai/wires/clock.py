@@ -1,8 +1,8 @@
-"""When the pieces of one answer arrived, and the raw timings that follow from it.
+"""The times at which the pieces of one answer arrived, and the raw timings that follow from them.
 
 Every provider times its answers with an `AnswerClock`, so that a decode rate means the same
-everywhere: of `n` tokens the first comes out of the prefill, so the time from the first to the
-last is that of `n - 1`. Rates are derived by `Timings` alone.
+everywhere. Of `n` tokens the first comes out of the prefill, so the time from the first to the last
+is that of `n - 1`. Rates are derived only by `Timings`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from localai.types import Timings, Usage
 
 
 class ServerTimes(NamedTuple):
-    """What a server measured: None where it does not say.
+    """A server's own measurements; None if it does not give them.
 
-    `prefill_tokens` leaves out what was cached. `output_tokens` are all tokens of the answer;
+    `prefill_tokens` excludes cached tokens. `output_tokens` are all tokens of the answer;
     `decode_s` is the time from the first of them to the last.
     """
 
@@ -27,10 +27,10 @@ class ServerTimes(NamedTuple):
 
 
 class AnswerClock:
-    """Times one answer from outside, from the moment that it is made.
+    """Times one answer from outside, from the moment when the clock is made.
 
-    `streams_reasoning` False is for servers that hide the reasoning or send a summary of it:
-    their decode speed is that of the text alone.
+    `streams_reasoning` is False for servers that hide the reasoning or send a summary of it: their
+    decode speed is that of the text alone.
     """
 
     def __init__(self, *, streams_reasoning: bool = True) -> None:
@@ -56,7 +56,7 @@ class AnswerClock:
     def timings(
         self, usage: Usage, server: ServerTimes | None = None, load_s: float | None = None
     ) -> Timings:
-        """The timings of the answer, now that it has ended: the server's own where it has any."""
+        """The timings of an ended answer: the server's own if it gives any, else ours."""
         total = time.perf_counter() - self.started
         times = server or ServerTimes(None, None, self._counted(usage), self._decode_s())
         return Timings(
@@ -73,7 +73,7 @@ class AnswerClock:
     def _counted(self, usage: Usage) -> int | None:
         """The tokens between the first and the last counted piece, both included.
 
-        A piece may hold several tokens, so the count is the server's and not the pieces'.
+        A piece may have several tokens, so this is the server's count and not the number of pieces.
         """
         output, reasoning = usage.output_tokens, usage.reasoning_tokens
         if self._streams_reasoning or output is None:

@@ -1,8 +1,8 @@
-"""Why an answer ended: what servers say and what it means, and the words of each wire for it. Pure.
+"""Why an answer ended: the meaning of servers' words, and the words of each wire. Pure.
 
 One table of meanings serves all wires, because compatible servers and gateways use each other's
-words. A word that is not in it means `other`, and never `stop`: nobody knows whether that answer
-is whole.
+words. A word without a row means `other`, and never `stop`, because such an answer may not be
+whole.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from localai.types import FinishReason
 
 _Meaning = FinishReason | Literal["failed"]
 
-# In lower case, with underscores. `failed` is an answer that the server itself broke off.
+# In lower case, with underscores. `failed`: the server itself broke the answer off.
 _MEANINGS: Mapping[str, _Meaning] = {
     "stop": "stop",
     "eos": "stop",  # Together
@@ -56,7 +56,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "network_error": "failed",  # GLM
     "timeout": "failed",
 }
-# What some servers (DashScope) say in every piece before the last one.
+# The word of some servers (DashScope) in every piece before the last one.
 _NO_END = ("", "null", "none")
 
 CHAT_COMPLETIONS: Mapping[FinishReason, str] = {
@@ -65,7 +65,7 @@ CHAT_COMPLETIONS: Mapping[FinishReason, str] = {
     "context": "length",
     "refusal": "content_filter",
     "tool_calls": "tool_calls",
-    # The format's list is closed, and this is its word for an answer that is not whole.
+    # The format's list is closed; this is its word for an answer that is not whole.
     "other": "length",
 }
 MESSAGES: Mapping[FinishReason, str] = {
@@ -76,7 +76,7 @@ MESSAGES: Mapping[FinishReason, str] = {
     "tool_calls": "tool_use",
     "other": "max_tokens",
 }
-# Of an answer that is not complete; None: it is.
+# The reason of an incomplete answer; None for a complete one.
 RESPONSES: Mapping[FinishReason, str | None] = {
     "stop": None,
     "length": "max_output_tokens",
@@ -97,13 +97,13 @@ OLLAMA: Mapping[FinishReason, str] = {
 
 
 def finish_reason(said: Any, who: str = "the server") -> FinishReason | None:
-    """What `said` means, which `who` gives as the reason; None if it is no end.
+    """The meaning of `said`, the reason that `who` gives; None if it is no end.
 
-    Raises Unreachable where the server says that it failed.
+    Raises Unreachable if the server says that it failed.
     """
     if said is None:
         return None
-    # Gemini adds which filter it was: `content_filter: PROHIBITED_CONTENT`.
+    # Gemini appends the filter's name: `content_filter: PROHIBITED_CONTENT`.
     word = str(said).partition(":")[0].strip().lower().replace("-", "_").replace(" ", "_")
     if word in _NO_END:
         return None

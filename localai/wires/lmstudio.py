@@ -1,7 +1,7 @@
-"""What LM Studio's own API says: REST v1, and v0 before 0.4.0. Pure translation, no I/O.
+"""The documents of LM Studio's own API: REST v1, and v0 before 0.4.0. Pure translation, no I/O.
 
-Source: lmstudio.ai/docs/developer/rest, and where the documentation is silent, what its bug
-tracker records of real servers.
+Source: lmstudio.ai/docs/developer/rest; where that is silent, reports about real servers in its bug
+tracker.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from localai.wires.refusals import Meaning, ServerWords, failure, final_error
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A copy of a model in memory; chat addresses it by `id`. None is a context not told."""
+    """A copy of a model in memory; chat addresses it by `id`. The context is None if the server
+    does not state it."""
 
     id: str
     context_tokens: int | None
@@ -25,7 +26,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model that LM Studio has, in either version's words."""
+    """A model of LM Studio's, from either version of the API."""
 
     id: str
     context_limit: int | None
@@ -37,9 +38,9 @@ class Listed:
 
 
 def models_v1(document: Any) -> list[Listed] | None:
-    """The chat models of `GET /api/v1/models`; None if that is not what answered.
+    """The chat models of `GET /api/v1/models`; None if something else answered.
 
-    A server without this API answers 200 all the same, with an `error` and no `models`.
+    A server without this API answers 200, with an `error` and no `models`.
     """
     if not isinstance(document, dict) or not isinstance(document.get("models"), list):
         return None
@@ -47,7 +48,7 @@ def models_v1(document: Any) -> list[Listed] | None:
 
 
 def models_v0(document: Any) -> list[Listed] | None:
-    """The chat models of `GET /api/v0/models`; None if that is not what answered."""
+    """The chat models of `GET /api/v0/models`; None if something else answered."""
     if not isinstance(document, dict) or not isinstance(document.get("data"), list):
         return None
     return [_listed_v0(model) for model in document["data"] if model.get("type") in ("llm", "vlm")]
@@ -99,7 +100,8 @@ def _capabilities(*, vision: Any, tools: Any, thinking: Any = None) -> frozenset
 
 
 def loaded_instance(document: Mapping[str, Any]) -> Instance:
-    """What `POST /api/v1/models/load` loaded, by its own `load_config` and not by our wish."""
+    """The instance that `POST /api/v1/models/load` loaded, by its `load_config` and not by our
+    request."""
     config = document.get("load_config") or {}
     return Instance(str(document["instance_id"]), config.get("context_length"))
 
@@ -135,7 +137,8 @@ _WORDS = ServerWords(
 def refusal(
     status: int, document: Any, model: str, context_tokens: int | None = None
 ) -> LocalaiError:
-    """Our error for LM Studio's; `context_tokens` is what the model was loaded with."""
+    """Our error for LM Studio's; `context_tokens` is the context with which the model was
+    loaded."""
     error = document.get("error", document) if isinstance(document, dict) else document
     fields = error if isinstance(error, dict) else {"message": str(error)}
     return final_error(

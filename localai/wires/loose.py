@@ -1,8 +1,8 @@
-"""What servers put where a text, a number or an object belongs. Pure.
+"""Values that servers send where a text, a number or an object belongs. Pure.
 
-Formats promise types, and servers break them: counts come as texts, texts as lists of parts, half a
-character in one chunk and its other half in the next. What has a meaning is read, and what has none
-is unknown; nothing here raises.
+Servers break the types of their formats: counts come as texts, texts as lists of parts, a surrogate
+in one chunk and its other half in the next. A value with a meaning is read, one without is unknown;
+nothing here raises.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LARGEST_COUNT = 1 << 53
 
 
 def number_of(value: Any) -> float | None:
-    """A number that is none below zero; None for what is not one. A text may hold it."""
+    """The number in `value`, which may be a text; None if there is none, or it is negative."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -29,7 +29,7 @@ def number_of(value: Any) -> float | None:
 
 
 def count_of(value: Any) -> int | None:
-    """A whole number that is none below zero; None for what is not one."""
+    """The whole number in `value`; None if there is none, or it is negative."""
     number = number_of(value)
     if number is None or number != int(number) or number > _LARGEST_COUNT:
         return None
@@ -37,19 +37,19 @@ def count_of(value: Any) -> int | None:
 
 
 def object_of(value: Any) -> Mapping[str, Any]:
-    """An object; an empty one for what is none."""
+    """The object; an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def objects_of(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; none for what is no list. One alone is taken for a list of it."""
+    """The objects in a list; empty for any other value. A single object counts as a list of one."""
     if isinstance(value, dict):
         return [value]
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def text_of(value: Any) -> str:
-    """A text, or the texts of a list of parts; what is neither says nothing."""
+    """A text, or the texts of a list of parts; empty for any other value."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -60,14 +60,14 @@ def text_of(value: Any) -> str:
 
 
 def arguments_text(value: Any) -> str:
-    """The arguments of a call as JSON text: some servers send the object itself."""
+    """The arguments of a call as JSON text; some servers send the object itself."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def logprobs_of(tokens: Any) -> Iterator[TokenLogprobs]:
-    """The probabilities of those of `tokens` that say one."""
+    """The log probabilities of those of `tokens` that have one."""
     for token in objects_of(tokens):
         if (likelihood := _odds(token)) is not None:
             others = (_odds(each) for each in objects_of(token.get("top_logprobs")))
@@ -82,22 +82,22 @@ def _odds(token: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 class Halves:
-    """Puts characters together whose halves came in two pieces, as JSON's `\\ud83d` and `\\ude00`.
+    r"""Joins characters whose halves came in two pieces, as two `\u` escapes of JSON are.
 
-    Half a character that stays alone is left as it is; an event makes U+FFFD of it.
+    A half that stays alone is left as it is; an event turns it into U+FFFD.
     """
 
     def __init__(self) -> None:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """`text` with the half that was held before it, and without one at its end."""
+        """`text` with the half that was kept from before, and without one at its end."""
         text, self._held = self._held + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
         return text
 
     def close(self) -> str:
-        """The half that is still held."""
+        """The half that is still kept."""
         held, self._held = self._held, ""
         return held

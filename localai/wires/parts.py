@@ -1,4 +1,4 @@
-"""What the wire formats share: the parts of a request, and the values inside them. No I/O."""
+"""What the wire formats share: the parts of a request, and the values in them. No I/O."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from localai.types import (
 
 @dataclass(frozen=True, slots=True)
 class RequestParts:
-    """What a client asked a server for: a `ChatRequest` whose model is only a name yet.
+    """A client's request to a server: a `ChatRequest` whose model is still only a name.
 
-    `stream` says whether the answer is wanted piece by piece, `include_usage` whether a stream
-    ends with its token counts.
+    `stream`: the client wants the answer piece by piece. `include_usage`: a stream ends with its
+    token counts.
     """
 
     model: str
@@ -48,11 +48,11 @@ class RequestParts:
 
     @property
     def offered_tools(self) -> tuple[Tool, ...]:
-        """The tools that the model may call: none where the client chose `none`."""
+        """The tools that the model may call; empty if the client chose `none`."""
         return () if self.tool_choice == "none" else self.tools
 
     def request(self, model: ResolvedModel) -> ChatRequest:
-        """The request to `model`, which is what the name was resolved to."""
+        """The request to `model`, to which the name was resolved."""
         return ChatRequest(
             model,
             self.messages,
@@ -81,7 +81,7 @@ def data_url(image: Image) -> str:
 
 
 def arguments_of(text: str) -> Any:
-    """The arguments of a tool call as the value that its JSON says; the text where it is none."""
+    """The arguments of a tool call, parsed from their JSON; the text itself if it is no JSON."""
     try:
         return json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -89,7 +89,7 @@ def arguments_of(text: str) -> Any:
 
 
 def split_system(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]:
-    """The text of the system messages that come first, and the rest."""
+    """The text of the system messages at the beginning, and the other messages."""
     count = next((i for i, each in enumerate(messages) if each.role != "system"), 0)
     return "\n\n".join(each.text for each in messages[:count]), tuple(messages[count:])
 
@@ -98,7 +98,7 @@ def split_system(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]
 
 
 def image_of_base64(text: str, media_type: str | None = None) -> Image:
-    """The picture of base64 text; its first bytes tell the media type where it is not given.
+    """The picture of base64 text; without a media type, its first bytes give it.
 
     Raises InvalidInput.
     """
@@ -110,7 +110,7 @@ def image_of_base64(text: str, media_type: str | None = None) -> Image:
 
 
 def image_of_url(url: str) -> Image:
-    """The picture of a `data:` URL. Raises InvalidInput for every other: nothing is fetched."""
+    """The picture of a `data:` URL. Raises InvalidInput for any other URL: nothing is fetched."""
     head, comma, content = url.partition(",")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         raise InvalidInput("pictures must come as data: URLs in base64; nothing is fetched")
@@ -125,8 +125,8 @@ def _media_type(data: bytes) -> str:
 
 
 def function_tools(listed: Any) -> tuple[Tool, ...]:
-    """The tools of a body: OpenAI's and Ollama's, which describe the function inside an object of
-    its own, or those of the Responses format, which do not. Raises InvalidInput for others."""
+    """The tools of a body: OpenAI's and Ollama's, which describe the function in an object of its
+    own, or those of the Responses format, which do not. Raises InvalidInput for others."""
     tools = []
     for entry in objects(listed, "tools"):
         if entry.get("type", "function") != "function":
@@ -143,7 +143,7 @@ def function_tools(listed: Any) -> tuple[Tool, ...]:
 
 
 def objects(value: Any, what: str) -> list[Mapping[str, Any]]:
-    """`value` as a list of JSON objects; nothing is an empty one. Raises InvalidInput."""
+    """`value` as a list of JSON objects; None is an empty list. Raises InvalidInput."""
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
@@ -152,7 +152,7 @@ def objects(value: Any, what: str) -> list[Mapping[str, Any]]:
 
 
 def text_field(entry: Mapping[str, Any], name: str) -> str:
-    """The text called `name`, which must be there. Raises InvalidInput."""
+    """The text called `name`, which must exist. Raises InvalidInput."""
     value = entry.get(name) if isinstance(entry, Mapping) else None
     if not isinstance(value, str):
         raise InvalidInput(f"{name} must be a text")
@@ -160,7 +160,7 @@ def text_field(entry: Mapping[str, Any], name: str) -> str:
 
 
 def number(body: Mapping[str, Any], name: str) -> float | None:
-    """The number called `name`; None where it is missing. Raises InvalidInput."""
+    """The number called `name`; None if it is missing. Raises InvalidInput."""
     value = body.get(name)
     if value is None:
         return None
@@ -170,7 +170,7 @@ def number(body: Mapping[str, Any], name: str) -> float | None:
 
 
 def _is_finite(value: float) -> bool:
-    """Whether it can be computed with: JSON has whole numbers of any length, Python's also NaN."""
+    """Whether one can compute with it: JSON has whole numbers of any length, Python's also NaN."""
     try:
         return math.isfinite(value)
     except OverflowError:
@@ -178,7 +178,7 @@ def _is_finite(value: float) -> bool:
 
 
 def whole_number(body: Mapping[str, Any], name: str) -> int | None:
-    """The whole number called `name`; None where it is missing. Raises InvalidInput."""
+    """The whole number called `name`; None if it is missing. Raises InvalidInput."""
     value = number(body, name)
     if value is not None and value != int(value):
         raise InvalidInput(f"{name} must be a whole number")

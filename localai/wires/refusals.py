@@ -1,8 +1,8 @@
-"""What a server's refusal means: from status, error object and headers to our own errors.
+"""The meaning of a server's refusal: from status, error object and headers to our own errors. Pure.
 
-Pure. Kinds and texts are those of OpenAI, Anthropic, llama.cpp, vLLM, SGLang, Ollama and LM Studio.
-What only one server says, and what helps there, are the `ServerWords` of its wire. Also the way
-back: what a server of ours says of an error.
+Kinds and texts are those of OpenAI, Anthropic, llama.cpp, vLLM, SGLang, Ollama and LM Studio. The
+texts of a single server, and what helps there, are the `ServerWords` of its wire. Also the other
+direction: the document with which our own server answers an error.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ SCHEMA_TEXT: Final = r"(?i)json.?schema|\bgrammar\b|Unrecognized schema"
 """How llama.cpp, and whatever is made of it, says that its grammar cannot hold a schema."""
 
 _BUSY = {429: "rate limited", 503: "not ready", 529: "overloaded"}
-# These say 429 too, and no waiting helps.
+# These kinds come with 429 too, but waiting does not help.
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _OVERFLOW_KINDS = {"exceed_context_size_error", "context_length_exceeded"}
-# The texts of an overflow, the most telling first: in some stand the tokens of prompt and context.
+# The texts of an overflow, the most specific first: some contain the tokens of prompt and context.
 _OVERFLOW_TEXTS = tuple(
     re.compile(text, re.IGNORECASE)
     for text in (
@@ -70,8 +70,8 @@ _OVERFLOW_TEXTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a server said: `error` is its error object, `message` the text in it. `model` is whom
-    the request was for, empty where no model was asked."""
+    """A server's refusal: `error` is its error object, `message` the text in it. `model` is the
+    model that was asked, empty if none was."""
 
     status: int
     error: Mapping[str, Any]
@@ -79,19 +79,19 @@ class Refusal:
 
     @property
     def message(self) -> str:
-        """What went wrong, in the server's words, but for a key that it repeats."""
+        """The server's text, without a key that it repeats."""
         return redacted(str(self.error.get("message") or json.dumps(dict(self.error))))
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What the server calls it."""
+        """The server's names for the error."""
         return frozenset({str(self.error.get("type")), str(self.error.get("code"))})
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a refusal means that has one of the `statuses`, is of one of the `kinds`, or says
-    `text`, a regular expression: the error that `becomes` makes of it."""
+    """The meaning of a refusal with one of the `statuses`, one of the `kinds`, or a message that
+    matches the regular expression `text`: the error that `becomes` makes of it."""
 
     becomes: Callable[[Refusal], LocalaiError]
     statuses: frozenset[int] = frozenset()
@@ -99,7 +99,7 @@ class Meaning:
     text: str | None = None
 
     def fits(self, refusal: Refusal) -> bool:
-        """Whether `refusal` means this."""
+        """Whether `refusal` has this meaning."""
         return (
             refusal.status in self.statuses
             or bool(refusal.kinds & self.kinds)
@@ -109,9 +109,8 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """What one server has of its own: `meanings`, of which the first that fits counts, before what
-    holds for all servers; what helps `when_failed`; and whether `--ctx` makes its context larger.
-    """
+    """The peculiarities of one server: its `meanings`, of which the first that fits counts, before
+    those of all servers; the advice `when_failed`; and whether `--ctx` makes its context larger."""
 
     meanings: tuple[Meaning, ...] = ()
     when_failed: Remedy = field(default_factory=Remedy)
@@ -132,11 +131,10 @@ def failure(
     context_tokens: int | None = None,
     key_remedy: Remedy | None = None,
 ) -> LocalaiError | Busy:
-    """The error to raise for an answer of `status`; `Busy` if it is worth waiting.
+    """The error to raise for an answer of `status`; `Busy` if waiting may help.
 
-    `who` is how the message calls the server. A status below 400 means that the error came in
-    mid-stream: then its kind decides. `context_tokens` is the context that the request had, if
-    that is known.
+    The message calls the server `who`. A status below 400 means that the error came in mid-stream;
+    then its kind decides. `context_tokens` is the context that the request had, if known.
     """
     with_status = f" (HTTP {status})" if status >= 400 else ""
     refusal = Refusal(status, error, model)
@@ -172,8 +170,8 @@ def overflow(
     said: str = "",
     context_grows: bool = True,
 ) -> ContextOverflow:
-    """The error for a prompt that does not fit the context of `who`, which `said` so. Numbers that
-    nobody knows are None."""
+    """The error for a prompt that does not fit the context of `who`; `said` is the server's text.
+    Unknown numbers are None."""
     if prompt_tokens and context_tokens:
         numbers = f"{prompt_tokens:,} tokens against {context_tokens:,}"
     elif context_tokens:
@@ -227,7 +225,7 @@ def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiEr
 
 
 def final_error(found: LocalaiError | Busy) -> LocalaiError:
-    """The error where no waiting is possible any more: an answer had begun, or none will come."""
+    """The error if waiting is impossible: an answer had begun, or none will come."""
     return found.final if isinstance(found, Busy) else found
 
 
@@ -235,12 +233,12 @@ def final_error(found: LocalaiError | Busy) -> LocalaiError:
 
 
 def status_and_kind(error: LocalaiError) -> tuple[int, str]:
-    """The HTTP status of an error of ours, and its kind in OpenAI's words."""
+    """The HTTP status of one of our errors, and its kind in OpenAI's words."""
     return next(found for kind, found in _STATUS_OF_ERROR if isinstance(error, kind))
 
 
 def error_object(error: LocalaiError) -> dict[str, Any]:
-    """An error of ours as llama.cpp's `error` object, which adds the numbers of an overflow."""
+    """One of our errors as llama.cpp's `error` object, which adds the numbers of an overflow."""
     status, kind = status_and_kind(error)
     said: dict[str, Any] = {"code": status, "message": error.message, "type": kind}
     if isinstance(error, ContextOverflow):

@@ -1,7 +1,7 @@
-"""What we ask of the Messages API, and what its events mean. No I/O.
+"""Requests to the Messages API, and the meaning of its events. No I/O.
 
 Current models decide themselves how long to think and take a level of effort; older ones take a
-budget of tokens. Which one, the API's own description of the model says.
+budget of tokens. The API's own description of the model says which.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from localai.wires.parts import arguments_of, base64_of, split_system
 if TYPE_CHECKING:
     from anthropic.types import ModelInfo
 
-# The API's own least budget for thinking.
+# The API's minimum of a budget for thinking.
 _LEAST_BUDGET_TOKENS = 1024
 _BUDGET_SHARE = {"on": 0.5, "low": 0.25, "medium": 0.5, "high": 0.75}
 # The API caches nothing below 1,024 tokens; fewer bytes than this are surely fewer tokens.
@@ -45,7 +45,7 @@ _CACHED = {"type": "ephemeral"}
 
 
 def capabilities(info: ModelInfo) -> frozenset[Capability] | None:
-    """What a model can do, as the API describes it; None if it does not."""
+    """The capabilities of a model in the API's description; None if it has none."""
     # The SDK does not validate: compatible servers leave the field out.
     facts = getattr(info, "capabilities", None)
     if facts is None:
@@ -63,11 +63,11 @@ def capabilities(info: ModelInfo) -> frozenset[Capability] | None:
 def request_body(
     request: ChatRequest, longest_tokens: int, info: ModelInfo | None
 ) -> dict[str, Any]:
-    """The arguments of `messages.create`; what is not set is not sent.
+    """The arguments of `messages.create`; settings without a value are not sent.
 
-    `longest_tokens` bounds thinking and answer together; `info` is what the API says of the model.
-    Raises ProviderRefused for what the API or the model does not take, InvalidInput for a token
-    limit that is too small to think in.
+    `longest_tokens` bounds thinking and answer together; `info` is the API's description of the
+    model. Raises ProviderRefused for a setting that the API or the model does not take,
+    InvalidInput if the token limit is too small for thinking.
     """
     system, messages = split_system(request.messages)
     body: dict[str, Any] = {
@@ -139,7 +139,7 @@ def thinking_for(
 
 def _system_block(text: str) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "text", "text": text}
-    # A long system prompt is one that comes again: a cache's price is worth it.
+    # A long system prompt is usually sent again, so it is worth the price of caching.
     if len(text.encode()) >= _LEAST_CACHED_BYTES:
         block["cache_control"] = _CACHED
     return block
@@ -148,7 +148,7 @@ def _system_block(text: str) -> dict[str, Any]:
 def _will_be_asked_again(messages: tuple[Message, ...]) -> bool:
     """Whether caching the conversation so far pays: writing costs a quarter more, reading a tenth.
 
-    One question alone, a file in a pipe say, is mostly never asked again; a conversation with an
+    A single question, a file in a pipe say, is mostly never asked again; a conversation with an
     answer in it is.
     """
     long = sum(len(message.text.encode()) for message in messages) >= _LEAST_CACHED_BYTES
@@ -162,7 +162,7 @@ def _tool_choice(choice: ToolChoice) -> dict[str, Any]:
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages. The results of tools are one turn of the user's, as that API wants them."""
+    """The messages. The results of tools are one turn of the user's, as that API requires."""
     wire: list[dict[str, Any]] = []
     previous = None
     for message in messages:
@@ -221,7 +221,8 @@ class _Call:
 def read_events(
     events: Iterable[Any], locality: Locality, clock: AnswerClock, who: str
 ) -> Iterator[Event]:
-    """Our events for those of a Messages stream. Raises Unreachable if it ends without an end.
+    """Our events for those of a Messages stream. Raises Unreachable if it stops without an end
+    event.
 
     The usage of `message_delta` is cumulative: it replaces that of `message_start`, and is never
     added to it.
@@ -272,7 +273,7 @@ def _delta(delta: Any, clock: AnswerClock, text: Halves, thinking: Halves) -> It
 
 
 def _counts(raw: Any) -> dict[str, int]:
-    """The counts that a usage object really has."""
+    """The counts that a usage object has."""
     names = (
         "input_tokens",
         "output_tokens",

@@ -1,7 +1,7 @@
-"""What a server of the Messages API is asked, and how it answers: the other side of `client`.
+"""The server's side of the Messages API: reading requests and writing answers.
 
-`parse` reads a request's body, `write_stream` writes our events as those of the API, `document`
-a whole answer. No I/O.
+`parse` reads a request's body, `write_stream` writes our events as those of the API, `document` a
+whole answer. No I/O.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _SAMPLING = ("temperature", "top_p", "top_k")
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
-    """What `body` asks for.
+    """The request in `body`.
 
-    Raises InvalidInput for what is malformed, for pictures by address and for tools that
-    Anthropic itself would run.
+    Raises InvalidInput if it is malformed, and for pictures by address and for tools that Anthropic
+    itself would run.
     """
     if whole_number(body, "max_tokens") is None:
         raise InvalidInput("max_tokens must be given")
@@ -94,7 +94,7 @@ def _think(thinking: Mapping[str, Any], effort: Any) -> Think | None:
 
 
 def _text_of(content: Any, what: str) -> str:
-    """A text, or the texts of blocks that hold nothing else."""
+    """A text, or the texts of blocks that have nothing else."""
     if content is None or isinstance(content, str):
         return content or ""
     blocks = objects(content, what)
@@ -127,7 +127,7 @@ def _messages(entry: Mapping[str, Any]) -> list[Message]:
 
 @dataclass(slots=True)
 class _Turn:
-    """What the blocks of one turn hold."""
+    """The content of one turn's blocks."""
 
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
@@ -194,8 +194,8 @@ def write_stream(
 ) -> Iterator[dict[str, Any]]:
     """The events of the API for the answer that `events` make; each has its `type`.
 
-    The counts of the prompt are known at the end only, so `message_delta` carries them all: they
-    are cumulative there.
+    The prompt's counts are known only at the end, so `message_delta` has them all: they are
+    cumulative there.
     """
     start: dict[str, Any] = {"id": answer_id, "type": "message", "role": "assistant"}
     start |= {"model": model, "content": [], "stop_reason": None, "stop_sequence": None}
@@ -224,7 +224,7 @@ def write_stream(
 
 
 class _Blocks:
-    """Which block of the content is being written."""
+    """The block of the content that is being written."""
 
     def __init__(self) -> None:
         self._index = -1
@@ -278,7 +278,8 @@ def document(answer: Answer, *, answer_id: str) -> dict[str, Any]:
 
 
 def _wire_usage(usage: Usage) -> dict[str, Any]:
-    """The counts that are known; `input_tokens` leaves out what was read or written in a cache."""
+    """The known counts; `input_tokens` excludes the tokens that were read from or written to a
+    cache."""
     fresh = usage.input_tokens
     if fresh is not None:
         fresh -= (usage.cached_tokens or 0) + (usage.cache_write_tokens or 0)

@@ -1,7 +1,7 @@
-"""What we ask of a server that speaks Chat Completions, and what its answer means. No I/O.
+"""Requests to a server that speaks Chat Completions, and the meaning of its answer. No I/O.
 
-Used for the embedded engine, MLX, LM Studio and any compatible server. llama.cpp adds `timings`;
-others are timed from outside.
+Used for llama.cpp, MLX, LM Studio and any compatible server. llama.cpp adds `timings`; others are
+timed from outside.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from localai.wires.loose import (
 from localai.wires.parts import data_url
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
-# vLLM and SGLang know the second one, too; other servers do not look at what they do not know.
+# vLLM and SGLang know the second field, too; other servers ignore unknown fields.
 LLAMA_SERVER_MEASURED: Final[Mapping[str, Any]] = {"cache_prompt": False, "ignore_eos": True}
 """With these llama.cpp's server computes a whole prompt, and an answer to its limit of tokens."""
 
@@ -55,7 +55,7 @@ LLAMA_SERVER_MEASURED: Final[Mapping[str, Any]] = {"cache_prompt": False, "ignor
 def request_body(request: ChatRequest) -> dict[str, Any]:
     """The body of a streaming `/v1/chat/completions` request."""
     body: dict[str, Any] = {
-        # First, so that an option passed through by name cannot replace what follows.
+        # First, so that an option of the provider's own cannot replace a later field.
         **wire_options(request.options, "chat_completions", request.model.provider),
         **request.options.extra,
         "model": request.model.id,
@@ -96,7 +96,7 @@ def wire_tool(tool: Tool) -> dict[str, Any]:
 
 
 def wire_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    """Which tool the model may or must call."""
+    """The wire's value for which tool the model may or must call."""
     if isinstance(choice, NamedTool):
         return {"type": "function", "function": {"name": choice.name}}
     return choice
@@ -134,10 +134,9 @@ def read_stream(
 ) -> Iterator[Event]:
     """The events of a Chat Completions stream.
 
-    `on_finish` is told when the server has said why the answer ended: only its counts may follow
-    then, and a connection that breaks takes nothing away any more. Raises Unreachable for a stream
-    without such a reason that was not ended by `[DONE]` either, and where the server says that it
-    failed.
+    `on_finish` is called when the server has said why the answer ended. Only its counts may follow
+    then, so a broken connection loses nothing of the answer. Raises Unreachable for a stream that
+    has neither such a reason nor `[DONE]`, and if the server says that it failed.
     """
     stream = _Stream(clock)
     remaining = iter(chunks)
@@ -167,7 +166,7 @@ def read_stream(
     yield from calls
     finish, usage = stream.finish or "other", stream.usage_with_cache()
     if calls and finish in ("stop", "other"):
-        # What OpenAI says of a call that was demanded by name.
+        # OpenAI says `stop` for a call that was demanded by name.
         finish = "tool_calls"
     if finish == "length" and _filled(usage, context_tokens):
         finish = "context"
@@ -177,7 +176,7 @@ def read_stream(
 
 
 class _Stream:
-    """What the chunks of one answer have said so far."""
+    """The state of one answer's chunks so far."""
 
     def __init__(self, clock: AnswerClock) -> None:
         self.finish: FinishReason | None = None
@@ -190,7 +189,7 @@ class _Stream:
         self._text, self._reasoning = Halves(), Halves()
 
     def events(self, chunk: Any) -> Iterator[Event]:
-        """The events that `chunk` makes certain. Raises Unreachable where it says that the server
+        """The events that `chunk` makes certain. Raises Unreachable if it says that the server
         failed."""
         chunk = object_of(chunk)
         if usage := object_of(chunk.get("usage")):
@@ -222,7 +221,8 @@ class _Stream:
             self.finish, self.server_reason = reason, str(said)
 
     def _add_call(self, piece: Mapping[str, Any]) -> None:
-        """A piece of a call. Some servers count no calls: then a new id begins a new one."""
+        """Add a piece of a call. Some servers do not number calls: there, a new id begins a new
+        call."""
         index, call_id = piece.get("index"), text_of(piece.get("id"))
         found = next((each for each in reversed(self._tools) if each.index == index), None)
         if found is None or (call_id and found.id and call_id != found.id):
@@ -230,13 +230,13 @@ class _Stream:
             self._tools.append(found)
         function = object_of(piece.get("function"))
         found.id = call_id or found.id
-        # Some repeat the whole name with every piece.
+        # Some servers repeat the whole name with every piece.
         name = text_of(function.get("name"))
         found.name += "" if name == found.name else name
         found.arguments += arguments_text(function.get("arguments"))
 
     def held_back(self) -> Iterator[Event]:
-        """What may have been part of a character or of a tag, and was not: part of what came."""
+        """The text that was held back as a possible part of a character or a tag, and was none."""
         if thoughts := self._reasoning.close():
             yield ReasoningDelta(thoughts)
         if half := self._text.close():
@@ -244,14 +244,14 @@ class _Stream:
         yield from self._splitter.close()
 
     def calls(self) -> list[ToolCall]:
-        """The calls, now that they are whole."""
+        """The calls, once they are whole."""
         return [
             ToolCall(each.id or f"call_{number}", each.name, each.arguments)
             for number, each in enumerate(self._tools)
         ]
 
     def usage_with_cache(self) -> Usage:
-        """The counts; llama.cpp says in its timings what was cached."""
+        """The counts; llama.cpp has the cached ones in its timings."""
         cached = None if self.server is None else count_of(self.server.get("cache_n"))
         known = self._usage
         if cached is None or known == Usage():
@@ -261,7 +261,7 @@ class _Stream:
 
 @dataclass(slots=True)
 class _Call:
-    """A call whose pieces are still coming; `index` is as the server counts."""
+    """A call whose pieces are still coming; `index` is the server's number of it."""
 
     index: Any
     id: str = ""
@@ -270,7 +270,7 @@ class _Call:
 
 
 def _said(delta: Mapping[str, Any]) -> tuple[str, str]:
-    """The thinking and the text. `content` may be a list of parts, some of which are thinking."""
+    """The reasoning and the text. `content` may be a list of parts, some of which are reasoning."""
     thoughts = text_of(delta.get("reasoning_content") or delta.get("reasoning"))
     content = delta.get("content")
     if not isinstance(content, list):
@@ -296,8 +296,8 @@ def _filled(usage: Usage, context_tokens: int | None) -> bool:
 
 
 def _server_times(timings: Mapping[str, Any]) -> ServerTimes:
-    """llama.cpp's `timings`: milliseconds; `predicted_n` counts the first token, and
-    `predicted_ms` begins with it."""
+    """llama.cpp's `timings`: milliseconds; `predicted_n` counts the first token, and `predicted_ms`
+    begins with it."""
     return ServerTimes(
         count_of(timings.get("prompt_n")),
         _seconds(timings.get("prompt_ms")),

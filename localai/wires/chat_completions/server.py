@@ -1,7 +1,7 @@
-"""What a server of Chat Completions is asked, and how it answers: the other side of `client`.
+"""The server's side of Chat Completions: reading requests and writing answers.
 
 `parse` reads a request's body; `ChunkWriter` writes our events as the chunks of a stream, and
-`document` a whole answer. Also what llama.cpp adds: `prompt_progress` and `timings`. No I/O.
+`document` a whole answer. Also llama.cpp's additions: `prompt_progress` and `timings`. No I/O.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ROLES: Mapping[Any, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-# What has a field of its own in `RequestParts`, or changes nothing of the answer here.
+# Fields that `RequestParts` has itself, or that change nothing of the answer here.
 _NO_OPTIONS = {
     *("model", "messages", "stream", "stream_options", "response_format", "n"),
     *("logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls"),
@@ -60,10 +60,11 @@ _NO_OPTIONS = {
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
-    """What `body` asks for; `model` is empty where it names none.
+    """The request in `body`; `model` is empty if it names none.
 
-    A field that is not of the format is an option of the model's own (`Options.extra`). Raises
-    InvalidInput for what is malformed, for several answers at once, and for a picture by address.
+    A field that the format does not have is an option of the model's own (`Options.extra`). Raises
+    InvalidInput if the body is malformed, for several answers at once, and for a picture by
+    address.
     """
     if body.get("n") not in (None, 1):
         raise InvalidInput("only one answer a request is given here (n = 1)")
@@ -152,7 +153,7 @@ class ChunkWriter:
     """Writes the events of one answer as the chunks of a Chat Completions stream.
 
     `created` is in seconds since the epoch. `include_usage` ends the stream with the token counts.
-    What has no place in the format (`Loading`, `Answering`) makes no chunk.
+    Events that have no place in the format (`Loading`, `Answering`) make no chunk.
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class ChunkWriter:
         self._begun = False
 
     def chunks(self, event: Event) -> Iterator[dict[str, Any]]:
-        """The chunks of `event`, in order; mostly one."""
+        """The chunks of `event`, in order; usually one."""
         match event:
             case TextDelta(text):
                 yield self._delta({"content": text})
@@ -186,7 +187,7 @@ class ChunkWriter:
     def progress(
         self, *, total: int, cached: int, processed: int, seconds: float
     ) -> dict[str, Any]:
-        """llama.cpp's chunk about how far the prompt is read, in tokens."""
+        """llama.cpp's chunk about how much of the prompt is computed, in tokens."""
         progress = {"total": total, "cache": cached, "processed": processed}
         return self._chunk([], prompt_progress={**progress, "time_ms": seconds * 1000})
 
@@ -210,7 +211,7 @@ def write_stream(
     created: int,
     include_usage: bool = True,
 ) -> Iterator[dict[str, Any]]:
-    """The chunks of the answer that `events` make; `[DONE]` after them is the server's business."""
+    """The chunks of the answer that `events` make. The server sends `[DONE]` after them."""
     writer = ChunkWriter(
         model=model, answer_id=answer_id, created=created, include_usage=include_usage
     )
@@ -257,7 +258,7 @@ def _wire_usage(usage: Usage) -> dict[str, Any]:
 
 
 def _wire_timings(done: Done) -> dict[str, Any]:
-    """llama.cpp's `timings`, where a server measured; `predicted_n` counts the first token."""
+    """llama.cpp's `timings`, if a server measured; `predicted_n` counts the first token."""
     timings = done.timings
     if timings.clock != "server":
         return {}

@@ -1,10 +1,9 @@
-"""What we ask of Ollama's native API, and what it answers. No I/O.
+"""Requests to Ollama's native API, and the meaning of its answers. No I/O.
 
-Times are nanoseconds on the server's clock. `truncate` is always off: with it, Ollama cuts a prompt
-silently. `shift` cuts an answer's beginning of the conversation just as silently, but only where
-the context becomes full; and what differs from the last request in `shift` or `num_ctx` makes
-Ollama start the model's runner again, for us and for every other program that uses it. So both
-are sent only where they matter.
+Times are nanoseconds on the server's clock. `truncate` is always off: with it, Ollama silently cuts
+a prompt. `shift` silently cuts the beginning of the conversation, but only when the context becomes
+full. A `shift` or `num_ctx` that differs from the last request's makes Ollama start the model's
+runner again, for us and for every other program that uses it. So both are sent only if they matter.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ from localai.wires.loose import (
 from localai.wires.parts import arguments_of, base64_of
 from localai.wires.refusals import SCHEMA_TEXT, Meaning, Refusal, ServerWords, failure, final_error
 
-# What else `options` may hold. Ollama ignores what it does not know, and says so only in its log.
+# Further options. Ollama ignores options that it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
     {
         "main_gpu",
@@ -79,7 +78,7 @@ _CAPABILITIES: Mapping[str, Capability] = {
     "thinking": "thinking",
     "embedding": "embedding",
 }
-# The family that takes levels of thinking and cannot be told not to.
+# The family that takes levels of thinking and cannot be told not to think.
 _LEVEL_FAMILIES = ("gptoss", "gpt-oss")
 
 
@@ -94,9 +93,9 @@ def chat_body(
     think: bool | str | None,
     keep_alive: float | None,
 ) -> dict[str, Any]:
-    """The body of a streaming `/api/chat`. Raises InvalidInput for an option Ollama lacks.
+    """The body of a streaming `/api/chat`. Raises InvalidInput for an option that Ollama lacks.
 
-    `context_tokens` None leaves the context to Ollama; `may_shift` says that nothing can be cut.
+    With `context_tokens` None, Ollama chooses the context. `may_shift`: nothing can be cut.
     """
     body: dict[str, Any] = {
         "model": request.model.id,
@@ -135,7 +134,7 @@ def _refuse_demand(choice: ToolChoice | None) -> None:
 
 
 def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages; pictures are base64, and the result of a tool is told by its name as well."""
+    """The messages; pictures are base64, and the result of a tool also has the tool's name."""
     names = {call.id: call.name for message in messages for call in message.tool_calls}
     return [_wire_message(message, names) for message in messages]
 
@@ -171,7 +170,7 @@ def all_options(options: Options) -> dict[str, Any]:
 
 
 def wire_keep_alive(seconds: float) -> float | int:
-    """`keep_alive` for Ollama, to which a negative number means for ever."""
+    """The `keep_alive` for Ollama, to which a negative number means for ever."""
     if seconds == float("inf"):
         return -1
     return int(seconds) if seconds == int(seconds) else seconds
@@ -180,11 +179,12 @@ def wire_keep_alive(seconds: float) -> float | int:
 def wire_think(
     think: str | None, capabilities: frozenset[Capability] | None, family: str
 ) -> bool | str | None:
-    """The value of `think`; None is not to send it.
+    """The value of `think`; None means not to send it.
 
-    A model that cannot think is never asked: Ollama would refuse. One that can thinks unless it
-    was told not to, which is Ollama's own choice made explicit; reasoning is kept apart anyway.
-    Levels are for gpt-oss alone, which cannot be told not to think: there `off` is `low`.
+    For a model that cannot think it is never sent: Ollama would refuse. A model that can think does
+    so unless it was told not to, which is Ollama's own default made explicit; reasoning is kept
+    apart anyway. Levels are for gpt-oss only, which cannot be told not to think: there `off`
+    becomes `low`.
     """
     if capabilities is None:
         return None if think is None else think != "off"
@@ -199,7 +199,8 @@ def wire_think(
 
 
 def remote_of(document: Mapping[str, Any]) -> str | None:
-    """Where another machine computes this, by a model's or a chunk's own words; None: nowhere."""
+    """The host of another machine that computes this, by the fields of a model or a chunk; None if
+    there is none."""
     host, model = document.get("remote_host"), document.get("remote_model")
     if not host and not model:
         return None
@@ -207,7 +208,8 @@ def remote_of(document: Mapping[str, Any]) -> str | None:
 
 
 def remote_by_name(name: str) -> str | None:
-    """Where Ollama sends a model for its name alone (`x:cloud`, `x:8b-cloud`); None: nowhere.
+    """The host to which Ollama sends a model by its name alone (`x:cloud`, `x:8b-cloud`); None if
+    there is none.
 
     Newer versions pass such requests through, and then no answer says where it came from.
     """
@@ -216,7 +218,8 @@ def remote_by_name(name: str) -> str | None:
 
 
 def capabilities_of(document: Mapping[str, Any]) -> frozenset[Capability] | None:
-    """What a model can, by `/api/tags` or `/api/show`; None where an old server does not say."""
+    """The capabilities of a model by `/api/tags` or `/api/show`; None if an old server does not
+    state them."""
     listed = document.get("capabilities")
     if not listed:
         return None
@@ -235,7 +238,7 @@ def context_limit_of(show: Mapping[str, Any]) -> int | None:
 
 
 def blob_of(modelfile: str | None) -> Path | None:
-    """The file that a model's Modelfile is made from, in the store of the server that shows it."""
+    """The file that a model's Modelfile is made from, in the store of that server."""
     found = re.search(r"^FROM (/.+)$", modelfile or "", re.MULTILINE)
     return Path(found[1].strip()) if found else None
 
@@ -253,7 +256,7 @@ def own_context_of(show: Mapping[str, Any]) -> int | None:
 
 
 class ChunkReader:
-    """Reads the lines of one chat, in which half a character may come before its other half."""
+    """Reads the lines of one chat, in which a surrogate may come before its other half."""
 
     def __init__(self) -> None:
         self._text, self._reasoning = Halves(), Halves()
@@ -275,7 +278,7 @@ class ChunkReader:
         yield from logprobs_of(chunk.get("logprobs"))
 
     def held_back(self) -> Iterator[Event]:
-        """Half a character whose other half never came."""
+        """A surrogate whose other half never came."""
         if reasoning := self._reasoning.close():
             yield ReasoningDelta(reasoning)
         if text := self._text.close():
@@ -283,7 +286,8 @@ class ChunkReader:
 
 
 def usage_of(end: Mapping[str, Any]) -> Usage:
-    """The counts of a chat's last line. Zero is left out by the server, so it is unknown here."""
+    """The counts of a chat's last line. The server leaves a zero out, so a missing count is
+    unknown."""
     return Usage(
         input_tokens=count_of(end.get("prompt_eval_count")),
         output_tokens=count_of(end.get("eval_count")),
@@ -292,11 +296,11 @@ def usage_of(end: Mapping[str, Any]) -> Usage:
 
 
 def finish_of(end: Mapping[str, Any], context_tokens: int, tools_called: bool) -> FinishReason:
-    """Why an answer ended. A full context and the token limit are both `length` to Ollama.
+    """Why an answer ended. Ollama says `length` for both a full context and the token limit.
 
-    Raises Unreachable where Ollama says that it failed.
+    Raises Unreachable if Ollama says that it failed.
     """
-    # Old versions say nothing at a good end.
+    # Old versions give no reason for a normal end.
     reason = finish_reason(end.get("done_reason"), "Ollama") or "stop"
     if tools_called:
         return "tool_calls"
@@ -308,11 +312,11 @@ def finish_of(end: Mapping[str, Any], context_tokens: int, tools_called: bool) -
 
 
 def server_times(end: Mapping[str, Any], freshly_loaded: bool) -> ServerTimes:
-    """What the server measured, by a chat's last line.
+    """The server's measurements in a chat's last line.
 
-    `prompt_eval_count` includes tokens that were in the cache, and `prompt_eval_duration` does
-    not. So the computed tokens are known where the server says how many were cached, or where
-    none can have been: the model was loaded for this very request.
+    `prompt_eval_count` includes cached tokens, and `prompt_eval_duration` does not. So the number
+    of computed tokens is known if the server says how many were cached, or if none can have been:
+    the model was loaded for this very request.
     """
     usage = usage_of(end)
     cached = usage.cached_tokens
@@ -328,7 +332,7 @@ def server_times(end: Mapping[str, Any], freshly_loaded: bool) -> ServerTimes:
 
 
 def seconds(nanoseconds: Any) -> float | None:
-    """Nanoseconds as seconds; None for what is no number."""
+    """Nanoseconds as seconds; None if the value is no number."""
     number = number_of(nanoseconds)
     return None if number is None else number / 1e9
 
@@ -382,7 +386,8 @@ _WORDS = ServerWords(
 
 
 def refusal(status: int, document: Any, model: str, context_tokens: int | None) -> LocalaiError:
-    """Our error for Ollama's; `context_tokens` is what was allocated for the request."""
+    """Our error for Ollama's; `context_tokens` is the context that was allocated for the
+    request."""
     fields = document if isinstance(document, dict) else {"error": document}
     inner = _innermost(fields)
     message = str(inner.get("message") or inner.get("error") or fields)
@@ -400,7 +405,7 @@ def refusal(status: int, document: Any, model: str, context_tokens: int | None) 
 
 
 def _innermost(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The error object itself: the runner's comes as JSON in a string in Ollama's."""
+    """The innermost error object: the runner's comes as JSON in a string in Ollama's."""
     error = document.get("error")
     if isinstance(error, str) and error.lstrip().startswith("{"):
         try:

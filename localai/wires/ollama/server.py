@@ -1,4 +1,4 @@
-"""What a server of Ollama's `/api/chat` is asked, and how it answers: the other side of `client`.
+"""The server's side of Ollama's `/api/chat`: reading requests and writing answers.
 
 `parse` reads a request's body, `write_stream` writes our events as lines, `document` a whole
 answer. No I/O.
@@ -51,9 +51,9 @@ _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
-    """What `body` asks for. A stream is what Ollama gives where nothing is said.
+    """The request in `body`. Without a `stream` field, Ollama streams.
 
-    Raises InvalidInput for what is malformed.
+    Raises InvalidInput if it is malformed.
     """
     options = body.get("options") or {}
     if not isinstance(options, dict):
@@ -73,7 +73,7 @@ def parse(body: Mapping[str, Any]) -> RequestParts:
 
 
 def keep_alive_s(value: Any) -> float | None:
-    """Seconds of a `keep_alive`: a number, or a duration such as `5m`; negative is for ever.
+    """The seconds of a `keep_alive`: a number, or a duration such as `5m`; negative is for ever.
 
     Raises InvalidInput.
     """
@@ -93,7 +93,7 @@ def keep_alive_s(value: Any) -> float | None:
 def _options(options: Mapping[str, Any]) -> Options:
     limit = options.get("num_predict")
     if isinstance(limit, int) and limit < 0:
-        # As long as the model wants.
+        # A negative value means no limit.
         options = {**options, "num_predict": None}
     extra = {name: value for name, value in options.items() if name not in _OUR_OPTIONS}
     return Options(**read_wire_options(options, "ollama"), extra=extra)
@@ -211,7 +211,7 @@ def _wire_logprobs(token: TokenLogprobs) -> dict[str, Any]:
 
 
 def _end(done: Done) -> dict[str, Any]:
-    """What the last line says. What is unknown is left out, as Ollama leaves out a zero."""
+    """The fields of the last line. Unknown ones are left out, as Ollama leaves out a zero."""
     usage, timings = done.usage, done.timings
     counts = {
         "total_duration": _nanoseconds(timings.total_s),

@@ -1,1 +1,1 @@
-"""Thinking told apart from the answer where an engine sends both as one text."""
+"""Separating reasoning from the answer, for engines that send both as one text."""

@@ -1,4 +1,4 @@
-"""Two small things that splitters of text streams share. Pure, standard library only."""
+"""Two functions that the splitters of text streams share. Pure, standard library only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localai.types import Delta, ThinkingEnded
 
 
 def joined(deltas: Iterable[Delta]) -> list[Delta]:
-    """The deltas without empty ones, neighbours of one kind made into one."""
+    """The deltas without empty ones; neighbours of one kind are joined."""
     result: list[Delta] = []
     for delta in deltas:
         if isinstance(delta, ThinkingEnded):
@@ -23,11 +23,11 @@ def joined(deltas: Iterable[Delta]) -> list[Delta]:
 
 
 def partial_length(text: str, tags: Iterable[str]) -> int:
-    """How many characters at the end of `text` may be the beginning of one of `tags`, in
-    whatever case."""
+    """How many characters at the end of `text` may be the beginning of one of `tags`, in any
+    case."""
     beginnings = _beginnings(tuple(tags))
     end = text[-beginnings.longest :].lower()
-    # Nearly every token ends here: none of its last characters begins a tag.
+    # Nearly every token returns here: none of its last characters begins a tag.
     if beginnings.first.isdisjoint(end):
         return 0
     return next((len(each) for each in beginnings.all if end.endswith(each)), 0)
@@ -35,7 +35,7 @@ def partial_length(text: str, tags: Iterable[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Beginnings:
-    """What tags begin with in lower case: every proper beginning, longest first; the first
+    """The beginnings of tags in lower case: every proper beginning, longest first; the first
     characters; the longest one's length."""
 
     all: tuple[str, ...]

@@ -2,11 +2,10 @@
 
     <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
 
-`analysis` and `commentary` are thinking, every other channel is answer: a channel nobody knows
-must not hide it. Where a tokenizer dropped the control tokens the same reads `analysis…` and
-`assistantfinal…`; that is understood too, if a capital follows the first word.
-
-Source: github.com/openai/harmony, docs/format.md. Pure, standard library only.
+`analysis` and `commentary` are reasoning, every other channel is answer, so that an unknown channel
+does not hide one. If a tokenizer dropped the control tokens, the same text reads `analysis…` and
+`assistantfinal…`; that is understood too, if a capital follows the first word. Source:
+github.com/openai/harmony, docs/format.md. Pure, standard library only.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ def begins_like_harmony(text: str) -> bool:
 
 
 def may_begin_harmony(text: str) -> bool:
-    """Whether `text`, the beginning of an answer, is too short to tell."""
+    """Whether `text`, the beginning of an answer, is too short to decide."""
     text = text.lstrip()
     return any(start.startswith(text) for start in _STARTS)
 
 
 class HarmonySplitter:
-    """Splits harmony text into thinking and answer; `unclosed` as long as no answer began."""
+    """Splits harmony text into reasoning and answer; `unclosed` as long as no answer began."""
 
     def __init__(self) -> None:
         self.unclosed = True
@@ -52,13 +51,13 @@ class HarmonySplitter:
         self._first = True
 
     def feed(self, text: str) -> list[Delta]:
-        """What the next piece of text makes certain. The first piece satisfies
+        """The deltas that the next piece of text makes certain. The first piece must satisfy
         `begins_like_harmony`."""
         self._buffer += text
         return joined(self._advance(at_end=False))
 
     def close(self) -> list[Delta]:
-        """What was held back."""
+        """The text that was held back."""
         return joined(self._advance(at_end=True))
 
     def _advance(self, *, at_end: bool) -> Iterator[Delta]:

@@ -69,12 +69,13 @@ class ReasoningSplitter:
         self._fence = ""
 
     def feed(self, text: str) -> list[Delta]:
-        """What the next piece of text makes certain; what may be part of a tag is held back."""
+        """The deltas that the next piece of text makes certain. A possible part of a tag is held
+        back."""
         self._buffer += text
         return joined(self._advance(at_end=False))
 
     def close(self) -> list[Delta]:
-        """What was held back."""
+        """The text that was held back."""
         deltas = joined(self._advance(at_end=True))
         self.unclosed = self._in_reasoning if self._harmony is None else self._harmony.unclosed
         return deltas
@@ -102,7 +103,7 @@ class ReasoningSplitter:
             self._buffer = self._buffer.lstrip()
             if not at_end and _may_become_opening(self._buffer):
                 return True
-            # Some models write the opening tag again that the prompt ended with.
+            # Some models repeat the opening tag with which the prompt ended.
             repeated = _OPEN.match(self._buffer)
             if repeated is not None:
                 self._take(repeated.end())
@@ -170,7 +171,7 @@ class ReasoningSplitter:
         return taken
 
     def _reasoning(self, text: str) -> Iterator[Delta]:
-        """White space is held back until something follows it, and dropped before the end."""
+        """Hold white space back until other text follows, and drop it before the end."""
         text = self._space_held + text
         body = text.rstrip()
         self._space_held = text[len(body) :]
@@ -186,7 +187,7 @@ class ReasoningSplitter:
 
 
 def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[str, str]:
-    """The thinking and the answer of a whole text; an end without a start is understood here."""
+    """The reasoning and the answer of a whole text; an end without a start is understood here."""
     splitter = ReasoningSplitter(starts_in_reasoning=starts_in_reasoning)
     deltas = [*splitter.feed(text), *splitter.close()]
     if splitter.late_close:
@@ -206,7 +207,7 @@ def _may_become_opening(start: str) -> bool:
 
 
 def _fence_after(fence: str, line: str) -> str:
-    """The marker of the code fence that is open after `line`, where `fence` was before it."""
+    """The marker of the code fence that is open after `line`, if `fence` was open before it."""
     match = _FENCE.match(line.rstrip())
     if match is None:
         return fence

@@ -1,4 +1,4 @@
-"""What we ask of the Responses API, and what its events mean. No I/O."""
+"""Requests to the Responses API, and the meaning of its events. No I/O."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SERVERS_FAULT = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
 
 
 def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
-    """The arguments of `responses.create`; what is not set is not sent.
+    """The arguments of `responses.create`; settings without a value are not sent.
 
     Raises ProviderRefused for an option that the Responses API does not have, InvalidInput for a
     schema that it does not take.
@@ -75,13 +75,13 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    # Not strict: that API would then refuse most schemas that others take.
+    # Not strict: otherwise that API would refuse most schemas that others take.
     wire = {"type": "function", "name": tool.name, "parameters": dict(tool.parameters)}
     return {**wire, "description": tool.description, "strict": False}
 
 
 def _input_items(message: Message) -> list[dict[str, Any]]:
-    """A message as items: what was said, then the calls that came with it."""
+    """A message as items: its text, then its calls."""
     if message.role == "tool":
         result = {"call_id": message.tool_call_id or "", "output": message.text}
         return [{"type": "function_call_output", **result}]
@@ -111,7 +111,8 @@ def read_events(
 ) -> Iterator[Event]:
     """Our events for those of a Responses stream.
 
-    Raises Unreachable if it ends without saying so, and what a failure in mid-stream means.
+    Raises Unreachable if it stops without an end event, and the error that a failure in mid-stream
+    means.
     """
     refused = called = False
     text, reasoning = Halves(), Halves()
@@ -154,7 +155,7 @@ def read_events(
 
 
 def _failed(who: str, error: Any) -> Exception:
-    # All other codes blame the request: its pictures, its content, what it asked for.
+    # All other codes blame the request: its pictures, its content, its question.
     status = 200 if error.code is None or error.code in _SERVERS_FAULT else 400
     return final_error(failure(who, status, {"code": error.code, "message": error.message}, {}))
 
@@ -162,7 +163,7 @@ def _failed(who: str, error: Any) -> Exception:
 def _finish(
     response: Any, refused: bool, called: bool, who: str
 ) -> tuple[FinishReason, str | None]:
-    """Why it ended, and the server's word for it."""
+    """Why the answer ended, and the server's word for it."""
     if refused:
         return "refusal", None
     details = response.incomplete_details

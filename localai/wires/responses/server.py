@@ -1,7 +1,7 @@
-"""What a server of the Responses API is asked, and how it answers: the other side of `client`.
+"""The server's side of the Responses API: reading requests and writing answers.
 
-`parse` reads a request's body, `write_stream` writes our events as those of the API, `document`
-a whole answer. Nothing is stored, so nothing can be referred to. No I/O.
+`parse` reads a request's body, `write_stream` writes our events as those of the API, `document` a
+whole answer. Nothing is stored, so no request can refer to an earlier one. No I/O.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _LOGPROBS = "message.output_text.logprobs"
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
-    """What `body` asks for.
+    """The request in `body`.
 
-    Raises InvalidInput for what is malformed, and for what only a server that stores answers
-    could do (`previous_response_id`, `conversation`, `background`).
+    Raises InvalidInput if it is malformed, and for what only a server that stores answers can do
+    (`previous_response_id`, `conversation`, `background`).
     """
     for name in ("previous_response_id", "conversation", "background"):
         if body.get(name):
@@ -115,7 +115,7 @@ def _take(item: Mapping[str, Any], messages: list[Message]) -> None:
             text = output if isinstance(output, str) else _content(output)[0]
             messages.append(Message("tool", text, tool_call_id=text_field(item, "call_id")))
         case "reasoning":
-            # A summary of what another server thought; the model does not need it.
+            # A summary of another server's reasoning; the model does not need it.
             pass
         case other:
             raise InvalidInput(f"an item of the type {other!r} is not understood here")
@@ -190,7 +190,7 @@ def _events(
 
 
 class _Items:
-    """The items of the output: which is being written, and those that are finished."""
+    """The items of the output: the one that is being written, and the finished ones."""
 
     def __init__(self, answer_id: str) -> None:
         self.finished: list[dict[str, Any]] = []
@@ -296,7 +296,7 @@ def _ended(base: Mapping[str, Any], done: Done, items: list[dict[str, Any]]) -> 
 
 
 def _item(kind: str, item_id: str, text: str | None) -> dict[str, Any]:
-    """An item with all its text, or one that has just begun."""
+    """An item with all its text, or a new one without."""
     status = "in_progress" if text is None else "completed"
     if kind == "reasoning":
         content = [] if text is None else [{"type": "reasoning_text", "text": text}]
