@@ -1,1 +1,1 @@
-"""Everything a person or a program sees; `output.output.Output` is the way to it."""
+"""Everything that a person or a program sees; `output.output.Output` is the way to it."""

@@ -1,11 +1,11 @@
-"""An answer on its way to the user: `answer_writer` picks how, for the streams there are, and
-`show_answer` plays the events into it.
+"""An answer on its way to the user: `answer_writer` chooses a writer for the streams, and
+`show_answer` passes the events to it.
 
-stdout carries the answer and nothing else; reasoning and the status line go to stderr. Escapes
-in what a model wrote are removed unless the user asked for them (`raw`).
+stdout carries the answer and nothing else; reasoning and the status line go to stderr. Escapes in a
+model's text are removed unless the user asked for them (`raw`).
 
-Standard library only, for a pipe waits for no import; what a terminal needs is in
-`terminal_answer`, imported when stdout is one.
+Standard library only, so that a pipe waits for no import. What a terminal needs is in
+`terminal_answer`, imported if stdout is a terminal.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta, Thi
 
 
 class Writer(Protocol):
-    """Where an answer is shown."""
+    """Shows an answer."""
 
     def text(self, text: str) -> None:
         """A piece of the answer."""
 
     def reasoning(self, text: str) -> None:
-        """A piece of the model's thinking."""
+        """A piece of the model's reasoning."""
 
     def thinking_ended(self) -> None:
-        """The text until here was thinking; what was shown of it stays."""
+        """All text so far was reasoning; what was shown of it stays."""
 
     def status(self, status: str | None) -> None:
-        """What is being waited for; None: nothing any more."""
+        """What is being waited for; None if nothing is any more."""
 
     def close(self, *, interrupted: bool = False) -> None:
         """The answer has ended."""
@@ -44,26 +44,26 @@ class SilentWriter:
     """Shows nothing: the answer goes into a document."""
 
     def text(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def reasoning(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def thinking_ended(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def status(self, status: str | None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self, *, interrupted: bool = False) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) -> Writer:
     """The writer for this process's stdout and stderr.
 
-    `raw` lets escapes through (and so draws no markdown), `stream` False shows the answer when it
-    is whole, `quiet` keeps reasoning and status off stderr.
+    `raw` keeps escapes, and therefore draws no markdown. Without `stream` the answer is shown when
+    it is whole. `quiet` keeps reasoning and status off stderr.
     """
     stderr = None if quiet else sys.stderr
     reasoning = None if hide_thinking else stderr
@@ -82,10 +82,10 @@ def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) 
 
 
 def show_answer(events: Events, writer: Writer) -> Answer:
-    """Show the events as they come; the answer that they make.
+    """Show the events as they come. Returns the answer that they make.
 
-    Whatever is raised on the way, the stream is closed, which stops the computation, and the writer
-    is closed tidily. Raises what `gather` raises.
+    Whatever is raised, the stream is closed, which stops the computation, and the writer is closed
+    tidily. Raises what `gather` raises.
     """
     finished = False
     try:
@@ -110,7 +110,7 @@ def _show_event(event: Event, writer: Writer) -> None:
 
 
 class WholeAnswer:
-    """Keeps everything back until the answer is whole, then hands it to `writer` (--no-stream)."""
+    """Keeps everything back until the answer is whole, then passes it to `writer` (--no-stream)."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -122,20 +122,20 @@ class WholeAnswer:
         self._text.append(text)
 
     def reasoning(self, text: str) -> None:
-        """Keep a piece of the thinking."""
+        """Keep a piece of the reasoning."""
         self._reasoning.append(text)
 
     def thinking_ended(self) -> None:
-        """What was kept as text was thinking."""
+        """Count the kept text as reasoning."""
         self._reasoning += self._text
         self._text = []
 
     def status(self, status: str | None) -> None:
-        """Show what is being waited for: the more so as nothing else is seen."""
+        """Show what is being waited for, since nothing else is shown meanwhile."""
         self._writer.status(status)
 
     def close(self, *, interrupted: bool = False) -> None:
-        """Show all that came, whether it is whole or was interrupted."""
+        """Show all that came, whether the answer is whole or was interrupted."""
         if self._reasoning:
             self._writer.reasoning("".join(self._reasoning))
         if self._text:
@@ -144,29 +144,29 @@ class WholeAnswer:
 
 
 class WithheldText:
-    """Shows the thinking and what is waited for through `writer`, and keeps the text back."""
+    """Shows the reasoning and the status through `writer`, and keeps the text back."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._characters = 0
 
     def text(self, text: str) -> None:
-        """Only count it."""
+        """Only count the text."""
         self._characters += len(text)
         self._writer.status(f"{self._characters:,} characters so far")
 
     def reasoning(self, text: str) -> None:
-        """Show it."""
+        """Show the reasoning."""
         self._writer.reasoning(text)
 
     def thinking_ended(self) -> None:
-        """What was counted was no answer."""
+        """Forget the count: the text was reasoning."""
         self._characters = 0
 
     def status(self, status: str | None) -> None:
-        """Show it."""
+        """Show the status."""
         self._writer.status(status)
 
     def close(self, *, interrupted: bool = False) -> None:
-        """The answer has ended, and nothing of it was shown."""
+        """End without showing any of the text."""
         self._writer.close(interrupted=interrupted)

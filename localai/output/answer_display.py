@@ -1,4 +1,4 @@
-"""How an answer is shown and what is said after it, by one shot and session alike."""
+"""How an answer is shown, and the lines after it, for one-shot and session alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from localai.output.output import Output
     from localai.types import Done, FinishReason, ResolvedModel, TokenLogprobs
 
-# None is a good end, or has an error of its own (`Answer.refusal`). For `str.format`.
+# The warning for each reason, for `str.format`. None: a normal end, or a reason with an error of
+# its own (`Answer.refusal`).
 _FINISH_NOTES: Mapping[FinishReason, str | None] = {
     "stop": None,
     "tool_calls": None,
@@ -31,7 +32,8 @@ _FINISH_NOTES: Mapping[FinishReason, str | None] = {
 
 @dataclass(slots=True)
 class Display:
-    """What the user wants to see of an answer; `usage` adds tokens, speed and where."""
+    """What the user wants to see of an answer; `usage` adds tokens, speed and where it was
+    computed."""
 
     raw: bool = False
     stream: bool = True
@@ -54,9 +56,9 @@ class Display:
 def say_how_it_ended(
     output: Output, answer: Answer, limit: int | None, *, go_on: str | None, more: str, larger: str
 ) -> None:
-    """Warn of an answer that is not whole. What the user can type: `go_on` to go on within it,
-    None where that cannot be; `more` for more tokens, `larger` for a larger context. `limit` was
-    the token limit, None if none was set."""
+    """Warn about an answer that is not whole. `go_on` is what the user can type to continue it,
+    None if that is impossible; `more` is for more tokens, `larger` for a larger context. `limit`
+    was the token limit, None if none was set."""
     if not (answer.text.strip() or answer.tool_calls or answer.refusal):
         thought = "the model thought, and answered nothing"
         output.warn(thought if answer.reasoning else "the answer is empty")
@@ -68,7 +70,8 @@ def say_how_it_ended(
 
 
 def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = False) -> None:
-    """Tokens, speed, cost and where in a line (`-u`); the `whole` of it, with evidence (`-uu`)."""
+    """Tokens, speed, cost and place in a line (`-u`); with `whole` everything, with the evidence
+    (`-uu`)."""
     from localai.cost.prices import cost_of
 
     cost = cost_of(answer, config)
@@ -77,7 +80,7 @@ def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = F
 
 
 def say_logprobs(output: Output, answer: Answer) -> None:
-    """Every token with its probability and what else it might have been, on stderr."""
+    """Every token with its probability and its alternatives, on stderr."""
     if not answer.logprobs:
         output.warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
     for line in odds_lines(answer.logprobs):
@@ -85,7 +88,7 @@ def say_logprobs(output: Output, answer: Answer) -> None:
 
 
 def usage_line(answer: Answer, cost: Cost) -> str:
-    """The line of `-u`: what was used, how fast, who answered and where."""
+    """The line of `-u`: the tokens, the speed, the model and where it was computed."""
     done = answer.done
     usage, timings, zone = done.usage, done.timings, done.locality.zone
     parts = []
@@ -102,7 +105,7 @@ def usage_line(answer: Answer, cost: Cost) -> str:
 
 
 def usage_lines(answer: Answer, cost: Cost) -> list[str]:
-    """Two lines for a person; what is unknown is left out, never shown as zero."""
+    """Two lines for a person; an unknown figure is left out, never shown as zero."""
     numbers = _numbers(answer.done)
     if cost.amount:
         numbers += f" · {money_text(cost.amount)}"
@@ -142,7 +145,7 @@ def _where(model: ResolvedModel, done: Done) -> str:
 
 
 def odds_lines(tokens: Iterable[TokenLogprobs]) -> Iterator[str]:
-    """A line a token: itself, its probability, and the alternatives with theirs."""
+    """A line for each token: the token, its probability, and the alternatives with theirs."""
     for token in tokens:
         others = "  ".join(
             f"{_shown(text)} {_percent(logprob)}"
@@ -153,7 +156,7 @@ def odds_lines(tokens: Iterable[TokenLogprobs]) -> Iterator[str]:
 
 
 def _shown(token: str) -> str:
-    """The token so that its spaces and newlines are seen."""
+    """The token in a form that shows its spaces and newlines."""
     return repr(sanitize(token))
 
 

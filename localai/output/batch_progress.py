@@ -32,7 +32,7 @@ def rates(progress: Progress) -> list[str]:
 
 
 def summary_text(progress: Progress) -> str:
-    """What the run did, in one line."""
+    """The results of the run, in one line."""
     parts = [f"{progress.answered:,} answered"]
     if progress.found:
         parts.append(f"{progress.found:,} were there already")

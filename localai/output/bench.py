@@ -1,4 +1,4 @@
-"""Benchmarks for a person: the table, what qualifies it, the line of progress."""
+"""Benchmarks for a person: the table, the remarks on it, the line of progress."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _PHASES: Final = {
 
 
 def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
-    """The table of a run and, under it, what qualifies its rows and, if wanted, what they say
-    `beside` each other."""
+    """The table of a run and the remarks on its rows. With `beside`, also what rows say in
+    comparison."""
     from localai.bench.verdict import notes
 
     cells = run.cells
@@ -50,7 +50,7 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
 
 
 def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:
-    """The curves of what was swept, where a person looks."""
+    """The curves of the sweeps, on a terminal."""
     if not output.on_terminal:
         return
     from localai.bench.sweeps import sweeps
@@ -65,7 +65,7 @@ def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _beside(cells: Sequence[Cell]) -> Iterator[str]:
-    """What rows of one model and test say beside each other, pair by pair."""
+    """What rows of one model and test say in comparison, pair by pair."""
     from localai.bench.comparison import beside
 
     for first, other, metric, change in beside(cells):
@@ -98,7 +98,7 @@ def show_suggestions(output: Output, suggestions: Sequence[Suggestion]) -> None:
 
 
 def _knees(cells: Sequence[Cell]) -> Iterator[str]:
-    """From how many users on more of them get hardly more together."""
+    """The number of users from which on more of them get hardly more tokens together."""
     from dataclasses import replace
 
     from localai.bench.figures import knee
@@ -117,7 +117,7 @@ def _knees(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _distinct(cell: Cell, other: Cell) -> str:
-    """What tells a row from another of the same model and test."""
+    """The settings in which a row differs from another of the same model and test."""
     if cell.engine != other.engine or cell.provider != other.provider:
         return cell.engine
     changed = [
@@ -142,7 +142,7 @@ CHANGE_COLUMNS: Final = (
 def show_changes(
     output: Output, before: KeptRun, after: KeptRun, changes: Sequence[Change]
 ) -> None:
-    """What became of each row, metric by metric."""
+    """The changes of each row, metric by metric."""
     name = before.saved_as or before.id
     output.line(f"beside {name} of {_day(before.created_at)}:")
     rows = []
@@ -195,7 +195,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
 
 
 def _apart(cells: Sequence[Cell]) -> list[str]:
-    """The settings of each row in which the rows of its model differ."""
+    """For each row, the settings in which the rows of its model differ."""
 
     def text(cell: Cell) -> str:
         others = [each.settings for each in cells if each.model == cell.model]
@@ -262,7 +262,7 @@ RUN_COLUMNS: Final = (
 
 
 def run_row(run: KeptRun) -> list[str]:
-    """A run in the list."""
+    """A run as a row of the list."""
     from localai.bench.kept import models_of
 
     when = _day(run.created_at)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def rate_text(interval: Interval | None) -> str:
-    """`118.2 ± 1.3`: the median and half of its interval's width; a rate alone has too few
-    samples for one."""
+    """`118.2 ± 1.3`: the median and half of its interval's width. Only the median if there are too
+    few samples for an interval."""
     if interval is None:
         return UNKNOWN
     half = interval.half_width

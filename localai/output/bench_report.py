@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report(run: KeptRun, changes: Sequence[Change] | None = None) -> str:
-    """The whole page; `changes` are what became of the rows since another run."""
+    """The whole page; `changes` are the changes of the rows since another run."""
     when = day_and_minute(run.created_at)
     models = ", ".join(dict.fromkeys(cell.model for cell in run.cells))
     return page(
@@ -128,7 +128,7 @@ def _figures(sweep: Sweep) -> Markup:
 
 
 def _limits(cells: Sequence[Cell]) -> Markup | None:
-    """How near decoding comes to what the memory's bandwidth allows."""
+    """How near decoding comes to the limit that the memory's bandwidth sets."""
     rows = []
     for cell in cells:
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)

@@ -1,4 +1,4 @@
-"""Answers without their models' names, and the vote on them: one key on a terminal."""
+"""Answers without their models' names, and the vote on them by one key on a terminal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ALIKE, SKIP = "t", "s"
 
 
 def shuffled(replies: Sequence[Reply]) -> list[Reply]:
-    """The replies in an order that nobody can guess."""
+    """The replies in a random order."""
     return random.SystemRandom().sample(list(replies), len(replies))
 
 
 def label(number: int) -> str:
-    """What the answer of that number is called: A, B, …"""
+    """The name of the answer with that number: A, B, …"""
     return string.ascii_uppercase[number]
 
 
@@ -42,7 +42,7 @@ def print_unnamed_texts(output: Output, texts: Sequence[str]) -> None:
 
 def ask_for_vote(output: Output, count: int) -> str:
     """The key that a person presses: a number, `t` for alike, `s` for no vote. Raises Interrupted
-    for Ctrl-C and for an end of the keys."""
+    for Ctrl-C and at the end of the input."""
     keys = [str(number + 1) for number in range(count)]
     choices = " ".join(f"[{key}] {label(number)}" for number, key in enumerate(keys))
     output.announce(f"which is better?  {choices}  [{ALIKE}] alike  [{SKIP}] skip")

@@ -1,6 +1,6 @@
-"""How many cells of a terminal a text takes; cut to a number of them, wrapped between words.
+"""The width of texts in a terminal's cells: measuring, cutting, wrapping between words.
 
-Pure. Rich, which knows the wide characters, is imported only where a text may have some.
+Pure. Rich, which knows the wide characters, is imported only if a text may have some.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from localai.output.untrusted import sanitize_line
 _NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2500-\u25fc✓]*")
 """One cell a character: Latin, Greek, Cyrillic, dashes, boxes and blocks."""
 
-# A space, but not the one between a number and its unit.
+# A space, but not one between a number and its unit.
 _BREAK = re.compile(r" (?<![0-9] (?=(?:[kMGT]?B|[MG]iB|GB/s|tok/s)\b))")
 
 
 def cells(text: str) -> int:
-    """The cells that `text`, one line, takes."""
+    """The number of cells that `text`, one line, takes."""
     if _NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
@@ -26,13 +26,13 @@ def cells(text: str) -> int:
 
 
 def one_line(text: str, columns: int) -> str:
-    """`text`, harmless and without breaks, in at most `columns` cells, with an ellipsis where
-    something was left out."""
+    """`text` without escapes and line breaks, in at most `columns` cells, with an ellipsis for what
+    was left out."""
     return cut(" ".join(sanitize_line(text[: 20 * max(columns, 1)]).split()), columns)
 
 
 def cut(line: str, columns: int) -> str:
-    """`line` in at most `columns` cells, with an ellipsis where something was left out."""
+    """`line` in at most `columns` cells, with an ellipsis for what was left out."""
     if cells(line) <= columns:
         return line
     from rich.cells import set_cell_size
@@ -47,10 +47,10 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, columns: int, *, break_words: bool = True) -> list[str]:
-    """`text` in lines of at most `columns` cells, broken at spaces; one line at least.
+    """`text` in lines of at most `columns` cells, broken at spaces; at least one line.
 
-    A number and its unit (`1,008 GB/s`) stay together. Without `break_words` a longer word, such as
-    a path to be copied, stays whole and sticks out.
+    A number and its unit (`1,008 GB/s`) stay together. Without `break_words`, a longer word, such
+    as a path to be copied, stays whole and is wider.
     """
     lines = [""]
     for word in _BREAK.split(text):

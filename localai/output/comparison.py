@@ -1,4 +1,5 @@
-"""What a comparison of one prompt shows under its answers: a row a model, and where texts part."""
+"""What is shown under the answers to one prompt: a row for each model, and where the texts
+differ."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ _COLUMNS = (
 def print_replies(
     output: Output, replies: Sequence[Reply], cost_of: Callable[[Reply], Cost | None]
 ) -> None:
-    """The table under the answers; below each row, or several of the same, what its zone rests
-    on."""
+    """The table under the answers. Below each row, or several with the same one, stands the
+    evidence for its zone."""
     names = short_names([reply.model for reply in replies])
     rows = [_row(names[reply.model], reply, cost_of(reply)) for reply in replies]
     for number, (row, following) in enumerate(pairwise(list(rows))):
@@ -71,7 +72,7 @@ def _row(name: str, reply: Reply, cost: Cost | None) -> Row:
 
 
 def print_differences(output: Output, replies: Sequence[Reply]) -> None:
-    """Where each answer parts from the first one, word by word: `[-only in the first-]` and
+    """The words in which each answer differs from the first one: `[-only in the first-]` and
     `{+only in the other+}`."""
     answered = [reply for reply in replies if reply.answer is not None]
     names = short_names([reply.model for reply in replies])

@@ -1,6 +1,6 @@
-"""A run as one HTML file: what it comes to, the matrix of cases, every answer, where prompts went.
+"""A run as one HTML file: the results, the matrix of cases, every answer, where prompts went.
 
-Whatever a model or a suite says is text in it (`output/html.py`); nothing is loaded or run.
+The texts of models and suites are only text in it (`output/html.py`); nothing is loaded or run.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def html_report(
     notes: Sequence[str],
     judged: Sequence[str],
 ) -> str:
-    """The page. `notes` are further sentences, `judged` those of a judge and of its own audit,
-    which is greyed where the first of them says that it is not usable."""
+    """The page. `notes` are further sentences. `judged` are those of a judge and of its audit; they
+    are greyed if the first of them says that the judge is not usable."""
     head = run.head
     assert head is not None
     short = results.short_names
@@ -132,7 +132,7 @@ def _matrix(by_case: dict[str, dict[str, list[Judged]]], names: Mapping[str, str
 
 
 def _outcomes(judged: Sequence[Judged]) -> Child:
-    """What a model did in a case: one mark, or how many of the repeats passed."""
+    """The outcome of a model in a case: one mark, or how many of the repeats passed."""
     if not judged:
         return "–"
     if len(judged) == 1:
@@ -204,7 +204,7 @@ def _figures(answer: RecordedAnswer) -> str:
 
 
 def _difference(firsts: Sequence[Judged], names: Mapping[str, str]) -> list[Markup]:
-    """The words in which two answers differ, where their outcomes do."""
+    """The words in which two answers differ, if their outcomes differ."""
     if len(firsts) != 2 or firsts[0].outcome == firsts[1].outcome:
         return []
     a, b = (each.answer.text for each in firsts)

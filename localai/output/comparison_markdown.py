@@ -1,4 +1,5 @@
-"""A run as Markdown for a pull request: the table, what it says, which cases differ. No prompts."""
+"""A run as Markdown for a pull request: the table, the remarks, the cases that differ. It has no
+prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ _MOST_CASES = 50
 def markdown_report(
     name: str, results: Results, gate: GateResult | None, notes: Sequence[str]
 ) -> str:
-    """The report; `notes` are further sentences, such as what an earlier run says."""
+    """The report; `notes` are further sentences, such as the comparison with an earlier run."""
     short = results.short_names
     rows = [model_cells(each, short[each.model]) for each in results.models]
     lines = [f"## {_plain(name)}", "", *_table(columns_of_models(), rows)]
@@ -34,7 +35,7 @@ def markdown_report(
 
 
 def _differing(results: Results) -> list[list[str]]:
-    """The cases that not all models took alike, with what each did."""
+    """The cases whose outcomes differ between models, with each outcome."""
     rows = []
     for case in dict.fromkeys(each.answer.case for each in results.judged):
         outcomes = [
@@ -59,5 +60,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text that Markdown takes for nothing but text, on one line; a name mentions nobody."""
+    """A text that Markdown shows as it is, on one line; a name in it mentions nobody."""
     return _SPECIAL.sub(r"\\\1", sanitize_line(text)).replace("@", "@\u200b")

@@ -9,10 +9,10 @@ _ASCII = ("#", "=", ".")
 
 
 def context_bar(used: int, reserved: int, total: int, *, columns: int, encoding: str) -> list[str]:
-    """Lines that show `used`, `reserved` (for the next answer) and free tokens of `total`.
+    """Lines that show the `used`, `reserved` (for the next answer) and free tokens of `total`.
 
-    What is more than none has at least one cell. Where the answer has less room than is reserved
-    for it, that much less is reserved.
+    Each amount above zero has at least one cell. If less is left than `reserved`, only that is
+    shown as reserved.
     """
     marks = _BLOCKS if encoding.lower().replace("-", "") == "utf8" else _ASCII
     used = min(used, total)

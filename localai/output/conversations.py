@@ -1,7 +1,7 @@
-"""Conversations for a person: as a list, as what was found in them, to be read, as Markdown.
+"""Conversations for a person: as a list, as search results, as text to read, as Markdown.
 
-On a terminal a list has two lines each and a conversation is drawn as in the session; in a pipe a
-list has a line each with tabs, and a conversation is plain text.
+On a terminal a list has two lines for each, and a conversation is drawn as in the session. In a
+pipe a list has one line for each, with tabs, and a conversation is plain text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INDENT = 12
 """Under a title: the columns of an id and the gap behind it."""
 _MARKS = (">>", "<<")
 """What was searched for stands between these where there is no colour."""
-# What is said of an answer that is not whole. None: its writer was killed.
+# The remark on an answer that is not whole. None: the command was killed while it came.
 _NOT_WHOLE: Mapping[str | None, str] = {
     "cancelled": "stopped",
     "failed": "failed",
@@ -38,7 +38,7 @@ def moment_text(at: float) -> str:
 
 
 def conversation_name(title: str | None) -> str:
-    """What it is called, on one line."""
+    """The title on one line."""
     return " ".join((title or "").split()) or "(without a title)"
 
 
@@ -51,7 +51,7 @@ def count_text(number: int) -> str:
 
 
 def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> None:
-    """Id, title, when it was last written to, how long it is, where and with whom."""
+    """Id, title, time of the last message, length, zone and model."""
     if not output.on_terminal:
         columns = ("id", "updated", "messages", "model", "zone", "title")
         output.table(
@@ -68,12 +68,13 @@ def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> 
 
 
 def conversation_line(row: ConversationSummary) -> str:
-    """`4f2a…  Its title, 2026-11-22 18:05`, for a question about it."""
+    """The conversation in a question about it: `4f2a… Its title, 2026-11-22 18:05`."""
     return f"{row.id}  {conversation_name(row.title)}, {moment_text(row.updated_at)}"
 
 
 def print_hits(hits: Sequence[Hit], output: Output) -> None:
-    """What was found: styled where there is colour, between >> and << elsewhere."""
+    """The search results: matches are styled if there is colour, and between >> and <<
+    elsewhere."""
     if not output.on_terminal:
         rows = [
             [
@@ -113,7 +114,7 @@ def _hit_author(hit: Hit) -> str:
 
 
 def _excerpt(hit: Hit, marks: tuple[str, str]) -> tuple[str, list[tuple[int, int]]]:
-    """The excerpt on one line, harmless, and where in it is what was searched for."""
+    """The excerpt on one line without escapes, and the ranges of the matches in it."""
     text, places, at = "", [], 0
     for begin, end in hit.marks:
         text += _flat(hit.excerpt[at:begin])
@@ -155,7 +156,7 @@ def print_branch(turns: Iterable[Turn], output: Output) -> None:
 
 
 def print_tree(tree: TurnTree, output: Output) -> None:
-    """Every branch; what two of them share is printed once."""
+    """Every branch; messages that two branches share are printed once."""
     author: str | None = None
     before: int | None = None
     numbers: dict[int | None, int] = {None: 0}
@@ -170,7 +171,8 @@ def print_tree(tree: TurnTree, output: Output) -> None:
 
 
 def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
-    """Print it; who wrote the newest answer by now, which is said where that changes."""
+    """Print the turn. Returns the author of the newest answer so far, which is printed when it
+    changes."""
     text = turn.message.text.strip("\n")
     if turn.message.role == "system":
         output.text(f"system: {text}\n", style="dim")
@@ -198,8 +200,8 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
 
 
 def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
-    """The branch with a heading for each message: who said it, and whether it is whole. Escapes
-    are removed, for whoever looks at the file does so in a terminal."""
+    """The branch with a heading for each message: who wrote it, and whether it is whole. Escapes
+    are removed, because the file may be read on a terminal."""
     branch = list(branch)
     parts = [f"# {title or 'A conversation'}"]
     system = system_prompt_of(branch)

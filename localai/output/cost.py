@@ -1,4 +1,4 @@
-"""What calls cost, for a person: the sums, a bar each, what was avoided, the break-even."""
+"""The cost of calls, for a person: the sums, a bar for each, the avoided cost, the break-even."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ CSV_COLUMNS = (
 
 
 def bar(value: float, largest: float, cells: int = _BAR_CELLS) -> str:
-    """A bar whose length is to `cells` as the value is to the largest; to an eighth of a cell."""
+    """A bar of at most `cells` cells, in proportion to the largest value, drawn to an eighth of a
+    cell."""
     eighths = 0 if largest <= 0 else round(value / largest * cells * 8)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def bars(totals: Sequence[Total]) -> list[str]:
-    """A bar for each sum: of its cost where anything cost something, else of its tokens."""
+    """A bar for each sum: of its cost if anything has a cost, else of its tokens."""
     costs = [float(each.amount or 0) for each in totals]
     values = costs if any(costs) else [float(_tokens(each)) for each in totals]
     return [bar(value, max(values, default=0.0)) for value in values]
 
 
 def what_bars_show(totals: Sequence[Total]) -> str:
-    """What the length of the bars is."""
+    """What the bars' length means."""
     return "cost" if any(each.amount for each in totals) else "tokens"
 
 
@@ -51,7 +52,7 @@ def _tokens(total: Total) -> int:
 
 
 def csv_text(totals: Sequence[Total]) -> str:
-    """The sums as comma-separated values, RFC 4180; what is unknown is empty."""
+    """The sums as comma-separated values, RFC 4180; an unknown one is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(CSV_COLUMNS)
@@ -69,12 +70,12 @@ def shown_key(key: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """A spreadsheet takes what begins so for a formula."""
+    """The text in a form that a spreadsheet does not take for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def print_local_cost(output: Output, local: LocalCost, days: float, method: str) -> None:
-    """What this machine's calls cost here, and what they avoided."""
+    """The cost of this machine's calls, and the cost that they avoided."""
     if not local.calls:
         return
     hours = local.busy_s / 3600

@@ -1,4 +1,4 @@
-"""A machine as a person reads it: a line a subject, the value first and what it rests on dim."""
+"""A machine for a person: a line for each subject, the value first and its source dim."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _system(host: Host) -> Line:
 
 
 def _doubt(fact: Fact[Any]) -> str:
-    """What an uncertain fact rests on; nothing for one that the system itself reports."""
+    """The source of an uncertain fact; empty for one that the system itself reports."""
     if fact.confidence == "assumed" and fact.value is not None:
         return f"assumed: {fact.source}"
     return ""

@@ -6,13 +6,13 @@
         element("p", "whatever a model said: ", element("code", answer)),
     )
 
-Every text goes through `element`, which escapes it; only what `element` returned is taken for
-markup. There are no scripts, no styles in attributes and no addresses that a browser would load:
-an element or attribute that could bring one raises ValueError, and the page's policy
-(`Content-Security-Policy`) forbids the browser what is forbidden here. Charts are SVG made of the
-same elements, coloured by the classes `series-1` to `series-6`, `line`, `band` and `axis`.
+Every text goes through `element`, which escapes it; only a result of `element` counts as markup.
+There are no scripts, no styles in attributes and no addresses that a browser would load. An element
+or attribute that could bring one raises ValueError, and the page's policy
+(`Content-Security-Policy`) also forbids it to the browser. Charts are SVG made of the same
+elements, coloured by the classes `series-1` to `series-6`, `line`, `band` and `axis`.
 
-Light and dark follow the reader's system; on paper all that can be opened is open. Pure.
+Light and dark follow the reader's system; on paper everything that can be opened is open. Pure.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Child = str | int | float | None | Iterable["Child"]
 
 _VOID: Final = frozenset({"br", "hr", "col", "meta", "wbr"})
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
-# What could run, load or send something. `style` is the page's own and made below.
+# Elements that could run, load or send something. `style` is the page's own and is made below.
 _FORBIDDEN_ELEMENTS: Final = frozenset(
     {"script", "style", "link", "base", "meta", "html", "head", "body", "noscript", "template"}
     | {"iframe", "object", "embed", "frame", "portal", "form", "input", "button", "textarea"}
@@ -65,7 +65,7 @@ def element(name: str, *children: Child, **attributes: str | float | bool | None
 
 
 def page(title: str, *body: Child, footer: Child = None) -> str:
-    """The whole document: `title` is its heading and its name; `footer` stands below all."""
+    """The whole document. `title` is its heading and its name; `footer` stands at the end."""
     policy = f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; base-uri 'none'"
     head = [
         _element("meta", (), {"charset": "utf-8"}),
@@ -94,7 +94,7 @@ def section(heading: str, *content: Child, id: str | None = None) -> Markup:
 
 
 def details(summary: Child, *content: Child, open: bool = False) -> Markup:
-    """What a reader may unfold; it works without scripts."""
+    """Content that a reader can unfold, without scripts."""
     return element("details", element("summary", summary), content, open=open)
 
 
@@ -105,9 +105,10 @@ def table(
     caption: Child = None,
     right: Collection[int] = (),
 ) -> Markup:
-    """Rows under their headings; the first cell of each names its row. Columns `right` are numbers.
+    """Rows under their headings; the first cell of each names its row. The columns in `right` are
+    numbers.
 
-    It scrolls by itself where the window is narrower.
+    The table scrolls by itself if the window is narrower.
     """
 
     def cell(name: str, number: int, content: Child, scope: str | None = None) -> Markup:
@@ -135,8 +136,8 @@ def table(
 
 
 def preformatted(text: str) -> Markup:
-    """A text as it was said, its lines and spaces kept; long lines are wrapped. Its direction is
-    its own, and turns nothing around it."""
+    """A text as it is, with its lines and spaces; long lines are wrapped. The direction of its
+    writing does not affect the text around it."""
     return element("pre", text, dir="auto")
 
 

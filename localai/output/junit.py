@@ -1,7 +1,7 @@
-"""A run as JUnit's XML, which CI servers show: a suite a model, a test a case.
+"""A run as JUnit's XML, which CI servers show: a suite for each model, a test for each case.
 
-What was asked and said is not in it: CI logs are read by many. The names of the cases are, and
-what was expected.
+It has no prompts and no answers, because many people read CI logs. It has the cases' names and
+expectations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from localai.compare.results import Judged, Results
 from localai.output.untrusted import sanitize
 
-# XML 1.0 has no way to write these, not even escaped, and ElementTree writes them as they are.
+# XML 1.0 cannot express these, not even escaped, and ElementTree writes them as they are.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

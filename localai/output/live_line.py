@@ -25,7 +25,7 @@ _DASHES = "|/-\\"
 class LiveLine:
     """A line on the terminal `stream` of `columns()` cells; threads may share it.
 
-    Whoever writes to the same terminal hides it before, or writes by `print_above`.
+    Before you write to the same terminal, hide the line, or write through `print_above`.
     """
 
     def __init__(self, stream: TextIO, columns: Callable[[], int]) -> None:
@@ -38,7 +38,7 @@ class LiveLine:
         self._status: _Status | None = None
 
     def show(self, text: str, *, at_once: bool = False) -> None:
-        """Show `text`, unless the line was drawn just now and this is not to be seen `at_once`."""
+        """Show `text`, unless the line was drawn just now; with `at_once` in any case."""
         with self._lock:
             now = time.monotonic()
             if at_once or self._row is None or now - self._drawn_at >= _REDRAW_S:
@@ -48,9 +48,9 @@ class LiveLine:
                 self._draw([])
 
     def wait_for(self, what: str) -> None:
-        """Show `what` with a spinner and the seconds since the first of such words, until `hide`.
+        """Show `what` with a spinner, and the seconds since the first such text, until `hide`.
 
-        A thread draws it. Nothing is seen of a wait that is over at once.
+        A thread draws it. A very short wait shows nothing.
         """
         if self._status is None:
             self._status = _Status(self, what, _is_utf8(self._stream))
@@ -63,7 +63,7 @@ class LiveLine:
             self._draw([line])
 
     def hide(self) -> None:
-        """Erase it. When this returns nothing of it will be drawn any more, until it is shown."""
+        """Erase the line. After this returns, nothing of it is drawn until the next `show`."""
         status, self._status = self._status, None
         if status is not None:
             status.end()

@@ -1,9 +1,8 @@
 """The last rows of the terminal that are still changing, under text that is printed for good.
 
-Each row is drawn with the terminal's automatic wrapping off, so it takes one screen row whatever
-the terminal thinks of the width of an emoji; the way back up is therefore known. A frame is
-written at once, between the marks of a synchronized update, and begins at the first row that
-differs.
+Each row is drawn with the terminal's automatic wrapping off, so it takes one screen row, however
+wide the terminal draws an emoji; so the way back up is known. A frame is written at once, between
+the marks of a synchronized update, and begins at the first row that differs.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class LiveRegion:
         self._stream.flush()
 
     def _unchanged(self, finished: Sequence[str], live: Sequence[Row]) -> int:
-        """How many rows at the top of the region already show what is to be there."""
+        """How many rows at the top of the region are already as wanted."""
         wanted = [*finished, *(row.ansi for row in live)]
         # The last row is always written again: it is where the cursor must end up.
         limit = min(len(self._drawn), len(wanted) - 1)
@@ -67,7 +66,8 @@ class LiveRegion:
         return kept
 
     def _way_back(self, kept: int, columns: int) -> str:
-        """From behind the last row to the start of row `kept`, everything from there erased."""
+        """The escapes from behind the last row to the start of row `kept`, which erase everything
+        from there on."""
         if not self._drawn:
             return ""
         if kept == len(self._drawn):
@@ -78,8 +78,8 @@ class LiveRegion:
             up = sum(max(1, -(-row.cells // columns)) for row in rows) - 1
         if not up:
             return "\r" + _ERASE_ROW
-        # Erased from the second row on, and then the first: tmux takes an erasure that begins in
-        # the screen's top left corner for a cleared screen and copies it into the history.
+        # Erase from the second row on, and then the first: tmux takes an erasure that begins in the
+        # screen's top left corner for a cleared screen, and copies it into the history.
         to_second = f"\x1b[{up - 1}A" if up > 1 else ""
         return to_second + "\r" + _ERASE_BELOW + _UP + _ERASE_ROW
 

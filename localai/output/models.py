@@ -1,4 +1,4 @@
-"""Models for a person: the library as a table, one model on one screen, the same bytes twice."""
+"""Models for a person: the library as a table, one model on one screen, duplicate files."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _COLUMNS: Final = (
 
 
 def print_models(models: Sequence[AvailableModel], output: Output) -> None:
-    """The table on stdout. In a pipe a model's places stand together in one cell."""
+    """The table on stdout. In a pipe, all places of a model stand in one cell."""
     columns: Sequence[Column] = _COLUMNS
     if any(_zone(each) != "device" for each in models):
-        # What is not this machine is never left out.
+        # A zone other than this machine is never left out.
         columns = tuple(replace(each, drop=0) if each.name == "zone" else each for each in columns)
     output.table(columns, [_row(each, piped=not output.on_terminal) for each in models])
 
@@ -64,14 +64,14 @@ def _row(listed: AvailableModel, *, piped: bool) -> Row:
 
 
 def _names(listed: AvailableModel) -> list[tuple[str, str]]:
-    """Each name of the model, and where it has it."""
+    """Each name of the model, and the store that has it."""
     if not listed.places:
         return [(full_name(listed.model.provider, listed.model.id), listed.model.provider)]
     return [(place.name, STORE_NAMES[place.store]) for place in listed.places]
 
 
 def _places(listed: AvailableModel) -> str:
-    """`ollama,localai=other-name`: the stores, with the name where that is another one."""
+    """`ollama,localai=other-name`: the stores, with the name if it is another one there."""
     if not listed.places:
         return listed.model.provider
     first = listed.places[0].name
@@ -91,7 +91,7 @@ def _zone(listed: AvailableModel) -> str:
 def details_facts(
     details: ModelDetails, table: tuple[MemoryAt, ...], speed: SpeedRange
 ) -> list[tuple[str, str]]:
-    """All of it for a person: what stands for each name; what is unknown is left out."""
+    """Everything for a person: a name and its text; an unknown fact is left out."""
     model = details.model
     rows = [
         ("model", full_name(model.provider, model.id)),
@@ -190,7 +190,8 @@ def _speed(speed: SpeedRange) -> str:
 
 
 def print_duplicates(found: Sequence[Duplicate], output: Output) -> None:
-    """Each group on stdout: its size, what stays, what would be linked, and what not and why."""
+    """Each group on stdout: its size, the file that stays, the files that would be linked, and
+    those that would not, with the reason."""
     for duplicate in found:
         count = len({copy.inode for copy in (duplicate.kept, *(s.copy for s in duplicate.steps))})
         size = bytes_text(duplicate.size_bytes)
@@ -213,7 +214,7 @@ def _copy_text(copy: Copy) -> str:
 
 
 def speed_text(speed: SpeedRange) -> str:
-    """`16–26 tok/s`, or a dash where it is unknown."""
+    """`16–26 tok/s`, or a dash if it is unknown."""
     if speed.low is None or speed.high is None:
         return UNKNOWN
     return f"{_rate_text(speed.low)}–{_rate_text(speed.high)} tok/s"

@@ -66,7 +66,7 @@ _YES: Final = ("y", "yes")
 
 
 class Output:
-    """The streams of one command, the form that was asked for, and all that it says."""
+    """The streams of one command, the form that was asked for, and everything that it says."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Output:
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
-        """`command` names the schema of the documents; streams are this process's if not given."""
+        """`command` names the schema of the documents; without streams, this process's are used."""
         self.command = command
         self.as_json = as_json
         self.quiet = quiet
@@ -102,12 +102,12 @@ class Output:
 
     @property
     def columns(self) -> int:
-        """The columns of the terminal on stdout, now; 80 where there is none."""
+        """The columns of the terminal on stdout, now; 80 if there is none."""
         return terminal_size(self.stdout)[0]
 
     @property
     def may_ask(self) -> bool:
-        """Whether there is a person to be asked, who sees the question."""
+        """Whether a person can be asked, and sees the question."""
         seen = is_terminal(self.stdin) and is_terminal(self.stderr)
         return seen and not (self.quiet or self.as_json)
 
@@ -128,9 +128,9 @@ class Output:
         self._print(escaped(redacted(text)))
 
     def table(self, columns: Sequence[Column | str], rows: Sequence[Row | Sequence[str]]) -> None:
-        """Rows under a header; a column that is only a name always stays.
+        """Rows under a header. A column that is only a name is never left out.
 
-        Raises ValueError for a row that has not a cell for each column.
+        Raises ValueError if a row does not have a cell for each column.
         """
         if self.as_json:
             return
@@ -149,7 +149,7 @@ class Output:
         self._print("\n".join(lines))
 
     def facts(self, rows: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
-        """Each name with its text beside it; a third text, what it rests on, is dim in brackets."""
+        """Each name with its text beside it; a third text, the source, is dim in brackets."""
         if self.as_json:
             return
         left = max((len(row[0]) for row in rows), default=0) + 2
@@ -181,7 +181,7 @@ class Output:
             self._print(self._styled(sanitize(text).removesuffix("\n"), style))
 
     def markdown(self, text: str) -> None:
-        """Text for a person: drawn on a terminal, in a pipe as it is."""
+        """Text for a person: drawn on a terminal, as it is in a pipe."""
         if not self.on_terminal:
             self.text(text)
         elif not self.as_json:
@@ -191,7 +191,7 @@ class Output:
             self._print("\n".join(lines))
 
     def write(self, content: str | bytes) -> None:
-        """Data as they are, whatever the mode: byte for byte into a pipe, cleaned on a terminal."""
+        """Data as they are, in every mode: byte for byte into a pipe, cleaned on a terminal."""
         if isinstance(content, str):
             content = content.encode("utf-8", "replace")
         self._hide()
@@ -210,7 +210,7 @@ class Output:
             self.announce(text)
 
     def announce(self, text: str) -> None:
-        """As a note, but said always: a prompt is about to leave this machine."""
+        """A line that is always shown: a prompt is about to leave this machine."""
         self._say(self._fitted(sanitize_line(text)), "dim")
 
     def warn(self, text: str) -> None:
@@ -221,7 +221,7 @@ class Output:
     def error(self, error: LocalaiError) -> None:
         """How the command failed: text on stderr, or the document that a failed --json promises.
 
-        That a person broke it off needs no word.
+        An interruption by the user needs no text.
         """
         self._hide()
         if self.as_json:
@@ -233,7 +233,7 @@ class Output:
             why = f"localai doctor {error.check}" if error.check else None
             if error.hint or error.command or why:
                 self._say("")
-            # Neither is broken into lines: they are there to be pasted.
+            # Hint and command are not broken into lines, because users paste them.
             for label, text in (("hint:", error.hint), ("run:", error.command), ("why:", why)):
                 if text:
                     self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize_line(text)}")
@@ -241,9 +241,10 @@ class Output:
     def confirm(
         self, question: str, *, unasked: LocalaiError, declined: str, yes_is_default: bool = False
     ) -> None:
-        """Return if the person says yes; Enter alone is no, unless `yes_is_default`.
+        """Return if the person says yes; Enter alone means no, unless `yes_is_default`.
 
-        Raises `unasked` where nobody can be asked, and Interrupted once `declined` is said.
+        Raises `unasked` if nobody can be asked, and Interrupted, after showing `declined`, if the
+        person says no.
         """
         if not self.may_ask:
             raise unasked
@@ -261,7 +262,7 @@ class Output:
 
     @contextmanager
     def paged(self) -> Iterator[None]:
-        """What is printed in the block, on a terminal in the user's pager if it is longer than the
+        """Show the block's output, on a terminal, in the user's pager if it is longer than the
         screen, as git does: $PAGER, else less."""
         if self.as_json or not self.on_terminal or self.stdout is None:
             yield
@@ -279,18 +280,18 @@ class Output:
     # The live line, on stderr.
 
     def progress(self, text: str, *, at_once: bool = False) -> None:
-        """Show how far the work is on the live line, if there is one; ten times a second at most
-        but for what is to be seen `at_once`."""
+        """Show how far the work is on the live line, if there is one. At most ten times a second,
+        except with `at_once`."""
         if self.shows_progress:
             self._live_line().show(sanitize_line(text), at_once=at_once)
 
     def wait_for(self, what: str) -> None:
-        """Say on the live line what is being waited for, and for how long."""
+        """Show on the live line what is being waited for, and for how long."""
         if self.shows_progress:
             self._live_line().wait_for(sanitize_line(what))
 
     def end_progress(self) -> None:
-        """Take the live line away: the work or the waiting is over."""
+        """Remove the live line: the work or the waiting is over."""
         self._hide()
 
     def _live_line(self) -> LiveLine:
@@ -310,7 +311,7 @@ class Output:
         print(redacted(line), file=self.stdout if self._page is None else self._page, flush=True)
 
     def _say(self, text: str, style: Style = "") -> None:
-        """Lines on stderr; where that is closed or its disk is full, nobody is there to be told."""
+        """Write lines to stderr. If it is closed or its disk is full, nobody can be told."""
         if self.stderr is None:
             return
         lines = self._styled(redacted(text), style, self.stderr)
@@ -352,7 +353,8 @@ class Output:
         return lines
 
     def _fitted(self, text: str) -> str:
-        """A message for stderr: on a terminal its lines end between words, elsewhere as it is."""
+        """A message for stderr: on a terminal its lines end between words, elsewhere it stays as it
+        is."""
         if not is_terminal(self.stderr):
             return text
         columns = terminal_size(self.stderr)[0]
@@ -362,8 +364,8 @@ class Output:
 
 
 def _shown_by_pager(text: str) -> bool:
-    """Whether the user's pager has shown `text`; there may be none, and `cat` or nothing in $PAGER
-    is the wish for none."""
+    """Whether the user's pager has shown `text`. There may be none; `cat` or an empty $PAGER means
+    that none is wanted."""
     import shlex
     import subprocess
 
@@ -373,7 +375,7 @@ def _shown_by_pager(text: str) -> bool:
     command = shlex.split(os.environ.get("PAGER", "less"))
     if not command or command == ["cat"] or os.environ.get("TERM") == "dumb":
         return False
-    # As git has it: leave at once if all is seen, keep colours, and let it stay on the screen.
+    # As git does: leave at once if everything fits, keep colours, and leave it on the screen.
     environment = {"LESS": "FRX", **child_environment("editor")}
     try:
         with child("the user's own pager"):

@@ -1,7 +1,8 @@
-"""Answers of several models while they come: in columns where they fit, else in blocks.
+"""Answers of several models while they come: in columns if they fit, else in blocks.
 
-While they come each pane shows the end of its text as it was written; in the end all of it stands
-there, drawn as Markdown. Into a pipe goes each answer when it is whole, under the model's name.
+While the answers come, each pane shows the end of its text as it was written. At the end every
+whole answer is drawn as Markdown. In a pipe each answer is printed when it is whole, under the
+model's name.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 class Panes(Protocol):
-    """Where the answers are shown; models by name."""
+    """Shows the answers, by the models' names."""
 
     def event(self, model: str, event: Event) -> None:
         """A piece of an answer."""
@@ -41,15 +42,15 @@ class Panes(Protocol):
         """An answer has ended."""
 
     def refresh(self) -> None:
-        """Show what has come, if there was time to look at what was there before."""
+        """Show what has come, unless the last frame was just now."""
 
     def close(self, *, interrupted: bool = False) -> None:
-        """All have ended, or nobody waits for them any more."""
+        """End the panes: all answers have ended, or nobody waits for them any more."""
 
 
 class NoPanes:
-    """Shows nothing but how many answers are there, on the live line: a document will have them,
-    or nobody shall see who wrote what."""
+    """Shows only how many answers there are, on the live line: the answers are for a document, or
+    must not show who wrote them."""
 
     def __init__(self, output: Output, models: Sequence[str]) -> None:
         self._output = output
@@ -58,18 +59,18 @@ class NoPanes:
         output.wait_for(self._text())
 
     def event(self, model: str, event: Event) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def reply(self, model: str, reply: Reply) -> None:
-        """One more."""
+        """Count one more."""
         self._there += 1
         self._output.wait_for(self._text())
 
     def refresh(self) -> None:
-        """The line turns by itself."""
+        """Do nothing: the line turns by itself."""
 
     def close(self, *, interrupted: bool = False) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self._output.end_progress()
 
     def _text(self) -> str:
@@ -87,10 +88,10 @@ class PipedPanes:
         self._progress = NoPanes(output, models)
 
     def event(self, model: str, event: Event) -> None:
-        """It is not whole yet."""
+        """Do nothing: the answer is not whole yet."""
 
     def reply(self, model: str, reply: Reply) -> None:
-        """Print those whose turn has come."""
+        """Print the answers whose turn has come."""
         self._progress.reply(model, reply)
         self._replies[model] = reply
         while self._waiting and self._waiting[0] in self._replies:
@@ -101,10 +102,10 @@ class PipedPanes:
             self._output.line("")
 
     def refresh(self) -> None:
-        """Nothing changes in a pipe."""
+        """Do nothing."""
 
     def close(self, *, interrupted: bool = False) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
         self._progress.close()
 
 
@@ -200,13 +201,13 @@ class LivePanes:
 
 
 def column_width(columns: int, panes: int) -> int | None:
-    """How wide each of that many columns is; None where they would be too narrow to be read."""
+    """The width of each of that many columns; None if they would be too narrow to read."""
     width = (columns - len(_GAP) * (panes - 1)) // panes
     return width if width >= _LEAST_COLUMN else None
 
 
 def said(reply: Reply) -> str:
-    """What a reply says to a person: the text as far as it came, and what went wrong."""
+    """A reply as text for a person: what came of it, and what went wrong."""
     text = reply.partial.text.strip("\n")
     if reply.error is not None:
         return f"{text}\n\n[failed: {reply.error.message}]".lstrip("\n")
@@ -216,7 +217,7 @@ def said(reply: Reply) -> str:
 
 
 def answer_panes(output: Output, models: Sequence[str], *, hidden: bool) -> Panes:
-    """Where the answers are shown, for the streams there are; `hidden` shows none of them yet."""
+    """The panes for the present streams; with `hidden` they do not show the answers yet."""
     if hidden or output.as_json:
         return NoPanes(output, models)
     if output.on_terminal and output.shows_progress:
@@ -229,7 +230,7 @@ _State = Literal["waiting", "loading", "thinking", "writing", "ended"]
 
 @dataclass(slots=True)
 class _Pane:
-    """A model's text so far. Only the line that still grows is wrapped anew."""
+    """A model's text so far. Only the line that is still growing is wrapped again."""
 
     name: str
     state: _State = "waiting"
@@ -263,7 +264,7 @@ class _Pane:
         return [*self.finished, *wrap(self.open_line, width)]
 
     def column(self, width: int, height: int) -> list[str]:
-        """The last `height` lines, filled up."""
+        """The last `height` lines, padded with empty ones."""
         lines = self.lines(width)[-height:]
         return [*lines, *[""] * (height - len(lines))]
 
@@ -271,7 +272,7 @@ class _Pane:
         return sanitize("".join(self.text) if self.ended is None else said(self.ended))
 
     def status(self) -> str:
-        """What it is doing, and for how long."""
+        """The state of the answer, and for how long it has been in it."""
         if self.ended is None:
             if self.state == "waiting":
                 return "waits for its turn"

@@ -1,6 +1,7 @@
-"""An answer as plain text, for pipes and files: its bytes as they come, and the thinking on stderr.
+"""An answer as plain text, for pipes and files: its bytes as they come, and the reasoning on
+stderr.
 
-Standard library only, for a pipe waits for no import. A closed pipe is the caller's
+Standard library only, so that a pipe waits for no import. On a closed pipe the caller gets
 BrokenPipeError.
 """
 
@@ -44,14 +45,14 @@ class PlainAnswer:
         self._anything_written = False
 
     def text(self, text: str) -> None:
-        """Write a piece of the answer. Raises BrokenPipeError where nobody reads any more."""
+        """Write a piece of the answer. Raises BrokenPipeError if nobody reads any more."""
         self.status(None)
         if self._reasoning is not None:
             self._reasoning.end()
         self._write(text if self._sanitizer is None else self._sanitizer.feed(text))
 
     def reasoning(self, text: str) -> None:
-        """Write a piece of the thinking to stderr, if it is wanted there."""
+        """Write a piece of the reasoning to stderr, if it is wanted there."""
         if self._reasoning is None:
             self.status("thinking")
             return
@@ -59,10 +60,10 @@ class PlainAnswer:
         self._reasoning.write(text)
 
     def thinking_ended(self) -> None:
-        """What was written stays."""
+        """Do nothing: what was written stays."""
 
     def status(self, status: str | None) -> None:
-        """Say on stderr what is being waited for, if a person looks there."""
+        """Show on stderr what is being waited for, if a person looks there."""
         if self._status is None:
             return
         if status is None:
@@ -71,7 +72,7 @@ class PlainAnswer:
             self._status.wait_for(status)
 
     def close(self, *, interrupted: bool = False) -> None:
-        """End the answer with one newline; a part of one as well."""
+        """End the answer with one newline, also an incomplete one."""
         self.status(None)
         if self._reasoning is not None:
             self._reasoning.end()
@@ -97,7 +98,7 @@ class PlainAnswer:
 
 
 class PlainReasoning:
-    """Reasoning on stderr as it comes, dim where there is colour, ending with a newline."""
+    """Reasoning on stderr as it comes, dim if there is colour, ending with a newline."""
 
     def __init__(self, stderr: TextIO, *, raw: bool = False) -> None:
         self._stderr = stderr
@@ -119,7 +120,7 @@ class PlainReasoning:
         self._at_line_start = text.endswith("\n")
 
     def end(self) -> None:
-        """The thinking is over, for now: what comes next begins on a new line."""
+        """The reasoning has ended, for now: what comes next begins on a new line."""
         if not self._at_line_start:
             self._stderr.write("\n")
             self._stderr.flush()

@@ -23,7 +23,7 @@ _At = Callable[[Point], Point]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A named line. `bounds` are the low and high of each point's interval, where it has one."""
+    """A named line. `bounds` are the low and high of each point's interval, if it has one."""
 
     name: str
     points: tuple[Point, ...]
@@ -36,7 +36,7 @@ _BRAILLE: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 def nice_ticks(most: float, wanted: int = 4) -> tuple[float, ...]:
     """Round numbers from 0 to at least `most`, about `wanted` steps of 1, 2 or 5 times a power of
-    ten. Just 0 and 1 where there is nothing."""
+    ten. 0 and 1 if `most` is 0."""
     if not most > 0:
         return (0.0, 1.0)
     raw = most / wanted
@@ -46,8 +46,8 @@ def nice_ticks(most: float, wanted: int = 4) -> tuple[float, ...]:
 
 
 def number_label(value: float) -> str:
-    """A number on an axis: `0`, `0.25`, `120`, `1.5M`; numbers of tokens as they are typed, 4,096
-    as `4k`."""
+    """A number on an axis: `0`, `0.25`, `120`, `1.5M`. Numbers of tokens are written as they are
+    typed, 4,096 as `4k`."""
     if value >= 1024 and value % 1024 == 0:
         return f"{value / 1024:g}k"
     for size, unit in ((1e6, "M"), (1e3, "k")):
@@ -60,7 +60,7 @@ def terminal_plot(
     series: Sequence[Series], *, columns: int, rows: int = 10, x: str = "", y: str = ""
 ) -> Iterator[str]:
     """The lines of the plot, none wider than `columns`: the axis with its name, the curves, the
-    names of the series. Nothing where there are fewer than two places."""
+    names of the series. Empty for fewer than two values of x."""
     xs = sorted({point[0] for each in series for point in each.points})
     if len(xs) < 2:
         return
@@ -109,7 +109,7 @@ def _x_axis(xs: Sequence[float], width: int, margin: int, name: str) -> Iterator
 
 
 def _place(value: float, xs: Sequence[float]) -> float:
-    """Where a value lies between the first and the last, 0 to 1: by logarithm where they are all
+    """The position of a value between the first and the last, 0 to 1. Logarithmic if all are
     positive and far apart, as depths and numbers of users are."""
     low, high = xs[0], xs[-1]
     if low > 0 and high / low >= 8:
@@ -151,14 +151,14 @@ class _Canvas:
 
 # As SVG.
 
-# Small enough that its texts can be read on a phone.
+# So small that its texts can be read on a phone.
 _WIDTH: Final = 480
 _HEIGHT: Final = 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 24, 18, 44
 
 
 def chart(title: str, series: Sequence[Series], *, x: str, y: str) -> Markup | None:
-    """A chart of the series with their intervals as bands; None for fewer than two places."""
+    """A chart of the series with their intervals as bands; None for fewer than two values of x."""
     xs = sorted({point[0] for each in series for point in each.points})
     if len(xs) < 2:
         return None

@@ -1,4 +1,4 @@
-"""The preflight of a pull: what would come, where to, and what it takes."""
+"""The preflight of a pull: what would be fetched, where to, and what it takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def preflight_facts(found: Preflight) -> list[tuple[str, str]]:
-    """Model, source, disk, memory, speed, remarks: a name and what stands for it, each."""
+    """Model, source, disk, memory, speed, remarks: a name and its text for each."""
     plan = found.plan
     size = bytes_text(plan.size_bytes)
     left = f", {bytes_text(found.download_bytes)} to fetch" if plan.files else ""
@@ -33,7 +33,7 @@ def preflight_facts(found: Preflight) -> list[tuple[str, str]]:
 
 
 def starter_facts(paths: Paths) -> list[tuple[str, str]]:
-    """As `preflight_facts`, for the starter, which fits everywhere."""
+    """Like `preflight_facts`, for the starter, which fits on every machine."""
     from localai.fetch.starter import starter_disk
 
     disk = starter_disk(paths)

@@ -23,7 +23,7 @@ _STAGES: Final[dict[Stage, str]] = {
     "verifying": "verifying",
     "quantizing": "quantizing",
 }
-# The rate is that of the last seconds: a stalled download must not look fast for minutes.
+# The rate is that of the last seconds, because a stalled download must not look fast for minutes.
 _RATE_WINDOW_S: Final = 5.0
 
 
@@ -57,26 +57,27 @@ def show_work(events: Generator[WorkProgress, None, Result], output: Output) -> 
 
 
 class Rate:
-    """Bytes per second over the last seconds, from amounts and when they were seen."""
+    """Bytes per second over the last seconds, from amounts and the times at which they were
+    seen."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, at_s: float, done_bytes: int) -> None:
-        """Note that `done_bytes` were there at `at_s`."""
+        """Note that `done_bytes` had arrived at `at_s`."""
         self._seen.append((at_s, done_bytes))
         while self._seen[0][0] < at_s - _RATE_WINDOW_S and len(self._seen) > 2:
             self._seen.popleft()
 
     @property
     def bytes_per_s(self) -> float | None:
-        """None until there is something to go by."""
+        """The rate; None until there are two amounts."""
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
         return (last - first) / (last_s - first_s) if last > first and last_s > first_s else None
 
 
 def progress_text(progress: WorkProgress, bytes_per_s: float | None) -> str:
-    """One line: stage, amount of total, percent, rate, time left; what is unknown is left out."""
+    """One line: stage, amount of total, percent, rate, time left; an unknown figure is left out."""
     parts = [_STAGES[progress.stage]]
     total = progress.total_bytes
     if total:

@@ -1,4 +1,4 @@
-"""A ranked choice of models: a row of figures each, and below it why."""
+"""A ranked choice of models: a row of figures for each, and the reason below it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = (
 
 
 def print_recommendations(found: Sequence[Recommendation], output: Output) -> None:
-    """`found` in its order; what does not fit is dim."""
+    """`found` in its order; a model that does not fit is dim."""
     output.table(_COLUMNS, [_row(each) for each in found])
 
 

@@ -1,4 +1,4 @@
-"""A set-up's plan and report: a line a step on a terminal, a table in a pipe."""
+"""A set-up's plan and report: a line for each step on a terminal, a table in a pipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _COLUMNS = ("step", "what", "why", "size", "time", "from", "state")
 
 
 def print_plan(plan: SetupPlan, output: Output) -> None:
-    """The steps on stdout: what, why, how large and about how long, from where; and the notes."""
+    """The steps on stdout: what, why, about how many bytes and seconds, from where; and the
+    notes."""
     if output.on_terminal:
         number = 0
         for step in plan.steps:
@@ -43,7 +44,8 @@ def _cells(step: Step) -> list[str]:
 
 
 def print_report(plan: SetupPlan, done: Done, total_s: float, output: Output) -> None:
-    """The end: how long it took and how fast the model is, who answers where, and what is next."""
+    """The end: how long it took, how fast the model is, which model answers where, and what is
+    next."""
     rate = done.timings.decode_tokens_per_s
     speed = "" if rate is None else f", {rate:,.0f} tok/s"
     zone = "" if done.locality.zone is None else f", on this {done.locality.zone.label}"
@@ -54,7 +56,7 @@ def print_report(plan: SetupPlan, done: Done, total_s: float, output: Output) ->
 
 
 def print_removal(removal: Uninstallation, output: Output) -> None:
-    """What goes, what stays and why, on stdout."""
+    """The files that are removed, those that stay and why, on stdout."""
     targets = (*removal.data, *removal.program)
     if not targets:
         output.line("there is nothing of localai here")

@@ -1,8 +1,9 @@
-"""The three streams that a process starts with: all open, and a message never fails its command.
+"""The three streams that a process starts with: all are open, and a message never fails its
+command.
 
-A stream that the caller closed leaves its number free, and the next file that is opened would get
-it, and with it what is meant for the stream. So each is opened on /dev/null: stdout for reading,
-so that data which nobody receives is an error, and a command without any succeeds.
+A stream that the caller closed leaves its number free. The next file that is opened would get the
+number, and the stream's text with it. So each is opened on /dev/null: stdout only for reading, so
+that writing data that nobody receives is an error, and a command without data succeeds.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ _HOW_TO_OPEN: Final = (os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)
 
 
 class _Tolerant(io.FileIO):
-    """A file whose writes succeed for the caller, whatever the system says of them."""
+    """A file whose writes succeed for the caller, even if the system refuses them."""
 
     def write(self, content: bytes) -> int:  # type: ignore[override]
-        """All of it, as far as it can be."""
+        """Write as much as possible; report all as written."""
         try:
             return super().write(content) or 0
         except OSError:
@@ -27,13 +28,14 @@ class _Tolerant(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Open what is closed. stdout says what its encoding cannot as a question mark, and stderr
-    drops what nobody can receive: whoever waits for data does not lose them over a message."""
+    """Open the streams that are closed. stdout writes a question mark for characters that its
+    encoding lacks. stderr drops what nobody can receive, so that no data are lost because of a
+    message."""
     for number, flags in enumerate(_HOW_TO_OPEN):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is this one: those below are open by now.
+            # This stream's is the lowest free number, because those below are open by now.
             os.open(os.devnull, flags)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -46,7 +48,8 @@ def prepare_streams() -> None:
 
 
 def drop_what_is_left() -> None:
-    """Forget what stdout could not take: at its end the interpreter would try, and fail, again."""
+    """Discard what stdout could not take: at its end the interpreter would try again, and fail
+    again."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a run of a suite comes to, for a person: a row a model, what that says, what failed."""
+"""The results of a suite's run, for a person: a row for each model, the remarks, the failures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _COLUMNS = (
 
 
 def print_results(output: Output, results: Results, *, most_failures: int | None = None) -> None:
-    """The table of the models, and below it what it says."""
+    """The table of the models, and the remarks below it."""
     rows = [Row(model_cells(each, results.short_names[each.model])) for each in results.models]
     output.table(_COLUMNS, rows)
     for line in remarks(results):
@@ -46,7 +46,7 @@ def print_results(output: Output, results: Results, *, most_failures: int | None
 
 
 def model_cells(each: ModelResult, name: str) -> list[str]:
-    """A model's row; `name` is what it is called."""
+    """A model's row; `name` is how the table calls it."""
     judged = each.passed + each.failed
     return [
         name,
@@ -71,7 +71,8 @@ def columns_of_models() -> list[str]:
 
 
 def remarks(results: Results) -> list[str]:
-    """What the numbers say, a sentence each: who is better, what was left out and why."""
+    """The remarks on the numbers, a sentence each: which model is better, what was left out and
+    why."""
     names = results.short_names
     lines = [pair_remark(pair, names) for pair in results.pairs]
     if results.expects and len(results.models) > 2 and overlaps(results.models):
@@ -110,12 +111,12 @@ def _open(results: Results, model: ModelResult) -> str:
 
 
 def pair_remark(pair: Pair, names: Mapping[str, str]) -> str:
-    """What two models' cases say, under their short names."""
+    """The comparison of two models' cases, with their short names."""
     return f"{names[pair.a]} / {names[pair.b]}: {pair_verdict(pair, names)}"
 
 
 def print_failures(output: Output, results: Results, most: int) -> None:
-    """What was expected and what came, of the first failures and errors."""
+    """What was expected and what came, for the first failures and errors."""
     bad = [each for each in results.judged if each.outcome in ("failed", "error")]
     for each in bad[:most]:
         output.line("")
@@ -129,7 +130,7 @@ def print_failures(output: Output, results: Results, most: int) -> None:
 
 
 def reasons(judged: Judged) -> list[str]:
-    """Why a case did not pass, a line each."""
+    """The reasons why a case did not pass, a line each."""
     if judged.answer.error is not None:
         return [f"error: {judged.answer.error}"]
     return [
@@ -145,7 +146,7 @@ def repeat_text(judged: Judged) -> str:
 
 
 def print_case(output: Output, case: RecordedCase, results: Results) -> None:
-    """A case: what was asked, what each model said, and what was expected of it."""
+    """A case: the question, each model's answer, and what was expected."""
     output.line((f"── {case.id} ──", "bold"))
     for role, text in case.messages:
         output.line((f"{role}:", "dim"))
@@ -162,14 +163,14 @@ def print_case(output: Output, case: RecordedCase, results: Results) -> None:
 
 
 def print_destinations(output: Output, sent: Sequence[Sent]) -> None:
-    """Where each model's prompts went: model, zone, prompts."""
+    """The host that each model's prompts went to: model, zone, number of prompts."""
     columns = (Column("model"), Column("zone"), Column("to"), Column("prompts", right=True))
     output.line("")
     output.table(columns, [Row(cells) for cells in destination_cells(sent)])
 
 
 def destination_cells(sent: Sequence[Sent]) -> list[list[str]]:
-    """A row a model: where its prompts went, and how many."""
+    """A row for each model: the host that its prompts went to, and how many."""
     names = short_names(list(dict.fromkeys(each.model for each in sent)))
     return [
         [
@@ -183,7 +184,7 @@ def destination_cells(sent: Sequence[Sent]) -> list[list[str]]:
 
 
 def cost_text(each: ModelResult) -> str:
-    """What a model's answers cost, and how many of them have no known price."""
+    """The cost of a model's answers, and how many of them have no known price."""
     if each.cost is None:
         return UNKNOWN
     text = money_text(each.cost)

@@ -1,8 +1,8 @@
-"""Rows under a header, in the cells there are. Pure.
+"""Rows under a header, in the cells that there are. Pure.
 
-Where a table is too wide, its long texts are wrapped first, then the columns that matter least
-are left out, then a text stands below its row, and last a key on a line of its own. A key is
-never cut: it is there to be copied. In a pipe every column is there, separated by tabs.
+If a table is too wide, its long texts are wrapped first. Then the least important columns are left
+out, then a text stands below its row, and last a key gets a line of its own. A key is never cut,
+because users copy it. In a pipe all columns are printed, separated by tabs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _LONGEST_BESIDE = 28
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: how its cells are shown, and what becomes of it where there is little room.
+    """A column: how its cells are shown, and what happens to it if there is little room.
 
-    `drop` is 0 for a column that always stays; else the highest goes first. A `wraps` column is
-    broken into lines, `right` is for numbers, `label` is the short heading on a terminal, and
-    `only_piped` is a column that a person does not need.
+    `drop` is 0 for a column that always stays; of the others the highest is left out first. A
+    column with `wraps` is broken into lines, `right` is for numbers, `label` is the short heading
+    on a terminal, and `only_piped` is a column that a person does not need.
     """
 
     name: str
@@ -40,9 +40,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row with what a person is told besides: `below` it, indented; `dim` where it matters less.
+    """A row, with a text `below` it, indented; `dim` if it is less important.
 
-    `under` are further rows of the same thing, of which a terminal shows what is not empty.
+    `under` are further rows of the same thing; a terminal shows those of their cells that are not
+    empty.
     """
 
     cells: Sequence[str]
@@ -60,14 +61,15 @@ class Line:
 
 
 def tabbed(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[str]:
-    """The header and a line each row, without what is `below` or `under` it."""
+    """The header and a line for each row, without the texts `below` and `under` it."""
     yield "\t".join(column.name for column in columns)
     for row in rows:
         yield "\t".join(map(sanitize_line, row.cells))
 
 
 def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Iterator[Line]:
-    """The lines of the table, none longer than `available` cells but for keys that are so."""
+    """The lines of the table, none longer than `available` cells except for keys that are
+    longer."""
     shown = [number for number, column in enumerate(columns) if not column.only_piped]
     columns = [columns[number] for number in shown]
     groups = [
@@ -85,7 +87,7 @@ def drawn(columns: Sequence[Column], rows: Sequence[Row], available: int) -> Ite
 
 
 class _Fitted:
-    """Which columns are shown, and how wide, in `available` cells."""
+    """Which columns are shown in `available` cells, and how wide."""
 
     def __init__(
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int
@@ -151,7 +153,8 @@ class _Fitted:
         self._widths[0] = max([heading, *beside])
 
     def _wrap_texts(self) -> bool:
-        """Narrow the columns of text so that all fits, if they stay wide enough to be read."""
+        """Narrow the columns of text so that everything fits. Returns False if they would be too
+        narrow to read."""
         texts = [number for number in self._shown if self._columns[number].wraps]
         if not texts:
             return False

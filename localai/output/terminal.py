@@ -1,4 +1,4 @@
-"""What is known of a stream: whether a person looks at it, its colour, its size.
+"""The facts of a stream: whether a person looks at it, its colour, its size.
 
 Standard library only.
 """
@@ -28,7 +28,7 @@ def color_wanted(stream: TextIO | None) -> bool:
 
 
 def terminal_size(stream: TextIO | None) -> tuple[int, int]:
-    """Columns and rows of the terminal behind `stream`, now; 80 by 24 where it does not say."""
+    """Columns and rows of the terminal behind `stream`, now; 80 by 24 if it does not say."""
     try:
         size = os.get_terminal_size(-1 if stream is None else stream.fileno())
     except (OSError, ValueError):

@@ -1,6 +1,7 @@
-"""An answer on a terminal: markdown as it streams, reasoning dim above it, a status line before.
+"""An answer on a terminal: markdown as it streams, the reasoning dim above it, a status line
+before.
 
-Rich and markdown-it-py are loaded by a thread while the model is still reading the question.
+A thread loads Rich and markdown-it-py while the model is still reading the question.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _REFRESH_S = 0.05
 
 
 class TerminalAnswer:
-    """Writes the answer to the terminal `stdout`; reasoning to the stream `reasoning` (stderr),
-    or nowhere if that is None.
+    """Writes the answer to the terminal `stdout`, and the reasoning to the stream `reasoning`
+    (stderr), or nowhere if that is None.
 
-    While an answer runs the keyboard's echo is off, for a key that writes to the screen would
-    spoil what is drawn there; what is typed is kept for the next prompt.
+    While an answer comes, the keyboard's echo is off, because an echoed key would spoil what is
+    drawn. Typed keys are kept for the next prompt.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class TerminalAnswer:
             self._text.feed(text)
 
     def reasoning(self, text: str) -> None:
-        """Show a piece of the thinking; where it is hidden, say that there is some."""
+        """Show a piece of the reasoning; if it is hidden, show that there is some."""
         if self._reasoning is None:
             self.status("thinking")
             return
@@ -68,7 +69,7 @@ class TerminalAnswer:
             self._reasoning.feed(text)
 
     def thinking_ended(self) -> None:
-        """What was drawn stays."""
+        """Do nothing: what was drawn stays."""
 
     def status(self, status: str | None) -> None:
         """Show what is being waited for, until something else is drawn."""
@@ -81,7 +82,7 @@ class TerminalAnswer:
             self._status.wait_for(status)
 
     def close(self, *, interrupted: bool = False) -> None:
-        """Print what was open; the cursor is on a new line, the keyboard as it was."""
+        """Print the open rest; leave the cursor on a new line, and the keyboard as it was."""
         self._closed.set()
         if self._restore_echo is None:
             return
@@ -105,7 +106,7 @@ class TerminalAnswer:
         self.status(None)
 
     def _tick(self) -> None:
-        """Show what a pause in the stream would otherwise leave waiting for the next piece."""
+        """Show text that would otherwise wait for the next piece during a pause."""
         render_markdown("**load** `everything`", columns=80, color=True)
         while not self._closed.wait(_REFRESH_S):
             try:
@@ -118,7 +119,7 @@ class TerminalAnswer:
 
 
 class _Reasoning:
-    """The model's thinking on stderr: dim markdown on a terminal, plain text elsewhere."""
+    """The model's reasoning on stderr: dim markdown on a terminal, plain text elsewhere."""
 
     def __init__(self, stderr: TextIO) -> None:
         self._stderr = stderr
@@ -140,7 +141,7 @@ class _Reasoning:
         self._markdown.refresh()
 
     def end(self) -> None:
-        """Part the thinking from the answer with a line that also says so without any styles."""
+        """Separate the reasoning from the answer by a line that also shows it without styles."""
         if self._started is None:
             return
         seconds = time.monotonic() - self._started

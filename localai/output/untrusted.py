@@ -68,7 +68,7 @@ class Sanitizer:
         self._after_carriage_return = False
 
     def feed(self, text: str) -> str:
-        """The harmless text that is certain by now; the start of an escape is held back."""
+        """The harmless text that is certain by now. The start of an escape is held back."""
         if not text:
             return ""
         if self._after_carriage_return:
@@ -102,7 +102,8 @@ class Sanitizer:
 
 
 def sanitize(text: str) -> str:
-    """`text` with everything removed that a terminal would obey; see the module for the rules."""
+    """`text` without everything that a terminal would obey. The module's docstring has the
+    rules."""
     if not _SUSPECT.search(text):
         return text
     sanitizer = Sanitizer()
@@ -123,13 +124,13 @@ _BREAKS = re.compile("[\t\n\u2028\u2029]+")
 
 
 def sanitize_line(text: str) -> str:
-    """`text` made harmless and laid on one line: newlines and tabs become a space."""
+    """`text` without escapes, on one line: newlines and tabs become spaces."""
     return _BREAKS.sub(" ", sanitize(text))
 
 
 def escaped(document: str) -> str:
-    """A JSON `document` in which what a terminal would obey stands as an escape; its meaning is
-    the same. The newlines between its lines stay."""
+    """A JSON `document` in which everything that a terminal would obey is written as an escape; it
+    means the same. The newlines between its lines stay."""
     if not _SUSPECT.search(document):
         return document
     return _SUSPECT.sub(lambda match: json.dumps(match[0])[1:-1], document)

@@ -1,12 +1,12 @@
-"""Markdown source into leaf blocks, each with the lines it came from and the prefix it stands in.
+"""Markdown source into leaf blocks, each with its source lines and its prefix.
 
-A leaf is what has no blocks inside: a paragraph, a heading, code, a table, a rule. Lists and
-quotes are only prefixes ("- ", "> ") of the leaves within them. The dialect is CommonMark with
-tables and strikethrough, and two omissions that keep text on the screen and make blocks final
-early: HTML is text, and link reference definitions are text.
+A leaf is a block without blocks inside: a paragraph, a heading, code, a table, a rule. Lists and
+quotes are only prefixes ("- ", "> ") of their leaves. The dialect is CommonMark with tables and
+strikethrough, and two omissions, which keep text on the screen and make blocks final early: HTML is
+text, and link reference definitions are text.
 
-That early finality is what streaming rests on (`is_final`): whatever follows, a leaf that is
-followed by another leaf never changes again. A property test holds this against the parser.
+Streaming rests on that early finality (`is_final`): a leaf that is followed by another leaf never
+changes again, whatever follows. A property test compares this with the parser.
 
 Pure; knows nothing of terminals. markdown-it-py is imported on first use (40 ms).
 """
@@ -108,14 +108,13 @@ def is_final(leaf: Leaf, *, last: bool, lines: list[str]) -> bool:
 
 
 def is_open_code(leaf: Leaf, lines: list[str]) -> bool:
-    """Whether `leaf`, the last one of the complete `lines`, is code whose lines are final as they
-    come though the block is not."""
+    """Whether `leaf`, the last one of the complete `lines`, is an open code block. Its lines are
+    final as they come, although the block is not."""
     return isinstance(leaf.body, Code) and not _may_become_table(leaf, lines)
 
 
 def _may_become_table(leaf: Leaf, lines: list[str]) -> bool:
-    """Whether the leaf is a single line that the next one could make the header of a table,
-    whatever it looks like now."""
+    """Whether the leaf is a single line that the next line could make the header of a table."""
     return leaf.end == len(lines) and leaf.end - leaf.start == 1 and "|" in lines[leaf.start]
 
 
@@ -223,7 +222,7 @@ def _code(token: Token) -> Code:
     lines = token.content.removesuffix("\n").split("\n") if token.content else []
     closed = token.type == "fence" and token.map[1] - token.map[0] == len(lines) + 2
     if not closed:
-        # Blank lines at the end of an open block may turn out to stand behind it.
+        # Blank lines at the end of an open block may turn out to be behind it.
         while lines and not lines[-1].strip():
             lines.pop()
     fence = token.markup if token.type == "fence" else ""
@@ -259,7 +258,7 @@ def _table(tokens: list[Token], index: int, lines: list[str]) -> Table:
 
 
 def _surplus_cells(line: str, columns: int) -> list[str]:
-    """The cells of a row beyond the header's number, which the dialect would drop silently."""
+    """The cells of a row beyond the header's number, which the dialect would silently drop."""
     from markdown_it.rules_block.table import escapedSplit
 
     cells = [cell.strip() for cell in escapedSplit(line)]

@@ -1,6 +1,6 @@
 """Colours for source code, from the terminal's own 16, readable on dark and on light.
 
-A line is coloured once, from the lines up to it: what follows never recolours what was printed.
+A line is coloured once, by the lines up to it; later lines never change the colour of printed ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STYLES = {
 
 
 def color_lines(lines: Sequence[str], first: int, language: str) -> list[Text]:
-    """`lines[first:]`, coloured where `language` is one that pygments knows."""
+    """`lines[first:]`, coloured if pygments knows the `language`."""
     from rich.text import Text
 
     start = max(0, first - CONTEXT_LINES)

@@ -1,9 +1,9 @@
 """One leaf block of markdown into lines of styled text for a terminal of a given width.
 
-What a person copies from the screen is clean: code stands at its own indentation without frames
-or padding and is never wrapped by us, a list keeps "- ", a quote "> ", and no line ends in
-spaces. What colour says is also said without it: inline code keeps its backticks then, code
-blocks always keep their fences, a link shows where it leads.
+Text that a person copies from the screen is clean: code stands at its own indentation without
+frames or padding and is never wrapped by us, a list keeps "- ", a quote "> ", and no line ends in
+spaces. Without colour the same can be seen: inline code keeps its backticks then, code blocks
+always keep their fences, a link shows its target.
 
 Pure; rich and markdown-it-py are imported on first use.
 """
@@ -43,7 +43,7 @@ _OPENING_STYLES = {
 
 
 class Layout:
-    """Lays leaves out for `columns`; without `color` there are attributes (bold) but no colours.
+    """Lays leaves out for `columns`. Without `color` there are attributes (bold) but no colours.
 
     One column stays free, so that no line fills the row and wraps the cursor.
     """
@@ -91,7 +91,7 @@ class Layout:
         ]
 
     def blank(self, source_line: str) -> Text:
-        """The blank line between two leaves; within a quote it keeps its marks."""
+        """The blank line between two leaves; within a quote it keeps the quote's marks."""
         from rich.text import Text
 
         line = Text(source_line.rstrip())
@@ -99,8 +99,7 @@ class Layout:
         return line
 
     def inline(self, content: str) -> Text:
-        """`content`, a piece of markdown without blocks, as text with styles; it may hold
-        newlines."""
+        """`content`, markdown without blocks, as styled text; it may have newlines in it."""
         from rich.text import Text
 
         shown = Text()
@@ -168,8 +167,8 @@ class Layout:
 def close_open_markup(content: str) -> str:
     """`content`, still being written, with its open `**` and backtick closed.
 
-    A marker that has just begun at the end is left out until it is clear what it becomes, so
-    that a line on the screen does not flicker between asterisks and bold.
+    A marker that has just begun at the end is left out until the next text decides, so that a line
+    on the screen does not flicker between asterisks and bold.
     """
     content = content.rstrip("*_`~")
     outside_code = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", content, flags=re.DOTALL)
@@ -202,8 +201,8 @@ def _math(state: StateInline, silent: bool) -> bool:
 
 
 def _newline(state: StateInline, silent: bool) -> bool:
-    """A line break is a line break, and the next line keeps its indentation: small models write
-    code without a fence around it."""
+    """Keep a line break as a line break, and the next line's indentation: small models write code
+    without a fence around it."""
     if state.src[state.pos] != "\n":
         return False
     if not silent:

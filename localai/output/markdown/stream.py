@@ -1,9 +1,9 @@
 """Markdown that arrives piece by piece, on a terminal: finished blocks are printed once.
 
-Only the block that is still open is drawn again as it grows, never more of it than fits the
-screen; a fenced code block is open line by line, so that code longer than the screen streams.
-What stands in the end, on the screen and in the scrollback, is what `render_markdown` gives for
-the whole text, however it was cut into pieces.
+Only the block that is still open is drawn again as it grows, never more of it than fits the screen.
+A fenced code block is open line by line, so that code longer than the screen streams. At the end,
+screen and scrollback have what `render_markdown` returns for the whole text, however it was cut
+into pieces.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FRAME_SHARE = 4
 
 
 def render_markdown(text: str, *, columns: int, color: bool) -> list[str]:
-    """The lines of the whole of `text`, which is sanitized, with their escapes."""
+    """The lines of the whole sanitized `text`, with their escapes."""
     blocks = _OpenBlocks()
     blocks.source = text
     return [to_ansi(line) for line in blocks.rest(Layout(columns, color=color), ended=True)]
@@ -36,9 +36,9 @@ def render_markdown(text: str, *, columns: int, color: bool) -> list[str]:
 class MarkdownStream:
     """Shows sanitized markdown on the terminal behind `stream` while it arrives.
 
-    `width` and `height` are asked for each frame, so the window may change. Not for two threads
-    at once. There are at most 20 frames a second: after a pause in the text the owner calls
-    `refresh` to show what the last `feed` left waiting.
+    `width` and `height` are called for each frame, so the window may change. Not for two threads at
+    once. There are at most 20 frames a second; after a pause in the text, the owner calls `refresh`
+    to show what the last `feed` left waiting.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class MarkdownStream:
         self._next_frame = 0.0
 
     def feed(self, text: str) -> None:
-        """Take the next piece of the text, and show it unless the last frame was just now."""
+        """Take the next piece of the text. Show it unless the last frame was just now."""
         self._blocks.source += text
         self._waiting = True
         if time.monotonic() >= self._next_frame:
@@ -80,7 +80,7 @@ class MarkdownStream:
         self._next_frame = ended + max(_FRAME_S, _FRAME_SHARE * (ended - started))
 
     def close(self) -> None:
-        """The text has ended: print what was open for good. The cursor is left on a new line."""
+        """The text has ended: print the open rest for good. The cursor is left on a new line."""
         rest = self._blocks.rest(self._layout(), ended=True)
         self._region.draw([to_ansi(line) for line in rest], [])
         self._blocks = _OpenBlocks()
@@ -90,8 +90,8 @@ class MarkdownStream:
         return Layout(self._width(), color=self._color, dim=self._dim)
 
     def _live_rows(self, lines: list[Text], layout: Layout) -> list[Row]:
-        """The last of `lines` as rows, two fewer than the screen has at most: what scrolled off
-        could not be reached again."""
+        """The last of `lines` as rows, at most two fewer than the screen has: rows that scrolled
+        off could not be reached again."""
         most = max(1, self._height() - 2)
         rows = [row for line in lines[-most:] for row in fold(line, layout.columns)]
         return [Row(to_ansi(row), row.cell_len) for row in rows[-most:]]
@@ -109,7 +109,7 @@ class _OpenBlocks:
         self._blank_before: str | None = None
 
     def take_finished(self, layout: Layout) -> list[Text]:
-        """The lines that nothing to come can change and that were not taken before."""
+        """The lines that later text cannot change and that were not taken before."""
         complete = self.source[: self.source.rfind("\n") + 1]
         if len(complete) == self._looked_at:
             return []
@@ -138,7 +138,7 @@ class _OpenBlocks:
 
     def rest(self, layout: Layout, *, ended: bool) -> list[Text]:
         """The lines that were not taken. Unless the text has `ended`, the last block is shown as
-        the unfinished one it is."""
+        unfinished."""
         lines = self.source.split("\n")
         leaves = parse_leaves(self.source)
         return [
@@ -161,7 +161,7 @@ class _OpenBlocks:
     def _blank(
         self, layout: Layout, leaves: list[Leaf], lines: list[str], index: int
     ) -> list[Text]:
-        """The blank line before a leaf, where the source has one: spacing is the author's."""
+        """The blank line before a leaf, if the source has one: the spacing is the author's."""
         if index == self._leaves_done and self._lines_done:
             return []
         start = leaves[index].start
@@ -173,7 +173,8 @@ class _OpenBlocks:
         return [layout.blank(lines[start - 1] if start else self._blank_before or "")]
 
     def _forget_printed_code(self, leaf: Leaf, lines: list[str]) -> None:
-        """Keep of a long fence that is still open only what colours the lines to come."""
+        """Drop the printed part of a long open fence, except the lines that the colours of later
+        ones depend on."""
         surplus = self._lines_done - 1 - CONTEXT_LINES
         fenced = isinstance(leaf.body, Code) and leaf.body.fence
         if surplus < CONTEXT_LINES or not fenced:
@@ -185,7 +186,8 @@ class _OpenBlocks:
         self._lines_done -= surplus
 
     def _forget_finished_blocks(self, leaves: list[Leaf], lines: list[str]) -> None:
-        """Keep only the last top-level block: each look parses all that is kept."""
+        """Drop all but the last top-level block, because each look parses everything that is
+        kept."""
         if not leaves or leaves[-1].block_start == leaves[0].block_start:
             return
         cut = leaves[-1].block_start

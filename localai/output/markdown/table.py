@@ -1,7 +1,7 @@
-"""A table in the columns there are: as it is, with wrapped cells, or as records.
+"""A table in the available columns: as it is, with wrapped cells, or as records.
 
-No frames: two spaces between columns and a rule under the header, so that a copied column is
-text. Pure; rich is imported on first use.
+No frames: two spaces between columns and a rule under the header, so that a copied column is text.
+Pure; rich is imported on first use.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _MIN_COLUMN = 10
 def table_lines(
     rows: Sequence[Sequence[Text]], alignments: Sequence[Alignment], available: int
 ) -> list[Text]:
-    """The lines of a table whose first row is the header, none longer than `available` cells
-    (but for words that are longer themselves)."""
+    """The lines of a table whose first row is the header, none longer than `available` cells,
+    except for words that are longer."""
     widths = fit_widths([_width(column) for column in zip(*rows, strict=True)], available)
     if widths is None:
         return _records(rows, available)
@@ -43,9 +43,9 @@ def table_lines(
 
 
 def fit_widths(natural: Sequence[int], available: int) -> list[int] | None:
-    """A width for each column: its natural one, or a fair share of what the narrow ones leave.
+    """A width for each column: its natural one, or a fair share of what the narrow columns leave.
 
-    None if there is too little for columns that can be read.
+    None if the columns would be too narrow to read.
     """
     available -= _GAP * (len(natural) - 1)
     widths = [0] * len(natural)

@@ -23,7 +23,7 @@ def wrap(text: Text, width: int) -> list[Text]:
 
 
 def fold(text: Text, width: int) -> list[Text]:
-    """`text`, one line, cut wherever `width` cells are full; tabs become spaces."""
+    """`text`, one line, cut after every `width` cells; tabs become spaces."""
     from rich.cells import cell_len, chop_cells
 
     text = text.copy()
@@ -37,7 +37,7 @@ def fold(text: Text, width: int) -> list[Text]:
 
 
 def to_ansi(text: Text) -> str:
-    """`text`, one line, with the escapes that show its styles and end them again."""
+    """`text`, one line, with the escapes that begin and end its styles."""
     from rich.color import ColorSystem
 
     pieces: list[str] = []
@@ -51,7 +51,7 @@ def to_ansi(text: Text) -> str:
 
 @cache
 def _console() -> Console:
-    """Rich's wrapping and styles ask for a console; nothing is ever printed on it."""
+    """A console for Rich's wrapping and styles; nothing is ever printed on it."""
     import io
 
     from rich.console import Console
