@@ -22,12 +22,12 @@ _MOST_FAILURES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is known of one row; None is unknown.
+    """The facts of one row; None is unknown.
 
     `settings` are those of the engine that shape its speed, by name. `memory_bytes` is the most
-    that the engine's process had. `active_bytes` is what one token reads of the weights,
-    `context_bytes_per_token` what it reads besides for each token before it. `failed` says why
-    there is nothing.
+    memory that the engine's process had. `active_bytes` is what one token reads of the weights,
+    `context_bytes_per_token` what it also reads for each token before it. `failed` says why there
+    is no result.
     """
 
     model: str
@@ -56,17 +56,18 @@ class Cell:
 
     @property
     def undisturbed(self) -> tuple[Sample, ...]:
-        """Those of them that nothing disturbed."""
+        """The succeeded samples that nothing disturbed."""
         return tuple(each for each in self.succeeded if not each.disturbed)
 
     @property
     def counted(self) -> tuple[Sample, ...]:
-        """Those that the figures are made of: the undisturbed, where they are enough."""
+        """The samples from which the figures are made: the undisturbed ones, if there are
+        enough."""
         undisturbed = self.undisturbed
         return undisturbed if len(undisturbed) >= LEAST_REPETITIONS else self.succeeded
 
     def interval(self, metric: Metric) -> Interval | None:
-        """The median of a metric over the counted samples; None where none of them has it."""
+        """The median of a metric over the counted samples; None if none of them has it."""
         values = [value for each in self.counted if (value := metric(each)) is not None]
         return median_interval(values) if values else None
 
@@ -114,8 +115,8 @@ def throughput(sample: Sample) -> float | None:
 
 
 def main_metric(test: Test) -> Metric:
-    """What a test is about: what all users get together, the answer's speed, and the prompt's
-    where there is no answer."""
+    """The metric that a test is about: the throughput of all users, the decode rate, or the prefill
+    rate if there is no answer."""
     if test.concurrency > 1 and test.output_tokens > 1:
         return throughput
     return decode if test.output_tokens > 1 else prefill
@@ -135,7 +136,7 @@ def is_steady(samples: tuple[Sample, ...], test: Test) -> bool:
 def is_finished(cell: Cell, limits: Limits, *, out_of_time: bool) -> bool:
     """Whether a cell needs no further repetition.
 
-    By the width of the intervals and never by what they say. A disturbed repetition is made again
+    Decided by the width of the intervals, never by their values. A disturbed repetition is repeated
     while there is time, but not so often that there are twice as many in all.
     """
     count = len(cell.samples)

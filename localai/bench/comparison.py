@@ -1,7 +1,8 @@
-"""Whether something became faster or slower: rows of two runs, or of one run beside each other.
+"""Whether something became faster or slower: rows of two runs, or of one run compared with each
+other.
 
 Rows of one run were measured in turn, so their repetitions are pairs; those of two runs are two
-samples. A row that was noisy decides nothing, and what was not measured alike is not compared.
+samples. A noisy row decides nothing, and rows that were measured differently are not compared.
 Pure.
 """
 
@@ -24,17 +25,17 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "prefill_tokens_per_s": prefill,
     "decode_tokens_per_s": decode,
 }
-# With noise of 2% a loss of 6% is found beyond it, and none where there is none.
+# With noise of 2%, a loss of 6% exceeds this, and no loss does not.
 THRESHOLD: Final = 0.03
 _SIGNIFICANT: Final = 0.05
-# Between two runs the machine itself, by its anchor, must be as fast as it was.
+# The largest difference of the machine's own speed, by its anchor, at which two runs are compared.
 ANCHOR_MOVED: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one metric of one row. `change` is a fraction: -0.06 is 6% slower; None where
-    nothing can be compared. `reason` says why the state is what it is."""
+    """The change of one metric of one row. `change` is a fraction: -0.06 is 6% slower; None if
+    nothing can be compared. `reason` explains the state."""
 
     cell: Cell
     metric: MetricName
@@ -45,7 +46,7 @@ class Change:
 
 
 def compared(before: KeptRun, after: KeptRun, threshold: float = THRESHOLD) -> tuple[Change, ...]:
-    """Every metric of every row of `after`, held against the same row of `before`.
+    """Every metric of every row of `after`, compared with the same row of `before`.
 
     A change counts if it is larger than the `threshold` and, after Holm's correction for the number
     of metrics, beyond chance.
@@ -62,8 +63,8 @@ def compared(before: KeptRun, after: KeptRun, threshold: float = THRESHOLD) -> t
 
 
 def beside(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell, MetricName, Interval]]:
-    """Rows of one run that are of one model and test, in different engines or settings: the first,
-    the other, the metric, and how much larger the other's is, from pairs of repetitions."""
+    """Pairs of rows of one run with the same model and test, in different engines or settings: the
+    first, the other, the metric, and how much larger the other's is, from pairs of repetitions."""
     for number, first in enumerate(cells):
         if any(_alike(first, earlier) for earlier in cells[:number]):
             continue
@@ -77,8 +78,8 @@ def beside(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell, MetricName, Inte
 
 
 def difference(before: Cell, after: Cell, old: KeptRun, new: KeptRun) -> str | None:
-    """Why the rows may not be compared; None if they may. Another build of the engine is no
-    reason: whether that is slower is what a comparison is for."""
+    """Why the rows may not be compared; None if they may. Another build of the engine is no reason:
+    a comparison is to find out whether that is slower."""
     if not old.machine.same_computer(new.machine):
         return "it was measured on another machine"
     if before.digest and after.digest and before.digest != after.digest:
@@ -154,7 +155,7 @@ def _values(cell: Cell, metric: Metric) -> list[float]:
 
 
 def _alike(one: Cell, other: Cell) -> bool:
-    """Whether they are the same model and the same test."""
+    """Whether the rows have the same model and the same test."""
     same = one.digest == other.digest if one.digest and other.digest else False
     return one.test == other.test and (same or one.model == other.model)
 

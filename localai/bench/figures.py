@@ -1,4 +1,4 @@
-"""What follows from a row's samples beside its rates. Pure."""
+"""The figures of a row besides its rates. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from localai.bench.recording import Sample
 from localai.dataclass import dataclass
 from localai.statistics import Interval, quantile
 
-# A percentile beyond the samples is a guess.
+# The least samples for the 99th percentile; with fewer it would be a guess.
 _LEAST_FOR_P99: Final = 100
-# Twice as many users that bring less than this are not worth their waiting.
+# The least gain from twice as many users that is worth their waiting.
 _KNEE: Final = 1.1
 
 
@@ -28,7 +28,7 @@ class Gaps:
 
 
 def gap_quantiles(cell: Cell) -> Gaps | None:
-    """Over the gaps of all counted samples; None where there are none."""
+    """Over the gaps of all counted samples; None if there are none."""
     gaps = [gap for each in cell.counted for gap in each.gaps_s]
     if not gaps:
         return None
@@ -39,8 +39,8 @@ def gap_quantiles(cell: Cell) -> Gaps | None:
 def bandwidth_fraction(cell: Cell) -> float | None:
     """Decoded tokens a second times the bytes that each reads, over the memory's bandwidth.
 
-    The weights in use, and keys and values at the depth of the answer's middle. More than 1 speaks
-    of the bandwidth figure, not of the model.
+    The bytes are the weights in use, and keys and values at the depth of the answer's middle. More
+    than 1 means that the bandwidth figure is too low.
     """
     interval, test = cell.interval(decode), cell.test
     if interval is None or cell.active_bytes is None or not cell.bandwidth_bytes_per_s:
@@ -60,7 +60,8 @@ class Spread:
 
 
 def first_token_spread(cell: Cell) -> Spread | None:
-    """From the moment at which each request should have begun; None for what is no rate."""
+    """Counted from the moment at which each request should have begun; None if the test has no
+    rate."""
     found = [each.first_token_s for each in cell.succeeded if each.first_token_s is not None]
     if cell.test.rate is None or not found:
         return None
@@ -69,8 +70,8 @@ def first_token_spread(cell: Cell) -> Spread | None:
 
 
 def goodput(cell: Cell) -> float | None:
-    """The share of all requests whose answer met its objectives, failed ones not; None without
-    objectives. Between tokens counts the mean of an answer."""
+    """The share of all requests whose answer met its objectives; failed ones did not. None without
+    objectives. The time between tokens is an answer's mean."""
     limit = cell.objectives
     if not cell.samples or (limit.first_token_s is None and limit.gap_s is None):
         return None
@@ -89,8 +90,8 @@ def _is_good(sample: Sample, limit: Objectives) -> bool:
 
 
 def knee(cells: Sequence[Cell]) -> tuple[Cell, float] | None:
-    """Of rows that differ in the number of users alone: the first after which twice as many get
-    less than 10% more together, and how much more. None where more users still help."""
+    """Of rows that differ only in the number of users: the first after which twice as many get less
+    than 10% more together, and how much more. None if more users still help."""
     rows = sorted(cells, key=lambda cell: cell.test.concurrency)
     for row in rows:
         more = next((c for c in rows if c.test.concurrency >= 2 * row.test.concurrency), None)
@@ -101,5 +102,5 @@ def knee(cells: Sequence[Cell]) -> tuple[Cell, float] | None:
 
 
 def together(cell: Cell) -> Interval | None:
-    """Answer tokens a second of all users."""
+    """Answer tokens a second of all users together."""
     return cell.interval(throughput if cell.test.concurrency > 1 else decode)

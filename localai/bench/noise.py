@@ -1,8 +1,8 @@
-"""What else the machine did while something was measured.
+"""What other programs did to the machine during a measurement.
 
-Two readings, before and after, and their difference: the CPU that others took, what the
-hypervisor took, swapping, throttling, battery. Linux says all of it, other systems less; what is
-unknown is None and disturbs nothing. A failed reading never stops a measurement.
+The difference of two readings, before and after: the CPU that others took, what the hypervisor
+took, swapping, throttling, battery. Linux gives all of them, other systems fewer; an unknown one is
+None and disturbs nothing. A failed reading never stops a measurement.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from localai.bench.processes import cpu_s, tick_s
 from localai.dataclass import dataclass
 from localai.hardware.readers import read_integer, read_text
 
-# A repetition beside more than this is disturbed: decoding waits for its slowest thread, so little
-# is enough.
+# With more CPU than this taken by others, a repetition is disturbed. Little is enough, because
+# decoding waits for its slowest thread.
 OTHERS_LIMIT: Final = 0.06
 STEAL_LIMIT: Final = 0.03
 SWAPPED_LIMIT: Final = 256
-# A shorter reading says nothing of a share.
+# A shorter reading is too short for a share.
 _LEAST_S: Final = 0.08
 
 
@@ -42,7 +42,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What happened between two readings. `others` and `steal` are shares of the whole CPU, 0 to 1;
+    """What happened between two readings. `others` and `steal` are shares of the whole CPU, 0 to 1.
     `pressure` is the share of the time in which some task waited for a CPU, `client` how much of a
     core localai itself took."""
 
@@ -55,7 +55,7 @@ class Noise:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What of it disturbs a measurement, in fixed phrases."""
+        """The causes of a disturbance, in fixed phrases."""
         found = []
         if self.others is not None and self.others > OTHERS_LIMIT:
             found.append(f"others took {self.others:.0%} of the CPU")

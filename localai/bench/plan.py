@@ -24,8 +24,8 @@ _MOST_TOKENS: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One kind of request: `prompt_tokens` that are computed after `depth_tokens` that are there
-    already, and `output_tokens` of answer; `concurrency` of them at a time, or `rate` a second."""
+    """One kind of request: `prompt_tokens` that are computed after `depth_tokens` in the cache, and
+    `output_tokens` of answer; `concurrency` of them at a time, or `rate` a second."""
 
     __test__ = False  # pytest takes what is called Test for one of its own
 
@@ -38,12 +38,12 @@ class Test:
 
     @property
     def context_tokens(self) -> int:
-        """What one request needs of the context."""
+        """The context that one request needs, in tokens."""
         return self.depth_tokens + self.prompt_tokens + self.output_tokens
 
     @property
     def label(self) -> str:
-        """As llama-bench's hands know it: `pp512 tg128`, `pp512 tg128 @4096`."""
+        """The test in llama-bench's notation: `pp512 tg128`, `pp512 tg128 @4096`."""
         parts = [
             f"pp{self.prompt_tokens}" if self.prompt_tokens else "",
             f"tg{self.output_tokens}" if self.output_tokens else "",
@@ -65,8 +65,8 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop: see `localai.bench.stopping`. `budget_s` is of the whole run, without the
-    loading of models; the least repetitions are made beyond it, too."""
+    """When to stop: see `localai.bench.stopping`. `budget_s` is for the whole run, without the
+    loading of models; the least number of repetitions is made even beyond it."""
 
     budget_s: float = 60.0
     least: int = LEAST_REPETITIONS
@@ -179,8 +179,8 @@ _CROWDED: Final = Shape("classic", (128,), (64,))
 
 
 def shape_of(profile: str | None, *, quick: bool, crowded: bool) -> Shape:
-    """The lengths of a profile; without one those that suit a `quick` run or a `crowded` one.
-    Raises InvalidInput for a profile that there is not."""
+    """The lengths of a profile; without one, those for a `quick` or a `crowded` run. Raises
+    InvalidInput for an unknown profile."""
     if profile is None:
         return _QUICK if quick else _CROWDED if crowded else _SHAPES[0]
     found = next((shape for shape in _SHAPES if shape.profile == profile), None)

@@ -36,7 +36,7 @@ from localai.types import (
 if TYPE_CHECKING:
     from localai.providers.provider import Provider
 
-# The rate of fewer tokens than these is that of their beginning.
+# The rate of a shorter answer would be that of its beginning.
 LEAST_DECODE_TOKENS: Final = 8
 
 
@@ -44,11 +44,11 @@ LEAST_DECODE_TOKENS: Final = 8
 class Sample:
     """One repetition, raw: tokens and seconds; None is unknown.
 
-    `prefill_tokens` were computed, not cached. `decode_tokens` came in `decode_s`, the first one
-    not among them. `gaps_s` are the times between pieces, of which `same_moment` were none because
-    the pieces arrived together. `server_*` is by the server's clock. Of several `requests` at once
-    it is the median one, and `throughput_*` is what all of them got together. `noise` is what else
-    the machine did meanwhile; `failed` is why there is no answer, and the rest is then unknown.
+    `prefill_tokens` were computed, not cached. `decode_tokens` came in `decode_s`, without the
+    first one. `gaps_s` are the times between pieces; in `same_moment` of them two pieces arrived
+    together. `server_*` is by the server's clock. With several `requests` at once this is the
+    median one, and `throughput_*` is what all of them got together. `noise` is what other programs
+    did meanwhile. `failed` is why there is no answer; the rest is then unknown.
     """
 
     round: int
@@ -88,12 +88,12 @@ class Sample:
 
     @property
     def server_prefill_tokens_per_s(self) -> float | None:
-        """As the server measured."""
+        """The server's own measurement."""
         return _rate(self.server_prefill_tokens, self.server_prefill_s)
 
     @property
     def server_decode_tokens_per_s(self) -> float | None:
-        """As the server measured; None for fewer than eight tokens."""
+        """The server's own measurement; None for fewer than eight tokens."""
         return _rate(self.server_decode_tokens, self.server_decode_s, LEAST_DECODE_TOKENS)
 
     @property
@@ -105,7 +105,7 @@ class Sample:
 
     @property
     def disturbed(self) -> tuple[str, ...]:
-        """What disturbed it, in fixed phrases."""
+        """The causes of a disturbance, in fixed phrases."""
         anew = ("the model was loaded anew",) if self.loaded_anew else ()
         return (*anew, *self.noise.reasons)
 
@@ -132,8 +132,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A sample, which process computed it where that is known, and on `time.perf_counter` when it
-    began, when its pieces came and when it ended."""
+    """A sample, with the process that computed it, if known, and the times of its start, its pieces
+    and its end on `time.perf_counter`."""
 
     sample: Sample
     process: Process | None = None
@@ -148,7 +148,7 @@ class Recorded:
 
 
 def record(provider: Provider, request: ChatRequest, round_number: int) -> Recorded:
-    """Ask, and time the answer. What a provider refuses is a sample that failed."""
+    """Ask, and time the answer. A refusal of the provider is a failed sample."""
     stamps: list[tuple[float, Event]] = []
     clock = time.perf_counter
     started = clock()

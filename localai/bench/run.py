@@ -2,8 +2,8 @@
 
 The rows are interleaved A B B A, so that a machine that grows warm or busy does so for all of them.
 Each is asked until it is steady, then at least six times, then until its intervals are narrow.
-Nothing is printed: `Bench.run` yields where it is, and hands each cell to `keep` after every
-answer, so that whatever ends the run ends nothing that was measured.
+Nothing is printed: `Bench.run` yields the progress and passes each cell to `keep` after every
+answer, so that an interrupted run keeps all its measurements.
 """
 
 from __future__ import annotations
@@ -46,19 +46,20 @@ if TYPE_CHECKING:
 
 Phase = Literal["loading", "fitting", "warming", "measuring"]
 
-# Between two answers a model must not be unloaded.
+# A model must not be unloaded between two answers.
 _KEEP_ALIVE_S: Final = 900.0
-# Repetitions of a turn for which the model is loaded in another manner.
+# The repetitions of a turn for which the model is loaded with other settings.
 _BLOCK: Final = 3
-# Of an open loop: a percentile needs a hundred, and patience has an end.
+# The least and the most arrivals of an open loop: a percentile needs a hundred, and patience has an
+# end.
 _LEAST_ARRIVALS: Final = 12
 _MOST_ARRIVALS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run is. `done` and `wanted` count the repetitions of the row; `left_s` is about how
-    long the whole run still takes, None where that is not known yet."""
+    """The progress of a run. `done` and `wanted` count the repetitions of the row. `left_s` is
+    about how many seconds the whole run still takes, None if that is not known yet."""
 
     phase: Phase
     model: str

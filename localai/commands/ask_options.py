@@ -1,4 +1,5 @@
-"""The options that say whom to ask and how: declared once for every command that asks, read once.
+"""The options that say which model to ask and how: declared once for every command that asks, read
+once.
 
     @app.command(cls=PairCommand)
     @with_ask_options
@@ -43,8 +44,8 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """What was typed, as it was typed. `parameter` and `option` are lists of pairs, see
-    `PairCommand`; `sampling` has what the sampling options' own flags were given, by name."""
+    """The options as they were typed. `parameter` and `option` are lists of pairs, see
+    `PairCommand`; `sampling` has the values of the sampling options' own flags, by name."""
 
     model: Annotated[
         str | None,
@@ -116,8 +117,8 @@ NOT_ASKED: Final = AskOptions()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the options mean. `settings` have the template's below the command line's; `model` is
-    the name of one, None for the default; `config` may permit more for this one run."""
+    """The meaning of the options. `settings` are the template's, below the command line's. `model`
+    is the name of one, None for the default. `config` may permit more for this one run."""
 
     model: str | None
     settings: AskSettings
@@ -129,8 +130,8 @@ class Asked:
 def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     """`command` with the options of AskOptions in the place of its parameter `asked`.
 
-    A form that the command itself uses for something else stays the command's; an option none of
-    whose forms is left is not there, and `asked` has its default.
+    A form that the command itself uses for something else stays the command's. An option without
+    any form left is not offered, and has its default in `asked`.
     """
     hints = get_type_hints(command, include_extras=True)
     own = inspect.signature(command).parameters
@@ -168,7 +169,7 @@ def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
 
 
 def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
-    """What the options mean. Raises NotFound, InvalidInput."""
+    """The meaning of the options. Raises NotFound, InvalidInput."""
     template = _template(given.template, paths)
     settings = AskSettings(
         system=given.system or None,
@@ -208,9 +209,9 @@ def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:
 
 
 def _forms(hint: Any) -> tuple[str, ...]:
-    """How an option is written, all its forms; none for an argument, nor for a bare `--name`."""
+    """All forms in which an option is written; empty for an argument, and for a bare `--name`."""
     for each in getattr(hint, "__metadata__", ()):
-        # What `typer.Option` takes first is a default to it; within Annotated it is a form.
+        # `typer.Option` takes its first argument as a default; within Annotated it is a form.
         forms = (each.default, *(each.param_decls or ()))
         return tuple(form for form in forms if isinstance(form, str) and form.startswith("-"))
     return ()
@@ -271,7 +272,7 @@ def _template(name: str | None, paths: Paths) -> Template | None:
 
 
 def _schema(given: str | None, template: Template | None) -> Schema | None:
-    """What `--schema` says, else what the template does."""
+    """The schema of `--schema`, else the template's."""
     if given is None and (template is None or template.schema is None):
         return None
     from localai.chat.schema import from_command_line, from_data

@@ -109,9 +109,9 @@ def batch(
 
 @contextmanager
 def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The input, and how many lines it has if that can be known."""
+    """The input, and the number of its lines if that can be known."""
     if prompts == _STREAM:
-        # Not sys.stdin: a thread that still reads it makes the interpreter abort at its end.
+        # Not sys.stdin: at the end, a thread that still reads it makes the interpreter abort.
         with os.fdopen(os.dup(0), "rb") as stream:
             yield stream, None
         return
@@ -148,7 +148,8 @@ def _record(outcome: Outcome, model: ResolvedModel, config: Config) -> BatchReco
 
 
 def _follow(work: Batch, total: int | None, shown: LongWork) -> Progress:
-    """Run it to its end and show how far it is; Ctrl-C stops it tidily, a second one at once."""
+    """Run the batch to its end and show how far it is. Ctrl-C stops it tidily, a second one at
+    once."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         if not work.stop():
@@ -174,8 +175,7 @@ def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[
 
 
 def _end(work: Batch, last: Progress, output: Output, *, keeps: bool) -> int:
-    """Say how it ended; `keeps` says whether the answers are in a file, so that a later run can go
-    on there."""
+    """Say how it ended. `keeps`: the answers are in a file, so a later run can continue there."""
     if work.stopped:
         if keeps:
             output.note(f"{summary_text(last)}; the same command goes on where this one stopped")

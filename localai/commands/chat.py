@@ -179,7 +179,7 @@ def chat(
     )
     display = Display(raw, not no_stream, hide_thinking, quiet, usage > 0)
     writer: Writer = SilentWriter() if as_json or in_session else display.writer()
-    # JSON is no Markdown, and which part of an answer `-x` prints is known at its end.
+    # JSON is no Markdown, and the part of an answer that `-x` prints is known only at its end.
     whole = extract or (checks.schema is not None and output.on_terminal)
     if whole and not as_json:
         writer = WithheldText(writer)
@@ -274,7 +274,7 @@ _CONFLICTS: Final = (
 
 
 def _refuse_conflicts(given: Mapping[str, object]) -> None:
-    """Raise InvalidInput for two flags of which one would do nothing."""
+    """Raise InvalidInput for two flags of which one would have no effect."""
     for one, other in _CONFLICTS:
         if given[one] and given[other]:
             raise InvalidInput(f"{one} and {other} exclude each other", hint="give one of them")
@@ -287,8 +287,8 @@ def _select(
     providers: ProviderPool,
     announce: Callable[[str], None],
 ) -> tuple[SelectedModel, Config]:
-    """The model that was named; else the one that the conversation was held with, if it is still
-    there; else the default."""
+    """The model that was named; else the one that the conversation had, if it still exists; else
+    the default."""
     if model is None and stored is not None and stored.model is not None:
         try:
             return select_or_fall_back(stored.model, config, providers, announce)

@@ -1,9 +1,9 @@
-"""What may stand at the cursor of a command line: the answer to the shells' scripts of
+"""The values that fit at the cursor of a command line: the answer to the shells' scripts of
 `localai completion`.
 
-The words come as arguments, so that no shell's quotes have to be read; the answer is `files` where
-the shell should complete names of files, else a line each: the value, a tab, what it is. Nothing
-here connects, and whatever goes wrong gives no completions.
+The words come as arguments, so that no shell's quotes have to be read. The answer is `files` if the
+shell should complete file names; else a line for each value: the value, a tab, its description.
+Nothing here connects, and after any failure there are no completions.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Value = tuple[str, str]
 
 
 def complete(words: list[str], shell: str, root: Any) -> list[str]:
-    """The lines of the answer for the command line `words`, whose last is not finished yet.
+    """The lines of the answer for the command line `words`, whose last word is not finished yet.
 
-    `root` is the root command. bash hands its line over as one text, since it splits words at
-    characters that names of models have.
+    `root` is the root command. bash passes its line as one text, because it splits words at
+    characters that occur in names of models.
     """
     quote = ""
     breaks = 0
@@ -65,7 +65,7 @@ def _is_joined(current: str) -> bool:
 
 
 def _completions(root: Any, words: list[str], current: str) -> list[Value] | None:
-    """The values; None for names of files."""
+    """The values; None if the shell should complete file names."""
     from typer._click.shell_completion import CompletionItem, ShellComplete
 
     class Asked(ShellComplete):
@@ -88,7 +88,7 @@ def _completions(root: Any, words: list[str], current: str) -> list[Value] | Non
 
 def _bash_words(line: str) -> tuple[list[str], str, int]:
     """The words behind the program's name, the quote that is open, and how much of the last word
-    bash takes for another word, because of its COMP_WORDBREAKS."""
+    bash counts as another word, because of its COMP_WORDBREAKS."""
     body, quote = line, ""
     lexer = _unfinished(line)
     if lexer is None:
@@ -115,7 +115,7 @@ def _unfinished(text: str) -> list[str] | None:
 
 
 def _escaped(value: str, quote: str) -> str | None:
-    """`value` as it is typed in bash, where `quote` is open; None where it cannot be."""
+    """`value` in the form for bash, where `quote` is open; None if there is no such form."""
     if quote == "'":
         return None if quote in value else value
     special = _IN_DOUBLE_QUOTES if quote else _UNQUOTED
@@ -123,7 +123,7 @@ def _escaped(value: str, quote: str) -> str | None:
 
 
 def attach(command: Any) -> None:
-    """Let the options and arguments of `command` know their values."""
+    """Give the options and arguments of `command` their values."""
     for parameter in command.params:
         source = _SOURCES.get(parameter.name or "")
         if command.name in ("show", "edit", "rm", "new") and parameter.name == "name":

@@ -26,8 +26,8 @@ def allowed_hosts(config: Config, output: Output) -> AllowedHosts:
 
 @contextmanager
 def pip_ledger(paths: Paths, command: str) -> Iterator[Callable[[str, int], None]]:
-    """Something to call with each host and port that pip connects to: it is a child, where no guard
-    sees the address. What is off this machine is entered in the ledger under `command`."""
+    """A function to call with each host and port that pip connects to: the guard does not see a
+    child's connections. A connection off this machine is entered in the ledger under `command`."""
     from localai.database import Database
 
     ledger = Database(paths.database)

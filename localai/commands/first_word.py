@@ -1,7 +1,7 @@
-"""What the first word of a command line means where it is no command of ours.
+"""The meaning of a command line's first word that is no command of ours.
 
-`help NAME`, `version` and a question without its verb are spelled out before anything is parsed;
-a verb that hands know from another tool is answered with the line that does it here. Pure.
+`help NAME`, `version` and a question without its verb are expanded before anything is parsed. A
+verb of another tool is answered with the command that does the same here. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HELP: Final = ("help", "-h", "--help")
 
 
 def spelled_out(arguments: Sequence[str], commands: Collection[str]) -> list[str]:
-    """The command line that `arguments` stand for; themselves where they name a command.
+    """The command line that `arguments` stand for; `arguments` themselves if they name a command.
 
     `help pull` is `pull --help`, `version` is `--version`. A first word with a space in it was
     quoted in the shell: it is a question, and goes to `chat`.

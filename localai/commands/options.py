@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def _without_network(context: typer.Context, wanted: bool) -> None:
-    """Go on where the kernel has no network, before anything else is done."""
+    """Continue in a process for which the kernel denies the network, before anything else is
+    done."""
     if wanted and not context.resilient_parsing:
         from localai.privacy.sandbox import airgap_reexec
 
@@ -80,7 +81,7 @@ class PairCommand(TyperCommand):
 
 
 def _pairs_apart(arguments: Sequence[str], forms: set[str]) -> Iterator[str]:
-    """The arguments, with `KEY=VALUE` behind (or within) an option of `forms` as two of them."""
+    """The arguments, with `KEY=VALUE` behind (or within) an option of `forms` split in two."""
     rest = iter(arguments)
     for argument in rest:
         if argument == "--":
@@ -109,7 +110,7 @@ def _pairs_apart(arguments: Sequence[str], forms: set[str]) -> Iterator[str]:
 def machine_of(
     profile: str | None, paths: Paths, output: Output, *, measure: Measure = "once"
 ) -> Machine:
-    """The machine that `--profile` names, else this one with its bandwidth, measured as `measure`
+    """The machine that `--profile` names; else this one, with its bandwidth measured as `measure`
     says, which is noted. Raises NotFound, InvalidInput."""
     if profile is not None:
         from localai.hardware.profiles import load_profile

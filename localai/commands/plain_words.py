@@ -1,4 +1,5 @@
-"""The parser's jargon in words: what an option takes, and what was wrong with a command line."""
+"""The parser's terms in plain words: what an option takes, and what was wrong with a command
+line."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ _BY_TYPE: Final = {"int": "N", "int range": "N", "float": "X", "float range": "X
 
 
 def put_into_words(command: Any) -> None:
-    """Let the help of `command` say what each option and argument takes, as a person would."""
+    """Make the help of `command` say in plain words what each option and argument takes."""
     for parameter in command.params:
         if getattr(parameter, "is_flag", False):
             continue
@@ -53,7 +54,7 @@ def put_into_words(command: Any) -> None:
 
 
 def _argument_metavar(parameter: Any) -> Any:
-    """How an argument is written: `[QUESTION]…` where it may be left out, and be repeated."""
+    """The form of an argument in the help: `[QUESTION]…` if it may be left out and repeated."""
     text = str(parameter.metavar).removesuffix("…")
     repeated = "…" if parameter.nargs == -1 else ""
 
@@ -70,7 +71,7 @@ def _range(kind: Any) -> str:
 
 
 def usage_error(error: typer.TyperException, command: str) -> InvalidInput:
-    """What was wrong with a command line for `command` (`localai config set`), in words."""
+    """The fault of a command line for `command` (`localai config set`), in plain words."""
     message = _message(error, command)
     possible = [each for each in getattr(error, "possibilities", None) or () if each != "--"]
     near = f"did you mean {' or '.join(sorted(possible))}?" if possible else None

@@ -137,10 +137,10 @@ def _preflight(
     from localai.providers.registry import providers_on_device
     from localai.sizing.own_runs import runs_by_name
 
-    # Who only wants the file in a script is not kept waiting for a measurement.
+    # A script that only wants the file does not wait for a measurement.
     asked = dry_run or (is_terminal(output.stderr) and not (output.quiet or output.as_json))
     machine = machine_of(profile, paths, output, measure="once" if asked else "never")
-    # What another machine would do, this one's runs do not tell.
+    # This machine's runs say nothing about another machine.
     runs = (
         {} if profile is not None else runs_by_name(paths, [plan.name], providers_on_device(config))
     )
@@ -176,8 +176,8 @@ def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> N
 
 
 def _ask_or_refuse(found: Preflight, output: Output) -> None:
-    """Return if the person wants it all the same. Raises InsufficientResources, Interrupted, and
-    InvalidInput where another model would be replaced."""
+    """Return if the person wants the pull all the same. Raises InsufficientResources, Interrupted,
+    and InvalidInput if another model would be replaced."""
     why = f"{found.plan.name} was not fetched: {'; '.join(found.problems)}"
     output.confirm(
         "Fetch it all the same?",

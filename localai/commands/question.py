@@ -1,7 +1,7 @@
-"""What is asked, gathered from where the user put it: arguments, stdin, files, pictures, template.
+"""The question, gathered from where the user put it: arguments, stdin, files, pictures, template.
 
-stdin's text comes before the argument, files before both. Each file's size is said on stderr:
-nothing is cut, and what is sent is seen.
+stdin's text comes before the argument, files before both. The size of each file is shown on stderr,
+so that the user sees what is sent. Nothing is cut.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _ASK_ABOVE_TOKENS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask, and the system prompt where a template has one. `title` is what a conversation
-    that begins with it is called; None where its own first line says it."""
+    """The question to ask, and the system prompt if a template has one. `title` is the title of a
+    conversation that begins with it; None if its first line is the title."""
 
     text: str
     images: tuple[Image, ...] = ()
@@ -49,11 +49,11 @@ def gather_question(
     *,
     stdin_is_taken: bool = False,
 ) -> Question:
-    """The whole question. `stdin_is_taken` says that a file or a picture came from there.
+    """The whole question. `stdin_is_taken`: a file or a picture came from stdin.
 
-    Raises InvalidInput where there is none, and as the template does.
+    Raises InvalidInput if there is no question, and what the template raises.
     """
-    # A template that says it all does not wait for a person to type.
+    # A complete template does not wait for a person to type.
     waits = not files and not images and (template is None or template.wants_input)
     typed = " ".join(prompt) if prompt else ""
     piped = "" if stdin_is_taken else _piped(output, typed=bool(typed), waits=waits)
@@ -78,7 +78,7 @@ def gather_question(
 
 
 def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -> list[TextFile]:
-    """The files of `-f`, their sizes said. A person is asked about more than 32,768 tokens of
+    """The files of `-f`; their sizes are shown. A person is asked about more than 32,768 tokens of
     folders, unless `yes`. Raises NotFound, InvalidInput, Interrupted."""
     if not arguments:
         return []
@@ -115,7 +115,7 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
 
 
 def read_images(names: Sequence[str], output: Output) -> list[Image]:
-    """The pictures of `-a`, their sizes said. Raises NotFound, InvalidInput."""
+    """The pictures of `-a`; their sizes are shown. Raises NotFound, InvalidInput."""
     if not names:
         return []
     from localai.chat.inputs import read_image
@@ -127,8 +127,8 @@ def read_images(names: Sequence[str], output: Output) -> list[Image]:
 
 
 def _piped(output: Output, *, typed: bool, waits: bool) -> str:
-    """The text on stdin, where it is offered; beside a typed question its size is said, for a loop
-    of the shell's may have wanted it for itself."""
+    """The text on stdin, if there is any. Beside a typed question its size is shown, because a loop
+    of the shell's may have wanted the text for itself."""
     if sys.stdin is None or (is_terminal(sys.stdin) and (typed or not waits)):
         return ""
     if typed and is_read_by_others(sys.stdin.buffer):

@@ -59,12 +59,12 @@ def recommend(
         from localai.providers.gpu_use import without_idle_gpu
         from localai.setup.engines import idle_gpu_here
 
-        # What computes here decides, and not what could.
+        # The present engine decides, not a possible one.
         idle = idle_gpu_here(machine, config, paths)
         machine = without_idle_gpu(machine, idle)
         if idle is not None:
             output.note(": ".join(filter(None, (idle.sentence, idle.command))))
-    # What another machine did says nothing, nor does what this one has.
+    # For another machine, this one's runs and models say nothing.
     names = _installed(paths) if profile is None else frozenset()
     found = rank(machine, task, installed=names, own_runs=_runs(config, paths, names))
     if output.as_json:

@@ -55,7 +55,7 @@ def rm(
 
 
 def _ask(removal: Removal, output: Output) -> None:
-    """Return if the person wants it. Raises InvalidInput, Interrupted."""
+    """Return if the person wants the removal. Raises InvalidInput, Interrupted."""
     where = f"{removal.name} belongs to another program's store ({STORE_NAMES[removal.store]})"
     output.confirm(
         f"{where}. Remove it there? It frees {bytes_text(removal.freed_bytes)}.",

@@ -1,4 +1,4 @@
-"""What most commands do first: find their folders, read the settings, bind the guard to them."""
+"""The first steps of most commands: find the folders, read the settings, bind the guard to them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def load_settings(command: str) -> tuple[Paths, Config]:
-    """The paths and settings in force, after the guard has learned what they permit.
+    """The paths and settings in force. The guard is told what they permit.
 
     Connections that leave the machine are entered in the ledger under `command`. Raises
-    InvalidInput where the configuration has an error.
+    InvalidInput if the configuration has an error.
     """
     paths = locate()
     config = load(paths)
@@ -32,8 +32,8 @@ def load_settings(command: str) -> tuple[Paths, Config]:
 
 
 def open_pool(context: typer.Context, paths: Paths) -> ProviderPool:
-    """The providers of the command that runs in `context`; they are closed when it ends, however
-    it ends."""
+    """The providers of the command that runs in `context`; they are closed when it ends, however it
+    ends."""
     from localai.providers.pool import ProviderPool
 
     return context.with_resource(ProviderPool(paths))

@@ -125,7 +125,7 @@ def setup(
 
 
 def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> None:
-    """Raise InvalidInput for options that mean nothing together."""
+    """Raise InvalidInput for options that have no meaning together."""
     given = [name for name, value in modes.items() if value]
     if len(given) > 1:
         raise InvalidInput(
@@ -143,7 +143,7 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
 def _confirm(
     what: str, question: str, flags: str, output: Output, *, yes_is_default: bool = False
 ) -> None:
-    """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
+    """Return if the person wants it. Raises InvalidInput if nobody can be asked, Interrupted."""
     output.confirm(
         question,
         unasked=InvalidInput(
@@ -182,7 +182,7 @@ def _uninstall(paths: Paths, output: Output, *, yes: bool, dry_run: bool) -> Non
     from localai.setup.uninstall import plan_uninstall, remove, stop_engines
 
     removal = plan_uninstall(paths)
-    # Rendered now: once the program is gone, nothing can be imported.
+    # Rendered now, because nothing can be imported once the program is gone.
     document = removal_document(removal, dry_run=dry_run)
     print_removal(removal, output)
     if not dry_run and (removal.data or removal.program):

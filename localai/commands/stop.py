@@ -48,7 +48,8 @@ def stop(
 
 
 def _is(info: WorkerInfo, name: str, given: str) -> bool:
-    """Whether the worker, whose model is called `name`, is the one that was `given`."""
+    """Whether the worker, whose model is called `name`, is the one that the user means by
+    `given`."""
     path = Path(info.spec.model_path)
     return given in (name, str(path), path.name, path.stem, str(info.pid)) or (
         Path(given).exists() and Path(given).samefile(path)

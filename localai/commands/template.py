@@ -164,7 +164,7 @@ def _edited(text: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Keep what was written, whatever it is worth; then say what is wrong with it."""
+    """Write the text even if it is invalid, then say what is wrong with it."""
     if file.parent == user_folder(locate()):
         private_dir(file.parent)
     try:

@@ -1,4 +1,4 @@
-"""A line of `localai chat` that asks nothing: `--dry-run` and `--save`."""
+"""The options of `localai chat` that ask nothing: `--dry-run` and `--save`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_dry_run(
     selected: SelectedModel, request: ChatRequest, asked: AskOptions, means: Asked, output: Output
 ) -> None:
-    """Show what `request` would be: whom it goes to, with which options, and the prompt."""
+    """Show what `request` would be: its model, its options, and the prompt."""
     from localai.chat.dry_run import dry_run as dry_run_of
     from localai.output.documents.chat import dry_run_document
     from localai.output.dry_run import print_dry_run
@@ -38,8 +38,8 @@ def save_line(
     output: Output,
     cannot_be_kept: list[object],
 ) -> None:
-    """Write the command line as a template of the user's own. Raises InvalidInput for what a
-    template cannot have, and for a name that is taken."""
+    """Write the command line as a template of the user's own. Raises InvalidInput for an option
+    that a template cannot have, and if the name is taken."""
     from localai.chat.templates import save_template
 
     others = (asked.template, asked.ctx, asked.think, asked.keep_alive, *cannot_be_kept)

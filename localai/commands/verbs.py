@@ -1,4 +1,4 @@
-"""A command that has verbs of its own (`config set`), and what all such commands have in common."""
+"""A command with verbs of its own (`config set`), and what all such commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localai.errors import InvalidInput
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of the root command; the others inherit them."""
 _ALIASES: Final = {"ls": "list"}
-# What the act is called elsewhere, here or in another program.
+# The names of the same act elsewhere, here or in another program.
 _SAME_ACT: Final[Mapping[str, str]] = {
     "delete": "rm",
     "remove": "rm",
@@ -30,11 +30,11 @@ _SAME_ACT: Final[Mapping[str, str]] = {
 
 
 class Verbs(TyperGroup):
-    """A command of several verbs. Alone it shows its help, which is no error; `ls` is `list`, and
-    a verb that it does not have is answered with the line to type."""
+    """A command of several verbs. Alone it shows its help, which is no error. `ls` is `list`, and
+    an unknown verb is answered with the line to type."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As Typer's; without arguments the help, and the end."""
+        """Typer's parsing; without arguments, show the help and end."""
         if not args and not ctx.resilient_parsing:
             typer.echo(ctx.get_help())
             ctx.exit()
@@ -45,13 +45,13 @@ class Verbs(TyperGroup):
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer's, but an unknown verb gets our own error."""
+        """Typer's resolution, with our own error for an unknown verb."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise self.unknown(ctx, args)
         return super().resolve_command(ctx, args)
 
     def unknown(self, ctx: Any, args: list[str]) -> InvalidInput:
-        """The error for a verb that is not there."""
+        """The error for an unknown verb."""
         from localai.near_names import near_names
 
         verb, *rest = args
@@ -69,13 +69,13 @@ DEFAULT_COMMAND: Final = "(default)"
 
 
 class DefaultCommandGroup(Verbs):
-    """A command that has verbs beside what it does itself: `bench MODEL…` and `bench list`.
+    """A command with verbs beside its own action: `bench MODEL…` and `bench list`.
 
-    What begins with none of its verbs is for DEFAULT_COMMAND, whose help is the group's.
+    A command line without one of its verbs is for DEFAULT_COMMAND, whose help is the group's.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As Typer's, with DEFAULT_COMMAND in front of what names no verb."""
+        """Typer's parsing, with DEFAULT_COMMAND in front of arguments that name no verb."""
         if args and self.get_command(ctx, args[0]) is not None:
             return list(super().parse_args(ctx, args))
         asked = takewhile(lambda each: each != "--", args)
@@ -84,14 +84,14 @@ class DefaultCommandGroup(Verbs):
         return list(super().parse_args(ctx, [DEFAULT_COMMAND, *args]))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Those of DEFAULT_COMMAND: `[OPTIONS] [MODELS]...`."""
+        """The usage of DEFAULT_COMMAND: `[OPTIONS] [MODELS]...`."""
         return list(self.commands[DEFAULT_COMMAND].collect_usage_pieces(ctx))
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """That of DEFAULT_COMMAND."""
+        """The help text of DEFAULT_COMMAND."""
         self.commands[DEFAULT_COMMAND].format_help_text(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The options of DEFAULT_COMMAND, and then the verbs."""
+        """The options of DEFAULT_COMMAND, then the verbs."""
         self.commands[DEFAULT_COMMAND].format_options(ctx, formatter)
         self.format_commands(ctx, formatter)

@@ -1,4 +1,4 @@
-"""Completion at the prompt: commands, and what each of them takes."""
+"""Completion at the prompt: commands, and the values that each of them takes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SlashCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterator[Completion]:
-        """What could stand at the cursor."""
+        """The values that fit at the cursor."""
         line = document.text_before_cursor
         if not line.startswith("/") or "\n" in line:
             return
@@ -66,8 +66,8 @@ class SlashCompleter(Completer):
 
 
 class _ModelNames:
-    """Every provider's models, asked once, when a name is first completed, by a thread: a server
-    that does not answer must not hold up the keyboard."""
+    """Every provider's models. A thread asks for them once, when a name is first completed: a
+    server that does not answer must not hold up the keyboard."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -75,7 +75,7 @@ class _ModelNames:
         self._thread: threading.Thread | None = None
 
     def names(self) -> list[tuple[str, str]]:
-        """What is known by now; the menu opens again when there is more."""
+        """The names that are known by now. The menu opens again when there are more."""
         if self._names is None and self._thread is None:
             application = get_app()
             loop = application.loop
@@ -102,7 +102,7 @@ class _ModelNames:
 
 
 def _matching(start: str, choices: Iterable[tuple[str, str]]) -> Iterator[Completion]:
-    """The choices that begin with `start`, or whose name after a slash does."""
+    """The choices that begin with `start`, or whose part behind a slash does."""
     for text, meaning in choices:
         if text.startswith(start) or text.partition("/")[2].startswith(start):
             yield Completion(text, start_position=-len(start), display_meta=meaning)

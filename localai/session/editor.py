@@ -1,4 +1,4 @@
-"""The user's editor, for a question that deserves one."""
+"""Writing a question in the user's editor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _OTHERWISE = "vi"
 
 
 def edit_text(text: str) -> str:
-    """`text` after the user has changed it in $VISUAL, $EDITOR or vi. The file that the editor
-    sees is the owner's alone and gone afterwards.
+    """`text` after the user has changed it in $VISUAL, $EDITOR or vi. The editor's file is this
+    user's alone, and is removed afterwards.
 
-    Raises InvalidInput where the editor cannot be started or fails.
+    Raises InvalidInput if the editor cannot be started or fails.
     """
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _OTHERWISE
     descriptor, name = tempfile.mkstemp(prefix="localai-", suffix=".md")

@@ -1,7 +1,7 @@
 """Ctrl-C in a session: once stops what runs, twice quickly leaves.
 
-For as long as a session runs, the signal is ours. It raises only where something waits to be
-stopped; in the moments between, and while the tidying after a stop is under way, it is counted.
+As long as a session runs, it handles the signal. The signal raises only while something can be
+stopped; between, and during the tidying after a stop, it is only counted.
 """
 
 from __future__ import annotations
@@ -24,30 +24,32 @@ class Interrupts:
         self._raises = False
 
     def begin(self) -> None:
-        """Take the signal over, for the rest of this process."""
+        """Handle the signal from now on, for the rest of this process."""
         signal.signal(signal.SIGINT, self._on_signal)
 
     def end(self) -> None:
-        """The session is left: one more Ctrl-C must not tear its end apart.
+        """Ignore the signal from now on: the session is ending, and one more Ctrl-C must not
+        interrupt that.
 
-        Python takes its own handlers back while it ends, and a signal would kill it then; that
-        signals are ignored stays.
+        Python takes its own handlers back while it ends, and a signal would kill it then. An
+        ignored signal stays ignored.
         """
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def pressed(self) -> None:
-        """Ctrl-C came; `leave` is set if one came less than a second before."""
+        """Note a Ctrl-C; `leave` is set if another came less than a second before."""
         now = time.monotonic()
         self.leave = self.leave or now - self._last_at < _QUICKLY_S
         self._last_at = now
 
     def cleared(self) -> None:
-        """Ctrl-C cleared a line: it leaves nothing by itself, but may be the first of two."""
+        """Note a Ctrl-C that cleared a line: by itself it leaves nothing, but it may be the first
+        of two."""
         self._last_at = time.monotonic()
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """While this is open the first Ctrl-C raises KeyboardInterrupt."""
+        """While the block runs, the first Ctrl-C raises KeyboardInterrupt."""
         before, self._raises = self._raises, True
         try:
             yield

@@ -1,4 +1,4 @@
-"""The session's loop: greet, read, understand, answer, until the user leaves."""
+"""The session's loop: greet, read, interpret, answer, until the user leaves."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class Reader(Protocol):
-    """Where the user types."""
+    """Reads what the user types."""
 
     def read(self, prefill: str) -> str:
-        """What was typed, with `prefill` to begin with. Raises EOFError for Ctrl-D, and
-        KeyboardInterrupt for Ctrl-C where there was nothing to clear."""
+        """The typed text; `prefill` stands there at first. Raises EOFError for Ctrl-D, and
+        KeyboardInterrupt for Ctrl-C if there was nothing to clear."""
 
 
 def run_session(session: Session, kept: StoredConversation | None) -> None:
-    """Talk until the user leaves; `kept` is the conversation that goes on."""
+    """Talk until the user leaves; `kept` is the conversation that is continued."""
     session.interrupts.begin()
     reader = _reader(session)
     session.title = None if kept is None else kept.title
@@ -90,7 +90,7 @@ class PlainReader:
         self._interrupts = interrupts
 
     def read(self, prefill: str) -> str:
-        """A line, or many between quotes. Raises EOFError, KeyboardInterrupt."""
+        """A line, or several between quotes. Raises EOFError, KeyboardInterrupt."""
         if prefill:
             print(prefill)
         try:
@@ -105,7 +105,7 @@ class PlainReader:
 
 
 def _say_welcome(session: Session, kept: StoredConversation | None) -> None:
-    """Name the model and its zone; show the last exchange of a conversation that goes on."""
+    """Name the model and its zone; show the last exchange of a continued conversation."""
     model = session.asker.chosen.model
     session.output.note(
         f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves"

@@ -142,13 +142,13 @@ def _list_models(session: Session) -> None:
 
 
 def zone_label(model: ResolvedModel) -> str:
-    """Where a model is computed, in a word."""
+    """The zone of a model, in a word."""
     return "unproven" if model.zone is None else model.zone.label
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A setting, its value, and whose it is: the user's, the model's, or localai's."""
+    """A setting, its value, and its origin: the user, the model, or localai."""
 
     name: str
     value: str
@@ -156,7 +156,7 @@ class InForce:
 
     @property
     def text(self) -> str:
-        """For a line of `/show`."""
+        """The setting in a line of `/show`."""
         return f"{self.value} ({self.whose})" if self.whose else self.value
 
 
@@ -204,7 +204,7 @@ def settings_in_force(session: Session) -> list[InForce]:
 
 
 def setting_names() -> list[str]:
-    """What can be set, for completion."""
+    """The names of everything that can be set, for completion."""
     return [*(option.name for option in SAMPLING_OPTIONS), *_OWN]
 
 

@@ -1,4 +1,4 @@
-"""What begins with a slash: the table of the session's commands, and `/help`, which shows it."""
+"""The session's commands, which begin with a slash: their table, and `/help`, which shows it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its names, what it takes (nothing if `usage` is empty), what it does in a line,
-    and the function that does it."""
+    """A command: its names, what it takes (`usage`, empty for nothing), what it does in a line, and
+    its function."""
 
     name: str
     aliases: tuple[str, ...]
@@ -103,7 +103,7 @@ def find(name: str) -> Command:
 
 
 def run_command(session: Session, name: str, argument: str) -> None:
-    """Do what `/name argument` says. Raises InvalidInput, and what the command raises."""
+    """Run the command `/name argument`. Raises InvalidInput, and what the command raises."""
     command = find(name)
     if argument and not command.usage:
         raise InvalidInput(f"/{command.name} takes nothing, not {argument!r}")

@@ -1,4 +1,4 @@
-"""What a session knows while it runs; its readers and commands share it."""
+"""The state of a running session, which its readers and commands share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A question that stands at the prompt to be changed; `back` is where to go if it is not."""
+    """A question that stands at the prompt to be changed. `back` is the turn to return to if the
+    user does not ask it."""
 
     text: str
     back: Turn | None
@@ -34,10 +35,10 @@ class Edit:
 
 @dataclass(slots=True)
 class Session:
-    """A session: its conversation, how it shows things, what waits for the next question.
+    """A session: its conversation, its display, and what waits for the next question.
 
-    `new_recorder` keeps a conversation, a new one (None) or one that goes on. `records` is False
-    where nothing is to be kept. `files` go with the next question.
+    `new_recorder` makes the recorder of a new conversation (None) or of a continued one. `records`
+    is False if nothing is to be stored. `files` are sent with the next question.
     """
 
     asker: Asker
@@ -58,29 +59,29 @@ class Session:
         self.asker.announce = self.announce
 
     def announce(self, text: str) -> None:
-        """Say it, even where nothing else is said: a prompt is about to leave this machine."""
+        """Show the text, even if nothing else is shown: a prompt is about to leave this machine."""
         self._writer.status(None)
         self.output.announce(text)
 
     def begin(self, kept: StoredConversation | None) -> None:
-        """Begin a new conversation, or go on with a kept one."""
+        """Begin a new conversation, or continue a stored one."""
         tree = None if kept is None else kept.tree
         self.conversation = Conversation(self.asker, self.new_recorder(kept), tree)
         self.title = None if kept is None else kept.title
         self.decode_tokens_per_s = None
 
     def ask(self, question: str) -> None:
-        """Ask, with the files that wait, and show the answer."""
+        """Ask, with the waiting files, and show the answer."""
         files, self.files = self.files, []
         if files and not self.conversation.turns:
-            # The conversation is called after its question, not after the first line of a file.
+            # The question gives the conversation its title, not the first line of a file.
             self.title = question.strip().splitlines()[0][:80]
             self.conversation.rename(self.title)
         self.answer(self.conversation.ask(with_files(files, question)))
 
     def answer(self, events: Events) -> bool:
-        """Show an answer as it comes; whether it came to its end. Errors are shown, Ctrl-C stops
-        it, and either way the session goes on."""
+        """Show an answer as it comes. Returns whether it came to its end. Errors are shown, Ctrl-C
+        stops it, and either way the session goes on."""
         try:
             answer = self.play(events)
         except KeyboardInterrupt:
@@ -109,12 +110,12 @@ class Session:
         return True
 
     def play(self, events: Events) -> Answer:
-        """Show the events as an answer is shown. Raises what they raise, KeyboardInterrupt."""
+        """Show the events in the way of an answer. Raises what they raise, KeyboardInterrupt."""
         self._writer = self.display.writer()
         return show_answer(events, self._writer)
 
     def show_text(self, text: str) -> None:
-        """Show a text as an answer is shown."""
+        """Show a text in the way of an answer."""
         writer = self.display.writer()
         writer.text(text)
         writer.close()

@@ -1,6 +1,6 @@
 """The prompt on a terminal: line editing, keys, history, completion, the status bar.
 
-Beside `completion` the only module that imports prompt_toolkit, so that nothing but a session does.
+Only this module and `completion` import prompt_toolkit, so that nothing but a session does.
 """
 
 from __future__ import annotations
@@ -57,18 +57,18 @@ class TerminalReader:
             input=LargeBites(sys.stdin),
         )
 
-        # A terminal that does not say where its cursor is gets no status bar, and no lecture.
+        # A terminal that does not report its cursor gets no status bar, and no warning about that.
         self._prompt.app.renderer.cpr_not_supported_callback = None
 
     def read(self, prefill: str) -> str:
-        """What was typed, large pastes and all. Raises EOFError, KeyboardInterrupt."""
+        """The typed text, with large pastes in full. Raises EOFError, KeyboardInterrupt."""
         line = self._prompt.prompt(
             default=self._pastes.mark(prefill), handle_sigint=False, pre_run=self._leave_if_asked
         )
         return repaired(self._pastes.expand(line))
 
     def _leave_if_asked(self) -> None:
-        # Ctrl-C came as a signal while this prompt was not there yet.
+        # Ctrl-C came as a signal before this prompt was there.
         if self._session.interrupts.leave:
             get_app().exit(exception=EOFError)
 
@@ -103,8 +103,8 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
 
     @bindings.add("tab", filter=at_prompt)
     def _complete(event: KeyPressEvent) -> None:
-        # At once, as in a shell: prompt_toolkit's own drops a Tab that comes while the menu of
-        # the keys before it is still on its way.
+        # At once, as in a shell: prompt_toolkit drops a Tab that comes while the menu for the keys
+        # before it is still being made.
         buffer = event.current_buffer
         asked = CompleteEvent(completion_requested=True)
         found = list(buffer.completer.get_completions(buffer.document, asked))
@@ -145,7 +145,7 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
                 session.output.error(error)
                 return before
 
-        # In this thread, for the guard's permission to start a program is a thread's own.
+        # In this thread, because the guard's permission to start a program belongs to a thread.
         after = await run_in_terminal(edit, in_executor=False)
         buffer.text = pastes.mark(after)
         buffer.cursor_position = len(buffer.text)
@@ -154,8 +154,8 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
 
 
 def session_history(session: Session, pastes: Pastes) -> History:
-    """The history on disk; one that ends with the session where nothing is to be kept. A line with
-    the mark of a large paste is not kept either: the mark means nothing later."""
+    """The history on disk; one that ends with the session if nothing is to be stored. A line with
+    the mark of a large paste is not stored, because the mark has no meaning later."""
     if not session.records:
         return InMemoryHistory()
     file = input_history.input_history_file(session.asker.paths)
@@ -190,7 +190,7 @@ _BITES = 16
 
 
 class LargeBites(Vt100Input):
-    """Takes what is there, up to 64 kB, before the keys in it are looked at."""
+    """Reads everything that is available, up to 64 kB, before it interprets the keys."""
 
     def read_keys(self) -> list[KeyPress]:
         """The keys that were pressed."""
@@ -205,14 +205,14 @@ class LargeBites(Vt100Input):
 
 
 def status_text(session: Session, columns: int) -> str:
-    """What fits into `columns`, the most important first; what is unknown is left out."""
+    """The text that fits into `columns`, the most important first; an unknown value is left out."""
     model = session.asker.chosen.model
     name = f"{model.provider}/{model.id}"
     last = session.conversation.last_answer
     zone = zone_label(model)
     if last is not None and last.model == name and last.zone is not None:
         zone = last.zone
-    # A path's end says more than its beginning.
+    # The end of a path says more than its beginning.
     parts = [name if len(name) <= 30 else f"…{name[-29:]}", zone]
     if last is not None and last.context_tokens is not None:
         total = (

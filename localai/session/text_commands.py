@@ -84,8 +84,8 @@ _XTERM_LIMIT_BYTES = 74_994
 
 
 def copy_to_clipboard(text: str, terminal: TextIO) -> str:
-    """Ask for `text` to be put into the clipboard; what was done, in words. Whether a terminal
-    obeys cannot be known."""
+    """Ask the terminal to put `text` into the clipboard. Returns in words what was done; whether
+    the terminal obeys cannot be known."""
     content = text.encode("utf-8", "replace")
     what = f"{len(text):,} characters"
     if os.environ.get("TMUX") and _copy_by_tmux(content):

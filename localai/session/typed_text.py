@@ -1,4 +1,4 @@
-"""What was typed or pasted at the prompt, and what it means. Pure."""
+"""The meaning of a text that was typed or pasted at the prompt. Pure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ def is_open(text: str) -> bool:
 
 
 def repaired(text: str) -> str:
-    """`text` with a replacement character for each byte of the keyboard's that was no UTF-8."""
+    """`text` with a replacement character for each byte from the keyboard that was no UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def understand(text: str) -> Typed:
-    """What `text` means. A slash begins a command, unless another one follows in the same word:
-    `/etc/hosts is what?` is a question; so is all that begins with a space or stands in quotes."""
+    """The meaning of `text`. A slash begins a command, unless another one follows in the same word:
+    `/etc/hosts is what?` is a question. So is a text that begins with a space or stands in
+    quotes."""
     stripped = text.strip()
     if not stripped:
         return Typed("nothing", "", "")
@@ -55,7 +56,7 @@ class Pastes:
         self._texts: dict[str, str] = {}
 
     def mark(self, text: str) -> str:
-        """What to insert for a pasted `text`: itself, or the mark of a large one."""
+        """The text to insert for a pasted `text`: itself, or the mark of a large one."""
         lines = text.count("\n") + 1
         if len(text) <= _LARGE_CHARACTERS and lines <= _LARGE_LINES:
             return text
@@ -65,7 +66,7 @@ class Pastes:
         return mark
 
     def expand(self, line: str) -> str:
-        """`line` with the whole text for each mark that is still in it."""
+        """`line` with the whole text in the place of each mark."""
         for mark, text in self._texts.items():
             line = line.replace(mark, text)
         return line

@@ -1,18 +1,19 @@
-"""The machine-readable promise: every document that `--json` prints, its shape and its making.
+"""The machine-readable promise: every document that `--json` prints, its type and the function that
+makes it.
 
 The documents of `localai NAME` are in the module NAME, each as a type beside the function that
-builds it; `answer`, `failure` and `model` hold what the documents of several commands contain. A
-type with a field `schema` is a document, and is registered by standing in the module of its
-command: `docs/reference/json.md` is generated from these types, and the tests hold every command's
-real output against them.
+builds it. `answer`, `failure` and `model` have what the documents of several commands contain. A
+type with a field `schema` is a document; it is registered by standing in the module of its command.
+`docs/reference/json.md` is generated from these types, and the tests compare every command's real
+output with them.
 
-Unknown is null, never zero and never left out. A field may be added within a version; none is
-renamed, removed or given another meaning without raising it.
+Unknown is null, never zero and never left out. Within a version, a field may be added, but none is
+renamed, removed or given another meaning.
 
-A command imports its module inside the function that prints JSON: the shapes cost a third of a
-millisecond each. They are `typing.TypedDict`s, because `typing_extensions` costs more to import
-than all of them; what needs those of `typing_extensions` (pydantic, before Python 3.12) is given
-a copy by `tests.support.promise`.
+A command imports its module inside the function that prints JSON: each type costs a third of a
+millisecond. They are `typing.TypedDict`s, because `typing_extensions` takes longer to import than
+all of them. pydantic before Python 3.12 needs those of `typing_extensions`; it is given a copy by
+`tests.support.promise`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FAILURE = "failure"
 
 
 def documents_of(command: str) -> tuple[type, ...]:
-    """The documents that `localai COMMAND --json` prints, in the order of their definition; none
+    """The documents that `localai COMMAND --json` prints, in the order of their definition; empty
     for a command without `--json`."""
     name = f"{__name__}.{command}"
     if find_spec(name) is None:

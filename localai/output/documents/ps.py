@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class WorkerDocument(TypedDict):
-    """A worker of the embedded engine."""
+    """A worker of llama.cpp or MLX."""
 
     model: Annotated[str, "its name, as `-m` takes it"]
     path: Annotated[str, "the file"]
