@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from typing import Final, NamedTuple
 
 from localai.errors import InvalidInput
@@ -43,6 +44,8 @@ _OTHERS: Final = (
 # No text has these; tabs, line ends, form feeds and escapes stand in many.
 _CONTROLS: Final = re.compile(rb"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
 _SAMPLE_BYTES: Final = 1 << 18
+# Of ASCII, and of scripts up to Thai but those whose first byte is a tab or a line end.
+_BLOCKS: Final = frozenset(range(32)) - {9, 10, 13}
 # Those in which texts are found, by https://encoding.spec.whatwg.org and the terminals of DOS.
 _CANDIDATES: Final = [
     *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
@@ -105,7 +108,7 @@ def _found(content: bytes) -> str | None:
         return None
     wide = _wide_encoding(content)
     if wide is not None:
-        return wide
+        return wide if _reads(content, wide) else None
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -130,17 +133,24 @@ def _refuse_nul(content: bytes, source: str) -> None:
 
 
 def _wide_encoding(content: bytes) -> str | None:
-    """UTF-16's byte order, where text in it has no mark: every other byte of what is ASCII there is
-    NUL, and no byte between."""
-    sample = content[:_SAMPLE_BYTES]
-    low, high = sample[::2], sample[1::2]
+    """UTF-16's byte order, where text in it has no mark: most of its characters are of one block,
+    the first byte of which no other text has so often."""
+    sample = content[: min(_SAMPLE_BYTES, len(content) & ~1)]
     if len(sample) < 4:
         return None
-    for name, text, zeros in (("utf-16-le", low, high), ("utf-16-be", high, low)):
-        mostly_ascii = zeros.count(0) > len(zeros) // 2 and not text.count(0)
-        if mostly_ascii and not _CONTROLS.search(text):
+    for name, high in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
+        block, times = Counter(high).most_common(1)[0]
+        if block in _BLOCKS and times * 2 > len(high) and _is_printable(sample, name):
             return name
     return None
+
+
+def _is_printable(content: bytes, encoding: str) -> bool:
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)
 
 
 def _candidates(content: bytes, error: UnicodeDecodeError) -> list[str]:

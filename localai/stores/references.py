@@ -75,12 +75,12 @@ def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
         reference = _with_path(reference, unquote(rest))
     if query:
         reference = replace(reference, file=query)
+    if not _REVISION.fullmatch(reference.revision):
+        return None
     if reference.file is not None and not reference.file.lower().endswith(".gguf"):
         raise InvalidInput(
             f"{reference.file} is no GGUF file", hint=f"the model it belongs to: {reference.name}"
         )
-    if not _REVISION.fullmatch(reference.revision):
-        return None
     if tag.lower().endswith(".gguf"):
         reference = replace(reference, file=unquote(tag))
     elif tag and tag.lower() != "latest":
@@ -116,7 +116,7 @@ def file_of_url(text: str) -> Path | None:
             f"{text} is a file of the machine {parts.netloc!r}", hint="file:///folder/model.gguf"
         )
     path = unquote(parts.path)
-    if not path:
+    if not path or "\0" in path:
         raise InvalidInput(f"{text} names no file", hint="file:///folder/model.gguf")
     return Path(os.path.expanduser(f"~{path}" if parts.netloc == "~" else path))  # noqa: PTH111 (it does not raise for ~nobody)
 

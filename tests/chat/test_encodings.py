@@ -48,6 +48,8 @@ def test_a_byte_order_mark_says_the_encoding(content: bytes, text: str) -> None:
         ("ملف نصي باللغة العربية للتجربة", "cp1256", "cp1256"),
         ("wide text without a mark", "utf-16-le", "utf-16-le"),
         ("wide text without a mark", "utf-16-be", "utf-16-be"),
+        (RUSSIAN, "utf-16-le", "utf-16-le"),
+        ("ภาษาไทยสำหรับการทดสอบ", "utf-16-le", "utf-16-le"),
     ],
 )
 def test_a_text_in_another_encoding_is_recognised(text: str, encoding: str, found: str) -> None:
@@ -72,6 +74,7 @@ def test_what_fits_several_encodings_is_taken_for_none_of_them(text: str, encodi
         (b"cut \xe2\x82", "not UTF-8: byte 0xe2 at offset 4"),
         ("grün und ".encode() + b"gr\xfcn", "not UTF-8: byte 0xfc at offset 12"),
         (b"\x01\x02\xfc", "not UTF-8"),
+        ("cut off".encode("utf-16-le")[:-1], "is UTF-16"),
         (b"\x7fELF\x00\x01", "binary"),
         (codecs.BOM_UTF16_LE + b"a", "not UTF-16: byte 0x61 at offset 2"),
         (b"%PDF-1.7\n", "a PDF, and no text"),

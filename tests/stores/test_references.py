@@ -119,7 +119,7 @@ def test_a_file_address_is_its_path(text: str, path: str | None) -> None:
     assert file_of_url(text) == (None if path is None else Path(path))
 
 
-@pytest.mark.parametrize("text", ["file://server/share/x.gguf", "file://", "file:"])
+@pytest.mark.parametrize("text", ["file://server/share/x.gguf", "file://", "file:", "file://~/%00"])
 def test_a_file_elsewhere_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         file_of_url(text)
