@@ -21,7 +21,7 @@ from localai.output.live_region import LiveRegion, Row
 from localai.output.output import Output
 from localai.output.terminal import echo_off, terminal_size
 from localai.output.untrusted import Sanitizer, sanitize
-from localai.types import Event, Loading, ReasoningDelta, TextDelta
+from localai.types import Event, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 
 TICK_S = 0.1
 """How often a pane is drawn at most: more would take time from the models themselves."""
@@ -250,6 +250,8 @@ class _Pane:
             self._add(text)
         elif isinstance(event, ReasoningDelta):
             self._enter("thinking")
+        elif isinstance(event, ThinkingEnded):
+            self.text, self.finished, self.open_line = [], [], ""
         elif isinstance(event, Loading):
             self._enter("loading")
 

@@ -58,7 +58,7 @@ class Alternatives:
         inner = self._only_choice(schema)
         if inner is not None:
             name, choices = inner
-            if name == "oneOf" and not self._are_disjoint(choices):
+            if name == "oneOf" and not self._are_disjoint(choices, frozenset()):
                 missed("oneOf, that only one of them fits")
             return [each for choice in choices for each in self.of(choice, missed)]
         return [*self._merged(schema, missed, frozenset())]
@@ -105,17 +105,17 @@ class Alternatives:
         for name in ("anyOf", "oneOf"):
             if name in schema:
                 choices = schema[name]
-                if name == "oneOf" and not self._are_disjoint(choices):
+                if name == "oneOf" and not self._are_disjoint(choices, within):
                     missed("oneOf, that only one of them fits")
                 found = [each for one in choices for each in self._merged(one, missed, within)]
                 parts.append(found)
         return _products(parts, missed)
 
-    def _are_disjoint(self, choices: Iterable[Any]) -> bool:
+    def _are_disjoint(self, choices: Iterable[Any], within: frozenset[int]) -> bool:
         """Whether it can be seen that nothing fits two of them."""
         seen: list[list[Plain]] = []
         for choice in choices:
-            found = self._merged(choice, lambda _: None, frozenset())
+            found = self._merged(choice, lambda _: None, within)
             if any(_may_meet(one, other) for before in seen for one in before for other in found):
                 return False
             seen.append(found)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.wires.schemas.alternatives import Alternatives, Reference
-from localai.wires.schemas.merging import PATTERNS, Plain
+from localai.wires.schemas.merging import ANNOTATIONS, PATTERNS, Plain
 from localai.wires.schemas.patterns import MOST_REPETITIONS
 from localai.wires.schemas.references import References, draft_of
 from localai.wires.schemas.scalars import (
@@ -55,7 +55,10 @@ def held_by_grammar(document: Mapping[str, Any]) -> Held:
     answer can satisfy it.
     """
     rewriting = _Rewriting(document)
-    root = rewriting.whole(document)
+    try:
+        root = rewriting.whole(document)
+    except RecursionError as error:
+        raise InvalidInput("the schema is nested too deeply") from error
     return Held(root, tuple(dict.fromkeys(rewriting.unheld)))
 
 
@@ -126,7 +129,7 @@ class _Rewriting:
             if name in plain:
                 self._miss(path, {"if": "if, then, else"}.get(name, name))
         if "enum" in plain:
-            return self._values(plain)
+            return self._values(plain, path)
         missed = partial(self._miss, path)
         makers: dict[str, Callable[[], dict[str, Any] | None]] = {
             "object": lambda: self._object(plain, path),
@@ -142,24 +145,21 @@ class _Rewriting:
             made += [] if node is None else [node]
         return made
 
-    @staticmethod
-    def _values(plain: Plain) -> list[dict[str, Any]]:
+    def _values(self, plain: Plain, path: str) -> list[dict[str, Any]]:
         """Those of the listed values that satisfy all the rest."""
         from jsonschema import Draft202012Validator
 
-        rest = {name: each for name, each in plain.items() if name != "enum"}
-        if len(patterns := rest.get(PATTERNS, ())) and len(patterns) == 1:
-            rest[PATTERNS] = patterns[0]
-        elif patterns:
+        beside = {*ANNOTATIONS, "enum", "unmerged"}
+        rest = {name: each for name, each in plain.items() if name not in beside}
+        if PATTERNS in rest:
             rest["allOf"] = [{PATTERNS: each} for each in rest.pop(PATTERNS)]
-        values = plain["enum"]
-        if rest.keys() - {"unmerged", "title", "description", "default"} and "$ref" not in str(
-            rest
-        ):
+        values = [value for value in plain["enum"] if not _is_not_finite(value)]
+        if "$ref" in str(rest):
+            self._miss(path, "what stands beside a list of values")
+        elif rest:
             validator = Draft202012Validator(rest)
             values = [value for value in values if validator.is_valid(value)]
-        finite = [value for value in values if not _is_not_finite(value)]
-        return [{"enum": finite}] if finite else []
+        return [{"enum": values}] if values else []
 
     # Objects
 

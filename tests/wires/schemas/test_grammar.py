@@ -189,6 +189,16 @@ FORMS: dict[str, tuple[Any, Any, list[str]]] = {
         },
         [],
     ),
+    "a value beside another type": (
+        {"allOf": [STR, {"enum": [1, "a"]}], "$defs": {"r": {"$ref": "#"}}},
+        {"enum": ["a"]},
+        [],
+    ),
+    "values beside references": (
+        {"enum": [{"a": 1}], "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": INT}},
+        {"enum": [{"a": 1}]},
+        ["$: what stands beside a list of values"],
+    ),
     "oneOf, told apart": (
         {"oneOf": [{"const": 1}, {"const": 2}]},
         {"anyOf": [{"enum": [1]}, {"enum": [2]}]},
