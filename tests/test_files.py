@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,26 @@ def test_a_large_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None
         assert not target.exists()
     assert target.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_replaces_a_file_is_on_the_disk_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, fsync = tmp_path / "x", os.fsync
+    target.write_bytes(b"old")
+    synced: list[tuple[int, bytes]] = []
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            synced.append((os.fstat(descriptor).st_size, target.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_atomically(target, b"newer")
+    assert synced == [(5, b"old")]
+    with written_whole(target) as output:
+        output.write(b"newest")
+    assert synced[1:] == [(6, b"newer")]
 
 
 def test_a_source_without_an_end_is_not_copied_whole_and_has_another_hash() -> None:
