@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 
 from localai.compare.names import short_names
 from localai.compare.recorded import Preference, RecordedCase
+from localai.stores.starter import STARTER
 
 PAIR_SYSTEM: Final = (
     "You compare two answers to the same request. What counts is first whether an answer is right,"
@@ -108,8 +109,10 @@ def verdict_of(text: str, allowed: Iterable[str]) -> tuple[str | None, str]:
 
 def family(name: str) -> str:
     """What a model is called without its version, size and quantization: `qwen3:8b` and
-    `Qwen2.5-7B-Instruct-Q4_K_M.gguf` are both `qwen`."""
+    `Qwen2.5-7B-Instruct-Q4_K_M.gguf` are both `qwen`, the starter is `smollm`."""
     last = name.rsplit("/", 1)[-1].lower()
+    if last == STARTER.name:
+        last = STARTER.file_name.lower()
     found = re.match(r"[a-z]+", last)
     return found[0] if found else last
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localai.compare.judge_prompts import family, verdict_of, without_names
-from localai.compare.judging import largest_outsider
+from localai.compare.judging import kin_of, largest_outsider
 from localai.errors import InvalidInput
 from localai.output.documents.compare import Comparison, JudgeDocument
 from tests.commands.test_compare_suite import Suites
@@ -220,3 +220,11 @@ def test_a_person_votes_blind_and_is_held_against_the_judge(
     assert "cast/good: 2 of 2 votes" in terminal.scrollback
     votes = [json.loads(line) for line in judged.read("run.jsonl").splitlines()]
     assert [v["winner"] for v in votes if v["record"] == "vote"] == ["cast/good", "cast/good"]
+
+
+def test_the_starter_is_kin_of_the_models_that_are_built_as_it_is() -> None:
+    assert kin_of("llamacpp/starter", ["ollama/smollm2:1.7b", "qwen3:8b"]) == [
+        "ollama/smollm2:1.7b"
+    ]
+    sizes: dict[str, int | None] = {"llamacpp/starter": 90, "ollama/tiny": 5}
+    assert largest_outsider(sizes, ["ollama/smollm2:135m"]) == ("ollama/tiny", False)

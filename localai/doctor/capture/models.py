@@ -19,12 +19,12 @@ from localai.files import content_key
 from localai.remembered import Remembered
 from localai.stores.folders import StoredModel
 from localai.stores.inventory import stored_models
+from localai.stores.oci_manifest import MediaType
 from localai.stores.ollama import StoredLayer, blob_path, manifests, ollama_roots
 
 _VERSION: Final = 1
 _MOST: Final = 2000
 _MOST_MODELS: Final = 500
-_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 _LARGEST_CONFIG: Final = 1 << 20
 
 
@@ -189,7 +189,7 @@ def _bad_blobs(root: Path, model: str, layers: tuple[StoredLayer, ...]) -> Itera
 
 def _required_version(root: Path, layers: tuple[StoredLayer, ...]) -> str:
     """The oldest Ollama that a model says it needs; "" where it says none."""
-    config = next((each for each in layers if each.media_type == _CONFIG), None)
+    config = next((each for each in layers if each.media_type == MediaType.CONFIG), None)
     path = None if config is None else blob_path(root, config.digest)
     if path is None:
         return ""
