@@ -160,15 +160,17 @@ def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> N
         from localai.output.documents.pull import variants_document
 
         output.document(variants_document(model, variants))
+    # Where there is nothing beside the models, a column that says so of each tells nothing.
+    shows_role = any(each.role for each in variants)
     output.table(
-        _VARIANTS,
+        _VARIANTS if shows_role else _VARIANTS[:-1],
         [
             [
                 each.name,
                 each.quantization,
                 bytes_text(each.size_bytes),
                 str(each.files),
-                each.role or "model",
+                *([each.role or "model"] if shows_role else []),
             ]
             for each in variants
         ],
