@@ -36,12 +36,21 @@ def test_an_answer_is_not_to_be_stored_nor_the_question_cut() -> None:
     }
 
 
+# What that API can hold an answer to strictly.
+CLOSED = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
 def test_what_is_set_is_sent() -> None:
     request = ChatRequest(
         MODEL,
         ASKED,
         Options(extra={"service_tier": "flex"}),
-        schema={"type": "object"},
+        schema=CLOSED,
         logprobs=2,
         tools=(Tool("f", "", {"type": "object"}),),
         tool_choice=NamedTool("f"),
@@ -50,7 +59,7 @@ def test_what_is_set_is_sent() -> None:
     assert body["text"]["format"] == {
         "type": "json_schema",
         "name": "answer",
-        "schema": {"type": "object"},
+        "schema": CLOSED,
         "strict": True,
     }
     assert (body["include"], body["top_logprobs"]) == (["message.output_text.logprobs"], 2)
