@@ -65,6 +65,25 @@ def test_the_interval_of_a_median_covers_it_as_often_as_promised() -> None:
     assert covered / 2000 >= 0.94
 
 
+@pytest.mark.parametrize("total", [10, 40, 200])
+def test_wilsons_interval_covers_a_rate_as_often_as_promised(total: int) -> None:
+    """Exactly, by the binomial distribution: on average over the rates, as it is known for."""
+
+    def coverage(rate: float) -> float:
+        return sum(
+            float(scipy.stats.binom.pmf(passed, total, rate))
+            for passed in range(total + 1)
+            if (found := wilson(passed, total)).low is not None
+            and found.high is not None
+            and found.low <= rate <= found.high
+        )
+
+    rates = [number / 50 for number in range(1, 50)]
+    each = [coverage(rate) for rate in rates]
+    assert sum(each) / len(each) == pytest.approx(0.95, abs=0.01)
+    assert min(each) > 0.83
+
+
 @given(SAMPLES, st.floats(0, 1))
 def test_quantiles_agree_with_scipy(samples: list[float], fraction: float) -> None:
     oracle = float(scipy.stats.mstats.mquantiles(samples, [fraction], alphap=1, betap=1)[0])

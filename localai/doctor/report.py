@@ -65,7 +65,9 @@ def read_facts(file: Path) -> Snapshot:
     except OSError as error:
         raise InvalidInput(f"cannot read {file}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{file} is no JSON") from error
+        raise InvalidInput(
+            f"{file} is no JSON", hint="--facts reads the facts.json that --report wrote"
+        ) from error
     return snapshot_from_json(document, str(file))
 
 

@@ -24,6 +24,12 @@ def codes_of(words: Sequence[str]) -> frozenset[str]:
 
 def require_code(word: str) -> str:
     """`word`, which is a check's code. Raises InvalidInput with near names."""
+    if word in GROUPS:
+        raise InvalidInput(
+            f"{word} is a group of checks, and no check",
+            hint=", ".join(each.code for each in all_checks() if each.group == word),
+            command=("localai", "doctor", "--list"),
+        )
     if word not in CHECKS:
         raise InvalidInput(
             f"there is no check and no group {word!r}",
