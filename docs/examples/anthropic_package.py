@@ -14,7 +14,7 @@ client = Anthropic(base_url=f"http://{host}", api_key="nobody looks at it")
 with client.messages.stream(
     model="qwen3:8b",
     messages=[{"role": "user", "content": "What is the capital of France?"}],
-    temperature=0,
+    extra_body={"temperature": 0},  # the package itself has no name for it any more
     max_tokens=64,
 ) as stream:
     print("stream:", end=" ")
