@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from localai.bench import noise, run
+from localai.bench import noise, row, run
 from localai.bench.recording import Recorded
 from localai.bench.recording import record as measure
 from localai.cli import main as localai
@@ -34,7 +34,7 @@ def main() -> None:
         return replace(recorded, sample=exact)
 
     with (
-        patch.object(run, "record", record),
+        patch.object(row, "record", record),
         patch.object(run, "anchor", lambda cores: 1.0),
         patch.object(noise, "between", lambda before, after: noise.Noise()),
     ):
