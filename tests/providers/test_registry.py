@@ -34,6 +34,7 @@ OURS = ("llamacpp", "ollama", "lmstudio", "mlx", "openai", "anthropic")
 # says belongs into the provider's facts. In these files the word means something else, or there is
 # a reason.
 ALLOWED = {
+    "chat/request.py": "what holds a schema, as the provider's facts say it",
     "chat/deletion.py": "the caches of MLX are no conversation's own: all go with one of them",
     "commands/bench/tuning.py": "what is tuned are the embedded engine's own settings",
     "doctor/": "each check is about the failures of one program; facts are kept by its name",
@@ -42,9 +43,11 @@ ALLOWED = {
     "formats/": "a file format",
     "library/copy.py": "a store, whose names are manifests",
     "library/details.py": "a store, whose manifests have licences; a file format",
+    "library/licenses.py": "a store, whose names are manifests",
     "library/quantization/": "which program makes a quantized file, by the format of its source",
     "library/removal.py": "a store, whose blobs are shared",
     "options.py": "wires",
+    "output/doctor.py": "what a probe of doctor looks at, as a person calls it",
     "output/models.py": "stores",
     "recommend/catalogue.py": "a file format",
     "setup/engines.py": "set-up decides between these three: what each needs is its subject",
