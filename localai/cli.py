@@ -380,12 +380,13 @@ def _read(arguments: list[str]) -> _Wanted:
         wanted.debug |= "--debug" in given
         if not isinstance(command, TyperGroup):
             return wanted
+        given_here = takewhile(lambda argument: argument != "--", arguments)
         arguments = list(dropwhile(lambda argument: argument.startswith("-"), rest))
         child: Any = None
         with suppress(Exception):  # The import of a broken command fails here once more.
             child = command.get_command(context, arguments[0]) if arguments else None
         if child is None:
-            wanted.as_json |= "--json" in takewhile(lambda argument: argument != "--", rest)
+            wanted.as_json |= "--json" in given_here
             return wanted
         if wanted.command == "localai":
             wanted.command = child.name

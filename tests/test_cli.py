@@ -352,6 +352,14 @@ def test_json_after_two_dashes_is_a_word_of_the_prompt(run_localai: RunLocalai) 
     assert b"error:" in result.stderr
 
 
+@pytest.mark.parametrize("arguments", [["nosuch"], ["history", "nosuch"], ["--nosuch"]])
+def test_what_stands_behind_two_dashes_is_no_flag_of_what_cannot_be_parsed(
+    run_localai: RunLocalai, arguments: list[str]
+) -> None:
+    assert run_localai(*arguments, "--", "--json").stdout == b""
+    assert json.loads(run_localai(*arguments, "--json").stdout)["error"]["exit_code"] == 2
+
+
 def test_the_value_of_an_option_is_no_flag(run_localai: RunLocalai) -> None:
     result = run_localai("chat", "-m", "no-such-model", "-s", "--debug", "hi")
     assert result.returncode == 3
