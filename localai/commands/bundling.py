@@ -58,6 +58,7 @@ def _weights(
     """The model's GGUF file, and its name in the bundle. The starter is fetched."""
     from localai.output.progress import show_pull
     from localai.providers.registry import provider_that_opens
+    from localai.setup.bundle import name_in_bundle
 
     if name == STARTER.name:
         from localai.fetch.starter import fetch_starter
@@ -68,6 +69,4 @@ def _weights(
     path = providers.provider(provider_that_opens("gguf"), config).resolve(name).path
     if path is None:
         raise NotFound(f"{name} is no GGUF file of this machine", command=("localai", "pull", name))
-    if path.suffix == ".gguf":
-        return path, path.name
-    return path, "".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".gguf"
+    return path, name_in_bundle(path, name)

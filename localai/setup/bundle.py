@@ -83,6 +83,14 @@ class Bundle:
     size_bytes: int
 
 
+def name_in_bundle(path: Path, name: str) -> str:
+    """What the model file `path`, called `name` here, is called in a bundle: a blob of Ollama's
+    store says nothing by its own name."""
+    if path.suffix == ".gguf":
+        return path.name
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".gguf"
+
+
 def this_platform() -> str:
     """The name of this machine's platform. Raises InvalidInput if there are no bundles for it."""
     import platform

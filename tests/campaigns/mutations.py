@@ -406,6 +406,8 @@ class Campaign:
 
     def _sum_up(self, known: dict[str, dict[str, Any]], changes: list[Change]) -> None:
         rows = [known[change.name] for change in changes]
+        if not rows:
+            raise SystemExit("there is no change of that name (--list)")
         missed = [row["name"] for row in rows if not row["noticed"]]
         print(f"\n{dict(Counter(row['outcome'] for row in rows))}")
         for name in missed:

@@ -13,7 +13,7 @@ import pytest
 
 from localai.output.documents.setup import SetupBundle
 from localai.paths import Paths
-from localai.setup.bundle import PLATFORMS, this_platform, wanted_requirements
+from localai.setup.bundle import PLATFORMS, name_in_bundle, this_platform, wanted_requirements
 from localai.stores.starter import STARTER
 from tests.support.command import RunLocalai
 from tests.support.processes import bare_environment
@@ -31,6 +31,20 @@ ODD = "a $(touch owned) `touch owned`\n;touch owned;'\"' "
 def user_network() -> dict[str, str]:
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     return pip | {name: os.environ[name] for name in NETWORK if name in os.environ}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "called"),
+    [
+        ("/models/Qwen3-8B-Q4_K_M.gguf", "qwen3", "Qwen3-8B-Q4_K_M.gguf"),
+        ("/blobs/sha256-ab12", "qwen3:8b", "qwen3-8b.gguf"),
+        ("/blobs/sha256-ab12", "hf.co/some.one/a_model:Q8_0", "hf.co-some.one-a_model-Q8_0.gguf"),
+    ],
+)
+def test_a_model_without_a_file_name_of_its_own_is_called_as_here(
+    path: str, name: str, called: str
+) -> None:
+    assert name_in_bundle(Path(path), name) == called
 
 
 def test_each_platform_gets_its_own_packages_with_their_hashes() -> None:
