@@ -44,8 +44,12 @@ def near() -> Iterator[float]:
 @pytest.mark.clock
 def test_times_and_tokens_are_those_of_the_schedule(paced: PacedServer, subject: Subject) -> None:
     paced.set(first_s=0.05, prefill_s_per_token=0.0005, gap_s=0.01, role_chunk=True)
-    sample = ask(subject, Test(64, 24))
-    sent = paced.sent[-1]
+    # What else the machine does only adds: the answer that it added least to counts.
+    answers = [(ask(subject, Test(64, 24)), paced.sent[-1]) for _ in range(3)]
+    sample, sent = min(
+        answers,
+        key=lambda each: (each[0].first_token_s or 1.0) - (each[1].pieces[0] - each[1].arrived),
+    )
     assert (sample.input_tokens, sample.output_tokens) == (64, 24)
     assert (sample.prefill_tokens, sample.cached_tokens) == (64, 0)
     # The first token belongs to the prefill.
