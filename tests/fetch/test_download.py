@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -344,6 +345,22 @@ def test_a_file_that_changed_in_between_is_fetched_from_the_start(
     changed = remote(server, tmp_path, sha256=None)
     assert "file has changed on the server: from the start again" in notes(fetch(changed))
     assert only_the_file_is_there(changed, other)
+
+
+def test_a_server_whose_parts_name_no_version_is_asked_for_parts_of_the_same_file(
+    server: FileServer, tmp_path: Path
+) -> None:
+    file = remote(server, tmp_path, sha256=None)
+    _half(server, file)
+    other = CONTENT[::-1]
+    server.put("/file", other)
+
+    def without_version(handler: Handler) -> None:
+        handler.serve(replace(server.files["/file"], etag=handler.headers["Range"] is None))
+
+    server.scripts["/file"] = without_version
+    assert "file has changed on the server: from the start again" in notes(fetch(file))
+    assert only_the_file_is_there(file, other)
 
 
 def test_a_file_that_changes_meanwhile_is_fetched_from_the_start(
