@@ -203,9 +203,17 @@ def test_another_request_in_the_slot_does_not_get_onto_the_disk(
         ask((*FIRST, Message("user", "A secret.")), None)
         keep(self, came)
 
+    move, moved = slots._move, []
+
+    def note(files: WorkerFiles, slot: slots.Slot, action: str, state: Path) -> dict[str, Any]:
+        moved.append(action)
+        return move(files, slot, action, state)
+
     monkeypatch.setattr(ConversationState, "_keep", intrude)
+    monkeypatch.setattr(slots, "_move", note)
     ask(FIRST)
     assert _states(paths) == []
+    assert moved == [], "not even for a moment"
 
 
 def test_a_request_that_takes_the_slot_while_it_is_saved_does_not_get_onto_the_disk(
