@@ -291,6 +291,14 @@ def test_repeats_are_averaged_by_case(suites: Suites) -> None:
     }
 
 
+def test_a_page_counts_the_repeats_that_passed(suites: Suites) -> None:
+    suites.numbers(1)
+    suites.run(*TWO, "-n", "3", "--html", "r.html")
+    page = suites.read("r.html")
+    assert '<span class="good">3 of 3 passed</span>' in page
+    assert '<span class="bad">0 of 3 passed (✗ failed)</span>' in page
+
+
 def test_the_reports_hold_what_they_promise_and_no_prompt_where_they_should_not(
     suites: Suites,
 ) -> None:
