@@ -252,11 +252,12 @@ class _Rewriting:
             parts.append(node)
         whole = len(parts) == len(plain["prefixItems"])
         if least > len(parts):
-            if not whole or least > MOST_REPETITIONS:
-                return None
-            rest = self._inside(plain.get("items", True), f"{path}[]")
+            rest = self._inside(plain.get("items", True), f"{path}[]") if whole else None
             if rest is None:
                 return None
+            if least > MOST_REPETITIONS:
+                self._miss(path, "minItems")
+                least = len(parts)
             parts += [rest] * (least - len(parts))
         longest = len(parts) if most is None else min(len(parts), int(most))
         lengths = range(max(least, longest - _MOST_LENGTHS), longest + 1)

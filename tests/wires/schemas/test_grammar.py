@@ -119,6 +119,11 @@ FORMS: dict[str, tuple[Any, Any, list[str]]] = {
         {"type": "array", "prefixItems": [INT, STR, STR]},
         [],
     ),
+    "a tuple that goes on too long": (
+        {"prefixItems": [INT], "items": STR, "minItems": 1001},
+        {"type": "array", "prefixItems": [INT]},
+        ["$: minItems"],
+    ),
     "items: false": ({"type": "array", "items": False}, EMPTY, []),
     "items: true": (
         {"type": "array", "items": True, "minItems": 1},
