@@ -194,6 +194,7 @@ def test_the_gate_ends_with_8_when_it_became_slower(
     assert (code, document["results"][0]["verdict"]) == (0, "quiet")
     [saved] = json.loads(run_localai("bench", "list", "--json").stdout)["runs"]
     assert saved["saved_as"] == "main"
+    assert "\tmain\t" in run_localai("bench", "list").stdout.decode()
 
     code, document = gate(0.015, "--against", "main")
     assert (code, decoding(document)["state"]) == (8, "regressed")
