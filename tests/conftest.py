@@ -26,5 +26,6 @@ pytest_plugins = [
     "tests.support.starter",
     "tests.support.robot",
     "tests.support.cast",
+    "tests.support.suites",
     "tests.support.terminal",
 ]

@@ -113,9 +113,8 @@ def marks_doubt(request: ChatRequest, config: Config) -> str | None:
     found = well_known(message.text for message in request.messages)
     if not found:
         return None
-    more = f" and {len(found) - _SAID} more" if len(found) > _SAID else ""
     return (
-        f"{request.model.provider} may read {', '.join(found[:_SAID])}{more} in what is asked as"
+        f"{request.model.provider} may read {_first(found, ', ')} in what is asked as"
         " the model's own marks, and not as text"
     )
 
@@ -143,11 +142,15 @@ def schema_doubt(settings: AskSettings, model: ResolvedModel, config: Config) ->
             return None
     if not unheld:
         return None
-    more = f" and {len(unheld) - _SAID} more" if len(unheld) > _SAID else ""
     return (
         f"{model.provider} cannot hold the answer to all of the schema, which is checked"
-        f" afterwards only: {'; '.join(unheld[:_SAID])}{more}"
+        f" afterwards only: {_first(unheld, '; ')}"
     )
+
+
+def _first(texts: Sequence[str], separator: str) -> str:
+    more = f" and {len(texts) - _SAID} more" if len(texts) > _SAID else ""
+    return separator.join(texts[:_SAID]) + more
 
 
 def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:

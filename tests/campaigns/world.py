@@ -12,7 +12,6 @@ a text that reads differently and no remark.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import random
 import signal
@@ -40,6 +39,7 @@ from localai.fetch.hub_names import (
 from localai.formats.gguf_names import role_by_name
 from localai.stores.references import HubReference, hub_reference, plain_name
 from localai.types import Message
+from tests.support.pdf import a_pdf
 
 LONGEST_S = 10
 Form = Literal["NFC", "NFD", "NFKD", "NFKC"]
@@ -225,28 +225,7 @@ def documents(chance: random.Random, folder: Path) -> None:
 
 
 def _pdf(chance: random.Random, text: str) -> bytes:
-    from pypdf import PdfWriter
-    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
-
-    writer = PdfWriter()
-    for _ in range(chance.randrange(1, 4)):
-        page = writer.add_blank_page(300, 300)
-        font = DictionaryObject(
-            {
-                NameObject("/Type"): NameObject("/Font"),
-                NameObject("/Subtype"): NameObject("/Type1"),
-                NameObject("/BaseFont"): NameObject("/Helvetica"),
-            }
-        )
-        fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
-        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-        stream = DecodedStreamObject()
-        stream.set_data(f"BT /F1 12 Tf 20 200 Td ({text}) Tj ET".encode() if text else b"")
-        page[NameObject("/Contents")] = writer._add_object(stream)
-        text = ""
-    output = io.BytesIO()
-    writer.write(output)
-    return output.getvalue()
+    return a_pdf(text, *[""] * chance.randrange(3))
 
 
 TOLD: Counter[str] = Counter()

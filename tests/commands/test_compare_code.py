@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,23 +13,14 @@ from localai.compare.checks.reading import read_expectations
 from localai.compare.execution import run_code
 from localai.errors import InvalidInput
 from localai.privacy.confinement import unavailable
-from tests.commands.test_compare_suite import TWO, Suites
-from tests.support.command import RunLocalai
+from tests.support.suites import TWO, Suites
 
 confinable = pytest.mark.skipif(unavailable() is not None, reason="code cannot be confined here")
 
 
 @pytest.fixture
-def suites(
-    run_localai: RunLocalai,
-    tmp_path: Path,
-    command_environment: dict[str, str],
-    cast_environment: dict[str, str],
-) -> Suites:
+def suites(suites: Suites) -> Suites:
     """One case whose right answer is a function."""
-    folder = tmp_path / "suites"
-    folder.mkdir()
-    suites = Suites(run_localai, folder, command_environment, cast_environment)
     expect = {"runs": {"test": "assert double(4) == 8"}}
     prompt = "Double! [```python\ndef double(n):\n    return 2 * n\n```]"
     suites.write({"id": "double", "prompt": prompt, "expect": expect})

@@ -12,10 +12,10 @@ from localai.compare.suite.data_sets import read_data_set
 from localai.fetch.data_sets import DATA_SETS
 from localai.output.documents.compare import Comparison
 from localai.paths import locate
-from tests.commands.test_compare_suite import Suites
 from tests.servers.packages import download
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
+from tests.support.suites import Suites
 
 TWO = ("-m", "cast/good", "-m", "cast/bad")
 NO_INDEX = {"PIP_NO_INDEX": "1"}
@@ -27,18 +27,6 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("wheels")
     download("data-sets", folder)
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
-
-
-@pytest.fixture
-def suites(
-    run_localai: RunLocalai,
-    tmp_path: Path,
-    command_environment: dict[str, str],
-    cast_environment: dict[str, str],
-) -> Suites:
-    folder = tmp_path / "suites"
-    folder.mkdir()
-    return Suites(run_localai, folder, command_environment, cast_environment)
 
 
 def test_a_data_set_is_fetched_by_its_own_command_and_asked_offline(

@@ -13,8 +13,8 @@ from localai.compare.judge_prompts import family, verdict_of, without_names
 from localai.compare.judging import kin_of, largest_outsider
 from localai.errors import InvalidInput
 from localai.output.documents.compare import Comparison, JudgeDocument
-from tests.commands.test_compare_suite import Suites
 from tests.support.command import RunLocalai
+from tests.support.suites import Suites
 from tests.support.terminal import Terminal
 
 TWO = ("-m", "cast/good", "-m", "cast/bad")

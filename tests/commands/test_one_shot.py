@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from localai.paths import Paths, locate
-from tests.chat.test_input_files import a_pdf
 from tests.support.command import COMMAND, RunLocalai, merged
+from tests.support.pdf import a_pdf
 from tests.support.projector import PATCHES, red_square, write_projector
 from tests.support.scripted_server import ScriptedServer
 from tests.support.terminal import Terminal

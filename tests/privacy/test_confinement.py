@@ -24,6 +24,7 @@ from localai.privacy.confined_calls import CONFINED_CALLS
 from localai.privacy.confinement import NOT_CONFINED, confined_command
 from localai.privacy.seccomp import confined_filter
 from tests.privacy.child import child_python
+from tests.support.bpf import run_filter
 from tests.support.clock import becomes
 
 pytestmark = pytest.mark.skipif(
@@ -277,21 +278,4 @@ def _run_filter(machine: str, number: int, first: int = 0, second: int = 0) -> i
     program = confined_filter(machine)
     assert program is not None
     data = struct.pack("=IIQQQ", number, ARCHITECTURES[machine], 0, first, second)
-    instructions = list(struct.iter_unpack("=HBBI", program))
-    accumulator, at = 0, 0
-    while True:
-        code, if_true, if_false, operand = instructions[at]
-        at += 1
-        if code == 0x06:
-            return int(operand)
-        if code == 0x20:
-            (accumulator,) = struct.unpack_from("=I", data, operand)
-        elif code == 0x54:
-            accumulator &= operand
-        else:
-            holds = {
-                0x15: accumulator == operand,
-                0x35: accumulator >= operand,
-                0x45: bool(accumulator & operand),
-            }[code]
-            at += if_true if holds else if_false
+    return run_filter(program, data)

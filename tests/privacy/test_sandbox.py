@@ -26,6 +26,7 @@ from localai.privacy import sandbox
 from localai.privacy.sandbox import airgap_reexec, deny_network, sandboxed_command
 from localai.privacy.seccomp import network_filter
 from tests.privacy.child import child_python, in_child
+from tests.support.bpf import run_filter
 from tests.support.weights import SYSTEM_PROMPT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces and filters are Linux's")
@@ -366,22 +367,10 @@ def test_an_unknown_machine_has_no_filter() -> None:
 
 
 def _run_filter(machine: str, arch: int, number: int, first_argument: int) -> int:
-    """What the kernel would answer: the four instructions of BPF that the filter uses."""
     program = network_filter(machine)
     assert program is not None
     data = struct.pack("=IIQQ", number, arch, 0, first_argument)
-    instructions = list(struct.iter_unpack("=HBBI", program))
-    accumulator, at = 0, 0
-    while True:
-        code, if_true, if_false, operand = instructions[at]
-        at += 1
-        if code == 0x06:
-            return int(operand)
-        if code == 0x20:
-            (accumulator,) = struct.unpack_from("=I", data, operand)
-        else:
-            holds = accumulator == operand if code == 0x15 else accumulator >= operand
-            at += if_true if holds else if_false
+    return run_filter(program, data)
 
 
 def _native_connect(libc: ctypes.CDLL, port: int) -> int:
