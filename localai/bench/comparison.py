@@ -33,7 +33,7 @@ ANCHOR_MOVED: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange:
     """The change of one metric of one row. `change` is a fraction: -0.06 is 6% slower; None if
     nothing can be compared. `reason` explains the state."""
 
@@ -45,7 +45,9 @@ class Change:
     p_value: float = 1.0
 
 
-def compared(before: KeptRun, after: KeptRun, threshold: float = THRESHOLD) -> tuple[Change, ...]:
+def compared(
+    before: KeptRun, after: KeptRun, threshold: float = THRESHOLD
+) -> tuple[MetricChange, ...]:
     """Every metric of every row of `after`, compared with the same row of `before`.
 
     A change counts if it is larger than the `threshold` and, after Holm's correction for the number
@@ -104,36 +106,38 @@ def _counterpart(cell: Cell, run: KeptRun) -> Cell | None:
     return next(iter(exact or same), None)
 
 
-def _changes(before: Cell | None, cell: Cell, old: KeptRun, new: KeptRun) -> Iterator[Change]:
+def _changes(before: Cell | None, cell: Cell, old: KeptRun, new: KeptRun) -> Iterator[MetricChange]:
     for name, metric in METRICS.items():
         after = cell.interval(metric)
         if after is None or (name == "prefill_tokens_per_s" and not cell.test.prompt_tokens):
             continue
         if before is None:
-            yield Change(cell, name, None, "incomparable", "it was not measured before")
+            yield MetricChange(cell, name, None, "incomparable", "it was not measured before")
         elif (why := difference(before, cell, old, new)) is not None:
-            yield Change(cell, name, None, "incomparable", why)
+            yield MetricChange(cell, name, None, "incomparable", why)
         else:
             yield _measured(before, cell, name, old, new)
 
 
-def _measured(before: Cell, cell: Cell, name: MetricName, old: KeptRun, new: KeptRun) -> Change:
+def _measured(
+    before: Cell, cell: Cell, name: MetricName, old: KeptRun, new: KeptRun
+) -> MetricChange:
     one, two = _values(before, METRICS[name]), _values(cell, METRICS[name])
     if not one:
-        return Change(cell, name, None, "incomparable", "it was not measured before")
+        return MetricChange(cell, name, None, "incomparable", "it was not measured before")
     change = unpaired_change(one, two)
     for which, each in (("the earlier", before), ("this", cell)):
         if (found := verdict(each)) != "quiet":
-            return Change(cell, name, change, "inconclusive", f"{which} run was {found}")
+            return MetricChange(cell, name, change, "inconclusive", f"{which} run was {found}")
     if old.anchor and new.anchor and abs(new.anchor / old.anchor - 1) > ANCHOR_MOVED:
         moved = new.anchor / old.anchor - 1
         reason = f"the machine itself is {abs(moved):.0%} {'faster' if moved > 0 else 'slower'} now"
-        return Change(cell, name, change, "inconclusive", reason)
+        return MetricChange(cell, name, change, "inconclusive", reason)
     engine = "" if before.engine == cell.engine else f"{before.engine} before"
-    return Change(cell, name, change, "same", engine, mann_whitney(one, two))
+    return MetricChange(cell, name, change, "same", engine, mann_whitney(one, two))
 
 
-def _judged(change: Change, p_value: float, threshold: float) -> Change:
+def _judged(change: MetricChange, p_value: float, threshold: float) -> MetricChange:
     interval = change.change
     assert interval is not None
     value, low, high = interval.value, interval.low, interval.high

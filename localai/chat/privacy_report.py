@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Channel:
     """Something that could talk to another machine.
 
     `state`: held (something keeps it from doing so), open (it can), unknown.
@@ -50,7 +50,7 @@ def policy(config: Config) -> dict[str, str]:
     }
 
 
-def findings(config: Config, paths: Paths, providers: ProviderPool) -> list[Finding]:
+def findings(config: Config, paths: Paths, providers: ProviderPool) -> list[Channel]:
     """Everything known on this machine that could send a prompt elsewhere."""
     return [
         *_workers(paths),
@@ -61,39 +61,39 @@ def findings(config: Config, paths: Paths, providers: ProviderPool) -> list[Find
     ]
 
 
-def _workers(paths: Paths) -> Iterator[Finding]:
+def _workers(paths: Paths) -> Iterator[Channel]:
     for _, info in workers(paths):
-        yield Finding(
+        yield Channel(
             f"embedded engine, process {info.pid}",
             "held" if info.network_denied else "open",
             info.denial,
         )
 
 
-def _keys() -> Iterator[Finding]:
+def _keys() -> Iterator[Channel]:
     for name in keys_present():
-        yield Finding(
+        yield Channel(
             f"{name} in the environment", "held", "a key is no permission: cloud.allow decides"
         )
 
 
-def _proxies() -> Iterator[Finding]:
+def _proxies() -> Iterator[Channel]:
     for name in proxies_removed():
-        yield Finding(
+        yield Channel(
             f"{name} in the environment", "held", "not used: network.proxy would name one"
         )
 
 
-def _endpoints(config: Config) -> Iterator[Finding]:
+def _endpoints(config: Config) -> Iterator[Channel]:
     """The user's own servers, which are not asked anything here."""
     for name, endpoint in config.endpoints.items():
         try:
             zone = endpoint_zone(endpoint, config)
         except LocalaiError as error:
-            yield Finding(f"endpoint {name}", "held", error.message)
+            yield Channel(f"endpoint {name}", "held", error.message)
             continue
         allowed = zone is not Zone.CLOUD or f"endpoint:{name}" in config["cloud.allow"]
-        yield Finding(
+        yield Channel(
             f"endpoint {name}",
             "open" if allowed else "held",
             f"{endpoint.url} ({zone.label})"
@@ -101,7 +101,7 @@ def _endpoints(config: Config) -> Iterator[Finding]:
         )
 
 
-def _models_of_servers(config: Config, providers: ProviderPool) -> Iterator[Finding]:
+def _models_of_servers(config: Config, providers: ProviderPool) -> Iterator[Channel]:
     for name in provider_names(config):
         if name in config.endpoints:
             continue
@@ -110,7 +110,7 @@ def _models_of_servers(config: Config, providers: ProviderPool) -> Iterator[Find
             yield from _served_models(name, config, providers)
 
 
-def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterator[Finding]:
+def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterator[Channel]:
     """The models of a server that may be computed elsewhere than the server listens."""
     try:
         provider = providers.provider(name, config)
@@ -118,12 +118,12 @@ def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterat
         run_by = provider.run_by()
         asks = provider.asks_its_makers()
     except LocalaiError as error:
-        yield Finding(name, "held", f"does not answer: {error.message}")
+        yield Channel(name, "held", f"does not answer: {error.message}")
         return
     if run_by is not None:
-        yield Finding(name, "held", f"{run_by}: a user who is trusted")
+        yield Channel(name, "held", f"{run_by}: a user who is trusted")
     if asks is not False:
-        yield Finding(
+        yield Channel(
             f"{name} itself",
             "open" if asks else "unknown",
             "it asks its makers for news at each start, and never with OLLAMA_NO_CLOUD=1 in its"
@@ -131,7 +131,7 @@ def _served_models(name: str, config: Config, providers: ProviderPool) -> Iterat
         )
     for model in models:
         if model.zone is None:
-            yield Finding(f"{name}/{model.id}", "unknown", model.evidence)
+            yield Channel(f"{name}/{model.id}", "unknown", model.evidence)
         elif model.zone is not Zone.DEVICE:
             allowed = name in config["cloud.allow"]
-            yield Finding(f"{name}/{model.id}", "open" if allowed else "held", model.evidence)
+            yield Channel(f"{name}/{model.id}", "open" if allowed else "held", model.evidence)

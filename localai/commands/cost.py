@@ -17,7 +17,7 @@ from localai.output.table import Column
 from localai.units import count_text, money_text
 
 if TYPE_CHECKING:
-    from localai.cost.break_even import BreakEven, Machine
+    from localai.cost.break_even import BreakEven, MachineCost
     from localai.cost.local import LocalCost
 
 _COLUMNS = (
@@ -143,7 +143,7 @@ def _local(
     rows: list[UsageRow],
     watts: float | None,
     kwh: float | None,
-    machine: Machine | None,
+    machine: MachineCost | None,
     days: float,
     against: str | None,
 ) -> LocalCost:
@@ -155,10 +155,10 @@ def _local(
 
 def _machine(
     price: float, watts: float | None, kwh: float | None, years: float, resale: float
-) -> Machine:
-    from localai.cost.break_even import Machine
+) -> MachineCost:
+    from localai.cost.break_even import MachineCost
 
-    return Machine(price, watts or 0.0, kwh or 0.0, years, resale)
+    return MachineCost(price, watts or 0.0, kwh or 0.0, years, resale)
 
 
 def _break_even(

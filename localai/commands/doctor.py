@@ -14,7 +14,7 @@ from localai.output.output import Output
 if TYPE_CHECKING:
     from localai.doctor.capture.context import Context
     from localai.doctor.diagnose import Diagnosis
-    from localai.doctor.facts import Snapshot
+    from localai.doctor.facts.snapshot import Snapshot
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

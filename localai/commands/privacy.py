@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from localai.chat.privacy_report import Finding, findings, policy
+from localai.chat.privacy_report import Channel, findings, policy
 from localai.commands.options import Json
 from localai.commands.settings import load_settings, open_pool
 from localai.config import parse_duration
@@ -76,7 +76,7 @@ def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
         return [] if database is None else database.egress_since(time.time() - seconds)
 
 
-def _finding_row(finding: Finding) -> list[str]:
+def _finding_row(finding: Channel) -> list[str]:
     mark = {"held": "✓", "open": "!", "unknown": "?"}[finding.state]
     return [mark, finding.what, finding.detail]
 

@@ -39,7 +39,7 @@ class Contestant:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class PromptCount:
     """How many prompts a model is asked, and where they go; `host` is None for this machine."""
 
     model: str
@@ -80,10 +80,10 @@ def contestant_of(selected: SelectedModel) -> Contestant:
 
 def destinations(
     contestants: Sequence[Contestant], prompts: Mapping[str, int]
-) -> list[Destination]:
+) -> list[PromptCount]:
     """Where the prompts go, whose number stands in `prompts` by the name of the model."""
     return [
-        Destination(each.name, each.selected.model.zone, each.host, prompts.get(each.name, 0))
+        PromptCount(each.name, each.selected.model.zone, each.host, prompts.get(each.name, 0))
         for each in contestants
     ]
 

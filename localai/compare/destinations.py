@@ -16,7 +16,7 @@ _FARTHER: Final[tuple[ZoneName, ...]] = ("device", "lan", "cloud")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class PromptsSent:
     """How many prompts a model got. `zones` are those of its answers, `unproven` among them, of a
     judge that of the model; `host` None is this machine."""
 
@@ -33,7 +33,7 @@ class Sent:
         return known[-1] if known and len(known) == len(self.zones) else None
 
 
-def prompts_sent(run: Run, results: Results) -> list[Sent]:
+def prompts_sent(run: Run, results: Results) -> list[PromptsSent]:
     """A row a model, and then a row a judge."""
     head = run.head
     facts = {} if head is None else {each.name: each for each in head.models}
@@ -42,16 +42,16 @@ def prompts_sent(run: Run, results: Results) -> list[Sent]:
         known = facts.get(each.model)
         zones = each.zones or _zones_of(known)
         host = None if known is None else known.host
-        models.append(Sent(each.model, zones, host, each.cases))
+        models.append(PromptsSent(each.model, zones, host, each.cases))
     return [*models, *_judges(run, () if head is None else head.judges)]
 
 
-def _judges(run: Run, known: Sequence[ModelFacts]) -> list[Sent]:
+def _judges(run: Run, known: Sequence[ModelFacts]) -> list[PromptsSent]:
     """Those that judged; each question of theirs held a prompt and an answer or two."""
     asked = Counter(each.judge for each in run.verdicts.values())
     asked.update(each.by for each in run.findings.values())
     return [
-        Sent(each.name, _zones_of(each), each.host, asked[each.name], judge=True)
+        PromptsSent(each.name, _zones_of(each), each.host, asked[each.name], judge=True)
         for each in known
         if asked[each.name]
     ]

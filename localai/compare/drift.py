@@ -27,7 +27,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TokenPosition:
     """A token of the reference's answer, with the odds of it."""
 
     token: int
@@ -40,7 +40,7 @@ class Script:
 
     case: str
     prompt: tuple[int, ...]
-    places: tuple[Place, ...]
+    places: tuple[TokenPosition, ...]
 
     @property
     def tokens(self) -> list[int]:
@@ -92,12 +92,12 @@ def write_scripts(
     """What the reference writes greedily to each request, at most `tokens` tokens."""
     for case, request in requests.items():
         prompt = reference.prompt(request)
-        places: list[Place] = []
+        places: list[TokenPosition] = []
         while len(places) < tokens:
             odds = reference.next([*prompt, *(place.token for place in places)], TOP)
             likeliest = odds.likeliest
             text, _ = odds.top[likeliest]
-            places.append(Place(likeliest, odds))
+            places.append(TokenPosition(likeliest, odds))
             if not text:
                 # The end of the answer, which has no text.
                 break

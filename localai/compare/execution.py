@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from localai.chat.answer_checks import first_code_block
 from localai.compare import code_runner
-from localai.compare.checks.check import Finding
+from localai.compare.checks.check import Observation
 from localai.compare.checks.program import Program
 from localai.dataclass import dataclass
 from localai.errors import PolicyRefused
@@ -60,18 +60,18 @@ def code_of(text: str) -> str:
     return text if block is None else block
 
 
-def run_code(text: str, program: Program) -> Finding:
+def run_code(text: str, program: Program) -> Observation:
     """What comes of running the code in `text` as `program` says. Raises PolicyRefused where it
     would not have been confined, and then nothing was run."""
     code = code_of(text)
     if not code.strip():
-        return Finding(False, "no code")
+        return Observation(False, "no code")
     ended = _run({"code": code, "test": program.test}, program.input)
     if ended.failed is not None:
-        return Finding(False, ended.failed)
+        return Observation(False, ended.failed)
     if program.prints is not None and _lines(ended.printed) != _lines(program.prints):
-        return Finding(False, f"printed: {ended.printed.strip() or 'nothing'}")
-    return Finding(True, f"ran in {ended.seconds:.2f} s")
+        return Observation(False, f"printed: {ended.printed.strip() or 'nothing'}")
+    return Observation(True, f"ran in {ended.seconds:.2f} s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,13 @@ class SingleQuestion:
     key: str
 
 
-Question = PairQuestion | SingleQuestion
+JudgeQuestion = PairQuestion | SingleQuestion
 
 
-def questions(run: Run, judge: str, *, may_see_local_only: bool) -> list[Question]:
+def questions(run: Run, judge: str, *, may_see_local_only: bool) -> list[JudgeQuestion]:
     """What the judge has still to be asked of the run, case after case."""
     names = model_names(run)
-    found: list[Question] = []
+    found: list[JudgeQuestion] = []
     no_pair_yet = True
     for case in run.cases.values():
         if case.local_only and not may_see_local_only:
@@ -97,7 +97,7 @@ def questions(run: Run, judge: str, *, may_see_local_only: bool) -> list[Questio
     return [each for each in found if not _is_settled(each, run, judge)]
 
 
-def _singles(case: RecordedCase, answers: Sequence[RecordedAnswer]) -> Iterator[Question]:
+def _singles(case: RecordedCase, answers: Sequence[RecordedAnswer]) -> Iterator[JudgeQuestion]:
     for check in read_expectations(case.expect):
         if check.kind == JUDGE:
             for answer in answers:
@@ -106,7 +106,7 @@ def _singles(case: RecordedCase, answers: Sequence[RecordedAnswer]) -> Iterator[
 
 def _pairs(
     case: RecordedCase, answers: Sequence[RecordedAnswer], *, is_first: bool
-) -> Iterator[Question]:
+) -> Iterator[JudgeQuestion]:
     """Both orders of each two answers; a few, and the first pair of all, as a control too."""
     for a, b in combinations(answers, 2):
         yield PairQuestion(case, a, b)
@@ -119,7 +119,7 @@ def _pairs(
         is_first = False
 
 
-def _is_settled(question: Question, run: Run, judge: str) -> bool:
+def _is_settled(question: JudgeQuestion, run: Run, judge: str) -> bool:
     if isinstance(question, SingleQuestion):
         kept = run.findings.get((question.answer.key, question.key))
         return kept is not None and kept.by == judge and kept.answer == answer_mark(question.answer)
@@ -165,7 +165,7 @@ class JudgeRun:
             self._file.add(self._kept(question, reply))
             yield done
 
-    def _ask(self, question: Question) -> Reply:
+    def _ask(self, question: JudgeQuestion) -> Reply:
         def nothing(_event: Event) -> None:
             pass
 
@@ -174,7 +174,7 @@ class JudgeRun:
         assert reply is not None, "nobody stops it"
         return reply
 
-    def _request(self, question: Question) -> ChatRequest:
+    def _request(self, question: JudgeQuestion) -> ChatRequest:
         def clean(answer: RecordedAnswer) -> str:
             return without_names(answer.text.strip(), self._models)
 
@@ -193,7 +193,7 @@ class JudgeRun:
         request = build_request(settings, model, [Message("user", prompt)], self._config)
         return replace(request, schema=schema)
 
-    def _kept(self, question: Question, reply: Reply) -> Any:
+    def _kept(self, question: JudgeQuestion, reply: Reply) -> Any:
         text = reply.partial.text if reply.error is None else f"failed: {reply.error.message}"
         if isinstance(question, PairQuestion):
             verdict, reason = verdict_of(text, get_args(Preference))

@@ -19,7 +19,7 @@ from localai.batch.concurrency import (
 )
 from localai.compare.asking import Reply, ask, failed
 from localai.compare.contestants import Contestant
-from localai.compare.questions import Question
+from localai.compare.questions import CaseRepeat
 from localai.compare.side_by_side import load_in_turn
 from localai.dataclass import dataclass
 from localai.errors import ContextOverflow, LocalaiError, NotFound, PolicyRefused
@@ -48,7 +48,7 @@ class LoadingModel:
 class Answered:
     """A question and what came of it, while `jobs` were asked at once."""
 
-    question: Question
+    question: CaseRepeat
     reply: Reply
     jobs: int
 
@@ -63,7 +63,7 @@ class Lane:
     def __init__(
         self,
         contestants: Sequence[Contestant],
-        todo: Mapping[str, Sequence[Question]],
+        todo: Mapping[str, Sequence[CaseRepeat]],
         jobs: int | None,
         config: Config,
         report: Callable[[LoadingModel | Answered], None],
@@ -85,7 +85,7 @@ class Lane:
                 self._ask_all(contestant, todo, before)
 
     def _ask_all(
-        self, contestant: Contestant, todo: Sequence[Question], before: list[Contestant]
+        self, contestant: Contestant, todo: Sequence[CaseRepeat], before: list[Contestant]
     ) -> None:
         self._report(LoadingModel(contestant.name))
         jobs = self._concurrency(contestant)
@@ -145,7 +145,7 @@ class _Shared:
     """What the threads of one model take their questions from."""
 
     def __init__(
-        self, todo: deque[Question], stopping: threading.Event, load_s: float | None
+        self, todo: deque[CaseRepeat], stopping: threading.Event, load_s: float | None
     ) -> None:
         self._todo = todo
         self._stopping = stopping
@@ -153,7 +153,7 @@ class _Shared:
         self._lock = threading.Lock()
         self._failures = 0
 
-    def next(self) -> Question | None:
+    def next(self) -> CaseRepeat | None:
         """The next question; None when nothing more is to be asked."""
         with self._lock:
             if self._stopping.is_set() or not self._todo:

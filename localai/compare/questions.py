@@ -34,7 +34,7 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CaseRepeat:
     """A case's repeat for one model."""
 
     case: Case
@@ -45,7 +45,7 @@ class Question:
 
 def questions(
     suite: Suite, contestants: Sequence[Contestant], manner: Manner, config: Config
-) -> dict[str, list[Question]]:
+) -> dict[str, list[CaseRepeat]]:
     """What each model is to be asked, case after case, then all of them again for each repeat.
 
     A case that shall stay on this machine is not asked of a model elsewhere.
@@ -73,7 +73,7 @@ def _question(
     suite: Suite,
     manner: Manner,
     config: Config,
-) -> Question:
+) -> CaseRepeat:
     model = contestant.selected.model
     settings = overlaid(overlaid(suite.settings, case.settings), manner.settings)
     if settings.system is None and not manner.as_shipped and not config["chat.system"]:
@@ -87,4 +87,4 @@ def _question(
     if manner.same_sampling:
         model = replace(model, recommended=Options())
     request = build_request(settings, model, case.messages, config)
-    return Question(case, repeat, print_, replace(request, tools=case.tools))
+    return CaseRepeat(case, repeat, print_, replace(request, tools=case.tools))

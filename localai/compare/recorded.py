@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from localai.compare.checks.check import Finding, Said
+from localai.compare.checks.check import Observation, Said
 from localai.dataclass import dataclass
 from localai.types import FinishReason, ToolCall, ZoneName
 
@@ -125,7 +125,7 @@ class RecordedAnswer:
         """Whether asking again is no repetition: nobody was reached, or there was no room."""
         return self.error_kind in ("unreachable", "insufficient_resources", "unexpected")
 
-    def said(self, outside: Mapping[str, Finding]) -> Said:
+    def said(self, outside: Mapping[str, Observation]) -> Said:
         """The answer as its checks see it."""
         return Said(
             text=self.text,

@@ -14,7 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from localai.compare.checks.check import Finding
+from localai.compare.checks.check import Observation
 from localai.compare.names import short_name
 from localai.compare.recorded import (
     Head,
@@ -66,13 +66,13 @@ class Run:
             case _:
                 raise ValueError(type(value))
 
-    def outside(self, answer: RecordedAnswer) -> dict[str, Finding]:
+    def outside(self, answer: RecordedAnswer) -> dict[str, Observation]:
         """What was found outside the answer; what was found of an earlier one does not count, nor
         what a judge found that is not to be believed (`distrusted`)."""
         return {
-            key: Finding(None, f"{short_name(each.by)} is not usable as a judge")
+            key: Observation(None, f"{short_name(each.by)} is not usable as a judge")
             if each.by in self.distrusted
-            else Finding(each.passed, each.got)
+            else Observation(each.passed, each.got)
             for (of, key), each in self.findings.items()
             if of == answer.key and each.answer == answer_mark(answer)
         }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from localai.compare.asking import Reply
 from localai.compare.contestants import Contestant, lanes
 from localai.compare.lane import LEAVE_S, Answered, Lane, LoadingModel
-from localai.compare.questions import Manner, Question, questions
+from localai.compare.questions import CaseRepeat, Manner, questions
 from localai.compare.recorded import RecordedAnswer, recorded
 from localai.compare.suite.case import Suite
 from localai.dataclass import dataclass
@@ -135,7 +135,7 @@ class SuiteRun:
             for thread in self._threads:
                 thread.join(LEAVE_S)
 
-    def _has(self, model: str, question: Question) -> bool:
+    def _has(self, model: str, question: CaseRepeat) -> bool:
         """Whether the answer is there. Raises InvalidInput where it is to something else."""
         kept = self._file.run.answers.get((question.case.id, model, question.repeat))
         if kept is None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Literal
 
-Change = Literal["same", "only_a", "only_b"]
+WordChange = Literal["same", "only_a", "only_b"]
 
 _WORD = re.compile(r"\s+|\w+\s?|[^\w\s]\s?")
 _MOST_WORDS = 6_000
 """Of both texts together: the time grows with their product (half a second for so many)."""
 
 
-def word_changes(a: str, b: str) -> Iterator[tuple[Change, str]]:
+def word_changes(a: str, b: str) -> Iterator[tuple[WordChange, str]]:
     """The pieces of both texts, in order: in both, in `a` alone, in `b` alone.
 
     Of texts with very many words only the common beginning is found.
@@ -47,9 +47,9 @@ def same_beginning(a: str, b: str) -> int:
     return next((n for n in range(length) if a[n] != b[n]), length)
 
 
-def _after_the_beginning(a: str, b: str) -> Iterator[tuple[Change, str]]:
+def _after_the_beginning(a: str, b: str) -> Iterator[tuple[WordChange, str]]:
     same = same_beginning(a, b)
-    pieces: tuple[tuple[Change, str], ...] = (
+    pieces: tuple[tuple[WordChange, str], ...] = (
         ("same", a[:same]),
         ("only_a", a[same:]),
         ("only_b", b[same:]),

@@ -23,7 +23,7 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ModelChange:
     """A model against an earlier run of the same cases."""
 
     model: str
@@ -123,7 +123,7 @@ def _complaints(gate: Mapping[str, Any], model: ModelResult) -> list[str]:
     return found
 
 
-def changes(old: Results, new: Results) -> list[Change]:
+def changes(old: Results, new: Results) -> list[ModelChange]:
     """Each model that is in both runs, on the cases that both judged."""
     found = []
     for model in new.models:
@@ -135,11 +135,11 @@ def changes(old: Results, new: Results) -> list[Change]:
         failed = tuple(c for c in cases if before[c] > 0.5 >= after[c])
         passed = tuple(c for c in cases if after[c] > 0.5 >= before[c])
         p_value = mcnemar(len(failed), len(passed))
-        found.append(Change(model.model, failed, passed, p_value, len(cases)))
+        found.append(ModelChange(model.model, failed, passed, p_value, len(cases)))
     return found
 
 
-def change_text(change: Change) -> str:
+def change_text(change: ModelChange) -> str:
     """What became of a model, in a sentence."""
     failed, passed = len(change.newly_failed), len(change.newly_passed)
     if not failed and not passed:

@@ -23,7 +23,7 @@ HOURS_A_YEAR = 8760
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineCost:
     """The machine's price in dollars, the share of it that a sale brings after `years`, its power
     while it computes, in watts, and the price of a kilowatt-hour in dollars."""
 
@@ -62,7 +62,7 @@ class BreakEven:
     costs as much as the cloud."""
 
     against: str
-    machine: Machine
+    machine: MachineCost
     work: Work
     hours: float | None
 
@@ -77,7 +77,7 @@ class BreakEven:
         return None if self.hours is None else self.hours / (self.machine.years * 365)
 
 
-def break_even(machine: Machine, work: Work, against: str) -> BreakEven:
+def break_even(machine: MachineCost, work: Work, against: str) -> BreakEven:
     """When `machine` has paid for itself, if it does the `work` that `against` would do."""
     saved = work.cloud_cost - machine.energy_an_hour
     return BreakEven(against, machine, work, machine.net_price / saved if saved > 0 else None)

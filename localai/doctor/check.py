@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from localai.dataclass import dataclass
-from localai.doctor.facts import Asked, Deep, Snapshot
+from localai.doctor.facts.snapshot import AskedRegistry, Deep, Snapshot
 
 if TYPE_CHECKING:
     import datetime
@@ -183,7 +183,7 @@ def tried(facts: Snapshot) -> Deep:
     return facts.deep
 
 
-def asked(facts: Snapshot) -> tuple[Asked, ...]:
+def asked(facts: Snapshot) -> tuple[AskedRegistry, ...]:
     """What was asked of others by `--online`. Raises NotAsked."""
     if facts.asked is None:
         raise NotAsked("--online")

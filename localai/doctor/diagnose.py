@@ -24,7 +24,7 @@ from localai.doctor.check import (
     Unknown,
     Unseen,
 )
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 
 CRASHED: Final = "check-crashed"
 

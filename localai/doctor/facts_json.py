@@ -9,7 +9,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.errors import InvalidInput
 from localai.hardware.facts import Machine, from_json
 

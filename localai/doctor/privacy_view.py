@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from localai.chat.privacy_report import Finding
+from localai.chat.privacy_report import Channel
 from localai.doctor.capture import PROBES, take
 from localai.doctor.capture.context import Context
 from localai.doctor.checks import all_checks
@@ -15,7 +15,7 @@ _NEEDED: Final = ("environment", "kernel", "lmstudio", "ollama", "own", "service
 _SHOWN_THERE: Final = ("cloud-alias", "network-not-denied", "no-user-namespaces")
 
 
-def privacy_findings(context: Context) -> list[Finding]:
+def privacy_findings(context: Context) -> list[Channel]:
     """Where prompts lie open or could leave, as doctor finds it; nothing where all is well."""
     facts = take(context, tuple(probe for probe in PROBES if probe.field in _NEEDED))
     checks = [
@@ -24,7 +24,7 @@ def privacy_findings(context: Context) -> list[Finding]:
         if check.group == "privacy" and check.code not in _SHOWN_THERE
     ]
     return [
-        Finding(
+        Channel(
             finding.title,
             "open",
             f"{'; '.join(f'{each.what}: {each.value}' for each in finding.evidence)}"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from localai.config.settings import SETTINGS
 from localai.dataclass import dataclass
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 
 _SHORTEST_NAME: Final = 3
 # Names of accounts and hosts that belong to no person.

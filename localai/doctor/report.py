@@ -13,7 +13,7 @@ from localai.dataclass import dataclass
 from localai.doctor.check import Fix
 from localai.doctor.checks import GROUPS, all_checks
 from localai.doctor.diagnose import Diagnosis, Finding, diagnose
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
 from localai.doctor.redaction import Private, private_names, redact
 from localai.doctor.states import state_of

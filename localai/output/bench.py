@@ -11,7 +11,7 @@ from localai.units import UNKNOWN, bytes_text, day_and_minute, seconds_text
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell
-    from localai.bench.comparison import Change
+    from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
     from localai.bench.run import Progress
     from localai.bench.tuning import Suggestion
@@ -140,7 +140,7 @@ CHANGE_COLUMNS: Final = (
 
 
 def show_changes(
-    output: Output, before: KeptRun, after: KeptRun, changes: Sequence[Change]
+    output: Output, before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
 ) -> None:
     """The changes of each row, metric by metric."""
     name = before.saved_as or before.id

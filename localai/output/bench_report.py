@@ -15,11 +15,11 @@ from localai.output.plots import Series, chart
 from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute
 
 if TYPE_CHECKING:
-    from localai.bench.comparison import Change
+    from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
 
 
-def report(run: KeptRun, changes: Sequence[Change] | None = None) -> str:
+def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
     """The whole page; `changes` are the changes of the rows since another run."""
     when = day_and_minute(run.created_at)
     models = ", ".join(dict.fromkeys(cell.model for cell in run.cells))
@@ -71,7 +71,7 @@ def _notes(cells: Sequence[Cell]) -> Markup | None:
     return element("ul", told, class_="soft") if told else None
 
 
-def _changes(changes: Sequence[Change]) -> Markup:
+def _changes(changes: Sequence[MetricChange]) -> Markup:
     rows: list[list[Child]] = []
     for each in changes:
         interval, bounds = each.change, ""

@@ -14,7 +14,7 @@ from localai.output.table import Column
 if TYPE_CHECKING:
     from localai.doctor.check import Check, Fix, Severity
     from localai.doctor.diagnose import Diagnosis, Finding
-    from localai.doctor.facts import Snapshot
+    from localai.doctor.facts.snapshot import Snapshot
     from localai.doctor.mending import Mending
     from localai.output.output import Output
 

@@ -13,7 +13,7 @@ from localai.output.table import Column, Row
 from localai.units import UNKNOWN, bytes_text, count_text, money_text
 
 if TYPE_CHECKING:
-    from localai.compare.destinations import Sent
+    from localai.compare.destinations import PromptsSent
     from localai.compare.recorded import RecordedCase
     from localai.statistics import Interval
 
@@ -162,14 +162,14 @@ def print_case(output: Output, case: RecordedCase, results: Results) -> None:
     output.line("")
 
 
-def print_destinations(output: Output, sent: Sequence[Sent]) -> None:
+def print_destinations(output: Output, sent: Sequence[PromptsSent]) -> None:
     """The host that each model's prompts went to: model, zone, number of prompts."""
     columns = (Column("model"), Column("zone"), Column("to"), Column("prompts", right=True))
     output.line("")
     output.table(columns, [Row(cells) for cells in destination_cells(sent)])
 
 
-def destination_cells(sent: Sequence[Sent]) -> list[list[str]]:
+def destination_cells(sent: Sequence[PromptsSent]) -> list[list[str]]:
     """A row for each model: the host that its prompts went to, and how many."""
     names = short_names(list(dict.fromkeys(each.model for each in sent)))
     return [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.compare.drift import Place, Script, divergence, drift_of, follow, write_scripts
+from localai.compare.drift import Script, TokenPosition, divergence, drift_of, follow, write_scripts
 from localai.errors import InvalidInput
 from localai.formats.gguf import read_model
 from localai.formats.gguf_quantization import quantize_file
@@ -47,7 +47,7 @@ def test_what_is_not_listed_counts_as_one_and_only_lessens_it() -> None:
 
 def script(*places: tuple[str, Odds]) -> Script:
     numbers = {text: number for number, text in TEXTS.items()}
-    return Script("case", (9,), tuple(Place(numbers[text], each) for text, each in places))
+    return Script("case", (9,), tuple(TokenPosition(numbers[text], each) for text, each in places))
 
 
 def test_a_drift_says_where_the_answers_part() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from localai.cost.break_even import (
     BreakEven,
-    Machine,
+    MachineCost,
     assumed_work,
     break_even,
     list_price,
@@ -16,7 +16,7 @@ from localai.database import UsageRow
 from localai.errors import InvalidInput
 from localai.types import Usage
 
-MACHINE = Machine(price=3500, watts=60, kwh=0.30, years=3, resale=0)
+MACHINE = MachineCost(price=3500, watts=60, kwh=0.30, years=3, resale=0)
 SPEED = (600.0, 50.0)
 
 
@@ -53,12 +53,12 @@ def test_cached_input_makes_the_cloud_cheaper_and_the_way_longer() -> None:
 
 def test_what_it_brings_in_the_end_shortens_the_way() -> None:
     work = assumed_work((10, 1), SPEED, "openai/gpt-5.5")
-    sold = Machine(price=3500, watts=60, kwh=0.30, years=3, resale=0.3)
+    sold = MachineCost(price=3500, watts=60, kwh=0.30, years=3, resale=0.3)
     assert break_even(sold, work, "x").hours == pytest.approx(0.7 * 446.6, abs=0.5)
 
 
 def test_a_machine_whose_energy_costs_as_much_never_pays() -> None:
-    hungry = Machine(price=100, watts=100_000, kwh=1, years=3, resale=0)
+    hungry = MachineCost(price=100, watts=100_000, kwh=1, years=3, resale=0)
     found = break_even(hungry, assumed_work((1, 1), SPEED, "openai/gpt-5-mini"), "x")
     assert isinstance(found, BreakEven)
     assert found.hours is None

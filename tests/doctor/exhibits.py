@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.facts_json import snapshot_from_json
 from localai.hardware.facts import Cpu, Disk, Fact, Gpu, Host, Memory, Power
 

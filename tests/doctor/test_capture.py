@@ -18,7 +18,7 @@ from localai.doctor.capture.processes import llama_servers
 from localai.doctor.capture.servers import lmstudio, own_servers, read_link_status
 from localai.doctor.capture.service import read_properties
 from localai.doctor.capture.templates import template_problems, template_suspicions
-from localai.doctor.facts import LmStudio, OwnServer
+from localai.doctor.facts.servers import LmStudioFacts, OwnServerFacts
 from localai.doctor.versions import number, vulnerabilities
 from localai.net.listener import parse_lsof
 from localai.paths import locate
@@ -88,11 +88,13 @@ def test_servers_of_the_configuration_are_asked_only_if_they_are_here(localai_ho
         found = {each.name: each for each in own_servers(context)}
         assert server.paths() == ["GET /v1/models"]
     assert found == {
-        "farm": OwnServer(
+        "farm": OwnServerFacts(
             "farm", "127.0.0.1", server.port, "device", "answers", "", "FARM_KEY", True
         ),
-        "gone": OwnServer("gone", "127.0.0.1", nobody, "device", "refused", "", "", None),
-        "box": OwnServer("box", "192.168.77.2", 8000, "lan", "elsewhere", "", "BOX_KEY", False),
+        "gone": OwnServerFacts("gone", "127.0.0.1", nobody, "device", "refused", "", "", None),
+        "box": OwnServerFacts(
+            "box", "192.168.77.2", 8000, "lan", "elsewhere", "", "BOX_KEY", False
+        ),
     }
 
 
@@ -110,7 +112,7 @@ def test_what_lm_studio_says(
 ) -> None:
     with ScriptedServer({"GET /api/v0/models": reply}) as server:
         found = lmstudio(look_with(f'lmstudio.host = "{server.address}"\n'))
-    assert found == LmStudio(
+    assert found == LmStudioFacts(
         installed=False,
         address=server.address,
         state=state,  # type: ignore[arg-type]

@@ -123,7 +123,7 @@ def test_a_check_that_crashes_is_a_finding_and_hides_no_other() -> None:
 def test_what_is_unknown_is_neither_found_nor_passed_and_says_why() -> None:
     from dataclasses import replace
 
-    from localai.doctor.facts import Missing
+    from localai.doctor.facts.snapshot import Missing
 
     facts = snapshot(machine_facts("linux"))
     blind = replace(facts, places=None, missing=(Missing("places", "it took too long"),))

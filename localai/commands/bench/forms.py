@@ -10,7 +10,7 @@ from localai.errors import InvalidInput
 from localai.output.output import Output
 
 if TYPE_CHECKING:
-    from localai.bench.comparison import Change
+    from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
 
 
@@ -23,7 +23,7 @@ def check_format(form: str | None) -> None:
 
 
 def write_report(
-    file: Path, run: KeptRun, changes: Sequence[Change] | None, output: Output
+    file: Path, run: KeptRun, changes: Sequence[MetricChange] | None, output: Output
 ) -> None:
     """Write the run as a page. Raises InvalidInput where it cannot be written."""
     from localai.files import write_atomically

@@ -16,7 +16,7 @@ from localai.output.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from localai.bench.comparison import Change
+    from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
     from localai.bench.start import Started
 
@@ -224,7 +224,7 @@ def _save(started: Started, name: str, measured: KeptRun, output: Output) -> Non
 
 def _changes(
     baseline: KeptRun | None, measured: KeptRun, threshold: float
-) -> tuple[Change, ...] | None:
+) -> tuple[MetricChange, ...] | None:
     if baseline is None:
         return None
     from localai.bench.comparison import compared
@@ -236,7 +236,7 @@ def _show(
     output: Output,
     measured: KeptRun,
     baseline: KeptRun | None,
-    changes: tuple[Change, ...] | None,
+    changes: tuple[MetricChange, ...] | None,
     form: str | None,
 ) -> None:
     from localai.output.bench import show_changes, show_run
@@ -257,7 +257,7 @@ def _show(
 
 
 def _end(
-    output: Output, measured: KeptRun, changes: Sequence[Change] | None, against: str | None
+    output: Output, measured: KeptRun, changes: Sequence[MetricChange] | None, against: str | None
 ) -> int:
     """The exit code: 8 for what became slower or could not be measured, 2 for what cannot be
     compared."""

@@ -15,7 +15,7 @@ from localai.output.output import Output
 if TYPE_CHECKING:
     from localai.compare.results import Results
     from localai.compare.run_file import Run
-    from localai.compare.verdicts import Change, GateResult
+    from localai.compare.verdicts import GateResult, ModelChange
 
 Html = Annotated[Path | None, typer.Option("--html", help="Write one HTML file, to be opened.")]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit's XML, without prompts.")]
@@ -109,7 +109,7 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
     results = results_of(run)
     sent = prompts_sent(run, results)
     gate = gate_result(run.head.gate, results)
-    found: list[Change] = []
+    found: list[ModelChange] = []
     if reports.against is not None:
         found = changes(results_of(read_run(reports.against)), results)
     notes = [change_text(each) for each in found]
@@ -134,7 +134,9 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
     return 0
 
 
-def _failure(results: Results, gate: GateResult | None, found: list[Change]) -> LocalaiError | None:
+def _failure(
+    results: Results, gate: GateResult | None, found: list[ModelChange]
+) -> LocalaiError | None:
     """Why the exit code is not 0: a regression, the gate, or without a gate any failed case."""
     worse = [each.model for each in found if each.is_regression]
     if worse:

@@ -15,8 +15,8 @@ _LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found; `passed` None: it cannot be judged, and `got` says why."""
+class Observation:
+    """What a check saw of an answer; `passed` None: it cannot be judged, and `got` says why."""
 
     passed: bool | None
     got: str
@@ -37,7 +37,7 @@ class Said:
     tokens_per_s: float | None = None
     cost: float | None = None
     zone: ZoneName | None = None
-    outside: Mapping[str, Finding] = field(default_factory=dict)
+    outside: Mapping[str, Observation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Check:
 
     kind: str
     expected: str
-    look: Callable[[Said], Finding]
+    look: Callable[[Said], Observation]
     raw: Any = None
     negated: bool = False
     bounds: bool = False

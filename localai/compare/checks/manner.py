@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from localai.compare.checks.check import (
     Check,
-    Finding,
+    Observation,
     Parse,
     Said,
     number_of,
@@ -68,8 +68,8 @@ def _finish(value: Any) -> Check:
     if wanted not in get_args(FinishReason):
         raise wrong("finish", f"one of {', '.join(get_args(FinishReason))}", value)
 
-    def look(said: Said) -> Finding:
-        return Finding(said.finish_reason == wanted, said.finish_reason or "broken off")
+    def look(said: Said) -> Observation:
+        return Observation(said.finish_reason == wanted, said.finish_reason or "broken off")
 
     return Check("finish", f"ends by {wanted}", look, value, bounds=True)
 
@@ -84,8 +84,8 @@ def _refusal(value: Any) -> Check:
     if not isinstance(value, bool):
         raise wrong("refusal", "true or false", value)
 
-    def look(said: Said) -> Finding:
-        return Finding(refuses(said) is value, said.text)
+    def look(said: Said) -> Observation:
+        return Observation(refuses(said) is value, said.text)
 
     return Check("refusal", "a refusal" if value else "no refusal", look, value, bounds=True)
 
@@ -104,20 +104,20 @@ def _script(value: Any) -> Check:
     if wanted not in _SCRIPTS:
         raise wrong("script", f"one of {', '.join(_SCRIPTS)}", value)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         return _share_of(said.text, (wanted,))
 
     return Check("script", f"letters of {wanted}", look, value)
 
 
-def _share_of(text: str, wanted: tuple[str, ...]) -> Finding:
+def _share_of(text: str, wanted: tuple[str, ...]) -> Observation:
     found = scripts(text)
     letters = sum(found.values())
     if not letters:
-        return Finding(False, "no letters")
+        return Observation(False, "no letters")
     share = sum(found[each] for each in wanted) / letters
     most = ", ".join(f"{count / letters:.0%} {name}" for name, count in found.most_common(2))
-    return Finding(share >= _SHARE, most)
+    return Observation(share >= _SHARE, most)
 
 
 def _language(value: Any) -> Check:
@@ -125,15 +125,15 @@ def _language(value: Any) -> Check:
     if wanted not in _WORDS and wanted not in _SCRIPTS_OF:
         raise wrong("language", f"one of {', '.join(sorted((*_WORDS, *_SCRIPTS_OF)))}", value)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         if wanted in _SCRIPTS_OF:
             return _share_of(said.text, _SCRIPTS_OF[wanted])
         words = re.findall(r"[^\W\d_]+", said.text.lower())
         counts = {name: sum(word in common for word in words) for name, common in _WORDS.items()}
         best = max(counts, key=lambda name: counts[name])
         if not counts[best]:
-            return Finding(None, f"too few words to tell: {said.text}")
-        return Finding(counts[wanted] == counts[best], f"{best}: {said.text}")
+            return Observation(None, f"too few words to tell: {said.text}")
+        return Observation(counts[wanted] == counts[best], f"{best}: {said.text}")
 
     return Check("language", f"the language {wanted}", look, value)
 
@@ -146,12 +146,12 @@ def _at_most(
     def parse(value: Any) -> Check:
         bound = number_of(kind, value)
 
-        def look(said: Said) -> Finding:
+        def look(said: Said) -> Observation:
             found = measure(said)
             if found is None:
-                return Finding(False, "unknown")
+                return Observation(False, "unknown")
             held = found >= bound if least else found <= bound
-            return Finding(held, f"{found:g} {unit}")
+            return Observation(held, f"{found:g} {unit}")
 
         expected = f"at {'least' if least else 'most'} {bound:g} {unit}"
         return Check(kind, expected, look, value, bounds=not least)
@@ -165,10 +165,10 @@ def _zone(value: Any) -> Check:
         raise wrong("zone", f"one of {', '.join(names)}", value)
     farthest = names.index(value)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         if said.zone is None:
-            return Finding(False, "unproven")
-        return Finding(names.index(said.zone) <= farthest, said.zone)
+            return Observation(False, "unproven")
+        return Observation(names.index(said.zone) <= farthest, said.zone)
 
     expected = (
         "computed on this device" if value == "device" else f"computed no farther than {value}"

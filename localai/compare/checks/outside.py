@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from localai.compare.checks.check import Check, Finding, Parse, Said, text_of
+from localai.compare.checks.check import Check, Observation, Parse, Said, text_of
 from localai.compare.checks.program import read_program
 
 JUDGE = "judge"
@@ -16,8 +16,8 @@ RUNS = "runs"
 
 
 def _open(kind: str, value: Any, expected: str, unsettled: str) -> Check:
-    def look(said: Said) -> Finding:
-        return said.outside.get(check.key, Finding(None, unsettled))
+    def look(said: Said) -> Observation:
+        return said.outside.get(check.key, Observation(None, unsettled))
 
     check = Check(kind, expected, look, value, bounds=True)
     return check

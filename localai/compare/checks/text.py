@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from localai.compare.checks.check import (
     Check,
-    Finding,
+    Observation,
     Parse,
     Said,
     fields_of,
@@ -42,9 +42,9 @@ def _worded(kind: str, says: str, test: _Test) -> Parse:
         fold = bool(fields.get("ignore_case"))
         compared = tuple(each.casefold() for each in wanted) if fold else wanted
 
-        def look(said: Said) -> Finding:
+        def look(said: Said) -> Observation:
             text = said.text.strip()
-            return Finding(test(text.casefold() if fold else text, compared), text)
+            return Observation(test(text.casefold() if fold else text, compared), text)
 
         quoted = " or ".join(map(repr, wanted)) if kind != "all" else ", ".join(map(repr, wanted))
         return Check(kind, f"{says} {quoted}", look, value, bounds=kind == "equals")
@@ -62,12 +62,12 @@ def _regex(value: Any) -> Check:
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidInput(f'"regex" is no pattern: {error}') from error
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         try:
             with _limited(_REGEX_SECONDS):
-                return Finding(compiled.search(said.text) is not None, said.text)
+                return Observation(compiled.search(said.text) is not None, said.text)
         except TimeoutError:
-            return Finding(None, f"the pattern took more than {_REGEX_SECONDS:g} s")
+            return Observation(None, f"the pattern took more than {_REGEX_SECONDS:g} s")
 
     return Check("regex", f"a match of {pattern!r}", look, value)
 
@@ -94,9 +94,9 @@ def _limited(seconds: float) -> Iterator[None]:
 def _max_words(value: Any) -> Check:
     most = number_of("max_words", value)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         count = len(said.text.split())
-        return Finding(count <= most, f"{count:,} words")
+        return Observation(count <= most, f"{count:,} words")
 
     return Check("max_words", f"at most {most:g} words", look, value, bounds=True)
 
@@ -108,11 +108,11 @@ def _similar(value: Any) -> Check:
     if not 0 < least <= 1:
         raise wrong("similar", "an at_least from 0 to 1", least)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         from localai.compare.texts import similarity
 
         found = similarity(wanted.strip(), said.text.strip())
-        return Finding(found >= least, f"{found:.2f}: {said.text}")
+        return Observation(found >= least, f"{found:.2f}: {said.text}")
 
     return Check("similar", f"{least:g} of the words of {wanted!r}", look, value, bounds=True)
 

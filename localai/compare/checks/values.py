@@ -18,7 +18,7 @@ from typing import Any, Final
 from localai.chat.answer_checks import first_code_block
 from localai.compare.checks.check import (
     Check,
-    Finding,
+    Observation,
     Parse,
     Said,
     fields_of,
@@ -50,11 +50,11 @@ def _number(value: Any) -> Check:
     wanted = number_of("number", fields["value"])
     tolerance = number_of("number", fields.get("tolerance", 1e-9))
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         found = last_number(said.text)
         if found is None:
-            return Finding(False, f"no number in: {said.text}")
-        return Finding(abs(found - wanted) <= tolerance, f"{found:g}")
+            return Observation(False, f"no number in: {said.text}")
+        return Observation(abs(found - wanted) <= tolerance, f"{found:g}")
 
     about = f" ± {tolerance:g}" if "tolerance" in fields else ""
     return Check("number", f"the number {wanted:g}{about} at the end", look, value)
@@ -92,9 +92,9 @@ def _choice(value: Any) -> Check:
     if len(wanted) != 1 or wanted not in letters:
         raise wrong("choice", f"one of the letters {letters}", value)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         found = chosen(said.text.strip(), letters)
-        return Finding(found == wanted, said.text if found is None else found)
+        return Observation(found == wanted, said.text if found is None else found)
 
     return Check("choice", f"the choice {wanted}", look, value)
 
@@ -106,26 +106,26 @@ def _json(value: Any) -> Check:
         raise wrong("json", 'true, {"equals": …} or {"has": {…}}', value)
     [(how, wanted)] = value.items()
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         document, finding = _read(said)
         if not finding.passed:
             return finding
         held = document == wanted if how == "equals" else _has(document, wanted)
-        return Finding(held, json.dumps(document, ensure_ascii=False))
+        return Observation(held, json.dumps(document, ensure_ascii=False))
 
     says = "exactly the JSON" if how == "equals" else "JSON that has"
     return Check("json", f"{says} {json.dumps(wanted, ensure_ascii=False)}", look, value)
 
 
-def _read(said: Said) -> tuple[Any, Finding]:
+def _read(said: Said) -> tuple[Any, Observation]:
     """The JSON of an answer, bare or in its first code block."""
     block = first_code_block(said.text)
     for text in (said.text, block or ""):
         try:
-            return json.loads(text), Finding(True, said.text)
+            return json.loads(text), Observation(True, said.text)
         except (ValueError, RecursionError):
             continue
-    return None, Finding(False, f"no JSON: {said.text}")
+    return None, Observation(False, f"no JSON: {said.text}")
 
 
 def _has(found: Any, wanted: Any) -> bool:
@@ -141,10 +141,10 @@ def _schema(value: Any) -> Check:
 
     schema = from_data(value, 'the "schema" of an expectation')
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         block = first_code_block(said.text)
         violation = schema.violation(said.text if block is None else block)
-        return Finding(violation is None, violation or "it fits")
+        return Observation(violation is None, violation or "it fits")
 
     expected = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Check("schema", f"JSON of the schema {expected}", look, value, bounds=True)
@@ -155,7 +155,7 @@ def _tool_call(value: Any) -> Check:
         return Check(
             "tool_call",
             "a call of a tool",
-            lambda said: Finding(bool(said.tool_calls), _called(said)),
+            lambda said: Observation(bool(said.tool_calls), _called(said)),
             value,
         )
     fields = fields_of("tool_call", value, "name", ("arguments",))
@@ -164,10 +164,10 @@ def _tool_call(value: Any) -> Check:
     if not isinstance(arguments, dict):
         raise wrong("tool_call", 'an object as "arguments"', arguments)
 
-    def look(said: Said) -> Finding:
+    def look(said: Said) -> Observation:
         called = [call for call in said.tool_calls if call.name == name]
         held = any(_arguments_fit(call.arguments, arguments) for call in called)
-        return Finding(held, _called(said))
+        return Observation(held, _called(said))
 
     shown = f"({json.dumps(arguments, ensure_ascii=False)})" if arguments else ""
     return Check("tool_call", f"a call of {name}{shown}", look, value)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Missing, Snapshot
+from localai.doctor.facts.snapshot import Missing, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

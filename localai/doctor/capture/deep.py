@@ -11,7 +11,7 @@ from localai.answers import Answer, PartialAnswer, gather
 from localai.chat.request import AskSettings, build_request
 from localai.chat.select import SelectedModel, select_model
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Deep
+from localai.doctor.facts.snapshot import Deep
 from localai.errors import LocalaiError, NotFound
 from localai.files import hash_file, is_file
 from localai.hardware.this_machine import this_machine

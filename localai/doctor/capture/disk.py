@@ -12,7 +12,7 @@ from pathlib import Path
 
 from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Place
+from localai.doctor.facts.machine import Folder
 from localai.hardware.readers import read_text
 from localai.net.listener import user_name
 from localai.stores.folders import hub_cache
@@ -22,7 +22,7 @@ from localai.stores.ollama import ollama_roots
 _PLATFORM: str = sys.platform
 
 
-def places(context: Context) -> tuple[Place, ...]:
+def places(context: Context) -> tuple[Folder, ...]:
     """Each folder with its disk. A folder that is not there yet is judged by its nearest parent."""
     paths = context.paths
     wanted = {
@@ -46,7 +46,7 @@ class _Mount:
     options: frozenset[str]
 
 
-def _place(purpose: str, path: Path, mounts: list[_Mount]) -> Place:
+def _place(purpose: str, path: Path, mounts: list[_Mount]) -> Folder:
     path = path.absolute()
     blocked = next((str(each) for each in reversed(path.parents) if _is_closed(each)), "")
     there = path
@@ -56,9 +56,9 @@ def _place(purpose: str, path: Path, mounts: list[_Mount]) -> Place:
     try:
         status, disk = there.stat(), os.statvfs(there)
     except OSError:
-        return Place(purpose, str(path), exists=False, blocked_by=blocked)
+        return Folder(purpose, str(path), exists=False, blocked_by=blocked)
     read_only = bool(disk.f_flag & os.ST_RDONLY)
-    return Place(
+    return Folder(
         purpose=purpose,
         path=str(path),
         exists=there == path,

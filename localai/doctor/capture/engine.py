@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Engine
+from localai.doctor.facts.own import EngineFacts
 from localai.hardware.readers import ask_program
 
 _PLATFORM: str = sys.platform
@@ -31,16 +31,16 @@ print(json.dumps(info.get("max_recommended_working_set_size")))
 _PACKAGES: Final = ("xllamacpp", "llama-cpp-python", "vllm", "mlx", "mlx-lm", "genai-prices")
 
 
-def engine(context: Context) -> Engine:
+def engine(context: Context) -> EngineFacts:
     """Whether the engines can be loaded here, and which graphics processors llama.cpp's sees."""
     version = _version("xllamacpp")
     if version is None:
-        return Engine(version="", ended="missing", words="", devices=(), mlx=_mlx()[0])
+        return EngineFacts(version="", ended="missing", words="", devices=(), mlx=_mlx()[0])
     ended, output = _load(_LLAMACPP)
     devices = _last_json(output) if ended == "ok" else None
     mlx, mlx_output = _mlx()
     working_set = _last_json(mlx_output) if mlx == "ok" else None
-    return Engine(
+    return EngineFacts(
         version=version,
         ended=ended,
         words="" if ended == "ok" else _last_words(output),

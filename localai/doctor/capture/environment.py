@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Environment
+from localai.doctor.facts.machine import Environment
 from localai.hardware.readers import read_text
 from localai.privacy.environment import is_secret
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import DeviceNode, Graphics
+from localai.doctor.facts.machine import DeviceNode, Graphics
 from localai.hardware.readers import ask_program, read_text
 
 # Typed as a plain text, so that the branches of both systems are checked on either.

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from localai.dataclass import dataclass
-from localai.doctor.facts import ServerState
+from localai.doctor.facts.servers import ServerState
 from localai.net.connection import connect, send
 from localai.net.listener import stranger_listening
 from localai.net.target import Target

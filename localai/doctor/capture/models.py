@@ -13,7 +13,7 @@ from typing import Any, Final
 from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.templates import template_problems, template_suspicions
-from localai.doctor.facts import Blob, Model, OllamaStore
+from localai.doctor.facts.models import Blob, ModelFile, OllamaStore
 from localai.errors import LocalaiError, NotFound
 from localai.files import content_key
 from localai.remembered import Remembered
@@ -41,7 +41,7 @@ class _Header:
     missing_parts: tuple[str, ...]
 
 
-def models(context: Context) -> tuple[Model, ...]:
+def models(context: Context) -> tuple[ModelFile, ...]:
     """Every GGUF model here, the first 500, and what its header says."""
     remembered = Remembered(context.paths.cache_dir / "doctor.json", version=_VERSION, most=_MOST)
     stored = itertools.islice(stored_models(context.paths, context.environ), _MOST_MODELS)
@@ -57,18 +57,18 @@ def models(context: Context) -> tuple[Model, ...]:
     )
 
 
-def _model(stored: StoredModel, remembered: Remembered) -> Model:
+def _model(stored: StoredModel, remembered: Remembered) -> ModelFile:
     try:
         key = content_key(stored.path)
         size = stored.path.stat().st_size
     except OSError as error:
-        return Model(stored.name, stored.store, str(stored.path), problem=str(error.strerror))
+        return ModelFile(stored.name, stored.store, str(stored.path), problem=str(error.strerror))
     header = _read_remembered(remembered.get(key))
     if header is None:
         header = _read(stored.path)
         if not header.missing_parts:
             remembered.put(key, asdict(header))
-    return Model(
+    return ModelFile(
         name=stored.name,
         store=stored.store,
         path=str(stored.path),

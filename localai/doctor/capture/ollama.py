@@ -12,7 +12,13 @@ from typing import Any, Final
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.environment import variables_of
 from localai.doctor.capture.http import Reply, ask
-from localai.doctor.facts import Ollama, Program, RunningModel, ServedModel, ServerLog
+from localai.doctor.facts.servers import (
+    InstalledProgram,
+    OllamaFacts,
+    RunningModel,
+    ServedModel,
+    ServerLog,
+)
 from localai.errors import InvalidInput
 from localai.hardware.readers import ask_program, read_text
 from localai.net.listener import listening_pid, listening_users
@@ -34,11 +40,11 @@ _LIBRARY: Final = re.compile(r"inference compute.*\blibrary=\"?([A-Za-z]+)")
 _LOG_LINES: Final = 2000
 
 
-def ollama(context: Context) -> Ollama:
+def ollama(context: Context) -> OllamaFacts:
     """All that is known of Ollama here; a server elsewhere is not asked."""
     programs = tuple(_programs(context))
     written, written_in = _written_address(context)
-    found = Ollama(
+    found = OllamaFacts(
         programs=programs,
         client_version=_client_version(programs),
         written_address=written,
@@ -67,8 +73,8 @@ def ollama(context: Context) -> Ollama:
 
 
 def _with_answers(
-    found: Ollama, target: Target, trusted: tuple[str, ...], version: Reply
-) -> Ollama:
+    found: OllamaFacts, target: Target, trusted: tuple[str, ...], version: Reply
+) -> OllamaFacts:
     running = ask(target.host, target.port, "/api/ps", trusted=trusted)
     listed = ask(target.host, target.port, "/api/tags", trusted=trusted)
     status = ask(target.host, target.port, "/api/status", trusted=trusted)
@@ -85,7 +91,7 @@ def _with_answers(
     )
 
 
-def _programs(context: Context) -> Iterator[Program]:
+def _programs(context: Context) -> Iterator[InstalledProgram]:
     seen: set[Path] = set()
     on_path = shutil.which("ollama", path=context.environ.get("PATH"))
     for place in (on_path, *(str(context.root / each) for each in _PLACES)):
@@ -94,7 +100,7 @@ def _programs(context: Context) -> Iterator[Program]:
         real = Path(place).resolve()
         if real not in seen:
             seen.add(real)
-            yield Program(place, _origin(place, real))
+            yield InstalledProgram(place, _origin(place, real))
 
 
 def _origin(place: str, real: Path) -> str:
@@ -108,7 +114,7 @@ def _origin(place: str, real: Path) -> str:
     return next((name for end, name in _PLACES.items() if place.endswith(end)), "the search path")
 
 
-def _client_version(programs: tuple[Program, ...]) -> str | None:
+def _client_version(programs: tuple[InstalledProgram, ...]) -> str | None:
     if not programs or programs[0].path is None:
         return ""
     answer = ask_program(programs[0].path, "--version", limit_s=2.0)
@@ -168,7 +174,7 @@ def _environment_of(pid: int, proc: Path) -> dict[str, str] | None:
     return variables_of({name: value for name, _, value in pairs})
 
 
-def _gpu_libraries(programs: tuple[Program, ...]) -> tuple[str, ...] | None:
+def _gpu_libraries(programs: tuple[InstalledProgram, ...]) -> tuple[str, ...] | None:
     """The folders of libraries for graphics processors beside the first program."""
     if not programs or programs[0].path is None:
         return None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Asked
+from localai.doctor.facts.snapshot import AskedRegistry
 from localai.errors import LocalaiError
 from localai.net.connection import connect, send
 from localai.net.reach import Reach
@@ -27,7 +27,7 @@ _COMMON_NAME: Final = b"\x55\x04\x03"
 _ORGANIZATION: Final = b"\x55\x04\x0a"
 
 
-def asked(context: Context) -> tuple[Asked, ...]:
+def asked(context: Context) -> tuple[AskedRegistry, ...]:
     """Each registry of the settings, and each server of one's own on the local network, asked for
     its first page; nothing else is said to it."""
     targets = [client_target(context.config[key], 443, key) for key in _REGISTRIES]
@@ -45,16 +45,16 @@ def _servers_in_lan(context: Context) -> Iterator[Target]:
             yield target
 
 
-def _ask(target: Target, context: Context) -> Asked:
+def _ask(target: Target, context: Context) -> AskedRegistry:
     proxy = _proxy_for(target, context)
     try:
         with _permitted(target, proxy, context):
             return _request(target, proxy)
     except LocalaiError as error:
-        return Asked(target.host, error=error.message)
+        return AskedRegistry(target.host, error=error.message)
 
 
-def _request(target: Target, proxy: Target | None) -> Asked:
+def _request(target: Target, proxy: Target | None) -> AskedRegistry:
     try:
         connection = connect(target, _LIMIT_S, proxy=proxy, connect_timeout_s=_LIMIT_S)
         try:
@@ -64,10 +64,12 @@ def _request(target: Target, proxy: Target | None) -> Asked:
             connection.close()
     except ssl.SSLCertVerificationError as error:
         issuer = _issuer_at(target, proxy)
-        return Asked(target.host, error.verify_message, issuer=issuer, trusted=False)
+        return AskedRegistry(target.host, error.verify_message, issuer=issuer, trusted=False)
     except (OSError, http.client.HTTPException) as error:
-        return Asked(target.host, getattr(error, "strerror", None) or str(error))
-    return Asked(target.host, "", status, trusted=True if target.scheme == "https" else None)
+        return AskedRegistry(target.host, getattr(error, "strerror", None) or str(error))
+    return AskedRegistry(
+        target.host, "", status, trusted=True if target.scheme == "https" else None
+    )
 
 
 def _proxy_for(target: Target, context: Context) -> Target | None:

@@ -16,7 +16,7 @@ from localai import __version__
 from localai.config import SETTINGS
 from localai.config.reading import read_file
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Own, SettingValue, Worker
+from localai.doctor.facts.own import Own, SettingValue, WorkerFacts
 from localai.engine.worker_files import WorkerFiles, all_files
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import is_file
@@ -166,14 +166,14 @@ def _database(file: Path) -> str:
     return "newer" if version > len(MIGRATIONS) else "ok"
 
 
-def _worker(files: WorkerFiles) -> Worker:
+def _worker(files: WorkerFiles) -> WorkerFacts:
     alive = is_locked(files.alive)
     info = files.read_info() if alive else None
     try:
         age_s = max(0.0, time.time() - files.directory.stat().st_mtime)
     except OSError:
         age_s = None
-    return Worker(
+    return WorkerFacts(
         folder=str(files.directory),
         pid=None if info is None else info.pid,
         # While it is started nobody holds the one lock, but the other.

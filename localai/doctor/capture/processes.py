@@ -10,7 +10,7 @@ from typing import Final
 
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.graphics import LIBRARY_FOLDERS
-from localai.doctor.facts import LlamaServer, Vllm
+from localai.doctor.facts.servers import LlamaServer, Vllm
 from localai.hardware.readers import read_text
 
 _BOUNDS: Final = ("-cram", "--cache-ram")

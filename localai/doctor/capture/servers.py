@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.http import ask
-from localai.doctor.facts import Listener, LmStudio, OwnServer
+from localai.doctor.facts.servers import Listener, LmStudioFacts, OwnServerFacts
 from localai.doctor.ports import SERVERS
 from localai.errors import InvalidInput
 from localai.hardware.readers import ask_program
@@ -41,7 +41,7 @@ _NOT_LINKED: Final = (
 )
 
 
-def lmstudio(context: Context) -> LmStudio:
+def lmstudio(context: Context) -> LmStudioFacts:
     """LM Studio here, asked without a key."""
     folder = next(
         (
@@ -63,14 +63,14 @@ def lmstudio(context: Context) -> LmStudio:
     try:
         target = client_target(context.config["lmstudio.host"], _LMSTUDIO_PORT, "lmstudio.host")
     except InvalidInput:
-        return LmStudio(installed=installed, state="no_address", runtimes=runtimes)
+        return LmStudioFacts(installed=installed, state="no_address", runtimes=runtimes)
     trusted = tuple(context.config["network.users"])
     reply = ask(target.host, target.port, "/api/v0/models", trusted=trusted)
     document = reply.document if isinstance(reply.document, Mapping) else {}
     error = document.get("error")
     wanted = reply.status == 401
     models = document.get("data")
-    return LmStudio(
+    return LmStudioFacts(
         installed=installed,
         address=target.address,
         state=reply.state,
@@ -102,7 +102,7 @@ def read_link_status(text: str) -> bool | None:
     return True if any(words in lower for words in ("enabled", "connected")) else None
 
 
-def own_servers(context: Context) -> tuple[OwnServer, ...]:
+def own_servers(context: Context) -> tuple[OwnServerFacts, ...]:
     """The servers of the configuration, asked at once; only those of this machine are asked."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -111,9 +111,9 @@ def own_servers(context: Context) -> tuple[OwnServer, ...]:
         return tuple(pool.map(partial(_own_server, context), endpoints, endpoints.values()))
 
 
-def _own_server(context: Context, name: str, endpoint: Endpoint) -> OwnServer:
+def _own_server(context: Context, name: str, endpoint: Endpoint) -> OwnServerFacts:
     key = endpoint.key_env
-    found = OwnServer(
+    found = OwnServerFacts(
         name=name,
         state="no_address",
         error="",

@@ -9,7 +9,7 @@ from typing import Final
 
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.environment import variables_of
-from localai.doctor.facts import DropIn, OllamaService
+from localai.doctor.facts.servers import DropIn, OllamaService
 from localai.hardware.readers import ask_program, read_text
 
 _PROPERTIES: Final = "LoadState,ActiveState,Result,User,Environment,DropInPaths"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from localai.doctor.capture.context import Context
-from localai.doctor.facts import Kernel
+from localai.doctor.facts.machine import Kernel
 from localai.hardware.facts import Machine
 from localai.hardware.readers import ask_program, read_integer, read_text
 from localai.hardware.this_machine import this_machine

@@ -8,7 +8,8 @@ from typing import Final
 
 from localai.doctor.capture.context import Context
 from localai.doctor.capture.http import ask
-from localai.doctor.facts import ServerState, Trust
+from localai.doctor.facts.servers import ServerState
+from localai.doctor.facts.snapshot import Trust
 from localai.net.target import client_target
 from localai.privacy.zones import zone_of_host
 from localai.types import Zone

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.checks.subjects import PYTHON, is_apple_silicon, machine_of, our_python, own_of
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.versions import number
 
 _WITH_METAL = "-m pip install --force-reinstall --no-deps xllamacpp"

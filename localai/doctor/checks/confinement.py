@@ -12,7 +12,8 @@ from localai.doctor.checks.subjects import (
     served_variables,
     variables_of,
 )
-from localai.doctor.facts import Place, Snapshot
+from localai.doctor.facts.machine import Folder
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.versions import number
 
 
@@ -31,7 +32,7 @@ from localai.doctor.versions import number
     source="doctor.md 62",
 )
 @for_each(places)
-def noexec_temporary_folder(facts: Snapshot, place: Place) -> Iterator[Hit]:
+def noexec_temporary_folder(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     """Noexec where an Ollama is that needs it."""
     ollama = ollama_of(facts)
     if not is_linux(facts) or not known(ollama.programs, "ollama: its programs"):

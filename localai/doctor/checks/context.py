@@ -12,7 +12,8 @@ from localai.doctor.checks.subjects import (
     running,
     served_variables,
 )
-from localai.doctor.facts import LlamaServer, RunningModel, Snapshot
+from localai.doctor.facts.servers import LlamaServer, RunningModel
+from localai.doctor.facts.snapshot import Snapshot
 from localai.units import bytes_text
 
 _SMALL_CONTEXT = 4096

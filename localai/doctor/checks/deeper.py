@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, Unknown, check, for_each, known, tried
 from localai.doctor.checks.subjects import files_that_differ, files_that_fail
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 
 
 @check(

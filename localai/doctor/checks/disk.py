@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
 from localai.doctor.checks.subjects import Disk, disks, is_mac, places, store_of
-from localai.doctor.facts import Place, Snapshot
+from localai.doctor.facts.machine import Folder
+from localai.doctor.facts.snapshot import Snapshot
 from localai.units import bytes_text
 
 _LEAST_BYTES = 1_000_000_000
@@ -133,7 +134,7 @@ def disk_read_only(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     source="ollama #2701",
 )
 @for_each(places)
-def folder_closed(facts: Snapshot, place: Place) -> Iterator[Hit]:
+def folder_closed(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     """The first closed parent, told once of all that lies behind it."""
     blocked = known(place.blocked_by, f"places: the way to {place.purpose}")
     behind = [each for each in places(facts) if each.blocked_by == blocked]
@@ -165,7 +166,7 @@ def folder_closed(facts: Snapshot, place: Place) -> Iterator[Hit]:
     after=("disk-read-only", "folder-closed"),
 )
 @for_each(places)
-def folder_not_writable(facts: Snapshot, place: Place) -> Iterator[Hit]:
+def folder_not_writable(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     """Our own folders; Ollama's store belongs to its service on Linux, rightly."""
     if not known(place.purpose, "places: what a folder is for").startswith("localai"):
         return
@@ -239,12 +240,12 @@ def partial_downloads(facts: Snapshot) -> Iterator[Hit]:
         )
 
 
-def _rights(place: Place) -> tuple[Evidence, ...]:
+def _rights(place: Folder) -> tuple[Evidence, ...]:
     mode = "" if place.mode is None else f", mode {place.mode:o}"
     return (Evidence("owner", f"{place.owner or 'unknown'}{mode}", str(place.path)),)
 
 
-def _open_fix(place: Place) -> Fix:
+def _open_fix(place: Folder) -> Fix:
     path = shlex.quote(str(place.path))
     if place.mode is not None and not place.mode & 0o200:
         return Fix((f"chmod u+w {path}",), "user", undo=f"chmod u-w {path}")

@@ -13,7 +13,7 @@ from localai.doctor.checks.subjects import (
     machine_of,
     nvidia_gpus,
 )
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.hardware.facts import Gpu
 
 _OLDEST_DRIVER = 550

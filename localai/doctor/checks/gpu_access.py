@@ -15,7 +15,7 @@ from localai.doctor.checks.subjects import (
     served_variables,
     variables_of,
 )
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 
 _HIDES = re.compile(r"^(-1|none|void|)$", re.IGNORECASE)
 _INDEXES = re.compile(r"^\d+(,\d+)*$")

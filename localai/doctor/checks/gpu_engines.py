@@ -19,7 +19,8 @@ from localai.doctor.checks.subjects import (
     setting,
     settings_of,
 )
-from localai.doctor.facts import RunningModel, Snapshot
+from localai.doctor.facts.servers import RunningModel
+from localai.doctor.facts.snapshot import Snapshot
 from localai.hardware.facts import Gpu
 from localai.units import bytes_text
 

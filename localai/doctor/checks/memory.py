@@ -17,7 +17,7 @@ from localai.doctor.checks.subjects import (
     own_of,
     running,
 )
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.hardware.facts import Gpu
 from localai.units import bytes_text
 

@@ -14,7 +14,8 @@ from localai.doctor.checks.subjects import (
     served,
     store_of,
 )
-from localai.doctor.facts import Blob, Model, Snapshot
+from localai.doctor.facts.models import Blob, ModelFile
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.versions import number
 from localai.units import bytes_text
 
@@ -31,7 +32,7 @@ from localai.units import bytes_text
     after=("ollama-blob-damaged",),
 )
 @for_each(all_models)
-def model_damaged(facts: Snapshot, model: Model) -> Iterator[Hit]:
+def model_damaged(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     """A file that no engine opens."""
     problem = known(model.problem, f"models: the header of {model.name}")
     if problem:
@@ -55,7 +56,7 @@ def model_damaged(facts: Snapshot, model: Model) -> Iterator[Hit]:
     source="doctor.md",
 )
 @for_each(models)
-def model_parts_missing(facts: Snapshot, model: Model) -> Iterator[Hit]:
+def model_parts_missing(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     """A split file with gaps."""
     missing = known(model.missing_parts, f"models: the parts of {model.name}")
     if missing:
@@ -133,7 +134,7 @@ def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
     after=("model-damaged",),
 )
 @for_each(models)
-def model_architecture_unknown(facts: Snapshot, model: Model) -> Iterator[Hit]:
+def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     """An architecture that the engine has not."""
     architecture = known(model.architecture, f"models: the architecture of {model.name}")
     engine = known(facts.engine, "engine")
@@ -163,7 +164,7 @@ def model_architecture_unknown(facts: Snapshot, model: Model) -> Iterator[Hit]:
     after=("model-damaged",),
 )
 @for_each(models)
-def model_without_template(facts: Snapshot, model: Model) -> Iterator[Hit]:
+def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     """Ollama keeps templates beside its files, so its store is left out."""
     if model.store == "ollama":
         return
@@ -187,7 +188,7 @@ def model_without_template(facts: Snapshot, model: Model) -> Iterator[Hit]:
     source="localai",
 )
 @for_each(models)
-def model_template_broken(facts: Snapshot, model: Model) -> Iterator[Hit]:
+def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     """By its blocks alone."""
     problems = known(model.template_problems, f"models: the template of {model.name}")
     if problems:
@@ -264,7 +265,7 @@ def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
         )
 
 
-def _remove_and_pull(model: Model) -> Fix:
+def _remove_and_pull(model: ModelFile) -> Fix:
     name = shlex.quote(str(model.name))
     if model.store == "ollama":
         return Fix((f"ollama rm {name}", f"ollama pull {name}"), "user")

@@ -17,7 +17,7 @@ from localai.doctor.check import (
     known_day,
 )
 from localai.doctor.checks.subjects import registries, variables_of
-from localai.doctor.facts import Asked, Snapshot
+from localai.doctor.facts.snapshot import AskedRegistry, Snapshot
 from localai.doctor.versions import AS_OF, number
 
 # A key that it does not accept, a proxy that wants one, too many questions.
@@ -121,7 +121,7 @@ def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
 )
 def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     """Only what was asked with --online; one issuer is one finding, whatever it stands before."""
-    untrusted: dict[str, list[Asked]] = {}
+    untrusted: dict[str, list[AskedRegistry]] = {}
     for each in asked(facts):
         if each.error and each.trusted is None and each.issuer is not None:
             raise Unknown("asked: whether a certificate is trusted is not known")
@@ -155,7 +155,7 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     after=("tls-intercepted", "clock-wrong", "mac-local-network", "proxy-down"),
 )
 @for_each(registries)
-def registry_unreachable(facts: Snapshot, answer: Asked) -> Iterator[Hit]:
+def registry_unreachable(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit]:
     """Only what was asked with --online. The issuer is looked for where it is not trusted."""
     if answer.trusted is False or answer.issuer is not None:
         return
@@ -275,7 +275,7 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
     source="doctor.md 66",
 )
 @for_each(registries)
-def mac_local_network(facts: Snapshot, answer: Asked) -> Iterator[Hit]:
+def mac_local_network(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit]:
     """A hint where it can be the reason: nothing of the local network is asked without --online."""
     version = known(known(facts.kernel, "kernel").mac_version, "kernel: the version of macOS")
     error = known(answer.error, f"asked: how {answer.host} answered")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
 from localai.doctor.checks.ollama_settings import FOR_SERVERS
 from localai.doctor.checks.subjects import variables_of
-from localai.doctor.facts import DropIn, Snapshot
+from localai.doctor.facts.servers import DropIn
+from localai.doctor.facts.snapshot import Snapshot
 
 
 @check(

@@ -12,7 +12,7 @@ from typing import Final
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.checks.subjects import ollama_of, variables_of
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.near_names import near_names
 
 _BOOLEANS: Final = (

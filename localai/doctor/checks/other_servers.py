@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known
 from localai.doctor.checks.subjects import answering_lmstudio, own_servers
-from localai.doctor.facts import OwnServer, Snapshot
+from localai.doctor.facts.servers import OwnServerFacts
+from localai.doctor.facts.snapshot import Snapshot
 
 _DOWN = {"refused": "refused", "silent": "no answer", "no_address": "it has no address"}
 
@@ -104,7 +105,7 @@ def lmstudio_error_in_answer(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 @for_each(own_servers)
-def own_server_down(facts: Snapshot, server: OwnServer) -> Iterator[Hit]:
+def own_server_down(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
     """Refused, or never silent for long."""
     state = known(server.state, f"own_servers: whether {server.name} answers")
     if state in _DOWN:
@@ -132,7 +133,7 @@ def own_server_down(facts: Snapshot, server: OwnServer) -> Iterator[Hit]:
     source="localai",
 )
 @for_each(own_servers)
-def own_server_key_missing(facts: Snapshot, server: OwnServer) -> Iterator[Hit]:
+def own_server_key_missing(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
     """A named variable that is empty."""
     variable = known(server.key_variable, f"own_servers: the key of {server.name}")
     if variable and not known(server.key_set, f"own_servers: whether {variable} is set"):

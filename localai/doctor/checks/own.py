@@ -16,7 +16,7 @@ from localai.doctor.checks.subjects import (
     setting,
     settings_of,
 )
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 from localai.engine.exits import ended_by
 from localai.near_names import near_names
 

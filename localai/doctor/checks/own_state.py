@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, for_each, known, known_day
 from localai.doctor.checks.subjects import PYTHON, disks_of, our_python, own_of, setting, workers
-from localai.doctor.facts import Snapshot, Worker
+from localai.doctor.facts.own import WorkerFacts
+from localai.doctor.facts.snapshot import Snapshot
 from localai.units import bytes_text
 
 _OLD_DAYS = 90
@@ -118,7 +119,7 @@ def stale_files(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 @for_each(workers)
-def worker_of_other_version(facts: Snapshot, worker: Worker) -> Iterator[Hit]:
+def worker_of_other_version(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
     """The worker's engine against the package."""
     version = known(known(facts.engine, "engine").version, "engine: its version")
     name = known(worker.engine, "own: a worker's engine")

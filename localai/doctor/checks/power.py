@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.checks.subjects import BUSY_PERCENT, is_mac, machine_of, setting, settings_of
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 
 
 @check(

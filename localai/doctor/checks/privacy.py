@@ -17,7 +17,9 @@ from localai.doctor.checks.subjects import (
     variables_of,
     workers,
 )
-from localai.doctor.facts import ServedModel, Snapshot, Worker
+from localai.doctor.facts.own import WorkerFacts
+from localai.doctor.facts.servers import ServedModel
+from localai.doctor.facts.snapshot import Snapshot
 
 _LOGS_REQUESTS = "OLLAMA_DEBUG_LOG_REQUESTS"
 
@@ -214,7 +216,7 @@ def key_in_config(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 @for_each(workers)
-def network_not_denied(facts: Snapshot, worker: Worker) -> Iterator[Hit]:
+def network_not_denied(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
     """What the workers say of themselves."""
     if not known(worker.network_denied, "own: whether a worker has a network"):
         yield Hit(

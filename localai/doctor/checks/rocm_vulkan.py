@@ -14,7 +14,7 @@ from localai.doctor.checks.subjects import (
     served_variables,
     variables_of,
 )
-from localai.doctor.facts import Snapshot
+from localai.doctor.facts.snapshot import Snapshot
 
 # Ollama's docs, gpu.mdx, of 2026: the targets for which it brings ROCm 7.
 _TARGETS: Final = (

@@ -15,7 +15,9 @@ from localai.doctor.checks.subjects import (
     ollama_of,
     our_python,
 )
-from localai.doctor.facts import Listener, Model, Snapshot
+from localai.doctor.facts.models import ModelFile
+from localai.doctor.facts.servers import Listener
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.ports import SERVERS
 from localai.doctor.versions import AS_OF, engine_build, vulnerabilities
 
@@ -177,7 +179,7 @@ def _count(number: int) -> str:
     source="CVE-2024-34359",
 )
 @for_each(models)
-def template_suspicious(facts: Snapshot, model: Model) -> Iterator[Hit]:
+def template_suspicious(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     """By its text alone."""
     found = known(model.template_suspicions, f"models: the template of {model.name}")
     if found:

@@ -15,7 +15,8 @@ from localai.doctor.checks.subjects import (
     ollama_of,
     setting,
 )
-from localai.doctor.facts import Listener, Snapshot
+from localai.doctor.facts.servers import Listener
+from localai.doctor.facts.snapshot import Snapshot
 from localai.doctor.versions import number
 
 

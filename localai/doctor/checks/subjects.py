@@ -10,25 +10,19 @@ from collections.abc import Iterator, Mapping
 
 from localai.dataclass import dataclass
 from localai.doctor.check import Unknown, asked, known, tried
-from localai.doctor.facts import (
-    Asked,
-    Blob,
-    Graphics,
+from localai.doctor.facts.machine import Folder, Graphics
+from localai.doctor.facts.models import Blob, ModelFile, OllamaStore
+from localai.doctor.facts.own import Own, SettingValue, WorkerFacts
+from localai.doctor.facts.servers import (
     Listener,
     LlamaServer,
-    LmStudio,
-    Model,
-    Ollama,
-    OllamaStore,
-    Own,
-    OwnServer,
-    Place,
+    LmStudioFacts,
+    OllamaFacts,
+    OwnServerFacts,
     RunningModel,
     ServedModel,
-    SettingValue,
-    Snapshot,
-    Worker,
 )
+from localai.doctor.facts.snapshot import AskedRegistry, Snapshot
 from localai.hardware.facts import Gpu, Machine
 
 BUSY_PERCENT = 50.0
@@ -41,7 +35,7 @@ class Disk:
     """A file system, by where it begins, and the folders on it that something needs."""
 
     name: str
-    places: tuple[Place, ...]
+    places: tuple[Folder, ...]
 
     @property
     def holds(self) -> str:
@@ -59,7 +53,7 @@ def graphics_of(facts: Snapshot) -> Graphics:
     return known(facts.graphics, "graphics")
 
 
-def ollama_of(facts: Snapshot) -> Ollama:
+def ollama_of(facts: Snapshot) -> OllamaFacts:
     """Ollama, whether it answers or not."""
     return known(facts.ollama, "ollama")
 
@@ -74,24 +68,24 @@ def store_of(facts: Snapshot) -> OllamaStore:
     return known(facts.ollama_store, "ollama_store")
 
 
-def answering(facts: Snapshot) -> Ollama | None:
+def answering(facts: Snapshot) -> OllamaFacts | None:
     """Ollama where its server answers."""
     ollama = ollama_of(facts)
     return ollama if known(ollama.state, "ollama: its server") == "answers" else None
 
 
-def answering_lmstudio(facts: Snapshot) -> LmStudio | None:
+def answering_lmstudio(facts: Snapshot) -> LmStudioFacts | None:
     """LM Studio where its server answers."""
     lmstudio = known(facts.lmstudio, "lmstudio")
     return lmstudio if known(lmstudio.state, "lmstudio: its server") == "answers" else None
 
 
-def models(facts: Snapshot) -> tuple[Model, ...]:
+def models(facts: Snapshot) -> tuple[ModelFile, ...]:
     """The model files of all stores whose headers can be read, as far as that is known."""
     return tuple(model for model in known(facts.models, "models") if not model.problem)
 
 
-def all_models(facts: Snapshot) -> tuple[Model, ...]:
+def all_models(facts: Snapshot) -> tuple[ModelFile, ...]:
     """The model files of all stores."""
     return known(facts.models, "models")
 
@@ -128,7 +122,7 @@ def bad_blobs(facts: Snapshot) -> tuple[Blob, ...]:
     return known(store.bad_blobs, "ollama_store: its blobs")
 
 
-def own_servers(facts: Snapshot) -> tuple[OwnServer, ...]:
+def own_servers(facts: Snapshot) -> tuple[OwnServerFacts, ...]:
     """The servers of the configuration."""
     return known(facts.own_servers, "own_servers")
 
@@ -143,14 +137,14 @@ def llama_servers(facts: Snapshot) -> tuple[LlamaServer, ...]:
     return known(facts.llama_servers, "llama_servers")
 
 
-def places(facts: Snapshot) -> tuple[Place, ...]:
+def places(facts: Snapshot) -> tuple[Folder, ...]:
     """The folders that something needs."""
     return known(facts.places, "places")
 
 
 def disks(facts: Snapshot) -> Iterator[Disk]:
     """Each file system once, with what lies on it; temporary files need no room for models."""
-    found: dict[str, list[Place]] = {}
+    found: dict[str, list[Folder]] = {}
     for place in places(facts):
         if place.purpose != "temporary files":
             found.setdefault(place.mount or str(place.path), []).append(place)
@@ -167,7 +161,7 @@ def disks_of(facts: Snapshot, purpose: str) -> tuple[str, ...]:
     )
 
 
-def workers(facts: Snapshot) -> Iterator[Worker]:
+def workers(facts: Snapshot) -> Iterator[WorkerFacts]:
     """The workers of the embedded engine that live."""
     for worker in known(own_of(facts).workers, "own: workers"):
         if known(worker.alive, "own: whether a worker lives"):
@@ -184,7 +178,7 @@ def files_that_differ(facts: Snapshot) -> tuple[str, ...]:
     return known(tried(facts).damaged, "deep: the digests of files")
 
 
-def registries(facts: Snapshot) -> tuple[Asked, ...]:
+def registries(facts: Snapshot) -> tuple[AskedRegistry, ...]:
     """What `--online` has asked."""
     return asked(facts)
 

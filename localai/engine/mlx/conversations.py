@@ -30,7 +30,7 @@ class CachedConversation:
     saved: bool = False
 
 
-class Conversations:
+class CachedConversations:
     """Lends caches: a caller that takes one owns it until it gives it back."""
 
     def __init__(self, model: Any, saved: SavedCaches | None) -> None:

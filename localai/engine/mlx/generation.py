@@ -20,7 +20,7 @@ from jinja2 import TemplateError
 from mlx_lm.generate import TextStateMachine, make_text_state_machine, stream_generate
 
 from localai.dataclass import dataclass
-from localai.engine.mlx.conversations import CachedConversation, Conversations
+from localai.engine.mlx.conversations import CachedConversation, CachedConversations
 from localai.engine.mlx.sampling import processors, sampler, top_logprobs
 from localai.engine.mlx.stop_strings import StopStrings
 from localai.engine.template_limit import (
@@ -84,7 +84,7 @@ class Chat:
 
     model: Any
     tokenizer: Any
-    conversations: Conversations
+    conversations: CachedConversations
     context_tokens: int
 
     def prompt(self, body: Mapping[str, Any]) -> str:

@@ -75,7 +75,7 @@ def load(spec: WorkerSpec) -> Chat:
     import mlx.core as mx
     import mlx_lm
 
-    from localai.engine.mlx.conversations import Conversations
+    from localai.engine.mlx.conversations import CachedConversations
     from localai.engine.mlx.generation import Chat
     from localai.engine.mlx.saved_caches import SavedCaches
 
@@ -93,7 +93,7 @@ def load(spec: WorkerSpec) -> Chat:
     return Chat(
         model=model,
         tokenizer=tokenizer,
-        conversations=Conversations(model, saved),
+        conversations=CachedConversations(model, saved),
         context_tokens=spec.context_tokens,
     )
 

@@ -10,7 +10,7 @@ from localai.types import ZoneName
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell, Metric
-    from localai.bench.comparison import Change
+    from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun, MachineNote
     from localai.bench.machine_limits import Limit
     from localai.bench.tuning import Suggestion
@@ -185,7 +185,7 @@ class BenchRm(TypedDict):
     removed_runs: Annotated[list[str], "what was removed"]
 
 
-def bench_document(run: KeptRun, changes: Sequence[Change] | None = None) -> Bench:
+def bench_document(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> Bench:
     """What `localai bench` and `localai bench show` print."""
     return {
         "schema": "localai.bench/1",
@@ -199,7 +199,7 @@ def bench_document(run: KeptRun, changes: Sequence[Change] | None = None) -> Ben
 
 
 def bench_compare_document(
-    before: KeptRun, after: KeptRun, changes: Sequence[Change]
+    before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
 ) -> BenchComparison:
     """What `localai bench compare` prints."""
     return {
@@ -282,7 +282,7 @@ def machine_document(machine: MachineNote) -> BenchMachineDocument:
     }
 
 
-def result_document(cell: Cell, changes: Sequence[Change] | None) -> BenchResultDocument:
+def result_document(cell: Cell, changes: Sequence[MetricChange] | None) -> BenchResultDocument:
     """A row, with what became of it."""
     from localai.bench import cell as measured
     from localai.bench.figures import bandwidth_fraction, gap_quantiles, goodput
@@ -331,7 +331,7 @@ def result_document(cell: Cell, changes: Sequence[Change] | None) -> BenchResult
     }
 
 
-def _change(change: Change) -> BenchChangeDocument:
+def _change(change: MetricChange) -> BenchChangeDocument:
     return {
         "metric": change.metric,
         "change": None if change.change is None else figure_document(change.change, None),

@@ -25,7 +25,7 @@ from localai.types import FinishReason, ZoneName
 
 if TYPE_CHECKING:
     from localai.compare.asking import Reply
-    from localai.compare.contestants import Contestant, Destination
+    from localai.compare.contestants import Contestant, PromptCount
     from localai.compare.drift import Drift
     from localai.cost.prices import Cost
     from localai.errors import LocalaiError
@@ -187,7 +187,7 @@ def prompt_document(
     contestants: Sequence[Contestant],
     replies: Mapping[str, Reply],
     costs: Mapping[str, Cost | None],
-    went: Iterable[Destination],
+    went: Iterable[PromptCount],
     error: LocalaiError | None,
 ) -> Comparison:
     """What a comparison of one prompt prints; replies and costs by the models' names."""
@@ -204,7 +204,7 @@ def prompt_document(
     }
 
 
-def destination_documents(went: Iterable[Destination]) -> list[DestinationDocument]:
+def destination_documents(went: Iterable[PromptCount]) -> list[DestinationDocument]:
     """Where the prompts went."""
     return [
         {

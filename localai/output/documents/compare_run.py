@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localai.compare.audit import Audit
-    from localai.compare.destinations import Sent
+    from localai.compare.destinations import PromptsSent
     from localai.compare.recorded import Head, ModelFacts, RecordedAnswer
     from localai.compare.results import Judged, ModelResult, Pair, Results
     from localai.compare.verdicts import GateResult
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def run_document(
     head: Head,
     results: Results,
-    sent: Sequence[Sent],
+    sent: Sequence[PromptsSent],
     gate: GateResult | None,
     audit: Audit | None,
     error: LocalaiError | None,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from localai.chat.privacy_report import Finding
+    from localai.chat.privacy_report import Channel
     from localai.types import EgressRecord
 
 
@@ -46,7 +46,7 @@ class Privacy(TypedDict):
 
 
 def privacy_document(
-    policy: Mapping[str, str], findings: Iterable[Finding], ledger: Iterable[EgressRecord]
+    policy: Mapping[str, str], findings: Iterable[Channel], ledger: Iterable[EgressRecord]
 ) -> Privacy:
     """What `localai privacy` prints."""
     return {

@@ -54,7 +54,7 @@ _ONE: Final = ("items", "additionalProperties", "not", "contains", "propertyName
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentSchema:
     """The schema that is sent; `strict` where the answer will be held to it, and otherwise what the
     answer cannot be held to (`unheld`): each a place and a keyword."""
 
@@ -63,7 +63,7 @@ class Sent:
     unheld: tuple[str, ...]
 
 
-def for_openai(document: Mapping[str, Any]) -> Sent:
+def for_openai(document: Mapping[str, Any]) -> SentSchema:
     """What goes to OpenAI: held strictly where its API can do that, else as a wish.
 
     An object that says nothing of other properties gets none. Raises InvalidInput for a schema of
@@ -79,8 +79,8 @@ def for_openai(document: Mapping[str, Any]) -> Sent:
         f"{path}: {what}" for path, schema in _schemas(closed) for what in _not_strict(schema)
     ]
     if unheld:
-        return Sent(dict(document), False, tuple(dict.fromkeys(unheld)))
-    return Sent(closed, True, ())
+        return SentSchema(dict(document), False, tuple(dict.fromkeys(unheld)))
+    return SentSchema(closed, True, ())
 
 
 def _not_strict(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _not_strict(schema: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}, which may be left out"
 
 
-def for_anthropic(document: Mapping[str, Any]) -> Sent:
+def for_anthropic(document: Mapping[str, Any]) -> SentSchema:
     """What goes to Anthropic, without what its API refuses.
 
     Raises InvalidInput for a schema that contains itself, which that API does not take.
@@ -121,7 +121,7 @@ def for_anthropic(document: Mapping[str, Any]) -> Sent:
         if schema.get("additionalProperties", False) is not False:
             # No other value is taken there, and an answer without others satisfies both.
             schema["additionalProperties"] = False
-    return Sent(sent, True, tuple(dict.fromkeys(unheld)))
+    return SentSchema(sent, True, tuple(dict.fromkeys(unheld)))
 
 
 def _contains_itself(document: Mapping[str, Any], reference: str) -> bool:

@@ -1,0 +1,55 @@
+"""What doctor knows of the models on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localai.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file. `problem` is why its header cannot be read, "" where it can.
+
+    `template_problems` and `template_suspicions` are sentences. `answers` says that it is made for
+    chat, so that it needs a template. `supported` says whether the embedded engine has its
+    architecture.
+    """
+
+    name: str | None = None
+    store: str | None = None
+    path: str | None = None
+    size_bytes: int | None = None
+    problem: str | None = None
+    architecture: str | None = None
+    supported: bool | None = None
+    answers: bool | None = None
+    has_template: bool | None = None
+    template_problems: tuple[str, ...] | None = None
+    template_suspicions: tuple[str, ...] | None = None
+    missing_parts: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A layer that a manifest of Ollama's names: its size there, and on the disk (None: gone)."""
+
+    model: str | None = None
+    path: str | None = None
+    expected_bytes: int | None = None
+    size_bytes: int | None = None
+    exists: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaStore:
+    """Ollama's store as this user's programs see it."""
+
+    path: str | None = None
+    readable: bool | None = None
+    models: int | None = None
+    broken_manifests: tuple[str, ...] | None = None
+    bad_blobs: tuple[Blob, ...] | None = None
+    needs: Mapping[str, str] | None = None
+    partial_files: int | None = None
+    partial_bytes: int | None = None

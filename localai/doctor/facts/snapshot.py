@@ -1,0 +1,100 @@
+"""All that doctor knows, and what of it could not be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localai.dataclass import dataclass
+from localai.doctor.facts.machine import Environment, Folder, Graphics, Kernel
+from localai.doctor.facts.models import ModelFile, OllamaStore
+from localai.doctor.facts.own import EngineFacts, Own
+from localai.doctor.facts.servers import (
+    Listener,
+    LlamaServer,
+    LmStudioFacts,
+    OllamaFacts,
+    OllamaService,
+    OwnServerFacts,
+    ServerState,
+    Vllm,
+)
+from localai.hardware.facts import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A subject that could not be looked at, and why."""
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What connections rest on: certificates, names, the clock.
+
+    `ca_files` maps a variable that names certificates to what is wrong with the file, "" for
+    nothing. `default_authorities` is how many certificates Python finds by itself.
+    `localhost` are the addresses of that name, in their order.
+    """
+
+    ca_files: Mapping[str, str] | None = None
+    default_authorities: int | None = None
+    localhost: tuple[str, ...] | None = None
+    proxy: str | None = None
+    proxy_state: ServerState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """What was tried because `--deep` asked for it; speeds in tokens per second."""
+
+    answer: str | None = None
+    answer_error: str | None = None
+    measured_tokens_per_s: float | None = None
+    predicted_low: float | None = None
+    predicted_high: float | None = None
+    damaged: tuple[str, ...] | None = None
+    unreadable: tuple[str, ...] | None = None
+    database: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRegistry:
+    """A registry that was asked because `--online` said so. `issuer` is that of the certificate
+    that was shown; `status` that of the answer."""
+
+    host: str | None = None
+    error: str | None = None
+    status: int | None = None
+    issuer: str | None = None
+    trusted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of it, taken at `taken_at` (seconds since the epoch) by localai `version`."""
+
+    version: str | None = None
+    taken_at: float | None = None
+    machine: Machine | None = None
+    environment: Environment | None = None
+    graphics: Graphics | None = None
+    kernel: Kernel | None = None
+    ollama: OllamaFacts | None = None
+    service: OllamaService | None = None
+    lmstudio: LmStudioFacts | None = None
+    own_servers: tuple[OwnServerFacts, ...] | None = None
+    listeners: tuple[Listener, ...] | None = None
+    llama_servers: tuple[LlamaServer, ...] | None = None
+    vllm: Vllm | None = None
+    places: tuple[Folder, ...] | None = None
+    models: tuple[ModelFile, ...] | None = None
+    ollama_store: OllamaStore | None = None
+    engine: EngineFacts | None = None
+    own: Own | None = None
+    trust: Trust | None = None
+    packages: Mapping[str, str] | None = None
+    deep: Deep | None = None
+    asked: tuple[AskedRegistry, ...] | None = None
+    missing: tuple[Missing, ...] = ()
