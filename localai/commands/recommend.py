@@ -47,7 +47,7 @@ def recommend(
     any. Memory is by the catalogue's facts; `localai pull --dry-run` asks the engine itself.
     Fetches nothing.
     """
-    from localai.recommend.catalogue import TASKS, catalogue
+    from localai.recommend.catalogue import TASKS
     from localai.recommend.ranking import recommend as rank
 
     if task not in TASKS:
@@ -71,13 +71,14 @@ def recommend(
         from localai.output.documents.recommend import recommend_document
 
         shown = found if count is None else found[:count]
-        output.document(recommend_document(task, profile, shown, catalogue().sources))
+        output.document(recommend_document(task, profile, shown))
         return
     _show(found, output, count or _SHOWN, everything=everything)
 
 
 def _show(found: Sequence[Recommendation], output: Output, count: int, *, everything: bool) -> None:
     from localai.output.recommendations import print_recommendations
+    from localai.recommend.catalogue import catalogue_date
 
     fitting = [each for each in found if each.fits]
     shown = found if everything else (fitting or found)[:count]
@@ -92,6 +93,7 @@ def _show(found: Sequence[Recommendation], output: Output, count: int, *, everyt
     if not fitting:
         output.note("none fits; the starter does everywhere: localai pull starter")
         return
+    output.note(f"from the catalogue of {catalogue_date()}")
     best = fitting[0]
     if best.speed.expected is not None:
         output.note(

@@ -15,7 +15,8 @@ from importlib import resources
 from typing import Any, Final, Literal, get_args
 
 from localai.dataclass import dataclass
-from localai.formats.gguf import GgufHeader
+from localai.formats.gguf import GgufHeader, MetadataValue
+from localai.recommend.shape import Shape
 from localai.sizing.gguf_formula import gguf_memory
 from localai.sizing.memory import MemoryNeed
 from localai.sizing.speed import DecodeWork
@@ -36,56 +37,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """A transformer's dimensions, in the words of a GGUF header.
-
-    `vocabulary` is the number of tokens. `tied`: the input embedding is the output matrix too. In a
-    dense model the expert fields are 0.
-    """
-
-    block_count: int
-    embedding_length: int
-    feed_forward_length: int
-    head_count: int
-    head_count_kv: int
-    key_length: int
-    value_length: int
-    vocabulary: int
-    tied: bool
-    sliding_window: int = 0
-    expert_count: int = 0
-    expert_used_count: int = 0
-    expert_feed_forward_length: int = 0
-
-    @property
-    def parameters(self) -> int:
-        """The elements of all matrices. Norms and biases, a thousandth of that, are left out."""
-        return self._outside_layers(tables=1 if self.tied else 2) + self._in_layers(
-            self.expert_count
-        )
-
-    @property
-    def parameters_per_token(self) -> int:
-        """The parameters that one token reads: experts in use, no table that is only looked up."""
-        return self._outside_layers(tables=1) + self._in_layers(self.expert_used_count)
-
-    def _outside_layers(self, *, tables: int) -> int:
-        return tables * self.vocabulary * self.embedding_length
-
-    def _in_layers(self, experts: int) -> int:
-        width = self.embedding_length
-        queries = self.head_count * self.key_length
-        attention = 2 * width * queries + width * self.head_count_kv * (
-            self.key_length + self.value_length
-        )
-        inner = 3 * width * self.feed_forward_length
-        if self.expert_count:
-            router = width * self.expert_count
-            inner = experts * 3 * width * self.expert_feed_forward_length + router
-        return self.block_count * (attention + inner)
-
-
-@dataclass(frozen=True, slots=True)
 class File:
     """One quantization. `name` is what `localai pull` takes. `computed`: no source gives its size,
     so the size is parameters times bits per weight."""
@@ -102,9 +53,10 @@ class Entry:
     """A model. `sources` maps the name of a fact to the key of its source.
 
     `released` is year and month, None if no source has it. `vision_bytes`: the part of the file
-    that is the image encoder; decoding does not read it. `shape` is None if unpublished; memory is
-    then the file's size and speed unknown. `mlx` is what to pull for Apple's engine, None if no
-    such build was looked up.
+    that is the encoder of images and sound; decoding does not read it. `lookup_bytes`: the part
+    that is tables of which a token reads one row for each layer. `shape` is None if no source has
+    it; memory is then the file's size, and speed is unknown unless `active_parameters` are. `mlx`
+    is what to pull for Apple's engine, None if no such build was looked up.
     """
 
     name: str
@@ -114,23 +66,22 @@ class Entry:
     released: str | None
     context_tokens: int
     parameters: int
+    active_parameters: int
     note: str
     architecture: str
     shape: Shape | None
     vision_bytes: int
+    lookup_bytes: int
     files: tuple[File, ...]
     mlx: str | None
     sources: Mapping[str, str]
 
     @property
-    def active_parameters(self) -> int:
-        """Parameters that a token reads; all of them where that is not known."""
-        return self.parameters if self.shape is None else self.shape.parameters_per_token
-
-    @property
     def is_mixture(self) -> bool:
         """Whether it is a mixture of experts."""
-        return self.shape is not None and self.shape.expert_count > 0
+        if self.shape is None:
+            return self.active_parameters < self.parameters
+        return self.shape.expert_count > 0
 
     def memory(self, file: File, context_tokens: int) -> MemoryNeed:
         """The memory that the model takes with that context, by formula."""
@@ -145,18 +96,21 @@ class Entry:
 
     def work(self, file: File, context_tokens: int) -> DecodeWork | None:
         """The work of decoding one token, for a prediction of speed; None if unknown."""
-        if self.shape is None:
+        shape = self.shape
+        if shape is None and not self.is_mixture:
             return None
         need = self.memory(file, context_tokens)
-        share = self.shape.parameters_per_token / self.shape.parameters
+        lookup = 0 if shape is None else shape.lookup_parameters
+        share = self.active_parameters / (self.parameters - lookup)
+        read = file.size_bytes - self.vision_bytes - self.lookup_bytes
         return DecodeWork(
             weights_bytes=need.weights_bytes,
-            active_bytes=round((file.size_bytes - self.vision_bytes) * share),
+            active_bytes=round(read * share),
             context_bytes=need.context_bytes,
             context_tokens=context_tokens,
             compute_bytes=need.compute_bytes,
-            layers=self.shape.block_count,
-            vocabulary=self.shape.vocabulary,
+            layers=None if shape is None else shape.block_count,
+            vocabulary=None if shape is None else shape.vocabulary,
         )
 
 
@@ -166,6 +120,12 @@ class Catalogue:
 
     entries: tuple[Entry, ...]
     sources: Mapping[str, Source]
+
+
+@cache
+def catalogue_date() -> date:
+    """When the newest of the catalogue's sources was read."""
+    return max(source.date for source in catalogue().sources.values())
 
 
 @cache
@@ -182,7 +142,7 @@ def catalogue() -> Catalogue:
 
 def _entry(table: Mapping[str, Any], bits: Mapping[str, Any]) -> Entry:
     shape = Shape(**table["shape"]) if "shape" in table else None
-    parameters = table["parameters"] if shape is None else shape.parameters
+    parameters, active = _counts(table, shape)
     vision = table.get("vision_bytes", 0)
     return Entry(
         name=table["name"],
@@ -192,14 +152,25 @@ def _entry(table: Mapping[str, Any], bits: Mapping[str, Any]) -> Entry:
         released=table.get("released"),
         context_tokens=table["context_tokens"],
         parameters=parameters,
+        active_parameters=active,
         note=table["note"],
         architecture=table["architecture"],
         shape=shape,
         vision_bytes=vision,
+        lookup_bytes=table.get("lookup_bytes", 0),
         files=tuple(_file(each, parameters, vision, bits) for each in table["files"]),
         mlx=table.get("mlx"),
         sources=table["sources"],
     )
+
+
+def _counts(table: Mapping[str, Any], shape: Shape | None) -> tuple[int, int]:
+    """All parameters, and those that a token reads: as published, else by the shape."""
+    if "parameters" in table:
+        return table["parameters"], table.get("active_parameters", table["parameters"])
+    if shape is None:
+        raise ValueError(f"{table['name']} has neither parameters nor a shape")
+    return shape.parameters, shape.parameters_per_token
 
 
 def _file(table: Mapping[str, Any], parameters: int, vision: int, bits: Mapping[str, Any]) -> File:
@@ -212,25 +183,38 @@ def _file(table: Mapping[str, Any], parameters: int, vision: int, bits: Mapping[
 
 def _header(entry: Entry, shape: Shape) -> GgufHeader:
     """A header with only the fields that memory depends on."""
-    own: dict[str, int | float | bool | str] = {
+    own: dict[str, MetadataValue | None] = {
         "context_length": entry.context_tokens,
         "block_count": shape.block_count,
         "embedding_length": shape.embedding_length,
         "feed_forward_length": shape.feed_forward_length,
         "attention.head_count": shape.head_count,
-        "attention.head_count_kv": shape.head_count_kv,
+        "attention.head_count_kv": shape.kv_heads(),
         "attention.key_length": shape.key_length,
         "attention.value_length": shape.value_length,
+        "attention.key_length_swa": shape.key_length_swa,
+        "attention.value_length_swa": shape.key_length_swa,
         "attention.sliding_window": shape.sliding_window,
+        "attention.sliding_window_pattern": shape.windows(),
+        "attention.shared_kv_layers": shape.shared_kv_layers,
+        "attention.kv_lora_rank": shape.kv_lora_rank,
+        "attention.key_length_mla": shape.key_length if shape.kv_lora_rank else 0,
+        "rope.dimension_count": shape.rope_dimension_count,
+        "full_attention_interval": shape.full_attention_interval,
+        "ssm.inner_size": shape.ssm_inner_size,
+        "ssm.state_size": shape.ssm_state_size,
+        "ssm.group_count": shape.ssm_group_count,
+        "ssm.conv_kernel": shape.ssm_conv_kernel,
         "expert_count": shape.expert_count,
         "expert_used_count": shape.expert_used_count,
         "expert_feed_forward_length": shape.expert_feed_forward_length,
     }
-    metadata = {f"{entry.architecture}.{key}": value for key, value in own.items()}
+    metadata: dict[str, MetadataValue] = {"general.architecture": entry.architecture}
+    metadata |= {f"{entry.architecture}.{key}": value for key, value in own.items() if value}
     return GgufHeader(
         source=entry.name,
         version=3,
-        metadata={"general.architecture": entry.architecture, **metadata},
+        metadata=metadata,
         tensors=(),
         alignment=32,
         data_offset=0,

@@ -1,8 +1,9 @@
 """The catalogue, ranked for a machine: what fits, how fast, in which order.
 
 For each model one quantization is chosen, the finest that fits with a useful context and is still
-comfortable to read. Models that fit and are comfortable come first, in the order of a score, in
-half doublings of size:
+comfortable to read. Models that fit and are comfortable come first, those with 20 tokens a second
+before the others if one of them is nearly as good, in the order of a score, in half doublings of
+size:
 
     2 * log2(size)      of a mixture of experts parameters^(2/3) * active^(1/3): a choice, which
                         puts Qwen's 30B-A3B beside its 14B (the usual rule of thumb, the
@@ -10,7 +11,7 @@ half doublings of size:
     + 2                 for a model made for the task before anything else
     + months / 3        since January 2024, because the same size gets better: half of the pace
                         that https://arxiv.org/abs/2412.04315 finds
-    - 6                 for each halving of the speed below what is comfortable
+    - 6                 for each halving of the speed below 20 tokens a second
     - 4                 if a GPU holds only a part of it: speed is then least certain, and the
                         rest of the machine is short of memory
 """
@@ -46,7 +47,12 @@ _COMFORTABLE: Final[Mapping[Task, float]] = {
     "embed": 30,
 }
 _COMFORTABLE_ELSE: Final = 8.0
-# Prefer a finer quantization if its speed stays at least this many times the comfortable one.
+# Tokens a second that a machine is to reach if it can: if a model that does is at most this far
+# behind the best one that does not (in the score's unit: an eighth of the size).
+_LIVELY: Final = 20.0
+_WORTH_IT: Final = 6.0
+# Prefer a finer quantization if its speed surely stays lively, and is this many times the
+# comfortable one.
 _WELL_ABOVE: Final = 2.0
 _MADE_FOR_IT: Final = 2.0
 _MONTHS_PER_CLASS: Final = 3.0
@@ -121,7 +127,14 @@ def recommend(
     runs = own_runs or {}
     asked = _Situation(machine, _room(machine), task, installed, runs, _slowdown(machine, runs))
     found = [_choose(entry, asked) for entry in catalogue().entries if task in entry.tasks]
-    return sorted(found, key=lambda each: _order(each, task))
+    lively = _can_be_lively(found, task)
+    return sorted(found, key=lambda each: _order(each, task, lively_first=lively))
+
+
+def room_bytes(machine: Machine) -> int:
+    """The memory that models may take where they answer fast: a GPU's, else the system's."""
+    room = _room(machine)
+    return room.gpu or room.total
 
 
 def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> float:
@@ -144,8 +157,11 @@ def _choose(entry: Entry, asked: _Situation) -> Recommendation:
     for offer in finer:
         # A quantization that no longer fits the GPU costs more than its quality gains.
         stays = offer.fits and _has_useful_context(offer) and offer.in_gpu == smallest.in_gpu
-        rate = offer.speed.expected
-        if stays and rate is not None and rate >= _WELL_ABOVE * _least_rate(asked.task):
+        speed = offer.speed
+        if speed.expected is None or speed.low is None:
+            continue
+        well_above = speed.expected >= _WELL_ABOVE * _least_rate(asked.task)
+        if stays and well_above and speed.low >= _LIVELY:
             return offer
     return smallest
 
@@ -229,29 +245,51 @@ def _room(machine: Machine) -> _Room:
     return _Room(gpu=own + shared, total=own + (shared or main))
 
 
-def _order(found: Recommendation, task: Task) -> tuple[bool, bool, bool, float]:
+def _can_be_lively(found: Sequence[Recommendation], task: Task) -> bool:
+    """Whether a lively model is nearly as good as the best that is not."""
+    good = [each for each in found if each.fits and each.comfortable]
+    lively = [_merit(each, task) for each in good if _is_lively(each)]
+    others = [_merit(each, task) for each in good if not _is_lively(each)]
+    return bool(lively) and max(lively) >= max(others, default=0.0) - _WORTH_IT
+
+
+def _is_lively(found: Recommendation) -> bool:
+    rate = found.speed.expected
+    return rate is None or rate >= _LIVELY
+
+
+def _order(
+    found: Recommendation, task: Task, *, lively_first: bool
+) -> tuple[bool, bool, bool, bool, float]:
     if not found.fits:
         # First the model that misses the memory by the least.
-        return (True, False, False, -found.headroom_bytes)
+        return (True, False, False, False, -found.headroom_bytes)
     return (
         False,
         not found.comfortable,
+        lively_first and not _is_lively(found),
         not _has_useful_context(found),
         -_score(found, task),
     )
 
 
 def _score(found: Recommendation, task: Task) -> float:
-    """How good a model is for `task`, in half doublings of size. The module's docstring has the
-    formula."""
+    """How good a model is for `task` on this machine, in half doublings of size. The module's
+    docstring has the formula."""
+    score = _merit(found, task)
+    lively = max(_LIVELY, _least_rate(task))
+    rate = found.speed.expected
+    if rate is not None and rate < lively:
+        score -= _TOO_SLOW * log2(lively / rate)
+    return score - _SPILLS if found.spills else score
+
+
+def _merit(found: Recommendation, task: Task) -> float:
+    """The part of the score that is the model's own."""
     entry = found.entry
     size = (entry.parameters**2 * entry.active_parameters) ** (1 / 3)
     made_for_it = _MADE_FOR_IT if entry.tasks[0] == task else 0.0
-    score = 2 * log2(size / 1e9) + made_for_it + _months(entry.released) / _MONTHS_PER_CLASS
-    rate = found.speed.expected
-    if rate is not None and rate < _least_rate(task):
-        score -= _TOO_SLOW * log2(_least_rate(task) / rate)
-    return score - _SPILLS if found.spills else score
+    return 2 * log2(size / 1e9) + made_for_it + _months(entry.released) / _MONTHS_PER_CLASS
 
 
 def _months(released: str | None) -> int:

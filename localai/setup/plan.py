@@ -22,6 +22,7 @@ from localai.errors import (
 from localai.fetch.pull import find_model
 from localai.providers.gpu_use import idle_gpu, without_idle_gpu
 from localai.providers.registry import declared_facts
+from localai.recommend.ranking import room_bytes
 from localai.setup.engines import Engine, choose_engine, embedded_engine
 from localai.setup.offline import BundledModel, bundled_model
 from localai.stores.starter import STARTER
@@ -42,9 +43,11 @@ StepName = Literal["engine", "model", "config", "answer"]
 _TRIED: Final = 4
 # The assumed rate of a download before it begins: 100 Mbit/s.
 _LINE_BYTES_PER_S: Final = 12.5e6
-# A model that the user did not name must arrive in eight minutes, so that a set-up takes less than
-# ten.
-_LARGEST_BYTES: Final = 8 * 60 * _LINE_BYTES_PER_S
+# A model that the user did not name arrives in eight minutes, so that a set-up takes less than
+# ten; or takes at most this share of what the machine has for models, where that is more: who has
+# 64 GB did not buy them for what 16 GB can do.
+_SOON_BYTES: Final = 8 * 60 * _LINE_BYTES_PER_S
+_SHARE_OF_ROOM: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,12 @@ def _choose_model(
     for offer in ranked:
         if offer.installed and _is_here(offer.pull_name, config, providers):
             return _Model(offer.pull_name, f"it is here already; {offer.why}", here=True)
-    best = [(name, offer.why) for offer in ranked if (name := _name_for(engine, offer)) is not None]
+    largest = largest_download(machine)
+    best = [
+        (name, offer.why)
+        for offer in ranked
+        if (name := _name_for(engine, offer, largest)) is not None
+    ]
     trouble = "no model of the catalogue fits this machine well"
     for name, why in best[:_TRIED]:
         try:
@@ -206,13 +214,18 @@ def _choose_model(
     return replace(starter, notes=(f"{trouble}, so it is the starter{better}",))
 
 
-def _name_for(engine: Engine, offer: Recommendation) -> str | None:
-    """What to pull for `engine`; None if the catalogue has no build for it, or only builds that
-    would take too long to fetch."""
+def largest_download(machine: Machine) -> float:
+    """How large in bytes a model may be that set-up chooses by itself on `machine`."""
+    return max(_SOON_BYTES, _SHARE_OF_ROOM * room_bytes(machine))
+
+
+def _name_for(engine: Engine, offer: Recommendation, largest_bytes: float) -> str | None:
+    """What to pull for `engine`; None if the catalogue has no build for it, or only larger ones
+    than `largest_bytes`."""
     soon = [
         file
         for file in (offer.quantization, offer.entry.files[0])
-        if file.size_bytes <= _LARGEST_BYTES
+        if file.size_bytes <= largest_bytes
     ]
     if not soon:
         return None

@@ -28,12 +28,14 @@ _WINDOW_PERIOD: Final = {
     "gemma2": 2,
     "gemma3": 6,
     "gemma3n": 5,
+    "gemma4": 6,
     "gpt-oss": 2,
     "llama4": 4,
     "cohere2": 4,
     "olmo2": 4,
     "exaone4": 4,
     "smallthinker": 4,
+    "muse-glimmer": 4,
 }
 
 
@@ -58,9 +60,12 @@ def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: in
         if _recurrent(header, layer):
             context += _state_bytes(header) * slots
             continue
-        size = window if _windowed(header, layer) else cells
+        if _feed_forward_only(header, layer):
+            continue
+        windowed = _windowed(header, layer)
+        size = window if windowed else cells
         caches.add(size)
-        context += size * _token_bytes(header, layer, kv_type)
+        context += size * _token_bytes(header, layer, kv_type, windowed=windowed)
     return Parts(header.tensor_bytes, round(context), _compute_bytes(header, sum(caches)))
 
 
@@ -80,8 +85,9 @@ def _compute_bytes(header: GgufHeader, mask_cells: int) -> int:
     return _MICRO_BATCH * (2 * mask_cells + 4 * (5 * width + 3 * inner))
 
 
-def _token_bytes(header: GgufHeader, layer: int, kv_type: str) -> float:
-    """The bytes that an attention layer keeps of each token."""
+def _token_bytes(header: GgufHeader, layer: int, kv_type: str, *, windowed: bool) -> float:
+    """The bytes that an attention layer keeps of each token. Gemma 4's layers with a window have
+    lengths of their own."""
     rank = header.architecture_integer("attention.kv_lora_rank")
     if rank and header.architecture_integer("attention.key_length_mla"):
         rope = header.architecture_integer("rope.dimension_count") or 0
@@ -92,6 +98,9 @@ def _token_bytes(header: GgufHeader, layer: int, kv_type: str) -> float:
     default = (header.embedding_length or 0) // heads[layer]
     key = header.architecture_integer("attention.key_length") or default
     value = header.architecture_integer("attention.value_length") or default
+    if windowed:
+        key = header.architecture_integer("attention.key_length_swa") or key
+        value = header.architecture_integer("attention.value_length_swa") or value
     return _row_bytes(key * kv_heads[layer], kv_type) + _row_bytes(value * kv_heads[layer], kv_type)
 
 
@@ -103,8 +112,23 @@ def _recurrent(header: GgufHeader, layer: int) -> bool:
     """Whether `layer` keeps a state instead of keys and values."""
     if interval := header.architecture_integer("full_attention_interval"):
         return (layer + 1) % interval != 0
+    return _without_heads(header, layer) and not _feed_forward_only(header, layer)
+
+
+def _without_heads(header: GgufHeader, layer: int) -> bool:
     kv_heads = header.head_count_kv
     return kv_heads is not None and kv_heads[layer] == 0
+
+
+def _feed_forward_only(header: GgufHeader, layer: int) -> bool:
+    """Whether `layer` mixes no tokens and keeps nothing: Nemotron-H's have one part each, which is
+    attention, a state or a feed-forward."""
+    lengths = header.per_layer("feed_forward_length") or ()
+    return (
+        isinstance(header.of_architecture("feed_forward_length"), tuple)
+        and _without_heads(header, layer)
+        and lengths[layer] > 0
+    )
 
 
 def _state_bytes(header: GgufHeader) -> int:

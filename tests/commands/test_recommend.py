@@ -11,6 +11,7 @@ import pytest
 
 from localai.database import Database
 from localai.paths import locate
+from localai.recommend.catalogue import catalogue_date
 from localai.types import Locality, Timings, Usage, Zone
 from tests.support.command import RunLocalai
 from tests.support.terminal import Terminal
@@ -25,7 +26,8 @@ def test_the_choice_fits_the_terminal_and_ends_with_a_line_to_paste(
     lines = [line.rstrip() for line in terminal.screen.splitlines() if line.strip()]
     assert lines[-1].startswith("localai pull ")
     assert "tok/s" in terminal.screen and "speed from" in terminal.screen
-    assert any("qwen3:32b" in line for line in lines)
+    assert "from the catalogue of 20" in terminal.screen
+    assert any("gemma4:31b" in line for line in lines)
 
 
 def test_a_pipe_gets_a_table_and_nothing_else(localai_home: Path, run_localai: RunLocalai) -> None:
@@ -36,7 +38,7 @@ def test_a_pipe_gets_a_table_and_nothing_else(localai_home: Path, run_localai: R
     assert [row.split("\t")[7] for row in rows] == sorted(
         (row.split("\t")[7] for row in rows), reverse=True
     )
-    assert result.stderr.decode().splitlines()[-1].startswith("localai pull qwen2.5-coder")
+    assert result.stderr.decode().splitlines()[-1].startswith("localai pull qwen3.5:4b")
 
 
 def test_a_program_gets_every_fact_with_its_source(
@@ -45,6 +47,7 @@ def test_a_program_gets_every_fact_with_its_source(
     result = run_localai("recommend", "--profile", "m3-max-64gb", "--task", "vision", "--json")
     document = json.loads(result.stdout)
     assert document["schema"] == "localai.recommend/1" and document["task"] == "vision"
+    assert document["catalogue_date"] == str(catalogue_date())
     for model in document["recommendations"]:
         facts = {source["fact"] for source in model["sources"]}
         assert {"license", "context", "size"} <= facts

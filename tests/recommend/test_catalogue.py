@@ -13,7 +13,13 @@ from localai.stores.references import hub_reference
 
 ENTRIES = catalogue().entries
 SPDX = {"Apache-2.0", "MIT"}
-NAMED = {"Gemma", "Llama-3.1-Community", "Llama-3.2-Community", "Llama-3.3-Community"}
+NAMED = {
+    "Gemma",
+    "Llama-3.1-Community",
+    "Llama-3.2-Community",
+    "Llama-3.3-Community",
+    "NVIDIA-Nemotron-Open-Model",
+}
 CAPABILITIES = {"completion", "tools", "vision", "thinking", "embedding"}
 # Bits per weight of a whole file: a small model keeps more of its tables in a finer type.
 BITS = {
@@ -30,7 +36,10 @@ every_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.
 @every_entry
 def test_every_fact_has_a_source_with_a_date(entry: Entry) -> None:
     facts = {"context", "license", "tasks", "capabilities"}
-    facts.add("parameters" if entry.shape is None else "shape")
+    if entry.shape is not None:
+        facts.add("shape")
+    if entry.shape is None or entry.shape.parameters != entry.parameters:
+        facts.add("parameters")
     if entry.released is not None:
         facts.add("released")
     if entry.vision_bytes:
@@ -41,14 +50,16 @@ def test_every_fact_has_a_source_with_a_date(entry: Entry) -> None:
     sources = catalogue().sources
     for key in (*entry.sources.values(), *(file.source for file in entry.files)):
         assert sources[key].url.startswith("https://") and sources[key].what
-        assert date(2024, 1, 1) < sources[key].date <= date(2026, 11, 22)
+        assert date(2024, 1, 1) < sources[key].date <= date(2026, 11, 26)
 
 
 @every_entry
 def test_sizes_are_those_of_the_parameters(entry: Entry) -> None:
     for file in entry.files:
         low, high = BITS[file.quantization]
-        bits = 8 * (file.size_bytes - entry.vision_bytes) / entry.parameters
+        stored = file.size_bytes - entry.vision_bytes - entry.lookup_bytes
+        looked_up = 0 if entry.shape is None else entry.shape.lookup_parameters
+        bits = 8 * stored / (entry.parameters - looked_up)
         assert low < bits < high, f"{file.name}: {bits:.2f} bits"
     by_quantization = {file.quantization: file.size_bytes for file in entry.files}
     assert list(by_quantization) == [file.quantization for file in entry.files]
@@ -108,7 +119,8 @@ def test_no_source_is_there_for_nothing() -> None:
     assert set(catalogue().sources) == used | {"quantize"}
 
 
-# What the makers say of their models: Qwen 3's card, gpt-oss's page, Meta's card, Gemma's report.
+# What the makers say of their models: Qwen's cards, gpt-oss's page, Meta's card, Gemma's report and
+# pages, Mistral's card.
 @pytest.mark.parametrize(
     ("name", "parameters", "active"),
     [
@@ -117,6 +129,13 @@ def test_no_source_is_there_for_nothing() -> None:
         ("gpt-oss:20b", 20.9e9, 3.6e9),
         ("llama3.2:3b", 3.21e9, 3.21e9),
         ("gemma3:12b", 11.77e9, 11.77e9),
+        ("qwen3.5:9b", 9e9, 8e9),
+        ("qwen3.6:27b", 27e9, 25.7e9),
+        ("qwen3.6:35b", 34.7e9, 3e9),
+        ("gemma4:12b", 11.95e9, 11.95e9),
+        ("gemma4:26b", 25.2e9, 3.8e9),
+        ("gemma4:31b", 30.7e9, 30.7e9),
+        ("ministral-3:14b", 13.5e9, 13.5e9),
     ],
 )
 def test_parameters_are_those_that_the_makers_publish(
@@ -124,7 +143,7 @@ def test_parameters_are_those_that_the_makers_publish(
 ) -> None:
     entry = next(entry for entry in ENTRIES if entry.name == name)
     assert entry.parameters == pytest.approx(parameters, rel=0.01)
-    # gpt-oss's makers count its two vocabulary tables otherwise.
+    # gpt-oss's and Mistral's makers count their vocabulary tables otherwise.
     assert entry.active_parameters == pytest.approx(active, rel=0.1)
 
 
@@ -136,3 +155,31 @@ def test_the_context_takes_what_the_shape_says() -> None:
     # Five of six layers see a window only.
     whole = 32_768 * 48 * 8 * 256 * 2 * 2
     assert gemma.memory(gemma.files[0], 32_768).context_bytes < whole / 4
+    # Of 32 layers 8 keep 4 heads of 256; the others a state of 128 x 4,096 and three inputs of
+    # 4,096 + 2 x 16 x 128, four bytes each, however long the context is.
+    hybrid = next(entry for entry in ENTRIES if entry.name == "qwen3.5:9b")
+    state = 24 * 4 * (128 * 4096 + 3 * (4096 + 4096))
+    for tokens in (8192, 131_072):
+        expected = tokens * 8 * 4 * 256 * 2 * 2 + state
+        assert hybrid.memory(hybrid.files[0], tokens).context_bytes == expected
+    # 8 of 48 layers keep one head of 512; the others 8 heads of 256 of 1,024 tokens and a batch.
+    gemma4 = next(entry for entry in ENTRIES if entry.name == "gemma4:12b")
+    windows = 40 * 8 * 256 * 2 * 2 * 1536
+    expected = 32_768 * 8 * 512 * 2 * 2 + windows
+    assert gemma4.memory(gemma4.files[0], 32_768).context_bytes == expected
+
+
+def test_tables_that_are_looked_up_cost_memory_and_no_time() -> None:
+    small = next(entry for entry in ENTRIES if entry.name == "gemma4:e2b")
+    work = small.work(small.files[0], 4096)
+    assert work is not None and work.weights_bytes == 7_200_000_000
+    # 2.3B of 4.65B parameters: what is left of the file without encoder and tables.
+    assert work.active_bytes == pytest.approx(1_515_000_000, rel=0.01)
+
+
+def test_this_year_is_there_and_what_can_run_on_apples_engine_says_so() -> None:
+    """Only what MLX's text models cannot do (embeddings) and what was not looked up lacks one."""
+    of_2026 = {each.name for each in ENTRIES if (each.released or "") >= "2026"}
+    assert {"qwen3.5:9b", "qwen3.6:27b", "qwen3.6:35b", "qwen3.8:27b", "gemma4:12b"} <= of_2026
+    without = {each.name for each in ENTRIES if each.mlx is None and "embed" not in each.tasks}
+    assert without == {"gemma3:270m", "qwen2.5vl:7b"}

@@ -251,9 +251,9 @@ def _stale_completions(context: Context) -> Iterator[str]:
 
 
 def _catalogue_date() -> str:
-    from localai.recommend.catalogue import catalogue
+    from localai.recommend.catalogue import catalogue_date
 
-    return max(source.date for source in catalogue().sources.values()).isoformat()
+    return catalogue_date().isoformat()
 
 
 def _prices_date() -> str:

@@ -58,6 +58,7 @@ class Recommend(TypedDict):
     schema: Annotated[Literal["localai.recommend/1"], "the promise that the rest keeps"]
     task: Annotated[str, "chat, code, reasoning, vision, extract or embed"]
     profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
+    catalogue_date: Annotated[str, "the date of the newest source of the catalogue"]
     recommendations: Annotated[list[RecommendationDocument], "the best first, those too large last"]
 
 
@@ -65,14 +66,16 @@ def recommend_document(
     task: str,
     profile: str | None,
     found: Iterable[Recommendation],
-    sources: Mapping[str, Source],
 ) -> Recommend:
-    """What `localai recommend` prints; `profile` is the name of a machine that stands in, and
-    `sources` are those of the catalogue."""
+    """What `localai recommend` prints; `profile` is the name of a machine that stands in."""
+    from localai.recommend.catalogue import catalogue, catalogue_date
+
+    sources = catalogue().sources
     return {
         "schema": "localai.recommend/1",
         "task": task,
         "profile": profile,
+        "catalogue_date": catalogue_date().isoformat(),
         "recommendations": [_recommendation(each, sources) for each in found],
     }
 
