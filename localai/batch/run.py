@@ -18,6 +18,7 @@ from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import SharedContext, make_ready
 from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
+from localai.batch.progress import Counts, Progress
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
 from localai.chat.request import AskSettings, build_request, marks_doubt, overlaid, schema_doubt
@@ -53,31 +54,6 @@ _PATIENCE = 4
 _HOPELESS = (PolicyRefused, NotFound)
 # Errors that say nothing about the next line.
 _LINES_OWN = (ContextOverflow, FinishedWithFailures, AnswerRefused, SchemaRefused)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a batch is.
-
-    `answered` and `failed` count this run's lines, `found` and `found_failed` those that an earlier
-    run left; `cut` are answers that ended at their limit of tokens. `elapsed_s` counts from the
-    first question.
-    """
-
-    answered: int = 0
-    failed: int = 0
-    found: int = 0
-    found_failed: int = 0
-    cut: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    concurrency: int = 0
-    elapsed_s: float = 0.0
-
-    @property
-    def all_failed(self) -> int:
-        """The number of lines whose record is one of a failure."""
-        return self.failed + self.found_failed
 
 
 class _Stop:
@@ -130,7 +106,7 @@ class Batch:
         self._context = SharedContext()
         self._stopping = threading.Event()
         self._interruptible = False
-        self._counts = _Counts()
+        self._counts = Counts()
         self._threads: list[threading.Thread] = []
         self._under_way = 0
         self._input_ended = False
@@ -335,40 +311,6 @@ class Batch:
             # A thread that still waits for a server ends with the process.
             thread.join(max(0.0, deadline - time.monotonic()))
         self._output.close()
-
-
-@dataclass(slots=True)
-class _Counts:
-    answered: int = 0
-    failed: int = 0
-    found: int = 0
-    found_failed: int = 0
-    cut: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    started: float | None = None
-
-    def add(self, outcome: Outcome) -> None:
-        answer = outcome.answer
-        self.failed += outcome.error is not None
-        self.answered += outcome.error is None
-        if answer is not None:
-            self.cut += answer.is_cut
-            self.input_tokens += answer.done.usage.input_tokens or 0
-            self.output_tokens += answer.done.usage.output_tokens or 0
-
-    def progress(self, concurrency: int) -> Progress:
-        return Progress(
-            answered=self.answered,
-            failed=self.failed,
-            found=self.found,
-            found_failed=self.found_failed,
-            cut=self.cut,
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            concurrency=concurrency,
-            elapsed_s=0.0 if self.started is None else time.monotonic() - self.started,
-        )
 
 
 def _other_question(number: int) -> InvalidInput:

@@ -17,8 +17,9 @@ from localai.batch.answering import Outcome
 from localai.batch.concurrency import allowed_concurrency
 from localai.batch.input import count_lines
 from localai.batch.output import RecordOutput, Stream, open_output
+from localai.batch.progress import Progress
 from localai.batch.prompts import LineDefaults
-from localai.batch.run import Batch, Progress
+from localai.batch.run import Batch
 from localai.chat.off_device import prompt_destination
 from localai.chat.recorder import UsageRecorder
 from localai.chat.select import select_model

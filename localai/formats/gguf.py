@@ -19,11 +19,11 @@ from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf_container import (
     ArraySummary,
     MetadataValue,
-    ReadAt,
     Scalar,
     TensorInfo,
     parse,
 )
+from localai.formats.gguf_reader import ReadAt
 from localai.formats.quantization_types import FILE_TYPES
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localai.batch.run import Progress
+from localai.batch.progress import Progress
 from localai.units import seconds_text
 
 

@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 from localai.errors import Interrupted, LocalaiError
 from localai.output.cells import pad, wrap
 from localai.output.live_line import LiveLine
+from localai.output.pager import show_in_pager
 from localai.output.table import Column, Row, drawn, tabbed
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.output.untrusted import escaped, sanitize, sanitize_line
@@ -273,7 +274,7 @@ class Output:
         finally:
             self._page = None
             text = whole.getvalue()
-            if text.count("\n") < terminal_size(self.stdout)[1] or not _shown_by_pager(text):
+            if text.count("\n") < terminal_size(self.stdout)[1] or not show_in_pager(text):
                 self.stdout.write(text)
                 self.stdout.flush()
 
@@ -361,27 +362,3 @@ class Output:
         return "\n".join(
             piece for line in text.split("\n") for piece in wrap(line, columns, break_words=False)
         )
-
-
-def _shown_by_pager(text: str) -> bool:
-    """Whether the user's pager has shown `text`. There may be none; `cat` or an empty $PAGER means
-    that none is wanted."""
-    import shlex
-    import subprocess
-
-    from localai.privacy.environment import child_environment
-    from localai.privacy.guard import child
-
-    command = shlex.split(os.environ.get("PAGER", "less"))
-    if not command or command == ["cat"] or os.environ.get("TERM") == "dumb":
-        return False
-    # As git does: leave at once if everything fits, keep colours, and leave it on the screen.
-    environment = {"LESS": "FRX", **child_environment("editor")}
-    try:
-        with child("the user's own pager"):
-            subprocess.run(
-                command, input=text.encode("utf-8", "replace"), env=environment, check=False
-            )
-    except OSError:
-        return False
-    return True

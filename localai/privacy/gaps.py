@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from localai.privacy import grants, policy
+from localai.privacy import exact, grants, policy
 from localai.privacy.zones import literal_address, zone_of_address
 from localai.types import Zone
 
@@ -49,7 +49,7 @@ def _learn_resolutions() -> None:
 
     @wraps(original)
     def getaddrinfo(host: Any, *arguments: Any, **keywords: Any) -> Any:
-        host = policy.exact_text(host)
+        host = exact.exact_text(host)
         answers = original(host, *arguments, **keywords)
         if host is not None:
             name = host if isinstance(host, str) else host.decode("utf-8", "replace")
@@ -119,27 +119,27 @@ def _judge_before(method: str, judge: Callable[..., None]) -> None:
 
 
 def _resolved(sock: socket.socket, address: Any) -> Any:
-    if policy.family_of(sock) not in (socket.AF_INET, socket.AF_INET6):
+    if exact.family_of(sock) not in (socket.AF_INET, socket.AF_INET6):
         return address
     if not isinstance(address, tuple) or tuple.__len__(address) < 2:
         return address
-    address = policy.exact_address(address)
-    if literal_address(policy.numeric_host(address)) is not None:
+    address = exact.exact_address(address)
+    if literal_address(exact.numeric_host(address)) is not None:
         return address
-    answers = socket.getaddrinfo(address[0], address[1], policy.family_of(sock), sock.type)
+    answers = socket.getaddrinfo(address[0], address[1], exact.family_of(sock), sock.type)
     return (answers[0][4][0], *address[1:])
 
 
 def _bind_before_sending(sock: socket.socket, address: Any) -> None:
     """Bind a datagram socket that sends within this machine to loopback: the kernel would bind it
     to every address of the machine."""
-    if not isinstance(address, tuple) or not policy.needs_binding(sock):
+    if not isinstance(address, tuple) or not exact.needs_binding(sock):
         return
-    host = policy.numeric_host(address)
+    host = exact.numeric_host(address)
     packed = literal_address(host)
     if packed is not None and zone_of_address(packed) is Zone.DEVICE:
         source = {4: "127.0.0.1", 16: "::1"}[len(packed)]
-        mapped = len(packed) == 4 and policy.family_of(sock) == socket.AF_INET6
+        mapped = len(packed) == 4 and exact.family_of(sock) == socket.AF_INET6
         _socket.socket.bind(sock, (f"::ffff:{source}" if mapped else source, 0))
 
 

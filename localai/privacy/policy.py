@@ -12,8 +12,8 @@
   exec, posix_spawn, multiprocessing's spawn. `os.fork` is free: the hook is in the copy as well,
   and an exec in it is judged. A sub-interpreter would carry no hook, so none is made.
 
-What is judged is a copy of exact types (`exact_address`, `family_of`), because a subclass may say
-another thing of itself in Python than C reads from it.
+What is judged is a copy of exact types (`exact`), because a subclass may say another thing of
+itself in Python than C reads from it.
 Nothing here does I/O, except that the ledger's sink is called before a permitted connection.
 """
 
@@ -29,6 +29,14 @@ from typing import Any, NoReturn
 
 from localai.errors import PolicyRefused, ProgramRefused, Remedy
 from localai.privacy import grants
+from localai.privacy.exact import (
+    IP_FAMILIES,
+    exact_address,
+    family_of,
+    needs_binding,
+    numeric_host,
+    text_of,
+)
 from localai.privacy.grants import EgressSink, plain_name
 from localai.privacy.zones import literal_address, zone_of_address, zone_of_family
 from localai.types import EgressRecord, Purpose, Zone
@@ -43,7 +51,6 @@ _REMEDIES: tuple[tuple[tuple[str, ...], Remedy], ...] = (
         {"hint": "downloads happen in `localai pull MODEL` only"},
     ),
 )
-_IP_FAMILIES = frozenset({int(socket.AF_INET), int(socket.AF_INET6)})
 # The options that may be set on an IP socket; None is every option of the level.
 _OPTIONS: dict[int, tuple[str, ...] | None] = {
     socket.SOL_SOCKET: (
@@ -116,7 +123,7 @@ def is_air_gapped() -> bool:
 
 def judge_lookup(host: Any, *_: Any) -> None:
     """Resolving `host`, which may be None, bytes or a literal address."""
-    name = _text(host)
+    name = text_of(host)
     if name and literal_address(name) is None:
         _judge_name(name)
 
@@ -140,7 +147,7 @@ def judge_answers(name: str, answers: list[Any]) -> list[Any]:
 
 def judge_reverse_lookup(host: Any) -> None:
     """Asking for the name of an address (or of a socket address); names are resolved by it too."""
-    name = _text(next(tuple.__iter__(host)) if isinstance(host, tuple) else host)
+    name = text_of(next(tuple.__iter__(host)) if isinstance(host, tuple) else host)
     address = literal_address(name)
     if address is None:
         _judge_name(name)
@@ -222,7 +229,7 @@ def judge_datagram(sock: socket.socket, address: Any) -> None:
 
 def judge_socket(_: Any, family: int, kind: int, *__: Any) -> None:
     """Opening a socket: one of raw packets has the addresses in what it sends."""
-    if family in _IP_FAMILIES and kind & 0xF == socket.SOCK_RAW:
+    if family in IP_FAMILIES and kind & 0xF == socket.SOCK_RAW:
         _refuse("open a raw socket", "", Zone.CLOUD)
 
 
@@ -243,13 +250,13 @@ def judge_listening(sock: socket.socket, address: Any) -> None:
 
 def judge_open_port(sock: socket.socket) -> None:
     """Listening on `sock` where it is bound; where it is not, the kernel binds it to 0.0.0.0."""
-    if family_of(sock) in _IP_FAMILIES:
+    if family_of(sock) in IP_FAMILIES:
         judge_listening(sock, _socket.socket.getsockname(sock))
 
 
 def judge_option(sock: socket.socket, level: int, option: int) -> None:
     """Setting an option of `sock`."""
-    if family_of(sock) not in _IP_FAMILIES:
+    if family_of(sock) not in IP_FAMILIES:
         return
     permitted = _PERMITTED_OPTIONS.get(level, frozenset())
     if permitted is not None and option not in permitted:
@@ -260,24 +267,24 @@ def judge_option(sock: socket.socket, level: int, option: int) -> None:
 
 def judge_ancillary(sock: socket.socket, data: list[Any]) -> None:
     """Sending ancillary `data` with a message."""
-    if data and family_of(sock) in _IP_FAMILIES:
+    if data and family_of(sock) in IP_FAMILIES:
         _refuse("send ancillary data, which may steer packets", "", None)
 
 
 def judge_program(program: Any, *_: Any) -> None:
     """Starting the program at a path."""
-    _judge_start(_text(program))
+    _judge_start(text_of(program))
 
 
 def judge_arguments(arguments: Any, *_: Any) -> None:
     """Starting the program that a list of arguments begins with."""
-    _judge_start(_text(arguments[0]) if arguments else "")
+    _judge_start(text_of(arguments[0]) if arguments else "")
 
 
 def judge_shell(command: Any) -> None:
     """Giving `command` to a shell."""
     # The first word names the program; the rest may hold what a message should not show.
-    _judge_start(_text(command).partition(" ")[0])
+    _judge_start(text_of(command).partition(" ")[0])
 
 
 def judge_popen(executable: Any, arguments: Any, *_: Any) -> None:
@@ -286,7 +293,7 @@ def judge_popen(executable: Any, arguments: Any, *_: Any) -> None:
     if len(words) > 2 and words[0] == "/bin/sh" and words[1] == "-c":
         judge_shell(words[2])
     else:
-        _judge_start(_text(executable if executable is not None else words[0]))
+        _judge_start(text_of(executable if executable is not None else words[0]))
 
 
 def judge_interpreter(*_: Any) -> None:
@@ -325,47 +332,6 @@ JUDGES: dict[str, Callable[..., None]] = {
 """The judge of each audit event; events that are not here are nobody's way out."""
 
 
-def family_of(sock: socket.socket) -> int:
-    """The family that the interpreter uses, whatever a subclass calls it."""
-    family: int = _socket.socket.family.__get__(sock)
-    return family
-
-
-def needs_binding(sock: socket.socket) -> bool:
-    """Whether `sock` is an IP socket for datagrams and has no port yet."""
-    kind: int = _socket.socket.type.__get__(sock)
-    if family_of(sock) not in _IP_FAMILIES or kind & 0xF != socket.SOCK_DGRAM:
-        return False
-    return bool(_socket.socket.getsockname(sock)[1] == 0)
-
-
-def exact_address(address: Any) -> tuple[Any, ...]:
-    """A copy of an IP socket address whose parts are exact str, bytes and int."""
-    return tuple(map(_exact, tuple.__iter__(address)))
-
-
-def exact_text(value: Any) -> Any:
-    """A copy of a host that is an exact str or bytes; other values as they are."""
-    return _exact(value) if isinstance(value, str | bytes | bytearray) else value
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, str):
-        return str.__str__(value)
-    # A slice is copied from the bytes themselves, where bytes() would ask the subclass.
-    if isinstance(value, bytes):
-        return bytes.__getitem__(value, slice(None))
-    if isinstance(value, bytearray):
-        return bytes(bytearray.__getitem__(value, slice(None)))
-    return int.__index__(value)
-
-
-def numeric_host(address: Any) -> str:
-    """The host of a socket address, with the two spellings that Python gives a meaning."""
-    host = _text(exact_address(address)[0])
-    return {"": "0.0.0.0", "<broadcast>": "255.255.255.255"}.get(host, host)
-
-
 def _family_name(family: int) -> str:
     try:
         return socket.AddressFamily(family).name
@@ -392,10 +358,3 @@ def _remedy(host: str, zone: Zone | None) -> Remedy:
     if zone is Zone.LAN and host:
         return {"command": f"localai config set network.lan {host}"}
     return {"command": "localai privacy"}
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    value = exact_text(os.fspath(value) if isinstance(value, os.PathLike) else value)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -21,7 +21,7 @@ from localai.types import FinishReason, ZoneName
 
 if TYPE_CHECKING:
     from localai.batch.answering import Outcome
-    from localai.batch.run import Progress
+    from localai.batch.progress import Progress
     from localai.cost.prices import Cost
     from localai.errors import LocalaiError
     from localai.types import ResolvedModel
