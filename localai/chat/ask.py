@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from localai.chat.off_device import fallback_for, prompt_destination
@@ -18,6 +18,7 @@ from localai.chat.request import (
     system_prompt,
 )
 from localai.chat.select import SelectedModel
+from localai.chat.sight import as_seen, count_pictures, pictures_text, sight_doubt
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
@@ -42,6 +43,13 @@ class Asker:
     providers: ProviderPool
     announce: Callable[[str], None]
     settings: AskSettings = AskSettings()
+    _told: set[str] = field(default_factory=set)
+
+    def tell_once(self, text: str) -> None:
+        """Announce what would otherwise be said with every question."""
+        if text not in self._told:
+            self._told.add(text)
+            self.announce(text)
 
     def change(self, **settings: Any) -> None:
         """Ask with other `settings` (of AskSettings) from here on."""
@@ -83,7 +91,7 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
     chosen, config, announce = asker.chosen, asker.config, asker.announce
     answered = False
     try:
-        for event in _from(chosen, request, config, announce):
+        for event in _from(asker, chosen, request, config):
             answered = answered or not isinstance(event, Answering | Loading)
             yield event
     except Unreachable as error:
@@ -93,17 +101,18 @@ def _with_fallback(asker: Asker, request: ChatRequest) -> Events:
         if fallback is None:
             raise
         other = replace(request, model=fallback.selected.model)
-        yield from _from(fallback.selected, other, fallback.config, announce)
+        yield from _from(asker, fallback.selected, other, fallback.config)
 
 
-def _from(
-    chosen: SelectedModel, request: ChatRequest, config: Config, announce: Callable[[str], None]
-) -> Events:
+def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Config) -> Events:
     yield Answering(chosen.model)
-    destination = prompt_destination(chosen, config)
-    if destination is not None:
-        announce(destination)
-    if (doubt := marks_doubt(request, config)) is not None:
-        announce(doubt)
-    with closing(chosen.provider.stream(request)) as events:
+    seen = as_seen(request)
+    if (unseen := sight_doubt(request)) is not None:
+        asker.tell_once(unseen)
+    if (destination := prompt_destination(chosen, config)) is not None:
+        pictures = count_pictures(seen.messages)
+        asker.announce(destination + (f", with {pictures_text(pictures)}" if pictures else ""))
+    if (doubt := marks_doubt(seen, config)) is not None:
+        asker.announce(doubt)
+    with closing(chosen.provider.stream(seen)) as events:
         yield from events

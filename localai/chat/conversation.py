@@ -15,6 +15,7 @@ from localai.chat.ask import Asker, ask
 from localai.chat.recorder import Recorder
 from localai.chat.request import build_request
 from localai.chat.select import SelectedModel
+from localai.chat.sight import as_seen
 from localai.chat.turn_tree import (
     Turn,
     TurnTree,
@@ -40,7 +41,7 @@ class Conversation:
         self.asker = asker
         self.recorder = recorder
         self.tree = TurnTree() if tree is None else tree
-        self.unanswered: str | None = None
+        self.unanswered: Message | None = None
         self._system: str | None = None
         self._system_is_set = False
         self._settle()
@@ -99,7 +100,7 @@ class Conversation:
         self._settle(awaits_results=False)
         self._keep_system()
         self._keep(Message("user", text, images))
-        return self.request()
+        return as_seen(self.request())
 
     def retry(self) -> Events:
         """Ask the last question again; its present answer stays, in another branch.
@@ -108,7 +109,7 @@ class Conversation:
         """
         self._settle()
         if self.unanswered is not None:
-            return self.ask(self.unanswered)
+            return self.ask(self.unanswered.text, self.unanswered.images)
         question = self._last_question("there is nothing to ask again")
         came_from = self.tree.leaf
         self._go_to(question.id)
@@ -156,7 +157,7 @@ class Conversation:
     def _answer(self, came_from: int | None) -> Events:
         question = self.tree.leaf
         assert question is not None
-        self.unanswered = self.tree[question].message.text
+        self.unanswered = self.tree[question].message
         request = self.request()
         answer = PartialAnswer(request.model)
 
@@ -287,7 +288,7 @@ class Conversation:
         more, also step back over a question that was answered by calls alone."""
         skipped = self.tree.settle(awaits_results=awaits_results)
         if skipped is not None:
-            self.unanswered = skipped.message.text
+            self.unanswered = skipped.message
             self.recorder.go_to(self._stored(self.tree.leaf))
 
     def _stored(self, leaf: int | None) -> int | None:

@@ -21,7 +21,7 @@ from localai.chat.pdf import is_pdf, pdf_text, ranges
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import user_path
-from localai.types import Image, ResolvedModel
+from localai.types import Image
 from localai.units import mebibytes_text
 
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -182,16 +182,7 @@ def read_image(name: str) -> Image:
 def _image_bytes(name: str) -> bytes:
     """The file's bytes, at most one more than a picture may have."""
     if name == "-" and sys.stdin is not None:
+        if sys.stdin.isatty():
+            raise InvalidInput("- is stdin, and no picture can be typed", hint="-a FILE")
         return sys.stdin.buffer.read(_IMAGE_LIMIT_BYTES + 1)
     return _bytes_of(name, _IMAGE_LIMIT_BYTES)
-
-
-def require_sight(model: ResolvedModel) -> None:
-    """Raise InvalidInput if the model is known to take no images. If that is unknown, its provider
-    decides."""
-    if model.capabilities is not None and "vision" not in model.capabilities:
-        raise InvalidInput(
-            f"{model.provider}/{model.id} cannot see pictures",
-            hint="name one that can: the list has each model's capabilities",
-            command="localai list --json",
-        )

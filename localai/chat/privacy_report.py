@@ -12,6 +12,7 @@ from localai.privacy.environment import keys_present, proxies_removed
 from localai.providers.endpoint import endpoint_zone
 from localai.providers.registry import declared_facts, provider_names
 from localai.types import Zone
+from localai.units import bytes_text
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -31,8 +32,9 @@ class Channel:
     detail: str
 
 
-def policy(config: Config) -> dict[str, str]:
-    """The rules in force, each with its setting's value in words."""
+def policy(config: Config, pictures_bytes: int) -> dict[str, str]:
+    """The rules in force, each with its setting's value in words. `pictures_bytes` is what the
+    pictures of all conversations take."""
     allowed = ", ".join(config["cloud.allow"])
     return {
         "prompts to clouds": f"only to {allowed} (cloud.allow)" if allowed else "never",
@@ -47,6 +49,10 @@ def policy(config: Config) -> dict[str, str]:
         "proxy": config["network.proxy"] or "none; those in the environment are not used",
         "telemetry, update checks": "none; switched off in what localai starts, too",
         "conversations": ("kept on this machine only" if config["history.record"] else "not kept"),
+        "their pictures": (
+            f"{bytes_text(pictures_bytes)} are kept with them, of at most"
+            f" {bytes_text(config['history.pictures'])} (history.pictures)"
+        ),
     }
 
 

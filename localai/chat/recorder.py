@@ -57,7 +57,8 @@ class Recorder:
 
 
 class DatabaseRecorder(Recorder):
-    """Stores a conversation in the database.
+    """Stores a conversation in the database. Beyond `pictures_limit_bytes` the oldest pictures of
+    all conversations are given up.
 
     `problem` is called once with the reason if the disk fails or the conversation was deleted
     meanwhile; after that nothing more is stored.
@@ -71,6 +72,7 @@ class DatabaseRecorder(Recorder):
         problem: Callable[[str], None],
         conversation_id: str | None = None,
         parent_id: int | None = None,
+        pictures_limit_bytes: int | None = None,
     ) -> None:
         self.conversation_id = conversation_id
         self.typed_in = conversation_id or secrets.token_hex(5)
@@ -78,6 +80,7 @@ class DatabaseRecorder(Recorder):
         self._database_file = database_file
         self._command = command
         self._problem = problem
+        self._pictures_limit_bytes = pictures_limit_bytes
         self._database: Database | None = None
         self._broken = False
         self._titled = conversation_id is not None
@@ -121,7 +124,11 @@ class DatabaseRecorder(Recorder):
                 database.set_title(self.conversation_id, _title(message.text))
                 self._titled = True
             self.parent_id = database.add_message(
-                self.conversation_id, self.parent_id, message, finish_reason="complete"
+                self.conversation_id,
+                self.parent_id,
+                message,
+                finish_reason="complete",
+                pictures_limit_bytes=self._pictures_limit_bytes,
             )
 
         self._try(write)

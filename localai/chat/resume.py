@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from localai.dataclass import dataclass
 from localai.errors import NotFound
 
 if TYPE_CHECKING:
-    from localai.database import ConversationRow, Database, StoredMessage
+    from localai.database import ConversationRow, Database, StoredMessage, StoredPicture
     from localai.types import Usage
 
 _SEARCHED = 200
@@ -28,6 +29,11 @@ class StoredConversation:
     def leaf_id(self) -> int | None:
         """The stored message under which it continues; None is before the first one."""
         return None if self.tree.leaf is None else self.tree[self.tree.leaf].stored_id
+
+    @property
+    def lost_pictures(self) -> int:
+        """How many pictures of its branch are no longer kept, so that no model sees them again."""
+        return sum(turn.lost_pictures for turn in self.tree.branch())
 
     @property
     def model(self) -> str | None:
@@ -92,23 +98,26 @@ def recent_conversations(file: Path, limit: int, text: str = "") -> list[Convers
 def _tree(database: Database, conversation_id: str) -> TurnTree:
     tree = TurnTree()
     leaf = database.leaf(conversation_id)
+    pictures = database.pictures(conversation_id)
     own: dict[int | None, int | None] = {None: None}
     for message in database.messages(conversation_id):
         tree.leaf = own[message.parent_id]
         usage = database.usage_of(message.id) if message.id == leaf else None
-        own[message.id] = tree.add(_turn(message, usage)).id
+        own[message.id] = tree.add(_turn(message, pictures.get(message.id, ()), usage)).id
     tree.leaf = own[leaf]
     return tree
 
 
-def _turn(message: StoredMessage, usage: Usage | None) -> Turn:
+def _turn(message: StoredMessage, pictures: Sequence[StoredPicture], usage: Usage | None) -> Turn:
+    images = tuple(picture.image for picture in pictures if picture.image is not None)
     return Turn(
         0,
         None,
-        message.as_message(),
+        message.as_message(images),
         model=None if message.model is None else f"{message.provider}/{message.model}",
         zone=message.zone,
         finish_reason=message.finish_reason,
         stored_id=message.id,
         context_tokens=None if usage is None else conversation_tokens(usage),
+        lost_pictures=len(pictures) - len(images),
     )

@@ -22,7 +22,7 @@ class Turn:
     `model` (`provider/id`) and `zone` (its label) say who wrote an answer, and `finish_reason` how
     it ended; None means that the command was killed while the answer came. `context_tokens` is the
     length of the conversation up to here, `allocated_tokens` the context that the provider had for
-    it.
+    it. `lost_pictures` are those that the message had and that are no longer kept.
     """
 
     id: int
@@ -34,6 +34,7 @@ class Turn:
     stored_id: int | None = None
     context_tokens: int | None = None
     allocated_tokens: int | None = None
+    lost_pictures: int = 0
 
     @property
     def is_cut(self) -> bool:

@@ -13,12 +13,12 @@ from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
 from localai.chat.file_arguments import takes_stdin
-from localai.chat.inputs import require_sight
 from localai.chat.off_device import select_or_fall_back
 from localai.chat.recorder import DatabaseRecorder, Recorder
 from localai.chat.request import context_doubt, schema_doubt
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
+from localai.chat.sight import loss_doubt, require_sight
 from localai.commands.ask_options import (
     NOT_ASKED,
     AskOptions,
@@ -133,7 +133,7 @@ def chat(
     output = Output("chat", as_json=as_json, quiet=quiet)
     paths, config = load_settings("chat")
     providers = open_pool(context, paths)
-    one_shot = bool(prompt or asked.template or attachment or extract or asked.schema or as_json)
+    one_shot = bool(prompt or asked.template or extract or asked.schema or as_json)
     one_shot = one_shot or more or dry_run or logprobs is not None
     _refuse_conflicts(
         {
@@ -159,13 +159,13 @@ def chat(
     in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     means = read_ask_options(asked, paths, config)
     files = read_files(file or [], output, yes=yes)
+    images = read_images(attachment or [], output)
     question = Question("")
     if not in_session and not more:
-        images = read_images(attachment or [], output)
         question = gather_question(
             prompt,
             files,
-            images,
+            tuple(images.values()),
             means.template,
             means.parameters,
             output,
@@ -199,6 +199,7 @@ def chat(
             problem=output.warn,
             conversation_id=None if stored is None else stored.id,
             parent_id=None if stored is None else stored.leaf_id,
+            pictures_limit_bytes=means.config["history.pictures"],
         )
 
     selected, config = _select(means.model, stored, means.config, providers, announce)
@@ -206,8 +207,10 @@ def chat(
         output.warn(doubt)
     if (unheld := schema_doubt(settings, selected.model, config)) is not None:
         output.warn(unheld)
-    if question.images:
+    if images:
         require_sight(selected.model)
+    if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:
+        output.warn(loss)
     asker = Asker(selected, config, paths, providers, announce, settings)
     tree = None if stored is None else stored.tree
     conversation = Conversation(asker, recorder(stored), tree)
@@ -229,6 +232,7 @@ def chat(
             records=records,
             title=title or (None if stored is None else stored.title),
             files=files,
+            pictures=images,
         )
         run_session(session, stored)
         return 0

@@ -45,7 +45,7 @@ def privacy(
 
     output = Output("privacy", as_json=as_json)
     paths, config = load_settings("privacy")
-    rules = policy(config)
+    rules = policy(config, _pictures_bytes(paths))
     found = findings(config, paths, open_pool(context, paths))
     found += privacy_findings(Context(paths, config, "", given_environment()))
     ledger = _ledger(paths, since)
@@ -65,6 +65,11 @@ def privacy(
         output.table(_EGRESS, _ledger_rows(ledger))
     else:
         output.note("nothing")
+
+
+def _pictures_bytes(paths: Paths) -> int:
+    with existing_database(paths.database) as database:
+        return 0 if database is None else database.pictures_bytes()
 
 
 def _ledger(paths: Paths, since: str) -> list[EgressRecord]:

@@ -114,14 +114,14 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
     return list(gathered.files)
 
 
-def read_images(names: Sequence[str], output: Output) -> list[Image]:
-    """The pictures of `-a`; their sizes are shown. Raises NotFound, InvalidInput."""
+def read_images(names: Sequence[str], output: Output) -> dict[str, Image]:
+    """The pictures of `-a` by their names; their sizes are shown. Raises NotFound, InvalidInput."""
     if not names:
-        return []
+        return {}
     from localai.chat.inputs import read_image
 
-    images = [read_image(name) for name in names]
-    for name, image in zip(names, images, strict=True):
+    images = {name: read_image(name) for name in names}
+    for name, image in images.items():
         output.note(f"{name}: {image.media_type}, {bytes_text(len(image.data))}")
     return images
 

@@ -132,6 +132,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("history.record", _flag, True, "true|false", "keep conversations on this machine"),
     Setting(
+        "history.pictures",
+        _size,
+        1_000_000_000,
+        "size",
+        "disk for the pictures of kept conversations; 0 keeps none",
+    ),
+    Setting(
         "engine.keep_alive",
         parse_duration,
         300.0,

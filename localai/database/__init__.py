@@ -12,6 +12,7 @@ from localai.database.benchmarks import Benchmarks, BenchRunRow, OwnRate
 from localai.database.conversations import ConversationRow, StoredMessage
 from localai.database.history import ConversationSummary, Criteria, History, Hit
 from localai.database.ledgers import DecodeRow, Ledgers, UsageRow
+from localai.database.pictures import StoredPicture
 
 __all__ = [
     "BenchRunRow",
@@ -23,6 +24,7 @@ __all__ = [
     "Hit",
     "OwnRate",
     "StoredMessage",
+    "StoredPicture",
     "UsageRow",
     "existing_database",
 ]

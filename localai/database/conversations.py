@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from sqlite3 import Row
 
-from localai.database.file import DatabaseFile
+from localai.database.pictures import Pictures
 from localai.dataclass import dataclass
 from localai.errors import DatabaseUnavailable, InvalidInput, NotFound
 from localai.near_names import near_names
-from localai.types import Locality, Message, Role, ToolCall, Zone
+from localai.types import Image, Locality, Message, Role, ToolCall, Zone
 
 _NEAR_IDS = 4
 _LOOKED_AT = 5000
@@ -46,11 +46,12 @@ class StoredMessage:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
 
-    def as_message(self) -> Message:
-        """The message in the form for a provider."""
+    def as_message(self, images: tuple[Image, ...] = ()) -> Message:
+        """The message, with its pictures, in the form for a provider."""
         return Message(
             self.role,
             self.text,
+            images,
             reasoning=self.reasoning,
             tool_calls=self.tool_calls,
             tool_call_id=self.tool_call_id,
@@ -66,7 +67,7 @@ class ConversationRow:
     updated_at: float
 
 
-class Conversations(DatabaseFile):
+class Conversations(Pictures):
     """Storing a conversation as it happens, and reading it back so that it can be continued."""
 
     def create_conversation(self, conversation_id: str | None = None) -> str:
@@ -117,8 +118,10 @@ class Conversations(DatabaseFile):
         model: str | None = None,
         zone: Zone | None = None,
         finish_reason: str | None = None,
+        pictures_limit_bytes: int | None = None,
     ) -> int:
-        """Append a message under `parent_id` and return its id.
+        """Append a message under `parent_id` and return its id. Beyond `pictures_limit_bytes` the
+        oldest pictures of all conversations are given up.
 
         Raises DatabaseUnavailable if the conversation was deleted meanwhile.
         """
@@ -149,7 +152,9 @@ class Conversations(DatabaseFile):
                     message.tool_call_id,
                 ),
             )
-        return int(cursor.lastrowid or 0)
+            message_id = int(cursor.lastrowid or 0)
+            self._keep_pictures(message_id, message.images, pictures_limit_bytes)
+        return message_id
 
     def set_answer_model(
         self, message_id: int, provider: str, model: str, zone: Zone | None
@@ -275,26 +280,6 @@ class Conversations(DatabaseFile):
         with self.guarded():
             rows = self.db.execute(
                 "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", (conversation_id,)
-            ).fetchall()
-        return [_stored(row) for row in rows]
-
-    def branch(self, conversation_id: str, leaf_id: int | None = None) -> list[StoredMessage]:
-        """The messages from the root to `leaf_id` (default: where the user stands), oldest
-        first."""
-        if leaf_id is None:
-            leaf_id = self.leaf(conversation_id)
-        with self.guarded():
-            rows = self.db.execute(
-                """
-                WITH RECURSIVE line (id, depth) AS (
-                    SELECT ?, 0
-                    UNION ALL
-                    SELECT message.parent_id, depth + 1 FROM line JOIN message USING (id)
-                    WHERE message.parent_id IS NOT NULL
-                )
-                SELECT message.* FROM line JOIN message USING (id) ORDER BY depth DESC
-                """,
-                (leaf_id,),
             ).fetchall()
         return [_stored(row) for row in rows]
 

@@ -46,6 +46,8 @@ class DatabaseFile:
                 file, timeout=5, isolation_level=None, check_same_thread=False
             )
             self.db.row_factory = sqlite3.Row
+            # Only of a new file: `delete_conversations` gives its free pages back.
+            self.db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = NORMAL")
             self.db.execute("PRAGMA foreign_keys = ON")

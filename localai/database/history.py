@@ -17,6 +17,7 @@ from localai.types import Role
 _LONGEST_TRANSACTION_S = 0.05
 _PAUSE_S = 0.02
 _MERGED_PAGES = 200
+_GIVEN_BACK_PAGES = 4096
 
 _SUMMARY = """
     SELECT conversation.id, title, conversation.created_at, updated_at, provider, model,
@@ -164,7 +165,8 @@ class History(Conversations):
         return [_hit(row) for row in rows]
 
     def delete_conversations(self, conversation_ids: Iterable[str]) -> bool:
-        """Delete them: rows, words in the index, and their traces in the file and its log.
+        """Delete them: rows, pictures that no other has, words in the index, and their traces in
+        the file and its log. The file gives its free pages back.
 
         Returns False if another process is reading, so that the log keeps its content until that
         ends. The usage of the calls stays in the ledger, which has no texts.
@@ -177,6 +179,7 @@ class History(Conversations):
                     self._delete(left.popleft())
             time.sleep(_PAUSE_S)
         self._merge_index()
+        self._give_back()
         with self.guarded():
             busy, _, _ = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
@@ -205,6 +208,17 @@ class History(Conversations):
                 return
             pages = _MERGED_PAGES
             time.sleep(_PAUSE_S)
+
+    def _give_back(self) -> None:
+        """Shorten the file by its free pages, some at a time."""
+        with self.guarded():
+            while self.db.execute("PRAGMA freelist_count").fetchone()[0]:
+                before = self.db.execute("PRAGMA page_count").fetchone()[0]
+                # A page is a step of this statement, and `execute` takes one step.
+                self.db.executescript(f"PRAGMA incremental_vacuum({_GIVEN_BACK_PAGES})")
+                if self.db.execute("PRAGMA page_count").fetchone()[0] == before:
+                    return
+                time.sleep(_PAUSE_S)
 
 
 def _answer_wanted(criteria: Criteria) -> str:

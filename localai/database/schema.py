@@ -149,6 +149,29 @@ MIGRATIONS: tuple[str, ...] = (
     );
     INSERT INTO message_search (message_search) VALUES ('rebuild');
     """,
+    # The pictures that were shown, each once, with the messages that have them. Without `data` a
+    # picture was given up for the bound on all of them.
+    """
+    CREATE TABLE picture (
+        digest      TEXT PRIMARY KEY,
+        media_type  TEXT NOT NULL,
+        size_bytes  INTEGER NOT NULL,
+        data        BLOB
+    ) STRICT;
+
+    CREATE TABLE message_picture (
+        message_id  INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
+        number      INTEGER NOT NULL,
+        digest      TEXT NOT NULL REFERENCES picture (digest),
+        PRIMARY KEY (message_id, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX message_picture_digest ON message_picture (digest);
+
+    CREATE TRIGGER message_picture_delete AFTER DELETE ON message_picture
+    WHEN NOT EXISTS (SELECT 1 FROM message_picture WHERE digest = old.digest) BEGIN
+        DELETE FROM picture WHERE digest = old.digest;
+    END;
+    """,
 )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from localai.chat.sight import pictures_text
 from localai.chat.turn_tree import Turn, TurnTree, system_prompt_of, turns_of
 from localai.database import ConversationSummary, Hit
 from localai.output.cells import one_line, wrap
 from localai.output.output import Output, Piece
 from localai.output.untrusted import sanitize
-from localai.units import UNKNOWN, day_and_minute
+from localai.types import Image
+from localai.units import UNKNOWN, bytes_text, day_and_minute
+from localai.wires.parts import data_url
 
 _INDENT = 12
 """Under a title: the columns of an id and the gap behind it."""
@@ -181,6 +184,10 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
     if turn.message.role == "user":
         output.text(f">>> {text}")
         output.line()
+        for line in picture_lines(turn):
+            output.line((line, "dim"))
+        if turn.message.images or turn.lost_pictures:
+            output.line()
         return author
     if turn.message.role == "tool":
         output.text(f"result: {text}\n", style="dim")
@@ -199,21 +206,40 @@ def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
     return name
 
 
+def picture_lines(turn: Turn) -> list[str]:
+    """The pictures of a question, a line each, and one for those that are no longer kept."""
+    lines = [
+        f"(picture: {image.media_type}, {bytes_text(len(image.data))})"
+        for image in turn.message.images
+    ]
+    if turn.lost_pictures:
+        lines.append(f"({pictures_text(turn.lost_pictures)}, no longer kept)")
+    return lines
+
+
 def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
     """The branch with a heading for each message: who wrote it, and whether it is whole. Escapes
-    are removed, because the file may be read on a terminal."""
+    are removed, because the file may be read on a terminal. Pictures are within, at its end, where
+    they are in nobody's way who reads it as text."""
     branch = list(branch)
     parts = [f"# {title or 'A conversation'}"]
     system = system_prompt_of(branch)
     if system:
         parts.append("\n".join(f"> {line}".rstrip() for line in system.splitlines()))
+    images: list[Image] = []
     for turn in turns_of(branch):
         parts.append(f"## {_turn_author(turn)}")
         if turn.message.reasoning:
             thinking = turn.message.reasoning.strip()
             parts.append(f"<details><summary>Thinking</summary>\n\n{thinking}\n\n</details>")
+        for image in turn.message.images:
+            images.append(image)
+            parts.append(f"![picture {len(images)}][picture-{len(images)}]")
+        if turn.lost_pictures:
+            parts.append(f"({pictures_text(turn.lost_pictures)}, no longer kept)")
         parts += filter(None, [turn.message.text.strip()])
         parts += [f"Calls `{call.name}` {call.arguments}" for call in turn.message.tool_calls]
+    parts += [f"[picture-{number}]: {data_url(image)}" for number, image in enumerate(images, 1)]
     return sanitize("\n\n".join(parts)) + "\n"
 
 

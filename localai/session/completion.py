@@ -51,7 +51,7 @@ class SlashCompleter(Completer):
         name, space, argument = line[1:].partition(" ")
         if not space:
             yield from _matching(name, ((c.name, c.summary) for c in COMMANDS))
-        elif name in ("file", "save"):
+        elif name in ("file", "attach", "save"):
             yield from self._paths.get_completions(Document(argument), complete_event)
         elif name in self._choices and " " not in argument:
             yield from _matching(argument, self._choices[name]())

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from localai.answers import Answer
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
+from localai.chat.sight import count_pictures, loss_doubt, pictures_text
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.files import create_atomically, user_path
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
-from localai.output.conversations import conversation_markdown
+from localai.output.conversations import conversation_markdown, picture_lines
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.types import Events
@@ -150,12 +151,15 @@ def compact(session: Session, _argument: str) -> None:
     if not summary:
         raise LocalaiError("the model wrote no summary; nothing was folded")
     conversation.fold(summary, kept)
+    unseen = count_pictures(turn.message for turn in folded)
     characters = sum(len(turn.message.text) for turn in folded)
     session.output.note(
         f"folded {len(folded)} messages of {characters:,} characters into {len(summary):,}"
         f" characters; messages {len(folded) + 1} and {len(folded) + 2} stay as they were."
         " The whole is in /branches"
     )
+    if unseen:
+        session.output.note(f"{pictures_text(unseen)} in them are not seen any more")
     if len(summary) >= characters:
         session.output.warn("the summary is longer than what it stands for")
 
@@ -201,10 +205,12 @@ def edit(session: Session, argument: str) -> None:
     back, question = conversation.last_answer, conversation.question(number)
     conversation.go_to_parent(question)
     if text:
-        session.ask(text)
+        session.ask(text, question.message.images)
         return
-    session.edit = Edit(question.message.text, back)
+    session.edit = Edit(question.message.text, back, question.message.images)
     session.output.note("change the question; Enter asks it, Ctrl-C leaves all as it was")
+    if images := question.message.images:
+        session.output.note(f"{pictures_text(len(images))} of it will go along")
 
 
 def fork(session: Session, argument: str) -> None:
@@ -273,6 +279,10 @@ def say_where_we_are(session: Session, kept: StoredConversation) -> None:
     turns = session.conversation.turns
     title = sanitize(kept.title or "without a title").replace("\n", " ")
     session.output.note(f"going on with {kept.id}: {title} ({len(turns)} messages)")
+    if (loss := loss_doubt(kept.lost_pictures)) is not None:
+        session.output.warn(loss)
     if len(turns) >= 2:
         print(f"\n>>> {sanitize(turns[-2].message.text).strip()}")
+        for line in picture_lines(turns[-2]):
+            print(line)
         session.show_text(turns[-1].message.text)

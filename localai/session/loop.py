@@ -51,7 +51,7 @@ def _handle(session: Session, line: str) -> None:
     typed = understand(line)
     if typed.kind != "question" and session.edit is not None:
         _give_up_edit(session)
-    session.edit = None
+    edited, session.edit = session.edit, None
     if typed.kind == "nothing":
         return
     try:
@@ -59,7 +59,7 @@ def _handle(session: Session, line: str) -> None:
             if typed.kind == "command":
                 run_command(session, typed.name, typed.argument)
             else:
-                session.ask(typed.argument)
+                session.ask(typed.argument, () if edited is None else edited.images)
     except LocalaiError as error:
         session.output.error(error)
     except KeyboardInterrupt:

@@ -70,6 +70,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("show", (), "[WHAT]", "what is in force; what was said", model.show),
     Command("think", (), "[LEVEL]", "how much it reasons; hide, show", model.think),
     Command("file", (), "[PATH]", "a file for the next question", text.file),
+    Command("attach", (), "[PICTURE]", "a picture for the next question", text.attach),
     Command("undo", (), "", "take the last question back", conversation.undo),
     Command("retry", (), "", "ask again, keep both answers", conversation.retry),
     Command("more", (), "", "go on with an answer that was cut", conversation.more),

@@ -16,7 +16,7 @@ from localai.output.answer import SilentWriter, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.output import Output
 from localai.session.interrupts import Interrupts
-from localai.types import Events
+from localai.types import Events, Image
 
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Edit:
     """A question that stands at the prompt to be changed. `back` is the turn to return to if the
-    user does not ask it."""
+    user does not ask it; `images` stay with it."""
 
     text: str
     back: Turn | None
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(slots=True)
@@ -38,7 +39,8 @@ class Session:
     """A session: its conversation, its display, and what waits for the next question.
 
     `new_recorder` makes the recorder of a new conversation (None) or of a continued one. `records`
-    is False if nothing is to be stored. `files` are sent with the next question.
+    is False if nothing is to be stored. `files`, and `pictures` by the names that the user gave,
+    are sent with the next question.
     """
 
     asker: Asker
@@ -49,6 +51,7 @@ class Session:
     output: Output = field(default_factory=lambda: Output("chat"))
     interrupts: Interrupts = field(default_factory=Interrupts)
     files: list[TextFile] = field(default_factory=list)
+    pictures: dict[str, Image] = field(default_factory=dict)
     title: str | None = None
     edit: Edit | None = None
     leaving: bool = False
@@ -70,14 +73,16 @@ class Session:
         self.title = None if kept is None else kept.title
         self.decode_tokens_per_s = None
 
-    def ask(self, question: str) -> None:
-        """Ask, with the waiting files, and show the answer."""
+    def ask(self, question: str, images: tuple[Image, ...] = ()) -> None:
+        """Ask, with the waiting files and pictures, and show the answer."""
         files, self.files = self.files, []
+        pictures, self.pictures = self.pictures, {}
         if files and not self.conversation.turns:
             # The question gives the conversation its title, not the first line of a file.
             self.title = question.strip().splitlines()[0][:80]
             self.conversation.rename(self.title)
-        self.answer(self.conversation.ask(with_files(files, question)))
+        images = (*images, *pictures.values())
+        self.answer(self.conversation.ask(with_files(files, question), images))
 
     def answer(self, events: Events) -> bool:
         """Show an answer as it comes. Returns whether it came to its end. Errors are shown, Ctrl-C

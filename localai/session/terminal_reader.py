@@ -222,9 +222,9 @@ def status_text(session: Session, columns: int) -> str:
         parts.append(f"{last.context_tokens:,}{of} tokens")
     if session.decode_tokens_per_s is not None:
         parts.append(f"{session.decode_tokens_per_s:.1f} tok/s")
-    if session.files:
-        count = len(session.files)
-        parts.insert(2, f"+{count} file{'s' if count > 1 else ''}")
+    for count, what in ((len(session.pictures), "picture"), (len(session.files), "file")):
+        if count:
+            parts.insert(2, f"+{count} {what}{'s' if count > 1 else ''}")
     while len(parts) > 1 and len(" · ".join(parts)) > columns:
         parts.pop()
     return " · ".join(parts)[:columns]

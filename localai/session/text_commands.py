@@ -10,6 +10,8 @@ import sys
 from typing import TextIO
 
 from localai.chat.file_arguments import GatheredFiles, gather_files, some_of
+from localai.chat.inputs import read_image
+from localai.chat.sight import require_sight
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.terminal import is_terminal
@@ -43,6 +45,28 @@ def file(session: Session, argument: str) -> None:
         lines, plural = count_text(count), "" if count == 1 else "s"
         name = one_line(waiting.name, max(20, session.output.columns - 50))
         session.output.note(f"{name}: {size}, {lines} line{plural}; goes with the next question")
+
+
+def attach(session: Session, argument: str) -> None:
+    """Add a picture to the next question; `none` takes all out again.
+    It is kept with the conversation, and the model sees it again when that goes on."""
+    if argument == "none":
+        session.pictures = {}
+    elif argument:
+        require_sight(session.asker.chosen.model)
+        try:
+            session.pictures[argument] = read_image(argument)
+        except NotFound:
+            names = _split(argument)
+            if names == [argument]:
+                raise
+            session.pictures |= {name: read_image(name) for name in names}
+    if not session.pictures:
+        session.output.note("no picture goes with the next question")
+    for named, image in session.pictures.items():
+        name = one_line(named, max(20, session.output.columns - 50))
+        size = bytes_text(len(image.data))
+        session.output.note(f"{name}: {image.media_type}, {size}; goes with the next question")
 
 
 def _take(session: Session, gathered: GatheredFiles) -> None:

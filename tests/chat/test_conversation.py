@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,7 @@ from localai.types import (
     ChatRequest,
     Done,
     Events,
+    Image,
     Locality,
     Message,
     ReasoningDelta,
@@ -37,7 +41,12 @@ from localai.types import (
     Usage,
     Zone,
 )
+from localai.wires.anthropic import client as anthropic
+from localai.wires.chat_completions import client as chat_completions
+from localai.wires.ollama import client as ollama
+from localai.wires.responses import client as responses
 
+RED, BLUE = Image(b"\x89PNG\r\n\x1a\nred", "image/png"), Image(b"GIF8blue", "image/gif")
 MODEL = ResolvedModel("scripted", "one", Zone.DEVICE, "a script")
 
 
@@ -258,7 +267,7 @@ def test_a_question_to_which_nothing_came_is_not_part_of_the_conversation(paths:
     with pytest.raises(Unreachable):
         _ask(conversation, "lost?")
     assert _said(conversation) == []
-    assert conversation.unanswered == "lost?"
+    assert conversation.unanswered == Message("user", "lost?")
     for _ in conversation.retry():
         pass
     assert _said(conversation) == ["lost?", "a2"]
@@ -353,7 +362,7 @@ def test_what_a_killed_command_left_unanswered_is_stepped_over(paths: Paths) -> 
     killed.recorder.answer_begins(MODEL)
     resumed = _resumed(Scripted("a2"), paths)
     assert _said(resumed) == ["q1", "a1"]
-    assert resumed.unanswered == "q2"
+    assert resumed.unanswered == Message("user", "q2")
 
 
 def test_a_conversation_that_went_to_a_cloud_does_not_go_on_there_by_itself(paths: Paths) -> None:
@@ -459,3 +468,78 @@ def test_one_exchange_is_too_little_to_fold(paths: Paths) -> None:
     _ask(conversation, "q1")
     with pytest.raises(InvalidInput, match="nothing to fold"):
         parted(conversation.turns)
+
+
+# Pictures
+
+
+def test_a_conversation_that_goes_on_shows_its_pictures_again(paths: Paths) -> None:
+    conversation = _kept(Scripted(), paths)
+    for _ in conversation.ask("What is it?", (RED, BLUE)):
+        pass
+    provider = Scripted()
+    resumed = _resumed(provider, paths)
+    _ask(resumed, "And now?")
+    assert [each.images for each in provider.asked[0].messages] == [(RED, BLUE), (), ()]
+    assert len(Database(paths.database).pictures(resumed.recorder.conversation_id or "")) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chat_completions.request_body,
+        lambda request: responses.request_body(request, "x"),
+        lambda request: anthropic.request_body(request, 4096, None),
+        lambda request: ollama.chat_body(
+            request, context_tokens=4096, may_shift=False, think=None, keep_alive=None
+        ),
+    ],
+    ids=["chat completions", "responses", "anthropic", "ollama"],
+)
+def test_on_every_wire_a_picture_of_before_is_sent_again(
+    paths: Paths, body: Callable[[ChatRequest], object]
+) -> None:
+    for _ in _kept(Scripted(), paths).ask("What is it?", (RED,)):
+        pass
+    provider = Scripted()
+    _ask(_resumed(provider, paths), "And now?")
+    assert base64.b64encode(RED.data).decode() in json.dumps(body(provider.asked[0]))
+
+
+def test_a_question_that_failed_or_is_asked_again_keeps_its_picture(paths: Paths) -> None:
+    provider = Scripted(Unreachable("gone"), "a1", "a2")
+    conversation = _kept(provider, paths)
+    with pytest.raises(Unreachable):
+        for _ in conversation.ask("What is it?", (RED,)):
+            pass
+    for _ in range(2):
+        for _ in conversation.retry():
+            pass
+    assert [request.messages[-1].images for request in provider.asked] == [(RED,)] * 3
+
+
+def test_a_blind_model_goes_on_without_the_pictures_and_it_is_said_once(paths: Paths) -> None:
+    for _ in _kept(Scripted(), paths).ask("What is it?", (RED,)):
+        pass
+    provider, told = Scripted(), list[str]()
+    resumed = _resumed(provider, paths)
+    resumed.asker.announce = told.append
+    blind = dataclasses.replace(MODEL, capabilities=frozenset({"completion"}))
+    resumed.switch(SelectedModel(provider, blind))
+    _ask(resumed, "And now?", "And then?")
+    assert [each.images for request in provider.asked for each in request.messages] == [()] * 8
+    assert told == ["scripted/one cannot see the 1 picture of this conversation"]
+    resumed.switch(SelectedModel(provider, MODEL))
+    _ask(resumed, "Once more?")
+    assert provider.asked[-1].messages[0].images == (RED,)
+
+
+def test_of_a_summary_the_last_exchange_keeps_its_pictures(paths: Paths) -> None:
+    conversation = _kept(Scripted(), paths)
+    for image in (RED, BLUE):
+        for _ in conversation.ask("What is it?", (image,)):
+            pass
+    conversation.fold("Two squares.", parted(conversation.turns)[1])
+    provider = Scripted()
+    _ask(_resumed(provider, paths), "And now?")
+    assert [each.images for each in provider.asked[0].messages] == [(), (BLUE,), (), ()]

@@ -14,11 +14,9 @@ from localai.chat.file_arguments import gather_files
 from localai.chat.inputs import (
     read_image,
     read_text_file,
-    require_sight,
     with_files,
 )
 from localai.errors import InvalidInput, NotFound
-from localai.types import ResolvedModel, Zone
 from tests.support.pdf import a_pdf
 from tests.support.users import error_without_rights
 
@@ -162,15 +160,6 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         read_image(str(tmp_path / "x.png"))
     with pytest.raises(NotFound):
         read_image(str(tmp_path / "none.png"))
-
-
-def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
-    blind = ResolvedModel("p", "m", Zone.DEVICE, "", capabilities=frozenset({"completion"}))
-    with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
-        require_sight(blind)
-    seeing = frozenset({"completion", "vision"})
-    require_sight(ResolvedModel("p", "m", Zone.DEVICE, "", capabilities=seeing))  # type: ignore[arg-type]
-    require_sight(ResolvedModel("p", "m", Zone.DEVICE, ""))
 
 
 def test_an_encoding_that_was_recognised_is_said(folder: Path) -> None:

@@ -13,7 +13,7 @@ def rules(settings: str = "") -> dict[str, str]:
     paths = locate()
     paths.config_file.parent.mkdir(parents=True, exist_ok=True)
     paths.config_file.write_text(settings)
-    return policy(load(paths, {}))
+    return policy(load(paths, {}), 1_500_000)
 
 
 def test_where_nothing_is_set_nothing_leaves(localai_home: Path) -> None:
@@ -24,6 +24,9 @@ def test_where_nothing_is_set_nothing_leaves(localai_home: Path) -> None:
     assert found["servers of other users here"] == "not used"
     assert found["proxy"] == "none; those in the environment are not used"
     assert found["conversations"] == "kept on this machine only"
+    assert found["their pictures"] == (
+        "1.5 MB are kept with them, of at most 1.0 GB (history.pictures)"
+    )
 
 
 def test_what_is_allowed_is_named_with_its_setting(localai_home: Path) -> None:

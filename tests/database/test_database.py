@@ -58,16 +58,20 @@ def test_first_commands_at_once_make_one_database(tmp_path: Path) -> None:
         assert [process.wait(30) for process in processes] == [0] * 4
 
 
-def test_a_conversation_is_a_tree_and_a_branch_is_a_way_to_its_root(file: Path) -> None:
+def test_a_conversation_is_a_tree_and_goes_on_at_its_newest_message(file: Path) -> None:
     database = Database(file)
     conversation = database.create_conversation()
     question = database.add_message(conversation, None, Message("user", "q"))
     first = database.add_message(conversation, question, Message("assistant", "a1"))
     second = database.add_message(conversation, question, Message("assistant", "a2", reasoning="r"))
-    assert [m.text for m in database.branch(conversation, first)] == ["q", "a1"]
-    newest = database.branch(conversation)
-    assert [m.id for m in newest] == [question, second]
-    assert newest[-1].as_message() == Message("assistant", "a2", reasoning="r")
+    said = database.messages(conversation)
+    assert [(m.id, m.parent_id) for m in said] == [
+        (question, None),
+        (first, question),
+        (second, question),
+    ]
+    assert database.leaf(conversation) == second
+    assert said[-1].as_message() == Message("assistant", "a2", reasoning="r")
 
 
 def test_calls_of_tools_and_their_results_are_kept(file: Path) -> None:
@@ -86,7 +90,6 @@ def test_calls_of_tools_and_their_results_are_kept(file: Path) -> None:
     database.close()
     kept = Database(file)
     assert tuple(row.as_message() for row in kept.messages(conversation)) == said
-    assert tuple(row.as_message() for row in kept.branch(conversation)) == said
 
 
 def test_a_file_from_before_tools_is_taken_over(file: Path) -> None:
@@ -95,7 +98,7 @@ def test_a_file_from_before_tools_is_taken_over(file: Path) -> None:
     database.add_message(conversation, None, Message("user", "q"))
     database.db.execute("ALTER TABLE message DROP COLUMN tool_calls")
     database.db.execute("ALTER TABLE message DROP COLUMN tool_call_id")
-    for later in ("bench_cell", "bench_run"):
+    for later in ("message_picture", "picture", "bench_cell", "bench_run"):
         database.db.execute(f"DROP TABLE {later}")
     database.db.execute("PRAGMA user_version = 5")
     database.close()
@@ -167,7 +170,7 @@ for number in range(1_000_000):
     process.wait()
     process.stdout.close()
     database = Database(file)
-    (answer,) = database.branch(database.last_conversation())
+    (answer,) = database.messages(database.last_conversation())
     assert answer.text.startswith("word word")
     assert answer.finish_reason is None
     assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone() == ("ok",)

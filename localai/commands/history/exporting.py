@@ -101,7 +101,8 @@ def _documents(database: Database, ids: list[str]) -> Iterator[WholeConversation
 
     for identifier in ids:
         row, leaf = database.summary(identifier), database.leaf(identifier)
-        yield conversation_document(row, leaf, database.messages(identifier))
+        messages, pictures = database.messages(identifier), database.pictures(identifier)
+        yield conversation_document(row, leaf, messages, pictures)
 
 
 def _markdown(database: Database, ids: list[str], output: Output) -> Iterator[bytes]:

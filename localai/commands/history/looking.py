@@ -136,13 +136,13 @@ def show(
         kept = read_conversation(database, identifier)
         turns = kept.tree.branch(_end_of(kept, branch))
         row, leaf = database.summary(identifier), database.leaf(identifier)
-        messages = database.messages(identifier)
+        messages, pictures = database.messages(identifier), database.pictures(identifier)
     wanted = {turn.stored_id for turn in turns}
     shown = [message for message in messages if everything or message.id in wanted]
     if output.as_json:
         from localai.output.documents.history import conversation_document, show_document
 
-        output.document(show_document(conversation_document(row, leaf, shown)))
+        output.document(show_document(conversation_document(row, leaf, shown, pictures)))
         return
     output.note(f"{identifier} · {moment_text(row.updated_at)} · {conversation_name(row.title)}")
     output.note("")

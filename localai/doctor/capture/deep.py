@@ -148,3 +148,5 @@ def _complaints(connection: sqlite3.Connection) -> Iterator[str]:
     for (line,) in connection.execute("PRAGMA quick_check(1)"):
         if line != "ok":
             yield str(line)
+    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        yield f"row {row} of {table} has lost its {parent}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
 from localai.providers.registry import full_name
 from localai.types import Role, Zone, ZoneName
 
 if TYPE_CHECKING:
-    from localai.database import ConversationSummary, Hit, StoredMessage
+    from localai.database import ConversationSummary, Hit, StoredMessage, StoredPicture
 
 SCHEMA: Final = "localai.history/1"
 ExportFormat = Literal["markdown", "json", "jsonl"]
@@ -37,6 +38,15 @@ class ToolCallDocument(TypedDict):
     arguments: Annotated[str, "JSON, as the model wrote it"]
 
 
+class PictureDocument(TypedDict):
+    """A picture that a question was about."""
+
+    digest: Annotated[str, "its SHA-256, in hex"]
+    media_type: Annotated[str, "such as image/png"]
+    size_bytes: Annotated[int, "its size"]
+    data_base64: Annotated[str | None, "the picture itself; null: no longer kept"]
+
+
 class MessageDocument(TypedDict):
     """A message in its place in the tree."""
 
@@ -44,6 +54,7 @@ class MessageDocument(TypedDict):
     parent_id: Annotated[int | None, "the message before it; null is the first"]
     role: Annotated[Role, "who said it"]
     text: Annotated[str, "what was said"]
+    pictures: Annotated[list[PictureDocument], "of a question: what was shown with it"]
     reasoning: Annotated[str | None, "the thinking, kept apart"]
     created_at: Annotated[float, "when, seconds since the epoch"]
     provider: Annotated[str | None, "of an answer: through which provider"]
@@ -171,10 +182,18 @@ def delete_document(
 
 
 def conversation_document(
-    row: ConversationSummary, leaf_id: int | None, messages: Iterable[StoredMessage]
+    row: ConversationSummary,
+    leaf_id: int | None,
+    messages: Iterable[StoredMessage],
+    pictures: Mapping[int, Sequence[StoredPicture]],
 ) -> WholeConversationDocument:
-    """A conversation with its messages; `leaf_id` is the message under which it goes on."""
-    return {**_summary(row), "leaf_id": leaf_id, "messages": [_message(each) for each in messages]}
+    """A conversation with its messages, and the pictures of each by its id; `leaf_id` is the
+    message under which it goes on."""
+    return {
+        **_summary(row),
+        "leaf_id": leaf_id,
+        "messages": [_message(each, pictures.get(each.id, ())) for each in messages],
+    }
 
 
 def json_lines(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
@@ -208,12 +227,23 @@ def _summary(row: ConversationSummary) -> ConversationDocument:
     }
 
 
-def _message(message: StoredMessage) -> MessageDocument:
+def _picture(picture: StoredPicture) -> PictureDocument:
+    data = picture.data
+    return {
+        "digest": picture.digest,
+        "media_type": picture.media_type,
+        "size_bytes": picture.size_bytes,
+        "data_base64": None if data is None else b64encode(data).decode(),
+    }
+
+
+def _message(message: StoredMessage, pictures: Sequence[StoredPicture]) -> MessageDocument:
     return {
         "message_id": message.id,
         "parent_id": message.parent_id,
         "role": message.role,
         "text": message.text,
+        "pictures": [_picture(each) for each in pictures],
         "reasoning": message.reasoning,
         "created_at": message.created_at,
         "provider": message.provider,

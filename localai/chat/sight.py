@@ -1,0 +1,67 @@
+"""Whether a model sees the pictures of a conversation, and what is said if it does not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from localai.errors import InvalidInput
+from localai.types import ChatRequest, Message, ResolvedModel
+
+
+def pictures_text(count: int) -> str:
+    """`1 picture`, `3 pictures`."""
+    return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
+def count_pictures(messages: Iterable[Message]) -> int:
+    """How many pictures the messages have."""
+    return sum(len(message.images) for message in messages)
+
+
+def is_blind(model: ResolvedModel) -> bool:
+    """Whether the model is known to take no pictures. If that is unknown, its provider decides."""
+    return model.capabilities is not None and "vision" not in model.capabilities
+
+
+def require_sight(model: ResolvedModel) -> None:
+    """Raise InvalidInput if the model is known to take no pictures."""
+    if is_blind(model):
+        raise InvalidInput(
+            f"{model.provider}/{model.id} cannot see pictures",
+            hint="name one that can: the list has each model's capabilities",
+            command="localai list --json",
+        )
+
+
+def as_seen(request: ChatRequest) -> ChatRequest:
+    """The request without the pictures that its model cannot see. Raises InvalidInput if the
+    question itself has some, which the answer would be about."""
+    if not is_blind(request.model) or not count_pictures(request.messages):
+        return request
+    asked = [message for message in request.messages if message.role == "user"]
+    if asked and asked[-1].images:
+        require_sight(request.model)
+    return replace(
+        request, messages=tuple(replace(message, images=()) for message in request.messages)
+    )
+
+
+def sight_doubt(request: ChatRequest) -> str | None:
+    """What is to be said of the pictures that `as_seen` takes out; None if there are none."""
+    count = count_pictures(request.messages)
+    if not is_blind(request.model) or not count:
+        return None
+    model = f"{request.model.provider}/{request.model.id}"
+    return f"{model} cannot see the {pictures_text(count)} of this conversation"
+
+
+def loss_doubt(lost: int) -> str | None:
+    """What is to be said of pictures that were given up; None if none were."""
+    if not lost:
+        return None
+    are = "is" if lost == 1 else "are"
+    return (
+        f"{pictures_text(lost)} of this conversation {are} no longer kept (history.pictures),"
+        " so the model does not see them"
+    )

@@ -1,0 +1,54 @@
+"""Which models see the pictures of a conversation, and what is said of those that do not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from localai.chat.sight import as_seen, loss_doubt, require_sight, sight_doubt
+from localai.errors import InvalidInput
+from localai.types import ChatRequest, Image, Message, ResolvedModel, Zone
+
+PICTURE = Image(b"\x89PNG\r\n\x1a\nred", "image/png")
+UNKNOWN = ResolvedModel("p", "m", Zone.DEVICE, "")
+BLIND = dataclasses.replace(UNKNOWN, capabilities=frozenset({"completion"}))
+SEEING = dataclasses.replace(UNKNOWN, capabilities=frozenset({"completion", "vision"}))
+SAID = (
+    Message("user", "What is it?", (PICTURE, PICTURE)),
+    Message("assistant", "A square."),
+    Message("user", "Which colour?"),
+)
+
+
+def test_a_blind_model_is_named_and_an_unknown_one_is_asked() -> None:
+    with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
+        require_sight(BLIND)
+    require_sight(SEEING)
+    require_sight(UNKNOWN)
+
+
+@pytest.mark.parametrize("model", [SEEING, UNKNOWN])
+def test_who_may_see_gets_every_picture(model: ResolvedModel) -> None:
+    request = ChatRequest(model, SAID)
+    assert as_seen(request) is request
+    assert sight_doubt(request) is None
+
+
+def test_a_blind_model_gets_the_words_and_that_is_said() -> None:
+    request = ChatRequest(BLIND, SAID)
+    assert [each.images for each in as_seen(request).messages] == [(), (), ()]
+    assert [each.text for each in as_seen(request).messages] == [each.text for each in SAID]
+    assert sight_doubt(request) == "p/m cannot see the 2 pictures of this conversation"
+    assert sight_doubt(ChatRequest(BLIND, SAID[1:])) is None
+
+
+def test_a_blind_model_is_not_asked_about_a_picture() -> None:
+    with pytest.raises(InvalidInput, match="p/m cannot see pictures"):
+        as_seen(ChatRequest(BLIND, SAID[:1]))
+
+
+def test_pictures_that_were_given_up_are_counted() -> None:
+    assert loss_doubt(0) is None
+    assert (loss_doubt(1) or "").startswith("1 picture of this conversation is no longer kept")
+    assert (loss_doubt(3) or "").startswith("3 pictures of this conversation are no longer kept")
