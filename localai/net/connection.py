@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import http.client
+import io
 import json
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -56,15 +58,20 @@ def connect(
     proxy: Server | None = None,
     tls: Callable[[], ssl.SSLContext] | None = None,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    heard: Callable[[int], None] | None = None,
 ) -> http.client.HTTPConnection:
     """An open connection to `server`, or to the Unix socket at a path.
 
     `silence_timeout_s` is the longest pause between two bytes; None waits as long as the server
     lives. With a `proxy`, the connection is tunnelled through it. `tls` returns the trusted
-    certificates for an https server, the system's if it is None. Raises OSError and HTTPException,
-    which `why_lost` explains, and PolicyRefused if another user listens on a Unix socket.
+    certificates for an https server, the system's if it is None. `heard` is called with the size of
+    whatever comes, heads and comments included, and ends the reading by raising. Raises OSError and
+    HTTPException, which `why_lost` explains, and PolicyRefused if another user listens on a Unix
+    socket.
     """
     connection = _unconnected(server, proxy, tls, connect_timeout_s)
+    if heard is not None:
+        connection.response_class = _response_telling(heard)
     try:
         connection.connect()
         # A machine that lost its power sends nothing: the kernel checks whether it is there.
@@ -74,6 +81,47 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def ends_within(seconds: float) -> Callable[[int], None]:
+    """A `heard` that raises HTTPException for what comes later than `seconds` from now."""
+    deadline = time.monotonic() + seconds
+
+    def heard(_size: int) -> None:
+        if time.monotonic() > deadline:
+            raise http.client.HTTPException(f"its answer has not ended in {seconds:.0f} s")
+
+    return heard
+
+
+def _response_telling(heard: Callable[[int], None]) -> type[http.client.HTTPResponse]:
+    class Telling(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+            super().__init__(sock, *arguments, **options)
+            self.fp.close()
+            self.fp = io.BufferedReader(_Heard(sock.makefile("rb", buffering=0), heard))
+
+    return Telling
+
+
+class _Heard(io.RawIOBase):
+    """What comes over a socket, each part of it told."""
+
+    def __init__(self, raw: io.RawIOBase, heard: Callable[[int], None]) -> None:
+        self._raw = raw
+        self._tell = heard
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size = self._raw.readinto(buffer)
+        self._tell(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _unconnected(

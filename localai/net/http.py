@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from localai.errors import Remedy, Unreachable
-from localai.net.connection import accepted, connect, send, why_lost
+from localai.net.connection import accepted, connect, ends_within, send, why_lost
 from localai.net.framing import json_of, lines_of, whole_body, words_of
 from localai.net.target import Target
 
 # How long to wait for the counts that may follow an answer.
 _AFTER_THE_ANSWER_S = 5.0
+# A list or a fact is some kilobytes; a server may send them byte by byte for ever.
+_LONGEST_S = 60.0
 
 
 class JsonServer:
@@ -48,22 +50,29 @@ class JsonServer:
         self._proxy = proxy
 
     def call(self, method: str, path: str, body: Any = None, timeout_s: float = 30.0) -> Any:
-        """The JSON answer to a request. Raises ServerRefused, Unreachable."""
-        with self.send(method, path, body, timeout_s) as sent:
+        """The JSON answer to a request. Raises ServerRefused, Unreachable; also for an answer that
+        has begun and is not there a minute later."""
+        with self.send(method, path, body, timeout_s, ends_within(timeout_s + _LONGEST_S)) as sent:
             return sent.document()
 
     @contextmanager
     def send(
-        self, method: str, path: str, body: Any = None, timeout_s: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        timeout_s: float | None = None,
+        heard: Callable[[int], None] | None = None,
     ) -> Iterator[SentRequest]:
         """Send a request; its connection is closed at the end of the block, whatever was read.
 
-        `timeout_s` is the longest silence; None waits as long as the server lives. OSError and
-        HTTPException inside the block become Unreachable.
+        `timeout_s` is the longest silence; None waits as long as the server lives. `heard` is told
+        of whatever comes, as `connect` says. OSError and HTTPException inside the block become
+        Unreachable.
         """
         try:
             with self._permit():
-                connection = connect(self._target, timeout_s, proxy=self._proxy)
+                connection = connect(self._target, timeout_s, proxy=self._proxy, heard=heard)
             sent = SentRequest(connection)
             try:
                 send(connection, method, self._prefix + path, body, self._headers)

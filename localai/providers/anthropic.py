@@ -29,6 +29,7 @@ from localai.providers.sdk import (
     http_client,
     no_such_model,
     not_installed,
+    tell,
 )
 from localai.types import (
     ChatRequest,
@@ -38,6 +39,7 @@ from localai.types import (
 )
 from localai.wires.anthropic import client as wire
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 
 if TYPE_CHECKING:
     import anthropic
@@ -111,9 +113,10 @@ class Anthropic(Provider):
         reached = self._to.reach(self._config)
         longest = request.options.max_tokens or self._config["chat.max_tokens"]
         body = wire.request_body(request, longest, self._facts.get(request.model.id))
-        clock = AnswerClock(streams_reasoning=False)
+        clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
         events = yield from retry_while_busy(lambda: self._send(body, reached))
         try:
+            tell(events.response, clock.limits.heard)
             locality = self._to.locality(reached)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:

@@ -7,7 +7,7 @@ machine needs no SDK. For a server that speaks the Responses API (`api = "respon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from localai.wires.chat_completions.client import (
     request_body,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 from localai.wires.refusals import failure, final_error
 
 if TYPE_CHECKING:
@@ -99,10 +100,12 @@ class OwnServer(Provider):
         ContextOverflow, Unreachable."""
         server, reached = self._server(Purpose.INFERENCE)
         body = _body(request)
-        clock = AnswerClock()
+        clock = AnswerClock(limits_of(request))
         with ExitStack() as connection:
             # Leaving the block closes the connection, and the server stops computing.
-            sent = yield from retry_while_busy(lambda: self._send(server, body, connection))
+            sent = yield from retry_while_busy(
+                lambda: self._send(server, body, connection, clock.limits.heard)
+            )
             try:
                 yield from read_stream(
                     server_sent_events(sent.response()),
@@ -136,19 +139,25 @@ class OwnServer(Provider):
         )
         return server, reached
 
-    def _send(self, server: JsonServer, body: dict[str, Any], connection: ExitStack) -> SentRequest:
+    def _send(
+        self,
+        server: JsonServer,
+        body: dict[str, Any],
+        connection: ExitStack,
+        heard: Callable[[int], None],
+    ) -> SentRequest:
         """Send the question and wait for the head of its answer. Raises `Busy`, our own errors."""
         connection.close()
         try:
             sent = connection.enter_context(
-                server.send("POST", "/chat/completions", body, _LONGEST_SILENCE_S)
+                server.send("POST", "/chat/completions", body, _LONGEST_SILENCE_S, heard)
             )
             sent.response()
             return sent
         except ServerRefused as refused:
             if _knows_no_counts(refused) and "stream_options" in body:
                 without = {name: each for name, each in body.items() if name != "stream_options"}
-                return self._send(server, without, connection)
+                return self._send(server, without, connection, heard)
             raise self._failure(refused) from refused
 
     def _headers(self) -> Mapping[str, str]:

@@ -34,6 +34,7 @@ from localai.stores.lookup import resolve_gguf
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.wires.chat_completions.client import LLAMA_SERVER_MEASURED
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -82,7 +83,7 @@ class LlamaCpp(WorkerProvider):
 
     def stream(self, request: ChatRequest) -> Events:
         """Answer on the engine. Raises InsufficientResources, ContextOverflow, Unreachable."""
-        clock = AnswerClock()
+        clock = AnswerClock(limits_of(request))
         load_s: float | None = None
         spec = self._spec(request)
         while True:

@@ -44,6 +44,7 @@ from localai.wires.chat_completions.client import (
     with_held_schema,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 from localai.wires.lmstudio import Instance, Listed
 from localai.wires.refusals import overflow
 
@@ -183,8 +184,11 @@ class LmStudio(Provider):
         if not self._has_v1 and request.keep_alive_s is not None:
             body["ttl"] = max(1, int(min(request.keep_alive_s, _LONGEST_TTL_S)))
         context, said_nothing = instance.context_tokens, True
+        limits = clock.limits = limits_of(request, context)
         try:
-            with self._server.send("POST", "/v1/chat/completions", body) as sent:
+            with self._server.send(
+                "POST", "/v1/chat/completions", body, heard=limits.heard
+            ) as sent:
                 events = read_stream(
                     server_sent_events(sent.response()),
                     self._locality(),

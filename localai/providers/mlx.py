@@ -31,6 +31,7 @@ from localai.sizing.context import counted_context
 from localai.types import ChatRequest, Events, Loading, ResolvedModel
 from localai.units import bytes_text
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 from localai.wires.refusals import worker_failure
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Mlx(WorkerProvider):
         pictures, an option of another engine), InsufficientResources, ContextOverflow,
         Unreachable."""
         _refuse_what_mlx_cannot(request)
-        clock = AnswerClock()
+        clock = AnswerClock(limits_of(request))
         spec = self._spec(request)
         worker = self._worker(request, spec)
         load_s: float | None = None

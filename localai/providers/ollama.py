@@ -49,14 +49,13 @@ from localai.types import (
     Message,
     Options,
     Process,
-    ReasoningDelta,
     ResolvedModel,
     TextDelta,
-    TokenLogprobs,
     ToolCall,
     Zone,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 from localai.wires.ollama import client as wire
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
@@ -254,6 +253,7 @@ class Ollama(Provider):
 
     def _ask(self, question: _AskedQuestion) -> Events:
         request = question.request
+        limits = question.clock.limits = limits_of(request, question.context_tokens)
         body = wire.chat_body(
             _without_own_system(request, question.own_system),
             context_tokens=question.context_tokens if question.tells_context else None,
@@ -264,7 +264,7 @@ class Ollama(Provider):
         try:
             with ExitStack() as connection:
                 with self._passed_on(question.remote):
-                    sent = connection.enter_context(self._daemon.chat(body))
+                    sent = connection.enter_context(self._daemon.chat(body, limits.heard))
                 # The daemon is computing now, so this look-up delays nothing.
                 question.pid = self._pid(question)
                 yield from self._waiting(sent, question)
@@ -315,8 +315,7 @@ class Ollama(Provider):
             for chunk in sent.json_lines():
                 self._check(chunk, question)
                 for event in reader.events(chunk):
-                    if not isinstance(event, TokenLogprobs):
-                        question.clock.piece(reasoning=isinstance(event, ReasoningDelta))
+                    question.clock.event(event)
                     tools_called = tools_called or isinstance(event, ToolCall)
                     if isinstance(event, TextDelta):
                         yield from splitter.feed(event.text)

@@ -6,7 +6,7 @@ digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,9 +60,12 @@ class Daemon:
             )
         return self._reached
 
-    def chat(self, body: Mapping[str, Any]) -> AbstractContextManager[SentRequest]:
-        """Send a question. ServerRefused is raised when its answer is read."""
-        return self._server.send("POST", "/api/chat", body)
+    def chat(
+        self, body: Mapping[str, Any], heard: Callable[[int], None]
+    ) -> AbstractContextManager[SentRequest]:
+        """Send a question; `heard` is told of whatever comes. ServerRefused is raised when its
+        answer is read."""
+        return self._server.send("POST", "/api/chat", body, heard=heard)
 
     def listed(self) -> list[dict[str, Any]]:
         """Every model, as `/api/tags` lists it at this moment."""

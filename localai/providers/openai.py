@@ -28,6 +28,7 @@ from localai.providers.sdk import (
     http_client,
     no_such_model,
     not_installed,
+    tell,
 )
 from localai.types import (
     ChatRequest,
@@ -36,6 +37,7 @@ from localai.types import (
     ResolvedModel,
 )
 from localai.wires.clock import AnswerClock
+from localai.wires.limits import limits_of
 from localai.wires.responses import client as wire
 
 if TYPE_CHECKING:
@@ -114,9 +116,10 @@ class OpenAI(Provider):
         quota, the content or an option that it does not take, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
         body = wire.request_body(request, self.name)
-        clock = AnswerClock(streams_reasoning=False)
+        clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
         events = yield from retry_while_busy(lambda: self._send(body, reached))
         try:
+            tell(events.response, clock.limits.heard)
             locality = self._to.locality(reached)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:

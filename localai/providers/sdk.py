@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localai.errors import (
     InvalidInput,
@@ -23,6 +23,7 @@ from localai.errors import (
 from localai.near_names import did_you_mean
 from localai.net.authorities import trusting_context
 from localai.net.bounded import beginning, read_through, whole_body, whole_events
+from localai.net.connection import ends_within
 from localai.net.framing import ServerRefused, unexpected
 from localai.net.retry import Busy
 from localai.net.target import Target
@@ -35,6 +36,8 @@ _CONNECT_TIMEOUT_S = 10.0
 # A model that reasons before it answers may be silent for minutes.
 _READ_TIMEOUT_S = 600.0
 _LONGEST_REFUSAL_BYTES = 1 << 20
+_LONGEST_BODY_S = 60.0
+_LISTENERS = "localai.listeners"
 
 
 OTHER_ERRORS = (http.client.HTTPException, ServerRefused, OSError, ValueError)
@@ -94,7 +97,23 @@ def _bound(response: httpx2.Response) -> None:
         through = partial(beginning, most=_LONGEST_REFUSAL_BYTES)
     else:
         through = whole_events if _is_stream(response) else whole_body
-    read_through(httpx2, response, through)
+    listeners: list[Callable[[int], None]] = []
+    response.extensions[_LISTENERS] = listeners
+    if through is whole_body:
+        listeners.append(ends_within(_LONGEST_BODY_S))
+    read_through(httpx2, response, lambda pieces: through(_told(pieces, listeners)))
+
+
+def tell(response: Any, heard: Callable[[int], None]) -> None:
+    """Have `heard` called with the size of each part of the body of `response`, an SDK's."""
+    response.extensions[_LISTENERS].append(heard)
+
+
+def _told(pieces: Iterable[bytes], listeners: list[Callable[[int], None]]) -> Iterator[bytes]:
+    for piece in pieces:
+        for heard in listeners:
+            heard(len(piece))
+        yield piece
 
 
 def _is_stream(response: httpx2.Response) -> bool:

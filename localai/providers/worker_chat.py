@@ -123,7 +123,7 @@ def answer_of_worker(
                 prompt = prompt_in_pieces(lease, hidden.pieces(rendered))
                 path, sent_body = COMPLETIONS, completion_body(body, prompt)
             # Leaving closes the connection, which is what makes the server stop computing.
-            with server.send("POST", path, sent_body) as sent:
+            with server.send("POST", path, sent_body, heard=clock.limits.heard) as sent:
                 response = sent.response()
                 template.rendered()
                 chunks = server_sent_events(response)
@@ -137,6 +137,8 @@ def answer_of_worker(
     except ServerRefused as error:
         raise worker_failure(who, error.status, error.error) from error
     except (Unreachable, ValueError) as error:
+        if clock.limits.were_reached:
+            raise
         if template.is_endless:
             raise _endless(lease) from error
         _let_it_die(lease)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from localai.types import Timings, Usage
+from localai.types import Event, ReasoningDelta, TextDelta, Timings, ToolCall, Usage
+from localai.wires.limits import AnswerLimits
 
 
 class ServerTimes(NamedTuple):
@@ -30,10 +31,13 @@ class AnswerClock:
     """Times one answer from outside, from the moment when the clock is made.
 
     `streams_reasoning` is False for servers that hide the reasoning or send a summary of it: their
-    decode speed is that of the text alone.
+    decode speed is that of the text alone. `limits` are told of every piece.
     """
 
-    def __init__(self, *, streams_reasoning: bool = True) -> None:
+    def __init__(
+        self, limits: AnswerLimits | None = None, *, streams_reasoning: bool = True
+    ) -> None:
+        self.limits = limits or AnswerLimits()
         self.started = time.perf_counter()
         self.first: float | None = None
         self._streams_reasoning = streams_reasoning
@@ -41,8 +45,10 @@ class AnswerClock:
         self._last: float | None = None
         self._thought = False
 
-    def piece(self, *, reasoning: bool = False) -> None:
-        """A piece of the answer has arrived: text, reasoning or a part of a tool call."""
+    def piece(self, said: str, *, reasoning: bool = False) -> None:
+        """A piece of the answer has arrived: text, reasoning or a part of a tool call. Raises
+        Unreachable as its limits do."""
+        self.limits.came(len(said))
         now = time.perf_counter()
         if self.first is None:
             self.first = now
@@ -52,6 +58,18 @@ class AnswerClock:
         if self._first_counted is None:
             self._first_counted = now
         self._last = now
+
+    def event(self, event: Event) -> None:
+        """A piece came that is an event of its own; odds have no time. Raises Unreachable."""
+        match event:
+            case TextDelta(text):
+                self.piece(text)
+            case ReasoningDelta(text):
+                self.piece(text, reasoning=True)
+            case ToolCall():
+                self.piece(event.name + event.arguments)
+            case _:
+                self.limits.came(0)
 
     def timings(
         self, usage: Usage, server: ServerTimes | None = None, load_s: float | None = None

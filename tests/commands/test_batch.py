@@ -21,7 +21,9 @@ from tests.support.command import COMMAND, REPOSITORY, RunLocalai, merged
 from tests.support.farm import Farm
 from tests.support.own_server import LlamaServer
 from tests.support.promise import checked
+from tests.support.scripted_server import ScriptedServer, UntilClosed
 from tests.support.terminal import Terminal
+from tests.support.wires import ChatCompletionsWire
 
 # What the largest child took, in bytes; macOS counts bytes, Linux KiB.
 _PEAK = """
@@ -532,13 +534,43 @@ def test_a_farm_never_gets_more_at_once_than_the_config_says_and_may_say_later(
     settings = f'[endpoint.farm]\nurl = "{farm.url}"\nconcurrency = 6\n'
     (localai_home / "config.toml").write_text(settings)
     questions = [f"question {number}" for number in range(60)]
+    # On a busy machine the threads of a batch may begin later than the first answers end.
+    farm.gathers = 6
     given = "".join(json.dumps({"prompt": each}) + "\n" for each in questions)
     result = run_localai("batch", "-", "-m", "farm/smollm2", input=given)
     assert result.returncode == 0, result.stderr
     assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == questions
     assert sorted(farm.answered) == sorted(questions), "each once"
     assert len(farm.refused) == 6
-    assert 4 <= farm.most_at_once <= 6
+    assert farm.most_at_once == 6
+
+
+@pytest.mark.clock
+def test_a_line_whose_answer_never_ends_is_that_line_s_error(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    wire = ChatCompletionsWire()
+    [*_, piece] = wire.begun(["and "])
+    endless, whole = (
+        wire.stream([UntilClosed(piece * 300)]),
+        wire.stream(wire.answer(["Paris"])),
+    )
+    with ScriptedServer(wire.routes(whole)) as server:
+        # The line is asked once more, alone.
+        server.routes["POST /v1/chat/completions"] = [endless, endless, whole]
+        settings = f'[endpoint.farm]\nurl = "{server.url}/v1"\nconcurrency = 1\n'
+        (localai_home / "config.toml").write_text(settings)
+        lines = '{"prompt": "Go on."}\n{"prompt": "The capital?"}\n'
+        with within(30):
+            result = run_localai(
+                "batch", "-", "-m", "farm/scripted", "--max-tokens", "4", input=lines
+            )
+    assert result.returncode == 8, result.stderr
+    endless_one, answered = (json.loads(line) for line in result.stdout.splitlines())
+    assert endless_one["error"]["kind"] == "unreachable"
+    assert "does not end" in endless_one["error"]["message"]
+    assert endless_one["text"].startswith("and and ")
+    assert (answered["text"], answered["error"]) == ("Paris", None)
 
 
 TRAPS = {

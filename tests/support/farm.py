@@ -15,17 +15,19 @@ from typing import Any
 import pytest
 
 _COMPUTING_S = 0.05
+_LONGEST_GATHERING_S = 60
 
 
 class Farm(ThreadingHTTPServer):
-    """Answers with the question's own text."""
+    """Answers with the question's own text, once `gathers` have asked at once."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.lock = threading.Lock()
+        self.changed = threading.Condition()
+        self.gathers = 0
         self.at_once = 0
         self.most_at_once = 0
         self.refused: set[str] = set()
@@ -47,15 +49,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = body["messages"][-1]["content"]
         farm = self.server
-        with farm.lock:
+        with farm.changed:
             busy = text.endswith("0") and text not in farm.refused
             if busy:
                 farm.refused.add(text)
             farm.at_once += 1
             farm.most_at_once = max(farm.most_at_once, farm.at_once)
+            farm.changed.notify_all()
+            farm.changed.wait_for(lambda: farm.most_at_once >= farm.gathers, _LONGEST_GATHERING_S)
         time.sleep(_COMPUTING_S)
         # Before the answer: whoever has it may ask again before this thread goes on.
-        with farm.lock:
+        with farm.changed:
             farm.at_once -= 1
         if busy:
             self._send(429, {"error": {"message": "busy"}}, {"Retry-After": "0"})

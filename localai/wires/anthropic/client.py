@@ -232,13 +232,13 @@ def read_events(
     server_reason: str | None = None
     call: _Call | None = None
     text, thinking = Halves(), Halves()
-    for event in events:
+    for event in _until_the_end(events, clock):
         match event.type:
             case "content_block_start" if event.content_block.type == "tool_use":
-                clock.piece()
+                clock.piece(event.content_block.name or "")
                 call = _Call(event.content_block.id, event.content_block.name, [])
             case "content_block_delta" if event.delta.type == "input_json_delta":
-                clock.piece()
+                clock.piece(event.delta.partial_json or "")
                 if call is not None:
                     call.arguments.append(event.delta.partial_json)
             case "content_block_stop" if call is not None:
@@ -252,6 +252,7 @@ def read_events(
                 counts |= _counts(event.usage)
                 if reason := finish_reason(said := event.delta.stop_reason, who):
                     finish, server_reason = reason, str(said)
+                    clock.limits.ended()
             case "message_stop":
                 break
     if half := text.close():
@@ -262,13 +263,22 @@ def read_events(
     yield Done(finish, usage, clock.timings(usage), locality, server_reason=server_reason)
 
 
+def _until_the_end(events: Iterable[Any], clock: AnswerClock) -> Iterator[Any]:
+    """The events; once the answer has ended it is enough if no more come in time."""
+    try:
+        yield from events
+    except TimeoutError:
+        if not clock.limits.have_ended:
+            raise
+
+
 def _delta(delta: Any, clock: AnswerClock, text: Halves, thinking: Halves) -> Iterator[Event]:
     match delta.type:
         case "text_delta" if whole := text.feed(delta.text or ""):
-            clock.piece()
+            clock.piece(whole)
             yield TextDelta(whole)
         case "thinking_delta" if whole := thinking.feed(delta.thinking or ""):
-            clock.piece(reasoning=True)
+            clock.piece(whole, reasoning=True)
             yield ReasoningDelta(whole)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from localai.dataclass import dataclass
@@ -155,6 +155,7 @@ def read_stream(
             had_finished = stream.finish is not None
             yield from stream.events(chunk)
             if stream.finish is not None and not had_finished:
+                clock.limits.ended()
                 on_finish()
     except Exception:
         yield from stream.held_back()
@@ -198,6 +199,7 @@ class _Stream:
         progress = object_of(chunk.get("prompt_progress"))
         if total := number_of(progress.get("total")):
             share = (number_of(progress.get("processed")) or 0) / total
+            self._clock.limits.read_prompt(share)
             yield Loading("reading the prompt", min(1.0, share))
         for choice in objects_of(chunk.get("choices")):
             yield from self._choice(choice)
@@ -207,22 +209,25 @@ class _Stream:
         delta = object_of(choice.get("delta")) or object_of(choice.get("message"))
         thoughts, text = _said(delta)
         if thoughts := self._reasoning.feed(thoughts):
-            self._clock.piece(reasoning=True)
+            self._clock.piece(thoughts, reasoning=True)
             yield ReasoningDelta(thoughts)
         if text := self._text.feed(text):
-            self._clock.piece()
+            self._clock.piece(text)
             yield from self._splitter.feed(text)
         for call in objects_of(delta.get("tool_calls")):
-            self._clock.piece()
-            self._add_call(call)
-        yield from _logprobs(choice)
+            self._clock.piece(self._add_call(call))
+        for token in _logprobs(choice):
+            self._clock.limits.came(0)
+            yield token
         said = choice.get("finish_reason")
         if reason := finish_reason(said):
             self.finish, self.server_reason = reason, str(said)
 
-    def _add_call(self, piece: Mapping[str, Any]) -> None:
-        """Add a piece of a call. Some servers do not number calls: there, a new id begins a new
-        call."""
+    def _add_call(self, piece: Mapping[str, Any]) -> str:
+        """Add a piece of a call; returns what is new in it.
+
+        Some servers do not number calls: there, a new id begins a new call.
+        """
         index, call_id = piece.get("index"), text_of(piece.get("id"))
         found = next((each for each in reversed(self._tools) if each.index == index), None)
         if found is None or (call_id and found.id and call_id != found.id):
@@ -232,8 +237,11 @@ class _Stream:
         found.id = call_id or found.id
         # Some servers repeat the whole name with every piece.
         name = text_of(function.get("name"))
-        found.name += "" if name == found.name else name
-        found.arguments += arguments_text(function.get("arguments"))
+        name = "" if name == found.name else name
+        arguments = arguments_text(function.get("arguments"))
+        found.name += name
+        found.arguments.append(arguments)
+        return name + arguments
 
     def held_back(self) -> Iterator[Event]:
         """The text that was held back as a possible part of a character or a tag, and was none."""
@@ -246,7 +254,7 @@ class _Stream:
     def calls(self) -> list[ToolCall]:
         """The calls, once they are whole."""
         return [
-            ToolCall(each.id or f"call_{number}", each.name, each.arguments)
+            ToolCall(each.id or f"call_{number}", each.name, "".join(each.arguments))
             for number, each in enumerate(self._tools)
         ]
 
@@ -266,7 +274,7 @@ class _Call:
     index: Any
     id: str = ""
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 def _said(delta: Mapping[str, Any]) -> tuple[str, str]:

@@ -120,22 +120,24 @@ def read_events(
         match event.type:
             case "response.output_text.delta":
                 if whole := text.feed(event.delta or ""):
-                    clock.piece()
+                    clock.piece(whole)
                     yield TextDelta(whole)
-                yield from _logprobs(event)
+                for token in _logprobs(event):
+                    clock.limits.came(0)
+                    yield token
             case "response.refusal.delta":
                 refused = True
-                clock.piece()
+                clock.piece(event.delta or "")
                 yield TextDelta(event.delta)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                clock.piece(reasoning=True)
+                clock.piece(event.delta or "", reasoning=True)
                 if whole := reasoning.feed(event.delta or ""):
                     yield ReasoningDelta(whole)
             case "response.function_call_arguments.delta":
-                clock.piece()
+                clock.piece(event.delta or "")
             case "response.output_item.done" if event.item.type == "function_call":
                 called = True
-                clock.piece()
+                clock.piece(event.item.arguments or "")
                 yield ToolCall(event.item.call_id, event.item.name, event.item.arguments)
             case "response.reasoning_summary_part.added" if event.summary_index:
                 yield ReasoningDelta("\n\n")
