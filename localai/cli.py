@@ -166,6 +166,12 @@ class LazyGroup(Verbs):
         row = _BY_NAME.get("list" if cmd_name == "ls" else cmd_name)
         if row is None:
             return None
+        # Typer asks twice; a command with many options takes milliseconds to make.
+        if row.name not in self.commands:
+            self.commands[row.name] = self._made(row)
+        return self.commands[row.name]
+
+    def _made(self, row: Row) -> Any:
         command = typer.main.get_command(import_module(row.module).app)
         command.name = row.name
         command.epilog = command.epilog or f"Example:  {row.example}"

@@ -160,6 +160,9 @@ class _StandardFields:
             )
             for name, each in cls._fields_by_name.items()
         }
+        body["__doc__"] = (
+            "Has the fields."  # else it becomes the signature, which takes a millisecond
+        )
         body["__annotations__"] = {name: each.type for name, each in cls._fields_by_name.items()}
         bare = dataclasses.dataclass(init=False, repr=False, eq=False)  # compiles nothing
         twin: Any = bare(type(cls.__name__, (), body))

@@ -9,12 +9,12 @@ is given in MiB.
 from __future__ import annotations
 
 import math
-import re
 import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from decimal import Decimal
+from localai.patterns import lazy_pattern
 
 UNKNOWN = "–"
 
@@ -86,7 +86,7 @@ def money_text(dollars: Decimal | float | None) -> str:
     return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
 
 
-_COUNT: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKM]?)")
+_COUNT: Final = lazy_pattern(r"(\d+(?:\.\d+)?) ?([kKM]?)")
 
 
 def parse_count(text: str) -> int:

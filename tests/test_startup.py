@@ -36,18 +36,49 @@ sys.stdout.flush()
 print(" ".join(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
 sys.exit(code)
 """
+# Who compiles a regular expression while a module is imported, and who asks for a signature.
+_COSTLY = """
+import inspect, re, sys
+from functools import wraps
+
+found = []
+
+def told(function):
+    @wraps(function)
+    def wrapper(*arguments, **named):
+        caller = sys._getframe(1)
+        module, where = caller.f_globals.get("__name__", ""), caller.f_code.co_name
+        if function is not compiled or (where == "<module>" and module.startswith("localai")):
+            found.append(f"{function.__name__} {module} {getattr(arguments[0], '__name__', '')}")
+        return function(*arguments, **named)
+    return wrapper
+
+compiled = re.compile
+re.compile = told(re.compile)
+inspect.signature = told(inspect.signature)
+from localai.cli import main
+code = main(sys.argv[1:])
+sys.stdout.flush()
+print("\\n".join(found), file=sys.stderr)
+sys.exit(code)
+"""
 
 
-def _imported(environment: dict[str, str], *arguments: str) -> set[str]:
+def _reported(probe: str, environment: dict[str, str], *arguments: str) -> list[str]:
+    """The lines on stderr of the command line `arguments`, watched by `probe`."""
     result = subprocess.run(
-        [sys.executable, "-c", _PROBE, *arguments],
+        [sys.executable, "-c", probe, *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=True,
     )
-    imported = set(result.stderr.splitlines()[-1].split())
+    return result.stderr.splitlines()
+
+
+def _imported(environment: dict[str, str], *arguments: str) -> set[str]:
+    imported = set(_reported(_PROBE, environment, *arguments)[-1].split())
     assert {"localai", "typer"} <= imported
     return imported
 
@@ -68,3 +99,13 @@ def test_a_warm_one_shot_imports_nothing_heavy(
     cold = _imported(command_environment, *arguments)
     assert cold & HEAVY <= {"psutil"}, "a cold one asks how much memory is free"
     assert _imported(command_environment, *arguments) & HEAVY == set()
+
+
+def test_a_one_shot_compiles_no_expression_that_it_does_not_use_and_reads_its_options_once(
+    home_with_starter: Paths, command_environment: dict[str, str]
+) -> None:
+    told = _reported(_COSTLY, command_environment, "chat", "-q", "--max-tokens", "4", "hello")
+    assert [line for line in told if line.startswith("compile ")] == []
+    # Once for our own options, twice when Typer makes the command of it; never for a dataclass.
+    signatures = [line.split()[-1] for line in told if line.startswith("signature ")]
+    assert [name for name in signatures if not name.startswith("_")] == ["chat"] * 3

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError
+from localai.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
 
-_FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
+_FENCE = lazy_pattern(r"(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
 
 
 @dataclass(frozen=True, slots=True)

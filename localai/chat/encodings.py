@@ -8,11 +8,11 @@ encodings fit that read differently, nothing is taken. Whatever is no text is na
 from __future__ import annotations
 
 import codecs
-import re
 from collections import Counter
 from typing import Final, NamedTuple
 
 from localai.errors import InvalidInput
+from localai.patterns import lazy_pattern
 
 # The longer mark first: that of UTF-32 begins as that of UTF-16 does.
 _MARKS: Final = (
@@ -42,7 +42,7 @@ _OTHERS: Final = (
     (b"ftyp", 4, "a film or a picture", None),
 )
 # No text has these; tabs, line ends, form feeds and escapes stand in many.
-_CONTROLS: Final = re.compile(rb"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
+_CONTROLS: Final = lazy_pattern(rb"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
 _SAMPLE_BYTES: Final = 1 << 18
 # Of ASCII, and of scripts up to Thai but those whose first byte is a tab or a line end.
 _BLOCKS: Final = frozenset(range(32)) - {9, 10, 13}

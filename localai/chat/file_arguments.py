@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,12 +22,13 @@ from localai.chat.inputs import TextFile, read_stdin, read_text_file
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.files import is_file, is_folder, user_path
+from localai.patterns import lazy_pattern
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 
 STDIN: Final = "-"
 _NAMED: Final = 3
-_LINES: Final = re.compile(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)?)?")
+_LINES: Final = lazy_pattern(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,13 @@ from localai.chat.pdf import is_pdf, pdf_text, ranges
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import user_path
+from localai.patterns import lazy_pattern
 from localai.types import Image
 from localai.units import mebibytes_text
 
 LIMIT_BYTES = 64 * 1024 * 1024
 _SILENCE_S = 2.0
-_FENCES = re.compile(r"^\s*(`{3,})", re.MULTILINE)
+_FENCES = lazy_pattern(r"^\s*(`{3,})", re.MULTILINE)
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
 # The bytes that identify a picture, their offset in the file, and its media type.
 _PICTURES: tuple[tuple[bytes, int, str], ...] = (

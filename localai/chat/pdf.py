@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
@@ -37,6 +36,8 @@ def is_pdf(content: bytes) -> bool:
 
 def pdf_text(content: bytes, name: str) -> PdfText:
     """Its text. Raises InvalidInput for a file that is damaged, locked, or has no text at all."""
+    import logging
+
     from pypdf import PdfReader
     from pypdf.errors import PdfReadError, PyPdfError
 

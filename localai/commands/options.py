@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from localai.patterns import lazy_pattern
+
 if TYPE_CHECKING:
     from localai.hardware.facts import Machine
     from localai.hardware.this_machine import Measure
@@ -54,7 +56,7 @@ Profile = Annotated[
 PAIR = "KEY VALUE"
 """The metavar of an option that takes two values, any number of times: `-o KEY VALUE`, or
 `-o KEY=VALUE`."""
-_JOINED = re.compile(r"(?P<key>[A-Za-z_][\w.-]*)=(?P<value>.*)", re.DOTALL)
+_JOINED = lazy_pattern(r"(?P<key>[A-Za-z_][\w.-]*)=(?P<value>.*)", re.DOTALL)
 
 
 class PairCommand(TyperCommand):

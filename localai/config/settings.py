@@ -14,6 +14,7 @@ from typing import Any, Final
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
+from localai.patterns import lazy_pattern
 from localai.units import parse_count
 
 
@@ -278,7 +279,7 @@ ENDPOINT_FIELDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-_ENDPOINT: Final = re.compile(r"endpoint\.(?P<name>[^.]+)(\.(?P<field>.+))?")
+_ENDPOINT: Final = lazy_pattern(r"endpoint\.(?P<name>[^.]+)(\.(?P<field>.+))?")
 
 
 def endpoint_key(key: str) -> tuple[str, str | None] | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from localai.database.search_words import UNSPACED, begins_cluster, folded, origins, without_gaps
+from localai.patterns import lazy_pattern
 
 HIT_BEGINS: Final = "\x02"
 HIT_ENDS: Final = "\x03"
@@ -21,8 +22,8 @@ _MOST_HITS: Final = 500
 # A piece of the text, and how near to each other hits are that are shown together.
 _PIECE: Final = 1000
 _NEAR: Final = 150
-_MARKS: Final = re.compile(f"[{HIT_BEGINS}{HIT_ENDS}]")
-_WORD: Final = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
+_MARKS: Final = lazy_pattern(f"[{HIT_BEGINS}{HIT_ENDS}]")
+_WORD: Final = lazy_pattern(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
 Spans = tuple[tuple[int, int], ...]
 
 

@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import Final
 
+from localai.patterns import lazy_pattern
+
 # Scripts that are written without spaces, or (Hangul) with endings joined to the words. In these a
 # character counts as a word, so that a part of a sentence is found as a phrase. SQLite's own
 # trigram tokenizer would find it, too, but nothing shorter than three characters, which most
@@ -27,7 +29,7 @@ UNSPACED: Final = (
 )
 # Marks that are left out of words: general, Cyrillic, Hebrew, Arabic, Syriac, N'Ko, Samaritan, the
 # general ones' supplements, those for symbols, and what chooses a variant's shape.
-_MARKS: Final = re.compile(
+_MARKS: Final = lazy_pattern(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
     "\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711"
     "\u0730-\u074a\u07eb-\u07f3\u0816-\u0819\u081b-\u0823\u0825-\u0827\u0829-\u082d\u08d3-\u08ff"
@@ -35,18 +37,18 @@ _MARKS: Final = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 # What is within a word and not seen: soft hyphens, joiners, directions, and our own gap.
-_UNSEEN: Final = re.compile(
+_UNSEEN: Final = lazy_pattern(
     "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
 )
 # Emoji and the like are no words to SQLite; in the index they stand as private characters.
-_PICTURES: Final = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001fbff]")
+_PICTURES: Final = lazy_pattern("[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001fbff]")
 _FIRST_PRIVATE: Final = 0xF0000
 _GAP: Final = "\u200b"
-_GAPS: Final = re.compile(f"(?<=[{UNSPACED}])(?=.)|(?<=.)(?=[{UNSPACED}])", re.DOTALL)
-_TERM: Final = re.compile(r'"(?P<phrase>[^"]*)(?:"|$)(?P<star>\*?)|(?P<word>[^\s"]+)')
+_GAPS: Final = lazy_pattern(f"(?<=[{UNSPACED}])(?=.)|(?<=.)(?=[{UNSPACED}])", re.DOTALL)
+_TERM: Final = lazy_pattern(r'"(?P<phrase>[^"]*)(?:"|$)(?P<star>\*?)|(?P<word>[^\s"]+)')
 # What normalization may compose with the character before, besides marks: Hangul's vowels and ends,
 # the voicing signs of narrow kana.
-_COMPOSED: Final = re.compile("[\u1160-\u11ff\u314f-\u3163\uff9e\uff9f\uffc2-\uffdc]")
+_COMPOSED: Final = lazy_pattern("[\u1160-\u11ff\u314f-\u3163\uff9e\uff9f\uffc2-\uffdc]")
 
 
 def search_words(text: str) -> str:

@@ -18,7 +18,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from localai.errors import Unreachable
 from localai.files import content_key, write_atomically
 from localai.locks import is_locked, lock, stopped_owners
 from localai.paths import Paths, can_be_written, is_private, private_dir
+from localai.patterns import lazy_pattern
 
 EngineKind = Literal["llamacpp", "mlx"]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
@@ -39,7 +39,7 @@ FlashAttention = Literal["auto", "on", "off"]
 # Wait this long for a lock before checking, which is slow, whether its owner is stopped.
 _PATIENCE_WITH_STOPPED_S: Final = 2.0
 _LOG_LIMIT_BYTES: Final = 4_000_000
-_PART_OF_MODEL: Final = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
+_PART_OF_MODEL: Final = lazy_pattern(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from localai.patterns import lazy_pattern
+
 FileRole = Literal[
     "model", "projector", "draft model", "importance matrix", "adapter", "vocabulary"
 ]
@@ -19,7 +21,7 @@ FileRole = Literal[
 # Separators that publishers put between the words of a name.
 _START: Final = r"(?:^|[-._ ])"
 _END: Final = r"(?=$|[-._ ])"
-_QUANTIZATION: Final = re.compile(
+_QUANTIZATION: Final = lazy_pattern(
     r"(?:^|[-._/ ])"
     r"((?:UD-|i1-)?"
     r"(?:I?Q\d(?:_[A-Z0-9]+)*|I2_S|TQ\d_\d|(?:MX|NV)FP4(?:_MOE)?|BF16|FP?16|FP?32)"
@@ -27,23 +29,23 @@ _QUANTIZATION: Final = re.compile(
     r"(?=$|[-._/ ])",
     re.IGNORECASE,
 )
-_PUBLISHERS_MARKS: Final = re.compile(r"^(?:UD-|i1-)|-imat(?:rix)?$", re.IGNORECASE)
+_PUBLISHERS_MARKS: Final = lazy_pattern(r"^(?:UD-|i1-)|-imat(?:rix)?$", re.IGNORECASE)
 # In front, a word says what the file is; within a name it may be part of the model's own name.
 _IN_FRONT: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
-    (re.compile(rf"(?:mtp|eagle\d?|dflash|dspark|draft){_END}", re.IGNORECASE), "draft model"),
-    (re.compile(rf"imatrix{_END}", re.IGNORECASE), "importance matrix"),
-    (re.compile(r"ggml-vocab-", re.IGNORECASE), "vocabulary"),
+    (lazy_pattern(rf"(?:mtp|eagle\d?|dflash|dspark|draft){_END}", re.IGNORECASE), "draft model"),
+    (lazy_pattern(rf"imatrix{_END}", re.IGNORECASE), "importance matrix"),
+    (lazy_pattern(r"ggml-vocab-", re.IGNORECASE), "vocabulary"),
 )
 _AT_END: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
-    (re.compile(r"[-._ ]lora$", re.IGNORECASE), "adapter"),
-    (re.compile(r"[-._ ]vocab$", re.IGNORECASE), "vocabulary"),
+    (lazy_pattern(r"[-._ ]lora$", re.IGNORECASE), "adapter"),
+    (lazy_pattern(r"[-._ ]vocab$", re.IGNORECASE), "vocabulary"),
 )
-_IMATRIX: Final = re.compile(rf"{_START}imatrix{_END}", re.IGNORECASE)
-_DRAFT_WORD: Final = re.compile(
+_IMATRIX: Final = lazy_pattern(rf"{_START}imatrix{_END}", re.IGNORECASE)
+_DRAFT_WORD: Final = lazy_pattern(
     rf"{_START}(?:draft|drafter|mtp|nextn|eagle\d?|dflash|dspark|medusa|speculat(?:or|ive)){_END}",
     re.IGNORECASE,
 )
-_PART: Final = re.compile(r"-(\d{5})-of-(\d{5})$")
+_PART: Final = lazy_pattern(r"-(\d{5})-of-(\d{5})$")
 
 
 def stem_of(path: str) -> str:

@@ -5,15 +5,14 @@ Pure. Rich, which knows the wide characters, is imported only if a text may have
 
 from __future__ import annotations
 
-import re
-
 from localai.output.untrusted import sanitize_line
+from localai.patterns import lazy_pattern
 
-_NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2500-\u25fc✓]*")
+_NARROW = lazy_pattern("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2500-\u25fc✓]*")
 """One cell a character: Latin, Greek, Cyrillic, dashes, boxes and blocks."""
 
 # A space, but not one between a number and its unit.
-_BREAK = re.compile(r" (?<![0-9] (?=(?:[kMGT]?B|[MG]iB|GB/s|tok/s)\b))")
+_BREAK = lazy_pattern(r" (?<![0-9] (?=(?:[kMGT]?B|[MG]iB|GB/s|tok/s)\b))")
 
 
 def cells(text: str) -> int:

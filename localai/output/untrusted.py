@@ -26,14 +26,16 @@ from __future__ import annotations
 import json
 import re
 
+from localai.patterns import lazy_pattern
+
 MAX_CONTROL_STRING = 4096
 """Characters of an OSC, DCS, APC, PM or SOS that are held back while its end is awaited."""
 
 _CONTROLS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f"
 )
-_SUSPECT = re.compile(f"[{_CONTROLS}]")
-_SEQUENCE = re.compile(
+_SUSPECT = lazy_pattern(f"[{_CONTROLS}]")
+_SEQUENCE = lazy_pattern(
     rf"""
       (?P<csi> (?:\x1b\[|\x9b) [0-?]{{0,64}} [\ -/]{{0,8}} [@-~]? )
     | (?: \x1b[\]PX^_] | [\x90\x98\x9d-\x9f] )
@@ -46,7 +48,7 @@ _SEQUENCE = re.compile(
     """,
     re.VERBOSE,
 )
-_UNFINISHED = re.compile(
+_UNFINISHED = lazy_pattern(
     rf"""
       (?:\x1b\[|\x9b) [0-?]{{0,64}} [\ -/]{{0,8}} \Z
     | (?: \x1b[\]PX^_] | [\x90\x98\x9d-\x9f] )
@@ -120,7 +122,7 @@ def _replacement(match: re.Match[str]) -> str:
     return ""
 
 
-_BREAKS = re.compile("[\t\n\u2028\u2029]+")
+_BREAKS = lazy_pattern("[\t\n\u2028\u2029]+")
 
 
 def sanitize_line(text: str) -> str:

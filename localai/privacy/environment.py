@@ -10,6 +10,8 @@ import os
 import re
 from typing import Literal
 
+from localai.patterns import lazy_pattern
+
 _QUIET = {
     "DO_NOT_TRACK": "1",
     "DISABLE_TELEMETRY": "1",
@@ -30,19 +32,19 @@ _OFFLINE = {
 # the system's proxy. A proxy on loopback would carry everything past a guard that lets loopback
 # through.
 _NO_PROXY = {"no_proxy": "*", "NO_PROXY": "*"}
-_SECRET = re.compile(
+_SECRET = lazy_pattern(
     r"(^|_)(API_?KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE"
     r"|CREDENTIALS)$",
     re.IGNORECASE,
 )
 
 # user:password@ in an address.
-_PASSWORD_IN_URL = re.compile(r"://[^/?#\s@]*@")
+_PASSWORD_IN_URL = lazy_pattern(r"://[^/?#\s@]*@")
 
 ChildPurpose = Literal["system", "engine", "tmux", "pip", "editor"]
 
 # An allowlist: an unknown variable may be a key, a password or the socket of an agent.
-_EVERY_CHILD = re.compile(
+_EVERY_CHILD = lazy_pattern(
     r"PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|LANGUAGE|LC_\w+|LOCALE_ARCHIVE|LOCPATH|TZ|TZDIR"
     r"|TMPDIR|TEMP|TMP|XDG_(CONFIG|DATA|CACHE|STATE)_HOME|XDG_(CONFIG|DATA)_DIRS"
     r"|XDG_RUNTIME_DIR|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?(LIBRARY|FRAMEWORK)_PATH|NIX_LD\w*"
@@ -52,19 +54,19 @@ _EVERY_CHILD = re.compile(
     r"|LOCALAI_HOME"
 )
 _OF_PURPOSE: dict[ChildPurpose, re.Pattern[str]] = {
-    "system": re.compile(r"(CUDA|NVIDIA|HIP|ROCR|ROCM|HSA)_\w+"),
-    "engine": re.compile(
+    "system": lazy_pattern(r"(CUDA|NVIDIA|HIP|ROCR|ROCM|HSA)_\w+"),
+    "engine": lazy_pattern(
         r"(GGML|LLAMA|MLX|METAL|MTL|CUDA|NVIDIA|NCCL|CUBLAS|HIP|ROCR|ROCM|HSA|AMD|GPU|VK|VULKAN"
         r"|MESA|SYCL|ONEAPI|ZE|OCL|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|VECLIB|MALLOC)_\w+|Malloc\w+"
         r"|PYTHON(PATH|HOME|HASHSEED|UNBUFFERED|DONTWRITEBYTECODE|PYCACHEPREFIX|UTF8|FAULTHANDLER)"
         r"|TOKENIZERS_PARALLELISM|HF_HOME|HF_HUB_CACHE|HUGGINGFACE_HUB_CACHE"
     ),
-    "tmux": re.compile(r"TMUX|TMUX_PANE|TMUX_TMPDIR|TERM"),
-    "pip": re.compile(
+    "tmux": lazy_pattern(r"TMUX|TMUX_PANE|TMUX_TMPDIR|TERM"),
+    "pip": lazy_pattern(
         r"PIP_\w+|PYTHON(PATH|HOME|UTF8)|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
         r"|NETRC|DBUS_SESSION_BUS_ADDRESS"
     ),
-    "editor": re.compile(r"\w+"),
+    "editor": lazy_pattern(r"\w+"),
 }
 
 # The user's values of the variables that we changed; None if one was not set.

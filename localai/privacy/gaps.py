@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import _socket
 import os
-import re
 import socket
 import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from localai.patterns import lazy_pattern
 from localai.privacy import exact, grants, policy
 from localai.privacy.zones import literal_address, zone_of_address
 from localai.types import Zone
 
-_TRACKER = re.compile(rb"from multiprocessing\.resource_tracker import main;main\(\d+\)")
+_TRACKER = lazy_pattern(rb"from multiprocessing\.resource_tracker import main;main\(\d+\)")
 
 
 def close() -> None:

@@ -18,6 +18,7 @@ from localai.dataclass import dataclass
 from localai.files import is_file
 from localai.formats.gguf_names import plain_label, quantization_label, role_by_name, stem_of
 from localai.formats.mlx_folder import is_model_folder
+from localai.patterns import lazy_pattern
 from localai.stores.model_defaults import read_defaults
 from localai.stores.starter import STARTER, starter_path
 from localai.types import Message, Options
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 StoreName = Literal["localai", "ollama", "lmstudio", "huggingface"]
 
-_LATER_PART: Final = re.compile(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_LATER_PART: Final = lazy_pattern(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+_SHA256: Final = lazy_pattern(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

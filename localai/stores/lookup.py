@@ -20,6 +20,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.files import as_path
 from localai.formats.mlx_folder import read_folder
 from localai.near_names import did_you_mean
+from localai.patterns import lazy_pattern
 from localai.stores.describe import HeaderCache, describe, describe_folder
 from localai.stores.folders import (
     StoredFolder,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from localai.paths import Paths
 
 
-_PULLABLE = re.compile(r"(?!.*\.gguf$)[\w.-]+(/[\w.-]+)*(:[\w.-]+)?", re.IGNORECASE)
+_PULLABLE = lazy_pattern(r"(?!.*\.gguf$)[\w.-]+(/[\w.-]+)*(:[\w.-]+)?", re.IGNORECASE)
 
 
 def resolve_gguf(

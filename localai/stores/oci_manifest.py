@@ -7,11 +7,11 @@ No other module names a media type. To support another, add it to `MediaType`, a
 from __future__ import annotations
 
 import json
-import re
 from enum import StrEnum
 from typing import Any, Final
 
 from localai.dataclass import dataclass
+from localai.patterns import lazy_pattern
 
 MANIFEST_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -19,7 +19,7 @@ MANIFEST_TYPES: Final = (
 )
 """The types in the Accept header of a request for a manifest."""
 
-_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_SHA256: Final = lazy_pattern(r"sha256:([0-9a-f]{64})")
 _MOST_LAYERS: Final = 256
 _LARGEST_BLOB_BYTES: Final = 1 << 44
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import is_file, write_atomically
+from localai.patterns import lazy_pattern
 from localai.stores.folders import StoredModel
 from localai.stores.oci_manifest import MediaType
 from localai.stores.ollama_layers import examples_of, options_of
@@ -31,9 +32,9 @@ DEFAULT_TAG: Final = "latest"
 
 # The store of the Ollama that a Linux distribution or Ollama's installer runs as a service.
 _SERVICE_ROOT: Final = Path("/usr/share/ollama/.ollama/models")
-_PART: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
-_HOST: Final = re.compile(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
-_DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
+_PART: Final = lazy_pattern(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
+_HOST: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*(?::\d+)?", re.ASCII)
+_DIGEST: Final = lazy_pattern(r"sha256[:-]([0-9a-f]{64})")
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20
 _LARGEST_TEXT_BYTES: Final = 1 << 20
 

@@ -16,17 +16,18 @@ from urllib.parse import parse_qs, unquote
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.net.target import split_url
+from localai.patterns import lazy_pattern
 
 MAIN: Final = "main"
-_HUB: Final = re.compile(
+_HUB: Final = lazy_pattern(
     r"(?:hf://(?:models/)?|(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/(?:models/)?)(?P<rest>.+)",
     re.IGNORECASE,
 )
-_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-_REVISION: Final = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
-_QUANT: Final = re.compile(r"[\w.-]+", re.ASCII)
+_REPO: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_QUANT: Final = lazy_pattern(r"[\w.-]+", re.ASCII)
 _NO_MODELS: Final = ("datasets", "spaces", "collections", "papers", "docs", "blog", "api")
-_OLLAMA: Final = re.compile(
+_OLLAMA: Final = lazy_pattern(
     r"(?:ollama://(?:registry\.ollama\.ai/)?|(?:https?://)?(?:www\.)?ollama\.com/)(?P<name>[^?#]+)",
     re.IGNORECASE,
 )

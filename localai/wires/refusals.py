@@ -26,6 +26,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.net.retry import Busy, retry_after_s
+from localai.patterns import lazy_pattern
 from localai.redaction import redacted
 
 # The status that an error in mid-stream would have had: the stream itself began with 200.
@@ -49,7 +50,7 @@ _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_activ
 _OVERFLOW_KINDS = {"exceed_context_size_error", "context_length_exceeded"}
 # The texts of an overflow, the most specific first: some contain the tokens of prompt and context.
 _OVERFLOW_TEXTS = tuple(
-    re.compile(text, re.IGNORECASE)
+    lazy_pattern(text, re.IGNORECASE)
     for text in (
         # "prompt is too long: 200251 tokens > 200000 maximum" (Anthropic)
         r"prompt is too long: (?P<prompt>\d+) tokens > (?P<context>\d+)",

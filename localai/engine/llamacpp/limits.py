@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.engine.llamacpp.log import DeviceShare
+from localai.patterns import lazy_pattern
 
 CHECKPOINTS: Final = 8
 """How many states of a slot llama.cpp keeps to go back to: models that cannot forget their last
@@ -26,7 +27,7 @@ tokens (sliding window, recurrent) need them, and only the last ones are of use.
 _ROOM_BYTES: Final = 2 << 30
 """For the interpreter, the threads' stacks, pictures, requests and the prompt cache."""
 
-_CONTEXT_IS_MADE: Final = re.compile(r"srv\s+load_model: initializing")
+_CONTEXT_IS_MADE: Final = lazy_pattern(r"srv\s+load_model: initializing")
 # From this part of a core on, a worker counts as computing: an idle one needs a hundredth, and on a
 # busy machine one that computes gets little.
 _BUSY: Final = 0.1

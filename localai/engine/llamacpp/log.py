@@ -13,26 +13,27 @@ from collections.abc import Iterator
 from typing import Final
 
 from localai.dataclass import dataclass
+from localai.patterns import lazy_pattern
 
 _MIB: Final = 1 << 20
-_ROW: Final = re.compile(
+_ROW: Final = lazy_pattern(
     r"memory_breakdown_print: \|\s+- (?P<device>.+?)\s*\|\s*"
     r"(?:(?P<total>\d+) =\s*\d+ \+ \()?\s*"
     r"\d+ =\s*(?P<weights>\d+) \+\s*(?P<context>\d+) \+\s*(?P<compute>\d+)"
 )
-_FIT_ENDED: Final = re.compile(r"fitting params to free memory took|failed to fit params")
-_ERROR: Final = re.compile(r"^[\d.]+ E (.+)$", re.MULTILINE)
+_FIT_ENDED: Final = lazy_pattern(r"fitting params to free memory took|failed to fit params")
+_ERROR: Final = lazy_pattern(r"^[\d.]+ E (.+)$", re.MULTILINE)
 # Lines that tell why a process died: a failed assertion of ggml's, C++'s termination, Python's
 # fault handler, and our own line of a worker that was told to leave.
-_LAST_WORDS: Final = re.compile(
+_LAST_WORDS: Final = lazy_pattern(
     r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc|^Timeout \("
     r"|failed to allocate|out of memory|the worker (?:was stopped|took more memory|computed on)"
 )
 # The end of a traceback of Python's.
-_RAISED: Final = re.compile(r"^[\w.]*(?:Error|Exception): .")
+_RAISED: Final = lazy_pattern(r"^[\w.]*(?:Error|Exception): .")
 # How many last lines are searched: after its reason, ggml prints a backtrace.
 _LAST_LINES: Final = 100
-_PREFIX: Final = re.compile(r"^(?:[\d.]+ [A-Z] )?\s*(?:\S{1,12} +\S+: +)?")
+_PREFIX: Final = lazy_pattern(r"^(?:[\d.]+ [A-Z] )?\s*(?:\S{1,12} +\S+: +)?")
 
 
 @dataclass(frozen=True, slots=True)

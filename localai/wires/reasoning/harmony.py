@@ -13,17 +13,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from localai.patterns import lazy_pattern
 from localai.types import Delta, ReasoningDelta, TextDelta
 from localai.wires.reasoning.deltas import joined, partial_length
 
 _THINKING = {"analysis", "commentary"}
 _BARE_ANALYSIS = "analysis"
-_BARE_FINAL = re.compile("assistantfinal")
+_BARE_FINAL = lazy_pattern("assistantfinal")
 _MAX_HEADER = 256
 _STARTS = ("<|channel|>", "<|start|>", "analysis")
 _TOKENS = ("<|channel|>", "<|start|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>")
-_CONTROL = re.compile("|".join(map(re.escape, _TOKENS)))
-_START = re.compile(r"\s*(?:<\|channel\|>|<\|start\|>|analysis(?=[A-Z]))")
+_CONTROL = lazy_pattern("|".join(map(re.escape, _TOKENS)))
+_START = lazy_pattern(r"\s*(?:<\|channel\|>|<\|start\|>|analysis(?=[A-Z]))")
 
 
 def begins_like_harmony(text: str) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
+from localai.patterns import lazy_pattern
 from localai.types import Delta, ReasoningDelta, TextDelta, ThinkingEnded
 from localai.wires.reasoning.deltas import joined, partial_length
 from localai.wires.reasoning.harmony import (
@@ -41,10 +42,10 @@ _TAGS = {
     "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
     "<|channel>thought": "<channel|>",  # Gemma 4
 }
-_OPEN = re.compile("|".join(map(re.escape, _TAGS)), re.IGNORECASE)
-_ANY_CLOSE = re.compile("|".join(map(re.escape, _TAGS.values())), re.IGNORECASE)
+_OPEN = lazy_pattern("|".join(map(re.escape, _TAGS)), re.IGNORECASE)
+_ANY_CLOSE = lazy_pattern("|".join(map(re.escape, _TAGS.values())), re.IGNORECASE)
 _QUOTES = ('"', "'", "“", "‘", "«", "„")
-_FENCE = re.compile(r"[\s>*+-]*(?P<marker>`{3,}|~{3,})(?P<info>[^`]*)$")
+_FENCE = lazy_pattern(r"[\s>*+-]*(?P<marker>`{3,}|~{3,})(?P<info>[^`]*)$")
 
 
 class ReasoningSplitter:
