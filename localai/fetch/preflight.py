@@ -155,7 +155,9 @@ def _speed(
     else:
         # An MLX folder counts as dense, because nothing else is known of it.
         weights, context = need.weights_bytes, need.context_bytes
-        work = DecodeWork(weights, weights, context, need.context_tokens, need.compute_bytes)
+        work = DecodeWork(
+            weights, weights, context, need.context_tokens, need.compute_bytes, stored="mlx"
+        )
     depth = min(DEPTH_TOKENS, need.context_tokens // 2)
     sees_gpu = elsewhere or not need.devices or bool(_devices(need))
     speed = predict_speed(machine, work, depth_tokens=depth, own_runs=own_runs, use_gpu=sees_gpu)

@@ -24,6 +24,9 @@ SYSCTL: Final = (
 )
 SYSTEM_PROFILER: Final = ("/usr/sbin/system_profiler", "-json", "SPDisplaysDataType")
 
+# Kinds of cores that a chip may have; a number beyond that is no chip's.
+_MOST_LEVELS: Final = 4
+
 _ARM_SETS: Final = {
     "hw.optional.AdvSIMD": "NEON",
     "hw.optional.arm.FEAT_FP16": "FP16",
@@ -56,19 +59,36 @@ def apple_cpu(values: Mapping[str, str]) -> Cpu:
     """The processor that `sysctl` describes."""
     logical = _number(values, "hw.logicalcpu")
     same = "all cores are of one kind"
-    kinds = (_number(values, "hw.nperflevels") or 2) > 1
+    fast, saving = _cores_by_kind(values)
     return Cpu(
         model=_fact(values.get("machdep.cpu.brand_string") or None),
         physical_cores=_fact(_number(values, "hw.physicalcpu")),
         logical_cores=_fact(logical),
-        performance_cores=_fact(_number(values, "hw.perflevel0.physicalcpu"), same)
-        if kinds
-        else Fact.unknown(same),
-        efficiency_cores=_fact(_number(values, "hw.perflevel1.physicalcpu"), same),
+        performance_cores=_fact(fast, same),
+        efficiency_cores=_fact(saving, same),
         usable_cores=_fact(None if logical is None else float(logical)),
         instruction_sets=_fact(_instruction_sets(values)),
         last_level_cache_bytes=_fact(_cache_bytes(values)),
     )
+
+
+def _cores_by_kind(values: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Cores made for speed, and those made to save energy; both None if all are of one kind.
+
+    Levels are told by their names, where there are any: an M5 Pro has "Super" and "Performance".
+    """
+    count = _number(values, "hw.nperflevels")
+    if count == 1:
+        return None, None
+    fast = saving = 0
+    for level in range(min(count or 2, _MOST_LEVELS)):
+        cores = _number(values, f"hw.perflevel{level}.physicalcpu") or 0
+        name = values.get(f"hw.perflevel{level}.name", "Efficiency" if level else "Performance")
+        if name == "Efficiency":
+            saving += cores
+        else:
+            fast += cores
+    return fast or None, saving or None
 
 
 def apple_gpus(displays: str, values: Mapping[str, str]) -> tuple[Gpu, ...]:
@@ -159,7 +179,7 @@ def _cache_bytes(values: Mapping[str, str]) -> int | None:
     if l3 := _number(values, "hw.l3cachesize"):
         return l3
     total = 0
-    for level in (0, 1):
+    for level in range(_MOST_LEVELS):
         size = _number(values, f"hw.perflevel{level}.l2cachesize")
         cores = _number(values, f"hw.perflevel{level}.physicalcpu")
         shared_by = _number(values, f"hw.perflevel{level}.cpusperl2")

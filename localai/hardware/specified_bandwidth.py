@@ -68,6 +68,9 @@ _CARDS: Final[Mapping[str, int]] = {
     **{f"AMD Radeon {name}": rate for name, rate in _RADEON.items()},
 }
 _APPLE_SOURCE: Final = "Apple's technical specifications"
+# M5 Pro and Max: https://mikeshouts.com/apple-m5-pro-m5-max, read 2026-11-27; the Max with 32 cores
+# by the width of its bus, three quarters of the other's. Of an M5 Ultra and an M6 no source that
+# could be read has a figure that another one confirms.
 # GB/s. Chips sold with two bandwidths have one row for each number of GPU cores.
 APPLE_CHIPS: Final[Mapping[tuple[str, int | None], float]] = {
     ("Apple M1", None): 68.25,
@@ -87,6 +90,10 @@ APPLE_CHIPS: Final[Mapping[tuple[str, int | None], float]] = {
     ("Apple M4 Pro", None): 273,
     ("Apple M4 Max", 32): 410,
     ("Apple M4 Max", 40): 546,
+    ("Apple M5", None): 153.6,
+    ("Apple M5 Pro", None): 307,
+    ("Apple M5 Max", 32): 460,
+    ("Apple M5 Max", 40): 614,
 }
 
 

@@ -185,6 +185,7 @@ def speed_on(
             compute_bytes=need.compute_bytes,
             layers=details.layers,
             vocabulary=details.vocabulary,
+            stored="mlx",
         )
     runs = own_runs(paths, details.model) if this_one else ()
     return predict_speed(machine, work, own_runs=runs)

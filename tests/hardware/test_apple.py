@@ -30,6 +30,23 @@ def test_an_m2_max() -> None:
     assert gpu.memory_bandwidth.value == 400e9
 
 
+def test_an_m5_max_has_fast_cores_of_two_kinds_and_none_that_save() -> None:
+    named = apple.parse_sysctl(
+        "hw.nperflevels: 2\n"
+        "hw.perflevel0.name: Super\nhw.perflevel0.physicalcpu: 6\n"
+        "hw.perflevel1.name: Performance\nhw.perflevel1.physicalcpu: 12\n"
+    )
+    cpu = apple.apple_cpu(named)
+    assert (cpu.performance_cores.value, cpu.efficiency_cores.value) == (18, None)
+    usual = apple.parse_sysctl(
+        "hw.nperflevels: 2\n"
+        "hw.perflevel0.name: Performance\nhw.perflevel0.physicalcpu: 8\n"
+        "hw.perflevel1.name: Efficiency\nhw.perflevel1.physicalcpu: 4\n"
+    )
+    cpu = apple.apple_cpu(usual)
+    assert (cpu.performance_cores.value, cpu.efficiency_cores.value) == (8, 4)
+
+
 def test_the_same_chip_is_sold_with_two_bandwidths() -> None:
     [gpu] = apple.apple_gpus(text("displays-m3-max.json"), {})
     assert (gpu.cores.value, gpu.memory_bandwidth.value) == (40, 400e9)

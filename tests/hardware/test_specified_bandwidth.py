@@ -48,6 +48,10 @@ def test_a_name_means_one_card_or_nothing(name: str, gigabytes_per_s: int | None
         # Sold with two bandwidths: the number of GPU cores decides.
         ("Apple M3 Max", 30, 300),
         ("Apple M3 Max", 40, 400),
+        ("Apple M5", 10, 153.6),
+        ("Apple M5 Pro", 20, 307),
+        ("Apple M5 Max", 32, 460),
+        ("Apple M5 Max", 40, 614),
         ("Apple M3 Max", None, None),
         ("Apple M0", 8, None),
     ],
@@ -63,7 +67,7 @@ def test_no_chip_has_a_row_for_any_cores_and_one_for_some() -> None:
     for_any = {name for name, cores in APPLE_CHIPS if cores is None}
     for_some = {name for name, cores in APPLE_CHIPS if cores is not None}
     assert for_any & for_some == set()
-    assert for_some == {"Apple M3 Max", "Apple M4 Max"}
+    assert for_some == {"Apple M3 Max", "Apple M4 Max", "Apple M5 Max"}
 
 
 def test_nvidia_smi_is_helped_out_by_the_name() -> None:
