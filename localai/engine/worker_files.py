@@ -113,9 +113,10 @@ class WorkerInfo:
 
     `model_identity` is the result of `model_identity()` before loading. `is_loading` is true until
     the worker can answer. `network_denied` and `denial` say whether and how the kernel keeps it
-    from the network. `started_at` is epoch seconds. `kv_folder` is where it reads and writes the KV
-    states of conversations; None if it cannot. New fields need defaults: a worker started by the
-    previous version lacks them.
+    from the network. `started_at` is epoch seconds. `memory_bytes` is what the engine said before
+    it loaded that it would take of main memory; None if it did not. `kv_folder` is where it reads
+    and writes the KV states of conversations; None if it cannot. New fields need defaults: a
+    worker started by the previous version lacks them.
     """
 
     pid: int
@@ -128,6 +129,7 @@ class WorkerInfo:
     started_at: float
     kv_folder: str | None = None
     is_loading: bool = False
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

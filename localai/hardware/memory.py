@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from localai.dataclass import dataclass
 from localai.hardware.cgroup import MemoryLimit, memory_limit
 from localai.hardware.facts import Fact, Memory
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRoom:
+    """The memory in bytes that a model may take: what is free, and what the system can make free.
+
+    A model that needs more than `free_bytes` is loaded with a warning, one that needs more than
+    `most_bytes` is not.
+    """
+
+    free_bytes: int
+    most_bytes: int
+
+
+def memory_room() -> MemoryRoom | None:
+    """The room for a model at this moment; None if it is unknown.
+
+    On Apple Silicon the limit is Metal's working set: macOS compresses and writes out what others
+    have, and its "available" leaves that out (a used Mac with 8 GB often has less than a 4B model
+    takes, and runs it). Elsewhere it is what is free.
+    """
+    free = live_memory().available_bytes.value
+    if free is None:
+        return None
+    return MemoryRoom(free, max(free, _working_set_bytes()))
+
+
+def _working_set_bytes() -> int:
+    import platform
+
+    if (sys.platform, platform.machine()) != ("darwin", "arm64"):
+        return 0
+    from localai.hardware.apple import SYSCTL, metal_working_set, parse_sysctl
+    from localai.hardware.readers import ask_program
+
+    values = parse_sysctl(ask_program(*SYSCTL).output)
+    total, limit = values.get("hw.memsize", ""), values.get("iogpu.wired_limit_mb", "")
+    if not total.isdecimal():
+        return 0
+    known = metal_working_set(int(total), int(limit) if limit.isdecimal() else 0)
+    return known.value or 0
 
 
 def live_memory(root: Path = Path("/"), *, wsl: bool = False) -> Memory:

@@ -21,6 +21,7 @@ from localai.net.http import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import RenderedPrompt
 from localai.providers.worker_chat import (
+    RoomBefore,
     WorkerProvider,
     announce_stopped_owner,
     answer_of_worker,
@@ -90,8 +91,10 @@ class LlamaCpp(WorkerProvider):
             if not is_warm(self._paths, spec):
                 yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
                 load_s = 0.0
-            with self._worker(request, spec) as lease:
+            room = RoomBefore()
+            with self._worker(request, spec, room) as lease:
                 yield from announce_stopped_owner(lease)
+                yield from room.warnings(lease.info.memory_bytes)
                 load_s = None if load_s is None else time.perf_counter() - clock.started
                 context = lease.info.context_tokens
                 count = partial(count_tokens, request, lease, _WHO)
@@ -209,12 +212,14 @@ class LlamaCpp(WorkerProvider):
 
         return str(find_binary(written))
 
-    def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:
+    def _worker(
+        self, request: ChatRequest, spec: WorkerSpec, room: RoomBefore | None = None
+    ) -> AbstractContextManager[Lease]:
         return acquire(
             self._paths,
             spec,
             keep_alive_s=self._keep_alive_s(request),
-            available_bytes=_available_bytes,
+            available_bytes=(room or RoomBefore()).most_bytes,
             force=request.force,
         )
 
@@ -230,10 +235,3 @@ def _refuse_unknown_tools(request: ChatRequest, lease: Lease) -> None:
     able = call(lease.files.socket, "GET", "/props").get("chat_template_caps") or {}
     if not able.get("supports_tools", True):
         raise InvalidInput(f"the chat template of {request.model.id} knows no tools")
-
-
-def _available_bytes() -> int | None:
-    # Called only when a worker must be started, so that a warm one-shot does not import psutil.
-    from localai.hardware.memory import live_memory
-
-    return live_memory().available_bytes.value

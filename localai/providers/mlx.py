@@ -21,6 +21,7 @@ from localai.net.http import call
 from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
 from localai.providers.worker_chat import (
+    RoomBefore,
     WorkerProvider,
     announce_stopped_owner,
     answer_of_worker,
@@ -107,13 +108,16 @@ class Mlx(WorkerProvider):
         _refuse_what_mlx_cannot(request)
         clock = AnswerClock(limits_of(request))
         spec = self._spec(request)
-        worker = self._worker(request, spec)
+        room = RoomBefore()
+        taken: int | None = None
         load_s: float | None = None
         if not is_warm(self._paths, spec):
             yield Loading(f"loading the model with a context of {spec.context_tokens:,} tokens")
             load_s = 0.0
-        with worker as lease:
+            taken = _needed_bytes(request, spec.context_tokens)
+        with self._worker(request, spec, room) as lease:
             yield from announce_stopped_owner(lease)
+            yield from room.warnings(taken)
             load_s = None if load_s is None else time.perf_counter() - clock.started
             context = _grown_context(request, lease)
             body = worker_body(request)
@@ -132,12 +136,14 @@ class Mlx(WorkerProvider):
         with self._worker(request, self._spec(request)):
             pass
 
-    def _worker(self, request: ChatRequest, spec: WorkerSpec) -> AbstractContextManager[Lease]:
+    def _worker(
+        self, request: ChatRequest, spec: WorkerSpec, room: RoomBefore | None = None
+    ) -> AbstractContextManager[Lease]:
         """The worker, which is started on entering; its memory is checked before."""
         interpreter = mlx_interpreter()
         if not request.force and not is_warm(self._paths, spec):
             # By formula, because the worker itself projects nothing.
-            _check_memory(request, 0, spec.context_tokens)
+            _check_memory(request, 0, spec.context_tokens, room or RoomBefore())
         return acquire(
             self._paths,
             spec,
@@ -221,7 +227,7 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
     if needed <= have:
         return have
     if not request.force:
-        _check_memory(request, have, needed)
+        _check_memory(request, have, needed, RoomBefore())
     try:
         call(lease.files.socket, "POST", "/context", {"context_tokens": needed})
     except ServerRefused as error:
@@ -229,14 +235,16 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
     return needed
 
 
-def _check_memory(request: ChatRequest, loaded_tokens: int, context_tokens: int) -> None:
-    """Raise InsufficientResources if the memory that is still to be allocated exceeds the available
-    memory.
+def _check_memory(
+    request: ChatRequest, loaded_tokens: int, context_tokens: int, room: RoomBefore
+) -> None:
+    """Raise InsufficientResources if the memory that is still to be allocated exceeds what a model
+    may take.
 
     With `loaded_tokens` above 0 the model is loaded already, with a context of that many.
     """
     need = _projected(request, context_tokens)
-    available = _available_bytes()
+    available = room.most_bytes()
     if need is None or available is None:
         return
     before = _projected(request, loaded_tokens) if loaded_tokens else None
@@ -261,8 +269,6 @@ def _projected(request: ChatRequest, context_tokens: int) -> MlxMemory | None:
     return projected_memory(read_folder(request.model.path), context_tokens)
 
 
-def _available_bytes() -> int | None:
-    # Called only when memory is to be allocated, so that a warm one-shot does not import psutil.
-    from localai.hardware.memory import live_memory
-
-    return live_memory().available_bytes.value
+def _needed_bytes(request: ChatRequest, context_tokens: int) -> int | None:
+    need = _projected(request, context_tokens)
+    return None if need is None else need.total_bytes

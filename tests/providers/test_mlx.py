@@ -18,6 +18,8 @@ from localai.database import Database
 from localai.engine.lifecycle import stop, workers
 from localai.engine.worker_files import WorkerFiles
 from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
+from localai.hardware import memory
+from localai.hardware.memory import MemoryRoom
 from localai.paths import Paths, locate
 from localai.providers import mlx
 from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
@@ -142,16 +144,18 @@ def test_what_mlx_cannot_do_is_refused_before_anything_loads(
 def test_what_does_not_fit_is_refused_with_the_numbers(
     ask: Callable[..., list[Event]], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlx, "_available_bytes", lambda: 100_000_000)
+    monkeypatch.setattr(memory, "memory_room", lambda: MemoryRoom(100_000_000, 100_000_000))
     with pytest.raises(InsufficientResources, match=r"5\d\d MB .*100 MB is available"):
         ask()
     assert workers(paths) == []
 
 
-def test_memory_is_asked_of_this_machine() -> None:
-    available = mlx._available_bytes()
-    assert available is not None
-    assert available > 1 << 20
+def test_what_the_system_can_make_room_for_is_loaded_with_a_warning(
+    ask: Callable[..., list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "memory_room", lambda: MemoryRoom(100_000_000, 1 << 40))
+    said = [event.message for event in ask() if isinstance(event, Loading)]
+    assert any("of memory, and 100 MB was free" in each for each in said)
 
 
 STORY = Message("user", "Once upon a time there was a small town by the sea. " * 6)

@@ -195,8 +195,11 @@ def test_memory_that_cpu_and_gpu_share_is_counted_once() -> None:
 def test_the_context_and_the_work_space_must_fit_too() -> None:
     here = load_profile("laptop-16gb")
     assert predict_speed(here, replace(LLAMA3_Q4, context_bytes=GB)).expected is not None
-    for wants_more in ({"context_bytes": 40 * GB}, {"compute_bytes": 40 * GB}):
-        speed = predict_speed(here, replace(LLAMA3_Q4, **wants_more))
+    for wants_more in (
+        replace(LLAMA3_Q4, context_bytes=40 * GB),
+        replace(LLAMA3_Q4, compute_bytes=40 * GB),
+    ):
+        speed = predict_speed(here, wants_more)
         assert speed.expected is None
         assert "does not fit" in speed.basis
 

@@ -21,6 +21,8 @@ _ROW: Final = lazy_pattern(
     r"(?:(?P<total>\d+) =\s*\d+ \+ \()?\s*"
     r"\d+ =\s*(?P<weights>\d+) \+\s*(?P<context>\d+) \+\s*(?P<compute>\d+)"
 )
+# How llama.cpp names a graphics processor that shares main memory.
+_METAL: Final = "MTL"
 _FIT_ENDED: Final = lazy_pattern(r"fitting params to free memory took|failed to fit params")
 _ERROR: Final = lazy_pattern(r"^[\d.]+ E (.+)$", re.MULTILINE)
 # Lines that tell why a process died: a failed assertion of ggml's, C++'s termination, Python's
@@ -76,6 +78,18 @@ def host_memory(log: str) -> DeviceShare | None:
         sum(row.weights_bytes for row in rows),
         sum(row.context_bytes for row in rows),
         sum(row.compute_bytes for row in rows),
+    )
+
+
+def main_memory_bytes(log: str) -> int | None:
+    """All that a model takes of main memory, in bytes, with what a graphics processor takes of it
+    (Metal); None before the final table is printed."""
+    if _FIT_ENDED.search(log) is None:
+        return None
+    tables = list(_tables(log))
+    rows = tables[-1] if tables else ()
+    return sum(
+        row.total_bytes for row in rows if row.device_bytes is None or row.device.startswith(_METAL)
     )
 
 

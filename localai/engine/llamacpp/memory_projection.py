@@ -26,8 +26,9 @@ from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, Unreachable
 from localai.files import TemporaryFolder
 
-# The usual time is a second; the rest is for a slow disk and a busy machine.
-TIME_LIMIT_S: Final = 30.0
+# The usual time is a second; the rest is for a slow disk and a busy machine, and on macOS for
+# Metal, which compiles its shaders for the first process that asks.
+TIME_LIMIT_S: Final = 120.0 if sys.platform == "darwin" else 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import PROMPT_CACHE_MIB, VERBOSITY
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
-from localai.engine.llamacpp.log import host_memory
+from localai.engine.llamacpp.log import host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
 from localai.engine.worker_files import (
     FlashAttention,
@@ -53,9 +53,11 @@ def main(directory: str) -> None:
     # run.
     signal.signal(signal.SIGTERM, lambda *_: end(files, computer, "the worker was stopped"))
     begun.go_on_alone()
-    projected = host_memory(_own_log())
+    log = _own_log()
+    projected = host_memory(log)
     _keep_requests_out_of_log(xllamacpp)
-    files.write_info(replace(info, started_at=time.time()))
+    taken = main_memory_bytes(log)
+    files.write_info(replace(info, started_at=time.time(), memory_bytes=taken))
     most = None if projected is None else most_bytes(projected, spec.projector_path)
     serve_until_idle(files, most, computer)
 

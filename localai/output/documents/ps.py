@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
@@ -17,7 +18,7 @@ class WorkerDocument(TypedDict):
     path: Annotated[str, "the file"]
     engine: Annotated[str, "engine and version"]
     pid: Annotated[int, "its process"]
-    memory_bytes: Annotated[int | None, "resident memory"]
+    memory_bytes: Annotated[int | None, "memory that it takes, with Metal's buffers"]
     context_tokens: Annotated[int, "allocated context, shared by the slots"]
     slots: Annotated[int, "requests it computes at a time"]
     loading: Annotated[bool, "whether it still loads the model and cannot answer yet"]
@@ -53,7 +54,7 @@ def _worker(files: WorkerFiles, info: WorkerInfo, model: str) -> WorkerDocument:
         "path": info.spec.model_path,
         "engine": info.engine,
         "pid": info.pid,
-        "memory_bytes": _resident_bytes(info.pid),
+        "memory_bytes": _taken_bytes(info),
         "context_tokens": info.context_tokens,
         "slots": info.spec.slots,
         "loading": info.is_loading,
@@ -65,13 +66,19 @@ def _worker(files: WorkerFiles, info: WorkerInfo, model: str) -> WorkerDocument:
     }
 
 
-def _resident_bytes(pid: int) -> int | None:
-    """What the worker takes, with the llama-server that computes for it where there is one."""
+def _taken_bytes(info: WorkerInfo) -> int | None:
+    """What the worker takes, with the llama-server that computes for it where there is one.
+
+    Resident memory, or what the engine itself had said where that is more: on macOS, buffers of
+    Metal are not resident memory of a process.
+    """
     import psutil
 
     try:
-        worker = psutil.Process(pid)
+        worker = psutil.Process(info.pid)
         taking = [worker, *worker.children(recursive=True)]
-        return sum(int(each.memory_info().rss) for each in taking)
+        resident = sum(int(each.memory_info().rss) for each in taking)
     except psutil.Error:
         return None
+    said = 0 if info.is_loading or sys.platform != "darwin" else info.memory_bytes or 0
+    return max(resident, said)
