@@ -12,6 +12,7 @@ from contextlib import closing
 from localai.dataclass import dataclass
 from localai.errors import AnswerRefused, Unreachable
 from localai.types import (
+    CUT,
     Answering,
     Done,
     Event,
@@ -43,8 +44,8 @@ class Answer:
 
     @property
     def is_cut(self) -> bool:
-        """Whether it ended at its limit of tokens or at the end of the context."""
-        return self.done.finish_reason in ("length", "context")
+        """Whether it did not come to its own end (`types.CUT`)."""
+        return self.done.finish_reason in CUT
 
     @property
     def refusal(self) -> AnswerRefused | None:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import field
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from localai.dataclass import dataclass
 
@@ -191,7 +191,8 @@ class ChatRequest:
 
     `context_tokens` is what the user asked for (`--ctx`), None to let the provider choose.
     `keep_alive_s` is how long the model stays loaded afterwards (0: not at all). `schema` is a JSON
-    schema that the answer must satisfy. `force` skips the memory check. `tools` are those that the
+    schema that the answer must satisfy. `force` skips the memory check. `stop_loops` ends an answer
+    that repeats itself without end (`loops.without_loops`). `tools` are those that the
     model may call; localai does not run them. With `tool_choice` None the server chooses, which for
     all servers is "auto". `conversation` is the id (letters and digits) under which a provider may
     keep state of the conversation on this machine's disk, so that it need not be computed again;
@@ -207,6 +208,7 @@ class ChatRequest:
     keep_alive_s: float | None = None
     logprobs: int | None = None
     force: bool = False
+    stop_loops: bool = False
     conversation: str | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
@@ -286,9 +288,13 @@ class Locality:
     network_denied: bool | None = None
 
 
-FinishReason = Literal["stop", "length", "context", "refusal", "tool_calls", "other"]
-"""Why an answer ended: by itself, at the limit of tokens, at the end of the context, because the
-provider would not answer, to have tools called, or for a reason that nobody here knows."""
+FinishReason = Literal["stop", "length", "context", "loop", "refusal", "tool_calls", "other"]
+"""Why an answer ended: by itself, at the limit of tokens, at the end of the context, because it
+repeated itself without end, because the provider would not answer, to have tools called, or for a
+reason that nobody here knows."""
+
+CUT: Final[tuple[FinishReason, ...]] = ("length", "context", "loop")
+"""The reasons of an answer that did not come to its own end, and is an answer."""
 
 EarlyEnd = Literal["cancelled", "failed"]
 """What is kept of an answer that has no `Done`: the user stopped it, or something broke."""

@@ -11,6 +11,7 @@ from localai.answers import Answer, PartialAnswer, gather
 from localai.batch.concurrency import Closed, SharedContext, once_more_alone
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, as_error
+from localai.loops import without_loops
 from localai.providers.provider import Provider
 from localai.types import ChatRequest, Event
 
@@ -62,7 +63,8 @@ def _attempt(job: Job, provider: Provider, stopping: threading.Event) -> Outcome
     gathered = PartialAnswer(job.request.model)
     outcome = Outcome(job.number, job.fingerprint, job.id, gathered)
     try:
-        whole = gather(provider.stream(job.request), gathered, stop_if_asked)
+        events = without_loops(provider.stream(job.request), job.request)
+        whole = gather(events, gathered, stop_if_asked)
         return replace(outcome, answer=whole, error=whole.refusal or _violation(job, whole.text))
     except Closed:
         raise

@@ -13,8 +13,8 @@ class Progress:
     """How far a batch is.
 
     `answered` and `failed` count this run's lines, `found` and `found_failed` those that an earlier
-    run left; `cut` are answers that ended at their limit of tokens. `elapsed_s` counts from the
-    first question.
+    run left; `cut` are answers that did not come to their own end, `looping` those of them that
+    repeated themselves without end. `elapsed_s` counts from the first question.
     """
 
     answered: int = 0
@@ -22,6 +22,7 @@ class Progress:
     found: int = 0
     found_failed: int = 0
     cut: int = 0
+    looping: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     concurrency: int = 0
@@ -42,6 +43,7 @@ class Counts:
     found: int = 0
     found_failed: int = 0
     cut: int = 0
+    looping: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     started: float | None = None
@@ -53,6 +55,7 @@ class Counts:
         self.answered += outcome.error is None
         if answer is not None:
             self.cut += answer.is_cut
+            self.looping += answer.done.finish_reason == "loop"
             self.input_tokens += answer.done.usage.input_tokens or 0
             self.output_tokens += answer.done.usage.output_tokens or 0
 
@@ -64,6 +67,7 @@ class Counts:
             found=self.found,
             found_failed=self.found_failed,
             cut=self.cut,
+            looping=self.looping,
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             concurrency=concurrency,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from localai.answers import Answer
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError
 from localai.patterns import lazy_pattern
+from localai.types import FinishReason
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
 
+_CUT: Final[Mapping[FinishReason, str]] = {
+    "length": "it was cut before its end: --max-tokens allows more",
+    "context": "it was cut before its end: --ctx allows more",
+    "loop": "it repeated itself without end and was stopped: --repeat-penalty 1.2 may help",
+}
 _FENCE = lazy_pattern(r"(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
 
 
@@ -41,7 +48,7 @@ class AnswerChecks:
             return None
         return FinishedWithFailures(
             f"the answer breaks the schema: {violation}",
-            hint="it was cut before its end: --max-tokens allows more" if answer.is_cut else None,
+            hint=_CUT.get(answer.done.finish_reason),
         )
 
 

@@ -21,6 +21,7 @@ from localai.chat.select import SelectedModel
 from localai.chat.sight import as_seen, count_pictures, pictures_text, sight_doubt
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
+from localai.loops import without_loops
 from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
 
 if TYPE_CHECKING:
@@ -114,5 +115,5 @@ def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Con
         asker.announce(destination + (f", with {pictures_text(pictures)}" if pictures else ""))
     if (doubt := marks_doubt(seen, config)) is not None:
         asker.announce(doubt)
-    with closing(chosen.provider.stream(seen)) as events:
+    with closing(without_loops(chosen.provider.stream(seen), seen)) as events:
         yield from events

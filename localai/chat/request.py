@@ -86,6 +86,7 @@ def build_request(
         keep_alive_s=settings.keep_alive_s,
         logprobs=settings.logprobs,
         force=settings.force,
+        stop_loops=config["chat.stop_loops"],
         conversation=conversation,
     )
 

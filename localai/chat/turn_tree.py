@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from localai.dataclass import dataclass
-from localai.types import Message, Usage
+from localai.types import CUT, Message, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Turn:
     @property
     def may_go_on(self) -> bool:
         """Whether it is an answer that did not come to its own end and has a text to continue."""
-        unfinished = self.is_cut or self.finish_reason in ("length", "context")
+        unfinished = self.is_cut or self.finish_reason in CUT
         return self.message.role == "assistant" and unfinished and bool(self.message.text.strip())
 
 

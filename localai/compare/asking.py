@@ -20,6 +20,7 @@ from localai.errors import (
     as_error,
     find_localai_error,
 )
+from localai.loops import without_loops
 from localai.types import ChatRequest, Event, Loading, TextDelta
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def ask(
     answer: Answer | None = None
     error: LocalaiError | None = None
     try:
-        answer = gather(contestant.selected.provider.stream(request), partial, take)
+        events = without_loops(contestant.selected.provider.stream(request), request)
+        answer = gather(events, partial, take)
     except Stopped:
         return None
     except Exception as raised:  # noqa: BLE001  a failure is the reply; the other models go on

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from localai.compare.checks.check import Observation, Said
 from localai.dataclass import dataclass
-from localai.types import FinishReason, ToolCall, ZoneName
+from localai.types import CUT, FinishReason, ToolCall, ZoneName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,8 +112,8 @@ class RecordedAnswer:
 
     @property
     def is_cut(self) -> bool:
-        """Whether it ended at its limit of tokens or at the end of the context."""
-        return self.finish_reason in ("length", "context")
+        """Whether it did not come to its own end (`types.CUT`)."""
+        return self.finish_reason in CUT
 
     @property
     def overflowed(self) -> bool:

@@ -131,6 +131,13 @@ SETTINGS: tuple[Setting, ...] = (
         "tokens",
         "the longest answer; some models never stop by themselves",
     ),
+    Setting(
+        "chat.stop_loops",
+        _flag,
+        True,
+        "true|false",
+        "stop an answer that repeats itself without end",
+    ),
     Setting("history.record", _flag, True, "true|false", "keep conversations on this machine"),
     Setting(
         "history.pictures",

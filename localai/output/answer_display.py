@@ -26,6 +26,10 @@ _FINISH_NOTES: Mapping[FinishReason, str | None] = {
     "refusal": None,
     "length": "cut at {limit}; {more} allows more",
     "context": "cut: the context is full; {larger} allows more",
+    "loop": (
+        "stopped: it repeats itself without end; --repeat-penalty 1.2 may help"
+        " (`localai config set chat.stop_loops false` lets it go on)"
+    ),
     "other": "perhaps not whole: the provider ended it with {word!r}, which localai does not know",
 }
 

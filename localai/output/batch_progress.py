@@ -38,8 +38,10 @@ def summary_text(progress: Progress) -> str:
         parts.append(f"{progress.found:,} were there already")
     if progress.all_failed:
         parts.append(f"{progress.all_failed:,} failed")
-    if progress.cut:
-        parts.append(f"{progress.cut:,} cut at their limit of tokens (--max-tokens)")
+    if at_limit := progress.cut - progress.looping:
+        parts.append(f"{at_limit:,} cut at their limit of tokens (--max-tokens)")
+    if progress.looping:
+        parts.append(f"{progress.looping:,} stopped, repeating themselves without end")
     if progress.elapsed_s > 0 and progress.answered:
         parts += [*rates(progress), seconds_text(progress.elapsed_s)]
     return " · ".join(parts)

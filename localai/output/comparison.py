@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from localai.answers import Answer
 from localai.compare.asking import Reply
 from localai.compare.names import short_names
 from localai.compare.texts import same_beginning, similarity, word_changes
@@ -62,13 +63,19 @@ def _row(name: str, reply: Reply, cost: Cost | None) -> Row:
         _seconds(reply.time_to_first_visible_s),
         UNKNOWN if rate is None else f"{rate:,.1f}",
         count_text(thinking) if thinking or not answer.reasoning else "some",
-        count_text(visible) + (" cut" if answer.is_cut else ""),
+        count_text(visible) + _ended(answer),
         _seconds(reply.load_s),
         bytes_text(reply.memory_bytes),
         UNKNOWN if cost is None else money_text(cost.amount),
         "unproven" if locality.zone is None else locality.zone.label,
     ]
     return Row(cells, below=locality.evidence)
+
+
+def _ended(answer: Answer) -> str:
+    if answer.done.finish_reason == "loop":
+        return " loop"
+    return " cut" if answer.is_cut else ""
 
 
 def print_differences(output: Output, replies: Sequence[Reply]) -> None:

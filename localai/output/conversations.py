@@ -30,6 +30,7 @@ _NOT_WHOLE: Mapping[str | None, str] = {
     None: "cut off",
     "length": "cut at its limit",
     "context": "cut: the context was full",
+    "loop": "stopped: it repeated itself without end",
     "refusal": "refused",
     "other": "perhaps not whole",
 }

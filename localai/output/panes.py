@@ -211,6 +211,8 @@ def said(reply: Reply) -> str:
     text = reply.partial.text.strip("\n")
     if reply.error is not None:
         return f"{text}\n\n[failed: {reply.error.message}]".lstrip("\n")
+    if reply.answer is not None and reply.answer.done.finish_reason == "loop":
+        return f"{text} [stopped: it repeats itself without end]"
     if reply.answer is not None and reply.answer.is_cut:
         return f"{text} [cut at its limit]"
     return text or "[an empty answer]"

@@ -24,6 +24,7 @@ from localai.engine.llamacpp.slots import (
     tagged,
 )
 from localai.errors import Unreachable
+from localai.loops import Looping
 from localai.net.framing import ServerRefused
 from localai.types import ChatRequest, Done, Events, Loading
 
@@ -73,7 +74,13 @@ class ConversationState:
             with closing(events):
                 for event in events:
                     answer.add(event)
-                    yield event
+                    try:
+                        yield event
+                    except Looping as loop:
+                        end = events.throw(loop)
+                        answer.add(end)
+                        yield end
+                        break
                     if self._slot is None and not isinstance(event, Loading | Done):
                         self._watch()
         except (GeneratorExit, KeyboardInterrupt):

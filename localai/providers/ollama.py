@@ -24,6 +24,7 @@ from localai.errors import (
     PolicyRefused,
     Unreachable,
 )
+from localai.loops import Looping
 from localai.net.framing import ServerRefused
 from localai.net.http import SentRequest
 from localai.net.listener import listening_pid
@@ -324,6 +325,8 @@ class Ollama(Provider):
                 if chunk.get("done"):
                     yield from _held_back(reader, splitter)
                     return {**chunk, "tools_called": tools_called}
+        except Looping:
+            return {"looping": True, "tools_called": False}
         except Exception:
             yield from _held_back(reader, splitter)
             raise
@@ -358,7 +361,9 @@ class Ollama(Provider):
                 entry = self._daemon.loaded(question.request.model.id)
         context = (entry or {}).get("context_length") or question.context_tokens
         return Done(
-            finish_reason=wire.finish_of(end, context, end["tools_called"]),
+            finish_reason="loop"
+            if end.get("looping")
+            else wire.finish_of(end, context, end["tools_called"]),
             usage=usage,
             timings=timings,
             locality=self._locality(question, entry),

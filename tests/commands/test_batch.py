@@ -245,6 +245,15 @@ def test_a_refused_answer_is_that_lines_failure_and_not_the_batchs(robot: Robot)
     assert records[0]["text"] == "No."
 
 
+def test_a_line_that_repeats_itself_without_end_is_stopped_and_counted(robot: Robot) -> None:
+    robot.prompts("say a", "loop on and on", "end length cut")
+    result = robot.run("--json")
+    assert result.returncode == 0
+    assert [each["finish_reason"] for each in robot.records()] == ["stop", "loop", "length"]
+    summary = json.loads(result.stdout)
+    assert (summary["answered"], summary["cut"], summary["looping"]) == (3, 2, 1)
+
+
 def test_a_provider_that_breaks_off_once_is_asked_again(robot: Robot) -> None:
     robot.prompts("once and again", "say b")
     assert robot.run().returncode == 0

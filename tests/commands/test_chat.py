@@ -65,6 +65,19 @@ def test_an_answer_cut_by_its_limit_says_so(home: Paths, run_localai: RunLocalai
     assert b"cut at 2 tokens" in result.stderr
 
 
+def test_an_answer_of_a_real_model_that_repeats_itself_is_stopped(
+    home: Paths, run_localai: RunLocalai
+) -> None:
+    greedy = ("--temperature", "0", "--repeat-penalty", "0.7", "--max-tokens", "4k")
+    result = run_localai("chat", *greedy, "--json", "Tell me a long story", timeout_s=300)
+    document = json.loads(result.stdout)
+    assert (result.returncode, document["finish_reason"]) == (0, "loop")
+    assert 3000 <= len(document["text"]) < 8000
+    assert document["locality"]["process"]["pid"] > 0
+    shown = run_localai("history", "show").stdout
+    assert b"(stopped: it repeated itself without end)" in shown
+
+
 def test_an_answer_that_was_cut_goes_on_in_the_same_message(
     home: Paths, run_localai: RunLocalai
 ) -> None:

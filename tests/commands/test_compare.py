@@ -142,6 +142,16 @@ def test_a_cut_answer_is_said_to_be_cut(compare: Compare) -> None:
     assert [each["censored"] for each in document["models"]] == [1, 0]
 
 
+def test_an_answer_that_repeats_itself_without_end_counts_as_cut(compare: Compare) -> None:
+    result = compare("-m", "cast/loops", "-m", "cast/good", "x [4]")
+    assert b"[stopped: it repeats itself without end]" in result.stdout
+    document = checked(
+        Comparison, compare("-m", "cast/loops", "-m", "cast/good", "x", "--json").stdout
+    )
+    assert [each["censored"] for each in document["models"]] == [1, 0]
+    assert [case["outcome"] for case in document["cases"]] == ["censored", "answered"]
+
+
 def test_differences_are_marked_without_any_colour(compare: Compare) -> None:
     result = compare("-m", "cast/good", "-m", "cast/slow", "x [one two six five]", "--diff")
     shown = result.stdout.decode()

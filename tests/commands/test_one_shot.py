@@ -97,6 +97,32 @@ def test_an_answer_that_is_not_whole_is_printed_and_said_not_to_be(
     assert (document["error"] or {}).get("kind") == ("answer_refused" if code else None)
 
 
+def test_an_answer_that_repeats_itself_without_end_is_stopped_and_said(ask: Ask) -> None:
+    result = ask("loop around the world")
+    assert result.returncode == 0
+    assert result.stdout.count(b"around the world ") > 500
+    assert result.stderr.decode().count("warning: stopped: it repeats itself without end") == 1
+    document = json.loads(ask("--json", "loop around the world").stdout)
+    assert (document["finish_reason"], document["zone"]) == ("loop", "device")
+    assert document["usage"]["output_tokens"] is None
+    broken = ask("--schema", "name", "loop around the world")
+    assert broken.returncode == 8
+    assert b"it repeated itself without end" in broken.stderr
+
+
+def test_an_answer_may_be_let_repeat_itself(
+    run_localai: RunLocalai, far: ScriptedServer, localai_home: Path
+) -> None:
+    wire = ChatCompletionsWire()
+    far.routes = wire.routes(wire.stream(wire.answer(["and so on and on, "] * 400)))
+    stopped = run_localai("chat", "-m", "far/scripted", "hi")
+    assert 3000 <= len(stopped.stdout) < 3500
+    assert b"without end" in stopped.stderr
+    assert run_localai("config", "set", "chat.stop_loops", "false").returncode == 0
+    whole = run_localai("chat", "-m", "far/scripted", "hi")
+    assert (whole.stdout.count(b"and so on"), whole.stderr) == (400, b"")
+
+
 def test_an_empty_answer_is_said_to_be(ask: Ask) -> None:
     result = ask("end stop")
     assert (result.returncode, result.stdout) == (0, b"")

@@ -9,6 +9,7 @@
     uncounted WORDS   answers WORDS and counts no tokens
     half WORDS     answers half a character and WORDS
     end REASON WORD   answers WORD and ends for REASON, which it calls WORD
+    loop WORDS     answers WORDS over and over, and never ends
     crash          raises an error that nobody foresaw
     die            ends the thread that asks
     shout WORDS    says on stderr that it was asked, and answers WORDS
@@ -82,6 +83,8 @@ class Robot(Provider):
         if verb == "pause":
             yield TextDelta(words)
             time.sleep(60)
+        while verb == "loop":
+            yield TextDelta(words + " ")
         if verb == "half":
             yield TextDelta("\ud83d ")
         if verb == "crash":

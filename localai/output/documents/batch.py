@@ -56,7 +56,8 @@ class BatchSummary(TypedDict):
     failed: Annotated[int, "lines that failed in this run"]
     found: Annotated[int, "lines whose records were there already"]
     found_failed: Annotated[int, "those of them that are failures"]
-    cut: Annotated[int, "answers of this run that ended at their limit of tokens"]
+    cut: Annotated[int, "answers of this run that did not come to their own end"]
+    looping: Annotated[int, "those of them that repeated themselves without end"]
     usage: Annotated[UsageDocument, "sums over this run's answers, as far as they are counted"]
     concurrency: Annotated[int, "how many requests were made at once"]
     total_s: Annotated[float, "from the first question on"]
@@ -96,6 +97,7 @@ def summary_document(progress: Progress, error: LocalaiError | None) -> BatchSum
         "found": progress.found,
         "found_failed": progress.found_failed,
         "cut": progress.cut,
+        "looping": progress.looping,
         "usage": {
             "input_tokens": progress.input_tokens or None,
             "output_tokens": progress.output_tokens or None,

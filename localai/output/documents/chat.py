@@ -51,7 +51,7 @@ class Chat(TypedDict):
     text: Annotated[str, "the answer"]
     reasoning: Annotated[str | None, "the thinking, kept apart"]
     finish_reason: Annotated[
-        FinishReason, "why it ended: by itself, at the token limit, at a full context, …"
+        FinishReason, "why it ended: by itself, at the token limit, in a loop, at a full context, …"
     ]
     usage: Annotated[UsageDocument, "token counts"]
     timings: Annotated[TimingsDocument, "speed"]

@@ -15,6 +15,7 @@ from localai.dataclass import dataclass
 from localai.errors import (
     Unreachable,
 )
+from localai.loops import Looping
 from localai.options import wire_options
 from localai.types import (
     ChatRequest,
@@ -140,7 +141,7 @@ def read_stream(
     """
     stream = _Stream(clock)
     remaining = iter(chunks)
-    was_ended = False
+    was_ended = is_looping = False
     try:
         while True:
             try:
@@ -157,9 +158,15 @@ def read_stream(
             if stream.finish is not None and not had_finished:
                 clock.limits.ended()
                 on_finish()
+    except Looping:
+        is_looping = True
     except Exception:
         yield from stream.held_back()
         raise
+    if is_looping:
+        usage = stream.usage_with_cache()
+        yield Done("loop", usage, clock.timings(usage, None, load_s), locality, context_tokens)
+        return
     yield from stream.held_back()
     if stream.finish is None and not was_ended:
         raise Unreachable("the answer broke off: the server closed the connection")
