@@ -18,8 +18,9 @@ from localai.options import SAMPLING_OPTIONS, parse_json_options
 from localai.types import Message, ResolvedModel, Role
 
 if TYPE_CHECKING:
+    from localai.chat.filling import Filled
     from localai.chat.schema import Schema
-    from localai.chat.templates import Filled, Template
+    from localai.chat.templates import Template
 
 KEYS = ("id", "prompt", "messages", "system", "options", "schema")
 
@@ -164,7 +165,7 @@ def _schema(raw: Any) -> Schema:
 def _filled(template: Template, values: Mapping[str, Any], known: Mapping[str, Any]) -> Filled:
     """The template, with a line's other keys as its variables and the line's prompt as its
     input."""
-    from localai.chat.templates import fill
+    from localai.chat.filling import fill
 
     if "messages" in known:
         raise InvalidInput('with a template a line has a "prompt", not "messages"')

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.chat.inputs import file_text
+from localai.chat.variables import names_in
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import as_path, user_path, write_atomically
@@ -30,9 +31,6 @@ INPUT = "input"
 BUNDLED = Path(__file__).parent / "bundled_templates"
 _SUFFIXES = (".md", ".toml")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_VARIABLE = re.compile(
-    r"\$(?:(?P<escaped>\$)|\{(?P<braced>[A-Za-z_]\w*)\}|(?P<plain>[A-Za-z_]\w*))"
-)
 _FRONT_MATTER = "+++"
 _DESCRIPTION = 60
 _KEYS = ("description", "system", "prompt", "model", "options", "schema", "variables")
@@ -64,54 +62,19 @@ class Template:
     @property
     def names(self) -> list[str]:
         """Every variable in it but the input, in the order in which they appear."""
-        found = (_names_in(text) for text in (self.system or "", self.prompt))
+        found = (names_in(text) for text in (self.system or "", self.prompt))
         return [name for name in dict.fromkeys(name for names in found for name in names)
                 if name != INPUT]  # fmt: skip
 
     @property
     def wants_input(self) -> bool:
         """Whether it needs a text to work on."""
-        return INPUT in _names_in(self.prompt)
+        return INPUT in names_in(self.prompt)
 
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A template with its variables filled in: the question that is asked."""
-
-    prompt: str
-    system: str | None
-
-
-def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
-    """The template with `values`, and with `given` in the place of `$input`, else after the prompt.
-
-    Raises InvalidInput for a variable that it does not have or that has no value, and for a missing
-    input.
-    """
-    names = template.names
-    unknown = next((name for name in values if name not in names), None)
-    if unknown is not None:
-        raise InvalidInput(
-            f"the template {template.name} has no variable {unknown!r}",
-            hint=f"it has {', '.join(names)}" if names else "it has none",
-        )
-    known = {**template.variables, **values}
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise InvalidInput(
-            f"the template {template.name} needs {', '.join(missing)}",
-            hint=" ".join(f"-p {name} VALUE" for name in missing),
-        )
-    if template.wants_input and not given.strip():
-        raise InvalidInput(
-            f"the template {template.name} needs something to work on",
-            hint=f"give it a file: localai chat -t {template.name} -f FILE",
-        )
-    prompt = _substitute(template.prompt, {**known, INPUT: given})
-    if not template.wants_input:
-        prompt = "\n\n".join(filter(None, (prompt.strip(), given)))
-    system = template.system
-    return Filled(prompt.strip("\n"), None if system is None else _substitute(system, known))
+    @property
+    def asks_by_itself(self) -> bool:
+        """Whether it is a question as it stands. A system prompt alone is none."""
+        return bool(self.prompt.strip()) and not self.wants_input
 
 
 def find_template(name: str, paths: Paths) -> Template:
@@ -154,6 +117,8 @@ def parse_template(text: str, file: Path) -> Template:
     prompt = settings.get("prompt", "") if body is None else body
     if not prompt.strip() and not settings.get("system"):
         raise _invalid(file, "it has neither a prompt nor a system prompt")
+    if INPUT in names_in(settings.get("system", "")):
+        raise _invalid(file, f"${INPUT} stands in the prompt, not in the system prompt")
     model = settings.get("model")
     if model is not None and as_path(model) is not None:
         raise _invalid(file, f"model is a name, not the file {model}", f"give the file: -m {model}")
@@ -280,20 +245,3 @@ def _check_keys(settings: Mapping[str, Any], file: Path) -> None:
 
 def _invalid(file: Path, what: str, hint: str | None = None) -> InvalidInput:
     return InvalidInput(f"the template {file}: {what}", hint=hint, command=("${EDITOR:-vi}", file))
-
-
-def _names_in(text: str) -> list[str]:
-    found = (match["braced"] or match["plain"] for match in _VARIABLE.finditer(text))
-    return [name for name in found if name]
-
-
-def _substitute(text: str, values: Mapping[str, str]) -> str:
-    """`text` with its variables filled in; `$$` becomes `$`, and a `$` without a name (`$5`)
-    stays."""
-
-    def value(match: re.Match[str]) -> str:
-        if match["escaped"]:
-            return "$"
-        return values[match["braced"] or match["plain"]]
-
-    return _VARIABLE.sub(value, text)

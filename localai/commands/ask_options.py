@@ -174,7 +174,7 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
     settings = AskSettings(
         system=given.system or None,
         options=asked_options(given),
-        schema=_schema(given.schema, template),
+        schema=_schema(given.schema),
         think=_think(given.think),
         context_tokens=_context(given.ctx),
         keep_alive_s=_keep_alive(given.keep_alive),
@@ -182,7 +182,9 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
     )
     model = given.model
     if template is not None:
-        settings = overlaid(AskSettings(options=template.options), settings)
+        from localai.chat.filling import settings_of
+
+        settings = overlaid(settings_of(template), settings)
         model = model or template.model
     parameters = dict(cast("list[tuple[str, str]]", given.parameter or []))
     config = allow_every_cloud(config) if given.allow_cloud else config
@@ -271,13 +273,9 @@ def _template(name: str | None, paths: Paths) -> Template | None:
     return find_template(name, paths)
 
 
-def _schema(given: str | None, template: Template | None) -> Schema | None:
-    """The schema of `--schema`, else the template's."""
-    if given is None and (template is None or template.schema is None):
+def _schema(given: str | None) -> Schema | None:
+    if given is None:
         return None
-    from localai.chat.schema import from_command_line, from_data
+    from localai.chat.schema import from_command_line
 
-    if given is not None:
-        return from_command_line(given)
-    assert template is not None
-    return from_data(template.schema, f"the schema of the template {template.name}")
+    return from_command_line(given)

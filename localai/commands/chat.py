@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ from localai.commands.ask_options import (
     read_ask_options,
     with_ask_options,
 )
+from localai.commands.conflicts import refuse_conflicts
 from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
@@ -133,9 +134,8 @@ def chat(
     output = Output("chat", as_json=as_json, quiet=quiet)
     paths, config = load_settings("chat")
     providers = open_pool(context, paths)
-    one_shot = bool(prompt or asked.template or extract or asked.schema or as_json)
-    one_shot = one_shot or more or dry_run or logprobs is not None
-    _refuse_conflicts(
+    one_shot = bool(prompt or extract or asked.schema or as_json or more or dry_run)
+    refuse_conflicts(
         {
             "-c": continued,
             "--cid": conversation_id is not None,
@@ -156,8 +156,12 @@ def chat(
     if save is not None:
         save_line(save, prompt, asked, output, [file, attachment, continued, more])
         return 0
-    in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     means = read_ask_options(asked, paths, config)
+    if (template := means.template) is not None:
+        # Such a template is answered in one shot; another one waits for what goes into it.
+        one_shot = one_shot or template.asks_by_itself or bool(file)
+    one_shot = one_shot or logprobs is not None
+    in_session = not one_shot and is_terminal(output.stdin) and output.on_terminal
     files = read_files(file or [], output, yes=yes)
     images = read_images(attachment or [], output)
     question = Question("")
@@ -171,8 +175,15 @@ def chat(
             output,
             stdin_is_taken=takes_stdin([*(file or []), *(attachment or [])]),
         )
-    system = means.settings.system or question.system
-    settings = replace(means.settings, system=system, logprobs=logprobs)
+    settings = means.settings
+    if in_session and template is not None:
+        from localai.chat.filling import filled_system
+
+        # Its options are the first question's; of the session are those that were given.
+        settings = read_ask_options(replace(asked, template=None), paths, config).settings
+        question = Question("", system=filled_system(template, means.parameters))
+    system = settings.system or question.system
+    settings = replace(settings, system=system, logprobs=logprobs)
     checks = AnswerChecks(extract, settings.schema)
     stored = (
         resume(paths.database, conversation_id) if continued or more or conversation_id else None
@@ -233,6 +244,8 @@ def chat(
             title=title or (None if stored is None else stored.title),
             files=files,
             pictures=images,
+            template=template,
+            parameters=means.parameters,
         )
         run_session(session, stored)
         return 0
@@ -266,22 +279,6 @@ def chat(
     if failure is not None:
         raise failure
     return 0
-
-
-_CONFLICTS: Final = (
-    ("-c", "--cid"),
-    ("-q", "-u"),
-    ("--raw", "--json"),
-    ("--dry-run", "--more"),
-    ("--airgap", "--allow-cloud"),
-)
-
-
-def _refuse_conflicts(given: Mapping[str, object]) -> None:
-    """Raise InvalidInput for two flags of which one would have no effect."""
-    for one, other in _CONFLICTS:
-        if given[one] and given[other]:
-            raise InvalidInput(f"{one} and {other} exclude each other", hint="give one of them")
 
 
 def _select(

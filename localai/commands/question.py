@@ -54,7 +54,7 @@ def gather_question(
     Raises InvalidInput if there is no question, and what the template raises.
     """
     # A complete template does not wait for a person to type.
-    waits = not files and not images and (template is None or template.wants_input)
+    waits = not files and not images and (template is None or not template.asks_by_itself)
     typed = " ".join(prompt) if prompt else ""
     piped = "" if stdin_is_taken else _piped(output, typed=bool(typed), waits=waits)
     text = "\n\n".join(part.strip("\n") for part in (piped, typed) if part.strip())
@@ -65,9 +65,13 @@ def gather_question(
         title = title or ", ".join(file.name for file in files)
         text = with_files(files, text)
     if template is not None:
-        from localai.chat.templates import fill
+        from localai.chat.filling import fill
 
         filled = fill(template, parameters, text)
+        if not filled.prompt:
+            raise InvalidInput(
+                f"there is nothing to ask: the template {template.name} is a system prompt alone"
+            )
         title = f"{template.name}: {title or template.description}"
         return Question(filled.prompt, tuple(images), filled.system, title)
     if not text:

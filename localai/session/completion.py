@@ -11,6 +11,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 
 from localai.chat.resume import recent_conversations
+from localai.chat.templates import list_templates
 from localai.errors import LocalaiError
 from localai.library.available import models_by_provider
 from localai.output.cells import one_line
@@ -39,6 +40,7 @@ class SlashCompleter(Completer):
             "show": lambda: ((name, "") for name in KINDS_OF_SHOW),
             "think": lambda: ((name, "") for name in (*get_args(Think), "default", "hide", "show")),
             "load": self._conversations,
+            "template": self._templates,
         }
 
     def get_completions(
@@ -55,6 +57,14 @@ class SlashCompleter(Completer):
             yield from self._paths.get_completions(Document(argument), complete_event)
         elif name in self._choices and " " not in argument:
             yield from _matching(argument, self._choices[name]())
+
+    def _templates(self) -> Iterator[tuple[str, str]]:
+        try:
+            found = list_templates(self._session.asker.paths)
+        except LocalaiError:
+            return
+        for each in found:
+            yield each.name, one_line(each.description, 50)
 
     def _conversations(self) -> Iterator[tuple[str, str]]:
         try:

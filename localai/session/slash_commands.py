@@ -71,6 +71,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("think", (), "[LEVEL]", "how much it reasons; hide, show", model.think),
     Command("file", (), "[PATH]", "a file for the next question", text.file),
     Command("attach", (), "[PICTURE]", "a picture for the next question", text.attach),
+    Command("template", (), "[NAME] [TEXT]", "a question by a template", text.template),
     Command("undo", (), "", "take the last question back", conversation.undo),
     Command("retry", (), "", "ask again, keep both answers", conversation.retry),
     Command("more", (), "", "go on with an answer that was cut", conversation.more),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from localai.answers import Answer
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
+from localai.chat.filling import fill, settings_of
 from localai.chat.inputs import TextFile, with_files
+from localai.chat.request import overlaid
 from localai.dataclass import dataclass
 from localai.errors import find_localai_error
 from localai.output.answer import SilentWriter, Writer, show_answer
@@ -21,6 +23,7 @@ from localai.types import Events, Image
 if TYPE_CHECKING:
     from localai.chat.recorder import Recorder
     from localai.chat.resume import StoredConversation
+    from localai.chat.templates import Template
     from localai.chat.turn_tree import Turn
 
 
@@ -40,7 +43,8 @@ class Session:
 
     `new_recorder` makes the recorder of a new conversation (None) or of a continued one. `records`
     is False if nothing is to be stored. `files`, and `pictures` by the names that the user gave,
-    are sent with the next question.
+    are sent with the next question. That goes into `template`, with its `parameters`, whose options
+    and schema hold for it alone.
     """
 
     asker: Asker
@@ -52,6 +56,8 @@ class Session:
     interrupts: Interrupts = field(default_factory=Interrupts)
     files: list[TextFile] = field(default_factory=list)
     pictures: dict[str, Image] = field(default_factory=dict)
+    template: Template | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
     title: str | None = None
     edit: Edit | None = None
     leaving: bool = False
@@ -74,15 +80,29 @@ class Session:
         self.decode_tokens_per_s = None
 
     def ask(self, question: str, images: tuple[Image, ...] = ()) -> None:
-        """Ask, with the waiting files and pictures, and show the answer."""
-        files, self.files = self.files, []
-        pictures, self.pictures = self.pictures, {}
-        if files and not self.conversation.turns:
-            # The question gives the conversation its title, not the first line of a file.
-            self.title = question.strip().splitlines()[0][:80]
-            self.conversation.rename(self.title)
-        images = (*images, *pictures.values())
-        self.answer(self.conversation.ask(with_files(files, question), images))
+        """Ask, with the waiting files, pictures and template, and show the answer."""
+        text, before = with_files(self.files, question), self.asker.settings
+        if self.template is not None:
+            text = fill(self.template, self.parameters, text).prompt
+            self.asker.settings = overlaid(settings_of(self.template), before)
+        begins = not self.conversation.turns and self.title is None
+        if begins and (self.files or self.template is not None):
+            self._name(question)
+        images = (*images, *self.pictures.values())
+        self.files, self.pictures, self.template = [], {}, None
+        try:
+            self.answer(self.conversation.ask(text, images))
+        finally:
+            self.asker.settings = before
+
+    def _name(self, question: str) -> None:
+        """Call the conversation after the question, not after the first line of a file or of a
+        template."""
+        first = next(iter(question.strip().splitlines()), "")
+        if self.template is not None:
+            first = f"{self.template.name}: {first or self.template.description}"
+        self.title = first[:80]
+        self.conversation.rename(self.title)
 
     def answer(self, events: Events) -> bool:
         """Show an answer as it comes. Returns whether it came to its end. Errors are shown, Ctrl-C

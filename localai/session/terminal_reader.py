@@ -225,6 +225,8 @@ def status_text(session: Session, columns: int) -> str:
     for count, what in ((len(session.pictures), "picture"), (len(session.files), "file")):
         if count:
             parts.insert(2, f"+{count} {what}{'s' if count > 1 else ''}")
+    if session.template is not None:
+        parts.insert(2, f"+{session.template.name}")
     while len(parts) > 1 and len(" · ".join(parts)) > columns:
         parts.pop()
     return " · ".join(parts)[:columns]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shlex
 import subprocess
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 from localai.chat.file_arguments import GatheredFiles, gather_files, some_of
+from localai.chat.filling import filled_system
 from localai.chat.inputs import read_image
 from localai.chat.sight import require_sight
+from localai.chat.templates import Template, find_template, list_templates
 from localai.errors import InvalidInput, NotFound
 from localai.output.cells import one_line
 from localai.output.terminal import is_terminal
@@ -20,6 +23,8 @@ from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.session.state import Session
 from localai.units import bytes_text, count_text
+
+_PARAMETER: Final = re.compile(r"""(?P<name>\w+)=(?P<value>"[^"]*"|'[^']*'|\S*)\s*""")
 
 
 def file(session: Session, argument: str) -> None:
@@ -77,6 +82,51 @@ def _take(session: Session, gathered: GatheredFiles) -> None:
         session.output.warn(f"left out, for they cannot be read: {some_of(gathered.unreadable)}")
     for remark in gathered.remarks:
         session.output.note(remark)
+
+
+def template(session: Session, argument: str) -> None:
+    """Put a question into a template: NAME [VARIABLE=VALUE …] [TEXT]; without TEXT the next
+    question goes into it, `none` takes that back. Without NAME list them.
+    Its system prompt holds from there on, its options and schema for that question, below what you
+    have set; its model is named, and not switched to."""
+    name, _, rest = argument.partition(" ")
+    if argument == "none":
+        session.template = None
+        session.output.note("the next question goes into no template")
+        return
+    paths = session.asker.paths
+    if not name:
+        session.output.facts([(each.name, each.description) for each in list_templates(paths)])
+        return
+    found = find_template(name, paths)
+    parameters, text = _parameters(found, rest.strip())
+    if (system := filled_system(found, parameters)) is not None:
+        session.asker.change(system=system)
+        session.conversation.set_system(system)
+    current = session.asker.chosen.model
+    if found.model not in (None, current.id, f"{current.provider}/{current.id}"):
+        session.output.note(f"{found.name} is made for another model: /model {found.model}")
+    session.template, session.parameters = found, parameters
+    if text or found.asks_by_itself:
+        session.ask(text)
+    else:
+        session.output.note(f"the next question goes into {found.name}")
+
+
+def _parameters(found: Template, rest: str) -> tuple[dict[str, str], str]:
+    """The variables at the beginning of what was typed behind a template's name, and the text after
+    them. A value with spaces stands in quotes, as in a shell."""
+    parameters: dict[str, str] = {}
+    while (given := _PARAMETER.match(rest)) and given["name"] in found.names:
+        parameters[given["name"]] = " ".join(_split(given["value"]))
+        rest = rest[given.end() :]
+    missing = [name for name in found.names if name not in {**found.variables, **parameters}]
+    if missing:
+        raise InvalidInput(
+            f"the template {found.name} needs {', '.join(missing)}",
+            command=f"/template {found.name} {' '.join(f'{name}=VALUE' for name in missing)}",
+        )
+    return parameters, rest
 
 
 def copy(session: Session, argument: str) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from localai.chat.filling import fill
 from localai.chat.schema import from_data
 from localai.chat.templates import (
     Template,
-    fill,
     find_template,
     list_templates,
     new_file,
@@ -143,3 +143,14 @@ def test_every_bundled_one_is_whole(localai_home: Path) -> None:
         assert "TEXT" in fill(each, {}, "TEXT").prompt
         if isinstance(each.schema, str):
             assert from_data(each.schema, each.name).document["type"] == "object"
+
+
+def test_the_text_to_work_on_stands_in_the_prompt_alone() -> None:
+    with pytest.raises(InvalidInput, match="not in the system prompt"):
+        template('+++\nsystem = "About $input."\n+++\nHello')
+
+
+def test_a_template_asks_by_itself_if_nothing_is_missing_from_its_question() -> None:
+    assert template("Tell a joke").asks_by_itself
+    assert not template("Explain $input").asks_by_itself
+    assert not template('system = "Be brief."', "s.toml").asks_by_itself
