@@ -3,7 +3,8 @@
     LocalaiError                    1   unexpected: a bug
     ├── InvalidInput                2   the command line, the config or a file's content is wrong
     │   ├── ForeignStore            2   Ollama's store belongs to another user
-    │   └── SchemaRefused           2   the engine cannot hold an answer to this one schema
+    │   ├── SchemaRefused           2   the engine cannot hold an answer to this one schema
+    │   └── TemplateFault           2   a chat template makes no prompt of what is asked
     ├── NotFound                    3   no such model, file, conversation
     ├── PolicyRefused               4   the privacy policy says no
     │   └── ProgramRefused          4   … to starting a program
@@ -89,6 +90,15 @@ class InvalidInput(LocalaiError):
 
 class SchemaRefused(InvalidInput):
     """The engine cannot hold an answer to the schema of this one request."""
+
+
+class TemplateFault(InvalidInput):
+    """The chat template, the model's or the one given, makes no prompt of what is asked, or one
+    without it. `why` is what is wrong with it, in the engine's words."""
+
+    def __init__(self, message: str, *, why: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, check="model-template-broken")
+        self.why = why
 
 
 class ForeignStore(InvalidInput):

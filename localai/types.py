@@ -105,6 +105,7 @@ class ResolvedModel:
     `system_prompt` and `recommended` are the publisher's advice for a user who says nothing.
     `examples` are the messages with which every conversation begins, if the server does not add
     them. `purpose` is set for a model that does not answer, and says what it does: "embeds texts".
+    `has_chat_template` is of the files that a local engine opens.
     """
 
     provider: str
@@ -124,6 +125,7 @@ class ResolvedModel:
     examples: tuple[Message, ...] = ()
     loaded: bool | None = None
     purpose: str | None = None
+    has_chat_template: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ class ChatRequest:
     model may call; localai does not run them. With `tool_choice` None the server chooses, which for
     all servers is "auto". `conversation` is the id (letters and digits) under which a provider may
     keep state of the conversation on this machine's disk, so that it need not be computed again;
-    None keeps none.
+    None keeps none. `chat_template` is used in place of the model's own.
     """
 
     model: ResolvedModel
@@ -212,6 +214,7 @@ class ChatRequest:
     conversation: str | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
+    chat_template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +312,13 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is to be said to the user before the answer: it may not be what was asked for."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loading:
     """The provider is preparing (starting, loading, growing a context). `fraction` is None if
     unknown."""
@@ -378,7 +388,7 @@ class Done:
 Delta = ReasoningDelta | TextDelta | ThinkingEnded
 """What a model says, and what was known too late of it."""
 
-Event = Answering | Loading | Delta | ToolCall | TokenLogprobs | Done
+Event = Answering | Doubt | Loading | Delta | ToolCall | TokenLogprobs | Done
 
 Events = Generator[Event, None, None]
 """The events of one answer as they come; closing it stops the computation."""

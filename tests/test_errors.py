@@ -32,6 +32,7 @@ _PROMISED = {
     "LocalaiError": (1, "unexpected"),
     "InvalidInput": (2, "invalid_input"),
     "SchemaRefused": (2, "invalid_input"),
+    "TemplateFault": (2, "invalid_input"),
     "ForeignStore": (2, "invalid_input"),
     "NotFound": (3, "not_found"),
     "PolicyRefused": (4, "policy_refused"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, as_error
 from localai.loops import without_loops
 from localai.providers.provider import Provider
-from localai.types import ChatRequest, Event
+from localai.types import ChatRequest, Doubt, Event
 
 if TYPE_CHECKING:
     from localai.chat.schema import Schema
@@ -44,21 +45,30 @@ class Outcome:
 
 
 def answer(
-    job: Job, provider: Provider, context: SharedContext, stopping: threading.Event
+    job: Job,
+    provider: Provider,
+    context: SharedContext,
+    stopping: threading.Event,
+    doubt: Callable[[str], None],
 ) -> Outcome | None:
     """The outcome of a line; None if the batch was stopped meanwhile. Never raises. A request that
-    the provider broke off is asked once more, alone: another line may have caused the failure."""
+    the provider broke off is asked once more, alone: another line may have caused the failure.
+    `doubt` is told what the provider has to say before it answers."""
     return once_more_alone(
-        partial(_attempt, job, provider, stopping), job.request, context, stopping
+        partial(_attempt, job, provider, stopping, doubt), job.request, context, stopping
     )
 
 
-def _attempt(job: Job, provider: Provider, stopping: threading.Event) -> Outcome:
+def _attempt(
+    job: Job, provider: Provider, stopping: threading.Event, doubt: Callable[[str], None]
+) -> Outcome:
     """The outcome of asking once. Raises Closed if the batch was stopped meanwhile."""
 
-    def stop_if_asked(_event: Event) -> None:
+    def stop_if_asked(event: Event) -> None:
         if stopping.is_set():
             raise Closed
+        if isinstance(event, Doubt):
+            doubt(event.message)
 
     gathered = PartialAnswer(job.request.model)
     outcome = Outcome(job.number, job.fingerprint, job.id, gathered)

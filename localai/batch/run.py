@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from localai.answers import Answer, PartialAnswer
 from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import SharedContext, make_ready
+from localai.batch.doubts import Doubts
 from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
 from localai.batch.progress import Counts, Progress
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
-from localai.chat.request import AskSettings, build_request, marks_doubt, overlaid, schema_doubt
+from localai.chat.request import build_request, overlaid
 from localai.dataclass import dataclass
 from localai.errors import (
     AnswerRefused,
@@ -39,7 +40,6 @@ from localai.privacy import guard
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
     from localai.config import Config
-    from localai.types import ChatRequest
 
 # How many lines may be finished before an earlier one. They wait on disk, or in memory if the
 # output is a stream.
@@ -71,7 +71,7 @@ class Batch:
     """A run over `source`; `run` may be called once.
 
     `record` makes the document that is written for an outcome; `answered` is called with each
-    answer once its record is written, `warn` once with what of a schema no answer is held to.
+    answer once its record is written, `warn` once with each thing that is to be said before.
     """
 
     def __init__(
@@ -93,8 +93,7 @@ class Batch:
         self._config = config
         self._record = record
         self._answered = answered
-        self._warn = warn
-        self._doubts: set[str] = set()
+        self._doubts = Doubts(warn, config)
         self._concurrency = concurrency
         self._events: queue.SimpleQueue[Line | EndOfInput | Outcome | _Stop | _Died] = (
             queue.SimpleQueue()
@@ -193,7 +192,7 @@ class Batch:
             prompt = read_prompt(line.content, self._defaults)
             settings = overlaid(self._defaults.settings, prompt.settings)
             request = build_request(settings, self._chosen.model, prompt.messages, self._config)
-            self._say_doubts(settings, request)
+            self._doubts.before(settings, request)
         except Exception as error:
             said = as_error(error)
             said.message = f"line {line.number}: {said.message}"
@@ -203,15 +202,6 @@ class Batch:
             self._write(Outcome(line.number, print_, None, PartialAnswer(), error=said))
             return None
         return Job(line.number, print_, prompt.id, request, settings.schema)
-
-    def _say_doubts(self, settings: AskSettings, request: ChatRequest) -> None:
-        for doubt in (
-            schema_doubt(settings, self._chosen.model, self._config),
-            marks_doubt(request, self._config),
-        ):
-            if doubt is not None and doubt not in self._doubts:
-                self._doubts.add(doubt)
-                self._warn(doubt)
 
     def _end(self, end: EndOfInput) -> None:
         if end.error is not None:
@@ -245,7 +235,8 @@ class Batch:
     def _answer_jobs(self) -> None:
         while (job := self._jobs.get()) is not None and not self._stopping.is_set():
             self._queued.release()
-            outcome = answer(job, self._chosen.provider, self._context, self._stopping)
+            provider, say = self._chosen.provider, self._doubts.say
+            outcome = answer(job, provider, self._context, self._stopping, say)
             if outcome is not None:
                 self._events.put(outcome)
 

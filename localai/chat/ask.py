@@ -22,7 +22,7 @@ from localai.chat.sight import as_seen, count_pictures, pictures_text, sight_dou
 from localai.dataclass import dataclass
 from localai.errors import Unreachable
 from localai.loops import without_loops
-from localai.types import Answering, ChatRequest, Events, Loading, Message, Options
+from localai.types import Answering, ChatRequest, Doubt, Events, Loading, Message, Options
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -116,4 +116,8 @@ def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Con
     if (doubt := marks_doubt(seen, config)) is not None:
         asker.announce(doubt)
     with closing(without_loops(chosen.provider.stream(seen), seen)) as events:
-        yield from events
+        for event in events:
+            if isinstance(event, Doubt):
+                asker.tell_once(event.message)
+            else:
+                yield event

@@ -1,4 +1,5 @@
-"""The settings of a question, and the request that they make of it. Pure.
+"""The settings of a question, and the request that they make of it. Pure, but for the file of a
+model's chat template.
 
 Settings come in layers; each layer has only those that it sets. From the top: a line of a batch,
 the flags of the command, its template (`overlaid`), then the model's publisher's recommendation and
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.chat.chat_template import chat_template_for
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.options import options_set, overlaid_options
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
 class AskSettings:
     """How to ask, for any question; None leaves the choice to the layer below.
 
-    An empty `system` is the choice of no system prompt. `context_tokens`, `keep_alive_s`,
+    An empty `system` is the choice of no system prompt. `chat_template` is a template's text, in
+    place of the model's own. `context_tokens`, `keep_alive_s`,
     `logprobs` and `force` are those of `ChatRequest`.
     """
 
     system: str | None = None
     options: Options = Options()
     schema: Schema | None = None
+    chat_template: str | None = None
     think: Think | None = None
     context_tokens: int | None = None
     keep_alive_s: float | None = None
@@ -63,7 +67,7 @@ def build_request(
 
     The system prompt goes in front of them, unless they begin with one, and the model's own
     examples after it. `conversation` is the id under which a provider may keep state. Raises
-    InvalidInput for a model that does not chat.
+    InvalidInput for a model that does not chat, and what `chat_template_for` raises.
     """
     if model.purpose is not None:
         raise InvalidInput(
@@ -88,6 +92,7 @@ def build_request(
         force=settings.force,
         stop_loops=config["chat.stop_loops"],
         conversation=conversation,
+        chat_template=chat_template_for(model, settings.chat_template, config),
     )
 
 

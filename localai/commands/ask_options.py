@@ -26,6 +26,7 @@ from localai.commands.options import PAIR
 from localai.config import Config, parse_duration
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.files import user_path
 from localai.options import SAMPLING_OPTIONS, SamplingOption, parse_options
 from localai.types import Options, Think
 from localai.units import parse_count
@@ -93,6 +94,14 @@ class AskOptions:
         typer.Option(
             "--schema",
             help='Answer in JSON: a schema file, "name:str, age:int", or pkg.mod:Model.',
+        ),
+    ] = None
+    chat_template: Annotated[
+        str | None,
+        typer.Option(
+            "--chat-template",
+            metavar="FILE",
+            help="A Jinja file in place of the model's own chat template.",
         ),
     ] = None
     keep_alive: Annotated[
@@ -175,6 +184,7 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
         system=given.system or None,
         options=asked_options(given),
         schema=_schema(given.schema),
+        chat_template=_chat_template(given.chat_template),
         think=_think(given.think),
         context_tokens=_context(given.ctx),
         keep_alive_s=_keep_alive(given.keep_alive),
@@ -271,6 +281,14 @@ def _template(name: str | None, paths: Paths) -> Template | None:
     from localai.chat.templates import find_template
 
     return find_template(name, paths)
+
+
+def _chat_template(file: str | None) -> str | None:
+    if file is None:
+        return None
+    from localai.chat.chat_template import read_chat_template
+
+    return read_chat_template(user_path(file))
 
 
 def _schema(given: str | None) -> Schema | None:

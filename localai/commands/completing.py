@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, get_args
 
-from localai.config import SETTINGS, Config, load
+from localai.config import SETTINGS, Config, load, model_key
 from localai.options import SAMPLING_OPTIONS
 from localai.paths import Paths, locate
 from localai.types import Think, Zone
@@ -200,15 +200,19 @@ def _keys(_context: Any) -> Iterator[Value]:
     yield from ((each.key, each.meaning) for each in SETTINGS)
     for name in _settings()[1].endpoints:
         yield f"endpoint.{name}.url", "a server of your own"
+    for name, _ in _models(_context):
+        yield f"models.{name}.chat_template", "a chat template in place of the model's own"
 
 
-def _values(context: Any) -> Iterable[Value]:
+def _values(context: Any) -> Iterable[Value] | None:
     key = context.params.get("key") or ""
     sources: dict[str, Callable[[Any], Iterable[Value]]] = {
         "model": _models,
         "provider": _providers,
         "cloud.allow": _providers,
     }
+    if model_key(key) is not None:
+        return None
     if key in sources:
         return sources[key](context)
     kind = next((each.kind for each in SETTINGS if each.key == key), "")
@@ -270,6 +274,7 @@ _SOURCES: Final[dict[str, Callable[[Any], Iterable[Value] | None]]] = {
     "shell": _choices("bash", "zsh", "fish"),
     "keep_alive": _choices("5m", "1h", "0", "-1"),
     "schema": _files,
+    "chat_template": _files,
     "file": _files,
     "attachment": _files,
     "prompts": _files,

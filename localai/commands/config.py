@@ -10,6 +10,7 @@ from localai import config as settings
 from localai.commands.options import Json
 from localai.commands.verbs import Verbs
 from localai.config.endpoints import endpoint_values
+from localai.config.models import model_values
 from localai.config.reading import read_file
 from localai.errors import NotFound
 from localai.files import write_atomically
@@ -53,6 +54,8 @@ def list_settings(as_json: Json = False) -> None:
     ]
     for key, value in endpoint_values(config):
         rows.append([key, _text(value), "file", "of a server of your own"])
+    for key, value in model_values(config.models):
+        rows.append([key, value, "file", "of one model"])
     output.table(_COLUMNS, rows)
 
 
@@ -63,6 +66,9 @@ def get_setting(key: _Key, as_json: Json = False) -> None:
     config = _load()
     if (endpoint := settings.endpoint_key(key)) is not None:
         _get_of_endpoint(key, endpoint, config, output)
+        return
+    if (model := settings.model_key(key)) is not None:
+        _get_of_model(key, model, config, output)
         return
     setting = settings.setting(key)
     if output.as_json:
@@ -76,8 +82,8 @@ def get_setting(key: _Key, as_json: Json = False) -> None:
 def set_setting(
     key: _Key, value: Annotated[str, typer.Argument(help="Its new value; lists by commas.")]
 ) -> None:
-    """Write a setting into the configuration file: one of the list, or endpoint.NAME.url and the
-    other fields of a server of your own."""
+    """Write a setting into the configuration file: one of the list, endpoint.NAME.url and the
+    other fields of a server of your own, or models.NAME.chat_template, a file."""
     if key == "cloud.allow":
         require_clouds(settings.parse_value(key, value, "the command line"), "the command line")
     paths = locate()
@@ -90,7 +96,8 @@ def set_setting(
 
 @app.command("unset")
 def unset_setting(key: _Key) -> None:
-    """Remove a setting from the file; the default holds again. endpoint.NAME removes a server."""
+    """Remove a setting from the file; the default holds again. endpoint.NAME removes a server,
+    models.NAME what is set for a model."""
     settings.unset_value(locate(), key)
 
 
@@ -140,6 +147,21 @@ def _get_of_endpoint(
         output.document(endpoint_document(name, found))
     for each, value in found:
         output.line(_text(value) if field is not None else f"{each} = {_text(value)}")
+
+
+def _get_of_model(
+    key: str, model: tuple[str, str | None], config: settings.Config, output: Output
+) -> None:
+    name, field = model
+    if name not in config.models:
+        raise NotFound(f"nothing is set for a model {name!r}", command="localai config list")
+    found = list(model_values({name: config.models[name]}))
+    if output.as_json:
+        from localai.output.documents.config import model_document
+
+        output.document(model_document(name, found))
+    for each, value in found:
+        output.line(value if field is not None else f"{each} = {value}")
 
 
 def _load() -> settings.Config:

@@ -1,6 +1,7 @@
 """Settings: the table of them, reading those in force, and editing the file."""
 
 from localai.config.editing import set_value, unset_value
+from localai.config.models import model_key
 from localai.config.reading import Config, Endpoint, Origin, Value, load
 from localai.config.settings import (
     SETTINGS,
@@ -20,6 +21,7 @@ __all__ = [
     "Value",
     "endpoint_key",
     "load",
+    "model_key",
     "parse_duration",
     "parse_value",
     "set_value",

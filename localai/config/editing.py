@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from localai.config.models import TABLE, model_key, parse_file
 from localai.config.reading import Endpoint, load, parse_toml, read_file
-from localai.config.settings import endpoint_key, parse_value, setting
+from localai.config.settings import Invalid, endpoint_key, parse_value, setting
 from localai.errors import InvalidInput
-from localai.files import write_atomically
+from localai.files import user_path, write_atomically
 from localai.locks import lock_descriptor
 from localai.paths import Paths, private_dir
 
@@ -19,6 +20,9 @@ from localai.paths import Paths, private_dir
 def set_value(paths: Paths, key: str, raw: str) -> None:
     """Write `key` into the file, keeping its comments and order. Raises InvalidInput, also for a
     field of an endpoint without a url, which would make the file invalid."""
+    if (model := model_key(key)) is not None:
+        _edit(paths, key, _file_of_model(key, model, raw))
+        return
     endpoint = endpoint_key(key)
     if endpoint is not None and endpoint[1] != "url" and endpoint[0] not in load(paths).endpoints:
         raise InvalidInput(
@@ -33,7 +37,9 @@ def unset_value(paths: Paths, key: str) -> None:
     """Remove `key` from the file, and with a table's last key the table; `endpoint.NAME` removes a
     whole table. A missing key is no error. Raises InvalidInput."""
     endpoint = endpoint_key(key)
-    if endpoint is None:
+    if model_key(key) is not None:
+        pass
+    elif endpoint is None:
         setting(key)
     elif endpoint[1] == "url":
         known = load(paths).endpoints.get(endpoint[0])
@@ -92,7 +98,7 @@ def _edited(text: str, key: str, value: Any) -> str:
     import tomlkit
 
     document = tomlkit.parse(text)
-    *tables, last = key.split(".")
+    *tables, last = _names(key)
     table: Any = document
     above: list[tuple[Any, str]] = []
     for name in tables:
@@ -111,6 +117,23 @@ def _edited(text: str, key: str, value: Any) -> str:
     else:
         table[last] = value
     return tomlkit.dumps(document)
+
+
+def _names(key: str) -> list[str]:
+    """The tables of `key` and its own name."""
+    if (model := model_key(key)) is None:
+        return key.split(".")
+    return [TABLE, model[0], *([] if model[1] is None else [model[1]])]
+
+
+def _file_of_model(key: str, model: tuple[str, str | None], raw: str) -> str:
+    """What stands in the file for a file of a model's: its whole path. Raises InvalidInput."""
+    if model[1] is None:
+        raise InvalidInput(f"{key} is a table", hint=f"name its field: {key}.chat_template")
+    try:
+        return str(parse_file(str(user_path(raw).absolute())))
+    except (Invalid, ValueError) as error:
+        raise InvalidInput(f"{key} must be {error}, not {raw!r}") from error
 
 
 @contextmanager

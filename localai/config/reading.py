@@ -14,6 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
+from localai.config.models import TABLE, ModelSettings, read_models
 from localai.config.settings import BY_KEY, ENDPOINT_FIELDS, SETTINGS, Invalid, parse_value
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
@@ -53,6 +54,7 @@ class Config:
 
     values: Mapping[str, Value]
     endpoints: Mapping[str, Endpoint]
+    models: Mapping[str, ModelSettings]
     file: Path
 
     def __getitem__(self, key: str) -> Any:
@@ -66,7 +68,18 @@ class Config:
             for key, value in flags.items()
             if value is not None
         }
-        return Config({**self.values, **changed}, self.endpoints, self.file)
+        return Config({**self.values, **changed}, self.endpoints, self.models, self.file)
+
+    def chat_template_of(self, provider: str, model: str, path: Path | None) -> Path | None:
+        """The file of the chat template that is set for a model: under its full name, its name or
+        its path; None if none is."""
+        if not self.models:
+            return None
+        for name in (f"{provider}/{model}", model, None if path is None else str(path)):
+            found = self.models.get(name or "")
+            if found is not None and found.chat_template is not None:
+                return found.chat_template
+        return None
 
 
 def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
@@ -78,9 +91,11 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
     values = {setting.key: Value(setting.default, "default") for setting in SETTINGS}
     text = read_file(paths.config_file)
     endpoints: dict[str, Endpoint] = {}
+    models: dict[str, ModelSettings] = {}
     if text:
         document = parse_toml(text, paths.config_file)
         endpoints = _endpoints(document.pop("endpoint", {}), text, paths.config_file)
+        models = read_models(document.pop(TABLE, {}), str(paths.config_file))
         for key, raw in _flatten(document):
             where = f"{paths.config_file}:{_line_of(text, key)}"
             values[key] = Value(parse_value(key, raw, where), "file", where)
@@ -90,7 +105,7 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
             values[setting.key] = Value(
                 parse_value(setting.key, raw, setting.variable), "environment", setting.variable
             )
-    return Config(values, endpoints, paths.config_file)
+    return Config(values, endpoints, models, paths.config_file)
 
 
 def read_file(file: Path) -> str:

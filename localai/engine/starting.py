@@ -17,10 +17,10 @@ from pathlib import Path
 
 from localai.engine.exits import ended_by
 from localai.engine.llamacpp.limits import is_at_template, memory_of, most_bytes
-from localai.engine.llamacpp.log import DeviceShare, failure_reason, host_memory
+from localai.engine.llamacpp.log import DeviceShare, failure_reason, host_memory, template_reason
 from localai.engine.template_limit import LONGEST_TEMPLATE_S
 from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerSpec, spec_to_json
-from localai.errors import InsufficientResources, Unreachable
+from localai.errors import InsufficientResources, TemplateFault, Unreachable
 from localai.files import write_atomically
 from localai.paths import private_dir
 from localai.privacy.environment import child_environment
@@ -36,7 +36,10 @@ _BINARY_WORKER = "localai.engine.llamacpp.binary_worker"
 _START_TIMEOUT_S = 600.0
 _LOOK_EVERY_S = 0.1
 _LEAST_ROOM_BYTES = 64 << 10
-_DISTRUST = "its chat template is a program that the engine runs: get the model from its maker"
+_DISTRUST = (
+    "its chat template is a program that the engine runs: get the model from its maker, or give a"
+    " template of your own (--chat-template FILE)"
+)
 # How often a thread of the engine checks for the other threads before it sleeps. With OpenMP's own
 # 300,000, threads that spin on each other starve the thread they wait for: beside one busy process,
 # two cores gave 1 token a second instead of 150. This gives 20 to 60 there, and costs 1 to 4% where
@@ -122,6 +125,10 @@ def _wait_until_ready(
                     hint="make room",
                     command=("df", "-h", files.directory),
                     check="disk-full",
+                )
+            if spec.kind == "llamacpp" and (why := template_reason(files.log_tail())) is not None:
+                raise TemplateFault(
+                    f"the chat template of {spec.model_path} is broken: {why}", why=why
                 )
             raise Unreachable(
                 f"the engine could not load {spec.model_path}:"

@@ -21,6 +21,9 @@ LONGEST_TEMPLATE_S: Final = 60.0
 MOST_TEMPLATE_BYTES: Final = 1 << 30
 """Of memory, more than the process has already: a template makes a text of a conversation."""
 
+TEMPLATE_SUBJECT: Final = "the model's chat template"
+"""How every sentence begins with which MLX's worker refuses what a template did."""
+
 # Typed as a plain text, so that the branches of all systems are checked on either.
 _PLATFORM: str = sys.platform
 _LOOKS_EVERY_S: Final = 0.02

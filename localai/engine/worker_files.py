@@ -48,7 +48,7 @@ class WorkerSpec:
 
     `kv_dir` is where the KV states of conversations are kept; None keeps none. `binary` is the
     user's llama-server that computes; None is the bundled engine. `binary_facts` is the folder
-    where its version and options are remembered.
+    where its version and options are remembered. `chat_template` is used in place of the model's.
     """
 
     kind: EngineKind
@@ -68,6 +68,7 @@ class WorkerSpec:
     batch: int = 2048
     micro_batch: int = 512
     warm_up: bool = False
+    chat_template: str | None = None
 
     @property
     def manner(self) -> tuple[object, ...]:
@@ -82,6 +83,7 @@ class WorkerSpec:
             self.batch,
             self.micro_batch,
             self.warm_up,
+            self.chat_template,
         )
 
 

@@ -9,11 +9,14 @@ import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.chat.chat_template import read_chat_template
 from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.dataclass import dataclass
+from localai.engine.template_findings import RememberedFindings, known_problems
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
 from localai.formats.mlx_folder import MlxFolder, positive_integer, read_folder
@@ -54,7 +57,8 @@ class ModelDetails:
     `layers` counts blocks, `embedding` the values of one token's vector, `vocabulary` tokens.
     `experts` are how many experts a mixture has and how many of them a token uses; None for a dense
     model. `source` is the GGUF header or the MLX folder that this was read from; None for a model
-    that only a server has. `files` are all files of the model.
+    that only a server has. `files` are all files of the model. `template_problems` are those of the
+    template that it is asked with, and `given_template` the file of that if it is not its own.
     """
 
     model: ResolvedModel
@@ -70,6 +74,8 @@ class ModelDetails:
     license: str | None
     files: tuple[Path, ...]
     source: GgufHeader | MlxFolder | None
+    template_problems: tuple[str, ...] = ()
+    given_template: Path | None = None
 
     @property
     def parameter_count(self) -> int | None:
@@ -94,13 +100,28 @@ def find_details(text: str, config: Config, paths: Paths, providers: ProviderPoo
     ref = parse_ref(text, config)
     if ref.provider is None or facts_of(ref.provider, config).has_files_here:
         try:
-            return _details_here(ref.name, paths)
+            return _with_template_in_force(_details_here(ref.name, paths), config, paths)
         except NotFound as missing:
             try:
                 return _served(select_model(text, config, providers))
             except NotFound:
                 raise missing from None
     return _served(select_model(text, config, providers))
+
+
+def _with_template_in_force(details: ModelDetails, config: Config, paths: Paths) -> ModelDetails:
+    model = details.model
+    given = config.chat_template_of(model.provider, model.id, model.path)
+    if given is not None:
+        try:
+            read_chat_template(given)
+        except LocalaiError as error:
+            return replace(details, given_template=given, template_problems=(error.message,))
+        return replace(details, given_template=given)
+    if details.template is None or model.path is None:
+        return details
+    problems = known_problems(details.template, model.path, RememberedFindings(paths.cache_dir))
+    return replace(details, template_problems=problems)
 
 
 def _served(chosen: SelectedModel) -> ModelDetails:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localai.config import load
+from localai.chat.chat_template import read_chat_template
+from localai.config import load, model_key
 from localai.errors import InvalidInput, LocalaiError
-from localai.files import as_path
+from localai.files import as_path, user_path
 from localai.providers.registry import is_provider, provider_names
 from localai.stores.lookup import find_stored
 
@@ -21,6 +22,12 @@ def doubt_about(key: str, value: str, paths: Paths) -> str | None:
 
     Looks at the stores and the configuration; asks no server.
     """
+    if model_key(key) is not None:
+        try:
+            read_chat_template(user_path(value))
+        except LocalaiError as error:
+            return error.message
+        return None
     config = load(paths)
     if key == "provider" and not is_provider(value, config):
         known = ", ".join(provider_names(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -103,7 +104,7 @@ def details_facts(
         ("purpose", f"{model.purpose}: it does not chat" if model.purpose else None),
         ("capabilities", ", ".join(sorted(model.capabilities or ()))),
         ("tokenizer", _tokenizer(details)),
-        ("template", _template(details)),
+        *_template(details),
         ("system", model.system_prompt),
         ("license", details.license),
         *_files(details),
@@ -139,12 +140,22 @@ def _tokenizer(details: ModelDetails) -> str | None:
     return f"{details.tokenizer}, {count_text(details.vocabulary)} tokens"
 
 
-def _template(details: ModelDetails) -> str | None:
+def _template(details: ModelDetails) -> list[tuple[str, str]]:
+    """What it is asked with, then what is wrong with that."""
     if details.source is None:
-        return None
+        return []
     if details.template is None:
-        return "none: it is a base model, which continues texts"
-    return f"{len(details.template):,} characters (--template shows it)"
+        own = "none: it is a base model, which continues texts"
+    else:
+        own = f"{len(details.template):,} characters (--template shows it)"
+    rows = [("template", own)]
+    if details.given_template is not None:
+        rows.append(("", f"{details.given_template} is used in its place"))
+    rows += [("", f"broken: {problem}") for problem in details.template_problems]
+    if details.template_problems and details.given_template is None:
+        key = f"models.{details.model.id}.chat_template"
+        rows.append(("", f"another for good: localai config set {shlex.quote(key)} FILE"))
+    return rows
 
 
 def _files(details: ModelDetails) -> list[tuple[str, str]]:

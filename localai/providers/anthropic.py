@@ -59,6 +59,7 @@ FACTS = ProviderFacts(
     price_list="anthropic",
     holds_schemas="anthropic",
     says_marks_as_text=True,
+    template_is_elsewhere="a cloud's models are asked in its own way",
 )
 
 

@@ -183,6 +183,9 @@ def endpoint_facts(endpoint: Endpoint) -> ProviderFacts:
     return ProviderFacts(
         title=f"the endpoint {endpoint.name}",
         concurrency=endpoint.concurrency or _CONCURRENCY,
+        template_is_elsewhere=(
+            "its server has it (llama-server --chat-template-file, vllm serve --chat-template)"
+        ),
         when_measured={} if endpoint.api == "responses" else LLAMA_SERVER_MEASURED,
     )
 

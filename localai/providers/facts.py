@@ -52,6 +52,8 @@ class ProviderFacts:
     llama.cpp's grammar, or a cloud's API; unknown of a server of anybody's.
     `says_marks_as_text` says that special tokens in what a user says are text to it, and do not
     speak with the model's voice.
+    `takes_chat_template` says that a chat template may be given for its models;
+    `template_is_elsewhere`, where else one changes them.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -68,6 +70,8 @@ class ProviderFacts:
     continues_answers: bool = False
     holds_schemas: HoldsSchemas = "unknown"
     says_marks_as_text: bool = False
+    takes_chat_template: bool = False
+    template_is_elsewhere: str = "its server has its own"
     runs_here: Callable[[], bool] = _everywhere
 
     @property

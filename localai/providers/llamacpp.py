@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from localai.engine.lifecycle import Lease, acquire, is_warm
+from localai.engine.lifecycle import Lease, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InvalidInput
 from localai.net.http import call
@@ -60,6 +60,7 @@ FACTS = ProviderFacts(
     continues_answers=True,
     holds_schemas="grammar",
     says_marks_as_text=True,
+    takes_chat_template=True,
 )
 
 
@@ -96,6 +97,7 @@ class LlamaCpp(WorkerProvider):
                 yield from announce_stopped_owner(lease)
                 yield from room.warnings(lease.info.memory_bytes)
                 load_s = None if load_s is None else time.perf_counter() - clock.started
+                yield from self._template_doubts(request, lease)
                 context = lease.info.context_tokens
                 count = partial(count_tokens, request, lease, _WHO)
                 needed = counted_context(request, context, count)
@@ -115,6 +117,7 @@ class LlamaCpp(WorkerProvider):
             body = state.with_saved_state(body)
         events = answer_of_worker(
             lease,
+            request,
             body,
             clock,
             who=_WHO,
@@ -197,6 +200,7 @@ class LlamaCpp(WorkerProvider):
             micro_batch=config["engine.micro_batch"],
             warm_up=config["engine.warm_up"],
             draft=config["engine.draft"] == "lookup",
+            chat_template=request.chat_template,
             projector_path=None if model.projector is None else str(model.projector),
             kv_dir=str(self._paths.kv_dir),
             binary=self._binary(),
@@ -215,13 +219,8 @@ class LlamaCpp(WorkerProvider):
     def _worker(
         self, request: ChatRequest, spec: WorkerSpec, room: RoomBefore | None = None
     ) -> AbstractContextManager[Lease]:
-        return acquire(
-            self._paths,
-            spec,
-            keep_alive_s=self._keep_alive_s(request),
-            available_bytes=(room or RoomBefore()).most_bytes,
-            force=request.force,
-        )
+        available = (room or RoomBefore()).most_bytes
+        return self._acquired(request, spec, available, force=request.force)
 
 
 def create(config: Config, paths: Paths) -> LlamaCpp:

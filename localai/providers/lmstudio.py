@@ -61,7 +61,11 @@ _LONGEST_TTL_S = 30 * 86400.0
 # LM Studio queues requests that it does not compute at once. Its names are not those of its files,
 # and it does not say where the files are.
 FACTS = ProviderFacts(
-    title="LM Studio", store="lmstudio", has_names_of_store=False, holds_schemas="grammar"
+    title="LM Studio",
+    store="lmstudio",
+    has_names_of_store=False,
+    holds_schemas="grammar",
+    template_is_elsewhere="it stands in LM Studio, among the model's settings (Prompt Template)",
 )
 
 

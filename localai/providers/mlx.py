@@ -13,7 +13,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from localai.engine.lifecycle import Lease, acquire, is_warm
+from localai.engine.lifecycle import Lease, is_warm
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InsufficientResources, InvalidInput, Unreachable
 from localai.net.framing import ServerRefused
@@ -71,6 +71,7 @@ FACTS = ProviderFacts(
     concurrency=2,
     runs_here=mlx_may_run,
     says_marks_as_text=True,
+    takes_chat_template=True,
 )
 
 
@@ -119,11 +120,12 @@ class Mlx(WorkerProvider):
             yield from announce_stopped_owner(lease)
             yield from room.warnings(taken)
             load_s = None if load_s is None else time.perf_counter() - clock.started
+            yield from self._template_doubts(request, lease)
             context = _grown_context(request, lease)
             body = worker_body(request)
             body["keep_on_disk"] = request.conversation is not None
             yield from answer_of_worker(
-                lease, body, clock, who=_WHO, load_s=load_s, context_tokens=context
+                lease, request, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )
 
     def count_tokens(self, request: ChatRequest) -> int:
@@ -144,13 +146,7 @@ class Mlx(WorkerProvider):
         if not request.force and not is_warm(self._paths, spec):
             # By formula, because the worker itself projects nothing.
             _check_memory(request, 0, spec.context_tokens, room or RoomBefore())
-        return acquire(
-            self._paths,
-            spec,
-            keep_alive_s=self._keep_alive_s(request),
-            available_bytes=lambda: None,
-            interpreter=interpreter,
-        )
+        return self._acquired(request, spec, lambda: None, interpreter=interpreter)
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
         assert request.model.path is not None, "MLX opens folders"
@@ -161,6 +157,7 @@ class Mlx(WorkerProvider):
             model_path=str(request.model.path),
             context_tokens=min(self._config["engine.context"], limit),
             kv_dir=str(self._paths.kv_dir),
+            chat_template=request.chat_template,
         )
 
 

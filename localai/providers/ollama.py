@@ -69,7 +69,16 @@ CLOUD_HOST = "ollama.com"
 """Its cloud, where it says no more than that it asks that."""
 
 # Ollama queues requests that it does not compute at once.
-FACTS = ProviderFacts(title="Ollama", computes="by_model", store="ollama", holds_schemas="grammar")
+FACTS = ProviderFacts(
+    title="Ollama",
+    computes="by_model",
+    store="ollama",
+    holds_schemas="grammar",
+    template_is_elsewhere=(
+        "it stands in the model's Modelfile (TEMPLATE, in Go and not Jinja), of which"
+        " `ollama create` makes another model"
+    ),
+)
 
 
 @dataclass(slots=True)

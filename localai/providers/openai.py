@@ -57,6 +57,7 @@ FACTS = ProviderFacts(
     concurrency=8,
     holds_schemas="openai",
     says_marks_as_text=True,
+    template_is_elsewhere="a cloud's models are asked in its own way",
 )
 
 

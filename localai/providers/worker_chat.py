@@ -7,20 +7,38 @@ Errors call the engine `who`. Starting workers is the subject of `engine.lifecyc
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from localai.engine.lifecycle import stop, workers
-from localai.engine.template_limit import LONGEST_TEMPLATE_S
-from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo
-from localai.errors import LocalaiError, Unreachable
+from localai.engine.lifecycle import acquire, stop, workers
+from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo, WorkerSpec
+from localai.errors import LocalaiError, TemplateFault, Unreachable
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
 from localai.providers.provider import Provider, RenderedPrompt
-from localai.types import ChatRequest, Events, Loading, Locality, Process, ResolvedModel, Zone
+from localai.providers.worker_templates import (
+    TemplateWatch,
+    check_template,
+    endless,
+    named_fault,
+    refused_by_template,
+    remember_broken,
+    render,
+    rendered_in_time,
+)
+from localai.types import (
+    ChatRequest,
+    Doubt,
+    Events,
+    Loading,
+    Locality,
+    Process,
+    ResolvedModel,
+    Zone,
+)
 from localai.units import bytes_text
 from localai.wires.chat_completions.client import (
     read_stream,
@@ -37,8 +55,6 @@ if TYPE_CHECKING:
     from localai.wires.special_tokens import Hidden
 
 _LONGEST_DYING_S = 0.5
-_SUSPICIOUS_AFTER_S = 10.0
-_HEALTHY_WITHIN_S = 5.0
 
 
 class WorkerProvider(Provider):
@@ -67,6 +83,43 @@ class WorkerProvider(Provider):
             for files, info in workers(self._paths)
             if (info.spec.kind, info.spec.model_path) == wanted
         ]
+
+    @contextmanager
+    def _acquired(
+        self,
+        request: ChatRequest,
+        spec: WorkerSpec,
+        available_bytes: Callable[[], int | None],
+        *,
+        force: bool = False,
+        interpreter: str | None = None,
+    ) -> Iterator[Lease]:
+        """The worker of `spec`, as `acquire` gives it. Raises TemplateFault, which is remembered,
+        if the model's template keeps it from loading."""
+        with ExitStack() as stack:
+            try:
+                lease = stack.enter_context(
+                    acquire(
+                        self._paths,
+                        spec,
+                        keep_alive_s=self._keep_alive_s(request),
+                        available_bytes=available_bytes,
+                        force=force,
+                        interpreter=interpreter,
+                    )
+                )
+            except TemplateFault as broken:
+                remember_broken(spec, broken, self.engine(), self._paths.cache_dir)
+                raise named_fault(request, broken) from broken
+            yield lease
+
+    def _template_doubts(self, request: ChatRequest, lease: Lease) -> Events:
+        """What is to be said of the model's template before it is used. Raises TemplateFault if it
+        keeps the question from the model."""
+        who = self.name
+        doubt = check_template(lease, request, worker_body(request), who, self._paths.cache_dir)
+        if doubt is not None:
+            yield Doubt(doubt)
 
     def _keep_alive_s(self, request: ChatRequest) -> float:
         configured: float = self._config["engine.keep_alive"]
@@ -120,6 +173,7 @@ def worker_body(request: ChatRequest) -> dict[str, Any]:
 
 def answer_of_worker(
     lease: Lease,
+    request: ChatRequest,
     body: Mapping[str, Any],
     clock: AnswerClock,
     *,
@@ -127,7 +181,8 @@ def answer_of_worker(
     load_s: float | None,
     context_tokens: int,
 ) -> Events:
-    """The events of the answer to `body`. Closing the iterator makes the worker stop computing.
+    """The events of the answer to `request`, whose `body` is sent. Closing the iterator makes the
+    worker stop computing.
 
     Raises what the worker refuses, and Unreachable with its last words if it breaks off.
     """
@@ -161,16 +216,31 @@ def answer_of_worker(
                     context_tokens=context_tokens,
                 )
     except ServerRefused as error:
-        raise worker_failure(who, error.status, error.error) from error
+        raise _refusal(lease, request, body, who, error) from error
     except (Unreachable, ValueError) as error:
         if clock.limits.were_reached:
             raise
         if template.is_endless:
-            raise _endless(lease) from error
+            raise endless(lease) from error
         _let_it_die(lease)
         raise Unreachable(
             f"{who} broke off: {lease.last_words()}", hint=f"its whole log: {lease.files.log}"
         ) from error
+
+
+def _refusal(
+    lease: Lease, request: ChatRequest, body: Mapping[str, Any], who: str, refused: ServerRefused
+) -> LocalaiError:
+    """The error for what the worker refused: its template's, if that alone refuses it as well."""
+    try:
+        render(lease, body)
+    except ServerRefused as by_template:
+        found = refused_by_template(request, lease.info.spec.kind, by_template)
+        if found is not None:
+            return found
+    except Unreachable:
+        pass
+    return worker_failure(who, refused.status, refused.error)
 
 
 def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
@@ -194,74 +264,6 @@ def _let_it_die(lease: Lease) -> None:
         time.sleep(0.001)
 
 
-class TemplateWatch:
-    """Ends a worker whose chat template does not end for this request.
-
-    The engine renders the template before it answers, without a limit. So if no event has come for
-    a while, the engine is asked to render the template once more, beside what it computes, and must
-    finish in time.
-    """
-
-    def __init__(self, lease: Lease, body: Mapping[str, Any]) -> None:
-        self._lease = lease
-        self._body = body
-        self._timer = threading.Timer(_SUSPICIOUS_AFTER_S, self._check)
-        self._timer.daemon = True
-        self.is_endless = False
-
-    def __enter__(self) -> None:
-        # MLX renders in its computing thread, and limits that itself (engine/mlx/generation.py).
-        if self._lease.info.spec.kind == "llamacpp":
-            self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def rendered(self) -> None:
-        """Stop watching: the answer has begun."""
-        self._timer.cancel()
-
-    def _check(self) -> None:
-        try:
-            render(self._lease, self._body)
-        except Unreachable:
-            self.is_endless = _renders_for_ever(self._lease)
-            if self.is_endless:
-                stop(self._lease.files, self._lease.info)
-        except (LocalaiError, ServerRefused):
-            return
-
-
-def render(lease: Lease, body: Mapping[str, Any]) -> str:
-    """The prompt that the model's template makes. Raises ServerRefused, Unreachable."""
-    asked = ("messages", "tools", "tool_choice", "chat_template_kwargs")
-    template = {name: body[name] for name in asked if name in body}
-    rendered = call(
-        lease.files.socket, "POST", "/apply-template", template, timeout_s=LONGEST_TEMPLATE_S
-    )
-    return str(rendered["prompt"])
-
-
-def _renders_for_ever(lease: Lease) -> bool:
-    """Whether a worker that has not rendered a template in time still serves others: then the
-    template is the cause, and not a queue of requests."""
-    if lease.info.spec.kind != "llamacpp":
-        return False
-    try:
-        call(lease.files.socket, "GET", "/health", timeout_s=_HEALTHY_WITHIN_S)
-    except (Unreachable, ServerRefused):
-        return False
-    return True
-
-
-def _endless(lease: Lease) -> Unreachable:
-    return Unreachable(
-        f"the chat template of {lease.info.spec.model_path} has not come to an end in"
-        f" {LONGEST_TEMPLATE_S:.0f} s, and its worker was ended",
-        hint="it is a program that the engine runs: get the model from its maker",
-    )
-
-
 def count_tokens(request: ChatRequest, lease: Lease, who: str) -> int:
     """The tokens of the prompt, by the model's own template and tokenizer. Raises the worker's
     refusal."""
@@ -276,19 +278,14 @@ def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPro
     try:
         hidden = _hidden_marks(lease, body)
         said = body if hidden is None else {**body, "messages": hidden.messages}
-        rendered = render(lease, said)
+        rendered = rendered_in_time(lease, said)
         pieces = [(rendered, False)] if hidden is None else hidden.pieces(rendered)
         tokens = sum(
             1 if isinstance(part, int) else _count(lease, part, is_first=number == 0)
             for number, part in enumerate(prompt_in_pieces(lease, pieces))
         )
     except ServerRefused as error:
-        raise worker_failure(who, error.status, error.error) from error
-    except Unreachable as error:
-        if not _renders_for_ever(lease):
-            raise
-        stop(lease.files, lease.info)
-        raise _endless(lease) from error
+        raise _refusal(lease, request, body, who, error) from error
     return RenderedPrompt("".join(text for text, _ in pieces), tokens)
 
 

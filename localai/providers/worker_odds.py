@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.providers.token_odds import Odds, odds_of
-from localai.providers.worker_chat import render, worker_body
+from localai.providers.worker_chat import worker_body
+from localai.providers.worker_templates import render
 from localai.wires.refusals import worker_failure
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ _THINKING_MARKS: Final = (
 )
 _TOOL_MARK: Final = "tools"
 # Version of the remembered format; raise it when `HeaderFacts` or its meaning changes.
-_VERSION: Final = 3
+_VERSION: Final = 4
 _MOST: Final = 2000
 
 
@@ -45,8 +45,8 @@ _MOST: Final = 2000
 class HeaderFacts:
     """What the headers of a whole model say.
 
-    `context_limit` is in tokens, `size_bytes` the size of all parts, `purpose` as in
-    `ResolvedModel`.
+    `context_limit` is in tokens, `size_bytes` the size of all parts, `purpose` and
+    `has_chat_template` as in `ResolvedModel`.
     """
 
     context_limit: int | None
@@ -55,6 +55,7 @@ class HeaderFacts:
     quantization: str | None
     size_bytes: int
     purpose: str | None
+    has_chat_template: bool
 
 
 class HeaderCache:
@@ -123,6 +124,7 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
         examples=stored.examples,
         recommended=stored.recommended,
         purpose=facts.purpose,
+        has_chat_template=facts.has_chat_template,
     )
 
 
@@ -140,6 +142,7 @@ def describe_folder(name: str, folder: MlxFolder) -> ResolvedModel:
         parameters=parameters_text(folder.parameter_count),
         quantization=folder.quantization,
         recommended=folder.recommended,
+        has_chat_template=bool(folder.chat_template),
     )
 
 
@@ -162,6 +165,7 @@ def _read(path: Path) -> tuple[Path, HeaderFacts]:
         quantization=header.quantization,
         size_bytes=sum(part.stat().st_size for part in parts),
         purpose=purpose_of(header),
+        has_chat_template=bool(header.chat_template),
     )
 
 

@@ -17,11 +17,11 @@ from localai.doctor.capture.ollama import read_log
 from localai.doctor.capture.processes import llama_servers
 from localai.doctor.capture.servers import lmstudio, own_servers, read_link_status
 from localai.doctor.capture.service import read_properties
-from localai.doctor.capture.templates import template_problems, template_suspicions
 from localai.doctor.facts.servers import LmStudioFacts, OwnServerFacts
 from localai.doctor.versions import number, vulnerabilities
 from localai.net.listener import parse_lsof
 from localai.paths import locate
+from localai.wires.chat_templates import template_problems, template_suspicions
 from tests.support.clock import within
 from tests.support.processes import free_port
 from tests.support.scripted_server import Reply, ScriptedServer, json_reply

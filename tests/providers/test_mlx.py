@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -17,7 +18,13 @@ from localai.chat.deletion import delete_conversations
 from localai.database import Database
 from localai.engine.lifecycle import stop, workers
 from localai.engine.worker_files import WorkerFiles
-from localai.errors import ContextOverflow, InsufficientResources, InvalidInput, Unreachable
+from localai.errors import (
+    ContextOverflow,
+    InsufficientResources,
+    InvalidInput,
+    TemplateFault,
+    Unreachable,
+)
 from localai.hardware import memory
 from localai.hardware.memory import MemoryRoom
 from localai.paths import Paths, locate
@@ -260,3 +267,29 @@ def _module_with_spec() -> ModuleType:
     module = ModuleType("mlx_lm")
     module.__spec__ = ModuleSpec("mlx_lm", None)
     return module
+
+
+def test_a_chat_template_is_given_for_a_folder_that_has_none(
+    ask: Callable[..., list[Event]], tmp_path: Path, mlx_model_path: Path
+) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for file in mlx_model_path.iterdir():
+        if file.name not in ("tokenizer_config.json", "chat_template.jinja"):
+            (folder / file.name).symlink_to(file)
+    settings = json.loads((mlx_model_path / "tokenizer_config.json").read_text())
+    settings.pop("chat_template", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(TemplateFault, match="bare has no chat template: it continues texts"):
+        ask(model=folder)
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "<|im_start|>assistant\n"
+    )
+    *_, done = ask(HELPFUL, CAPITAL, model=folder, chat_template=template)
+    assert isinstance(done, Done)
+    assert done.usage.input_tokens == 26
+    with pytest.raises(TemplateFault, match=r"given for \S+bare leaves out the question"):
+        ask(model=folder, chat_template="{{ 'x' }}")
+    with pytest.raises(TemplateFault, match=r"given for \S+bare refuses this: .+endfor"):
+        ask(model=folder, chat_template="{% for m in messages %}")

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.doctor.capture.context import Context
-from localai.doctor.capture.templates import template_problems, template_suspicions
 from localai.doctor.facts.models import Blob, ModelFile, OllamaStore
+from localai.engine.template_findings import RememberedFindings
 from localai.errors import LocalaiError, NotFound
 from localai.files import content_key
 from localai.remembered import Remembered
@@ -21,6 +21,7 @@ from localai.stores.folders import StoredModel
 from localai.stores.inventory import stored_models
 from localai.stores.oci_manifest import MediaType
 from localai.stores.ollama import StoredLayer, blob_path, manifests, ollama_roots
+from localai.wires.chat_templates import template_problems, template_suspicions
 
 _VERSION: Final = 1
 _MOST: Final = 2000
@@ -45,7 +46,8 @@ def models(context: Context) -> tuple[ModelFile, ...]:
     """Every GGUF model here, the first 500, and what its header says."""
     remembered = Remembered(context.paths.cache_dir / "doctor.json", version=_VERSION, most=_MOST)
     stored = itertools.islice(stored_models(context.paths, context.environ), _MOST_MODELS)
-    found = [_model(each, remembered) for each in stored]
+    said = RememberedFindings(context.paths.cache_dir)
+    found = [_with_findings(_model(each, remembered), said) for each in stored]
     remembered.save()
     architectures = {model.architecture for model in found if model.architecture}
     supported = _supported(architectures, remembered)
@@ -75,6 +77,15 @@ def _model(stored: StoredModel, remembered: Remembered) -> ModelFile:
         size_bytes=size,
         **{name: getattr(header, name) for name in _Header.__slots__},
     )
+
+
+def _with_findings(model: ModelFile, said: RememberedFindings) -> ModelFile:
+    """The model with what an engine has said of its template, where one was asked."""
+    if model.path is None or (found := said.of(Path(model.path))) is None or not found.problems:
+        return model
+    from dataclasses import replace
+
+    return replace(model, template_problems=found.told)
 
 
 def _read_remembered(value: Any) -> _Header | None:

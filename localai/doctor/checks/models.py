@@ -159,7 +159,11 @@ def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hi
     told="its header has no tokenizer.chat_template",
     cause="the engine then takes one by guess, and answers may be nonsense or never end; a base "
     "model has none because it is not for chat",
-    fix=Fix((), "user", advice="take the instruct version, or a newer conversion of it"),
+    fix=Fix(
+        ("localai config set models.MODEL.chat_template FILE",),
+        "user",
+        advice="take the instruct version, or a newer conversion of it; or give it a template",
+    ),
     source="ollama #2334",
     after=("model-damaged",),
 )
@@ -174,6 +178,7 @@ def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
             f"model:{model.name}",
             (Evidence("tokenizer.chat_template", "not there", str(model.path)),),
             title=f"the model {model.name} has no chat template",
+            fix=_give_template(model),
         )
 
 
@@ -182,20 +187,26 @@ def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     group="models",
     severity="warn",
     title="a model's chat template is broken",
-    told="blocks in it are opened and not closed",
-    cause="a conversion that cut it off; engines refuse it or fall back to another",
-    fix=Fix((), "user", advice="take another conversion of the model"),
+    told="an engine has refused it, or found that it leaves out a part of what is asked; else "
+    "blocks in it are opened and not closed",
+    cause="a conversion that cut it off or put another there, or words that the engine lacks",
+    fix=Fix(
+        ("localai config set models.MODEL.chat_template FILE",),
+        "user",
+        advice="give the model a template from its maker's page, or take another conversion",
+    ),
     source="localai",
 )
 @for_each(models)
 def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """By its blocks alone."""
+    """What an engine said when the model was asked; before that, its blocks alone."""
     problems = known(model.template_problems, f"models: the template of {model.name}")
     if problems:
         yield Hit(
             f"model:{model.name}",
             (Evidence("template", "; ".join(problems), str(model.path)),),
             title=f"the chat template of {model.name} is broken",
+            fix=_give_template(model),
         )
 
 
@@ -263,6 +274,15 @@ def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
             ),
             within=("variable:OLLAMA_MODELS",),
         )
+
+
+def _give_template(model: ModelFile) -> Fix:
+    key = shlex.quote(f"models.{model.name}.chat_template")
+    return Fix(
+        (f"localai config set {key} FILE",),
+        "user",
+        advice="FILE is a template from its maker's page; or take another conversion",
+    )
 
 
 def _remove_and_pull(model: ModelFile) -> Fix:

@@ -165,12 +165,16 @@ def own_engine_devices(cache_folder: Path) -> tuple[str, ...]:
 
 
 def command_line(
-    binary: Binary, spec: WorkerSpec, socket_name: str, kv_folder: str | None
+    binary: Binary,
+    spec: WorkerSpec,
+    socket_name: str,
+    kv_folder: str | None,
+    template_file: str | None = None,
 ) -> list[str]:
     """The command that starts `binary` for `spec`, on the Unix socket `socket_name` in the current
-    folder.
+    folder, with the chat template in `template_file`.
 
-    Options that the build does not know are left out, except model, context and socket.
+    Options that the build does not know are left out, except model, context, template and socket.
     """
     wanted: list[tuple[str, ...]] = [
         ("--parallel", str(spec.slots)),
@@ -207,6 +211,8 @@ def command_line(
         wanted.append(("--slot-save-path", f"{kv_folder}/"))
     known = [words for words in wanted if words[0] in binary.options]
     needed = ["--model", spec.model_path, "--ctx-size", str(spec.context_tokens)]
+    if template_file is not None:
+        needed += ["--chat-template-file", template_file]
     return [
         binary.path,
         *needed,

@@ -68,8 +68,12 @@ def main(directory: str) -> None:
     files.write_info(replace(info, is_loading=True))
     # Bind by a relative name: a Unix socket's path is limited to about 100 bytes.
     os.chdir(files.directory)
+    template_file = None
+    if spec.chat_template is not None:
+        template_file = "template.jinja"
+        Path(template_file).write_text(spec.chat_template, encoding="utf-8")
     server = subprocess.Popen(
-        command_line(binary, spec, files.socket.name, info.kv_folder),
+        command_line(binary, spec, files.socket.name, info.kv_folder, template_file),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

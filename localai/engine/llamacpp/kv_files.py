@@ -128,6 +128,7 @@ def state_folder(
     context_tokens: int,
     kv_type: KvType = "f16",
     flash_attention: FlashAttention = "auto",
+    chat_template: str | None = None,
 ) -> Path:
     """The folder of the states that a worker can use; it is created if it is missing.
 
@@ -140,6 +141,8 @@ def state_folder(
     # other factors beyond the original context, and its models name that.
     scaled = context_tokens if b"rope.scaling.original_context_length" in start else None
     settings = f"{engine}\0{gpu_layers}\0{scaled}\0{kv_type}\0{flash_attention}"
+    if chat_template is not None:
+        settings += f"\0{chat_template}"
     name = f"{key}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
     private_dir(kv_dir)
     return private_dir(kv_dir / "llamacpp" / name)

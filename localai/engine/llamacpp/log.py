@@ -14,6 +14,7 @@ from typing import Final
 
 from localai.dataclass import dataclass
 from localai.patterns import lazy_pattern
+from localai.wires.chat_templates import words_of_engine
 
 _MIB: Final = 1 << 20
 _ROW: Final = lazy_pattern(
@@ -30,6 +31,13 @@ _ERROR: Final = lazy_pattern(r"^[\d.]+ E (.+)$", re.MULTILINE)
 _LAST_WORDS: Final = lazy_pattern(
     r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Fatal Python error|bad_alloc|^Timeout \("
     r"|failed to allocate|out of memory|the worker (?:was stopped|took more memory|computed on)"
+)
+# A template that cannot be parsed, and one that raises while the engine tries it out. The second
+# line of the first says no more.
+_TEMPLATE: Final = lazy_pattern(
+    r"(?:common_chat_templates_init: error|chat template parsing error): "
+    r"(.+?)(?=\n[\d.]+ [A-Z] |\Z)",
+    re.DOTALL,
 )
 # The end of a traceback of Python's.
 _RAISED: Final = lazy_pattern(r"^[\w.]*(?:Error|Exception): .")
@@ -120,6 +128,13 @@ def crash_reason(log: str) -> str | None:
     last = log.splitlines()[-_LAST_LINES:]
     told = [line.strip() for line in last if _LAST_WORDS.search(line)]
     return "; ".join(told[:3]) if told else None
+
+
+def template_reason(log: str) -> str | None:
+    """Why the engine could not use the model's chat template; None if that was not why it failed,
+    as far as its log says."""
+    found = _TEMPLATE.search(log)
+    return None if found is None else words_of_engine(found[1])
 
 
 def failure_reason(log: str) -> str:

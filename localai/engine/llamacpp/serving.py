@@ -59,6 +59,7 @@ def kv_folder(engine: str, spec: WorkerSpec) -> str | None:
             context_tokens=spec.context_tokens,
             kv_type=spec.kv_type,
             flash_attention=spec.flash_attention,
+            chat_template=spec.chat_template,
         )
     except (OSError, InvalidInput):
         return None

@@ -121,6 +121,8 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
         parameters.n_gpu_layers = spec.gpu_layers
     if spec.projector_path is not None:
         parameters.mmproj.path = spec.projector_path
+    if spec.chat_template is not None:
+        parameters.chat_template = spec.chat_template
     if spec.draft:
         kinds = xllamacpp.common_speculative_type
         parameters.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K]

@@ -26,6 +26,7 @@ from localai.engine.mlx.stop_strings import StopStrings
 from localai.engine.template_limit import (
     LONGEST_TEMPLATE_S,
     MOST_TEMPLATE_BYTES,
+    TEMPLATE_SUBJECT,
     ending_process_after,
     within_memory,
 )
@@ -120,7 +121,7 @@ class Chat:
         tools = None
         if parts.offered_tools:
             if not tokenizer.has_tool_calling:
-                raise InvalidInput("the model's chat template knows no tools")
+                raise InvalidInput(f"{TEMPLATE_SUBJECT} knows no tools")
             if parts.tool_choice not in (None, "auto"):
                 raise InvalidInput("MLX cannot make a model call a tool: its models choose")
             tools = [wire_tool(tool) for tool in parts.offered_tools]
@@ -135,12 +136,12 @@ class Chat:
                 )
         except MemoryError as error:
             raise InvalidInput(
-                "the model's chat template takes more than"
+                f"{TEMPLATE_SUBJECT} takes more than"
                 f" {mebibytes_text(MOST_TEMPLATE_BYTES)} of memory",
                 hint="take the model from elsewhere: no honest template needs it",
             ) from error
         except _OF_TEMPLATES as error:
-            raise InvalidInput(f"the model's chat template refuses this: {error}") from error
+            raise InvalidInput(f"{TEMPLATE_SUBJECT} refuses this: {error}") from error
 
     def tokens(self, text: str) -> list[int]:
         """The tokens of a prompt; the template has already put in the special tokens."""

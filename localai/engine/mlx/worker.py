@@ -84,7 +84,8 @@ def load(spec: WorkerSpec) -> Chat:
         # Without this, macOS pages an idle model out of the GPU's reach, and the next answer starts
         # cold.
         mx.set_wired_limit(int(mx.device_info()["max_recommended_working_set_size"]))
-    model, tokenizer = mlx_lm.load(str(folder))[:2]
+    given = {} if spec.chat_template is None else {"chat_template": spec.chat_template}
+    model, tokenizer = mlx_lm.load(str(folder), tokenizer_config=given)[:2]
     engine = f"mlx-lm {mlx_lm.__version__}"
     saved = None
     if spec.kv_dir is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from localai.config import SETTINGS, Origin
 from localai.config.endpoints import endpoint_values
+from localai.config.models import model_values
 
 if TYPE_CHECKING:
     from localai.config import Config, Setting
@@ -31,6 +32,7 @@ class ConfigList(TypedDict):
     file: Annotated[str, "the configuration file"]
     settings: Annotated[list[SettingDocument], "every setting"]
     endpoints: Annotated[dict[str, Any], "endpoint.NAME.FIELD and its value, of the file"]
+    models: Annotated[dict[str, Any], "models.NAME.FIELD and its value, of the file"]
 
 
 class ConfigGet(SettingDocument):
@@ -47,6 +49,19 @@ class ConfigEndpoint(TypedDict):
     values: Annotated[dict[str, Any], "each field by its key"]
 
 
+class ConfigModel(TypedDict):
+    """`localai config get models.NAME --json`, and of one of its fields"""
+
+    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    model: Annotated[str, "its name, as the file has it"]
+    values: Annotated[dict[str, Any], "each field by its key"]
+
+
+def model_document(name: str, found: Iterable[tuple[str, Any]]) -> ConfigModel:
+    """What `localai config get` prints of what is set for one model."""
+    return {"schema": "localai.config/1", "model": name, "values": dict(found)}
+
+
 def endpoint_document(name: str, found: Iterable[tuple[str, Any]]) -> ConfigEndpoint:
     """What `localai config get` prints of a server of the user's own."""
     return {"schema": "localai.config/1", "endpoint": name, "values": dict(found)}
@@ -60,6 +75,7 @@ def list_document(config: Config) -> ConfigList:
         "file": str(config.file),
         "settings": settings,
         "endpoints": dict(endpoint_values(config)),
+        "models": dict(model_values(config.models)),
     }
 
 

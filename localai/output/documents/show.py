@@ -49,6 +49,8 @@ class Show(TypedDict):
     experts_used: Annotated[int | None, "of them, for each token"]
     tokenizer: Annotated[str | None, "its kind"]
     template: Annotated[str | None, "the chat template, Jinja; null for a base model"]
+    template_problems: Annotated[list[str], "what is wrong with the template in force"]
+    given_template: Annotated[str | None, "models.NAME.chat_template: the file in its place"]
     system_prompt: Annotated[str | None, "what its publisher advises"]
     license: Annotated[str | None, "as its files say"]
     capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
@@ -90,6 +92,8 @@ def show_document(
         "experts_used": None if details.experts is None else details.experts[1],
         "tokenizer": details.tokenizer,
         "template": details.template,
+        "template_problems": list(details.template_problems),
+        "given_template": None if details.given_template is None else str(details.given_template),
         "system_prompt": model.system_prompt,
         "license": details.license,
         "capabilities": None if model.capabilities is None else sorted(model.capabilities),

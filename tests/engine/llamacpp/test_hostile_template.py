@@ -14,7 +14,7 @@ from localai.engine.llamacpp import limits
 from localai.errors import InsufficientResources, LocalaiError, Unreachable
 from localai.net.http import call
 from localai.paths import Paths, locate
-from localai.providers import worker_chat
+from localai.providers import worker_templates
 from localai.providers.llamacpp import LlamaCpp
 from localai.types import ChatRequest, Message, Options
 from tests.engine.llamacpp.narrow_worker import ROOM_BYTES
@@ -95,8 +95,8 @@ def test_a_template_is_stopped_while_it_renders_a_request(
     paths: Paths, on_request: Path, monkeypatch: pytest.MonkeyPatch, question: str, complaint: str
 ) -> None:
     if question == "time":
-        monkeypatch.setattr(worker_chat, "LONGEST_TEMPLATE_S", 2.0)
-        monkeypatch.setattr(worker_chat, "_SUSPICIOUS_AFTER_S", 0.5)
+        monkeypatch.setattr(worker_templates, "LONGEST_TEMPLATE_S", 2.0)
+        monkeypatch.setattr(worker_templates, "_SUSPICIOUS_AFTER_S", 0.5)
     assert _ask(paths, on_request, "hello")
     with pytest.raises(Unreachable, match=complaint):
         _ask(paths, on_request, question)

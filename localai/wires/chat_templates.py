@@ -1,24 +1,39 @@
-"""What can be said of a chat template without running it: whether it is whole, and what in it has
-no business there. Pure."""
+"""What can be said of a chat template without running it: whether it is whole, what in it has no
+business there, and what an engine means that has refused it. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-_TAG: Final = re.compile(r"\{%-?\+?\s*(\w+)")
+from localai.patterns import lazy_pattern
+
+_TAG: Final = lazy_pattern(r"\{%-?\+?\s*(\w+)")
 _BLOCKS: Final = ("if", "for", "macro", "filter", "call", "generation")
-_STRANGE: Final = re.compile(
+_STRANGE: Final = lazy_pattern(
     r"__(?:class|globals|subclasses|mro|bases|import|builtins|init)__|\b(?:os\.(?:system|popen)"
     r"|subprocess|eval|exec|importlib)\b\s*\(?"
 )
 # Zero-width, bidirectional and tag characters: a person does not see them, a model reads them.
 # U+200D joins emoji and is left alone.
-_INVISIBLE: Final = re.compile(
+_INVISIBLE: Final = lazy_pattern(
     "[\u200b\u200c\u2060\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
-_RAW: Final = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{#.*?#\}", re.S)
-_STRING: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.S)
+_REASON: Final = lazy_pattern(r"^Error: (.+)$", re.MULTILINE)
+_PLACE: Final = lazy_pattern(r"at line (\d+), column (\d+)")
+_RAW: Final = lazy_pattern(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{#.*?#\}", re.S)
+_STRING: Final = lazy_pattern(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.S)
+
+
+def words_of_engine(said: str) -> str:
+    """What llama.cpp says of a template that it cannot parse or run, in one line: the reason, and
+    where it stands. Its own text has the place before the reason, drawn over several lines."""
+    reason = next(iter(reversed(_REASON.findall(said))), None)
+    if reason is None:
+        return said.strip().partition("\n")[0].strip()
+    place = _PLACE.search(said)
+    told = reason.strip().removeprefix("Jinja Exception: ")
+    return f"{told} (line {place[1]}, column {place[2]})" if place is not None else told
 
 
 def template_problems(template: str) -> tuple[str, ...]:

@@ -1,0 +1,41 @@
+"""What is to be said of a batch before its answers, each once for all lines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from localai.chat.request import AskSettings, marks_doubt, schema_doubt
+from localai.types import ChatRequest
+
+if TYPE_CHECKING:
+    from localai.config import Config
+
+
+class Doubts:
+    """Tells `warn` what it has not told before; any thread may say something."""
+
+    def __init__(self, warn: Callable[[str], None], config: Config) -> None:
+        self._warn = warn
+        self._config = config
+        self._said: set[str] = set()
+        self._lock = threading.Lock()
+
+    def before(self, settings: AskSettings, request: ChatRequest) -> None:
+        """Say what is known before a line is asked. Raises InvalidInput for a schema that nobody
+        takes."""
+        for doubt in (
+            schema_doubt(settings, request.model, self._config),
+            marks_doubt(request, self._config),
+        ):
+            if doubt is not None:
+                self.say(doubt)
+
+    def say(self, doubt: str) -> None:
+        """Say `doubt`, unless it was."""
+        with self._lock:
+            if doubt in self._said:
+                return
+            self._said.add(doubt)
+        self._warn(doubt)

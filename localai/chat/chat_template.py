@@ -1,0 +1,68 @@
+"""A chat template of the user's, in place of a model's own: from a file to the request.
+
+`--chat-template FILE` gives one for a run, `models.NAME.chat_template` for good. Who computes with
+templates of their own (Ollama, a server, a cloud) cannot be given one, and says where it stands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localai.errors import InvalidInput, NotFound
+from localai.wires.chat_templates import template_problems
+
+if TYPE_CHECKING:
+    from localai.config import Config
+    from localai.types import ResolvedModel
+
+_LARGEST_BYTES: Final = 1 << 20
+
+
+def read_chat_template(file: Path) -> str:
+    """The template in `file`. Raises NotFound, InvalidInput if it is none."""
+    from localai.chat.encodings import decode
+
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {str(file)!r}", hint="it is a chat template") from error
+    except OSError as error:
+        raise InvalidInput(f"cannot read {file}: {error.strerror}") from error
+    if len(content) > _LARGEST_BYTES:
+        raise InvalidInput(f"{file} is larger than a megabyte: it is no chat template")
+    text = decode(content, str(file))
+    if "{%" not in text and "{{" not in text:
+        raise InvalidInput(
+            f"{file} is no chat template: no message has a place in it",
+            hint="a chat template is Jinja: see one with localai show MODEL --template",
+        )
+    if problems := template_problems(text):
+        raise InvalidInput(f"the chat template {file} is broken: {'; '.join(problems)}")
+    return text
+
+
+def chat_template_for(model: ResolvedModel, given: str | None, config: Config) -> str | None:
+    """The template that `model` is asked with in place of its own: the one `given`, else that of
+    the configuration; None for its own.
+
+    Raises InvalidInput where the model's provider takes none, and for a file that is none; NotFound
+    for one that is missing.
+    """
+    file = config.chat_template_of(model.provider, model.id, model.path)
+    if given is None and file is None:
+        return None
+    from localai.providers.registry import facts_of
+
+    facts = facts_of(model.provider, config)
+    if not facts.takes_chat_template:
+        whose = f"{model.provider} takes no chat template for {model.id}"
+        raise InvalidInput(
+            f"{whose}: {facts.template_is_elsewhere}",
+            hint="the embedded engine and MLX take one: -m llamacpp/MODEL",
+        )
+    if given is not None:
+        return given
+    assert file is not None
+    return read_chat_template(file)
