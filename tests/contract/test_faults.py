@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tests.contract.conftest import Play
 from tests.contract.rows import Subject
 from tests.support.answers import end_of, reasoning_of, text_of
 from tests.support.clock import becomes
-from tests.support.scripted_server import Drop, Pause, Reply, Step, UntilClosed
+from tests.support.scripted_server import Drop, Held, Pause, Reply, Step, UntilClosed
 
 Player = Callable[[Path], Play]
 
@@ -130,15 +132,31 @@ def test_the_first_token_of_a_count_is_not_decoded(play: Player, tmp_path: Path)
     packets = scene.wire.answer(["Par", "is", "."])
     # An SDK imports what it needs while the first answer waits, and would find all of it there.
     events_of(scene.steps(packets))
-    timings = end_of(events_of(scene.steps(paced(packets)))).timings
+    timings = end_of(paced(scene, packets)).timings
     assert timings.decode_tokens == scene.wire.visible_tokens - 1
     assert timings.decode_s is not None and timings.total_s is not None
     assert 0.02 < timings.decode_s < timings.total_s or timings.clock == "server"
 
 
-def paced(packets: list[bytes]) -> list[Step]:
-    """The packets with a pause after each."""
-    return [step for packet in packets for step in (packet, Pause(0.02))]
+def paced(scene: Play, packets: list[bytes]) -> list[Event]:
+    """The events of an answer whose next piece is sent a moment after the one before was read,
+    however late that is."""
+    read = threading.Semaphore(0)
+    steps: list[Step] = []
+    for packet in packets:
+        if b'"is"' in packet or b'"."' in packet:
+            steps.append(Held(read))
+        steps.append(packet)
+    assert len(steps) == len(packets) + 2
+    subject = scene.steps(steps)
+    request = ChatRequest(subject.model, (Message("user", "What is the capital of France?"),))
+    events = []
+    for event in subject.provider.stream(request):
+        events.append(event)
+        if isinstance(event, TextDelta):
+            time.sleep(0.02)
+            read.release()
+    return events
 
 
 def test_an_overflowing_prompt_is_an_error_with_the_numbers(play: Player, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +18,7 @@ import pytest
 from localai import config
 from localai.chat.deletion import delete_conversations
 from localai.database import Database
-from localai.engine.lifecycle import stop, workers
+from localai.engine.lifecycle import workers
 from localai.engine.worker_files import WorkerFiles
 from localai.errors import (
     ContextOverflow,
@@ -27,6 +29,7 @@ from localai.errors import (
 )
 from localai.hardware import memory
 from localai.hardware.memory import MemoryRoom
+from localai.locks import is_locked
 from localai.paths import Paths, locate
 from localai.providers import mlx
 from localai.providers.mlx import INTERPRETER_VARIABLE, Mlx
@@ -42,6 +45,7 @@ from localai.types import (
     TextDelta,
     Zone,
 )
+from tests.support.clock import becomes
 from tests.support.mlx import make_thinking_model
 
 HELPFUL = Message("system", "You are a helpful assistant.")
@@ -194,9 +198,30 @@ def test_a_deleted_conversation_leaves_no_cache(
     assert len(saved) == 1, f"or this proves nothing: {worker.log.read_text()}"
 
 
+def test_a_conversation_that_came_from_the_disk_goes_back_as_it_has_become(
+    ask: Callable[..., list[Event]], paths: Paths
+) -> None:
+    lengths: list[int] = []
+    further: tuple[Message, ...] = ()
+    for _ in range(2):
+        events = ask(HELPFUL, STORY, *further, conversation="c")
+        said = "".join(each.text for each in events if isinstance(each, TextDelta))
+        further = (Message("assistant", said), Message("user", "And then? " * 9))
+        worker = _stop(paths)
+        files = list(paths.kv_dir.rglob("*.safetensors"))
+        assert len(files) == 1, worker.log.read_text()
+        with files[0].open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        lengths.append(len(header["__metadata__"]["0.tokens"].split()))
+    assert lengths[1] > lengths[0] + 20
+
+
 def _stop(paths: Paths) -> WorkerFiles:
+    """Ask the worker to leave, and let it take its time: whoever ends it for good after 20 seconds
+    has no caches on a busy machine."""
     ((files, info),) = workers(paths)
-    stop(files, info)
+    os.kill(info.pid, signal.SIGTERM)
+    assert becomes(lambda: not is_locked(files.alive), 60)
     return files
 
 

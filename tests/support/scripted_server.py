@@ -26,6 +26,13 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Send nothing until the test has released `by` once more."""
+
+    by: threading.Semaphore
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """Reset the connection, as a server that dies does."""
 
@@ -37,7 +44,7 @@ class UntilClosed:
     piece: bytes
 
 
-Step = bytes | Pause | Drop | UntilClosed
+Step = bytes | Pause | Held | Drop | UntilClosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,8 @@ def _play(connection: socket.socket, reply: Reply) -> bool:
                 connection.sendall(_chunk(step))
             case Pause(seconds):
                 time.sleep(seconds)
+            case Held(by):
+                by.acquire(timeout=60)
             case Drop():
                 # A linger of zero makes the kernel send RST instead of FIN.
                 linger = struct.pack("ii", 1, 0)

@@ -22,12 +22,13 @@ _WORTH_THE_DISK_TOKENS = 64
 
 @dataclass(slots=True)
 class CachedConversation:
-    """A cache and the tokens in it. `private`: it never goes to the disk."""
+    """A cache and the tokens in it, `saved_tokens` of which, all that it had then, are on the disk.
+    `private`: it never goes there."""
 
     tokens: list[int]
     cache: list[Any]
     private: bool = False
-    saved: bool = False
+    saved_tokens: int = 0
 
 
 class CachedConversations:
@@ -50,7 +51,7 @@ class CachedConversations:
         if self._saved is not None:
             loaded = self._saved.load(prompt, better_than=spared + _WORTH_THE_DISK_TOKENS)
             if loaded is not None:
-                return _shortened(CachedConversation(*loaded, saved=True), prompt)
+                return _shortened(CachedConversation(*loaded, saved_tokens=len(loaded[0])), prompt)
         if best is None or spared == 0:
             return CachedConversation([], make_prompt_cache(self._model))
         self._known.remove(best)
@@ -93,10 +94,11 @@ class CachedConversations:
 
     def _save(self, conversation: CachedConversation) -> None:
         worth_it = len(conversation.tokens) >= _WORTH_THE_DISK_TOKENS
-        if self._saved is None or conversation.private or conversation.saved or not worth_it:
+        is_there = conversation.saved_tokens == len(conversation.tokens)
+        if self._saved is None or conversation.private or is_there or not worth_it:
             return
         self._saved.save(conversation.tokens, conversation.cache)
-        conversation.saved = True
+        conversation.saved_tokens = len(conversation.tokens)
 
 
 def _shortened(conversation: CachedConversation, prompt: Sequence[int]) -> CachedConversation:
@@ -105,5 +107,5 @@ def _shortened(conversation: CachedConversation, prompt: Sequence[int]) -> Cache
     if surplus:
         trim_prompt_cache(conversation.cache, surplus)
         conversation.tokens = conversation.tokens[:keep]
-        conversation.saved = False
+        conversation.saved_tokens = 0
     return conversation

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -58,21 +59,26 @@ class SavedCaches:
         """Write a cache, unless it is larger than the limit or than half of the free disk.
 
         Files of an earlier stage of the conversation are removed. A file of a longer stage makes
-        this one unnecessary. A failed write is ignored.
+        this one unnecessary. A failed write costs time, and is only logged.
         """
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            size = sum(layer.nbytes for layer in cache)
-            if size > min(self._limit_bytes, shutil.disk_usage(self._folder).free // 2):
-                return
-            entries = self._entries()
-            if any(_begins(tokens, old) for _, old in entries):
-                return
-            shorter = [file for file, old in entries if _begins(old, tokens)]
-            self._write(tokens, cache)
-            for file in shorter:
-                file.unlink(missing_ok=True)
-            self._evict()
+        try:
+            self._save(tokens, cache)
+        except (OSError, RuntimeError, ValueError) as error:
+            print(f"a cache was not written: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def _save(self, tokens: Sequence[int], cache: list[Any]) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        size = sum(layer.nbytes for layer in cache)
+        if size > min(self._limit_bytes, shutil.disk_usage(self._folder).free // 2):
+            return
+        entries = self._entries()
+        if any(_begins(tokens, old) for _, old in entries):
+            return
+        shorter = [file for file, old in entries if _begins(old, tokens)]
+        self._write(tokens, cache)
+        for file in shorter:
+            file.unlink(missing_ok=True)
+        self._evict()
 
     def _write(self, tokens: Sequence[int], cache: list[Any]) -> None:
         temporary = self._folder / f"writing-{os.getpid()}.safetensors"
