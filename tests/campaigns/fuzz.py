@@ -4,7 +4,8 @@
 
 The parsers take turns of some seconds, so that whenever it ends each has had the same time; with
 `--processor` the minutes are those of the processor, whatever else the machine does. Each begins
-with whole specimens and changes bytes, lengths and structure. A parser gives a value or raises an
+with whole specimens and changes bytes, lengths and structure; what was refused at a place where
+nothing was before is a specimen from then on. A parser gives a value or raises an
 error that says what is wrong with the file; whatever else it does, hanging and eating memory
 included, is a fault.
 """
@@ -35,6 +36,7 @@ from tests.campaigns.place import Tally
 LONGEST_S = 10
 TURN_S = 2.0
 MOST_BYTES = 6 << 30
+MOST_KEPT_BYTES = 200_000
 PARSERS = (*parsers_of_models.PARSERS, *parsers_of_texts.PARSERS, *parsers_of_answers.PARSERS)
 
 
@@ -102,7 +104,7 @@ def _other_value(chance: random.Random, specimen: bytes) -> bytes | None:
     for at, text in ((None, specimen), (number, lines[number].removeprefix(b"data: "))):
         try:
             document = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if not isinstance(document, dict | list) or not document:
             continue
@@ -161,6 +163,7 @@ class Feeder:
         self._chance = chance
         self._clock = clock
         self._seen: set[str] = set()
+        self._reached: dict[tuple[str, int], bytes] = {}
 
     def feed(self, tally: Tally, seconds: float) -> None:
         """Feed it for so long."""
@@ -179,7 +182,7 @@ class Feeder:
         self.spent_s += spent
 
     def _try(self, tally: Tally, folder: Path) -> None:
-        content = mutated(self._chance, self._chance.choice(self.parser.specimens))
+        content = mutated(self._chance, self._specimen())
         tally.tried[self.parser.name] += 1
         signal.setitimer(signal.ITIMER_PROF, LONGEST_S)
         try:
@@ -189,17 +192,28 @@ class Feeder:
         except self.parser.refuses as error:
             if type(error) is LocalaiError:
                 tally.fault(f"{self.parser.name}: a bug: {error}")
+            self._reached.setdefault(_place_of(error), content[:MOST_KEPT_BYTES])
         except BaseException as error:  # noqa: BLE001 - any other is what is looked for
             self._keep(tally, error, content)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
 
+    def _specimen(self) -> bytes:
+        """One that it was given, or one of those that got somewhere; or the beginning of one and
+        the end of another."""
+        given = self.parser.specimens
+        if self._reached and self._chance.random() < 0.5:
+            given = tuple(self._reached.values())
+        chosen = self._chance.choice(given)
+        if self._chance.random() < 0.1:
+            other = self._chance.choice(self.parser.specimens)
+            cut = self._chance.random()
+            return chosen[: int(cut * len(chosen))] + other[int(cut * len(other)) :]
+        return chosen
+
     def _keep(self, tally: Tally, error: BaseException, content: bytes) -> None:
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        line = "" if where is None else f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}"
-        kind = f"{self.parser.name}: {type(error).__name__} in {line}"
+        name, number = _place_of(error)
+        kind = f"{self.parser.name}: {type(error).__name__} in {name}:{number}"
         if kind in self._seen:
             return
         self._seen.add(kind)
@@ -207,6 +221,14 @@ class Feeder:
         kept = Path(tempfile.gettempdir()) / f"fuzz-{name}-{len(self._seen)}.bin"
         kept.write_bytes(content)
         tally.fault(f"{kind}: {str(error)[:80]}, kept in {kept}")
+
+
+def _place_of(error: BaseException) -> tuple[str, int]:
+    """The function and the line that raised it."""
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    return ("", 0) if where is None else (where.tb_frame.f_code.co_name, where.tb_lineno)
 
 
 def _too_long(*_: object) -> None:
