@@ -61,7 +61,8 @@ def main() -> int:
 def _measure(tally: Tally, at: Place, victim: Victim) -> float:
     victim.prepare(at)
     began = time.monotonic()
-    check_said(tally, at.run(*victim.words), f"{victim.name}, undisturbed", *victim.again)
+    done = at.run(*victim.words, keys=victim.keys)
+    check_said(tally, done, f"{victim.name}, undisturbed", *victim.again)
     return time.monotonic() - began
 
 
@@ -69,14 +70,15 @@ def _kill(tally: Tally, at: Place, victim: Victim, after_s: float) -> None:
     what = f"{victim.name} killed after {after_s:.2f} s"
     tally.tried[victim.name] += 1
     victim.prepare(at)
-    process = at.start(*victim.words)
+    process = at.start(*victim.words, keys=victim.keys)
     time.sleep(after_s)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     check_ended(tally, at, what)
     check_database(tally, at, what)
     try:
-        check_said(tally, at.run(*victim.words), f"again after {what}", *victim.again)
+        done = at.run(*victim.words, keys=victim.keys)
+        check_said(tally, done, f"again after {what}", *victim.again)
         if tally.tried.total() % 5 == 0:
             check_said(tally, at.run("config", "list", timeout_s=60), f"settings after {what}", 0)
     except subprocess.TimeoutExpired as error:

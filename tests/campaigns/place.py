@@ -3,16 +3,20 @@ afterwards, whatever was done to them."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import pty
+import select
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +44,17 @@ class Place:
         timeout_s: float = 180,
         env: Mapping[str, str] | None = None,
         within: tuple[str, ...] = (),
+        keys: bytes = b"",
     ) -> subprocess.CompletedProcess[bytes]:
-        """The command run to its end. Raises TimeoutExpired: a hang."""
+        """The command run to its end. Raises TimeoutExpired: a hang. With `keys` it runs on a
+        terminal, where somebody presses them again and again, and what it says is lost."""
+        if keys:
+            process = self.start(*arguments, keys=keys)
+            try:
+                code = process.wait(timeout_s)
+            finally:
+                process.kill()
+            return subprocess.CompletedProcess(arguments, code, b"", b"")
         return subprocess.run(
             [*within, *COMMAND, *arguments],
             env={**self.environment, **(env or {})},
@@ -52,17 +65,22 @@ class Place:
             check=False,
         )
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """The command, running, in a process group of its own."""
-        return subprocess.Popen(
+    def start(self, *arguments: str | Path, keys: bytes = b"") -> subprocess.Popen[bytes]:
+        """The command, running, in a process group of its own; with `keys` on a terminal."""
+        ours, its = pty.openpty() if keys else (-1, subprocess.DEVNULL)
+        process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=self.environment,
             cwd=self.work,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdin=its,
+            stdout=its,
+            stderr=its,
             start_new_session=True,
         )
+        if keys:
+            os.close(its)
+            threading.Thread(target=_press, args=(process, ours, keys), daemon=True).start()
+        return process
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that carries this home."""
@@ -76,6 +94,17 @@ class Place:
             return False
 
 
+def _press(process: subprocess.Popen[bytes], terminal: int, keys: bytes) -> None:
+    """Press the keys one after the other, and read what is shown, until the command has ended."""
+    each = itertools.cycle(keys[at : at + 1] for at in range(len(keys)))
+    with suppress(OSError):
+        while process.poll() is None:
+            while select.select([terminal], [], [], 0.3)[0]:
+                os.read(terminal, 1 << 16)
+            os.write(terminal, next(each))
+    os.close(terminal)
+
+
 @contextmanager
 def place(home: Path | None = None) -> Iterator[Place]:
     """A place with the starter, whose processes are ended and whose folders are removed."""
@@ -84,11 +113,7 @@ def place(home: Path | None = None) -> Iterator[Place]:
     work, user = root / "work", root / "user"
     work.mkdir()
     user.mkdir()
-    models = home / "data" / "models"
-    models.mkdir(parents=True, mode=0o700)
-    found = RESOURCES["smollm2"].find()
-    assert found is not None, "python -m tests.servers get smollm2"
-    (models / "SmolLM2-135M-Instruct.Q4_1.gguf").symlink_to(found)
+    link_starter(home)
     environment = bare_environment(user) | {
         "LOCALAI_HOME": str(home),
         "LOCALAI_ENGINE_CONTEXT": "1024",
@@ -101,6 +126,17 @@ def place(home: Path | None = None) -> Iterator[Place]:
         for process in made.processes():
             process.kill()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def link_starter(home: Path) -> None:
+    """Put the starter among the models of that home, if it is not there."""
+    found = RESOURCES["smollm2"].find()
+    assert found is not None, "python -m tests.servers get smollm2"
+    models = home / "data" / "models"
+    models.mkdir(parents=True, exist_ok=True, mode=0o700)
+    link = models / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not link.is_symlink():
+        link.symlink_to(found)
 
 
 @dataclass

