@@ -1,7 +1,7 @@
 """Every command that writes, on a disk that is full, has no more files, or is read-only; and with
 little of each resource. Not part of the suite; needs root, because it mounts.
 
-    python -m tests.campaigns.disks [--steps N]
+    python -m tests.campaigns.disks [--steps N] [--only PART]
 
 A small disk in memory is filled so that a command has 0, 4, 8 … kB left: that is a full disk at
 each of its writes. Each command then ends with a promised exit code and no word of a bug; what the
@@ -29,6 +29,7 @@ from tests.campaigns.place import (
     is_root,
     place,
 )
+from tests.campaigns.victims import an_editor, f16, wheels
 
 ASK = ("-m", "starter", "--max-tokens", "3")
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -68,6 +69,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "doctor --report": ("doctor", "--report", "HOME/report"),
     "doctor --fix": ("doctor", "--fix", "--yes", "memory", "privacy"),
     "history export": ("history", "export", "--all", "-O", "HOME/all.jsonl"),
+    "history rename": ("history", "rename", "mine", "yours"),
+    "history rm": ("history", "rm", "--yes", "yours"),
+    "config edit": ("config", "edit"),
+    "template edit": ("template", "edit", "review"),
+    "template rm": ("template", "rm", "--yes", "mine"),
+    "dedupe": ("dedupe", "--yes"),
+    "quantize": ("quantize", "WORK/smol.F16.gguf", "--to", "q4_0"),
+    "compare fetch": ("compare", "fetch", "gsm8k"),
+    "compare side by side": ("compare", *ASK, "-m", "./mine.gguf", "Hi."),
+    "setup": ("setup", "--yes", "-m", "starter"),
+    "bench machine": ("bench", "machine"),
     "config unset": ("config", "unset", "chat.max_tokens"),
     "stop": ("stop", "--all"),
 }
@@ -90,6 +102,9 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "files of 20 kB": ("--fsize=20000",),
     "16 open files": ("--nofile=16",),
     "40 open files": ("--nofile=40",),
+    "200 MB of addresses": ("--as=200000000",),
+    "600 MB of addresses": ("--as=600000000",),
+    "2 GB of addresses": ("--as=2000000000",),
 }
 
 
@@ -107,6 +122,8 @@ def disk(*options: str) -> Iterator[Path]:
 
 
 def _ready(at: Place) -> None:
+    for prepare in (f16, wheels, an_editor):
+        prepare(at)
     line = json.dumps({"prompt": "Hi.", "options": {"max_tokens": 3}})
     (at.work / "in.jsonl").write_text(f"{line}\n" * 3)
     starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
@@ -118,7 +135,11 @@ def _ready(at: Place) -> None:
 
 
 def _words(at: Place, name: str) -> list[str]:
-    return [word.replace("HOME", str(at.home)) for word in COMMANDS[name]]
+    places = {"HOME": str(at.home), "WORK": str(at.work)}
+    return [
+        word.replace(word[:4], places[word[:4]]) if word[:4] in places else word
+        for word in COMMANDS[name]
+    ]
 
 
 def _try(
@@ -235,15 +256,18 @@ def main() -> int:
     """Try all of it; 1 if there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=16, help="how many amounts of room")
+    parser.add_argument("--only", default="", help="read_only, no_inodes, limited or full")
     asked = parser.parse_args()
     if not is_root():
         print("it mounts small disks: run it as root")
         return 2
     tally = Tally()
     for part in (_read_only, _no_inodes, _limited):
-        part(tally)
-        print(f"{part.__name__.strip('_')}: {tally.tried.total()} tried so far", flush=True)
-    _full(tally, asked.steps)
+        if asked.only in part.__name__:
+            part(tally)
+            print(f"{part.__name__.strip('_')}: {tally.tried.total()} tried so far", flush=True)
+    if asked.only in "_full":
+        _full(tally, asked.steps)
     return tally.end()
 
 

