@@ -28,6 +28,7 @@ from tests.campaigns.place import Tally
 from tests.contract.conftest import ROWS, Play
 from tests.contract.rows import Subject
 from tests.support.scripted_server import Drop, Reply, Step, UntilClosed
+from tests.support.wires import Wire
 
 LONGEST_S = 30
 DEEP = b"[" * 100_000
@@ -75,8 +76,12 @@ class Scenario:
 
 
 def scenarios(play: Play) -> Iterator[Scenario]:
-    """What the server answers to a question."""
-    wire = play.wire
+    """What the row's server answers to a question."""
+    return scenarios_of(play.wire)
+
+
+def scenarios_of(wire: Wire) -> Iterator[Scenario]:
+    """What a server of that wire answers to a question."""
     kind = wire.stream([]).content_type
     for status in STATUSES:
         for name, body in BODIES.items():
