@@ -279,7 +279,9 @@ def _violation(document: Mapping[str, Any], answer: str) -> str | None:
     try:
         worst = best_match(validator.iter_errors(value))
     except Unresolvable as error:
-        raise InvalidInput(f"the schema refers to what is not in it: {error.ref}") from error
+        raise InvalidInput(
+            f"a $ref of the schema names a part that it does not have: {error.ref}"
+        ) from error
     except RecursionError:
         return "it is nested too deeply to be checked"
     return None if worst is None else f"{_path(worst.absolute_path)}: {worst.message}"

@@ -1,1 +1,1 @@
-"""The usage and the cost of earlier calls, from the database, where every call left its usage."""
+"""The cost of calls, one by one and in sums, from the usage that the database keeps of each."""

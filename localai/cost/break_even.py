@@ -1,10 +1,11 @@
-"""When the user's own machine has paid for itself, in hours of work. Pure but for the price list.
+"""The hours of work after which the user's own machine has paid for itself. Pure but for the price
+list.
 
-    hours = price × (1 − resale) / (what a cloud would charge for an hour's tokens − its energy)
+    hours = price × (1 − resale) / (cloud's charge for an hour's tokens − an hour's energy)
 
-An hour is an hour in which the machine computes, from the first token to the last; the cost of its
-idle time would arise anyway. Prices are those of each call, never of a sum: some lists have another
-price beyond a size of prompt.
+An hour is an hour in which the machine computes, from the first token to the last. The cost of its
+idle time is left out: it would arise anyway. Each call is priced on its own, never a sum of calls,
+because some price lists charge more for prompts above a certain size.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ HOURS_A_YEAR = 8760
 
 @dataclass(frozen=True, slots=True)
 class MachineCost:
-    """The machine's price in dollars, the share of it that a sale brings after `years`, its power
-    while it computes, in watts, and the price of a kilowatt-hour in dollars."""
+    """What the machine costs.
+
+    `price` is in dollars; a sale after `years` brings back the share `resale` of it. `watts` is the
+    machine's power while it computes, `kwh` the price of a kilowatt-hour in dollars.
+    """
 
     price: float
     watts: float
@@ -46,8 +50,8 @@ class MachineCost:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An hour's tokens, and what a cloud would charge for them, in dollars. `basis` says whose
-    tokens they are, `price_basis` whose prices."""
+    """An hour's tokens, and a cloud's charge for them in dollars. `basis` says where the token
+    counts come from, `price_basis` where the prices do."""
 
     tokens_in: float
     tokens_out: float
@@ -68,36 +72,40 @@ class BreakEven:
 
     @property
     def saved_an_hour(self) -> float:
-        """What an hour saves, in dollars."""
+        """The dollars that an hour of work saves; negative if the energy costs more."""
         return self.work.cloud_cost - self.machine.energy_an_hour
 
     @property
     def hours_a_day(self) -> float | None:
-        """The hours a day over the machine's years; more than 24 are never reached."""
+        """The hours a day that the machine must work to pay for itself within its years; None if
+        it never does. A number above 24 cannot be reached."""
         return None if self.hours is None else self.hours / (self.machine.years * 365)
 
 
 def break_even(machine: MachineCost, work: Work, against: str) -> BreakEven:
-    """When `machine` has paid for itself, if it does the `work` that `against` would do."""
+    """The break-even of `machine`, if it does the `work` that the cloud model `against` would
+    do."""
     saved = work.cloud_cost - machine.energy_an_hour
     return BreakEven(against, machine, work, machine.net_price / saved if saved > 0 else None)
 
 
 def measured_work(rows: Iterable[UsageRow], against: str) -> Work:
-    """An hour like those in which this machine computed the calls in `rows`. Raises InvalidInput if
-    none of them has tokens and times, or `against` has no price."""
+    """The average busy hour of this machine, over the calls in `rows` that it computed.
+
+    Raises InvalidInput if no such call has tokens and a time, or if `against` has no price.
+    """
     here = [row for row in rows if is_local(row) and row.total_s]
     hours = sum(row.total_s or 0.0 for row in here) / 3600
     if not hours:
         raise InvalidInput(
-            "no call that this machine computed is kept with its tokens and its time",
-            hint="say what an hour is like: --tokens 4:1 --speed 600:50",
+            "the database holds no call that this machine computed, with its tokens and its time",
+            hint="describe an hour yourself: --tokens 4:1 --speed 600:50",
         )
     costs = [list_price(against, row.usage) for row in here]
     return Work(
         tokens_in=sum(row.usage.input_tokens or 0 for row in here) / hours,
         tokens_out=sum(row.usage.output_tokens or 0 for row in here) / hours,
-        cloud_cost=float(sum(each for each, _ in costs)) / hours,
+        cloud_cost=float(sum(amount for amount, _ in costs)) / hours,
         basis=f"{len(here):,} calls of this machine in {hours:.2f} busy hours",
         price_basis=costs[0][1],
     )
@@ -138,14 +146,14 @@ def is_local(row: UsageRow) -> bool:
 
 
 def list_price(model: str, usage: Usage) -> tuple[Decimal, str]:
-    """What `model`, a `provider/name`, would charge for a call, in dollars, and the price list.
-    Raises InvalidInput if the price is unknown."""
+    """The price of a call of the cloud model `model` (`provider/name`) in dollars, and the price
+    list that it comes from. Raises InvalidInput if the price is unknown."""
     provider, slash, name = model.partition("/")
     if not slash:
         raise InvalidInput(f"{model!r} names no cloud", hint="--against openai/gpt-5.5")
     # An unknown count is not charged.
     counted = Usage(usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_tokens or 0)
-    found = price(provider, name, "cloud", counted, time.time())
-    if found.amount is None:
-        raise InvalidInput(f"what {model} costs is not known: {found.basis}")
-    return found.amount, found.basis
+    cost = price(provider, name, "cloud", counted, time.time())
+    if cost.amount is None:
+        raise InvalidInput(f"the price of {model} is unknown: {cost.basis}")
+    return cost.amount, cost.basis

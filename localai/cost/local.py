@@ -1,4 +1,4 @@
-"""The cost of the calls that this machine computed, and what they would have cost elsewhere."""
+"""The cost of the calls that this machine computed, and what a cloud would have charged."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from localai.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LocalCost:
-    """The cost over a period. `busy_s` is the sum of the calls' own times, so simultaneous calls
-    count double.
+    """The cost of local calls over a period.
 
-    None is unknown: energy without watts, its price without a kilowatt-hour's, the hardware's share
-    without its price, the avoided cost without a cloud.
+    `busy_s` is the sum of the calls' own times in seconds, so simultaneous calls count double.
+    `energy_kwh` is None if the machine's watts are unknown, `energy` (dollars) if the price of a
+    kilowatt-hour is as well, `hardware` (dollars) if the price of a day is. `avoided` is the charge
+    of the cloud model `against` in dollars; None if no such model was named.
     """
 
     calls: int
@@ -38,8 +39,8 @@ def local_cost(
     days: float,
     against: str | None,
 ) -> LocalCost:
-    """The cost of those `rows` that this machine computed, over `days`. Raises InvalidInput if
-    `against` has no known price."""
+    """The cost of those `rows` that this machine computed, over a period of `days`. Raises
+    InvalidInput if `against` has no known price."""
     here = [row for row in rows if is_local(row)]
     busy_s = sum(row.total_s or 0.0 for row in here)
     energy_kwh = None if watts is None else watts * busy_s / 3.6e6
@@ -50,7 +51,7 @@ def local_cost(
         energy_kwh=energy_kwh,
         energy=None if energy_kwh is None or kwh is None else energy_kwh * kwh,
         hardware=None if hardware_a_day is None else hardware_a_day * days,
-        avoided=None if against is None else sum((each for each, _ in costs), Decimal(0)),
+        avoided=None if against is None else sum((amount for amount, _ in costs), Decimal(0)),
         against=against,
         price_basis=costs[0][1] if costs else None,
     )

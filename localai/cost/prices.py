@@ -27,7 +27,8 @@ CURRENCY = "USD"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """An amount in `currency`, None if unknown; `basis` says what it rests on."""
+    """An amount in `currency`, None if unknown. `basis` names the price list, or the reason for an
+    unknown amount."""
 
     amount: Decimal | None
     currency: str
@@ -58,8 +59,8 @@ def price(
 ) -> Cost:
     """The cost of a call at the time `at` (seconds since the epoch).
 
-    `zone` is where it was computed (`device`, `lan`, `cloud`, None for unproven). `url` is that of
-    the endpoint, for the servers of the user's config.
+    `zone` is where the call was computed: `device`, `lan`, `cloud`, or None for unproven. `url` is
+    the endpoint's address if `provider` is a server of the user's config.
     """
     facts = declared_facts(provider) if url is None else ProviderFacts()
     if zone == "device" and facts.proves_device:
@@ -78,7 +79,7 @@ def _list_price(provider: str | None, model: str, usage: Usage, at: float, url: 
     import genai_prices
 
     try:
-        found = genai_prices.calc_price(
+        calculated = genai_prices.calc_price(
             genai_prices.Usage(
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
@@ -93,7 +94,7 @@ def _list_price(provider: str | None, model: str, usage: Usage, at: float, url: 
         return _unknown(f"{source} has no price for {model}")
     except ValueError:
         return _unknown("the provider's token counts contradict each other")
-    return Cost(found.total_price, CURRENCY, f"list prices of {source}")
+    return Cost(calculated.total_price, CURRENCY, f"list prices of {source}")
 
 
 def _unknown(basis: str) -> Cost:
@@ -102,9 +103,10 @@ def _unknown(basis: str) -> Cost:
 
 @cache
 def price_list() -> str | None:
-    """The price list that is used, with its version and date; None if there is none.
+    """The name, version and date of the price list in use; None if it is not installed.
 
-    The package does not date its data, but the data cannot be newer than the file on this machine.
+    The package does not date its data. The date is that of the package's file on this machine, and
+    the prices cannot be newer.
     """
     from importlib.metadata import PackageNotFoundError, version
     from importlib.util import find_spec
@@ -113,8 +115,8 @@ def price_list() -> str | None:
         release = version("genai-prices")
     except PackageNotFoundError:
         return None
-    found = find_spec("genai_prices")
-    if found is None or found.origin is None:
+    package = find_spec("genai_prices")
+    if package is None or package.origin is None:
         return None
-    day = datetime.date.fromtimestamp(Path(found.origin).stat().st_mtime)
+    day = datetime.date.fromtimestamp(Path(package.origin).stat().st_mtime)
     return f"genai-prices {release}, of {day.isoformat()} or older"

@@ -19,10 +19,11 @@ By = Literal["model", "day", "provider"]
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The calls that share a key.
+    """The sums over the calls that share a key.
 
-    A sum is over the calls for which the number is known, None if it is known for none. `amount` is
-    in dollars; `unpriced` counts the calls whose price is unknown.
+    Each sum covers the calls whose number is known, and is None if no call's is. `amount` is in
+    dollars; `unpriced` counts the calls whose price is unknown; `bases` are the calls' different
+    `Cost.basis` texts.
     """
 
     key: str
@@ -36,7 +37,7 @@ class Total:
 def summarise(rows: Iterable[UsageRow], by: By, urls: Mapping[str, str]) -> list[Total]:
     """A total for each key, in the order in which the keys first occurred.
 
-    `urls` are those of the config's endpoints by name; they tell whose prices apply.
+    `urls` maps the config's endpoints to their addresses, which decide whose prices apply.
     """
     groups: dict[str, list[UsageRow]] = {}
     for row in rows:
@@ -50,10 +51,10 @@ def overall(rows: Iterable[UsageRow], urls: Mapping[str, str]) -> Total:
 
 
 def since(text: str, now: float) -> float:
-    """The time at which `--since` begins, in seconds since the epoch: a duration such as 30d, or a
-    date.
+    """The beginning of the period that `--since` names, in seconds since the epoch.
 
-    Raises InvalidInput.
+    `text` is a duration before `now`, such as 30d, or an ISO date. Raises InvalidInput for any
+    other text.
     """
     try:
         return datetime.datetime.fromisoformat(text).timestamp()

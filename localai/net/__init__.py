@@ -1,1 +1,4 @@
-"""Connections over Unix sockets and TCP, their errors, and how far away an address is."""
+"""Connections over Unix sockets and TCP: whether a server may be reached, errors, framing, retries.
+
+The zone of an address is the subject of `privacy.zones`.
+"""

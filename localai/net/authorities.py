@@ -1,9 +1,9 @@
-"""The certificate authorities that a TLS connection trusts: those of the system.
+"""The certificate authorities that a TLS connection trusts: the system's.
 
-On macOS they are in the Keychain, with a company's own among them. OpenSSL does not look there:
-python.org's Python knows no authority at all until *Install Certificates* was run. Elsewhere they
-are OpenSSL's own, or certifi's if a machine has none (a slim container). A file or a folder in
-SSL_CERT_FILE or SSL_CERT_DIR takes precedence over both.
+On macOS they are in the Keychain, a company's own among them. OpenSSL does not look there, and
+python.org's Python knows no authority until *Install Certificates* was run. On other systems they
+are OpenSSL's own, or certifi's if the machine has none (a slim container). SSL_CERT_FILE or
+SSL_CERT_DIR in the environment takes precedence over all of these.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _NAMED_BY_USER = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def trusting_context() -> ssl.SSLContext:
-    """A client's context that verifies names and certificates by the system's authorities."""
+    """A TLS context for clients, which verifies names and certificates by the trusted
+    authorities."""
     if any(os.environ.get(name) for name in _NAMED_BY_USER):
         return ssl.create_default_context()
     if _PLATFORM == "darwin":
@@ -37,6 +38,6 @@ def trusting_context() -> ssl.SSLContext:
 def _has_authorities(context: ssl.SSLContext) -> bool:
     if context.cert_store_stats()["x509_ca"]:
         return True
-    # The authorities of a folder are read when one is needed, and are not counted before.
+    # OpenSSL reads a folder's authorities when it needs one and does not count them before.
     folder = ssl.get_default_verify_paths().capath
     return folder is not None and any(Path(folder).iterdir())

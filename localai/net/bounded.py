@@ -1,8 +1,8 @@
-"""What an SDK reads of a server, in bounded parts: none of them limits a line, an event or a body.
+"""Bounds for the responses that the clouds' SDKs read: no SDK limits a line, an event or a body.
 
-They also put an event together piece by piece, one of them by adding to it, which takes a time that
-grows with its square; so they are given whole events. All of it works on the body of a response of
-`httpx` or `httpx2`, whichever the SDK speaks through.
+The SDKs also assemble an event piece by piece, one of them in a time that grows with the square of
+the event's length. They are therefore given whole events. The functions work on the response bodies
+of `httpx` and `httpx2`, the libraries under the SDKs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import http.client
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-# The longest that comes for a reason is an answer's last event, which repeats all of it.
+# The longest legitimate part is an answer's last event, which repeats the whole answer.
 _LONGEST_BYTES = 16 << 20
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _LINE_ENDS = (b"\n",)
@@ -20,7 +20,8 @@ _LINE_ENDS = (b"\n",)
 def read_through(
     library: Any, response: Any, through: Callable[[Iterable[bytes]], Iterator[bytes]]
 ) -> None:
-    """Have the body of `response` read through `through`; `library` is the module that it is of."""
+    """Replace the body of `response` by `through` of it. `library` is the module that `response`
+    comes from, httpx or httpx2."""
     source = response.stream
 
     class Through(library.SyncByteStream):  # type: ignore[misc]
@@ -34,18 +35,19 @@ def read_through(
 
 
 def whole_events(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of an event stream, joined so that each ends where an event does. Raises
+    """The pieces of an event stream, joined so that each piece ends where an event ends. Raises
     HTTPException for an event of more than 16 MiB."""
     return _joined(pieces, _EVENT_ENDS, "an event")
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """As `whole_events`, for JSON Lines."""
+    """The pieces of JSON Lines, joined so that each piece ends where a line ends. Raises
+    HTTPException for a line of more than 16 MiB."""
     return _joined(pieces, _LINE_ENDS, "a line")
 
 
 def whole_body(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of a body that is read at once. Raises HTTPException after 16 MiB."""
+    """The pieces of a body that is no stream, unchanged. Raises HTTPException after 16 MiB."""
     length = 0
     for piece in pieces:
         length += len(piece)
@@ -54,7 +56,7 @@ def whole_body(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def beginning(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """The first `most` bytes; the rest is not read."""
+    """The first `most` bytes of `pieces`; the rest is not read."""
     left = most
     for piece in pieces:
         yield piece[:left]

@@ -1,8 +1,8 @@
-"""HTTP connections, with the standard library alone: Unix sockets, TCP, TLS, and through a proxy.
+"""HTTP connections over Unix sockets, TCP, TLS and proxies, with the standard library alone.
 
-The one place that opens them, and that knows why one failed or was lost. `http.client` takes 30 ms
-less at start-up than the lightest HTTP library, reads no proxy from the environment and follows no
-redirect. How answers are framed is the subject of `framing`.
+This is the one module that opens such connections and explains why one failed or was lost.
+`http.client` takes 30 ms less at start-up than the lightest HTTP library, reads no proxy from the
+environment and follows no redirect. `framing` reads the answers.
 """
 
 from __future__ import annotations
@@ -62,19 +62,19 @@ def connect(
 ) -> http.client.HTTPConnection:
     """An open connection to `server`, or to the Unix socket at a path.
 
-    `silence_timeout_s` is the longest pause between two bytes; None waits as long as the server
-    lives. With a `proxy`, the connection is tunnelled through it. `tls` returns the trusted
-    certificates for an https server, the system's if it is None. `heard` is called with the size of
-    whatever comes, heads and comments included, and ends the reading by raising. Raises OSError and
-    HTTPException, which `why_lost` explains, and PolicyRefused if another user listens on a Unix
-    socket.
+    `silence_timeout_s` is the longest pause between two bytes in seconds; None waits as long as the
+    server lives. With a `proxy`, the connection is tunnelled through it. `tls` returns the TLS
+    context for an https server; None is the system's authorities. `heard` is called with the number
+    of bytes of each piece that arrives, heads and comments included; it ends the reading by
+    raising. Raises OSError and HTTPException, which `why_lost` explains, and PolicyRefused if
+    another user listens on a Unix socket.
     """
     connection = _unconnected(server, proxy, tls, connect_timeout_s)
     if heard is not None:
         connection.response_class = _response_telling(heard)
     try:
         connection.connect()
-        # A machine that lost its power sends nothing: the kernel checks whether it is there.
+        # A machine that loses its power sends nothing, so the kernel must probe for it.
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.sock.settimeout(silence_timeout_s)
     except BaseException:
@@ -162,9 +162,11 @@ def send(
 
 
 def accepted(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-    """Wait for the head of the answer. Raises ServerRefused for a status of 300 and above. A
-    redirect is not followed, because it would carry a prompt and a key to a server that the user
-    did not name."""
+    """The answer, once its head is here. Raises ServerRefused for a status of 300 and above.
+
+    A redirect counts as a refusal: following it would carry a prompt and a key to a server that the
+    user did not name.
+    """
     response = connection.getresponse()
     if response.status >= 300:
         raise refused(response)
@@ -173,8 +175,11 @@ def accepted(connection: http.client.HTTPConnection) -> http.client.HTTPResponse
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Why a connection failed or was lost, as a sentence. `remedy` is the user's way out, empty if
-    that depends on the server. `may_pass`: trying again can help."""
+    """The reason why a connection failed or was lost, as a sentence in `text`.
+
+    `remedy` is the user's way out; it is empty if that depends on the server. `may_pass` says
+    whether trying again can help.
+    """
 
     text: str
     remedy: Remedy = field(default_factory=Remedy)
@@ -187,8 +192,10 @@ def why_lost(
     silence_timeout_s: float | None = None,
     proxy: Server | None = None,
 ) -> Loss:
-    """The meaning of an OSError or HTTPException of a connection to `who`. A connection through a
-    `proxy` is one to the proxy until its tunnel stands."""
+    """The explanation of an OSError or HTTPException that a connection to `who` raised.
+
+    With a `proxy`, an error before the tunnel stands is the proxy's and not `who`'s.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         return Loss(
             f"the certificate of {who} is not trusted here: {error.verify_message}",
@@ -216,14 +223,14 @@ def why_lost(
         return Loss(f"{who} has not answered for {waited_s:.0f} s")
     if proxy is not None and isinstance(error, ConnectionRefusedError):
         return Loss(
-            f"{_called(proxy)}, by which {who} is reached, is not running: nobody listens there",
+            f"{_called(proxy)}, which leads to {who}, is not running: nobody listens there",
             {"hint": "start it, or do without it", "command": _UNSET_PROXY, "check": "proxy-down"},
             may_pass=False,
         )
     if proxy is not None and str(error).startswith("Tunnel connection failed"):
         return Loss(
             f"{_called(proxy)} does not connect to {who}: {str(error).partition(': ')[2]}",
-            {"hint": "ask whoever runs it, or do without it", "command": _UNSET_PROXY},
+            {"hint": "ask the proxy's administrator, or do without it", "command": _UNSET_PROXY},
         )
     if isinstance(error, ConnectionRefusedError):
         return Loss(f"{who} is not running: nobody listens there")
@@ -235,7 +242,7 @@ def _called(proxy: Server) -> str:
 
 
 def _forbidden(who: str) -> Loss:
-    """The system itself refuses a socket or a connection: it was told to."""
+    """The loss for a socket or connection that the operating system forbids."""
     if policy.is_air_gapped():
         return Loss(
             f"{who} cannot be reached under --airgap, which leaves this command no network",

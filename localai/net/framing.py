@@ -1,7 +1,7 @@
-"""Reading what comes back over an HTTP connection: refusals, lines, server-sent events.
+"""The reading of HTTP answers: refusals, whole bodies, lines, server-sent events.
 
-The same for every connection: a worker's Unix socket, loopback, TLS, a proxy. `wires` interprets
-the documents.
+It is the same for every connection: a worker's Unix socket, loopback, TLS, a proxy. `wires`
+interprets the documents.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _MOST_DATA_LINES = 1000
 
 
 class ServerRefused(Exception):
-    """An answer with an error status, or an error in a stream that had begun with 200.
+    """A server's refusal: an answer with an error status, or an error in a stream that began with
+    status 200.
 
-    `document` is its JSON, or its text. The names in `headers` are in lower case.
+    `document` is the refusal's JSON, or its text. The names in `headers` are in lower case.
     """
 
     def __init__(
@@ -35,8 +36,7 @@ class ServerRefused(Exception):
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """The `error` object of the document, or an object with the document's text as its
-        `message`."""
+        """The document's `error` object, or an object whose `message` is the document's text."""
         document = self.document
         error = document.get("error", document) if isinstance(document, dict) else document
         return error if isinstance(error, dict) else {"message": str(error)}
@@ -57,7 +57,7 @@ def _document_or_text(content: bytes) -> Any:
 
 
 def whole_body(response: http.client.HTTPResponse) -> bytes:
-    """All of a body. Raises HTTPException if it is endless."""
+    """The whole body of `response`. Raises HTTPException if it is longer than 64 MiB."""
     content = response.read(_LONGEST_BODY_BYTES + 1)
     if len(content) > _LONGEST_BODY_BYTES:
         raise http.client.HTTPException(f"the answer is longer than {_LONGEST_BODY_BYTES:,} bytes")
@@ -65,8 +65,8 @@ def whole_body(response: http.client.HTTPResponse) -> bytes:
 
 
 def json_of(content: bytes | str) -> Any:
-    """The JSON of a server. Raises ValueError if it is invalid, or is nested so deeply that Python
-    refuses to read it."""
+    """The value of the JSON `content`. Raises ValueError if it is invalid, or nested so deeply that
+    Python refuses to read it."""
     try:
         return json.loads(content)
     except RecursionError as error:
@@ -74,12 +74,12 @@ def json_of(content: bytes | str) -> Any:
 
 
 def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The lines of a streaming body as they arrive, without their ends. Raises HTTPException for an
-    endless line.
+    """The lines of a streaming body as they arrive, without their line feeds. Raises HTTPException
+    for a line of more than 64 MiB.
 
-    http.client's own iteration looks at every chunk several times: that alone took 90 µs of CPU
-    time a token, and the whole way from socket to screen should stay below 100. The pieces of a
-    long line are joined once: a line of 20 MB took 22 seconds when they were added one by one.
+    http.client's own iteration looks at every chunk several times. That took 90 µs of CPU time a
+    token, and the whole way from socket to screen should stay below 100 µs. The pieces of a long
+    line are joined once: a line of 20 MB took 22 s when they were added one by one.
     """
     begun: list[bytes] = []
     length = 0
@@ -103,18 +103,19 @@ def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
 def server_sent_events(
     response: http.client.HTTPResponse,
 ) -> Generator[dict[str, Any], None, bool]:
-    """Yields the JSON payloads of an event stream, up to `[DONE]` or the end; returns whether
-    `[DONE]` came. An answer that is plain JSON, not a stream, is the one payload.
+    """Yield the JSON payloads of an event stream, up to `[DONE]` or the stream's end. Return
+    whether `[DONE]` came. An answer in plain JSON, from a server that does not stream, is the only
+    payload.
 
-    Raises ServerRefused for an error event and for an error that came with status 200 instead of a
-    stream, OSError or HTTPException if the stream breaks or something else came in its place,
-    ValueError if a payload is no JSON object.
+    Raises ServerRefused for an error event, and for an error with status 200 in place of a stream.
+    Raises OSError or HTTPException if the stream breaks or is no answer. Raises ValueError if a
+    payload is no JSON object.
     """
     return (yield from payloads_of(lines_of(response)))
 
 
 def payloads_of(lines: Iterable[bytes]) -> Generator[dict[str, Any], None, bool]:
-    """Like `server_sent_events`, from the lines of the stream."""
+    """`server_sent_events`, from the lines of the stream."""
     event = b""
     data: list[bytes] = []
     has_come = False
@@ -136,7 +137,7 @@ def payloads_of(lines: Iterable[bytes]) -> Generator[dict[str, Any], None, bool]
             if whole.strip(b'"') == b"[DONE]":
                 return True
             payload = _payload_of(whole, is_error=name == b"error" or event == b"error")
-            # A payload of several lines is complete when it can be read.
+            # A payload may have several lines; it is complete once it parses.
             if payload is not _NOT_WHOLE:
                 data, event = [], b""
                 if payload is not None:
@@ -155,8 +156,11 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def _without_carriage_returns(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines, which may end with a line feed, a carriage return or both, without a byte-order
-    mark. JSON has no bare carriage return."""
+    """`lines` without carriage returns and without a byte-order mark.
+
+    A line of an event stream may end with a line feed, a carriage return or both. JSON has no bare
+    carriage return, so every one of them is an end.
+    """
     is_first = True
     for line in lines:
         if is_first:
@@ -173,7 +177,8 @@ def _joined(data: list[bytes]) -> bytes:
 
 
 def _payload_of(data: bytes, *, is_error: bool) -> dict[str, Any] | None:
-    """The payload; None if there is none in the event, `_NOT_WHOLE` if it cannot be read (yet)."""
+    """The payload of an event: None if the event has none, `_NOT_WHOLE` if it does not parse yet.
+    Raises ServerRefused for an error, ValueError for JSON that is no object."""
     if not data or data == b"null":
         return None
     try:
@@ -190,14 +195,15 @@ def _payload_of(data: bytes, *, is_error: bool) -> dict[str, Any] | None:
 
 
 def is_error_document(document: Any) -> bool:
-    """Whether `document` is an error: OpenAI's form, or vLLM's old one."""
+    """Whether `document` is an error, in OpenAI's form or in vLLM's old one."""
     if not isinstance(document, dict):
         return False
     return bool(document.get("error")) or document.get("object") == "error"
 
 
 def _answer_instead(content: bytes) -> dict[str, Any]:
-    """The whole answer of a server that does not stream. Raises what `unexpected` returns."""
+    """The answer of a server that does not stream. Raises what `unexpected` returns if `content`
+    is no answer."""
     document = _document_or_text(content)
     if isinstance(document, dict) and document.get("choices"):
         return document
@@ -205,8 +211,8 @@ def _answer_instead(content: bytes) -> dict[str, Any]:
 
 
 def unexpected(content: bytes) -> ServerRefused | http.client.HTTPException:
-    """The error for a body with status 200 that is no answer: a server's error, or the page of a
-    proxy or a log-in, with its first words."""
+    """The error for a body with status 200 that is no answer. It is ServerRefused for a server's
+    error, else HTTPException with the first words of the page (a proxy's, a log-in's)."""
     document = _document_or_text(content)
     if is_error_document(document):
         return ServerRefused(200, document)

@@ -1,7 +1,7 @@
-"""JSON over HTTP to a server of the user's own or a worker of ours.
+"""JSON over HTTP, to a server of the user's own or to a worker.
 
-A connection serves one request, so that closing it stops exactly that request. The providers
-interpret the documents.
+A connection serves one request, so closing it stops exactly that request. The providers interpret
+the documents.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _LONGEST_S = 60.0
 
 
 class JsonServer:
-    """A server at `target`, or a worker's socket if that is a path. `permit` opens the guard's
-    grant that connecting to it needs.
+    """A server that speaks JSON, at an address or at the Unix socket `target` (a worker).
 
-    `remedy` is what a user should do if nobody listens there. The connection is tunnelled through
+    Messages call the server `who`. `remedy` tells the user what to do if nobody listens there.
+    `permit` opens the guard's grant that the connection needs. Connections are tunnelled through
     `proxy`, if there is one.
     """
 
@@ -50,8 +50,11 @@ class JsonServer:
         self._proxy = proxy
 
     def call(self, method: str, path: str, body: Any = None, timeout_s: float = 30.0) -> Any:
-        """The JSON answer to a request. Raises ServerRefused, Unreachable; also for an answer that
-        has begun and is not there a minute later."""
+        """The JSON answer to a request, whose body is sent as JSON.
+
+        `timeout_s` is the longest silence in seconds. Raises ServerRefused and Unreachable. An
+        answer that has begun and is not complete a minute later is Unreachable as well.
+        """
         with self.send(method, path, body, timeout_s, ends_within(timeout_s + _LONGEST_S)) as sent:
             return sent.document()
 
@@ -64,10 +67,10 @@ class JsonServer:
         timeout_s: float | None = None,
         heard: Callable[[int], None] | None = None,
     ) -> Iterator[SentRequest]:
-        """Send a request; its connection is closed at the end of the block, whatever was read.
+        """Send a request, and close its connection at the end of the block, whatever was read.
 
-        `timeout_s` is the longest silence; None waits as long as the server lives. `heard` is told
-        of whatever comes, as `connect` says. OSError and HTTPException inside the block become
+        `timeout_s` is the longest silence in seconds; None waits as long as the server lives.
+        `heard` is called as `connect` says. OSError and HTTPException inside the block become
         Unreachable.
         """
         try:
@@ -84,7 +87,8 @@ class JsonServer:
             raise Unreachable(lost.text, **(lost.remedy or self._remedy_for(error))) from error
 
     def _remedy_for(self, error: Exception) -> Remedy:
-        """Starting a server mends that nobody listens; of one that broke off its log knows more."""
+        """The user's remedy for `error`. Starting the server helps if nobody listens; the log of
+        a server that broke off says more."""
         if isinstance(error, ConnectionRefusedError) or isinstance(self._target, Path):
             return self._remedy
         remedy: Remedy = {"hint": "it may be busy or have ended: its own log says more"}
@@ -94,7 +98,7 @@ class JsonServer:
 
 
 def call(socket: Path, method: str, path: str, body: Any = None, timeout_s: float = 60.0) -> Any:
-    """The JSON answer of the engine's worker at `socket`. Raises ServerRefused, Unreachable."""
+    """The JSON answer of the worker at `socket`. Raises ServerRefused and Unreachable."""
     return JsonServer("the engine", socket, {}).call(method, path, body, timeout_s)
 
 
@@ -107,20 +111,21 @@ class SentRequest:
         self._response: http.client.HTTPResponse | None = None
 
     def answers_within(self, seconds: float) -> bool:
-        """Whether the answer begins in that time."""
+        """Whether the answer begins within `seconds`."""
         # Not select.select: it fails in a process with more than 1,024 open files.
         with selectors.DefaultSelector() as selector:
             selector.register(self._connection.sock, selectors.EVENT_READ)
             return bool(selector.select(seconds))
 
     def response(self) -> http.client.HTTPResponse:
-        """Wait for the head of the answer. Raises ServerRefused as `accepted` does."""
+        """The answer, once its head is here. Raises ServerRefused as `accepted` does."""
         if self._response is None:
             self._response = accepted(self._connection)
         return self._response
 
     def expect_the_end(self) -> None:
-        """From here on wait only briefly: the answer is complete, and a server may not close."""
+        """Wait only 5 s for each further byte. The answer is complete, and some servers do not
+        close the connection."""
         self._socket.settimeout(_AFTER_THE_ANSWER_S)
 
     def close(self) -> None:
@@ -130,7 +135,7 @@ class SentRequest:
         self._connection.close()
 
     def document(self) -> Any:
-        """The whole answer as JSON. Raises HTTPException if it is none."""
+        """The whole answer as JSON. Raises HTTPException if it is not JSON."""
         content = whole_body(self.response())
         try:
             return json_of(content)
@@ -140,7 +145,8 @@ class SentRequest:
             ) from error
 
     def json_lines(self) -> Iterator[dict[str, Any]]:
-        """The answer line by line, each a JSON object. Raises HTTPException if a line is none."""
+        """The JSON objects of an answer in JSON Lines. Raises HTTPException for a line that is no
+        JSON object."""
         for line in lines_of(self.response()):
             if not line.strip():
                 continue

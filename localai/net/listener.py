@@ -1,9 +1,8 @@
-"""Which process, and which user, listens on a TCP port of this machine.
+"""The processes and users that listen on the TCP ports of this machine.
 
-A client sends its text to whoever listens on a port that it trusts, and any user of the machine may
-open a free port. So the user is checked before anything is sent: on Linux by the kernel's table, on
-macOS by lsof, which lists only this user's processes. psutil knows the same, but takes 50 ms to
-import.
+Any user of the machine may open a free port, and a client would send its text to that user. So the
+listening user is checked before anything is sent: on Linux by the kernel's table, on macOS by lsof,
+which lists only this user's processes. psutil knows the same, but takes 50 ms to import.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from localai.privacy.zones import literal_address, zone_of_address
 from localai.types import Zone
 
 UNKNOWN = "unknown"
-"""How `network.users` calls the user of a server that this system does not show."""
+"""The entry of `network.users` for a listening user whom the system does not show."""
 
 _PROC = Path("/proc")
 _LISTEN = "0A"
@@ -32,9 +31,10 @@ _PLATFORM: str = sys.platform
 
 
 def listening_pid(port: int, program: str) -> int | None:
-    """The process called `program…` that listens on `port`; None if that cannot be proven.
+    """The id of the process that listens on `port` and whose name begins with `program`; None if
+    no such process is seen.
 
-    Linux only, and only for processes whose open files this user may see.
+    It works on Linux only, and only for processes whose open files this user may see.
     """
     inodes = {inode for _, listens_on, _, inode in _listeners() if listens_on == port}
     sockets = {f"socket:[{inode}]" for inode in inodes}
@@ -47,10 +47,8 @@ def listening_pid(port: int, program: str) -> int | None:
 
 
 def listening_users(host: str, port: int) -> frozenset[str]:
-    """The names of the users who listen where a connection to `host`, a loopback address, ends.
-
-    Empty if nobody is seen to listen, also on a system that does not tell.
-    """
+    """The names of the users who would receive a connection to `port` of the loopback address
+    `host`. The set is empty if nobody is seen to listen, or if the system does not tell."""
     if _PLATFORM == "darwin":
         return frozenset(map(user_name, _users_by_lsof(port)))
     address = literal_address(host) or b""
@@ -63,7 +61,7 @@ def listening_users(host: str, port: int) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A TCP port on which somebody listens: the address as a text, and the user's name."""
+    """A listening TCP socket: its numeric address as a text, its port, and its user's name."""
 
     address: str
     port: int
@@ -71,14 +69,13 @@ class Listening:
 
     @property
     def is_open(self) -> bool:
-        """Whether other machines may reach it, by its address."""
+        """Whether its address lets other machines reach it."""
         packed = literal_address(self.address)
         return packed is None or not any(packed) or zone_of_address(packed) is not Zone.DEVICE
 
 
 def all_listening() -> list[Listening]:
-    """Every TCP port of this machine on which somebody is seen to listen; on macOS only this
-    user's."""
+    """The listening TCP sockets of this machine; on macOS only this user's."""
     if _PLATFORM == "darwin":
         return _all_by_lsof()
     return [
@@ -94,10 +91,10 @@ def all_listening() -> list[Listening]:
 def stranger_listening(
     host: str, port: int, trusted: Iterable[str], *, connected: bool
 ) -> str | None:
-    """A user other than this one, root and `trusted` who listens there; None if there is none.
+    """The name of a user who listens at `host` and `port` and is neither this user, nor root, nor
+    in `trusted`; None if there is none.
 
-    UNKNOWN stands for a user who cannot be seen. Before a connection nobody may be listening; once
-    `connected`, somebody is.
+    With `connected`, somebody does listen, so an empty result of `listening_users` means UNKNOWN.
     """
     users = listening_users(host, port) or (frozenset({UNKNOWN}) if connected else frozenset())
     return min(users - {user_name(os.getuid()), user_name(0), *trusted}, default=None)
@@ -114,10 +111,8 @@ def user_name(user: int) -> str:
 
 
 def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
-    """The address, port, user and inode of each listening socket, by the kernel's table.
-
-    An IPv4-mapped address is given as the IPv4 address in it.
-    """
+    """The packed address, port, user number and inode of each listening socket, from the kernel's
+    table. An IPv4-mapped address becomes the IPv4 address in it."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]
@@ -131,8 +126,8 @@ def _listeners() -> Iterator[tuple[bytes, int, int, str]]:
 
 
 def _address(written: str) -> bytes:
-    """The bytes of an address, which the kernel writes as words of four bytes in the machine's own
-    order."""
+    """The bytes of an address in the kernel's table, which writes words of four bytes in the
+    machine's own order."""
     words = (written[at : at + 8] for at in range(0, len(written), 8))
     packed = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
@@ -140,9 +135,9 @@ def _address(written: str) -> bytes:
 
 
 def parse_lsof(output: str) -> list[Listening]:
-    """The sockets in the output of `lsof -F un`: each line is a letter and a value, and the user's
-    number comes before the names of the sockets."""
-    found: list[Listening] = []
+    """The sockets in the output of `lsof -F un`. Each line is a letter and a value; a user's number
+    precedes the names of the user's sockets."""
+    sockets: list[Listening] = []
     user = ""
     for line in output.splitlines():
         letter, value = line[:1], line[1:]
@@ -152,8 +147,8 @@ def parse_lsof(output: str) -> list[Listening]:
             host, _, port = value.rpartition(":")
             if port.isdecimal():
                 host = host.strip("[]")
-                found.append(Listening("0.0.0.0" if host == "*" else host, int(port), user))
-    return found
+                sockets.append(Listening("0.0.0.0" if host == "*" else host, int(port), user))
+    return sockets
 
 
 def _all_by_lsof() -> list[Listening]:
@@ -161,16 +156,15 @@ def _all_by_lsof() -> list[Listening]:
 
 
 def _users_by_lsof(port: int) -> tuple[int, ...]:
-    found, until = _seen_by_lsof.get(port, ((), 0.0))
-    if found and time.monotonic() < until:
-        return found
+    users, until = _seen_by_lsof.get(port, ((), 0.0))
+    if users and time.monotonic() < until:
+        return users
     output = _lsof(f"-iTCP:{port}", "-Fu")
-    # A line is a field's letter and its value.
-    found = tuple(int(line[1:]) for line in output.splitlines() if line[:1] == "u")
-    if not found:
-        return ()
-    _seen_by_lsof[port] = found, time.monotonic() + _LSOF_HOLDS_S
-    return found
+    # Each line of the output is a field's letter and its value.
+    users = tuple(int(line[1:]) for line in output.splitlines() if line[:1] == "u")
+    if users:
+        _seen_by_lsof[port] = users, time.monotonic() + _LSOF_HOLDS_S
+    return users
 
 
 def _lsof(*arguments: str) -> str:

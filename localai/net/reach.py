@@ -1,10 +1,10 @@
-"""Whether localai may connect to a server that the user chose, and how far away it is.
+"""The decision whether localai may connect to a server that the user chose, and the server's zone.
 
-The zone is that of the *resolved* address. The address that is connected to must lie in the same
-zone, so the zone is the peer's. This machine is always allowed, a host of the local network if
-`network.lan` names it, anything farther if `cloud.allow` has the provider. On this machine the
-listener must be this user, root, a service's own user or one of `network.users`, because every user
-may open a free port.
+The zone is that of the *resolved* address, and the connection's address must lie in the same zone.
+A server on this machine is always allowed, a host of the local network if `network.lan` names it,
+and a farther one if `cloud.allow` names its provider. On this machine the listening user must be
+this user, root, the service's own user or one of `network.users`, because every user may open a
+free port.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class Reach:
     """A server that localai may connect to, and its zone.
 
-    A proxy is one as well: `passed_on_to` is then the host that it connects to. Messages call the
-    server `who`. On this machine, `service_users` and the configured `users` may listen for it,
-    besides this user and root.
+    For a proxy, `passed_on_to` is the host that the proxy connects to. Messages call the server
+    `who`. On this machine `service_users` and the configured `users` may run the server, besides
+    this user and root.
     """
 
     host: str
@@ -44,10 +44,10 @@ class Reach:
 
     @contextlib.contextmanager
     def grant(self, purpose: Purpose = Purpose.INFERENCE) -> Iterator[None]:
-        """The guard's permission to connect, for as long as it is held.
+        """Permit connections to this server while the context is open.
 
-        Raises PolicyRefused, at its beginning and at its end, if another user of this machine
-        listens. So leave it before anything is sent: then nothing is sent to a stranger.
+        Raises PolicyRefused, at the beginning and at the end of the context, if another user of
+        this machine listens. Connect inside and send afterwards: then a stranger receives nothing.
         """
         self._refuse_strangers(connected=False)
         with contextlib.ExitStack() as held:
@@ -62,7 +62,8 @@ class Reach:
         self._refuse_strangers(connected=True)
 
     def run_by(self) -> str:
-        """Which user of this machine runs the server, for a sentence; empty for one elsewhere."""
+        """The part of a sentence that names the user who runs the server, such as `, run by ann`;
+        empty for a server on another machine."""
         if not self._is_here():
             return ""
         return f", run by {' and '.join(sorted(listening_users(self.host, self.port))) or UNKNOWN}"
@@ -75,10 +76,14 @@ class Reach:
         )
         if stranger is None:
             return
-        known = "another user of this machine" if stranger != UNKNOWN else "whom it does not show"
+        user = (
+            "a user whom this system does not show"
+            if stranger == UNKNOWN
+            else f"{stranger}, another user of this machine"
+        )
         raise PolicyRefused(
             f"refused by the privacy policy: {self.who} at {self.host} port {self.port}"
-            f" is run by {stranger}, {known}",
+            f" is run by {user}",
             hint=f"to trust {stranger} with your prompts and keys",
             command=f"localai config set network.users {','.join([*self.users, stranger])}",
             check="server-of-another-user",
@@ -97,10 +102,11 @@ def reach(
     cloud: str,
     service_users: tuple[str, ...] = (),
 ) -> Reach:
-    """Judge the server of `who` at `host`. `cloud` is its name in `cloud.allow`; `service_users`
-    are the users as whom its own service runs.
+    """The reach of the server `who` at `host` and `port`, if the config allows it.
 
-    Raises PolicyRefused with the setting that would allow it, Unreachable for an unknown name.
+    `cloud` is the server's name in `cloud.allow`; `service_users` are the users that its system
+    service runs as. Raises PolicyRefused, with the setting that would allow the server, and
+    Unreachable for an unknown host name.
     """
     farthest = _farthest_allowed(host, config, cloud)
     address = literal_address(host)
@@ -120,7 +126,7 @@ def reach(
 def _farthest_allowed(host: str, config: Config, cloud: str) -> Zone:
     if cloud in config["cloud.allow"]:
         return Zone.CLOUD
-    named = {each.lower() for each in config["network.lan"]}
+    named = {name.lower() for name in config["network.lan"]}
     return Zone.LAN if host.lower() in named else Zone.DEVICE
 
 

@@ -1,8 +1,9 @@
-"""How long to wait before a request is tried again, for answers and for downloads.
+"""Pauses before a request is tried again, for answers and downloads.
 
-Owns the pauses, and the attempts at an answer while a provider is busy: bounded and visible. The
-code that raises `Busy` decides which failures are worth it. For a download, `fetch.transfer` counts
-the attempts, which begin anew with every byte that arrives.
+This module owns the pauses, and the attempts at an answer while a provider is busy: their number is
+bounded, and the user sees each pause. The code that raises `Busy` decides which failures are worth
+another attempt. For a download, `fetch.transfer` counts the attempts, anew with every byte that
+arrives.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Result = TypeVar("Result")
 
 
 class Busy(Exception):
-    """A provider asks to come back later. `final` is the error if waiting does not help."""
+    """A provider's request to try again later, after `retry_after_s` seconds if it says so.
+    `final` is the error to raise if waiting does not help."""
 
     def __init__(self, reason: str, final: LocalaiError, retry_after_s: float | None) -> None:
         super().__init__(reason)
@@ -36,9 +38,10 @@ class Busy(Exception):
 def retry_while_busy(
     attempt: Callable[[], Result], sleep: Callable[[float], None] = time.sleep
 ) -> Generator[Event, None, Result]:
-    """Yields a countdown while the provider is busy; returns what `attempt` returns.
+    """Yield a countdown while the provider is busy. Return what `attempt` returns.
 
-    Raises `Busy.final` after four attempts, or at once if the wait would exceed two minutes.
+    Raises `Busy.final` after four attempts, or as soon as the sum of the pauses would exceed two
+    minutes.
     """
     waited_s = 0.0
     for number in range(1, ATTEMPTS + 1):
@@ -59,7 +62,8 @@ def retry_while_busy(
 
 
 def growing_pause_s(failures: int, *, first_s: float, longest_s: float = LONGEST_WAIT_S) -> float:
-    """The pause after `failures` earlier ones, in seconds: each is twice the previous one."""
+    """The pause after `failures` earlier pauses, in seconds. Each pause is twice the previous one,
+    up to `longest_s`."""
     return min(first_s * 2.0**failures, longest_s)
 
 
@@ -75,10 +79,10 @@ def _countdown(
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the headers of a refusal ask to wait, in seconds; None if they do not say.
+    """The seconds that a refusal's headers ask to wait; None if they do not say.
 
-    Knows `retry-after-ms`, and `retry-after` as seconds or as an HTTP date. `headers` finds names
-    in any case, as the messages of `http.client` and httpx do.
+    It reads `retry-after-ms`, and `retry-after` as seconds or as an HTTP date (RFC 9110, 10.2.3).
+    `headers` must find names in any case, as the messages of `http.client` and httpx do.
     """
     for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:

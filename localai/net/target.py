@@ -1,7 +1,7 @@
-"""The address of a server of the user's own, from the forms in which people write it. Pure.
+"""The address of the user's own server, parsed from the forms in which people write it. Pure.
 
-An address that a server listens on (`0.0.0.0`: everywhere) is turned into one that a client can
-connect to (`127.0.0.1`).
+An address that a server listens on (`0.0.0.0`, everywhere) becomes one that a client can connect to
+(`127.0.0.1`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
-# The address that a server listens on, and the one at which a client on the same machine reaches
-# it. `localhost` is in the table because on some machines it means ::1 first, and a refused attempt
-# there takes seconds.
+# From the address that a server listens on to the one at which a client on the same machine reaches
+# it. `localhost` is in the table because some machines try ::1 for it first, and a refused attempt
+# takes seconds.
 _REACHED_AT = {
     "": "127.0.0.1",
     "*": "127.0.0.1",
@@ -45,8 +45,8 @@ class Target:
 
 
 def split_url(text: str, named: str = "the address") -> SplitResult:
-    """The parts of a URL that somebody else wrote. Raises InvalidInput for what cannot be split,
-    such as `http://[::1`, or whose port is none."""
+    """The parts of a URL from outside. Raises InvalidInput, which calls the text `named`, if it
+    cannot be split (`http://[::1`) or its port is no number."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -56,12 +56,12 @@ def split_url(text: str, named: str = "the address") -> SplitResult:
 
 
 def client_target(written: str | None, default_port: int, named: str = "the address") -> Target:
-    """The address that a client connects to for an `OLLAMA_HOST` or the like; None and an empty
-    text mean this machine.
+    """The address that a client connects to for a text such as `OLLAMA_HOST`'s; None and an empty
+    text mean this machine at `default_port`.
 
-    Takes a host, `host:port`, `:port`, a port, a URL, IPv6 with and without brackets, quotes and
-    white space around it. As in Ollama, a URL without a port means the scheme's own. Raises
-    InvalidInput that calls the text `named`.
+    `written` is a host, `host:port`, `:port`, a port or a URL. IPv6 addresses may have brackets,
+    and the text may have quotes and white space around it. As in Ollama, a URL without a port means
+    the scheme's own port. Raises InvalidInput, which calls the text `named`.
     """
     text = (written or "").strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")

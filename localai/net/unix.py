@@ -40,7 +40,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def _listening_user(connected: socket.socket) -> int:
-    """The number of the user whose process listens at the other end. Raises OSError."""
+    """The number of the user whose process listens at the other end. Raises OSError if the system
+    does not tell."""
     if _PLATFORM == "linux":
         # struct ucred: process, user, group.
         size = struct.calcsize("3i")

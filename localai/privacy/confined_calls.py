@@ -1,5 +1,6 @@
-"""The numbers of the system calls that a confined process is refused. From Linux's
-arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+"""The numbers of the system calls that are refused to a confined process.
+
+They come from Linux's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from typing import Final
 
 from localai.dataclass import dataclass
 
-# The same on every machine, as all newer than 2019 are.
+# Calls added since 2019 have the same number on every machine.
 _EVERYWHERE: Final = {
     "io_uring_setup": 425,
     "pidfd_send_signal": 424,
@@ -22,11 +23,11 @@ _EVERYWHERE: Final = {
     "file_setattr": 469,
 }
 _X86_64: Final = {
-    # Other machines, other programs' sockets.
+    # Connections to other machines and to other programs' sockets.
     "socket": 41,
     "connect": 42,
     "bind": 49,
-    # Other processes: started, signalled, read, written, traced, renamed in their order.
+    # Starting other processes, signalling, tracing, reading and writing them, and their priority.
     "fork": 57,
     "vfork": 58,
     "kill": 62,
@@ -41,7 +42,7 @@ _X86_64: Final = {
     "sched_setaffinity": 203,
     "sched_setscheduler": 144,
     "ioprio_set": 251,
-    # What Landlock does not hold: modes, owners, times and attributes, and a file's length.
+    # What Landlock does not cover: a file's length, mode, owner, times and attributes.
     "truncate": 76,
     "chmod": 90,
     "fchmod": 91,
@@ -60,7 +61,7 @@ _X86_64: Final = {
     "removexattr": 197,
     "lremovexattr": 198,
     "fremovexattr": 199,
-    # Memory and messages that are shared by number, and the keyring.
+    # Shared memory, semaphores and message queues, which are found by number, and the keyring.
     "shmget": 29,
     "shmat": 30,
     "semget": 64,
@@ -130,9 +131,13 @@ _AARCH64: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ConfinedCalls:
-    """`refused` always; of the others it depends on what they are asked for: a thread or a
-    process (`clone`), its own limits or another's (`prlimit64`), its end with its parent
-    (`prctl`), a pair of streams or of something that reaches further (`socketpair`)."""
+    """The system-call numbers that a confined process's filter decides about.
+
+    The calls in `refused` are always refused. The others are decided by their arguments: `clone`
+    may make a thread and no process; `prlimit64` may set the caller's own limits and no other
+    process's; `prctl` may do anything but change the signal at the parent's end; `socketpair` may
+    make a pair of Unix streams and no other pair.
+    """
 
     refused: frozenset[int]
     clone: int

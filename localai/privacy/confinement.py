@@ -1,12 +1,17 @@
-"""A program run so that it can compute and print, and do nothing else: for code of unknown origin.
+"""A way to run code of unknown origin so that it can compute and print, and do nothing else.
 
-`python -m localai.privacy.confinement PARENT SECONDS MEMORY_BYTES COMMAND…` takes from itself what
-the code must not have and becomes COMMAND: the network (`sandbox.deny_network`), every file but the
-interpreter's own (Landlock), the writing of any, other processes and the starting of one, the modes
-and owners of files (a system-call filter), and more than so much processor time and memory; it ends
-with PARENT. Where one of these cannot be had it ends with `NOT_CONFINED` and COMMAND is not run:
-half a confinement is none. Linux from 6.2 on only: no other kernel lets a process do that to
-itself.
+`python -m localai.privacy.confinement PARENT SECONDS MEMORY_BYTES COMMAND…` gives up what the code
+must not have, and then becomes COMMAND:
+
+- the network (`sandbox.deny_network`);
+- reading any file but the interpreter's own, and writing any file (Landlock);
+- starting processes, touching other processes, and changing the modes and owners of files (a
+  system-call filter);
+- more than SECONDS of processor time, and more than MEMORY_BYTES of memory.
+
+The process ends with PARENT. If one of these limits cannot be set, the process exits with
+`NOT_CONFINED` and does not run COMMAND: half a confinement is none. Only Linux 6.2 and newer lets a
+process limit itself in this way.
 """
 
 from __future__ import annotations
@@ -25,16 +30,16 @@ from localai.privacy import landlock, sandbox
 from localai.privacy.confined_calls import CONFINED_CALLS
 
 NOT_CONFINED = 97
-"""The exit code of a program that was not run, because it would not have been confined; stderr
-says why."""
+"""The exit code if the program was not run because it could not be confined; stderr has the
+reason."""
 
 _PR_SET_PDEATHSIG = 1
 _MOST_OPEN_FILES = 64
 
-# The whole of it: what the caller has in its environment is nobody else's business.
+# The program's whole environment: the caller's variables may hold secrets.
 _ENVIRONMENT = {"LANG": "C.UTF-8"}
 
-# What programs read besides the interpreter: where libraries are, the time zone.
+# What programs read besides the interpreter: system libraries, the time zone, devices.
 _SYSTEM = (
     *("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache"),
     *("/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom", "/dev/zero"),
@@ -42,30 +47,33 @@ _SYSTEM = (
 
 
 def unavailable() -> str | None:
-    """Why no program can be confined on this machine; None where one can."""
+    """The reason why no program can be confined on this machine; None if one can."""
     if sys.platform != "linux":
-        return f"code is run under Linux's Landlock only, and this is {platform.system()}"
+        return f"code runs only under Linux's Landlock, and this is {platform.system()}"
     if platform.machine() not in CONFINED_CALLS:
         return f"no system-call filter is known for {platform.machine()}"
     version = landlock.landlock_version(ctypes.CDLL(None, use_errno=True))
     if version < landlock.LEAST_VERSION:
         return (
-            f"code is run under Landlock {landlock.LEAST_VERSION} or newer (Linux 6.2), and this"
+            f"code runs only under Landlock {landlock.LEAST_VERSION} or newer (Linux 6.2), and this"
             f" kernel has {f'version {version}' if version else 'none'}"
         )
     return None
 
 
 def confined_command(seconds: int, memory_bytes: int, command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` confined. Start it with nothing open that the code must
-    not have, and with a time limit of your own: a program that sleeps takes no processor time."""
+    """The command line that runs `command` confined, with `seconds` of processor time.
+
+    The caller starts it without open descriptors that the code must not have, and with a time limit
+    of its own: a program that sleeps uses no processor time.
+    """
     # -P: the current folder may hold somebody else's `localai`.
     own = [sys.executable, "-P", "-m", "localai.privacy.confinement"]
     return [*own, str(os.getpid()), str(seconds), str(memory_bytes), *command]
 
 
 def _readable() -> Iterator[Path]:
-    """What the interpreter consists of, and its libraries."""
+    """The files and folders of the interpreter and its libraries."""
     yield Path(sys.executable)
     yield Path(sys.executable).resolve()
     for name in ("stdlib", "platstdlib"):
@@ -76,7 +84,7 @@ def _readable() -> Iterator[Path]:
 
 
 def _confine(parent: int, seconds: int, memory_bytes: int) -> str | None:
-    """Take everything; None, or what could not be taken."""
+    """Set every limit on this process. Return None, or the reason why one could not be set."""
     import resource
 
     from localai.privacy.seccomp import confined_filter, set_filter
@@ -97,14 +105,15 @@ def _confine(parent: int, seconds: int, memory_bytes: int) -> str | None:
     }
     for limit, most in limits.items():
         resource.setrlimit(limit, (most, most))
-    # In this order: the filter refuses what Landlock is set by.
+    # Landlock first: the filter refuses the system calls that set Landlock.
     return landlock.confine_to(libc, _readable(), [Path(os.devnull)]) or set_filter(
         libc, confined_filter
     )
 
 
 def become(arguments: Sequence[str]) -> NoReturn:
-    """Become the command, or end where it would not be confined."""
+    """Confine this process and become the command. Exit with `NOT_CONFINED` if it cannot be
+    confined."""
     parent, seconds, memory_bytes, *command = arguments
     os.setsid()
     os.chdir("/")

@@ -50,7 +50,7 @@ _EVERY_CHILD = lazy_pattern(
     r"|XDG_RUNTIME_DIR|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?(LIBRARY|FRAMEWORK)_PATH|NIX_LD\w*"
     r"|CONDA_PREFIX|VIRTUAL_ENV|__CF_USER_TEXT_ENCODING"
     r"|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA"
-    # The user's other identity: a child's environment shows whose it is.
+    # Another installation's folder: a child of ours must use the same one.
     r"|LOCALAI_HOME"
 )
 _OF_PURPOSE: dict[ChildPurpose, re.Pattern[str]] = {
@@ -69,7 +69,7 @@ _OF_PURPOSE: dict[ChildPurpose, re.Pattern[str]] = {
     "editor": lazy_pattern(r"\w+"),
 }
 
-# The user's values of the variables that we changed; None if one was not set.
+# The user's own values of the variables that `quieten` changed; None for a variable that was unset.
 _before: dict[str, str | None] = {}
 
 
@@ -96,12 +96,12 @@ def child_environment(purpose: ChildPurpose = "system") -> dict[str, str]:
     """The environment for a child process: the variables of this one that are on a list, with
     telemetry off.
 
-    Every child gets the variables for finding programs, for the user's language and for its
-    folders. By `purpose`: an `engine` also gets those that steer accelerators, threads and Python;
-    `tmux` its terminal's; `pip` the user's own index, certificates and proxies, with the passwords
-    in them. An `editor` is the user's own program and gets everything that has no secret. All but
-    `pip` run with the hubs' offline modes, without proxies, and without variables that have a
-    secret.
+    Every child gets the variables that name program paths, the user's language and the user's
+    folders. `purpose` adds others: an `engine` gets those that steer accelerators, threads and
+    Python; `tmux` gets its terminal's; `pip` gets the user's own index, certificates and proxies,
+    with the passwords in them. An `editor` is the user's own program and gets every variable that
+    holds no secret. All purposes but `pip` set the hubs' offline modes and leave out proxies and
+    variables with secrets.
     """
     environment = {
         name: value

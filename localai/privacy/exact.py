@@ -11,7 +11,7 @@ IP_FAMILIES: Final = frozenset({int(socket.AF_INET), int(socket.AF_INET6)})
 
 
 def family_of(sock: socket.socket) -> int:
-    """The family that the interpreter uses, whatever a subclass calls it."""
+    """The address family of `sock` that the interpreter uses, whatever a subclass reports."""
     family: int = _socket.socket.family.__get__(sock)
     return family
 
@@ -30,7 +30,7 @@ def exact_address(address: Any) -> tuple[Any, ...]:
 
 
 def exact_text(value: Any) -> Any:
-    """A copy of a host that is an exact str or bytes; other values as they are."""
+    """A host as an exact str or bytes; a value of any other type is returned as it is."""
     return _exact(value) if isinstance(value, str | bytes | bytearray) else value
 
 
@@ -46,13 +46,14 @@ def _exact(value: Any) -> Any:
 
 
 def numeric_host(address: Any) -> str:
-    """The host of a socket address, with the two spellings that Python gives a meaning."""
+    """The host of a socket address as text. Python's two special spellings, an empty host and
+    `<broadcast>`, become the addresses that they stand for."""
     host = text_of(exact_address(address)[0])
     return {"": "0.0.0.0", "<broadcast>": "255.255.255.255"}.get(host, host)
 
 
 def text_of(value: Any) -> str:
-    """A host, path or argument as text; None is empty."""
+    """A host, path or argument as text; None becomes an empty text."""
     if value is None:
         return ""
     value = exact_text(os.fspath(value) if isinstance(value, os.PathLike) else value)

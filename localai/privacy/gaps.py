@@ -1,7 +1,7 @@
-"""What an audit hook alone would miss in CPython, and the functions replaced because of it.
+"""Replacements for the functions of CPython with which code could get past an audit hook.
 
-Replaced functions can be put back by code that wants to; then these gaps are open again and no
-others, since the hook itself stays. Each opens only for a connection that the hook refuses.
+Code that wants to can put the original functions back. Then these gaps are open again, and no
+others, because the hook itself stays.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _TRACKER = lazy_pattern(rb"from multiprocessing\.resource_tracker import main;ma
 
 
 def close() -> None:
-    """Replace the functions, for the rest of this process."""
+    """Close the gaps: replace the functions for the rest of this process."""
     _learn_resolutions()
-    # The position of the address among the arguments; sendto takes flags before it or not.
+    # The position of the address among the arguments; for sendto, flags may stand before it.
     for method, position in (("connect", 0), ("connect_ex", 0), ("bind", 0), ("sendto", -1)):
         _resolve_first(method, position)
     _judge_messages()
@@ -40,10 +40,11 @@ def close() -> None:
 
 
 def _learn_resolutions() -> None:
-    """Judge and learn what granted hosts resolve to, which the audit event comes before.
+    """Judge and note the addresses that granted hosts resolve to. The audit event comes too early
+    for that: it is raised before the resolver answers.
 
-    `socket.getaddrinfo` asks `_socket.getaddrinfo` by name at each call, so replacing that one
-    reaches also those who imported the function before.
+    `socket.getaddrinfo` looks `_socket.getaddrinfo` up by name at each call. The replacement
+    therefore also reaches modules that imported `socket.getaddrinfo` earlier.
     """
     original = _socket.getaddrinfo
 
@@ -64,7 +65,8 @@ def _learn_resolutions() -> None:
 def _resolve_first(method: str, position: int) -> None:
     """Resolve names given to connect, sendto … through getaddrinfo, where they are judged.
 
-    CPython resolves them itself *before* it raises the audit event: by then the query is out.
+    CPython itself resolves such a name *before* it raises the audit event, when the query has
+    already been sent.
     """
     original = getattr(socket.socket, method)
 
@@ -82,7 +84,7 @@ def _resolve_first(method: str, position: int) -> None:
 
 
 def _judge_messages() -> None:
-    """Judge a message's ancillary data, of which the audit event says nothing, and resolve its
+    """Judge a message's ancillary data, which the audit event does not carry, and resolve its
     address as `_resolve_first` does."""
     original = socket.socket.sendmsg
 
@@ -107,7 +109,7 @@ def _judge_messages() -> None:
 
 
 def _judge_before(method: str, judge: Callable[..., None]) -> None:
-    """Have `judge` called before a method of sockets that raises no audit event."""
+    """Call `judge` before each call of the socket method `method`, which raises no audit event."""
     original = getattr(socket.socket, method)
 
     @wraps(original)
@@ -131,8 +133,8 @@ def _resolved(sock: socket.socket, address: Any) -> Any:
 
 
 def _bind_before_sending(sock: socket.socket, address: Any) -> None:
-    """Bind a datagram socket that sends within this machine to loopback: the kernel would bind it
-    to every address of the machine."""
+    """Bind a datagram socket to loopback before it sends within this machine. The kernel would
+    bind it to every address of the machine."""
     if not isinstance(address, tuple) or not exact.needs_binding(sock):
         return
     host = exact.numeric_host(address)
@@ -146,7 +148,7 @@ def _bind_before_sending(sock: socket.socket, address: Any) -> None:
 def _judge_multiprocessing() -> None:
     """Judge multiprocessing's `spawn` and `forkserver`, which start Python without an audit event.
 
-    Its resource tracker is let through: it runs fixed code, and tqdm starts it for a lock.
+    The resource tracker is let through: it runs fixed code, and tqdm starts it for a lock.
     """
     import _posixsubprocess
 
@@ -155,17 +157,18 @@ def _judge_multiprocessing() -> None:
 
     @wraps(original)
     def fork_exec(arguments: Any, programs: Any, *rest: Any) -> int:
-        words, started = ([os.fsencode(word) for word in each] for each in (arguments, programs))
-        if started != [python] or not _is_tracker(words, python):
-            policy.judge_arguments(started)
-        return original(words, started, *rest)
+        words = [os.fsencode(argument) for argument in arguments]
+        paths = [os.fsencode(program) for program in programs]
+        if paths != [python] or not _is_tracker(words, python):
+            policy.judge_arguments(paths)
+        return original(words, paths, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
 
 
 def _is_tracker(words: list[bytes], python: bytes) -> bool:
     """Whether a command line is that of multiprocessing's resource tracker, word by word."""
-    # Loaded already where multiprocessing starts anything.
+    # multiprocessing has loaded subprocess before it starts anything.
     from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
 
     flags = [os.fsencode(flag) for flag in _args_from_interpreter_flags()]

@@ -1,16 +1,17 @@
-"""The permissions to leave the machine that are in force, and which one covers an address.
+"""The grants, which are permissions to leave the machine, and the search for the grant that covers
+an address.
 
-A grant names a host. The addresses it covers are those that the host was resolved to while the
-grant was open, or the host itself where it is an address.
+A grant names a host. It covers the addresses that the host resolved to while the grant was open, or
+the host itself if the host is an address.
 
-Grants are in force in a scope. A command is one scope, which all its threads share. A server opens
-a scope for each request, so that no request borrows another's permission: a scope begins without
-grants, and what is granted in it holds nowhere else. It is a ContextVar, so a thread that works
-for a request must be handed its scope (`in_scope`). The hosts of the local network that the user's
-configuration names hold in every scope.
+A grant holds in one scope. A command is one scope, which all its threads share. A server opens a
+scope for each request, so that no request uses another's permission: a scope begins without grants,
+and its grants hold nowhere else. The scope is a ContextVar, so a thread that works for a request
+must be handed the request's scope (`in_scope`). Grants for the local network's hosts in the user's
+configuration hold in every scope.
 
-They are kept in tuples that are replaced and never changed, and read without a lock: the guard's
-hook asks wherever Python code runs, in signal handlers, finalizers and other threads.
+Grants are kept in tuples that are replaced and never changed. Reading them takes no lock, because
+the guard's hook reads them wherever Python code runs: in signal handlers, finalizers and threads.
 """
 
 from __future__ import annotations
@@ -39,11 +40,12 @@ _downloads = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grant:
-    """One host, one purpose, and the farthest zone that its addresses may lie in.
+    """A permission to connect to one host for one purpose.
 
     `host` is a name, an address, or `*.example.org` for every name below example.org (content
-    delivery networks). `port` None is every port. `nearest` is the nearest zone that a name may
-    resolve to. `learned` maps resolved addresses to names.
+    delivery networks). `port` None is every port. `zone` is the farthest zone that the host's
+    addresses may lie in, `nearest` the nearest zone that a name may resolve to. `on_connect` is
+    called before each connection. `learned` maps resolved addresses to names.
     """
 
     purpose: Purpose
@@ -60,14 +62,14 @@ class Grant:
         return asked.endswith(own[1:]) if own.startswith("*.") else asked == own
 
     def name_of(self, address: bytes) -> str | None:
-        """The host that `address` belongs to under this grant; None if it is not covered."""
+        """The host that `address` belongs to; None if this grant does not cover `address`."""
         if literal_address(self.host) == address:
             return self.host
         return self.learned.get(address)
 
 
 class Scope:
-    """The grants of one command or one request, and the last refusal in it."""
+    """The grants of one command or one request, and the last refusal that it met."""
 
     __slots__ = ("grants", "last_refusal")
 
@@ -96,7 +98,7 @@ def new_scope() -> Iterator[None]:
 
 
 def in_scope(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """`function`, for another thread: it is called in the scope of the code that called
+    """`function` wrapped for another thread: it runs in the scope of the code that called
     `in_scope`."""
     handed = _scope.get()
 
@@ -111,7 +113,7 @@ def in_scope(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
 
 
 def add(grant: Grant) -> Scope:
-    """Put `grant` in force in the scope of the calling code, which is returned."""
+    """Put `grant` in force in the scope of the calling code. Return that scope."""
     global _downloads
     here = _scope.get()
     with _lock:
@@ -121,7 +123,7 @@ def add(grant: Grant) -> Scope:
 
 
 def remove(grant: Grant, of: Scope) -> None:
-    """End `grant`, with the addresses that were learned under it, in the scope `of`."""
+    """End `grant` in the scope `of`, with the addresses that were learned under it."""
     global _downloads
     with _lock:
         of.grants = tuple(other for other in of.grants if other is not grant)
@@ -129,45 +131,44 @@ def remove(grant: Grant, of: Scope) -> None:
 
 
 def set_lan(hosts: Iterable[str]) -> None:
-    """Put grants for the local network's `hosts` in force; they replace earlier ones."""
+    """Put grants for the local network's `hosts` in force. They replace earlier ones."""
     global _lan
     _lan = tuple(Grant(Purpose.INFERENCE, host, None, Zone.LAN) for host in hosts)
 
 
 def downloading() -> bool:
-    """Whether a download is granted at this moment, in any scope: the hubs' offline modes are
-    settings of the whole process."""
+    """Whether any scope has a grant for a download. The scopes are not told apart, because the
+    hubs' offline modes are settings of the whole process."""
     return _downloads > 0
 
 
 def cover_name(name: str) -> bool:
     """Whether some grant permits resolving `name`."""
-    return any(each.covers_name(name) for each in _in_force())
+    return any(grant.covers_name(name) for grant in _in_force())
 
 
 def covering(address: bytes, port: int | None = None) -> tuple[Grant, str] | None:
-    """The grant for `address` and the host it was resolved from; None if there is none.
-
-    With `port` None, only the address is judged.
-    """
-    for each in _in_force():
-        name = each.name_of(address)
-        if name is not None and (port is None or each.port in (None, port)):
-            return each, name
+    """The grant that covers `address`, and the host that it was resolved from; None if no grant
+    covers it. With `port` None, grants for any port count."""
+    for grant in _in_force():
+        name = grant.name_of(address)
+        if name is not None and (port is None or grant.port in (None, port)):
+            return grant, name
     return None
 
 
 def nearest_zone(name: str) -> Zone:
     """The nearest zone that `name` may resolve to, by the strictest grant that covers it."""
-    return max((g.nearest for g in _in_force() if g.covers_name(name)), default=Zone.DEVICE)
+    nearest = (grant.nearest for grant in _in_force() if grant.covers_name(name))
+    return max(nearest, default=Zone.DEVICE)
 
 
 def learn(name: str, addresses: Iterable[bytes]) -> None:
     """Note the addresses to which `name` was resolved, in the grants that cover it."""
-    found = dict.fromkeys(addresses, name)
-    for each in _in_force():
-        if each.covers_name(name):
-            each.learned.update(found)
+    names = dict.fromkeys(addresses, name)
+    for grant in _in_force():
+        if grant.covers_name(name):
+            grant.learned.update(names)
 
 
 def _in_force() -> tuple[Grant, ...]:
@@ -175,5 +176,5 @@ def _in_force() -> tuple[Grant, ...]:
 
 
 def plain_name(host: str) -> str:
-    """`host` in the form for comparison: lower case, without the root's dot."""
+    """`host` as it is compared: in lower case, without the final dot of the DNS root."""
     return host.lower().removesuffix(".")

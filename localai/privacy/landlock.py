@@ -1,8 +1,8 @@
-"""Landlock: the Linux kernel's denial of files, for a process that takes it upon itself.
+"""Landlock: the Linux kernel denies files to a process that asks for it.
 
-It needs no privileges, holds for native code and all threads that come after, and cannot be taken
-off. From version 3 on (Linux 6.2) it denies every writing; what it has no right for, modes and
-owners among it, is the system-call filter's (`seccomp.confined_filter`).
+The denial needs no privileges, holds for native code and for all threads started later, and cannot
+be lifted. From version 3 on (Linux 6.2) it covers every way of writing a file. Landlock does not
+cover a file's mode and owner; the system-call filter does (`seccomp.confined_filter`).
 """
 
 from __future__ import annotations
@@ -14,32 +14,34 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LEAST_VERSION = 3
-"""Before it a file that cannot be written could still be cut to nothing."""
+"""The least version of use: under older ones, a file that cannot be written can still be
+truncated."""
 
-# The same numbers on every machine.
+# System-call numbers, the same on every machine.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 
-# linux/landlock.h: LANDLOCK_ACCESS_FS_*, and since which version there are that many of them.
+# LANDLOCK_ACCESS_FS_* of linux/landlock.h, and how many of them each version has.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIRECTORY = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _FILE_RIGHTS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NEWEST_FILE_RIGHTS = 16
-# bind and connect over TCP, version 4; abstract Unix sockets and signals, version 6.
+# Network rights (version 4): bind and connect over TCP. Scopes (version 6): abstract Unix sockets
+# and signals.
 _NETWORK_RIGHTS, _SCOPES = 0b11, 0b11
 
 
 def landlock_version(libc: ctypes.CDLL) -> int:
-    """The version that the kernel speaks; 0 where it has none or it is switched off."""
+    """The kernel's version of Landlock; 0 if it has none or has it switched off."""
     return max(0, int(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
 
 
 def confine_to(
     libc: ctypes.CDLL, readable: Iterable[Path], writable: Iterable[Path] = ()
 ) -> str | None:
-    """From now on only `readable` files and folders can be read and executed, only `writable`
-    files written, and none can be made. None, or why that cannot be had.
+    """Confine this process to some files: it can then read and execute only the `readable` files
+    and folders, write only the `writable` files, and create none.
 
-    Paths that are not there are left out.
+    Return None, or the reason why this is impossible. Paths that do not exist are left out.
     """
     version = landlock_version(libc)
     if version < LEAST_VERSION:

@@ -1,20 +1,23 @@
-"""What the guard's hook asks at each audit event: may this be done? If not, PolicyRefused.
+"""The guard's judges: each audit event that leads out of the machine is permitted, or PolicyRefused
+is raised.
 
-- **Names.** Resolving one tells a resolver, so only `localhost` and granted hosts may be.
-  Numeric addresses need no resolver and are judged when they are connected to.
-- **Connections** (connect, sendto, sendmsg). This machine: always. Elsewhere: only an address that
-  a granted host was resolved to, in the grant's zone or nearer, on the grant's port.
-- **Listening** (bind, listen). Loopback and Unix sockets only; `0.0.0.0` would be open to the
-  network. The kernel binds a datagram socket to it that sends before it is bound.
-- **Options and ancillary data** of an IP socket. Those of a list that steers no packet: others
-  choose an interface, a source or a route behind the address that was judged.
-- **Programs.** A child carries no hook, so none starts unless this thread may: Popen, os.system,
-  exec, posix_spawn, multiprocessing's spawn. `os.fork` is free: the hook is in the copy as well,
-  and an exec in it is judged. A sub-interpreter would carry no hook, so none is made.
+- **Names.** Resolving a name tells a resolver, so only `localhost` and granted hosts are resolved.
+  A numeric address needs no resolver; it is judged when it is connected to.
+- **Connections** (connect, sendto, sendmsg). This machine is always permitted. Elsewhere, only an
+  address that a granted host resolved to is, in the grant's zone or nearer, on the grant's port.
+- **Listening** (bind, listen). Only loopback and Unix sockets are permitted; `0.0.0.0` would be
+  open to the network. The kernel binds a datagram socket to `0.0.0.0` if it sends before it is
+  bound, so that is judged as well.
+- **Options and ancillary data** of an IP socket. Only listed options, which steer no packet, are
+  permitted. Other options choose an interface, a source or a route behind the judged address.
+- **Programs.** A child has no hook, so no program starts unless this thread is allowed to start
+  one: Popen, os.system, exec, posix_spawn, multiprocessing's spawn. `os.fork` is permitted: the
+  copy has the hook, and an exec in it is judged. A sub-interpreter would have no hook and is
+  refused.
 
-What is judged is a copy of exact types (`exact`), because a subclass may say another thing of
-itself in Python than C reads from it.
-Nothing here does I/O, except that the ledger's sink is called before a permitted connection.
+The judges look at copies of exact types (`exact`): a subclass can report one value in Python while
+C reads another. Nothing here does I/O, but the ledger's sink is called before a permitted
+connection.
 """
 
 from __future__ import annotations
@@ -80,10 +83,10 @@ _OPTIONS: dict[int, tuple[str, ...] | None] = {
     socket.IPPROTO_UDP: None,
 }
 _PERMITTED_OPTIONS = {
-    level: None if names is None else frozenset(getattr(socket, each, None) for each in names)
+    level: None if names is None else frozenset(getattr(socket, name, None) for name in names)
     for level, names in _OPTIONS.items()
 }
-# The two addresses whose names /etc/hosts has; for 127.0.0.2 libc would ask the resolver.
+# The two addresses that /etc/hosts has names for; for 127.0.0.2 libc would ask the resolver.
 _NAMED_IN_HOSTS = frozenset({literal_address("127.0.0.1"), literal_address("::1")})
 
 
@@ -100,7 +103,7 @@ _airgap = False
 
 
 def report_to(command: str, sink: EgressSink) -> None:
-    """Have `sink` called before each permitted connection off the machine; the entries name
+    """Have `sink` called before each permitted connection off the machine. The records name
     `command`."""
     global _command, _sink
     _command, _sink = command, sink
@@ -109,8 +112,8 @@ def report_to(command: str, sink: EgressSink) -> None:
 def close_air_gap() -> None:
     """Refuse every name but localhost, whatever is granted, for the rest of this process.
 
-    The kernel denies the network only; a resolver behind a Unix socket (nscd, systemd-resolved)
-    has one of its own and would be asked.
+    The kernel denies the network to this process only. A resolver behind a Unix socket (nscd,
+    systemd-resolved) is another process, still has the network, and would be asked.
     """
     global _airgap
     _airgap = True
@@ -122,17 +125,17 @@ def is_air_gapped() -> bool:
 
 
 def judge_lookup(host: Any, *_: Any) -> None:
-    """Resolving `host`, which may be None, bytes or a literal address."""
+    """Judge resolving `host`, which may be None, bytes or a literal address."""
     name = text_of(host)
     if name and literal_address(name) is None:
         _judge_name(name)
 
 
 def judge_answers(name: str, answers: list[Any]) -> list[Any]:
-    """Those of a resolver's answers for `name` that lie no nearer than its grants permit.
+    """The resolver's answers for `name` that lie no nearer than the grants for `name` permit.
 
-    Raises PolicyRefused if it has only nearer ones: a name that was judged to be elsewhere leads
-    into this machine or its network.
+    Raises PolicyRefused if all answers lie nearer: then a name that was judged to be elsewhere
+    leads into this machine or its network.
     """
     nearest = grants.nearest_zone(name)
     if nearest is Zone.DEVICE:
@@ -146,7 +149,8 @@ def judge_answers(name: str, answers: list[Any]) -> list[Any]:
 
 
 def judge_reverse_lookup(host: Any) -> None:
-    """Asking for the name of an address (or of a socket address); names are resolved by it too."""
+    """Judge asking for the name of an address or a socket address. A name in its place would be
+    resolved, so it is judged as a name."""
     name = text_of(next(tuple.__iter__(host)) if isinstance(host, tuple) else host)
     address = literal_address(name)
     if address is None:
@@ -156,8 +160,8 @@ def judge_reverse_lookup(host: Any) -> None:
 
 
 def _judge_name(name: str) -> None:
-    # Not `localhost.`: /etc/hosts has no such name, so the resolver would be asked. And not what
-    # lies behind a NUL, at which C ends the name.
+    # `localhost.` with a dot does not count: /etc/hosts lacks it, so the resolver would be asked.
+    # A name with a NUL is refused: C ends the name there and would resolve another one.
     if name.lower() == "localhost":
         return
     if _airgap or "\0" in name or not grants.cover_name(name):
@@ -165,7 +169,8 @@ def _judge_name(name: str) -> None:
 
 
 def judge_destination(sock: socket.socket, address: Any) -> None:
-    """Connecting `sock` or sending from it to `address`; None is where it is connected to."""
+    """Judge connecting `sock`, or sending from it, to `address`; None is the address that the
+    socket is already connected to."""
     if address is None:
         return
     family = family_of(sock)
@@ -180,7 +185,7 @@ def judge_destination(sock: socket.socket, address: Any) -> None:
         # Only `_socket` itself still carries a name here: see `gaps`.
         _refuse(f"connect to {host} port {port}", host, None)
     zone = zone_of_address(packed)
-    # 3325256713 is an address as well; say it as people do.
+    # 3325256713 is an address as well; show it in the usual dotted form.
     shown = host if ":" in host else socket.inet_ntoa(packed)
     if zone is not Zone.DEVICE:
         _judge_departure(packed, shown, port, zone)
@@ -219,7 +224,8 @@ def enter(
 
 
 def judge_datagram(sock: socket.socket, address: Any) -> None:
-    """Sending from `sock` to `address` (sendto, sendmsg), which binds it where it is not bound."""
+    """Judge sending from `sock` to `address` (sendto, sendmsg). An unbound socket is bound by
+    sending, so that is judged, too."""
     judge_destination(sock, address)
     if address is not None and needs_binding(sock):
         where = zone_of_address(literal_address(numeric_host(address)) or b"")
@@ -228,13 +234,14 @@ def judge_datagram(sock: socket.socket, address: Any) -> None:
 
 
 def judge_socket(_: Any, family: int, kind: int, *__: Any) -> None:
-    """Opening a socket: one of raw packets has the addresses in what it sends."""
+    """Judge opening a socket. A raw one is refused: its packets carry addresses that nobody
+    judges."""
     if family in IP_FAMILIES and kind & 0xF == socket.SOCK_RAW:
         _refuse("open a raw socket", "", Zone.CLOUD)
 
 
 def judge_listening(sock: socket.socket, address: Any) -> None:
-    """Binding `sock` to `address`."""
+    """Judge binding `sock` to `address`."""
     family = family_of(sock)
     zone = zone_of_family(family)
     if zone is Zone.DEVICE:
@@ -249,13 +256,14 @@ def judge_listening(sock: socket.socket, address: Any) -> None:
 
 
 def judge_open_port(sock: socket.socket) -> None:
-    """Listening on `sock` where it is bound; where it is not, the kernel binds it to 0.0.0.0."""
+    """Judge listening on `sock` at the address that it is bound to. The kernel binds an unbound
+    socket to 0.0.0.0."""
     if family_of(sock) in IP_FAMILIES:
         judge_listening(sock, _socket.socket.getsockname(sock))
 
 
 def judge_option(sock: socket.socket, level: int, option: int) -> None:
-    """Setting an option of `sock`."""
+    """Judge setting an option of `sock`."""
     if family_of(sock) not in IP_FAMILIES:
         return
     permitted = _PERMITTED_OPTIONS.get(level, frozenset())
@@ -266,29 +274,29 @@ def judge_option(sock: socket.socket, level: int, option: int) -> None:
 
 
 def judge_ancillary(sock: socket.socket, data: list[Any]) -> None:
-    """Sending ancillary `data` with a message."""
+    """Judge sending ancillary `data` with a message."""
     if data and family_of(sock) in IP_FAMILIES:
         _refuse("send ancillary data, which may steer packets", "", None)
 
 
 def judge_program(program: Any, *_: Any) -> None:
-    """Starting the program at a path."""
+    """Judge starting the program at a path."""
     _judge_start(text_of(program))
 
 
 def judge_arguments(arguments: Any, *_: Any) -> None:
-    """Starting the program that a list of arguments begins with."""
+    """Judge starting the program that a list of arguments begins with."""
     _judge_start(text_of(arguments[0]) if arguments else "")
 
 
 def judge_shell(command: Any) -> None:
-    """Giving `command` to a shell."""
-    # The first word names the program; the rest may hold what a message should not show.
+    """Judge giving `command` to a shell."""
+    # The first word names the program; the rest may hold secrets, which no message should show.
     _judge_start(text_of(command).partition(" ")[0])
 
 
 def judge_popen(executable: Any, arguments: Any, *_: Any) -> None:
-    """subprocess.Popen, whose shell has the command as its third argument."""
+    """Judge subprocess.Popen. With a shell, the command is the third argument."""
     words = [arguments] if isinstance(arguments, str | bytes | os.PathLike) else list(arguments)
     if len(words) > 2 and words[0] == "/bin/sh" and words[1] == "-c":
         judge_shell(words[2])
@@ -297,7 +305,7 @@ def judge_popen(executable: Any, arguments: Any, *_: Any) -> None:
 
 
 def judge_interpreter(*_: Any) -> None:
-    """Making a sub-interpreter."""
+    """Refuse to make a sub-interpreter."""
     raise ProgramRefused(
         "refused by the privacy policy: start a sub-interpreter, which no guard would see"
     )
@@ -329,7 +337,7 @@ JUDGES: dict[str, Callable[..., None]] = {
     "pty.spawn": judge_arguments,
     "cpython.PyInterpreterState_New": judge_interpreter,
 }
-"""The judge of each audit event; events that are not here are nobody's way out."""
+"""The judge of each audit event. No event outside this table leads out of the machine."""
 
 
 def _family_name(family: int) -> str:
@@ -343,7 +351,8 @@ def _refuse(attempt: str, host: str, zone: Zone | None) -> NoReturn:
     where = f" ({zone.label})" if zone is not None else ""
     message = f"refused by the privacy policy: {attempt}{where}"
     remedy = _remedy(host, zone)
-    # Not the one that is raised: its traceback would keep every frame and socket alive.
+    # A second exception is kept: the traceback of the raised one would keep every frame and socket
+    # alive.
     grants.scope().last_refusal = PolicyRefused(message, **remedy)
     raise PolicyRefused(message, **remedy)
 

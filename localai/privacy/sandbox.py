@@ -1,14 +1,14 @@
 """The kernel's denial of the network: it holds for native code, which the guard does not see.
 
-The engine's worker applies it to itself before it loads native code; `--airgap` applies it to
-the whole command. Unix sockets on the file system keep working, so a worker can still be spoken
-to. What was achieved is measured afterwards, from native code, and never assumed.
+The engine's worker applies the denial to itself before it loads native code; `--airgap` applies it
+to the whole command. Unix sockets on the file system keep working, so commands still reach a
+worker. The result is measured afterwards, from native code, and never assumed.
 
-Linux: an empty network namespace (in a user namespace of its own, so that it needs no
-privileges and cannot be left again), and over it a system-call filter, which also closes the
-families that no namespace holds (AF_VSOCK reaches a virtual machine's host). Where namespaces
-are refused (most containers, some distributions) the filter alone does it.
-macOS: a process cannot be put under a profile by itself, so it is started under one.
+Linux: the process enters an empty network namespace, in a user namespace of its own, so that it
+needs no privileges and cannot leave again. A system-call filter is set besides; it also closes the
+families that no namespace covers (AF_VSOCK reaches a virtual machine's host). If namespaces are
+refused (most containers, some distributions), the filter alone denies the network.
+macOS: a process cannot put itself under a sandbox profile, so it is started under one.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _PR_SET_DUMPABLE = 4
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 _SANDBOX_EXEC = "/usr/bin/sandbox-exec"
-# The last rule that matches wins. mDNSResponder is a Unix socket, and dnssd a Mach service, that
-# would resolve names for us; nsurlsessiond downloads in the background for others.
+# The last rule that matches wins. mDNSResponder (a Unix socket) and dnssd (a Mach service) would
+# resolve names for the process; nsurlsessiond would download for it in the background.
 _SANDBOX_PROFILE = """\
 (version 1)
 (allow default)
@@ -54,8 +54,8 @@ _SANDBOX_PROFILE = """\
 (deny mach-lookup (global-name-prefix "com.apple.nsurlsessiond"))
 """
 
-# Loopback is reachable on every machine that is not denied it, also on one without a network;
-# the third is an address set apart for documentation (RFC 5737).
+# Without a denial, loopback is reachable on every machine, even on one without a network. The third
+# address is reserved for documentation (RFC 5737).
 _TARGETS = (
     (socket.AF_INET, "127.0.0.1"),
     (socket.AF_INET6, "::1"),
@@ -65,9 +65,10 @@ _TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class NetworkDenial:
-    """Whether the kernel keeps this process from the network, by what, and how that is known.
+    """Whether the kernel denies this process the network.
 
-    `gaps` are means that were wanted besides and could not be had.
+    `how` is the means, `evidence` the measurement behind `enforced`, in words. `gaps` are the
+    reasons why a further means could not be set.
     """
 
     enforced: bool
@@ -77,11 +78,11 @@ class NetworkDenial:
 
 
 def deny_network(*, namespace: bool = True) -> NetworkDenial:
-    """Take the network from this process and its children, for good, and say what was achieved.
+    """Take the network from this process and its children for good. Return what was achieved.
 
-    Call it before there are threads: Linux gives no user namespace to a process that has some,
-    and the filter alone is used then. `namespace` False goes without the namespace in any case.
-    On macOS nothing is changed; it says whether this process runs under `sandboxed_command`.
+    Call it before the process has threads: Linux gives a process with threads no user namespace,
+    and then the filter alone is used. `namespace=False` always goes without the namespace. On macOS
+    nothing is changed; the result says whether this process runs under `sandboxed_command`.
     """
     libc = _libc()
     how: Way = "none"
@@ -108,8 +109,8 @@ def deny_network(*, namespace: bool = True) -> NetworkDenial:
 
 
 def keep_memory_private() -> None:
-    """Let nobody read or write down the memory of this process: no core dump, whatever it dies of,
-    and on Linux no tracing by other processes of the user. Call it after `deny_network`."""
+    """Keep the memory of this process private: it leaves no core dump, and on Linux the user's
+    other processes cannot trace it. Call this after `deny_network`."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -118,11 +119,12 @@ def keep_memory_private() -> None:
 
 
 def sandboxed_command(command: Sequence[str]) -> list[str]:
-    """The command line that starts `command` without network, as far as that is done outside.
+    """The command line that starts `command` without the network, on systems where that is done
+    from outside.
 
-    On macOS `sandbox-exec` is put before it, unless this process is under the profile already, or
-    under another sandbox (an agent's, a CI's), in which none can be nested. Elsewhere it is
-    unchanged: there the child calls `deny_network`.
+    On macOS `sandbox-exec` is put before `command`, unless this process already runs under the
+    profile or under another sandbox (a CI's), in which none can be nested. On other systems
+    `command` is returned unchanged, and the child calls `deny_network`.
     """
     if _PLATFORM != "darwin" or not Path(_SANDBOX_EXEC).exists():
         return list(command)
@@ -133,7 +135,7 @@ def sandboxed_command(command: Sequence[str]) -> list[str]:
 
 @functools.cache
 def _profile_can_be_set() -> bool:
-    """Whether `sandbox-exec` works here: inside another sandbox it ends with 71."""
+    """Whether `sandbox-exec` works here; inside another sandbox it exits with 71."""
     import subprocess
 
     from localai.privacy.environment import child_environment
@@ -152,9 +154,9 @@ def _profile_can_be_set() -> bool:
 def airgap_reexec(arguments: Sequence[str]) -> NetworkDenial:
     """Put this command under the kernel's denial, for `localai --airgap ARGUMENTS`.
 
-    Returns once it holds. On macOS the process is replaced by itself under the profile, and the
-    call returns in the new one. Raises PolicyRefused where the denial cannot be had: an air gap
-    is not pretended.
+    The call returns once the denial holds. On macOS the process replaces itself by a new one under
+    the profile, and the call returns in the new one. Raises PolicyRefused if the denial is
+    impossible here.
     """
     # -P: the current folder may hold somebody else's `localai`.
     command = [sys.executable, "-P", "-m", "localai", *arguments]
@@ -176,9 +178,9 @@ def airgap_reexec(arguments: Sequence[str]) -> NetworkDenial:
 
 
 def _close_inherited_sockets() -> None:
-    """Close sockets that leave the machine and that the parent left open: they keep working under
-    the denial. Raises PolicyRefused where stdin, stdout or stderr is one."""
-    # The list first: reading it opens a descriptor of its own.
+    """Close network sockets that the parent left open, because they would keep working under the
+    denial. Raises PolicyRefused if stdin, stdout or stderr is such a socket."""
+    # The folder is read to its end first: reading it opens a descriptor of its own.
     for entry in list(Path("/dev/fd").iterdir()):
         descriptor = int(entry.name)
         try:
@@ -199,7 +201,8 @@ def _close_inherited_sockets() -> None:
 
 
 def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str], tuple[str, ...]]:
-    """The way in which it is denied, what failed, and what the filter would have closed besides."""
+    """Deny the network to this process. Return the means, the reasons of those that failed, and
+    the reason why the filter could not be set, as a `NetworkDenial`'s gaps."""
     from localai.privacy.seccomp import network_filter, set_filter
 
     how: Way = "none"
@@ -221,18 +224,19 @@ def _deny_on_linux(libc: ctypes.CDLL, namespace: bool) -> tuple[Way, list[str], 
 
 
 def _enter_empty_namespace(libc: ctypes.CDLL) -> str | None:
-    """Move this process into new user and network namespaces; None, or why that is refused.
+    """Move this process into new user and network namespaces. Return None, or the reason why that
+    is refused.
 
-    Always a user namespace, for root too: only with it are the privileges gone that would open
-    the door back (setns). The user keeps its own number, so files stay its own. As root, files
-    of *other* users are then bound by their permissions, as they are for everybody.
+    Root gets a user namespace, too: without one, root would keep the privileges that lead back out
+    (setns). The user keeps its own number, so its files stay its own. Root can then reach *other*
+    users' files only as far as their permissions allow.
     """
     import ctypes
 
     user, group = os.geteuid(), os.getegid()
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
         return f"no user and network namespace: {os.strerror(ctypes.get_errno())}"
-    # Without a map (refused in some containers) the kernel still goes by the real numbers.
+    # Some containers refuse the map; the kernel then still checks files by the real numbers.
     with contextlib.suppress(OSError):
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
@@ -249,9 +253,9 @@ def _libc() -> ctypes.CDLL:
 def _reachable(libc: ctypes.CDLL) -> Iterator[str]:
     """The targets that native code can connect a datagram socket to.
 
-    That asks the kernel for permission and a route and sends nothing, so even where nothing is
-    denied no packet leaves for the sake of the test. libc is called because the guard judges
-    Python's sockets, and its refusal must not be taken for the kernel's.
+    Connecting asks the kernel for permission and a route and sends no packet, so the test sends
+    nothing even if the network is not denied. The calls go to libc because the guard judges
+    Python's sockets, and the guard's refusal must not be taken for the kernel's.
     """
     for family, host in _TARGETS:
         descriptor = libc.socket(int(family), int(socket.SOCK_DGRAM), 0)
@@ -270,7 +274,7 @@ def _socket_address(family: int, host: str) -> bytes:
     packed = socket.inet_pton(family, host)
     rest = struct.pack("!H", 9)
     rest += packed + bytes(8) if family == socket.AF_INET else bytes(4) + packed + bytes(4)
-    # BSD's structure begins with its own length, one byte, and the family takes the other.
+    # BSD's structure begins with one byte for its own length and one byte for the family.
     length = len(rest) + 2
     return (
         struct.pack("BB", length, family) if _PLATFORM == "darwin" else struct.pack("=H", family)

@@ -1,9 +1,9 @@
-"""Linux system-call filters: one under which a process can open no socket but Unix and netlink
-ones, and one under which it can do little but compute.
+"""Linux system-call filters (seccomp): `network_filter` lets a process open Unix and netlink
+sockets only, `confined_filter` lets it do little but compute.
 
-A filter needs no privileges and holds for native code, for every thread, and for all children. Only
-*opening* is refused, and taking a socket from another process; sockets that are already open keep
-working, so set it before there are any.
+A filter needs no privileges and holds for native code, for every thread and for all children. It
+refuses to *open* sockets and to take them from another process. Sockets that are already open keep
+working, so set the filter before there are any.
 """
 
 from __future__ import annotations
@@ -47,15 +47,16 @@ _MACHINES = {
     ),
 }
 
-# The same number on every machine: copies a descriptor out of another process.
+# The same numbers on every machine. pidfd_getfd copies a descriptor out of another process.
 _PIDFD_GETFD, _CLONE3 = 438, 435
 _CLONE_THREAD, _PR_SET_PDEATHSIG, _KIND_OF_SOCKET = 0x10000, 1, 0xF
 
-# linux/bpf_common.h: load a word, jump if equal / greater or equal / any of the bits is set,
-# return, keep only these bits.
+# linux/bpf_common.h: load a word; jump if equal, greater or equal, or any of the bits is set;
+# return; keep only these bits.
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _AND = 0x54
-# struct seccomp_data: the call's number, the architecture, the first argument's low word.
+# Offsets in struct seccomp_data: the call's number, the architecture, the low words of the first
+# and the second argument.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _X32_CALLS = 0x40000000
 _VERDICTS = {
@@ -64,29 +65,31 @@ _VERDICTS = {
     "allow": 0x7FFF0000,
 }
 _Rule = tuple[int, int, str | None, str | None]
-"""What is done, with which operand, and where it goes on if that holds or not: by name, or None
-for the next."""
+"""A line of a filter: the operation, its operand, and the labels to jump to if it holds and if it
+does not. None is the next line."""
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_SET_MODE_FILTER = 1
 _ALL_THREADS = 1
-# Without this, kernels before 5.16 switch speculation mitigations on for the whole process,
-# which costs an inference engine several percent; it runs no hostile code to be kept from.
+# Without this flag, kernels before 5.16 switch speculation mitigations on for the whole process.
+# They cost an inference engine several percent, and it runs no hostile code.
 _KEEP_SPECULATION = 4
 
 
 def network_filter(machine: str) -> bytes | None:
-    """The BPF program for `machine` (as platform.machine() says it); None if it is not known.
+    """The BPF program that denies the network on `machine` (a value of platform.machine()); None if
+    the machine's system-call numbers are not known.
 
-    Families are permitted, not forbidden, by list: AF_PACKET, AF_VSOCK, AF_BLUETOOTH … leave the
-    machine too. AF_NETLINK stays: it ends in this kernel, and libc and GPU drivers ask it for
-    devices. io_uring is refused because it opens and connects sockets without those calls,
-    pidfd_getfd, ptrace and process_vm_writev because another process may have a network.
+    The list names the permitted families, because many others leave the machine (AF_PACKET,
+    AF_VSOCK, AF_BLUETOOTH …). AF_NETLINK is permitted: it ends in this kernel, and libc and GPU
+    drivers ask it for devices. io_uring is refused because it opens and connects sockets without
+    the socket calls. pidfd_getfd, ptrace and process_vm_writev are refused because another process
+    may have the network.
     """
     known = _MACHINES.get(machine)
     if known is None:
         return None
-    # Another architecture's calls (32-bit code in a 64-bit process) have other numbers: refuse.
+    # 32-bit code in a 64-bit process has other call numbers, so another architecture is refused.
     rules: list[_Rule] = [
         (_LOAD, _ARCHITECTURE, None, None),
         (_JUMP_EQUAL, known.audit_arch, None, "refuse"),
@@ -105,10 +108,11 @@ def network_filter(machine: str) -> bytes | None:
 
 
 def confined_filter(machine: str) -> bytes | None:
-    """The BPF program under which a process can start none, open no socket, reach no other process
-    and change nothing of a file that it cannot write; None where `machine` is not known.
+    """The BPF program for a confined process on `machine`; None if the machine is not known.
 
-    It closes what Landlock leaves open. What may only be done to oneself is refused for others.
+    Such a process can start no other, open no socket, reach no other process, and change nothing of
+    a file that it cannot write, such as its mode. The filter closes what Landlock leaves open.
+    Calls that a process may use on itself are refused for other processes.
     """
     from localai.privacy.confined_calls import CONFINED_CALLS
 
@@ -120,7 +124,8 @@ def confined_filter(machine: str) -> bytes | None:
         (_JUMP_EQUAL, known.audit_arch, None, "refuse"),
         (_LOAD, _NUMBER, None, None),
         *([(_JUMP_GREATER_EQUAL, _X32_CALLS, "refuse", None)] if known.has_x32 else []),
-        # What it would do is in memory, where a filter cannot look; libc then asks by clone.
+        # clone3's flags lie in memory, where a filter cannot look. As "unknown" it makes libc fall
+        # back to clone.
         (_JUMP_EQUAL, _CLONE3, "unknown", None),
         *((_JUMP_EQUAL, call, "refuse", None) for call in sorted(calls.refused)),
         (_JUMP_EQUAL, calls.clone, "clone", None),
@@ -139,7 +144,7 @@ def confined_filter(machine: str) -> bytes | None:
                 (_LOAD, _FIRST_ARGUMENT, None, None),
                 (_JUMP_EQUAL, _PR_SET_PDEATHSIG, "refuse", "allow"),
             ],
-            # A pair of datagram sockets can still be sent elsewhere; one of streams cannot.
+            # A datagram socket of a pair can still send to other addresses; a stream cannot.
             "socketpair": [
                 (_LOAD, _FIRST_ARGUMENT, None, None),
                 (_JUMP_EQUAL, socket.AF_UNIX, None, "refuse"),
@@ -158,7 +163,7 @@ def confined_filter(machine: str) -> bytes | None:
 def _assembled(
     rules: Sequence[_Rule], blocks: Mapping[str, Sequence[_Rule]] | None = None
 ) -> bytes:
-    """The program: the rules, then the blocks that they jump to by name, then the verdicts."""
+    """The BPF program: the rules, then the blocks that they jump to by name, then the verdicts."""
     lines = list(rules)
     labels: dict[str | None, int | None] = {None: None}
     for name, block in (blocks or {}).items():
@@ -184,8 +189,9 @@ class _Program(ctypes.Structure):
 
 
 def set_filter(libc: ctypes.CDLL, program_of: Callable[[str], bytes | None]) -> str | None:
-    """Set `network_filter` or `confined_filter` on all threads of this process, for good, beside
-    those that it has. None, or why it cannot be had."""
+    """Set the filter of `program_of` (`network_filter`, `confined_filter`) on all threads of this
+    process for good, beside the filters that it has. Return None, or the reason why it cannot be
+    set."""
     machine = platform.machine()
     program = program_of(machine)
     if program is None:

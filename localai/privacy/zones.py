@@ -1,4 +1,5 @@
-"""How far away an address is. Pure: no look-ups, no sockets opened, no configuration.
+"""The zone of an address: this device, the local network, or beyond. Pure: no look-ups, no sockets
+opened, no configuration.
 
 The *address* is judged, never the name. Of this machine's addresses only loopback is DEVICE: a
 server bound to the machine's own 192.168.1.5 is reachable from the network, so it counts as LAN.
@@ -15,7 +16,7 @@ _IPV4 = (
     ("0.0.0.0/32", Zone.DEVICE),  # as a destination: this machine
     ("127.0.0.0/8", Zone.DEVICE),
     ("10.0.0.0/8", Zone.LAN),
-    ("100.64.0.0/10", Zone.LAN),  # carrier-grade NAT, and what Tailscale gives its machines
+    ("100.64.0.0/10", Zone.LAN),  # carrier-grade NAT, and Tailscale's machines
     ("169.254.0.0/16", Zone.LAN),
     ("172.16.0.0/12", Zone.LAN),
     ("192.168.0.0/16", Zone.LAN),
@@ -31,8 +32,8 @@ _IPV6 = (
     ("ff00::/8", Zone.LAN),
 )
 _MAPPED = bytes(10) + b"\xff\xff"
-# A translator or relay unpacks the IPv4 address on another machine: even a 127.0.0.1 in it leaves
-# this one.
+# A translator or relay on another machine unpacks the IPv4 address, so even a 127.0.0.1 in it
+# leaves this machine.
 _NAT64 = b"\x00\x64\xff\x9b" + bytes(8)
 _6TO4 = b"\x20\x02"
 # Sockets of these families end in this machine's kernel or file system. AF_NETLINK is Linux's.
@@ -40,11 +41,10 @@ _DEVICE_FAMILIES = frozenset({int(socket.AF_UNIX), int(getattr(socket, "AF_NETLI
 
 
 def literal_address(host: str) -> bytes | None:
-    """The 4 or 16 bytes of the address that `host` spells without any look-up; None if it is a
-    name.
+    """The 4 or 16 bytes of the numeric address `host`; None if `host` is a name.
 
-    Takes the forms that libc takes: scopes (`fe80::1%eth0`), short forms (`127.1`, `0x7f000001`).
-    An IPv4-mapped IPv6 address is returned as the IPv4 address that it reaches.
+    It accepts the forms that libc accepts: scopes (`fe80::1%eth0`), short forms (`127.1`,
+    `0x7f000001`). An IPv4-mapped IPv6 address becomes the IPv4 address that it reaches.
     """
     try:
         return socket.inet_pton(socket.AF_INET, host)
@@ -89,8 +89,11 @@ def zone_of_host(host: str) -> Zone | None:
 
 
 def zone_of_family(family: int) -> Zone | None:
-    """DEVICE for the families that cannot leave the machine, CLOUD for those that localai never
-    uses (packet, VSOCK, Bluetooth …); None for IPv4 and IPv6, whose address decides."""
+    """The zone of a socket family, without its address.
+
+    Families that cannot leave the machine are DEVICE. Families that localai never uses (packet,
+    VSOCK, Bluetooth …) are CLOUD. None is for IPv4 and IPv6, where the address decides.
+    """
     if family in _DEVICE_FAMILIES:
         return Zone.DEVICE
     return None if family in (socket.AF_INET, socket.AF_INET6) else Zone.CLOUD

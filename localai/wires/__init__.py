@@ -1,1 +1,1 @@
-"""The formats of requests to servers and of their answers, as pure translation, no I/O."""
+"""The formats of requests to servers and of their answers: pure translation, no I/O."""

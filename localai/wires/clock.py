@@ -1,8 +1,8 @@
 """The times at which the pieces of one answer arrived, and the raw timings that follow from them.
 
 Every provider times its answers with an `AnswerClock`, so that a decode rate means the same
-everywhere. Of `n` tokens the first comes out of the prefill, so the time from the first to the last
-is that of `n - 1`. Rates are derived only by `Timings`.
+everywhere. The first of `n` tokens comes from the prefill, so the time from the first token to the
+last is the decode time of `n - 1` tokens. Only `Timings` derives rates.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from localai.wires.limits import AnswerLimits
 
 
 class ServerTimes(NamedTuple):
-    """A server's own measurements; None if it does not give them.
+    """A server's own measurements; each is None if the server does not give it.
 
-    `prefill_tokens` excludes cached tokens. `output_tokens` are all tokens of the answer;
-    `decode_s` is the time from the first of them to the last.
+    `prefill_tokens` excludes cached tokens. `output_tokens` counts all tokens of the answer;
+    `decode_s` is the time from the first of them to the last, in seconds.
     """
 
     prefill_tokens: int | None
@@ -30,8 +30,8 @@ class ServerTimes(NamedTuple):
 class AnswerClock:
     """Times one answer from outside, from the moment when the clock is made.
 
-    `streams_reasoning` is False for servers that hide the reasoning or send a summary of it: their
-    decode speed is that of the text alone. `limits` are told of every piece.
+    `streams_reasoning` is False for servers that hide the reasoning or send a summary of it. Their
+    decode rate then covers the text alone. `limits` are told of every piece.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Why an answer ended: the meaning of servers' words, and the words of each wire. Pure.
+"""The reasons why answers end: the meanings of servers' words, and the words of each wire. Pure.
 
 One table of meanings serves all wires, because compatible servers and gateways use each other's
 words. A word without a row means `other`, and never `stop`, because such an answer may not be
@@ -15,7 +15,7 @@ from localai.types import FinishReason
 
 _Meaning = FinishReason | Literal["failed"]
 
-# In lower case, with underscores. `failed`: the server itself broke the answer off.
+# Words in lower case, with underscores. `failed` means that the server broke the answer off.
 _MEANINGS: Mapping[str, _Meaning] = {
     "stop": "stop",
     "eos": "stop",  # Together
@@ -46,7 +46,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "tool_call": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
-    "pause_turn": "other",  # Anthropic: it would go on if it were sent back
+    "pause_turn": "other",  # Anthropic: the model would go on if the answer were sent back
     "abort": "failed",  # vLLM, SGLang
     "aborted": "failed",
     "cancelled": "failed",
@@ -66,7 +66,7 @@ CHAT_COMPLETIONS: Mapping[FinishReason, str] = {
     "loop": "length",
     "refusal": "content_filter",
     "tool_calls": "tool_calls",
-    # The format's list is closed; this is its word for an answer that is not whole.
+    # The format's list is closed; this is its word for an incomplete answer.
     "other": "length",
 }
 MESSAGES: Mapping[FinishReason, str] = {
@@ -88,7 +88,7 @@ RESPONSES: Mapping[FinishReason, str | None] = {
     "tool_calls": None,
     "other": "max_output_tokens",
 }
-# Ollama's own words are the first two; its clients take any.
+# The first two words are Ollama's own; its clients take any word.
 OLLAMA: Mapping[FinishReason, str] = {
     "stop": "stop",
     "length": "length",
@@ -101,7 +101,7 @@ OLLAMA: Mapping[FinishReason, str] = {
 
 
 def finish_reason(said: Any, who: str = "the server") -> FinishReason | None:
-    """The meaning of `said`, the reason that `who` gives; None if it is no end.
+    """The meaning of the reason `said` that the server `who` gives; None if the answer goes on.
 
     Raises Unreachable if the server says that it failed.
     """

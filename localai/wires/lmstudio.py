@@ -1,7 +1,7 @@
 """The documents of LM Studio's own API: REST v1, and v0 before 0.4.0. Pure translation, no I/O.
 
-Source: lmstudio.ai/docs/developer/rest; where that is silent, reports about real servers in its bug
-tracker.
+Sources: lmstudio.ai/docs/developer/rest, and where that is silent, reports about real servers in LM
+Studio's bug tracker.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from localai.wires.refusals import Meaning, ServerWords, failure, final_error
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A copy of a model in memory; chat addresses it by `id`. The context is None if the server
-    does not state it."""
+    """A copy of a model in memory. A chat request names it by its `id`. The context is None if the
+    server does not state it."""
 
     id: str
     context_tokens: int | None
@@ -26,7 +26,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model of LM Studio's, from either version of the API."""
+    """A model that LM Studio lists, from either version of its API."""
 
     id: str
     context_limit: int | None
@@ -100,8 +100,8 @@ def _capabilities(*, vision: Any, tools: Any, thinking: Any = None) -> frozenset
 
 
 def loaded_instance(document: Mapping[str, Any]) -> Instance:
-    """The instance that `POST /api/v1/models/load` loaded, by its `load_config` and not by our
-    request."""
+    """The instance that `POST /api/v1/models/load` loaded. Its context is that of the answer's
+    `load_config`, which may differ from the requested one."""
     config = document.get("load_config") or {}
     return Instance(str(document["instance_id"]), config.get("context_length"))
 
@@ -137,8 +137,8 @@ _WORDS = ServerWords(
 def refusal(
     status: int, document: Any, model: str, context_tokens: int | None = None
 ) -> LocalaiError:
-    """Our error for LM Studio's; `context_tokens` is the context with which the model was
-    loaded."""
+    """Our error for a refusal of LM Studio's; `context_tokens` is the context that the model was
+    loaded with."""
     error = document.get("error", document) if isinstance(document, dict) else document
     fields = error if isinstance(error, dict) else {"message": str(error)}
     return final_error(

@@ -1,8 +1,8 @@
-"""Values that servers send where a text, a number or an object belongs. Pure.
+"""Lenient readers for the texts, numbers and objects that servers send. Pure.
 
-Servers break the types of their formats: counts come as texts, texts as lists of parts, a surrogate
-in one chunk and its other half in the next. A value with a meaning is read, one without is unknown;
-nothing here raises.
+Servers break the types of their formats: counts come as texts, texts as lists of parts, one half of
+a surrogate pair in one chunk and the other in the next. A value that has a meaning is read; a value
+that has none is unknown. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ def count_of(value: Any) -> int | None:
 
 
 def object_of(value: Any) -> Mapping[str, Any]:
-    """The object; an empty one for any other value."""
+    """`value` if it is an object; an empty object for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def objects_of(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; empty for any other value. A single object counts as a list of one."""
+    """The objects in the list `value`. A single object counts as a list of one; any other value as
+    an empty list."""
     if isinstance(value, dict):
         return [value]
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
@@ -67,7 +68,7 @@ def arguments_text(value: Any) -> str:
 
 
 def logprobs_of(tokens: Any) -> Iterator[TokenLogprobs]:
-    """The log probabilities of those of `tokens` that have one."""
+    """The log probabilities of `tokens`; tokens without one are left out."""
     for token in objects_of(tokens):
         if (likelihood := _odds(token)) is not None:
             others = (_odds(each) for each in objects_of(token.get("top_logprobs")))
@@ -82,7 +83,8 @@ def _odds(token: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 class Halves:
-    r"""Joins characters whose halves came in two pieces, as two `\u` escapes of JSON are.
+    r"""Joins the halves of surrogate pairs that came in two pieces, such as two `\u` escapes of
+    JSON.
 
     A half that stays alone is left as it is; an event turns it into U+FFFD.
     """
@@ -91,13 +93,14 @@ class Halves:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """`text` with the half that was kept from before, and without one at its end."""
+        """`text` after the half that the last piece ended with. A half at the end of `text` is held
+        back for the next piece."""
         text, self._held = self._held + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
         return text
 
     def close(self) -> str:
-        """The half that is still kept."""
+        """The half that is still held back; empty if there is none."""
         held, self._held = self._held, ""
         return held

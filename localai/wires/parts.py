@@ -1,4 +1,4 @@
-"""What the wire formats share: the parts of a request, and the values in them. No I/O."""
+"""The parts of a request, and the readers of its values, that the wire formats share. No I/O."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from localai.types import (
 class RequestParts:
     """A client's request to a server: a `ChatRequest` whose model is still only a name.
 
-    `stream`: the client wants the answer piece by piece. `include_usage`: a stream ends with its
-    token counts.
+    `stream` says that the client wants the answer piece by piece, `include_usage` that the stream
+    is to end with its token counts.
     """
 
     model: str
@@ -52,7 +52,7 @@ class RequestParts:
         return () if self.tool_choice == "none" else self.tools
 
     def request(self, model: ResolvedModel) -> ChatRequest:
-        """The request to `model`, to which the name was resolved."""
+        """The request to `model`, the model that the client's name was resolved to."""
         return ChatRequest(
             model,
             self.messages,
@@ -67,7 +67,7 @@ class RequestParts:
         )
 
 
-# What is written
+# Writing
 
 
 def base64_of(image: Image) -> str:
@@ -94,11 +94,11 @@ def split_system(messages: Sequence[Message]) -> tuple[str, tuple[Message, ...]]
     return "\n\n".join(each.text for each in messages[:count]), tuple(messages[count:])
 
 
-# What is read
+# Reading
 
 
 def image_of_base64(text: str, media_type: str | None = None) -> Image:
-    """The picture of base64 text; without a media type, its first bytes give it.
+    """The picture in base64 text. Without a media type, the picture's first bytes tell the type.
 
     Raises InvalidInput.
     """
@@ -125,8 +125,9 @@ def _media_type(data: bytes) -> str:
 
 
 def function_tools(listed: Any) -> tuple[Tool, ...]:
-    """The tools of a body: OpenAI's and Ollama's, which describe the function in an object of its
-    own, or those of the Responses format, which do not. Raises InvalidInput for others."""
+    """The function tools of a request's body. Chat Completions and Ollama describe a function in an
+    object of its own, the Responses format in the tool itself; both are read. Raises InvalidInput
+    for other tools."""
     tools = []
     for entry in objects(listed, "tools"):
         if entry.get("type", "function") != "function":
@@ -170,7 +171,8 @@ def number(body: Mapping[str, Any], name: str) -> float | None:
 
 
 def _is_finite(value: float) -> bool:
-    """Whether one can compute with it: JSON has whole numbers of any length, Python's also NaN."""
+    """Whether `value` fits a finite float: JSON has whole numbers of any length, and Python's
+    reader of JSON takes NaN as well."""
     try:
         return math.isfinite(value)
     except OverflowError:

@@ -1,8 +1,8 @@
 """The meaning of a server's refusal: from status, error object and headers to our own errors. Pure.
 
-Kinds and texts are those of OpenAI, Anthropic, llama.cpp, vLLM, SGLang, Ollama and LM Studio. The
-texts of a single server, and what helps there, are the `ServerWords` of its wire. Also the other
-direction: the document with which our own server answers an error.
+The kinds and texts are those of OpenAI, Anthropic, llama.cpp, vLLM, SGLang, Ollama and LM Studio.
+The texts of a single server, with the user's remedy, are the `ServerWords` of its wire. The module
+also has the other direction: the document in which our own server reports an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from localai.net.retry import Busy, retry_after_s
 from localai.patterns import lazy_pattern
 from localai.redaction import redacted
 
-# The status that an error in mid-stream would have had: the stream itself began with 200.
+# The status that an error in mid-stream stands for; the stream itself began with status 200.
 _STATUS_OF_KIND = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
@@ -42,7 +42,8 @@ _STATUS_OF_KIND = {
     "not_found_error": 404,
 }
 SCHEMA_TEXT: Final = r"(?i)json.?schema|\bgrammar\b|Unrecognized schema"
-"""How llama.cpp, and whatever is made of it, says that its grammar cannot hold a schema."""
+"""The words in which llama.cpp, and servers built on it, say that the grammar cannot hold a
+schema."""
 
 _BUSY = {429: "rate limited", 503: "not ready", 529: "overloaded"}
 # These kinds come with 429 too, but waiting does not help.
@@ -56,11 +57,11 @@ _OVERFLOW_TEXTS = tuple(
         r"prompt is too long: (?P<prompt>\d+) tokens > (?P<context>\d+)",
         # "input length and `max_tokens` exceed context limit: 143653 + 64000 > 200000" (Anthropic)
         r"context limit: (?P<prompt>\d+) \+ \d+ > (?P<context>\d+)",
-        # LM Studio, which says so with HTTP 200 or 400
+        # LM Studio, with HTTP status 200 or 400
         r"keep the first (?P<prompt>\d+) tokens.*context length of only (?P<context>\d+)",
         r"reached context length of (?P<context>\d+) tokens",
         r"context size has been exceeded",
-        # Not `context deadline exceeded`: that is a time.
+        # `context deadline exceeded` must not match: it means a time-out.
         r"exceeds? (the )?(available )?context",
         r"prompt is too long",
         r"context (length|window) (is|of)",
@@ -71,8 +72,8 @@ _OVERFLOW_TEXTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A server's refusal: `error` is its error object, `message` the text in it. `model` is the
-    model that was asked, empty if none was."""
+    """A server's refusal: its HTTP status and its error object. `model` is the model that was
+    asked; it is empty if none was."""
 
     status: int
     error: Mapping[str, Any]
@@ -80,7 +81,7 @@ class Refusal:
 
     @property
     def message(self) -> str:
-        """The server's text, without a key that it repeats."""
+        """The server's text. An API key that the text repeats is redacted."""
         return redacted(str(self.error.get("message") or json.dumps(dict(self.error))))
 
     @property
@@ -91,8 +92,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The meaning of a refusal with one of the `statuses`, one of the `kinds`, or a message that
-    matches the regular expression `text`: the error that `becomes` makes of it."""
+    """The meaning of a kind of refusal. A refusal fits by one of the `statuses`, by one of the
+    `kinds`, or by a message that matches the regular expression `text`. `becomes` makes the
+    error."""
 
     becomes: Callable[[Refusal], LocalaiError]
     statuses: frozenset[int] = frozenset()
@@ -110,8 +112,11 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """The peculiarities of one server: its `meanings`, of which the first that fits counts, before
-    those of all servers; the advice `when_failed`; and whether `--ctx` makes its context larger."""
+    """The peculiarities of one server.
+
+    The first of its `meanings` that fits counts, before those of all servers. `when_failed` is the
+    remedy if the server fails. `context_grows` says that `--ctx` makes its context larger.
+    """
 
     meanings: tuple[Meaning, ...] = ()
     when_failed: Remedy = field(default_factory=Remedy)
@@ -135,7 +140,8 @@ def failure(
     """The error to raise for an answer of `status`; `Busy` if waiting may help.
 
     The message calls the server `who`. A status below 400 means that the error came in mid-stream;
-    then its kind decides. `context_tokens` is the context that the request had, if known.
+    then the error's kind decides. `context_tokens` is the context that the request had, if known.
+    `key_remedy` is the remedy for a key that the server does not accept.
     """
     with_status = f" (HTTP {status})" if status >= 400 else ""
     refusal = Refusal(status, error, model)
@@ -171,8 +177,8 @@ def overflow(
     said: str = "",
     context_grows: bool = True,
 ) -> ContextOverflow:
-    """The error for a prompt that does not fit the context of `who`; `said` is the server's text.
-    Unknown numbers are None."""
+    """The error for a prompt that does not fit the context of `who`. Unknown numbers are None; then
+    the server's text `said` stands in their place."""
     if prompt_tokens and context_tokens:
         numbers = f"{prompt_tokens:,} tokens against {context_tokens:,}"
     elif context_tokens:
@@ -211,7 +217,8 @@ def _overflow_in(
 def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
     """The error for a refusal of the worker of our engine `who`.
 
-    A worker refuses only what was asked of it, so the request is wrong; and its context can grow.
+    A worker refuses only wrong requests, so statuses 400 and 422 become InvalidInput. Its context
+    can be made larger.
     """
     wrong = Meaning(
         lambda refusal: InvalidInput(f"{who} refused the request: {refusal.message}"),
@@ -226,11 +233,11 @@ def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiEr
 
 
 def final_error(found: LocalaiError | Busy) -> LocalaiError:
-    """The error if waiting is impossible: an answer had begun, or none will come."""
+    """The error for `found` if waiting is impossible: an answer had begun, or none will come."""
     return found.final if isinstance(found, Busy) else found
 
 
-# The other way: what a server of ours says
+# The other direction: our own server's errors
 
 
 def status_and_kind(error: LocalaiError) -> tuple[int, str]:

@@ -1,8 +1,8 @@
-"""Special tokens in what a user says: text that a tokenizer reads as the model's own marks. Pure.
+"""Special tokens in a user's text: text that a tokenizer reads as the model's own marks. Pure.
 
-`<|im_end|><|im_start|>user` in a file would end the user's turn and begin another. Where a prompt
-is made here they are kept apart: each is replaced by a character of its own while the template
-renders, and becomes the tokens of its text afterwards.
+`<|im_end|><|im_start|>user` in a file would end the user's turn and begin another. So when localai
+renders a prompt, it replaces each such text by a placeholder character while the template renders.
+Afterwards the placeholder becomes the ordinary tokens of the text.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 
-# Whatever else stands in a vocabulary, these are the forms that special tokens have.
+# The forms of special tokens, whatever a vocabulary has.
 _FORMS: Final = re.compile(r"<[^<>\s]{1,80}>|\[[^\[\]\s]{1,40}\]|◁[^◁▷\s]{1,40}▷")
-# Those that open and close turns in the templates of well-known families.
+# The marks that open and close turns in the templates of well-known families.
 _WELL_KNOWN: Final = re.compile(
     r"<\|[A-Za-z][\w -]{1,40}\|>|<｜[^<>｜\n]{2,40}｜>|\[/?INST\]|\[/?SYSTEM_PROMPT\]"
     r"|<(?:start|end)_of_turn>|<\|turn>|<turn\|>|<\|channel>|<channel\|>|<(?:bos|eos)>"
@@ -25,7 +25,7 @@ _MOST_PLACEHOLDERS: Final = 0xFFFD
 
 
 def candidates(texts: Iterable[str]) -> list[str]:
-    """What in the texts has the form of a special token, each once."""
+    """The parts of the texts that have the form of a special token, each once."""
     return list(dict.fromkeys(found for text in texts for found in _FORMS.findall(text)))
 
 
@@ -36,26 +36,29 @@ def well_known(texts: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A conversation whose special tokens were replaced by one character each."""
+    """A conversation whose special tokens are replaced by one placeholder character each.
+    `originals` maps the placeholders back."""
 
     messages: list[dict[str, Any]]
     originals: Mapping[str, str]
 
     def pieces(self, rendered: str) -> list[tuple[str, bool]]:
-        """What the template made of it, in pieces; each says whether it is a special token that
-        was said, so text."""
-        found = re.split(f"([{''.join(self.originals)}])", rendered)
-        return [(self.originals.get(each, each), each in self.originals) for each in found if each]
+        """The rendered prompt in pieces. The flag of a piece says that it is a special token in the
+        user's text, which must be tokenized as text."""
+        pieces = re.split(f"([{''.join(self.originals)}])", rendered)
+        return [
+            (self.originals.get(piece, piece), piece in self.originals) for piece in pieces if piece
+        ]
 
 
 def texts_of(messages: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is said in the messages of a Chat Completions body."""
+    """The texts in the messages of a Chat Completions body."""
     contents = [message.get("content") for message in messages]
     return [content for content in contents if isinstance(content, str)]
 
 
 def hide(messages: Iterable[Mapping[str, Any]], special: Iterable[str]) -> Hidden:
-    """The messages without the `special` tokens, the longest of which are looked for first."""
+    """The messages with placeholders for the `special` tokens. Longer tokens are replaced first."""
     said = "".join(texts_of(messages := list(messages)))
     marks = sorted(special, key=len, reverse=True)[:_MOST_PLACEHOLDERS]
     free = (

@@ -114,7 +114,7 @@ def test_a_violation_says_where_and_what(answer: str, violation: str | None) -> 
 
 
 def test_a_reference_elsewhere_is_not_fetched() -> None:
-    with pytest.raises(InvalidInput, match="refers to what is not in it"):
+    with pytest.raises(InvalidInput, match="names a part that it does not have"):
         from_document({"$ref": "http://192.0.2.1/schema.json"}, "it")
 
 

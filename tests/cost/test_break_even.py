@@ -87,5 +87,5 @@ def test_nothing_measured_and_no_price_are_said() -> None:
         measured_work([call("cloud", Usage(1, 1), 1)], "openai/gpt-5.5")
     with pytest.raises(InvalidInput, match="names no cloud"):
         list_price("gpt-5.5", Usage(1, 1))
-    with pytest.raises(InvalidInput, match="is not known"):
+    with pytest.raises(InvalidInput, match="the price of openai/nobody-knows-it is unknown"):
         list_price("openai/nobody-knows-it", Usage(1, 1))

@@ -88,7 +88,7 @@ def test_a_proxy_that_is_not_there_is_named_and_not_the_host() -> None:
     proxy = client_target("127.0.0.1:3128", 8080)
     lost = why_lost("models.example", ConnectionRefusedError(), None, proxy)
     assert lost.text == (
-        "the proxy 127.0.0.1:3128, by which models.example is reached, is not running:"
+        "the proxy 127.0.0.1:3128, which leads to models.example, is not running:"
         " nobody listens there"
     )
     assert lost.remedy["check"] == "proxy-down"

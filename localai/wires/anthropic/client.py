@@ -1,7 +1,7 @@
 """Requests to the Messages API, and the meaning of its events. No I/O.
 
-Current models decide themselves how long to think and take a level of effort; older ones take a
-budget of tokens. The API's own description of the model says which.
+Current models decide themselves how long to think, and take a level of effort; older models take a
+budget of tokens. The API's own description of a model says which of the two it takes.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def request_body(
 def thinking_for(
     think: Think, longest_tokens: int, info: ModelInfo | None
 ) -> tuple[dict[str, Any], str | None]:
-    """The `thinking` object and the level of effort for what the user asked.
+    """The `thinking` object and the level of effort for the user's `--think`.
 
     Current models decide themselves how long to think (adaptive) and take a level; older ones
     take a budget of tokens. Raises ProviderRefused, InvalidInput.
@@ -146,10 +146,11 @@ def _system_block(text: str) -> dict[str, Any]:
 
 
 def _will_be_asked_again(messages: tuple[Message, ...]) -> bool:
-    """Whether caching the conversation so far pays: writing costs a quarter more, reading a tenth.
+    """Whether caching the conversation so far saves money: tokens written to the cache cost a
+    quarter more than others, tokens read from it a tenth.
 
-    A single question, a file in a pipe say, is mostly never asked again; a conversation with an
-    answer in it is.
+    A single question, such as a file from a pipe, is mostly never continued; a conversation with an
+    answer in it mostly is.
     """
     long = sum(len(message.text.encode()) for message in messages) >= _LEAST_CACHED_BYTES
     return long and any(message.role == "assistant" for message in messages)
@@ -162,7 +163,7 @@ def _tool_choice(choice: ToolChoice) -> dict[str, Any]:
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages. The results of tools are one turn of the user's, as that API requires."""
+    """The messages. The results of tools form one turn of the user, as the API requires."""
     wire: list[dict[str, Any]] = []
     previous = None
     for message in messages:
@@ -221,11 +222,11 @@ class _Call:
 def read_events(
     events: Iterable[Any], locality: Locality, clock: AnswerClock, who: str
 ) -> Iterator[Event]:
-    """Our events for those of a Messages stream. Raises Unreachable if it stops without an end
-    event.
+    """Our events for the events of a Messages stream. Raises Unreachable if the stream stops
+    without an end event.
 
-    The usage of `message_delta` is cumulative: it replaces that of `message_start`, and is never
-    added to it.
+    The usage in `message_delta` is cumulative: it replaces the usage in `message_start` and is
+    never added to it.
     """
     counts: dict[str, int] = {}
     finish: FinishReason | None = None

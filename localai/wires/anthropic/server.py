@@ -1,7 +1,7 @@
 """The server's side of the Messages API: reading requests and writing answers.
 
-`parse` reads a request's body, `write_stream` writes our events as those of the API, `document` a
-whole answer. No I/O.
+`parse` reads a request's body, `write_stream` writes our events as the API's, and `document` writes
+a whole answer. No I/O.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from localai.wires.parts import (
 _SAMPLING = ("temperature", "top_p", "top_k")
 
 
-# What is asked
+# Requests
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
@@ -104,7 +104,7 @@ def _text_of(content: Any, what: str) -> str:
 
 
 def _messages(entry: Mapping[str, Any]) -> list[Message]:
-    """One turn as messages: the results of tools first, then what was said."""
+    """One turn as messages: the results of tools first, then the turn's own text and pictures."""
     role: Role = "assistant" if entry.get("role") == "assistant" else "user"
     if entry.get("role") not in ("user", "assistant"):
         raise InvalidInput(f"there is no role {entry.get('role')!r}")
@@ -186,7 +186,7 @@ def _tool_choice(value: Any) -> ToolChoice | None:
     return kinds[kind]
 
 
-# What is answered
+# Answers
 
 
 def write_stream(

@@ -1,7 +1,7 @@
-"""Requests to a server that speaks Chat Completions, and the meaning of its answer. No I/O.
+"""Requests to a server that speaks Chat Completions, and the meaning of its answers. No I/O.
 
-Used for llama.cpp, MLX, LM Studio and any compatible server. llama.cpp adds `timings`; others are
-timed from outside.
+The format serves llama.cpp, MLX, LM Studio and any compatible server. llama.cpp adds `timings`; the
+answers of other servers are timed from outside.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LLAMA_SERVER_MEASURED: Final[Mapping[str, Any]] = {"cache_prompt": False, "ignor
 def request_body(request: ChatRequest) -> dict[str, Any]:
     """The body of a streaming `/v1/chat/completions` request."""
     body: dict[str, Any] = {
-        # First, so that an option of the provider's own cannot replace a later field.
+        # The provider's own options come first, so that none can replace a later field.
         **wire_options(request.options, "chat_completions", request.model.provider),
         **request.options.extra,
         "model": request.model.id,

@@ -46,7 +46,7 @@ _ROLES: Mapping[Any, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-# Fields that `RequestParts` has itself, or that change nothing of the answer here.
+# Fields that `RequestParts` has itself, or that do not change the answer here.
 _NO_OPTIONS = {
     *("model", "messages", "stream", "stream_options", "response_format", "n"),
     *("logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls"),
@@ -56,7 +56,7 @@ _NO_OPTIONS = {
 }
 
 
-# What is asked
+# Requests
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
@@ -146,7 +146,7 @@ def _call(entry: Mapping[str, Any]) -> ToolCall:
     )
 
 
-# What is answered
+# Answers
 
 
 class ChunkWriter:

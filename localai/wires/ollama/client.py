@@ -2,8 +2,8 @@
 
 Times are nanoseconds on the server's clock. `truncate` is always off: with it, Ollama silently cuts
 a prompt. `shift` silently cuts the beginning of the conversation, but only when the context becomes
-full. A `shift` or `num_ctx` that differs from the last request's makes Ollama start the model's
-runner again, for us and for every other program that uses it. So both are sent only if they matter.
+full. A `shift` or `num_ctx` that differs from the last request's makes Ollama restart the model's
+runner, for localai and for every other program that uses it. So both are sent only if they matter.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _CAPABILITIES: Mapping[str, Capability] = {
 _LEVEL_FAMILIES = ("gptoss", "gpt-oss")
 
 
-# What is asked
+# Requests
 
 
 def chat_body(
@@ -95,7 +95,8 @@ def chat_body(
 ) -> dict[str, Any]:
     """The body of a streaming `/api/chat`. Raises InvalidInput for an option that Ollama lacks.
 
-    With `context_tokens` None, Ollama chooses the context. `may_shift`: nothing can be cut.
+    If `context_tokens` is None, Ollama chooses the context. `may_shift` says that the context is
+    large enough for prompt and answer, so that a shift could cut nothing.
     """
     body: dict[str, Any] = {
         "model": request.model.id,
@@ -170,7 +171,7 @@ def all_options(options: Options) -> dict[str, Any]:
 
 
 def wire_keep_alive(seconds: float) -> float | int:
-    """The `keep_alive` for Ollama, to which a negative number means for ever."""
+    """The `keep_alive` for Ollama, in which a negative number means for ever."""
     if seconds == float("inf"):
         return -1
     return int(seconds) if seconds == int(seconds) else seconds
@@ -181,10 +182,10 @@ def wire_think(
 ) -> bool | str | None:
     """The value of `think`; None means not to send it.
 
-    For a model that cannot think it is never sent: Ollama would refuse. A model that can think does
-    so unless it was told not to, which is Ollama's own default made explicit; reasoning is kept
-    apart anyway. Levels are for gpt-oss only, which cannot be told not to think: there `off`
-    becomes `low`.
+    For a model that cannot think, `think` is never sent, because Ollama would refuse the request. A
+    model that can think does so unless the user says `off`; that is Ollama's own default, made
+    explicit. Only gpt-oss takes levels, and it cannot be told not to think: there `off` becomes
+    `low`.
     """
     if capabilities is None:
         return None if think is None else think != "off"
@@ -195,12 +196,12 @@ def wire_think(
     return think != "off"
 
 
-# What is answered
+# Answers
 
 
 def remote_of(document: Mapping[str, Any]) -> str | None:
-    """The host of another machine that computes this, by the fields of a model or a chunk; None if
-    there is none."""
+    """The host of the other machine that computes the answer, from the fields of a model or a
+    chunk; None if they name none."""
     host, model = document.get("remote_host"), document.get("remote_model")
     if not host and not model:
         return None
@@ -208,18 +209,19 @@ def remote_of(document: Mapping[str, Any]) -> str | None:
 
 
 def remote_by_name(name: str) -> str | None:
-    """The host to which Ollama sends a model by its name alone (`x:cloud`, `x:8b-cloud`); None if
-    there is none.
+    """The host to which Ollama sends requests for a model because of its name alone (`x:cloud`,
+    `x:8b-cloud`); None for other names.
 
-    Newer versions pass such requests through, and then no answer says where it came from.
+    Newer versions of Ollama pass such requests through, and then no answer names the machine that
+    it came from.
     """
     tag = name.rpartition("/")[2].partition(":")[2].strip().lower()
     return "its cloud" if tag == "cloud" or tag.endswith("-cloud") else None
 
 
 def capabilities_of(document: Mapping[str, Any]) -> frozenset[Capability] | None:
-    """The capabilities of a model by `/api/tags` or `/api/show`; None if an old server does not
-    state them."""
+    """The capabilities of a model, from its document in `/api/tags` or `/api/show`; None if an old
+    server does not state them."""
     listed = document.get("capabilities")
     if not listed:
         return None
@@ -238,7 +240,7 @@ def context_limit_of(show: Mapping[str, Any]) -> int | None:
 
 
 def blob_of(modelfile: str | None) -> Path | None:
-    """The file that a model's Modelfile is made from, in the store of that server."""
+    """The path of the file that a model's Modelfile names, in the model store of that server."""
     found = re.search(r"^FROM (/.+)$", modelfile or "", re.MULTILINE)
     return Path(found[1].strip()) if found else None
 
@@ -256,7 +258,7 @@ def own_context_of(show: Mapping[str, Any]) -> int | None:
 
 
 class ChunkReader:
-    """Reads the lines of one chat, in which a surrogate may come before its other half."""
+    """Reads the lines of one chat. A line may end with one half of a surrogate pair."""
 
     def __init__(self) -> None:
         self._text, self._reasoning = Halves(), Halves()
@@ -278,7 +280,7 @@ class ChunkReader:
         yield from logprobs_of(chunk.get("logprobs"))
 
     def held_back(self) -> Iterator[Event]:
-        """A surrogate whose other half never came."""
+        """The half of a surrogate pair whose other half never came; empty if there is none."""
         if reasoning := self._reasoning.close():
             yield ReasoningDelta(reasoning)
         if text := self._text.close():
@@ -286,8 +288,8 @@ class ChunkReader:
 
 
 def usage_of(end: Mapping[str, Any]) -> Usage:
-    """The counts of a chat's last line. The server leaves a zero out, so a missing count is
-    unknown."""
+    """The counts of a chat's last line. The server leaves out a zero, so a missing count is taken
+    as unknown."""
     return Usage(
         input_tokens=count_of(end.get("prompt_eval_count")),
         output_tokens=count_of(end.get("eval_count")),
@@ -315,8 +317,8 @@ def server_times(end: Mapping[str, Any], freshly_loaded: bool) -> ServerTimes:
     """The server's measurements in a chat's last line.
 
     `prompt_eval_count` includes cached tokens, and `prompt_eval_duration` does not. So the number
-    of computed tokens is known if the server says how many were cached, or if none can have been:
-    the model was loaded for this very request.
+    of computed tokens is known only in two cases: the server says how many tokens were cached, or
+    the model was loaded for this very request, so that none can have been cached.
     """
     usage = usage_of(end)
     cached = usage.cached_tokens
@@ -337,7 +339,7 @@ def seconds(nanoseconds: Any) -> float | None:
     return None if number is None else number / 1e9
 
 
-# What is refused
+# Refusals
 
 
 def _sign_in(refusal: Refusal) -> LocalaiError:
@@ -386,8 +388,8 @@ _WORDS = ServerWords(
 
 
 def refusal(status: int, document: Any, model: str, context_tokens: int | None) -> LocalaiError:
-    """Our error for Ollama's; `context_tokens` is the context that was allocated for the
-    request."""
+    """Our error for a refusal of Ollama's; `context_tokens` is the context that was allocated for
+    the request."""
     fields = document if isinstance(document, dict) else {"error": document}
     inner = _innermost(fields)
     message = str(inner.get("message") or inner.get("error") or fields)
@@ -405,7 +407,8 @@ def refusal(status: int, document: Any, model: str, context_tokens: int | None) 
 
 
 def _innermost(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The innermost error object: the runner's comes as JSON in a string in Ollama's."""
+    """The innermost error object. The runner's error comes as JSON in a string in Ollama's
+    error."""
     error = document.get("error")
     if isinstance(error, str) and error.lstrip().startswith("{"):
         try:

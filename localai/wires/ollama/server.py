@@ -47,7 +47,7 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
 
 
-# What is asked
+# Requests
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
@@ -126,7 +126,7 @@ def _think(value: Any) -> Think | None:
 
 
 def _messages(entries: list[Mapping[str, Any]]) -> tuple[Message, ...]:
-    """The messages. A result that names only its tool belongs to that tool's last call."""
+    """The messages. A tool's result that names no call belongs to the last call of that tool."""
     messages: list[Message] = []
     last_call: dict[str, str] = {}
     for entry in entries:
@@ -161,7 +161,7 @@ def _call(entry: Mapping[str, Any], number: int) -> ToolCall:
     return ToolCall(str(entry.get("id") or f"call_{number}"), text_field(function, "name"), written)
 
 
-# What is answered
+# Answers
 
 
 def write_stream(

@@ -10,7 +10,7 @@ from localai.types import Delta, ThinkingEnded
 
 
 def joined(deltas: Iterable[Delta]) -> list[Delta]:
-    """The deltas without empty ones; neighbours of one kind are joined."""
+    """The deltas without empty ones. Neighbours of the same kind are joined."""
     result: list[Delta] = []
     for delta in deltas:
         if isinstance(delta, ThinkingEnded):
@@ -23,8 +23,8 @@ def joined(deltas: Iterable[Delta]) -> list[Delta]:
 
 
 def partial_length(text: str, tags: Iterable[str]) -> int:
-    """How many characters at the end of `text` may be the beginning of one of `tags`, in any
-    case."""
+    """The number of characters at the end of `text` that may be the beginning of one of `tags`, in
+    upper or lower case."""
     beginnings = _beginnings(tuple(tags))
     end = text[-beginnings.longest :].lower()
     # Nearly every token returns here: none of its last characters begins a tag.

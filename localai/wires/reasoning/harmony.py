@@ -2,10 +2,10 @@
 
     <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
 
-`analysis` and `commentary` are reasoning, every other channel is answer, so that an unknown channel
-does not hide one. If a tokenizer dropped the control tokens, the same text reads `analysis…` and
-`assistantfinal…`; that is understood too, if a capital follows the first word. Source:
-github.com/openai/harmony, docs/format.md. Pure, standard library only.
+`analysis` and `commentary` are reasoning; every other channel is answer, so that an unknown channel
+does not hide an answer. Without the control tokens, which some tokenizers drop, the same text reads
+`analysis…` and `assistantfinal…`. That form is read too, if a capital letter follows the first
+word. Source: github.com/openai/harmony, docs/format.md. Pure, standard library only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def may_begin_harmony(text: str) -> bool:
 
 
 class HarmonySplitter:
-    """Splits harmony text into reasoning and answer; `unclosed` as long as no answer began."""
+    """Splits harmony text into reasoning and answer. `unclosed` holds until an answer begins."""
 
     def __init__(self) -> None:
         self.unclosed = True
@@ -83,8 +83,9 @@ class HarmonySplitter:
             self._header += text
             if len(self._header) <= _MAX_HEADER:
                 return
-            # A message without its mark: better shown than taken for a header for ever.
-            # By its beginning alone, so that it does not matter in which pieces it came.
+            # A longer header is a message without its mark: it is shown and not taken for a header
+            # for ever. Only its beginning decides, so that the way it was cut into pieces does not
+            # matter.
             beginning, rest = self._header[:_MAX_HEADER], self._header[_MAX_HEADER:]
             channel, space, text = beginning.partition(" ")
             text = (text if space else beginning) + rest

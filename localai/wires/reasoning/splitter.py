@@ -1,16 +1,16 @@
-"""Parts a model's thinking from its answer, for engines that send both as one text.
+"""The separation of a model's reasoning from its answer, for engines that send both as one text.
 
-Known spellings are in `_TAGS`; OpenAI's harmony channels (gpt-oss) are in `harmony`. The rules,
-each from a model in the wild:
+`_TAGS` has the known spellings of the tags; `harmony` reads OpenAI's channels (gpt-oss). Each rule
+comes from the behaviour of a real model:
 
 - A block opens only at the start of a line and outside a code fence: an answer *about* `<think>`
-  stays whole. It closes wherever its end stands, also within a line, also in an open fence.
+  stays whole. It closes wherever its end tag stands, also within a line or in an open fence.
 - Many templates write the opening tag into the prompt (Qwen3-Thinking-2507, DeepSeek-R1,
-  MiniMax-M2): say so with `starts_in_reasoning`. Where that was not known and an end comes
-  without a start, all text before it was thinking: `ThinkingEnded` says so to whoever has not
-  shown it yet. An end in quotes or in code is one that the answer speaks of.
+  MiniMax-M2); the caller says so with `starts_in_reasoning`. If the caller did not know and an end
+  tag comes without a start, all text before it was reasoning. The event `ThinkingEnded` tells that
+  to a reader that has not shown the text yet. An end tag in quotes or code is part of the answer.
 - A model that never closes its block has given no answer: `unclosed` is set at the end.
-- The white space around a block is the format's, not the author's; an empty block is none.
+- The white space around a block belongs to the format and is dropped, as is an empty block.
 
 Pure, standard library only.
 """
@@ -49,11 +49,11 @@ _FENCE = lazy_pattern(r"[\s>*+-]*(?P<marker>`{3,}|~{3,})(?P<info>[^`]*)$")
 
 
 class ReasoningSplitter:
-    """Splits a stream of text into thinking and answer.
+    """Splits a stream of text into reasoning and answer.
 
-    Whatever the pieces that come in, the concatenated texts that go out are the same.
-    `starts_in_reasoning` says that the prompt ended with the opening tag. `late_close` says
-    that an end came without a start; `unclosed` is as the module says and counts after `close`.
+    The result does not depend on how the text was cut into pieces. `starts_in_reasoning` says that
+    the prompt ended with the opening tag. `late_close` says that an end tag came without a start.
+    `unclosed` says that the reasoning never ended; it is valid after `close`.
     """
 
     def __init__(self, *, starts_in_reasoning: bool = False) -> None:
@@ -188,7 +188,8 @@ class ReasoningSplitter:
 
 
 def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[str, str]:
-    """The reasoning and the answer of a whole text; an end without a start is understood here."""
+    """The reasoning and the answer of a whole text. Text before an end tag without a start is
+    reasoning."""
     splitter = ReasoningSplitter(starts_in_reasoning=starts_in_reasoning)
     deltas = [*splitter.feed(text), *splitter.close()]
     if splitter.late_close:
@@ -199,7 +200,8 @@ def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[st
 
 
 def _is_spoken_of(before: str) -> bool:
-    """Whether a tag after `before`, the line's beginning, is quoted or in code."""
+    """Whether a tag is quoted or in code, judged by `before`, the text of its line before the
+    tag."""
     return before.count("`") % 2 == 1 or before.endswith(_QUOTES)
 
 

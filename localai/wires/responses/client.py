@@ -75,7 +75,7 @@ def request_body(request: ChatRequest, who: str) -> dict[str, Any]:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    # Not strict: otherwise that API would refuse most schemas that others take.
+    # Not strict: strict tools would make the API refuse most schemas that other servers take.
     wire = {"type": "function", "name": tool.name, "parameters": dict(tool.parameters)}
     return {**wire, "description": tool.description, "strict": False}
 
@@ -109,10 +109,10 @@ def _input_items(message: Message) -> list[dict[str, Any]]:
 def read_events(
     events: Iterable[Any], locality: Locality, clock: AnswerClock, who: str
 ) -> Iterator[Event]:
-    """Our events for those of a Responses stream.
+    """Our events for the events of a Responses stream.
 
-    Raises Unreachable if it stops without an end event, and the error that a failure in mid-stream
-    means.
+    Raises Unreachable if the stream stops without an end event, and the error for a failure in
+    mid-stream (`refusals.failure`).
     """
     refused = called = False
     text, reasoning = Halves(), Halves()
@@ -157,7 +157,7 @@ def read_events(
 
 
 def _failed(who: str, error: Any) -> Exception:
-    # All other codes blame the request: its pictures, its content, its question.
+    # All other codes blame the request: its pictures, its content or its question.
     status = 200 if error.code is None or error.code in _SERVERS_FAULT else 400
     return final_error(failure(who, status, {"code": error.code, "message": error.message}, {}))
 

@@ -1,7 +1,7 @@
 """The server's side of the Responses API: reading requests and writing answers.
 
-`parse` reads a request's body, `write_stream` writes our events as those of the API, `document` a
-whole answer. Nothing is stored, so no request can refer to an earlier one. No I/O.
+`parse` reads a request's body, `write_stream` writes our events as the API's, and `document` writes
+a whole answer. Nothing is stored, so no request can refer to an earlier one. No I/O.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ _ROLES: Mapping[Any, Role] = {
 _LOGPROBS = "message.output_text.logprobs"
 
 
-# What is asked
+# Requests
 
 
 def parse(body: Mapping[str, Any]) -> RequestParts:
     """The request in `body`.
 
-    Raises InvalidInput if it is malformed, and for what only a server that stores answers can do
-    (`previous_response_id`, `conversation`, `background`).
+    Raises InvalidInput if it is malformed, or if it asks for something that only a server with
+    stored answers can do (`previous_response_id`, `conversation`, `background`).
     """
     for name in ("previous_response_id", "conversation", "background"):
         if body.get(name):
@@ -146,7 +146,7 @@ def _content(content: Any) -> tuple[str, tuple[Image, ...]]:
     return "".join(texts), tuple(images)
 
 
-# What is answered
+# Answers
 
 
 def write_stream(
@@ -190,7 +190,7 @@ def _events(
 
 
 class _Items:
-    """The items of the output: the one that is being written, and the finished ones."""
+    """The items of the output: the finished ones, and the one that is being written."""
 
     def __init__(self, answer_id: str) -> None:
         self.finished: list[dict[str, Any]] = []

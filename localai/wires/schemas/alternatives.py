@@ -1,6 +1,6 @@
-"""A schema as the alternatives that it leaves: plain schemas, and references alone. Pure.
+"""A schema as a list of alternatives: plain schemas, and references to parts of the document. Pure.
 
-`allOf` and what stands beside a reference are merged, `anyOf` and `oneOf` become alternatives.
+`allOf` and keywords beside a reference are merged; `anyOf` and `oneOf` become alternatives.
 """
 
 from __future__ import annotations
@@ -28,14 +28,18 @@ _MOST_MERGED: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """All that stands at one place of the document, or at several: `target`, known by `key`."""
+    """A reference to the schema `target`, which is one part of the document or the conjunction of
+    several. Equal keys mean the same target."""
 
     key: Hashable
     target: Any
 
 
 class Alternatives:
-    """Finds the alternatives of schemas of one document; `missed` is told what is left out."""
+    """Finds the alternatives of the schemas of one document.
+
+    The argument `missed` is called with each requirement that the alternatives leave out.
+    """
 
     def __init__(self, references: References, draft: Draft) -> None:
         self._references = references
@@ -45,8 +49,11 @@ class Alternatives:
     def of(
         self, schema: Any, missed: Callable[[str], None], *, by_name: bool = True
     ) -> list[Reference | Plain]:
-        """The alternatives of `schema`; none where nothing can satisfy it. A conjunction is one,
-        by its name, unless `by_name` is off. Raises InvalidInput for one that is too intricate."""
+        """The alternatives of `schema`; none if nothing can satisfy it.
+
+        With `by_name`, a conjunction (`Both`) stays one reference; without it, the conjunction is
+        merged. Raises InvalidInput for a schema whose parts combine too often.
+        """
         if schema is True:
             return [{}]
         if schema is False:
@@ -59,12 +66,12 @@ class Alternatives:
         if inner is not None:
             name, choices = inner
             if name == "oneOf" and not self._are_disjoint(choices, frozenset()):
-                missed("oneOf, that only one of them fits")
-            return [each for choice in choices for each in self.of(choice, missed)]
+                missed("oneOf (that exactly one alternative fits)")
+            return [found for choice in choices for found in self.of(choice, missed)]
         return [*self._merged(schema, missed, frozenset())]
 
     def _alone(self, schema: Mapping[str, Any]) -> Any:
-        """The target of a schema that is a reference and nothing else."""
+        """The target of a schema that is a reference and nothing else; None for other schemas."""
         if "$ref" in schema and (not siblings_count(self._draft) or not _own(schema) - {"$ref"}):
             return self._references.target(schema)
         if _own(schema) == {"allOf"} and len(schema["allOf"]) == 1:
@@ -82,19 +89,20 @@ class Alternatives:
     def _merged(
         self, schema: Any, missed: Callable[[str], None], within: frozenset[int]
     ) -> list[Plain]:
-        """The plain alternatives, every reference replaced by what it names."""
+        """The plain alternatives, with every reference replaced by its target. `within` has the
+        ids of the targets that are being replaced."""
         if schema is True:
             return [{}]
         if schema is False:
             return []
         self._steps += 1
         if self._steps > _MOST_MERGED:
-            raise InvalidInput("the schema is too intricate: too many of its parts meet")
+            raise InvalidInput("the schema is too intricate: its parts combine too often")
         parts: list[list[Plain]] = []
         if "$ref" in schema:
             target = self._references.target(schema)
             if id(target) in within:
-                missed("what it refers to, itself among it")
+                missed("a $ref that leads back to its own schema")
                 parts.append([{}])
             else:
                 parts.append(self._merged(target, missed, within | {id(target)}))
@@ -106,13 +114,14 @@ class Alternatives:
             if name in schema:
                 choices = schema[name]
                 if name == "oneOf" and not self._are_disjoint(choices, within):
-                    missed("oneOf, that only one of them fits")
-                found = [each for one in choices for each in self._merged(one, missed, within)]
-                parts.append(found)
+                    missed("oneOf (that exactly one alternative fits)")
+                parts.append(
+                    [plain for one in choices for plain in self._merged(one, missed, within)]
+                )
         return _products(parts, missed)
 
     def _are_disjoint(self, choices: Iterable[Any], within: frozenset[int]) -> bool:
-        """Whether it can be seen that nothing fits two of them."""
+        """Whether types and fixed values show that no value fits two of `choices`."""
         seen: list[list[Plain]] = []
         for choice in choices:
             found = self._merged(choice, lambda _: None, within)
@@ -145,7 +154,7 @@ def _is_never(plain: Plain) -> bool:
 
 
 def _may_meet(one: Plain, other: Plain) -> bool:
-    """Whether a value might satisfy both, as far as types and fixed values say."""
+    """Whether a value might satisfy both schemas, judged by types and fixed values alone."""
     both = merged(
         {name: one[name] for name in ("type", "enum") if name in one},
         {name: other[name] for name in ("type", "enum") if name in other},
@@ -161,7 +170,7 @@ def _may_meet(one: Plain, other: Plain) -> bool:
 
 
 def _fixed(plain: Plain, name: str) -> list[Any]:
-    """The values that a property may have, where they are listed."""
+    """The listed values of the property `name`; empty if the schema does not list them."""
     schema = plain.get("properties", {}).get(name)
     if not isinstance(schema, dict):
         return []

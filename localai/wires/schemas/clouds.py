@@ -1,7 +1,7 @@
-"""A schema as OpenAI's and Anthropic's APIs take it. Pure.
+"""A schema in the forms that OpenAI's and Anthropic's APIs take. Pure.
 
-Both hold an answer to a part of JSON Schema and refuse the rest with the whole request, so what
-they would refuse is not sent. What is left out is listed: the answer is checked for it afterwards.
+Both APIs support a part of JSON Schema and refuse a whole request that uses another part. So
+unsupported keywords are not sent; they are listed, and the answer is checked for them afterwards.
 
 Sources: OpenAI's guide "Structured model outputs", "Supported schemas"; Anthropic's "Structured
 outputs", "JSON Schema limitations", and `transform_schema` of its SDK.
@@ -47,7 +47,7 @@ _NOT_ANTHROPICS: Final = _NOT_OPENAIS - {"allOf"} | {
     "minimum",
     "multipleOf",
 }
-# Whose values are schemas by name, and lists of schemas.
+# Keywords whose values are schemas by name, lists of schemas, and single schemas.
 _BY_NAME: Final = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 _ONE: Final = ("items", "additionalProperties", "not", "contains", "propertyNames")
@@ -55,8 +55,11 @@ _ONE: Final = ("items", "additionalProperties", "not", "contains", "propertyName
 
 @dataclass(frozen=True, slots=True)
 class SentSchema:
-    """The schema that is sent; `strict` where the answer will be held to it, and otherwise what the
-    answer cannot be held to (`unheld`): each a place and a keyword."""
+    """The schema to send.
+
+    `strict` says that the API will hold the answer to `document`. `unheld` lists what it cannot
+    hold the answer to, each as a place and a keyword (`$.age: multipleOf`).
+    """
 
     document: dict[str, Any]
     strict: bool
@@ -64,15 +67,15 @@ class SentSchema:
 
 
 def for_openai(document: Mapping[str, Any]) -> SentSchema:
-    """What goes to OpenAI: held strictly where its API can do that, else as a wish.
+    """The schema for OpenAI: strict if its API can hold an answer to all of it, else as a wish.
 
-    An object that says nothing of other properties gets none. Raises InvalidInput for a schema of
-    anything but an object, which that API refuses.
+    In a strict schema, an object without `additionalProperties` may have no other properties.
+    Raises InvalidInput for a schema of anything but an object, which the API refuses.
     """
     if document.get("type", "object") != "object" or "anyOf" in document:
         raise InvalidInput(
             "OpenAI answers in objects only, and the schema asks for something else",
-            hint='put it into one: {"type": "object", "properties": {"answer": …}}',
+            hint='put the schema into an object: {"type": "object", "properties": {"answer": …}}',
         )
     closed = _closed(document)
     unheld = [
@@ -94,13 +97,13 @@ def _not_strict(schema: Mapping[str, Any]) -> Iterator[str]:
         yield "additionalProperties"
     for name in properties:
         if name not in schema.get("required", ()):
-            yield f"{name}, which may be left out"
+            yield f"{name} (a property that may be left out)"
 
 
 def for_anthropic(document: Mapping[str, Any]) -> SentSchema:
-    """What goes to Anthropic, without what its API refuses.
+    """The schema for Anthropic, without the keywords that its API refuses.
 
-    Raises InvalidInput for a schema that contains itself, which that API does not take.
+    Raises InvalidInput for a schema that contains itself, which the API does not take.
     """
     unheld: list[str] = []
     sent: dict[str, Any] = _closed(document)
@@ -111,7 +114,7 @@ def for_anthropic(document: Mapping[str, Any]) -> SentSchema:
         for name in sorted(_NOT_ANTHROPICS & schema.keys()):
             if name == "oneOf":
                 schema["anyOf"] = schema.pop(name)
-                name = "oneOf, that only one of them fits"
+                name = "oneOf (that exactly one alternative fits)"
             else:
                 del schema[name]
             unheld.append(f"{path}: {name}")
@@ -119,13 +122,13 @@ def for_anthropic(document: Mapping[str, Any]) -> SentSchema:
             unheld.append(f"{path}: minItems")
             schema["minItems"] = 1
         if schema.get("additionalProperties", False) is not False:
-            # No other value is taken there, and an answer without others satisfies both.
+            # The API takes no other value, and an answer without other properties satisfies both.
             schema["additionalProperties"] = False
     return SentSchema(sent, True, tuple(dict.fromkeys(unheld)))
 
 
 def _contains_itself(document: Mapping[str, Any], reference: str) -> bool:
-    """Whether what `reference` names leads to it again."""
+    """Whether the schema that `reference` names refers to itself, directly or through others."""
     seen: set[str] = set()
     waiting = [reference]
     while waiting:
@@ -144,7 +147,7 @@ def _contains_itself(document: Mapping[str, Any], reference: str) -> bool:
 
 
 def _closed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy in which an object that says nothing of other properties has none."""
+    """A copy in which objects without `additionalProperties` may have no other properties."""
     from copy import deepcopy
 
     copy = deepcopy(dict(document))
@@ -155,7 +158,7 @@ def _closed(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schemas(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema in it with its place; each before those within it."""
+    """Every schema in `document` with its place, outer schemas before inner ones."""
     waiting: list[tuple[str, Any]] = [("$", document)]
     while waiting:
         path, schema = waiting.pop()

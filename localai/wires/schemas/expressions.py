@@ -1,7 +1,7 @@
-"""A regular expression, read: the syntax that ECMA-262 and Python share. Pure.
+"""A parser for regular expressions in the syntax that ECMA-262 and Python share. Pure.
 
-What `\\d`, `\\w` and `\\s` are, ECMA-262 and Python say differently; a string that is written here
-fits in both readings.
+ECMA-262 and Python define `\\d`, `\\w` and `\\s` differently. The parsed sets are chosen so that a
+string that satisfies them satisfies both definitions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 from localai.dataclass import dataclass
 
 Ranges = tuple[tuple[int, int], ...]
-"""A set of characters: their code points, from and to."""
+"""A set of characters as ranges of code points, both ends included."""
 
 _MOST_DEPTH: Final = 40
 _END: Final = 0x10FFFF
@@ -21,7 +21,8 @@ _SPACE: Final[Ranges] = ((9, 13), (32, 32), (0xA0, 0xA0), (0x2028, 0x2029))
 _NEWLINES: Final[Ranges] = ((10, 10), (13, 13), (0x2028, 0x2029))
 ALL: Final[Ranges] = ((0, _END),)
 _CONTROL: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "0": 0}
-# In the narrower reading and in the wider one.
+# Each class by the narrower of the two definitions and by the wider one. A complement is taken of
+# the wider one.
 _CLASSES: Final = {
     "d": (
         _DIGITS,
@@ -46,19 +47,20 @@ _CLASSES: Final = {
 
 
 class NotHeld(Exception):
-    """The grammar cannot hold a string to this; says what it is in the expression."""
+    """The grammar cannot hold a string to the expression. The message names the part that it
+    cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chars:
-    """One character, of these."""
+    """One character out of `ranges`."""
 
     ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The same again; `most` None is without end."""
+    """The node `of`, repeated `least` to `most` times; `most` None is without end."""
 
     of: Node
     least: int
@@ -67,14 +69,15 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several sequences; each says whether it is bound to the beginning and to the end."""
+    """One of several sequences."""
 
     sequences: tuple[Sequence, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """One after the other; bound to the beginning of the string and to its end, or not."""
+    """Nodes one after the other. `at_start` and `at_end` anchor them to the string's beginning and
+    end (`^`, `$`)."""
 
     nodes: tuple[Node, ...] = ()
     at_start: bool = False
@@ -85,9 +88,9 @@ Node = Chars | Repeated | Choice
 
 
 def intersection(one: Ranges, other: Ranges) -> Ranges:
-    """The characters that are in both."""
-    found = ((max(low, least), min(high, most)) for low, high in one for least, most in other)
-    return _united(tuple((low, high) for low, high in found if low <= high))
+    """The characters that are in both sets."""
+    common = ((max(low, least), min(high, most)) for low, high in one for least, most in other)
+    return _united(tuple((low, high) for low, high in common if low <= high))
 
 
 def _united(ranges: Ranges) -> Ranges:
@@ -110,12 +113,13 @@ def _complement(ranges: Ranges) -> Ranges:
 
 
 def has(ranges: Ranges, point: int) -> bool:
-    """Whether the character is among them."""
+    """Whether the set has the character with the code point `point`."""
     return any(low <= point <= high for low, high in ranges)
 
 
 def read_expression(text: str) -> Choice:
-    """The expression `text`. Raises NotHeld for what this does not know, or what is none."""
+    """The parsed expression `text`. Raises NotHeld for syntax that is unknown here, and for text
+    that is no regular expression."""
     return _Reader(text).read()
 
 

@@ -1,11 +1,14 @@
-"""A schema as llama.cpp's grammar can hold an answer to it; used for every engine made of it. Pure.
+"""A schema in the form that llama.cpp's grammar can hold an answer to, for every engine built on
+llama.cpp. Pure.
 
-The grammar is made by a converter that reads a part of JSON Schema: it refuses some of the rest and
-is silent about the other. So it gets what it holds, in one form, and what it cannot hold is listed.
-What comes out asks for no less than the schema where nothing is listed, and may ask for more: a
-list of a fixed beginning ends with it, an object has the properties that are named.
+llama.cpp converts a part of JSON Schema to its grammar. It refuses some of the other keywords and
+silently ignores the rest. So the schema is rewritten with the supported keywords, in one form, and
+the others are listed. If nothing is listed, the result asks for at least as much as the schema. It
+may ask for more: a list with `prefixItems` ends after them, and an object has only the properties
+that the schema names.
 
-Sources: json-schema-to-grammar.cpp of llama.cpp as of 2025 to 2026, and the wheel's own, by trial.
+Sources: json-schema-to-grammar.cpp of llama.cpp as of 2025 to 2026, and trials with the converter
+in the installed wheel.
 """
 
 from __future__ import annotations
@@ -41,18 +44,18 @@ _MOST_LENGTHS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A schema for the engine, and what of the user's it cannot hold an answer to: each a place and
-    a keyword, `$.age: multipleOf`."""
+    """A schema for the engine. `unheld` lists what the engine cannot hold an answer to, each as a
+    place and a keyword (`$.age: multipleOf`)."""
 
     document: dict[str, Any]
     unheld: tuple[str, ...]
 
 
 def held_by_grammar(document: Mapping[str, Any]) -> Held:
-    """What llama.cpp holds an answer to for `document`.
+    """The schema that llama.cpp holds an answer to for the user's schema `document`.
 
-    Raises InvalidInput where it refers to what is not in it, or to itself at once, and where no
-    answer can satisfy it.
+    Raises InvalidInput if a `$ref` has no target, if a reference leads back to itself with nothing
+    between, if no answer can satisfy the schema, and if it is nested too deeply.
     """
     rewriting = _Rewriting(document)
     try:
@@ -70,7 +73,8 @@ class _Rewriting:
         self._alternatives = Alternatives(self._references, draft)
         self._names: dict[Hashable, str] = {}
         self._built: dict[str, dict[str, Any] | None] = {}
-        # Those that are being built and have written nothing yet: to name one is to say nothing.
+        # The names of schemas that are being built and have no bracket yet. A reference to one of
+        # them would have no end.
         self._at_beginning: frozenset[str] = frozenset()
 
     def whole(self, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +89,8 @@ class _Rewriting:
         return {**whole, "$defs": used} if used else whole
 
     def _reference(self, reference: Reference, path: str) -> dict[str, Any] | None:
-        """A reference to what stands there, which is built when it is first met; None: nothing can
-        satisfy it."""
+        """The `$ref` for `reference`, whose target is built when it is first met; None if nothing
+        can satisfy the target."""
         name = self._names.get(reference.key)
         if name is None:
             name = self._names[reference.key] = f"r{len(self._names)}"
@@ -95,13 +99,14 @@ class _Rewriting:
             self._at_beginning = before
         elif name in self._at_beginning:
             raise InvalidInput("the schema refers to itself with nothing between: it has no end")
-        # While it is being built it is not known to be impossible.
+        # A target that is still being built is not known to be impossible.
         if self._built.get(name, {}) is None:
             return None
         return {"$ref": f"#/$defs/{name}"}
 
     def _inside(self, schema: Any, path: str) -> dict[str, Any] | None:
-        """What stands inside an object or a list, whose bracket has been written then."""
+        """The node of a schema inside an object or a list. The bracket around it permits it to
+        refer to the schemas that are being built."""
         before, self._at_beginning = self._at_beginning, frozenset()
         node = self._node(schema, path)
         self._at_beginning = before
@@ -122,7 +127,7 @@ class _Rewriting:
         self.unheld.append(f"{path}: {what}")
 
     def _plain(self, plain: Plain, path: str) -> list[dict[str, Any]]:
-        """What is left of a plain schema, a type each."""
+        """The nodes of a plain schema, one for each of its types."""
         for name in plain.get("unmerged", ()):
             self._miss(path, name)
         for name in ("not", "if", "$dynamicRef", "$recursiveRef"):
@@ -146,7 +151,8 @@ class _Rewriting:
         return made
 
     def _values(self, plain: Plain, path: str) -> list[dict[str, Any]]:
-        """Those of the listed values that satisfy all the rest."""
+        """The values of `enum` that satisfy the schema's other keywords, as one node; none if no
+        value does."""
         from jsonschema import Draft202012Validator
 
         beside = {*ANNOTATIONS, "enum", "unmerged"}
@@ -155,7 +161,7 @@ class _Rewriting:
             rest["allOf"] = [{PATTERNS: each} for each in rest.pop(PATTERNS)]
         values = [value for value in plain["enum"] if not _is_not_finite(value)]
         if "$ref" in str(rest):
-            self._miss(path, "what stands beside a list of values")
+            self._miss(path, "the keywords beside enum")
         elif rest:
             validator = Draft202012Validator(rest)
             values = [value for value in values if validator.is_valid(value)]
@@ -196,8 +202,8 @@ class _Rewriting:
         return made
 
     def _rest(self, rest: Any, properties: Mapping[str, Any], path: str) -> Any:
-        """What other properties may be. The grammar tells their names apart from those that are
-        listed, byte by byte, so it can do that for plain names only."""
+        """The value of `additionalProperties`. The grammar tells other names from the listed ones
+        byte by byte, so it can do that only if the listed names are plain."""
         plain = all(name.isascii() and name.replace("_", "").isalnum() for name in properties)
         if rest in (None, False) or not plain or "" in properties:
             return False
@@ -243,7 +249,8 @@ class _Rewriting:
     def _tuple(
         self, plain: Plain, path: str, least: int, most: int | None
     ) -> dict[str, Any] | None:
-        """The grammar knows lists of one length, so there is an alternative for each."""
+        """The node of a list with `prefixItems`. The grammar knows only lists of a fixed length, so
+        each length becomes an alternative, from the longest down."""
         parts: list[dict[str, Any]] = []
         for number, schema in enumerate(plain["prefixItems"]):
             node = self._inside(schema, f"{path}[{number}]")
@@ -269,8 +276,8 @@ class _Rewriting:
 
 
 def _types_of(plain: Plain) -> list[str]:
-    """The types that are left. Where none is named, those that the other keywords are about: an
-    answer of one of them satisfies the schema, and was meant."""
+    """The types of a plain schema. If it names none, the types that its other keywords apply to: an
+    answer of such a type satisfies the schema, and is what its author meant."""
     if "type" in plain:
         named = list(plain["type"])
         return [each for each in named if each != "integer" or "number" not in named]

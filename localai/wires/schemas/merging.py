@@ -1,4 +1,5 @@
-"""Several schemas that must all hold, as one; and a schema of any draft in today's words. Pure."""
+"""The conjunction of schemas as one schema, and schemas of older drafts in the words of 2020-12.
+Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from typing import Any, Final
 from localai.wires.schemas.references import Draft
 
 Plain = dict[str, Any]
-"""A schema without `$ref`, `allOf`, `anyOf` and `oneOf`, in the words of 2020-12; `const` is an
-`enum` of one value, `type` a list, and `pattern` a list, all of whose patterns must be found."""
+"""A schema without `$ref`, `allOf`, `anyOf` and `oneOf`, in the words of draft 2020-12. `const` is
+an `enum` of one value, `type` is a list, and `pattern` is a list of patterns that must all
+match."""
 
 PATTERNS: Final = "pattern"
 _LARGER: Final = (
@@ -36,7 +38,8 @@ NEVER: Final[Plain] = {"type": []}
 
 
 def modern(schema: Mapping[str, Any], draft: Draft) -> Plain:
-    """The keywords of `schema` that stand for themselves, in today's words."""
+    """The keywords of `schema` in the words of draft 2020-12, without `$ref`, `allOf`, `anyOf` and
+    `oneOf`."""
     plain = {name: value for name, value in schema.items() if name not in _COMBINING}
     if draft in ("3", "4"):
         for bound in ("Minimum", "Maximum"):
@@ -62,7 +65,8 @@ _COMBINING: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 
 
 def merged(one: Plain, other: Plain) -> Plain:
-    """What holds where both hold; what cannot be said of both stays a list under `unmerged`."""
+    """The schema whose values satisfy both schemas. Keywords that cannot be merged are listed under
+    `unmerged`."""
     if not one or not other:
         return one or other
     both = {**one, **other}
@@ -95,7 +99,8 @@ def _merged(name: str, one: Any, other: Any, both: Plain) -> Any:
 
 
 def _merge_properties(both: Plain, one: Plain, other: Plain) -> None:
-    """`additionalProperties` is about the properties beside it, and no others."""
+    """Merge the properties of both schemas into `both`. A property that only one schema names must
+    also satisfy the other's `additionalProperties`."""
     all_names = [*one.get("properties", {}), *other.get("properties", {})]
     if not all_names and "additionalProperties" not in both:
         return
@@ -118,7 +123,7 @@ def _property(plain: Plain, name: str) -> Any:
 
 
 class Both(dict[str, Any]):
-    """The `allOf` of several parts of a document, by their ids; the same of the same parts."""
+    """The `allOf` of several parts of a document, which `parts` has by their ids."""
 
     def __init__(self, parts: Mapping[int, Any]) -> None:
         super().__init__(allOf=list(parts.values()))
@@ -126,7 +131,7 @@ class Both(dict[str, Any]):
 
 
 def both_hold(one: Any, other: Any) -> Any:
-    """The schema of what satisfies both."""
+    """The schema whose values satisfy both schemas, without merging their keywords."""
     if one is False or other is False:
         return False
     if one is True or one == {}:
@@ -149,7 +154,7 @@ def _common_types(one: list[str], other: list[str]) -> list[str]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same JSON: 1 and 1.0 are, 1 and true are not."""
+    """Whether two values are equal in JSON: 1 and 1.0 are, 1 and true are not."""
     return _comparable(one) == _comparable(other)
 
 
@@ -194,4 +199,4 @@ ANNOTATIONS: Final = frozenset(
         "additionalItems",
     }
 )
-"""Keywords that hold an answer to nothing; others that nobody knows do not, either."""
+"""Keywords that ask nothing of an answer. Unknown keywords ask nothing either."""

@@ -1,12 +1,12 @@
-"""A regular expression of a schema, as llama.cpp's grammar can hold a string to it. Pure.
+"""A schema's regular expression in the form that llama.cpp's grammar can hold a string to. Pure.
 
-The grammar's own reading of patterns has no `\\d` and no `\\w`, wants `^` in front and `$` at the
-end of the whole, and lets a `.` or `[^a]` write a quote that ends the string too early. So an
-expression is written again with character classes, groups and repetitions alone, for the text as it
-stands in JSON: a quote is `\\"` there.
+llama.cpp's converter knows no `\\d` and no `\\w`, wants `^` and `$` around the whole pattern, and
+lets `.` or `[^a]` write a quote that ends the string too early. So an expression is rewritten with
+character classes, groups and repetitions only. It describes the string as JSON writes it, where a
+quote is `\\"`.
 
-A pattern is searched for in the string, as JSON Schema says; what is not anchored may have anything
-before and behind it.
+JSON Schema searches for a pattern anywhere in the string. So an end of the pattern without an
+anchor permits any text beyond it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from localai.wires.schemas.expressions import (
 MOST_REPETITIONS: Final = 1000
 """llama.cpp refuses rules that repeat more often than some thousand times."""
 
-# What JSON lets stand in a string as it is, but for DEL, which the grammar leaves out as well.
+# The characters that JSON writes in a string without an escape, except DEL, which the grammar does
+# not produce.
 _PLAIN: Final[Ranges] = (
     (0x20, 0x21),
     (0x23, 0x5B),
@@ -48,8 +49,11 @@ _LITERAL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An expression for the grammar: anchored, `^(…)$`; and how long what it takes is, in
-    characters (`longest` None: without end). Empty where it takes every string."""
+    """An expression for the grammar, anchored as `^(…)$`; it is empty if every string matches.
+
+    `shortest` and `longest` are the lengths of matching strings in characters; `longest` None is
+    without end.
+    """
 
     expression: str
     shortest: int
@@ -57,9 +61,9 @@ class Pattern:
 
 
 def held_pattern(pattern: str) -> Pattern:
-    """`pattern` as the grammar can hold a string to it. Raises NotHeld."""
+    """`pattern` for the grammar. Raises NotHeld if the grammar cannot hold a string to it."""
     choice = read_expression(pattern)
-    whole = Choice(tuple(_searched(each) for each in _flattened(choice)))
+    whole = Choice(tuple(_searched(sequence) for sequence in _flattened(choice)))
     shortest, longest = _width(whole)
     if any(
         sequence.nodes in ((_ANYTHING,), (_ANYTHING, _ANYTHING)) for sequence in whole.sequences
@@ -72,10 +76,10 @@ _ANYTHING: Final = Repeated(Chars(ALL), 0, None)
 
 
 def _searched(sequence: Sequence) -> Sequence:
-    """The sequence, with anything where it is not bound."""
+    """The sequence with both anchors. A side without an anchor gets a node for any text."""
     _refuse_anchors(sequence.nodes)
     nodes = list(sequence.nodes)
-    # Beside anything, what may be left out says nothing, and what is repeated says it once.
+    # Beside any text, a node that may be left out asks for nothing.
     if not sequence.at_start:
         while nodes and isinstance(first := nodes[0], Repeated) and first.least == 0:
             nodes.pop(0)
@@ -88,12 +92,13 @@ def _searched(sequence: Sequence) -> Sequence:
 
 
 def _flattened(choice: Choice) -> Iterator[Sequence]:
-    """The alternatives, those of a group that is all of one among them: `^(a|b$)`."""
+    """The alternatives of `choice`. An alternative that is one group is replaced by the group's
+    alternatives: `^(a|b$)` has two."""
     for sequence in choice.sequences:
         if len(sequence.nodes) == 1 and isinstance(inner := sequence.nodes[0], Choice):
-            for each in _flattened(inner):
+            for part in _flattened(inner):
                 start, end = sequence.at_start, sequence.at_end
-                yield Sequence(each.nodes, each.at_start or start, each.at_end or end)
+                yield Sequence(part.nodes, part.at_start or start, part.at_end or end)
         else:
             yield sequence
 
@@ -177,7 +182,7 @@ def _written_repeated(node: Repeated) -> str:
 
 
 def _is_one(written: str, node: Node) -> bool:
-    """Whether what follows it would repeat all of it: a class alone, or a group."""
+    """Whether a repetition sign after `written` repeats all of it: it is one class or one group."""
     if isinstance(node, Repeated):
         return False
     if written.startswith("("):
@@ -193,7 +198,7 @@ def _written_set(ranges: Ranges) -> str:
 
 
 def _forms(ranges: Ranges) -> list[str]:
-    """How the characters are written in JSON: as they are, and with a backslash."""
+    """The expressions for the characters as JSON writes them: unescaped, and with a backslash."""
     plain = intersection(ranges, _PLAIN)
     escapes = [form for char, form in _ESCAPED.items() if has(ranges, ord(char))]
     forms = []

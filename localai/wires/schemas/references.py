@@ -1,6 +1,6 @@
-"""What a `$ref` of a schema names, and by which draft a schema is to be read. Pure.
+"""The targets of a schema's `$ref`s, and the draft of JSON Schema that it is written in. Pure.
 
-References stay within the document: nothing is fetched.
+A reference must stay within the document: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _OLD: Final = ("3", "4", "6", "7")
 _DRAFT: Final = re.compile(
     r"https?://json-schema\.org/(?:draft-0(?P<old>[3467])|draft/(?P<new>2019-09|2020-12))/schema#?"
 )
-# What is data in a schema, however much it looks like one.
+# Keywords whose values are data, even if they look like schemas.
 _DATA: Final = frozenset({"const", "enum", "default", "examples", "example"})
 
 
 def draft_of(document: Mapping[str, Any]) -> Draft:
-    """The draft that `$schema` names; the latest where it names none that is known."""
-    said = document.get("$schema")
-    found = _DRAFT.fullmatch(said) if isinstance(said, str) else None
-    if found is None:
+    """The draft that `$schema` names; the latest draft if it names no known one."""
+    named = document.get("$schema")
+    match = _DRAFT.fullmatch(named) if isinstance(named, str) else None
+    if match is None:
         return LATEST
-    return _DRAFTS[found["old"] or found["new"]]
+    return _DRAFTS[match["old"] or match["new"]]
 
 
 def siblings_count(draft: Draft) -> bool:
-    """Whether what stands beside a `$ref` holds as well; up to draft 7 it was ignored."""
+    """Whether keywords beside a `$ref` count; up to draft 7 they are ignored."""
     return draft not in _OLD
 
 
 class References:
-    """The parts of `document` by what a `$ref` calls them."""
+    """Finds the part of `document` that a `$ref` names, by pointer, anchor or `$id`."""
 
     def __init__(self, document: Mapping[str, Any], draft: Draft) -> None:
         self._id = "id" if draft in ("3", "4") else "$id"
@@ -75,21 +75,23 @@ class References:
             waiting += [(each, base) for name, each in part.items() if name not in _DATA]
 
     def target(self, holder: Mapping[str, Any]) -> Any:
-        """What the `$ref` of `holder` names. Raises InvalidInput where that is not in it."""
+        """The target of the `$ref` of `holder`. Raises InvalidInput if the document lacks it."""
         reference = str(holder["$ref"])
         url, fragment = urldefrag(urljoin(self._bases.get(id(holder), ""), reference))
-        # `urljoin` leaves a fragment alone without its base where the base is empty.
         if fragment and not fragment.startswith("/"):
-            found = self._named.get(f"{url}#{fragment}")
+            target = self._named.get(f"{url}#{fragment}")
         else:
-            found = _at(self._named.get(url), fragment)
-        if found is None:
-            raise InvalidInput(f"the schema refers to what is not in it: {reference}")
-        return found
+            target = _at(self._named.get(url), fragment)
+        if target is None:
+            raise InvalidInput(
+                f"a $ref of the schema names a part that it does not have: {reference}"
+            )
+        return target
 
 
 def _at(part: Any, pointer: str) -> Any:
-    """What a JSON pointer, as it stands in a URL, names in `part`; None: nothing."""
+    """The value in `part` at a JSON pointer (RFC 6901), which is percent-encoded as in a URL; None
+    if there is none."""
     for step in _steps(pointer):
         if isinstance(part, dict):
             part = part.get(step)

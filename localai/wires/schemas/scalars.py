@@ -1,4 +1,8 @@
-"""Texts and numbers of a schema as llama.cpp's grammar can hold them. Pure."""
+"""A schema's strings and numbers in the form that llama.cpp's grammar can hold them to. Pure.
+
+Each function takes a plain schema and `miss`, which is called with each keyword that the grammar
+cannot hold. It returns None if nothing can satisfy the schema.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,8 @@ NUMBER_KEYWORDS: Final = (
     "multipleOf",
 )
 _FORMATS: Final = frozenset({"date", "time", "date-time", "uuid"})
-# A format is checked by nobody, so these are no promise; but whoever wrote them means them.
+# Nobody checks a `format` after the answer, so these patterns are no promise. They serve the wish
+# of the schema's author.
 _PATTERN_OF_FORMAT: Final[Mapping[str, str]] = {
     "email": r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
     "ipv4": r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}"
@@ -28,38 +33,39 @@ _PATTERN_OF_FORMAT: Final[Mapping[str, str]] = {
     r"(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
 }
 _LARGEST: Final = 999_999_999_999_999
-"""The grammar's integers have at most so many digits."""
+"""The grammar's integers have at most 15 digits."""
 
 
 def string_node(plain: Plain, miss: Callable[[str], None]) -> dict[str, Any] | None:
-    """A string, as the grammar can hold it; `miss` is told what it cannot. None: there is none."""
+    """The node for a string. The first pattern that the grammar can hold is used; a length beside
+    it is held only if the pattern implies it."""
     least, most = plain.get("minLength", 0), plain.get("maxLength")
     if most is not None and most < least:
         return None
     patterns = list(plain.get(PATTERNS, ()))
-    told = plain.get("format")
-    if not patterns and isinstance(told, str) and told in _PATTERN_OF_FORMAT:
-        patterns = [_PATTERN_OF_FORMAT[told]]
-    found = None
+    named_format = plain.get("format")
+    if not patterns and isinstance(named_format, str) and named_format in _PATTERN_OF_FORMAT:
+        patterns = [_PATTERN_OF_FORMAT[named_format]]
+    used = None
     for pattern in patterns:
         try:
-            new = held_pattern(pattern)
+            held = held_pattern(pattern)
         except NotHeld as error:
             miss(f"pattern {pattern} ({error})")
             continue
-        if found is not None and new.expression:
-            miss(f"pattern {pattern} (a second one)")
-        found = new if found is None or not found.expression else found
-    if found is not None and found.expression:
-        if found.longest == 0:
+        if used is not None and held.expression:
+            miss(f"pattern {pattern} (a second pattern)")
+        used = held if used is None or not used.expression else used
+    if used is not None and used.expression:
+        if used.longest == 0:
             return {"enum": [""]} if least == 0 else None
-        if found.shortest < least:
+        if used.shortest < least:
             miss("minLength")
-        if most is not None and (found.longest is None or found.longest > most):
+        if most is not None and (used.longest is None or used.longest > most):
             miss("maxLength")
-        return {"type": "string", "pattern": found.expression}
-    if told in _FORMATS and not patterns:
-        return {"type": "string", "format": told}
+        return {"type": "string", "pattern": used.expression}
+    if named_format in _FORMATS and not patterns:
+        return {"type": "string", "format": named_format}
     return _length(miss, int(least), most)
 
 
@@ -79,7 +85,7 @@ def _length(miss: Callable[[str], None], least: int, most: int | None) -> dict[s
 
 
 def integer_node(plain: Plain, miss: Callable[[str], None]) -> dict[str, Any] | None:
-    """A whole number; likewise."""
+    """The node for a whole number."""
     if plain.get("multipleOf", 1) not in (1, 1.0):
         miss("multipleOf")
     low, high = _integer_bounds(plain)
@@ -95,13 +101,13 @@ def integer_node(plain: Plain, miss: Callable[[str], None]) -> dict[str, Any] | 
 
 
 def number_node(plain: Plain, miss: Callable[[str], None]) -> dict[str, Any] | None:
-    """A number; likewise. The grammar knows no bounds of one that need not be whole."""
+    """The node for a number. The grammar knows bounds of whole numbers only."""
     step = plain.get("multipleOf")
     if step is not None and step == int(step):
         return integer_node(plain, miss)
     for name in NUMBER_KEYWORDS:
         if name in plain:
-            miss(f"{name} of a number that need not be whole")
+            miss(f"{name} (of a number that may be a fraction)")
     return {"type": "number"}
 
 

@@ -35,7 +35,7 @@ def test_openai_holds_strictly_what_its_api_knows() -> None:
 @pytest.mark.parametrize(
     ("schema", "unheld"),
     [
-        ({**CLOSED, "required": []}, "$: a, which may be left out"),
+        ({**CLOSED, "required": []}, "$: a (a property that may be left out)"),
         ({**CLOSED, "additionalProperties": True}, "$: additionalProperties"),
         (within({"oneOf": [INT]}), "$.a: oneOf"),
         (within({"allOf": [INT]}), "$.a: allOf"),
@@ -67,7 +67,7 @@ def test_anthropic_gets_no_bounds() -> None:
     assert many.unheld == ("$.a: maxItems", "$.a: minItems")
     one = for_anthropic(within({"oneOf": [INT, {"type": "null"}]}))
     assert one.document == within({"anyOf": [INT, {"type": "null"}]})
-    assert one.unheld == ("$.a: oneOf, that only one of them fits",)
+    assert one.unheld == ("$.a: oneOf (that exactly one alternative fits)",)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ FORMS: dict[str, tuple[Any, Any, list[str]]] = {
     "two patterns": (
         {"allOf": [{**STR, "pattern": "^a$"}, {"pattern": "^b$"}]},
         {**STR, "pattern": "^(a)$"},
-        ["$: pattern ^b$ (a second one)"],
+        ["$: pattern ^b$ (a second pattern)"],
     ),
     "a pattern and its length": (
         {**STR, "pattern": r"^\d{3}$", "minLength": 2, "maxLength": 3},
@@ -86,7 +86,7 @@ FORMS: dict[str, tuple[Any, Any, list[str]]] = {
     "a bound of a number": (
         {"type": "number", "minimum": 0},
         {"type": "number"},
-        ["$: minimum of a number that need not be whole"],
+        ["$: minimum (of a number that may be a fraction)"],
     ),
     "a whole number": (
         {"type": "number", "multipleOf": 1, "minimum": 0},
@@ -202,7 +202,7 @@ FORMS: dict[str, tuple[Any, Any, list[str]]] = {
     "values beside references": (
         {"enum": [{"a": 1}], "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": INT}},
         {"enum": [{"a": 1}]},
-        ["$: what stands beside a list of values"],
+        ["$: the keywords beside enum"],
     ),
     "oneOf, told apart": (
         {"oneOf": [{"const": 1}, {"const": 2}]},
@@ -221,7 +221,7 @@ FORMS: dict[str, tuple[Any, Any, list[str]]] = {
     "oneOf, not told apart": (
         {"oneOf": [INT, {"type": "number"}]},
         {"anyOf": [INT, {"type": "number"}]},
-        ["$: oneOf, that only one of them fits"],
+        ["$: oneOf (that exactly one alternative fits)"],
     ),
     "itself": (
         {"type": "object", "properties": {"n": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}},
@@ -342,7 +342,7 @@ def test_one_that_is_itself_at_once_is_refused(schema: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("reference", ["#/no", "#no", "other.json", "http://192.0.2.1/s", "#/a/0"])
 def test_a_reference_to_what_is_not_in_it_is_refused(reference: str) -> None:
-    with pytest.raises(InvalidInput, match="refers to what is not in it"):
+    with pytest.raises(InvalidInput, match="names a part that it does not have"):
         held_by_grammar({"properties": {"a": {"$ref": reference}}})
 
 
