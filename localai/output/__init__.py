@@ -1,1 +1,2 @@
-"""Everything that a person or a program sees; `output.output.Output` is the way to it."""
+"""Everything that a person or a program sees. `output.output.Output` is the only way to the
+streams."""

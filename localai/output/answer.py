@@ -1,11 +1,11 @@
-"""An answer on its way to the user: `answer_writer` chooses a writer for the streams, and
+"""The way of an answer to the user: `answer_writer` chooses a writer for the streams, and
 `show_answer` passes the events to it.
 
 stdout carries the answer and nothing else; reasoning and the status line go to stderr. Escapes in a
 model's text are removed unless the user asked for them (`raw`).
 
-Standard library only, so that a pipe waits for no import. What a terminal needs is in
-`terminal_answer`, imported if stdout is a terminal.
+Standard library only, so that a pipe waits for no import. `terminal_answer` has what a terminal
+needs; it is imported if stdout is a terminal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta, Thi
 
 
 class Writer(Protocol):
-    """Shows an answer."""
+    """Shows an answer on the streams."""
 
     def text(self, text: str) -> None:
         """A piece of the answer."""
@@ -31,17 +31,17 @@ class Writer(Protocol):
         """A piece of the model's reasoning."""
 
     def thinking_ended(self) -> None:
-        """All text so far was reasoning; what was shown of it stays."""
+        """All text so far was reasoning. Text that was shown stays."""
 
     def status(self, status: str | None) -> None:
-        """What is being waited for; None if nothing is any more."""
+        """Show `what` is being waited for; None ends the waiting."""
 
     def close(self, *, interrupted: bool = False) -> None:
         """The answer has ended."""
 
 
 class SilentWriter:
-    """Shows nothing: the answer goes into a document."""
+    """Shows nothing, because the answer goes into a document."""
 
     def text(self, text: str) -> None:
         """Do nothing."""
@@ -62,7 +62,7 @@ class SilentWriter:
 def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) -> Writer:
     """The writer for this process's stdout and stderr.
 
-    `raw` keeps escapes, and therefore draws no markdown. Without `stream` the answer is shown when
+    `raw` keeps escapes and therefore draws no markdown. Without `stream`, the answer is shown when
     it is whole. `quiet` keeps reasoning and status off stderr.
     """
     stderr = None if quiet else sys.stderr
@@ -82,7 +82,7 @@ def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) 
 
 
 def show_answer(events: Events, writer: Writer) -> Answer:
-    """Show the events as they come. Returns the answer that they make.
+    """Show the events as they come. Return the answer that they make.
 
     Whatever is raised, the stream is closed, which stops the computation, and the writer is closed
     tidily. Raises what `gather` raises.
@@ -131,7 +131,7 @@ class WholeAnswer:
         self._text = []
 
     def status(self, status: str | None) -> None:
-        """Show what is being waited for, since nothing else is shown meanwhile."""
+        """Show what is being waited for, because nothing else is shown meanwhile."""
         self._writer.status(status)
 
     def close(self, *, interrupted: bool = False) -> None:

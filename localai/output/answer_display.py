@@ -1,4 +1,4 @@
-"""How an answer is shown, and the lines after it, for one-shot and session alike."""
+"""The display of an answer and the lines after it, for one-shot and session alike."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _FINISH_NOTES: Mapping[FinishReason, str | None] = {
 
 @dataclass(slots=True)
 class Display:
-    """What the user wants to see of an answer; `usage` adds tokens, speed and where it was
-    computed."""
+    """The user's wishes for the display of an answer. `usage` adds tokens, speed and the place
+    where it was computed."""
 
     raw: bool = False
     stream: bool = True
@@ -60,9 +60,12 @@ class Display:
 def say_how_it_ended(
     output: Output, answer: Answer, limit: int | None, *, go_on: str | None, more: str, larger: str
 ) -> None:
-    """Warn about an answer that is not whole. `go_on` is what the user can type to continue it,
-    None if that is impossible; `more` is for more tokens, `larger` for a larger context. `limit`
-    was the token limit, None if none was set."""
+    """Warn about an answer that is not whole.
+
+    `go_on` is the user's input that continues the answer; None if that is impossible. `more` is the
+    option or command for more tokens, `larger` the one for a larger context. `limit` is the token
+    limit that held; None if none was set.
+    """
     if not (answer.text.strip() or answer.tool_calls or answer.refusal):
         thought = "the model thought, and answered nothing"
         output.warn(thought if answer.reasoning else "the answer is empty")
@@ -74,8 +77,8 @@ def say_how_it_ended(
 
 
 def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = False) -> None:
-    """Tokens, speed, cost and place in a line (`-u`); with `whole` everything, with the evidence
-    (`-uu`)."""
+    """Say the answer's tokens, speed, cost and place in a line (`-u`); with `whole` all figures and
+    the evidence (`-uu`)."""
     from localai.cost.prices import cost_of
 
     cost = cost_of(answer, config)
@@ -84,7 +87,7 @@ def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = F
 
 
 def say_logprobs(output: Output, answer: Answer) -> None:
-    """Every token with its probability and its alternatives, on stderr."""
+    """Say every token with its probability and its alternatives, on stderr."""
     if not answer.logprobs:
         output.warn(f"{answer.model.provider}/{answer.model.id} gave no probabilities")
     for line in odds_lines(answer.logprobs):
@@ -109,7 +112,8 @@ def usage_line(answer: Answer, cost: Cost) -> str:
 
 
 def usage_lines(answer: Answer, cost: Cost) -> list[str]:
-    """Two lines for a person; an unknown figure is left out, never shown as zero."""
+    """The two lines of `-uu` for a person. An unknown figure is left out and never shown as
+    zero."""
     numbers = _numbers(answer.done)
     if cost.amount:
         numbers += f" · {money_text(cost.amount)}"

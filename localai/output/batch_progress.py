@@ -1,4 +1,4 @@
-"""How far a batch is, and what it did, in one line each. Pure."""
+"""The progress of a batch and its summary, in one line each. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def progress_text(progress: Progress, total: int | None) -> str:
 
 
 def rates(progress: Progress) -> list[str]:
-    """Lines a second and, where the provider counts them, tokens a second of this run."""
+    """Lines a second and, if the provider counts them, tokens a second of this run."""
     lines = (progress.answered + progress.failed) / progress.elapsed_s
     parts = [f"{lines:,.1f} lines/s" if lines >= 1 else f"{lines * 60:,.1f} lines/min"]
     if progress.output_tokens:

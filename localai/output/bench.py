@@ -27,8 +27,8 @@ _PHASES: Final = {
 
 
 def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
-    """The table of a run and the remarks on its rows. With `beside`, also what rows say in
-    comparison."""
+    """Show the table of a run and the remarks on its rows. With `beside`, also compare the rows of
+    the same model and test."""
     from localai.bench.verdict import notes
 
     cells = run.cells
@@ -65,7 +65,7 @@ def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _beside(cells: Sequence[Cell]) -> Iterator[str]:
-    """What rows of one model and test say in comparison, pair by pair."""
+    """The comparisons of the rows of one model and test, pair by pair."""
     from localai.bench.comparison import beside
 
     for first, other, metric, change in beside(cells):
@@ -81,7 +81,7 @@ def _beside(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def show_suggestions(output: Output, suggestions: Sequence[Suggestion]) -> None:
-    """The settings that are worth changing, each as a line to run."""
+    """Show the settings that are worth changing, each as a line to run."""
     output.line("")
     if not suggestions:
         output.line("no other setting is faster here")
@@ -98,7 +98,8 @@ def show_suggestions(output: Output, suggestions: Sequence[Suggestion]) -> None:
 
 
 def _knees(cells: Sequence[Cell]) -> Iterator[str]:
-    """The number of users from which on more of them get hardly more tokens together."""
+    """For each model and test, the number of simultaneous users beyond which the total rate hardly
+    grows."""
     from dataclasses import replace
 
     from localai.bench.figures import knee
@@ -117,7 +118,7 @@ def _knees(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _distinct(cell: Cell, other: Cell) -> str:
-    """The settings in which a row differs from another of the same model and test."""
+    """The settings in which a row differs from another row of the same model and test."""
     if cell.engine != other.engine or cell.provider != other.provider:
         return cell.engine
     changed = [
@@ -142,7 +143,7 @@ CHANGE_COLUMNS: Final = (
 def show_changes(
     output: Output, before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
 ) -> None:
-    """The changes of each row, metric by metric."""
+    """Show the changes of each row, metric by metric."""
     name = before.saved_as or before.id
     output.line(f"beside {name} of {_day(before.created_at)}:")
     rows = []

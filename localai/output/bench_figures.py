@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def rate_text(interval: Interval | None) -> str:
-    """`118.2 ± 1.3`: the median and half of its interval's width. Only the median if there are too
-    few samples for an interval."""
+    """A rate as `118.2 ± 1.3`: the median and half of its interval's width. Only the median if
+    there are too few samples for an interval."""
     if interval is None:
         return UNKNOWN
     half = interval.half_width
@@ -20,14 +20,14 @@ def rate_text(interval: Interval | None) -> str:
 
 
 def number_text(value: float) -> str:
-    """Three digits: 1,234, 118, 11.8, 1.18, 0.12."""
+    """A number with three digits: 1,234, 118, 11.8, 1.18, 0.12."""
     if value >= 100 or value == 0:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def first_text(interval: Interval | None) -> str:
-    """Seconds, or milliseconds below one."""
+    """A time in seconds; in milliseconds below one second."""
     if interval is None:
         return UNKNOWN
     seconds = interval.value

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
-    """The whole page; `changes` are the changes of the rows since another run."""
+    """The whole page. `changes` are the changes of the rows since another run."""
     when = day_and_minute(run.created_at)
     models = ", ".join(dict.fromkeys(cell.model for cell in run.cells))
     return page(
@@ -99,7 +99,7 @@ def _curves(cells: Sequence[Cell]) -> Markup | None:
 
 
 def drawn_sweep(sweep: Sweep) -> Markup | None:
-    """A sweep as a chart, its intervals as bands."""
+    """A sweep as a chart, with its intervals as bands."""
     return chart(sweep.title, sweep_series(sweep), x=sweep.x, y=sweep.y)
 
 
@@ -128,7 +128,7 @@ def _figures(sweep: Sweep) -> Markup:
 
 
 def _limits(cells: Sequence[Cell]) -> Markup | None:
-    """How near decoding comes to the limit that the memory's bandwidth sets."""
+    """How near each model's decoding comes to the limit set by the memory's bandwidth."""
     rows = []
     for cell in cells:
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)

@@ -1,4 +1,4 @@
-"""Answers without their models' names, and the vote on them by one key on a terminal."""
+"""Answers without their models' names, and the vote on them with one key on a terminal."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def shuffled(replies: Sequence[Reply]) -> list[Reply]:
 
 
 def label(number: int) -> str:
-    """The name of the answer with that number: A, B, …"""
+    """The letter that stands for the answer with this number: A, B, …"""
     return string.ascii_uppercase[number]
 
 
 def print_unnamed(output: Output, replies: Sequence[Reply]) -> None:
-    """The answers under A, B, …, one after the other."""
+    """Print the answers under A, B, …, one after the other."""
     print_unnamed_texts(output, [said(reply) for reply in replies])
 
 
 def print_unnamed_texts(output: Output, texts: Sequence[str]) -> None:
-    """The texts under A, B, …, one after the other."""
+    """Print the texts under A, B, …, one after the other."""
     for number, text in enumerate(texts):
         output.line((f"── {label(number)} ──", "bold"))
         output.markdown(text)
@@ -41,7 +41,7 @@ def print_unnamed_texts(output: Output, texts: Sequence[str]) -> None:
 
 
 def ask_for_vote(output: Output, count: int) -> str:
-    """The key that a person presses: a number, `t` for alike, `s` for no vote. Raises Interrupted
+    """The key that the person presses: a number, `t` for alike, `s` for no vote. Raises Interrupted
     for Ctrl-C and at the end of the input."""
     keys = [str(number + 1) for number in range(count)]
     choices = " ".join(f"[{key}] {label(number)}" for number, key in enumerate(keys))

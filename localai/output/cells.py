@@ -1,6 +1,6 @@
 """The width of texts in a terminal's cells: measuring, cutting, wrapping between words.
 
-Pure. Rich, which knows the wide characters, is imported only if a text may have some.
+Pure. Rich knows the wide characters; it is imported only if a text may have some.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _BREAK = lazy_pattern(r" (?<![0-9] (?=(?:[kMGT]?B|[MG]iB|GB/s|tok/s)\b))")
 
 
 def cells(text: str) -> int:
-    """The number of cells that `text`, one line, takes."""
+    """The number of cells that `text`, a single line, takes."""
     if _NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
@@ -25,13 +25,13 @@ def cells(text: str) -> int:
 
 
 def one_line(text: str, columns: int) -> str:
-    """`text` without escapes and line breaks, in at most `columns` cells, with an ellipsis for what
-    was left out."""
+    """`text` without escapes and line breaks, in at most `columns` cells. An ellipsis stands for
+    the part that was cut."""
     return cut(" ".join(sanitize_line(text[: 20 * max(columns, 1)]).split()), columns)
 
 
 def cut(line: str, columns: int) -> str:
-    """`line` in at most `columns` cells, with an ellipsis for what was left out."""
+    """`line` in at most `columns` cells. An ellipsis stands for the part that was cut."""
     if cells(line) <= columns:
         return line
     from rich.cells import set_cell_size
@@ -40,7 +40,7 @@ def cut(line: str, columns: int) -> str:
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """`text` with spaces behind it, or before it with `right`, up to `columns` cells."""
+    """`text` with spaces up to `columns` cells: behind it, or with `right` before it."""
     spaces = " " * (columns - cells(text))
     return spaces + text if right else text + spaces
 
@@ -49,7 +49,7 @@ def wrap(text: str, columns: int, *, break_words: bool = True) -> list[str]:
     """`text` in lines of at most `columns` cells, broken at spaces; at least one line.
 
     A number and its unit (`1,008 GB/s`) stay together. Without `break_words`, a longer word, such
-    as a path to be copied, stays whole and is wider.
+    as a path to be copied, stays whole and makes a longer line.
     """
     lines = [""]
     for word in _BREAK.split(text):

@@ -1,4 +1,4 @@
-"""What is shown under the answers to one prompt: a row for each model, and where the texts
+"""The display under the answers to one prompt: a row for each model, and the places where the texts
 differ."""
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _COLUMNS = (
 def print_replies(
     output: Output, replies: Sequence[Reply], cost_of: Callable[[Reply], Cost | None]
 ) -> None:
-    """The table under the answers. Below each row, or several with the same one, stands the
-    evidence for its zone."""
+    """Print the table under the answers. The evidence for a zone stands below its row, or once
+    below several rows with the same evidence."""
     names = short_names([reply.model for reply in replies])
     rows = [_row(names[reply.model], reply, cost_of(reply)) for reply in replies]
     for number, (row, following) in enumerate(pairwise(list(rows))):
@@ -79,7 +79,7 @@ def _ended(answer: Answer) -> str:
 
 
 def print_differences(output: Output, replies: Sequence[Reply]) -> None:
-    """The words in which each answer differs from the first one: `[-only in the first-]` and
+    """Print the words in which each answer differs from the first one: `[-only in the first-]` and
     `{+only in the other+}`."""
     answered = [reply for reply in replies if reply.answer is not None]
     names = short_names([reply.model for reply in replies])
@@ -110,7 +110,7 @@ def _marked(change: str, text: str) -> str:
 
 
 def print_tallies(output: Output, tallies: Sequence[Tally]) -> None:
-    """All votes so far between these models, and what they say."""
+    """Print all votes so far between these models, and their meaning."""
     names = short_names(list(dict.fromkeys(name for each in tallies for name in (each.a, each.b))))
     for each in tallies:
         decided = each.for_a + each.for_b

@@ -1,6 +1,7 @@
-"""A run as one HTML file: the results, the matrix of cases, every answer, where prompts went.
+"""A run as one HTML file: the results, the matrix of cases, every answer, and the hosts that
+prompts went to.
 
-The texts of models and suites are only text in it (`output/html.py`); nothing is loaded or run.
+Texts of models and suites are escaped (`output/html.py`); the page loads and runs nothing.
 """
 
 from __future__ import annotations
@@ -53,8 +54,11 @@ def html_report(
     notes: Sequence[str],
     judged: Sequence[str],
 ) -> str:
-    """The page. `notes` are further sentences. `judged` are those of a judge and of its audit; they
-    are greyed if the first of them says that the judge is not usable."""
+    """The HTML page of a run.
+
+    `notes` are further sentences. `judged` are the sentences about the judge and its audit. They
+    are greyed if the first of them says that the judge is not usable.
+    """
     head = run.head
     assert head is not None
     short = results.short_names
@@ -132,7 +136,7 @@ def _matrix(by_case: dict[str, dict[str, list[Judged]]], names: Mapping[str, str
 
 
 def _outcomes(judged: Sequence[Judged]) -> Child:
-    """The outcome of a model in a case: one mark, or how many of the repeats passed."""
+    """The outcome of a model in a case: one mark, or the number of repeats that passed."""
     if not judged:
         return "–"
     if len(judged) == 1:
@@ -220,7 +224,7 @@ def _difference(firsts: Sequence[Judged], names: Mapping[str, str]) -> list[Mark
 
 
 def _evidence(results: Results) -> Iterable[str]:
-    """What the zones rest on, once for all models of which it is said."""
+    """The evidence for the zones, once for all models that share it."""
     models = defaultdict(list)
     for model in results.models:
         for evidence in model.evidence:

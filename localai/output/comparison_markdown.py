@@ -1,5 +1,5 @@
-"""A run as Markdown for a pull request: the table, the remarks, the cases that differ. It has no
-prompts."""
+"""A run as Markdown for a pull request: the table, the remarks, the cases that differ. The prompts
+are left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _MOST_CASES = 50
 def markdown_report(
     name: str, results: Results, gate: GateResult | None, notes: Sequence[str]
 ) -> str:
-    """The report; `notes` are further sentences, such as the comparison with an earlier run."""
+    """The Markdown of a run. `notes` are further sentences, such as the comparison with an earlier
+    run."""
     short = results.short_names
     rows = [model_cells(each, short[each.model]) for each in results.models]
     lines = [f"## {_plain(name)}", "", *_table(columns_of_models(), rows)]
@@ -60,5 +61,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text that Markdown shows as it is, on one line; a name in it mentions nobody."""
+    """`text` on one line, escaped so that Markdown shows it as it is and GitHub mentions nobody."""
     return _SPECIAL.sub(r"\\\1", sanitize_line(text)).replace("@", "@\u200b")

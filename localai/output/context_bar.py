@@ -1,4 +1,4 @@
-"""How full a context is, drawn as a bar. Pure."""
+"""The fill of a context, drawn as a bar. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _ASCII = ("#", "=", ".")
 def context_bar(used: int, reserved: int, total: int, *, columns: int, encoding: str) -> list[str]:
     """Lines that show the `used`, `reserved` (for the next answer) and free tokens of `total`.
 
-    Each amount above zero has at least one cell. If less is left than `reserved`, only that is
-    shown as reserved.
+    Each amount above zero has at least one cell. If fewer tokens are left than `reserved`, only
+    those are shown as reserved.
     """
     marks = _BLOCKS if encoding.lower().replace("-", "") == "utf8" else _ASCII
     used = min(used, total)

@@ -37,17 +37,17 @@ _NOT_WHOLE: Mapping[str | None, str] = {
 
 
 def moment_text(at: float) -> str:
-    """2026-11-22 18:05, local time."""
+    """A moment as `2026-11-22 18:05`, in local time."""
     return day_and_minute(at)
 
 
 def conversation_name(title: str | None) -> str:
-    """The title on one line."""
+    """The conversation's title on one line."""
     return " ".join((title or "").split()) or "(without a title)"
 
 
 def count_text(number: int) -> str:
-    """`3 conversations`."""
+    """A number of conversations: `3 conversations`."""
     return "1 conversation" if number == 1 else f"{number:,} conversations"
 
 
@@ -55,7 +55,7 @@ def count_text(number: int) -> str:
 
 
 def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> None:
-    """Id, title, time of the last message, length, zone and model."""
+    """Print a list: id, title, time of the last message, length, zone and model."""
     if not output.on_terminal:
         columns = ("id", "updated", "messages", "model", "zone", "title")
         output.table(
@@ -72,13 +72,12 @@ def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> 
 
 
 def conversation_line(row: ConversationSummary) -> str:
-    """The conversation in a question about it: `4f2a… Its title, 2026-11-22 18:05`."""
+    """The conversation as a question names it: `4f2a… Its title, 2026-11-22 18:05`."""
     return f"{row.id}  {conversation_name(row.title)}, {moment_text(row.updated_at)}"
 
 
 def print_hits(hits: Sequence[Hit], output: Output) -> None:
-    """The search results: matches are styled if there is colour, and between >> and <<
-    elsewhere."""
+    """Print the search results. Matches are styled if there is colour, else marked by >> and <<."""
     if not output.on_terminal:
         rows = [
             [
@@ -153,14 +152,14 @@ def _flat(text: str) -> str:
 
 
 def print_branch(turns: Iterable[Turn], output: Output) -> None:
-    """The messages one after the other."""
+    """Print the messages of a branch, one after the other."""
     author: str | None = None
     for turn in turns:
         author = _print_turn(turn, author, output)
 
 
 def print_tree(tree: TurnTree, output: Output) -> None:
-    """Every branch; messages that two branches share are printed once."""
+    """Print every branch. Messages that two branches share are printed once."""
     author: str | None = None
     before: int | None = None
     numbers: dict[int | None, int] = {None: 0}
@@ -175,8 +174,8 @@ def print_tree(tree: TurnTree, output: Output) -> None:
 
 
 def _print_turn(turn: Turn, author: str | None, output: Output) -> str | None:
-    """Print the turn. Returns the author of the newest answer so far, which is printed when it
-    changes."""
+    """Print the turn. Return the author of the newest answer so far; an author is printed only if
+    it differs from the last one."""
     text = turn.message.text.strip("\n")
     if turn.message.role == "system":
         output.text(f"system: {text}\n", style="dim")
@@ -219,9 +218,8 @@ def picture_lines(turn: Turn) -> list[str]:
 
 
 def conversation_markdown(title: str | None, branch: Iterable[Turn]) -> str:
-    """The branch with a heading for each message: who wrote it, and whether it is whole. Escapes
-    are removed, because the file may be read on a terminal. Pictures are within, at its end, where
-    they are in nobody's way who reads it as text."""
+    """The branch with a heading for each message, which names the author and says whether the
+    message is whole. Escapes are removed, because the file may be read on a terminal."""
     branch = list(branch)
     parts = [f"# {title or 'A conversation'}"]
     system = system_prompt_of(branch)

@@ -1,4 +1,4 @@
-"""The cost of calls, for a person: the sums, a bar for each, the avoided cost, the break-even."""
+"""The cost of calls for a person: the sums, a bar for each, the avoided cost, the break-even."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ CSV_COLUMNS = (
 
 
 def bar(value: float, largest: float, cells: int = _BAR_CELLS) -> str:
-    """A bar of at most `cells` cells, in proportion to the largest value, drawn to an eighth of a
+    """A bar in proportion to the largest value, which gets `cells` cells, drawn to an eighth of a
     cell."""
     eighths = 0 if largest <= 0 else round(value / largest * cells * 8)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def bars(totals: Sequence[Total]) -> list[str]:
-    """A bar for each sum: of its cost if anything has a cost, else of its tokens."""
+    """A bar for each sum: its cost if any sum has a cost, else its tokens."""
     costs = [float(each.amount or 0) for each in totals]
     values = costs if any(costs) else [float(_tokens(each)) for each in totals]
     return [bar(value, max(values, default=0.0)) for value in values]
 
 
 def what_bars_show(totals: Sequence[Total]) -> str:
-    """What the bars' length means."""
+    """The meaning of the bars' length, in words."""
     return "cost" if any(each.amount for each in totals) else "tokens"
 
 
@@ -52,7 +52,7 @@ def _tokens(total: Total) -> int:
 
 
 def csv_text(totals: Sequence[Total]) -> str:
-    """The sums as comma-separated values, RFC 4180; an unknown one is empty."""
+    """The sums as comma-separated values (RFC 4180). An unknown sum is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(CSV_COLUMNS)
@@ -64,7 +64,7 @@ def csv_text(totals: Sequence[Total]) -> str:
 
 
 def shown_key(key: str) -> str:
-    """What a row is called in a table: a model's file without its folders."""
+    """The name of a row in the table: a model's file is shown without its folders."""
     provider, _, model = key.partition("/")
     return f"{provider}/{model.rsplit('/', 1)[-1]}" if model.startswith("/") else key
 
@@ -75,7 +75,7 @@ def _cell(text: str) -> str:
 
 
 def print_local_cost(output: Output, local: LocalCost, days: float, method: str) -> None:
-    """The cost of this machine's calls, and the cost that they avoided."""
+    """Print the cost of this machine's calls, and the cost that they avoided."""
     if not local.calls:
         return
     hours = local.busy_s / 3600
@@ -94,7 +94,7 @@ def print_local_cost(output: Output, local: LocalCost, days: float, method: str)
 
 
 def print_break_even(output: Output, found: BreakEven) -> None:
-    """The hours, and everything that they rest on."""
+    """Print the hours until the break-even, and everything that they rest on."""
     machine, work = found.machine, found.work
     output.facts(
         [

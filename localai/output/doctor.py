@@ -1,6 +1,6 @@
-"""A diagnosis for a person: a line of state a group, then what is wrong, then the count.
+"""A diagnosis for a person: a line for each group's state, then the findings, then the counts.
 
-Lines to paste stand alone and are never broken. Meaning survives without colour.
+Lines to paste stand alone and are never broken. The meaning survives without colour.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def show_diagnosis(
     *,
     verbose: bool,
 ) -> None:
-    """All of it. With `verbose` also what is folded, sources, undoing, and what was not seen."""
+    """Show the whole diagnosis. With `verbose`, also explained findings' codes, sources, undo
+    lines, and the checks that could not be made."""
     from localai.doctor.checks import GROUPS
 
     shown = [group for group in GROUPS if group in groups]
@@ -81,7 +82,7 @@ def show_diagnosis(
 
 
 def show_check(output: Output, check: Check) -> None:
-    """A check's page."""
+    """Show the page of one check (`doctor explain`)."""
     output.line((check.code, "bold"), f"  {check.group}, {_WORDS[check.severity]}")
     output.paragraph(_sentence(check.title))
     output.line()
@@ -96,7 +97,7 @@ def show_check(output: Output, check: Check) -> None:
 
 
 def show_mending(output: Output, finding: Finding, mending: Mending) -> None:
-    """What `--fix` would do, before it asks."""
+    """Show what `--fix` would do, before it asks."""
     output.line()
     output.line((_sentence(finding.title), "bold"))
     output.line(f"  {mending.line}")
@@ -107,7 +108,7 @@ def show_mending(output: Output, finding: Finding, mending: Mending) -> None:
 
 
 def show_list(output: Output, checks: Sequence[Check]) -> None:
-    """A line a check."""
+    """Show the checks, a line each."""
     rows = [[check.code, check.severity, check.group, check.title] for check in checks]
     output.table(_CODES, rows)
 
@@ -166,7 +167,8 @@ def _show_title(output: Output, mark: Piece, title: str) -> None:
 
 
 def _show_lost(output: Output, subject: str, found: Diagnosis) -> None:
-    """A subject that could not be looked at: nothing is said of it, and that is said."""
+    """Show that a subject could not be looked at, with the reason and the checks that could not be
+    made."""
     missed = [each for each in found.unknown if each.lost == subject]
     what = _SUBJECTS.get(subject, subject)
     _show_title(output, ("[?]", "yellow"), f"{what} could not be looked at")
@@ -175,7 +177,8 @@ def _show_lost(output: Output, subject: str, found: Diagnosis) -> None:
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[str]:
-    """Their titles; of one check's the first, and how many more there are."""
+    """The titles of the findings. Several findings of one check are given as the first title and
+    the number of the others."""
     by_code: dict[str, list[Finding]] = {}
     for each in findings:
         by_code.setdefault(each.code, []).append(each)
@@ -198,7 +201,7 @@ def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
 
 
 def _labelled(output: Output, label: str, text: str) -> None:
-    """A text beside its label, in lines that end between words and begin under one another."""
+    """Show a text beside its label, in lines that end between words and begin under one another."""
     from localai.output.cells import wrap
 
     head = f"{label}:" if label else ""
@@ -239,5 +242,6 @@ def _last_line(found: Diagnosis, *, verbose: bool) -> str:
 
 
 def _codes(found: Diagnosis, option: str) -> int:
-    """How many checks were not made for want of `option`; "" for those that nothing makes."""
+    """The number of checks that were not made because `option` was not given; with "" those that no
+    option makes."""
     return len({each.code for each in found.unknown if each.option == option})

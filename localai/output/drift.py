@@ -1,4 +1,4 @@
-"""How far models drift from a reference, for a person."""
+"""The drift of models from a reference, for a person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _COLUMNS = (
 def print_drift(
     output: Output, reference: str, found: Sequence[Drift], names: Mapping[str, str]
 ) -> None:
-    """A row for each model, its largest differences below, and the meaning of the figures."""
+    """Print a row for each model, its largest differences below it, and the meaning of the
+    figures."""
     output.table(_COLUMNS, [_row(each) for each in found])
     places, count = found[0].places, len(found[0].parted)
     prompts = "a prompt" if count == 1 else f"{count} prompts"
@@ -54,7 +55,8 @@ def _row(drift: Drift) -> list[str]:
 
 
 def _parted(parted: Sequence[int | None]) -> str:
-    """The median over prompts; a prompt on which the texts never differ counts as the largest."""
+    """The median, over the prompts, of the tokens until the texts differ. A prompt whose texts
+    never differ counts as the largest."""
     if all(each is None for each in parted):
         return "never"
     middle = median([float("inf") if each is None else each for each in parted])

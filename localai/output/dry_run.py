@@ -1,4 +1,4 @@
-"""A question that is only shown, for a person."""
+"""A question that is shown instead of sent (`--dry-run`), for a person."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def print_dry_run(found: DryRun, output: Output) -> None:
-    """The model that would get it, with which settings, and the prompt as the model would read
-    it."""
+    """Print the model that would get the question, the settings, and the prompt as the model would
+    read it."""
     request, model = found.request, found.request.model
     zone = "unproven" if model.zone is None else model.zone.label
     tokens = found.about_tokens if found.rendered is None else found.rendered.tokens

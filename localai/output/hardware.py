@@ -1,4 +1,4 @@
-"""A machine for a person: a line for each subject, the value first and its source dim."""
+"""A machine for a person: a line for each subject, with the value first and its source dim."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Line = tuple[str, str, str]
 
 
 def machine_facts(machine: Machine) -> list[Line]:
-    """The subjects in the order in which they matter to models."""
+    """The lines of the machine, in the order in which they matter to models."""
     return [
         *_cpu(machine.cpu),
         _memory(machine.memory),

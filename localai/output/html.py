@@ -1,4 +1,4 @@
-"""Self-contained reports: one HTML page that is built of elements, and escapes by construction.
+"""Self-contained reports: one HTML page that is built of elements, which escape every text.
 
     page(
         "Report",
@@ -7,12 +7,13 @@
     )
 
 Every text goes through `element`, which escapes it; only a result of `element` counts as markup.
-There are no scripts, no styles in attributes and no addresses that a browser would load. An element
-or attribute that could bring one raises ValueError, and the page's policy
-(`Content-Security-Policy`) also forbids it to the browser. Charts are SVG made of the same
+There are no scripts, no styles in attributes and no addresses that a browser would load. `element`
+raises ValueError for an element or attribute that could bring one. The page's policy
+(`Content-Security-Policy`) forbids them to the browser as well. Charts are SVG made of the same
 elements, coloured by the classes `series-1` to `series-6`, `line`, `band` and `axis`.
 
-Light and dark follow the reader's system; on paper everything that can be opened is open. Pure.
+Light and dark follow the reader's system. On paper, everything that can be unfolded is unfolded.
+Pure.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ _LINK = re.compile(r"#|https://")
 def element(name: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
     """The element `name` with its children and attributes.
 
-    An underscore in the name of an attribute stands for a hyphen, one at its end for nothing
+    An underscore in an attribute's name stands for a hyphen; an underscore at its end is dropped
     (`class_`, `aria_label`). True is an attribute without a value; None and False are left out.
     Raises ValueError for an element or attribute that could run or load anything.
     """
@@ -65,7 +66,8 @@ def element(name: str, *children: Child, **attributes: str | float | bool | None
 
 
 def page(title: str, *body: Child, footer: Child = None) -> str:
-    """The whole document. `title` is its heading and its name; `footer` stands at the end."""
+    """The whole document. `title` is its heading and the name of the page; `footer` stands at the
+    end."""
     policy = f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; base-uri 'none'"
     head = [
         _element("meta", (), {"charset": "utf-8"}),
@@ -89,7 +91,7 @@ def page(title: str, *body: Child, footer: Child = None) -> str:
 
 
 def section(heading: str, *content: Child, id: str | None = None) -> Markup:
-    """A part of the page under its heading; `id` is what a link (`#id`) leads to."""
+    """A part of the page under its heading. A link `#id` leads to the part with that `id`."""
     return element("section", element("h2", heading), content, id=id)
 
 
@@ -105,8 +107,8 @@ def table(
     caption: Child = None,
     right: Collection[int] = (),
 ) -> Markup:
-    """Rows under their headings; the first cell of each names its row. The columns in `right` are
-    numbers.
+    """Rows under their headings. The first cell of each row names the row. The columns in `right`
+    are numbers.
 
     The table scrolls by itself if the window is narrower.
     """
@@ -136,8 +138,8 @@ def table(
 
 
 def preformatted(text: str) -> Markup:
-    """A text as it is, with its lines and spaces; long lines are wrapped. The direction of its
-    writing does not affect the text around it."""
+    """A text as it is, with its lines and spaces; long lines are wrapped. Right-to-left text in it
+    does not affect the text around it."""
     return element("pre", text, dir="auto")
 
 

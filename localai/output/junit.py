@@ -1,7 +1,7 @@
 """A run as JUnit's XML, which CI servers show: a suite for each model, a test for each case.
 
-It has no prompts and no answers, because many people read CI logs. It has the cases' names and
-expectations.
+It has the cases' names and expectations. Prompts and answers are left out, because many people read
+CI logs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_document(title: str, results: Results) -> bytes:
-    """The document, UTF-8."""
+    """The XML document in UTF-8."""
     root = ElementTree.Element("testsuites", name=_clean(title))
     for model in results.models:
         name = _clean(results.short_names[model.model])

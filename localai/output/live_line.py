@@ -1,7 +1,7 @@
-"""The one line at the end of the terminal that changes, and vanishes without a trace.
+"""The one line at the end of the terminal that changes and leaves no trace.
 
-Standard library only: it is shown while everything else is still loading. A terminal that has
-gone away is no error.
+Standard library only, because the line is shown while everything else is still loading. A terminal
+that has gone away is no error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DASHES = "|/-\\"
 
 
 class LiveLine:
-    """A line on the terminal `stream` of `columns()` cells; threads may share it.
+    """A line on the terminal `stream` of `columns()` cells. Threads may share it.
 
     Before you write to the same terminal, hide the line, or write through `print_above`.
     """
@@ -38,7 +38,7 @@ class LiveLine:
         self._status: _Status | None = None
 
     def show(self, text: str, *, at_once: bool = False) -> None:
-        """Show `text`, unless the line was drawn just now; with `at_once` in any case."""
+        """Show `text`, unless the line was drawn just now. With `at_once`, show it in any case."""
         with self._lock:
             now = time.monotonic()
             if at_once or self._row is None or now - self._drawn_at >= _REDRAW_S:
@@ -48,7 +48,7 @@ class LiveLine:
                 self._draw([])
 
     def wait_for(self, what: str) -> None:
-        """Show `what` with a spinner, and the seconds since the first such text, until `hide`.
+        """Show `what` with a spinner and the seconds since the first such call, until `hide`.
 
         A thread draws it. A very short wait shows nothing.
         """
@@ -58,12 +58,12 @@ class LiveLine:
             self._status.what = what
 
     def print_above(self, line: str) -> None:
-        """Print `line` for good, above the live line if that is there."""
+        """Print `line` for good, above the live line if one is shown."""
         with self._lock:
             self._draw([line])
 
     def hide(self) -> None:
-        """Erase the line. After this returns, nothing of it is drawn until the next `show`."""
+        """Erase the line. After this call, nothing of it is drawn until the next `show`."""
         status, self._status = self._status, None
         if status is not None:
             status.end()

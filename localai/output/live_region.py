@@ -1,8 +1,8 @@
-"""The last rows of the terminal that are still changing, under text that is printed for good.
+"""The last rows of the terminal that still change, under text that is printed for good.
 
-Each row is drawn with the terminal's automatic wrapping off, so it takes one screen row, however
-wide the terminal draws an emoji; so the way back up is known. A frame is written at once, between
-the marks of a synchronized update, and begins at the first row that differs.
+Each row is drawn with the terminal's automatic wrapping off. So it takes one screen row, however
+wide the terminal draws an emoji, and the number of rows to move up is known. A frame is written at
+once, between the marks of a synchronized update, and begins at the first row that differs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ _UP, _ERASE_ROW, _ERASE_BELOW = "\x1b[A", "\x1b[K", "\x1b[J"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as the terminal's bytes, without a newline, and its width in cells."""
+    """A row as the terminal's bytes without a newline, and its width in cells."""
 
     ansi: str
     cells: int
 
 
 class LiveRegion:
-    """Draws on `stream`, a terminal of `columns()`. The cursor rests behind the last live row."""
+    """Draws on `stream`, a terminal of `columns()` cells. The cursor rests behind the last live
+    row."""
 
     def __init__(self, stream: TextIO, columns: Callable[[], int]) -> None:
         self._stream = stream
@@ -36,7 +37,8 @@ class LiveRegion:
         self._drawn_columns = columns()
 
     def draw(self, finished: Sequence[str], live: Sequence[Row]) -> None:
-        """Print the `finished` lines for good where the region began, and the new region below.
+        """Print the `finished` lines for good in place of the region's first rows, and draw the new
+        region below.
 
         A finished line may be longer than the screen is wide; a live row must not be.
         """
@@ -56,7 +58,7 @@ class LiveRegion:
         self._stream.flush()
 
     def _unchanged(self, finished: Sequence[str], live: Sequence[Row]) -> int:
-        """How many rows at the top of the region are already as wanted."""
+        """The number of rows at the region's top that need no change."""
         wanted = [*finished, *(row.ansi for row in live)]
         # The last row is always written again: it is where the cursor must end up.
         limit = min(len(self._drawn), len(wanted) - 1)
@@ -66,8 +68,8 @@ class LiveRegion:
         return kept
 
     def _way_back(self, kept: int, columns: int) -> str:
-        """The escapes from behind the last row to the start of row `kept`, which erase everything
-        from there on."""
+        """The escapes that move from behind the last row to the start of row `kept` and erase
+        everything from there on."""
         if not self._drawn:
             return ""
         if kept == len(self._drawn):
@@ -85,7 +87,7 @@ class LiveRegion:
 
 
 def _terminal_reflows() -> bool:
-    """Whether a narrower window breaks long rows into more rows; xterm and the Linux console cut
+    """Whether a narrower window breaks long rows into more rows. xterm and the Linux console cut
     them instead."""
     if "TMUX" in os.environ:
         return True

@@ -1,4 +1,4 @@
-"""How far a long work is: on a terminal the live line, elsewhere a line now and then."""
+"""The progress of long work: on a terminal the live line, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _SAY_AGAIN_S: Final = 30.0
 
 
 class LongWork:
-    """Shows on stderr, through `output`, how far a work of minutes or hours is."""
+    """Shows the progress of minutes or hours of work on stderr, through `output`."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._said_at = time.monotonic()
 
     def show(self, text: str) -> None:
-        """Show it, if there has been time to read what was shown before."""
+        """Show the progress, if the text before had time to be read."""
         if self._output.shows_progress:
             self._output.progress(text)
         elif time.monotonic() - self._said_at >= _SAY_AGAIN_S:
@@ -26,5 +26,5 @@ class LongWork:
             self._output.note(text)
 
     def clear(self) -> None:
-        """Take the live line away, so that others can be written."""
+        """Remove the live line, so that other lines can be written."""
         self._output.end_progress()

@@ -1,19 +1,19 @@
-"""The machine-readable promise: every document that `--json` prints, its type and the function that
-makes it.
+"""The machine-readable promise: the type of every document that `--json` prints, and the function
+that makes it.
 
 The documents of `localai NAME` are in the module NAME, each as a type beside the function that
-builds it. `answer`, `failure` and `model` have what the documents of several commands contain. A
-type with a field `schema` is a document; it is registered by standing in the module of its command.
+builds it. `answer`, `failure` and `model` have the parts that several commands' documents share. A
+type with a field `schema` is a document; standing in the module of its command registers it.
 `docs/reference/json.md` is generated from these types, and the tests compare every command's real
 output with them.
 
-Unknown is null, never zero and never left out. Within a version, a field may be added, but none is
-renamed, removed or given another meaning.
+An unknown value is null, never zero and never left out. Within a version, a field may be added, but
+none is renamed, removed or given another meaning.
 
-A command imports its module inside the function that prints JSON: each type costs a third of a
-millisecond. They are `typing.TypedDict`s, because `typing_extensions` takes longer to import than
-all of them. pydantic before Python 3.12 needs those of `typing_extensions`; it is given a copy by
-`tests.support.promise`.
+A command imports its module inside the function that prints JSON, because each type costs a third
+of a millisecond. The types are `typing.TypedDict`s, because `typing_extensions` takes longer to
+import than all of them. Before Python 3.12, pydantic needs the `TypedDict` of `typing_extensions`;
+`tests.support.promise` gives it copies of that kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What documents say of an answer: its tokens, speed, place and cost."""
+"""The parts of documents that describe an answer: its tokens, speed, place and cost."""
 
 from __future__ import annotations
 
@@ -16,49 +16,55 @@ class UsageDocument(TypedDict):
 
     input_tokens: Annotated[int | None, "prompt tokens, the cached ones included"]
     output_tokens: Annotated[int | None, "answer tokens, reasoning included"]
-    cached_tokens: Annotated[int | None, "prompt tokens that were not computed again"]
+    cached_tokens: Annotated[int | None, "prompt tokens that were read from a cache"]
     reasoning_tokens: Annotated[int | None, "tokens of thinking"]
     cache_write_tokens: Annotated[int | None, "prompt tokens that a cloud charged for caching"]
 
 
 class TimingsDocument(TypedDict):
-    """Where the time went."""
+    """The times and rates of an answer."""
 
-    load_s: Annotated[float | None, "loading the model, seconds"]
-    time_to_first_token_s: Annotated[float | None, "from the request to the first token, our clock"]
+    load_s: Annotated[float | None, "seconds that loading the model took"]
+    time_to_first_token_s: Annotated[
+        float | None, "seconds from the request to the first token, by localai's clock"
+    ]
     prefill_tokens_per_s: Annotated[float | None, "computed prompt tokens a second"]
     decode_tokens_per_s: Annotated[float | None, "answer tokens a second"]
-    total_s: Annotated[float | None, "from the request to the end, our clock"]
-    clock: Annotated[Literal["server", "client"] | None, "who timed load, prefill and decode"]
+    total_s: Annotated[float | None, "seconds from the request to the end, by localai's clock"]
+    clock: Annotated[
+        Literal["server", "client"] | None, "whose clock timed load, prefill and decode"
+    ]
 
 
 class ProcessDocument(TypedDict):
     """A process on this machine."""
 
-    pid: Annotated[int | None, "its number"]
-    name: Annotated[str, "what it is, with its version"]
+    pid: Annotated[int | None, "the process's number"]
+    name: Annotated[str, "the program, with its version"]
 
 
 class LocalityDocument(TypedDict):
-    """Where an answer was computed, and what that claim rests on."""
+    """The place where an answer was computed, and the evidence for it."""
 
     process: Annotated[ProcessDocument | None, "the process that computed it"]
     machine: Annotated[str | None, "the machine's name"]
-    zone: Annotated[ZoneName | None, "null is unproven"]
+    zone: Annotated[ZoneName | None, "the zone of the machine; null is unproven"]
     evidence: Annotated[str, "what the claim rests on, in a sentence"]
     network_denied: Annotated[bool | None, "whether the kernel keeps the process off the network"]
 
 
 class CostDocument(TypedDict):
-    """What it cost."""
+    """The cost of a call."""
 
-    amount: Annotated[float | None, "0 only where it truly is"]
-    currency: Annotated[str, "USD"]
+    amount: Annotated[
+        float | None, "the amount; 0 only if the call really was free, null if unknown"
+    ]
+    currency: Annotated[str, "always USD"]
     basis: Annotated[str | None, "what the amount rests on, with the price list's date"]
 
 
 def usage_document(usage: Usage) -> UsageDocument:
-    """The token counts of an answer."""
+    """An answer's token counts."""
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -69,7 +75,7 @@ def usage_document(usage: Usage) -> UsageDocument:
 
 
 def timings_document(timings: Timings) -> TimingsDocument:
-    """The speed of an answer."""
+    """An answer's times and rates."""
     return {
         "load_s": timings.load_s,
         "time_to_first_token_s": timings.time_to_first_token_s,
@@ -81,7 +87,7 @@ def timings_document(timings: Timings) -> TimingsDocument:
 
 
 def locality_document(locality: Locality) -> LocalityDocument:
-    """Where an answer was computed, and the evidence."""
+    """The place where an answer was computed, and the evidence for it."""
     process = locality.process
     return {
         "process": None if process is None else {"pid": process.pid, "name": process.name},
@@ -93,11 +99,11 @@ def locality_document(locality: Locality) -> LocalityDocument:
 
 
 def cost_document(cost: Cost) -> CostDocument:
-    """What a call cost and what that rests on."""
+    """The cost of a call, and what it rests on."""
     amount = None if cost.amount is None else float(cost.amount)
     return {"amount": amount, "currency": cost.currency, "basis": cost.basis}
 
 
 def zone_name(zone: Zone | None) -> ZoneName | None:
-    """device, lan, cloud; None where it is not proven."""
+    """The name of a zone: device, lan or cloud; None for an unproven one."""
     return None if zone is None else zone.label

@@ -30,42 +30,44 @@ if TYPE_CHECKING:
 class BatchRecord(TypedDict):
     """`localai batch`, a line of the output"""
 
-    schema: Annotated[Literal["localai.batch/1"], "the promise that the rest keeps"]
-    line: Annotated[int, "the input's line that it answers, from 1"]
-    request: Annotated[str, "a fingerprint of the line and of all that shapes its answer"]
-    id: Annotated[Any, "the `id` of the line, whatever that is"]
-    model: Annotated[str, "who answered, as `-m` takes it"]
-    provider: Annotated[str, "through which provider"]
+    schema: Annotated[Literal["localai.batch/1"], "the name and version of the document"]
+    line: Annotated[int, "the number of the input's line, from 1"]
+    request: Annotated[
+        str, "the fingerprint of the line's question, with everything that shapes the answer"
+    ]
+    id: Annotated[Any, "the `id` of the line, of any type"]
+    model: Annotated[str, "the model that answered, as `-m` takes it"]
+    provider: Annotated[str, "the provider that was asked"]
     zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
-    text: Annotated[str | None, "the answer; of a line that failed what came of it"]
-    reasoning: Annotated[str | None, "the thinking, kept apart"]
-    finish_reason: Annotated[FinishReason | None, "why it ended; null if it was broken off"]
+    text: Annotated[str | None, "the answer; of a failed line, as much of it as came"]
+    reasoning: Annotated[str | None, "the model's reasoning"]
+    finish_reason: Annotated[FinishReason | None, "why the answer ended; null if it was broken off"]
     usage: Annotated[UsageDocument | None, "token counts"]
-    timings: Annotated[TimingsDocument | None, "speed"]
-    locality: Annotated[LocalityDocument | None, "where, and the evidence"]
-    cost: Annotated[CostDocument | None, "what it cost"]
-    context_tokens: Annotated[int | None, "the context that was really allocated"]
-    error: Annotated[ErrorDocument | None, "why there is no answer, or what is wrong with it"]
+    timings: Annotated[TimingsDocument | None, "times and rates"]
+    locality: Annotated[LocalityDocument | None, "where the answer was computed, and the evidence"]
+    cost: Annotated[CostDocument | None, "what the call cost"]
+    context_tokens: Annotated[int | None, "the context that was really allocated, in tokens"]
+    error: Annotated[ErrorDocument | None, "the error if no answer came or it is wrong, else null"]
 
 
 class BatchSummary(TypedDict):
     """`localai batch --output FILE --json`"""
 
-    schema: Annotated[Literal["localai.batch/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.batch/1"], "the name and version of the document"]
     answered: Annotated[int, "lines that this run answered"]
     failed: Annotated[int, "lines that failed in this run"]
-    found: Annotated[int, "lines whose records were there already"]
-    found_failed: Annotated[int, "those of them that are failures"]
+    found: Annotated[int, "lines whose records an earlier run had made"]
+    found_failed: Annotated[int, "the failures among `found`"]
     cut: Annotated[int, "answers of this run that did not come to their own end"]
     looping: Annotated[int, "those of them that repeated themselves without end"]
-    usage: Annotated[UsageDocument, "sums over this run's answers, as far as they are counted"]
-    concurrency: Annotated[int, "how many requests were made at once"]
-    total_s: Annotated[float, "from the first question on"]
-    error: Annotated[ErrorDocument | None, "set if lines failed"]
+    usage: Annotated[UsageDocument, "token counts of this run's answers, as far as they are known"]
+    concurrency: Annotated[int, "the number of requests at once"]
+    total_s: Annotated[float, "seconds since the first question"]
+    error: Annotated[ErrorDocument | None, "the error if lines failed, else null"]
 
 
 def record_document(outcome: Outcome, model: ResolvedModel, cost: Cost | None) -> BatchRecord:
-    """The record of a line; `cost` is that of its answer, None where there is none."""
+    """The record of a line. `cost` is the cost of its answer; None if there is no answer."""
     answer = outcome.answer
     done = None if answer is None else answer.done
     return {
@@ -89,7 +91,7 @@ def record_document(outcome: Outcome, model: ResolvedModel, cost: Cost | None) -
 
 
 def summary_document(progress: Progress, error: LocalaiError | None) -> BatchSummary:
-    """What a batch prints at its end; `error` says that lines failed."""
+    """The document that a batch prints at its end. `error` says that lines failed."""
     return {
         "schema": "localai.batch/1",
         "answered": progress.answered,

@@ -18,57 +18,61 @@ if TYPE_CHECKING:
 
 
 class BenchMachineDocument(TypedDict):
-    """A machine, as far as figures depend on it."""
+    """The facts of a machine that benchmark figures depend on."""
 
-    processor: Annotated[str | None, "its CPU"]
-    cores: Annotated[float | None, "cores that may be used"]
-    memory_total_bytes: Annotated[int | None, "its memory"]
-    bandwidth_bytes_per_s: Annotated[float | None, "of the memory that models are decoded from"]
-    graphics: Annotated[list[str], "its graphics processors"]
+    processor: Annotated[str | None, "the CPU"]
+    cores: Annotated[float | None, "CPU cores that localai may use"]
+    memory_total_bytes: Annotated[int | None, "the size of main memory"]
+    bandwidth_bytes_per_s: Annotated[
+        float | None, "the bandwidth of the memory that models are decoded from"
+    ]
+    graphics: Annotated[list[str], "the graphics processors"]
     system: Annotated[str, "operating system and architecture"]
-    kernel: Annotated[str, "its kernel"]
-    virtual_machine: Annotated[str | None, "what virtualizes it"]
-    on_battery: Annotated[bool | None, "whether it ran on its battery"]
-    governor: Annotated[str | None, "how the CPU's frequency is chosen"]
+    kernel: Annotated[str, "the operating system's kernel"]
+    virtual_machine: Annotated[str | None, "the hypervisor, if the machine is virtual"]
+    on_battery: Annotated[bool | None, "whether the machine ran on its battery"]
+    governor: Annotated[str | None, "the governor that chooses the CPU's frequency"]
     localai: Annotated[str, "localai's version"]
     python_version: Annotated[str, "Python's version"]
 
 
 class BenchTestDocument(TypedDict):
-    """What was asked."""
+    """A test: its prompt, answer, depth and load."""
 
-    prompt_tokens: Annotated[int, "computed"]
+    prompt_tokens: Annotated[int, "prompt tokens that are computed"]
     output_tokens: Annotated[int, "answer tokens, reasoning included"]
-    depth_tokens: Annotated[int, "in the context before the prompt, not computed"]
-    concurrency: Annotated[int, "how many requests were made at once"]
-    rate_per_s: Annotated[float | None, "requests that arrive in a second; null: no rate"]
+    depth_tokens: Annotated[int, "tokens in the context before the prompt, which are not computed"]
+    concurrency: Annotated[int, "the number of requests at once"]
+    rate_per_s: Annotated[float | None, "requests that arrive in a second; null without a rate"]
     profile: Annotated[str, "the kind of work"]
-    settings: Annotated[dict[str, Any], "what of the engine's settings shapes its speed"]
+    settings: Annotated[dict[str, Any], "the engine's settings that shape its speed"]
 
 
 class BenchGapsDocument(TypedDict):
     """Times between the pieces of an answer."""
 
-    p50: Annotated[float | None, "the median"]
-    p95: Annotated[float | None, "19 of 20 are shorter"]
-    p99: Annotated[float | None, "99 of 100 are shorter; null under 100 gaps"]
+    p50: Annotated[float | None, "the median, in seconds"]
+    p95: Annotated[float | None, "the 95th percentile: 19 of 20 are shorter"]
+    p99: Annotated[float | None, "the 99th percentile; null under 100 gaps"]
 
 
 class BenchServerDocument(TypedDict):
-    """What the server's own clock says."""
+    """The rates by the server's own clock."""
 
     prefill_tokens_per_s: Annotated[FigureDocument | None, "computed prompt tokens a second"]
     decode_tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second"]
 
 
 class BenchChangeDocument(TypedDict):
-    """What became of a metric since another run."""
+    """The change of a metric since another run."""
 
-    metric: Annotated[str, "which: prefill_tokens_per_s or decode_tokens_per_s"]
-    change: Annotated[FigureDocument | None, "as a fraction of what it was: -0.06 is 6% slower"]
+    metric: Annotated[str, "prefill_tokens_per_s or decode_tokens_per_s"]
+    change: Annotated[
+        FigureDocument | None, "the change as a fraction of the earlier value: -0.06 is 6% slower"
+    ]
     state: Annotated[
         Literal["regressed", "improved", "same", "inconclusive", "incomparable"],
-        "what that means",
+        "what the change means",
     ]
     reason: Annotated[str, "why, in a sentence"]
 
@@ -76,8 +80,8 @@ class BenchChangeDocument(TypedDict):
 class BenchResultDocument(TypedDict):
     """A model in an engine on a test; rates and times by localai's clock."""
 
-    model: Annotated[str, "its name, as `-m` takes it"]
-    provider: Annotated[str, "who computed"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    provider: Annotated[str, "the provider that was asked"]
     zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
     engine: Annotated[str, "engine and version"]
     digest: Annotated[str | None, "sha256:… of the model's file"]
@@ -85,61 +89,67 @@ class BenchResultDocument(TypedDict):
     prefill_tokens_per_s: Annotated[FigureDocument | None, "computed prompt tokens a second"]
     decode_tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second"]
     time_to_first_token_s: Annotated[
-        FigureDocument | None, "from the request to the first token, our clock"
+        FigureDocument | None, "seconds from the request to the first token, by localai's clock"
     ]
     time_to_first_visible_s: Annotated[
-        FigureDocument | None, "from the request to a token that is no reasoning"
+        FigureDocument | None, "seconds from the request to the first token that is no reasoning"
     ]
-    inter_token_s: Annotated[BenchGapsDocument | None, "between pieces of the answer"]
-    server: Annotated[BenchServerDocument, "by the server's own clock"]
-    throughput_tokens_per_s: Annotated[FigureDocument | None, "of all requests together"]
+    inter_token_s: Annotated[BenchGapsDocument | None, "seconds between pieces of the answer"]
+    server: Annotated[BenchServerDocument, "the rates by the server's own clock"]
+    throughput_tokens_per_s: Annotated[
+        FigureDocument | None, "answer tokens a second of all requests together"
+    ]
     goodput: Annotated[float | None, "the share of requests that met the objectives"]
-    cached_tokens: Annotated[int | None, "prompt tokens that were not computed again"]
-    memory_bytes: Annotated[int | None, "resident memory"]
-    bandwidth_fraction: Annotated[float | None, "how much of the memory's bandwidth decoding used"]
+    cached_tokens: Annotated[int | None, "prompt tokens that were read from a cache"]
+    memory_bytes: Annotated[int | None, "the resident memory of the process"]
+    bandwidth_fraction: Annotated[
+        float | None, "the share of the memory's bandwidth that decoding used"
+    ]
     energy_j_per_token: Annotated[FigureDocument | None, "joules for each token of the answer"]
-    predicted_tokens_per_s: Annotated[float | None, "of decoding, before anything was measured"]
+    predicted_tokens_per_s: Annotated[
+        float | None, "the decode rate that was predicted before any measurement"
+    ]
     verdict: Annotated[Literal["quiet", "noisy", "invalid"], "what the row is worth"]
-    notes: Annotated[list[str], "what should be known"]
+    notes: Annotated[list[str], "remarks, a sentence each"]
     comparison: Annotated[
-        list[BenchChangeDocument] | None, "beside another run; null where there is none"
+        list[BenchChangeDocument] | None, "the changes since another run; null without such a run"
     ]
 
 
 class Bench(TypedDict):
     """`localai bench --json`, `localai bench show --json`"""
 
-    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
-    run: Annotated[str, "its name for `localai bench show`"]
-    created_at: Annotated[float, "when it began, in seconds since the epoch"]
-    complete: Annotated[bool, "whether it came to its end"]
-    saved_as: Annotated[str | None, "the name of the baseline that it is"]
-    machine: Annotated[BenchMachineDocument, "the computer"]
+    schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
+    run: Annotated[str, "the run's name for `localai bench show`"]
+    created_at: Annotated[float, "the beginning of the run, in seconds since the epoch"]
+    complete: Annotated[bool, "whether the run came to its end"]
+    saved_as: Annotated[str | None, "the name under which the run is kept as a baseline"]
+    machine: Annotated[BenchMachineDocument, "the machine"]
     results: Annotated[list[BenchResultDocument], "a row for each model and test"]
 
 
 class BenchRunDocument(TypedDict):
     """A run in the list."""
 
-    run: Annotated[str, "its name for `localai bench show`"]
-    created_at: Annotated[float, "when it began, in seconds since the epoch"]
-    complete: Annotated[bool, "whether it came to its end"]
-    saved_as: Annotated[str | None, "the name of the baseline that it is"]
-    measured: Annotated[list[str], "the models"]
-    tests: Annotated[list[str], "the tests"]
+    run: Annotated[str, "the run's name for `localai bench show`"]
+    created_at: Annotated[float, "the beginning of the run, in seconds since the epoch"]
+    complete: Annotated[bool, "whether the run came to its end"]
+    saved_as: Annotated[str | None, "the name under which the run is kept as a baseline"]
+    measured: Annotated[list[str], "the models that were measured"]
+    tests: Annotated[list[str], "the tests, as the table names them"]
 
 
 class BenchList(TypedDict):
     """`localai bench list --json`"""
 
-    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
-    runs: Annotated[list[BenchRunDocument], "the newest first"]
+    schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
+    runs: Annotated[list[BenchRunDocument], "the runs, the newest first"]
 
 
 class BenchComparison(TypedDict):
     """`localai bench compare --json`"""
 
-    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
     earlier: Annotated[str, "the earlier run"]
     later: Annotated[str, "the later run"]
     results: Annotated[list[BenchResultDocument], "a row for each model and test"]
@@ -148,45 +158,53 @@ class BenchComparison(TypedDict):
 class BenchSuggestionDocument(TypedDict):
     """A setting that makes something faster."""
 
-    setting: Annotated[str, "which, as `localai config set` takes it"]
-    tried: Annotated[Any, "its value"]
-    prefill_change: Annotated[FigureDocument | None, "as a fraction: 0.06 is 6% faster"]
-    decode_change: Annotated[FigureDocument | None, "as a fraction: 0.06 is 6% faster"]
+    setting: Annotated[str, "the setting, as `localai config set` takes it"]
+    tried: Annotated[Any, "the value that was tried"]
+    prefill_change: Annotated[
+        FigureDocument | None, "the change of the prefill rate as a fraction: 0.06 is 6% faster"
+    ]
+    decode_change: Annotated[
+        FigureDocument | None, "the change of the decode rate as a fraction: 0.06 is 6% faster"
+    ]
 
 
 class BenchTune(TypedDict):
     """`localai bench tune --json`"""
 
-    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
-    run: Annotated[str, "its name for `localai bench show`"]
-    suggestions: Annotated[list[BenchSuggestionDocument], "what is worth changing, the best first"]
+    schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
+    run: Annotated[str, "the run's name for `localai bench show`"]
+    suggestions: Annotated[
+        list[BenchSuggestionDocument], "the settings that are worth changing, the best first"
+    ]
     results: Annotated[list[BenchResultDocument], "a row for each model and test"]
 
 
 class BenchLimitDocument(TypedDict):
-    """What the machine itself can do."""
+    """A limit of the machine itself."""
 
-    what: Annotated[str, "memory, read or copied; a model from its disk; the anchor"]
-    bytes_per_s: Annotated[float, "its rate"]
+    what: Annotated[
+        str, "what was measured: memory, read or copied; a model from its disk; the anchor"
+    ]
+    bytes_per_s: Annotated[float, "the rate"]
     measured_by: Annotated[str, "how it was measured"]
 
 
 class BenchMachine(TypedDict):
     """`localai bench machine --json`"""
 
-    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
-    limits: Annotated[list[BenchLimitDocument], "as they were measured"]
+    schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
+    limits: Annotated[list[BenchLimitDocument], "the measured limits"]
 
 
 class BenchRm(TypedDict):
     """`localai bench rm --json`"""
 
-    schema: Annotated[Literal["localai.bench/1"], "the promise that the rest keeps"]
-    removed_runs: Annotated[list[str], "what was removed"]
+    schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
+    removed_runs: Annotated[list[str], "the runs that were removed"]
 
 
 def bench_document(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> Bench:
-    """What `localai bench` and `localai bench show` print."""
+    """The document of `localai bench` and `localai bench show`."""
     return {
         "schema": "localai.bench/1",
         "run": run.id,
@@ -201,7 +219,7 @@ def bench_document(run: KeptRun, changes: Sequence[MetricChange] | None = None) 
 def bench_compare_document(
     before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
 ) -> BenchComparison:
-    """What `localai bench compare` prints."""
+    """The document of `localai bench compare`."""
     return {
         "schema": "localai.bench/1",
         "earlier": before.id,
@@ -211,7 +229,7 @@ def bench_compare_document(
 
 
 def bench_tune_document(run: KeptRun, found: Sequence[Suggestion]) -> BenchTune:
-    """What `localai bench tune` prints."""
+    """The document of `localai bench tune`."""
     return {
         "schema": "localai.bench/1",
         "run": run.id,
@@ -233,7 +251,7 @@ def _given(interval: Interval | None) -> FigureDocument | None:
 
 
 def bench_machine_document(measured: Iterable[Limit]) -> BenchMachine:
-    """What `localai bench machine` prints."""
+    """The document of `localai bench machine`."""
     return {
         "schema": "localai.bench/1",
         "limits": [
@@ -244,7 +262,7 @@ def bench_machine_document(measured: Iterable[Limit]) -> BenchMachine:
 
 
 def bench_list_document(runs: Iterable[KeptRun]) -> BenchList:
-    """What `localai bench list` prints."""
+    """The document of `localai bench list`."""
     found: list[BenchRunDocument] = [
         {
             "run": run.id,
@@ -260,7 +278,7 @@ def bench_list_document(runs: Iterable[KeptRun]) -> BenchList:
 
 
 def bench_rm_document(removed: Sequence[str]) -> BenchRm:
-    """What `localai bench rm` prints."""
+    """The document of `localai bench rm`."""
     return {"schema": "localai.bench/1", "removed_runs": list(removed)}
 
 
@@ -283,7 +301,7 @@ def machine_document(machine: MachineNote) -> BenchMachineDocument:
 
 
 def result_document(cell: Cell, changes: Sequence[MetricChange] | None) -> BenchResultDocument:
-    """A row, with what became of it."""
+    """A row of a run, with the changes since another run."""
     from localai.bench import cell as measured
     from localai.bench.figures import bandwidth_fraction, gap_quantiles, goodput
     from localai.bench.verdict import notes, verdict

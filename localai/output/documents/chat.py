@@ -1,4 +1,4 @@
-"""The document of `localai chat`, and what it shares with a batch's records."""
+"""The document of `localai chat`, and the parts that it shares with a batch's records."""
 
 from __future__ import annotations
 
@@ -29,74 +29,86 @@ if TYPE_CHECKING:
 
 
 class AlternativeDocument(TypedDict):
-    """What a token might have been."""
+    """A token that could have stood at a place."""
 
-    token: Annotated[str, "its text"]
+    token: Annotated[str, "the token's text"]
     logprob: Annotated[float, "the natural logarithm of its probability"]
 
 
 class TokenDocument(AlternativeDocument):
     """A token of the answer."""
 
-    alternatives: Annotated[list[AlternativeDocument], "the likeliest, likeliest first"]
+    alternatives: Annotated[
+        list[AlternativeDocument], "the likeliest tokens at its place, the likeliest first"
+    ]
 
 
 class Chat(TypedDict):
     """`localai chat --json`"""
 
-    schema: Annotated[Literal["localai.chat/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "who answered, as `-m` takes it"]
-    provider: Annotated[str, "through which provider"]
+    schema: Annotated[Literal["localai.chat/1"], "the name and version of the document"]
+    model: Annotated[str, "the model that answered, as `-m` takes it"]
+    provider: Annotated[str, "the provider that was asked"]
     zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
     text: Annotated[str, "the answer"]
-    reasoning: Annotated[str | None, "the thinking, kept apart"]
+    reasoning: Annotated[str | None, "the model's reasoning"]
     finish_reason: Annotated[
         FinishReason, "why it ended: by itself, at the token limit, in a loop, at a full context, …"
     ]
     usage: Annotated[UsageDocument, "token counts"]
-    timings: Annotated[TimingsDocument, "speed"]
-    locality: Annotated[LocalityDocument, "where, and the evidence"]
-    cost: Annotated[CostDocument, "what it cost"]
-    context_tokens: Annotated[int | None, "the context that was really allocated"]
-    conversation_id: Annotated[str | None, "under which id it is kept; null with --no-log"]
+    timings: Annotated[TimingsDocument, "times and rates"]
+    locality: Annotated[LocalityDocument, "where the answer was computed, and the evidence"]
+    cost: Annotated[CostDocument, "what the call cost"]
+    context_tokens: Annotated[int | None, "the context that was really allocated, in tokens"]
+    conversation_id: Annotated[str | None, "the id of the conversation; null with --no-log"]
     extracted: Annotated[str | None, "the first code block, with --extract"]
-    logprobs: Annotated[list[TokenDocument] | None, "every token's odds, with --logprobs"]
-    error: Annotated[ErrorDocument | None, "what is wrong with the answer: its schema, no code"]
+    logprobs: Annotated[list[TokenDocument] | None, "every token's probability, with --logprobs"]
+    error: Annotated[
+        ErrorDocument | None, "the error if the answer misses its schema or has no code, else null"
+    ]
 
 
 class RequestMessageDocument(TypedDict):
     """A message that would be sent."""
 
-    role: Annotated[Role, "who said it"]
-    text: Annotated[str, "what it says"]
-    picture_count: Annotated[int, "how many pictures go with it"]
+    role: Annotated[Role, "the author of the message"]
+    text: Annotated[str, "the text of the message"]
+    picture_count: Annotated[int, "the number of pictures in the message"]
 
 
 class OptionDocument(TypedDict):
     """An option in force."""
 
-    option: Annotated[str, "its name"]
-    set_to: Annotated[Any, "its value"]
-    set_by: Annotated[str, "who has set it, in words"]
+    option: Annotated[str, "the option's name"]
+    set_to: Annotated[Any, "the option's value"]
+    set_by: Annotated[str, "the source of the value, in words"]
 
 
 class ChatDryRun(TypedDict):
     """`localai chat --dry-run --json`"""
 
-    schema: Annotated[Literal["localai.chat/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "who would answer, as `-m` takes it"]
-    provider: Annotated[str, "through which provider"]
+    schema: Annotated[Literal["localai.chat/1"], "the name and version of the document"]
+    model: Annotated[str, "the model that would answer, as `-m` takes it"]
+    provider: Annotated[str, "the provider that was asked"]
     zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
-    destination_host: Annotated[str | None, "where it would go; null: it stays on this machine"]
-    request_messages: Annotated[list[RequestMessageDocument], "what would be sent"]
-    rendered_prompt: Annotated[str | None, "as the model would read it; null: nobody says"]
-    counted_tokens: Annotated[int | None, "of the prompt, exactly; null: nobody says"]
-    estimated_tokens: Annotated[int, "of the texts, at four bytes a token"]
+    destination_host: Annotated[
+        str | None, "the host that the prompt would go to; null if it stays on this machine"
+    ]
+    request_messages: Annotated[list[RequestMessageDocument], "the messages that would be sent"]
+    rendered_prompt: Annotated[
+        str | None, "the prompt as the model would read it; null if the provider does not say"
+    ]
+    counted_tokens: Annotated[
+        int | None, "the prompt's exact number of tokens; null if the provider does not say"
+    ]
+    estimated_tokens: Annotated[
+        int, "the estimated number of tokens of the texts, at four bytes a token"
+    ]
     request_options: Annotated[list[OptionDocument], "the options in force"]
 
 
 def dry_run_document(found: DryRun) -> ChatDryRun:
-    """What `localai chat --dry-run` prints."""
+    """The document of `localai chat --dry-run`."""
     model = found.request.model
     return {
         "schema": "localai.chat/1",
@@ -127,8 +139,8 @@ def chat_document(
     with_logprobs: bool,
     error: LocalaiError | None,
 ) -> Chat:
-    """What `localai chat` prints of a whole answer. `with_logprobs` says that they were asked for;
-    `error` is what is wrong with the answer."""
+    """The document of `localai chat` for a whole answer. `with_logprobs` says that log
+    probabilities were asked for; `error` says what is wrong with the answer."""
     done = answer.done
     return {
         "schema": "localai.chat/1",

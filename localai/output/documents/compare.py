@@ -1,6 +1,7 @@
-"""The documents of `localai compare`, and their making for one prompt and for `--drift`.
+"""The documents of `localai compare`, and the functions that make those of one prompt and of
+`--drift`.
 
-That of a suite is made in `compare_run`.
+`compare_run` makes the document of a suite.
 """
 
 from __future__ import annotations
@@ -34,22 +35,25 @@ Outcome = Literal["answered", "passed", "failed", "censored", "error", "left_out
 
 
 class ModelResultDocument(TypedDict):
-    """What a model did."""
+    """The results of one model."""
 
-    model: Annotated[str, "as `-m` takes it"]
-    provider: Annotated[str, "through which provider"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    provider: Annotated[str, "the provider that was asked"]
     zone: Annotated[ZoneName | None, "where it was computed; null is unproven"]
     cases: Annotated[int, "questions that it was asked, repeats included"]
-    passed: Annotated[int, "answers that were as expected"]
-    failed: Annotated[int, "answers that were not"]
+    passed: Annotated[int, "answers that passed"]
+    failed: Annotated[int, "answers that failed"]
     censored: Annotated[int, "answers cut at their limit before they could be judged"]
     errors: Annotated[int, "questions without an answer"]
-    pass_rate: Annotated[FigureDocument | None, "passed of passed and failed; null without such"]
-    tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second, the median"]
-    time_to_first_visible_s: Annotated[
-        FigureDocument | None, "from the request to a token that is no reasoning"
+    pass_rate: Annotated[
+        FigureDocument | None,
+        "the share of passed among passed and failed answers; null without either",
     ]
-    cost: Annotated[CostDocument, "of all its answers"]
+    tokens_per_s: Annotated[FigureDocument | None, "the median of answer tokens a second"]
+    time_to_first_visible_s: Annotated[
+        FigureDocument | None, "seconds from the request to the first token that is no reasoning"
+    ]
+    cost: Annotated[CostDocument, "the cost of all its answers"]
 
 
 class PairDocument(TypedDict):
@@ -62,108 +66,128 @@ class PairDocument(TypedDict):
     both: Annotated[int, "cases that both passed"]
     neither: Annotated[int, "cases that neither passed"]
     p_value: Annotated[float, "McNemar's exact test, adjusted for the number of pairs (Holm)"]
-    cases_needed: Annotated[int | None, "about how many cases would tell them apart"]
-    verdict: Annotated[str, "what that says, in a sentence"]
+    cases_needed: Annotated[int | None, "about how many cases would tell the two models apart"]
+    verdict: Annotated[str, "what the counts say, in a sentence"]
 
 
 class CheckDocument(TypedDict):
     """One expectation of a case."""
 
-    kind: Annotated[str, "the assertion, `not-` before one that is negated"]
-    passed: Annotated[bool | None, "null: it could not be judged"]
+    kind: Annotated[str, "the assertion's kind, with `not-` before a negated one"]
+    passed: Annotated[
+        bool | None, "whether the answer meets the expectation; null if it could not be judged"
+    ]
     expected: Annotated[str, "what was expected"]
-    got: Annotated[str, "what came"]
+    got: Annotated[str, "what the answer had"]
 
 
 class AnswerDocument(TypedDict):
     """An answer in a comparison."""
 
-    text: Annotated[str, "what was said"]
-    reasoning: Annotated[str | None, "the thinking, kept apart"]
-    finish_reason: Annotated[FinishReason | None, "why it ended; null if it was broken off"]
+    text: Annotated[str, "the text of the message"]
+    reasoning: Annotated[str | None, "the model's reasoning"]
+    finish_reason: Annotated[FinishReason | None, "why the answer ended; null if it was broken off"]
     usage: Annotated[UsageDocument | None, "token counts"]
-    timings: Annotated[TimingsDocument | None, "speed"]
-    first_visible_s: Annotated[float | None, "from the request to the first character, our clock"]
-    load_s: Annotated[float | None, "loading before the clock started; null: it was there"]
-    memory_bytes: Annotated[int | None, "what its worker takes; null where a server holds more"]
-    locality: Annotated[LocalityDocument | None, "where, and the evidence"]
-    cost: Annotated[CostDocument | None, "what it cost"]
+    timings: Annotated[TimingsDocument | None, "times and rates"]
+    first_visible_s: Annotated[
+        float | None, "seconds from the request to the first character, by localai's clock"
+    ]
+    load_s: Annotated[
+        float | None, "seconds of loading before the clock started; null if the model was loaded"
+    ]
+    memory_bytes: Annotated[
+        int | None, "the memory of the model's worker; null for a server that holds other things"
+    ]
+    locality: Annotated[LocalityDocument | None, "where the answer was computed, and the evidence"]
+    cost: Annotated[CostDocument | None, "what the call cost"]
 
 
 class CaseDocument(TypedDict):
     """A case as one model answered it."""
 
-    id: Annotated[str, "the case"]
-    model: Annotated[str, "who answered"]
-    repeat: Annotated[int, "which time, from 1"]
-    outcome: Annotated[Outcome, "censored: cut at its limit; left_out: it fitted not all models"]
-    checks: Annotated[list[CheckDocument], "what was expected of it"]
-    reply: Annotated[AnswerDocument | None, "what came; null where nothing did"]
-    error: Annotated[ErrorDocument | None, "why there is no answer"]
+    id: Annotated[str, "the case's id"]
+    model: Annotated[str, "the model that answered"]
+    repeat: Annotated[int, "the number of the repeat, from 1"]
+    outcome: Annotated[
+        Outcome, "censored: cut at its limit; left_out: the case did not fit every model"
+    ]
+    checks: Annotated[list[CheckDocument], "the expectations, each with what the answer had"]
+    reply: Annotated[AnswerDocument | None, "the answer; null if none came"]
+    error: Annotated[ErrorDocument | None, "the error if no answer came, else null"]
 
 
 class JudgeDocument(TypedDict):
     """The model that judged, and how it was judged itself."""
 
-    model: Annotated[str, "as `-m` takes it"]
-    flip_rate: Annotated[float | None, "how often the order of the answers decided"]
-    first_position_rate: Annotated[float | None, "how often the first answer was preferred"]
-    control_error_rate: Annotated[float | None, "how often the same answer twice was no tie"]
-    usable: Annotated[bool, "whether its verdicts may count"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    flip_rate: Annotated[
+        float | None, "the share of verdicts that the order of the answers decided"
+    ]
+    first_position_rate: Annotated[
+        float | None, "the share of verdicts that prefer the first answer"
+    ]
+    control_error_rate: Annotated[
+        float | None, "the share of controls, the same answer twice, that were no tie"
+    ]
+    usable: Annotated[bool, "whether the judge's verdicts may count"]
 
 
 class GateDocument(TypedDict):
-    """What had to hold."""
+    """The gate: requirements that the run had to meet."""
 
-    passed: Annotated[bool, "whether it did"]
-    reason: Annotated[str, "which of it did not, in a sentence"]
+    passed: Annotated[bool, "whether every requirement held"]
+    reason: Annotated[str, "the requirements that did not hold, in a sentence"]
 
 
 class DestinationDocument(TypedDict):
-    """Where a model's prompts went, a judge's too."""
+    """The host that a model's prompts went to, a judge's included."""
 
-    model: Annotated[str, "as `-m` takes it"]
-    zone: Annotated[ZoneName | None, "where it computes; null is unproven"]
-    host: Annotated[str | None, "what they were sent to; null is this machine"]
-    prompts: Annotated[int, "how many"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    zone: Annotated[ZoneName | None, "where the model computes; null is unproven"]
+    host: Annotated[str | None, "the host that the prompts were sent to; null is this machine"]
+    prompts: Annotated[int, "the number of prompts"]
 
 
 class Comparison(TypedDict):
     """`localai compare --json`"""
 
-    schema: Annotated[Literal["localai.compare/1"], "the promise that the rest keeps"]
-    models: Annotated[list[ModelResultDocument], "a result each, in the order they were named"]
-    pairs: Annotated[list[PairDocument], "each two of them; none where nothing was expected"]
-    cases: Annotated[list[CaseDocument], "each answer"]
-    judge: Annotated[JudgeDocument | None, "null where none judged"]
-    gate: Annotated[GateDocument | None, "null where nothing had to hold"]
+    schema: Annotated[Literal["localai.compare/1"], "the name and version of the document"]
+    models: Annotated[
+        list[ModelResultDocument], "a result for each model, in the order they were named"
+    ]
+    pairs: Annotated[
+        list[PairDocument], "a comparison of each two models; empty if nothing was expected"
+    ]
+    cases: Annotated[list[CaseDocument], "a case for each model and repeat"]
+    judge: Annotated[JudgeDocument | None, "the judge; null if none judged"]
+    gate: Annotated[GateDocument | None, "the gate; null if nothing had to hold"]
     destinations: Annotated[list[DestinationDocument], "where the prompts went"]
-    error: Annotated[ErrorDocument | None, "what failed; null if nothing did"]
+    error: Annotated[ErrorDocument | None, "the error if something failed, else null"]
 
 
 class DriftDocument(TypedDict):
-    """How far a model is from the reference."""
+    """The distance of a model from the reference."""
 
-    model: Annotated[str, "as `-m` takes it"]
+    model: Annotated[str, "the model, as `-m` takes it"]
     positions: Annotated[int, "tokens of the reference's answers"]
     divergence: Annotated[FigureDocument, "mean KL(reference ‖ model) in nats, a lower bound"]
-    divergence_p99: Annotated[float, "its 99th percentile over the places"]
-    same_top: Annotated[float, "share of places with the same likeliest token"]
-    perplexity: Annotated[float, "of the reference's tokens"]
-    parted: Annotated[list[int | None], "a prompt each: tokens until greedy answers differ"]
+    divergence_p99: Annotated[float, "the 99th percentile of the divergence over the positions"]
+    same_top: Annotated[float, "the share of positions with the same likeliest token"]
+    perplexity: Annotated[float, "the model's perplexity on the reference's tokens"]
+    parted: Annotated[list[int | None], "for each prompt, the tokens until greedy answers differ"]
 
 
 class DriftComparison(TypedDict):
     """`localai compare --drift --json`"""
 
-    schema: Annotated[Literal["localai.compare/1"], "the promise that the rest keeps"]
-    reference: Annotated[str, "the model that wrote, the largest"]
-    reference_perplexity: Annotated[float, "of its own tokens"]
-    drift: Annotated[list[DriftDocument], "every other model"]
+    schema: Annotated[Literal["localai.compare/1"], "the name and version of the document"]
+    reference: Annotated[str, "the model that wrote the answers: the largest one"]
+    reference_perplexity: Annotated[float, "the reference's perplexity on its own tokens"]
+    drift: Annotated[list[DriftDocument], "the drift of every other model"]
 
 
 def drift_document(reference: str, found: Sequence[Drift]) -> DriftComparison:
-    """What `--drift` prints."""
+    """The document of `--drift`."""
     return {
         "schema": "localai.compare/1",
         "reference": reference,
@@ -190,7 +214,8 @@ def prompt_document(
     went: Iterable[PromptCount],
     error: LocalaiError | None,
 ) -> Comparison:
-    """What a comparison of one prompt prints; replies and costs by the models' names."""
+    """The document of a comparison of one prompt. Replies and costs are given by the models'
+    names."""
     shown = [each for each in contestants if each.name in replies]
     return {
         "schema": "localai.compare/1",
@@ -205,7 +230,7 @@ def prompt_document(
 
 
 def destination_documents(went: Iterable[PromptCount]) -> list[DestinationDocument]:
-    """Where the prompts went."""
+    """The hosts that the prompts went to."""
     return [
         {
             "model": each.model,

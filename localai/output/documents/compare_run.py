@@ -1,4 +1,4 @@
-"""What `compare --suite --json` and `compare report --json` print: a run as a document."""
+"""The document of `compare --suite --json` and `compare report --json`: a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_document(
     audit: Audit | None,
     error: LocalaiError | None,
 ) -> Comparison:
-    """What a comparison over a suite prints, and a report of one."""
+    """The document of a comparison over a suite, and of a report of one."""
     facts = {each.name: each for each in head.models}
     zones = {each.model: each.zone for each in sent if not each.judge}
     return {

@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 class SettingDocument(TypedDict):
     """A setting."""
 
-    key: Annotated[str, "its name"]
-    value: Annotated[Any, "its value in force"]
-    default: Annotated[Any, "its default"]
-    origin: Annotated[Origin, "where the value is from"]
-    where: Annotated[str | None, "file and line, or the variable"]
-    type: Annotated[str, "what it takes"]
-    meaning: Annotated[str, "what it is for"]
+    key: Annotated[str, "the setting's name"]
+    value: Annotated[Any, "the value in force"]
+    default: Annotated[Any, "the default value"]
+    origin: Annotated[Origin, "the source of the value"]
+    where: Annotated[str | None, "the file and line, or the variable"]
+    type: Annotated[str, "the values that the setting takes"]
+    meaning: Annotated[str, "the purpose of the setting"]
 
 
 class ConfigList(TypedDict):
     """`localai config list --json`"""
 
-    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.config/1"], "the name and version of the document"]
     file: Annotated[str, "the configuration file"]
-    settings: Annotated[list[SettingDocument], "every setting"]
-    endpoints: Annotated[dict[str, Any], "endpoint.NAME.FIELD and its value, of the file"]
+    settings: Annotated[list[SettingDocument], "all settings"]
+    endpoints: Annotated[dict[str, Any], "the file's values of endpoint.NAME.FIELD, by that key"]
     models: Annotated[dict[str, Any], "models.NAME.FIELD and its value, of the file"]
 
 
 class ConfigGet(SettingDocument):
     """`localai config get KEY --json`"""
 
-    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.config/1"], "the name and version of the document"]
 
 
 class ConfigEndpoint(TypedDict):
     """`localai config get endpoint.NAME --json`, and of one of its fields"""
 
-    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
-    endpoint: Annotated[str, "its name"]
+    schema: Annotated[Literal["localai.config/1"], "the name and version of the document"]
+    endpoint: Annotated[str, "the endpoint's name"]
     values: Annotated[dict[str, Any], "each field by its key"]
 
 
 class ConfigModel(TypedDict):
     """`localai config get models.NAME --json`, and of one of its fields"""
 
-    schema: Annotated[Literal["localai.config/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.config/1"], "the name and version of the document"]
     model: Annotated[str, "its name, as the file has it"]
     values: Annotated[dict[str, Any], "each field by its key"]
 
@@ -63,12 +63,12 @@ def model_document(name: str, found: Iterable[tuple[str, Any]]) -> ConfigModel:
 
 
 def endpoint_document(name: str, found: Iterable[tuple[str, Any]]) -> ConfigEndpoint:
-    """What `localai config get` prints of a server of the user's own."""
+    """The document of `localai config get` for a server of the user's own."""
     return {"schema": "localai.config/1", "endpoint": name, "values": dict(found)}
 
 
 def list_document(config: Config) -> ConfigList:
-    """What `localai config list` prints."""
+    """The document of `localai config list`."""
     settings = [_setting(setting, config) for setting in SETTINGS]
     return {
         "schema": "localai.config/1",
@@ -80,7 +80,7 @@ def list_document(config: Config) -> ConfigList:
 
 
 def get_document(setting: Setting, config: Config) -> ConfigGet:
-    """What `localai config get` prints."""
+    """The document of `localai config get`."""
     return {"schema": "localai.config/1", **_setting(setting, config)}
 
 

@@ -15,50 +15,56 @@ if TYPE_CHECKING:
 
 
 class TotalDocument(TypedDict):
-    """A sum of calls."""
+    """The sum over the calls of a group."""
 
     group: Annotated[str, "the model, day or provider"]
-    calls: Annotated[int, "how many"]
-    unpriced: Annotated[int, "how many of them have no known price"]
-    usage: Annotated[UsageDocument, "sums over the calls of which they are known"]
-    cost: Annotated[CostDocument, "the sum of what is known"]
+    calls: Annotated[int, "the number of calls"]
+    unpriced: Annotated[int, "the number of calls without a known price"]
+    usage: Annotated[UsageDocument, "token counts of the calls, as far as they are known"]
+    cost: Annotated[CostDocument, "the sum of the known costs"]
 
 
 class LocalCostDocument(TypedDict):
-    """What the calls that this machine computed cost it, and what they avoided."""
+    """The cost of the calls that this machine computed, and the cost that they avoided."""
 
-    calls: Annotated[int, "how many"]
-    busy_s: Annotated[float, "the sum of their times"]
-    energy_kwh: Annotated[float | None, "busy time × --watts; null without that"]
-    energy_usd: Annotated[float | None, "at --kwh; null without that"]
-    hardware_usd: Annotated[float | None, "the share of --price over the period; null without"]
-    avoided_usd: Annotated[float | None, "what they would have cost at --against; null without"]
-    against: Annotated[str | None, "the model of a cloud"]
+    calls: Annotated[int, "the number of calls"]
+    busy_s: Annotated[float, "the sum of the calls' times in seconds"]
+    energy_kwh: Annotated[float | None, "busy time × --watts; null without --watts"]
+    energy_usd: Annotated[float | None, "the price of the energy at --kwh; null without --kwh"]
+    hardware_usd: Annotated[
+        float | None, "the share of --price over the period; null without --price"
+    ]
+    avoided_usd: Annotated[
+        float | None, "what the calls would have cost at --against; null without --against"
+    ]
+    against: Annotated[str | None, "the cloud's model that the cost is compared with"]
 
 
 class BreakEvenDocument(TypedDict):
-    """When a machine has paid for itself."""
+    """The break-even of a machine: the hours of work after which it has paid for itself."""
 
-    against: Annotated[str, "the model of a cloud"]
-    hours: Annotated[float | None, "busy hours; null: it never pays"]
-    hours_a_day: Annotated[float | None, "as many a day over its years"]
-    tokens_per_hour: Annotated[float, "in and out"]
-    cloud_usd_per_hour: Annotated[float, "what the cloud would charge for them"]
-    energy_usd_per_hour: Annotated[float, "what the machine takes meanwhile"]
-    net_price_usd: Annotated[float, "its price less its resale"]
-    basis: Annotated[str, "whose tokens, whose prices"]
+    against: Annotated[str, "the cloud's model that the cost is compared with"]
+    hours: Annotated[float | None, "the busy hours until then; null if it never pays"]
+    hours_a_day: Annotated[
+        float | None, "the busy hours a day that this takes over the machine's years"
+    ]
+    tokens_per_hour: Annotated[float, "tokens in an hour, in and out"]
+    cloud_usd_per_hour: Annotated[float, "what the cloud would charge for an hour's tokens"]
+    energy_usd_per_hour: Annotated[float, "the price of the machine's energy in an hour"]
+    net_price_usd: Annotated[float, "the machine's price less its resale"]
+    basis: Annotated[str, "where the tokens and the prices come from"]
 
 
 class CostReport(TypedDict):
     """`localai cost --json`"""
 
-    schema: Annotated[Literal["localai.cost/1"], "the promise that the rest keeps"]
-    since: Annotated[float, "seconds since the epoch"]
-    by: Annotated[str, "model, day or provider"]
-    totals: Annotated[list[TotalDocument], "a sum each"]
-    overall: Annotated[TotalDocument, "all together"]
-    local: Annotated[LocalCostDocument, "of those that this machine computed"]
-    break_even: Annotated[BreakEvenDocument | None, "with --break-even"]
+    schema: Annotated[Literal["localai.cost/1"], "the name and version of the document"]
+    since: Annotated[float, "the beginning of the period, in seconds since the epoch"]
+    by: Annotated[str, "what the calls are grouped by: model, day or provider"]
+    totals: Annotated[list[TotalDocument], "a sum for each group"]
+    overall: Annotated[TotalDocument, "the sum of all calls"]
+    local: Annotated[LocalCostDocument, "the calls that this machine computed"]
+    break_even: Annotated[BreakEvenDocument | None, "the break-even, with --break-even"]
 
 
 def cost_report(
@@ -69,7 +75,7 @@ def cost_report(
     local: LocalCost,
     break_even: BreakEven | None,
 ) -> CostReport:
-    """What `localai cost` prints; `since` is in seconds since the epoch."""
+    """The document of `localai cost`. `since` is in seconds since the epoch."""
     return {
         "schema": "localai.cost/1",
         "since": since,

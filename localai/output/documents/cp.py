@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 class Cp(TypedDict):
     """`localai cp --json`"""
 
-    schema: Annotated[Literal["localai.cp/1"], "the promise that the rest keeps"]
-    source_model: Annotated[str, "the model that gets it"]
-    model: Annotated[str, "its second name"]
-    store: Annotated[StoreName, "in which store that is"]
-    path: Annotated[str, "its file or folder there"]
+    schema: Annotated[Literal["localai.cp/1"], "the name and version of the document"]
+    source_model: Annotated[str, "the model that gets the second name"]
+    model: Annotated[str, "the model's second name"]
+    store: Annotated[StoreName, "the model store of the second name"]
+    path: Annotated[str, "the model's file or folder in that store"]
     how: Annotated[
-        Literal["manifest", "hard link", "link"], "what shares the bytes: nothing was copied"
+        Literal["manifest", "hard link", "link"],
+        "what lets both names share the bytes; nothing is copied",
     ]
 
 
 def cp_document(given: SecondName) -> Cp:
-    """What `localai cp` prints."""
+    """The document of `localai cp`."""
     return {
         "schema": "localai.cp/1",
         "source_model": given.source,

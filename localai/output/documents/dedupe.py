@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class CopyDocument(TypedDict):
     """A file of a model in a store."""
 
-    store: Annotated[StoreName, "whose store"]
-    names: Annotated[list[str], "the models that it belongs to"]
-    path: Annotated[str, "where it is"]
+    store: Annotated[StoreName, "the model store"]
+    names: Annotated[list[str], "the models that the file belongs to"]
+    path: Annotated[str, "the path of the file"]
 
 
 class RefusedCopyDocument(CopyDocument):
@@ -26,29 +26,30 @@ class RefusedCopyDocument(CopyDocument):
 
 
 class DuplicateDocument(TypedDict):
-    """The same bytes in several files."""
+    """Files with the same bytes."""
 
-    digest: Annotated[str, "sha256:… of each"]
-    size_bytes: Annotated[int, "of each"]
-    kept: Annotated[CopyDocument, "the one that the others are linked to"]
-    linked: Annotated[list[CopyDocument], "those that are linked, or would be"]
-    refused: Annotated[list[RefusedCopyDocument], "those that are not"]
-    freed_bytes: Annotated[int, "of the disk"]
+    digest: Annotated[str, "sha256:… of each of the files"]
+    size_bytes: Annotated[int, "the size of each of the files"]
+    kept: Annotated[CopyDocument, "the file that the others are linked to"]
+    linked: Annotated[list[CopyDocument], "the files that are linked, or would be"]
+    refused: Annotated[list[RefusedCopyDocument], "the files that are not linked, with the reason"]
+    freed_bytes: Annotated[int, "the bytes of the disk that linking frees, or would free"]
 
 
 class Dedupe(TypedDict):
     """`localai dedupe --json`"""
 
-    schema: Annotated[Literal["localai.dedupe/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.dedupe/1"], "the name and version of the document"]
     dry_run: Annotated[bool, "whether nothing was done"]
-    duplicates: Annotated[list[DuplicateDocument], "the largest first"]
-    freed_bytes: Annotated[int, "of the disk, all together"]
+    duplicates: Annotated[list[DuplicateDocument], "the groups of equal files, the largest first"]
+    freed_bytes: Annotated[int, "the bytes of the disk that all links free together, or would free"]
 
 
 def dedupe_document(
     found: Iterable[Duplicate], freed_bytes: Iterable[int], *, dry_run: bool
 ) -> Dedupe:
-    """What `localai dedupe` prints; `freed_bytes` is what each of `found` freed, or would."""
+    """The document of `localai dedupe`. `freed_bytes` has, for each of `found`, the bytes that it
+    freed or would free."""
     pairs = zip(found, freed_bytes, strict=True)
     duplicates = [duplicate_document(each, freed) for each, freed in pairs]
     return {
@@ -60,7 +61,8 @@ def dedupe_document(
 
 
 def duplicate_document(duplicate: Duplicate, freed_bytes: int) -> DuplicateDocument:
-    """The same bytes in several files; `freed_bytes` is what linking them frees, or has freed."""
+    """Files with the same bytes. `freed_bytes` are the bytes that linking them frees, or has
+    freed."""
     return {
         "digest": duplicate.digest,
         "size_bytes": duplicate.size_bytes,

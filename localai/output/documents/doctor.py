@@ -15,21 +15,21 @@ _Severity = Literal["fail", "warn", "info"]
 class EvidenceDocument(TypedDict):
     """A fact that a finding rests on."""
 
-    what: Annotated[str, "what it is about"]
-    value: Annotated[str, "what was seen"]
-    source: Annotated[str, "where it was seen"]
+    what: Annotated[str, "the subject"]
+    value: Annotated[str, "the value that was seen"]
+    source: Annotated[str, "where the value was seen"]
 
 
 class FixDocument(TypedDict):
-    """What mends it."""
+    """The way to mend a finding."""
 
-    lines: Annotated[list[str], "lines for a shell; empty where none can do it"]
+    lines: Annotated[list[str], "lines for a shell; empty if no line can do it"]
     safety: Annotated[
         Literal["ours", "user", "root", "manual"],
         "ours: localai's own, `--fix` does it; root: lines for an administrator; manual: no line",
     ]
-    undo: Annotated[str | None, "a line that takes it back"]
-    advice: Annotated[str | None, "what to do in words, where lines do not say all"]
+    undo: Annotated[str | None, "a line that undoes the fix"]
+    advice: Annotated[str | None, "what to do, in words, if the lines do not say everything"]
 
 
 class DoctorFindingDocument(TypedDict):
@@ -37,19 +37,21 @@ class DoctorFindingDocument(TypedDict):
 
     code: Annotated[str, "the check's code"]
     group: Annotated[str, "the check's group"]
-    severity: Annotated[_Severity, "its own, or that of the worst that it explains"]
-    subject: Annotated[str, "what it is about, as KIND:NAME"]
+    severity: Annotated[
+        _Severity, "the check's severity, or that of the worst finding that it explains"
+    ]
+    subject: Annotated[str, "the thing that the finding is about, as KIND:NAME"]
     title: Annotated[str, "what is wrong, in a sentence"]
-    evidence: Annotated[list[EvidenceDocument], "the facts that it rests on"]
-    cause: Annotated[str, "why that is so"]
-    fix: Annotated[FixDocument, "what mends it"]
+    evidence: Annotated[list[EvidenceDocument], "the facts that the finding rests on"]
+    cause: Annotated[str, "the cause, in words"]
+    fix: Annotated[FixDocument, "the way to mend it"]
 
 
 class ExplainedDocument(TypedDict):
     """A finding that another one causes."""
 
     code: Annotated[str, "the check's code"]
-    subject: Annotated[str, "what it is about, as KIND:NAME"]
+    subject: Annotated[str, "the thing that the finding is about, as KIND:NAME"]
     explained_by: Annotated[str, "the code of the finding that causes it"]
 
 
@@ -57,42 +59,44 @@ class UnknownDocument(TypedDict):
     """A check that could not be made."""
 
     code: Annotated[str, "the check's code"]
-    reason: Annotated[str, "what was missing"]
+    reason: Annotated[str, "the reason: a missing fact or option"]
 
 
 class Doctor(TypedDict):
     """`localai doctor --json`"""
 
-    schema: Annotated[Literal["localai.doctor/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.doctor/1"], "the name and version of the document"]
     findings: Annotated[list[DoctorFindingDocument], "what is wrong, the worst first"]
-    explained: Annotated[list[ExplainedDocument], "what follows from them"]
-    unknown: Annotated[list[UnknownDocument], "what could not be looked at, and why"]
-    checks_run: Annotated[int, "how many checks were asked for"]
+    explained: Annotated[list[ExplainedDocument], "the findings that others explain"]
+    unknown: Annotated[list[UnknownDocument], "the checks that could not be made, with the reason"]
+    checks_run: Annotated[int, "the number of checks that were asked for"]
 
 
 class DoctorCheckDocument(TypedDict):
-    """A check and what it says of itself."""
+    """A check, as it describes itself."""
 
     code: Annotated[str, "the check's code"]
     group: Annotated[str, "the check's group"]
-    severity: Annotated[_Severity, "its own, or that of the worst that it explains"]
+    severity: Annotated[
+        _Severity, "the check's severity, or that of the worst finding that it explains"
+    ]
     title: Annotated[str, "what is wrong, in a sentence"]
-    told: Annotated[str, "how it is told"]
-    cause: Annotated[str, "why that is so"]
-    fix: Annotated[FixDocument, "what mends it"]
-    seen_in: Annotated[str, "where the failure was read of"]
-    after: Annotated[list[str], "the codes that would explain it"]
+    told: Annotated[str, "how the check tells the failure"]
+    cause: Annotated[str, "the cause, in words"]
+    fix: Annotated[FixDocument, "the way to mend it"]
+    seen_in: Annotated[str, "the source that describes the failure"]
+    after: Annotated[list[str], "the codes of the checks that would explain the finding"]
 
 
 class DoctorChecks(TypedDict):
     """`localai doctor --list --json`, `localai doctor explain CODE --json`"""
 
-    schema: Annotated[Literal["localai.doctor/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.doctor/1"], "the name and version of the document"]
     known_checks: Annotated[list[DoctorCheckDocument], "the checks, by group"]
 
 
 def doctor_document(diagnosis: Diagnosis) -> Doctor:
-    """What `localai doctor` prints."""
+    """The document of `localai doctor`."""
     return {
         "schema": "localai.doctor/1",
         "findings": [_finding(each) for each in diagnosis.findings],
@@ -106,7 +110,7 @@ def doctor_document(diagnosis: Diagnosis) -> Doctor:
 
 
 def checks_document(checks: Iterable[Check]) -> DoctorChecks:
-    """What `--list` and `explain` print."""
+    """The document of `--list` and `explain`."""
     return {"schema": "localai.doctor/1", "known_checks": [_check(each) for each in checks]}
 
 

@@ -1,4 +1,4 @@
-"""A failure as a document: the same of every command."""
+"""The document of a failure, the same for every command."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 class ErrorDocument(TypedDict):
-    """What went wrong."""
+    """An error."""
 
-    kind: Annotated[str, "the kind, see the table of exit codes"]
-    message: Annotated[str, "what happened, to which thing"]
+    kind: Annotated[str, "the kind of the error, from the table of exit codes"]
+    message: Annotated[str, "what happened, and to which thing"]
     hint: Annotated[str | None, "what to do, in words"]
-    command: Annotated[str | None, "one line that does it, to be run as it stands"]
-    check: Annotated[str | None, "what to call `localai doctor` with, to find out why"]
-    exit_code: Annotated[int, "the same as the command's"]
+    command: Annotated[str | None, "a line that does it and can be run as it stands"]
+    check: Annotated[str | None, "the argument for `localai doctor` that finds the cause"]
+    exit_code: Annotated[int, "the command's exit code"]
 
 
 class Failed(TypedDict):
@@ -27,7 +27,7 @@ class Failed(TypedDict):
 
 
 def failure_document(error: LocalaiError, command: str) -> Failed:
-    """What a command that failed prints."""
+    """The document of a command that failed."""
     return {"schema": f"localai.{command}/1", "error": error_document(error)}
 
 

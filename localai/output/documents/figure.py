@@ -1,4 +1,4 @@
-"""A measured figure, as documents say it."""
+"""A measured figure in a document."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ class FigureDocument(TypedDict):
     """A figure with its 95% interval."""
 
     value: Annotated[float, "the estimate"]
-    low: Annotated[float | None, "the interval's lower bound; null from too few samples"]
-    high: Annotated[float | None, "its upper bound"]
-    samples: Annotated[list[float] | None, "what it was made of, where that is not said elsewhere"]
+    low: Annotated[float | None, "the interval's lower bound; null for too few samples"]
+    high: Annotated[float | None, "the interval's upper bound; null for too few samples"]
+    samples: Annotated[
+        list[float] | None, "the samples that the figure was made of, if no other field has them"
+    ]
 
 
 def figure_document(interval: Interval, samples: Sequence[float] | None) -> FigureDocument:
-    """A figure with its interval, and what it was made of."""
+    """A figure with its interval, and the samples that it was made of."""
     return {
         "value": interval.value,
         "low": interval.low,

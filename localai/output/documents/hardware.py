@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class FactDocument(TypedDict):
     """A fact about a machine."""
 
-    value: Annotated[Any, "null is unknown; sizes in bytes, bandwidth in bytes per second"]
-    source: Annotated[str, "where it comes from; of an unknown one, why"]
+    value: Annotated[Any, "the value; sizes are in bytes, bandwidths in bytes per second"]
+    source: Annotated[str, "the source of the value; the reason if the value is unknown"]
     confidence: Annotated[
         Confidence | None,
-        "measured by us, reported by the system or the maker, inferred by a rule, assumed as usual",
+        "measured by localai, reported by the system or the maker, inferred by a rule, or assumed",
     ]
 
 
@@ -27,24 +27,27 @@ class MachineDocument(TypedDict):
 
     host: Annotated[dict[str, FactDocument], "operating system, container, virtual machine, …"]
     cpu: Annotated[dict[str, FactDocument], "model, cores by kind, instruction sets"]
-    memory: Annotated[dict[str, FactDocument], "total, available, and what limits it"]
-    gpus: Annotated[list[dict[str, FactDocument]], "graphics processors, and what can use them"]
+    memory: Annotated[dict[str, FactDocument], "total and available memory, and what limits it"]
+    gpus: Annotated[
+        list[dict[str, FactDocument]], "the graphics processors, and the programs that can use them"
+    ]
     power: Annotated[dict[str, FactDocument], "battery, low power mode, governor"]
-    disk: Annotated[dict[str, FactDocument], "at the models folder"]
-    memory_bandwidth: Annotated[FactDocument, "of main memory, read by the CPU"]
-    problems: Annotated[list[str], "what should work and does not"]
+    disk: Annotated[dict[str, FactDocument], "the disk of the models folder"]
+    memory_bandwidth: Annotated[FactDocument, "the bandwidth of main memory when the CPU reads it"]
+    problems: Annotated[list[str], "what should work and does not, a sentence each"]
 
 
 class Hardware(TypedDict):
     """`localai hardware --json`"""
 
-    schema: Annotated[Literal["localai.hardware/1"], "the promise that the rest keeps"]
-    profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
-    machine: Annotated[MachineDocument, "all that is known of it"]
+    schema: Annotated[Literal["localai.hardware/1"], "the name and version of the document"]
+    profile: Annotated[str | None, "the machine of `--profile`; null is this machine"]
+    machine: Annotated[MachineDocument, "the facts of the machine"]
 
 
 def hardware_document(machine: Machine, profile: str | None) -> Hardware:
-    """What `localai hardware` prints; `profile` is the name of a machine that stands in."""
+    """The document of `localai hardware`. `profile` is the name of a machine that stands in for
+    this one."""
     return {
         "schema": "localai.hardware/1",
         "profile": profile,

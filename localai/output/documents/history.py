@@ -20,159 +20,167 @@ ExportFormat = Literal["markdown", "json", "jsonl"]
 class ConversationDocument(TypedDict):
     """A conversation. Times are seconds since the epoch."""
 
-    conversation_id: Annotated[str, "how it is named"]
-    title: Annotated[str | None, "what it is called"]
-    created_at: Annotated[float, "when it began"]
-    updated_at: Annotated[float, "when it was last written to"]
+    conversation_id: Annotated[str, "the id of the conversation"]
+    title: Annotated[str | None, "the conversation's title"]
+    created_at: Annotated[float, "the beginning of the conversation, in seconds since the epoch"]
+    updated_at: Annotated[float, "the time of the last change, in seconds since the epoch"]
     message_count: Annotated[int, "questions and answers, in all branches"]
-    provider: Annotated[str | None, "of the newest answer"]
-    model: Annotated[str | None, "of the newest answer"]
-    zone: Annotated[ZoneName | None, "the widest of its answers; null: unproven, or no answer"]
+    provider: Annotated[str | None, "the provider of the newest answer"]
+    model: Annotated[str | None, "the model of the newest answer"]
+    zone: Annotated[
+        ZoneName | None, "the farthest zone of its answers; null if unproven or without an answer"
+    ]
 
 
 class ToolCallDocument(TypedDict):
     """A call of a tool."""
 
-    call_id: Annotated[str, "what ties the result to it"]
-    name: Annotated[str, "the tool"]
+    call_id: Annotated[str, "the id that the call's result names"]
+    name: Annotated[str, "the tool's name"]
     arguments: Annotated[str, "JSON, as the model wrote it"]
 
 
 class PictureDocument(TypedDict):
     """A picture that a question was about."""
 
-    digest: Annotated[str, "its SHA-256, in hex"]
-    media_type: Annotated[str, "such as image/png"]
-    size_bytes: Annotated[int, "its size"]
-    data_base64: Annotated[str | None, "the picture itself; null: no longer kept"]
+    digest: Annotated[str, "the picture's SHA-256, in hex"]
+    media_type: Annotated[str, "the media type, such as image/png"]
+    size_bytes: Annotated[int, "the size in bytes"]
+    data_base64: Annotated[str | None, "the picture itself; null if it is no longer kept"]
 
 
 class MessageDocument(TypedDict):
     """A message in its place in the tree."""
 
-    message_id: Annotated[int, "its number"]
-    parent_id: Annotated[int | None, "the message before it; null is the first"]
-    role: Annotated[Role, "who said it"]
-    text: Annotated[str, "what was said"]
-    pictures: Annotated[list[PictureDocument], "of a question: what was shown with it"]
-    reasoning: Annotated[str | None, "the thinking, kept apart"]
-    created_at: Annotated[float, "when, seconds since the epoch"]
-    provider: Annotated[str | None, "of an answer: through which provider"]
-    model: Annotated[str | None, "of an answer: who gave it"]
-    zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
-    finish_reason: Annotated[str | None, "why it ended; null is an answer that was cut off"]
-    tool_calls: Annotated[list[ToolCallDocument], "of an answer: the tools that it asked for"]
-    tool_call_id: Annotated[str | None, "of a tool's message: the call that it is the result of"]
+    message_id: Annotated[int, "the message's number"]
+    parent_id: Annotated[int | None, "the number of the message before it; null for the first"]
+    role: Annotated[Role, "the author of the message"]
+    text: Annotated[str, "the text of the message"]
+    pictures: Annotated[list[PictureDocument], "of a question: its pictures"]
+    reasoning: Annotated[str | None, "the model's reasoning"]
+    created_at: Annotated[float, "the time of the message, in seconds since the epoch"]
+    provider: Annotated[str | None, "of an answer: the provider that was asked"]
+    model: Annotated[str | None, "of an answer: the model that gave it"]
+    zone: Annotated[ZoneName | None, "of an answer: where it was computed; null is unproven"]
+    finish_reason: Annotated[str | None, "why the answer ended; null if it was broken off"]
+    tool_calls: Annotated[list[ToolCallDocument], "of an answer: its tool calls"]
+    tool_call_id: Annotated[str | None, "of a tool's result: the id of the call"]
 
 
 class WholeConversationDocument(ConversationDocument):
     """A conversation with its messages."""
 
-    leaf_id: Annotated[int | None, "the message under which it goes on; null: before the first"]
-    messages: Annotated[list[MessageDocument], "parents before children"]
+    leaf_id: Annotated[int | None, "the message that the next question follows; null for none"]
+    messages: Annotated[list[MessageDocument], "the messages, each after its parent"]
 
 
 class HitDocument(TypedDict):
     """A message that was found."""
 
-    conversation_id: Annotated[str, "the id of the conversation it is in"]
-    title: Annotated[str | None, "what that is called"]
-    message_id: Annotated[int, "its number"]
-    role: Annotated[Role, "who said it"]
-    created_at: Annotated[float, "when, seconds since the epoch"]
-    provider: Annotated[str | None, "of an answer: through which provider"]
-    model: Annotated[str | None, "of an answer: who gave it"]
-    zone: Annotated[ZoneName | None, "of an answer: where; null is unproven"]
-    text: Annotated[str, "the part of it around what was found"]
-    highlights: Annotated[list[list[int]], "in text: where each found word begins and ends"]
+    conversation_id: Annotated[str, "the id of the conversation"]
+    title: Annotated[str | None, "the conversation's title"]
+    message_id: Annotated[int, "the message's number"]
+    role: Annotated[Role, "the author of the message"]
+    created_at: Annotated[float, "the time of the message, in seconds since the epoch"]
+    provider: Annotated[str | None, "of an answer: the provider that was asked"]
+    model: Annotated[str | None, "of an answer: the model that gave it"]
+    zone: Annotated[ZoneName | None, "of an answer: where it was computed; null is unproven"]
+    text: Annotated[str, "the part of the message around the matches"]
+    highlights: Annotated[
+        list[list[int]], "the begin and end of each match in `text`, in characters"
+    ]
 
 
 class HistoryList(TypedDict):
     """`localai history list --json`"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
-    conversations: Annotated[list[ConversationDocument], "the newest first"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
+    conversations: Annotated[list[ConversationDocument], "the conversations, the newest first"]
     more: Annotated[bool, "whether --limit left older ones out"]
 
 
 class HistorySearch(TypedDict):
     """`localai history search WORDS --json`"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
-    query: Annotated[str, "what was searched for"]
-    hits: Annotated[list[HitDocument], "the newest first"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
+    query: Annotated[str, "the words that were searched for"]
+    hits: Annotated[list[HitDocument], "the messages that were found, the newest first"]
     more: Annotated[bool, "whether --limit left older ones out"]
 
 
 class HistoryShow(WholeConversationDocument):
     """`localai history show ID --json`, and a line of `localai history export --format jsonl`"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
 
 
 class HistoryConversations(TypedDict):
     """`localai history export --json`, and what `--format json` writes"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
-    conversations: Annotated[list[WholeConversationDocument], "each with every branch"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
+    conversations: Annotated[
+        list[WholeConversationDocument], "the conversations, each with all branches"
+    ]
 
 
 class HistoryExport(TypedDict):
     """`localai history export --output FILE --json`"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
     file: Annotated[str, "the file that was made"]
-    format: Annotated[ExportFormat, "what is in it"]
-    exported: Annotated[list[str], "the ids"]
+    format: Annotated[ExportFormat, "the format of the file"]
+    exported: Annotated[list[str], "the ids of the exported conversations"]
 
 
 class HistoryDelete(TypedDict):
     """`localai history rm --json`, `localai history prune --json`"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
-    deleted: Annotated[list[str], "the ids; with --dry-run what would be"]
-    dry_run: Annotated[bool, "whether all of them are still there"]
-    kv_state_bytes: Annotated[int, "what their KV states took on the disk"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
+    deleted: Annotated[
+        list[str], "the ids of the deleted conversations; with --dry-run of those that would be"
+    ]
+    dry_run: Annotated[bool, "whether nothing was deleted"]
+    kv_state_bytes: Annotated[int, "the size of their KV states on the disk, in bytes"]
 
 
 class HistoryRename(TypedDict):
     """`localai history rename ID TITLE --json`"""
 
-    schema: Annotated[Literal["localai.history/1"], "the promise that the rest keeps"]
-    conversation_id: Annotated[str, "its id"]
-    title: Annotated[str, "what it is called now"]
+    schema: Annotated[Literal["localai.history/1"], "the name and version of the document"]
+    conversation_id: Annotated[str, "the id of the conversation"]
+    title: Annotated[str, "the conversation's new title"]
 
 
 def rename_document(conversation_id: str, title: str) -> HistoryRename:
-    """What `localai history rename` prints."""
+    """The document of `localai history rename`."""
     return {"schema": SCHEMA, "conversation_id": conversation_id, "title": title}
 
 
 def list_document(rows: Iterable[ConversationSummary], *, more: bool) -> HistoryList:
-    """What `localai history list` prints."""
+    """The document of `localai history list`."""
     return {"schema": SCHEMA, "conversations": [_summary(row) for row in rows], "more": more}
 
 
 def search_document(query: str, hits: Iterable[Hit], *, more: bool) -> HistorySearch:
-    """What `localai history search` prints."""
+    """The document of `localai history search`."""
     return {"schema": SCHEMA, "query": query, "hits": [_hit(hit) for hit in hits], "more": more}
 
 
 def show_document(conversation: WholeConversationDocument) -> HistoryShow:
-    """What `localai history show` prints."""
+    """The document of `localai history show`."""
     return {"schema": SCHEMA, **conversation}
 
 
 def export_document(file: str, format_: ExportFormat, ids: Sequence[str]) -> HistoryExport:
-    """What `localai history export --output FILE` prints of the file that it made."""
+    """The document of `localai history export --output FILE` about the file that it made."""
     return {"schema": SCHEMA, "file": file, "format": format_, "exported": list(ids)}
 
 
 def delete_document(
     rows: Iterable[ConversationSummary], *, state_bytes: int, dry_run: bool
 ) -> HistoryDelete:
-    """What `localai history rm` and `prune` print; `state_bytes` is the size of the KV states
-    that went."""
+    """The document of `localai history rm` and `prune`. `state_bytes` is the size of the KV states
+    that were removed."""
     return {
         "schema": SCHEMA,
         "deleted": [row.id for row in rows],
@@ -187,8 +195,7 @@ def conversation_document(
     messages: Iterable[StoredMessage],
     pictures: Mapping[int, Sequence[StoredPicture]],
 ) -> WholeConversationDocument:
-    """A conversation with its messages, and the pictures of each by its id; `leaf_id` is the
-    message under which it goes on."""
+    """A conversation with its messages. `leaf_id` is the message that the next question follows."""
     return {
         **_summary(row),
         "leaf_id": leaf_id,
@@ -197,14 +204,14 @@ def conversation_document(
 
 
 def json_lines(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
-    """A line each, as it is asked for."""
+    """The conversations as JSON Lines. Each line is made when it is asked for."""
     for document in documents:
         line = json.dumps(show_document(document), ensure_ascii=False)
         yield line.encode("utf-8", "replace") + b"\n"
 
 
 def json_document(documents: Iterable[WholeConversationDocument]) -> Iterator[bytes]:
-    """A `HistoryConversations` in pieces: a long history need not be in memory."""
+    """A `HistoryConversations` in pieces, so that a long history need not be in memory."""
     yield f'{{\n"schema": "{SCHEMA}",\n"conversations": ['.encode()
     between = b"\n"
     for document in documents:

@@ -17,50 +17,57 @@ if TYPE_CHECKING:
 
 
 class ModelDocument(TypedDict):
-    """A model that could answer; a file that is in several stores comes once."""
+    """A model that could answer. A file that is in several stores is given once."""
 
-    model: Annotated[str, "its name, as `-m` takes it"]
-    provider: Annotated[str, "who serves it"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    provider: Annotated[str, "the provider of the model"]
     zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
-    evidence: Annotated[str, "what the zone rests on"]
-    path: Annotated[str | None, "its file or folder on this machine"]
-    size_bytes: Annotated[int | None, "size on disk"]
-    quantization: Annotated[str | None, "such as Q4_K_M"]
-    parameters: Annotated[str | None, "such as 8B"]
-    context_limit_tokens: Annotated[int | None, "the largest context it was made for"]
+    evidence: Annotated[str, "what the zone rests on, in a sentence"]
+    path: Annotated[str | None, "the path of the model's file or folder on this machine"]
+    size_bytes: Annotated[int | None, "the size on disk, in bytes"]
+    quantization: Annotated[str | None, "the quantization, such as Q4_K_M"]
+    parameters: Annotated[str | None, "the size class, such as 8B"]
+    context_limit_tokens: Annotated[
+        int | None, "the largest context that the model was made for, in tokens"
+    ]
     capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
-    loaded: Annotated[bool | None, "whether it is in memory now"]
-    digest: Annotated[str | None, "sha256:… of its file, where that is known"]
-    providers: Annotated[list[str], "those that run it as it is"]
-    loaded_by: Annotated[list[str], "those of them that have it in memory"]
-    places: Annotated[list[PlaceDocument], "where it lies; empty for what only a server has"]
+    loaded: Annotated[bool | None, "whether the model is in memory now"]
+    digest: Annotated[str | None, "sha256:… of the model's file; null if unknown"]
+    providers: Annotated[list[str], "the providers that run the model as it is"]
+    loaded_by: Annotated[list[str], "the providers that have it in memory"]
+    places: Annotated[
+        list[PlaceDocument],
+        "the places of the model on this machine; empty if only a server has it",
+    ]
 
 
 class SilentProvider(TypedDict):
     """A provider that does not answer."""
 
-    provider: Annotated[str, "which"]
-    problem: Annotated[str, "why"]
+    provider: Annotated[str, "the provider"]
+    problem: Annotated[str, "the reason"]
 
 
 class List(TypedDict):
     """`localai list --json`"""
 
-    schema: Annotated[Literal["localai.list/1"], "the promise that the rest keeps"]
-    models: Annotated[list[ModelDocument], "all on this machine, and of servers that answer"]
-    silent: Annotated[list[SilentProvider], "the providers that do not"]
+    schema: Annotated[Literal["localai.list/1"], "the name and version of the document"]
+    models: Annotated[
+        list[ModelDocument], "the models on this machine, and of the servers that answer"
+    ]
+    silent: Annotated[list[SilentProvider], "the providers that do not answer"]
 
 
 class ListDuplicates(TypedDict):
     """`localai list --duplicates --json`"""
 
-    schema: Annotated[Literal["localai.list/1"], "the promise that the rest keeps"]
-    duplicates: Annotated[list[DuplicateDocument], "the largest first"]
-    freed_bytes: Annotated[int, "what `localai dedupe` would free"]
+    schema: Annotated[Literal["localai.list/1"], "the name and version of the document"]
+    duplicates: Annotated[list[DuplicateDocument], "the groups of equal files, the largest first"]
+    freed_bytes: Annotated[int, "the bytes of the disk that `localai dedupe` would free"]
 
 
 def list_document(found: AvailableModels) -> List:
-    """What `localai list` prints."""
+    """The document of `localai list`."""
     return {
         "schema": "localai.list/1",
         "models": [_model(listed) for listed in found.models],
@@ -69,7 +76,7 @@ def list_document(found: AvailableModels) -> List:
 
 
 def duplicates_document(found: Iterable[Duplicate]) -> ListDuplicates:
-    """What `localai list --duplicates` prints."""
+    """The document of `localai list --duplicates`."""
     duplicates = [duplicate_document(each, each.freed_bytes) for each in found]
     return {
         "schema": "localai.list/1",

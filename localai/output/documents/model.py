@@ -1,4 +1,4 @@
-"""What documents say of a model: where it lies, what memory it takes, how fast it would be."""
+"""The parts of documents that describe a model: its places, its memory, its predicted speed."""
 
 from __future__ import annotations
 
@@ -14,45 +14,50 @@ if TYPE_CHECKING:
 
 
 class PlaceDocument(TypedDict):
-    """Where a model lies on this machine."""
+    """A place of a model on this machine."""
 
-    store: Annotated[StoreName, "whose store: ours, or whose"]
-    name: Annotated[str, "what it is called there"]
-    path: Annotated[str, "its file or folder"]
+    store: Annotated[StoreName, "the model store"]
+    name: Annotated[str, "the model's name in that store"]
+    path: Annotated[str, "the path of the model's file or folder"]
 
 
 class MemoryDocument(TypedDict):
-    """What a model takes in memory."""
+    """The memory that a model takes."""
 
     weights_bytes: Annotated[int, "the weights"]
-    context_bytes: Annotated[int, "keys and values of the context"]
-    compute_bytes: Annotated[int, "buffers"]
-    total_bytes: Annotated[int, "all of it"]
-    context_tokens: Annotated[int, "with a context of so many tokens"]
-    kv_type: Annotated[str, "how keys and values are kept: f16, q8_0"]
-    basis: Annotated[Literal["engine", "formula"], "who says so"]
+    context_bytes: Annotated[int, "the keys and values of the context"]
+    compute_bytes: Annotated[int, "the compute buffers"]
+    total_bytes: Annotated[int, "the sum"]
+    context_tokens: Annotated[int, "the context that the figures hold for, in tokens"]
+    kv_type: Annotated[str, "the type of keys and values, such as f16 or q8_0"]
+    basis: Annotated[
+        Literal["engine", "formula"],
+        "the source of the figures: the engine's own projection, or a formula",
+    ]
 
 
 class SpeedDocument(TypedDict):
-    """A predicted speed of decoding, tokens a second."""
+    """The predicted decode rate, in tokens a second."""
 
-    low_tokens_per_s: Annotated[float | None, "the lower end; null where nothing can be said"]
-    expected_tokens_per_s: Annotated[float | None, "the likeliest"]
-    high_tokens_per_s: Annotated[float | None, "the upper end"]
-    basis: Annotated[str, "what it rests on, or why it is unknown"]
+    low_tokens_per_s: Annotated[
+        float | None, "the lower end of the range; null if nothing can be said"
+    ]
+    expected_tokens_per_s: Annotated[float | None, "the likeliest rate"]
+    high_tokens_per_s: Annotated[float | None, "the upper end of the range"]
+    basis: Annotated[str, "what the prediction rests on, or why there is none"]
     confidence: Annotated[
         Confidence | None,
-        "measured: by answers on this machine; inferred: from a known bandwidth; else assumed",
+        "measured by answers on this machine, inferred from a known bandwidth, or assumed",
     ]
 
 
 def place_document(place: Place) -> PlaceDocument:
-    """A place where a model lies."""
+    """A place of a model."""
     return {"store": place.store, "name": place.name, "path": str(place.path)}
 
 
 def memory_document(need: MemoryNeed, kv_type: str = "f16") -> MemoryDocument:
-    """The memory that a model takes at a context, with keys and values kept as `kv_type`."""
+    """The memory that a model takes at a context, with keys and values of the type `kv_type`."""
     return {
         "weights_bytes": need.weights_bytes,
         "context_bytes": need.context_bytes,

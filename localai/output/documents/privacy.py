@@ -13,42 +13,46 @@ if TYPE_CHECKING:
 class RuleDocument(TypedDict):
     """A rule of the privacy policy."""
 
-    what: Annotated[str, "what it is about"]
+    what: Annotated[str, "the subject"]
     rule: Annotated[str, "the rule in words, with the setting that makes it"]
 
 
 class FindingDocument(TypedDict):
     """Something that could talk to another machine."""
 
-    what: Annotated[str, "what it is"]
-    state: Annotated[Literal["held", "open", "unknown"], "held: something keeps it from it"]
+    what: Annotated[str, "the thing"]
+    state: Annotated[
+        Literal["held", "open", "unknown"], "held: something keeps it from the network"
+    ]
     detail: Annotated[str, "the evidence"]
 
 
 class EgressDocument(TypedDict):
     """A connection that was permitted to leave the machine."""
 
-    at: Annotated[float, "seconds since the epoch"]
-    localai_command: Annotated[str, "which command of localai made it"]
-    purpose: Annotated[Literal["inference", "download", "probe"], "why"]
-    host: Annotated[str, "to whom"]
-    address: Annotated[str, "at which address"]
-    port: Annotated[int, "and port"]
+    at: Annotated[float, "the time, in seconds since the epoch"]
+    localai_command: Annotated[str, "the command of localai that made the connection"]
+    purpose: Annotated[Literal["inference", "download", "probe"], "the purpose of the connection"]
+    host: Annotated[str, "the host that was connected to"]
+    address: Annotated[str, "the host's address"]
+    port: Annotated[int, "the host's port"]
 
 
 class Privacy(TypedDict):
     """`localai privacy --json`"""
 
-    schema: Annotated[Literal["localai.privacy/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.privacy/1"], "the name and version of the document"]
     policy: Annotated[list[RuleDocument], "the rules in force"]
-    findings: Annotated[list[FindingDocument], "what on this machine could talk"]
-    egress: Annotated[list[EgressDocument], "what left; never what was said"]
+    findings: Annotated[list[FindingDocument], "what on this machine could talk to another machine"]
+    egress: Annotated[
+        list[EgressDocument], "the connections that left the machine, without their content"
+    ]
 
 
 def privacy_document(
     policy: Mapping[str, str], findings: Iterable[Channel], ledger: Iterable[EgressRecord]
 ) -> Privacy:
-    """What `localai privacy` prints."""
+    """The document of `localai privacy`."""
     return {
         "schema": "localai.privacy/1",
         "policy": [{"what": what, "rule": rule} for what, rule in policy.items()],

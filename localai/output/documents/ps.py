@@ -14,32 +14,35 @@ if TYPE_CHECKING:
 class WorkerDocument(TypedDict):
     """A worker of llama.cpp or MLX."""
 
-    model: Annotated[str, "its name, as `-m` takes it"]
-    path: Annotated[str, "the file"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    path: Annotated[str, "the path of the model's file"]
     engine: Annotated[str, "engine and version"]
-    pid: Annotated[int, "its process"]
-    memory_bytes: Annotated[int | None, "memory that it takes, with Metal's buffers"]
-    context_tokens: Annotated[int, "allocated context, shared by the slots"]
-    slots: Annotated[int, "requests it computes at a time"]
-    loading: Annotated[bool, "whether it still loads the model and cannot answer yet"]
-    started_at: Annotated[float, "seconds since the epoch"]
-    idle_s: Annotated[float, "seconds since it was last used"]
-    unloads_in_s: Annotated[float | None, "seconds until it leaves if unused; null: never"]
-    network_denied: Annotated[bool, "whether the kernel keeps it off the network"]
-    denial: Annotated[str, "how, and how that was tried"]
+    pid: Annotated[int, "the worker's process"]
+    memory_bytes: Annotated[int | None, "the memory that the worker takes, with Metal's buffers"]
+    context_tokens: Annotated[int, "the allocated context in tokens, shared by the slots"]
+    slots: Annotated[int, "the number of requests that it computes at a time"]
+    loading: Annotated[bool, "whether the worker still loads the model and cannot answer yet"]
+    started_at: Annotated[float, "the worker's start, in seconds since the epoch"]
+    idle_s: Annotated[float, "seconds since the worker was last used"]
+    unloads_in_s: Annotated[
+        float | None, "seconds until the worker leaves if unused; null if it never does"
+    ]
+    network_denied: Annotated[bool, "whether the kernel keeps the worker off the network"]
+    denial: Annotated[str, "the means of the denial, and how it was tested"]
 
 
 class Ps(TypedDict):
     """`localai ps --json`"""
 
-    schema: Annotated[Literal["localai.ps/1"], "the promise that the rest keeps"]
-    workers: Annotated[list[WorkerDocument], "the workers that live"]
+    schema: Annotated[Literal["localai.ps/1"], "the name and version of the document"]
+    workers: Annotated[list[WorkerDocument], "the workers that are running"]
 
 
 def ps_document(
     workers: Iterable[tuple[WorkerFiles, WorkerInfo]], name_of_file: Callable[[Path], str]
 ) -> Ps:
-    """What `localai ps` prints; `name_of_file` says what `-m` takes for the model in a file."""
+    """The document of `localai ps`. `name_of_file` returns the name that `-m` takes for the model
+    in a file."""
     found = [
         _worker(files, info, name_of_file(Path(info.spec.model_path))) for files, info in workers
     ]

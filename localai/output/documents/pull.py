@@ -22,40 +22,48 @@ if TYPE_CHECKING:
 class Pull(TypedDict):
     """`localai pull --json`"""
 
-    schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "its name, as `localai chat -m` takes it"]
-    path: Annotated[str, "its file or folder on this machine"]
-    size_bytes: Annotated[int, "size on disk, of all its files"]
-    digest: Annotated[str | None, "sha256:… of its file; null for a folder and an adopted file"]
-    fetched: Annotated[bool, "false if it was here already"]
+    schema: Annotated[Literal["localai.pull/1"], "the name and version of the document"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    path: Annotated[str, "the path of the model's file or folder on this machine"]
+    size_bytes: Annotated[int, "the size of all its files on disk, in bytes"]
+    digest: Annotated[
+        str | None, "sha256:… of the model's file; null for a folder and an adopted file"
+    ]
+    fetched: Annotated[bool, "whether the model was fetched; false if it was here already"]
 
 
 class PullDryRun(TypedDict):
     """`localai pull --dry-run --json`"""
 
-    schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "its name, as `localai chat -m` will take it"]
-    source: Annotated[str, "who has it"]
-    folder: Annotated[str, "where it would go"]
-    size_bytes: Annotated[int, "size of all its files"]
-    download_bytes: Annotated[int, "what is still to be fetched"]
-    disk_free_bytes: Annotated[int | None, "room in that folder"]
-    architecture: Annotated[str | None, "such as llama"]
-    parameters: Annotated[str | None, "such as 8B"]
-    quantization: Annotated[str | None, "such as Q4_K_M"]
-    context_limit_tokens: Annotated[int | None, "the largest context it was made for"]
-    license: Annotated[str | None, "as its file says"]
-    memory_table: Annotated[list[MemoryDocument], "at the usual context, and at a large one"]
-    machine_memory_bytes: Annotated[int | None, "what the machine has"]
-    machine_available_bytes: Annotated[int | None, "what is free of that now"]
-    speed: Annotated[SpeedDocument | None, "predicted, with 1,024 tokens in the context"]
+    schema: Annotated[Literal["localai.pull/1"], "the name and version of the document"]
+    model: Annotated[str, "the model, as `-m` will take it"]
+    source: Annotated[str, "the host that has it"]
+    folder: Annotated[str, "the folder that it would go to"]
+    size_bytes: Annotated[int, "the size of all its files, in bytes"]
+    download_bytes: Annotated[int, "the bytes that are still to be fetched"]
+    disk_free_bytes: Annotated[int | None, "the free bytes of that folder's disk"]
+    architecture: Annotated[str | None, "the architecture, such as llama"]
+    parameters: Annotated[str | None, "the size class, such as 8B"]
+    quantization: Annotated[str | None, "the quantization, such as Q4_K_M"]
+    context_limit_tokens: Annotated[
+        int | None, "the largest context that the model was made for, in tokens"
+    ]
+    license: Annotated[str | None, "the licence that the model's file states"]
+    memory_table: Annotated[
+        list[MemoryDocument], "the memory at the usual context, and at a large one"
+    ]
+    machine_memory_bytes: Annotated[int | None, "the machine's memory"]
+    machine_available_bytes: Annotated[
+        int | None, "the part of the machine's memory that is free now"
+    ]
+    speed: Annotated[SpeedDocument | None, "the predicted speed with 1,024 tokens in the context"]
     fits: Annotated[bool, "whether the machine has room for it"]
-    problems: Annotated[list[str], "what speaks against it"]
-    remarks: Annotated[list[str], "what should be known"]
+    problems: Annotated[list[str], "what speaks against the download, a sentence each"]
+    remarks: Annotated[list[str], "remarks, a sentence each"]
 
 
 def starter_dry_run_document(paths: Paths) -> PullDryRun:
-    """What `localai pull --dry-run starter` prints: of a file that is known beforehand."""
+    """The document of `localai pull --dry-run starter`, whose file is known beforehand."""
     from localai.fetch.starter import starter_disk
     from localai.stores.starter import STARTER
 
@@ -85,25 +93,25 @@ def starter_dry_run_document(paths: Paths) -> PullDryRun:
 
 
 class VariantDocument(TypedDict):
-    """A quantization that there is."""
+    """A quantization that the source has."""
 
-    model: Annotated[str, "its name, as `localai pull` takes it"]
-    quantization: Annotated[str, "such as Q4_K_M; of a registry the tag"]
-    size_bytes: Annotated[int | None, "null where the registry does not say"]
-    file_count: Annotated[int, "how many files it is in"]
-    role: Annotated[str | None, "of a file that is no model, what it is: draft model, …"]
+    model: Annotated[str, "the model, as `localai pull` takes it"]
+    quantization: Annotated[str, "the quantization, such as Q4_K_M; in a registry the tag"]
+    size_bytes: Annotated[int | None, "the size in bytes; null if the registry does not say"]
+    file_count: Annotated[int, "the number of its files"]
+    role: Annotated[str | None, "the role of a file that is no model, such as a draft model"]
 
 
 class PullVariants(TypedDict):
     """`localai pull --all-quants --json`"""
 
-    schema: Annotated[Literal["localai.pull/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "what was asked about"]
-    variants: Annotated[list[VariantDocument], "the smallest first"]
+    schema: Annotated[Literal["localai.pull/1"], "the name and version of the document"]
+    model: Annotated[str, "the model that was asked about"]
+    variants: Annotated[list[VariantDocument], "the quantizations, the smallest first"]
 
 
 def pull_document(model: str, pulled: Pulled) -> Pull:
-    """What `localai pull` prints once the model is here."""
+    """The document of `localai pull` once the model is here."""
     return {
         "schema": "localai.pull/1",
         "model": model,
@@ -115,7 +123,7 @@ def pull_document(model: str, pulled: Pulled) -> Pull:
 
 
 def dry_run_document(found: Preflight) -> PullDryRun:
-    """What `localai pull --dry-run` prints."""
+    """The document of `localai pull --dry-run`."""
     plan, header = found.plan, found.plan.header
     return {
         "schema": "localai.pull/1",
@@ -141,7 +149,7 @@ def dry_run_document(found: Preflight) -> PullDryRun:
 
 
 def variants_document(model: str, variants: Iterable[Variant]) -> PullVariants:
-    """What `localai pull --all-quants` prints of `model`, as it was asked for."""
+    """The document of `localai pull --all-quants` for `model`, as the user named it."""
     return {
         "schema": "localai.pull/1",
         "model": model,

@@ -15,25 +15,30 @@ if TYPE_CHECKING:
 class Quantize(TypedDict):
     """`localai quantize --json`"""
 
-    schema: Annotated[Literal["localai.quantize/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "its name, as `localai chat -m` takes it"]
-    source_model: Annotated[str, "what it was made of"]
-    path: Annotated[str, "its file or folder"]
-    quantization: Annotated[str, "its type"]
+    schema: Annotated[Literal["localai.quantize/1"], "the name and version of the document"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    source_model: Annotated[str, "the model that the result is made from"]
+    path: Annotated[str, "the path of the model's file or folder"]
+    quantization: Annotated[str, "the quantization of the result"]
     made_by: Annotated[Program, "the program that makes it"]
     fallback_shares: Annotated[
-        dict[str, float], "parts of the weights whose rows fit no block of the type, by theirs"
+        dict[str, float],
+        "shares of the weights that take another type, because their rows do not fit, by that type",
     ]
     dry_run: Annotated[bool, "whether nothing was done"]
-    source_size_bytes: Annotated[int, "size of the source"]
-    size_bytes: Annotated[int, "size of the result; an estimate if nothing was done"]
-    source_memory: Annotated[MemoryDocument | None, "what the source takes at 4,096 tokens"]
-    memory: Annotated[MemoryDocument | None, "what the result takes; null if nothing was done"]
-    answer: Annotated[str | None, "what it answered when it was tried"]
+    source_size_bytes: Annotated[int, "the size of the source in bytes"]
+    size_bytes: Annotated[int, "the size of the result in bytes; an estimate if nothing was done"]
+    source_memory: Annotated[
+        MemoryDocument | None, "the memory that the source takes at 4,096 tokens"
+    ]
+    memory: Annotated[
+        MemoryDocument | None, "the memory that the result takes; null if nothing was done"
+    ]
+    answer: Annotated[str | None, "the result's answer to a trial question"]
 
 
 def quantize_document(plan: QuantizationPlan, made: Quantized | None) -> Quantize:
-    """What `localai quantize` prints; `made` is None where only the plan is wanted."""
+    """The document of `localai quantize`. `made` is None if only the plan was asked for."""
     after = None if made is None else made.need
     return {
         "schema": "localai.quantize/1",

@@ -18,48 +18,56 @@ if TYPE_CHECKING:
 
 
 class CitationDocument(TypedDict):
-    """Where a fact of the catalogue was read."""
+    """The source of a fact in the catalogue."""
 
-    fact: Annotated[str, "which"]
+    fact: Annotated[str, "the fact"]
     what: Annotated[str, "what there is to read"]
-    url: Annotated[str, "where"]
-    date: Annotated[str, "the date of what was read"]
+    url: Annotated[str, "the address of the source"]
+    date: Annotated[str, "the date of the source"]
 
 
 class RecommendationDocument(TypedDict):
-    """A model, held against a machine."""
+    """A model, judged for a machine."""
 
-    model: Annotated[str, "its name, as `localai pull` takes it"]
-    base_model: Annotated[str, "the same in its usual quantization"]
-    quantization: Annotated[str, "such as Q4_K_M"]
-    size_bytes: Annotated[int, "size on disk"]
-    size_computed: Annotated[bool, "whether that is parameters times bits, not a published size"]
-    parameter_count: Annotated[int, "all of them, also of a mixture of experts"]
-    active_parameter_count: Annotated[int, "those that a token reads"]
-    license: Annotated[str, "its SPDX identifier, or a name"]
-    tasks: Annotated[list[str], "what it is for, the first before all"]
+    model: Annotated[str, "the model, as `localai pull` takes it"]
+    base_model: Annotated[str, "the same model in its usual quantization"]
+    quantization: Annotated[str, "the quantization, such as Q4_K_M"]
+    size_bytes: Annotated[int, "the size on disk, in bytes"]
+    size_computed: Annotated[
+        bool, "whether the size is parameters times bits, and not a published size"
+    ]
+    parameter_count: Annotated[int, "the number of all parameters, also in a mixture of experts"]
+    active_parameter_count: Annotated[int, "the number of parameters that each token reads"]
+    license: Annotated[str, "the licence: an SPDX identifier, or a name"]
+    tasks: Annotated[list[str], "the tasks that the model is for, the main one first"]
     capabilities: Annotated[list[str], "completion, tools, vision, thinking, embedding"]
-    installed: Annotated[bool, "whether it is on this machine"]
+    installed: Annotated[bool, "whether the model is on this machine"]
     fits: Annotated[bool, "whether the machine has room for it"]
     comfortable: Annotated[bool, "whether it is fast enough for the task"]
     in_gpu: Annotated[bool, "whether a GPU's memory holds all of it"]
-    memory: Annotated[MemoryDocument, "with up to 8,192 tokens of context"]
-    headroom_bytes: Annotated[int, "memory left beside the smallest context; negative: missing"]
+    memory: Annotated[MemoryDocument, "the memory with up to 8,192 tokens of context"]
+    headroom_bytes: Annotated[
+        int, "memory left beside the smallest context, in bytes; negative if it is missing"
+    ]
     fitting_context_tokens: Annotated[int | None, "the longest context that fits"]
-    context_limit_tokens: Annotated[int, "the largest context it was made for"]
-    speed: Annotated[SpeedDocument, "predicted, with 1,024 tokens in the context"]
-    why: Annotated[str, "a sentence"]
-    sources: Annotated[list[CitationDocument], "where each fact was read"]
+    context_limit_tokens: Annotated[
+        int, "the largest context that the model was made for, in tokens"
+    ]
+    speed: Annotated[SpeedDocument, "the predicted speed with 1,024 tokens in the context"]
+    why: Annotated[str, "the reason for the place, in a sentence"]
+    sources: Annotated[list[CitationDocument], "the source of each fact"]
 
 
 class Recommend(TypedDict):
     """`localai recommend --json`"""
 
-    schema: Annotated[Literal["localai.recommend/1"], "the promise that the rest keeps"]
-    task: Annotated[str, "chat, code, reasoning, vision, extract or embed"]
-    profile: Annotated[str | None, "the `--profile` that stands in; null is this machine"]
+    schema: Annotated[Literal["localai.recommend/1"], "the name and version of the document"]
+    task: Annotated[str, "the task: chat, code, reasoning, vision, extract or embed"]
+    profile: Annotated[str | None, "the machine of `--profile`; null is this machine"]
     catalogue_date: Annotated[str, "the date of the newest source of the catalogue"]
-    recommendations: Annotated[list[RecommendationDocument], "the best first, those too large last"]
+    recommendations: Annotated[
+        list[RecommendationDocument], "the models, the best first and those too large last"
+    ]
 
 
 def recommend_document(
@@ -67,7 +75,8 @@ def recommend_document(
     profile: str | None,
     found: Iterable[Recommendation],
 ) -> Recommend:
-    """What `localai recommend` prints; `profile` is the name of a machine that stands in."""
+    """The document of `localai recommend`. `profile` is the name of a machine that stands in for
+    this one."""
     from localai.recommend.catalogue import catalogue, catalogue_date
 
     sources = catalogue().sources

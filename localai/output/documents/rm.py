@@ -14,24 +14,26 @@ if TYPE_CHECKING:
 class RemovalDocument(TypedDict):
     """A model that was removed, or would be."""
 
-    model: Annotated[str, "its name"]
-    store: Annotated[StoreName, "from which store"]
-    paths: Annotated[list[str], "the files that went"]
-    in_memory: Annotated[bool, "whether it was, and had to be stopped first"]
-    freed_bytes: Annotated[int, "of the disk; what other links hold is not freed"]
-    kept_path: Annotated[str | None, "the user's own file behind an adopted model, which stays"]
+    model: Annotated[str, "the model, as it was named"]
+    store: Annotated[StoreName, "the model store that had the model"]
+    paths: Annotated[list[str], "the files that were removed"]
+    in_memory: Annotated[bool, "whether the model was in memory and had to be unloaded first"]
+    freed_bytes: Annotated[int, "the bytes of the disk that are freed; other links' bytes are not"]
+    kept_path: Annotated[str | None, "the user's own file behind an adopted model; it stays"]
 
 
 class Rm(TypedDict):
     """`localai rm --json`"""
 
-    schema: Annotated[Literal["localai.rm/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.rm/1"], "the name and version of the document"]
     dry_run: Annotated[bool, "whether nothing was done"]
-    removed: Annotated[list[RemovalDocument], "in the order they were named"]
+    removed: Annotated[
+        list[RemovalDocument], "the models that were removed, in the order they were named"
+    ]
 
 
 def rm_document(removals: Iterable[Removal], *, dry_run: bool) -> Rm:
-    """What `localai rm` prints."""
+    """The document of `localai rm`."""
     return {
         "schema": "localai.rm/1",
         "dry_run": dry_run,

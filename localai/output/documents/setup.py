@@ -18,67 +18,67 @@ if TYPE_CHECKING:
 
 
 class SetupStepDocument(TypedDict):
-    """One thing to do, or done already."""
+    """A step of the set-up, to be done or done already."""
 
-    step: Annotated[StepName, "which one"]
-    what: Annotated[str, "what it is about"]
+    step: Annotated[StepName, "the step"]
+    what: Annotated[str, "the subject"]
     why: Annotated[str, "why, in a sentence"]
-    done: Annotated[bool, "whether it was so before"]
-    source: Annotated[str | None, "who has it"]
-    download_bytes: Annotated[int | None, "what is to be fetched"]
-    download_s: Annotated[float | None, "about how many seconds that takes at 100 Mbit/s"]
+    done: Annotated[bool, "whether the step was done before"]
+    source: Annotated[str | None, "the host that has it"]
+    download_bytes: Annotated[int | None, "the bytes to be fetched"]
+    download_s: Annotated[float | None, "about the seconds that this takes at 100 Mbit/s"]
 
 
 class Setup(TypedDict):
     """`localai setup --json`"""
 
-    schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.setup/1"], "the name and version of the document"]
     dry_run: Annotated[bool, "whether nothing was done"]
-    provider: Annotated[EngineName, "who answers"]
-    model: Annotated[str, "its name, as `localai chat -m` takes it"]
-    steps: Annotated[list[SetupStepDocument], "the plan"]
-    notes: Annotated[list[str], "what should be known"]
-    answer: Annotated[str | None, "what the model said to the question of the proof"]
-    right: Annotated[bool | None, "whether that is right"]
-    timings: Annotated[TimingsDocument | None, "of the answer"]
-    total_s: Annotated[float, "how long all of it took"]
-    error: Annotated[ErrorDocument | None, "set if the answer was wrong"]
+    provider: Annotated[EngineName, "the provider that answers"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    steps: Annotated[list[SetupStepDocument], "the steps of the plan"]
+    notes: Annotated[list[str], "remarks, a sentence each"]
+    answer: Annotated[str | None, "the model's answer to the trial question"]
+    right: Annotated[bool | None, "whether the answer is right"]
+    timings: Annotated[TimingsDocument | None, "times and rates of the answer"]
+    total_s: Annotated[float, "seconds that the set-up took"]
+    error: Annotated[ErrorDocument | None, "the error if the answer was wrong, else null"]
 
 
 class SetupBundle(TypedDict):
     """`localai setup --bundle --json`"""
 
-    schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
-    folder: Annotated[str, "what was made"]
-    platform: Annotated[str, "for which machines, such as linux-x86_64"]
-    python: Annotated[str, "for which Python, such as 3.11"]
-    model_file: Annotated[str, "the model's file in it"]
-    size_bytes: Annotated[int, "all of it"]
+    schema: Annotated[Literal["localai.setup/1"], "the name and version of the document"]
+    folder: Annotated[str, "the folder that was made"]
+    platform: Annotated[str, "the machines that the bundle is for, such as linux-x86_64"]
+    python: Annotated[str, "the version of Python that the bundle is for, such as 3.11"]
+    model_file: Annotated[str, "the model's file in the bundle"]
+    size_bytes: Annotated[int, "the size of the bundle in bytes"]
 
 
 class LeftDocument(TypedDict):
-    """What a removal leaves, because it is not localai's."""
+    """A file that a removal leaves, because it is not localai's."""
 
-    what: Annotated[str, "whose it is"]
-    path: Annotated[str, "where"]
-    size_bytes: Annotated[int, "how large"]
+    what: Annotated[str, "the owner"]
+    path: Annotated[str, "the path"]
+    size_bytes: Annotated[int, "the size in bytes"]
 
 
 class SetupRemoval(TypedDict):
     """`localai setup --uninstall --json`"""
 
-    schema: Annotated[Literal["localai.setup/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.setup/1"], "the name and version of the document"]
     dry_run: Annotated[bool, "whether nothing was removed"]
-    paths: Annotated[list[str], "the files and folders that went"]
-    size_bytes: Annotated[int, "of all of them"]
+    paths: Annotated[list[str], "the files and folders that were removed"]
+    size_bytes: Annotated[int, "the size of all of them, in bytes"]
     left: Annotated[list[LeftDocument], "what stays"]
 
 
 def setup_document(
     plan: SetupPlan, answer: Answer | None, error: LocalaiError | None, total_s: float
 ) -> Setup:
-    """What `localai setup` prints. `answer` is that of the proof, None where only the plan was
-    asked for; `error` says that it is wrong."""
+    """The document of `localai setup`. `answer` is the answer to the trial question; None if only
+    the plan was asked for. `error` says that the answer is wrong."""
     return {
         "schema": "localai.setup/1",
         "dry_run": answer is None,
@@ -95,7 +95,7 @@ def setup_document(
 
 
 def bundle_document(made: Bundle) -> SetupBundle:
-    """What `localai setup --bundle` prints."""
+    """The document of `localai setup --bundle`."""
     return {
         "schema": "localai.setup/1",
         "folder": str(made.folder),
@@ -107,7 +107,7 @@ def bundle_document(made: Bundle) -> SetupBundle:
 
 
 def removal_document(removal: Uninstallation, *, dry_run: bool) -> SetupRemoval:
-    """What `localai setup --uninstall` prints."""
+    """The document of `localai setup --uninstall`."""
     return {
         "schema": "localai.setup/1",
         "dry_run": dry_run,

@@ -24,44 +24,56 @@ if TYPE_CHECKING:
 class FileDocument(TypedDict):
     """A file of a model."""
 
-    path: Annotated[str, "where it is"]
-    size_bytes: Annotated[int, "its size"]
+    path: Annotated[str, "the path of the file"]
+    size_bytes: Annotated[int, "the size in bytes"]
 
 
 class Show(TypedDict):
     """`localai show --json`"""
 
-    schema: Annotated[Literal["localai.show/1"], "the promise that the rest keeps"]
-    model: Annotated[str, "its name, as `-m` takes it"]
-    provider: Annotated[str, "who runs it"]
+    schema: Annotated[Literal["localai.show/1"], "the name and version of the document"]
+    model: Annotated[str, "the model, as `-m` takes it"]
+    provider: Annotated[str, "the provider of the model"]
     zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
-    path: Annotated[str | None, "its file or folder; null for what only a server has"]
-    title: Annotated[str | None, "the name its makers gave it"]
-    architecture: Annotated[str | None, "such as llama"]
-    parameters: Annotated[str | None, "such as 8B"]
-    parameter_count: Annotated[int | None, "all of them, also of a mixture of experts"]
-    quantization: Annotated[str | None, "such as Q4_K_M"]
-    context_limit_tokens: Annotated[int | None, "the largest context it was made for"]
-    layers: Annotated[int | None, "blocks"]
-    embedding_length: Annotated[int | None, "width of a token's vector"]
-    vocabulary: Annotated[int | None, "tokens of the tokenizer"]
-    experts: Annotated[int | None, "of a mixture; null for a dense model"]
-    experts_used: Annotated[int | None, "of them, for each token"]
-    tokenizer: Annotated[str | None, "its kind"]
+    path: Annotated[
+        str | None, "the path of the model's file or folder; null if only a server has it"
+    ]
+    title: Annotated[str | None, "the name that the model's makers gave it"]
+    architecture: Annotated[str | None, "the architecture, such as llama"]
+    parameters: Annotated[str | None, "the size class, such as 8B"]
+    parameter_count: Annotated[
+        int | None, "the number of all parameters, also in a mixture of experts"
+    ]
+    quantization: Annotated[str | None, "the quantization, such as Q4_K_M"]
+    context_limit_tokens: Annotated[
+        int | None, "the largest context that the model was made for, in tokens"
+    ]
+    layers: Annotated[int | None, "the number of blocks"]
+    embedding_length: Annotated[int | None, "the width of a token's vector"]
+    vocabulary: Annotated[int | None, "the number of the tokenizer's tokens"]
+    experts: Annotated[int | None, "the number of experts; null for a dense model"]
+    experts_used: Annotated[int | None, "the number of experts for each token"]
+    tokenizer: Annotated[str | None, "the kind of the tokenizer"]
     template: Annotated[str | None, "the chat template, Jinja; null for a base model"]
     template_problems: Annotated[list[str], "what is wrong with the template in force"]
     given_template: Annotated[str | None, "models.NAME.chat_template: the file in its place"]
-    system_prompt: Annotated[str | None, "what its publisher advises"]
-    license: Annotated[str | None, "as its files say"]
+    system_prompt: Annotated[str | None, "the system prompt that the publisher advises"]
+    license: Annotated[str | None, "the licence that the model's files state"]
     capabilities: Annotated[list[str] | None, "completion, tools, vision, thinking, …"]
-    purpose: Annotated[str | None, "what a model does that does not chat; null for one that does"]
-    size_bytes: Annotated[int | None, "of all its files"]
-    digest: Annotated[str | None, "sha256:… where its store states it"]
-    files: Annotated[list[FileDocument], "all that belong to it"]
-    places: Annotated[list[PlaceDocument], "where it lies, under which names"]
-    memory: Annotated[MemoryDocument | None, "with --ctx: what it takes there"]
-    memory_table: Annotated[list[MemoryDocument], "at each context, with each type of KV"]
-    speed: Annotated[SpeedDocument, "predicted"]
+    purpose: Annotated[str | None, "the use of a model that does not chat; null for one that does"]
+    size_bytes: Annotated[int | None, "the size of all its files, in bytes"]
+    digest: Annotated[str | None, "sha256:… of the model's file, if its store states it"]
+    files: Annotated[list[FileDocument], "the files of the model"]
+    places: Annotated[
+        list[PlaceDocument], "the places of the model on this machine, with its names there"
+    ]
+    memory: Annotated[
+        MemoryDocument | None, "the memory at the context of --ctx; null without --ctx"
+    ]
+    memory_table: Annotated[
+        list[MemoryDocument], "the memory at each context, with each type of KV"
+    ]
+    speed: Annotated[SpeedDocument, "the predicted speed"]
 
 
 def show_document(
@@ -70,8 +82,8 @@ def show_document(
     speed: SpeedRange,
     context_tokens: int | None,
 ) -> Show:
-    """What `localai show` prints; `context_tokens` is the context that was asked for (`--ctx`),
-    which then comes first in `table`."""
+    """The document of `localai show`. `context_tokens` is the context of `--ctx`, whose memory then
+    comes first in `table`."""
     model = details.model
     return {
         "schema": "localai.show/1",

@@ -8,10 +8,10 @@ from typing import Annotated, Literal, TypedDict
 class Stop(TypedDict):
     """`localai stop --json`"""
 
-    schema: Annotated[Literal["localai.stop/1"], "the promise that the rest keeps"]
+    schema: Annotated[Literal["localai.stop/1"], "the name and version of the document"]
     stopped: Annotated[list[str], "the models that were unloaded"]
 
 
 def stop_document(models: list[str]) -> Stop:
-    """What `localai stop` prints."""
+    """The document of `localai stop`."""
     return {"schema": "localai.stop/1", "stopped": models}

@@ -12,56 +12,56 @@ if TYPE_CHECKING:
 class VariableDocument(TypedDict):
     """A variable of a template."""
 
-    name: Annotated[str, "as `-p` takes it"]
-    default: Annotated[str | None, "its value where none is given; null: it must be given"]
+    name: Annotated[str, "the variable, as `-p` takes it"]
+    default: Annotated[str | None, "the value if none is given; null if one must be given"]
 
 
 class TemplateDocument(TypedDict):
     """A template."""
 
-    name: Annotated[str, "as `-t` takes it"]
-    description: Annotated[str, "what it is for"]
-    file: Annotated[str, "where it is"]
-    bundled: Annotated[bool, "whether it came with localai"]
-    model: Annotated[str | None, "the model that it names"]
-    wants_input: Annotated[bool, "whether it needs a text to work on"]
-    variables: Annotated[list[VariableDocument], "what can be changed in it"]
+    name: Annotated[str, "the template, as `-t` takes it"]
+    description: Annotated[str, "the purpose of the template"]
+    file: Annotated[str, "the template's file"]
+    bundled: Annotated[bool, "whether the template came with localai"]
+    model: Annotated[str | None, "the model that the template names"]
+    wants_input: Annotated[bool, "whether the template needs a text to work on"]
+    variables: Annotated[list[VariableDocument], "the variables of the template"]
 
 
 class TemplateList(TypedDict):
     """`localai template list --json`"""
 
-    schema: Annotated[Literal["localai.template/1"], "the promise that the rest keeps"]
-    templates: Annotated[list[TemplateDocument], "every template, by name"]
+    schema: Annotated[Literal["localai.template/1"], "the name and version of the document"]
+    templates: Annotated[list[TemplateDocument], "the templates, by name"]
 
 
 class TemplateShow(TemplateDocument):
     """`localai template show NAME --json`"""
 
-    schema: Annotated[Literal["localai.template/1"], "the promise that the rest keeps"]
-    content: Annotated[str, "its file's text"]
+    schema: Annotated[Literal["localai.template/1"], "the name and version of the document"]
+    content: Annotated[str, "the text of the template's file"]
 
 
 class TemplateRemoval(TypedDict):
     """`localai template rm NAME --json`"""
 
-    schema: Annotated[Literal["localai.template/1"], "the promise that the rest keeps"]
-    name: Annotated[str, "of the template that was removed"]
-    file: Annotated[str, "where it was"]
+    schema: Annotated[Literal["localai.template/1"], "the name and version of the document"]
+    name: Annotated[str, "the template that was removed"]
+    file: Annotated[str, "the template's file, which was removed"]
 
 
 def list_document(templates: Iterable[Template]) -> TemplateList:
-    """What `localai template list` prints."""
+    """The document of `localai template list`."""
     return {"schema": "localai.template/1", "templates": [_template(each) for each in templates]}
 
 
 def show_document(template: Template, content: str) -> TemplateShow:
-    """What `localai template show` prints; `content` is the text of the template's file."""
+    """The document of `localai template show`. `content` is the text of the template's file."""
     return {"schema": "localai.template/1", **_template(template), "content": content}
 
 
 def rm_document(template: Template) -> TemplateRemoval:
-    """What `localai template rm` prints."""
+    """The document of `localai template rm`."""
     return {
         "schema": "localai.template/1",
         "name": template.name,
