@@ -65,7 +65,6 @@ def test_windows_itself_is_told_where_localai_runs(
         (["pull", "-h"], "Usage: localai pull"),
         (["help", "config", "set"], "Usage: localai config set"),
         (["config"], "Usage: localai config"),
-        (["history"], "Usage: localai history"),
         (["template"], "Usage: localai template"),
     ],
 )

@@ -11,7 +11,7 @@ from localai.dataclass import dataclass
 from localai.errors import NotFound
 
 if TYPE_CHECKING:
-    from localai.database import ConversationRow, Database, StoredMessage, StoredPicture
+    from localai.database import ConversationSummary, Database, StoredMessage, StoredPicture
     from localai.types import Usage
 
 _SEARCHED = 200
@@ -72,24 +72,27 @@ def read_conversation(database: Database, conversation_id: str) -> StoredConvers
     )
 
 
-def recent_conversations(file: Path, limit: int, text: str = "") -> list[ConversationRow]:
+def recent_conversations(
+    file: Path, limit: int, text: str = "", *, as_typed: bool = False
+) -> list[ConversationSummary]:
     """The newest conversations. With a `text`, those that have it in their title, then those in
-    which it was said. Empty if nothing is stored.
+    which it was said; `as_typed`: its last word may go on. Empty if nothing is stored.
 
     Raises DatabaseUnavailable.
     """
-    from localai.database import ConversationRow, Criteria, Database
+    from localai.database import Criteria, Database
 
     if not file.exists():
         return []
     database = Database(file)
     try:
-        rows = database.recent(limit, text)
+        rows = database.summaries(Criteria(), limit, text)
         if text:
+            query = f"{text}*" if as_typed and text[-1].isalnum() else text
+            said = database.search(query, Criteria(), _SEARCHED) or []
             known = {row.id for row in rows}
-            said = database.search(text, Criteria(), _SEARCHED) or []
-            hits = {hit.conversation_id: hit for hit in said if hit.conversation_id not in known}
-            rows += [ConversationRow(id_, hit.title, hit.created_at) for id_, hit in hits.items()]
+            more = dict.fromkeys(hit.conversation_id for hit in said)
+            rows += [database.summary(each) for each in more if each not in known]
         return rows[:limit]
     finally:
         database.close()

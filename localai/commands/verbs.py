@@ -30,11 +30,16 @@ _SAME_ACT: Final[Mapping[str, str]] = {
 
 
 class Verbs(TyperGroup):
-    """A command of several verbs. Alone it shows its help, which is no error. `ls` is `list`, and
-    an unknown verb is answered with the line to type."""
+    """A command of several verbs. Alone it does what its verb `alone` does, else shows its help,
+    which is no error. `ls` is `list`, and an unknown verb is answered with the line to type."""
+
+    alone: str | None = None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Typer's parsing; without arguments, show the help and end."""
+        """Typer's parsing; without arguments, as if `alone` had been typed, else show the help and
+        end."""
+        if not args and self.alone is not None:
+            args = [self.alone]
         if not args and not ctx.resilient_parsing:
             typer.echo(ctx.get_help())
             ctx.exit()

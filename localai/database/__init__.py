@@ -9,14 +9,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from localai.database.benchmarks import Benchmarks, BenchRunRow, OwnRate
-from localai.database.conversations import ConversationRow, StoredMessage
+from localai.database.conversations import StoredMessage
 from localai.database.history import ConversationSummary, Criteria, History, Hit
 from localai.database.ledgers import DecodeRow, Ledgers, UsageRow
 from localai.database.pictures import StoredPicture
 
 __all__ = [
     "BenchRunRow",
-    "ConversationRow",
     "ConversationSummary",
     "Criteria",
     "Database",

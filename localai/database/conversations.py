@@ -58,15 +58,6 @@ class StoredMessage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationRow:
-    """A conversation in a list; `updated_at` is seconds since the epoch."""
-
-    id: str
-    title: str | None
-    updated_at: float
-
-
 class Conversations(Pictures):
     """Storing a conversation as it happens, and reading it back so that it can be continued."""
 
@@ -96,17 +87,6 @@ class Conversations(Pictures):
                 "SELECT title FROM conversation WHERE id = ?", (conversation_id,)
             ).fetchone()
         return None if row is None else row["title"]
-
-    def recent(self, limit: int, title_part: str = "") -> list[ConversationRow]:
-        """At most `limit` conversations whose title contains `title_part`, newest first."""
-        with self.guarded():
-            rows = self.db.execute(
-                "SELECT id, title, updated_at FROM conversation"
-                " WHERE instr(lower(coalesce(title, '')), lower(?))"
-                " ORDER BY updated_at DESC LIMIT ?",
-                (title_part, limit),
-            ).fetchall()
-        return [ConversationRow(**dict(row)) for row in rows]
 
     def add_message(
         self,

@@ -64,11 +64,16 @@ def print_conversations(rows: Sequence[ConversationSummary], output: Output) -> 
         return
     for row in rows:
         output.line(*_heading(row.id, row.title, output.columns))
-        when, messages, model, zone = _cells(row)
-        known = [cell for cell in (zone, model) if cell != UNKNOWN]
-        plural = "message" if messages == "1" else "messages"
-        facts = " · ".join([when, f"{messages} {plural}", *known])
-        output.line(" " * _INDENT, (one_line(facts, output.columns - _INDENT), "dim"))
+        facts = one_line(conversation_facts(row), output.columns - _INDENT)
+        output.line(" " * _INDENT, (facts, "dim"))
+
+
+def conversation_facts(row: ConversationSummary) -> str:
+    """When it was last written to, its length, zone and model: `2026-11-22 18:05 · 2 messages …`"""
+    when, messages, model, zone = _cells(row)
+    known = [cell for cell in (zone, model) if cell != UNKNOWN]
+    plural = "message" if messages == "1" else "messages"
+    return " · ".join([when, f"{messages} {plural}", *known])
 
 
 def conversation_line(row: ConversationSummary) -> str:

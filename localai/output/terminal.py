@@ -18,6 +18,11 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
+def is_dumb() -> bool:
+    """Whether the terminal moves no cursor, or does not say what it can."""
+    return os.environ.get("TERM", "dumb") in ("dumb", "unknown")
+
+
 def color_wanted(stream: TextIO | None) -> bool:
     """Whether colour may be written to `stream`: NO_COLOR and TERM=dumb say no, FORCE_COLOR yes."""
     if os.environ.get("NO_COLOR"):

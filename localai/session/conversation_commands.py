@@ -18,6 +18,7 @@ from localai.files import create_atomically, user_path
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown, picture_lines
+from localai.output.terminal import is_dumb
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.types import Events
@@ -37,10 +38,9 @@ def clear(session: Session, _argument: str) -> None:
 
 
 def load(session: Session, argument: str) -> None:
-    """Go on with a kept conversation; without an ID list the last ones."""
+    """Go on with a kept conversation; without an ID choose one."""
+    argument = argument or _picked(session)
     if not argument:
-        history(session, "")
-        session.output.note("/load ID goes on with one")
         return
     try:
         kept = resume(session.asker.paths.database, argument)
@@ -51,6 +51,19 @@ def load(session: Session, argument: str) -> None:
     current = session.asker.chosen.model
     if kept.model is not None and kept.model != f"{current.provider}/{current.id}":
         session.output.note(f"it was held with {kept.model}: /model {kept.model}")
+
+
+def _picked(session: Session) -> str:
+    """The id of the conversation that the user chooses; empty if none. Where none can be chosen,
+    they are listed."""
+    database = session.asker.paths.database
+    if is_dumb() or not recent_conversations(database, 1):
+        history(session, "")
+        session.output.note("/load ID goes on with one")
+        return ""
+    from localai.session.picker import pick_conversation
+
+    return pick_conversation(database) or ""
 
 
 def history(session: Session, argument: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Protocol
 
 from localai.errors import LocalaiError
+from localai.output.terminal import is_dumb
 from localai.session.conversation_commands import say_where_we_are
 from localai.session.interrupts import Interrupts
 from localai.session.model_commands import zone_label
@@ -76,7 +76,7 @@ def _give_up_edit(session: Session) -> None:
 
 
 def _reader(session: Session) -> Reader:
-    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+    if is_dumb():
         return PlainReader(session.interrupts)
     from localai.session.terminal_reader import TerminalReader
 

@@ -1,6 +1,6 @@
 """The prompt on a terminal: line editing, keys, history, completion, the status bar.
 
-Only this module and `completion` import prompt_toolkit, so that nothing but a session does.
+Only this module, `completion` and `picker` import prompt_toolkit, so that nothing else does.
 """
 
 from __future__ import annotations

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from localai.commands.history import deleting, exporting, looking, naming
+from localai.commands.history import deleting, exporting, looking, naming, picking
 from localai.commands.verbs import Verbs
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
 
+class _HistoryVerbs(Verbs):
+    alone = "pick"
+
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=_HistoryVerbs)
+
+app.command("pick")(picking.pick)
 app.command("list")(looking.list_conversations)
 # What was said may begin with a dash, too.
 app.command("search", context_settings={"ignore_unknown_options": True})(looking.search)
