@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from localai.answers import Answer, PartialAnswer
 from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import SharedContext, make_ready
-from localai.batch.doubts import Doubts
 from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
 from localai.batch.progress import Counts, Progress
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
+from localai.chat.doubts import Doubts
 from localai.chat.request import build_request, overlaid
 from localai.dataclass import dataclass
 from localai.errors import (

@@ -24,7 +24,7 @@ from localai.compare.side_by_side import load_in_turn
 from localai.dataclass import dataclass
 from localai.errors import ContextOverflow, LocalaiError, NotFound, PolicyRefused
 from localai.privacy import guard
-from localai.types import Event
+from localai.types import Doubt, Event
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -66,7 +66,7 @@ class Lane:
         todo: Mapping[str, Sequence[CaseRepeat]],
         jobs: int | None,
         config: Config,
-        report: Callable[[LoadingModel | Answered], None],
+        report: Callable[[LoadingModel | Answered | Doubt], None],
         stopping: threading.Event,
     ) -> None:
         self._contestants = contestants
@@ -118,6 +118,10 @@ class Lane:
             return 1
         return allowed_concurrency(contestant.selected.provider.name, self._jobs, self._config)
 
+    def _pass_doubts_on(self, event: Event) -> None:
+        if isinstance(event, Doubt):
+            self._report(event)
+
     def _work(
         self, contestant: Contestant, shared: _Shared, context: SharedContext, jobs: int
     ) -> None:
@@ -126,7 +130,7 @@ class Lane:
                 ask,
                 contestant,
                 question.request,
-                _nothing,
+                self._pass_doubts_on,
                 self._stopping,
                 load_s=shared.take_load_s(),
             )
@@ -135,10 +139,6 @@ class Lane:
                 return
             self._report(Answered(question, reply, jobs))
             shared.look_for_an_end(reply.error)
-
-
-def _nothing(_event: Event) -> None:
-    pass
 
 
 class _Shared:

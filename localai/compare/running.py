@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from localai.compare.suite.case import Suite
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError, as_error
 from localai.privacy import guard
+from localai.types import ChatRequest, Doubt
 
 if TYPE_CHECKING:
     from localai.compare.run_file import RunFile
@@ -51,14 +52,15 @@ class _Ended:
     error: BaseException | None = None
 
 
-_Report = LoadingModel | Answered | _Ended
+_Report = LoadingModel | Answered | Doubt | _Ended
 
 
 class SuiteRun:
     """The questions of `suite` to `contestants`, less those whose answers `file` has.
 
-    `cost_of` says what an answer cost, `answered` is told of each new one. Raises InvalidInput
-    where the file has an answer to another question of the same name.
+    `cost_of` says what an answer cost, `answered` is told of each new one, `doubted` what is to be
+    said before one. Raises InvalidInput where the file has an answer to another question of the
+    same name.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class SuiteRun:
         machine: str,
         cost_of: Callable[[Reply], Cost | None],
         answered: Callable[[Reply], None],
+        doubted: Callable[[str], None],
     ) -> None:
         self._contestants = contestants
         self._file = file
@@ -80,6 +83,7 @@ class SuiteRun:
         self._config = config
         self._cost_of = cost_of
         self._answered = answered
+        self._doubted = doubted
         self._reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -94,6 +98,10 @@ class SuiteRun:
     def missing(self) -> Mapping[str, int]:
         """How many questions each model will be asked now."""
         return {name: len(each) for name, each in self._todo.items()}
+
+    def requests(self) -> Iterator[ChatRequest]:
+        """What each model will be asked now."""
+        yield from (each.request for some in self._todo.values() for each in some)
 
     def run(self) -> Generator[Progress, None, None]:
         """Ask, and say after each answer how far it is. Closing it stops what is under way."""
@@ -124,6 +132,8 @@ class SuiteRun:
                     left -= 1
                     if report.error is not None:
                         raise as_error_of_thread(report.error)
+                elif isinstance(report, Doubt):
+                    self._doubted(report.message)
                 elif isinstance(report, LoadingModel):
                     progress = replace(progress, loading=report.model)
                 else:

@@ -39,7 +39,9 @@ from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
 from localai.files import TemporaryFolder, write_atomically
+from localai.formats.folder_kinds import purpose_of_folder, require_model
 from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at
+from localai.formats.mlx_folder import read_object
 from localai.sizing.memory import HeaderFile
 from localai.stores.folders import hub_cache
 from localai.stores.references import MAIN, HubReference
@@ -180,6 +182,8 @@ class Hub:
         repo = reference.repo
         top = [file for file in available if "/" not in file.path]
         weights = [file for file in top if file.path.endswith(".safetensors")]
+        names = {file.path for file in top}
+        require_model(repo, names)
         if not weights or all(file.path != "config.json" for file in top):
             raise NotFound(
                 f"{repo} has neither GGUF files nor a folder of safetensors",
@@ -203,6 +207,7 @@ class Hub:
             size_bytes=sum(file.size_bytes for file in files),
             header=None,
             measured=Path(sample.name),
+            purpose=purpose_of_folder(names, read_object(Path(sample.name, "config.json"))),
             # The plan holds a reference to the sample, which is deleted with it.
             install=partial(self._install, reference, commit, files, sample),
         )

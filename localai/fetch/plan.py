@@ -25,7 +25,7 @@ class PullPlan:
     are only verified. `measured` is what memory is computed from: a file or folder of this machine,
     or the headers of remote files. `install` makes the model known to its store once all files have
     arrived; `path` is then what an engine opens. `replaces` are files of other models that have the
-    names of these.
+    names of these. `purpose` is as in `ResolvedModel`.
     """
 
     name: str
@@ -40,6 +40,7 @@ class PullPlan:
     digest: str | None = None
     notes: tuple[str, ...] = ()
     replaces: tuple[Path, ...] = ()
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

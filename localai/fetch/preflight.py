@@ -92,7 +92,7 @@ def preflight(
             remarks += _memory_remarks(need, limit, available)
         speed, remark = _speed(plan, need, machine, own_runs, elsewhere=elsewhere)
         remarks += remark
-    purpose = None if plan.header is None else purpose_of(plan.header)
+    purpose = plan.purpose if plan.header is None else purpose_of(plan.header)
     if purpose is not None:
         remarks.append(f"it {purpose}: it does not chat")
     elif plan.header is not None and plan.header.chat_template is None:
@@ -121,6 +121,9 @@ def host_bytes(need: MemoryNeed) -> int:
 def _needs(
     plan: PullPlan, context_tokens: int, kv_type: KvType, cache_folder: Path | None
 ) -> tuple[MemoryNeed, ...]:
+    if plan.purpose is not None:
+        # Nothing here loads it.
+        return ()
     longest = plan.header.context_length if plan.header is not None else None
     contexts = [min(context_tokens, longest or context_tokens)]
     larger = min(_LARGER_CONTEXT, longest or 0)

@@ -14,6 +14,7 @@ from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
+from localai.formats.folder_kinds import purpose_of_folder, require_model
 from localai.types import Options
 
 _FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -29,7 +30,7 @@ class MlxFolder:
     `config` is config.json; in a multimodal model's, the text model's part is laid over it.
     `float_bytes` is the width of unquantized numbers, and so of the KV cache. `is_mlx`: MLX wrote
     the weights; others (a hub's original checkpoint) may load too. `recommended` are the sampling
-    options of generation_config.json.
+    options of generation_config.json. `purpose` is as in `ResolvedModel`.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class MlxFolder:
     is_mlx: bool
     chat_template: str | None
     recommended: Options
+    purpose: str | None = None
 
     @property
     def quantization(self) -> str:
@@ -73,7 +75,9 @@ def read_folder(path: Path) -> MlxFolder:
     """
     if not path.is_dir():
         raise NotFound(f"there is no model folder {path}", command="localai list")
-    config = _text_config(_read_object(path / "config.json"))
+    names = {each.name for each in path.iterdir()}
+    require_model(str(path), names)
+    config = _text_config(read_object(path / "config.json"))
     if not isinstance(config.get("model_type"), str):
         raise InvalidInput(f"{path / 'config.json'} names no model_type")
     if config.get("model_file") is not None:
@@ -81,7 +85,8 @@ def read_folder(path: Path) -> MlxFolder:
         raise InvalidInput(
             f"{path / 'config.json'} names code to run (model_file), and a model is never run as it"
         )
-    if not _has_tokenizer(path):
+    purpose = purpose_of_folder(names, config)
+    if purpose is None and not _has_tokenizer(path):
         raise InvalidInput(f"{path} has no tokenizer", hint="download the model again")
     headers = [_read_header(file) for file in _weight_files(path)]
     tensors = {name: tensor for header in headers for name, tensor in header.tensors.items()}
@@ -96,6 +101,7 @@ def read_folder(path: Path) -> MlxFolder:
         is_mlx="quantization" in config or all(header.format == "mlx" for header in headers),
         chat_template=_chat_template(path),
         recommended=_recommended(path / "generation_config.json"),
+        purpose=purpose,
     )
 
 
@@ -130,7 +136,8 @@ def positive_integer(config: Mapping[str, Any], *names: str) -> int | None:
     return None
 
 
-def _read_object(file: Path) -> dict[str, Any]:
+def read_object(file: Path) -> dict[str, Any]:
+    """The object in a JSON file of a folder. Raises InvalidInput, also where there is none."""
     try:
         if file.stat().st_size > _LARGEST_JSON_BYTES:
             raise InvalidInput(f"{file} is too large to be true")
@@ -161,7 +168,7 @@ def _weight_files(path: Path) -> list[Path]:
         if not files:
             raise InvalidInput(f"{path} has no weights: no .safetensors file")
         return files
-    parts = _read_object(index).get("weight_map")
+    parts = read_object(index).get("weight_map")
     if not isinstance(parts, dict) or not parts:
         raise InvalidInput(f"{index} has no weight_map", hint="download the model again")
     names = sorted({str(name) for name in parts.values()})
@@ -245,7 +252,7 @@ def _chat_template(path: Path) -> str | None:
         return plain.read_text(errors="replace")
     for name in ("chat_template.json", "tokenizer_config.json"):
         file = path / name
-        template = _read_object(file).get("chat_template") if file.is_file() else None
+        template = read_object(file).get("chat_template") if file.is_file() else None
         if isinstance(template, str):
             return template
         if isinstance(template, list):
@@ -260,7 +267,7 @@ def _chat_template(path: Path) -> str | None:
 def _recommended(file: Path) -> Options:
     if not file.is_file():
         return Options()
-    document = _read_object(file)
+    document = read_object(file)
     if document.get("do_sample") is False:
         return Options(temperature=0.0)
     top_k = document.get("top_k")

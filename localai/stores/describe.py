@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import content_key
+from localai.formats.folder_kinds import EMBEDS
 from localai.remembered import Remembered
 from localai.stores.starter import STARTER, resolve_starter
 from localai.types import Capability, ResolvedModel, Zone
@@ -137,13 +138,20 @@ def describe_folder(name: str, folder: MlxFolder) -> ResolvedModel:
         evidence=_FOLDER_EVIDENCE,
         path=folder.path,
         context_limit=folder.context_limit,
-        capabilities=frozenset({"completion", *template_capabilities(folder.chat_template or "")}),
+        capabilities=_folder_capabilities(folder),
         size_bytes=folder.size_bytes,
         parameters=parameters_text(folder.parameter_count),
         quantization=folder.quantization,
         recommended=folder.recommended,
         has_chat_template=bool(folder.chat_template),
+        purpose=folder.purpose,
     )
+
+
+def _folder_capabilities(folder: MlxFolder) -> frozenset[Capability]:
+    if folder.purpose is not None:
+        return frozenset({"embedding"} if folder.purpose == EMBEDS else ())
+    return frozenset({"completion", *template_capabilities(folder.chat_template or "")})
 
 
 def _read(path: Path) -> tuple[Path, HeaderFacts]:

@@ -9,6 +9,7 @@ import pytest
 
 from localai.output.documents.show import Show
 from tests.formats.synthetic import Spec, write
+from tests.formats.test_mlx_folder import make_folder
 from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
@@ -87,3 +88,47 @@ def test_the_list_names_what_lies_beside_the_models(
         (f"hf.co/{REPO}:Q8_0", "model"),
         (f"hf.co/{REPO}/mtp-m-Q8_0.gguf", "draft model"),
     ]
+
+
+def test_a_folder_that_does_not_chat_says_so_before_and_after_it_is_fetched(
+    run_localai: RunLocalai, hub: HubDouble, tmp_path: Path
+) -> None:
+    folder = make_folder(
+        tmp_path / "whisper-tiny",
+        model_type="whisper",
+        architectures=["WhisperForConditionalGeneration"],
+    )
+    hub.add("org/whisper", {each.name: each.read_bytes() for each in folder.iterdir()})
+    purpose = "writes down speech: it does not chat"
+    before = run_localai("pull", "--dry-run", "hf.co/org/whisper")
+    assert before.returncode == 0, before.stderr
+    assert f"it {purpose}" in before.stdout.decode()
+    assert "tok/s" not in before.stdout.decode()
+    assert run_localai("pull", "hf.co/org/whisper").returncode == 0
+    for name in ("org/whisper", str(folder)):
+        assert f"purpose       {purpose}" in run_localai("show", name).stdout.decode()
+        document = checked(Show, run_localai("show", "--json", name).stdout)
+        assert document["purpose"] == "writes down speech"
+        assert document["capabilities"] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        (
+            {"model_index.json": b"{}", "unet/config.json": b"{}", "unet/a.safetensors": b"x"},
+            "makes pictures: it does not chat",
+        ),
+        (
+            {"adapter_config.json": b"{}", "adapter_model.safetensors": b"x"},
+            "is an adapter (LoRA), which changes another model",
+        ),
+    ],
+)
+def test_a_repository_that_is_no_model_is_refused_by_what_it_is(
+    run_localai: RunLocalai, hub: HubDouble, files: dict[str, bytes], complaint: str
+) -> None:
+    hub.add("org/parts", files)
+    done = run_localai("pull", "hf.co/org/parts")
+    assert done.returncode == 2
+    assert f"org/parts {complaint}" in done.stderr.decode()

@@ -58,3 +58,23 @@ def test_who_may_read_it_as_a_mark_is_said_before(
     assert said in result.stderr.decode()
     quiet = run_localai(*asked, "hi <b>there</b>", env=environment)
     assert "marks" not in quiet.stderr.decode()
+
+
+def test_a_comparison_says_who_may_read_them_before_it_asks(
+    home_with_starter: Paths,
+    run_localai: RunLocalai,
+    ollama_server: OllamaServer,
+    tmp_path: Path,
+) -> None:
+    environment = {"OLLAMA_HOST": ollama_server.host}
+    models = ("-m", "starter", "-m", "ollama/smollm2:135m", "--max-tokens", "1")
+    said = "ollama may read <|im_end|>, <|im_start|> in what is asked as the model's own marks"
+    result = run_localai("compare", *models, INJECTED, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.decode().count(said) == 1
+    suite = tmp_path / "suite.jsonl"
+    line = {"input": [{"role": "user", "content": INJECTED}], "ideal": "x"}
+    suite.write_text(json.dumps(line) + "\n" + json.dumps(line | {"ideal": "y"}) + "\n")
+    result = run_localai("compare", *models, "--suite", suite, env=environment)
+    assert result.stderr.decode().count(said) == 1, result.stderr
+    assert "llamacpp may read" not in result.stderr.decode()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.chat.doubts import Doubts
 from localai.chat.recorder import UsageRecorder
-from localai.chat.request import AskSettings, build_request, schema_doubt
+from localai.chat.request import AskSettings, build_request
 from localai.commands.ask_options import (
     NOT_ASKED,
     Asked,
@@ -25,7 +27,7 @@ from localai.compare.asking import Reply
 from localai.compare.contestants import Contestant, departures, destinations, select_contestants
 from localai.errors import InvalidInput
 from localai.output.output import Output
-from localai.types import Message
+from localai.types import ChatRequest, Doubt, Message
 
 if TYPE_CHECKING:
     from localai.compare.suite.case import Suite
@@ -154,10 +156,15 @@ def compare(
     question = gather_question(prompt, files, [], means.template, means.parameters, output)
     for line in departures(contestants, {each.name: 1 for each in contestants}, config):
         output.announce(line)
-    for each in contestants:
-        if (unheld := schema_doubt(means.settings, each.selected.model, config)) is not None:
-            output.warn(unheld)
-    replies = _replies(contestants, question, means, output, hidden=blind)
+    doubts = Doubts(output.warn, config)
+    settings, message = _settings(means, question), Message("user", question.text)
+    requests = {
+        each.name: build_request(settings, each.selected.model, [message], config)
+        for each in contestants
+    }
+    for request in requests.values():
+        doubts.before(settings, request)
+    replies = _replies(contestants, requests, output, doubts, hidden=blind)
     if not no_log and bool(config["history.record"]):
         usage = UsageRecorder(paths.database, "compare", output.warn)
         for reply in replies.values():
@@ -198,9 +205,9 @@ def _read_suite(name: str, paths: Paths) -> Suite:
 
 def _replies(
     contestants: tuple[Contestant, ...],
-    question: Question,
-    means: Asked,
+    requests: Mapping[str, ChatRequest],
     output: Output,
+    doubts: Doubts,
     *,
     hidden: bool,
 ) -> dict[str, Reply]:
@@ -208,14 +215,9 @@ def _replies(
     from localai.compare.side_by_side import SideBySide
     from localai.output.panes import TICK_S, answer_panes
 
-    settings = _settings(means, question)
-    message = Message("user", question.text)
-    requests = {
-        each.name: build_request(settings, each.selected.model, [message], means.config)
-        for each in contestants
-    }
     panes = answer_panes(output, [each.name for each in contestants], hidden=hidden)
     replies: dict[str, Reply] = {}
+    said: list[str] = []
     finished = False
     updates = SideBySide(contestants, requests).run(TICK_S)
     try:
@@ -223,6 +225,8 @@ def _replies(
             if isinstance(update, Reply):
                 replies[update.model] = update
                 panes.reply(update.model, update)
+            elif update is not None and isinstance(update.event, Doubt):
+                said.append(update.event.message)
             elif update is not None:
                 panes.event(update.model, update.event)
             panes.refresh()
@@ -230,6 +234,9 @@ def _replies(
     finally:
         updates.close()
         panes.close(interrupted=not finished)
+        # Not while the panes are drawn.
+        for doubt in said:
+            doubts.say(doubt)
     return {each.name: replies[each.name] for each in contestants}
 
 

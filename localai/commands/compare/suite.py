@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localai import __version__
+from localai.chat.doubts import Doubts
 from localai.chat.recorder import UsageRecorder
-from localai.chat.request import schema_doubt
 from localai.commands.ask_options import Asked
 from localai.commands.compare.judging import judge_answers
 from localai.commands.compare.reporting import Reports, conclude
@@ -80,6 +80,7 @@ def run_suite(
     try:
         config = means.config
         usage = UsageRecorder(paths.database, "compare", output.warn)
+        doubts = Doubts(output.warn, config)
         work = SuiteRun(
             suite,
             contestants,
@@ -89,13 +90,13 @@ def run_suite(
             machine=machine,
             cost_of=lambda reply: _cost(reply, config),
             answered=lambda reply: _count(usage, reply, counted),
+            doubted=doubts.say,
         )
         _keep_what_is_asked(file, suite, contestants, judge, manner, machine)
         for line in departures(contestants, work.missing, config):
             output.announce(line)
-        for each in contestants:
-            if (unheld := schema_doubt(means.settings, each.selected.model, config)) is not None:
-                output.warn(unheld)
+        for request in work.requests():
+            doubts.before(means.settings, request)
         if sum(work.missing.values()):
             _say_if_busy(output)
         _follow(work, output, keeps=record is not None)

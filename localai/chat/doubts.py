@@ -1,4 +1,4 @@
-"""What is to be said of a batch before its answers, each once for all lines."""
+"""What is to be said before answers, each thing once for all questions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Doubts:
         self._lock = threading.Lock()
 
     def before(self, settings: AskSettings, request: ChatRequest) -> None:
-        """Say what is known before a line is asked. Raises InvalidInput for a schema that nobody
-        takes."""
+        """Say what is known before a question is asked. Raises InvalidInput for a schema that its
+        provider does not take."""
         for doubt in (
             schema_doubt(settings, request.model, self._config),
             marks_doubt(request, self._config),
