@@ -223,9 +223,10 @@ class _Stream:
             yield from self._splitter.feed(text)
         for call in objects_of(delta.get("tool_calls")):
             self._clock.piece(self._add_call(call))
-        for token in _logprobs(choice):
-            self._clock.limits.came(0)
-            yield token
+        if choice.get("logprobs"):
+            for token in _logprobs(choice):
+                self._clock.limits.came(0)
+                yield token
         said = choice.get("finish_reason")
         if reason := finish_reason(said):
             self.finish, self.server_reason = reason, str(said)
