@@ -193,12 +193,13 @@ class ChatRequest:
 
     `context_tokens` is what the user asked for (`--ctx`), None to let the provider choose.
     `keep_alive_s` is how long the model stays loaded afterwards (0: not at all). `schema` is a JSON
-    schema that the answer must satisfy. `force` skips the memory check. `stop_loops` ends an answer
-    that repeats itself without end (`loops.without_loops`). `tools` are those that the
-    model may call; localai does not run them. With `tool_choice` None the server chooses, which for
-    all servers is "auto". `conversation` is the id (letters and digits) under which a provider may
-    keep state of the conversation on this machine's disk, so that it need not be computed again;
-    None keeps none. `chat_template` is used in place of the model's own.
+    schema that the answer must satisfy. `think_tokens` is the most that it may think, where the
+    provider's facts say that it takes such a budget. `force` skips the memory check.
+    `stop_loops` ends an answer that repeats itself without end (`loops.without_loops`). `tools` are
+    those that the model may call; localai does not run them. With `tool_choice` None the server
+    chooses, which for all servers is "auto". `conversation` is the id (letters and digits) under
+    which a provider may keep state of the conversation on this machine's disk, so that it need not
+    be computed again; None keeps none. `chat_template` is used in place of the model's own.
     """
 
     model: ResolvedModel
@@ -206,6 +207,7 @@ class ChatRequest:
     options: Options = Options()
     schema: Mapping[str, Any] | None = None
     think: Think | None = None
+    think_tokens: int | None = None
     context_tokens: int | None = None
     keep_alive_s: float | None = None
     logprobs: int | None = None

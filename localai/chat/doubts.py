@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from localai.chat.request import AskSettings, marks_doubt, schema_doubt
+from localai.chat.request import AskSettings, marks_doubt, settings_doubts
 from localai.types import ChatRequest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Doubts:
         """Say what is known before a question is asked. Raises InvalidInput for a schema that its
         provider does not take."""
         for doubt in (
-            schema_doubt(settings, request.model, self._config),
+            *settings_doubts(settings, request.model, self._config),
             marks_doubt(request, self._config),
         ):
             if doubt is not None:

@@ -28,8 +28,8 @@ class AskSettings:
     """How to ask, for any question; None leaves the choice to the layer below.
 
     An empty `system` is the choice of no system prompt. `chat_template` is a template's text, in
-    place of the model's own. `context_tokens`, `keep_alive_s`,
-    `logprobs` and `force` are those of `ChatRequest`.
+    place of the model's own. `think_tokens`, `context_tokens`, `keep_alive_s`, `logprobs` and
+    `force` are those of `ChatRequest`.
     """
 
     system: str | None = None
@@ -37,12 +37,15 @@ class AskSettings:
     schema: Schema | None = None
     chat_template: str | None = None
     think: Think | None = None
+    think_tokens: int | None = None
     context_tokens: int | None = None
     keep_alive_s: float | None = None
     logprobs: int | None = None
     force: bool = False
 
 
+# The least context that can be asked for, in tokens.
+LEAST_CONTEXT: Final = 64
 _SAID: Final = 3
 _UNSET: Final = AskSettings()
 # These settings decide how an answer is computed, but not which answer, so a batch's fingerprints
@@ -67,7 +70,8 @@ def build_request(
 
     The system prompt goes in front of them, unless they begin with one, and the model's own
     examples after it. `conversation` is the id under which a provider may keep state. Raises
-    InvalidInput for a model that does not chat, and what `chat_template_for` raises.
+    InvalidInput for a model that does not chat, or whose provider takes no budget of thinking, and
+    what `chat_template_for` raises.
     """
     if model.purpose is not None:
         raise InvalidInput(
@@ -75,6 +79,8 @@ def build_request(
             hint="name a model that does: the list has each model's capabilities",
             command="localai list --json",
         )
+    if settings.think_tokens is not None:
+        require_budget(model, config)
     if not messages or messages[0].role != "system":
         prompt = system_prompt(settings, model, config)
         messages = (Message("system", prompt), *messages) if prompt else messages
@@ -86,6 +92,7 @@ def build_request(
         options=effective_options(settings, model, config),
         schema=None if settings.schema is None else settings.schema.document,
         think=settings.think,
+        think_tokens=settings.think_tokens,
         context_tokens=settings.context_tokens,
         keep_alive_s=settings.keep_alive_s,
         logprobs=settings.logprobs,
@@ -94,6 +101,36 @@ def build_request(
         conversation=conversation,
         chat_template=chat_template_for(model, settings.chat_template, config),
     )
+
+
+def settings_doubts(settings: AskSettings, model: ResolvedModel, config: Config) -> list[str]:
+    """What is to be said before `model` is asked in this way, a sentence each. Raises what
+    `schema_doubt` raises."""
+    found = (
+        context_doubt(settings, model),
+        think_doubt(settings, model),
+        schema_doubt(settings, model, config),
+    )
+    return [doubt for doubt in found if doubt is not None]
+
+
+def require_budget(model: ResolvedModel, config: Config) -> None:
+    """Raise InvalidInput if the provider of `model` takes no number of tokens to think in."""
+    from localai.providers.registry import facts_of
+
+    if not facts_of(model.provider, config).budgets_thinking:
+        raise InvalidInput(
+            f"{model.provider} takes no number of tokens to think in",
+            hint="--think low thinks less; the embedded engine and Anthropic take a number",
+        )
+
+
+def think_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
+    """A warning if a model is asked to think that is not known to; None if not."""
+    known = model.capabilities
+    if settings.think in (None, "off") or not known or "thinking" in known:
+        return None
+    return f"{model.id} is not known to think"
 
 
 def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast, get_args
 import typer
 
 from localai.chat.off_device import allow_every_cloud
-from localai.chat.request import AskSettings, overlaid
+from localai.chat.request import LEAST_CONTEXT, AskSettings, overlaid
 from localai.commands.options import PAIR
 from localai.config import Config, parse_duration
 from localai.dataclass import dataclass
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 _PARAMETER = "asked"
 _SAMPLING = "sampling"
 _BY_KEYWORD: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
-_LEAST_CONTEXT: Final = 64
 _Result = TypeVar("_Result")
 
 
@@ -86,7 +85,9 @@ class AskOptions:
     think: Annotated[
         str | None,
         typer.Option(
-            "--think", help="Reasoning: off, on, low, medium or high.  [default: the model's]"
+            "--think",
+            help="Reasoning: off, on, low, medium, high, or at most N tokens, such as 800."
+            "  [default: the model's]",
         ),
     ] = None
     schema: Annotated[
@@ -186,6 +187,7 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
         schema=_schema(given.schema),
         chat_template=_chat_template(given.chat_template),
         think=_think(given.think),
+        think_tokens=_think_tokens(given.think),
         context_tokens=_context(given.ctx),
         keep_alive_s=_keep_alive(given.keep_alive),
         force=given.force,
@@ -251,19 +253,34 @@ def _context(text: str | None) -> int | None:
         tokens = parse_count(text)
     except ValueError as error:
         raise InvalidInput(f"--ctx takes {error}, not {text!r}", hint="--ctx 8k") from error
-    if tokens < _LEAST_CONTEXT:
-        raise InvalidInput(f"--ctx takes at least {_LEAST_CONTEXT} tokens, not {text!r}")
+    if tokens < LEAST_CONTEXT:
+        raise InvalidInput(f"--ctx takes at least {LEAST_CONTEXT} tokens, not {text!r}")
     return tokens
 
 
 def _think(text: str | None) -> Think | None:
     if text is None:
         return None
+    if text[:1].isdigit():
+        return "on"
     if text not in get_args(Think):
         raise InvalidInput(
-            f"--think takes {', '.join(get_args(Think))}, not {text!r}", hint="--think high"
+            f"--think takes {', '.join(get_args(Think))} or a number of tokens, not {text!r}",
+            hint="--think high",
         )
     return cast("Think", text)
+
+
+def _think_tokens(text: str | None) -> int | None:
+    if text is None or not text[:1].isdigit():
+        return None
+    try:
+        tokens = parse_count(text)
+    except ValueError as error:
+        raise InvalidInput(f"--think takes {error}, not {text!r}", hint="--think 800") from error
+    if tokens == 0:
+        raise InvalidInput("--think takes a number from 1", hint="--think off")
+    return tokens
 
 
 def _keep_alive(text: str | None) -> float | None:

@@ -15,7 +15,7 @@ from localai.chat.conversation import Conversation
 from localai.chat.file_arguments import takes_stdin
 from localai.chat.off_device import select_or_fall_back
 from localai.chat.recorder import DatabaseRecorder, Recorder
-from localai.chat.request import context_doubt, schema_doubt
+from localai.chat.request import settings_doubts
 from localai.chat.resume import StoredConversation, resume
 from localai.chat.select import SelectedModel
 from localai.chat.sight import loss_doubt, require_sight
@@ -214,10 +214,8 @@ def chat(
         )
 
     selected, config = _select(means.model, stored, means.config, providers, announce)
-    if (doubt := context_doubt(settings, selected.model)) is not None:
+    for doubt in settings_doubts(settings, selected.model, config):
         output.warn(doubt)
-    if (unheld := schema_doubt(settings, selected.model, config)) is not None:
-        output.warn(unheld)
     if images:
         require_sight(selected.model)
     if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:

@@ -60,6 +60,7 @@ FACTS = ProviderFacts(
     holds_schemas="anthropic",
     says_marks_as_text=True,
     template_is_elsewhere="a cloud's models are asked in its own way",
+    budgets_thinking=True,
 )
 
 

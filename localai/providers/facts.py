@@ -54,6 +54,7 @@ class ProviderFacts:
     speak with the model's voice.
     `takes_chat_template` says that a chat template may be given for its models;
     `template_is_elsewhere`, where else one changes them.
+    `budgets_thinking` says that it takes a number of tokens as the most that a model may think.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -72,6 +73,7 @@ class ProviderFacts:
     says_marks_as_text: bool = False
     takes_chat_template: bool = False
     template_is_elsewhere: str = "its server has its own"
+    budgets_thinking: bool = False
     runs_here: Callable[[], bool] = _everywhere
 
     @property

@@ -61,6 +61,7 @@ FACTS = ProviderFacts(
     holds_schemas="grammar",
     says_marks_as_text=True,
     takes_chat_template=True,
+    budgets_thinking=True,
 )
 
 

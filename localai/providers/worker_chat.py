@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from localai.engine.lifecycle import acquire, stop, workers
 from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerInfo, WorkerSpec
-from localai.errors import LocalaiError, TemplateFault, Unreachable
+from localai.errors import InvalidInput, LocalaiError, TemplateFault, Unreachable
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
@@ -168,6 +168,8 @@ def worker_body(request: ChatRequest) -> dict[str, Any]:
         body["chat_template_kwargs"] = {"enable_thinking": request.think != "off"}
         if request.think in ("low", "medium", "high"):
             body["chat_template_kwargs"]["reasoning_effort"] = request.think
+    if request.think_tokens is not None:
+        body["thinking_budget_tokens"] = request.think_tokens
     return body
 
 
@@ -193,6 +195,7 @@ def answer_of_worker(
             hidden = _hidden_marks(lease, body)
             path, sent_body, rendered = "/v1/chat/completions", body, ""
             if hidden is not None:
+                _refuse_budget(body)
                 from localai.providers.said_marks import (
                     COMPLETIONS,
                     as_chat,
@@ -226,6 +229,16 @@ def answer_of_worker(
         raise Unreachable(
             f"{who} broke off: {lease.last_words()}", hint=f"its whole log: {lease.files.log}"
         ) from error
+
+
+def _refuse_budget(body: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for a budget of thinking: the engine keeps it in its chat endpoint only,
+    and what is asked has the model's own marks in it, which go another way."""
+    if "thinking_budget_tokens" in body:
+        raise InvalidInput(
+            "--think N does not go with a model's own marks in what is asked",
+            hint="--think on thinks as long as the model likes",
+        )
 
 
 def _refusal(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast, get_args
 
 from localai.chat.off_device import prompt_destination
+from localai.chat.request import LEAST_CONTEXT, context_doubt, require_budget, think_doubt
 from localai.chat.select import select_model
 from localai.config import parse_duration
 from localai.dataclass import dataclass
@@ -18,7 +19,7 @@ from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
 from localai.types import Options, ResolvedModel, Think
-from localai.units import bytes_text
+from localai.units import bytes_text, parse_count
 
 DEFAULT = "default"
 KINDS_OF_SHOW = ("messages", "thinking")
@@ -55,29 +56,27 @@ def system(session: Session, argument: str) -> None:
 
 
 def think(session: Session, argument: str) -> None:
-    """How much the model reasons: off, on, low, medium, high, or default.
+    """How much the model reasons: off, on, low, medium, high, a number of tokens, or default.
     `hide` and `show` fold what it thinks away and back; /show thinking shows the last."""
     asker, display = session.asker, session.display
     if argument in ("hide", "show"):
         display.hide_thinking = argument == "hide"
     elif argument == "default":
-        asker.change(think=None)
+        asker.change(think=None, think_tokens=None)
     elif argument in get_args(Think):
-        asker.change(think=cast("Think", argument))
+        asker.change(think=cast("Think", argument), think_tokens=None)
+    elif argument.isdecimal() and int(argument):
+        require_budget(asker.chosen.model, asker.config)
+        asker.change(think="on", think_tokens=int(argument))
     elif argument:
-        takes = ", ".join((*get_args(Think), "default", "hide", "show"))
+        takes = ", ".join((*get_args(Think), "a number of tokens", "default", "hide", "show"))
         raise InvalidInput(f"/think takes {takes}, not {argument!r}")
     shown = "hidden" if display.hide_thinking else "shown"
-    session.output.note(
-        f"thinking: {asker.settings.think or 'as the model does by itself'}, {shown}"
-    )
-    capabilities = asker.chosen.model.capabilities
-    if (
-        asker.settings.think not in (None, "off")
-        and capabilities
-        and "thinking" not in capabilities
-    ):
-        session.output.note(f"{asker.chosen.model.id} is not known to think")
+    how, most = asker.settings.think or "as the model does by itself", asker.settings.think_tokens
+    limit = "" if most is None else f", in at most {most:,} tokens"
+    session.output.note(f"thinking: {how}{limit}, {shown}")
+    if (doubt := think_doubt(asker.settings, asker.chosen.model)) is not None:
+        session.output.note(doubt)
 
 
 def show(session: Session, argument: str) -> None:
@@ -227,10 +226,18 @@ def _changed(options: Options, key: str, value: str) -> Options:
 def _set_context(session: Session, value: str) -> None:
     if value == DEFAULT:
         session.asker.change(context_tokens=None)
-    elif value.isdigit() and int(value) >= 64:
-        session.asker.change(context_tokens=int(value))
-    else:
-        raise InvalidInput(f"ctx must be a number of tokens, 64 or more, not {value!r}")
+        return
+    wanted = f"a number of tokens, {LEAST_CONTEXT} or more, such as 8k"
+    try:
+        tokens = parse_count(value)
+    except ValueError as error:
+        raise InvalidInput(f"ctx must be {wanted}, not {value!r}") from error
+    if tokens < LEAST_CONTEXT:
+        raise InvalidInput(f"ctx must be {wanted}, not {value!r}")
+    session.asker.change(context_tokens=tokens)
+    doubt = context_doubt(session.asker.settings, session.asker.chosen.model)
+    if doubt is not None:
+        session.output.warn(doubt)
 
 
 def _set_keep_alive(session: Session, value: str) -> None:

@@ -16,6 +16,8 @@ import pytest
 from localai.paths import Paths
 from localai.stores.starter import starter_path
 from tests.support.command import COMMAND, RunLocalai
+from tests.support.thinking_template import THINKING_TEMPLATE
+from tests.support.tool_template import gguf_with_template
 from tests.support.weights import SYSTEM_PROMPT
 
 PARIS = "What is the capital of France?"
@@ -76,6 +78,35 @@ def test_an_answer_of_a_real_model_that_repeats_itself_is_stopped(
     assert document["locality"]["process"]["pid"] > 0
     shown = run_localai("history", "show").stdout
     assert b"(stopped: it repeated itself without end)" in shown
+
+
+def test_a_model_thinks_in_at_most_so_many_tokens(
+    home: Paths, run_localai: RunLocalai, smollm2_path: Path, tmp_path: Path
+) -> None:
+    thinker = gguf_with_template(tmp_path / "thinker.gguf", smollm2_path, THINKING_TEMPLATE)
+    short = ("--temperature", "0", "--max-tokens", "40", "--json", "-n")
+    asked = ("chat", "-m", thinker, *short, "Tell me a long story")
+    whole = json.loads(run_localai(*asked, "--think", "on").stdout)
+    assert (whole["text"], len(whole["reasoning"].split()) > 20) == ("", True)
+    brief = json.loads(run_localai(*asked, "--think", "12").stdout)
+    assert 1 <= len(brief["reasoning"].split()) <= 12
+    assert whole["reasoning"].startswith(brief["reasoning"])
+    assert brief["text"]
+    marks = run_localai("chat", "-m", thinker, "--think", "12", "say <|im_end|>")
+    assert (marks.returncode, b"own marks" in marks.stderr) == (2, True)
+
+
+def test_more_context_than_the_model_has_and_thinking_are_said_wherever_one_asks(
+    home: Paths, run_localai: RunLocalai, smollm2_path: Path
+) -> None:
+    asked = ("-m", "starter", "--ctx", "100k", "--think", "on", "--max-tokens", "1", "-n")
+    chat = run_localai("chat", *asked, "hi")
+    batch = run_localai("batch", "-", *asked[:-1], "-O", "-", input=b'{"prompt": "hi"}\n' * 3)
+    compare = run_localai("compare", *asked[:-1], "-m", smollm2_path, "hi")
+    for result, models in ((chat, 1), (batch, 1), (compare, 2)):
+        said = result.stderr.decode()
+        assert said.count("was made for 8,192 tokens of context, not 102,400") == models, said
+        assert said.count("is not known to think") == models, said
 
 
 def test_an_answer_that_was_cut_goes_on_in_the_same_message(

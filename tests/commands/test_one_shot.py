@@ -123,6 +123,23 @@ def test_an_answer_may_be_let_repeat_itself(
     assert (whole.stdout.count(b"and so on"), whole.stderr) == (400, b"")
 
 
+@pytest.mark.parametrize(
+    ("think", "said"),
+    [
+        ("800", b"robot takes no number of tokens to think in"),
+        ("2x", b"--think takes a whole number"),
+        ("0", b"--think off"),
+        ("much", b"or a number of tokens, not 'much'"),
+    ],
+)
+def test_a_budget_of_thinking_that_nobody_keeps_is_refused(
+    ask: Ask, think: str, said: bytes
+) -> None:
+    result = ask("--think", think, "say a")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert said in result.stderr
+
+
 def test_an_empty_answer_is_said_to_be(ask: Ask) -> None:
     result = ask("end stop")
     assert (result.returncode, result.stdout) == (0, b"")

@@ -144,6 +144,26 @@ def test_thinking_that_cannot_be_is_refused_before_anything_is_sent(
     assert "POST /v1/messages" not in scene.server.paths()
 
 
+def test_a_budget_of_thinking_is_sent_to_a_model_that_takes_one(scene: Scene) -> None:
+    def asked(kinds: tuple[str, ...], tokens: int) -> None:
+        info = json_reply(model_info("scripted", thinking=kinds))
+        scene.server.routes["GET /v1/models/scripted"] = info
+        scene.provider.resolve("scripted")
+        options = Options(max_tokens=4000)
+        scene.ask(question(think="on", think_tokens=tokens, options=options))
+
+    asked(("enabled", "disabled"), 1500)
+    wanted = {"type": "enabled", "budget_tokens": 1500, "display": "summarized"}
+    assert scene.sent["thinking"] == wanted
+    before = len(scene.server.paths())
+    for too_few_or_many in (800, 4000):
+        with pytest.raises(InvalidInput, match="1,024 tokens at least"):
+            asked(("enabled", "disabled"), too_few_or_many)
+    with pytest.raises(ProviderRefused, match="takes no budget of thinking"):
+        asked(("adaptive",), 1500)
+    assert "POST /v1/messages" not in scene.server.paths()[before:]
+
+
 def test_resolving_tells_context_and_capabilities(scene: Scene) -> None:
     model = scene.provider.resolve("scripted")
     assert model.context_limit == 4096

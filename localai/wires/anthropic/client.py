@@ -88,7 +88,10 @@ def request_body(
         sent = for_anthropic(request.schema)
         output["format"] = {"type": "json_schema", "schema": sent.document}
     if request.think is not None:
-        thinking, effort = thinking_for(request.think, longest_tokens, info)
+        if request.think_tokens is None:
+            thinking, effort = thinking_for(request.think, longest_tokens, info)
+        else:
+            thinking, effort = _budget(request.think_tokens, longest_tokens, info), None
         body["thinking"] = thinking
         output |= {"effort": effort} if effort else {}
     if output:
@@ -135,6 +138,21 @@ def thinking_for(
             hint="--max-tokens 8192",
         )
     return {"type": "enabled", "budget_tokens": budget, "display": "summarized"}, None
+
+
+def _budget(tokens: int, longest_tokens: int, info: ModelInfo | None) -> dict[str, Any]:
+    """The `thinking` object for a budget of tokens. Raises ProviderRefused for a model that takes
+    none, InvalidInput for one that the API does not take."""
+    facts = None if info is None else getattr(info, "capabilities", None)
+    if info is not None and facts is not None and not facts.thinking.types.enabled.supported:
+        raise ProviderRefused(f"{info.id} takes no budget of thinking", hint="--think low")
+    if not _LEAST_BUDGET_TOKENS <= tokens < longest_tokens:
+        raise InvalidInput(
+            f"Anthropic thinks in {_LEAST_BUDGET_TOKENS:,} tokens at least, and in fewer than the"
+            f" whole answer's {longest_tokens:,}: not in {tokens:,}",
+            hint="--think 2k --max-tokens 8k",
+        )
+    return {"type": "enabled", "budget_tokens": tokens, "display": "summarized"}
 
 
 def _system_block(text: str) -> dict[str, Any]:
