@@ -56,6 +56,8 @@ Style = Literal["", "bold", "dim", "red", "yellow", "match"]
 Piece = str | tuple[str, Style]
 """A text, or a text and its style."""
 
+_LEAST_BESIDE: Final = 20
+"""Columns; where there is less room beside a name, a text stands below it."""
 _SGR: Final[Mapping[Style, str]] = {
     "bold": "1",
     "dim": "2",
@@ -150,15 +152,18 @@ class Output:
         self._print("\n".join(lines))
 
     def facts(self, rows: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
-        """Each name with its text beside it; a third text, the source, is dim in brackets."""
+        """Each name with its text beside it, on a narrow terminal below it; a third text, the
+        source, is dim in brackets."""
         if self.as_json:
             return
         left = max((len(row[0]) for row in rows), default=0) + 2
-        lines = [
-            pad("" if number else name, left) + line
-            for name, *texts in rows
-            for number, line in enumerate(self._fact(texts, left))
-        ]
+        below = self.on_terminal and self.columns - left < _LEAST_BESIDE
+        indent = 2 if below else left
+        lines: list[str] = []
+        for name, *texts in rows:
+            first, *others = self._fact(texts, indent)
+            lines += [name, f"  {first}"] if below else [pad(name, indent) + first]
+            lines += [" " * indent + line for line in others]
         if lines:
             self._print("\n".join(lines))
 
@@ -345,7 +350,7 @@ class Output:
         basis = f"({basis})" if basis else ""
         if not self.on_terminal:
             return [f"{value}  {basis}".rstrip()]
-        room = max(20, self.columns - left)
+        room = self.columns - left
         lines = wrap(value, room, break_words=False)
         if basis and len(lines[-1]) + 2 + len(basis) <= room:
             lines[-1] += f"  {self._styled(basis, 'dim')}"

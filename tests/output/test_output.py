@@ -152,6 +152,22 @@ def test_a_terminal_gets_lines_that_end_between_words(open_output: Open) -> None
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_on_a_narrow_terminal_a_text_stands_below_its_name(
+    open_output: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Output, "columns", 40)
+    streams = open_output(terminal=True)
+    streams.output.facts(
+        [
+            ("/template [NAME] [TEXT]", "a question that is put into a template", "yours"),
+            ("/a", "b"),
+        ]
+    )
+    assert streams.stdout.written == (
+        "/template [NAME] [TEXT]\n  a question that is put into a template\n  (yours)\n/a\n  b\n"
+    )
+
+
 def test_who_says_yes_is_believed_and_enter_alone_is_no(open_output: Open) -> None:
     refusal = InvalidInput("nobody can be asked", hint="--yes")
     for typed in ("y\n", "YES\n"):
