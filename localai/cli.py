@@ -90,6 +90,12 @@ COMMANDS: tuple[Row, ...] = (
         "git diff --staged | localai chat -t commit",
     ),
     Row(
+        "preset",
+        "Models",
+        "a model with lasting settings under a name of its own",
+        'localai preset new reviewer --from qwen3:8b -s "You review code."',
+    ),
+    Row(
         "setup",
         "Models",
         "from nothing to a verified answer, in one command",

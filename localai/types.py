@@ -104,7 +104,9 @@ class ResolvedModel:
     unproven. `evidence` says in a sentence what the zone rests on. `context_limit` is in tokens.
     `system_prompt` and `recommended` are the publisher's advice for a user who says nothing.
     `examples` are the messages with which every conversation begins, if the server does not add
-    them. `purpose` is set for a model that does not answer, and says what it does: "embeds texts".
+    them. `context_tokens`, `kv_type` and `think` are what its maker or a `preset` sets, for a user
+    who says nothing; `kv_type` is the embedded engine's alone. `purpose` is set for a model that
+    does not answer, and says what it does: "embeds texts".
     `has_chat_template` is of the files that a local engine opens.
     """
 
@@ -123,6 +125,10 @@ class ResolvedModel:
     system_prompt: str | None = None
     recommended: Options = Options()
     examples: tuple[Message, ...] = ()
+    context_tokens: int | None = None
+    kv_type: str | None = None
+    think: Think | None = None
+    preset: str | None = None
     loaded: bool | None = None
     purpose: str | None = None
     has_chat_template: bool | None = None

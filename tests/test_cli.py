@@ -184,7 +184,7 @@ def test_the_completion_script_is_accepted_by_its_shell(
 @pytest.mark.parametrize(
     ("line", "replies"),
     [
-        ("localai p", ["pull", "ps", "privacy"]),
+        ("localai p", ["preset", "pull", "ps", "privacy"]),
         ("localai chat -m my", ["my\\ model"]),
         ("localai chat -m 'my", ["my model"]),
         ('localai chat -m "do', ["do\\$l\\`r"]),

@@ -14,7 +14,7 @@ from localai.chat.request import AskSettings, shaping
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.near_names import did_you_mean
-from localai.options import SAMPLING_OPTIONS, parse_json_options
+from localai.options import SAMPLING_OPTIONS, options_set, parse_json_options
 from localai.types import Message, ResolvedModel, Role
 
 if TYPE_CHECKING:
@@ -105,6 +105,14 @@ def fingerprint(content: bytes, defaults: LineDefaults, model: ResolvedModel) ->
     settings, the template. A setting that is not set changes nothing."""
     template = defaults.template
     shapes = {"model": f"{model.provider}/{model.id}", **shaping(defaults.settings)}
+    if model.preset is not None:
+        # A preset may be edited under its name: what it sets is what counts.
+        shapes["preset"] = [
+            model.system_prompt,
+            options_set(model.recommended),
+            [[each.role, each.text] for each in model.examples],
+            model.think,
+        ]
     if template is not None:
         shapes["template"] = [template.prompt, template.system]
     if defaults.parameters:

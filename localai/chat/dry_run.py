@@ -68,7 +68,8 @@ def _options(
     for name, value in options_set(request.options).items():
         origins = [who for who, options in given.items() if options_set(options).get(name) == value]
         if not origins and options_set(request.model.recommended).get(name) == value:
-            origins = ["the model's publisher"]
+            preset = request.model.preset
+            origins = ["the model's publisher" if preset is None else f"the preset {preset}"]
         setting = config.values["chat.max_tokens"]
         yield OptionInForce(
             name, value, origins[0] if origins else f"chat.max_tokens, {setting.origin}"

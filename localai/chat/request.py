@@ -69,9 +69,10 @@ def build_request(
     """The request that asks `model` for the next message after `messages`.
 
     The system prompt goes in front of them, unless they begin with one, and the model's own
-    examples after it. `conversation` is the id under which a provider may keep state. Raises
-    InvalidInput for a model that does not chat, or whose provider takes no budget of thinking, and
-    what `chat_template_for` raises.
+    examples after it. Context and thinking are the model's own where the settings have none.
+    `conversation` is the id under which a provider may keep state. Raises InvalidInput for a model
+    that does not chat, or whose provider takes no budget of thinking, and what `chat_template_for`
+    raises.
     """
     if model.purpose is not None:
         raise InvalidInput(
@@ -91,9 +92,9 @@ def build_request(
         messages=tuple(messages),
         options=effective_options(settings, model, config),
         schema=None if settings.schema is None else settings.schema.document,
-        think=settings.think,
+        think=settings.think or model.think,
         think_tokens=settings.think_tokens,
-        context_tokens=settings.context_tokens,
+        context_tokens=settings.context_tokens or model.context_tokens,
         keep_alive_s=settings.keep_alive_s,
         logprobs=settings.logprobs,
         force=settings.force,
@@ -110,6 +111,7 @@ def settings_doubts(settings: AskSettings, model: ResolvedModel, config: Config)
         context_doubt(settings, model),
         think_doubt(settings, model),
         schema_doubt(settings, model, config),
+        preset_doubt(model, config),
     )
     return [doubt for doubt in found if doubt is not None]
 
@@ -131,6 +133,19 @@ def think_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
     if settings.think in (None, "off") or not known or "thinking" in known:
         return None
     return f"{model.id} is not known to think"
+
+
+def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
+    """What is to be said before the answer where the model's provider does not do all that its
+    preset says; None if it does."""
+    from localai.providers.registry import facts_of
+
+    if model.kv_type is None or facts_of(model.provider, config).opens == "gguf":
+        return None
+    return (
+        f"{model.preset} keeps keys and values as {model.kv_type}, which only the embedded engine"
+        f" does, and {model.provider} answers"
+    )
 
 
 def context_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:

@@ -16,6 +16,7 @@ from localai.providers.registry import (
     lookup_order,
     provider_that_opens,
 )
+from localai.stores.presets import Preset, find_preset
 from localai.stores.references import plain_name
 from localai.types import ModelRef, ResolvedModel
 
@@ -56,6 +57,8 @@ def select_model(text: str | None, config: Config, providers: ProviderPool) -> S
         text = config["model"]
     if text is None:
         return _starter(config, providers)
+    if (preset := find_preset(text, providers.paths)) is not None:
+        return _of_preset(preset, config, providers)
     if is_provider(text, config):
         return _only_model(text, config, providers)
     ref = parse_ref(text, config)
@@ -63,6 +66,24 @@ def select_model(text: str | None, config: Config, providers: ProviderPool) -> S
         provider = providers.provider(ref.provider, config)
         return SelectedModel(provider, provider.resolve(ref.name))
     return _search(ref, config, providers)
+
+
+def _of_preset(preset: Preset, config: Config, providers: ProviderPool) -> SelectedModel:
+    """The model of `preset`, with what it sets. A preset may be of another one."""
+    chain = [preset]
+    while (below := find_preset(chain[-1].base, providers.paths)) is not None:
+        if below in chain:
+            names = " → ".join(each.name for each in (*chain, below))
+            raise InvalidInput(
+                f"the preset {preset.name} is of itself: {names}",
+                command=("localai", "preset", "edit", preset.name),
+            )
+        chain.append(below)
+    selected = select_model(chain[-1].base, config, providers)
+    model = selected.model
+    for each in reversed(chain):
+        model = each.applied_to(model)
+    return SelectedModel(selected.provider, model)
 
 
 def _only_model(name: str, config: Config, providers: ProviderPool) -> SelectedModel:

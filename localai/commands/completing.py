@@ -162,10 +162,12 @@ def _settings() -> tuple[Paths, Config]:
 def _models(_context: Any) -> Iterator[Value]:
     from localai.stores.folders import stored_folders
     from localai.stores.inventory import stored_models
+    from localai.stores.presets import list_presets
 
     paths, config = _settings()
     known = [(each.name, each.store) for each in stored_models(paths, os.environ)]
     known += [(each.name, each.store) for each in stored_folders(paths, os.environ)]
+    yield from ((each.name, f"a preset of {each.base}") for each in list_presets(paths))
     yield from dict(known).items()
     yield from ((name, "an endpoint") for name in config.endpoints)
 

@@ -62,6 +62,7 @@ _ELSEWHERE: Final[dict[str, Callable[[Sequence[str]], Command]]] = {
     "copy": _with("cp"),
     "logs": _with("history", "list"),
     "templates": _with("template", "list"),
+    "presets": _with("preset", "list"),
     "settings": _with("config", "list"),
     "status": _with("ps"),
     "unload": _with("stop"),

@@ -12,6 +12,7 @@ from localai.library.available import available_models, is_used
 from localai.output.models import print_models
 from localai.output.output import Output
 from localai.providers.registry import is_provider, no_such_provider
+from localai.stores.presets import list_presets
 from localai.units import bytes_text
 
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ def list_models(
         _list_duplicates(paths, output)
         return
     found = available_models(config, paths, open_pool(context, paths), provider)
+    presets = [] if provider is not None else list(list_presets(paths))
     if output.as_json:
         from localai.output.documents.list import list_document
 
-        output.document(list_document(found))
+        output.document(list_document(found, presets))
         return
     if found.models:
         print_models(found.models, output)
@@ -57,6 +59,8 @@ def list_models(
         output.note("there is no model on this machine yet: localai pull starter")
     elif not found.silent:
         output.note(f"{provider} has no model")
+    for preset in presets:
+        output.note(f"{preset.name} is a preset of {preset.base}")
     for name, problem in found.silent:
         if provider is None and not is_used(name, found, config):
             continue

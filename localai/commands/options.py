@@ -56,11 +56,14 @@ Profile = Annotated[
 PAIR = "KEY VALUE"
 """The metavar of an option that takes two values, any number of times: `-o KEY VALUE`, or
 `-o KEY=VALUE`."""
+SHOT = "QUESTION ANSWER"
+"""The metavar of an option that takes two files, any number of times."""
 _JOINED = lazy_pattern(r"(?P<key>[A-Za-z_][\w.-]*)=(?P<value>.*)", re.DOTALL)
 
 
 class PairCommand(TyperCommand):
-    """A command whose options with the metavar `KEY VALUE` take two values each.
+    """A command whose options with the metavar `KEY VALUE` or `QUESTION ANSWER` take two values
+    each.
 
     Such an option is declared as `list[str]` and received as a list of pairs: Typer cannot
     declare it ("List types with complex sub-types are not currently supported"), while its
@@ -70,7 +73,7 @@ class PairCommand(TyperCommand):
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         for parameter in self.params:
-            if parameter.metavar == PAIR:
+            if parameter.metavar in (PAIR, SHOT):
                 parameter.nargs = 2
 
     def make_parser(self, ctx: Any) -> Any:

@@ -37,6 +37,7 @@ from localai.stores.ollama import (
     root_of,
     unreferenced,
 )
+from localai.stores.presets import find_preset, preset_file
 from localai.stores.references import plain_name
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def plan_removal(
         raise InvalidInput(
             f"{text} is a file, and `rm` takes names of the library", command="localai list"
         )
+    if find_preset(text, paths) is not None:
+        return _of_preset(text, paths)
     try:
         stored = find_stored(text, paths, environ)
     except NotFound:
@@ -96,6 +99,12 @@ def plan_removal(
         beside = [make(part) for part in parts for make in (defaults_file, provenance_file)]
         files = (*files, *(file for file in beside if file.exists()))
     return _of_files(stored.name, stored.store, stored.path, files, paths)
+
+
+def _of_preset(name: str, paths: Paths) -> Removal:
+    """The removal of a preset, which is a file of settings: its model stays."""
+    file = preset_file(name, paths)
+    return Removal(name, "localai", (file,), file.stat().st_size, None, False, file.unlink)
 
 
 def finish_interrupted_removals(paths: Paths) -> None:

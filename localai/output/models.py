@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from localai.library.details import MemoryAt, ModelDetails
     from localai.library.duplicates import Copy, Duplicate
     from localai.sizing.speed import SpeedRange
+    from localai.types import ResolvedModel
 
 STORE_NAMES: Final[Mapping[str, str]] = {
     "localai": "localai",
@@ -95,6 +96,7 @@ def details_facts(
     """Everything for a person: a name and its text; an unknown fact is left out."""
     model = details.model
     rows = [
+        ("preset", model.preset),
         ("model", full_name(model.provider, model.id)),
         ("title", details.title),
         ("architecture", _architecture(details)),
@@ -106,6 +108,7 @@ def details_facts(
         ("tokenizer", _tokenizer(details)),
         *_template(details),
         ("system", model.system_prompt),
+        ("options", _options(model)),
         ("license", details.license),
         *_files(details),
         *_other_names(details),
@@ -114,6 +117,20 @@ def details_facts(
         ("speed", _speed(speed)),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _options(model: ResolvedModel) -> str | None:
+    """What its maker or a preset sets, in words."""
+    from localai.options import options_set
+
+    options = options_set(model.recommended)
+    options.pop("extra", None)
+    found = [f"{name} {value}" for name, value in options.items()]
+    found += [f"context {model.context_tokens:,}"] if model.context_tokens else []
+    found += [f"kv {model.kv_type}"] if model.kv_type else []
+    found += [f"think {model.think}"] if model.think else []
+    found += [f"{len(model.examples)} first messages"] if model.examples else []
+    return ", ".join(found) or None
 
 
 def _architecture(details: ModelDetails) -> str | None:

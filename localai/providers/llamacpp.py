@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from localai.engine.lifecycle import Lease, is_warm
-from localai.engine.worker_files import WorkerSpec
+from localai.engine.worker_files import KvType, WorkerSpec
 from localai.errors import InvalidInput
 from localai.net.http import call
 from localai.providers.facts import ProviderFacts
@@ -180,9 +180,10 @@ class LlamaCpp(WorkerProvider):
         config, model = self._config, request.model
         assert model.path is not None, "the embedded engine opens files"
         limit = model.context_limit or 1 << 30
-        if config["engine.flash_attention"] == "off" and config["engine.kv_type"] in _NEED_FLASH:
+        kv_type = cast("KvType", model.kv_type or config["engine.kv_type"])
+        if config["engine.flash_attention"] == "off" and kv_type in _NEED_FLASH:
             raise InvalidInput(
-                f"keys and values as {config['engine.kv_type']} need flash attention",
+                f"keys and values as {kv_type} need flash attention",
                 command="localai config set engine.flash_attention auto",
             )
         return WorkerSpec(
@@ -195,7 +196,7 @@ class LlamaCpp(WorkerProvider):
             threads=config["engine.threads"],
             prefill_threads=config["engine.prefill_threads"],
             gpu_layers=config["engine.gpu_layers"],
-            kv_type=config["engine.kv_type"],
+            kv_type=kv_type,
             flash_attention=config["engine.flash_attention"],
             batch=config["engine.batch"],
             micro_batch=config["engine.micro_batch"],

@@ -33,6 +33,11 @@ class ProviderPool:
         self._to_close = ExitStack()
         self._lock = Lock()
 
+    @property
+    def paths(self) -> Paths:
+        """The paths under which the providers are opened."""
+        return self._paths
+
     def provider(self, name: str, config: Config) -> Provider:
         """The provider called `name`, under `config`. Raises as `open_provider` does."""
         with self._lock:

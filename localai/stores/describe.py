@@ -124,6 +124,7 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
         system_prompt=stored.system_prompt,
         examples=stored.examples,
         recommended=stored.recommended,
+        context_tokens=stored.context_tokens,
         purpose=facts.purpose,
         has_chat_template=facts.has_chat_template,
     )

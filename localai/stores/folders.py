@@ -41,6 +41,7 @@ class StoredModel:
     store states it. `system_prompt`, `recommended` and `examples` are stored with the model by
     whoever published or made it. A model with an `adapter` (a LoRA) can only be loaded by the
     program that keeps the store.
+    `context_tokens` is the context that its maker sets.
     """
 
     store: StoreName
@@ -53,6 +54,7 @@ class StoredModel:
     recommended: Options = field(default_factory=Options)
     examples: tuple[Message, ...] = ()
     adapter: Path | None = None
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def own_models(paths: Paths) -> Iterator[StoredModel]:
             system_prompt=kept.system_prompt,
             recommended=kept.recommended,
             examples=kept.examples,
+            context_tokens=kept.context_tokens,
         )
 
 

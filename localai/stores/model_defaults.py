@@ -25,6 +25,7 @@ class ModelDefaults:
     system_prompt: str | None = None
     recommended: Options = field(default_factory=Options)
     examples: tuple[Message, ...] = ()
+    context_tokens: int | None = None
 
 
 def defaults_file(model: Path) -> Path:
@@ -40,18 +41,21 @@ def read_defaults(model: Path) -> ModelDefaults:
             document: Any = json.loads(file.read(_LARGEST_BYTES))
         recommended = {**document["recommended"], "stop": tuple(document["recommended"]["stop"])}
         examples = tuple(Message(each["role"], each["text"]) for each in document["examples"])
-        return ModelDefaults(document["system_prompt"], Options(**recommended), examples)
+        context = document.get("context_tokens")
+        return ModelDefaults(document["system_prompt"], Options(**recommended), examples, context)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return ModelDefaults()
 
 
 def keep_defaults(model: ResolvedModel, file: Path) -> None:
     """Write the defaults of `model` beside `file`, which is another name or quantization of it."""
-    if (model.system_prompt, model.recommended, model.examples) == (None, Options(), ()):
+    own = (model.system_prompt, model.recommended, model.examples, model.context_tokens)
+    if own == (None, Options(), (), None):
         return
     document = {
         "system_prompt": model.system_prompt,
         "recommended": asdict(model.recommended),
         "examples": [{"role": each.role, "text": each.text} for each in model.examples],
+        "context_tokens": model.context_tokens,
     }
     write_atomically(defaults_file(file), json.dumps(document).encode())

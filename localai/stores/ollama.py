@@ -24,7 +24,7 @@ from localai.files import is_file, write_atomically
 from localai.patterns import lazy_pattern
 from localai.stores.folders import StoredModel
 from localai.stores.oci_manifest import MediaType
-from localai.stores.ollama_layers import examples_of, options_of
+from localai.stores.ollama_layers import context_of, examples_of, options_of
 
 DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
@@ -232,6 +232,7 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
         options_of(_text(root, digests.get(MediaType.PARAMETERS))),
         examples_of(_text(root, digests.get(MediaType.MESSAGES))),
         adapter,
+        context_of(_text(root, digests.get(MediaType.PARAMETERS))),
     )
 
 

@@ -23,6 +23,16 @@ def examples_of(messages: str) -> tuple[Message, ...]:
     return tuple(Message(role, text) for role, text in found)
 
 
+def context_of(parameters: str) -> int | None:
+    """The context in tokens that a `.params` layer (JSON) sets; None if it sets none."""
+    try:
+        document: Any = json.loads(parameters or "{}")
+    except (ValueError, RecursionError):
+        return None
+    tokens = document.get("num_ctx") if isinstance(document, dict) else None
+    return tokens if isinstance(tokens, int) and tokens > 0 and tokens is not True else None
+
+
 def options_of(parameters: str) -> Options:
     """The sampling options of a `.params` layer (JSON). Options that localai lacks are left out."""
     try:

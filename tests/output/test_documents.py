@@ -52,6 +52,7 @@ from localai.output.documents.history import (
     HistoryShow,
 )
 from localai.output.documents.list import List, ListDuplicates
+from localai.output.documents.preset import PresetList, PresetShow
 from localai.output.documents.privacy import Privacy
 from localai.output.documents.ps import Ps
 from localai.output.documents.pull import Pull, PullDryRun, PullVariants
@@ -245,6 +246,10 @@ def test_every_document_is_printed_as_it_is_promised(
     lines = [checked(BatchRecord, line) for line in answers.read_bytes().splitlines()]
     assert [line["error"] is None for line in lines] == [True, False]
     seen.add(BatchRecord)
+    preset = ("preset", "new", "brief", "--from", "starter")
+    assert run_localai(*preset).returncode == 0
+    assert check(PresetList, "preset", "list")["presets"]
+    assert check(PresetShow, "preset", "show", "brief")["content"]
     assert check(TemplateList, "template", "list")["templates"]
     assert check(TemplateShow, "template", "show", "commit")["content"]
     own_templates = templates.user_folder(home_with_starter)

@@ -323,6 +323,8 @@ def test_a_models_own_settings_hold_whoever_runs_it(
             usage = end_of(list(each.stream(request))).usage
             told = (usage.input_tokens, usage.output_tokens)
             assert told == (alone["prompt_eval_count"], 2), each.name
+        [(_, worker)] = workers(paths)
+        assert worker.context_tokens == 2048
     finally:
         ollama_server.delete("own")
         for files, info in workers(paths):

@@ -62,3 +62,9 @@ def test_the_first_messages_are_kept_too(tmp_path: Path) -> None:
     copy = tmp_path / "copy.gguf"
     keep_defaults(replace(_model(None, Options()), examples=examples), copy)
     assert read_defaults(copy) == ModelDefaults(examples=examples)
+
+
+def test_the_context_that_its_maker_set_is_kept_too(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.gguf"
+    keep_defaults(replace(_model(None, Options()), context_tokens=2048), copy)
+    assert read_defaults(copy) == ModelDefaults(context_tokens=2048)

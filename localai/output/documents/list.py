@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from localai.output.documents.answer import zone_name
 from localai.output.documents.dedupe import DuplicateDocument, duplicate_document
 from localai.output.documents.model import PlaceDocument, place_document
+from localai.output.documents.preset import PresetDocument, preset_document
 from localai.providers.registry import full_name
 from localai.types import ZoneName
 
 if TYPE_CHECKING:
     from localai.library.available import AvailableModel, AvailableModels
     from localai.library.duplicates import Duplicate
+    from localai.stores.presets import Preset
 
 
 class ModelDocument(TypedDict):
@@ -56,6 +58,7 @@ class List(TypedDict):
         list[ModelDocument], "the models on this machine, and of the servers that answer"
     ]
     silent: Annotated[list[SilentProvider], "the providers that do not answer"]
+    presets: Annotated[list[PresetDocument], "models with lasting settings, as `-m` takes them"]
 
 
 class ListDuplicates(TypedDict):
@@ -66,12 +69,13 @@ class ListDuplicates(TypedDict):
     freed_bytes: Annotated[int, "the bytes of the disk that `localai dedupe` would free"]
 
 
-def list_document(found: AvailableModels) -> List:
+def list_document(found: AvailableModels, presets: Iterable[Preset]) -> List:
     """The document of `localai list`."""
     return {
         "schema": "localai.list/1",
         "models": [_model(listed) for listed in found.models],
         "silent": [{"provider": name, "problem": problem} for name, problem in found.silent],
+        "presets": [preset_document(each) for each in presets],
     }
 
 

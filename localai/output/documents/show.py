@@ -33,6 +33,7 @@ class Show(TypedDict):
 
     schema: Annotated[Literal["localai.show/1"], "the name and version of the document"]
     model: Annotated[str, "the model, as `-m` takes it"]
+    preset: Annotated[str | None, "the preset that was named, which is of that model"]
     provider: Annotated[str, "the provider of the model"]
     zone: Annotated[ZoneName | None, "where it would be computed; null is unproven"]
     path: Annotated[
@@ -88,6 +89,7 @@ def show_document(
     return {
         "schema": "localai.show/1",
         "model": full_name(model.provider, model.id),
+        "preset": model.preset,
         "provider": model.provider,
         "zone": zone_name(model.zone),
         "path": None if model.path is None else str(model.path),

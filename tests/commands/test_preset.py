@@ -1,0 +1,99 @@
+"""`localai preset`: made, listed, shown, used like a model, and removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from localai.engine.lifecycle import workers
+from localai.output.documents.list import List
+from localai.output.documents.preset import PresetList, PresetShow
+from localai.output.documents.show import Show
+from localai.paths import locate
+from localai.stores.presets import find_preset
+from tests.support.command import RunLocalai
+from tests.support.promise import checked
+
+NEW = ("preset", "new", "reviewer", "--from")
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "q.txt").write_text("What is 1+1?\n")
+    (tmp_path / "a.txt").write_text("Two.\n")
+    return str(tmp_path / "q.txt"), str(tmp_path / "a.txt")
+
+
+def test_a_preset_is_used_like_a_model(
+    home_with_starter: object, run_localai: RunLocalai, shots: tuple[str, str]
+) -> None:
+    made = run_localai(
+        *NEW, "starter", "-s", "You answer in one word.", "-o", "temperature", "0", "-o",
+        "max_tokens", "8", "--ctx", "1k", "--kv", "q8_0", "--shot", *shots,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.decode().strip().endswith("presets/reviewer.toml")
+    dry = run_localai("chat", "-m", "reviewer", "--dry-run", "What is the capital?")
+    said = (dry.stdout + dry.stderr).decode()
+    for part in ("You answer in one word.", "What is 1+1?", "Two.", "the preset reviewer"):
+        assert part in said, said
+    assert said.index("1+1") < said.index("Two.") < said.index("the capital")
+    answer = run_localai("chat", "-m", "reviewer", "--json", "What is the capital of France?")
+    assert answer.returncode == 0, answer.stderr
+    document = json.loads(answer.stdout)
+    assert document["usage"]["output_tokens"] <= 8
+    [(_, info)] = workers(locate())
+    assert (info.spec.kv_type, info.context_tokens) == ("q8_0", 1024)
+
+    listed = checked(List, run_localai("list", "--json").stdout)
+    assert [each["name"] for each in listed["presets"]] == ["reviewer"]
+    assert b"reviewer is a preset of starter" in run_localai("list").stderr
+    shown = checked(Show, run_localai("show", "reviewer", "--json").stdout)
+    assert (shown["preset"], shown["system_prompt"]) == ("reviewer", "You answer in one word.")
+    assert b"context 1,024, kv q8_0, 2 first messages" in run_localai("show", "reviewer").stdout
+    assert run_localai("rm", "reviewer").returncode == 0
+    assert find_preset("reviewer", locate()) is None
+    assert run_localai("show", "starter").returncode == 0
+
+
+def test_presets_are_listed_and_shown_as_documents(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    assert run_localai(*NEW, "qwen3:8b", "--think", "off").returncode == 0
+    listed = checked(PresetList, run_localai("preset", "list", "--json").stdout)
+    assert [(each["name"], each["think"]) for each in listed["presets"]] == [("reviewer", "off")]
+    shown = checked(PresetShow, run_localai("preset", "show", "reviewer", "--json").stdout)
+    assert shown["of_model"] == "qwen3:8b" and 'think = "off"' in shown["content"]
+    assert run_localai("preset", "show", "reviewer").stdout.decode() == shown["content"]
+
+
+def test_what_is_wrong_is_said(localai_home: Path, run_localai: RunLocalai) -> None:
+    assert run_localai(*NEW, "m").returncode == 0
+    again = run_localai(*NEW, "m")
+    assert again.returncode == 2 and b"already" in again.stderr
+    for wrong in (("--kv", "q9"), ("--think", "maybe"), ("--ctx", "x"), ("-o", "temperature", "a")):
+        result = run_localai("preset", "new", "other", "--from", "m", *wrong)
+        assert result.returncode == 2, wrong
+    assert run_localai("preset", "new", "Other", "--from", "m").returncode == 2
+    assert b"--from NAME" in run_localai("preset", "new", "other").stderr
+    missing = run_localai("preset", "show", "reviewr")
+    assert missing.returncode == 3 and b"reviewer" in missing.stderr
+
+
+def test_a_preset_of_itself_is_refused(localai_home: Path, run_localai: RunLocalai) -> None:
+    run_localai("preset", "new", "one", "--from", "two")
+    run_localai("preset", "new", "two", "--from", "one")
+    result = run_localai("chat", "-m", "one", "hello")
+    assert result.returncode == 2 and "one → two → one" in result.stderr.decode()
+
+
+def test_a_modelfile_goes_in_and_out(localai_home: Path, run_localai: RunLocalai) -> None:
+    text = b'FROM qwen3:8b\nPARAMETER num_ctx 4096\nSYSTEM "Be brief."\nTEMPLATE x\n'
+    made = run_localai("preset", "new", "brief", "--modelfile", "-", "--think", "off", input=text)
+    assert made.returncode == 0, made.stderr
+    assert b"TEMPLATE of the Modelfile" in made.stderr
+    out = run_localai("preset", "modelfile", "brief")
+    assert out.stdout == b'FROM qwen3:8b\nPARAMETER num_ctx 4096\nSYSTEM """Be brief."""\n'
+    assert b"think = off has no place" in out.stderr
