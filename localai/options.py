@@ -93,15 +93,15 @@ _TOKEN_LIMIT: Final[Mapping[Wire, str]] = {
 }
 
 SAMPLING_OPTIONS: Final[tuple[SamplingOption, ...]] = (
-    _number("temperature", 0, 5, "How freely the next token is chosen; 0 takes the likeliest.",
+    _number("temperature", 0, 5, "The randomness of sampling; 0 always takes the likeliest token.",
             {"responses": "temperature"}),
-    _number("top_p", 0, 1, "Choose among the likeliest tokens that together are so probable.",
+    _number("top_p", 0, 1, "Sample from the likeliest tokens whose probabilities sum to this.",
             {"responses": "top_p"}),
-    _whole("top_k", 0, 1_000_000, "Choose among so many of the likeliest tokens; 0: among all."),
-    _number("min_p", 0, 1, "Leave out tokens less probable than this share of the likeliest."),
-    _number("repeat_penalty", 0, 10, "Make tokens that occurred lately less likely; 1: not so."),
-    _number("presence_penalty", -2, 2, "Taken off a token's logit once it has occurred."),
-    _number("frequency_penalty", -2, 2, "Taken off a token's logit each time it has occurred."),
+    _whole("top_k", 0, 1_000_000, "Sample from this many of the likeliest tokens; 0 is all."),
+    _number("min_p", 0, 1, "Leave out tokens below this share of the top probability."),
+    _number("repeat_penalty", 0, 10, "Make recent tokens less likely; 1 has no effect."),
+    _number("presence_penalty", -2, 2, "Subtract this from a token's logit once it has occurred."),
+    _number("frequency_penalty", -2, 2, "Subtract this from its logit each time a token occurs."),
     _whole("seed", 0, 2**32 - 1, "Make sampling repeatable."),
     _whole("max_tokens", 1, 10_000_000, "The longest answer, in tokens.", _TOKEN_LIMIT),
     SamplingOption("stop", "a text", "End the answer before this text; may be given several times.",

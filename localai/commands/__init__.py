@@ -1,1 +1,2 @@
-"""The commands, a file each: parse, call a service, hand the result to output."""
+"""The commands, a file each. A command parses its arguments, calls a service, and hands the result
+to output."""

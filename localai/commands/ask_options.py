@@ -1,5 +1,5 @@
-"""The options that say which model to ask and how: declared once for every command that asks, read
-once.
+"""The options that say which model to ask and how. They are declared once for every command that
+asks, and read once.
 
     @app.command(cls=PairCommand)
     @with_ask_options
@@ -44,25 +44,33 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """The options as they were typed. `parameter` and `option` are lists of pairs, see
-    `PairCommand`; `sampling` has the values of the sampling options' own flags, by name."""
+    """The options as they were typed.
+
+    `parameter` and `option` are lists of pairs (see `PairCommand`). `sampling` has the values of
+    the sampling options' own flags, by name.
+    """
 
     model: Annotated[
         str | None,
         typer.Option(
             "-m",
             "--model",
-            help="Who answers: a name, provider/name or file.  [default: the setting model]",
+            help=(
+                "The model that answers: a name, provider/name or a file.  [default: the "
+                "setting model]"
+            ),
         ),
     ] = None
     system: Annotated[str | None, typer.Option("-s", "--system", help="The system prompt.")] = None
     template: Annotated[
         str | None,
-        typer.Option("-t", "--template", help="Ask it this way (localai template list)."),
+        typer.Option(
+            "-t", "--template", help="The template of the question (localai template list)."
+        ),
     ] = None
     parameter: Annotated[
         list[str] | None,
-        typer.Option("-p", "--param", metavar=PAIR, help="A variable of the template."),
+        typer.Option("-p", "--param", metavar=PAIR, help="Set a variable of the template."),
     ] = None
     option: Annotated[
         list[str] | None,
@@ -70,7 +78,9 @@ class AskOptions:
             "-o",
             "--option",
             metavar=PAIR,
-            help="A model option: each of the following, or provider.KEY for the provider's own.",
+            help=(
+                "Set a model option: one of the following, or provider.KEY for the provider's own."
+            ),
         ),
     ] = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
@@ -109,16 +119,19 @@ class AskOptions:
         str | None,
         typer.Option(
             "--keep-alive",
-            help="How long the model stays loaded: 5m, 0, -1.  [default: engine.keep_alive, 5m]",
+            help=(
+                "The time that the idle model stays loaded: 5m, 0, -1 (for ever).  "
+                "[default: engine.keep_alive, 5m]"
+            ),
         ),
     ] = None
     allow_cloud: Annotated[
         bool,
-        typer.Option("--allow-cloud", help="Let this one run send what is asked to a cloud."),
+        typer.Option("--allow-cloud", help="Let this one run send the question to a cloud."),
     ] = False
-    force: Annotated[bool, typer.Option("--force", help="Load even what does not seem to fit.")] = (
-        False
-    )
+    force: Annotated[
+        bool, typer.Option("--force", help="Load the model even if it does not seem to fit.")
+    ] = False
 
 
 NOT_ASKED: Final = AskOptions()
@@ -127,8 +140,11 @@ NOT_ASKED: Final = AskOptions()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The meaning of the options. `settings` are the template's, below the command line's. `model`
-    is the name of one, None for the default. `config` may permit more for this one run."""
+    """The meaning of the options.
+
+    `settings` has the template's settings with the command line's laid over them. `model` is the
+    name of the model; None is the default one. `config` may permit more for this one run.
+    """
 
     model: str | None
     settings: AskSettings
@@ -140,8 +156,8 @@ class Asked:
 def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     """`command` with the options of AskOptions in the place of its parameter `asked`.
 
-    A form that the command itself uses for something else stays the command's. An option without
-    any form left is not offered, and has its default in `asked`.
+    If `command` itself uses a form (`-o`) for another option, it keeps that form. An option that
+    has no form left is not offered, and has its default in `asked`.
     """
     hints = get_type_hints(command, include_extras=True)
     own = inspect.signature(command).parameters
@@ -179,7 +195,7 @@ def with_ask_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
 
 
 def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
-    """The meaning of the options. Raises NotFound, InvalidInput."""
+    """The meaning of the options. Raises NotFound for an unknown template, and InvalidInput."""
     template = _template(given.template, paths)
     settings = AskSettings(
         system=given.system or None,
@@ -204,13 +220,14 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
 
 
 def asked_options(given: AskOptions) -> Options:
-    """The model's options that were typed. Raises InvalidInput."""
+    """The sampling options that were typed. Raises InvalidInput."""
     pairs = cast("list[tuple[str, str]]", given.option or [])
     return parse_options(pairs, **given.sampling)
 
 
 def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:
-    """The flag of a sampling option, `--top-p` for `top_p`; what it takes, the table says."""
+    """The flag of a sampling option, such as `--top-p` for `top_p`. The table of options says which
+    values it takes."""
     limit = "  [default: chat.max_tokens, 2048]" if option.name == "max_tokens" else ""
     flag: Any = typer.Option(
         "--" + option.name.replace("_", "-"),
@@ -223,7 +240,7 @@ def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:
 
 
 def _forms(hint: Any) -> tuple[str, ...]:
-    """All forms in which an option is written; empty for an argument, and for a bare `--name`."""
+    """All forms in which an option is written. Empty for an argument, and for a bare `--name`."""
     for each in getattr(hint, "__metadata__", ()):
         # `typer.Option` takes its first argument as a default; within Annotated it is a form.
         forms = (each.default, *(each.param_decls or ()))
@@ -236,7 +253,7 @@ def _is_taken(hint: Any, taken: set[str]) -> bool:
 
 
 def _without(hint: Any, taken: set[str]) -> Any:
-    """The annotation of an option without those of its forms that are taken."""
+    """The annotation of an option without the forms in `taken`."""
     forms = _forms(hint)
     if not taken.intersection(forms):
         return hint

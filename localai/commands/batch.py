@@ -54,31 +54,32 @@ def batch(
         str, typer.Argument(help='JSON Lines: {"prompt": …} or {"messages": …}; - is stdin.')
     ],
     answers: Annotated[
-        str, typer.Option("-O", "--output", help="Where the answers go; - is stdout.")
+        str, typer.Option("-O", "--output", help="The file for the answers; - is stdout.")
     ] = _STREAM,
     asked: AskOptions = NOT_ASKED,
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, max=4096, help="Requests at a time, at most."),
+        typer.Option("-j", "--jobs", min=1, max=4096, help="At most N requests at a time."),
     ] = None,
     as_completed: Annotated[
-        bool, typer.Option("--as-completed", help="Answers as they come, not in input order.")
+        bool, typer.Option("--as-completed", help="Write answers as they come, not in input order.")
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask again for the lines that failed.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The summary as a JSON document on stdout.")
+        bool, typer.Option("--json", help="Print the summary as a JSON document on stdout.")
     ] = False,
-    no_log: Annotated[bool, typer.Option("-n", "--no-log", help="Do not count the usage.")] = False,
+    no_log: Annotated[
+        bool, typer.Option("-n", "--no-log", help="Do not record the usage.")
+    ] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Answer every line of a file; run it again after a break, and it goes on where it was.
+    """Answer every line of a file. After a break, the same command continues where it was.
 
-    Each line gets one line in the output: the fields of `chat --json`, its `line` and its `id`.
-    What is given here holds for every line that does not say otherwise; with a template the other
-    keys of a line are its variables. A line that cannot be answered has its `error` there, and the
-    exit code is 8.
+    Each line gets one line in the output: the fields of `chat --json`, its `line` and its `id`. The
+    options hold for every line that does not say otherwise. With a template, the other keys of a
+    line are its variables. A line that cannot be answered gets an `error`, and the exit code is 8.
     """
     if as_json and answers == _STREAM:
         raise InvalidInput("--json and the answers cannot both go to stdout", hint="--output FILE")
@@ -110,7 +111,7 @@ def batch(
 
 @contextmanager
 def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The input, and the number of its lines if that can be known."""
+    """The input, and the number of its lines; None if that cannot be known."""
     if prompts == _STREAM:
         # Not sys.stdin: at the end, a thread that still reads it makes the interpreter abort.
         with os.fdopen(os.dup(0), "rb") as stream:
@@ -149,8 +150,8 @@ def _record(outcome: Outcome, model: ResolvedModel, config: Config) -> BatchReco
 
 
 def _follow(work: Batch, total: int | None, shown: LongWork) -> Progress:
-    """Run the batch to its end and show how far it is. Ctrl-C stops it tidily, a second one at
-    once."""
+    """Run the batch to its end and show its progress. Ctrl-C stops it tidily; a second one stops it
+    at once."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         if not work.stop():
@@ -176,7 +177,8 @@ def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[
 
 
 def _end(work: Batch, last: Progress, output: Output, *, keeps: bool) -> int:
-    """Say how it ended. `keeps`: the answers are in a file, so a later run can continue there."""
+    """Say how the batch ended. `keeps` says that the answers are in a file, so that a later run can
+    continue."""
     if work.stopped:
         if keeps:
             output.note(f"{summary_text(last)}; the same command goes on where this one stopped")

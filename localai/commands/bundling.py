@@ -26,7 +26,7 @@ def bundle_up(
     providers: ProviderPool,
     output: Output,
 ) -> None:
-    """Make the bundle and say what it is. Raises what `make_bundle` raises, and NotFound if the
+    """Make the bundle, and say what it is. Raises what `make_bundle` raises, and NotFound if the
     model is not on this machine."""
     from localai.setup.bundle import check_bundle, make_bundle, this_platform
 
@@ -55,7 +55,7 @@ def bundle_up(
 def _weights(
     name: str, config: Config, paths: Paths, providers: ProviderPool, output: Output
 ) -> tuple[Path, str]:
-    """The model's GGUF file, and its name in the bundle. The starter is fetched."""
+    """The model's GGUF file and its name in the bundle. The starter is fetched first."""
     from localai.output.progress import show_pull
     from localai.providers.registry import provider_that_opens
     from localai.setup.bundle import name_in_bundle

@@ -66,18 +66,20 @@ def chat(
         typer.Option(
             "-f",
             "--file",
-            help="A text, code or PDF file, a.py:10-40, a folder, a glob; - is stdin.",
+            help="Add a text, code or PDF file, a.py:10-40, a folder or a glob; - is stdin.",
         ),
     ] = None,
     attachment: Annotated[
         list[str] | None,
-        typer.Option("-a", "--attachment", help="A picture, for models that can see; - is stdin."),
+        typer.Option(
+            "-a", "--attachment", help="Add a picture, for models that can see; - is stdin."
+        ),
     ] = None,
     hide_thinking: Annotated[
         bool, typer.Option("--hide-thinking", help="Do not show the reasoning.")
     ] = False,
     extract: Annotated[
-        bool, typer.Option("-x", "--extract", help="Print the first code block alone.")
+        bool, typer.Option("-x", "--extract", help="Print only the first code block.")
     ] = False,
     logprobs: Annotated[
         int | None,
@@ -85,7 +87,7 @@ def chat(
     ] = None,
     as_json: Json = False,
     no_stream: Annotated[
-        bool, typer.Option("--no-stream", help="Print the answer when it is whole.")
+        bool, typer.Option("--no-stream", help="Print the answer only when it is whole.")
     ] = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Let the model's terminal escapes through.")
@@ -93,43 +95,52 @@ def chat(
     usage: Annotated[
         int,
         typer.Option(
-            "-u", "--usage", count=True, help="Tokens, speed and where, on stderr; -uu: all of it."
+            "-u",
+            "--usage",
+            count=True,
+            help="Show tokens, speed and place on stderr; -uu shows every figure.",
         ),
     ] = 0,
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Send a large folder of -f without asking.")
     ] = False,
-    no_log: Annotated[bool, typer.Option("-n", "--no-log", help="Keep nothing of this.")] = False,
+    no_log: Annotated[
+        bool, typer.Option("-n", "--no-log", help="Keep nothing of this conversation.")
+    ] = False,
     quiet: Quiet = False,
     continued: Annotated[
-        bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")
+        bool, typer.Option("-c", "--continue", help="Continue the last conversation.")
     ] = False,
     more: Annotated[
         bool,
-        typer.Option("--more", help="Go on with the last answer, which was cut or stopped."),
+        typer.Option("--more", help="Continue the last answer, which was cut or stopped."),
     ] = False,
     conversation_id: Annotated[
         str | None,
         typer.Option(
-            "--cid", metavar="ID", help="Go on with that one: its id or title, or how one begins."
+            "--cid",
+            metavar="ID",
+            help="Continue the conversation with this id or title, or beginning of one.",
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Ask nothing: show what would be sent, and where."),
+        typer.Option("--dry-run", help="Ask nothing; show what would be sent, and where."),
     ] = False,
     title: Annotated[
-        str | None, typer.Option("--title", help="Call the conversation so; --cid finds it.")
+        str | None, typer.Option("--title", help="The conversation's title, which --cid finds.")
     ] = None,
     save: Annotated[
         str | None,
-        typer.Option("--save", metavar="NAME", help="Ask nothing: make a template of this line."),
+        typer.Option(
+            "--save", metavar="NAME", help="Ask nothing; make a template of this command line."
+        ),
     ] = None,
 ) -> int:
     """Ask a model: a session on a terminal, one shot, or a pipe.
 
-    With stdin and a prompt, stdin's text comes first, and files before both. The answer alone goes
-    to stdout.
+    With stdin and a prompt, stdin's text comes first, and files come before both. Only the answer
+    goes to stdout.
     """
     output = Output("chat", as_json=as_json, quiet=quiet)
     paths, config = load_settings("chat")
@@ -286,8 +297,8 @@ def _select(
     providers: ProviderPool,
     announce: Callable[[str], None],
 ) -> tuple[SelectedModel, Config]:
-    """The model that was named; else the one that the conversation had, if it still exists; else
-    the default."""
+    """The model that was named; else the conversation's model, if it still exists; else the
+    default."""
     if model is None and stored is not None and stored.model is not None:
         try:
             return select_or_fall_back(stored.model, config, providers, announce)

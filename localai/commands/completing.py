@@ -1,9 +1,9 @@
-"""The values that fit at the cursor of a command line: the answer to the shells' scripts of
-`localai completion`.
+"""The values that fit at the cursor of a command line, for the shells' scripts of `localai
+completion`.
 
-The words come as arguments, so that no shell's quotes have to be read. The answer is `files` if the
-shell should complete file names; else a line for each value: the value, a tab, its description.
-Nothing here connects, and after any failure there are no completions.
+The words come as arguments, so no shell quoting has to be read. The reply is `files` if the shell
+should complete file names. Otherwise it has a line for each value: the value, a tab, its
+description. Nothing here connects, and after any failure there are no completions.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Value = tuple[str, str]
 
 
 def complete(words: list[str], shell: str, root: Any) -> list[str]:
-    """The lines of the answer for the command line `words`, whose last word is not finished yet.
+    """The lines of the reply for the command line `words`, whose last word is not finished yet.
 
-    `root` is the root command. bash passes its line as one text, because it splits words at
-    characters that occur in names of models.
+    `root` is the root command. bash passes its command line as one text, because it splits words at
+    characters that occur in models' names.
     """
     quote = ""
     breaks = 0
@@ -87,8 +87,8 @@ def _completions(root: Any, words: list[str], current: str) -> list[Value] | Non
 
 
 def _bash_words(line: str) -> tuple[list[str], str, int]:
-    """The words behind the program's name, the quote that is open, and how much of the last word
-    bash counts as another word, because of its COMP_WORDBREAKS."""
+    """The words after the program's name, the quote that is open, and the part of the last word
+    that bash counts as another word because of its COMP_WORDBREAKS."""
     body, quote = line, ""
     lexer = _unfinished(line)
     if lexer is None:
@@ -115,7 +115,7 @@ def _unfinished(text: str) -> list[str] | None:
 
 
 def _escaped(value: str, quote: str) -> str | None:
-    """`value` in the form for bash, where `quote` is open; None if there is no such form."""
+    """`value` as bash must receive it while `quote` is open; None if it cannot be written so."""
     if quote == "'":
         return None if quote in value else value
     special = _IN_DOUBLE_QUOTES if quote else _UNQUOTED
@@ -123,7 +123,7 @@ def _escaped(value: str, quote: str) -> str | None:
 
 
 def attach(command: Any) -> None:
-    """Give the options and arguments of `command` their values."""
+    """Give the options and arguments of `command` their functions for completion."""
     for parameter in command.params:
         source = _SOURCES.get(parameter.name or "")
         if command.name in ("show", "edit", "rm", "new") and parameter.name == "name":

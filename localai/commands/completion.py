@@ -1,6 +1,6 @@
 """`localai completion`: the shell's completion script.
 
-The scripts ask `localai` itself (`commands/completing.py`) and leave the quoting of what it says to
+The scripts ask `localai` itself (`commands/completing.py`) and leave the quoting of its values to
 the shell.
 """
 

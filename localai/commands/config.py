@@ -35,7 +35,7 @@ _Key = Annotated[str, typer.Argument(help="The setting, as `localai config list`
 
 @app.command("list")
 def list_settings(as_json: Json = False) -> None:
-    """Every setting: its value, where that came from, and what it is for."""
+    """List every setting: its value, the source of the value, and its purpose."""
     output = Output("config", as_json=as_json)
     config = _load()
     if output.as_json:
@@ -61,7 +61,7 @@ def list_settings(as_json: Json = False) -> None:
 
 @app.command("get")
 def get_setting(key: _Key, as_json: Json = False) -> None:
-    """One setting's value, alone on stdout."""
+    """Print one setting's value, alone on stdout."""
     output = Output("config", as_json=as_json)
     config = _load()
     if (endpoint := settings.endpoint_key(key)) is not None:
@@ -80,10 +80,11 @@ def get_setting(key: _Key, as_json: Json = False) -> None:
 
 @app.command("set")
 def set_setting(
-    key: _Key, value: Annotated[str, typer.Argument(help="Its new value; lists by commas.")]
+    key: _Key,
+    value: Annotated[str, typer.Argument(help="The new value; a list is separated by commas.")],
 ) -> None:
-    """Write a setting into the configuration file: one of the list, endpoint.NAME.url and the
-    other fields of a server of your own, or models.NAME.chat_template, a file."""
+    """Write a setting to the configuration file: one of the list, or a field of your own server
+    (endpoint.NAME.url)."""
     if key == "cloud.allow":
         require_clouds(settings.parse_value(key, value, "the command line"), "the command line")
     paths = locate()
@@ -96,14 +97,13 @@ def set_setting(
 
 @app.command("unset")
 def unset_setting(key: _Key) -> None:
-    """Remove a setting from the file; the default holds again. endpoint.NAME removes a server,
-    models.NAME what is set for a model."""
+    """Remove a setting from the file, so that its default holds. endpoint.NAME removes a server."""
     settings.unset_value(locate(), key)
 
 
 @app.command("edit")
 def edit_file() -> None:
-    """Change the configuration file in $EDITOR; what is wrong with it then is said."""
+    """Change the configuration file in $EDITOR; its errors are shown afterwards."""
     from localai.session.editor import edit_text
 
     paths = locate()
@@ -122,7 +122,7 @@ def edit_file() -> None:
 
 @app.command("path")
 def show_path() -> None:
-    """Where the configuration file is, or would be."""
+    """Print the path of the configuration file, whether it exists or not."""
     file = locate().config_file
     output = Output("config")
     output.line(str(file))

@@ -1,4 +1,5 @@
-"""`localai cost`: what the calls so far used and cost, and when a machine of one's own pays."""
+"""`localai cost`: the usage and cost of the calls so far, and the break-even of one's own
+machine."""
 
 from __future__ import annotations
 
@@ -34,50 +35,68 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def cost(
     start: Annotated[
-        str, typer.Option("--since", help="How far back: 24h, 30d, or a date.")
+        str, typer.Option("--since", help="The beginning of the period: 24h or 30d ago, or a date.")
     ] = "30d",
     by: Annotated[str, typer.Option(help="Sum by model, day or provider.")] = "model",
     against: Annotated[
         str | None,
-        typer.Option("--against", metavar="MODEL", help="What it would have cost at that cloud."),
+        typer.Option(
+            "--against", metavar="MODEL", help="Show what this model of a cloud would have cost."
+        ),
     ] = None,
     break_even: Annotated[
-        bool, typer.Option("--break-even", help="After how many busy hours a machine has paid.")
+        bool,
+        typer.Option(
+            "--break-even", help="Show after how many busy hours a machine has paid for itself."
+        ),
     ] = False,
     watts: Annotated[
-        float | None, typer.Option("--watts", min=0, help="What it draws while it computes.")
+        float | None,
+        typer.Option("--watts", min=0, help="The machine's power while it computes, in watts."),
     ] = None,
     kwh: Annotated[
         float | None, typer.Option("--kwh", min=0, help="The price of a kilowatt-hour, in dollars.")
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price", min=0, help="What the machine cost, in dollars.")
+        float | None, typer.Option("--price", min=0, help="The price of the machine, in dollars.")
     ] = None,
-    years: Annotated[float, typer.Option("--years", min=0.1, help="How long it serves.")] = 3,
+    years: Annotated[
+        float, typer.Option("--years", min=0.1, help="The years that the machine serves.")
+    ] = 3,
     resale: Annotated[
-        float, typer.Option("--resale", min=0, max=1, help="The share of its price it then brings.")
+        float,
+        typer.Option(
+            "--resale", min=0, max=1, help="The share of its price that its sale then brings."
+        ),
     ] = 0,
     tokens: Annotated[
         str | None,
-        typer.Option("--tokens", metavar="IN:OUT", help="Assume such calls: 4:1, not your own."),
+        typer.Option(
+            "--tokens",
+            metavar="IN:OUT",
+            help="Assume calls with this ratio of tokens, such as 4:1, in place of your own.",
+        ),
     ] = None,
     speed: Annotated[
         str | None,
-        typer.Option("--speed", metavar="PREFILL:DECODE", help="And such tok/s: 600:50."),
+        typer.Option(
+            "--speed", metavar="PREFILL:DECODE", help="Assume these tokens a second: 600:50."
+        ),
     ] = None,
     cached: Annotated[
-        float, typer.Option("--cached", min=0, max=1, help="And so much of the input cached.")
+        float,
+        typer.Option("--cached", min=0, max=1, help="Assume this share of the input to be cached."),
     ] = 0,
-    plot: Annotated[bool, typer.Option("--plot", help="A bar for each sum.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw a bar for each sum.")] = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="The sums as CSV, for a spreadsheet.")
+        bool, typer.Option("--csv", help="Print the sums as CSV, for a spreadsheet.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """What the calls so far used and cost: nothing here, list prices at the clouds.
+    """Show what the calls so far used and cost: nothing here, list prices at the clouds.
 
-    With --watts and --price also what this machine's own calls cost it, with --against what they
-    avoided, with --break-even when that has paid for the machine.
+    --watts and --price add what this machine's own calls cost, --against what they avoided, and
+    --break-even when that has paid for the machine.
     """
     if by not in get_args(By):
         raise InvalidInput(f"--by takes {', '.join(get_args(By))}, not {by!r}", hint="--by model")

@@ -18,12 +18,13 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def cp(
     source: Annotated[str, typer.Argument(help="A name of `localai list`.")],
-    name: Annotated[str, typer.Argument(help="What it shall be called too.")],
+    name: Annotated[str, typer.Argument(help="The second name.")],
     as_json: Json = False,
 ) -> None:
     """Give a model a second name without a second copy of its bytes.
 
-    A model of Ollama's gets it in Ollama, as `ollama cp` does it; any other in our own store.
+    Ollama's models get the name in Ollama, as `ollama cp` does it. Other models get it in localai's
+    own store.
     """
     output = Output("cp", as_json=as_json)
     paths, _ = load_settings("cp")

@@ -1,4 +1,4 @@
-"""`localai dedupe`: the same bytes in two stores once on the disk."""
+"""`localai dedupe`: files with the same bytes become one file on the disk."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def dedupe(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be linked.")
+        bool, typer.Option("--dry-run", help="Link nothing; say what would be linked.")
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Find the same bytes in several places and make them one file by hard links.
+    """Find files with the same bytes in several places, and make them one by hard links.
 
-    What is the same is told by SHA-256 over everything. Each program finds its file where it was.
-    Files whose owner or permissions differ, and files that are open, are left as they are.
+    Files are the same if their whole SHA-256 is. Each program finds its file where it was. Files
+    that are open, or whose owner or permissions differ, are left as they are.
     """
     output = Output("dedupe", as_json=as_json)
     paths, _ = load_settings("dedupe")

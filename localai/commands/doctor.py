@@ -29,48 +29,63 @@ def doctor(
         list[str] | None,
         typer.Argument(
             metavar="[GROUP|CODE]… | explain CODE",
-            help="Only these: gpu, server, models, memory, disk, network, privacy, security, "
-            "localai, or a check's code.",
+            help=(
+                "Make only these checks: gpu, server, models, memory, disk, network, "
+                "privacy, security, localai, or a check's code."
+            ),
             show_default=False,
         ),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="What each rests on, and what was not seen.")
+        bool,
+        typer.Option(
+            "-v",
+            "--verbose",
+            help="Also show sources, codes, and the checks that could not be made.",
+        ),
     ] = False,
-    list_checks: Annotated[bool, typer.Option("--list", help="Every check, one a line.")] = False,
+    list_checks: Annotated[
+        bool, typer.Option("--list", help="List every check, a line each.")
+    ] = False,
     fail_on: Annotated[
-        str, typer.Option(help="From which severity on it ends with 8: fail or warn.")
+        str, typer.Option(help="The least severity for exit code 8: fail or warn.")
     ] = "fail",
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also load the starter and read the models: a minute.")
+        bool,
+        typer.Option(
+            "--deep", help="Also load the starter and read the models, which takes a minute."
+        ),
     ] = False,
     online: Annotated[
-        bool, typer.Option("--online", help="Also ask the registries; they see that you ask.")
+        bool,
+        typer.Option("--online", help="Also connect to the registries, which see that you ask."),
     ] = False,
     fix: Annotated[
         bool,
-        typer.Option("--fix", help="Mend what is localai's own: shows, asks, looks again."),
+        typer.Option("--fix", help="Mend what is localai's own: show it, ask, and check again."),
     ] = False,
     yes: Yes = False,
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Write a redacted report to attach to an issue; sent nowhere."
+            metavar="FOLDER", help="Write a redacted report to attach to an issue; nothing is sent."
         ),
     ] = None,
     hide_models: Annotated[
-        bool, typer.Option("--hide-models", help="In a report: other names for the models.")
+        bool, typer.Option("--hide-models", help="Replace the models' names in a report.")
     ] = False,
     facts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Look at the facts.json of a report instead."),
+        typer.Option(
+            metavar="FILE", help="Check the facts.json of a report in place of this machine."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What is wrong on this machine, the evidence, the cause, and the line that mends it.
+    """Find what is wrong on this machine, with the evidence, the cause, and the line that mends it.
 
-    Nothing is changed without --fix, and nothing leaves the machine without --online. It ends
-    with 8 where something fails.
+    Nothing is changed without --fix, and nothing leaves the machine without --online. The exit code
+    is 8 if a check fails.
     """
     from localai.doctor.selection import codes_of
 
@@ -113,7 +128,7 @@ def doctor(
 
 
 def _snapshot(output: Output, facts: Path | None) -> Snapshot:
-    """What is known: of this machine now, or as a report has it."""
+    """The facts of this machine now, or those in a report."""
     if facts is not None:
         from localai.doctor.report import read_facts
 
@@ -158,8 +173,8 @@ def _look_deep(output: Output, context: typer.Context, snapshot: Snapshot) -> Sn
 
 
 def _write_report(output: Output, snapshot: Snapshot, folder: Path, *, hide_models: bool) -> bool:
-    """Write it and, on a terminal, open it for reading; whether it was shown instead of the
-    diagnosis, which it holds."""
+    """Write the report and, on a terminal, open it for reading. Return whether it was shown; it
+    contains the diagnosis, which then need not be."""
     from localai.doctor.report import write_report
 
     written = write_report(folder, snapshot, hide_models=hide_models)
@@ -175,7 +190,8 @@ def _write_report(output: Output, snapshot: Snapshot, folder: Path, *, hide_mode
 
 
 def _context() -> Context:
-    """The folders and settings; those that cannot be read are a finding, and no end."""
+    """The folders and settings. Folders and settings that cannot be read become a finding, and do
+    not end the command."""
     from localai.commands.settings import load_settings
     from localai.config import load
     from localai.doctor.capture.context import Context
@@ -224,7 +240,8 @@ def _show(
 
 
 def _mend(output: Output, found: Diagnosis, codes: frozenset[str], *, yes: bool) -> Diagnosis:
-    """Mend what may be, each asked for, and look again; the diagnosis after that."""
+    """Mend what localai may mend, asking for each finding, and check again. Return the new
+    diagnosis."""
     from localai.doctor.mending import mendings_of
     from localai.output.doctor import show_mending
     from localai.paths import locate

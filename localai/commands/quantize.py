@@ -1,4 +1,4 @@
-"""`localai quantize`: a smaller model of a large one."""
+"""`localai quantize`: a smaller model made from a large one."""
 
 from __future__ import annotations
 
@@ -37,19 +37,21 @@ def quantize(
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", help="What it shall be called; else SOURCE-TYPE."),
+        typer.Option("--name", help="The name of the result.  [default: SOURCE-TYPE]"),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also what has been quantized before.")
+        bool, typer.Option("--force", help="Quantize even a model that is quantized already.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make nothing; say what would be made.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a smaller model of an f16, bf16 or f32 one; the source stays.
+    """Make a smaller model from an f16, bf16 or f32 one; the source stays.
 
-    Plain types are made by the gguf package, K-types by a running Ollama or the engine's own
-    library, MLX folders by mlx-lm.
-    The result has to load and answer before it is kept.
+    The gguf package makes plain types, a running Ollama or the engine's own library makes K-types,
+    and mlx-lm makes MLX folders.
+    The result is kept only if it loads and answers.
     """
     output = Output("quantize", as_json=as_json)
     paths, config = load_settings("quantize")

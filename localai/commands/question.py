@@ -1,7 +1,7 @@
-"""The question, gathered from where the user put it: arguments, stdin, files, pictures, template.
+"""The question, gathered from its sources: arguments, stdin, files, pictures, template.
 
-stdin's text comes before the argument, files before both. The size of each file is shown on stderr,
-so that the user sees what is sent. Nothing is cut.
+stdin's text comes before the argument, files come before both. The size of each file is shown on
+stderr, so that the user sees what is sent. Nothing is cut.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ _ASK_ABOVE_TOKENS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The question to ask, and the system prompt if a template has one. `title` is the title of a
-    conversation that begins with it; None if its first line is the title."""
+    """The question to ask, and the system prompt if a template has one.
+
+    `title` is the title of a conversation that begins with the question; None if its first line is
+    the title.
+    """
 
     text: str
     images: tuple[Image, ...] = ()
@@ -49,7 +52,7 @@ def gather_question(
     *,
     stdin_is_taken: bool = False,
 ) -> Question:
-    """The whole question. `stdin_is_taken`: a file or a picture came from stdin.
+    """The whole question. `stdin_is_taken` says that a file or a picture came from stdin.
 
     Raises InvalidInput if there is no question, and what the template raises.
     """
@@ -82,8 +85,11 @@ def gather_question(
 
 
 def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -> list[TextFile]:
-    """The files of `-f`; their sizes are shown. A person is asked about more than 32,768 tokens of
-    folders, unless `yes`. Raises NotFound, InvalidInput, Interrupted."""
+    """The texts of the files of `-f`; their sizes are shown.
+
+    Unless `yes`, a person is asked before more than 32,768 tokens of folders are sent. Raises
+    NotFound, InvalidInput and Interrupted.
+    """
     if not arguments:
         return []
     from localai.chat.file_arguments import gather_files, some_of
@@ -119,7 +125,8 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
 
 
 def read_images(names: Sequence[str], output: Output) -> dict[str, Image]:
-    """The pictures of `-a` by their names; their sizes are shown. Raises NotFound, InvalidInput."""
+    """The pictures of `-a`, by their names; their sizes are shown. Raises NotFound and
+    InvalidInput."""
     if not names:
         return {}
     from localai.chat.inputs import read_image
@@ -132,7 +139,7 @@ def read_images(names: Sequence[str], output: Output) -> dict[str, Image]:
 
 def _piped(output: Output, *, typed: bool, waits: bool) -> str:
     """The text on stdin, if there is any. Beside a typed question its size is shown, because a loop
-    of the shell's may have wanted the text for itself."""
+    of the shell may have wanted the text for itself."""
     if sys.stdin is None or (is_terminal(sys.stdin) and (typed or not waits)):
         return ""
     if typed and is_read_by_others(sys.stdin.buffer):

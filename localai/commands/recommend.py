@@ -1,4 +1,4 @@
-"""`localai recommend`: which models suit this machine, and the line that fetches the best."""
+"""`localai recommend`: the models that suit this machine, and the line that fetches the best."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ _SHOWN = 5
 @app.command()
 def recommend(
     task: Annotated[
-        str, typer.Option(help="What for: chat, code, reasoning, vision, extract or embed.")
+        str, typer.Option(help="The task: chat, code, reasoning, vision, extract or embed.")
     ] = "chat",
     profile: Profile = None,
     count: Annotated[
         int | None,
-        typer.Option(
-            "-l", "--limit", help="How many to show.  [default: 5; with --json all]", min=1
-        ),
+        typer.Option("-l", "--limit", help="Show N models.  [default: 5; with --json all]", min=1),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All of them, also those that do not fit.")
+        bool, typer.Option("--all", help="Show all models, even those that do not fit.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Models that suit this machine, the best first: speed, memory, context, licence, disk.
+    """List the models that suit this machine, the best first: speed, memory, context, licence,
+    disk.
 
-    Speed is predicted from memory bandwidth, or from this machine's own answers where there are
-    any. Memory is by the catalogue's facts; `localai pull --dry-run` asks the engine itself.
-    Fetches nothing.
+    Speed is predicted from memory bandwidth, or from this machine's own answers if there are any.
+    Memory follows from the catalogue's facts; `localai pull --dry-run` asks the engine itself.
+    Nothing is fetched.
     """
     from localai.recommend.catalogue import TASKS
     from localai.recommend.ranking import recommend as rank

@@ -21,17 +21,20 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def rm(
     models: Annotated[list[str], typer.Argument(help="Names of `localai list`.")],
     yes: Annotated[
-        bool, typer.Option("-y", "--yes", help="Also from another program's store, unasked.")
+        bool, typer.Option("-y", "--yes", help="Do not ask, even about another program's store.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would go, and what that frees.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Remove nothing; say what would be removed, and what that frees."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove models, and the states of conversations that are kept with them.
+    """Remove models, and the KV states of conversations that are kept with them.
 
-    What Ollama, LM Studio or the hub's cache holds is asked about first. A file that was adopted
-    in place is forgotten, never deleted. A model in memory is stopped first.
+    The command asks before it removes from Ollama, LM Studio or the hub's cache. A file that was
+    adopted in place is forgotten and never deleted. A model in memory is unloaded first.
     """
     output = Output("rm", as_json=as_json)
     paths, config = load_settings("rm")
@@ -55,7 +58,8 @@ def rm(
 
 
 def _ask(removal: Removal, output: Output) -> None:
-    """Return if the person wants the removal. Raises InvalidInput, Interrupted."""
+    """Return if the person agrees to the removal. Raises InvalidInput if nobody can be asked, and
+    Interrupted."""
     where = f"{removal.name} belongs to another program's store ({STORE_NAMES[removal.store]})"
     output.confirm(
         f"{where}. Remove it there? It frees {bytes_text(removal.freed_bytes)}.",

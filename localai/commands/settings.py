@@ -1,4 +1,4 @@
-"""The first steps of most commands: find the folders, read the settings, bind the guard to them."""
+"""The first steps of most commands: find the folders, read the settings, and tell the guard."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def load_settings(command: str) -> tuple[Paths, Config]:
 
 
 def open_pool(context: typer.Context, paths: Paths) -> ProviderPool:
-    """The providers of the command that runs in `context`; they are closed when it ends, however it
-    ends."""
+    """The pool of providers for the command that runs in `context`. The providers are closed when
+    the command ends, however it ends."""
     from localai.providers.pool import ProviderPool
 
     return context.with_resource(ProviderPool(paths))

@@ -30,36 +30,40 @@ def setup(
     context: typer.Context,
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", help="This model, as `localai pull` takes it."),
+        typer.Option("-m", "--model", help="The model to set up, as `localai pull` takes it."),
     ] = None,
     provider: Annotated[
-        str | None, typer.Option("--provider", help="Who answers: ollama, llamacpp or mlx.")
+        str | None,
+        typer.Option("--provider", help="The provider that answers: ollama, llamacpp or mlx."),
     ] = None,
     yes: Yes = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan; fetch, write and remove nothing.")
     ] = False,
     uninstall: Annotated[
-        bool, typer.Option("--uninstall", help="Remove all of localai, say what is left.")
+        bool, typer.Option("--uninstall", help="Remove all of localai, and say what is left.")
     ] = False,
     bundle: Annotated[
         Path | None,
-        typer.Option("--bundle", help="Make this folder, for a machine that has no network."),
+        typer.Option(
+            "--bundle", help="Make this folder, for the set-up of a machine without a network."
+        ),
     ] = None,
     platform: Annotated[
         str | None,
-        typer.Option(help="Of --bundle: linux-x86_64, linux-aarch64 or macos-arm64."),
+        typer.Option(help="The machine of --bundle: linux-x86_64, linux-aarch64 or macos-arm64."),
     ] = None,
     offline: Annotated[
-        Path | None, typer.Option("--offline", help="Set up from such a folder, fetch nothing.")
+        Path | None,
+        typer.Option("--offline", help="Set up from a folder that --bundle made; fetch nothing."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Set this machine up: look at it, say the plan, ask, fetch a model, and prove it by an answer.
+    """Set this machine up: look at it, show a plan, ask, fetch a model, and check it by an answer.
 
-    The model is the best that fits here and is fast enough, by `localai recommend`; Ollama answers
-    where it runs, MLX on Apple Silicon, else the embedded engine. Interrupted at any moment, the
-    same command goes on where it stopped.
+    The model is the best one of `localai recommend` that fits here and is fast enough. Ollama runs
+    it if it is running, MLX on Apple Silicon, and otherwise the embedded engine. After an
+    interruption, the same command continues where it stopped.
     """
     from localai.output.setup import print_plan, print_report
 
@@ -143,7 +147,7 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
 def _confirm(
     what: str, question: str, flags: str, output: Output, *, yes_is_default: bool = False
 ) -> None:
-    """Return if the person wants it. Raises InvalidInput if nobody can be asked, Interrupted."""
+    """Return if the person agrees. Raises InvalidInput if nobody can be asked, and Interrupted."""
     output.confirm(
         question,
         unasked=InvalidInput(

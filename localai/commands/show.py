@@ -1,4 +1,4 @@
-"""`localai show`: what a model is, what it takes, and how fast it would be."""
+"""`localai show`: the facts of a model, the memory that it takes, and its predicted speed."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def show(
     model: Annotated[str, typer.Argument(help="A name of `localai list`, or a file or folder.")],
     ctx: Annotated[
         int | None,
-        typer.Option("--ctx", min=1, help="Memory at this context, in tokens."),
+        typer.Option("--ctx", min=1, help="Show the memory at this context, in tokens."),
     ] = None,
     template: Annotated[
-        bool, typer.Option("--template", help="Only the chat template, as it is.")
+        bool, typer.Option("--template", help="Print only the chat template, as it is.")
     ] = False,
     profile: Profile = None,
     as_json: Json = False,
 ) -> None:
-    """Architecture, parameters, context, template, licence, files, memory, predicted speed.
+    """Show a model's architecture, context, template, licence, files, memory and predicted speed.
 
-    Memory is what the engine itself says it would take, at 4k, 32k and the largest context.
+    Memory is the engine's own projection, at 4k, 32k and the largest context.
     """
     output = Output("show", as_json=as_json)
     paths, config = load_settings("show")

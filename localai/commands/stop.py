@@ -24,10 +24,12 @@ def stop(
     model: Annotated[
         str | None, typer.Argument(help="The model as `localai ps` names it, its path or its pid.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every model in memory.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Unload every model in memory.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Unload a model: its worker ends, whatever it is doing."""
+    """Unload a model. Its worker ends, whatever it is doing."""
     if (model is None) != everything:
         raise InvalidInput("name a model, or give --all", command="localai stop --all")
     output = Output("stop", as_json=as_json)

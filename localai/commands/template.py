@@ -1,4 +1,4 @@
-"""`localai template`: the questions that are asked again and again."""
+"""`localai template`: questions that are asked again and again."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Say in $language what the text above is about.
 
 @app.command("list")
 def list_all(as_json: Json = False) -> None:
-    """Every template: what it is for, and its variables with their defaults."""
+    """List every template: its purpose, and its variables with their defaults."""
     output = Output("template", as_json=as_json)
     found = list_templates(locate())
     if output.as_json:
@@ -78,7 +78,7 @@ def list_all(as_json: Json = False) -> None:
 
 @app.command()
 def show(name: _Name, as_json: Json = False) -> None:
-    """The file of a template, as it is."""
+    """Print the file of a template, as it is."""
     output = Output("template", as_json=as_json)
     template = find_template(name, locate())
     text = file_text(template.file, "the template")
@@ -97,7 +97,8 @@ def new(
         str | None, typer.Option("--from", help="Begin with a copy of this template.")
     ] = None,
 ) -> None:
-    """Make a template of your own, and open it in $EDITOR on a terminal; its path on stdout."""
+    """Make a template of your own, and open it in $EDITOR on a terminal; its path goes to
+    stdout."""
     paths = locate()
     text = _SKELETON
     if like is not None:
@@ -112,7 +113,8 @@ def new(
 
 @app.command()
 def edit(name: _Name) -> None:
-    """Change a template in $EDITOR; of a bundled one a copy, which is used from then on."""
+    """Change a template in $EDITOR. A bundled template is copied, and the copy is used from then
+    on."""
     output = Output("template")
     paths = locate()
     template = find_template(name, paths)
@@ -130,7 +132,7 @@ def edit(name: _Name) -> None:
 
 @app.command()
 def rm(name: _Name, yes: Yes = False, as_json: Json = False) -> None:
-    """Remove a template of your own; a bundled one of that name is used again."""
+    """Remove a template of your own. A bundled template with that name is used again."""
     output = Output("template", as_json=as_json)
     paths = locate()
     template = find_template(name, paths)
@@ -164,7 +166,7 @@ def _edited(text: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write the text even if it is invalid, then say what is wrong with it."""
+    """Write the text even if it is invalid, and then say what is wrong with it."""
     if file.parent == user_folder(locate()):
         private_dir(file.parent)
     try:

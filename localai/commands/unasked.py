@@ -1,4 +1,4 @@
-"""The options of `localai chat` that ask nothing: `--dry-run` and `--save`."""
+"""The options of `localai chat` that ask no model: `--dry-run` and `--save`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_dry_run(
     selected: SelectedModel, request: ChatRequest, asked: AskOptions, means: Asked, output: Output
 ) -> None:
-    """Show what `request` would be: its model, its options, and the prompt."""
+    """Show what `request` would send: its model, its options, and the prompt."""
     from localai.chat.dry_run import dry_run as dry_run_of
     from localai.output.documents.chat import dry_run_document
     from localai.output.dry_run import print_dry_run

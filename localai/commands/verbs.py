@@ -1,4 +1,4 @@
-"""A command with verbs of its own (`config set`), and what all such commands share."""
+"""Commands with verbs of their own (`config set`), and the parts that all of them share."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ _SAME_ACT: Final[Mapping[str, str]] = {
 
 
 class Verbs(TyperGroup):
-    """A command of several verbs. Alone it does what its verb `alone` does, else shows its help,
-    which is no error. `ls` is `list`, and an unknown verb is answered with the line to type."""
+    """A command of several verbs. Alone it runs its verb `alone`; if it has none, it shows its
+    help, which is no error. `ls` is `list`, and the error for an unknown verb has the line to
+    type."""
 
     alone: str | None = None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Typer's parsing; without arguments, as if `alone` had been typed, else show the help and
-        end."""
+        """Typer's parsing. Without arguments, run the verb `alone`; if there is none, show the
+        help and end."""
         if not args and self.alone is not None:
             args = [self.alone]
         if not args and not ctx.resilient_parsing:
@@ -46,7 +47,7 @@ class Verbs(TyperGroup):
         return list(super().parse_args(ctx, args))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The verb of that name; None if there is none."""
+        """The command of the verb `name`; None if there is none."""
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

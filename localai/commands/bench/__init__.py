@@ -1,4 +1,4 @@
-"""`localai bench`: how fast models answer on this machine, and what was measured so far."""
+"""`localai bench`: the speed of models on this machine, and the benchmarks that are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Benchmarks beside each other, and in other tools: compare, export, import."""
+"""`localai bench compare`, `export` and `import`: benchmarks side by side, and in other tools'
+formats."""
 
 from __future__ import annotations
 
@@ -15,14 +16,19 @@ from localai.output.output import Output
 
 
 def compare(
-    before: Annotated[str, typer.Argument(help="The earlier: an id, a saved name, or `last`.")],
-    after: Annotated[str, typer.Argument(help="The later.")] = "last",
+    before: Annotated[
+        str, typer.Argument(help="The earlier benchmark: an id, a saved name, or `last`.")
+    ],
+    after: Annotated[str, typer.Argument(help="The later benchmark.")] = "last",
     threshold: Annotated[
-        str, typer.Option("--threshold", metavar="PERCENT", help="What counts as a change.")
+        str,
+        typer.Option(
+            "--threshold", metavar="PERCENT", help="The difference that counts as a change."
+        ),
     ] = "3%",
     as_json: Json = False,
 ) -> None:
-    """What became of each row from one benchmark to another."""
+    """Show how each row changed from one benchmark to another."""
     from localai.bench.comparison import compared
     from localai.bench.kept import read_run
     from localai.bench.plan import parse_share
@@ -48,10 +54,10 @@ def export(
         typer.Option("--format", help="llama-bench, md, csv, jsonl or benchstat."),
     ] = "llama-bench",
     file: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file instead of stdout.")
+        Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")
     ] = None,
 ) -> None:
-    """Write a benchmark as another tool does."""
+    """Write a benchmark in the format of another tool."""
     from localai.bench.formats import as_text
     from localai.bench.kept import read_run
     from localai.files import write_atomically
@@ -67,10 +73,12 @@ def export(
 
 
 def import_run(
-    file: Annotated[Path, typer.Argument(help="What `llama-bench -o json` or `-o jsonl` wrote.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file that `llama-bench -o json` or `-o jsonl` wrote.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Keep what llama-bench measured, to show it and to compare with it."""
+    """Keep a benchmark of llama-bench, to show it and to compare with it."""
     from contextlib import closing
 
     from localai.bench.formats import read_llama_bench

@@ -1,4 +1,4 @@
-"""The forms that a benchmark is written in: other tools' formats, and the page."""
+"""The formats in which a benchmark is written: other tools' formats, and the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_format(form: str | None) -> None:
-    """Raise InvalidInput for a form that a run cannot be written in."""
+    """Raise InvalidInput for a format that a run cannot be written in."""
     from localai.bench.formats import FORMATS
 
     if form is not None and form not in FORMATS:
@@ -25,7 +25,7 @@ def check_format(form: str | None) -> None:
 def write_report(
     file: Path, run: KeptRun, changes: Sequence[MetricChange] | None, output: Output
 ) -> None:
-    """Write the run as a page. Raises InvalidInput where it cannot be written."""
+    """Write the run as a page. Raises InvalidInput if the file cannot be written."""
     from localai.files import write_atomically
     from localai.output.bench_report import report
 

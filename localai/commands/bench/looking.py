@@ -1,4 +1,4 @@
-"""What was measured so far: list, show, remove."""
+"""`localai bench list`, `show` and `rm`: the benchmarks that are kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_runs(
     ] = 20,
     as_json: Json = False,
 ) -> None:
-    """The benchmarks of this machine, the newest first."""
+    """List the benchmarks of this machine, the newest first."""
     from localai.bench.kept import read_runs
     from localai.output.bench import RUN_COLUMNS, run_row
 
@@ -48,15 +48,18 @@ def list_runs(
 def show(
     id: Id,
     html: Annotated[
-        Path | None, typer.Option("--html", help="A report instead: one page with curves.")
+        Path | None,
+        typer.Option("--html", help="Write a report in place of the table: one page with curves."),
     ] = None,
     share: Annotated[
         Path | None,
-        typer.Option("--share", help="For others: shown in full and written, sent nowhere."),
+        typer.Option(
+            "--share", help="Show a copy for other people in full, and write it; nothing is sent."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """The table of a benchmark, as it was shown when it ended."""
+    """Show the table of a benchmark, as it was shown when it ended."""
     from localai.bench.kept import read_run
     from localai.output.bench import show_run
 
@@ -77,7 +80,7 @@ def show(
 
 
 def _share(file: Path, run: KeptRun, output: Output) -> None:
-    """Show what others would get, and write it where the person who looks at it says yes."""
+    """Show the copy for other people, and write it if the person agrees."""
     import json
 
     from localai.bench.sharing import shareable
@@ -103,11 +106,11 @@ def rm(
     ids: Annotated[
         list[str] | None, typer.Argument(help="Ids of `localai bench list`, or saved names.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every benchmark.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove every benchmark.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Forget benchmarks."""
+    """Remove benchmarks."""
     if bool(ids) == everything:
         raise InvalidInput("which? give ids, or --all", command="localai bench list")
     output = Output("bench", as_json=as_json)
@@ -141,7 +144,7 @@ def rm(
 
 @contextmanager
 def open_kept(id: str) -> Iterator[Database]:
-    """The database in which the benchmark `id` is. Raises NotFound where there is none."""
+    """The database that has the benchmark `id`. Raises NotFound if there is none."""
     with _database() as database:
         if database is None:
             raise NotFound(f"there is no benchmark {id!r}", command="localai bench")

@@ -1,4 +1,4 @@
-"""`localai bench machine`: what the machine itself can do, whatever the model."""
+"""`localai bench machine`: the limits of the machine itself, whatever the model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ def machine(
     context: typer.Context,
     model: Annotated[
         str | None,
-        typer.Argument(help="Whose file is read from the disk; without one, the default model's."),
+        typer.Argument(
+            help="The model whose file is read from the disk.  [default: the default model]"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Memory bandwidth by threads, a model's file from its disk, and a fixed piece of work.
+    """Measure memory bandwidth by threads, the reading of a model's file, and a fixed piece of
+    work.
 
-    Decoding reads all weights in use for each token: no engine is faster than memory.
+    Decoding reads all weights in use for each token, so no engine is faster than memory.
     """
     from localai.bench.machine_limits import limits
     from localai.chat.select import select_model

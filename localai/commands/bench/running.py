@@ -1,4 +1,4 @@
-"""`localai bench [MODEL…]`: measure, show, keep, and hold against what was."""
+"""`localai bench [MODEL…]`: measure, show, keep, and compare with an earlier run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ def run(
     context: typer.Context,
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL...", help="What to measure; without any, the default model."),
+        typer.Argument(
+            metavar="MODEL...", help="The models to measure.  [default: the default model]"
+        ),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", metavar="NAME,…", help="In which engines: llamacpp,ollama,mlx,…"),
+        typer.Option(
+            "--engine", metavar="NAME,…", help="The engines to measure in: llamacpp,ollama,mlx,…"
+        ),
     ] = None,
     prompt: Annotated[
         str | None,
@@ -42,78 +46,99 @@ def run(
     depth: Annotated[
         str,
         typer.Option(
-            "-d", "--depth", metavar="N,…", help="Tokens that are in the context before: 0,4k,16k."
+            "-d",
+            "--depth",
+            metavar="N,…",
+            help="Tokens in the context before the prompt: 0,4k,16k.",
         ),
     ] = "0",
     profile: Annotated[
         str | None,
         typer.Option(
-            "--profile", help="Lengths of a kind of work: chat, summarise, reason, extract, batch."
+            "--profile",
+            help=(
+                "The prompt and answer lengths of a kind of work: chat, summarise, reason, "
+                "extract, batch."
+            ),
         ),
     ] = None,
     users: Annotated[
         str | None,
         typer.Option(
-            "-j", "--users", metavar="N,…", help="Users at a time, who ask again at once."
+            "-j",
+            "--users",
+            metavar="N,…",
+            help="Numbers of simultaneous users, who each ask again at once.",
         ),
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="R,…", help="Requests that arrive in a second instead."),
+        typer.Option(
+            "--rate", metavar="R,…", help="Requests that arrive in a second, in place of --users."
+        ),
     ] = None,
     slo: Annotated[
         str | None,
         typer.Option(
-            "--slo", metavar="LIMITS", help="What a good answer meets: ttft=2s,itl=100ms."
+            "--slo",
+            metavar="LIMITS",
+            help="The limits that a good answer meets: ttft=2s,itl=100ms.",
         ),
     ] = None,
     kv: Annotated[
         str | None,
-        typer.Option("--kv", metavar="TYPE,…", help="Keys and values kept as: f16,q8_0,q4_0."),
+        typer.Option("--kv", metavar="TYPE,…", help="The types of keys and values: f16,q8_0,q4_0."),
     ] = None,
     threads: Annotated[
-        str | None, typer.Option("--threads", metavar="N,…", help="With so many threads: 1,2,4.")
+        str | None, typer.Option("--threads", metavar="N,…", help="The numbers of threads: 1,2,4.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Shorter prompts and answers: under half a minute.")
+        bool, typer.Option("--quick", help="Use shorter prompts and answers: under half a minute.")
     ] = False,
     save: Annotated[
-        str | None, typer.Option("--save", metavar="NAME", help="Make it a baseline of that name.")
+        str | None,
+        typer.Option("--save", metavar="NAME", help="Keep the run as a baseline with this name."),
     ] = None,
     against: Annotated[
         str | None,
         typer.Option(
-            "--against", metavar="NAME", help="Exit code 8 if it is slower than that baseline."
+            "--against",
+            metavar="NAME",
+            help="Compare with that baseline; exit code 8 if a row is slower.",
         ),
     ] = None,
     threshold: Annotated[
-        str, typer.Option("--threshold", metavar="PERCENT", help="What counts as slower.")
+        str,
+        typer.Option("--threshold", metavar="PERCENT", help="The change that counts as slower."),
     ] = "3%",
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="Instead of the table: md, csv, jsonl, benchstat, llama-bench."
+            "--format",
+            help=(
+                "Print this format in place of the table: md, csv, jsonl, benchstat, llama-bench."
+            ),
         ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", help="A report as well: one page with curves.")
+        Path | None, typer.Option("--html", help="Also write a report: one page with curves.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run that was broken off last.")
+        bool, typer.Option("--resume", help="Continue the last run that was broken off.")
     ] = False,
     allow_cloud: Annotated[
         bool, typer.Option("--allow-cloud", help="Let this one run ask a cloud.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Load even what does not seem to fit.")] = (
-        False
-    ),
+    force: Annotated[
+        bool, typer.Option("--force", help="Load the model even if it does not seem to fit.")
+    ] = (False),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
-    """How fast models answer on this machine, with intervals and a verdict.
+    """Measure how fast models answer on this machine, with intervals and a verdict.
 
-    Every prompt is new and of an exact length, every model is warmed up until it is steady, and
-    several are asked in turn. What is measured is kept as it comes: Ctrl-C loses nothing.
+    Every prompt is new and of an exact length. Every model is warmed up until it is steady, and
+    several models are asked in turn. Each measurement is kept as it comes, so Ctrl-C loses nothing.
     """
     from contextlib import closing
 
@@ -197,7 +222,7 @@ def run(
 
 
 def follow(started: Started, output: Output) -> bool:
-    """Run what was started and show where it is; whether Ctrl-C ended it."""
+    """Run the benchmark and show its progress. Return whether Ctrl-C ended it."""
     from contextlib import closing
 
     from localai.output.bench import progress_text
@@ -259,7 +284,7 @@ def _show(
 def _end(
     output: Output, measured: KeptRun, changes: Sequence[MetricChange] | None, against: str | None
 ) -> int:
-    """The exit code: 8 for what became slower or could not be measured, 2 for what cannot be
+    """The exit code: 8 if a row became slower or could not be measured, 2 if rows cannot be
     compared."""
     failed = [cell for cell in measured.cells if not cell.succeeded]
     slower = [each for each in changes or () if each.state == "regressed"]

@@ -16,7 +16,7 @@ from localai.output.output import Output
 def tune(
     context: typer.Context,
     model: Annotated[
-        str | None, typer.Argument(help="The model; without one, the default model.")
+        str | None, typer.Argument(help="The model.  [default: the default model]")
     ] = None,
     prompt: Annotated[
         str, typer.Option("-p", "--prompt", metavar="N", help="Prompt length, in tokens.")
@@ -26,14 +26,16 @@ def tune(
     ] = "48",
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="SETTING,…", help="Try these alone: engine.threads,…"),
+        typer.Option(
+            "--only", metavar="SETTING,…", help="Try only these settings: engine.threads,…"
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Try the engine's settings one by one, and say which are worth changing, and by how much.
 
-    Nothing is set: each suggestion is a line to run.
+    No setting is changed: each suggestion is a line to run.
     """
     from contextlib import closing
 

@@ -1,4 +1,4 @@
-"""`localai compare`: which model is good enough, on your own prompts."""
+"""`localai compare`: the comparison of models on the user's own prompts."""
 
 from __future__ import annotations
 

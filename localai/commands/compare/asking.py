@@ -1,4 +1,4 @@
-"""`localai compare -m A -m B "prompt"`."""
+"""`localai compare -m A -m B "prompt"`: one prompt to several models."""
 
 from __future__ import annotations
 
@@ -44,71 +44,77 @@ def compare(
     ] = None,
     models: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", help="Who is compared: 2 to 6 times this."),
+        typer.Option("-m", "--model", help="A model to compare; give 2 to 6 of them."),
     ] = None,
     asked: AskOptions = NOT_ASKED,
     file: Annotated[
         list[str] | None,
-        typer.Option("-f", "--file", help="A text, code or PDF file, or a glob, to go along."),
+        typer.Option("-f", "--file", help="Add a text, code or PDF file, or a glob."),
     ] = None,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show where the answers part from the first one.")
+        bool, typer.Option("--diff", help="Show where the answers differ from the first one.")
     ] = False,
     blind: Annotated[
-        bool, typer.Option("--blind", help="Show A and B without names, and take your vote.")
+        bool, typer.Option("--blind", help="Show the answers without names, and take your vote.")
     ] = False,
     drift: Annotated[
         bool,
-        typer.Option("--drift", help="What a quantization changes: the same model, twice or more."),
+        typer.Option(
+            "--drift", help="Show what quantization changes: name one model in two or more types."
+        ),
     ] = False,
     suite: Annotated[
         str | None,
         typer.Option(
-            "--suite", metavar="FILE|DATA SET", help="Ask all its cases: see new and fetch."
+            "--suite",
+            metavar="FILE|DATA SET",
+            help="Ask all cases of this suite (see `new` and `fetch`).",
         ),
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option("-n", "--repeats", min=1, max=1000, help="Each case so many times."),
+        typer.Option("-n", "--repeats", min=1, max=1000, help="Ask each case N times."),
     ] = None,
     record: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Keep the run there; a later one goes on with it."),
+        typer.Option("-o", "--output", help="Keep the run in this file; a later run continues it."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="The first so many cases of the suite.")
+        int | None, typer.Option("--limit", min=1, help="Ask only the first N cases of the suite.")
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, max=4096, help="So many cases of a model at a time."),
+        typer.Option("-j", "--jobs", min=1, max=4096, help="Ask a model N cases at a time."),
     ] = None,
     as_shipped: Annotated[
         bool,
-        typer.Option("--as-shipped", help="With the system prompt of each model's publisher."),
+        typer.Option("--as-shipped", help="Use the system prompt of each model's publisher."),
     ] = False,
     same_sampling: Annotated[
         bool,
-        typer.Option("--same-sampling", help="Without the sampling that publishers recommend."),
+        typer.Option(
+            "--same-sampling", help="Leave out the sampling options that publishers recommend."
+        ),
     ] = False,
     judge: Annotated[
         str | None,
-        typer.Option("--judge", help="Who judges the answers: auto, or a model as -m takes it."),
+        typer.Option("--judge", help="The model that judges the answers, as -m takes it, or auto."),
     ] = None,
     run_code: Annotated[
         bool,
-        typer.Option("--run-code", help="Run code in answers where a case expects it; confined."),
+        typer.Option("--run-code", help="Run the answers' code, confined, if a case expects it."),
     ] = False,
     html: Html = None,
     junit: Junit = None,
     markdown: Markdown = None,
     against: Against = None,
     as_json: Json = False,
-    no_log: Annotated[bool, typer.Option("--no-log", help="Do not count the usage.")] = False,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Do not record the usage.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Ask several models the same, and see what each says, how fast, where and at what price.
+    """Ask several models the same question, and see the answers, their speed, place and price.
 
-    Models of one machine answer one after the other, so that none slows another down.
+    Models on one machine answer one after the other, so that none slows another down.
     """
     output = Output("compare", as_json=as_json, quiet=quiet)
     reports = Reports(html, junit, markdown, against)
@@ -193,7 +199,7 @@ def _refuse_what_does_not_go_together(
 
 
 def _read_suite(name: str, paths: Paths) -> Suite:
-    """The suite in that file; a name that is no file's may be a data set's."""
+    """The suite in the file `name`. A name that is no file's may be a data set's."""
     from localai.compare.suite.data_sets import read_data_set
     from localai.compare.suite.reading import read_suite
     from localai.fetch.data_sets import DATA_SETS
@@ -211,7 +217,7 @@ def _replies(
     *,
     hidden: bool,
 ) -> dict[str, Reply]:
-    """Every model's reply, in the order of the models, shown while they come."""
+    """Every model's reply, in the order of the models. The replies are shown while they come."""
     from localai.compare.side_by_side import SideBySide
     from localai.output.panes import TICK_S, answer_panes
 
@@ -278,7 +284,8 @@ def _show(
     *,
     diff: bool,
 ) -> int:
-    """The table, the differences or the document; the exit code, or the first failure raised."""
+    """Show the table, the differences or the document. Return the exit code, or raise the first
+    failure."""
     costs = {name: _cost(reply, config) for name, reply in replies.items()}
     failure = next((each.error for each in replies.values() if each.error is not None), None)
     if output.as_json:

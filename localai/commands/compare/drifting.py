@@ -1,4 +1,4 @@
-"""`localai compare --drift`: what a quantization changes."""
+"""`localai compare --drift`: the change that quantization makes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def drift(
     providers: ProviderPool,
     output: Output,
 ) -> int:
-    """Have the largest model write, lead the others over it, and show how far they are."""
+    """Have the largest model write answers, lead the other models over them, and show how far they
+    differ."""
     from localai.compare.drift import drift_of, follow, probe, write_scripts
     from localai.compare.names import short_names
     from localai.output.drift import print_drift
@@ -95,8 +96,8 @@ def drift(
 def _models(
     names: list[str], config: Config, providers: ProviderPool
 ) -> dict[str, tuple[Provider, ResolvedModel]]:
-    """The models by what `-m` takes, as files that the embedded engine opens, whoever's they are.
-    Raises InvalidInput, NotFound."""
+    """The models that `-m` names, as files that the embedded engine opens, from whatever store.
+    Raises InvalidInput and NotFound."""
     from localai.providers.registry import full_name, provider_that_opens
 
     if len(names) < 2:
@@ -115,7 +116,7 @@ def _models(
 
 
 def _odds(provider: Provider, request: ChatRequest) -> AbstractContextManager[TokenOdds]:
-    """The model's odds. The embedded engine, which opened the file, tells them."""
+    """The model's log probabilities, computed by the embedded engine, which opened the file."""
     from localai.providers.token_odds import TellsOdds
 
     assert isinstance(provider, TellsOdds)

@@ -1,4 +1,5 @@
-"""Judges of a run: a model in both orders, and a person who does not see the names."""
+"""The judges of a run: a model that sees both orders, and a person who does not see the models'
+names."""
 
 from __future__ import annotations
 
@@ -36,8 +37,9 @@ def choose_judge(
     providers: ProviderPool,
     output: Output,
 ) -> Contestant | None:
-    """The judge that was named; with `auto` the largest model of this machine that is no contestant
-    and no contestant's kin. That it is kin is said. Raises NotFound, InvalidInput."""
+    """The judge that was named. For `auto`, the largest model of this machine that is no contestant
+    and, if possible, no contestant's kin. A warning says if the judge is kin. Raises NotFound and
+    InvalidInput."""
     if name is None:
         return None
     from localai.compare.judging import kin_of, largest_outsider
@@ -59,7 +61,7 @@ def choose_judge(
 
 
 def _sizes(config: Config, paths: Paths, providers: ProviderPool) -> dict[str, int | None]:
-    """The models of this machine that answer, by the name that `-m` takes."""
+    """The sizes in bytes of this machine's models that can answer, by the name that `-m` takes."""
     from localai.library.available import available_models
     from localai.providers.registry import full_name
     from localai.types import Zone
@@ -80,7 +82,7 @@ def judge_answers(
     output: Output,
     answered: Callable[[Reply], None],
 ) -> None:
-    """Have the answers of the run judged, as far as they are not yet."""
+    """Have those of the run's answers judged that are not judged yet."""
     from localai.chat.off_device import prompt_destination
     from localai.compare.judging import JudgeRun
     from localai.compare.names import short_name
@@ -100,10 +102,13 @@ def judge_answers(
 def vote(
     run: RunPath,
     count: Annotated[
-        int, typer.Option("-n", "--pairs", min=1, help="So many pairs of answers, at random.")
+        int,
+        typer.Option(
+            "-n", "--pairs", min=1, help="The number of pairs of answers, chosen at random."
+        ),
     ] = 10,
 ) -> None:
-    """Judge pairs of a run's answers yourself, without names; then how far the judge agrees."""
+    """Judge pairs of a run's answers yourself, without names; then see how far the judge agrees."""
     from localai.compare.recorded import RecordedVote
     from localai.compare.run_file import RunFile
     from localai.output.blind import ALIKE, SKIP, ask_for_vote, print_unnamed_texts
@@ -137,7 +142,7 @@ def vote(
 
 
 def _unvoted(run: Run) -> list[tuple[RecordedAnswer, RecordedAnswer]]:
-    """The pairs of answers on which nobody has voted and that differ."""
+    """The pairs of differing answers that nobody has voted on."""
     from localai.compare.results import model_names
 
     found = []

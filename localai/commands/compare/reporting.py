@@ -1,4 +1,4 @@
-"""What a run comes to: shown, written into files, held against an earlier one."""
+"""The results of a run: shown, written to files, compared with an earlier run."""
 
 from __future__ import annotations
 
@@ -17,21 +17,30 @@ if TYPE_CHECKING:
     from localai.compare.run_file import Run
     from localai.compare.verdicts import GateResult, ModelChange
 
-Html = Annotated[Path | None, typer.Option("--html", help="Write one HTML file, to be opened.")]
-Junit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit's XML, without prompts.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write the results as one HTML file.")]
+Junit = Annotated[
+    Path | None, typer.Option("--junit", help="Write the results as JUnit's XML, without prompts.")
+]
 Markdown = Annotated[
-    Path | None, typer.Option("--markdown", help="Write Markdown for a pull request, likewise.")
+    Path | None,
+    typer.Option(
+        "--markdown", help="Write the results as Markdown for a pull request, without prompts."
+    ),
 ]
 Against = Annotated[
     Path | None,
-    typer.Option("--against", metavar="RUN", help="Hold it against that run: 8 if it got worse."),
+    typer.Option(
+        "--against", metavar="RUN", help="Compare with that run; exit code 8 if a model got worse."
+    ),
 ]
-RunPath = Annotated[Path, typer.Argument(help="What -o wrote.", metavar="RUN")]
+RunPath = Annotated[
+    Path, typer.Argument(help="The file that `localai compare -o` wrote.", metavar="RUN")
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The files to be written, and the run to be held against."""
+    """The files to write, and the run to compare with."""
 
     html: Path | None = None
     junit: Path | None = None
@@ -39,8 +48,8 @@ class Reports:
     against: Path | None = None
 
     def check(self) -> None:
-        """Raise InvalidInput for a file that cannot be written, NotFound for a run that is not
-        there, before anything is asked."""
+        """Raise InvalidInput for a file that cannot be written, and NotFound for a run that does
+        not exist, before any model is asked."""
         for path in (self.html, self.junit, self.markdown):
             if path is not None and not path.resolve().parent.is_dir():
                 raise InvalidInput(f"there is no folder {path.resolve().parent}")
@@ -57,7 +66,7 @@ def report(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """The report of a run again, by the expectations that it holds; nobody is asked anything."""
+    """Report a run again, with the expectations that its file holds. No model is asked."""
     from localai.compare.run_file import read_run
 
     output = Output("compare", as_json=as_json, quiet=quiet)
@@ -69,10 +78,11 @@ def report(
 def show(
     run: RunPath,
     cases: Annotated[
-        list[str] | None, typer.Argument(help="The cases; all that failed where none is named.")
+        list[str] | None,
+        typer.Argument(help="The cases' names; without any, all cases that failed."),
     ] = None,
 ) -> None:
-    """What was asked in a case, what each model said, and what was expected of it."""
+    """Show a case: its question, each model's answer, and what was expected."""
     from localai.compare.results import results_of
     from localai.compare.run_file import read_run
     from localai.output.suite_results import print_case
@@ -95,7 +105,7 @@ def show(
 
 
 def conclude(output: Output, run: Run, reports: Reports) -> int:
-    """Show and write what the run comes to; the exit code, or the failure raised."""
+    """Show and write the results of the run. Return the exit code, or raise the failure."""
     from localai.compare.audit import audit_lines, audit_of
     from localai.compare.destinations import prompts_sent
     from localai.compare.results import results_of
@@ -137,7 +147,8 @@ def conclude(output: Output, run: Run, reports: Reports) -> int:
 def _failure(
     results: Results, gate: GateResult | None, found: list[ModelChange]
 ) -> LocalaiError | None:
-    """Why the exit code is not 0: a regression, the gate, or without a gate any failed case."""
+    """The reason why the exit code is not 0: a regression, the gate, or, without a gate, any failed
+    case."""
     worse = [each.model for each in found if each.is_regression]
     if worse:
         return FinishedWithFailures(f"{', '.join(worse)} got worse")

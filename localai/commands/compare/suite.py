@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 def new(
-    file: Annotated[Path, typer.Argument(help="The file to be written, suite.toml for one.")],
+    file: Annotated[Path, typer.Argument(help="The file to write, such as suite.toml.")],
 ) -> None:
-    """Write a suite with two cases, in which comments say what else can stand there."""
+    """Write a suite with two cases. Its comments explain everything that a suite can have."""
     from localai.compare.suite.new import NEW_SUITE
     from localai.files import create_atomically
 
@@ -62,7 +62,7 @@ def run_suite(
     reports: Reports,
     counted: bool,
 ) -> int:
-    """Ask it, keep it, and show what it comes to."""
+    """Ask the suite, keep the run, and show its results."""
     from localai.compare.run_file import RunFile
     from localai.compare.running import SuiteRun
 
@@ -118,7 +118,8 @@ def _keep_what_is_asked(
     manner: Manner,
     machine: str,
 ) -> None:
-    """The head and the cases: a report is made of the file alone."""
+    """Keep the head and the cases in the run file, because a report is made from that file
+    alone."""
     import time
 
     before = file.run.head
@@ -193,7 +194,7 @@ def _follow(work: SuiteRun, output: Output, *, keeps: bool) -> None:
 
 
 def _run_code(file: RunFile, output: Output) -> None:
-    """Run the code of the answers, as far as that is expected and not done yet."""
+    """Run the code in the answers, if a case expects it and it was not run yet."""
     from localai.compare.code_run import run_trials, trials
 
     todo = trials(file.run)

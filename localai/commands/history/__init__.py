@@ -1,4 +1,4 @@
-"""`localai history`: look back on conversations, take them elsewhere, delete them for good."""
+"""`localai history`: read conversations again, export them, delete them for good."""
 
 from __future__ import annotations
 

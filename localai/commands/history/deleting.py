@@ -26,8 +26,8 @@ _MOST_NAMED = 10
 def remove(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
     """Delete conversations for good.
 
-    Their texts, what the search index knows of them, their KV states, and the lines by which they
-    were typed go. What the calls used is still counted by `localai cost`, which knows no texts.
+    Their texts, their words in the search index, their KV states and their prompts in the prompt
+    history are deleted. `localai cost`, which knows no texts, still counts their usage.
     """
     if not ids:
         raise InvalidInput("which conversations?", command="localai history list")
@@ -41,11 +41,12 @@ def remove(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
 
 def prune(
     older_than: Annotated[
-        str | None, typer.Option("--older-than", help="Not written to for so long: 30d.")
+        str | None,
+        typer.Option(
+            "--older-than", help="Delete conversations that are unchanged for this time: 30d."
+        ),
     ] = None,
-    keep: Annotated[
-        int | None, typer.Option("--keep", min=0, help="All but the newest so many.")
-    ] = None,
+    keep: Annotated[int | None, typer.Option("--keep", min=0, help="Keep the newest N.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be deleted, delete nothing.")
     ] = False,
@@ -54,7 +55,7 @@ def prune(
 ) -> None:
     """Delete old conversations for good.
 
-    With both options those that are old and not among the newest.
+    With both options, conversations are deleted that are old and not among the newest.
     """
     if older_than is None and keep is None:
         raise InvalidInput(
@@ -115,7 +116,8 @@ def _delete(
 
 
 def _ask_or_refuse(rows: list[ConversationSummary], output: Output) -> None:
-    """Return if the person wants it. Raises InvalidInput where nobody can be asked, Interrupted."""
+    """Return if the person agrees. Raises InvalidInput if nobody can be asked, and Interrupted if
+    the person does not agree."""
     if output.may_ask:
         for row in rows[:_MOST_NAMED]:
             output.note(conversation_line(row))

@@ -26,23 +26,29 @@ _FORMATS: dict[str, ExportFormat] = {".md": "markdown", ".json": "json", ".jsonl
 
 def export(
     ids: Ids = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every conversation.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Export every conversation.")] = False,
     format_: Annotated[
         str | None,
-        typer.Option("--format", help="markdown, json or jsonl; by default as the file is called."),
+        typer.Option(
+            "--format", help="markdown, json or jsonl; by default, what the file's name ends with."
+        ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("-O", "--output", help="Into this new file; else stdout.")
+        Path | None,
+        typer.Option("-O", "--output", help="Write to this new file instead of stdout."),
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="As --format json; with --output about the file."),
+        typer.Option(
+            "--json",
+            help="Print JSON, as --format json does; with --output, a document about the file.",
+        ),
     ] = False,
 ) -> None:
-    """Conversations as Markdown, JSON or JSON Lines.
+    """Write conversations as Markdown, JSON or JSON Lines.
 
-    Markdown has the branch in which each stands, JSON everything. A file that is there already
-    stays as it is.
+    Markdown has each conversation's current branch, JSON has all branches. An existing file is not
+    overwritten.
     """
     chosen = _format(format_, file, as_json=as_json)
     if bool(ids) == everything:

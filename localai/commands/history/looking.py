@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
 _Row = TypeVar("_Row")
 _NOTHING_FOUND = 1
-_Limit = Annotated[int, typer.Option("-l", "--limit", min=0, help="At most so many; 0 is all.")]
+_Limit = Annotated[int, typer.Option("-l", "--limit", min=0, help="Show at most N; 0 is all.")]
 
 
 def list_conversations(
-    text: Annotated[str | None, typer.Argument(help="Only with this in the title.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="Only conversations with this text in the title.")
+    ] = None,
     model: Model = None,
     zone: Zone = None,
     since: Since = None,
@@ -47,7 +49,7 @@ def list_conversations(
     limit: _Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """The conversations, the newest first."""
+    """List the conversations, the newest first."""
     output = Output("history", as_json=as_json)
     criteria = criteria_of(model, zone, since, until)
     with existing_database(locate().database) as database:
@@ -80,9 +82,9 @@ def search(
     limit: _Limit = 20,
     as_json: Json = False,
 ) -> int:
-    """Find what was said, the newest first; where nothing was, the exit code is 1, as grep's.
+    """Find messages, the newest first. The exit code is 1 if there is none, as grep's is.
 
-    Case and accents make no difference, and nothing but quotes and * has a meaning.
+    Case and accents make no difference. Only quotes and * have a special meaning.
     """
     query = " ".join(_quoted(word) for word in words)
     output = Output("history", as_json=as_json)
@@ -113,16 +115,20 @@ def show(
     conversation: Annotated[
         str | None,
         typer.Argument(
-            metavar="ID", help="Its id or title, or how one begins.  [default: the last one]"
+            metavar="ID",
+            help=(
+                "The conversation's id or title, or the beginning of one.  [default: the last one]"
+            ),
         ),
     ] = None,
     branch: Annotated[
-        int | None, typer.Option("--branch", min=1, help="That one, as /branches counts them.")
+        int | None,
+        typer.Option("--branch", min=1, help="Show this branch, as /branches numbers them."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every branch.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every branch.")] = False,
     as_json: Json = False,
 ) -> None:
-    """A conversation, as the session shows it: the branch it stands in."""
+    """Show a conversation, as the session shows it: its current branch."""
     output = Output("history", as_json=as_json)
     if branch is not None and everything:
         raise InvalidInput(
@@ -156,7 +162,7 @@ def show(
 
 
 def _found_or_last(database: Database, prefix: str | None) -> str:
-    """The id that begins so; that of the newest conversation for None. Raises NotFound."""
+    """The id that begins with `prefix`; for None, the newest conversation's id. Raises NotFound."""
     from localai.database import Criteria
 
     if prefix is not None:
@@ -166,12 +172,13 @@ def _found_or_last(database: Database, prefix: str | None) -> str:
 
 
 def _cut(rows: list[_Row], limit: int) -> tuple[list[_Row], bool]:
-    """At most `limit` of them (0: all), and whether there are more."""
+    """At most `limit` of the rows (0 is all), and whether there are more."""
     return (rows[:limit], True) if limit and len(rows) > limit else (rows, False)
 
 
 def _quoted(word: str) -> str:
-    """An argument with spaces was quoted in the shell: its words are a phrase here, too."""
+    """The search words. An argument with spaces was quoted in the shell, so its words are a phrase
+    here, too."""
     return f'"{word}"' if " " in word.strip() and '"' not in word else word
 
 

@@ -16,12 +16,15 @@ from localai.paths import locate
 
 def rename(
     conversation: Annotated[
-        str, typer.Argument(metavar="ID", help="Its id or title, or how one begins.")
+        str,
+        typer.Argument(
+            metavar="ID", help="The conversation's id or title, or the beginning of one."
+        ),
     ],
-    title: Annotated[list[str], typer.Argument(metavar="TITLE", help="What it is called then.")],
+    title: Annotated[list[str], typer.Argument(metavar="TITLE", help="The new title.")],
     as_json: Json = False,
 ) -> None:
-    """Call a conversation something else; `localai chat --cid TITLE` goes on with it."""
+    """Give a conversation a new title; `localai chat --cid TITLE` continues it."""
     called = " ".join(" ".join(title).split())
     if not called:
         raise InvalidInput("an empty title is none", command="localai history list")

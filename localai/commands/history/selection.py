@@ -1,4 +1,4 @@
-"""Which conversations are meant: the filters of `list` and `search`, and ids as they are typed."""
+"""The selection of conversations: the filters of `list` and `search`, and ids as they are typed."""
 
 from __future__ import annotations
 
@@ -20,32 +20,41 @@ _Found = TypeVar("_Found")
 _UNPROVEN = "unproven"
 
 Model = Annotated[
-    str | None, typer.Option("-m", "--model", help="Answered by this one; a part will do.")
+    str | None,
+    typer.Option(
+        "-m", "--model", help="Only conversations with this model, or a part of its name."
+    ),
 ]
 Zone = Annotated[
-    str | None, typer.Option("--zone", help="Answered there: device, lan, cloud or unproven.")
+    str | None,
+    typer.Option(
+        "--zone",
+        help="Only conversations that were answered there: device, lan, cloud or unproven.",
+    ),
 ]
 Since = Annotated[
-    str | None, typer.Option("--since", help="Not before: a date, or how long ago (7d).")
+    str | None, typer.Option("--since", help="Only what is newer: a date, or a time ago (7d).")
 ]
 Until = Annotated[
-    str | None, typer.Option("--until", help="Not after: a date, or how long ago (7d).")
+    str | None, typer.Option("--until", help="Only what is older: a date, or a time ago (7d).")
 ]
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID…", help="Its id or title, or how one begins.")
+    list[str] | None,
+    typer.Argument(metavar="ID…", help="The conversation's id or title, or the beginning of one."),
 ]
 
 
 def required(found: _Found | None) -> _Found:
-    """The database, or what was looked for in it. Raises NotFound where nothing is kept yet."""
+    """`found`, the database or what was looked for in it. Raises NotFound if it is None, because
+    nothing is kept yet."""
     if found is None:
         raise NotFound("there is no conversation yet", command='localai chat "hello"')
     return found
 
 
 def found_ids(database: Database, prefixes: Iterable[str]) -> list[str]:
-    """The ids that begin so, each once. Raises NotFound."""
+    """The ids that begin with the given texts, each once. Raises NotFound."""
     return list(dict.fromkeys(database.find_conversation(prefix) for prefix in prefixes))
 
 
@@ -55,7 +64,7 @@ def criteria_of(
     since: str | None = None,
     until: str | None = None,
 ) -> Criteria:
-    """What the filters ask for. Raises InvalidInput."""
+    """The criteria that the filters ask for. Raises InvalidInput."""
     from localai.database import Criteria
 
     return Criteria(
@@ -74,7 +83,7 @@ def _parsed_zone(text: str | None) -> str | None:
 
 
 def _moment(flag: str, text: str, *, end_of_day: bool = False) -> float:
-    """Seconds since the epoch from a date, a date and time, or how long ago."""
+    """Seconds since the epoch, from a date, a date and time, or a time ago."""
     try:
         if end_of_day and len(text) == len("2026-11-22"):
             day = datetime.date.fromisoformat(text) + datetime.timedelta(days=1)
