@@ -37,6 +37,14 @@ def fill(template: Template, values: Mapping[str, str], given: str) -> Filled:
     return Filled(prompt.strip("\n"), filled_system(template, values))
 
 
+def title_of(template: Template, typed: str, filled: Filled) -> str:
+    """What a conversation is called that begins so: the template's name, with what was `typed`,
+    else with the question that it is, or what it is for."""
+    otherwise = filled.prompt if template.asks_by_itself else template.description.partition(":")[0]
+    what = next(iter((typed or otherwise).strip().splitlines()), "")
+    return f"{template.name}: {what}" if what else template.name
+
+
 def filled_system(template: Template, values: Mapping[str, str]) -> str | None:
     """Its system prompt with `values`; None if it has none. Raises InvalidInput as `fill` does for
     variables."""

@@ -68,14 +68,14 @@ def gather_question(
         title = title or ", ".join(file.name for file in files)
         text = with_files(files, text)
     if template is not None:
-        from localai.chat.filling import fill
+        from localai.chat.filling import fill, title_of
 
         filled = fill(template, parameters, text)
         if not filled.prompt:
             raise InvalidInput(
                 f"there is nothing to ask: the template {template.name} is a system prompt alone"
             )
-        title = f"{template.name}: {title or template.description}"
+        title = title_of(template, title or "", filled)
         return Question(filled.prompt, tuple(images), filled.system, title)
     if not text:
         if images:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +21,14 @@ from localai.output.terminal import is_dumb
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.types import Events
+from localai.units import day_and_minute
 
 if TYPE_CHECKING:
     from localai.chat.resume import StoredConversation
 
 _RECENT = 15
+_DATED_COLUMNS = 60
+"""Where a terminal has fewer, a list of conversations has no times."""
 
 
 def clear(session: Session, _argument: str) -> None:
@@ -57,9 +59,11 @@ def _picked(session: Session) -> str:
     """The id of the conversation that the user chooses; empty if none. Where none can be chosen,
     they are listed."""
     database = session.asker.paths.database
-    if is_dumb() or not recent_conversations(database, 1):
+    are_kept = bool(recent_conversations(database, 1))
+    if is_dumb() or not are_kept:
         history(session, "")
-        session.output.note("/load ID goes on with one")
+        if are_kept:
+            session.output.note("/load ID goes on with one")
         return ""
     from localai.session.picker import pick_conversation
 
@@ -74,15 +78,12 @@ def history(session: Session, argument: str) -> None:
             "there is no such conversation" if argument else "no conversation is kept yet"
         )
     current = session.conversation.recorder.conversation_id
+    columns = session.output.columns
     for row in found:
         here = "*" if row.id == current else " "
-        start = (
-            f"{here} {row.id}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(row.updated_at))}  "
-        )
-        print(
-            start
-            + one_line(row.title or "(without a title)", session.output.columns - len(start) - 1)
-        )
+        when = f"{day_and_minute(row.updated_at)}  " if columns >= _DATED_COLUMNS else ""
+        start = f"{here} {row.id}  {when}"
+        print(start + one_line(row.title or "(without a title)", columns - len(start) - 1))
 
 
 def title(session: Session, argument: str) -> None:
@@ -255,7 +256,7 @@ def branches(session: Session, argument: str) -> None:
         here = "*" if end.id == tree.leaf else " "
         asked = turns[-2].message.text if len(turns) > 1 else ""
         start = f"{here} {number:>2}  {len(turns):>3} messages  "
-        half = max(10, (session.output.columns - len(start) - 3) // 2)
+        half = max(4, (session.output.columns - len(start) - 4) // 2)
         print(f"{start}{one_line(asked, half)} → {one_line(end.message.text, half)}")
 
 

@@ -110,6 +110,8 @@ def _say_welcome(session: Session, kept: StoredConversation | None) -> None:
     session.output.note(
         f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves"
     )
+    if session.template is not None:
+        session.output.note(f"what you type first goes into the template {session.template.name}")
     if not session.records:
         session.output.note("nothing of this session is kept")
     if kept is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localai.answers import Answer
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
-from localai.chat.filling import fill, settings_of
+from localai.chat.filling import fill, settings_of, title_of
 from localai.chat.inputs import TextFile, with_files
 from localai.chat.request import overlaid
 from localai.dataclass import dataclass
@@ -82,27 +82,21 @@ class Session:
     def ask(self, question: str, images: tuple[Image, ...] = ()) -> None:
         """Ask, with the waiting files, pictures and template, and show the answer."""
         text, before = with_files(self.files, question), self.asker.settings
+        # The question gives the conversation its title, not the first line of a file.
+        title = next(iter(question.strip().splitlines()), "") if self.files else None
         if self.template is not None:
-            text = fill(self.template, self.parameters, text).prompt
+            filled = fill(self.template, self.parameters, text)
+            text, title = filled.prompt, title_of(self.template, question, filled)
             self.asker.settings = overlaid(settings_of(self.template), before)
-        begins = not self.conversation.turns and self.title is None
-        if begins and (self.files or self.template is not None):
-            self._name(question)
+        if title is not None and self.title is None and not self.conversation.turns:
+            self.title = title[:80]
+            self.conversation.rename(self.title)
         images = (*images, *self.pictures.values())
         self.files, self.pictures, self.template = [], {}, None
         try:
             self.answer(self.conversation.ask(text, images))
         finally:
             self.asker.settings = before
-
-    def _name(self, question: str) -> None:
-        """Call the conversation after the question, not after the first line of a file or of a
-        template."""
-        first = next(iter(question.strip().splitlines()), "")
-        if self.template is not None:
-            first = f"{self.template.name}: {first or self.template.description}"
-        self.title = first[:80]
-        self.conversation.rename(self.title)
 
     def answer(self, events: Events) -> bool:
         """Show an answer as it comes. Returns whether it came to its end. Errors are shown, Ctrl-C

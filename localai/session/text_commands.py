@@ -58,7 +58,7 @@ def attach(session: Session, argument: str) -> None:
     if argument == "none":
         session.pictures = {}
     elif argument:
-        require_sight(session.asker.chosen.model)
+        _require_sight(session)
         try:
             session.pictures[argument] = read_image(argument)
         except NotFound:
@@ -82,6 +82,14 @@ def _take(session: Session, gathered: GatheredFiles) -> None:
         session.output.warn(f"left out, for they cannot be read: {some_of(gathered.unreadable)}")
     for remark in gathered.remarks:
         session.output.note(remark)
+
+
+def _require_sight(session: Session) -> None:
+    try:
+        require_sight(session.asker.chosen.model)
+    except InvalidInput as error:
+        hint = "switch to one that can; /show tells a model's abilities"
+        raise InvalidInput(error.message, hint=hint, command="/model") from error
 
 
 def template(session: Session, argument: str) -> None:

@@ -253,7 +253,7 @@ def test_a_conversation_is_called_after_the_question_and_not_the_pasted_text(
     listed = json.loads(run_localai("history", "list", "--json").stdout)["conversations"]
     titles = [each["title"] for each in reversed(listed)]
     assert titles[:2] == ["what disagrees?", "a.txt"]
-    assert titles[2].startswith("review: ")
+    assert titles[2] == "review: what is wrong with a change or a file, worst first"
 
 
 def test_another_system_prompt_takes_the_place_of_the_old_one_from_there_on(

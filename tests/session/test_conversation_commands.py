@@ -61,3 +61,12 @@ def test_a_conversation_is_saved_once(session: Start, conversation: str, tmp_pat
     )
     assert "is there already" in typist.line("/save")
     assert file.read_text() == before
+
+
+def test_on_a_narrow_terminal_lists_keep_to_their_lines(session: Start, conversation: str) -> None:
+    typist = session("-c", columns=40)
+    for command in ("/history", "/branches"):
+        screen = typist.line(command).rpartition(command)[2]
+        rows = [line for line in screen.split("\n") if line.startswith("* ")]
+        assert len(rows) == 1 and len(rows[0]) < 40, screen
+    assert f"* {conversation}  Rivers and towns" in typist.line("/history")

@@ -37,6 +37,7 @@ def test_a_session_begins_with_a_template(
 ) -> None:
     typist = Typist(pty("chat", "-t", "greet", "-p", "language", "Czech"))
     typist.ready()
+    assert "what you type first goes into the template greet" in typist.screen
     assert "+greet" in typist.status()
     screen = typist.line("Ada")
     assert "+greet" not in typist.status()
@@ -66,6 +67,9 @@ def test_a_question_is_put_into_a_template(session: Start, home: Paths, template
         ("system", "You greet in English."),
         ("user", "Tell a joke."),
     ]
+    typist.line("/clear")
+    typist.line("/template joke")
+    assert "joke: Tell a joke." in typist.line("/title")
     missing = typist.line("/template nope")
     assert "there is no template 'nope'" in missing
 
