@@ -497,20 +497,20 @@ def test_what_does_not_fit_together_is_not_asked_together(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
     # The first lines are short, so the context is small; then come some that need most of it each.
-    short = [{"prompt": "Say yes.", "options": {"max_tokens": 4}}] * 16
+    short = [{"prompt": "Say yes.", "options": {"max_tokens": 2}}] * 16
     long = [
         {
             "prompt": f"({number}) Tell a long story.",
             "options": {"max_tokens": 130, "provider.ignore_eos": True},
         }
-        for number in range(5)
+        for number in range(3)
     ]
     given = "".join(json.dumps(each) + "\n" for each in [*short, *long])
     environment = {"LOCALAI_ENGINE_CONTEXT": "256"}
     result = run_localai("batch", "-", "-j", "4", input=given, env=environment, timeout_s=240)
     assert result.returncode == 0, result.stderr
     used = [json.loads(line)["usage"]["output_tokens"] for line in result.stdout.splitlines()]
-    assert used[16:] == [130] * 5
+    assert used[16:] == [130] * 3
 
 
 # Over servers

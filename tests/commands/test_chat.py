@@ -45,7 +45,7 @@ def test_a_question_is_answered_and_nothing_else_is_on_stdout(
 
 
 def test_stdin_comes_before_the_argument(home: Paths, run_localai: RunLocalai) -> None:
-    run_localai("chat", "-q", "Repeat the text.", input="the text\n")
+    run_localai("chat", "-q", "--max-tokens", "4", "Repeat the text.", input="the text\n")
     roles = [(role, text) for role, text, _ in _messages(home) if role == "user"]
     assert roles == [("user", "the text\n\nRepeat the text.")]
 
@@ -58,7 +58,7 @@ def test_quiet_says_nothing_on_stderr_and_usage_says_where(
     assert len(told.splitlines()) == 1
     assert "tokens in" in told
     assert "device" in told
-    all_of_it = run_localai("chat", "-uu", PARIS).stderr.decode()
+    all_of_it = run_localai("chat", "-uu", "--max-tokens", "2", PARIS).stderr.decode()
     assert "no network (kernel)" in all_of_it
 
 
@@ -318,7 +318,7 @@ def test_a_killed_command_leaves_its_partial_answer_and_a_whole_database(
     assert text
     with sqlite3.connect(home.database) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert run_localai("chat", PARIS).returncode == 0
+    assert run_localai("chat", "--max-tokens", "2", PARIS).returncode == 0
 
 
 def test_no_log_keeps_nothing(home: Paths, run_localai: RunLocalai) -> None:
@@ -330,7 +330,7 @@ def test_a_database_that_cannot_be_written_does_not_cost_the_answer(
     home: Paths, run_localai: RunLocalai
 ) -> None:
     home.database.write_bytes(b"this is no database " * 1000)
-    result = run_localai("chat", PARIS)
+    result = run_localai("chat", "--max-tokens", "16", PARIS)
     assert result.returncode == 0
     assert b"Paris" in result.stdout
     assert b"not kept" in result.stderr

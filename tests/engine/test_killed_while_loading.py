@@ -73,7 +73,7 @@ def test_the_worker_ends_with_the_command_that_started_it(
     loading_command.send_signal(number)
     loading_command.wait(_WITHIN_S)
 
-    next_one = run_localai("chat", "-m", "starter", "Hello", timeout_s=60)
+    next_one = run_localai("chat", "-m", "starter", "--max-tokens", "4", "Hello", timeout_s=60)
 
     assert next_one.returncode == 0, next_one.stderr
     [shown] = json.loads(run_localai("ps", "--json").stdout)["workers"]

@@ -52,7 +52,7 @@ def test_one_that_loads_the_model(
     [first] = _infos(home_with_starter)
     assert first.is_loading
 
-    other = run_localai("chat", "-m", "starter", "Hello", timeout_s=_WITHIN_S)
+    other = run_localai("chat", "-m", "starter", "--max-tokens", "4", "Hello", timeout_s=_WITHIN_S)
 
     assert other.returncode == 0, other.stderr
     assert len(_infos(home_with_starter)) == 2
@@ -76,7 +76,8 @@ def test_one_in_the_middle_of_its_answer(
 
     # It needs another worker, and this one's is not taken from it.
     larger = ("--ctx", str(first.context_tokens + 1024))
-    other = run_localai("chat", "-m", "starter", *larger, "Hello", timeout_s=_WITHIN_S)
+    short = ("--max-tokens", "4", "Hello")
+    other = run_localai("chat", "-m", "starter", *larger, *short, timeout_s=_WITHIN_S)
 
     assert other.returncode == 0, other.stderr
     assert {info.pid for info in _infos(home_with_starter)} > {first.pid}
