@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from statistics import NormalDist, fmean, median
+from statistics import NormalDist, fmean, median, stdev
 
 from localai.dataclass import dataclass
 
@@ -61,6 +61,18 @@ def median_interval(samples: Sequence[float], confidence: float = _CONFIDENCE) -
     if rank == 0:
         return Interval(median(ordered), None, None)
     return Interval(median(ordered), ordered[rank - 1], ordered[count - rank])
+
+
+def mean_interval(samples: Sequence[float]) -> Interval:
+    """The mean with the interval of the normal distribution: for hundreds of samples, whose mean is
+    normal whatever they are. No bounds below thirty. Raises ValueError for none."""
+    if not samples:
+        raise ValueError("the mean of no samples")
+    mean = fmean(samples)
+    if len(samples) < 30:
+        return Interval(mean, None, None)
+    half = _Z_TWO_SIDED * stdev(samples) / math.sqrt(len(samples))
+    return Interval(mean, mean - half, mean + half)
 
 
 def quantile(samples: Sequence[float], fraction: float) -> float:

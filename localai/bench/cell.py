@@ -7,6 +7,7 @@ from dataclasses import asdict, field
 from typing import Any, Final
 
 from localai.bench.plan import LEAST_REPETITIONS, NO_OBJECTIVES, Limits, Objectives, Test
+from localai.bench.quality import Quality
 from localai.bench.recording import Sample
 from localai.dataclass import dataclass
 from localai.statistics import Interval, median_interval, slope
@@ -26,8 +27,9 @@ class Cell:
 
     `settings` are those of the engine that shape its speed, by name. `memory_bytes` is the most
     memory that the engine's process had. `active_bytes` is what one token reads of the weights,
-    `context_bytes_per_token` what it also reads for each token before it. `failed` says why there
-    is no result.
+    `context_bytes_per_token` what it also reads for each token before it. `quality` is that of the
+    model as it is computed here; None was not asked for. `energy_from` names what tells of energy,
+    `idle_w` is the power before anything was loaded. `failed` says why there is no result.
     """
 
     model: str
@@ -47,6 +49,9 @@ class Cell:
     predicted_tokens_per_s: float | None = None
     objectives: Objectives = NO_OBJECTIVES
     notes: tuple[str, ...] = ()
+    energy_from: tuple[str, ...] = ()
+    idle_w: float | None = None
+    quality: Quality | None = None
     failed: str | None = None
 
     @property
@@ -78,6 +83,7 @@ class Cell:
     @classmethod
     def from_json(cls, document: Any) -> Cell:
         """The cell that `as_json` wrote."""
+        quality = document["quality"]
         return cls(
             **{
                 **document,
@@ -85,6 +91,8 @@ class Cell:
                 "samples": tuple(Sample.from_json(each) for each in document["samples"]),
                 "objectives": Objectives(**document["objectives"]),
                 "notes": tuple(document["notes"]),
+                "energy_from": tuple(document["energy_from"]),
+                "quality": None if quality is None else Quality.from_json(quality),
             }
         )
 
@@ -112,6 +120,11 @@ def first_visible(sample: Sample) -> float | None:
 def throughput(sample: Sample) -> float | None:
     """Answer tokens a second of all requests together; of one at a time None."""
     return sample.throughput_tokens_per_s
+
+
+def energy(sample: Sample) -> float | None:
+    """Joules for each token of the answer; None where the machine does not say."""
+    return sample.energy_j_per_token
 
 
 def main_metric(test: Test) -> Metric:

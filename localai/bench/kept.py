@@ -91,6 +91,8 @@ class Plan:
     profile: Profile = "classic"
     kv_types: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
+    quantizations: tuple[str, ...] = ()
+    quality: bool = False
     quick: bool = False
 
     @property
@@ -111,7 +113,7 @@ class Plan:
         """The plan that `asdict` wrote."""
         lists = (
             *("models", "engines", "prompts", "answers", "depths"),
-            *("users", "rates", "kv_types", "threads"),
+            *("users", "rates", "kv_types", "threads", "quantizations"),
         )
         known = {name: tuple(document[name]) for name in lists}
         return cls(**{**document, **known, "objectives": Objectives(**document["objectives"])})

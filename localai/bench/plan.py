@@ -11,7 +11,9 @@ from typing import Any, Final, Literal
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 
-Profile = Literal["classic", "chat", "summarise", "reason", "extract", "batch"]
+Profile = Literal[
+    "classic", "chat", "summarise", "code-edit", "reason", "agent", "extract", "batch"
+]
 
 # Beside prompt and answer: the template's own tokens, and a nonce that is a little longer.
 SPARE_TOKENS: Final = 96
@@ -148,6 +150,14 @@ def kv_types(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parse_value("engine.kv_type", part, "--kv") for part in parts))
 
 
+def quantizations(text: str) -> tuple[str, ...]:
+    """`q4_K_M,q8_0`: types of files, as people write them. Raises InvalidInput."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
+        raise InvalidInput("--quant takes types of model files", hint="--quant q4_K_M,q8_0")
+    return tuple(dict.fromkeys(parts))
+
+
 def rates(text: str, option: str) -> tuple[float, ...]:
     """`0.5,2` as (0.5, 2.0). Raises InvalidInput that names the `option`."""
     parts = [part.strip() for part in text.split(",")]
@@ -158,19 +168,26 @@ def rates(text: str, option: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Lengths and numbers of users that belong together."""
+    """Lengths and numbers of users that belong together. `depths` are tokens that a kind of work
+    has in the context before."""
 
     profile: Profile
     prompts: tuple[int, ...]
     answers: tuple[int, ...]
     users: tuple[int, ...] = (1,)
+    depths: tuple[int, ...] = (0,)
 
 
+# An agent's six turns: 16k of instructions and files, then a result of 500 tokens and an answer of
+# 150 in each; the first and the last, between which the others lie.
+_TURNS: Final = (16_384, 16_384 + 5 * (500 + 150))
 _SHAPES: Final[tuple[Shape, ...]] = (
     Shape("classic", (512,), (128,)),
     Shape("chat", (256,), (256,)),
     Shape("summarise", (4096,), (256,)),
+    Shape("code-edit", (2048,), (768,)),
     Shape("reason", (384,), (1152,)),
+    Shape("agent", (500,), (150,), depths=_TURNS),
     Shape("extract", (1024,), (16,)),
     Shape("batch", (512,), (128,), (1, 2, 4, 8)),
 )

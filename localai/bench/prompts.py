@@ -9,7 +9,7 @@ from typing import Final
 from localai.bench.plan import Test
 from localai.bench.recording import record
 from localai.bench.subject import Subject
-from localai.bench.workload import fitted_text, nonce
+from localai.bench.workload import EDIT, code_begins, fitted_text, nonce
 from localai.chat.request import AskSettings, build_request
 from localai.types import ChatRequest, Message, Options
 
@@ -47,9 +47,11 @@ class Prompts:
         test = self._test
         if test.depth_tokens:
             self._prefix = self._fitted(test.depth_tokens, lambda text: text, 0)
-        self._text = self._fitted(
-            test.depth_tokens + max(1, test.prompt_tokens), self._after_prefix, len(self._prefix)
-        )
+        tokens, skipped, end = test.depth_tokens + max(1, test.prompt_tokens), len(self._prefix), ""
+        if test.profile == "code-edit":
+            skipped, end = code_begins(), EDIT
+        fitted = self._fitted(tokens, lambda text: self._after_prefix(text + end), skipped)
+        self._text = fitted + end
 
     def prefix(self) -> ChatRequest | None:
         """The request after which the test's depth is in the cache; None for a test without."""

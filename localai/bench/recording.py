@@ -47,8 +47,9 @@ class Sample:
     `prefill_tokens` were computed, not cached. `decode_tokens` came in `decode_s`, without the
     first one. `gaps_s` are the times between pieces; in `same_moment` of them two pieces arrived
     together. `server_*` is by the server's clock. With several `requests` at once this is the
-    median one, and `throughput_*` is what all of them got together. `noise` is what other programs
-    did meanwhile. `failed` is why there is no answer; the rest is then unknown.
+    median one, and `throughput_*` is what all of them got together. `energy_j` is what the whole
+    machine took for `energy_tokens` answer tokens, as far as it says. `noise` is what other
+    programs did meanwhile. `failed` is why there is no answer; the rest is then unknown.
     """
 
     round: int
@@ -73,6 +74,9 @@ class Sample:
     failed_requests: int = 0
     throughput_tokens: float | None = None
     throughput_s: float | None = None
+    energy_j: float | None = None
+    energy_s: float | None = None
+    energy_tokens: float | None = None
     noise: Noise = UNKNOWN_NOISE
     failed: str | None = None
 
@@ -102,6 +106,13 @@ class Sample:
         if not self.throughput_tokens or not self.throughput_s:
             return None
         return self.throughput_tokens / self.throughput_s
+
+    @property
+    def energy_j_per_token(self) -> float | None:
+        """Joules for each token of the answer, the prompt's computing included."""
+        if self.energy_j is None or not self.energy_tokens:
+            return None
+        return self.energy_j / self.energy_tokens
 
     @property
     def disturbed(self) -> tuple[str, ...]:

@@ -13,17 +13,19 @@ from localai.bench.prompts import Prompts
 from localai.bench.recording import Sample, record
 from localai.bench.subject import Subject
 from localai.dataclass import dataclass
+from localai.hardware.energy import NO_METER, EnergyMeter, energy_between
 
 
 @dataclass(slots=True)
 class Row:
-    """A row while it is measured. `pid` is the process that computes, `took_s` how long the last
-    repetition took; None as long as that is not known."""
+    """A row while it is measured. `meter` tells of the machine's energy, `pid` is the process that
+    computes, `took_s` how long the last repetition took; None as long as that is not known."""
 
     subject: Subject
     prompts: Prompts
     cell: Cell
     limits: Limits
+    meter: EnergyMeter = NO_METER
     pid: int | None = None
     took_s: float | None = None
 
@@ -35,12 +37,12 @@ class Row:
             record(provider, prefix, number)
         users = self.cell.test.concurrency
         wanted = [self.prompts.next() for _ in range(users * (REQUESTS_EACH if users > 1 else 1))]
-        before = noise.read(self.pid)
+        energy, before = self.meter.read(), noise.read(self.pid)
         if users > 1:
             recorded = closed_loop(provider, wanted, users, number)
         else:
             recorded = record(provider, wanted[0], number)
-        after = noise.read(self.pid)
+        after, taken = noise.read(self.pid), energy_between(energy, self.meter.read())
         if recorded.process is not None and not self.subject.leaves_machine:
             self.pid = recorded.process.pid
         self.took_s = time.monotonic() - begin
@@ -50,4 +52,14 @@ class Row:
             sample = replace(sample, prefill_tokens=None)
         if self.subject.leaves_machine:
             return sample
+        if taken is not None:
+            answers = sample.requests - sample.failed_requests
+            sample = replace(
+                sample,
+                energy_j=taken.joules,
+                energy_s=taken.seconds,
+                energy_tokens=None
+                if sample.output_tokens is None
+                else sample.output_tokens * answers,
+            )
         return replace(sample, noise=noise.between(before, after))

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 
 from localai.bench import noise
 from localai.bench.anchor import MOVED, anchor, moved
@@ -32,19 +32,14 @@ from localai.bench.plan import (
     Test,
 )
 from localai.bench.processes import peak_memory_bytes
+from localai.bench.progress import Phase, Progress
 from localai.bench.prompts import Prompts
 from localai.bench.recording import Recorded, Sample, record
 from localai.bench.row import Row
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
-from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
-from localai.statistics import Interval
-
-if TYPE_CHECKING:
-    pass
-
-Phase = Literal["loading", "fitting", "warming", "measuring"]
+from localai.hardware.energy import EnergyMeter, energy_meter
 
 # A model must not be unloaded between two answers.
 _KEEP_ALIVE_S: Final = 900.0
@@ -54,21 +49,6 @@ _BLOCK: Final = 3
 # end.
 _LEAST_ARRIVALS: Final = 12
 _MOST_ARRIVALS: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of a run. `done` and `wanted` count the repetitions of the row. `left_s` is
-    about how many seconds the whole run still takes, None if that is not known yet."""
-
-    phase: Phase
-    model: str
-    test: str
-    done: int = 0
-    wanted: int = 0
-    prefill: Interval | None = None
-    decode: Interval | None = None
-    left_s: float | None = None
 
 
 class Bench:
@@ -123,6 +103,11 @@ class Bench:
         each row's number and state whenever it changes."""
         self._keep = keep
         self._models.remember()
+        with energy_meter() as meter:
+            self._know_energy(meter)
+            yield from self._run()
+
+    def _run(self) -> Iterator[Progress]:
         try:
             for name in self._models.load_all(self.rows, self._fail):
                 yield Progress("loading", name, "")
@@ -134,6 +119,14 @@ class Bench:
                     self._models.release(group[0])
         finally:
             self._models.restore(self.rows)
+
+    def _know_energy(self, meter: EnergyMeter) -> None:
+        """Have the rows that are computed here read the `meter`, and note the power before."""
+        idle = meter.idle()
+        for row in self.rows:
+            if idle is not None and not row.subject.leaves_machine:
+                row.meter = meter
+                row.cell = replace(row.cell, energy_from=idle.domains, idle_w=idle.watts)
 
     def _row(self, subject: Subject, test: Test, known: Known) -> Row:
         model, provider = subject.selected.model, subject.selected.provider

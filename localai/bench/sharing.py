@@ -11,6 +11,7 @@ from typing import Final
 
 from localai.bench.cell import Cell
 from localai.bench.kept import KeptRun
+from localai.bench.quality import Quality
 from localai.bench.recording import Sample
 from localai.providers.registry import is_registered
 
@@ -30,12 +31,26 @@ def _cell(cell: Cell) -> Cell:
     ours = is_registered(cell.provider) or cell.provider == "llama-bench"
     return replace(
         cell,
-        model=re.split(r"[/\\]", cell.model)[-1],
+        model=_last_part(cell.model),
         provider=cell.provider if ours else _OF_OTHERS,
         engine=cell.engine if ours else _OF_OTHERS,
         failed=None if cell.failed is None else _FAILED,
+        quality=None if cell.quality is None else _quality(cell.quality),
         samples=tuple(map(_sample, cell.samples)),
     )
+
+
+def _quality(quality: Quality) -> Quality:
+    name = quality.reference
+    return replace(
+        quality,
+        reference=None if name is None else _last_part(name),
+        unavailable=None if quality.unavailable is None else _FAILED,
+    )
+
+
+def _last_part(model: str) -> str:
+    return re.split(r"[/\\]", model)[-1]
 
 
 def _sample(sample: Sample) -> Sample:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localai.bench.kept import Keeper, KeptRun, Plan, broken_off, note_machine
 from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
+from localai.bench.progress import Progress
 from localai.bench.run import Bench
+from localai.bench.scoring import PIECES, QUICK_PIECES, Scoring
 from localai.bench.subject import Subject, known_of, subjects
 from localai.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from localai.bench.quality import Quality
     from localai.config import Config
     from localai.database import Database
     from localai.paths import Paths
@@ -26,6 +30,20 @@ class Started:
     bench: Bench
     keeper: Keeper
     announcements: tuple[str, ...]
+    scoring: Scoring | None = None
+
+    def steps(self) -> Generator[Progress, None, None]:
+        """Measure, then score where that was asked for; what is known is kept as it comes."""
+        with closing(self.bench.run(self.keeper.keep)) as measuring:
+            yield from measuring
+        if self.scoring is not None:
+            yield from self.scoring.run(self._keep_quality)
+
+    def _keep_quality(self, subject: Subject, quality: Quality) -> None:
+        for number, row in enumerate(self.bench.rows):
+            if row.subject is subject:
+                row.cell = replace(row.cell, quality=quality)
+                self.keeper.keep(number, row.cell)
 
 
 def resumed(database: Database) -> KeptRun:
@@ -51,15 +69,29 @@ def begin(
     Raises what finding the models raises, and InvalidInput for a test that a model has no context
     for.
     """
+    from localai.engine.llamacpp.evaluation import require_numpy
     from localai.hardware.this_machine import this_machine
 
     if before is not None and before.plan is not None:
         plan = before.plan
+    if plan.quality:
+        # Before a minute is spent on speeds.
+        require_numpy()
     wanted = [
         replace(test, profile=plan.profile)
         for test in tests(plan.prompts, plan.answers, plan.depths, plan.users, plan.rates)
     ]
-    chosen = list(subjects(plan.models, plan.engines, config, pool, manners or plan.manners))
+    chosen = list(
+        subjects(
+            plan.models,
+            plan.engines,
+            config,
+            pool,
+            manners or plan.manners,
+            plan.quantizations,
+            paths,
+        )
+    )
     machine = this_machine(paths, "once", announce)
     context = max(config["engine.context"], *(test.context_tokens for test in wanted))
     middles = [t.depth_tokens + t.prompt_tokens + t.output_tokens // 2 for t in wanted]
@@ -75,12 +107,29 @@ def begin(
         force=force,
         cells=() if before is None else before.cells,
     )
+    scoring = None
+    if plan.quality:
+        scoring = Scoring(
+            chosen,
+            paths,
+            pool,
+            threads=int(note.cores or 1),
+            pieces=QUICK_PIECES if plan.quick else PIECES,
+            available_bytes=None if force else _available_bytes,
+        )
+    announcements = tuple(_announcements(chosen, wanted))
     if before is not None:
-        return Started(bench, Keeper(database, before.id), tuple(_announcements(chosen, wanted)))
+        return Started(bench, Keeper(database, before.id), announcements, scoring)
     keeper = Keeper.new(database, note, plan)
     for number, cell in enumerate(bench.cells):
         keeper.keep(number, cell)
-    return Started(bench, keeper, tuple(_announcements(chosen, wanted)))
+    return Started(bench, keeper, announcements, scoring)
+
+
+def _available_bytes() -> int | None:
+    from localai.hardware.memory import live_memory
+
+    return live_memory().available_bytes.value
 
 
 def _announcements(chosen: Sequence[Subject], wanted: Sequence[Test]) -> Iterator[str]:

@@ -38,13 +38,15 @@ _ENGINE_SETTINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model at a provider, and the settings under which it is asked."""
+    """A model at a provider, and the settings under which it is asked. `asked` is the name whose
+    quantizations were asked for; None where it was the model itself."""
 
     name: str
     selected: SelectedModel
     config: Config
     facts: ProviderFacts
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asked: str | None = None
 
     @property
     def leaves_machine(self) -> bool:
@@ -77,18 +79,28 @@ def subjects(
     config: Config,
     pool: ProviderPool,
     manners: Sequence[Mapping[str, Any]] = ({},),
+    quantizations: Sequence[str] = (),
+    paths: Paths | None = None,
 ) -> Iterator[Subject]:
     """Each model in each engine, under each of `manners`: settings by name (`engine.kv_type`).
-    Without names the default model, without engines the provider that answers for it.
+    Without names the default model, without engines the provider that answers for it. With
+    `quantizations`, each of these of a model in the stores of `paths`.
 
-    Raises what `select_model` raises, and InvalidInput where an engine has no such settings.
+    Raises what `select_model` and `library.variants.variant` raise, and InvalidInput where an
+    engine has no such settings.
     """
     wanted: Sequence[str | None] = names or (None,)
     where: Sequence[str | None] = engines or (None,)
     for name in wanted:
-        for engine, manner in product(where, manners):
+        for engine, manner, kind in product(where, manners, quantizations or (None,)):
             flags = {key.replace(".", "__"): value for key, value in manner.items()}
-            found = _subject(_at(name, engine, config), config.with_flags(**flags), pool)
+            text, ours = _at(name, engine, config), config.with_flags(**flags)
+            if kind is not None:
+                assert paths is not None
+                text = _quantized(text, kind, config, paths, pool)
+            found = _subject(text, ours, pool)
+            if kind is not None:
+                found = replace(found, asked=name or "")
             if manner and not found.is_embedded:
                 raise InvalidInput(
                     f"{found.name} is not computed by the embedded engine, whose settings"
@@ -103,6 +115,24 @@ def _at(name: str | None, engine: str | None, config: Config) -> str | None:
         return name
     text = name or config["model"] or "starter"
     return f"{engine}/{parse_ref(text, config).name}"
+
+
+def _quantized(
+    name: str | None, kind: str, config: Config, paths: Paths, pool: ProviderPool
+) -> str:
+    """The full name of a model in the quantization `kind`."""
+    from localai.library.variants import variant
+
+    selected = select_model(name, config, pool)
+    provider = selected.provider.name
+    if provider == selected.model.provider and selected.model.path is None:
+        from localai.library.details import find_details
+
+        model = find_details(full_name(provider, selected.model.id), config, paths, pool).model
+    else:
+        model = selected.model
+    found = variant(model, kind, provider, paths)
+    return full_name(provider, found.places[0].name)
 
 
 def _subject(name: str | None, config: Config, pool: ProviderPool) -> Subject:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 _TEXTS: Final = ("prose.txt", "code.py.txt", "data.md", "other.txt")
+_BY_QUALITY: Final = ("prose.txt", "data.md", "other.txt", "code.py.txt")
 _NONCE_WORDS: Final = 8
 # A text is fitted to within this much of its length; the server's own count then stands in the
 # result.
@@ -39,8 +40,17 @@ def _text(name: str) -> str:
 @cache
 def paragraphs() -> tuple[str, ...]:
     """The bundled texts: prose, code, Markdown with JSON, and languages of other scripts."""
-    parts = (part for name in _TEXTS for part in _text(name).split("\n\n"))
-    return tuple(part.strip("\n") for part in parts if part.strip())
+    return tuple(part for name in _TEXTS for part in paragraphs_of(name))
+
+
+def paragraphs_of(name: str) -> list[str]:
+    """One of the bundled texts."""
+    return [part.strip("\n") for part in _text(name).split("\n\n") if part.strip()]
+
+
+def quality_text() -> str:
+    """What the quality of a model is judged by: all bundled texts, the written ones first."""
+    return "\n\n".join(_text(name).strip("\n") for name in _BY_QUALITY)
 
 
 def text_of(characters: int, skipped: int = 0) -> str:
@@ -49,6 +59,15 @@ def text_of(characters: int, skipped: int = 0) -> str:
     whole = "\n\n".join(paragraphs()) + "\n\n"
     start = skipped % len(whole)
     return (whole * (2 + characters // len(whole)))[start : start + characters]
+
+
+EDIT: Final = "\n\nWrite this file again in full, with every `median` in it called `middle`."
+"""What is asked of the code before it: an answer that mostly copies."""
+
+
+def code_begins() -> int:
+    """After how many characters of the bundled texts the code begins."""
+    return text_of(1 << 16).index(paragraphs_of("code.py.txt")[0])
 
 
 def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 0) -> str:

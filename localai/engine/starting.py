@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from localai.engine.environment import engine_environment
 from localai.engine.exits import ended_by
 from localai.engine.llamacpp.limits import is_at_template, memory_of, most_bytes
 from localai.engine.llamacpp.log import DeviceShare, failure_reason, host_memory, template_reason
@@ -23,7 +24,6 @@ from localai.engine.worker_files import EngineKind, WorkerFiles, WorkerSpec, spe
 from localai.errors import InsufficientResources, TemplateFault, Unreachable
 from localai.files import write_atomically
 from localai.paths import private_dir
-from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
 from localai.units import bytes_text
@@ -40,11 +40,6 @@ _DISTRUST = (
     "its chat template is a program that the engine runs: get the model from its maker, or give a"
     " template of your own (--chat-template FILE)"
 )
-# How often a thread of the engine checks for the other threads before it sleeps. With OpenMP's own
-# 300,000, threads that spin on each other starve the thread they wait for: beside one busy process,
-# two cores gave 1 token a second instead of 150. This gives 20 to 60 there, and costs 1 to 4% where
-# nothing else computes (benchmarks/engine.py).
-_SPINS = 2000
 
 
 def start(
@@ -75,7 +70,7 @@ def start(
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=_worker_environment(),
+                env=engine_environment(),
                 start_new_session=True,
             )
     finally:
@@ -90,17 +85,6 @@ def start(
         raise
     finally:
         process.stdin.close()
-
-
-def _worker_environment() -> dict[str, str]:
-    environment = child_environment("engine")
-    # The package must be found even when localai runs from a source tree.
-    root = str(Path(__file__).parents[2])
-    inherited = environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited)))
-    if "OMP_WAIT_POLICY" not in environment:
-        environment.setdefault("GOMP_SPINCOUNT", str(_SPINS))
-    return environment
 
 
 def _wait_until_ready(

@@ -30,6 +30,7 @@ _QUANTIZATION: Final = lazy_pattern(
     re.IGNORECASE,
 )
 _PUBLISHERS_MARKS: Final = lazy_pattern(r"^(?:UD-|i1-)|-imat(?:rix)?$", re.IGNORECASE)
+_TYPE_AT_END: Final = lazy_pattern(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)$", re.IGNORECASE)
 # In front, a word says what the file is; within a name it may be part of the model's own name.
 _IN_FRONT: Final[tuple[tuple[re.Pattern[str], FileRole], ...]] = (
     (lazy_pattern(rf"(?:mtp|eagle\d?|dflash|dspark|draft){_END}", re.IGNORECASE), "draft model"),
@@ -65,6 +66,11 @@ def quantization_label(path: str) -> str | None:
     stem = stem_of(path)
     found = _QUANTIZATION.findall(stem.rpartition("/")[2]) or _QUANTIZATION.findall(stem)
     return _spelt(found[-1]) if found else None
+
+
+def without_type(name: str) -> str:
+    """The name without the type at its end: `SmolLM2-135M-Q4_1`, `qwen3:8b-q8_0`."""
+    return _TYPE_AT_END.sub("", name)
 
 
 def plain_label(label: str) -> str:

@@ -12,9 +12,9 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from localai.engine.llamacpp.library import engine_library
 
 if TYPE_CHECKING:
     from localai.formats.gguf_container import TensorInfo
@@ -96,16 +96,10 @@ def _gets_more(layer: int, layers: int) -> bool:
 
 @cache
 def _library() -> Any:
-    spec = find_spec("xllamacpp")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        for file in sorted(Path(folder).glob("xllamacpp*.so")):
-            try:
-                library = ctypes.CDLL(str(file))
-                function = library.ggml_quantize_chunk
-            except (OSError, AttributeError):
-                continue
-            function.restype = ctypes.c_size_t
-            pointer, count = ctypes.c_void_p, ctypes.c_int64
-            function.argtypes = [ctypes.c_int, pointer, pointer, count, count, count, pointer]
-            return library
-    return None
+    function = getattr(engine_library(), "ggml_quantize_chunk", None)
+    if function is None:
+        return None
+    function.restype = ctypes.c_size_t
+    pointer, count = ctypes.c_void_p, ctypes.c_int64
+    function.argtypes = [ctypes.c_int, pointer, pointer, count, count, count, pointer]
+    return engine_library()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
+from localai.output.bench_quality import show_quality
 from localai.output.table import Column, Row
 from localai.units import UNKNOWN, bytes_text, day_and_minute, seconds_text
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from localai.bench.cell import Cell
     from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
-    from localai.bench.run import Progress
+    from localai.bench.progress import Progress
     from localai.bench.tuning import Suggestion
     from localai.output.output import Output
     from localai.statistics import Interval
@@ -23,6 +24,7 @@ _PHASES: Final = {
     "fitting": "finding texts of the right length",
     "warming": "warming up",
     "measuring": "measuring",
+    "scoring": "reading a text with",
 }
 
 
@@ -34,9 +36,12 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
     cells = run.cells
     rows = zip(cells, _apart(cells), strict=True)
     output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
+    show_quality(output, cells)
     told = [(cell, note) for cell in cells for note in notes(cell)]
     if told:
         output.line("")
+    for line in energy_remarks(cells):
+        output.paragraph(line, style="dim")
     several = len(cells) > 1
     for cell, note in told:
         about = f"{cell.model} {cell.test.label}: " if several else ""
@@ -47,6 +52,14 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
         output.line(line)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
+
+
+def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:
+    """What the joules are those of, if there are any."""
+    told = next((cell for cell in cells if cell.energy_from and cell.idle_w is not None), None)
+    if told is not None:
+        domains = ", ".join(told.energy_from)
+        yield f"energy: {domains}; {number_text(told.idle_w or 0)} W before the run, not taken off"
 
 
 def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:
@@ -178,6 +191,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
         _differ(cell.interval(first_token), cell.interval(first_visible)) for cell in cells
     )
     crowded = any(cell.test.concurrency > 1 for cell in cells)
+    tells = any(cell.energy_from for cell in cells)
     return [
         Column("model"),
         Column("engine", drop=2 if several_engines else 6, only_piped=False),
@@ -190,6 +204,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
         Column("together tok/s", right=True, label="together", only_piped=not crowded),
         Column("memory", right=True, drop=5),
         Column("of the bandwidth", right=True, drop=7, label="of limit"),
+        Column("J/token", right=True, drop=6, only_piped=not tells),
         Column("predicted", right=True, drop=8),
         Column("verdict"),
     ]
@@ -210,7 +225,7 @@ def _apart(cells: Sequence[Cell]) -> list[str]:
 
 
 def _cells(cell: Cell, apart: str) -> list[str]:
-    from localai.bench.cell import decode, first_token, first_visible, prefill
+    from localai.bench.cell import decode, energy, first_token, first_visible, prefill
     from localai.bench.figures import bandwidth_fraction, together
     from localai.bench.verdict import verdict
 
@@ -227,6 +242,7 @@ def _cells(cell: Cell, apart: str) -> list[str]:
         rate_text(together(cell)) if cell.test.output_tokens > 1 else UNKNOWN,
         bytes_text(cell.memory_bytes),
         UNKNOWN if fraction is None else f"{fraction:.0%}",
+        rate_text(cell.interval(energy)),
         UNKNOWN
         if cell.predicted_tokens_per_s is None
         else number_text(cell.predicted_tokens_per_s),
@@ -247,6 +263,8 @@ def progress_text(progress: Progress) -> str:
             parts.append(f"decode {rate_text(progress.decode)} tok/s")
         elif progress.prefill is not None:
             parts.append(f"prefill {rate_text(progress.prefill)} tok/s")
+    if progress.phase == "scoring":
+        parts[0] += f", {progress.done}%"
     if progress.left_s is not None:
         parts.append(f"about {seconds_text(progress.left_s)} left")
     return " · ".join(parts)

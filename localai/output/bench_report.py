@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from localai.bench.cell import Cell, decode, first_token, prefill
+from localai.bench.cell import Cell, decode, energy, first_token, prefill
 from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
 from localai.bench.sweeps import Sweep, sweeps
 from localai.bench.verdict import notes, verdict
 from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
+from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
 from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute
@@ -27,6 +28,7 @@ def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
         f"How fast: {models}",
         element("p", f"Measured on {when} with localai {run.machine.localai}.", class_="soft"),
         section("Results", _results(run.cells), _notes(run.cells)),
+        _quality(run.cells),
         _changes(changes) if changes else None,
         _curves(run.cells),
         _limits(run.cells),
@@ -40,7 +42,9 @@ def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
 def _results(cells: Sequence[Cell]) -> Markup:
     crowded = any(cell.test.concurrency > 1 for cell in cells)
     headings = ["model", "test", "decode tok/s", "prefill tok/s", "first token"]
+    tells = any(cell.energy_from for cell in cells)
     headings += ["together tok/s"] if crowded else []
+    headings += ["J/token"] if tells else []
     headings += ["predicted", "memory", "verdict", "engine"]
     rows = []
     for cell in cells:
@@ -52,6 +56,7 @@ def _results(cells: Sequence[Cell]) -> Markup:
             rate_text(cell.interval(prefill)) if cell.test.prompt_tokens else UNKNOWN,
             first_text(cell.interval(first_token)),
             *([rate_text(together(cell))] if crowded else []),
+            *([rate_text(cell.interval(energy))] if tells else []),
             UNKNOWN if predicted is None else number_text(predicted),
             bytes_text(cell.memory_bytes),
             element("span", verdict(cell), class_="good" if verdict(cell) == "quiet" else "bad"),
@@ -69,6 +74,16 @@ def _notes(cells: Sequence[Cell]) -> Markup | None:
         for note in notes(cell)
     ]
     return element("ul", told, class_="soft") if told else None
+
+
+def _quality(cells: Sequence[Cell]) -> Markup | None:
+    told = [element("p", text, class_="soft") for text in quality_remarks(cells)]
+    if not told:
+        return None
+    rows: list[list[Child]] = [[*row] for row in quality_rows(cells)]
+    numbers = set(range(1, len(QUALITY_HEADINGS)))
+    shown = table(QUALITY_HEADINGS, rows, right=numbers) if rows else None
+    return section("What it costs in quality", shown, told)
 
 
 def _changes(changes: Sequence[MetricChange]) -> Markup:

@@ -210,7 +210,9 @@ details{border-bottom:1px solid var(--rule);padding:.35rem 0}summary{cursor:poin
 .good{color:var(--good)}.bad{color:var(--bad)}.greyed{opacity:.6}
 ins{text-decoration:underline;background:none;color:var(--good)}
 del{color:var(--bad)}
+figure{margin:.8rem 0}figure>svg{width:100%;max-width:40rem}
 svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}
+@media(max-width:30rem){svg text{font-size:15px}}
 .axis{stroke:var(--rule);fill:none}.line{fill:none;stroke-width:2}.band{opacity:.25;stroke:none}
 .series-1{fill:var(--s1);stroke:var(--s1)}.series-2{fill:var(--s2);stroke:var(--s2)}
 .series-3{fill:var(--s3);stroke:var(--s3)}.series-4{fill:var(--s4);stroke:var(--s4)}

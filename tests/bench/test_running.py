@@ -239,3 +239,17 @@ def test_settings_are_of_the_embedded_engine_alone(
     assert result.returncode == 2
     assert b"is not computed by the embedded engine" in result.stderr
     assert run_localai("bench", "farm/paced", "--kv", "q3_0").returncode == 2
+
+
+def test_an_edit_of_code_has_the_code_in_its_prompt(
+    paced: PacedServer, run_localai: RunLocalai
+) -> None:
+    paced.set(gap_s=0.0)
+    (row,) = bench(run_localai, "farm/paced", "--quick", "--profile", "code-edit", "-n", "24")[
+        "results"
+    ]
+    assert (row["test"]["profile"], row["test"]["prompt_tokens"]) == ("code-edit", 2048)
+    text = paced.asked[-1]["messages"][-1]["content"]
+    assert "def median_interval" in text
+    assert text.endswith("with every `median` in it called `middle`.")
+    assert paced.sent[-1].prompt_tokens == pytest.approx(2048, rel=0.02)

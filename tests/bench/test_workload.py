@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from localai.bench.workload import fitted_text, nonce, paragraphs, text_of
+from localai.bench import plan
+from localai.bench.workload import code_begins, fitted_text, nonce, paragraphs, text_of
 
 
 @pytest.mark.parametrize("tokens", [16, 64, 512, 4096, 20_000])
@@ -42,3 +43,24 @@ def test_the_texts_are_of_several_kinds_and_never_end() -> None:
 def test_no_two_nonces_are_alike() -> None:
     source = random.Random(1)
     assert len({nonce(source) for _ in range(10_000)}) == 10_000
+
+
+def test_code_begins_where_it_is_said_to() -> None:
+    assert text_of(200, skipped=code_begins()).startswith('"""Statistics')
+
+
+@pytest.mark.parametrize(
+    ("profile", "lengths"),
+    [
+        ("classic", ((512, 128, 0),)),
+        ("code-edit", ((2048, 768, 0),)),
+        ("agent", ((500, 150, 16_384), (500, 150, 19_634))),
+        ("extract", ((1024, 16, 0),)),
+    ],
+)
+def test_a_profile_is_what_its_kind_of_work_takes(
+    profile: str, lengths: tuple[tuple[int, int, int], ...]
+) -> None:
+    shape = plan.shape_of(profile, quick=False, crowded=False)
+    found = plan.tests(shape.prompts, shape.answers, shape.depths, shape.users)
+    assert tuple((t.prompt_tokens, t.output_tokens, t.depth_tokens) for t in found) == lengths

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.cache import cache_root, cpu_key, make_once
@@ -56,14 +57,19 @@ def _build_into(folder: Path) -> None:
     with tarfile.open(archive) as tar:
         tar.extractall(scratch, filter="data")
     source = scratch / f"llama_cpp_python-{DISTRIBUTION}" / "vendor" / "llama.cpp"
+    compile_programs(source, PROGRAMS, scratch, folder)
+    shutil.copytree(source / "vendor", folder / "vendor")
+    # 1 GB of source and objects.
+    shutil.rmtree(scratch)
+
+
+def compile_programs(source: Path, programs: Sequence[str], scratch: Path, folder: Path) -> None:
+    """Build `programs` of the llama.cpp in `source`, into `folder`/bin."""
     options = [f"-D{name}={value}" for name, value in OPTIONS.items()]
     run(["cmake", "-S", source, "-B", scratch / "build", *options])
     # Whoever wants fewer compilers at once says so as CMake has it.
     environment = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2), **os.environ}
-    run(["cmake", "--build", scratch / "build", "--target", *PROGRAMS], environment)
+    run(["cmake", "--build", scratch / "build", "--target", *programs], environment)
     (folder / "bin").mkdir()
-    for name in PROGRAMS:
+    for name in programs:
         shutil.copy2(scratch / "build" / "bin" / name, folder / "bin" / name)
-    shutil.copytree(source / "vendor", folder / "vendor")
-    # 1 GB of source and objects.
-    shutil.rmtree(scratch)

@@ -44,21 +44,21 @@ def run(
         typer.Option("-n", "--answer", metavar="N,…", help="Answer lengths, in tokens: 128."),
     ] = None,
     depth: Annotated[
-        str,
+        str | None,
         typer.Option(
             "-d",
             "--depth",
             metavar="N,…",
             help="Tokens in the context before the prompt: 0,4k,16k.",
         ),
-    ] = "0",
+    ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
             "--profile",
             help=(
-                "The prompt and answer lengths of a kind of work: chat, summarise, reason, "
-                "extract, batch."
+                "The lengths of a kind of work: chat, summarise, code-edit, reason, agent,"
+                " extract, batch."
             ),
         ),
     ] = None,
@@ -92,6 +92,21 @@ def run(
     threads: Annotated[
         str | None, typer.Option("--threads", metavar="N,…", help="The numbers of threads: 1,2,4.")
     ] = None,
+    quant: Annotated[
+        str | None,
+        typer.Option(
+            "--quant",
+            metavar="TYPE,…",
+            help="The quantizations of the model to measure: q4_K_M,q8_0.",
+        ),
+    ] = None,
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality",
+            help="Also measure what each costs in quality: perplexity, and KL divergence.",
+        ),
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Use shorter prompts and answers: under half a minute.")
     ] = False,
@@ -149,6 +164,7 @@ def run(
         kv_types,
         objectives,
         parse_share,
+        quantizations,
         rates,
         shape_of,
         token_counts,
@@ -175,13 +191,15 @@ def run(
         engines=tuple(each.strip() for each in (engine or "").split(",") if each.strip()),
         prompts=shape.prompts if prompt is None else token_counts(prompt, "-p"),
         answers=shape.answers if answer is None else token_counts(answer, "-n"),
-        depths=token_counts(depth, "-d"),
+        depths=shape.depths if depth is None else token_counts(depth, "-d"),
         users=shape.users if users is None else counts(users, "-j"),
         profile=shape.profile,
         rates=() if rate is None else rates(rate, "--rate"),
         objectives=NO_OBJECTIVES if slo is None else objectives(slo),
         kv_types=() if kv is None else kv_types(kv),
         threads=() if threads is None else counts(threads, "--threads"),
+        quantizations=() if quant is None else quantizations(quant),
+        quality=quality,
         quick=quick,
     )
     output = Output("bench", as_json=as_json, quiet=quiet)
@@ -228,7 +246,7 @@ def follow(started: Started, output: Output) -> bool:
     from localai.output.bench import progress_text
 
     try:
-        with closing(started.bench.run(started.keeper.keep)) as steps:
+        with closing(started.steps()) as steps:
             for progress in steps:
                 output.progress(progress_text(progress))
     except KeyboardInterrupt:

@@ -65,15 +65,12 @@ def project_memory(
 
 
 def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
-    from localai.privacy.environment import child_environment
+    from localai.engine.environment import engine_environment
     from localai.privacy.guard import child
     from localai.privacy.sandbox import sandboxed_command
 
     file = folder / "spec.json"
     file.write_text(json.dumps(asdict(spec)), encoding="utf-8")
-    environment = child_environment("engine")
-    root = str(Path(__file__).parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     # -P: a folder called `localai` in the user's current one must not run as ours.
     command = [sys.executable, "-P", "-m", "localai.engine.llamacpp.memory_projection", str(file)]
     with child("the engine's projection of the memory a model takes"):
@@ -84,7 +81,7 @@ def _start(spec: _Spec, folder: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=engine_environment(),
             start_new_session=True,
         )
 

@@ -8,10 +8,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
+from localai.engine.environment import engine_environment
 from localai.errors import InvalidInput, Unreachable
 from localai.formats.mlx_folder import MlxFolder, read_folder
 from localai.library.quantization.conversion import Conversion
-from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.privacy.sandbox import sandboxed_command
 from localai.progress import WorkProgress
@@ -56,9 +56,6 @@ def _make(
     interpreter: str, source: Path, target: Path, setting: str
 ) -> Generator[WorkProgress, None, None]:
     yield WorkProgress("quantizing")
-    root = str(Path(__file__).parents[3])
-    environment = child_environment("engine")
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     module = "localai.engine.mlx.convert"
     command = [interpreter, "-P", "-m", module, str(source), str(target), setting]
     # When this pipe closes, the program knows that this command has ended (engine/parent.py).
@@ -67,7 +64,7 @@ def _make(
         with child("mlx-lm, to quantize a folder"):
             done = subprocess.run(
                 sandboxed_command(command),
-                env=environment,
+                env=engine_environment(),
                 stdin=reading,
                 capture_output=True,
                 text=True,

@@ -6,7 +6,6 @@ A model that was quantized before is refused, because the losses add up.
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput
 from localai.formats import gguf_quantization as quantization
+from localai.formats.gguf_names import without_type
 from localai.library.copy import own_path
 from localai.library.quantization.conversion import LOSSLESS, Conversion, read_gguf_source
 from localai.library.quantization.ggml import ggml_conversion
@@ -33,7 +33,6 @@ TRIAL_CONTEXT_TOKENS: Final = 4096
 """The context for which the memory of source and result is given."""
 
 _MOST_UNSHRUNK: Final = 0.5
-_TYPE_SUFFIX: Final = re.compile(r"[-_.:](?:i?q\d\w*|b?f16|fp16|f32|fp32|\d+bit)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def _default_name(source: ResolvedModel, to: str) -> str:
     named = source.path.stem if source.id == STARTER.name or "/" in source.id else source.id
     if source.provider == "mlx":
         named = source.path.name if source.id.startswith("/") else source.id.rpartition("/")[2]
-    return f"{_TYPE_SUFFIX.sub('', named).replace(':', '-')}-{to.lower()}"
+    return f"{without_type(named).replace(':', '-')}-{to.lower()}"
 
 
 def _free_bytes(paths: Paths) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun, MachineNote
     from localai.bench.machine_limits import Limit
+    from localai.bench.quality import Quality
     from localai.bench.tuning import Suggestion
     from localai.statistics import Interval
 
@@ -63,6 +64,22 @@ class BenchServerDocument(TypedDict):
     decode_tokens_per_s: Annotated[FigureDocument | None, "answer tokens a second"]
 
 
+class BenchQualityDocument(TypedDict):
+    """The quality of a model: its predictions of a bundled text, alone and beside a reference."""
+
+    tokens: Annotated[int, "the number of predicted tokens"]
+    perplexity: Annotated[FigureDocument | None, "e to the mean loss a token; lower is better"]
+    reference: Annotated[str | None, "the model with more bits; null: this is the reference"]
+    perplexity_change: Annotated[FigureDocument | None, "the change, a fraction of the reference's"]
+    kl_divergence: Annotated[
+        FigureDocument | None, "the mean divergence from the reference, nats a token"
+    ]
+    kl_divergence_p99: Annotated[float | None, "the divergence that 99 of 100 tokens lie below"]
+    same_top_token: Annotated[FigureDocument | None, "the share of tokens that both find likeliest"]
+    kl_divergence_floor: Annotated[float | None, "the mean divergence of the reference from itself"]
+    unavailable: Annotated[str | None, "the reason why a figure is missing"]
+
+
 class BenchChangeDocument(TypedDict):
     """The change of a metric since another run."""
 
@@ -105,9 +122,16 @@ class BenchResultDocument(TypedDict):
     bandwidth_fraction: Annotated[
         float | None, "the share of the memory's bandwidth that decoding used"
     ]
-    energy_j_per_token: Annotated[FigureDocument | None, "joules for each token of the answer"]
+    energy_j_per_token: Annotated[
+        FigureDocument | None, "joules of the whole machine for each token of the answer"
+    ]
+    energy_from: Annotated[list[str], "the counters that the energy was read from"]
+    idle_w: Annotated[float | None, "the power by these counters before anything was loaded"]
     predicted_tokens_per_s: Annotated[
         float | None, "the decode rate that was predicted before any measurement"
+    ]
+    quality: Annotated[
+        BenchQualityDocument | None, "the quality, with --quality; null was not asked for"
     ]
     verdict: Annotated[Literal["quiet", "noisy", "invalid"], "what the row is worth"]
     notes: Annotated[list[str], "remarks, a sentence each"]
@@ -339,13 +363,30 @@ def result_document(cell: Cell, changes: Sequence[MetricChange] | None) -> Bench
         "cached_tokens": None if last is None else last.cached_tokens,
         "memory_bytes": cell.memory_bytes,
         "bandwidth_fraction": bandwidth_fraction(cell),
-        "energy_j_per_token": None,
+        "energy_j_per_token": _figure(cell, measured.energy),
+        "energy_from": list(cell.energy_from),
+        "idle_w": cell.idle_w,
         "predicted_tokens_per_s": cell.predicted_tokens_per_s,
+        "quality": None if cell.quality is None else _quality(cell.quality),
         "verdict": verdict(cell),
         "notes": list(notes(cell)),
         "comparison": None
         if changes is None
         else [_change(each) for each in changes if each.cell is cell],
+    }
+
+
+def _quality(quality: Quality) -> BenchQualityDocument:
+    return {
+        "tokens": quality.tokens,
+        "perplexity": _given(quality.perplexity),
+        "reference": quality.reference,
+        "perplexity_change": _given(quality.loss),
+        "kl_divergence": _given(quality.divergence),
+        "kl_divergence_p99": quality.divergence_p99,
+        "same_top_token": _given(quality.same_top),
+        "kl_divergence_floor": quality.floor,
+        "unavailable": quality.unavailable,
     }
 
 
