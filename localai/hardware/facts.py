@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
@@ -42,6 +42,20 @@ class Fact(Generic[T]):
     def of(cls, value: T | None, source: str, confidence: Confidence = "reported") -> Fact[T]:
         """`value` from `source`; an unknown fact if the value is None."""
         return cls(value, source, confidence) if value is not None else cls(None, source, None)
+
+
+_WHILE: Final = ", while other programs took"
+
+
+def disturbed(source: str, percent: float) -> str:
+    """The source of a measurement during which others had so many percent of the CPU's time."""
+    return f"{source}{_WHILE} {percent:.0f}% of the CPU"
+
+
+def disturbance(source: str) -> str:
+    """What disturbed the measurement, as `while other programs …`; empty if nothing did."""
+    _, found, rest = source.partition(_WHILE)
+    return f"{found}{rest}".removeprefix(", ")
 
 
 @dataclass(frozen=True, slots=True)

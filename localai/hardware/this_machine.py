@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from localai.dataclass import dataclass
 from localai.hardware.detect import detect
-from localai.hardware.facts import Fact, Machine
+from localai.hardware.facts import Fact, Machine, disturbance, disturbed
 from localai.remembered import Remembered
+from localai.units import bandwidth_text
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -33,19 +34,17 @@ def this_machine(
 ) -> Machine:
     """Everything known of this machine. Calls `announce` before a measurement, which takes a
     second. The result is remembered if the disk permits. A disturbed measurement is repeated once
-    other programs have left the CPU, and the better of both counts."""
+    other programs have left the CPU. A measurement that is worse than the remembered one takes its
+    place only if it was asked for and nothing disturbed it, and `announce` is told either way."""
     machine = detect(paths.models_dir)
     remembered = Remembered(paths.cache_dir / "bandwidth.json", version=_VERSION, most=_MOST)
     key = _key(machine)
-    known = None if measure == "again" else _read(remembered.get(key))
-    if measure != "never" and (known is None or (known.busy and not _is_busy(_busy_percent()))):
-        if announce is not None:
-            announce("measuring memory bandwidth, once, for a second …")
-        found = _measure(machine)
-        if known is None or found.bytes_per_s >= known.bytes_per_s:
-            known = found
-        else:
-            known = replace(known, busy=found.busy)
+    known = _read(remembered.get(key))
+    is_due = known is None or (known.busy and not _is_busy(_busy_percent()))
+    if measure == "again" or (measure == "once" and is_due):
+        say = announce or (lambda _: None)
+        say("measuring memory bandwidth, once, for a second …")
+        known = _better(known, _measure(machine), wanted=measure == "again", say=say)
         remembered.put(key, asdict(known))
         remembered.save()
     return machine if known is None else replace(machine, memory_bandwidth=known.fact())
@@ -63,6 +62,22 @@ class _Known:
         return Fact(self.bytes_per_s, self.source, "measured")
 
 
+def _better(
+    known: _Known | None, found: _Known, *, wanted: bool, say: Callable[[str], None]
+) -> _Known:
+    """Which of the remembered and the new measurement counts; `wanted`: the user asked for the
+    new one."""
+    if known is None or found.bytes_per_s >= known.bytes_per_s:
+        return found
+    rates = f"{bandwidth_text(found.bytes_per_s)}, less than {bandwidth_text(known.bytes_per_s)}"
+    if wanted and not found.busy:
+        say(f"{rates} before: it counts from here on")
+        return found
+    why = f" (measured {disturbance(found.source)})" if found.busy else ""
+    say(f"{rates} before, which still counts{why}")
+    return replace(known, busy=known.busy and found.busy)
+
+
 def _measure(machine: Machine) -> _Known:
     from localai.hardware.measured_bandwidth import measure_bandwidth
 
@@ -75,7 +90,7 @@ def _measure(machine: Machine) -> _Known:
     )
     source = found.fact().source
     if _is_busy(percent):
-        source = f"{source}, while other programs took {percent:.0f}% of the CPU"
+        source = disturbed(source, percent)
     return _Known(found.read_bytes_per_s, source, _is_busy(percent))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from localai.dataclass import dataclass
-from localai.hardware.facts import Confidence, Gpu, Machine
+from localai.hardware.facts import Confidence, Gpu, Machine, disturbance
 from localai.units import bandwidth_text
 
 # llama.cpp's automatic fitting leaves this much of each device's memory free.
@@ -150,7 +150,8 @@ def _cpu(machine: Machine) -> DecodeDevice | None:
     )
     by_memory = bandwidth.value * KINDS["cpu"].efficiency
     by_cores = cores * core
-    basis = f"{bandwidth_text(bandwidth.value)} of memory, {bandwidth.confidence or 'assumed'}"
+    how = f"{bandwidth.confidence or 'assumed'} {disturbance(bandwidth.source)}".strip()
+    basis = f"{bandwidth_text(bandwidth.value)} of memory, {how}"
     if by_cores < by_memory:
         basis = f"what {cores:g} CPU cores compute; memory could do more ({basis})"
     return DecodeDevice(

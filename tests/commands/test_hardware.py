@@ -53,7 +53,10 @@ def test_bandwidth_is_measured_once_and_on_demand(
         second = run_localai("hardware")
     assert b"measuring" not in second.stderr
     assert b"123 GB/s" in second.stdout
-    assert b"123 GB/s" not in run_localai("hardware", "--measure").stdout
+    again = run_localai("hardware", "--measure")
+    counts = b"123 GB/s before: it counts from here on" in again.stderr
+    assert counts is (b"123 GB/s" not in again.stdout)
+    assert counts or b"123 GB/s before, which still counts" in again.stderr
 
 
 def test_what_is_remembered_of_another_machine_does_not_count(
@@ -89,6 +92,48 @@ def test_what_was_measured_on_a_busy_machine_is_measured_again_once_it_is_quiet(
     assert this_machine(paths, "never").memory_bandwidth.value == 4e9
     assert this_machine(paths).memory_bandwidth.value == 9e9
     assert this_machine(paths).memory_bandwidth.source == "quiet"
+
+
+def test_a_worse_measurement_replaces_a_better_one_only_if_it_was_wanted_and_said(
+    localai_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from localai.hardware import this_machine as module
+
+    paths = locate()
+    said: list[str] = []
+
+    def measured(rate: float, *, busy: bool) -> float | None:
+        source = "read by 2 threads" + (", while other programs took 90% of the CPU" * busy)
+        found = module._Known(rate, source, busy)
+        monkeypatch.setattr(module, "_measure", lambda machine: found)
+        return this_machine(paths, "again", said.append).memory_bandwidth.value
+
+    assert measured(9e9, busy=False) == 9e9
+    assert measured(4e9, busy=True) == 9e9
+    assert said[-1] == (
+        "4 GB/s, less than 9 GB/s before, which still counts"
+        " (measured while other programs took 90% of the CPU)"
+    )
+    assert measured(8e9, busy=False) == 8e9
+    assert said[-1] == "8 GB/s, less than 9 GB/s before: it counts from here on"
+    assert measured(10e9, busy=True) == 10e9
+
+
+def test_a_prediction_says_that_its_bandwidth_was_measured_on_a_busy_machine(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    paths = locate()
+    this_machine(paths)
+    remembered = localai_home / "cache/bandwidth.json"
+    document = json.loads(remembered.read_bytes())
+    [machine] = document["entries"]
+    source = "read by 2 threads, 2026-01-01, while other programs took 90% of the CPU"
+    entry = {"bytes_per_s": 1e9, "source": source, "busy": False}
+    document["entries"][machine] = entry
+    remembered.write_text(json.dumps(document))
+    found = json.loads(run_localai("recommend", "--json").stdout)
+    basis = found["recommendations"][0]["speed"]["basis"]
+    assert "1 GB/s of memory, measured while other programs took 90% of the CPU" in basis
 
 
 @pytest.mark.parametrize(
