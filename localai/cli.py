@@ -20,8 +20,9 @@ from typer.core import TyperGroup
 from localai import __version__
 from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
-from localai.commands.plain_words import put_into_words, usage_error
-from localai.commands.verbs import HELP_OPTIONS, Verbs
+from localai.commands.plain_words import put_into_words
+from localai.commands.usage_errors import misplaced_option, usage_error
+from localai.commands.verbs import DEFAULT_COMMAND, HELP_OPTIONS, Verbs
 from localai.dataclass import dataclass
 from localai.errors import (
     Interrupted,
@@ -178,7 +179,7 @@ class LazyGroup(Verbs):
         return self.commands[row.name]
 
     def _made(self, row: Row) -> Any:
-        command = typer.main.get_command(import_module(row.module).app)
+        command = _command(row.name)
         command.name = row.name
         command.epilog = command.epilog or f"Example:  {row.example}"
         self._add_options(command)
@@ -333,25 +334,20 @@ def _as_localai_error(
     )
 
 
+def _command(name: str) -> Any:
+    """The command of that name, imported now."""
+    return typer.main.get_command(import_module(_BY_NAME[name].module).app)
+
+
 def _usage_error(error: typer.TyperException, given: Sequence[str]) -> InvalidInput:
     context = getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
     if context is not None and context.command_path == "localai" and option:
-        return _misplaced_option(option, given)
+        return misplaced_option(option, given, _NAMES, _command)
     if context is not None:
-        return usage_error(error, context.command_path)
+        return usage_error(error, context.command_path.removesuffix(f" {DEFAULT_COMMAND}"), given)
     command = _read(list(given)).command
-    return usage_error(error, "localai" if command == "localai" else f"localai {command}")
-
-
-def _misplaced_option(option: str, given: Sequence[str]) -> InvalidInput:
-    """The error for an option that stands before a command and is not one of the root's."""
-    chat = typer.main.get_command(import_module(_BY_NAME["chat"].module).app)
-    is_chats = any(option in parameter.opts for parameter in chat.params)
-    return InvalidInput(
-        f"{option} is no option of localai itself: a command's options stand behind its name",
-        command=("localai", "chat", *given) if is_chats else "localai --help",
-    )
+    return usage_error(error, "localai" if command == "localai" else f"localai {command}", given)
 
 
 def _report(raised: BaseException, error: LocalaiError, arguments: list[str]) -> int:

@@ -121,7 +121,7 @@ def test_a_verb_of_another_tool_is_answered_with_the_line_to_type(
         (
             ["chat", "--modell", "x"],
             "localai chat has no option --modell",
-            "did you mean --model or",
+            "localai chat --model x",
         ),
         (["config", "set", "model"], "localai config set needs VALUE", "localai config set --help"),
         (["list", "--provider"], "--provider needs a value", "localai list --help"),

@@ -91,7 +91,9 @@ def find_template(name: str, paths: Paths) -> Template:
     known = sorted(file.stem for file in _files(paths))
     raise NotFound(
         f"there is no template {name!r}",
-        hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
+        hint=f"-t names a template: --temperature {name}"
+        if name.replace(".", "", 1).isdecimal()
+        else did_you_mean(name, known) or f"there are {', '.join(known)}",
     )
 
 

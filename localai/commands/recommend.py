@@ -9,6 +9,7 @@ import typer
 from localai.commands.options import Json, Profile, machine_of
 from localai.commands.settings import load_settings
 from localai.errors import InvalidInput
+from localai.near_names import did_you_mean
 from localai.output.output import Output
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def recommend(
     from localai.recommend.ranking import recommend as rank
 
     if task not in TASKS:
-        raise InvalidInput(f"--task takes {', '.join(TASKS)}, not {task!r}", hint="--task chat")
+        raise InvalidInput(
+            f"--task takes {', '.join(TASKS)}, not {task!r}",
+            hint=did_you_mean(task, TASKS) or "--task chat",
+        )
     output = Output("recommend", as_json=as_json)
     paths, config = load_settings("recommend")
     machine = machine_of(profile, paths, output)

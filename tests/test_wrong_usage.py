@@ -1,0 +1,93 @@
+"""Wrong usages of hands that know other tools: each is answered with the line to type."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from tests.support.command import RunLocalai
+
+# What was typed, and the line that is given.
+MEANT = {
+    # Typos
+    "chta hi": "localai chat hi",
+    "lsit": "localai list",
+    "chat --modle=x hi": "localai chat --model=x hi",
+    "chat --tempreature 0.5 hi": "localai chat --temperature 0.5 hi",
+    "pull --dryrun starter": "localai pull --dry-run starter",
+    "show --jsn x": "localai show --json x",
+    "history serch x": "localai history search x",
+    "history list --limits 3": "localai history list --limit 3",
+    "config lst": "localai config list",
+    "template shw review": "localai template show review",
+    # Other tools' verbs
+    "run qwen3:8b": "localai chat -m qwen3:8b",
+    "ask what": "localai chat what",
+    "models": "localai list",
+    "remove qwen3:8b": "localai rm qwen3:8b",
+    "history delete x": "localai history rm x",
+    # Other tools' flags
+    "chat --stream hi": "localai chat hi",
+    "chat --temp 0.5 hi": "localai chat --temperature 0.5 hi",
+    "chat --temp=0.5 hi": "localai chat --temperature=0.5 hi",
+    "chat --max-new-tokens 9 hi": "localai chat --max-tokens 9 hi",
+    "chat --num-ctx 8192 hi": "localai chat --ctx 8192 hi",
+    "chat --system-prompt x hi": "localai chat --system x hi",
+    "chat --image a.png what": "localai chat --attachment a.png what",
+    "chat --reasoning-effort low hi": "localai chat --think low hi",
+    "chat --prompt hi -m a": "localai chat -m a hi",
+    "chat -v hi": "localai chat -u hi",
+    "chat --verbose hi": "localai chat --usage hi",
+    "chat --silent hi": "localai chat --quiet hi",
+    "chat --format json hi": "localai chat --json hi",
+    "chat -i": "localai chat",
+    "list --format=json": "localai list --json",
+    "list --verbose": "localai list --debug",
+    "ps --quiet": "localai ps",
+    "batch in.jsonl --out out.jsonl": "localai batch in.jsonl --output out.jsonl",
+    # The wrong order
+    "-m x chat hi": "localai chat hi -m x",
+    "--json list": "localai list --json",
+    "--verbose chat hi": "localai chat hi --usage",
+    "-v": "localai --version",
+    # A flag that was left out, or a word too many
+    "quantize starter q8_0": "localai quantize starter --to q8_0",
+    "stop": "localai stop --all",
+    "show": "localai show --help",
+    "list a b": "localai list --help",
+    "compare -n -m a": "localai compare --help",
+}
+# What was typed, and the hint that is given, where no whole line can be.
+HINTED = {
+    "show": "for example: localai show qwen3:8b",
+    "cp a": "for example: localai cp qwen3:8b mine",
+    "quantize starter": "for example: localai quantize ./model-f16.gguf --to q4_k_m",
+    "chat -t 0.5 hi": "-t names a template: --temperature 0.5",
+    "chat --ctx 8kb hi": "--ctx 8k",
+    "chat --think much hi": "--think high",
+    "recommend --task coding": "did you mean code?",
+    "cost --since yesterday": "--since 30d",
+    "chat -c --cid x hi": "give one of them",
+    "chat --keep-alive '5 minutes' hi": "must be a duration such as 90s, 5m or 1h",
+    "chat --max-tokens -1 hi": "takes a whole number from 1 to",
+}
+
+
+@pytest.mark.parametrize("typed", MEANT)
+def test_a_wrong_usage_is_answered_with_the_line_to_type(
+    run_localai: RunLocalai, typed: str
+) -> None:
+    result = run_localai(*shlex.split(typed))
+    assert result.returncode == 2, result.stderr
+    said = json.loads(result.stdout)["error"] if result.stdout else None
+    line = f"run: {MEANT[typed]}"
+    assert said["command"] == MEANT[typed] if said else line in result.stderr.decode().splitlines()
+
+
+@pytest.mark.parametrize("typed", HINTED)
+def test_a_wrong_usage_without_a_line_has_a_hint(run_localai: RunLocalai, typed: str) -> None:
+    result = run_localai(*shlex.split(typed))
+    assert (result.returncode in (2, 3), result.stdout) == (True, b"")
+    assert HINTED[typed] in result.stderr.decode()
