@@ -100,8 +100,9 @@ class ResolvedModel:
     """A model that exists: which provider serves it, under which id, and what is known of it.
 
     `path` is the GGUF file or MLX folder if a local engine opens it, `projector` the file that lets
-    it see images. `zone` is where its answers are computed, by the provider's own facts; None is
-    unproven. `evidence` says in a sentence what the zone rests on. `context_limit` is in tokens.
+    it see images, `adapter` one (a LoRA) that changes it. `zone` is where its answers are computed,
+    by the provider's own facts; None is unproven. `evidence` says in a sentence
+    what the zone rests on. `context_limit` is in tokens.
     `system_prompt` and `recommended` are the publisher's advice for a user who says nothing.
     `examples` are the messages with which every conversation begins, if the server does not add
     them. `context_tokens`, `kv_type` and `think` are what its maker or a `preset` sets, for a user
@@ -116,6 +117,7 @@ class ResolvedModel:
     evidence: str
     path: Path | None = None
     projector: Path | None = None
+    adapter: Path | None = None
     context_limit: int | None = None
     capabilities: frozenset[Capability] | None = None
     size_bytes: int | None = None

@@ -140,11 +140,15 @@ def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
     preset says; None if it does."""
     from localai.providers.registry import facts_of
 
-    if model.kv_type is None or facts_of(model.provider, config).opens == "gguf":
+    if model.preset is None or facts_of(model.provider, config).opens == "gguf":
+        return None
+    wanted = [] if model.kv_type is None else [f"keeps keys and values as {model.kv_type}"]
+    wanted += [] if model.adapter is None else [f"applies {model.adapter.name}"]
+    if not wanted:
         return None
     return (
-        f"{model.preset} keeps keys and values as {model.kv_type}, which only the embedded engine"
-        f" does, and {model.provider} answers"
+        f"{model.preset} {' and '.join(wanted)}, which only the embedded engine does,"
+        f" and {model.provider} answers"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -54,6 +55,9 @@ def new(
     think: Annotated[
         str | None, typer.Option("--think", help="off, on, low, medium or high.")
     ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", help="A LoRA (GGUF) that the engine applies to it.")
+    ] = None,
     shot: Annotated[
         list[str] | None,
         typer.Option("--shot", metavar=SHOT, help="A question and its answer, from two files."),
@@ -85,6 +89,8 @@ def new(
     options = parse_options(cast("list[tuple[str, str]]", option or []))
     messages = _messages(cast("list[tuple[str, str]]", shot or []))
     preset = _changed(preset, base, system, options, ctx, kv, think, messages, description)
+    if adapter is not None:
+        preset = replace(preset, adapter=_adapter(adapter))
     if not preset.base:
         raise InvalidInput(
             "a preset is made of a model: --from NAME",
@@ -212,8 +218,6 @@ def _changed(
     description: str,
 ) -> Preset:
     """`preset` with what the flags say."""
-    from dataclasses import replace
-
     from localai.engine.worker_files import KvType
     from localai.options import overlaid_options
 
@@ -232,6 +236,16 @@ def _changed(
         think=preset.think if think is None else cast("Think", think),
         messages=(*preset.messages, *messages),
     )
+
+
+def _adapter(path: Path) -> Path:
+    """The whole path of an adapter. Raises NotFound, InvalidInput if it is none."""
+    from localai.formats.gguf import read_header
+
+    path = path.expanduser().absolute()
+    if read_header(path).text("general.type") != "adapter":
+        raise InvalidInput(f"{path} is no adapter (LoRA) in GGUF's format")
+    return path
 
 
 def _context(text: str) -> int:
@@ -262,5 +276,6 @@ def _sets(preset: Preset) -> list[str]:
     found += [f"context {preset.context_tokens:,}"] if preset.context_tokens else []
     found += [f"kv {preset.kv_type}"] if preset.kv_type else []
     found += [f"think {preset.think}"] if preset.think else []
+    found += [f"adapter {preset.adapter.name}"] if preset.adapter else []
     found += [f"{len(preset.messages)} messages"] if preset.messages else []
     return found

@@ -49,6 +49,7 @@ class WorkerSpec:
     `kv_dir` is where the KV states of conversations are kept; None keeps none. `binary` is the
     user's llama-server that computes; None is the bundled engine. `binary_facts` is the folder
     where its version and options are remembered. `chat_template` is used in place of the model's.
+    `adapter_path` is a LoRA that is applied to it.
     """
 
     kind: EngineKind
@@ -69,6 +70,7 @@ class WorkerSpec:
     micro_batch: int = 512
     warm_up: bool = False
     chat_template: str | None = None
+    adapter_path: str | None = None
 
     @property
     def manner(self) -> tuple[object, ...]:
@@ -84,6 +86,7 @@ class WorkerSpec:
             self.micro_batch,
             self.warm_up,
             self.chat_template,
+            self.adapter_path,
         )
 
 
@@ -103,8 +106,7 @@ def model_identity(spec: WorkerSpec) -> str:
         count = int(part["count"])
         names = (f"{part['name']}-{n:05}-of-{count:05}.gguf" for n in range(1, count + 1))
         files = [model.with_name(name) for name in names]
-    if spec.projector_path is not None:
-        files.append(Path(spec.projector_path))
+    files += [Path(each) for each in (spec.projector_path, spec.adapter_path) if each is not None]
     told = "\0".join(f"{file.name} {content_key(file)}" for file in files)
     return hashlib.sha256(os.fsencode(told)).hexdigest()
 

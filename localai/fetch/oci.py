@@ -164,9 +164,7 @@ def registry_variants(model: RegistryModel, hosts: AllowedHosts) -> list[Variant
 def _adapter_notes(layers: list[Layer]) -> tuple[str, ...]:
     if all(layer.media_type != MediaType.ADAPTER for layer in layers):
         return ()
-    return (
-        "it has an adapter (LoRA), which Ollama applies: only a running Ollama answers with it",
-    )
+    return ("it has an adapter (LoRA), which is applied to it: in Ollama's store by every engine",)
 
 
 def _fetch_manifest(connection: HttpConnection, model: RegistryModel) -> bytes:

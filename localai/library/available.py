@@ -146,7 +146,8 @@ def _not_installed(
 
 
 def _available(found: ModelOnDisk, facts: Mapping[str, ProviderFacts]) -> AvailableModel:
-    openers = [name for name, each in facts.items() if each.opens == found.format]
+    opened = "gguf" if found.format == "adapted" else found.format
+    openers = [name for name, each in facts.items() if each.opens == opened]
     stores = {place.store for place in found.places}
     owners = [name for name, each in facts.items() if each.store in stores]
     engines = tuple(dict.fromkeys((*openers, *owners)))

@@ -129,6 +129,7 @@ def _options(model: ResolvedModel) -> str | None:
     found += [f"context {model.context_tokens:,}"] if model.context_tokens else []
     found += [f"kv {model.kv_type}"] if model.kv_type else []
     found += [f"think {model.think}"] if model.think else []
+    found += [f"adapter {model.adapter.name}"] if model.adapter else []
     found += [f"{len(model.examples)} first messages"] if model.examples else []
     return ", ".join(found) or None
 

@@ -203,6 +203,7 @@ class LlamaCpp(WorkerProvider):
             warm_up=config["engine.warm_up"],
             draft=config["engine.draft"] == "lookup",
             chat_template=request.chat_template,
+            adapter_path=None if model.adapter is None else str(model.adapter),
             projector_path=None if model.projector is None else str(model.projector),
             kv_dir=str(self._paths.kv_dir),
             binary=self._binary(),

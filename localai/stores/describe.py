@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from localai.stores.folders import StoredModel
 
 _EVIDENCE: Final = "a file on this machine, opened by the embedded engine"
-_ADAPTED_EVIDENCE: Final = "files on this machine: a model and an adapter, which Ollama applies"
+_ADAPTED_EVIDENCE: Final = (
+    "files on this machine: a model and an adapter, opened by the embedded engine"
+)
 _FOLDER_EVIDENCE: Final = "a folder on this machine, opened by the MLX engine"
 # A template with one of these marks is that of a model that reasons before it answers; one with the
 # mark of tools, of a model that can call them.
@@ -108,13 +110,13 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
         capabilities.add("vision")
     adapted = stored.adapter is not None
     return ResolvedModel(
-        # Who keeps an adapted model runs it.
-        provider=stored.store if adapted else "llamacpp",
+        provider="llamacpp",
         id=stored.name,
         zone=Zone.DEVICE,
         evidence=_ADAPTED_EVIDENCE if adapted else _EVIDENCE,
         path=path,
         projector=stored.projector,
+        adapter=stored.adapter,
         context_limit=facts.context_limit,
         capabilities=frozenset(capabilities),
         size_bytes=facts.size_bytes,

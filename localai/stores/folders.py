@@ -39,8 +39,7 @@ class StoredModel:
     `name` is what `localai list` shows and `localai chat -m` takes; `aliases` are the other names
     that mean it. `projector` is the file that lets it see images. `digest` is `sha256:…` if the
     store states it. `system_prompt`, `recommended` and `examples` are stored with the model by
-    whoever published or made it. A model with an `adapter` (a LoRA) can only be loaded by the
-    program that keeps the store.
+    whoever published or made it. `adapter` is a LoRA that is applied to it.
     `context_tokens` is the context that its maker sets.
     """
 

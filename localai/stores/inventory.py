@@ -92,8 +92,7 @@ def gguf_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[
     cache = HeaderCache(paths)
     for stored in stored_models(paths, environ):
         with contextlib.suppress(LocalaiError, OSError):
-            if stored.adapter is None:
-                models.append(describe(stored, paths, cache))
+            models.append(describe(stored, paths, cache))
     cache.save()
     return models
 

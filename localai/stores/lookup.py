@@ -49,14 +49,7 @@ def resolve_gguf(
         return resolve_starter(paths)
     if (path := as_path(name)) is not None:
         return resolve_file(path, paths)
-    stored = find_gguf(name, paths, environ)
-    if stored.adapter is not None:
-        raise NotFound(
-            f"{stored.name} has an adapter (LoRA), which Ollama applies and localai does not",
-            hint="Ollama answers with it once it runs",
-            command="ollama serve",
-        )
-    return resolve_stored(stored, paths)
+    return resolve_stored(find_gguf(name, paths, environ), paths)
 
 
 def resolve_mlx(name: str, paths: Paths, environ: Mapping[str, str] | None = None) -> ResolvedModel:

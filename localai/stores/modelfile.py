@@ -1,14 +1,14 @@
 """Ollama's Modelfile, read into a preset and written from one. Pure.
 
-What a preset does not have (a template of Ollama's own language, an adapter, a licence) is named in
-what was left out, never dropped silently.
+What a preset does not have (a template of Ollama's own language, a licence) is named in what was
+left out, never dropped silently.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from localai.dataclass import dataclass
@@ -41,12 +41,15 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
     pairs: list[tuple[str, str]] = []
     context: int | None = None
     left_out: list[str] = []
+    adapter: Path | None = None
     for instruction, value in _instructions(text):
         match instruction:
             case "FROM":
                 base = value
             case "SYSTEM":
                 system = value
+            case "ADAPTER" if value.startswith("/"):
+                adapter = Path(value)
             case "MESSAGE":
                 messages.append(_message(value))
             case "PARAMETER":
@@ -62,15 +65,22 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
                 left_out.append(instruction)
     if not base:
         raise InvalidInput("a Modelfile begins with FROM and the name of a model", hint="FROM NAME")
-    preset = Preset(name, base, system=system, context_tokens=context, messages=tuple(messages))
-    return ReadModelfile(
-        replace(preset, options=parse_options(pairs)), tuple(dict.fromkeys(left_out))
+    preset = Preset(
+        name,
+        base,
+        system=system,
+        options=parse_options(pairs),
+        context_tokens=context,
+        adapter=adapter,
+        messages=tuple(messages),
     )
+    return ReadModelfile(preset, tuple(dict.fromkeys(left_out)))
 
 
 def modelfile_text(preset: Preset) -> str:
     """The Modelfile of `preset`, as `ollama create` takes it."""
     lines = [f"FROM {preset.base}"]
+    lines += [] if preset.adapter is None else [f"ADAPTER {preset.adapter}"]
     values: dict[str, Any] = options_set(preset.options)
     values.pop("extra", None)
     for name, value in values.items():

@@ -7,6 +7,7 @@ A preset is a small TOML file in `presets/` beside the configuration:
     context = 16384
     kv = "q8_0"
     think = "off"
+    adapter = "/models/tuned-lora.gguf"
 
     [options]
     temperature = 0
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from localai.dataclass import dataclass
 from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput
-from localai.files import write_atomically
+from localai.files import user_path, write_atomically
 from localai.options import options_set, overlaid_options, parse_json_options
 from localai.paths import private_dir, require_own
 from localai.patterns import lazy_pattern
@@ -48,6 +49,7 @@ _KINDS: Final[Mapping[str, type]] = {
     "context": int,
     "kv": str,
     "think": str,
+    "adapter": str,
     "options": dict,
     "messages": list,
 }
@@ -65,6 +67,7 @@ class Preset:
     context_tokens: int | None = None
     kv_type: KvType | None = None
     think: Think | None = None
+    adapter: Path | None = None
     messages: tuple[Message, ...] = ()
 
     def applied_to(self, model: ResolvedModel) -> ResolvedModel:
@@ -78,6 +81,7 @@ class Preset:
             context_tokens=self.context_tokens or model.context_tokens,
             kv_type=self.kv_type or model.kv_type,
             think=self.think or model.think,
+            adapter=self.adapter or model.adapter,
         )
 
 
@@ -144,6 +148,7 @@ def read_preset(file: Path) -> Preset:
         context_tokens=context,
         kv_type=_one_of(document, "kv", get_args(KvType), file),
         think=_one_of(document, "think", get_args(Think), file),
+        adapter=_adapter(document.get("adapter"), file),
         messages=tuple(_message(each, file) for each in document.get("messages", ())),
     )
 
@@ -165,6 +170,7 @@ def preset_text(preset: Preset) -> str:
         "context": preset.context_tokens,
         "kv": preset.kv_type,
         "think": preset.think,
+        "adapter": None if preset.adapter is None else str(preset.adapter),
     }
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
     if options := _flat(preset.options):
@@ -198,6 +204,15 @@ def _one_of(document: Mapping[str, Any], key: str, known: tuple[Any, ...], file:
     if value is not None and value not in known:
         raise _invalid(file, f"{key} is one of {', '.join(known)}, not {value!r}")
     return value
+
+
+def _adapter(written: str | None, file: Path) -> Path | None:
+    if written is None:
+        return None
+    path = user_path(written)
+    if not path.is_absolute():
+        raise _invalid(file, f"adapter is the whole path of a file, not {written}")
+    return path
 
 
 def _message(entry: Any, file: Path) -> Message:

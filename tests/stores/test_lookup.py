@@ -277,19 +277,20 @@ class TestOllama:
     def test_a_name_never_leads_out_of_the_store(self, name: str) -> None:
         assert parse_name(name) is None
 
-    def test_a_model_that_needs_an_adapter_is_left_to_ollama(
+    def test_a_model_with_an_adapter_is_another_one_than_its_base(
         self, machine: Machine, tiny: Path
     ) -> None:
         root = machine.home / ".ollama/models"
         put_in_ollama(root, tiny, "registry.ollama.ai/library/tuned/latest", {"adapter": "x"})
         put_in_ollama(root, tiny, "registry.ollama.ai/library/base/latest")
-        assert machine.ids() == ["base:latest"]
-        with pytest.raises(NotFound, match="tuned:latest has an adapter"):
-            machine.resolve("tuned")
+        assert machine.ids() == ["base:latest", "tuned:latest"]
+        adapter = resolve_gguf("tuned", machine.paths, machine.environ).adapter
+        assert adapter is not None and adapter.read_text() == "x"
+        assert resolve_gguf("base", machine.paths, machine.environ).adapter is None
         found = models_on_disk(machine.paths, machine.environ)
         assert [(each.model.id, each.model.provider, each.format) for each in found] == [
             ("base:latest", "llamacpp", "gguf"),
-            ("tuned:latest", "ollama", "adapted"),
+            ("tuned:latest", "llamacpp", "adapted"),
         ]
         put_in_ollama(root, tiny, "registry.ollama.ai/library/tuned/latest")
         assert machine.ids() == ["base:latest", "tuned:latest"]

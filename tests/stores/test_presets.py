@@ -30,6 +30,7 @@ def test_what_is_written_is_read(paths: Paths) -> None:
         context_tokens=16_384,
         kv_type="q8_0",
         think="off",
+        adapter=Path("/models/a lora.gguf"),
         messages=(Message("user", AWKWARD), Message("assistant", "yes")),
     )
     file = write_preset(preset, paths)
@@ -68,6 +69,7 @@ def test_a_preset_sets_what_it_says_and_leaves_the_rest() -> None:
         ("from = 'm'\nkv = 'q9'", "kv is one of"),
         ("from = 'm'\ncontext = true", "wrong kind"),
         ("from = 'm'\ncontext = 0", "number of tokens"),
+        ("from = 'm'\nadapter = 'x.gguf'", "whole path"),
         ("from = 'm'\nfrm = 'm'", "no key 'frm'"),
         ("from = 'm'\n[options]\ntemperatur = 1", "temperatur"),
         ("from = 'm'\n[[messages]]\nrole = 'x'\ntext = 'y'", "has a role of"),
@@ -96,6 +98,7 @@ TEMPLATE """{{ .Prompt }}"""
 MESSAGE user Is it "fine"?
 MESSAGE assistant """It is."""
 LICENSE MIT
+ADAPTER /models/noise.gguf
 '''
 
 
@@ -107,6 +110,7 @@ def test_a_modelfile_becomes_a_preset_and_says_what_it_leaves_out() -> None:
         system="You review code.\nBe brief.",
         options=Options(temperature=0.0, stop=("END", "<|im_end|>")),
         context_tokens=16_384,
+        adapter=Path("/models/noise.gguf"),
         messages=(Message("user", 'Is it "fine"?'), Message("assistant", "It is.")),
     )
     assert found.left_out == (

@@ -174,7 +174,8 @@ def command_line(
     """The command that starts `binary` for `spec`, on the Unix socket `socket_name` in the current
     folder, with the chat template in `template_file`.
 
-    Options that the build does not know are left out, except model, context, template and socket.
+    Options that the build does not know are left out, except model, context, adapter, template and
+    socket.
     """
     wanted: list[tuple[str, ...]] = [
         ("--parallel", str(spec.slots)),
@@ -211,6 +212,8 @@ def command_line(
         wanted.append(("--slot-save-path", f"{kv_folder}/"))
     known = [words for words in wanted if words[0] in binary.options]
     needed = ["--model", spec.model_path, "--ctx-size", str(spec.context_tokens)]
+    if spec.adapter_path is not None:
+        needed += ["--lora", spec.adapter_path]
     if template_file is not None:
         needed += ["--chat-template-file", template_file]
     return [

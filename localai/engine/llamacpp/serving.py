@@ -47,8 +47,10 @@ class Computer:
 
 def kv_folder(engine: str, spec: WorkerSpec) -> str | None:
     """The folder of this worker's KV states. None if none are kept. None for a model with a
-    projector, whose states llama.cpp cannot save."""
-    if spec.kv_dir is None or spec.projector_path is not None:
+    projector, whose states llama.cpp cannot save, or with an adapter: its base's states are of
+    another model."""
+    others = (spec.projector_path, spec.adapter_path)
+    if spec.kv_dir is None or others != (None, None):
         return None
     try:
         folder = state_folder(

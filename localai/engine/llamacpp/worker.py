@@ -121,6 +121,8 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
         parameters.n_gpu_layers = spec.gpu_layers
     if spec.projector_path is not None:
         parameters.mmproj.path = spec.projector_path
+    if spec.adapter_path is not None:
+        parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(spec.adapter_path, 1.0)]
     if spec.chat_template is not None:
         parameters.chat_template = spec.chat_template
     if spec.draft:

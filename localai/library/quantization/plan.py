@@ -60,6 +60,11 @@ def plan_quantization(
     """
     source = resolve_model(text, paths)
     assert source.path is not None, "the stores hold files"
+    if source.adapter is not None:
+        raise InvalidInput(
+            f"{source.id} is a model and an adapter (LoRA); a type is for the model alone",
+            hint="quantize its base, and make a preset of that: preset new NAME --adapter FILE",
+        )
     wanted = to.upper()
     kind = source.quantization or ""
     if kind not in LOSSLESS and not force:

@@ -22,6 +22,7 @@ class PresetDocument(TypedDict):
     context_tokens: Annotated[int | None, "its context"]
     kv_type: Annotated[str | None, "type of keys and values on the embedded engine"]
     think: Annotated[str | None, "off, on, low, medium or high"]
+    adapter: Annotated[str | None, "the LoRA that is applied to it"]
     first_message_count: Annotated[int, "messages that come before every conversation"]
 
 
@@ -60,5 +61,6 @@ def preset_document(preset: Preset) -> PresetDocument:
         "context_tokens": preset.context_tokens,
         "kv_type": preset.kv_type,
         "think": preset.think,
+        "adapter": None if preset.adapter is None else str(preset.adapter),
         "first_message_count": len(preset.messages),
     }
