@@ -18,9 +18,17 @@ from localai.chat.request import (
     system_prompt,
 )
 from localai.chat.select import SelectedModel
-from localai.chat.sight import as_seen, count_pictures, pictures_text, sight_doubt
+from localai.chat.sight import (
+    as_seen,
+    count_pictures,
+    pictures_text,
+    refusal_doubt,
+    refuses_pictures,
+    sight_doubt,
+    without_earlier,
+)
 from localai.dataclass import dataclass
-from localai.errors import Unreachable
+from localai.errors import LocalaiError, Unreachable
 from localai.loops import without_loops
 from localai.types import Answering, ChatRequest, Doubt, Events, Loading, Message, Options
 
@@ -115,7 +123,29 @@ def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Con
         asker.announce(destination + (f", with {pictures_text(pictures)}" if pictures else ""))
     if (doubt := marks_doubt(seen, config)) is not None:
         asker.announce(doubt)
-    with closing(without_loops(chosen.provider.stream(seen), seen)) as events:
+    yield from _streamed(asker, chosen, seen)
+
+
+def _streamed(asker: Asker, chosen: SelectedModel, request: ChatRequest) -> Events:
+    """The events of the answer; a server that refuses the pictures of earlier questions is asked
+    once more without them."""
+    begun = False
+    try:
+        with closing(_events(asker, chosen, request)) as events:
+            for event in events:
+                begun = begun or not isinstance(event, Loading)
+                yield event
+        return
+    except LocalaiError as error:
+        without = without_earlier(request)
+        if begun or without is None or not refuses_pictures(error):
+            raise
+    asker.tell_once(refusal_doubt(request))
+    yield from _events(asker, chosen, without)
+
+
+def _events(asker: Asker, chosen: SelectedModel, request: ChatRequest) -> Events:
+    with closing(without_loops(chosen.provider.stream(request), request)) as events:
         for event in events:
             if isinstance(event, Doubt):
                 asker.tell_once(event.message)

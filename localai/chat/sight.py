@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
-from localai.errors import InvalidInput
+from localai.errors import InvalidInput, LocalaiError
 from localai.types import ChatRequest, Message, ResolvedModel
+
+_OF_PICTURES: Final = re.compile(r"image|picture|vision|multi-?modal|mmproj", re.IGNORECASE)
 
 
 def pictures_text(count: int) -> str:
@@ -39,12 +43,33 @@ def as_seen(request: ChatRequest) -> ChatRequest:
     question itself has some, which the answer would be about."""
     if not is_blind(request.model) or not count_pictures(request.messages):
         return request
-    asked = [message for message in request.messages if message.role == "user"]
-    if asked and asked[-1].images:
+    if (without := without_earlier(request)) is None:
         require_sight(request.model)
+    return without or request
+
+
+def without_earlier(request: ChatRequest) -> ChatRequest | None:
+    """The request without the pictures of earlier questions; None if there are none, or the
+    question itself has some, which the answer would be about."""
+    asked = [message for message in request.messages if message.role == "user"]
+    if (asked and asked[-1].images) or not count_pictures(request.messages):
+        return None
     return replace(
         request, messages=tuple(replace(message, images=()) for message in request.messages)
     )
+
+
+def refuses_pictures(error: LocalaiError) -> bool:
+    """Whether a server's refusal is about pictures, by its words: there is no code for it, and
+    llama.cpp's server answers with status 500."""
+    return _OF_PICTURES.search(error.message) is not None
+
+
+def refusal_doubt(request: ChatRequest) -> str:
+    """What is to be said where a model that might have seen the pictures has refused them."""
+    model = f"{request.model.provider}/{request.model.id}"
+    count = pictures_text(count_pictures(request.messages))
+    return f"{model} takes no pictures: it is asked without the {count} of this conversation"
 
 
 def sight_doubt(request: ChatRequest) -> str | None:

@@ -534,6 +534,30 @@ def test_a_blind_model_goes_on_without_the_pictures_and_it_is_said_once(paths: P
     assert provider.asked[-1].messages[0].images == (RED,)
 
 
+def test_a_server_that_refuses_pictures_is_asked_without_those_of_before(paths: Paths) -> None:
+    for _ in _kept(Scripted(), paths).ask("What is it?", (RED,)):
+        pass
+    refusal = Unreachable("the endpoint failed (HTTP 500): image input is not supported")
+    provider, told = Scripted(refusal, "a2"), list[str]()
+    resumed = _resumed(provider, paths)
+    resumed.asker.announce = told.append
+    _ask(resumed, "And now?")
+    sent = [[len(each.images) for each in request.messages] for request in provider.asked]
+    assert sent == [[1, 0, 0], [0, 0, 0]]
+    assert told == [
+        "scripted/one takes no pictures: it is asked without the 1 picture of this conversation"
+    ]
+    provider.answers = [refusal]
+    with pytest.raises(Unreachable):
+        for _ in resumed.ask("And this?", (BLUE,)):
+            pass
+    assert len(provider.asked) == 3, "what is asked about a picture is not asked without it"
+    provider.answers = [Unreachable("nobody listens there")]
+    with pytest.raises(Unreachable):
+        _ask(resumed, "And then?")
+    assert len(provider.asked) == 4
+
+
 def test_of_a_summary_the_last_exchange_keeps_its_pictures(paths: Paths) -> None:
     conversation = _kept(Scripted(), paths)
     for image in (RED, BLUE):

@@ -14,6 +14,7 @@ from localai.database import Database
 from localai.output.documents import history as promise
 from localai.paths import Paths, locate
 from tests.support.command import RunLocalai
+from tests.support.own_server import MODEL, LlamaServer
 from tests.support.projector import PATCHES, red_square, write_projector
 from tests.support.promise import checked
 
@@ -143,3 +144,12 @@ def test_settings_bound_them(chat: Chat, run_localai: RunLocalai, localai_home: 
     database = Database(locate().database)
     ((picture,),) = database.pictures(database.last_conversation()).values()
     assert (picture.size_bytes, picture.data) == (len(RED), None)
+
+
+def test_a_server_without_eyes_goes_on_with_the_words(
+    home_with_starter: Paths, kept: str, llama_server: LlamaServer, run_localai: RunLocalai
+) -> None:
+    home_with_starter.config_file.write_text(f'[endpoint.farm]\nurl = "{llama_server.url}/v1"\n')
+    result = run_localai("chat", "-c", "-m", f"farm/{MODEL}", "--max-tokens", "4", "And now?")
+    assert result.returncode == 0, result.stderr
+    assert b"farm/smollm2 takes no pictures: it is asked without the 1 picture" in result.stderr
