@@ -30,7 +30,7 @@ from localai.wires.chat_completions.client import (
 )
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of
-from localai.wires.refusals import failure, final_error
+from localai.wires.refusals import ServerWords, failure, final_error, refused_schema
 
 if TYPE_CHECKING:
     from localai.config import Config, Endpoint
@@ -173,7 +173,12 @@ class OwnServer(Provider):
             )
         key_remedy = keys.remedy(self._to.consent, self._endpoint.key_env)
         return failure(
-            self._to.who, refused.status, refused.error, refused.headers, key_remedy=key_remedy
+            self._to.who,
+            refused.status,
+            refused.error,
+            refused.headers,
+            words=ServerWords((refused_schema(self._to.who),)),
+            key_remedy=key_remedy,
         )
 
 

@@ -41,9 +41,8 @@ _STATUS_OF_KIND = {
     "permission_error": 403,
     "not_found_error": 404,
 }
-SCHEMA_TEXT: Final = r"(?i)json.?schema|\bgrammar\b|Unrecognized schema"
-"""The words in which llama.cpp, and servers built on it, say that the grammar cannot hold a
-schema."""
+# The words in which llama.cpp, and servers built on it, say that the grammar cannot hold a schema.
+_SCHEMA_TEXT: Final = r"(?i)json.?schema|\bgrammar\b|Unrecognized schema"
 
 _BUSY = {429: "rate limited", 503: "not ready", 529: "overloaded"}
 # These kinds come with 429 too, but waiting does not help.
@@ -214,6 +213,15 @@ def _overflow_in(
     )
 
 
+def refused_schema(who: str) -> Meaning:
+    """What it means when `who`, llama.cpp or what is made of it, cannot hold a schema: this one
+    request is refused, and the next may not be."""
+    return Meaning(
+        lambda refusal: SchemaRefused(f"{who} does not take the schema: {refusal.message}"),
+        text=_SCHEMA_TEXT,
+    )
+
+
 def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiError:
     """The error for a refusal of the worker of our engine `who`.
 
@@ -224,11 +232,7 @@ def worker_failure(who: str, status: int, error: Mapping[str, Any]) -> LocalaiEr
         lambda refusal: InvalidInput(f"{who} refused the request: {refusal.message}"),
         statuses=frozenset({400, 422}),
     )
-    schema = Meaning(
-        lambda refusal: SchemaRefused(f"{who} does not take the schema: {refusal.message}"),
-        text=SCHEMA_TEXT,
-    )
-    words = ServerWords((schema, wrong), context_grows=True)
+    words = ServerWords((refused_schema(who), wrong), context_grows=True)
     return final_error(failure(who, status, error, {}, words=words))
 
 

@@ -21,7 +21,7 @@ from tests.support.command import COMMAND, REPOSITORY, RunLocalai, merged
 from tests.support.farm import Farm
 from tests.support.own_server import LlamaServer
 from tests.support.promise import checked
-from tests.support.scripted_server import ScriptedServer, UntilClosed
+from tests.support.scripted_server import ScriptedServer, UntilClosed, json_reply
 from tests.support.terminal import Terminal
 from tests.support.wires import ChatCompletionsWire
 
@@ -580,6 +580,30 @@ def test_a_line_whose_answer_never_ends_is_that_line_s_error(
     assert "does not end" in endless_one["error"]["message"]
     assert endless_one["text"].startswith("and and ")
     assert (answered["text"], answered["error"]) == ("Paris", None)
+
+
+def test_a_schema_that_the_engine_refuses_is_that_line_s_error(
+    localai_home: Path, run_localai: RunLocalai
+) -> None:
+    """However many come one after the other: they say nothing about the next line."""
+    wire = ChatCompletionsWire()
+    refused = json_reply(
+        {"error": {"code": 400, "message": "failed to parse grammar", "type": "invalid"}}, 400
+    )
+    with ScriptedServer(wire.routes(refused)) as server:
+        whole = wire.stream(wire.answer(["Paris"]))
+        server.routes["POST /v1/chat/completions"] = [*[refused] * 12, whole]
+        settings = f'[endpoint.farm]\nurl = "{server.url}/v1"\nconcurrency = 1\n'
+        (localai_home / "config.toml").write_text(settings)
+        line = {"prompt": "The capital?", "schema": {"type": "string", "pattern": "x"}}
+        lines = (json.dumps(line) + "\n") * 12 + '{"prompt": "The capital?"}\n'
+        result = run_localai("batch", "-", "-m", "farm/scripted", input=lines)
+    assert result.returncode == 8, result.stderr
+    *records, last = (json.loads(line) for line in result.stdout.splitlines())
+    assert len(records) == 12
+    assert {each["error"]["kind"] for each in records} == {"invalid_input"}
+    assert "does not take the schema: failed to parse grammar" in records[0]["error"]["message"]
+    assert (last["text"], last["error"]) == ("Paris", None)
 
 
 TRAPS = {

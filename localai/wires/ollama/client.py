@@ -21,7 +21,6 @@ from localai.errors import (
     NotFound,
     PolicyRefused,
     ProviderRefused,
-    SchemaRefused,
 )
 from localai.options import wire_options
 from localai.types import (
@@ -51,7 +50,14 @@ from localai.wires.loose import (
     text_of,
 )
 from localai.wires.parts import arguments_of, base64_of
-from localai.wires.refusals import SCHEMA_TEXT, Meaning, Refusal, ServerWords, failure, final_error
+from localai.wires.refusals import (
+    Meaning,
+    Refusal,
+    ServerWords,
+    failure,
+    final_error,
+    refused_schema,
+)
 
 # Further options. Ollama ignores options that it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
@@ -371,10 +377,7 @@ _WORDS = ServerWords(
             ),
             text="system memory|out of memory",
         ),
-        Meaning(
-            lambda said: SchemaRefused(f"Ollama does not take the schema: {said.message}"),
-            text=SCHEMA_TEXT,
-        ),
+        refused_schema("Ollama"),
         Meaning(
             lambda said: InvalidInput(
                 f"Ollama: {said.message}", command=("localai", "show", said.model)
