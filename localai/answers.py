@@ -99,7 +99,7 @@ class PartialAnswer:
         elif isinstance(event, ReasoningDelta):
             self._reasoning.append(event.text)
         elif isinstance(event, ThinkingEnded):
-            self._reasoning.append(self.text.strip())
+            self._reasoning = ["\n".join(filter(None, (self.reasoning, self.text.strip())))]
             self._text = []
         elif isinstance(event, TokenLogprobs):
             self._logprobs.append(event)

@@ -198,3 +198,58 @@ def test_how_the_text_is_cut_makes_no_difference(
     assert parts[1:] == whole[1:]
     assert parts[0].late_close == whole[0].late_close
     assert parts[0].unclosed == whole[0].unclosed
+
+
+@pytest.mark.parametrize(
+    ("text", "thoughts", "answer"),
+    [
+        # A block within a block, as brackets.
+        ("<think>a <think>b</think> c</think>d", "a <think>b\nc", "d"),
+        ("<think>a\n<think>\nb\n</think>\nc\n</think>\nd", "a\n<think>\nb\nc", "d"),
+        ("<think><think>a</think></think>b", "a", "b"),
+        ("<think>a <think>b</think>d", "a <think>b", "d"),
+        # An end that the thinking speaks of is not the last.
+        ("<think>I write `</think>` there.</think>Hi", "I write `\n` there.", "Hi"),
+        ('<think>the tag "</think>" ends it</think>Hi', 'the tag "\n" ends it', "Hi"),
+        ("<think>\n```\n</think>\n```\nx\n</think>\nHi", "```\n```\nx", "Hi"),
+        # Tags without quotes, within a sentence or as a pair.
+        ("Say </think> to end. More.", "", "Say </think> to end. More."),
+        ("To close it use the </think>.", "", "To close it use the </think>."),
+        ("It emits <think>hm</think> first.", "", "It emits <think>hm</think> first."),
+        ("<think>A.</think>One </think> two.", "A.", "One </think> two."),
+        # What was an answer stays one.
+        (
+            "<think>A.</think>One.\n<think>B <think> C.</think>\nTwo </think> three",
+            "A.B <think> C.",
+            "One.\nTwo </think> three",
+        ),
+    ],
+)
+def test_tags_match_as_brackets_in_the_whole(text: str, thoughts: str, answer: str) -> None:
+    assert split_reasoning(text) == (thoughts, answer)
+    assert _gathered(text, [1] * len(text)) == (thoughts, answer)
+
+
+def _gathered(text: str, sizes: list[int]) -> tuple[str, str]:
+    partial, splitter, position = PartialAnswer(), ReasoningSplitter(), 0
+    for size in [*sizes, len(text)]:
+        for event in splitter.feed(text[position : position + size]):
+            partial.add(event)
+        position += size
+    for event in splitter.close():
+        partial.add(event)
+    return partial.reasoning, partial.text
+
+
+@given(
+    st.lists(st.sampled_from([*TAGS, *"` \n", "```", "\n\n", "Word.", "- "]), max_size=15),
+    st.lists(st.integers(0, 6), max_size=40),
+)
+@settings(max_examples=300)
+def test_whatever_the_tags_no_word_is_lost(fragments: list[str], sizes: list[int]) -> None:
+    text = "".join(fragments)
+    thoughts, answer = split_reasoning(text)
+    assert (thoughts + answer).count("Word.") == text.count("Word.")
+    assert _gathered(text, sizes) == (thoughts, answer)
+    _, seen, shown = split_in_pieces(text, sizes)
+    assert (seen + shown).count("Word.") == text.count("Word.")

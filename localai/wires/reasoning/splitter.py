@@ -8,7 +8,11 @@ comes from the behaviour of a real model:
 - Many templates write the opening tag into the prompt (Qwen3-Thinking-2507, DeepSeek-R1,
   MiniMax-M2); the caller says so with `starts_in_reasoning`. If the caller did not know and an end
   tag comes without a start, all text before it was reasoning. The event `ThinkingEnded` tells that
-  to a reader that has not shown the text yet. An end tag in quotes or code is part of the answer.
+  to a reader that has not shown the text yet. An end tag in quotes, in code, within a sentence or
+  after its own opening tag in the text is part of the answer.
+- The first end tag ends the reasoning, so that a live stream swallows no answer. If that tag was in
+  quotes or code, or another block had begun before it, a second one may come; the text before it
+  was reasoning too, and `ThinkingEnded` says so. In the whole text tags thus match as brackets do.
 - A model that never closes its block has given no answer: `unclosed` is set at the end.
 - The white space around a block belongs to the format and is dropped, as is an empty block.
 
@@ -44,6 +48,10 @@ _TAGS = {
 }
 _OPEN = lazy_pattern("|".join(map(re.escape, _TAGS)), re.IGNORECASE)
 _ANY_CLOSE = lazy_pattern("|".join(map(re.escape, _TAGS.values())), re.IGNORECASE)
+_ALL_TAGS = (*_TAGS, *_TAGS.values())
+_ANY_TAG = lazy_pattern("|".join(map(re.escape, _ALL_TAGS)), re.IGNORECASE)
+_SENTENCE_GOES_ON = lazy_pattern(r" ?[a-z]|[.,;:!?)]")
+_ENOUGH_BEHIND = 2
 # Also a newline, which ends the line.
 _TAGS_BEGIN = frozenset({"\n", *(tag[0] for pair in _TAGS.items() for tag in pair)})
 _QUOTES = ('"', "'", "“", "‘", "«", "„")
@@ -70,12 +78,20 @@ class ReasoningSplitter:
         self._space_held = ""
         self._line = ""
         self._fence = ""
+        # End tags that may still come and would make the text before them reasoning; opening tags
+        # that stand in the text; whether there was an answer before the last reasoning.
+        self._was_opened = False
+        self._ends_due = 0
+        self._spoken_openings = 0
+        self._has_text = False
+        self._has_answer = False
 
     def feed(self, text: str) -> list[Delta]:
         """The deltas that the next piece of text makes certain. A possible part of a tag is held
         back."""
         if self._is_plain(text):
             self._line += text
+            self._has_text = True
             return [TextDelta(text)]
         self._buffer += text
         return joined(self._advance(at_end=False))
@@ -126,19 +142,32 @@ class ReasoningSplitter:
             repeated = _OPEN.match(self._buffer)
             if repeated is not None:
                 self._take(repeated.end())
+                self._ends_due += self._was_opened
                 return False
             self._at_section_start = False
         match = self._close.search(self._buffer)
         if match is None:
-            keep = 0 if at_end else partial_length(self._buffer, _TAGS.values())
+            keep = 0 if at_end else partial_length(self._buffer, _ALL_TAGS)
             yield from self._reasoning(self._take(len(self._buffer) - keep))
             return True
         yield from self._reasoning(self._take(match.start()))
         self._take(match.end() - match.start())
+        is_doubtful, line = bool(self._fence) or _is_spoken_of(self._line), self._line
         self._begin_text()
+        if is_doubtful:
+            # Quotes and fences that were open go on.
+            self._ends_due += 1
+            self._line = line
+        else:
+            self._fence = ""
         return False
 
     def _step_in_text(self, *, at_end: bool) -> Generator[Delta, None, bool]:
+        if self._at_section_start and (self._line.strip() or self._fence):
+            self._buffer = self._buffer.lstrip()
+            self._at_section_start = not self._buffer
+            if not self._buffer:
+                return True
         if not self._line.strip() and not self._fence:
             start = self._buffer.lstrip(None if self._at_section_start else " \t")
             if not at_end and _may_become_opening(start):
@@ -152,33 +181,58 @@ class ReasoningSplitter:
                 self._buffer = start
             self._at_section_start = False
         line = self._buffer[: self._buffer.find("\n") + 1 or len(self._buffer)]
-        if not self._block_seen and not self._fence:
-            late = next(
-                (
-                    found
-                    for found in _ANY_CLOSE.finditer(line)
-                    if not _is_spoken_of(self._line + line[: found.start()])
-                ),
-                None,
-            )
-            if late is not None:
-                yield from self._text(self._take(late.start()))
-                self._take(late.end() - late.start())
-                self.late_close = self._block_seen = True
-                yield ThinkingEnded()
-                self._begin_text()
-                return False
-            if not at_end and (keep := partial_length(line, _TAGS.values())):
-                yield from self._text(self._take(len(line) - keep))
-                return True
-        yield from self._text(self._take(len(line)))
+        if not self._awaits_end or self._fence:
+            yield from self._text(self._take(len(line)))
+            return False
+        tag = _ANY_TAG.search(line)
+        if tag is None:
+            keep = 0 if at_end else partial_length(line, _ALL_TAGS)
+            yield from self._text(self._take(len(line) - keep))
+            return keep > 0
+        if not at_end and not _shows_what_follows(line, tag.end()):
+            yield from self._text(self._take(tag.start()))
+            return True
+        before, after = self._line + line[: tag.start()], line[tag.end() :]
+        yield from self._text(self._take(tag.start()))
+        if self._is_late_close(tag[0], before, after):
+            self._take(len(tag[0]))
+            self.late_close = self.late_close or not self._block_seen
+            self._block_seen = True
+            yield ThinkingEnded()
+            self._begin_text()
+        else:
+            yield from self._text(self._take(len(tag[0])))
         return False
+
+    @property
+    def _awaits_end(self) -> bool:
+        """Whether an end tag in the text could make reasoning of what is before it."""
+        return not self._block_seen or (self._ends_due > 0 and not self._has_answer)
+
+    def _is_late_close(self, tag: str, before: str, after: str) -> bool:
+        """Whether a tag in the text, between these parts of its line, ends reasoning that nobody
+        saw begin, or that a tag before it did not end. Counts the tags on the way."""
+        if _is_spoken_of(before):
+            return False
+        if _OPEN.fullmatch(tag):
+            self._spoken_openings += 1
+            return False
+        if self._spoken_openings:
+            self._spoken_openings -= 1
+            return False
+        if self._ends_due:
+            self._ends_due -= 1
+            return True
+        return not _is_in_sentence(before, after)
 
     def _begin_reasoning(self, tag: str) -> None:
         closing = next(close for opening, close in _TAGS.items() if opening.lower() == tag.lower())
         self._close = re.compile(re.escape(closing), re.IGNORECASE)
+        self._has_answer = self._has_text
         self._in_reasoning = self._block_seen = self._at_section_start = True
-        self._space_held = ""
+        self._space_held = self._line = self._fence = ""
+        self._ends_due = self._spoken_openings = 0
+        self._was_opened = True
 
     def _begin_text(self) -> None:
         self._in_reasoning = False
@@ -191,6 +245,9 @@ class ReasoningSplitter:
 
     def _reasoning(self, text: str) -> Iterator[Delta]:
         """Hold white space back until other text follows, and drop it before the end."""
+        for line in text.splitlines(keepends=True):
+            self._ends_due += _openings_in(self._line, line)
+            self._follow(line)
         text = self._space_held + text
         body = text.rstrip()
         self._space_held = text[len(body) :]
@@ -198,29 +255,53 @@ class ReasoningSplitter:
 
     def _text(self, text: str) -> Iterator[Delta]:
         """A piece of one line, with its newline if it is the last one."""
+        self._follow(text)
+        self._has_text = self._has_text or text.strip() != ""
+        yield TextDelta(text)
+
+    def _follow(self, text: str) -> None:
+        """Keep the line and the fence in which the text ends."""
         self._line += text
         if text.endswith("\n"):
             self._fence = _fence_after(self._fence, self._line)
             self._line = ""
-        yield TextDelta(text)
 
 
 def split_reasoning(text: str, *, starts_in_reasoning: bool = False) -> tuple[str, str]:
     """The reasoning and the answer of a whole text. Text before an end tag without a start is
     reasoning."""
     splitter = ReasoningSplitter(starts_in_reasoning=starts_in_reasoning)
-    deltas = [*splitter.feed(text), *splitter.close()]
-    if splitter.late_close:
-        return split_reasoning(text, starts_in_reasoning=True)
-    thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
-    answer = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
-    return "".join(thoughts), "".join(answer)
+    thoughts, answer = "", ""
+    for delta in (*splitter.feed(text), *splitter.close()):
+        if isinstance(delta, ThinkingEnded):
+            thoughts, answer = "\n".join(filter(None, (thoughts, answer.strip()))), ""
+        elif isinstance(delta, ReasoningDelta):
+            thoughts += delta.text
+        else:
+            answer += delta.text
+    return thoughts, answer
 
 
 def _is_spoken_of(before: str) -> bool:
     """Whether a tag is quoted or in code, judged by `before`, the text of its line before the
     tag."""
     return before.count("`") % 2 == 1 or before.endswith(_QUOTES)
+
+
+def _is_in_sentence(before: str, after: str) -> bool:
+    """Whether a tag between these parts of its line is a word of a sentence."""
+    follows_word = before.endswith(" ") and before.strip() != ""
+    return follows_word and _SENTENCE_GOES_ON.match(after) is not None
+
+
+def _shows_what_follows(line: str, end: int) -> bool:
+    """Whether enough of the line is there behind a tag that ends at `end` to tell a sentence."""
+    return line.endswith("\n") or len(line) - end >= _ENOUGH_BEHIND
+
+
+def _openings_in(before: str, line: str) -> int:
+    """How many blocks begin in a line of reasoning, after `before`, of which none is spoken of."""
+    return sum(not _is_spoken_of(before + line[: found.start()]) for found in _OPEN.finditer(line))
 
 
 def _may_become_opening(start: str) -> bool:
