@@ -8,13 +8,18 @@ of `httpx` and `httpx2`, the libraries under the SDKs.
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from localai.patterns import lazy_pattern
 
 # The longest legitimate part is an answer's last event, which repeats the whole answer.
 _LONGEST_BYTES = 16 << 20
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _LINE_ENDS = (b"\n",)
+_EVENT = lazy_pattern(rb".+?(?:(?:\r\n|\n|\r(?!\n)){2}|\Z)", re.DOTALL)
+_DATA = lazy_pattern(rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?data")
 
 
 def read_through(
@@ -35,9 +40,13 @@ def read_through(
 
 
 def whole_events(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of an event stream, joined so that each piece ends where an event ends. Raises
-    HTTPException for an event of more than 16 MiB."""
-    return _joined(pieces, _EVENT_ENDS, "an event")
+    """The pieces of an event stream, joined so that each piece ends where an event ends, without
+    empty lines between events and events without data: by the standard they are nothing, and one
+    of the SDKs reads them as JSON. Raises HTTPException for an event of more than 16 MiB."""
+    for piece in _joined(pieces, _EVENT_ENDS, "an event"):
+        events = (each.lstrip(b"\r\n") for each in _EVENT.findall(piece))
+        if kept := b"".join(each for each in events if _DATA.search(each)):
+            yield kept
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,13 +1,17 @@
-"""Schemas, expressions and streams made by chance, as the wild has them. Not part of the suite.
+"""Schemas, expressions, streams and chat templates made by chance, as the wild has them. Not part
+of the suite.
 
-    python -m tests.campaigns.wild [--count N] [--seed N]
+    python -m tests.campaigns.wild [--only KIND] [--count N] [--seed N]
 
 - expressions: whatever the rewritten one can write, the original finds in it;
 - schemas: read, refused with a reason, or rewritten so that whatever the grammar can write
   satisfies the schema where nothing is said to be left out;
-- streams: a text in any pieces, framings and spellings comes out as it went in.
+- streams: a text in any pieces and spellings comes out as it went in;
+- endpoint, ollama, lmstudio, anthropic, openai: the same over a socket, in every framing and
+  packet, by the provider of that name (`wild_wires`);
+- templates: used, or named as the cause, as the real engine itself has it (`wild_templates`).
 
-No engine runs; each failure is printed with what was tried.
+Each failure is printed with what was tried.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ from localai.wires.clock import AnswerClock
 from localai.wires.schemas.expressions import NotHeld
 from localai.wires.schemas.grammar import held_by_grammar
 from localai.wires.schemas.patterns import held_pattern
+from tests.campaigns.wild_templates import templates
+from tests.campaigns.wild_wires import WIRES, streams_of
 from tests.support.instances import Endless, instance, written_by
 
 _LONGEST_S = 20.0
@@ -180,17 +186,22 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     "expressions": expressions,
     "schemas": schemas,
     "streams": streams,
+    **{wire: streams_of(wire) for wire in WIRES},
+    "templates": templates,
 }
 
 
 def main() -> int:
     """Try each kind so often, and say what came of it."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    arguments.add_argument("--only", choices=KINDS, help="one kind")
     arguments.add_argument("--count", type=int, default=1000)
     arguments.add_argument("--seed", type=int, default=0)
     given = arguments.parse_args()
     faults = 0
     for kind, try_one in KINDS.items():
+        if given.only not in (None, kind):
+            continue
         came: dict[str, int] = {}
         for number in range(given.count):
             started = time.monotonic()

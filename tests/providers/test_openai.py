@@ -281,3 +281,12 @@ def test_the_command_ends_with_6_without_a_key(run_localai: RunLocalai) -> None:
     ran = run_localai("chat", "--allow-cloud", "-m", "openai/gpt-5.5", "Hi", env=environment)
     assert ran.returncode == 6
     assert b"export OPENAI_API_KEY" in ran.stderr
+
+
+def test_what_is_no_event_between_events_is_nothing(tmp_path: Path) -> None:
+    """The SDK reads an empty line after an `id` as an event, whose data are no JSON."""
+    with openai_scene(tmp_path) as scene:
+        created, *rest = scene.wire.answer(["Par", "is"])
+        body = created + b"id: 7\n" + b"\n: a comment\n\nretry: 1\n\r\n".join(rest)
+        scene.answers(scene.wire.stream([body]))
+        assert text_of(scene.ask()) == "Paris"
