@@ -1,6 +1,7 @@
-"""One question to one model, timed from outside: loading apart, and then the first visible token.
+"""One question to one model, timed from outside: the loading by itself, then the time to the first
+visible token.
 
-Nothing here is shown or kept, and an answer is never taken from an earlier one.
+Nothing is shown or kept here, and an answer is never taken from an earlier one.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of a question: an `answer`, or an `error` and what came before it (`partial`).
+    """A model's reply to a question: an `answer`, or an `error` with the part of the answer that
+    came before it (`partial`).
 
-    `load_s` are the seconds that loading took before the clock started, None where nothing was
-    loaded. `time_to_first_visible_s` is from the request to the first character of the answer that
-    is no space, so thinking comes before it; `asked_at` is in seconds since the epoch.
+    `load_s` are the seconds of loading before the clock started; None if nothing was loaded.
+    `time_to_first_visible_s` is the time from the request to the first character of the answer that
+    is no space, so it includes the reasoning. `asked_at` is in seconds since the epoch.
+    `memory_bytes` is the memory of the model's worker.
     """
 
     model: str
@@ -49,13 +52,14 @@ class Reply:
 
 
 class Stopped(Exception):
-    """Whoever waits for the answer has left."""
+    """The comparison was stopped, and nobody waits for the answer."""
 
 
 def load(contestant: Contestant, request: ChatRequest, on_event: OnEvent) -> float | None:
-    """Have the model in memory, so that its answer does not wait for it; the seconds that it took.
+    """Load the model, so that its answer does not wait for that, and return the seconds it took.
 
-    None where it was there or the provider loads when it likes. Raises what loading raises.
+    None if the model was loaded already, or if the provider loads by itself. Raises what loading
+    raises.
     """
     provider, model = contestant.selected.provider, contestant.selected.model
     if contestant.host is not None or provider.loaded(model):
@@ -74,7 +78,8 @@ def ask(
     *,
     load_s: float | None = None,
 ) -> Reply | None:
-    """The reply to `request`; None if it was stopped. Never raises."""
+    """The reply to `request`; None if `stopping` was set meanwhile. Never raises: an error is part
+    of the reply."""
     first_visible: list[float] = []
 
     def take(event: Event) -> None:
@@ -114,14 +119,15 @@ def failed(contestant: Contestant, request: ChatRequest, error: Exception) -> Re
 
 
 def lacks_room(error: BaseException) -> bool:
-    """Whether there was no memory to load it, which another model's leaving may mend."""
+    """Whether the model could not be loaded for lack of memory, which unloading another model may
+    free."""
     found = find_localai_error(error)
     return isinstance(found, InsufficientResources) and not isinstance(found, ContextOverflow)
 
 
 def _memory(contestant: Contestant, answer: Answer) -> int | None:
-    """What the worker that holds this one model takes of memory; None where a server holds more,
-    or nobody can know."""
+    """The memory in bytes of the worker that holds only this model; None for a server that may hold
+    more, or if it is unknown."""
     from localai.providers.registry import declared_facts
 
     process = answer.done.locality.process

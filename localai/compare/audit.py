@@ -1,8 +1,8 @@
-"""What a judge said of each pair, and how far it can be believed itself. Pure.
+"""A judge's preferences by pair of models, and the audit of the judge itself. Pure.
 
-Each two answers were judged in both orders; where the orders disagree it is a tie. The judge is
-judged from the same verdicts: how often the order decided (flips), how often it preferred what came
-first or what was longer, and whether it found a difference between an answer and itself.
+Each two answers are judged in both orders; if the two verdicts disagree, the pair is a tie. The
+audit uses the same verdicts: how often the order decided (flips), how often the judge preferred the
+first answer or the longer one, and whether it found a difference between an answer and itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _BIAS_SHOWN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Preferred:
-    """What a judge made of two answers to a case, in both orders; `winner` None is a tie."""
+    """A judge's preference between two answers to a case, from both orders. `winner` None is a
+    tie."""
 
     case: str
     repeat: int
@@ -47,7 +48,8 @@ class Preferred:
 
 @dataclass(frozen=True, slots=True)
 class JudgedPair:
-    """How often each of two models was preferred. `p_value` is adjusted for the number of pairs."""
+    """The numbers of times that each of two models was preferred. `p_value` is adjusted for the
+    number of pairs."""
 
     a: str
     b: str
@@ -59,7 +61,7 @@ class JudgedPair:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The judge: rates are None where there is nothing to take them of.
+    """The audit of a judge. A rate is None if no verdicts bear on it.
 
     `agreement` is Cohen's κ with a person's blind votes on `voted` pairs.
     """
@@ -80,17 +82,17 @@ class Audit:
 
     @property
     def control_error_rate(self) -> float | None:
-        """How often the same answer twice was no tie."""
+        """The share of controls, the same answer twice, that were no tie; None without controls."""
         return self.control_errors / self.controls if self.controls else None
 
     @property
     def usable(self) -> bool:
-        """Whether its verdicts may count."""
+        """Whether the judge's verdicts may count."""
         return not self.complaints
 
     @property
     def complaints(self) -> list[str]:
-        """Why they may not, a sentence each."""
+        """The reasons why the verdicts may not count, a sentence each."""
         found = []
         if self.preferred and self.flip_rate is not None and self.flip_rate.value > MOST_FLIPS:
             found.append(f"the order of the answers decided in {self.flip_rate.value:.0%}")
@@ -105,7 +107,7 @@ class Audit:
 
 
 def audit_of(run: Run) -> Audit | None:
-    """The judge that judged last; None where none did."""
+    """The audit of the judge that judged last; None if nobody judged."""
     if not run.verdicts:
         return None
     judge = list(run.verdicts.values())[-1].judge
@@ -155,7 +157,7 @@ def _winner(verdict: RecordedVerdict) -> str | None:
 
 
 def _preferred_longer(decided: Sequence[RecordedVerdict], run: Run) -> list[bool]:
-    """Of the verdicts between answers of different length, whether the longer one won."""
+    """For each verdict between answers of different length, whether the longer one won."""
     found = []
     for each in decided:
         first, second = (
@@ -184,7 +186,8 @@ def _pairs(preferred: Sequence[Preferred], models: Sequence[str]) -> tuple[Judge
 
 
 def _strengths(preferred: Sequence[Preferred], draws: int = 200) -> dict[str, Interval]:
-    """Bradley-Terry's strengths of three models and more, ties half, with an interval by case."""
+    """The Bradley-Terry strengths, for three models and more. A tie is half a win for each. The
+    intervals are bootstrapped by case."""
     players = sorted({name for each in preferred for name in (each.a, each.b)})
     if len(players) < 3:
         return {}
@@ -210,7 +213,7 @@ def _strengths(preferred: Sequence[Preferred], draws: int = 200) -> dict[str, In
 
 
 def _median_words(preferred: Sequence[Preferred], run: Run) -> dict[str, float]:
-    """How many words the answers that were judged have, the median of each model."""
+    """The median number of words in the judged answers, by model."""
     words: dict[str, list[int]] = {}
     for each in preferred:
         for model in (each.a, each.b):
@@ -221,7 +224,7 @@ def _median_words(preferred: Sequence[Preferred], run: Run) -> dict[str, float]:
 
 
 def _with_votes(preferred: Sequence[Preferred], run: Run) -> list[tuple[str, str]]:
-    """The judge's and the person's preference on each pair that both looked at."""
+    """The judge's and the person's preference on each pair that both judged."""
     found = []
     for each in preferred:
         vote = run.votes.get((each.case, each.repeat, frozenset((each.a, each.b))))
@@ -231,8 +234,8 @@ def _with_votes(preferred: Sequence[Preferred], run: Run) -> list[tuple[str, str
 
 
 def audit_lines(audit: Audit, names: Mapping[str, str]) -> list[str]:
-    """What the judge says and how far it can be believed, a sentence each; the verdict on the judge
-    stands first."""
+    """The judge's preferences and the audit, a sentence each. The first sentence says whether the
+    judge is usable."""
     called = names.get(audit.judge, short_name(audit.judge))
     if audit.usable:
         lines = [f"judge {called}, in both orders:"]

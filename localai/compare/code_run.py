@@ -1,6 +1,6 @@
-"""The code of a run's answers, run where its cases expect that; what came of it is kept.
+"""Runs the code in a run's answers, if their cases expect that, and keeps the findings.
 
-What the record has already of an answer is not run again.
+Code whose finding the run file has is not run again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from localai.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An answer whose code is to be run, and for which check."""
+    """An answer whose code is to be run, and the check that expects it."""
 
     answer: RecordedAnswer
     program: Program
@@ -26,7 +26,8 @@ class Trial:
 
 
 def trials(run: Run) -> list[Trial]:
-    """What is still to be run. An answer that was cut is not: it is censored whatever it does."""
+    """The trials that are still to be made. Code of an answer that was cut is not run, because such
+    an answer is censored in any case."""
     found = []
     programs = {
         case.id: [
@@ -47,8 +48,8 @@ def trials(run: Run) -> list[Trial]:
 
 
 def run_trials(todo: list[Trial], file: RunFile) -> Iterator[int]:
-    """Run them one after the other; how many are done, after each. Raises PolicyRefused where
-    code would not be confined."""
+    """Run the trials one after the other, and yield the number done after each. Raises
+    PolicyRefused if code would not be confined."""
     by = confined_python()
     for done, trial in enumerate(todo, start=1):
         answer = trial.answer

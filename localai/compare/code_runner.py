@@ -1,8 +1,9 @@
-"""Runs an answer's code and then its test, inside the confinement, and reports how that went.
+"""The program that runs an answer's code and then its test inside the confinement, and reports the
+outcome.
 
-This file is not imported there: its text is given to an interpreter that can read nothing of
-localai. `JOB REPORT` are descriptors: a JSON object with `code` and `test` to read, and where a
-line of JSON goes when it begins and one when it has ended.
+This file is not imported there: its text is passed to an interpreter that can read nothing of
+localai. Its arguments `JOB REPORT` are file descriptors. JOB has a JSON object with `code` and
+`test`. REPORT gets a line of JSON at the beginning and one at the end.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import traceback
 
 
 def _run(name: str, text: str, scope: dict[str, object]) -> tuple[str, str] | None:
-    """Run the text; what it raised and where, or None. A program that ends itself by exit code 0
-    has ended well."""
+    """Run the text. Return the error that it raised, with its place, or None. A program that exits
+    with code 0 has ended well."""
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     try:
         exec(compile(text, name, "exec"), scope)
@@ -34,7 +35,7 @@ def _run(name: str, text: str, scope: dict[str, object]) -> tuple[str, str] | No
 
 
 def main(job: int, report: int) -> None:
-    """Run what the job says."""
+    """Run the code and the test of the job."""
     with os.fdopen(job) as file:
         given = json.loads(file.read())
     os.write(report, b'{"began": true}\n')

@@ -1,4 +1,4 @@
-"""Who is compared, and where the prompts of a comparison go."""
+"""The contestants of a comparison, and the hosts that its prompts go to."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FEWEST, MOST = 2, 6
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A model that is compared: `name` is what `-m` takes, `host` where its prompts go, None where
-    they stay on this machine."""
+    """A model that is compared. `name` is what `-m` takes; `host` is the host that its prompts go
+    to, None if they stay on this machine."""
 
     name: str
     selected: SelectedModel
@@ -31,8 +31,9 @@ class Contestant:
 
     @property
     def lane(self) -> str:
-        """What it computes on: two of the same lane are asked one after the other, because
-        together they would slow each other down. Each cloud's model has a lane of its own."""
+        """The thing that the model computes on. Two models of the same lane are asked one after the
+        other, because together they would slow each other down. Each cloud's model has its own
+        lane."""
         if self.selected.model.zone is Zone.CLOUD:
             return self.name
         return self.host or ""
@@ -40,7 +41,8 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class PromptCount:
-    """How many prompts a model is asked, and where they go; `host` is None for this machine."""
+    """The number of prompts that a model is asked, and the host that they go to; None is this
+    machine."""
 
     model: str
     zone: Zone | None
@@ -51,8 +53,8 @@ class PromptCount:
 def select_contestants(
     names: Sequence[str], config: Config, providers: ProviderPool
 ) -> tuple[Contestant, ...]:
-    """The models of that name, in this order. Nobody is asked anything that the user has not
-    allowed. Raises InvalidInput for too few, too many or the same twice, and as `select_model`."""
+    """The models of these names, in this order. No provider is asked that the user has not allowed.
+    Raises InvalidInput for too few, too many or equal models, and what `select_model` raises."""
     if len(names) < FEWEST:
         given = "no model was" if not names else "one model was"
         raise InvalidInput(
@@ -72,7 +74,7 @@ def select_contestants(
 
 
 def contestant_of(selected: SelectedModel) -> Contestant:
-    """A model as somebody who is asked, a contestant or a judge."""
+    """A selected model as a contestant or a judge."""
     model = selected.model
     host = selected.provider.destination(model)
     return Contestant(full_name(model.provider, model.id), selected, host)
@@ -81,7 +83,8 @@ def contestant_of(selected: SelectedModel) -> Contestant:
 def destinations(
     contestants: Sequence[Contestant], prompts: Mapping[str, int]
 ) -> list[PromptCount]:
-    """Where the prompts go, whose number stands in `prompts` by the name of the model."""
+    """The hosts that the prompts go to. `prompts` has the number of prompts by the name of the
+    model."""
     return [
         PromptCount(each.name, each.selected.model.zone, each.host, prompts.get(each.name, 0))
         for each in contestants
@@ -91,8 +94,8 @@ def destinations(
 def departures(
     contestants: Sequence[Contestant], prompts: Mapping[str, int], config: Config
 ) -> list[str]:
-    """What is said before the first prompt leaves this machine: a line each host and model, and
-    one of what stays. Nothing where all of them stay."""
+    """The lines to show before the first prompt leaves this machine: one for each host and model,
+    and one for the models that stay here. Empty if no prompt leaves."""
     lines = []
     staying = []
     for each in contestants:
@@ -112,8 +115,8 @@ def departures(
 
 
 def lanes(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
-    """The contestants by what they compute on: those of a lane one after the other, the lanes
-    beside each other."""
+    """The contestants grouped by lane. The models of a lane are asked one after the other; the
+    lanes run in parallel."""
     found: dict[str, list[Contestant]] = {}
     for each in contestants:
         found.setdefault(each.lane, []).append(each)

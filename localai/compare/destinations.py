@@ -1,4 +1,4 @@
-"""Where the prompts of a run went: to each model, and to whoever judged the answers. Pure."""
+"""The hosts that the prompts of a run went to, for each model and each judge. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ _FARTHER: Final[tuple[ZoneName, ...]] = ("device", "lan", "cloud")
 
 @dataclass(frozen=True, slots=True)
 class PromptsSent:
-    """How many prompts a model got. `zones` are those of its answers, `unproven` among them, of a
-    judge that of the model; `host` None is this machine."""
+    """The number of prompts that a model got.
+
+    `zones` are the zones of its answers, `unproven` among them; for a judge, the zone of the model.
+    `host` None is this machine.
+    """
 
     model: str
     zones: tuple[str, ...]
@@ -28,13 +31,13 @@ class PromptsSent:
 
     @property
     def zone(self) -> ZoneName | None:
-        """The farthest of its zones; None where any of them is unproven."""
+        """The farthest of the zones; None if one of them is unproven."""
         known = [zone for zone in _FARTHER if zone in self.zones]
         return known[-1] if known and len(known) == len(self.zones) else None
 
 
 def prompts_sent(run: Run, results: Results) -> list[PromptsSent]:
-    """A row a model, and then a row a judge."""
+    """A row for each model, and then a row for each judge."""
     head = run.head
     facts = {} if head is None else {each.name: each for each in head.models}
     models = []
@@ -47,7 +50,7 @@ def prompts_sent(run: Run, results: Results) -> list[PromptsSent]:
 
 
 def _judges(run: Run, known: Sequence[ModelFacts]) -> list[PromptsSent]:
-    """Those that judged; each question of theirs held a prompt and an answer or two."""
+    """The rows of the judges. Each question to a judge contains a prompt and one or two answers."""
     asked = Counter(each.judge for each in run.verdicts.values())
     asked.update(each.by for each in run.findings.values())
     return [

@@ -1,7 +1,8 @@
-"""What a quantization changes: how far a model's odds drift from those of the reference.
+"""The drift of quantized models: how far a model's token probabilities are from those of the
+reference.
 
-The reference writes its answer greedily; every other model is led over the same tokens, and at each
-place the odds of both are held against each other. Sources: Kullback and Leibler (1951); the
+The reference writes its answer greedily. Every other model is given the same tokens, and at each
+position the log probabilities of both are compared. Sources: Kullback and Leibler (1951); the
 measures are those of llama.cpp's `perplexity --kl-divergence`.
 """
 
@@ -28,7 +29,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class TokenPosition:
-    """A token of the reference's answer, with the odds of it."""
+    """A token of the reference's answer, with the log probabilities at its position."""
 
     token: int
     odds: Odds
@@ -36,7 +37,7 @@ class TokenPosition:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the reference wrote to one prompt: the prompt's tokens, and each token of its answer."""
+    """The reference's answer to one prompt: the prompt's tokens, and each token of the answer."""
 
     case: str
     prompt: tuple[int, ...]
@@ -48,14 +49,14 @@ class Script:
         return [place.token for place in self.places]
 
     def text_before(self, position: int) -> str:
-        """The answer up to that token."""
+        """The text of the answer before the position."""
         return "".join(place.odds.top[place.token][0] for place in self.places[:position])
 
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """A place where the odds part: what stood before, what the reference wrote, what the other
-    model would have."""
+    """A position where the models differ: the text before it, the reference's token, the other
+    model's token."""
 
     case: str
     divergence: float
@@ -66,11 +67,14 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far a model is from the reference. `divergence` is the mean by place of KL(reference ‖
-    model) in nats, with an interval by prompt, `p99` its 99th percentile: both are lower bounds.
-    `same_top` is the share of places with the same likeliest token; perplexities are of the
-    reference's tokens; `parted` says for each prompt after how many tokens greedy answers would
-    part, None where they would not."""
+    """The distance of a model from the reference.
+
+    `divergence` is the mean over the positions of KL(reference ‖ model) in nats, with an interval
+    by prompt; `p99` is its 99th percentile. Both are lower bounds. `same_top` is the share of
+    positions with the same likeliest token. The perplexities are those of the reference's tokens.
+    `parted` has, for each prompt, the number of tokens until greedy answers differ; None if they
+    never do.
+    """
 
     model: str
     places: int
@@ -89,7 +93,7 @@ Opened = Callable[[], AbstractContextManager[TokenOdds]]
 def write_scripts(
     reference: TokenOdds, requests: Mapping[str, ChatRequest], tokens: int
 ) -> Iterator[Script]:
-    """What the reference writes greedily to each request, at most `tokens` tokens."""
+    """The reference's greedy answer to each request, at most `tokens` tokens long."""
     for case, request in requests.items():
         prompt = reference.prompt(request)
         places: list[TokenPosition] = []
@@ -105,12 +109,12 @@ def write_scripts(
 
 
 def probe(model: TokenOdds) -> list[int]:
-    """What tells one vocabulary from another."""
+    """The tokens of a fixed text, which differ between vocabularies."""
     return model.tokens(_PROBE)
 
 
 def follow(model: TokenOdds, script: Script) -> Iterator[Odds]:
-    """The model's odds at each place of the script."""
+    """The model's log probabilities at each position of the script."""
     tokens = script.tokens
     for position in range(len(tokens)):
         yield model.next([*script.prompt, *tokens[:position]], TOP)
@@ -119,8 +123,8 @@ def follow(model: TokenOdds, script: Script) -> Iterator[Odds]:
 def drift_of(
     model: str, scripts: Sequence[Script], followed: Mapping[str, Sequence[Odds]]
 ) -> Drift:
-    """How far the odds in `followed`, by the case of each script, are from the scripts'. Raises
-    InvalidInput where the same number is another token."""
+    """The drift of `model`. `followed` has its log probabilities, by the case of each script.
+    Raises InvalidInput if a token's number stands for different texts in the two models."""
     by_case: list[float] = []
     all_places: list[float] = []
     worst: list[Worst] = []
@@ -168,9 +172,9 @@ def drift_of(
 
 
 def divergence(reference: Odds, model: Odds) -> float:
-    """KL(reference ‖ model) in nats, over the tokens that both list and all others as one.
+    """KL(reference ‖ model) in nats, over the tokens that both list, with all other tokens as one.
 
-    It is a lower bound: putting tokens together can only lessen it.
+    The result is a lower bound: joining tokens can only lessen the divergence.
     """
     total = p_listed = q_listed = 0.0
     for token, (_, log_p) in reference.top.items():
@@ -187,7 +191,8 @@ def divergence(reference: Odds, model: Odds) -> float:
 
 
 def _log(odds: Odds, token: int) -> float:
-    """The log probability of a token; at most that of the last one listed, where it is not."""
+    """The log probability of a token. For a token that is not listed, that of the last listed one,
+    which is an upper bound."""
     listed = odds.top.get(token)
     return min(log for _, log in odds.top.values()) if listed is None else listed[1]
 
@@ -198,7 +203,8 @@ def _mean_of_places(places: Sequence[float], by_case: Sequence[float]) -> Interv
 
 
 def _require_same_tokens(model: str, script: Script, odds: Sequence[Odds]) -> None:
-    """A number that is one token here and another there makes every comparison nonsense."""
+    """Raise InvalidInput if a token's number stands for different texts in the two models, which
+    would make every comparison nonsense."""
     for place, other in zip(script.places, odds, strict=True):
         for token, (text, _) in other.top.items():
             listed = place.odds.top.get(token)

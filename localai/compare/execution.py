@@ -1,7 +1,7 @@
-"""Whether an answer's code runs, and does what is expected: in a confined Python of its own.
+"""Runs an answer's code in a confined Python of its own, and says whether it did what was expected.
 
-Nothing here is called unless the user has said `--run-code`. The code comes from a model and its
-test from a suite, which may be anybody's: both run under `privacy.confinement` and nowhere else.
+Nothing here is called unless the user has said `--run-code`. The code comes from a model, and its
+test from a suite, whose author may be anybody. So both run only under `privacy.confinement`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MOST_PRINTED = 1 << 20
 
 
 def require_confinement() -> None:
-    """Raise PolicyRefused where code cannot be confined on this machine."""
+    """Raise PolicyRefused if code cannot be confined on this machine."""
     why = unavailable()
     if why is not None:
         raise PolicyRefused(
@@ -45,7 +45,7 @@ def require_confinement() -> None:
 
 
 def confined_python() -> str:
-    """What code is run by, for the record."""
+    """The Python that runs the code, for the record."""
     from ctypes import CDLL
 
     from localai.privacy.landlock import landlock_version
@@ -55,14 +55,14 @@ def confined_python() -> str:
 
 
 def code_of(text: str) -> str:
-    """The code of an answer: its first code block, else all of it."""
+    """The code in an answer: its first code block, or else its whole text."""
     block = first_code_block(text)
     return text if block is None else block
 
 
 def run_code(text: str, program: Program) -> Observation:
-    """What comes of running the code in `text` as `program` says. Raises PolicyRefused where it
-    would not have been confined, and then nothing was run."""
+    """The observation from running the code in `text` as `program` says. Raises PolicyRefused if
+    the code would not be confined; then nothing was run."""
     code = code_of(text)
     if not code.strip():
         return Observation(False, "no code")
@@ -76,7 +76,7 @@ def run_code(text: str, program: Program) -> Observation:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """How a program ended: why it failed, or None; what it printed; after how long."""
+    """The end of a program: the reason of its failure or None, its output, its time in seconds."""
 
     failed: str | None
     printed: str
@@ -130,7 +130,7 @@ def _run(job: dict[str, str], given: str) -> _Ended:
 
 
 def _file(text: str) -> IO[bytes]:
-    """An open file with the text, which nobody else can open, read from its beginning."""
+    """An open file with the text, which no other process can open, positioned at its beginning."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  whoever asked closes it
     file.write(text.encode(errors="surrogatepass"))
     file.flush()
@@ -139,8 +139,8 @@ def _file(text: str) -> IO[bytes]:
 
 
 def _collect(streams: Sequence[IO[bytes]], until: float) -> tuple[bytes, bytes, bytes, str | None]:
-    """What comes from the streams till all have ended, and why it was broken off before, if it
-    was."""
+    """The output of the streams until all have ended, and the reason if they were broken off
+    before."""
     came = [b"", b"", b""]
     with selectors.DefaultSelector() as selector:
         for number, stream in enumerate(streams):
@@ -160,7 +160,7 @@ def _collect(streams: Sequence[IO[bytes]], until: float) -> tuple[bytes, bytes, 
 
 
 def _reports(said: bytes) -> list[Any]:
-    """The lines of the report that are JSON: the code could write there, too."""
+    """The lines of the report that are JSON. The code could write other lines to it."""
     found = []
     for line in said.splitlines():
         try:

@@ -1,8 +1,8 @@
-"""What a judge is asked, and its verdict read out of what it says. Pure.
+"""The questions to a judge, and the reading of its verdicts. Pure.
 
-The answers stand between marks that nobody can foresee, without the names of the models, and what
-they say is no instruction. The judge is held to a schema whose reason comes first, because a
-verdict that is written first is only justified afterwards.
+The answers stand between marks that nobody can foresee, without the names of the models, and the
+judge is told that they contain no instructions. The judge is held to a schema whose reason comes
+first: a verdict that is written first is only justified afterwards.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SINGLE_SCHEMA: Final = _schema(("yes", "no"))
 
 
 def pair_prompt(case: RecordedCase, first: str, second: str, secret: str) -> str:
-    """The question which of two answers is better; `secret` makes the marks."""
+    """The question which of two answers is better. `secret` makes the marks."""
     mark = _mark(secret, case, first, second)
     return "\n\n".join(
         [
@@ -59,7 +59,7 @@ def pair_prompt(case: RecordedCase, first: str, second: str, secret: str) -> str
 
 
 def single_prompt(case: RecordedCase, answer: str, question: str, secret: str) -> str:
-    """The question whether something is true of an answer."""
+    """The question whether a statement about an answer is true."""
     mark = _mark(secret, case, answer, question)
     return "\n\n".join(
         [
@@ -72,14 +72,14 @@ def single_prompt(case: RecordedCase, answer: str, question: str, secret: str) -
 
 
 def asked_text(case: RecordedCase) -> str:
-    """What was asked, as one text."""
+    """The question of the case as one text."""
     if len(case.messages) == 1:
         return case.messages[0][1]
     return "\n\n".join(f"{role}: {text}" for role, text in case.messages)
 
 
 def without_names(text: str, models: Iterable[str]) -> str:
-    """The text with the names of the contestants taken out of it: a judge may know them."""
+    """The text without the names of the contestants, because a judge may know them."""
     names = set(short_names(list(models)).values())
     names |= {name.rsplit("/", 1)[-1] for name in names}
     names |= {re.split(r"[:@]", name)[0] for name in names}
@@ -90,8 +90,8 @@ def without_names(text: str, models: Iterable[str]) -> str:
 
 
 def verdict_of(text: str, allowed: Iterable[str]) -> tuple[str | None, str]:
-    """The verdict and its reason; None for what is no offered verdict. Of several objects in the
-    text the last one counts."""
+    """The verdict and its reason; None for a text that gives no offered verdict. If the text has
+    several objects, the last one counts."""
     found: Any = None
     for candidate in [text, *reversed(re.findall(r"\{[^{}]*\}", text))]:
         try:
@@ -108,7 +108,7 @@ def verdict_of(text: str, allowed: Iterable[str]) -> tuple[str | None, str]:
 
 
 def family(name: str) -> str:
-    """What a model is called without its version, size and quantization: `qwen3:8b` and
+    """A model's name without its version, size and quantization: `qwen3:8b` and
     `Qwen2.5-7B-Instruct-Q4_K_M.gguf` are both `qwen`, the starter is `smollm`."""
     last = name.rsplit("/", 1)[-1].lower()
     if last == STARTER.name:

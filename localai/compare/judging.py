@@ -1,6 +1,6 @@
-"""A judge's run over a record: each pair of answers in both orders, controls, single questions.
+"""A judge's work on a run: each pair of answers in both orders, controls, single questions.
 
-What the record has already of this judge is not asked again.
+Questions that the run file has this judge's verdicts on are not asked again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _PATIENCE = 5
 
 @dataclass(frozen=True, slots=True)
 class PairQuestion:
-    """Which of two answers is better, in this order."""
+    """The question which of two answers is better, shown in this order."""
 
     case: RecordedCase
     first: RecordedAnswer
@@ -63,7 +63,7 @@ class PairQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SingleQuestion:
-    """Whether something is true of an answer; `key` is that of the check."""
+    """The question whether a statement about an answer is true; `key` is that of the check."""
 
     case: RecordedCase
     answer: RecordedAnswer
@@ -75,7 +75,7 @@ JudgeQuestion = PairQuestion | SingleQuestion
 
 
 def questions(run: Run, judge: str, *, may_see_local_only: bool) -> list[JudgeQuestion]:
-    """What the judge has still to be asked of the run, case after case."""
+    """The questions that the judge has still to answer, case after case."""
     names = model_names(run)
     found: list[JudgeQuestion] = []
     no_pair_yet = True
@@ -107,7 +107,8 @@ def _singles(case: RecordedCase, answers: Sequence[RecordedAnswer]) -> Iterator[
 def _pairs(
     case: RecordedCase, answers: Sequence[RecordedAnswer], *, is_first: bool
 ) -> Iterator[JudgeQuestion]:
-    """Both orders of each two answers; a few, and the first pair of all, as a control too."""
+    """Both orders of each two answers. Some pairs, and the very first one, also get a control: the
+    same answer twice."""
     for a, b in combinations(answers, 2):
         yield PairQuestion(case, a, b)
         yield PairQuestion(case, b, a)
@@ -129,8 +130,8 @@ def _is_settled(question: JudgeQuestion, run: Run, judge: str) -> bool:
 
 
 class JudgeRun:
-    """Asks `judge` what is missing and keeps what it says. Raises the judge's error where it
-    cannot judge at all."""
+    """Asks `judge` the missing questions and keeps its verdicts. Raises the judge's error if the
+    judge cannot answer at all."""
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class JudgeRun:
         self.todo = questions(file.run, judge.name, may_see_local_only=may_see_local_only)
 
     def run(self) -> Iterator[int]:
-        """How many are done, after each."""
+        """Ask the questions, and yield the number of answered ones after each."""
         failures = 0
         for done, question in enumerate(self.todo, start=1):
             reply = self._ask(question)
@@ -241,9 +242,9 @@ def kin_of(judge: str, contestants: Sequence[str]) -> list[str]:
 def largest_outsider(
     sizes: Mapping[str, int | None], contestants: Sequence[str]
 ) -> tuple[str, bool]:
-    """The name of the largest model of `sizes` that is no contestant and of no contestant's family;
-    where there is none, the largest that is no contestant, and True: it is kin. Raises InvalidInput
-    where there is nobody else."""
+    """The name of the largest model in `sizes` that is no contestant and of no contestant's family,
+    with False. If there is none, the largest model that is no contestant, with True, because it is
+    kin. Raises InvalidInput if there is no other model."""
     others = {name: size or 0 for name, size in sizes.items() if name not in contestants}
     outsiders = {name: size for name, size in others.items() if not kin_of(name, contestants)}
     if outsiders:

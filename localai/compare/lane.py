@@ -1,6 +1,7 @@
-"""The models of one machine asked one after the other, each loaded before its clock starts.
+"""The models that share a processor are asked one after the other, each loaded before its clock
+starts.
 
-What happens is reported as it happens; nobody here keeps or shows it.
+Events are reported as they happen; nothing is kept or shown here.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ _PATIENCE = 5
 
 @dataclass(frozen=True, slots=True)
 class LoadingModel:
-    """That model is being brought into memory."""
+    """The model is being loaded."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A question and what came of it, while `jobs` were asked at once."""
+    """A question and its reply, which came while `jobs` questions were asked at once."""
 
     question: CaseRepeat
     reply: Reply
@@ -54,10 +55,10 @@ class Answered:
 
 
 class Lane:
-    """The questions `todo`, by the names of the models, to those that share what they compute on.
+    """Asks the questions `todo`, given by the names of the models, to contestants of one lane.
 
-    `report` is told what happens, in the threads in which it does. `jobs` None: one question at a
-    time on this machine, as many as help elsewhere.
+    `report` is called with each event, in the thread in which it happens. `jobs` None is one
+    question at a time on this machine, and as many as help elsewhere.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Lane:
         self._stopping = stopping
 
     def run(self) -> None:
-        """Ask all of them; what fails is a reply."""
+        """Ask all questions. A failure is a reply."""
         before: list[Contestant] = []
         for contestant in self._contestants:
             todo = self._todo[contestant.name]
@@ -142,7 +143,7 @@ class Lane:
 
 
 class _Shared:
-    """What the threads of one model take their questions from."""
+    """The questions of one model, shared by the threads that ask them."""
 
     def __init__(
         self, todo: deque[CaseRepeat], stopping: threading.Event, load_s: float | None
@@ -154,20 +155,20 @@ class _Shared:
         self._failures = 0
 
     def next(self) -> CaseRepeat | None:
-        """The next question; None when nothing more is to be asked."""
+        """The next question; None if no more are to be asked."""
         with self._lock:
             if self._stopping.is_set() or not self._todo:
                 return None
             return self._todo.popleft()
 
     def take_load_s(self) -> float | None:
-        """What loading took, told to the first answer alone."""
+        """The seconds that loading took, for the first answer only; None for the others."""
         with self._lock:
             taken, self._load_s = self._load_s, None
             return taken
 
     def look_for_an_end(self, error: LocalaiError | None) -> None:
-        """Ask nothing more where the failures are not the questions' own."""
+        """Stop asking if the failures are not the questions' fault."""
         with self._lock:
             if error is None or isinstance(error, ContextOverflow):
                 self._failures = 0

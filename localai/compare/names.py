@@ -1,4 +1,4 @@
-"""What a model is called in a sentence: a file without its folders. Pure."""
+"""The names of models in sentences: a file's name without its folders. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 
 def short_name(model: str) -> str:
-    """A model's own short name."""
+    """A model's short name: a file's without its folders."""
     return model.rsplit("/", 1)[-1] if model.startswith("/") else model
 
 
 def short_names(models: Sequence[str]) -> dict[str, str]:
-    """Each model's short name: a file's without its folders, which are nobody else's business,
-    where that is enough to tell it from the others."""
+    """Each model's short name. Folders are left out, because they are private, unless only they
+    tell two models apart."""
     short = [short_name(model) for model in models]
     distinct = len(set(short)) == len(short)
     return dict(zip(models, short if distinct else models, strict=True))

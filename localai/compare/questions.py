@@ -1,4 +1,5 @@
-"""What a suite asks each model: every case, so often, all the same with the same seed. Pure."""
+"""The questions of a suite to each model: every case and repeat, with the same seed for all models.
+Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a suite is asked: `settings` are the command line's, over the suite's own.
+    """How a suite is asked. `settings` are the command line's; they are laid over the suite's.
 
-    `as_shipped` takes each publisher's system prompt where the suite has none, `same_sampling`
-    leaves out each publisher's sampling. `jobs` None: one at a time
-    here, as many as help elsewhere.
+    `as_shipped` takes each publisher's system prompt if the suite has none; `same_sampling` leaves
+    out each publisher's sampling options. `jobs` None is one question at a time on this machine,
+    and as many as help elsewhere.
     """
 
     settings: AskSettings = AskSettings()
@@ -35,7 +36,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class CaseRepeat:
-    """A case's repeat for one model."""
+    """One repeat of a case for one model."""
 
     case: Case
     repeat: int
@@ -46,9 +47,9 @@ class CaseRepeat:
 def questions(
     suite: Suite, contestants: Sequence[Contestant], manner: Manner, config: Config
 ) -> dict[str, list[CaseRepeat]]:
-    """What each model is to be asked, case after case, then all of them again for each repeat.
+    """The questions for each model: all cases, then all of them again for each repeat.
 
-    A case that shall stay on this machine is not asked of a model elsewhere.
+    A case that must stay on this machine is not asked of a model elsewhere.
     """
     return {
         each.name: [
@@ -62,7 +63,7 @@ def questions(
 
 
 def leaves(contestant: Contestant) -> bool:
-    """Whether a prompt for it leaves this machine, or may."""
+    """Whether a prompt for the model leaves this machine, or may leave it."""
     return contestant.host is not None or contestant.selected.model.zone is not Zone.DEVICE
 
 

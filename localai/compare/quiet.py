@@ -1,6 +1,7 @@
-"""Whether other programs want the processor, too: speeds measured then are those of a busy machine.
+"""The load of the processor by other programs. Speeds measured under it are those of a busy
+machine.
 
-Linux says it itself (pressure stall information); elsewhere nothing is known.
+Linux reports it (pressure stall information); on other systems it is unknown.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ BUSY_PERCENT = 10.0
 
 def waiting_percent(file: Path = Path("/proc/pressure/cpu")) -> float | None:
     """The share of the last ten seconds in which a program waited for a processor, in percent; None
-    where the system does not say."""
+    if the system does not say."""
     try:
         first = file.read_text().partition("\n")[0]
     except OSError:

@@ -1,7 +1,8 @@
-"""What a run keeps of a case, an answer, a finding and a verdict: values to and from JSON. Pure.
+"""The values that a run file holds: cases, answers, findings, verdicts and votes, to and from JSON.
+Pure.
 
-Everything that is reported is computed from these, so that a report can be made again, and under
-other expectations, without asking anybody.
+Every report is computed from these values, so a report can be made again, even with other
+expectations, without asking a model.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of a model that took part."""
+    """The facts of a model that took part."""
 
     name: str
     provider: str
@@ -43,10 +44,10 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How a run was made; a later line of its kind replaces an earlier one.
+    """How a run was made. A later head replaces an earlier one.
 
-    `gate` has the fields of `suite.case.Gate`; `machine` is a fingerprint of the hardware;
-    `judges` are who was asked to judge, so far.
+    `gate` has the fields of `suite.case.Gate`; `machine` is a fingerprint of the hardware; `judges`
+    are the models that were asked to judge so far.
     """
 
     suite: str
@@ -62,7 +63,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCase:
-    """A case: its messages as role and text, and what is expected, as it stood in the suite."""
+    """A case: its messages as role and text, and its expectations as they stood in the suite."""
 
     id: str
     messages: tuple[tuple[str, str], ...]
@@ -73,8 +74,12 @@ class RecordedCase:
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """An answer, or why there is none (`error`). None is unknown; times are in seconds, `asked_at`
-    since the epoch. `request` is the fingerprint of what was asked, `jobs` how many at once."""
+    """An answer, or the reason why there is none (`error`). Unknown values are None; times are in
+    seconds, `asked_at` since the epoch.
+
+    `request` is the fingerprint of the question, `jobs` the number of questions that were asked at
+    once.
+    """
 
     case: str
     model: str
@@ -107,12 +112,12 @@ class RecordedAnswer:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Which question it answers."""
+        """The question that it answers: case, model and repeat."""
         return self.case, self.model, self.repeat
 
     @property
     def is_cut(self) -> bool:
-        """Whether it did not come to its own end (`types.CUT`)."""
+        """Whether the answer did not come to its own end (`types.CUT`)."""
         return self.finish_reason in CUT
 
     @property
@@ -122,7 +127,8 @@ class RecordedAnswer:
 
     @property
     def may_succeed_later(self) -> bool:
-        """Whether asking again is no repetition: nobody was reached, or there was no room."""
+        """Whether asking again could succeed: the server was not reached, or there was no
+        memory."""
         return self.error_kind in ("unreachable", "insufficient_resources", "unexpected")
 
     def said(self, outside: Mapping[str, Observation]) -> Said:
@@ -141,7 +147,8 @@ class RecordedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RecordedFinding:
-    """What was found outside an answer, for the check with that `key`: by a judge, by running."""
+    """A finding from outside the answer, for the check with this `key`: a judge's, or from running
+    the code."""
 
     case: str
     model: str
@@ -159,9 +166,9 @@ Preference = Literal["A", "B", "tie"]
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """A judge's preference between two answers to a case, shown in this order; None: it gave none.
+    """A judge's verdict on two answers to a case, shown in this order; None if it gave no verdict.
 
-    `control` says that both were the same answer.
+    `control` says that both answers were the same.
     """
 
     judge: str
@@ -177,7 +184,8 @@ class RecordedVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RecordedVote:
-    """A person's preference between two answers, whose names were hidden; None: alike."""
+    """A person's preference between two answers, without their models' names. None means that they
+    were alike."""
 
     case: str
     repeat: int
@@ -199,7 +207,7 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def to_json(value: Any) -> dict[str, Any]:
-    """A value of `KINDS` as a line of the file; what has its default is left out."""
+    """A value of `KINDS` as a line of the file. Fields with their default value are left out."""
     fields = asdict(value)
     defaults = {
         name: field.default
@@ -211,7 +219,7 @@ def to_json(value: Any) -> dict[str, Any]:
 
 
 def from_json(raw: Any) -> Any:
-    """The value in a line. Raises ValueError for what is none."""
+    """The value in a line. Raises ValueError for a line that has none."""
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise ValueError("no line of a run")
     named = raw.get("record")
@@ -239,7 +247,7 @@ def recorded(
     jobs: int,
     cost: Cost | None,
 ) -> RecordedAnswer:
-    """What is kept of a reply."""
+    """The part of a reply that is kept."""
     from localai.errors import ContextOverflow
 
     answer, error = reply.answer, reply.error

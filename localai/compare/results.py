@@ -1,9 +1,9 @@
-"""What a run comes to: outcomes of cases, rates of models, and each two models held together. Pure.
+"""The results of a run: outcomes of cases, rates of models, comparisons of each two models. Pure.
 
-An answer that was cut at its limit is not wrong but censored: what it would have said, nobody
-knows. It counts as passed only where all that was expected is there already and more text could
-not take it away. An answer whose checks are open (nobody judged it) counts neither way. A case that
-did not fit the context of one model is out for all.
+An answer that was cut at its limit is not wrong but censored, because the rest of it is unknown. It
+counts as passed only if it meets all expectations already and more text could not change that. An
+answer with an open check, such as one that no judge has seen, counts neither way. A case that did
+not fit the context of one model is left out for all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Outcome = Literal["answered", "passed", "failed", "censored", "error", "left_out
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An answer with what its checks found."""
+    """An answer with its outcome and the results of its checks."""
 
     answer: RecordedAnswer
     outcome: Outcome
@@ -46,9 +46,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What a model did. Rates and medians are None where there is nothing to take them of.
+    """The results of one model. Rates and medians are None if there are no values for them.
 
-    `cost` is the sum of what is known, `unpriced` how many answers it lacks.
+    `cost` is the sum of the known costs in dollars; `unpriced` is the number of answers without a
+    known cost.
     """
 
     model: str
@@ -75,10 +76,10 @@ class ModelResult:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two models on the cases that both answered, by majority of the repeats.
+    """The comparison of two models on the cases that both answered, by the majority of the repeats.
 
-    `p_value` is adjusted for the number of pairs (Holm); `difference` is the mean difference of
-    their pass rates (a − b) with its interval by case.
+    `p_value` is adjusted for the number of pairs (Holm). `difference` is the mean difference of the
+    pass rates (a − b), with its interval by case.
     """
 
     a: str
@@ -93,13 +94,14 @@ class Pair:
 
     @property
     def cases(self) -> int:
-        """How many cases both answered."""
+        """The number of cases that both models answered."""
         return self.only_a + self.only_b + self.both + self.neither
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All of it, models in the order of the run, cases in that of the suite."""
+    """The results of a whole run: models in the order of the run, cases in the order of the
+    suite."""
 
     judged: tuple[Judged, ...]
     models: tuple[ModelResult, ...]
@@ -110,18 +112,18 @@ class Results:
 
     @property
     def short_names(self) -> dict[str, str]:
-        """What each model is called in a sentence, and in a report for others."""
+        """The name of each model in sentences and in reports for other people."""
         return short_names([each.model for each in self.models])
 
     def of(self, case: str, model: str) -> list[Judged]:
-        """A case's answers by a model, one for each repeat."""
+        """A model's answers to a case, one for each repeat."""
         return [
             each for each in self.judged if each.answer.case == case and each.answer.model == model
         ]
 
 
 def results_of(run: Run) -> Results:
-    """What the run comes to, by the expectations that it holds now."""
+    """The results of the run, by the expectations that it holds now."""
     checks = {case.id: read_expectations(case.expect) for case in run.cases.values()}
     names = model_names(run)
     left_out = {each.case for each in run.answers.values() if each.overflowed}
@@ -219,7 +221,8 @@ def _model(name: str, judged: Sequence[Judged]) -> ModelResult:
 
 
 def _pass_rate(judged: Sequence[Judged]) -> Interval | None:
-    """Passed of passed and failed: of single answers by Wilson, of repeats by case."""
+    """The share of passed among passed and failed answers. Its interval is Wilson's for single
+    answers, and bootstrapped by case for repeats."""
     shares = pass_shares(judged)
     if not shares:
         return None
@@ -229,7 +232,8 @@ def _pass_rate(judged: Sequence[Judged]) -> Interval | None:
 
 
 def pass_shares(judged: Sequence[Judged]) -> dict[str, float]:
-    """For each case how much of its judged answers passed; cases without one are left out."""
+    """For each case, the share of its judged answers that passed. Cases without a judged answer are
+    left out."""
     found: dict[str, list[float]] = {}
     for each in judged:
         if each.outcome in ("passed", "failed"):
@@ -258,8 +262,9 @@ def _pairs(by_model: Mapping[str, Sequence[Judged]]) -> tuple[Pair, ...]:
 def pair_of(
     a: str, b: str, shares_a: Mapping[str, float], shares_b: Mapping[str, float]
 ) -> tuple[tuple[int, int, int, int], float, int | None, Interval | None]:
-    """The counts (only a, only b, both, neither), the p-value alone, the cases that would do, and
-    the difference of the rates, of two models' shares by case."""
+    """The comparison of two models' shares by case: the counts (only a, only b, both, neither), the
+    unadjusted p-value, the number of cases that would tell them apart, and the difference of the
+    rates."""
     cases = [case for case in shares_a if case in shares_b]
     passed = [(shares_a[case] > 0.5, shares_b[case] > 0.5) for case in cases]
     only_a = passed.count((True, False))

@@ -1,8 +1,8 @@
-"""The file of a run: what was asked and said, a JSON line each, appended and never changed.
+"""The file of a run: cases, answers and verdicts, a line of JSON each, appended and never changed.
 
-It is the only memory of a comparison: a later run goes on with it, and reports are made of it. A
-line is written by one call, and a torn last one, which a kill can leave, is cut off when the file
-is opened to be written. It holds prompts and answers, so only its owner can read it.
+The file is the only memory of a comparison: a later run continues it, and reports are made from it.
+A line is written by one call. A torn last line, which a kill can leave, is cut off when the file is
+opened for writing. The file holds prompts and answers, so only its owner can read it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Run:
-    """What a run has so far; of two lines for the same the later one counts."""
+    """The content of a run so far. Of two lines for the same thing, the later one counts."""
 
     head: Head | None = None
     cases: dict[str, RecordedCase] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Run:
     distrusted: set[str] = field(default_factory=set)
 
     def add(self, value: Any) -> None:
-        """Take a line."""
+        """Add the value of a line."""
         match value:
             case Head():
                 self.head = value
@@ -67,8 +67,9 @@ class Run:
                 raise ValueError(type(value))
 
     def outside(self, answer: RecordedAnswer) -> dict[str, Observation]:
-        """What was found outside the answer; what was found of an earlier one does not count, nor
-        what a judge found that is not to be believed (`distrusted`)."""
+        """The findings from outside the answer, by the key of the check. A finding about an earlier
+        answer does not count. A finding by an unusable judge (`distrusted`) leaves its check
+        open."""
         return {
             key: Observation(None, f"{short_name(each.by)} is not usable as a judge")
             if each.by in self.distrusted
@@ -79,12 +80,14 @@ class Run:
 
 
 def verdict_key(value: RecordedVerdict) -> tuple[str, str, int, str, str, bool]:
-    """Which comparison it is: judge, case, repeat, the two models in their order, a control?"""
+    """The identity of a verdict: judge, case, repeat, the two models in their order, and whether it
+    is a control."""
     return (value.judge, value.case, value.repeat, value.first, value.second, value.control)
 
 
 def answer_mark(*answers: RecordedAnswer) -> str:
-    """What tells these answers from later ones to the same question."""
+    """A hash of the answers and their questions, which tells them from later answers to the same
+    questions."""
     import hashlib
 
     text = json.dumps([(each.request, each.text) for each in answers])
@@ -92,9 +95,9 @@ def answer_mark(*answers: RecordedAnswer) -> str:
 
 
 class RunFile:
-    """A run that is being made: `run` has all lines so far. With no path it is in memory only.
+    """A run that is being made; `run` has all lines so far. Without a path it is only in memory.
 
-    Raises InvalidInput for a file that is something else, or that another command writes.
+    Raises InvalidInput for a file that is something else, or that another command is writing.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -117,8 +120,8 @@ class RunFile:
             raise
 
     def add(self, value: Any) -> None:
-        """Keep a value, on the disk too. Raises OSError where that is full, and leaves whole lines
-        behind."""
+        """Keep a value, on the disk as well. Raises OSError if the disk is full; then only whole
+        lines are left."""
         if self._descriptor is not None:
             line = json.dumps(to_json(value), ensure_ascii=False).encode(errors="backslashreplace")
             end = os.fstat(self._descriptor).st_size
@@ -130,7 +133,7 @@ class RunFile:
         self.run.add(value)
 
     def add_changed(self, values: Iterable[Any]) -> None:
-        """Keep those of the values that are not there as they are."""
+        """Keep those of the values that the run does not have, or has differently."""
         for value in values:
             known: Any = self.run.head if isinstance(value, Head) else None
             if isinstance(value, RecordedCase):
@@ -139,7 +142,7 @@ class RunFile:
                 self.add(value)
 
     def close(self) -> None:
-        """Close the file, after its content has reached the disk."""
+        """Close the file after its content has reached the disk."""
         if self._descriptor is not None:
             try:
                 os.fsync(self._descriptor)
@@ -149,7 +152,7 @@ class RunFile:
 
 
 def read_run(path: Path) -> Run:
-    """The run in the file, as it is. Raises NotFound, InvalidInput."""
+    """The run in the file. Raises NotFound and InvalidInput."""
     run = Run()
     _read_into(run, path)
     if run.head is None:
@@ -158,7 +161,8 @@ def read_run(path: Path) -> Run:
 
 
 def _read_into(run: Run, path: Path) -> int:
-    """Take every whole line; where the last one ends. Raises NotFound, InvalidInput."""
+    """Read every whole line into `run`. Return the offset at which the last one ends. Raises
+    NotFound and InvalidInput."""
     end = 0
     try:
         with path.open("rb") as file:

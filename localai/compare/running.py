@@ -1,8 +1,9 @@
-"""A suite asked: every case to every model, so often, and each answer kept as soon as it is there.
+"""The run of a suite: every case and repeat to every model; each answer is kept as soon as it has
+come.
 
-Models of one machine are asked one after the other, each loaded before its clock starts; others
-beside them. What the file has already is not asked again. One thread writes; threads for what is
-under way ask.
+Models on one machine are asked one after the other, each loaded before its clock starts; other
+models run in parallel. Questions that the file has answers to are not asked again. One thread
+writes the file; other threads ask.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is; `found` were there before. `model` is who answered last."""
+    """The progress of a run. `found` answers were there before. `model` is the model that answered
+    last."""
 
     total: int
     found: int = 0
@@ -47,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A lane has nothing more to ask."""
+    """A lane has no more questions."""
 
     error: BaseException | None = None
 
@@ -56,11 +58,11 @@ _Report = LoadingModel | Answered | Doubt | _Ended
 
 
 class SuiteRun:
-    """The questions of `suite` to `contestants`, less those whose answers `file` has.
+    """Asks `contestants` the questions of `suite` that `file` has no answers to.
 
-    `cost_of` says what an answer cost, `answered` is told of each new one, `doubted` what is to be
-    said before one. Raises InvalidInput where the file has an answer to another question of the
-    same name.
+    `cost_of` returns the cost of an answer, `answered` is called with each new one, and `doubted`
+    with a warning about the questions that follow. Raises InvalidInput if the file has an answer
+    to another question with the same name.
     """
 
     def __init__(
@@ -96,15 +98,16 @@ class SuiteRun:
 
     @property
     def missing(self) -> Mapping[str, int]:
-        """How many questions each model will be asked now."""
+        """The number of questions that each model will be asked now."""
         return {name: len(each) for name, each in self._todo.items()}
 
     def requests(self) -> Iterator[ChatRequest]:
-        """What each model will be asked now."""
+        """The requests that will be made now, of all models."""
         yield from (each.request for some in self._todo.values() for each in some)
 
     def run(self) -> Generator[Progress, None, None]:
-        """Ask, and say after each answer how far it is. Closing it stops what is under way."""
+        """Ask the questions, and yield the progress after each answer. Closing the generator stops
+        the models."""
         total = sum(self.planned.values())
         progress = Progress(total, found=total - sum(self.missing.values()))
         began = time.monotonic()
@@ -146,7 +149,8 @@ class SuiteRun:
                 thread.join(LEAVE_S)
 
     def _has(self, model: str, question: CaseRepeat) -> bool:
-        """Whether the answer is there. Raises InvalidInput where it is to something else."""
+        """Whether the file has the answer. Raises InvalidInput if it has the answer to another
+        question."""
         kept = self._file.run.answers.get((question.case.id, model, question.repeat))
         if kept is None:
             return False
@@ -198,7 +202,7 @@ class SuiteRun:
 
 
 def as_error_of_thread(error: BaseException) -> LocalaiError:
-    """The error with which a thread of the run ended."""
+    """The error that a thread of the run ended with."""
     return as_error(error) if isinstance(error, Exception) else LocalaiError(repr(error))
 
 

@@ -1,4 +1,5 @@
-"""One prompt to several models: those that share a machine one after the other, others beside."""
+"""One prompt to several models. Models that share a machine are asked one after the other, others
+in parallel."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _LEAVE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a model's answer; the `Reply` that ends it comes as it is."""
+    """A piece of a model's answer. The `Reply` that ends the answer is given by itself."""
 
     model: str
     event: Event
@@ -28,7 +29,8 @@ Update = Piece | Reply
 
 
 class SideBySide:
-    """The answers of all `contestants` to their `requests`, which stand by the models' names."""
+    """The answers of all `contestants` to their `requests`, which are given by the models'
+    names."""
 
     def __init__(
         self, contestants: Sequence[Contestant], requests: Mapping[str, ChatRequest]
@@ -40,9 +42,10 @@ class SideBySide:
         self._threads: list[threading.Thread] = []
 
     def run(self, tick_s: float) -> Generator[Update | None, None, None]:
-        """What comes, as it comes, the replies last; None whenever nothing came for `tick_s`.
+        """Yield the pieces and replies as they come, and None whenever nothing came for `tick_s`
+        seconds.
 
-        Closing it stops what is computed.
+        Closing the generator stops the models.
         """
         try:
             for lane in lanes(self._contestants):
@@ -93,8 +96,9 @@ def load_in_turn(
     before: list[Contestant],
     say: OnEvent,
 ) -> float | None:
-    """Load the model; where there is no room, those go that were loaded `before` for this
-    comparison. The seconds that it took, as `load` says. Raises what loading raises."""
+    """Load the model, and return the seconds it took, as `load` does. If there is no room, models
+    that this comparison loaded earlier (`before`) are unloaded first. Raises what loading
+    raises."""
     try:
         return load(contestant, request, say)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Two texts held against each other, word by word: where they part, how alike they are. Pure."""
+"""Comparison of two texts, word by word: their differences and their similarity. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_WORDS = 6_000
 def word_changes(a: str, b: str) -> Iterator[tuple[WordChange, str]]:
     """The pieces of both texts, in order: in both, in `a` alone, in `b` alone.
 
-    Of texts with very many words only the common beginning is found.
+    Of very long texts, only the common beginning is found.
     """
     words_a, words_b = _WORD.findall(a), _WORD.findall(b)
     if len(words_a) + len(words_b) > _MOST_WORDS:
@@ -35,14 +35,14 @@ def word_changes(a: str, b: str) -> Iterator[tuple[WordChange, str]]:
 
 
 def similarity(a: str, b: str) -> float:
-    """How much of both texts is the same words in the same order, 0 to 1 (Ratcliff and
+    """The share of words that both texts have in the same order, 0 to 1 (Ratcliff and
     Obershelp)."""
     words_a, words_b = a.split()[:_MOST_WORDS], b.split()[:_MOST_WORDS]
     return SequenceMatcher(None, words_a, words_b, autojunk=False).ratio()
 
 
 def same_beginning(a: str, b: str) -> int:
-    """How many characters at the beginning are the same."""
+    """The number of equal characters at the beginning."""
     length = min(len(a), len(b))
     return next((n for n in range(length) if a[n] != b[n]), length)
 

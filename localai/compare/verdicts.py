@@ -1,4 +1,4 @@
-"""The statistics of a comparison in words, and whether its gate holds. Pure."""
+"""The statistics of a comparison in words, and the result of its gate. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEAST_DECIDING = 6
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """Whether what had to hold did, and which of it did not."""
+    """Whether the gate's requirements held, and the ones that did not."""
 
     passed: bool
     reason: str
@@ -24,7 +24,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """A model against an earlier run of the same cases."""
+    """The change of a model since an earlier run of the same cases."""
 
     model: str
     newly_failed: tuple[str, ...]
@@ -34,13 +34,14 @@ class ModelChange:
 
     @property
     def is_regression(self) -> bool:
-        """Whether it got worse, and that is no accident."""
+        """Whether the model got worse, beyond chance."""
         worse = len(self.newly_failed) > len(self.newly_passed)
         return worse and self.p_value < _SIGNIFICANT
 
 
 def pair_verdict(pair: Pair, names: Mapping[str, str] | None = None) -> str:
-    """What the cases of two models say, in a sentence; `names` is what they are called in it."""
+    """The comparison of two models in a sentence. `names` has the models' names for the
+    sentence."""
     a, b = (pair.a, pair.b) if names is None else (names[pair.a], names[pair.b])
     discordant = pair.only_a + pair.only_b
     if not pair.cases:
@@ -69,12 +70,12 @@ def pair_verdict(pair: Pair, names: Mapping[str, str] | None = None) -> str:
 
 
 def p_text(p_value: float) -> str:
-    """`p 0.031`; what is very small is said to be."""
+    """A p-value, such as `p 0.031`; a very small one as a bound."""
     return "p < 0.001" if p_value < 0.001 else f"p {p_value:.3f}"
 
 
 def rate_text(rate: Interval | None) -> str:
-    """`82% (68–91%)`."""
+    """A rate with its interval: `82% (68–91%)`."""
     if rate is None:
         return "–"
     if rate.low is None or rate.high is None:
@@ -83,8 +84,8 @@ def rate_text(rate: Interval | None) -> str:
 
 
 def overlaps(models: Sequence[ModelResult]) -> bool:
-    """Whether the intervals of any two pass rates have something in common, so that their order
-    says nothing by itself."""
+    """Whether the intervals of any two pass rates overlap, so that the order of the two models
+    means nothing."""
     rates = [each.pass_rate for each in models if each.pass_rate is not None]
     return any(
         a.low is None or b.high is None or a.high is None or b.low is None
@@ -95,7 +96,7 @@ def overlaps(models: Sequence[ModelResult]) -> bool:
 
 
 def gate_result(gate: Mapping[str, Any] | None, results: Results) -> GateResult | None:
-    """Whether the gate of a suite holds; None where there is none. Its fields are those of
+    """The result of a suite's gate; None if it has none. Its fields are those of
     `suite.case.Gate`."""
     if gate is None:
         return None
@@ -124,7 +125,7 @@ def _complaints(gate: Mapping[str, Any], model: ModelResult) -> list[str]:
 
 
 def changes(old: Results, new: Results) -> list[ModelChange]:
-    """Each model that is in both runs, on the cases that both judged."""
+    """The changes of each model that is in both runs, over the cases that both runs judged."""
     found = []
     for model in new.models:
         before = pass_shares([e for e in old.judged if e.answer.model == model.model])
@@ -140,7 +141,7 @@ def changes(old: Results, new: Results) -> list[ModelChange]:
 
 
 def change_text(change: ModelChange) -> str:
-    """What became of a model, in a sentence."""
+    """The change of a model in a sentence."""
     failed, passed = len(change.newly_failed), len(change.newly_passed)
     if not failed and not passed:
         return f"{change.model}: the same in all {change.cases} cases"

@@ -1,7 +1,7 @@
-"""Votes of a person who did not know whose answer was whose: kept, and counted by pair.
+"""A person's blind votes: kept, and counted by pair.
 
-A line a vote in `votes.jsonl` beside the database, readable by its owner only. It holds the names
-of the models and which was better, and of the prompt a fingerprint: never what was said.
+`votes.jsonl` beside the database has a line for each vote; only its owner can read it. A line has
+the models' names, the better one, and a fingerprint of the prompt. It has no prompt and no answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCHEMA = "localai.vote/1"
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Which of the `models` was better; None: they were alike."""
+    """The better one of two `models`; None if they were alike."""
 
     at: float
     models: tuple[str, ...]
@@ -35,7 +35,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often each of two models was better than the other, and how often neither."""
+    """The number of times that each of two models was better, and the number of ties."""
 
     a: str
     b: str
@@ -45,14 +45,15 @@ class Tally:
 
     @property
     def p_value(self) -> float:
-        """Of the exact test that both are as good (McNemar); ties say nothing."""
+        """The p-value of McNemar's exact test that both models are equally good. Ties do not
+        count."""
         from localai.statistics import mcnemar
 
         return mcnemar(self.for_a, self.for_b)
 
 
 def keep(paths: Paths, models: Sequence[str], winner: str | None, prompt: str) -> None:
-    """Keep a vote. Raises OSError where it cannot be written."""
+    """Keep a vote. Raises OSError if it cannot be written."""
     fingerprint = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()[:16]
     document = {
         "schema": SCHEMA,
@@ -71,7 +72,7 @@ def keep(paths: Paths, models: Sequence[str], winner: str | None, prompt: str) -
 
 
 def kept(paths: Paths) -> Iterator[Vote]:
-    """The votes so far; what is no vote in the file is passed over."""
+    """The votes so far. Lines that are no votes are skipped."""
     try:
         lines = (paths.data_dir / "votes.jsonl").read_bytes().splitlines()
     except OSError:
@@ -86,7 +87,7 @@ def kept(paths: Paths) -> Iterator[Vote]:
 
 
 def tallies(votes: Iterator[Vote], models: Sequence[str]) -> list[Tally]:
-    """The votes in which both of two of `models` stood, by pair; pairs without one are left out."""
+    """The votes on each pair of `models`. Pairs without a vote are left out."""
     found = list(votes)
     counted = []
     for a, b in combinations(models, 2):

@@ -1,1 +1,1 @@
-"""What a case expects of an answer: the assertions of a suite, each with its reason."""
+"""Checks: the expectations of a suite's cases, each with a reason."""

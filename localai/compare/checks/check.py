@@ -1,4 +1,5 @@
-"""What a check is, what it looks at, and what it finds. Pure."""
+"""The values that all checks share: the check, the answer that it looks at, the observation that it
+makes. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _LONGEST_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a check saw of an answer; `passed` None: it cannot be judged, and `got` says why."""
+    """A check's observation of an answer. `passed` is None if the answer cannot be judged; `got`
+    then says why."""
 
     passed: bool | None
     got: str
@@ -24,10 +26,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer as its checks see it; None is unknown.
+    """An answer as checks see it. Unknown values are None.
 
-    `outside` has what could not be looked up in the answer itself (a judge's verdict, what a
-    program did), by the `key` of the check.
+    `outside` has the observations that the answer alone does not give (a judge's verdict, a
+    program's behaviour), by the `key` of the check.
     """
 
     text: str
@@ -42,7 +44,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A check and what came of it; `kind` begins with `not-` where it is negated."""
+    """A check and its observation. `kind` begins with `not-` if the check is negated."""
 
     kind: str
     passed: bool | None
@@ -52,10 +54,11 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """An expectation: `expected` says it to a person, `look` compares an answer with it.
+    """An expectation. `expected` is its description for a person; `look` compares an answer with
+    it.
 
-    `raw` is the value as it stands in the suite. `bounds` says that more text could break what
-    holds so far, so that an answer which was cut proves nothing.
+    `raw` is the value as it stands in the suite. `bounds` says that more text could break an
+    expectation that holds so far, so that an answer that was cut proves nothing.
     """
 
     kind: str
@@ -67,16 +70,16 @@ class Check:
 
     @property
     def name(self) -> str:
-        """The kind, with `not-` where it is negated."""
+        """The kind, with `not-` before a negated one."""
         return f"not-{self.kind}" if self.negated else self.kind
 
     @property
     def key(self) -> str:
-        """What `Said.outside` calls it."""
+        """The key of the check's observation in `Said.outside`."""
         return f"{self.kind}:{json.dumps(self.raw, sort_keys=True, ensure_ascii=False)}"
 
     def result(self, said: Said) -> CheckResult:
-        """Whether the answer is as expected, and what came."""
+        """The check's observation of the answer."""
         found = self.look(said)
         passed = found.passed
         if passed is not None and self.negated:
@@ -90,7 +93,7 @@ Parse = Callable[[Any], Check]
 
 
 def shown(text: str) -> str:
-    """A text as a reason shows it: on one line, its beginning and its end."""
+    """`text` as a reason shows it: on one line, with its beginning and its end."""
     line = " ".join(text.split())
     if len(line) <= _LONGEST_SHOWN:
         return line
@@ -99,34 +102,34 @@ def shown(text: str) -> str:
 
 
 def wrong(kind: str, takes: str, value: Any) -> InvalidInput:
-    """The error of a value that a check does not take."""
+    """The error for a value that a check does not take."""
     return InvalidInput(f'"{kind}" takes {takes}, not {shown(json.dumps(value))}')
 
 
 def text_of(kind: str, value: Any) -> str:
-    """A text that is not empty. Raises InvalidInput."""
+    """`value`, if it is a text and not empty. Raises InvalidInput."""
     if isinstance(value, bool | dict | list) or value is None or not str(value):
         raise wrong(kind, "a text", value)
     return str(value)
 
 
 def number_of(kind: str, value: Any) -> float:
-    """A number. Raises InvalidInput."""
+    """`value`, if it is a number. Raises InvalidInput."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(kind, "a number", value)
     return float(value)
 
 
 def texts_of(kind: str, value: Any) -> tuple[str, ...]:
-    """One text, or a list of them. Raises InvalidInput."""
+    """The texts in `value`, which is one text or a list of them. Raises InvalidInput."""
     if isinstance(value, list) and value:
         return tuple(text_of(kind, each) for each in value)
     return (text_of(kind, value),)
 
 
 def fields_of(kind: str, value: Any, main: str, others: tuple[str, ...]) -> dict[str, Any]:
-    """A value that is an object with `main` and perhaps `others`, or `main` alone. Raises
-    InvalidInput for an object without `main` or with something else."""
+    """The fields of `value`, which is an object with `main` and perhaps `others`, or the value of
+    `main` alone. Raises InvalidInput for an object without `main` or with other fields."""
     if not isinstance(value, dict):
         return {main: value}
     unknown = [name for name in value if name not in (main, *others)]

@@ -1,6 +1,7 @@
-"""Checks of how an answer came: finish, refusal, language, script, time, speed, cost, zone. Pure.
+"""Checks of an answer's circumstances: finish, refusal, language, script, time, speed, cost, zone.
+Pure.
 
-What is unknown does not pass: `max_cost` fails where nobody knows the price.
+An unknown value does not pass: `max_cost` fails if the price is unknown.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _finish(value: Any) -> Check:
 
 def refuses(said: Said) -> bool:
     """Whether an answer declines: the provider says so, or its first 200 characters have a phrase
-    with which models do. A heuristic: a polite answer may have one too."""
+    that models decline with. This is a heuristic: a polite answer may have such a phrase, too."""
     return said.finish_reason == "refusal" or _REFUSES.search(said.text[:200]) is not None
 
 
@@ -91,7 +92,7 @@ def _refusal(value: Any) -> Check:
 
 
 def scripts(text: str) -> Counter[str]:
-    """How many letters of each script stand in a text, by the first word of their Unicode name."""
+    """The number of letters of each script in a text, by the first word of their Unicode names."""
     found: Counter[str] = Counter()
     for character in text:
         if character.isalpha():
@@ -141,7 +142,7 @@ def _language(value: Any) -> Check:
 def _at_most(
     kind: str, unit: str, measure: Callable[[Said], float | None], *, least: bool = False
 ) -> Parse:
-    """A check that bounds a measurement from above, or from below with `least`."""
+    """A check that bounds a measurement from above; with `least`, from below."""
 
     def parse(value: Any) -> Check:
         bound = number_of(kind, value)

@@ -1,7 +1,7 @@
-"""Checks that the answer alone does not settle: a judge's verdict, what its code does. Pure.
+"""Checks that the answer alone does not settle: a judge's verdict, the behaviour of its code. Pure.
 
-Whoever runs the comparison gets the findings and hands them in as `Said.outside`; until then the
-check is open.
+The comparison gets these observations and passes them in as `Said.outside`. Until then, the check
+is open.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the `runs` of a case asks of an answer's code. Pure.
+"""The value of `runs` in a case: how an answer's code is run, and what it must do. Pure.
 
-true                                      it runs to its end without an error
-{"test": "assert add(2, 3) == 5"}         and so does this after it, in Python
-{"input": "2 3", "prints": "5"}           it reads that and prints this
+true                                  it runs to its end without an error
+{"test": "assert add(2, 3) == 5"}     so does this Python code after it
+{"input": "2 3", "prints": "5"}       it reads the input and prints this
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FIELDS: Final = ("test", "input", "prints")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How an answer's code is run; `prints` None: whatever it prints."""
+    """How an answer's code is run. `prints` None means that its output does not matter."""
 
     test: str = ""
     input: str = ""
@@ -25,14 +25,14 @@ class Program:
 
     @property
     def expected(self) -> str:
-        """What is expected, to a person."""
+        """The expectation as a text for a person."""
         if self.prints is not None:
             return f"code that prints {shown(self.prints)!r}"
         return f"code that passes {shown(self.test)!r}" if self.test else "code that runs"
 
 
 def read_program(value: Any) -> Program:
-    """The program of a `runs`. Raises InvalidInput."""
+    """The program of a `runs` value. Raises InvalidInput."""
     if value is True:
         return Program()
     fits = isinstance(value, dict) and value and set(value) <= set(_FIELDS)

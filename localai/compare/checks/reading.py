@@ -26,7 +26,7 @@ _NEGATIONS: Final = ("not_", "not-")
 
 
 def read_expectations(raw: Any) -> tuple[Check, ...]:
-    """The checks that `expect` asks for; none for null. Raises InvalidInput."""
+    """The checks of the value `expect`; none for null. Raises InvalidInput."""
     if raw is None:
         return ()
     if isinstance(raw, list):

@@ -1,7 +1,7 @@
 """Checks of an answer's words: equals, contains, starts, any, all, regex, max_words, similar. Pure.
 
-Spaces around a text never count. `ignore_case` may stand beside a value:
-`{"contains": {"value": "paris", "ignore_case": true}}`.
+Spaces around a text never count. A value may have `ignore_case` beside it: `{"contains": {"value":
+"paris", "ignore_case": true}}`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _Test = Callable[[str, tuple[str, ...]], bool]
 
 
 def _worded(kind: str, says: str, test: _Test) -> Parse:
-    """A check that compares the text with one wanted text or several, `ignore_case` perhaps."""
+    """A check that compares the answer's text with one or several wanted texts, with or without
+    case."""
 
     def parse(value: Any) -> Check:
         fields = fields_of(kind, value, "value", ("ignore_case",))
@@ -74,8 +75,8 @@ def _regex(value: Any) -> Check:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after that time. The regular expressions of Python look for
-    signals while they search; another thread than the main one cannot be interrupted."""
+    """Raise TimeoutError in the block after `seconds`. Python's regular expressions look for
+    signals while they search. Outside the main thread, the block cannot be interrupted."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError

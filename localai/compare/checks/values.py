@@ -1,4 +1,4 @@
-"""Checks of what an answer amounts to: number, choice, json, schema, tool_call. Pure.
+"""Checks of a value in an answer: number, choice, json, schema, tool_call. Pure.
 
 number      the last number of the text: {"value": 42, "tolerance": 0.5} or 42
 choice      the letter that was chosen: "B", or {"value": "B", "of": "ABCDE"}
@@ -36,7 +36,7 @@ _MISSING: Final = object()
 
 
 def last_number(text: str) -> float | None:
-    """The last number that stands in a text, `1,234.5` and `-3` among them; None without one."""
+    """The last number in a text, in forms such as `1,234.5` and `-3`; None if there is none."""
     found = [match[0] for match in _NUMBER.finditer(text) if re.search(r"\d", match[0])]
     if not found:
         return None
@@ -61,11 +61,11 @@ def _number(value: Any) -> Check:
 
 
 def chosen(text: str, letters: str = _LETTERS) -> str | None:
-    """The letter that an answer chooses; None where it chooses none or several.
+    """The letter that an answer chooses; None if it chooses none or several.
 
-    In this order: the text is the letter, bare or as `(B)`, `B.` or `**B**`; it says `answer: B`
-    or `answer is B`, the last time counts; it begins with the letter and a mark; only one letter
-    stands alone in it.
+    The rules in order: the text is the letter, bare or as `(B)`, `B.` or `**B**`; it says `answer:
+    B` or `answer is B`, of which the last counts; it begins with the letter and a mark; only one
+    letter stands alone in it.
     """
     one = f"[{re.escape(letters)}]"
     bare = re.fullmatch(rf"[\s(\[*\"'`]*({one})[\s)\]*.:\"'`]*", text)
@@ -118,7 +118,7 @@ def _json(value: Any) -> Check:
 
 
 def _read(said: Said) -> tuple[Any, Observation]:
-    """The JSON of an answer, bare or in its first code block."""
+    """The JSON in an answer, bare or in its first code block."""
     block = first_code_block(said.text)
     for text in (said.text, block or ""):
         try:
@@ -179,7 +179,8 @@ def _called(said: Said) -> str:
 
 
 def _arguments_fit(raw: str, wanted: Mapping[str, Any]) -> bool:
-    """Whether each wanted argument is there; a list of values allows any, `""` in it none."""
+    """Whether a call has each wanted argument. A list of values allows any of them; `""` in the
+    list allows the argument to be missing."""
     try:
         found = json.loads(raw or "{}")
     except (ValueError, RecursionError):

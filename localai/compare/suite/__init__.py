@@ -1,1 +1,2 @@
-"""A suite: cases to ask, what is expected of their answers, and what has to hold in the end."""
+"""A suite: cases to ask, the expectations of their answers, and the gate that the results must
+pass."""

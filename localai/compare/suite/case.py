@@ -1,8 +1,8 @@
-"""A case and a suite of them, and the reading of a case's line. Pure.
+"""A case, a suite of cases, and the reading of a case's line. Pure.
 
-A line is a batch's line (`id`, `prompt` or `messages`, `system`, `options`, `schema`), and besides
-`expect`, `local_only`, `tools` and `tags`. Whoever wrote it may be anybody: nothing in it names a
-file, an address or code that would be read, fetched or run.
+A line has the fields of a batch's line (`id`, `prompt` or `messages`, `system`, `options`,
+`schema`) and also `expect`, `local_only`, `tools` and `tags`. The author of a line may be anybody,
+so no field names a file, an address or code that would be read, fetched or run.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ OWN_KEYS: Final = ("expect", "local_only", "tools", "tags")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question and what is expected of its answer.
+    """A question and the expectations of its answer.
 
-    `asked` is the line without what only judges the answer: it decides whether a kept answer is
-    to this question. `local_only` keeps it on this machine.
+    `asked` is the line without the fields that only judge the answer. It decides whether a kept
+    answer belongs to this question. `local_only` keeps the question on this machine.
     """
 
     id: str
@@ -44,10 +44,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What has to hold, of `models` or of all where that is empty; None does not matter.
+    """The requirements on the results of `models`, or of all models if that is empty. None is no
+    requirement.
 
-    `pass_rate` is the least share of judged answers that passed; `errors` and `censored` are how
-    many of those there may be.
+    `pass_rate` is the least share of judged answers that pass; `errors` and `censored` are the
+    largest numbers of such answers.
     """
 
     pass_rate: float | None = None
@@ -58,8 +59,8 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Cases with what holds for all of them. `not_taken` says what of a foreign file was left out,
-    a line each; `licence` is that of a data set."""
+    """Cases with their common settings. `not_taken` has a line for each part of a foreign file that
+    was left out. `licence` is the licence of a data set."""
 
     name: str
     cases: tuple[Case, ...]
@@ -71,7 +72,7 @@ class Suite:
 
 
 def read_case(document: Mapping[str, Any], where: str, expect_of_all: Any = None) -> Case:
-    """The case in a line. `where` is how an error calls it, and its id where it has none. Raises
+    """The case in a line. `where` is the line's name in errors, and its id if it has none. Raises
     InvalidInput."""
     try:
         asked = {name: value for name, value in document.items() if name not in OWN_KEYS}
@@ -98,14 +99,15 @@ def read_case(document: Mapping[str, Any], where: str, expect_of_all: Any = None
 
 
 def fingerprint(case: Case, settings: AskSettings, model: str) -> str:
-    """What changes with the case, with how it is asked and with whom: 16 hexadecimal digits."""
+    """The fingerprint of a question, 16 hexadecimal digits: it changes with the case, the settings
+    and the model."""
     tools = [[tool.name, tool.description, dict(tool.parameters)] for tool in case.tools]
     text = json.dumps([model, shaping(settings), tools, case.asked], sort_keys=True)
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def seed_of(case: Case, repeat: int) -> int:
-    """The seed of a case's repeat, the same for every model and in every run."""
+    """The seed of a case's repeat. It is the same for every model and in every run."""
     digest = hashlib.sha256(f"{case.id}\n{repeat}".encode(errors="surrogatepass")).digest()
     return int.from_bytes(digest[:4]) >> 1
 

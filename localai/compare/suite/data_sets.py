@@ -1,4 +1,5 @@
-"""A data set as a suite: its lines as cases of ours. Pure but for reading its files."""
+"""A data set as a suite: its lines as cases of ours. It reads the data set's files and is otherwise
+pure."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _TYPES: Final = {"dict": "object", "float": "number", "tuple": "array"}
 
 
 def read_data_set(name: str, paths: Paths) -> Suite:
-    """The data set as a suite. Raises NotFound where it is not here."""
+    """The data set as a suite. Raises NotFound if it is not on this machine."""
     data_set = DATA_SETS[name]
     files = data_set_files(paths, data_set)
     if not all(file.is_file() for file in files):
@@ -75,7 +76,8 @@ def _continuation(line: _Line) -> dict[str, Any]:
 
 
 def _choice(id: str, question: str, choices: list[str], right: int) -> dict[str, Any]:
-    """The choices in an order that is the case's own: in some sets the first is always right."""
+    """A multiple-choice case. The order of its choices is derived from the case, because in some
+    data sets the first choice is always right."""
     order = list(range(len(choices)))
     random.Random(hashlib.sha256(id.encode()).digest()).shuffle(order)
     letter = _LETTERS[order.index(right)]
@@ -94,8 +96,8 @@ _TRANSLATIONS: Final[dict[str, Callable[[_Line], dict[str, Any]]]] = {
 
 
 def _function_calls(asked: list[_Line], answers: list[_Line] | None = None) -> Iterator[Case]:
-    """BFCL's cases; without answers no tool may be called. A case is left out where an argument is
-    an object, whose fields would have several values each."""
+    """BFCL's cases. In a set without answers, no tool may be called. A case is left out if an
+    argument is an object, because its fields would have several values each."""
     known = {line["id"]: line["ground_truth"] for line in answers or []}
     for line in asked:
         expect: dict[str, Any] = {"not_tool_call": True}
@@ -122,7 +124,7 @@ def _tool(raw: _Line) -> dict[str, Any]:
 
 
 def _tool_name(name: str) -> str:
-    """APIs take no dot in a name."""
+    """The tool's name without dots, which the APIs do not accept."""
     return name.replace(".", "_")
 
 
@@ -141,7 +143,7 @@ def _schema(raw: Any) -> Any:
 
 
 def known_data_set(name: str) -> DataSet:
-    """The data set of that name. Raises NotFound, with near names."""
+    """The data set of this name. Raises NotFound with near names."""
     from localai.near_names import did_you_mean
 
     if name in DATA_SETS:

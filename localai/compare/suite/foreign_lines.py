@@ -1,10 +1,10 @@
-"""Lines of other tools' data sets, as lines of ours. Pure.
+"""Lines of other tools' data sets, translated into lines of ours.
 
     {"input": …, "ideal": …}                           openai/evals
     {"input": …, "target": …, "choices": […]}          inspect
 
-`input` is a text or a list of messages. What is expected: the answer contains the target, or any of
-several; with choices the letter is chosen.
+`input` is a text or a list of messages. The answer is expected to contain the target, or one of
+several targets; with choices, to choose the letter.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from localai.errors import InvalidInput
 
 
 def is_foreign(document: Mapping[str, Any]) -> bool:
-    """Whether a line is one of these."""
+    """Whether a line has one of these formats."""
     return "input" in document and ("ideal" in document or "target" in document)
 
 
 def translated(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The line as one of ours. Raises InvalidInput where it is not what it seems."""
+    """The line as one of ours. Raises InvalidInput if it has the fields of a format and not its
+    types."""
     wanted = document.get("ideal", document.get("target"))
     choices = document.get("choices")
     line = _asked(document["input"], choices)
@@ -37,7 +38,7 @@ def translated(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def not_taken(documents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What of such lines is not taken, a sentence each."""
+    """The parts of such lines that are left out, a sentence each."""
     ours = {"input", "ideal", "target", "choices", "id"}
     others = {name for each in documents for name in each if name not in ours}
     lines = [f"{', '.join(sorted(others))} of its lines"] if others else []
@@ -50,7 +51,7 @@ def not_taken(documents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def multiple_choice(question: str, choices: Sequence[str]) -> str:
-    """The question with its choices under letters, and what to answer."""
+    """The question with its choices under letters, and the instruction how to answer."""
     letters = string.ascii_uppercase[: len(choices)]
     lines = [f"{letter}) {choice}" for letter, choice in zip(letters, choices, strict=True)]
     return "\n".join([question.rstrip(), "", *lines, "", "Answer with the letter alone."])

@@ -1,4 +1,5 @@
-"""The suite that `localai compare new` writes: two cases that run, and comments for the rest."""
+"""The suite that `localai compare new` writes: two cases that run, and comments about everything
+else."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A suite out of promptfoo's YAML: prompts × tests, and of the assertions those that are data.
+"""A suite from promptfoo's YAML: its prompts × tests, and those of its assertions that are data.
 
-Nothing of such a file is run: no JavaScript, Python, command, filter of a template or provider of
-its own. What is not taken is listed. Files that it names are read where they hold prompts or tests
-as text and lie beside it or below.
+Nothing in such a file is run: no JavaScript, Python, command, template filter or provider of its
+own. Parts that are left out are listed. Files that it names are read only if they hold prompts or
+tests as text and lie beside it or below.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Read = Callable[[Path], str]
 
 
 def read_promptfoo(text: str, path: Path, read: Read) -> Suite:
-    """The suite. `read` reads a file beside it. Raises InvalidInput."""
+    """The suite. `read` returns the text of a file beside it. Raises InvalidInput."""
     document = load_yaml(text, path.name)
     if not isinstance(document, dict) or "prompts" not in document:
         raise InvalidInput(f"{path.name} is no configuration of promptfoo: it has no prompts")
@@ -162,7 +162,7 @@ class _Importer:
             yield read_case({**line, "expect": expected}, line["id"])
 
     def _filled(self, text: str, variables: Mapping[str, Any]) -> str | None:
-        """The text with its variables; None where it has more of a template than those."""
+        """The text with its variables replaced; None if its template has more than variables."""
         missing: list[str] = []
 
         def value(match: re.Match[str]) -> str:
@@ -227,7 +227,7 @@ def _name(test: int, prompt: int, prompts: int) -> str:
 
 
 def _names_file(text: str) -> bool:
-    """promptfoo takes a lone name of a file without `file://`, too."""
+    """Whether the text names a file. promptfoo accepts a lone file name without `file://`, too."""
     return (
         "\n" not in text and re.fullmatch(r"[\w./-]+\.(?:txt|md|json|js|ts|py)", text) is not None
     )
@@ -239,7 +239,7 @@ def _variables(test: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _messages(question: str) -> dict[str, Any]:
-    """A prompt may be a chat in JSON."""
+    """The messages of a prompt, which may be a chat in JSON."""
     if question.lstrip().startswith("["):
         try:
             messages = json.loads(question)

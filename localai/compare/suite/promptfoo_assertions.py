@@ -1,7 +1,7 @@
-"""promptfoo's assertions in our words: those that are data, and why the others are not taken. Pure.
+"""promptfoo's assertions as expectations of ours, or the reasons why they are left out. Pure.
 
-Each has the same meaning here, or is not taken: promptfoo's `similar` compares embeddings, and our
-`similar` words, so the one does not become the other.
+An assertion is translated only if its meaning stays the same. promptfoo's `similar` compares
+embeddings and our `similar` compares words, so it is left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _folded(kind: str) -> _Translation:
 
 
 def _several(kind: str, *, fold: bool = False) -> _Translation:
-    """A list, or a text with commas."""
+    """The texts of a list, or of a text with commas."""
 
     def translate(raw: Mapping[str, Any]) -> dict[str, Any] | None:
         value = raw.get("value")
@@ -84,7 +84,7 @@ _CODE: Final = ("javascript", "python", "ruby", "webhook")
 
 
 def expectation_of(raw: Mapping[str, Any]) -> dict[str, Any] | str:
-    """The assertion as an `expect` of ours, or in a few words why it is not taken."""
+    """The assertion as an `expect` of ours, or in a few words the reason why it is left out."""
     kind = str(raw["type"])
     negated = kind.startswith("not-")
     plain = kind.removeprefix("not-")

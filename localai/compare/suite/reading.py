@@ -1,6 +1,6 @@
 """A suite from its file: a TOML head with its cases, the cases alone, or another tool's file.
 
-The one file that a head may name is its `cases`, and only beside itself or below.
+A head may name only one file: its `cases`, which must lie beside it or below.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NEW: Final = ("localai", "compare", "new", "suite.toml")
 
 
 def read_suite(path: Path) -> Suite:
-    """The suite in the file. Raises NotFound, InvalidInput."""
+    """The suite in the file. Raises NotFound and InvalidInput."""
     text = _read(path)
     if path.suffix == ".toml":
         return _of_head(_toml(text, path), path)
@@ -44,8 +44,8 @@ def read_suite(path: Path) -> Suite:
 def read_lines(
     text: str, source: str, expect_of_all: Any = None
 ) -> tuple[list[Case], tuple[str, ...]]:
-    """The cases of JSON Lines, ours or another tool's, and what of those is not taken. Raises
-    InvalidInput that names the line."""
+    """The cases of JSON Lines, ours or another tool's, and the parts that are left out. Raises
+    InvalidInput, which names the line."""
     cases, foreign = [], []
     for number, document in objects_of(text, source):
         where = f"{source} line {number}"
@@ -61,7 +61,7 @@ def read_lines(
 
 
 def objects_of(text: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The JSON object of each line that is not blank, with its number from 1."""
+    """The JSON object of each line that is not blank, with the line's number from 1."""
     # Not splitlines: a line separator of Unicode may stand in a text.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -115,8 +115,8 @@ def _tables(head: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
 
 
 def _beside(path: Path, name: Any) -> Path:
-    """The file of the cases, which lies in the suite's folder or below: a suite from anywhere
-    reads nothing else. Raises InvalidInput."""
+    """The file of the cases, which must lie in the suite's folder or below, so that a foreign suite
+    reads no other file. Raises InvalidInput."""
     folder = path.resolve().parent
     if not isinstance(name, str) or not (folder / name).resolve().is_relative_to(folder):
         raise InvalidInput(

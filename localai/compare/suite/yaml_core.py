@@ -1,8 +1,9 @@
-"""YAML as its version 1.2 means it, by PyYAML, which by itself means 1.1. Pure.
+"""YAML by the core schema of version 1.2, read by PyYAML, which by itself follows version 1.1.
+Pure.
 
-1.1 reads `no` as false, `12:30:45` as 45,045, `1_000` as 1,000 and `0123` as 83, so that a test
-would ask another question than whoever wrote it. Here only `true` and `false` are truth values,
-numbers are those of JSON and `0o17`, `0x1f`, and everything else is text.
+Version 1.1 reads `no` as false, `12:30:45` as 45,045, `1_000` as 1,000 and `0123` as 83, so a test
+would ask another question than its author wrote. Here only `true` and `false` are truth values,
+numbers are those of JSON and `0o17` and `0x1f`, and everything else is text.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ _MOST_NODES: Final = 1_000_000
 
 
 def load_yaml(text: str, name: str) -> Any:
-    """The document in `text`. Nothing of it is constructed but texts, numbers, truth values, null,
-    lists and objects. Raises InvalidInput."""
+    """The document in `text`: only texts, numbers, truth values, null, lists and objects are
+    constructed. Raises InvalidInput."""
     import re
 
     import yaml
@@ -58,7 +59,8 @@ def _whole(text: str) -> int:
 
 
 def _require_bounded(document: Any, name: str) -> None:
-    """Raise InvalidInput for a document that stands for too much, as one does that holds itself."""
+    """Raise InvalidInput for a document that expands to too much, such as one that contains
+    itself."""
     nodes = 0
     waiting = [document]
     while waiting:

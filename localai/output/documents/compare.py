@@ -121,10 +121,10 @@ class JudgeDocument(TypedDict):
 
     model: Annotated[str, "the model, as `-m` takes it"]
     flip_rate: Annotated[
-        float | None, "the share of verdicts that the order of the answers decided"
+        float | None, "the share of pairs on which the order of the answers decided"
     ]
     first_position_rate: Annotated[
-        float | None, "the share of verdicts that prefer the first answer"
+        float | None, "the share of verdicts for one answer that are for the first"
     ]
     control_error_rate: Annotated[
         float | None, "the share of controls, the same answer twice, that were no tie"
