@@ -210,7 +210,9 @@ def _check_section(check: Check) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    return text if text.startswith("localai") else text[:1].upper() + text[1:]
+    # Names such as vLLM and macOS are written as their makers write them.
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.islower() and first != "localai" else text
 
 
 def _exit_codes() -> str:

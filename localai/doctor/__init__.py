@@ -1,1 +1,1 @@
-"""What is wrong on this machine, why, and the line that mends it."""
+"""The diagnosis of this machine: what is wrong, why, and the line that mends it."""

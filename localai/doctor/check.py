@@ -1,4 +1,4 @@
-"""What a check is, what it finds, and how one is registered.
+"""Checks: their type, their findings, and their registration.
 
     @check(
         code="disk-full", group="disk", severity="fail", title="…", told="…", cause="…",
@@ -6,9 +6,10 @@
     )
     def disk_full(facts: Snapshot) -> Iterator[Hit]: …
 
-A check is a pure function of a snapshot. Where a fact that it rests on is unknown it raises
-`Unknown`, mostly through `known`; it never takes unknown for "no". One that is about several things
-of a kind is a function of each, below `@for_each(kind)`: what is unknown of one hides no other.
+A check is a pure function of a snapshot. If a fact that it rests on is unknown, it raises
+`Unknown`, mostly through `known`; it never takes unknown for "no". A check of several things of a
+kind is a function of one of them under `@for_each(kind)`, so that an unknown fact of one does not
+hide the others.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warn", "fail")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One fact that a finding rests on, and where it was seen."""
+    """A fact that a finding rests on, and its source."""
 
     what: str
     value: str
@@ -46,7 +47,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What mends it: `lines` to paste, or `advice` in words; `undo` takes it back."""
+    """The way to mend a finding: `lines` to paste, or `advice` in words. `undo` is the line that
+    takes it back."""
 
     lines: tuple[str, ...] = ()
     safety: Safety = "user"
@@ -56,10 +58,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A check that fires. What is None is the check's own.
+    """A check that fires. A field that is None has the check's own value.
 
-    `subject` is what it is about ("ollama", "disk:/data"); `within` are subjects of which it is a
-    part, so that what is wrong there explains it.
+    `subject` is the thing that is wrong ("ollama", "disk:/data"). `within` are the subjects that
+    contain it; a finding about one of them explains this one.
     """
 
     subject: str
@@ -73,7 +75,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """One of several things of which a check knows too little, and why."""
+    """One of several things whose facts are not enough for a check, and the reason."""
 
     reason: str
 
@@ -83,7 +85,8 @@ Look = Callable[[Snapshot], Iterator[Hit] | Iterator[Hit | Unseen]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check and all that its page says. `after` are the codes that would explain it."""
+    """A check and the texts of its page. `after` are the codes of the checks that would explain
+    it."""
 
     code: str
     group: Group
@@ -98,11 +101,11 @@ class Check:
 
 
 class Unknown(Exception):
-    """A check cannot be made, because something that it rests on is unknown."""
+    """A check cannot be made, because a fact that it rests on is unknown."""
 
 
 class NotAsked(Unknown):
-    """A check is made only with an option of the command, which was not given."""
+    """A check is made only with an option of the command that was not given."""
 
     def __init__(self, option: str) -> None:
         super().__init__(f"it is made with {option}")
@@ -139,7 +142,7 @@ def check(
 def for_each(
     kind: Callable[[Snapshot], Iterable[T]],
 ) -> Callable[[Callable[[Snapshot, T], Iterator[Hit]]], Look]:
-    """Have a function of one of several things be a check of all that `kind` gives."""
+    """Turn a function of one thing into a check of all things that `kind` returns."""
 
     def widened(look: Callable[[Snapshot, T], Iterator[Hit]]) -> Look:
         def look_at_all(facts: Snapshot) -> Iterator[Hit | Unseen]:
@@ -155,15 +158,15 @@ def for_each(
 
 
 def known(value: T | None, what: str) -> T:
-    """`value`, which is known. Raises Unknown that says what was missing."""
+    """`value`, if it is known. Raises Unknown, which says what was missing."""
     if value is None:
         raise Unknown(f"{what} is not known")
     return value
 
 
 def known_day(value: str | float | None, what: str) -> datetime.date:
-    """The day, in UTC, of a date or of seconds since the epoch. Raises Unknown where it is neither:
-    facts may come from a file."""
+    """The day, in UTC, of a date or of seconds since the epoch. Raises Unknown if it is neither,
+    because facts may come from a file."""
     import datetime
 
     if value is None:
@@ -177,14 +180,14 @@ def known_day(value: str | float | None, what: str) -> datetime.date:
 
 
 def tried(facts: Snapshot) -> Deep:
-    """What was tried by `--deep`. Raises NotAsked."""
+    """The results of `--deep`. Raises NotAsked."""
     if facts.deep is None:
         raise NotAsked("--deep")
     return facts.deep
 
 
 def asked(facts: Snapshot) -> tuple[AskedRegistry, ...]:
-    """What was asked of others by `--online`. Raises NotAsked."""
+    """The results of `--online`. Raises NotAsked."""
     if facts.asked is None:
         raise NotAsked("--online")
     return facts.asked

@@ -1,7 +1,7 @@
-"""From a snapshot to a diagnosis: every check run, symptoms folded under their causes.
+"""The diagnosis of a snapshot: every check is run, and symptoms are folded under their causes.
 
-A check that crashes is a finding of its own, so that one bug hides nothing else. One that rests on
-something unknown is neither fired nor passed.
+A check that crashes makes a finding of its own, so that one bug hides nothing else. A check that
+rests on an unknown fact neither fires nor passes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ CRASHED: Final = "check-crashed"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong. `explained_by` is the code of the finding that causes it, "" for a
-    root; a root is as severe as the worst that it explains."""
+    """Something that is wrong. `explained_by` is the code of the finding that causes it; "" for a
+    root. A root is as severe as the worst finding that it explains."""
 
     code: str
     group: Group
@@ -48,10 +48,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotSeen:
-    """A check that could not be made, or not of everything, and why.
+    """A check that could not be made, or not for everything, and the reason.
 
-    `option` is what makes it ("--deep"), "" for one that nothing does. `lost` is the subject that
-    could not be looked at, "" where only some fact of it is not to be had here.
+    `option` is the option that makes it ("--deep"); "" if none does. `lost` is the subject that
+    could not be looked at; "" if only a fact of it is missing.
     """
 
     code: str
@@ -63,8 +63,8 @@ class NotSeen:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Findings that stand by themselves, the worst first; those that they explain; what could not
-    be seen; how many checks were run."""
+    """The findings that stand by themselves, the worst first; the findings that they explain; the
+    checks that could not be made; the number of checks that were run."""
 
     findings: tuple[Finding, ...]
     explained: tuple[Finding, ...]
@@ -72,19 +72,19 @@ class Diagnosis:
     checks_run: int
 
     def worst(self) -> Severity | None:
-        """The highest severity there is; None where nothing was found."""
+        """The highest severity of the findings; None without findings."""
         found = [finding.severity for finding in self.findings]
         return max(found, key=SEVERITIES.index, default=None)
 
     def fails(self, least: str) -> bool:
-        """Whether something is at least as severe as `least`."""
+        """Whether a finding is at least as severe as `least`."""
         worst = self.worst()
         return worst is not None and SEVERITIES.index(worst) >= SEVERITIES.index(
             "warn" if least == "warn" else "fail"
         )
 
     def only(self, codes: frozenset[str]) -> Diagnosis:
-        """What concerns the checks `codes`, with whatever explains that."""
+        """The findings of the checks `codes`, with the findings that explain them."""
         causes = {each.explained_by for each in self.explained if each.code in codes}
         return Diagnosis(
             tuple(each for each in self.findings if each.code in codes or each.code in causes),
@@ -104,7 +104,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         count += 1
         after[check.code] = check.after
         try:
-            # One by one: what was found before something unknown stays found.
+            # One by one, so that hits before an unknown fact are kept.
             for each in check.look(snapshot):
                 if isinstance(each, Unseen):
                     unknown.append(_not_seen(check, each.reason, snapshot))
@@ -148,7 +148,7 @@ def _crash(check: Check, error: Exception) -> Finding:
 
 
 def _not_seen(check: Check, what: str, snapshot: Snapshot) -> NotSeen:
-    """With the reason for which the whole subject is missing, if it is."""
+    """The check with the reason why its whole subject is missing, if it is."""
     subject = re.split(r"[ :]", what, maxsplit=1)[0]
     reasons = {each.subject: each.reason for each in snapshot.missing}
     if subject not in reasons:
@@ -159,7 +159,8 @@ def _not_seen(check: Check, what: str, snapshot: Snapshot) -> NotSeen:
 def _fold(
     found: list[Finding], after: dict[str, tuple[str, ...]]
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Roots, and what they explain; a cause that is explained itself passes on to its own."""
+    """The roots, and the findings that they explain. A cause that is itself explained passes its
+    findings on to its own cause."""
     fired = {(each.code, each.subject): each for each in found}
     cause = {
         (each.code, each.subject): root

@@ -1,4 +1,4 @@
-"""A snapshot as JSON and back: what `--report` writes and `--facts` replays."""
+"""A snapshot as JSON and back, for `--report` and `--facts`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SCHEMA: Final = "localai.doctor.facts/1"
 
 
 def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
-    """The document of a snapshot, of JSON's own types."""
-    # By way of the text: tuples become the lists that are read back.
+    """The document of a snapshot, made of JSON's own types."""
+    # JSON text turns tuples into lists, as reading the report does.
     content: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(snapshot)))
     return {"schema": SCHEMA, **content}
 
 
 def snapshot_from_json(document: object, name: str) -> Snapshot:
-    """The snapshot of a document; a fact that is missing is unknown, and one that this version
-    does not know is passed over. Raises InvalidInput, in which `name` stands for the file."""
+    """The snapshot of a document. A missing fact is unknown, and a fact that this version does not
+    have is skipped. Raises InvalidInput, which calls the file `name`."""
     if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
         raise InvalidInput(
             f"{name} holds no facts of a report (schema {SCHEMA})",

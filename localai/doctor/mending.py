@@ -1,8 +1,8 @@
-"""Carrying out the lines that mend what is localai's own: `localai doctor --fix`.
+"""Carries out the lines that mend what is localai's own: `localai doctor --fix`.
 
-What is done is what the line says, word by word, so that what a person reads and what happens
-cannot differ. Only lines of a few shapes are known, they touch only files of localai's, and all of
-them can be taken back. Everything else stays a line for the user.
+The action is exactly that of the line, word by word, so that the action cannot differ from the line
+that a person reads. Only lines of a few forms are carried out. They touch only localai's own files,
+and all of them can be undone. Every other line stays the user's to run.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """What a line would change, as lines to look at, and how it is done. Doing it raises
-    LocalaiError."""
+    """The change that a line makes, as lines to look at, and the function that makes it. The
+    function raises LocalaiError."""
 
     line: str
     preview: tuple[str, ...]
@@ -35,9 +35,10 @@ class Mending:
 
 
 def mendings_of(fix: Fix, paths: Paths) -> list[Mending]:
-    """How `fix` is carried out; nothing where it is not localai's own, or not all of it is known.
+    """The mendings of `fix`; empty if it is not localai's own, or if one of its lines has an
+    unknown form.
 
-    Raises InvalidInput where the settings' file cannot be edited.
+    Raises InvalidInput if the settings' file cannot be edited.
     """
     if fix.safety != "ours":
         return []
@@ -66,7 +67,7 @@ def _mending_of(line: str, paths: Paths) -> Mending | None:
 def _setting(line: str, paths: Paths, key: str, value: str | None) -> Mending | None:
     before, after = edited_text(paths, key, value)
     if before == after:
-        # It comes from the environment.
+        # The value comes from the environment, so the file has nothing to change.
         return None
 
     def apply() -> None:
@@ -139,7 +140,7 @@ def _move(line: str, source: Path, target: Path, paths: Paths) -> Mending | None
 
 
 def _is_ours(file: Path, paths: Paths) -> bool:
-    """Whether a file lies in localai's own folders, links followed."""
+    """Whether a file lies in localai's own folders, with links followed."""
     real = Path(os.path.realpath(file))
     folders = (paths.data_dir, paths.cache_dir, paths.config_file.parent)
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)

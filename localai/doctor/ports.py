@@ -1,4 +1,4 @@
-"""Where servers of models usually listen."""
+"""The usual ports of servers of models."""
 
 from __future__ import annotations
 

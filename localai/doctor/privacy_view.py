@@ -1,4 +1,4 @@
-"""What doctor knows of privacy, for `localai privacy`: the same facts and the same checks."""
+"""doctor's facts about privacy for `localai privacy`, from the same checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _SHOWN_THERE: Final = ("cloud-alias", "network-not-denied", "no-user-namespaces"
 
 
 def privacy_findings(context: Context) -> list[Channel]:
-    """Where prompts lie open or could leave, as doctor finds it; nothing where all is well."""
+    """The ways in which prompts lie open or could leave, as doctor finds them; empty if there are
+    none."""
     facts = take(context, tuple(probe for probe in PROBES if probe.field in _NEEDED))
     checks = [
         check

@@ -1,9 +1,9 @@
-"""Taking a person out of a snapshot: names, addresses, homes, serial numbers. Pure.
+"""Removes personal data from a snapshot: names, addresses, homes, serial numbers. Pure.
 
-A report is by an allow-list: a snapshot has no field for what a person wrote, of variables only
-those have their value in it that this module knows, and every text goes through here. It is
-redacted by name (the user, the host, the home, other users and hosts that the facts name) and by
-pattern (addresses, keys, serial numbers).
+A report is made by an allow-list: a snapshot has no field for a person's texts, only the variables
+that this module knows keep their value, and every text goes through here. Texts are redacted by
+name (the user, the host, the home, other users and hosts in the facts) and by pattern (addresses,
+keys, serial numbers).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KNOWN_VARIABLES: Final = re.compile(
 _SAFE_VALUE: Final = re.compile(r"^[\w./:,\[\]~*\\@$ -]{0,120}$")
 _LONG_WORD: Final = re.compile(r"[A-Za-z0-9_-]{24,}")
 _PATTERNS: Final = (
-    # Keys first: an address may stand in one.
+    # Keys come first, because a key may contain an address.
     (
         re.compile(
             r"\b(?:sk|pk|rk|hf|ghp|gho|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_\-]{10,}"
@@ -54,7 +54,7 @@ _PATTERNS: Final = (
 )
 _IPV4: Final = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _IPV6: Final = re.compile(r"(?<![\w:.])(?=[0-9a-fA-F:]*:[0-9a-fA-F:]*:)[0-9a-fA-F:]{4,39}(?![\w:])")
-# They say what a server listens on, and nothing of whom it belongs to.
+# Addresses to listen on, which tell nothing about a person.
 _OF_EVERY_MACHINE: Final = ("127.", "0.0.0.0", "255.255.255.255")
 _HOSTS_IN: Final = (
     *("network.lan", "network.proxy"),
@@ -64,7 +64,7 @@ _HOSTS_IN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """What is to be taken out by name, each text with what stands for it."""
+    """The texts to be removed by name, each with its replacement."""
 
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,7 +78,8 @@ def private_names(
     full_name: str,
     hide_models: bool = False,
 ) -> Private:
-    """What names the person, the machine or others in `snapshot`; with `hide_models` models too."""
+    """The names of the person, the machine and others in `snapshot`; with `hide_models`, of the
+    models too."""
     names: dict[str, str] = {}
     if len(home) > _SHORTEST_NAME:
         names[home] = "HOME"
@@ -119,7 +120,7 @@ def redact(document: Any, private: Private) -> Any:
 
 
 def redact_text(text: str, private: Private) -> str:
-    """`text` without what names a person, a machine or an address."""
+    """`text` without the names of persons, machines and addresses."""
     for name, instead in private.names.items():
         if name in text:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", instead, text)
@@ -130,12 +131,14 @@ def redact_text(text: str, private: Private) -> str:
 
 
 def hidden_name(name: str) -> str:
-    """A name that is the same for the same model, and says nothing of it."""
+    """A replacement name for a model, which is always the same for the same model and tells nothing
+    about it."""
     return f"model-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:6]}"
 
 
 def _allowed(key: str, value: Any, private: Private) -> Any:
-    """A value under `key`: of environments only those variables that are known to hold none."""
+    """A value under `key`. Of environments, only the variables are kept that are known to hold no
+    secret."""
     if key in ("variables", "environment") and isinstance(value, Mapping):
         if not all(isinstance(each, str) for each in value.values()):
             return redact(value, private)
@@ -151,7 +154,7 @@ def _allowed(key: str, value: Any, private: Private) -> Any:
 def _may_be_shown(name: str, value: str) -> bool:
     if not _KNOWN_VARIABLES.match(name) or not _SAFE_VALUE.match(value):
         return False
-    # A word that long is a key, or a folder's name that is nobody's business.
+    # A word of this length is a key or a private name.
     return _LONG_WORD.search(value) is None
 
 
@@ -161,7 +164,7 @@ def _address(match: re.Match[str]) -> str:
 
 
 def _users(snapshot: Snapshot) -> Iterator[str]:
-    """The users that the facts name besides this one."""
+    """The other users that the facts name."""
     if snapshot.ollama is not None:
         yield from (snapshot.ollama.run_by or "").split(", ")
         if snapshot.ollama.state == "stranger":
@@ -175,7 +178,7 @@ def _users(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _hosts(snapshot: Snapshot) -> Iterator[str]:
-    """Hosts of the user's own that settings and variables name."""
+    """The user's own hosts in settings and variables."""
     yield from (_host_of(each.host or "") for each in snapshot.own_servers or ())
     written = list(_settings(snapshot, _HOSTS_IN))
     if snapshot.trust is not None:
@@ -206,7 +209,7 @@ def _settings(snapshot: Snapshot, keys: tuple[str, ...]) -> Iterator[str]:
 
 
 def _models(snapshot: Snapshot) -> Iterator[str]:
-    """Every name by which a model goes, and the names of its files."""
+    """Every name of each model, and the names of its files."""
     found: list[str | None] = []
     for model in snapshot.models or ():
         found += [model.name, PurePosixPath(model.path or "").name]

@@ -1,4 +1,4 @@
-"""A report to attach to an issue: what was found, and the facts, redacted; sent nowhere."""
+"""A report to attach to an issue: the findings and the facts, redacted. It is sent nowhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST_FACTS_BYTES: Final = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The files of a report: to be read by a person, and to be replayed with `--facts`."""
+    """The files of a report: one for a person to read, and one to replay with `--facts`."""
 
     text: Path
     facts: Path
@@ -34,11 +34,11 @@ class Report:
 def write_report(folder: Path, snapshot: Snapshot, *, hide_models: bool = False) -> Report:
     """Write a redacted report into `folder`, which is made for this user alone.
 
-    Raises InvalidInput where that cannot be.
+    Raises InvalidInput if that is impossible.
     """
     private = _private_here(snapshot, hide_models=hide_models)
     document = redact(snapshot_to_json(snapshot), private)
-    # What is written of the findings is found in what is written of the facts.
+    # The findings are computed from the redacted facts, so both files agree.
     redacted = snapshot_from_json(document, "the report")
     text = "\n".join(_lines(redacted, diagnose(redacted, all_checks()))) + "\n"
     report = Report(folder / "report.md", folder / "facts.json")
@@ -58,7 +58,7 @@ def write_report(folder: Path, snapshot: Snapshot, *, hide_models: bool = False)
 
 
 def read_facts(file: Path) -> Snapshot:
-    """The snapshot of a report's facts. Raises InvalidInput for what is none."""
+    """The snapshot in a report's facts. Raises InvalidInput for a file that has none."""
     try:
         with file.open("rb") as opened:
             document: Any = json.loads(opened.read(_LARGEST_FACTS_BYTES))

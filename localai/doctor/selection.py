@@ -1,4 +1,4 @@
-"""Which checks a person means: groups and codes. Pure."""
+"""The selection of checks by groups and codes. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localai.near_names import did_you_mean
 
 
 def codes_of(words: Sequence[str]) -> frozenset[str]:
-    """The codes that `words` name; all of them for no word. Raises InvalidInput."""
+    """The codes that `words` name; all codes if there are no words. Raises InvalidInput."""
     if not words:
         return frozenset(CHECKS)
     found: set[str] = set()
@@ -23,7 +23,7 @@ def codes_of(words: Sequence[str]) -> frozenset[str]:
 
 
 def require_code(word: str) -> str:
-    """`word`, which is a check's code. Raises InvalidInput with near names."""
+    """`word`, if it is a check's code. Raises InvalidInput with near names."""
     if word in GROUPS:
         raise InvalidInput(
             f"{word} is a group of checks, and no check",

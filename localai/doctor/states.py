@@ -1,4 +1,4 @@
-"""One line of state for each group: what is there, whether anything is wrong or not. Pure."""
+"""One line about the state of each group, whether something is wrong or not. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localai.units import bytes_text
 
 
 def state_of(group: Group, facts: Snapshot) -> str:
-    """What there is, in a line; "not known" where nothing could be seen."""
+    """The state of the group in a line; "not known" if nothing could be seen."""
     return _STATES[group](facts) or "not known"
 
 

@@ -1,7 +1,7 @@
-"""Versions of other programs, and which of them are known to be vulnerable. Pure; a dated table.
+"""The versions of other programs, and the known vulnerabilities. Pure: a dated table.
 
-Nothing is looked up: the table is what was known on `AS_OF`. Its sources are the entries of the
-CVE list and the projects' own advisories, as gathered in them.
+Nothing is looked up. The table is the knowledge of `AS_OF`. Its sources are the entries of the CVE
+list and the projects' own advisories, as gathered in them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ AS_OF: Final = "2026-11-20"
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """`fixed_in` is the first version without it; "" where none was known."""
+    """A vulnerability. `fixed_in` is the first version without it; "" if none was known."""
 
     cve: str
     fixed_in: str
@@ -55,15 +55,15 @@ VULNERABILITIES: Final[dict[str, tuple[Vulnerability, ...]]] = {
 
 
 def number(version: str) -> tuple[int, ...]:
-    """`0.17.4-rc1` as (0, 17, 4); empty for what is no version, and for 0.0.0, which builds from
-    source call themselves."""
+    """The version `0.17.4-rc1` as (0, 17, 4). Empty for a text that is no version, and for 0.0.0,
+    the version of builds from source."""
     match = re.match(r"v?(\d+(?:\.\d+)*)", version.strip())
     parts = tuple(int(part) for part in match[1].split(".")) if match else ()
     return parts if any(parts) else ()
 
 
 def vulnerabilities(product: str, version: str) -> tuple[Vulnerability, ...]:
-    """Those that `version` of `product` has, as known on `AS_OF`."""
+    """The vulnerabilities of `version` of `product`, as known on `AS_OF`."""
     have = number(version)
     if not have:
         return ()
@@ -75,6 +75,7 @@ def vulnerabilities(product: str, version: str) -> tuple[Vulnerability, ...]:
 
 
 def engine_build(version: str) -> str:
-    """The build of llama.cpp in a version of xllamacpp, its third part; "" where there is none."""
+    """The build of llama.cpp in a version of xllamacpp, which is its third part; "" if there is
+    none."""
     parts = version.split(".")
     return parts[2] if len(parts) > 2 and parts[2].isdecimal() else ""

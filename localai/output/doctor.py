@@ -214,8 +214,8 @@ def _labelled(output: Output, label: str, text: str) -> None:
 
 def _sentence(text: str) -> str:
     first = text.partition(" ")[0]
-    # The program's own name, a setting and a host are written small also where a sentence begins.
-    is_word = first.isalpha() and first != "localai"
+    # Settings, hosts and names such as localai, vLLM and macOS stay as they are written.
+    is_word = first.isalpha() and first.islower() and first != "localai"
     return text[:1].upper() + text[1:] if is_word else text
 
 

@@ -1,7 +1,8 @@
-"""The snapshot of this machine: every subject by a probe of its own, at once, within its time.
+"""The taking of a snapshot: each subject has its own probe and time limit, and all probes run at
+once.
 
-A probe that fails or takes too long costs its own subject, which becomes one of `Snapshot.missing`
-with the reason, and never the others. Nothing here leaves the machine but what `--online` asks.
+A probe that fails or takes too long costs only its own subject, which `Snapshot.missing` then has
+with the reason. Only the probes of `--online` connect to other machines.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from localai.doctor.facts.snapshot import Missing, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How one field of a snapshot is found, and how many seconds that may take."""
+    """The probe of one field of a snapshot, and its time limit in seconds."""
 
     field: str
     module: str
@@ -26,14 +27,14 @@ class Probe:
     limit_s: float
 
     def look(self, context: Context) -> Any:
-        """The field's value. Raises whatever goes wrong."""
+        """The field's value. Raises whatever the probe raises."""
         from importlib import import_module
 
         module = import_module(f"localai.doctor.capture.{self.module}")
         return getattr(module, self.function)(context)
 
 
-# Of what hangs: a busy machine must not come near, for what is not seen in time is not found.
+# The limits are for probes that hang. A busy machine must stay well below: late facts are lost.
 PROBES: Final = (
     Probe("machine", "system", "machine", 15.0),
     Probe("graphics", "graphics", "graphics", 12.0),
@@ -61,9 +62,10 @@ def take(
     probes: tuple[Probe, ...] = PROBES,
     more: Mapping[str, tuple[Callable[[], Any], float]] | None = None,
 ) -> Snapshot:
-    """Look at everything. `more` are further fields: how each is found, and its limit in seconds.
+    """A snapshot of this machine. `more` are the probes of further fields.
 
-    Returns after the longest limit at the latest; a probe that is still out is left behind.
+    The call returns after the longest limit at the latest. A probe that is still running is left
+    behind.
     """
     from localai import __version__
 
@@ -84,7 +86,7 @@ def take(
         thread.join(max(0.0, started + limit_s - time.monotonic()))
         if thread.is_alive():
             failed[field] = f"it did not answer within {limit_s:g} s"
-    # A copy: a probe that was left behind may still add to the original.
+    # A copy, because a probe that was left behind may still add to the original.
     values = {field: found[field] for field in list(found) if field not in failed}
     missing = tuple(Missing(field, reason) for field, reason in sorted(failed.items()))
     return Snapshot(version=__version__, taken_at=time.time(), missing=missing, **values)

@@ -1,4 +1,4 @@
-"""What the probes look with: folders, settings, the user's own environment."""
+"""The context of the probes: folders, settings, the user's own environment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`config_error` says why the settings are the defaults; "" where they are those in force.
+    """The folders, the settings and the user's environment.
 
-    `environ` is what the user has set, before localai changed its own. `root` is `/` but in tests.
+    `config_error` says why the settings are the defaults; it is "" if they are those in force.
+    `environ` is the user's own environment, before localai changed its copy. `root` is `/`, except
+    in tests.
     """
 
     paths: Paths

@@ -1,4 +1,4 @@
-"""What is tried because `--deep` asks for it: an answer, its speed, files against their digests."""
+"""The trials of `--deep`: an answer, its speed, files against their digests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _READ_BYTES: Final = 1 << 20
 
 
 def deep(context: Context, providers: ProviderPool, tell: Callable[[str], None]) -> Deep:
-    """Try everything; `tell` is told what is being done."""
+    """Make all trials. `tell` is called with a text about each."""
     tell("asking the starter")
     answer, error = _answer(context, providers)
     measured = None if answer is None else _speed_of(answer)
@@ -62,7 +62,8 @@ def deep(context: Context, providers: ProviderPool, tell: Callable[[str], None])
 
 
 def _answer(context: Context, providers: ProviderPool) -> tuple[Answer | None, str | None]:
-    """The starter's answer, or why there is none; neither where it was not fetched yet."""
+    """The starter's answer, or the reason why there is none. Both are None if the starter was not
+    fetched yet."""
     try:
         chosen = _starter(context, providers)
         settings = AskSettings(options=Options(temperature=0.0, max_tokens=_TOKENS))
@@ -90,8 +91,8 @@ def _speed_of(answer: Answer) -> float | None:
 
 
 def _prediction(context: Context, providers: ProviderPool) -> tuple[float | None, float | None]:
-    """The range in which this machine should decode the starter, in tokens per second; earlier
-    answers do not count, for they may have been as slow."""
+    """The range of the decode rate that is predicted for the starter on this machine, in tokens a
+    second. Earlier answers are not counted, because they may have been slow, too."""
     try:
         machine = this_machine(context.paths, "once")
         details = find_details(STARTER.name, context.config, context.paths, providers)
@@ -103,7 +104,7 @@ def _prediction(context: Context, providers: ProviderPool) -> tuple[float | None
 
 
 def _read_parts(path: Path) -> None:
-    """Read some of the file, over its whole length. Raises OSError as the disk does."""
+    """Read parts of the file, over its whole length. Raises the disk's OSError."""
     size = path.stat().st_size
     with path.open("rb", buffering=0) as file:
         for number in range(_READS):
@@ -112,7 +113,8 @@ def _read_parts(path: Path) -> None:
 
 
 def _is_changed(context: Context, stored: StoredModel) -> bool:
-    """Whether the file's SHA-256 is not the one that its store states; large ones are not read."""
+    """Whether the file's SHA-256 differs from the one that its store states. Large files are not
+    read."""
     expected = stored.digest
     if stored.path == starter_path(context.paths):
         expected = f"sha256:{STARTER.sha256}"
@@ -131,7 +133,7 @@ def _digest(path: Path) -> str:
 
 
 def _database(file: Path) -> str:
-    """What SQLite says of all of it: "ok", or its first complaint."""
+    """The result of SQLite's check of the whole database: "ok", or its first complaint."""
     if not is_file(file):
         return "ok"
     try:

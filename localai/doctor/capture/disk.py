@@ -18,12 +18,13 @@ from localai.net.listener import user_name
 from localai.stores.folders import hub_cache
 from localai.stores.ollama import ollama_roots
 
-# Typed as a plain text, so that the branches of both systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of both systems.
 _PLATFORM: str = sys.platform
 
 
 def places(context: Context) -> tuple[Folder, ...]:
-    """Each folder with its disk. A folder that is not there yet is judged by its nearest parent."""
+    """Each folder with its disk. A folder that does not exist yet is judged by its nearest
+    parent."""
     paths = context.paths
     wanted = {
         "localai's settings": paths.config_file.parent,
@@ -100,7 +101,8 @@ def _mounts(text: str) -> Iterator[_Mount]:
 
 
 def _mount_of(path: Path, mounts: list[_Mount]) -> _Mount | None:
-    """The mount that holds `path`: the longest, and of several at one place the last."""
+    """The mount that holds `path`: the one with the longest path, and the last of several at the
+    same path."""
     real = str(path.resolve())
     holding = [
         each for each in mounts if real == each.path or real.startswith(each.path.rstrip("/") + "/")
@@ -110,12 +112,12 @@ def _mount_of(path: Path, mounts: list[_Mount]) -> _Mount | None:
 
 
 def _is_rotational(device: str) -> bool | None:
-    """Whether a block device turns; a partition is asked by its disk."""
+    """Whether a block device is a hard disk. A partition is judged by its disk."""
     folder = Path("/sys/dev/block") / device
     for queue in (folder / "queue", folder.resolve().parent / "queue"):
         text = read_text(queue / "rotational")
         if text is not None:
-            # A virtual disk says 1 by habit.
+            # Virtual disks report 1, whatever they lie on.
             return text.strip() == "1" and not folder.resolve().name.startswith(
                 ("vd", "xvd", "loop")
             )

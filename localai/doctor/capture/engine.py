@@ -1,4 +1,4 @@
-"""The embedded engines, loaded in children of their own: a crash there is a fact here."""
+"""The embedded engines, loaded in child processes, so that a crash there is only a fact here."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ import json, mlx.core as mx
 info = mx.device_info()
 print(json.dumps(info.get("max_recommended_working_set_size")))
 """
-# What the packages of other engines are called.
+# The names of other engines' packages.
 _PACKAGES: Final = ("xllamacpp", "llama-cpp-python", "vllm", "mlx", "mlx-lm", "genai-prices")
 
 
 def engine(context: Context) -> EngineFacts:
-    """Whether the engines can be loaded here, and which graphics processors llama.cpp's sees."""
+    """Whether the engines can be loaded here, and the graphics processors that llama.cpp's engine
+    sees."""
     version = _version("xllamacpp")
     if version is None:
         return EngineFacts(version="", ended="missing", words="", devices=(), mlx=_mlx()[0])
@@ -52,7 +53,7 @@ def engine(context: Context) -> EngineFacts:
 
 
 def packages(context: Context) -> Mapping[str, str]:
-    """The versions of engines that are installed: Python's packages here, llama-server's build."""
+    """The versions of the installed engines: Python packages, and llama-server's build."""
     found = {name: version for name in _PACKAGES if (version := _version(name)) is not None}
     answer = ask_program("llama-server", "--version", limit_s=2.0)
     if answer.status == 0:
@@ -79,7 +80,7 @@ def _version(package: str) -> str | None:
 
 
 def _load(code: str) -> tuple[str, str]:
-    """Run `code` in a child of this interpreter: how it ended, and all that it said."""
+    """Run `code` in a child of this interpreter. Return how it ended, and its whole output."""
     from localai.privacy.environment import child_environment
     from localai.privacy.guard import child
 
@@ -105,7 +106,7 @@ def _load(code: str) -> tuple[str, str]:
 
 
 def _last_json(output: str) -> Any:
-    """The last line that is JSON: a library may greet before it."""
+    """The last line that is JSON. Other lines may be a library's greeting."""
     for line in reversed(output.splitlines()):
         try:
             return json.loads(line)

@@ -1,4 +1,4 @@
-"""The user's variables that matter to engines, without the secrets among them."""
+"""The user's variables that matter to engines, without the secrets in them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HISTORIES: Final = (
     ".local/share/fish/fish_history",
     ".python_history",
 )
-# What others keep of prompts: Ollama's session, LM Studio, llm, aichat.
+# Other tools' files of prompts: Ollama's session, LM Studio, llm, aichat.
 _PROMPTS: Final = (
     ".ollama/history",
     ".lmstudio/conversations",
@@ -39,7 +39,7 @@ _MOST_HISTORY_BYTES: Final = 4 << 20
 
 
 def environment(context: Context) -> Environment:
-    """What the user has set; keys by their names alone."""
+    """The user's variables that matter. Keys are given by their names only."""
     set_here = (name for name, value in context.environ.items() if value)
     typed = {name for history in _HISTORIES for name in _keys_in(context.home / history)}
     return Environment(
@@ -52,7 +52,7 @@ def environment(context: Context) -> Environment:
 
 
 def variables_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """Those of `environ` that matter, keys and passwords left out."""
+    """The variables of `environ` that matter, without keys and passwords."""
     return {
         name: without_password(value)
         for name, value in sorted(environ.items())
@@ -66,7 +66,7 @@ def is_key(name: str) -> bool:
 
 
 def without_password(value: str) -> str:
-    """`value`, and if it is an address with a user and a password, the address without them."""
+    """`value`; if it is an address with a user and a password, the address without them."""
     if "://" not in value or "@" not in value:
         return value
     try:
@@ -78,13 +78,13 @@ def without_password(value: str) -> str:
 
 
 def _keys_in(history: Path) -> set[str]:
-    """The names of keys that were typed into a shell; never what they are."""
+    """The names of keys that were typed into a shell. Their values are never read out."""
     text = (read_text(history) or "").encode("utf-8", "replace")[-_MOST_HISTORY_BYTES:]
     return {match[1].decode() for match in _TYPED_KEY.finditer(text)}
 
 
 def _open_histories(home: Path) -> Iterator[str]:
-    """Those that everybody may read: the file, and every folder on the way to it."""
+    """The histories that everybody may read: the file, and every folder above it, is open."""
     for name in _PROMPTS:
         path = home / name
         try:

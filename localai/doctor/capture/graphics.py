@@ -13,7 +13,7 @@ from localai.doctor.capture.context import Context
 from localai.doctor.facts.machine import DeviceNode, Graphics
 from localai.hardware.readers import ask_program, read_text
 
-# Typed as a plain text, so that the branches of both systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of both systems.
 _PLATFORM: str = sys.platform
 _VENDORS: Final = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 _DISPLAY_CLASSES: Final = ("0x0300", "0x0302", "0x0380")
@@ -25,13 +25,13 @@ LIBRARY_FOLDERS: Final = (
     "usr/lib",
     "lib/x86_64-linux-gnu",
 )
-# Without its persistence daemon it takes a second or two a card.
+# Without NVIDIA's persistence daemon, nvidia-smi takes a second or two for each card.
 _SMI_LIMIT_S: Final = 6.0
 _WSL: Final = "usr/lib/wsl/lib"
 
 
 def graphics(context: Context) -> Graphics:
-    """What there is of drivers and libraries. On a Mac they are part of the system."""
+    """The drivers and libraries that are here. On a Mac they are part of the system."""
     root = context.root
     vendors, drivers = _display_devices(root)
     smi, words = _ask_smi()
@@ -79,7 +79,7 @@ def _nvidia_module(root: Path) -> str:
 
 
 def _nvidia_library(root: Path) -> str:
-    """The version in the name of NVML's own file, which is the installed driver's."""
+    """The version in the name of NVML's own file, which is the installed driver's version."""
     for folder in LIBRARY_FOLDERS:
         for file in sorted((root / folder).glob("libnvidia-ml.so.*.*")):
             return file.name.removeprefix("libnvidia-ml.so.")
@@ -130,7 +130,8 @@ def _vulkan_drivers(root: Path) -> tuple[str, ...]:
 
 
 def _targets(root: Path) -> Iterator[str]:
-    """`gfx_target_version 90010` is gfx90a: two decimal digits each for minor and step."""
+    """AMD's targets: `gfx_target_version 90010` is gfx90a, with two decimal digits each for minor
+    and step."""
     for file in sorted((root / "sys/class/kfd/kfd/topology/nodes").glob("*/properties")):
         match = re.search(r"^gfx_target_version (\d+)$", read_text(file) or "", re.M)
         if match and int(match[1]):

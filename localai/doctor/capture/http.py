@@ -1,4 +1,4 @@
-"""Asking a server on this machine one thing, within a short time."""
+"""One short request to a server on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _MOST_BYTES: Final = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: `document` where it was JSON, `words` what the system or the server said."""
+    """A server's reply. `document` is its JSON, if it is JSON; `words` is the text of the system or
+    the server."""
 
     state: ServerState
     status: int | None = None
@@ -39,9 +40,9 @@ def ask(
     body: Mapping[str, Any] | None = None,
     limit_s: float = LIMIT_S,
 ) -> Reply:
-    """GET (or POST `body` to) `path` of a server of this machine.
+    """Send GET, or POST with `body`, to `path` of a server on this machine.
 
-    A server of a user who is not `trusted` is told nothing, one elsewhere is not asked.
+    A server of a user who is not `trusted` receives nothing, and a server elsewhere is not asked.
     """
     if zone_of_host(host) is not Zone.DEVICE:
         return Reply("elsewhere", words=f"{host} is not this machine")

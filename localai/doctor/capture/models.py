@@ -1,4 +1,5 @@
-"""The model files of all stores, each header read once and remembered; and Ollama's manifests."""
+"""The model files of all stores, whose headers are read once and remembered, and Ollama's
+manifests."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ _LARGEST_CONFIG: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What is remembered of a file."""
+    """The remembered facts of a file."""
 
     problem: str
     architecture: str
@@ -43,7 +44,7 @@ class _Header:
 
 
 def models(context: Context) -> tuple[ModelFile, ...]:
-    """Every GGUF model here, the first 500, and what its header says."""
+    """Every GGUF model here, up to 500, with the facts of its header."""
     remembered = Remembered(context.paths.cache_dir / "doctor.json", version=_VERSION, most=_MOST)
     stored = itertools.islice(stored_models(context.paths, context.environ), _MOST_MODELS)
     said = RememberedFindings(context.paths.cache_dir)
@@ -80,7 +81,7 @@ def _model(stored: StoredModel, remembered: Remembered) -> ModelFile:
 
 
 def _with_findings(model: ModelFile, said: RememberedFindings) -> ModelFile:
-    """The model with what an engine has said of its template, where one was asked."""
+    """The model with an engine's findings about its template, if an engine was asked."""
     if model.path is None or (found := said.of(Path(model.path))) is None or not found.problems:
         return model
     from dataclasses import replace
@@ -121,7 +122,7 @@ def _read(path: Path) -> _Header:
 
 
 def _supported(architectures: set[str], remembered: Remembered) -> Mapping[str, bool]:
-    """Which architectures the engine has: their names stand in its library."""
+    """The architectures that the engine supports: their names are in its library."""
     from importlib.metadata import PackageNotFoundError, version
     from importlib.util import find_spec
 
@@ -153,7 +154,8 @@ def _holds(file: Path, needle: bytes) -> bool:
 
 
 def ollama_store(context: Context) -> OllamaStore:
-    """Ollama's store as this user sees it: what its manifests name and what is there."""
+    """Ollama's store as this user sees it: the layers that its manifests name, and the files that
+    exist."""
     root = ollama_roots(context.environ)[0]
     if not os.access(root / "manifests", os.R_OK | os.X_OK):
         if (root / "manifests").exists():
@@ -199,7 +201,7 @@ def _bad_blobs(root: Path, model: str, layers: tuple[StoredLayer, ...]) -> Itera
 
 
 def _required_version(root: Path, layers: tuple[StoredLayer, ...]) -> str:
-    """The oldest Ollama that a model says it needs; "" where it says none."""
+    """The oldest Ollama that a model says it needs; "" if it names none."""
     config = next((each for each in layers if each.media_type == MediaType.CONFIG), None)
     path = None if config is None else blob_path(root, config.digest)
     if path is None:
@@ -214,7 +216,7 @@ def _required_version(root: Path, layers: tuple[StoredLayer, ...]) -> str:
 
 
 def _partial_sizes(folder: Path) -> Iterator[int]:
-    """What broken-off downloads take of the disk; the file may be one of holes."""
+    """The disk space of broken-off downloads. Such a file may be sparse."""
     try:
         for entry in os.scandir(folder):
             if "-partial" in entry.name:

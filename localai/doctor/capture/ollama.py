@@ -1,4 +1,4 @@
-"""Ollama: its programs, its address, what its server says, and the libraries beside it."""
+"""Ollama: its programs, its address, its server's answers, and the libraries beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from localai.net.target import Target
 from localai.providers.ollama_daemon import SERVICE_USERS, target_of
 from localai.wires.ollama.client import remote_by_name, remote_of
 
-# Beside the search path: where its installers, snap, Homebrew and its app put it.
+# The places outside of the search path where its installers, snap, Homebrew and its app put it.
 _PLACES: Final = {
     "usr/local/bin/ollama": "Ollama's installer",
     "usr/bin/ollama": "the system's packages",
@@ -41,7 +41,7 @@ _LOG_LINES: Final = 2000
 
 
 def ollama(context: Context) -> OllamaFacts:
-    """All that is known of Ollama here; a server elsewhere is not asked."""
+    """All facts about Ollama here. A server elsewhere is not asked."""
     programs = tuple(_programs(context))
     written, written_in = _written_address(context)
     found = OllamaFacts(
@@ -150,7 +150,7 @@ def _running(entry: Mapping[str, Any]) -> RunningModel:
     return RunningModel(
         str(entry.get("name", "")),
         _integer(entry.get("size")),
-        # Left out where it is nothing.
+        # The server leaves a zero out.
         _integer(entry.get("size_vram", 0)),
         _integer(entry.get("context_length")),
     )
@@ -166,7 +166,7 @@ def _integer(value: object) -> int | None:
 
 
 def _environment_of(pid: int, proc: Path) -> dict[str, str] | None:
-    """What matters of the environment of a process; None where it may not be seen."""
+    """The variables of a process that matter; None if this user may not see them."""
     text = read_text(proc / str(pid) / "environ")
     if text is None:
         return None
@@ -190,7 +190,7 @@ def _gpu_libraries(programs: tuple[InstalledProgram, ...]) -> tuple[str, ...] | 
 
 
 def _log(context: Context) -> ServerLog | None:
-    """What the log says of its latest start: the journal of the service, or the app's file."""
+    """The log of the latest start: the service's journal, or the app's file."""
     text = read_text(context.home / ".ollama/logs/server.log")
     if text is None and (context.root / "run/systemd/system").is_dir():
         answer = ask_program(
@@ -201,7 +201,7 @@ def _log(context: Context) -> ServerLog | None:
 
 
 def read_log(text: str) -> ServerLog:
-    """What matters in the log of Ollama's server."""
+    """The facts that matter in the log of Ollama's server."""
     libraries = _LIBRARY.findall(text)
     return ServerLog(
         gpu_found=any(name != "cpu" for name in libraries) if libraries else None,

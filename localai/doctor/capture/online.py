@@ -1,4 +1,4 @@
-"""What the registries answer: only where `--online` says so, each by a grant of its own."""
+"""The registries' answers. They are asked only with `--online`, each under a grant of its own."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _ORGANIZATION: Final = b"\x55\x04\x0a"
 
 
 def asked(context: Context) -> tuple[AskedRegistry, ...]:
-    """Each registry of the settings, and each server of one's own on the local network, asked for
-    its first page; nothing else is said to it."""
+    """The answers of each registry of the settings, and of each of the user's own servers on the
+    local network, to a request for their first page. Nothing else is sent."""
     targets = [client_target(context.config[key], 443, key) for key in _REGISTRIES]
     targets += _servers_in_lan(context)
     with ThreadPoolExecutor(len(targets)) as pool:
@@ -37,7 +37,7 @@ def asked(context: Context) -> tuple[AskedRegistry, ...]:
 
 
 def _servers_in_lan(context: Context) -> Iterator[Target]:
-    """The endpoints whose hosts `network.lan` names; others may not be asked at all."""
+    """The endpoints whose hosts `network.lan` names. Others may not be asked at all."""
     named = {each.lower() for each in context.config["network.lan"]}
     for name, endpoint in context.config.endpoints.items():
         target = client_target(endpoint.url, 80, name)
@@ -81,7 +81,7 @@ def _proxy_for(target: Target, context: Context) -> Target | None:
 
 @contextmanager
 def _permitted(target: Target, proxy: Target | None, context: Context) -> Iterator[None]:
-    """The guard's permission for one question; on this machine none is needed."""
+    """The guard's grant for one request. On this machine none is needed."""
     if proxy is not None:
         users = tuple(context.config["network.users"])
         reached = Reach(
@@ -104,7 +104,7 @@ def _permitted(target: Target, proxy: Target | None, context: Context) -> Iterat
 
 
 def _issuer_at(target: Target, proxy: Target | None) -> str | None:
-    """Who issued the certificate that is shown there. Nothing is sent but the handshake."""
+    """The issuer of the certificate that the server shows. Only the handshake is sent."""
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE
@@ -123,8 +123,8 @@ def _issuer_at(target: Target, proxy: Target | None) -> str | None:
 
 
 def issuer_of(certificate: bytes) -> str | None:
-    """The issuer in an X.509 certificate (DER): its common name and organization; None where it
-    has neither or the certificate cannot be read."""
+    """The issuer in an X.509 certificate (DER): its common name and organization. None if it has
+    neither, or if the certificate cannot be read."""
     try:
         whole = next(_elements(certificate))[1]
         fields = list(_elements(next(_elements(whole))[1]))
@@ -145,7 +145,7 @@ def _names(issuer: bytes) -> Iterator[tuple[bytes, str]]:
 
 
 def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements that stand one after the other: tag and content. Raises IndexError."""
+    """The ASN.1 elements that stand one after the other, as tag and content. Raises IndexError."""
     at = 0
     while at < len(der):
         tag, length, at = der[at], der[at + 1], at + 2

@@ -26,7 +26,7 @@ from localai.privacy.environment import is_secret
 if TYPE_CHECKING:
     from localai.stores.folders import StoredModel
 
-# Variables of ours that are no settings.
+# localai's own variables that are no settings.
 _VARIABLES: Final = ("LOCALAI_HOME", "LOCALAI_MLX_PYTHON")
 _COMPLETIONS: Final = {
     "bash": ".local/share/bash-completion/completions/localai",
@@ -37,7 +37,7 @@ _STALE_AFTER_S: Final = 60.0
 
 
 def own(context: Context) -> Own:
-    """Everything of localai's own that can be wrong."""
+    """All facts about localai itself that can be wrong."""
     paths = context.paths
     program, folder = _program()
     leftovers = list(_leftovers(context))
@@ -76,7 +76,7 @@ def _program() -> tuple[str, str]:
 
 
 def _on_path(context: Context) -> Iterator[str]:
-    """Every program called localai on the search path, each once; the first is what is run."""
+    """Every localai on the search path, each once. The shell runs the first one."""
     seen: set[Path] = set()
     for folder in context.environ.get("PATH", "").split(os.pathsep):
         found = shutil.which("localai", path=folder) if folder else None
@@ -94,7 +94,7 @@ def _settings(context: Context) -> Iterator[SettingValue]:
 
 
 def _secrets_in_config(context: Context) -> Iterator[str]:
-    """Where the configuration's file holds a key that belongs in the environment."""
+    """The places in the configuration file that hold a key, which belongs in the environment."""
     for endpoint in context.config.endpoints.values():
         for header in endpoint.headers:
             if header.lower() in ("authorization", "x-api-key", "api-key"):
@@ -119,7 +119,7 @@ def _unknown_variables(context: Context) -> Iterator[str]:
 def _default_model(
     context: Context,
 ) -> tuple[Literal["", "here", "missing", "elsewhere"], StoredModel | None]:
-    """Where the configured model is, and what it is if it lies here; of another machine nothing is
+    """The place of the configured model, and its facts if it lies here. Other machines are not
     asked."""
     name = context.config["model"]
     if name is None:
@@ -142,7 +142,8 @@ def _default_model(
 
 
 def _database(file: Path) -> str:
-    """ "ok", "none", "newer", "damaged", "locked", or what SQLite said of it."""
+    """The state of the database: "ok", "none", "newer", "damaged", "locked", or SQLite's
+    message."""
     from localai.database.schema import MIGRATIONS
 
     if not is_file(file):
@@ -176,7 +177,7 @@ def _worker(files: WorkerFiles) -> WorkerFacts:
     return WorkerFacts(
         folder=str(files.directory),
         pid=None if info is None else info.pid,
-        # While it is started nobody holds the one lock, but the other.
+        # While a worker starts, only the second lock is held.
         alive=alive or is_locked(files.start),
         engine=None if info is None else info.engine,
         network_denied=None if info is None else info.network_denied,
@@ -186,8 +187,8 @@ def _worker(files: WorkerFiles) -> WorkerFacts:
 
 
 def _leftovers(context: Context) -> Iterator[Path]:
-    """Temporary files and folders of localai's whose process has ended, and sockets of workers
-    that are gone."""
+    """Temporary files and folders of localai's whose process has ended, and sockets of ended
+    workers."""
     paths = context.paths
     patterns = (
         (Path(tempfile.gettempdir()), "localai-temporary-*"),
@@ -223,7 +224,7 @@ def _size(path: Path) -> int:
 
 
 def _loose_files(context: Context) -> Iterator[str]:
-    """Files that hold prompts and that others of this machine may read."""
+    """Files with prompts that other users of this machine may read."""
     paths = context.paths
     wal = paths.database.with_name(f"{paths.database.name}-wal")
     for path in (paths.database, wal, paths.data_dir, paths.kv_dir, paths.logs_dir):
@@ -236,7 +237,7 @@ def _loose_files(context: Context) -> Iterator[str]:
 
 
 def _stale_completions(context: Context) -> Iterator[str]:
-    """Installed completion scripts that are not what this version prints."""
+    """Installed completion scripts that differ from this version's."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     for shell, place in _COMPLETIONS.items():
@@ -257,7 +258,7 @@ def _catalogue_date() -> str:
 
 
 def _prices_date() -> str:
-    """The date of the price list; "" where none is installed."""
+    """The date of the price list; "" if none is installed."""
     from localai.cost.prices import price_list
 
     found = price_list()

@@ -1,4 +1,4 @@
-"""Other engines' programs: llama-server where it runs, and vLLM where it is installed."""
+"""Programs of other engines: running llama-servers, and vLLM if it is installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LARGEST_LIBRARY: Final = 1 << 30
 
 
 def llama_servers(context: Context) -> tuple[LlamaServer, ...]:
-    """Those of /proc, but localai's own, which bounds its cache itself."""
+    """The llama-servers in /proc, except localai's own, which limits its cache itself."""
     return tuple(_llama_servers(context.root / "proc"))
 
 
@@ -28,13 +28,13 @@ def _llama_servers(proc: Path) -> Iterator[LlamaServer]:
         if (read_text(comm) or "").strip() != "llama-server":
             continue
         words = (read_text(comm.with_name("cmdline")) or "").split("\0")
-        # Of another user's process the words are not shown where /proc hides them.
+        # /proc may hide the arguments of another user's process.
         is_bounded = None if not any(words) else any(word.startswith(_BOUNDS) for word in words)
         yield LlamaServer(int(comm.parent.name), is_bounded)
 
 
 def vllm(context: Context) -> Vllm:
-    """The program on the search path, and whether the CUDA runtime of its build is here."""
+    """The vLLM program on the search path, and whether the CUDA runtime of its build is here."""
     program = shutil.which("vllm", path=context.environ.get("PATH"))
     if program is None:
         return Vllm(program="", needs="", is_there=False)
@@ -52,7 +52,8 @@ def vllm(context: Context) -> Vllm:
 
 
 def _runtime_of(package: Path) -> str | None:
-    """The CUDA runtime that a package's compiled part names, "" for none; None without one."""
+    """The CUDA runtime that a package's compiled part needs; "" if it needs none, None if it has no
+    compiled part."""
     import mmap
 
     for library in package.glob("_C*.so"):

@@ -1,4 +1,5 @@
-"""Other servers of models: LM Studio, those of the configuration, and whoever listens openly."""
+"""Other servers of models: LM Studio, the servers of the configuration, and all that listen
+openly."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ _NOT_LINKED: Final = (
 
 
 def lmstudio(context: Context) -> LmStudioFacts:
-    """LM Studio here, asked without a key."""
+    """LM Studio here. It is asked without a key."""
     folder = next(
         (
             place
@@ -83,9 +84,9 @@ def lmstudio(context: Context) -> LmStudioFacts:
 
 
 def _linked(folder: Path | None) -> bool | None:
-    """Whether LM Link connects LM Studio with other devices; None where its tool does not say.
+    """Whether LM Link connects LM Studio with other devices; None if its tool does not say.
 
-    It is asked only where LM Studio runs already: its tool would start it.
+    The tool is asked only if LM Studio is running, because the tool would start it.
     """
     if folder is None:
         return False
@@ -95,7 +96,7 @@ def _linked(folder: Path | None) -> bool | None:
 
 
 def read_link_status(text: str) -> bool | None:
-    """Whether `lms link status` says that the link is on; None for words that are not known."""
+    """Whether `lms link status` says that the link is on; None for unknown words."""
     lower = text.lower()
     if any(words in lower for words in _NOT_LINKED):
         return False
@@ -103,7 +104,8 @@ def read_link_status(text: str) -> bool | None:
 
 
 def own_servers(context: Context) -> tuple[OwnServerFacts, ...]:
-    """The servers of the configuration, asked at once; only those of this machine are asked."""
+    """The servers of the configuration, all asked at once. Servers on other machines are not
+    asked."""
     from concurrent.futures import ThreadPoolExecutor
 
     endpoints = context.config.endpoints
@@ -131,13 +133,13 @@ def _own_server(context: Context, name: str, endpoint: Endpoint) -> OwnServerFac
         host=target.host,
         port=target.port,
         zone=None if zone is None else zone.label,
-        # A plain 404 or a page of HTML is still somebody who listens.
+        # A server that answers 404 or HTML listens, too.
         state=ask(target.host, target.port, f"{target.path}/models", trusted=trusted).state,
     )
 
 
 def listeners(context: Context) -> tuple[Listener, ...]:
-    """Who listens on the usual ports, and on those of the configuration."""
+    """The listeners on the usual ports, and on those of the configuration."""
     wanted = {*SERVERS, *(_ports_of_endpoints(context))}
     found = {(each.address, each.port): each for each in all_listening() if each.port in wanted}
     return tuple(_listener(each) for _, each in sorted(found.items(), key=lambda pair: pair[0][1]))
@@ -154,7 +156,7 @@ def _ports_of_endpoints(context: Context) -> Iterator[int]:
 def _listener(each: Listening) -> Listener:
     keyless = None
     if each.is_open:
-        # Only servers of models answer this; whoever does without a key has none.
+        # Only servers of models answer this. A server that answers without a key needs none.
         path = "/api/version" if each.port == 11434 else "/v1/models"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(each.address, each.address)
         reply = ask(host, each.port, path, trusted=(each.user,))
@@ -173,5 +175,5 @@ def _listener(each: Listening) -> Listener:
 
 
 def _program(port: int) -> str:
-    """Which of the usual programs listens there; "" where it is none, or not to be seen."""
+    """The usual program that listens there; "" if it is none of them, or cannot be seen."""
     return next((name for name in _PROGRAMS if listening_pid(port, name) is not None), "")

@@ -1,4 +1,4 @@
-"""Ollama as a service of systemd's: how it runs, as whom, with which environment."""
+"""Ollama as a systemd service: its state, its user, its environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROPERTIES: Final = "LoadState,ActiveState,Result,User,Environment,DropInPaths"
 
 
 def service(context: Context) -> OllamaService:
-    """The service, which `exists` only where systemd knows one."""
+    """The service; it `exists` only if systemd has such a unit."""
     if not (context.root / "run/systemd/system").is_dir():
         return OllamaService(exists=False)
     answer = ask_program("systemctl", "show", "ollama", "-p", _PROPERTIES, limit_s=2.0)
@@ -26,7 +26,7 @@ def service(context: Context) -> OllamaService:
 
 
 def read_properties(text: str) -> OllamaService:
-    """The service that `systemctl show` describes, a property a line."""
+    """The service that `systemctl show` describes, with a property on each line."""
     values = {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
     if values.get("LoadState") in (None, "not-found"):
         return OllamaService(exists=False)

@@ -1,4 +1,4 @@
-"""The machine by `localai.hardware`, and what its kernel says of itself now."""
+"""The machine by `localai.hardware`, and the present state of its kernel."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from localai.hardware.facts import Machine
 from localai.hardware.readers import ask_program, read_integer, read_text
 from localai.hardware.this_machine import this_machine
 
-# Typed as a plain text, so that the branches of both systems are checked on either.
+# Typed as a plain text, so that mypy checks the branches of both systems.
 _PLATFORM: str = sys.platform
 _THROTTLES = "thermal_throttle/package_throttle_count"
 _WATCHED_S = 0.2
 
 
 def machine(context: Context) -> Machine:
-    """What the machine is; nothing is measured."""
+    """The facts of the machine. Nothing is measured."""
     return this_machine(context.paths, "never")
 
 
@@ -48,7 +48,7 @@ def _pressure(file: Path, average: str) -> float | None:
 
 
 def _suspended_s() -> float | None:
-    """How long this machine slept since it was started."""
+    """The seconds that this machine has slept since it was started."""
     if _PLATFORM != "linux":
         return None
     asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
@@ -57,7 +57,8 @@ def _suspended_s() -> float | None:
 
 
 def _oom_kills(root: Path) -> int | None:
-    """How often the kernel killed a process of our control group, or of one below it."""
+    """The number of processes that the kernel killed for lack of memory in our control group or one
+    below it."""
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         if line.startswith("0::"):
             folder = root / "sys/fs/cgroup" / line[3:].strip().lstrip("/")
@@ -68,7 +69,8 @@ def _oom_kills(root: Path) -> int | None:
 
 
 def _throttled(root: Path) -> bool | None:
-    """Whether the processor slows itself for its heat now: on Linux its count rises meanwhile."""
+    """Whether the processor slows itself for its heat now. On Linux, its counter rises
+    meanwhile."""
     if _PLATFORM == "darwin":
         limit = re.search(
             r"CPU_Speed_Limit\s*=\s*(\d+)", ask_program("pmset", "-g", "therm").output

@@ -1,4 +1,4 @@
-"""What connections rest on: the certificates of authorities, the name localhost, the proxy."""
+"""The basis of connections: the certificates of authorities, the name localhost, the proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_C
 
 
 def trust(context: Context) -> Trust:
-    """Certificates, names and the proxy, nothing of which is asked of another machine."""
+    """Certificates, names and the proxy. No other machine is asked."""
     proxy = context.config["network.proxy"]
     return Trust(
         ca_files={
@@ -34,7 +34,7 @@ def trust(context: Context) -> Trust:
 
 
 def _fault(file: Path) -> str:
-    """What is wrong with a file of certificates; "" for nothing."""
+    """The fault of a certificate file; "" if it has none."""
     try:
         if file.is_dir():
             return "" if any(file.iterdir()) else "an empty folder"
@@ -47,8 +47,8 @@ def _fault(file: Path) -> str:
 
 
 def _default_authorities() -> int:
-    """How many authorities Python trusts by itself; of a folder, which it reads on demand, how many
-    files there are."""
+    """The number of authorities that Python trusts by itself. A folder is read on demand, so its
+    files are counted."""
     import ssl
 
     counted = ssl.create_default_context().cert_store_stats()["x509_ca"]
@@ -65,5 +65,5 @@ def _proxy_state(proxy: str) -> ServerState | None:
     target = client_target(proxy, 8080, "network.proxy")
     if zone_of_host(target.host) is not Zone.DEVICE:
         return "elsewhere"
-    # Any answer will do, a refusal of this request as well.
+    # Any answer will do, even a refusal of the request.
     return ask(target.host, target.port, "/").state

@@ -1,4 +1,4 @@
-"""Every check, a module a group; importing this registers them all."""
+"""Every check, with a module for each group. Importing this package registers them all."""
 
 from __future__ import annotations
 

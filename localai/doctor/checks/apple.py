@@ -30,7 +30,7 @@ _WHY_METAL = "the wheel for arm64 has Metal in it"
     after=("python-under-rosetta",),
 )
 def metal_unused(facts: Snapshot) -> Iterator[Hit]:
-    """Apple Silicon without Metal."""
+    """The engine lists no Metal device on Apple Silicon."""
     engine = known(facts.engine, "engine")
     if not is_apple_silicon(facts) or known(engine.ended, "engine: how loading it ended") != "ok":
         return
@@ -60,7 +60,7 @@ def metal_unused(facts: Snapshot) -> Iterator[Hit]:
     after=("python-under-rosetta",),
 )
 def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
-    """No mlx package."""
+    """The package mlx is missing on Apple Silicon."""
     engine = known(facts.engine, "engine")
     if is_apple_silicon(facts) and known(engine.mlx, "engine: MLX") == "missing":
         python = our_python(facts)
@@ -93,7 +93,7 @@ def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
     after=("python-under-rosetta",),
 )
 def mlx_crashes(facts: Snapshot) -> Iterator[Hit]:
-    """The child of MLX died."""
+    """The child that imports MLX did not end well."""
     engine = known(facts.engine, "engine")
     ended = known(engine.mlx, "engine: MLX")
     if ended not in ("", "ok", "missing"):
@@ -120,7 +120,7 @@ def mlx_crashes(facts: Snapshot) -> Iterator[Hit]:
     source="mlx #200, #1055",
 )
 def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
-    """Translated."""
+    """The process is translated from x86."""
     host = machine_of(facts).host
     if known(host.rosetta.value, "machine: Rosetta"):
         yield Hit("python", (Evidence("translated", "yes", host.rosetta.source),))
@@ -131,7 +131,7 @@ def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="info",
     title="MLX may bring this Mac down with a long prompt",
-    told="macOS 26 or newer, and MLX can be loaded",
+    told="macOS 26 or newer, MLX can be loaded, and the chosen model is MLX's",
     cause="on macOS 26 long prompts and many requests at once have ended in kernel panics "
     "(`completeMemory() prepare count underflow`); Apple's GPU driver counts its memory wrongly",
     fix=Fix(
@@ -143,7 +143,7 @@ def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
     source="mlx #3186, #3346",
 )
 def mlx_may_panic(facts: Snapshot) -> Iterator[Hit]:
-    """Of interest where an MLX model is the chosen one."""
+    """It fires only if the chosen model is MLX's."""
     version = known(known(facts.kernel, "kernel").mac_version, "kernel: the version of macOS")
     if number(version) < (26,) or not is_apple_silicon(facts):
         return

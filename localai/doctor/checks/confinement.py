@@ -1,4 +1,4 @@
-"""Programs that may not do all: snap's confinement, and folders from which nothing may run."""
+"""Limits on programs: snap's confinement, and folders that no program may be run from."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from localai.doctor.versions import number
     code="noexec-temporary-folder",
     group="server",
     severity="warn",
-    title="nothing may be run from the folder for temporary files",
-    told="its file system is mounted noexec",
-    cause="older Ollamas unpack their libraries there, and other tools build there",
+    title="no program may be run from the folder for temporary files",
+    told="its file system is mounted noexec, and an Ollama older than 0.5 is here",
+    cause=("older versions of Ollama unpack their libraries there, and other tools build there"),
     fix=Fix(
         ('mkdir -p "$HOME/.cache/tmp" && export TMPDIR="$HOME/.cache/tmp"',),
         "user",
         advice="for Ollama's service: OLLAMA_TMPDIR in `systemctl edit ollama`",
     ),
-    source="doctor.md 62",
+    source="Ollama's docs, troubleshooting.md",
 )
 @for_each(places)
 def noexec_temporary_folder(facts: Snapshot, place: Folder) -> Iterator[Hit]:
-    """Noexec where an Ollama is that needs it."""
+    """The folder for temporary files is noexec, and an Ollama older than 0.5 is here, which needs
+    it."""
     ollama = ollama_of(facts)
     if not is_linux(facts) or not known(ollama.programs, "ollama: its programs"):
         return
@@ -50,19 +51,23 @@ def noexec_temporary_folder(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     group="server",
     severity="warn",
     title="snap's Ollama may not read its folder of models",
-    told="the Ollama of the search path is snap's, and OLLAMA_MODELS is a folder that snap does "
-    "not show it",
-    cause="a snap sees its own folders, what is not hidden in a home, and of /media and /mnt "
-    "what it was connected to",
+    told=(
+        "the Ollama on the search path is a snap, and snap does not let it see the folder "
+        "OLLAMA_MODELS"
+    ),
+    cause=(
+        "a snap sees its own folders and a home's files that are not hidden; it sees "
+        "/media and /mnt only if it is connected to them"
+    ),
     fix=Fix(
         ("sudo snap connect ollama:removable-media",),
         "root",
         undo="sudo snap disconnect ollama:removable-media",
     ),
-    source="doctor.md 61; snapd's docs, home and removable-media",
+    source="snapd's docs, home and removable-media",
 )
 def ollama_confined(facts: Snapshot) -> Iterator[Hit]:
-    """By where the folder lies."""
+    """The place of the folder decides whether snap's Ollama may read it."""
     programs = known(ollama_of(facts).programs, "ollama: its programs")
     if not programs or known(programs[0].origin, "ollama: where it is from") != "snap":
         return

@@ -1,4 +1,4 @@
-"""The memory of conversations: how much context there is, and what it and old prompts cost."""
+"""The memory of conversations: the size of the context, and its cost and that of old prompts."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _PROMPT_CACHE_BYTES = 8 << 30
     group="memory",
     severity="warn",
     title="a part of a model has left the GPU",
-    told="of a model in Ollama's memory the GPU holds some and not all (`size_vram` < `size`)",
+    told="the GPU holds only a part of a model in Ollama's memory (`size_vram` < `size`)",
     cause="weights and context together are larger than the GPU's memory; each layer on the CPU "
     "slows every token",
     fix=Fix(
         (), "user", advice="a smaller context (`num_ctx`), a smaller quantization, or fewer models"
     ),
-    source="doctor.md 68",
+    source="Ollama's docs, faq.md",
 )
 @for_each(running)
 def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
-    """Partly on the GPU."""
+    """A part of the model is not on the GPU."""
     size = known(model.size_bytes, "ollama: a model's size")
     on_gpu = known(model.gpu_bytes, "ollama: a model's share of the GPU")
     if not 0 < on_gpu < size:
@@ -62,8 +62,11 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     severity="info",
     title="a model in Ollama has a context of 4,096 tokens",
     told="`/api/ps` says so, and neither the shell nor the service has set it",
-    cause="that is Ollama's default below 24 GB of graphics memory; through /v1 a longer prompt is "
-    "cut without a word, so an agent forgets its task. localai asks for the context that it needs",
+    cause=(
+        "this is Ollama's default below 24 GB of graphics memory; /v1 cuts a longer prompt "
+        "without a word, so that an agent forgets its task. localai asks for the context "
+        "that it needs"
+    ),
     fix=Fix(
         ("export OLLAMA_CONTEXT_LENGTH=32768",),
         "user",
@@ -75,7 +78,7 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
 )
 @for_each(running)
 def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
-    """The default, under something that may need more."""
+    """The context is Ollama's small default, which agents and long prompts exceed."""
     tokens = known(model.context_tokens, "ollama: a model's context")
     small = [each for each in running(facts) if (each.context_tokens or tokens) <= _SMALL_CONTEXT]
     if tokens <= _SMALL_CONTEXT and small[0] is model:
@@ -91,14 +94,18 @@ def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     group="memory",
     severity="warn",
     title="Ollama has allocated less context than was asked for",
-    told="OLLAMA_CONTEXT_LENGTH of its environment is more than `/api/ps` says",
+    told=(
+        "OLLAMA_CONTEXT_LENGTH in the server's environment is larger than the context in `/api/ps`"
+    ),
     cause="the model was made for less, or it did not fit; longer prompts are cut without a word",
-    fix=Fix(("ollama ps",), "user", advice="a model with a longer context, or a smaller one"),
+    fix=Fix(
+        ("ollama ps",), "user", advice="take a model with a longer context, or a smaller model"
+    ),
     source="ollama #17889",
 )
 @for_each(running)
 def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
-    """Allocated against asked."""
+    """The allocated context is smaller than the one that was asked for."""
     wanted = served_variables(facts).get("OLLAMA_CONTEXT_LENGTH", "")
     tokens = known(model.context_tokens, "ollama: a model's context")
     if wanted.isdecimal() and tokens < int(wanted):
@@ -119,11 +126,11 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     told="a llama-server runs without --cache-ram, and less than 8 GiB of memory is free",
     cause="since 2025 it keeps the state of earlier prompts in main memory, up to 8 GiB a server",
     fix=Fix((), "user", advice="start it with --cache-ram 2048 (MiB), or 0 for none"),
-    source="doctor.md 70",
+    source="llama.cpp's docs, llama-server (--cache-ram)",
 )
 @for_each(llama_servers)
 def prompt_cache_unbounded(facts: Snapshot, server: LlamaServer) -> Iterator[Hit]:
-    """Only where it could hurt."""
+    """It fires only if the cache could exceed the free memory."""
     free = known(machine_of(facts).memory.available_bytes.value, "machine: free memory")
     if free >= _PROMPT_CACHE_BYTES:
         return

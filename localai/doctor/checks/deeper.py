@@ -1,4 +1,4 @@
-"""What only `--deep` finds: an engine that does not answer, a speed that cannot be, bad files."""
+"""The findings of `--deep`: an engine that does not answer, an impossible speed, bad files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localai.doctor.facts.snapshot import Snapshot
     after=("engine-missing", "engine-crashes"),
 )
 def starter_fails(facts: Snapshot) -> Iterator[Hit]:
-    """Only with --deep. Where the starter is not here, its answer and its error are unknown."""
+    """It needs --deep. If the starter is not here, its answer and its error are unknown."""
     deep = tried(facts)
     if deep.answer is None and deep.answer_error is None:
         raise Unknown("deep: the starter's answer is not known: localai pull starter")
@@ -36,13 +36,13 @@ def starter_fails(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="the engine is much slower than this machine allows",
     told="with --deep: the starter was measured at less than half of the prediction's lower end",
-    cause="something takes the processor or the memory, or the GPU that is shown is not used",
+    cause="other programs use the processor or the memory, or the GPU is shown but not used",
     fix=Fix(("localai hardware --measure", "top"), "user"),
     source="ollama #8426",
     after=("machine-busy", "memory-pressure", "engine-for-cpu", "power-saving", "on-battery"),
 )
 def slower_than_predicted(facts: Snapshot) -> Iterator[Hit]:
-    """Measured against predicted."""
+    """The measured decode rate is less than half of the prediction's lower end."""
     deep = tried(facts)
     if deep.answer_error:
         return
@@ -69,14 +69,14 @@ def slower_than_predicted(facts: Snapshot) -> Iterator[Hit]:
     severity="fail",
     title="a model's file is not what it was when it was fetched",
     told="with --deep: its SHA-256 is not the one that its store states",
-    cause="a disk that fails, or a program that changed it",
+    cause="the disk fails, or a program changed the file",
     fix=Fix(("localai pull MODEL",), "user"),
     source="ollama #941, #8105, #9846",
     after=("ollama-blob-damaged",),
 )
 @for_each(files_that_differ)
 def file_digest_wrong(facts: Snapshot, name: str) -> Iterator[Hit]:
-    """Only with --deep."""
+    """It needs --deep."""
     yield Hit(
         f"file:{name}",
         (Evidence("SHA-256", "another than its store says", name),),
@@ -98,7 +98,7 @@ def file_digest_wrong(facts: Snapshot, name: str) -> Iterator[Hit]:
 )
 @for_each(files_that_fail)
 def file_unreadable(facts: Snapshot, name: str) -> Iterator[Hit]:
-    """Only with --deep."""
+    """It needs --deep."""
     yield Hit(
         f"file:{name}",
         (Evidence("read", "fails", name),),

@@ -1,4 +1,4 @@
-"""Disks and folders: full, read-only, closed, slow."""
+"""Disks and folders: full, read-only, closed or slow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _MUCH_PARTIAL = 1_000_000_000
 )
 @for_each(disks)
 def disk_full(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
-    """Free space by disk, not by folder. A read-only one needs none."""
+    """The free space is judged for each disk and not for each folder. A read-only disk needs
+    none."""
     place = disk.places[0]
     if known(place.read_only, f"places: whether {disk.name} is read-only"):
         return
@@ -64,13 +65,13 @@ def disk_full(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     severity="fail",
     title="the disk has room and no file can be made on it",
     told="less than 1% of its inodes is free",
-    cause="many small files have taken the numbers that a file needs",
+    cause="many small files use up the inodes, of which each file needs one",
     fix=Fix(("df -i",), "user", advice="remove the folders with the most files"),
-    source="doctor.md 75",
+    source="localai",
 )
 @for_each(disks)
 def inodes_out(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
-    """Inodes; file systems that count none say 0."""
+    """The free inodes. File systems that do not count them report 0."""
     total = known(disk.places[0].total_inodes, f"places: inodes of {disk.name}")
     free = known(disk.places[0].free_inodes, f"places: free inodes of {disk.name}")
     if total and free * 100 < total:
@@ -101,7 +102,7 @@ def inodes_out(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
 )
 @for_each(disks)
 def disk_read_only(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
-    """What has to be written to."""
+    """A disk is read-only that localai or Ollama must write to."""
     written = [place for place in disk.places if place.purpose != "the hub's cache"]
     if not written or not known(written[0].read_only, f"places: whether {disk.name} is read-only"):
         return
@@ -128,14 +129,14 @@ def disk_read_only(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     group="disk",
     severity="fail",
     title="a folder on the way to a store may not be entered",
-    told="a parent of the folder lacks the right x for this user",
-    cause="to open a file every folder above it must be passable",
+    told="a parent of the folder lacks the permission x for this user",
+    cause="a file can be opened only if every folder above it may be entered",
     fix=Fix(("chmod u+x FOLDER",), "user"),
     source="ollama #2701",
 )
 @for_each(places)
 def folder_closed(facts: Snapshot, place: Folder) -> Iterator[Hit]:
-    """The first closed parent, told once of all that lies behind it."""
+    """The first closed parent folder. It is reported once for all folders behind it."""
     blocked = known(place.blocked_by, f"places: the way to {place.purpose}")
     behind = [each for each in places(facts) if each.blocked_by == blocked]
     if blocked and behind[0] is place:
@@ -160,14 +161,16 @@ def folder_closed(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     severity="fail",
     title="a folder of localai's may not be written to",
     told="this user has no right to write there",
-    cause="it belongs to another user (a command that was run with sudo), or was made read-only",
+    cause=(
+        "it belongs to another user, for example after a command with sudo, or was made read-only"
+    ),
     fix=Fix(("sudo chown -R $USER FOLDER",), "root"),
     source="ollama #2701",
     after=("disk-read-only", "folder-closed"),
 )
 @for_each(places)
 def folder_not_writable(facts: Snapshot, place: Folder) -> Iterator[Hit]:
-    """Our own folders; Ollama's store belongs to its service on Linux, rightly."""
+    """Only localai's folders count; on Linux, Ollama's store belongs to its service."""
     if not known(place.purpose, "places: what a folder is for").startswith("localai"):
         return
     if known(place.writable, f"places: rights to {place.purpose}") is False:
@@ -186,19 +189,19 @@ def folder_not_writable(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     group="disk",
     severity="info",
     title="models lie on a slow disk",
-    told="their folder is on a network, FUSE or Windows file system, or on a disk that turns",
-    cause="a model is read whole before its first word: 5 GB take a minute at 80 MB/s",
+    told="their folder is on a network, FUSE or Windows file system, or on a hard disk",
+    cause="the whole model is read before its first word: 5 GB take a minute at 80 MB/s",
     fix=Fix(
         ("export OLLAMA_MODELS=/path/on/a/fast/disk",),
         "user",
         undo="unset OLLAMA_MODELS",
         advice="for localai's own: LOCALAI_HOME",
     ),
-    source="doctor.md 74",
+    source="localai",
 )
 @for_each(disks)
 def models_on_slow_disk(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
-    """By the file system's name and the disk's nature."""
+    """The kinds of the file system and of the disk decide."""
     if is_mac(facts):
         return
     for place in disk.places:
@@ -218,15 +221,17 @@ def models_on_slow_disk(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     code="partial-downloads",
     group="disk",
     severity="info",
-    title="downloads that broke off take room",
+    title="broken-off downloads take disk space",
     told="more than 1 GB of `-partial` files in Ollama's store",
-    cause="`ollama pull` goes on where it was when it is called again, and until then they stay; a "
-    "restart of the server removes them unless OLLAMA_NOPRUNE is set",
+    cause=(
+        "they stay so that `ollama pull` can continue; a restart of the server removes "
+        "them unless OLLAMA_NOPRUNE is set"
+    ),
     fix=Fix(("ollama pull MODEL",), "user", advice="or remove them: rm …/blobs/*-partial*"),
     source="Ollama's server/download.go",
 )
 def partial_downloads(facts: Snapshot) -> Iterator[Hit]:
-    """What they take."""
+    """The disk space of partial downloads."""
     store = store_of(facts)
     if not known(store.readable, "ollama_store: whether it can be read"):
         return

@@ -1,4 +1,4 @@
-"""A graphics processor is there and its driver is not, or is another one than is needed."""
+"""Graphics processors whose driver is missing, or is another one than they need."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _OLDEST_DRIVER_OLD_CARDS = 570
         ("sudo ubuntu-drivers install",),
         "root",
         undo="sudo apt remove 'nvidia-driver-*'",
-        advice="elsewhere than on Ubuntu by the distribution's own package; then reboot",
+        advice="on other systems than Ubuntu, install the distribution's own package; then reboot",
     ),
     source="ollama #7669",
 )
 def nvidia_driver_missing(facts: Snapshot) -> Iterator[Hit]:
-    """A card without its driver, outside containers, which see the host's."""
+    """A card has no driver. Containers are left out, because they see the host's driver."""
     graphics = graphics_of(facts)
     if "NVIDIA" not in known(graphics.pci_vendors, "graphics: the PCI bus"):
         return
@@ -60,18 +60,21 @@ def nvidia_driver_missing(facts: Snapshot) -> Iterator[Hit]:
     severity="fail",
     title="NVIDIA's driver was updated and the old one is still loaded",
     told="the loaded kernel module has another version than the installed library",
-    cause="the library speaks only with a module of its own version; that is loaded at the start",
+    cause=(
+        "the library works only with a module of its own version, which is loaded when the "
+        "machine starts"
+    ),
     fix=Fix(("sudo reboot",), "root"),
     source="ollama #15918",
 )
 def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
-    """Module and library differ."""
+    """The kernel module and the library have different versions."""
     graphics = graphics_of(facts)
     module = known(graphics.nvidia_module, "graphics: the module")
     library = known(graphics.nvidia_library, "graphics: the library")
     if not module or not library or module == library:
         return
-    # In a container the library is put in from the host; a stub of WSL has no number.
+    # The host puts the library into a container, and WSL's stub has no version.
     yield Hit(
         "gpu:NVIDIA",
         (
@@ -86,17 +89,17 @@ def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="NVIDIA's driver does not answer",
-    told="`nvidia-smi` does not come back within seconds",
+    told="`nvidia-smi` does not end within seconds",
     cause="the driver or the card hangs, often after a fault that the kernel's log calls Xid",
     fix=Fix(
         ("sudo dmesg | grep -i -E 'nvrm|xid'", "sudo reboot"),
         "root",
-        advice="whatever asks this card hangs until then",
+        advice="every program that uses this card hangs until then",
     ),
     source="ollama #5464",
 )
 def nvidia_smi_hangs(facts: Snapshot) -> Iterator[Hit]:
-    """The tool hangs."""
+    """nvidia-smi does not end."""
     if known(graphics_of(facts).smi, "graphics: nvidia-smi") == "hangs":
         yield Hit("gpu:NVIDIA", (Evidence("nvidia-smi -L", "no answer", "nvidia-smi"),))
 
@@ -113,7 +116,7 @@ def nvidia_smi_hangs(facts: Snapshot) -> Iterator[Hit]:
     after=("nvidia-driver-mismatch", "nvidia-driver-missing", "nvidia-lost-in-container"),
 )
 def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
-    """The tool fails, and says why."""
+    """nvidia-smi ends with an error."""
     graphics = graphics_of(facts)
     if known(graphics.smi, "graphics: nvidia-smi") == "fails":
         words = graphics.smi_words or "it says nothing"
@@ -132,13 +135,13 @@ def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
     fix=Fix(
         ("sudo ubuntu-drivers install",),
         "root",
-        advice="elsewhere than on Ubuntu by the distribution's own package; then reboot",
+        advice="on other systems than Ubuntu, install the distribution's own package; then reboot",
     ),
     source="llama-cpp-python #1436; Ollama's docs, gpu.md",
 )
 @for_each(nvidia_gpus)
 def nvidia_driver_old(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
-    """A driver below the floor for its card."""
+    """The driver is older than the oldest one that works for its card."""
     driver = known(gpu.driver.value, "machine: the driver's version")
     major = driver.partition(".")[0]
     capability = gpu.compute_capability.value
@@ -173,7 +176,7 @@ def nvidia_driver_old(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     source="Ollama's docs, gpu.md",
 )
 def rocm_old(facts: Snapshot) -> Iterator[Hit]:
-    """ROCm 6 and older."""
+    """ROCm is version 6 or older."""
     if not gpus_of(facts, "AMD"):
         return
     version = known(graphics_of(facts).rocm, "graphics: ROCm's version")
@@ -188,13 +191,15 @@ def rocm_old(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="the virtual machine hides AVX2 from its processor",
     told="a virtual machine on x86-64 whose processor has no AVX2",
-    cause="its processor type is a generic one; engines then compute several times slower, or die "
-    "of an illegal instruction",
+    cause=(
+        "its processor type is a generic one; engines compute several times slower, or end "
+        "with an illegal instruction"
+    ),
     fix=Fix((), "manual", advice="give the machine the host's own processor type (`-cpu host`)"),
-    source="doctor.md 52",
+    source="QEMU's docs, CPU models",
 )
 def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
-    """A virtual x86 without AVX2."""
+    """A virtual x86 machine has no AVX2."""
     machine = machine_of(facts)
     virtual = known(machine.host.virtual_machine.value, "machine: whether it is virtual")
     if not virtual:
@@ -216,8 +221,8 @@ def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="a Linux driver hides WSL's own",
-    told="in WSL, libcuda of a Linux driver lies in the system's folders beside Windows' stub",
-    cause="in WSL the driver is Windows'; a Linux package for it takes the stub's place",
+    told=("in WSL, a Linux driver's libcuda lies in the system's folders beside Windows' stub"),
+    cause=("in WSL the driver belongs to Windows; a Linux package of it takes the stub's place"),
     fix=Fix(
         ("sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'", "wsl.exe --shutdown"),
         "root",
@@ -225,7 +230,7 @@ def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
     source="NVIDIA's guide to CUDA on WSL",
 )
 def wsl_native_driver(facts: Snapshot) -> Iterator[Hit]:
-    """Two libcuda in WSL."""
+    """WSL has two libcuda."""
     if not is_wsl(facts):
         return
     graphics = graphics_of(facts)

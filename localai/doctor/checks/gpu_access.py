@@ -1,4 +1,4 @@
-"""A graphics processor is kept from programs: device files, containers, variables."""
+"""Graphics processors that programs may not use: device files, containers, variables."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _VARIABLES: Mapping[str, str] = {
     group="gpu",
     severity="warn",
     title="this user may not open the AMD GPU",
-    told="/dev/kfd or /dev/dri/renderD… is there and may not be opened",
-    cause="the device files belong to the group render (or video), of which this user is no member",
+    told="/dev/kfd or /dev/dri/renderD… exists, and this user may not open it",
+    cause="the device files belong to the group render or video, and this user is no member",
     fix=Fix(
         ("sudo usermod -aG render,video $USER",),
         "root",
@@ -44,7 +44,7 @@ _VARIABLES: Mapping[str, str] = {
     source="ollama #6736, #7723",
 )
 def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
-    """Device files that stay shut."""
+    """This user may not open AMD's device files."""
     graphics = graphics_of(facts)
     nodes = known(graphics.nodes, "graphics: device files")
     shut = [node for node in nodes if node.usable is False and _is_amds(node.path)]
@@ -90,7 +90,7 @@ def amd_device_refused(facts: Snapshot) -> Iterator[Hit]:
     source="nvidia-container-toolkit's guide",
 )
 def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
-    """The host has one and hands nothing in."""
+    """The host has a GPU and did not give it to the container."""
     container, graphics = container_of(facts), graphics_of(facts)
     if not container:
         return
@@ -120,7 +120,7 @@ def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="the container has lost its GPU",
-    told="a container in which NVML says `Unknown Error` while the device files are there",
+    told="NVML says `Unknown Error` in a container, while the device files are there",
     cause="`systemctl daemon-reload` on the host took the devices from the container's group",
     fix=Fix(
         (),
@@ -131,7 +131,7 @@ def gpu_not_in_container(facts: Snapshot) -> Iterator[Hit]:
     source="nvidia-container-toolkit #48",
 )
 def nvidia_lost_in_container(facts: Snapshot) -> Iterator[Hit]:
-    """NVML's unknown error in a container."""
+    """NVML reports `Unknown Error` in a container."""
     if not container_of(facts):
         return
     words = known(graphics_of(facts).smi_words, "graphics: what nvidia-smi says")
@@ -150,7 +150,7 @@ def nvidia_lost_in_container(facts: Snapshot) -> Iterator[Hit]:
     source="ollama's docs, docker.md",
 )
 def docker_on_mac(facts: Snapshot) -> Iterator[Hit]:
-    """Linuxkit on arm64."""
+    """The kernel is linuxkit on arm64."""
     host = machine_of(facts).host
     kernel = known(host.kernel.value, "machine: the kernel")
     if not container_of(facts) or "linuxkit" not in kernel:
@@ -165,12 +165,12 @@ def docker_on_mac(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="a variable hides the GPU",
     told="a …_VISIBLE_DEVICES is empty, -1, none, or names a device that is not there",
-    cause="engines use only the devices that it names, and say nothing where that is none",
+    cause="engines use only the devices that it names, and do not say if there are none",
     fix=Fix(("unset CUDA_VISIBLE_DEVICES",), "user"),
     source="ollama's docs, gpu.md",
 )
 def gpu_hidden_by_variable(facts: Snapshot) -> Iterator[Hit]:
-    """In the shell's environment, and in the server's where that may be seen."""
+    """The variables of the shell count, and those of the server if they may be seen."""
     yield from _hidden(facts, variables_of(facts), in_shell=True)
     if is_linux(facts):
         yield from _hidden(facts, served_variables(facts), in_shell=False)

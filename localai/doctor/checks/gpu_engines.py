@@ -1,4 +1,4 @@
-"""A graphics processor works, and an engine does not use it."""
+"""Graphics processors that work and that an engine does not use."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ _BUILDS = "https://xorbitsai.github.io/xllamacpp/whl"
     severity="warn",
     title="this Ollama came without its libraries for GPUs",
     told="a GPU is there, and beside the program no folder cuda_v…, rocm or vulkan",
-    cause="some distributions split them off, and a copy of the program alone has none: it "
-    "computes on the CPU",
+    cause=(
+        "some distributions package them apart, and a copy of the program alone lacks "
+        "them; then Ollama computes on the CPU"
+    ),
     fix=Fix(
         ("ls -l $(dirname $(readlink -f $(command -v ollama)))/../lib/ollama",),
         "user",
@@ -45,7 +47,7 @@ _BUILDS = "https://xorbitsai.github.io/xllamacpp/whl"
     source="ollama #9885",
 )
 def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
-    """An Ollama for the CPU alone."""
+    """Ollama's program has no libraries for GPUs."""
     ollama = ollama_of(facts)
     programs = known(ollama.programs, "ollama: its programs")
     if not programs or not is_linux(facts) or not gpus_of(facts):
@@ -66,7 +68,7 @@ def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
     severity="info",
     title="Ollama leaves the integrated GPU alone",
     told="its log says `dropping integrated GPU`",
-    cause="it uses integrated GPUs only where it knows that they help",
+    cause="it uses only those integrated GPUs that it knows to help",
     fix=Fix(
         ("sudo systemctl edit ollama",),
         "root",
@@ -76,7 +78,7 @@ def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
     source="ollama #16690",
 )
 def ollama_drops_integrated_gpu(facts: Snapshot) -> Iterator[Hit]:
-    """Said by the log itself."""
+    """The server's log says so."""
     ollama = ollama_of(facts)
     if not known(ollama.programs, "ollama: its programs"):
         return
@@ -101,7 +103,7 @@ def ollama_drops_integrated_gpu(facts: Snapshot) -> Iterator[Hit]:
 )
 @for_each(running)
 def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
-    """Slept, and nothing in the memory of the card."""
+    """The machine has slept, and no model of Ollama's is in the card's memory."""
     if not nvidia_gpus(facts):
         return
     slept_s = known(known(facts.kernel, "kernel").suspended_s, "kernel: how long it slept")
@@ -120,7 +122,7 @@ def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit
     group="gpu",
     severity="warn",
     title="Ollama computes on the CPU although there is a GPU",
-    told="a model in its memory has nothing on the GPU (`size_vram` is 0)",
+    told="a model in Ollama's memory has no part on the GPU (`size_vram` is 0)",
     cause="Ollama did not find the GPU when it started: a boot race, a driver, a library",
     fix=Fix(("sudo systemctl restart ollama", "ollama ps"), "root"),
     source="ollama #5464, #10053, #7669, #8426",
@@ -142,7 +144,8 @@ def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit
 )
 @for_each(running)
 def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
-    """A model wholly in main memory beside a graphics processor that some interface opens."""
+    """A model is wholly in main memory, although there is a GPU that a program interface can
+    use."""
     gpus = [*gpus_of(facts, "NVIDIA"), *gpus_of(facts, "AMD")]
     if not gpus or not is_on_cpu(model) or not is_first_on_cpu(facts, model):
         return
@@ -166,8 +169,10 @@ def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     severity="warn",
     title="the embedded engine is built for the CPU, and there is a GPU",
     told="the engine, loaded in a child, lists no GPU while the machine has one",
-    cause="the package index has the engine for the CPU alone; its makers keep builds for GPUs on "
-    "an index of their own",
+    cause=(
+        "the package index has only the engine's build for the CPU; its makers keep builds "
+        "for GPUs on another index"
+    ),
     fix=Fix(
         (f"{PYTHON} {_REINSTALL} xllamacpp --index-url {_BUILDS}/cu128",),
         "user",
@@ -179,7 +184,7 @@ def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     after=("nvidia-driver-missing", "nvidia-driver-mismatch", "nvidia-smi-hangs"),
 )
 def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
-    """An engine without devices on a machine with a GPU on Linux."""
+    """The engine lists no devices on a Linux machine with a GPU."""
     engine = known(facts.engine, "engine")
     if not is_linux(facts) or known(engine.ended, "engine: how loading it ended") != "ok":
         return
@@ -216,7 +221,7 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 def gpu_layers_zero(facts: Snapshot) -> Iterator[Hit]:
-    """The engine could and may not."""
+    """The engine could use the GPU and the setting forbids it."""
     if setting(facts, "engine.gpu_layers") != "0":
         return
     if known(known(facts.engine, "engine").devices, "engine: its devices"):
@@ -225,7 +230,7 @@ def gpu_layers_zero(facts: Snapshot) -> Iterator[Hit]:
 
 
 def _build_for(gpu: Gpu) -> str:
-    """The folder of the makers' index that has the engine for a graphics processor."""
+    """The folder of the makers' package index that has the engine for a graphics processor."""
     interfaces = gpu.usable_by.value or ()
     if gpu.vendor.value == "NVIDIA":
         return "cu132" if _cuda(interfaces) >= (13, 2) else "cu128"
@@ -235,7 +240,7 @@ def _build_for(gpu: Gpu) -> str:
 
 
 def _cuda(interfaces: tuple[str, ...]) -> tuple[int, ...]:
-    """The version in "CUDA 13.0"; (0,) where none is said."""
+    """The version in "CUDA 13.0"; (0,) if there is none."""
     for each in interfaces:
         name, _, version = each.partition(" ")
         if name == "CUDA" and all(part.isdecimal() for part in version.split(".")):
@@ -248,17 +253,19 @@ def _cuda(interfaces: tuple[str, ...]) -> tuple[int, ...]:
     group="gpu",
     severity="warn",
     title="vLLM lacks the CUDA runtime that it was built for",
-    told="its compiled part names libcudart.so.N, which is neither in its environment nor in the "
-    "system's folders",
+    told=(
+        "vLLM's compiled part needs libcudart.so.N, which is neither in its environment "
+        "nor in the system's folders"
+    ),
     cause="vLLM and its CUDA packages are of different versions: it ends with `libcudart.so.N: "
     "cannot open shared object file`",
     fix=Fix(
         ("pip install --force-reinstall vllm",), "user", advice="in the environment that vLLM is in"
     ),
-    source="doctor.md 53; vLLM #28305",
+    source="vLLM #28305",
 )
 def vllm_without_cuda(facts: Snapshot) -> Iterator[Hit]:
-    """By the names in its library."""
+    """The library names in vLLM's compiled part decide."""
     vllm = known(facts.vllm, "vllm")
     if not known(vllm.program, "vllm: its program"):
         return

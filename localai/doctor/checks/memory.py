@@ -33,13 +33,15 @@ _PAGE_BYTES = 4096
     severity="warn",
     title="the machine is out of memory and waits for its disk",
     told="over the last minute some process waited for memory more than 10% of the time",
-    cause="what runs needs more than there is; a model that is read from the disk again for each "
-    "token is a hundred times slower",
+    cause=(
+        "the running programs need more memory than there is; a model that is read from "
+        "the disk for each token is a hundred times slower"
+    ),
     fix=Fix(("localai stop --all", "ollama stop MODEL"), "user", advice="or a smaller model"),
     source="the kernel's PSI",
 )
 def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
-    """PSI's average of a minute."""
+    """The kernel's memory pressure (PSI) over a minute."""
     if is_mac(facts):
         return
     pressure = known(known(facts.kernel, "kernel").memory_pressure_60s, "kernel: memory pressure")
@@ -58,13 +60,13 @@ def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
     severity="info",
     title="a part of the memory is swapped out",
     told="more than 1 GB and a quarter of the swap is in use, and little memory is free",
-    cause="programs were pushed out to make room; what comes back first is slow",
+    cause=("programs were swapped out to make room; they are slow until they are back in memory"),
     fix=Fix(("localai ps",), "user", advice="a smaller model, or fewer programs beside it"),
     source="many threads",
     after=("memory-pressure",),
 )
 def swap_in_use(facts: Snapshot) -> Iterator[Hit]:
-    """Swap that is used while memory is short."""
+    """Swap is used while memory is short."""
     memory = machine_of(facts).memory
     used = known(memory.swap_used_bytes.value, "machine: swap in use")
     total = known(memory.swap_total_bytes.value, "machine: swap")
@@ -84,15 +86,15 @@ def swap_in_use(facts: Snapshot) -> Iterator[Hit]:
     code="killed-for-memory",
     group="memory",
     severity="warn",
-    title="the kernel has killed a process for want of memory",
-    told="our control group counts oom kills, or Ollama's service ended as `oom-kill`",
-    cause="a model, its context and the rest did not fit",
+    title="the kernel has killed a process for lack of memory",
+    told="localai's control group counts oom kills, or Ollama's service ended as `oom-kill`",
+    cause="a model, its context and the other programs did not fit",
     fix=Fix(("localai recommend",), "user", advice="a smaller model, or a smaller context"),
-    source="doctor.md 71",
+    source="the kernel's docs, cgroup-v2",
     after=("memory-pressure",),
 )
 def killed_for_memory(facts: Snapshot) -> Iterator[Hit]:
-    """The service's result first: it names the victim."""
+    """The result of Ollama's service comes first, because it names the victim."""
     if is_mac(facts):
         return
     service = facts.service
@@ -121,7 +123,7 @@ def killed_for_memory(facts: Snapshot) -> Iterator[Hit]:
     source="ollama #10920",
 )
 def model_too_large(facts: Snapshot) -> Iterator[Hit]:
-    """Weights against memory and graphics memory together."""
+    """The model's weights against main memory and graphics memory together."""
     size, machine = chosen_bytes(facts), machine_of(facts)
     if not size:
         return
@@ -156,7 +158,7 @@ def model_too_large(facts: Snapshot) -> Iterator[Hit]:
     source="text-generation-webui #536",
 )
 def wsl_memory_cap(facts: Snapshot) -> Iterator[Hit]:
-    """A small total in WSL."""
+    """WSL has little memory."""
     if not is_wsl(facts):
         return
     total = known(machine_of(facts).memory.total_bytes.value, "machine: memory")
@@ -170,8 +172,9 @@ def wsl_memory_cap(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="the GPU's memory is full, and Windows spills the rest",
     told="WSL, an NVIDIA GPU with less than 5% of its memory free, and a model in memory",
-    cause="Windows' driver moves what does not fit into main memory without a word: ten times "
-    "slower",
+    cause=(
+        "Windows' driver moves the rest into main memory without a word, which is ten times slower"
+    ),
     fix=Fix(
         ("localai stop --all",),
         "user",
@@ -182,7 +185,7 @@ def wsl_memory_cap(facts: Snapshot) -> Iterator[Hit]:
 )
 @for_each(nvidia_gpus)
 def vram_spills_in_windows(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
-    """A full card in WSL."""
+    """A card's memory is full in WSL."""
     if not is_wsl(facts) or not running(facts):
         return
     total = known(gpu.memory_total_bytes.value, "machine: a GPU's memory")
@@ -199,9 +202,11 @@ def vram_spills_in_windows(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="the integrated GPU may use only a small part of main memory",
-    told="an AMD GPU that shares main memory, and its GTT is under half of that",
-    cause="the kernel lets it have a fixed share; VRAM and GTT are two parts, of which only the "
-    "larger holds models",
+    told="an AMD GPU shares main memory, and its GTT is under half of that memory",
+    cause=(
+        "the kernel gives it a fixed share in two parts, VRAM and GTT, and only the larger "
+        "part holds models"
+    ),
     fix=Fix(
         ("sudo grubby --update-kernel=ALL --args='ttm.pages_limit=…'",),
         "root",
@@ -212,7 +217,7 @@ def vram_spills_in_windows(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
 )
 @for_each(amd_gpus)
 def apu_memory_small(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
-    """GTT below 45% of main memory, on an APU that would be worth it."""
+    """GTT is below 45% of main memory, on an APU that could use more."""
     memory = machine_of(facts).memory
     total = known(memory.total_bytes.value, "machine: memory")
     is_apu = known(gpu.unified.value, "machine: whether a GPU shares memory")
@@ -242,7 +247,7 @@ def apu_memory_small(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     code="metal-working-set",
     group="memory",
     severity="warn",
-    title="the chosen model is larger than what Metal lets a program use",
+    title="the chosen model is larger than the memory that Metal lets a program use",
     told="the file of `model` exceeds the GPU's recommended working set",
     cause="macOS keeps a part of the memory from the GPU; beyond it loading fails or crawls",
     fix=Fix(
@@ -255,7 +260,7 @@ def apu_memory_small(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     after=("model-too-large",),
 )
 def metal_working_set(facts: Snapshot) -> Iterator[Hit]:
-    """Model against Metal's limit."""
+    """The model against Metal's limit."""
     if not is_apple_silicon(facts) or not (size := chosen_bytes(facts)):
         return
     limit = None if facts.engine is None else facts.engine.working_set_bytes

@@ -1,4 +1,4 @@
-"""Models on the disk: damaged, incomplete, foreign to the engine, or without what a chat needs."""
+"""Models on the disk: damaged, incomplete, unknown to the engine, or without a chat template."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from localai.units import bytes_text
     severity="fail",
     title="a model's file is damaged",
     told="its header cannot be read, or the file is shorter than the header says",
-    cause="a download that broke off, a full disk, or a disk that fails",
+    cause="the download broke off, or the disk is full or fails",
     fix=Fix(("localai pull MODEL",), "user"),
     source="ollama #941, #8105",
     after=("ollama-blob-damaged",),
 )
 @for_each(all_models)
 def model_damaged(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """A file that no engine opens."""
+    """No engine can open the file."""
     problem = known(model.problem, f"models: the header of {model.name}")
     if problem:
         yield Hit(
@@ -50,14 +50,14 @@ def model_damaged(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     group="models",
     severity="fail",
     title="parts of a model are missing",
-    told="a model in several files of which some are not there",
-    cause="a download of parts that broke off, or a file that was moved",
+    told="some of the files of a split model are missing",
+    cause="the download of its parts broke off, or a file was moved",
     fix=Fix(("localai pull MODEL",), "user"),
-    source="doctor.md",
+    source="localai",
 )
 @for_each(models)
 def model_parts_missing(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """A split file with gaps."""
+    """A split model lacks some of its files."""
     missing = known(model.missing_parts, f"models: the parts of {model.name}")
     if missing:
         yield Hit(
@@ -74,13 +74,13 @@ def model_parts_missing(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     severity="fail",
     title="a model in Ollama's store is incomplete",
     told="a layer that its manifest names is missing, empty, or of another size",
-    cause="a download that broke off, a full disk, or a file that something removed",
+    cause="the download broke off, the disk is full, or a program removed a file",
     fix=Fix(("ollama pull MODEL",), "user"),
     source="ollama #941, #8105, #9846",
 )
 @for_each(bad_blobs)
 def ollama_blob_damaged(facts: Snapshot, blob: Blob) -> Iterator[Hit]:
-    """Sizes against manifests. Digests are compared with --deep."""
+    """The sizes of the files against the manifests. Digests are compared with --deep."""
     expected = "" if blob.expected_bytes is None else f" of {bytes_text(blob.expected_bytes)}"
     found = "not there" if not blob.exists else f"{bytes_text(blob.size_bytes or 0)}{expected}"
     yield Hit(
@@ -104,12 +104,12 @@ def ollama_blob_damaged(facts: Snapshot, blob: Blob) -> Iterator[Hit]:
     severity="fail",
     title="a manifest in Ollama's store is damaged",
     told="it is no JSON, or has no layers",
-    cause="it was being written when the power or the disk went",
+    cause="the power or the disk failed while it was written",
     fix=Fix(("ollama pull MODEL",), "user"),
     source="ollama #9846",
 )
 def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
-    """A manifest that cannot be read."""
+    """A manifest cannot be read."""
     store = store_of(facts)
     if not known(store.readable, "ollama_store: whether it can be read"):
         return
@@ -135,7 +135,7 @@ def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
 )
 @for_each(models)
 def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """An architecture that the engine has not."""
+    """The engine does not support the architecture."""
     architecture = known(model.architecture, f"models: the architecture of {model.name}")
     engine = known(facts.engine, "engine")
     if not architecture or known(engine.ended, "engine: how loading it ended") == "missing":
@@ -157,8 +157,10 @@ def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hi
     severity="warn",
     title="a model for chat has no chat template",
     told="its header has no tokenizer.chat_template",
-    cause="the engine then takes one by guess, and answers may be nonsense or never end; a base "
-    "model has none because it is not for chat",
+    cause=(
+        "the engine then guesses a template, and answers may be nonsense or never end; a "
+        "base model has none because it is not for chat"
+    ),
     fix=Fix(
         ("localai config set models.MODEL.chat_template FILE",),
         "user",
@@ -169,7 +171,7 @@ def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hi
 )
 @for_each(models)
 def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """Ollama keeps templates beside its files, so its store is left out."""
+    """Ollama's store is left out, because Ollama keeps templates beside its files."""
     if model.store == "ollama":
         return
     is_for_chat = known(model.answers, f"models: whether {model.name} is for chat")
@@ -199,7 +201,8 @@ def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
 )
 @for_each(models)
 def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """What an engine said when the model was asked; before that, its blocks alone."""
+    """An engine's finding when the model was asked; before that, only unbalanced blocks in the
+    template."""
     problems = known(model.template_problems, f"models: the template of {model.name}")
     if problems:
         yield Hit(
@@ -218,11 +221,11 @@ def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     told="its configuration names a version that is newer than the server's",
     cause="its format or architecture came with that version; the server answers 412",
     fix=Fix(("curl -fsSL https://ollama.com/install.sh | sh",), "root"),
-    source="doctor.md 60",
+    source="Ollama's answer 412",
     after=("ollama-old-server",),
 )
 def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
-    """The `requires` of a model against the server."""
+    """The version that the model requires against the server's version."""
     store, ollama = store_of(facts), answering(facts)
     if ollama is None or not known(store.readable, "ollama_store: whether it can be read"):
         return
@@ -246,19 +249,21 @@ def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="Ollama's server uses another store than this user's",
     told="the server lists no model while this user's store has some",
-    cause="the service runs as a user of its own, with a home and models of its own; what `ollama "
-    "serve` fetched before is in yours",
+    cause=(
+        "the service runs as its own user, with its own home and models; models that your "
+        "`ollama serve` fetched are in your home"
+    ),
     fix=Fix(
         ("sudo systemctl show ollama -p User -p Environment",),
         "user",
         advice="localai finds the models in both; for Ollama itself move them to its store, or set "
         "OLLAMA_MODELS in the service",
     ),
-    source="doctor.md 57",
+    source="Ollama's docs, faq.md",
     after=("ollama-variable-not-in-service", "ollama-value-misread"),
 )
 def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
-    """Nothing there, something here."""
+    """The server has no models, and this user's store has some."""
     store, ollama = store_of(facts), answering(facts)
     if ollama is None or not known(store.readable, "ollama_store: whether it can be read"):
         return
@@ -292,7 +297,7 @@ def _remove_and_pull(model: ModelFile) -> Fix:
     if model.store == "localai" and model.name == "starter":
         return Fix(("localai rm starter", "localai pull starter"), "user")
     if model.store == "localai":
-        # Its name does not say where it came from.
+        # A file's name does not say where the model came from.
         return Fix((f"localai rm {name}",), "user", advice="then fetch it again from its source")
     return Fix(
         (), "user", advice=f"remove it where it came from ({model.store}) and fetch it again"

@@ -1,4 +1,4 @@
-"""The way out and the way to oneself: clocks, certificates, proxies, names."""
+"""The network: clocks, certificates, proxies, names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localai.doctor.checks.subjects import registries, variables_of
 from localai.doctor.facts.snapshot import AskedRegistry, Snapshot
 from localai.doctor.versions import AS_OF, number
 
-# A key that it does not accept, a proxy that wants one, too many questions.
+# The key is not accepted, a proxy wants one, or there were too many requests.
 _REFUSALS = (401, 403, 407, 429)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -34,10 +34,10 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
     told=f"it says a day before {AS_OF}, when this version of localai did not exist",
     cause="certificates are not valid yet at that time, so every connection by TLS fails",
     fix=Fix(("sudo timedatectl set-ntp true", "date"), "root"),
-    source="doctor.md 81",
+    source="localai",
 )
 def clock_wrong(facts: Snapshot) -> Iterator[Hit]:
-    """Certain only in one direction."""
+    """Only a clock that is too early is certain to be wrong."""
     day = known_day(known(facts.kernel, "kernel").now, "kernel: the time")
     if day < datetime.date.fromisoformat(AS_OF):
         yield Hit(
@@ -54,13 +54,16 @@ def clock_wrong(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="fail",
     title="a variable names certificates that cannot be used",
-    told="SSL_CERT_FILE or one like it names a file that is missing, unreadable, or holds none",
-    cause="what reads it then trusts nobody, and every connection by TLS fails",
+    told=(
+        "SSL_CERT_FILE or a similar variable names a file that is missing, unreadable, or "
+        "without certificates"
+    ),
+    cause="programs that read it trust no authority, and every connection by TLS fails",
     fix=Fix(("unset SSL_CERT_FILE",), "user"),
-    source="ollama #823; doctor.md 82",
+    source="ollama #823",
 )
 def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
-    """Each variable by itself."""
+    """Each variable is judged by itself."""
     trust = known(facts.trust, "trust")
     variables = facts.environment.variables if facts.environment is not None else None
     for name, fault in known(trust.ca_files, "trust: certificates").items():
@@ -96,7 +99,7 @@ def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
     after=("certificates-unusable",),
 )
 def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
-    """An empty store."""
+    """Python's store of authorities is empty."""
     trust = known(facts.trust, "trust")
     if known(trust.default_authorities, "trust: authorities") == 0:
         yield Hit("certificates", (Evidence("authorities", "0", "ssl.create_default_context()"),))
@@ -106,7 +109,7 @@ def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
     code="tls-intercepted",
     group="network",
     severity="fail",
-    title="somebody between here and the registry opens TLS",
+    title="TLS to the registry is intercepted",
     told="with --online: the certificate that a registry shows was issued by an authority that "
     "this machine does not trust",
     cause="a company's proxy or a virus scanner puts its own certificate in place",
@@ -120,7 +123,7 @@ def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
     after=("clock-wrong", "certificates-unusable", "certificates-missing"),
 )
 def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
-    """Only what was asked with --online; one issuer is one finding, whatever it stands before."""
+    """It needs --online. One issuer makes one finding, for however many registries."""
     untrusted: dict[str, list[AskedRegistry]] = {}
     for each in asked(facts):
         if each.error and each.trusted is None and each.issuer is not None:
@@ -145,18 +148,20 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="warn",
     title="a registry or a server of the local network cannot be reached, or refuses",
-    told="with --online: no connection comes about, or the status is 401, 403, 407, 429 or 5xx",
+    told="with --online: the connection fails, or the status is 401, 403, 407, 429 or 5xx",
     cause="no network, a name that is not resolved, a firewall, a key that is not accepted, or the "
     "host itself; models that are here need none of them",
     fix=Fix(
-        ("localai config list",), "user", advice="behind a proxy the setting network.proxy names it"
+        ("localai config list",),
+        "user",
+        advice="if this machine is behind a proxy, set network.proxy",
     ),
     source="ollama #13297; llama.cpp #21677",
     after=("tls-intercepted", "clock-wrong", "mac-local-network", "proxy-down"),
 )
 @for_each(registries)
 def registry_unreachable(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit]:
-    """Only what was asked with --online. The issuer is looked for where it is not trusted."""
+    """It needs --online. An untrusted issuer is named."""
     if answer.trusted is False or answer.issuer is not None:
         return
     error = known(answer.error, f"asked: how {answer.host} answered")
@@ -176,8 +181,10 @@ def registry_unreachable(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit
     severity="warn",
     title="a proxy stands between other programs and this machine's own servers",
     told="HTTP_PROXY is set, and NO_PROXY does not have 127.0.0.1 and localhost",
-    cause="most clients (Ollama's and OpenAI's packages, curl) then send even prompts to 127.0.0.1 "
-    "through the proxy, where they fail or are read; localai does not use it",
+    cause=(
+        "most clients (Ollama's and OpenAI's packages, curl) send even prompts for "
+        "127.0.0.1 through the proxy, where they fail or are read; localai does not use it"
+    ),
     fix=Fix(
         ("export NO_PROXY=127.0.0.1,localhost,::1",),
         "user",
@@ -186,7 +193,7 @@ def registry_unreachable(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit
     source="ollama #4674; ollama-python #424",
 )
 def proxy_for_loopback(facts: Snapshot) -> Iterator[Hit]:
-    """By the two variables."""
+    """HTTP_PROXY and NO_PROXY decide."""
     variables = variables_of(facts)
     proxy = next((name for name in _PROXIES if variables.get(name)), None)
     if proxy is None:
@@ -215,12 +222,12 @@ def proxy_for_loopback(facts: Snapshot) -> Iterator[Hit]:
     severity="fail",
     title="the proxy of the configuration does not answer",
     told="`network.proxy` is on this machine, and the connection is refused",
-    cause="nobody listens at its address, so that no download can work",
+    cause="nobody listens at its address, so no download can work",
     fix=Fix(("localai config unset network.proxy",), "ours"),
     source="localai",
 )
 def proxy_down(facts: Snapshot) -> Iterator[Hit]:
-    """A proxy here that is not here."""
+    """Nobody listens at the address of a proxy on this machine."""
     trust = known(facts.trust, "trust")
     if not known(trust.proxy, "trust: the proxy"):
         return
@@ -240,7 +247,7 @@ def proxy_down(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="the name localhost does not mean this machine",
     told="it resolves to nothing, or to another address than 127.0.0.1 and ::1",
-    cause="/etc/hosts lacks it or has something else; programs that connect to localhost fail",
+    cause=("/etc/hosts lacks it or gives another address; programs that connect to localhost fail"),
     fix=Fix(
         ("echo '127.0.0.1 localhost' | sudo tee -a /etc/hosts",),
         "root",
@@ -249,7 +256,7 @@ def proxy_down(facts: Snapshot) -> Iterator[Hit]:
     source="many threads on `localhost`",
 )
 def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
-    """What the name gives."""
+    """The addresses of the name decide."""
     addresses = known(known(facts.trust, "trust").localhost, "trust: localhost")
     strange = [each for each in addresses if not each.startswith("127.") and each != "::1"]
     if strange or not addresses:
@@ -265,18 +272,21 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
     severity="info",
     title="macOS may keep this terminal from the local network",
     told="with --online on macOS 15 or newer: a server of `network.lan` has no route",
-    cause="each program needs the right Local Network; without it connections fail at once with "
-    "`No route to host`",
+    cause=(
+        "each program needs the permission Local Network; without it connections fail at "
+        "once with `No route to host`"
+    ),
     fix=Fix(
         ("open 'x-apple.systempreferences:com.apple.preference.security?Privacy_LocalNetwork'",),
         "user",
         advice="switch the terminal on there, then quit and open it again",
     ),
-    source="doctor.md 66",
+    source="Apple's technical note TN3179",
 )
 @for_each(registries)
 def mac_local_network(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit]:
-    """A hint where it can be the reason: nothing of the local network is asked without --online."""
+    """A hint, given only if it can be the reason. Nothing in the local network is asked without
+    --online."""
     version = known(known(facts.kernel, "kernel").mac_version, "kernel: the version of macOS")
     error = known(answer.error, f"asked: how {answer.host} answered")
     if number(version) >= (15,) and "no route to host" in error.lower():

@@ -1,4 +1,4 @@
-"""Ollama as a service: what is set where the service does not see it, or without effect."""
+"""Ollama as a service: settings that the service does not see, or that have no effect."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from localai.doctor.facts.snapshot import Snapshot
     group="server",
     severity="warn",
     title="a variable is set in the shell, and Ollama's service does not see it",
-    told="a variable of the server is in the shell and not, or otherwise, in the service",
-    cause="a service of systemd's has an environment of its own",
+    told=(
+        "a variable of the server is set in the shell, and the service lacks it or has "
+        "another value"
+    ),
+    cause="a systemd service has an environment of its own",
     fix=Fix(
         ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
         "root",
@@ -27,7 +30,7 @@ from localai.doctor.facts.snapshot import Snapshot
     after=("ollama-drop-in-broken",),
 )
 def ollama_variable_not_in_service(facts: Snapshot) -> Iterator[Hit]:
-    """The shell's against the service's."""
+    """The shell's variables against the service's."""
     service = known(facts.service, "service")
     if not known(service.exists, "service"):
         return
@@ -75,14 +78,14 @@ def _drop_ins(facts: Snapshot) -> tuple[DropIn, ...]:
     group="server",
     severity="warn",
     title="a change to Ollama's service is without effect",
-    told="a drop-in file without the line [Service]",
-    cause="systemd passes over settings that stand in no section",
+    told="a drop-in file lacks the line [Service]",
+    cause="systemd ignores settings outside of a section",
     fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
-    source="doctor.md 55",
+    source="systemd.syntax(7)",
 )
 @for_each(_drop_ins)
 def ollama_drop_in_broken(facts: Snapshot, drop_in: DropIn) -> Iterator[Hit]:
-    """A file without its section."""
+    """A drop-in file lacks its section."""
     if not known(drop_in.has_section, f"service: what is in {drop_in.path}"):
         yield Hit(
             "ollama",

@@ -1,7 +1,7 @@
-"""Ollama's variables: misspelt, misread, or set where the server does not look.
+"""Ollama's variables: misspelt, misread, or set where the server does not see them.
 
-How the server reads them is in its `envconfig` (v0.33): a flag that is no boolean counts as true, a
-number that is none is ignored, a path is taken as it is.
+The server's `envconfig` (v0.33) reads them: a flag that is no boolean counts as true, a number that
+cannot be read is ignored, and a path is taken as it is.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _OTHERS: Final = (
     "OLLAMA_AUTH",
 )
 _KNOWN: Final = frozenset((*_BOOLEANS, *_NUMBERS, *_OTHERS))
-# What strconv.ParseBool of Go takes.
+# The texts that Go's strconv.ParseBool accepts.
 _GO_BOOLEANS: Final = (
     "1",
     "t",
@@ -87,13 +87,14 @@ FOR_SERVERS: Final = (
     group="server",
     severity="warn",
     title="Ollama knows no such variable",
-    told="a variable that begins with OLLAMA_ and is none that the server reads",
-    cause="the server passes over it without a word",
+    told="a variable begins with OLLAMA_, and the server reads no such variable",
+    cause="the server ignores it without a word",
     fix=Fix(("unset OLLAMA_…",), "user"),
     source="ollama #9597",
 )
 def ollama_variable_unknown(facts: Snapshot) -> Iterator[Hit]:
-    """OLLAMA_HOME and the like. A name that only newer versions know is near none of these."""
+    """OLLAMA_HOME and the like. Names that only newer versions know are not similar to a known
+    name."""
     for name, value, where in _variables(facts):
         if name in _KNOWN:
             continue
@@ -116,16 +117,21 @@ def ollama_variable_unknown(facts: Snapshot) -> Iterator[Hit]:
     code="ollama-value-misread",
     group="server",
     severity="warn",
-    title="Ollama reads a variable otherwise than it is meant",
-    told="a flag that is no boolean, a number that is none, a path with ~, an address as a folder",
-    cause="the server takes a flag that it cannot read for true, passes over a number that it "
-    "cannot read, and does not expand ~",
+    title="Ollama reads a variable differently from how it is meant",
+    told=(
+        "a flag is no boolean, a number is no number, a path has a ~, or an address stands "
+        "in place of a folder"
+    ),
+    cause=(
+        "the server takes an unreadable flag for true, ignores an unreadable number, and "
+        "does not expand ~"
+    ),
     fix=Fix((), "user", advice="booleans are 1 or 0, numbers plain digits, paths whole"),
     source="Ollama's envconfig, v0.33; ollama #7697",
     after=("ollama-address-invalid",),
 )
 def ollama_value_misread(facts: Snapshot) -> Iterator[Hit]:
-    """Every variable by the rules of the server."""
+    """Every variable, by the rules of the server."""
     for name, value, where in _variables(facts):
         if (found := _misread(name, value)) is None:
             continue
@@ -155,10 +161,11 @@ _PORT_IGNORED = "for a port that is none it takes its own, 11434"
 
 
 def _misread(name: str, value: str) -> tuple[str, str, str] | None:
-    """What the server makes of a value that means something else, how to write it, and why."""
+    """The server's reading of a value that was meant differently, the right way to write it, and
+    the reason."""
     if name in _BOOLEANS and value and value not in _GO_BOOLEANS:
         off = value.lower() in ("off", "no", "disable", "disabled", "never", "none")
-        # "on" and "yes" are true by accident, and right.
+        # "on" and "yes" cannot be parsed and so count as true, which is what they mean.
         return ("true", "0", _TRUE_BY_DEFAULT) if off else None
     if name in _NUMBERS and value and not value.isdecimal():
         return "not set", _plain_number(value), _NUMBER_IGNORED
@@ -199,12 +206,12 @@ def _misread_host(value: str) -> tuple[str, str, str] | None:
     severity="fail",
     title="Ollama's address cannot be read",
     told="OLLAMA_HOST or `ollama.host` is no host, host and port, or URL",
-    cause="it is no address: clients refuse it or each make something else of it",
+    cause="it is no address: some clients refuse it, and others read it in their own ways",
     fix=Fix(("export OLLAMA_HOST=127.0.0.1:11434",), "user", undo="unset OLLAMA_HOST"),
     source="ollama #9597",
 )
 def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
-    """It could not be parsed."""
+    """The address could not be parsed."""
     ollama = ollama_of(facts)
     if known(ollama.address_error, "ollama: its address"):
         where = ollama.written_in or "OLLAMA_HOST"
@@ -225,13 +232,15 @@ def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
     severity="info",
     title="OLLAMA_HOST is an address to listen on, not to connect to",
     told="it is 0.0.0.0 or ::",
-    cause="that means every address of this machine to a server, and nothing to a client; localai "
-    "and Ollama's program connect to 127.0.0.1, other clients fail",
+    cause=(
+        "for a server it means every address of this machine, for a client nothing; "
+        "localai and Ollama's program connect to 127.0.0.1, and other clients fail"
+    ),
     fix=Fix(("export OLLAMA_HOST=127.0.0.1:11434",), "user", undo="unset OLLAMA_HOST"),
     source="ollama-python #407, #471",
 )
 def ollama_host_for_servers(facts: Snapshot) -> Iterator[Hit]:
-    """In the shell; the service's own may well be that."""
+    """Only the shell's variable counts; the service's may well be such an address."""
     value = variables_of(facts).get("OLLAMA_HOST", "")
     if _LISTENS_ONLY.match(value.strip().strip("\"'")):
         yield Hit(
@@ -244,7 +253,7 @@ def ollama_host_for_servers(facts: Snapshot) -> Iterator[Hit]:
 
 
 def _variables(facts: Snapshot) -> Iterator[tuple[str, str, str]]:
-    """Ollama's variables with where they were seen: the shell, and the server's own."""
+    """Ollama's variables and their places: the shell, and the server's own environment."""
     places: list[tuple[str, Mapping[str, str]]] = [("the shell", variables_of(facts))]
     if facts.service is not None and facts.service.environment:
         places.append(("Ollama's service", facts.service.environment))
@@ -255,5 +264,5 @@ def _variables(facts: Snapshot) -> Iterator[tuple[str, str, str]]:
                 seen.add(name)
                 yield name, value, where
     if facts.service is None or facts.service.exists is not False:
-        # What is in the service's may matter, and is not known.
+        # The service's variables may matter, and they are not known.
         known(known(facts.service, "service").environment, "service: its environment")

@@ -23,7 +23,7 @@ _DOWN = {"refused": "refused", "silent": "no answer", "no_address": "it has no a
     source="lms #25",
 )
 def lmstudio_server_off(facts: Snapshot) -> Iterator[Hit]:
-    """Installed, refused; of interest where it is the chosen provider."""
+    """LM Studio is installed, and its address refuses connections."""
     lmstudio = known(facts.lmstudio, "lmstudio")
     if not known(lmstudio.installed, "lmstudio: whether it is installed"):
         return
@@ -50,7 +50,7 @@ def lmstudio_server_off(facts: Snapshot) -> Iterator[Hit]:
     source="LM Studio's docs",
 )
 def lmstudio_token_wanted(facts: Snapshot) -> Iterator[Hit]:
-    """401 without a token."""
+    """The server answers 401, and no token is set."""
     lmstudio = answering_lmstudio(facts)
     if lmstudio is None or not known(lmstudio.token_wanted, "lmstudio: whether it wants a token"):
         return
@@ -64,13 +64,13 @@ def lmstudio_token_wanted(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="warn",
     title="LM Studio has no runtime",
-    told="its folder has models' extensions and no backend among them",
+    told="its folder of extensions has no backend",
     cause="the engine that opens models is a download of its own",
     fix=Fix(("lms runtime get",), "user"),
-    source="doctor.md 63",
+    source="LM Studio's docs, lms runtime",
 )
 def lmstudio_no_runtime(facts: Snapshot) -> Iterator[Hit]:
-    """Installed, without an engine."""
+    """LM Studio is installed without an engine."""
     lmstudio = known(facts.lmstudio, "lmstudio")
     installed = known(lmstudio.installed, "lmstudio: whether it is installed")
     if installed and known(lmstudio.runtimes, "lmstudio: its runtimes") == ():
@@ -83,12 +83,12 @@ def lmstudio_no_runtime(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="LM Studio answers 200 and means an error",
     told="its answer has status 200 and an `error` in it",
-    cause="an address that it does not know is answered like this, by old versions",
+    cause="old versions answer like this at an address that they do not know",
     fix=Fix((), "manual", advice="upgrade LM Studio to 0.3.18 or newer"),
-    source="doctor.md 64",
+    source="localai",
 )
 def lmstudio_error_in_answer(facts: Snapshot) -> Iterator[Hit]:
-    """An error in disguise."""
+    """A status of 200 with an error in the answer."""
     lmstudio = answering_lmstudio(facts)
     if lmstudio is not None and known(lmstudio.error_in_answer, "lmstudio: its answer"):
         yield Hit("lmstudio", (Evidence("error", str(lmstudio.error_in_answer), "its answer"),))
@@ -106,7 +106,7 @@ def lmstudio_error_in_answer(facts: Snapshot) -> Iterator[Hit]:
 )
 @for_each(own_servers)
 def own_server_down(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
-    """Refused, or never silent for long."""
+    """The connection is refused, or the server stays silent."""
     state = known(server.state, f"own_servers: whether {server.name} answers")
     if state in _DOWN:
         said = server.error or f"{_DOWN[state]} at {server.host}:{server.port}"
@@ -134,7 +134,7 @@ def own_server_down(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
 )
 @for_each(own_servers)
 def own_server_key_missing(facts: Snapshot, server: OwnServerFacts) -> Iterator[Hit]:
-    """A named variable that is empty."""
+    """The variable that the configuration names is not set."""
     variable = known(server.key_variable, f"own_servers: the key of {server.name}")
     if variable and not known(server.key_set, f"own_servers: whether {variable} is set"):
         yield Hit(

@@ -30,12 +30,14 @@ _GLIBC = re.compile(r"GLIBC(?:XX)?_[\d.]+. not found|version .GLIBC")
     severity="fail",
     title="the embedded engine is not installed",
     told="the package xllamacpp is not in localai's environment",
-    cause="the installation is not whole",
-    fix=Fix(("./install.sh",), "user", advice="in the folder of localai; it repairs"),
+    cause="the installation is incomplete",
+    fix=Fix(
+        ("./install.sh",), "user", advice="run it in localai's folder; it repairs the installation"
+    ),
     source="localai",
 )
 def engine_missing(facts: Snapshot) -> Iterator[Hit]:
-    """No package."""
+    """The package is missing."""
     ended = known(known(facts.engine, "engine").ended, "engine: how loading it ended")
     if ended == "missing":
         yield Hit("engine", (Evidence("package xllamacpp", "not installed", "Python"),))
@@ -47,7 +49,7 @@ def engine_missing(facts: Snapshot) -> Iterator[Hit]:
     severity="fail",
     title="the embedded engine cannot be loaded",
     told="a child that imports it ends with a signal or an error",
-    cause="the wheel is for a processor with other instructions, or a newer C library than this",
+    cause=("the wheel needs processor instructions, or a newer C library, that this machine lacks"),
     fix=Fix(
         (f"{PYTHON} -m pip install --force-reinstall --no-deps xllamacpp",),
         "user",
@@ -57,7 +59,7 @@ def engine_missing(facts: Snapshot) -> Iterator[Hit]:
     after=("vm-hides-avx2",),
 )
 def engine_crashes(facts: Snapshot) -> Iterator[Hit]:
-    """How the child ended. One that is slow on a busy machine may well be sound."""
+    """The end of the child decides. A slow child on a busy machine may well be sound."""
     engine = known(facts.engine, "engine")
     ended = known(engine.ended, "engine: how loading it ended")
     if ended in ("ok", "missing"):
@@ -94,7 +96,7 @@ def engine_crashes(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 def config_invalid(facts: Snapshot) -> Iterator[Hit]:
-    """The error of reading it."""
+    """The error from reading the configuration."""
     own = own_of(facts)
     error = known(own.config_error, "own: the configuration")
     if not error:
@@ -115,13 +117,13 @@ def config_invalid(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="warn",
     title="localai knows no such variable",
-    told="a variable that begins with LOCALAI_ and is the variable of no setting",
-    cause="it is passed over",
+    told="a variable begins with LOCALAI_ and belongs to no setting",
+    cause="localai ignores it",
     fix=Fix(("localai config list",), "user"),
     source="localai",
 )
 def variable_unknown(facts: Snapshot) -> Iterator[Hit]:
-    """With the name that was perhaps meant."""
+    """The finding names the similar variable that was perhaps meant."""
     from localai.config.settings import SETTINGS
 
     names = [setting.variable for setting in SETTINGS]
@@ -143,14 +145,14 @@ def variable_unknown(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="fail",
     title="the chosen model is not on this machine",
-    told="`model` names one that no store here has",
+    told="`model` names a model that no store on this machine has",
     cause="it was removed, renamed, or never fetched",
     fix=Fix(("localai pull MODEL",), "user"),
     source="localai",
     after=("folder-closed",),
 )
 def default_model_missing(facts: Snapshot) -> Iterator[Hit]:
-    """Of a model that Ollama serves from elsewhere, Ollama's own list decides."""
+    """For a model of an Ollama server, Ollama's own list decides."""
     own = own_of(facts)
     model = known(own.model, "own: the chosen model")
     if not model or known(own.model_place, "own: where the chosen model is") != "missing":
@@ -176,13 +178,13 @@ def default_model_missing(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="the fallback names a cloud that is not allowed",
     told="`cloud.fallback` names a provider that `cloud.allow` does not",
-    cause="both are needed: the fallback will be refused when it is wanted",
+    cause="the fallback needs both settings, so it will be refused",
     fix=Fix(("localai config unset cloud.fallback",), "ours"),
     source="localai",
     after=("key-without-permission",),
 )
 def fallback_not_allowed(facts: Snapshot) -> Iterator[Hit]:
-    """Fallback against permission."""
+    """The fallback against the permission."""
     fallback = setting(facts, "cloud.fallback")
     cloud = fallback.partition("/")[0]
     allowed = setting(facts, "cloud.allow")
@@ -202,14 +204,14 @@ def fallback_not_allowed(facts: Snapshot) -> Iterator[Hit]:
     code="two-installations",
     group="localai",
     severity="warn",
-    title="there are several localai on this machine",
+    title="there are several installations of localai on this machine",
     told="the search path has more than one program of that name",
-    cause="the first one answers, and an upgrade may have been another's",
+    cause="the first one is run, and an upgrade may have changed another one",
     fix=Fix(("type -a localai",), "user", advice="remove all but one"),
     source="localai",
 )
 def two_installations(facts: Snapshot) -> Iterator[Hit]:
-    """More than one on PATH."""
+    """PATH has more than one localai."""
     found = known(own_of(facts).on_path, "own: the search path")
     if len(found) > 1:
         yield Hit(
@@ -222,17 +224,17 @@ def two_installations(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="info",
     title="localai is not on the search path",
-    told="its program's folder is not in PATH, and PATH has no other",
+    told="localai's folder is not in PATH, and PATH has no other localai",
     cause="the shell's file does not add ~/.local/bin, or was not read yet",
     fix=Fix(
         ('export PATH="$HOME/.local/bin:$PATH"',),
         "user",
-        advice="and into the file that your shell reads at its start",
+        advice="also put the line into the file that your shell reads when it starts",
     ),
     source="localai",
 )
 def not_on_path(facts: Snapshot) -> Iterator[Hit]:
-    """Where it was called by its whole name."""
+    """localai was called by its whole path."""
     own = own_of(facts)
     if known(own.on_path, "own: the search path"):
         return
@@ -241,7 +243,11 @@ def not_on_path(facts: Snapshot) -> Iterator[Hit]:
         yield Hit(
             "installation",
             (Evidence("program", str(own.program), "this process"),),
-            fix=Fix((line,), "user", advice="and into the file that your shell reads at its start"),
+            fix=Fix(
+                (line,),
+                "user",
+                advice="also put the line into the file that your shell reads when it starts",
+            ),
         )
 
 
@@ -249,14 +255,14 @@ def not_on_path(facts: Snapshot) -> Iterator[Hit]:
     code="completion-stale",
     group="localai",
     severity="info",
-    title="the shell completes by an older localai",
+    title="the shell's completion script is another version's",
     told="an installed completion script is not what this version prints",
     cause="it was written by another version",
     fix=Fix(("localai completion bash > FILE",), "ours"),
     source="localai",
 )
 def completion_stale(facts: Snapshot) -> Iterator[Hit]:
-    """Installed against printed."""
+    """The installed script against this version's script."""
     for file in known(own_of(facts).completion, "own: completion"):
         shell = "fish" if file.endswith(".fish") else "zsh" if "_localai" in file else "bash"
         yield Hit(

@@ -1,4 +1,4 @@
-"""What localai keeps: its database, workers, leftovers, and data that ages."""
+"""localai's own state: its database, workers, leftovers, and data that ages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _UPGRADE = "-m pip install --upgrade genai-prices"
     group="localai",
     severity="fail",
     title="the database is damaged",
-    told="SQLite says that the file is none, or is malformed",
-    cause="a disk that failed or was full, or a program that changed the file",
+    told="SQLite says that the file is no database, or that it is malformed",
+    cause="the disk failed or was full, or a program changed the file",
     fix=Fix(("mv FILE FILE.damaged",), "ours", undo="mv FILE.damaged FILE"),
     source="localai",
     after=("disk-full", "disk-read-only"),
 )
 def database_damaged(facts: Snapshot) -> Iterator[Hit]:
-    """What opening it gave; all of it is looked through with --deep."""
+    """The result of opening the database; with --deep, of checking all of it."""
     own = own_of(facts)
     state = known(own.database, "own: the database")
     deep = facts.deep.database if facts.deep is not None else None
@@ -54,13 +54,16 @@ def database_damaged(facts: Snapshot) -> Iterator[Hit]:
     severity="fail",
     title="the database cannot be used",
     told="SQLite cannot open it, or a newer localai has written it",
-    cause="its rights, another program that holds it, or a localai that was put back",
+    cause=(
+        "its permissions, another program that holds it, or an older localai that was "
+        "installed again"
+    ),
     fix=Fix(("ls -l FILE",), "user"),
     source="localai",
     after=("folder-closed", "folder-not-writable", "disk-read-only"),
 )
 def database_unusable(facts: Snapshot) -> Iterator[Hit]:
-    """Everything but damage."""
+    """Every other fault than damage."""
     own = own_of(facts)
     state = known(own.database, "own: the database")
     if state in ("ok", "none", "damaged"):
@@ -86,14 +89,17 @@ def database_unusable(facts: Snapshot) -> Iterator[Hit]:
     code="stale-files",
     group="localai",
     severity="info",
-    title="commands that were killed have left files",
+    title="killed commands have left files behind",
     told="temporary files and sockets of localai's whose process has ended",
-    cause="a power cut, or kill -9; the next command of the same kind would remove its own",
+    cause=(
+        "the power was cut, or a command was ended by kill -9; the next command of the "
+        "same kind removes such files"
+    ),
     fix=Fix(("rm -r FILE",), "user"),
     source="localai",
 )
 def stale_files(facts: Snapshot) -> Iterator[Hit]:
-    """What nobody holds."""
+    """Files that no process holds."""
     own = own_of(facts)
     files = known(own.leftovers, "own: leftovers")
     if files:
@@ -112,15 +118,15 @@ def stale_files(facts: Snapshot) -> Iterator[Hit]:
     code="worker-of-other-version",
     group="localai",
     severity="info",
-    title="an engine of another version is still running",
-    told="a living worker has an engine that is not the installed one",
+    title="a worker with another version of the engine is still running",
+    told="a running worker has another version of the engine than the installed one",
     cause="it was started before an upgrade; it leaves when it is idle",
     fix=Fix(("localai stop --all",), "ours"),
     source="localai",
 )
 @for_each(workers)
 def worker_of_other_version(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
-    """The worker's engine against the package."""
+    """The worker's engine against the installed package."""
     version = known(known(facts.engine, "engine").version, "engine: its version")
     name = known(worker.engine, "own: a worker's engine")
     is_other = "llama" in name and bool(version) and version not in name
@@ -140,8 +146,8 @@ def worker_of_other_version(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hi
     severity="info",
     title="the catalogue of models is old",
     told="its newest source is more than 90 days older than today",
-    cause="`localai recommend` knows nothing newer; a newer localai does",
-    fix=Fix(("./install.sh",), "user", advice="of a newer localai"),
+    cause="`localai recommend` knows no newer models; a newer localai does",
+    fix=Fix(("./install.sh",), "user", advice="run the installer of a newer localai"),
     source="localai",
     after=("clock-wrong",),
 )
@@ -162,7 +168,7 @@ def catalogue_old(facts: Snapshot) -> Iterator[Hit]:
     after=("clock-wrong",),
 )
 def prices_old(facts: Snapshot) -> Iterator[Hit]:
-    """Of interest only where prices are shown."""
+    """It fires only if a cloud is allowed, because only then are prices shown."""
     if not setting(facts, "cloud.allow"):
         return
     date = known(own_of(facts).prices_date, "own: prices")

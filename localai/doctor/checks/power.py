@@ -1,4 +1,4 @@
-"""What slows a processor: saving power, heat, other programs, too many threads."""
+"""Causes of a slow processor: saving power, heat, other programs, too many threads."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from localai.doctor.facts.snapshot import Snapshot
     group="memory",
     severity="info",
     title="the machine runs on battery",
-    told="the system says so, and the battery is below 30% or a saving mode is on",
+    told="the system runs on battery, and the battery is below 30%",
     cause="processors are slowed down to save power: half the speed is usual",
     fix=Fix((), "manual", advice="plug it in"),
     source="many threads",
 )
 def on_battery(facts: Snapshot) -> Iterator[Hit]:
-    """On battery and low; a full battery alone is a healthy laptop."""
+    """A battery below 30%. Running on a fuller battery is no finding."""
     power = machine_of(facts).power
     if not known(power.on_battery.value, "machine: power"):
         return
@@ -46,11 +46,11 @@ def on_battery(facts: Snapshot) -> Iterator[Hit]:
     source="many threads",
 )
 def power_saving(facts: Snapshot) -> Iterator[Hit]:
-    """A mode that somebody has chosen. intel_pstate calls its own choice powersave, too."""
+    """A mode that the user has chosen. intel_pstate calls its own choice powersave, too."""
     power = machine_of(facts).power
     on_mains = power.on_battery.value is False and power.battery_percent.value is None
     if on_mains and power.low_power_mode.value is None:
-        # A machine without a battery that has no such mode.
+        # A machine without a battery and without such a mode.
         return
     if known(power.low_power_mode.value, "machine: the power mode"):
         yield Hit("power", (Evidence("low power mode", "on", power.low_power_mode.source),))
@@ -67,7 +67,7 @@ def power_saving(facts: Snapshot) -> Iterator[Hit]:
     source="the kernel's PSI",
 )
 def machine_busy(facts: Snapshot) -> Iterator[Hit]:
-    """PSI's average of ten seconds."""
+    """The kernel's processor pressure (PSI) over ten seconds."""
     if is_mac(facts):
         return
     pressure = known(known(facts.kernel, "kernel").cpu_pressure_10s, "kernel: cpu pressure")
@@ -84,10 +84,10 @@ def machine_busy(facts: Snapshot) -> Iterator[Hit]:
     told="`engine.threads` is more than the usable cores",
     cause="threads that wait for one another take turns: a token a second instead of many",
     fix=Fix(("localai config unset engine.threads",), "ours"),
-    source="doctor.md 79",
+    source="llama.cpp's token generation performance tips",
 )
 def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
-    """Setting against cores."""
+    """The setting against the usable cores."""
     threads, machine = setting(facts, "engine.threads"), machine_of(facts)
     if not threads.isdecimal():
         return
@@ -108,13 +108,13 @@ def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="the processor slows itself for its heat",
-    told="its count of throttling rises while it is watched; on a Mac its speed is limited",
-    cause="it is hotter than it may be: dust, a closed lid, a hot room, a power limit",
+    told="its throttling counter rises while it is watched; on a Mac its speed is limited",
+    cause="it is too hot (dust, a closed lid, a hot room), or its power is limited",
     fix=Fix((), "manual", advice="let it cool: on a stand, unblocked, with less beside the engine"),
-    source="doctor.md 78",
+    source="the kernel's thermal_throttle",
 )
 def throttled_now(facts: Snapshot) -> Iterator[Hit]:
-    """Watched for a moment."""
+    """The processor is watched for a moment."""
     if known(known(facts.kernel, "kernel").throttled, "kernel: throttling"):
         source = "pmset -g therm" if is_mac(facts) else "/sys/devices/system/cpu"
         yield Hit("power", (Evidence("throttled", "now", source),))

@@ -1,4 +1,4 @@
-"""What could carry prompts away, and where they lie open."""
+"""Ways in which prompts could leave this machine, and places where others can read them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ _LOGS_REQUESTS = "OLLAMA_DEBUG_LOG_REQUESTS"
     severity="warn",
     title="a model that looks local is computed in a cloud",
     told="Ollama lists a model with a remote host, and its name does not say so",
-    cause="an alias over a cloud model is served from 127.0.0.1 like any other; other programs "
-    "send prompts there unknowing. localai shows its zone as cloud and asks for permission",
+    cause=(
+        "an alias of a cloud model is served from 127.0.0.1 like any other model, and "
+        "other programs send prompts there unknowingly. localai shows its zone as cloud "
+        "and asks for permission"
+    ),
     fix=Fix(("ollama rm MODEL",), "user"),
     source="Ollama's docs, cloud.md",
 )
 @for_each(served)
 def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
-    """A remote behind a name without -cloud."""
+    """A model with a remote host whose name does not have -cloud."""
     remote = known(model.remote, f"ollama: where {model.name} is computed")
     if remote and "cloud" not in (model.name or "").partition(":")[2]:
         yield Hit(
@@ -54,12 +57,12 @@ def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
     severity="info",
     title="LM Studio may compute on another device",
     told="its server answers, and `lms link status` says that LM Link is on",
-    cause="its server answers from 127.0.0.1 also for models of a linked device",
+    cause="its server at 127.0.0.1 also answers for the models of a linked device",
     fix=Fix(("lms link disable",), "user", undo="lms link enable"),
     source="LM Studio's docs, lm-link",
 )
 def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
-    """By its own tool, and only where it runs."""
+    """LM Studio's own tool says so. It is asked only if LM Studio is running."""
     lmstudio = answering_lmstudio(facts)
     if lmstudio is not None and known(lmstudio.linked, "lmstudio: LM Link"):
         yield Hit("lmstudio", (Evidence("LM Link", "on", "lms link status"),))
@@ -71,12 +74,12 @@ def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="Ollama writes prompts into its log",
     told="OLLAMA_DEBUG_LOG_REQUESTS is on in the shell or in the server's environment",
-    cause="requests are written down whole, and logs are kept and sent along with reports",
+    cause="whole requests are logged, and logs are kept and attached to reports",
     fix=Fix(("unset OLLAMA_DEBUG_LOG_REQUESTS",), "user"),
-    source="doctor.md 84",
+    source="Ollama's envconfig, v0.33",
 )
 def prompts_logged(facts: Snapshot) -> Iterator[Hit]:
-    """In the shell's environment, and in the server's where it may be seen."""
+    """The variables of the shell count, and those of the server if they may be seen."""
     yield from _logged(variables_of(facts), in_shell=True)
     yield from _logged(served_variables(facts), in_shell=False)
 
@@ -102,13 +105,13 @@ def _logged(variables: Mapping[str, str], *, in_shell: bool) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="others on this machine may read localai's conversations",
-    told="its database or a folder that holds prompts has rights for group or others",
-    cause="somebody changed them, or a backup was put back without them",
+    told="its database or a folder with prompts has permissions for the group or for others",
+    cause="somebody changed the permissions, or a backup was restored without them",
     fix=Fix(("chmod go-rwx FILE",), "ours"),
     source="localai",
 )
 def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
-    """Ours must be 0600 and 0700."""
+    """localai's files must have mode 0600 and its folders 0700."""
     files = known(own_of(facts).loose_files, "own: rights of files")
     if files:
         names = " ".join(shlex.quote(each) for each in files)
@@ -125,17 +128,17 @@ def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="keys were typed into the shell and lie in its history",
     told="the shell's history has NAME_API_KEY=…; only the name was looked at",
-    cause="a shell writes every line down",
+    cause="a shell keeps every line in its history",
     fix=Fix(
         (),
         "user",
         advice="replace the key at its provider, take the lines out of the history file, and keep "
         "keys in the keyring: localai reads them from there",
     ),
-    source="doctor.md 84",
+    source="localai",
 )
 def keys_in_history(facts: Snapshot) -> Iterator[Hit]:
-    """Names, never contents."""
+    """Only the names of keys, never their values."""
     names = known(known(facts.environment, "environment").shell_keys, "environment: histories")
     if names:
         yield Hit("history", (Evidence("keys", ", ".join(names), "the shell's history"),))
@@ -155,7 +158,7 @@ def keys_in_history(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
-    """Somebody who wants a cloud and has not said so."""
+    """The user has set a key and named the cloud, and has not allowed it."""
     keys = known(known(facts.environment, "environment").keys, "environment: keys")
     allow = setting(facts, "cloud.allow")
     allowed = [each.strip() for each in allow.split(",") if each.strip()]
@@ -185,13 +188,13 @@ def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="the configuration's file holds a key",
-    told="a header of [endpoint.NAME] or an entry of it looks like one",
+    told="a header or another entry of [endpoint.NAME] looks like a key",
     cause="files are backed up and synchronised; a key belongs in the environment or the keyring",
     fix=Fix((), "user", advice='name a variable: key_env = "NAME", and export that'),
     source="localai",
 )
 def key_in_config(facts: Snapshot) -> Iterator[Hit]:
-    """Where, never what."""
+    """Only the place of the key, never its value."""
     own = own_of(facts)
     for where in known(own.secret_in_config, "own: the configuration"):
         yield Hit(
@@ -209,15 +212,15 @@ def key_in_config(facts: Snapshot) -> Iterator[Hit]:
     code="network-not-denied",
     group="privacy",
     severity="warn",
-    title="an engine of localai's runs with the network open",
-    told="a living worker says that the kernel keeps nothing from it",
-    cause="this system refuses both namespaces and the system-call filter",
+    title="a worker of localai's runs with the network open",
+    told="a running worker reports that the kernel does not deny it the network",
+    cause="this system refuses both the namespace and the system-call filter",
     fix=Fix(("localai stop --all", "localai privacy"), "user"),
     source="localai",
 )
 @for_each(workers)
 def network_not_denied(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
-    """What the workers say of themselves."""
+    """The workers' own reports."""
     if not known(worker.network_denied, "own: whether a worker has a network"):
         yield Hit(
             f"worker:{worker.pid}",
@@ -238,10 +241,10 @@ def network_not_denied(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
         undo="sudo sysctl kernel.apparmor_restrict_unprivileged_userns=1",
         advice="only if --airgap refuses and is wanted; it opens them to every program",
     ),
-    source="doctor.md 67",
+    source="Ubuntu 24.04's release notes",
 )
 def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
-    """Of interest only where an engine runs without one."""
+    """The kernel's settings, outside containers and macOS."""
     if is_mac(facts) or container_of(facts):
         return
     may = known(known(facts.kernel, "kernel").user_namespaces, "kernel: user namespaces")
@@ -254,13 +257,16 @@ def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="everybody on this machine may read prompts that another tool keeps",
-    told="what Ollama, LM Studio, llm or aichat keep, and every folder above it, is open to all",
-    cause="the tool writes it with the usual rights, and the home is open",
+    told=(
+        "a file in which Ollama, LM Studio, llm or aichat keeps prompts, and every folder "
+        "above it, is open to everybody"
+    ),
+    cause="the tool writes it with the usual permissions, and the home is open",
     fix=Fix(("chmod go-rwx FILE",), "user"),
-    source="doctor.md 84",
+    source="localai",
 )
 def prompts_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
-    """Their rights, never what is in them."""
+    """Only the permissions of the files, never their content."""
     files = known(known(facts.environment, "environment").open_histories, "environment: histories")
     if files:
         names = " ".join(shlex.quote(each) for each in files)
@@ -275,18 +281,18 @@ def prompts_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     code="telemetry-of-others",
     group="privacy",
     severity="info",
-    title="vLLM tells its makers how it is used",
+    title="vLLM reports its use to its makers",
     told="vLLM is installed, and neither VLLM_NO_USAGE_STATS nor DO_NOT_TRACK is 1",
-    cause="it reports model, hardware and settings at its start; prompts are not among them",
+    cause="it reports model, hardware and settings when it starts, and no prompts",
     fix=Fix(
         ("export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1",),
         "user",
         undo="unset VLLM_NO_USAGE_STATS DO_NOT_TRACK",
     ),
-    source="doctor.md 84; vLLM's docs, usage stats",
+    source="vLLM's docs, usage stats",
 )
 def telemetry_of_others(facts: Snapshot) -> Iterator[Hit]:
-    """By its variables."""
+    """vLLM's variables decide."""
     program = known(known(facts.vllm, "vllm").program, "vllm: its program")
     variables = variables_of(facts)
     off = [name for name in ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK") if variables.get(name) == "1"]

@@ -1,4 +1,4 @@
-"""AMD's ROCm and Vulkan: which processors they compute with, and what was told to them."""
+"""AMD's ROCm and Vulkan: the processors that they support, and the variables that override them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _SOFTWARE: Final = re.compile(r"llvmpipe|lavapipe|swiftshader|^lvp_", re.IGNOREC
     code="rocm-override-wrong",
     group="gpu",
     severity="warn",
-    title="ROCm is told that the GPU is another than it is",
+    title="ROCm is told that the GPU is of another kind",
     told="HSA_OVERRIDE_GFX_VERSION is not of the form 11.0.0, names a target that ROCm 7 has not, "
     "names one of another family, or is set although ROCm has the processor's own",
     cause="programs built for another processor crash or compute nonsense; one that ROCm knows "
     "needs no override",
     fix=Fix(("unset HSA_OVERRIDE_GFX_VERSION",), "user"),
-    source="doctor.md 39; Ollama's docs, gpu.md",
+    source="Ollama's docs, gpu.md",
 )
 def rocm_override_wrong(facts: Snapshot) -> Iterator[Hit]:
-    """In the shell, and in the server's environment."""
+    """The variables of the shell and of the server's environment."""
     if not is_linux(facts) or not gpus_of(facts, "AMD"):
         return
     yield from _override(facts, variables_of(facts), "the shell")
@@ -92,20 +92,22 @@ def _wrong(value: str, targets: tuple[str, ...]) -> str | None:
     group="gpu",
     severity="info",
     title="ROCm 7 does not compute with this AMD GPU",
-    told="its target (gfx906, say) is not among those for which Ollama brings ROCm 7",
-    cause="AMD has ended the support of older processors, and never begun that of some; Vulkan "
-    "computes with them",
+    told="its target, such as gfx906, is not among those that Ollama's ROCm 7 supports",
+    cause=(
+        "AMD has ended the support of older processors and never supported some others; "
+        "Vulkan computes with them"
+    ),
     fix=Fix(
         ("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"),
         "root",
         advice="then OLLAMA_VULKAN=1 for the server, or a llama-server that was built for Vulkan: "
         "localai config set engine.binary",
     ),
-    source="doctor.md 40; Ollama's docs, gpu.md",
+    source="Ollama's docs, gpu.md",
     after=("rocm-override-wrong",),
 )
 def rocm_without_target(facts: Snapshot) -> Iterator[Hit]:
-    """Of interest only where nothing is overridden."""
+    """It fires only if no override is set."""
     if not is_linux(facts) or not gpus_of(facts, "AMD"):
         return
     targets = known(graphics_of(facts).targets, "graphics: AMD's targets")
@@ -121,14 +123,14 @@ def rocm_without_target(facts: Snapshot) -> Iterator[Hit]:
     code="vulkan-without-driver",
     group="gpu",
     severity="warn",
-    title="Vulkan is asked for, and no driver of it is installed",
+    title="Vulkan is asked for, and no Vulkan driver is installed",
     told="OLLAMA_VULKAN is on, and /usr/share/vulkan/icd.d and /etc/vulkan/icd.d have no file",
     cause="without a driver's file (ICD) the loader finds no device: Ollama computes on the CPU",
     fix=Fix(("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"), "root"),
-    source="doctor.md 45",
+    source="the Vulkan loader's docs",
 )
 def vulkan_without_driver(facts: Snapshot) -> Iterator[Hit]:
-    """Only where somebody wants it."""
+    """It fires only if somebody wants Vulkan."""
     if not is_linux(facts) or not _wants_vulkan(facts):
         return
     if not known(graphics_of(facts).vulkan_drivers, "graphics: Vulkan's drivers"):
@@ -154,13 +156,15 @@ def _wants_vulkan(facts: Snapshot) -> bool:
     title="Vulkan's only device is the processor itself",
     told="the engine lists llvmpipe, or Mesa's software driver is the only one while the PCI bus "
     "shows a GPU",
-    cause="llvmpipe draws with the CPU, slower than an engine that computes on it directly; the "
-    "GPU's own driver is missing",
+    cause=(
+        "llvmpipe computes on the CPU, slower than an engine that does so directly; the "
+        "GPU's own driver is missing"
+    ),
     fix=Fix(("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"), "root"),
-    source="doctor.md 46",
+    source="Mesa's docs, llvmpipe",
 )
 def vulkan_in_software(facts: Snapshot) -> Iterator[Hit]:
-    """By the engine's devices, else by the drivers' files."""
+    """The engine's devices decide, or else the files of the drivers."""
     if not is_linux(facts):
         return
     engine, graphics = known(facts.engine, "engine"), graphics_of(facts)

@@ -1,4 +1,4 @@
-"""Who else could use or harm what runs here."""
+"""Other people's access to what runs here, and known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ _RPC_PORT = 50052
     title="a server of models is open to the network, without a key",
     told="it listens on another address than loopback and answers a request without a key, or it "
     "is llama.cpp's RPC server, which knows no key",
-    cause="anybody who reaches this machine may use it, load and remove models, and read what its "
-    "flaws give away; docker publishes ports past ufw",
+    cause=(
+        "anybody who reaches this machine may use it, load and remove models, and exploit "
+        "its flaws; docker publishes ports past ufw"
+    ),
     fix=Fix(
         ("sudo systemctl edit ollama", "sudo systemctl restart ollama"),
         "root",
@@ -43,7 +45,7 @@ _RPC_PORT = 50052
 )
 @for_each(listeners)
 def server_open_to_network(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
-    """Outside containers, whose network is their host's business."""
+    """Containers are left out, because their network is their host's business."""
     port = known(listener.port, "listeners: a port")
     if not known(listener.open, f"listeners: whether port {port} is open to the network"):
         return
@@ -93,8 +95,8 @@ def _close(port: int, facts: Snapshot) -> Fix:
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """A program: its row of the table, its name and version (or build), the port at which it
-    usually listens, how to upgrade it, and the subject that knows of it."""
+    """A program: its row in the table, its name and version (or build), its usual port, the way to
+    upgrade it, and the subject that has its facts."""
 
     row: str
     name: str
@@ -135,7 +137,8 @@ def _products(facts: Snapshot) -> Iterator[_Product]:
 )
 @for_each(_products)
 def known_vulnerability(facts: Snapshot, product: _Product) -> Iterator[Hit]:
-    """A failure where the network reaches it, a warning where only this machine does."""
+    """It is a failure if the network can reach the program, and a warning if only this machine
+    can."""
     found = vulnerabilities(product.row, known(product.version, f"{product.where}: its version"))
     if not found:
         return
@@ -171,16 +174,20 @@ def _count(number: int) -> str:
     code="template-suspicious",
     group="security",
     severity="warn",
-    title="a model's chat template has something in it that no template needs",
-    told="Python's inner names, calls that run programs, or characters that nobody sees",
-    cause="a template is code that comes with a model; some engines run it without a sandbox, and "
-    "an invisible text speaks to the model, not to you",
+    title="a model's chat template has parts that no template needs",
+    told=(
+        "the template has Python's inner names, calls that run programs, or invisible characters"
+    ),
+    cause=(
+        "a template is code that comes with a model; some engines run it without a "
+        "sandbox, and the model reads invisible text that you do not see"
+    ),
     fix=Fix(("localai show MODEL",), "user", advice="take the model from its own publisher"),
     source="CVE-2024-34359",
 )
 @for_each(models)
 def template_suspicious(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
-    """By its text alone."""
+    """The template's text decides."""
     found = known(model.template_suspicions, f"models: the template of {model.name}")
     if found:
         yield Hit(

@@ -1,4 +1,4 @@
-"""Ollama's server: not running, not what it seems, not reachable from here."""
+"""Ollama's server: not running, not Ollama, or not reachable from here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from localai.doctor.versions import number
     ),
 )
 def ollama_not_running(facts: Snapshot) -> Iterator[Hit]:
-    """A program and nobody at its address."""
+    """The program is here, and nobody listens at its address."""
     ollama = ollama_of(facts)
     programs = known(ollama.programs, "ollama: its programs")
     if not programs or known(ollama.address_error, "ollama: its address"):
@@ -65,15 +65,17 @@ def ollama_not_running(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="fail",
     title="Ollama does not answer",
-    told="a connection to its address comes about, and no answer within seconds; on a machine that "
-    "is busy it is a warning",
+    told=(
+        "the connection is made, and no answer comes within seconds; on a busy machine "
+        "this is a warning"
+    ),
     cause="the server hangs, or it is busy with something that blocks it",
     fix=Fix(("sudo systemctl restart ollama",), "root", advice="or end it and: ollama serve"),
     source="ollama #5464",
     after=("nvidia-smi-hangs",),
 )
 def ollama_silent(facts: Snapshot) -> Iterator[Hit]:
-    """A server that accepts and says nothing; on a busy machine it may come to it."""
+    """The server accepts connections and does not answer. A busy machine may be the cause."""
     ollama = ollama_of(facts)
     if known(ollama.state, "ollama: its server") == "silent":
         yield Hit(
@@ -89,8 +91,8 @@ def ollama_silent(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="fail",
     title="another program has Ollama's port",
-    told="what answers at Ollama's address is not Ollama",
-    cause="the port was taken before Ollama was started, which therefore cannot start",
+    told="the program that answers at Ollama's address is not Ollama",
+    cause="the port was taken before Ollama was started, so Ollama cannot start",
     fix=Fix(
         ("sudo ss -ltnp 'sport = :11434'",),
         "root",
@@ -99,7 +101,7 @@ def ollama_silent(facts: Snapshot) -> Iterator[Hit]:
     source="ollama #707, #3575, #14963",
 )
 def ollama_port_taken(facts: Snapshot) -> Iterator[Hit]:
-    """Somebody else answers."""
+    """Another program answers."""
     ollama = ollama_of(facts)
     if known(ollama.state, "ollama: its server") != "something_else":
         return
@@ -126,7 +128,10 @@ def ollama_port_taken(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="another user of this machine runs the server",
     told="the socket that listens belongs to neither this user nor root nor a service's own user",
-    cause="whoever listens on a port gets what is sent there; localai asks before it trusts them",
+    cause=(
+        "a user who listens on a port receives everything that is sent there; localai asks "
+        "before it trusts another user"
+    ),
     fix=Fix(
         ("localai config set network.users NAME",),
         "user",
@@ -135,7 +140,7 @@ def ollama_port_taken(facts: Snapshot) -> Iterator[Hit]:
     source="localai",
 )
 def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
-    """Strangers at Ollama's address."""
+    """Another user listens at Ollama's address."""
     ollama = ollama_of(facts)
     if known(ollama.state, "ollama: its server") == "stranger":
         user = ollama.said or "unknown"
@@ -160,11 +165,11 @@ def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
     title="there are several Ollamas on this machine",
     told="programs of that name from different installers",
     cause="each has models, settings and a version of its own; which one answers is an accident",
-    fix=Fix((), "user", advice="keep one and remove the others, each by what installed it"),
-    source="doctor.md 58",
+    fix=Fix((), "user", advice="keep one and remove the others, each with its own installer"),
+    source="localai",
 )
 def ollama_twice(facts: Snapshot) -> Iterator[Hit]:
-    """More than one program."""
+    """There is more than one program."""
     programs = known(ollama_of(facts).programs, "ollama: its programs")
     if len(programs) > 1:
         lines = tuple(_REMOVALS[each.origin] for each in programs[1:] if each.origin in _REMOVALS)
@@ -174,7 +179,7 @@ def ollama_twice(facts: Snapshot) -> Iterator[Hit]:
             fix=Fix(
                 lines,
                 "root",
-                advice="keep one and remove the others, each by what installed it",
+                advice="keep one and remove the others, each with its own installer",
             ),
         )
 
@@ -191,21 +196,23 @@ _REMOVALS = {
     group="server",
     severity="warn",
     title="an old Ollama server is still running after an upgrade",
-    told="the server says another version than its program",
-    cause="an upgrade replaces the program; the server that runs is the old one until it is "
-    "started anew",
+    told="the server reports another version than its program",
+    cause=(
+        "an upgrade replaces the program; the running server stays the old one until it is "
+        "restarted"
+    ),
     fix=Fix(("sudo systemctl restart ollama",), "root", advice="or end it and: ollama serve"),
-    source="doctor.md 59",
+    source="localai",
     after=("ollama-twice",),
 )
 def ollama_old_server(facts: Snapshot) -> Iterator[Hit]:
-    """Program and server differ."""
+    """The versions of program and server differ."""
     ollama = answering(facts)
     if ollama is None or not known(ollama.programs, "ollama: its programs"):
         return
     client = number(known(ollama.client_version, "ollama: its program's version"))
     server = number(known(ollama.server_version, "ollama: its server's version"))
-    # A build from source says 0.0.0, and that is no version.
+    # A build from source reports 0.0.0, which is no version.
     if client and server and client != server:
         yield Hit(
             "ollama",
@@ -222,8 +229,11 @@ def ollama_old_server(facts: Snapshot) -> Iterator[Hit]:
     severity="fail",
     title="the server listens on ::1 alone, and its address is 127.0.0.1",
     told="the connection to 127.0.0.1 is refused, and at the same port somebody listens on ::1",
-    cause="a server that was told `localhost` may take the first address of that name, which is "
-    "::1 on many machines; programs that try ::1 first where nobody is lose seconds a request",
+    cause=(
+        "a server that is told `localhost` may take that name's first address, which is "
+        "::1 on many machines; programs that try ::1 first when nobody listens there lose "
+        "seconds for each request"
+    ),
     fix=Fix(
         ("localai config set ollama.host '[::1]:11434'",),
         "ours",
@@ -234,7 +244,7 @@ def ollama_old_server(facts: Snapshot) -> Iterator[Hit]:
 )
 @for_each(listeners)
 def ollama_only_on_ipv6(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
-    """IPv4 refused, IPv6 open."""
+    """127.0.0.1 refuses, and ::1 listens at the same port."""
     ollama = ollama_of(facts)
     if known(ollama.state, "ollama: its server") != "refused":
         return
@@ -277,7 +287,7 @@ def ollama_only_on_ipv6(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
     after=("ollama-value-misread", "ollama-address-invalid"),
 )
 def loopback_in_container(facts: Snapshot) -> Iterator[Hit]:
-    """Only where somebody has pointed localai, or Ollama's clients, at this loopback."""
+    """It fires only if the user has pointed localai, or Ollama's clients, at this loopback."""
     ollama, container = ollama_of(facts), container_of(facts)
     if not container or known(ollama.programs, "ollama: its programs"):
         return

@@ -1,6 +1,7 @@
-"""What checks are about: the things of a kind in a snapshot, and questions that several ask of it.
+"""The subjects of checks: the things of each kind in a snapshot, and questions that several checks
+ask about them.
 
-All of them raise Unknown rather than take unknown for "no".
+All functions raise Unknown and never take unknown for "no".
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ _LARGEST_NOISE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A file system, by where it begins, and the folders on it that something needs."""
+    """A file system with its mount point, and the folders on it that something needs."""
 
     name: str
     places: tuple[Folder, ...]
 
     @property
     def holds(self) -> str:
-        """What lies on it, for a sentence."""
+        """The things on the disk, for a sentence."""
         return ", ".join(str(place.purpose) for place in self.places)
 
 
@@ -49,7 +50,7 @@ def machine_of(facts: Snapshot) -> Machine:
 
 
 def graphics_of(facts: Snapshot) -> Graphics:
-    """What is between programs and graphics processors."""
+    """The software between programs and graphics processors."""
     return known(facts.graphics, "graphics")
 
 
@@ -69,19 +70,19 @@ def store_of(facts: Snapshot) -> OllamaStore:
 
 
 def answering(facts: Snapshot) -> OllamaFacts | None:
-    """Ollama where its server answers."""
+    """Ollama, if its server answers; else None."""
     ollama = ollama_of(facts)
     return ollama if known(ollama.state, "ollama: its server") == "answers" else None
 
 
 def answering_lmstudio(facts: Snapshot) -> LmStudioFacts | None:
-    """LM Studio where its server answers."""
+    """LM Studio, if its server answers; else None."""
     lmstudio = known(facts.lmstudio, "lmstudio")
     return lmstudio if known(lmstudio.state, "lmstudio: its server") == "answers" else None
 
 
 def models(facts: Snapshot) -> tuple[ModelFile, ...]:
-    """The model files of all stores whose headers can be read, as far as that is known."""
+    """The known model files of all stores whose headers can be read."""
     return tuple(model for model in known(facts.models, "models") if not model.problem)
 
 
@@ -103,19 +104,19 @@ def served(facts: Snapshot) -> tuple[ServedModel, ...]:
 
 
 def is_on_cpu(model: RunningModel) -> bool:
-    """Whether a model in Ollama's memory has nothing on a graphics processor."""
+    """Whether no part of a model in Ollama's memory is on a graphics processor."""
     size = known(model.size_bytes, "ollama: a model's size")
     on_gpu = known(model.gpu_bytes, "ollama: a model's share of the GPU")
     return on_gpu == 0 and size > _LARGEST_NOISE_BYTES
 
 
 def is_first_on_cpu(facts: Snapshot, model: RunningModel) -> bool:
-    """Whether `model` is the first of those: one of them says it for all."""
+    """Whether `model` is the first model on the CPU. The finding about it stands for the others."""
     return next((each for each in running(facts) if is_on_cpu(each)), None) is model
 
 
 def bad_blobs(facts: Snapshot) -> tuple[Blob, ...]:
-    """The layers of Ollama's models that are not what their manifests say."""
+    """The layers of Ollama's models that differ from their manifests."""
     store = store_of(facts)
     if not known(store.readable, "ollama_store: whether it can be read"):
         return ()
@@ -128,12 +129,12 @@ def own_servers(facts: Snapshot) -> tuple[OwnServerFacts, ...]:
 
 
 def listeners(facts: Snapshot) -> tuple[Listener, ...]:
-    """Who listens on the usual ports."""
+    """The listeners on the usual ports."""
     return known(facts.listeners, "listeners")
 
 
 def llama_servers(facts: Snapshot) -> tuple[LlamaServer, ...]:
-    """The servers of llama.cpp that run, but localai's own."""
+    """The running llama.cpp servers, except localai's own."""
     return known(facts.llama_servers, "llama_servers")
 
 
@@ -143,7 +144,7 @@ def places(facts: Snapshot) -> tuple[Folder, ...]:
 
 
 def disks(facts: Snapshot) -> Iterator[Disk]:
-    """Each file system once, with what lies on it; temporary files need no room for models."""
+    """Each file system once, with the folders on it. Temporary files need no room for models."""
     found: dict[str, list[Folder]] = {}
     for place in places(facts):
         if place.purpose != "temporary files":
@@ -153,7 +154,7 @@ def disks(facts: Snapshot) -> Iterator[Disk]:
 
 
 def disks_of(facts: Snapshot, purpose: str) -> tuple[str, ...]:
-    """The subject of the disk on which something lies; nothing where that is not known."""
+    """The subject of the disk that `path` is on; empty if that is not known."""
     return tuple(
         f"disk:{place.mount or place.path}"
         for place in facts.places or ()
@@ -162,7 +163,7 @@ def disks_of(facts: Snapshot, purpose: str) -> tuple[str, ...]:
 
 
 def workers(facts: Snapshot) -> Iterator[WorkerFacts]:
-    """The workers of the embedded engine that live."""
+    """The running workers of the embedded engine."""
     for worker in known(own_of(facts).workers, "own: workers"):
         if known(worker.alive, "own: whether a worker lives"):
             yield worker
@@ -174,12 +175,12 @@ def files_that_fail(facts: Snapshot) -> tuple[str, ...]:
 
 
 def files_that_differ(facts: Snapshot) -> tuple[str, ...]:
-    """The files that `--deep` found to have another digest than their store says."""
+    """The files whose digest, by `--deep`, differs from the one that their store states."""
     return known(tried(facts).damaged, "deep: the digests of files")
 
 
 def registries(facts: Snapshot) -> tuple[AskedRegistry, ...]:
-    """What `--online` has asked."""
+    """The registries that `--online` has asked."""
     return asked(facts)
 
 
@@ -190,13 +191,13 @@ def settings_of(facts: Snapshot) -> Mapping[str, SettingValue]:
 
 
 def setting(facts: Snapshot, key: str) -> str:
-    """What a setting is set to, "" for its default."""
+    """The value of a setting; "" for its default."""
     found = settings_of(facts).get(key)
     return "" if found is None else known(found.value, f"own: {key}")
 
 
 def chosen_bytes(facts: Snapshot) -> int:
-    """The size of the chosen model's file; 0 where none is chosen, or it is not here."""
+    """The size of the chosen model's file; 0 if none is chosen, or if it is not here."""
     own = own_of(facts)
     if not known(own.model, "own: the chosen model") or (
         known(own.model_place, "own: where the chosen model is") != "here"
@@ -211,8 +212,8 @@ def variables_of(facts: Snapshot) -> Mapping[str, str]:
 
 
 def served_variables(facts: Snapshot) -> Mapping[str, str]:
-    """The variables of Ollama's server: its own where they may be seen, else its service's; none
-    where neither runs."""
+    """The variables of Ollama's server: its own if they may be seen, else its service's; empty if
+    neither runs."""
     ollama = ollama_of(facts)
     if ollama.environment is not None:
         return ollama.environment
@@ -223,7 +224,7 @@ def served_variables(facts: Snapshot) -> Mapping[str, str]:
 
 
 def gpus_of(facts: Snapshot, vendor: str | None = None) -> list[Gpu]:
-    """The graphics processors, all or one maker's."""
+    """The graphics processors of one maker, or all of them."""
     gpus = machine_of(facts).gpus
     if vendor is None:
         return list(gpus)
@@ -234,12 +235,12 @@ def gpus_of(facts: Snapshot, vendor: str | None = None) -> list[Gpu]:
 
 
 def nvidia_gpus(facts: Snapshot) -> list[Gpu]:
-    """NVIDIA's."""
+    """NVIDIA's graphics processors."""
     return gpus_of(facts, "NVIDIA")
 
 
 def amd_gpus(facts: Snapshot) -> list[Gpu]:
-    """AMD's."""
+    """AMD's graphics processors."""
     return gpus_of(facts, "AMD")
 
 
@@ -261,23 +262,23 @@ def is_apple_silicon(facts: Snapshot) -> bool:
 
 
 def is_busy(facts: Snapshot) -> bool:
-    """Whether processes had to wait for a processor; True where that is not known."""
+    """Whether processes had to wait for a processor; True if that is not known."""
     pressure = None if facts.kernel is None else facts.kernel.cpu_pressure_10s
     return pressure is None or pressure > BUSY_PERCENT
 
 
 def container_of(facts: Snapshot) -> str:
-    """The kind of container that this is, "" for none."""
+    """The kind of container that this is; "" if it is none."""
     return known(machine_of(facts).host.container.value, "machine: whether this is a container")
 
 
 def is_wsl(facts: Snapshot) -> bool:
-    """Whether this is Linux in Windows."""
+    """Whether this is Linux in Windows (WSL)."""
     return known(machine_of(facts).host.wsl.value, "machine: WSL")
 
 
 def our_python(facts: Snapshot) -> str:
-    """The interpreter of localai's environment, for a line to paste."""
+    """The interpreter of localai's environment, as a word for a line to paste."""
     folder = None if facts.own is None else facts.own.script_folder
     return PYTHON if folder is None else shlex.quote(f"{folder}/python")
 

@@ -1,4 +1,4 @@
-"""What doctor knows of the machine and its system."""
+"""The facts of the machine and its system."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from localai.dataclass import dataclass
 class Environment:
     """The user's variables that matter here, as they were before localai changed its own.
 
-    `variables` has no secret in it; `keys` are the names of those that are. `shell_keys` maps a
-    shell's history to the names of keys that were typed into it. `open_histories` are what other
-    tools keep of prompts and everybody on this machine may read.
+    `variables` has no secrets; `keys` are the names of the variables that are keys. `shell_keys`
+    maps a shell's history to the names of keys that were typed into it. `open_histories` are other
+    tools' files of prompts that everybody on this machine may read.
     """
 
     variables: Mapping[str, str] | None = None
@@ -26,7 +26,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class DeviceNode:
-    """A device file: whether this user may open it, and the group that may."""
+    """A device file, whether this user may open it, and the group that may."""
 
     path: str | None = None
     usable: bool | None = None
@@ -38,10 +38,10 @@ class DeviceNode:
 class Graphics:
     """The software between a program and a graphics processor.
 
-    `pci_vendors` are the makers that the PCI bus shows, with `kernel_drivers` in use. Versions are
-    texts such as "570.86"; "" where the thing is certainly not there. `nodes` are those of the
-    device files that matter and exist. `smi` is what became of asking NVIDIA's tool. `targets` are
-    what AMD's kernel driver calls its processors to compilers ("gfx1100").
+    `pci_vendors` are the makers on the PCI bus, with the `kernel_drivers` in use. Versions are
+    texts such as "570.86"; "" means that the thing is certainly not there. `nodes` are the existing
+    device files that matter. `smi` is the result of running NVIDIA's tool. `targets` are the names
+    of AMD's processors for compilers ("gfx1100"), as the kernel driver gives them.
     """
 
     pci_vendors: tuple[str, ...] | None = None
@@ -62,12 +62,12 @@ class Graphics:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What the system says of itself now.
+    """The present state of the system.
 
-    Pressures are percentages of time in which some process waited. `suspended_s` is how long the
-    machine has slept since it was started. `oom_kills` counts those of our own control group.
-    `throttled` says that the processor slows itself for its heat. `user_namespaces` says whether a
-    user may make one. `mac_version` is e.g. "15.3", "" elsewhere.
+    Pressures are percentages of time in which some process waited. `suspended_s` is the time in
+    seconds that the machine has slept since its start. `oom_kills` counts those in our own control
+    group. `throttled` says that the processor slows itself for its heat. `user_namespaces` says
+    whether a user may make one. `mac_version` is e.g. "15.3", and "" on other systems.
     """
 
     memory_pressure_60s: float | None = None
@@ -83,11 +83,11 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that something needs, and the disk below it.
+    """A folder that something needs, and its disk.
 
-    `blocked_by` is the first folder on the way that this user may not enter, "" where all are
-    open. `mount` is where its file system begins and `kind` what that is ("ext4", "nfs4",
-    "fuse.sshfs"); `no_programs` says that none may be started from it.
+    `blocked_by` is the first folder on the way that this user may not enter; "" if all are open.
+    `mount` is the mount point of its file system and `kind` its type ("ext4", "nfs4",
+    "fuse.sshfs"). `no_programs` says that no program may be started from it.
     """
 
     purpose: str | None = None

@@ -1,4 +1,4 @@
-"""What doctor knows of the models on the disk."""
+"""The facts of the models on the disk."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from localai.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file. `problem` is why its header cannot be read, "" where it can.
+    """A model file. `problem` is the reason why its header cannot be read; "" if it can.
 
-    `template_problems` and `template_suspicions` are sentences. `answers` says that it is made for
-    chat, so that it needs a template. `supported` says whether the embedded engine has its
+    `template_problems` and `template_suspicions` are sentences. `answers` says that the model is
+    made for chat, so that it needs a template. `supported` says whether the embedded engine has its
     architecture.
     """
 
@@ -32,7 +32,8 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A layer that a manifest of Ollama's names: its size there, and on the disk (None: gone)."""
+    """A layer that a manifest of Ollama's names: its size in the manifest, and on the disk (None if
+    the file is gone)."""
 
     model: str | None = None
     path: str | None = None

@@ -1,4 +1,4 @@
-"""What doctor knows of localai itself: its engine, workers, settings and files."""
+"""The facts of localai itself: its engine, workers, settings and files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from localai.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The embedded engine, loaded in a child: how that ended, and what it sees.
+    """The embedded engine, loaded in a child: how the child ended, and the devices that it saw.
 
     `ended` is "ok", "missing", "signal 4", "exit 1" or "silent"; `devices` are its graphics
-    processors. `mlx` is the same for MLX, "" where this is no machine for it.
+    processors. `mlx` is the same for MLX; "" on machines that MLX is not made for.
     """
 
     version: str | None = None
@@ -26,7 +26,7 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """A worker of the embedded engine, or the folder that one has left."""
+    """A worker of the embedded engine, or the folder that an ended one left."""
 
     folder: str | None = None
     pid: int | None = None
@@ -39,7 +39,7 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:
-    """A setting that is not at its default, and where it was set."""
+    """A setting that is not at its default, and the place where it was set."""
 
     key: str | None = None
     value: str | None = None
@@ -48,13 +48,13 @@ class SettingValue:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Localai itself: its installations, settings, database, workers and leftovers.
+    """localai itself: its installations, settings, database, workers and leftovers.
 
-    `config_error` is "" where the configuration can be read. `database` is "ok", "none", "newer",
-    "damaged" or what SQLite said. `unreadable_keys` are `LOCALAI_…` variables that mean nothing.
-    `loose_files` are private files that others may read. `model_place` says where the chosen model
-    is, "" where none is chosen; "elsewhere" was not looked at.
-    `completion` are the installed completion scripts that are not what this version prints.
+    `config_error` is "" if the configuration can be read. `database` is "ok", "none", "newer",
+    "damaged" or SQLite's message. `unreadable_keys` are `LOCALAI_…` variables without a meaning.
+    `loose_files` are private files that others may read. `model_place` is the place of the chosen
+    model; "" if none is chosen, and "elsewhere" if it was not looked at. `completion` are the
+    installed completion scripts that differ from this version's.
     """
 
     version: str | None = None

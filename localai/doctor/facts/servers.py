@@ -1,4 +1,4 @@
-"""What doctor knows of the servers of models on this machine."""
+"""The facts of the servers of models on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class RunningModel:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that a server lists; `remote` is where it is really computed, "" for here."""
+    """A model that a server lists. `remote` is the host that really computes it; "" for this
+    machine."""
 
     name: str | None = None
     remote: str | None = None
@@ -35,7 +36,7 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class InstalledProgram:
-    """A program on this machine: where it is and, where that was asked, its version."""
+    """A program on this machine: its path and, if it was asked, its version."""
 
     path: str | None = None
     origin: str | None = None
@@ -44,7 +45,7 @@ class InstalledProgram:
 
 @dataclass(frozen=True, slots=True)
 class ServerLog:
-    """What a log of Ollama's says that matters; `line` is the line itself."""
+    """The facts that matter in a log of Ollama's. `line` is the log's own line."""
 
     gpu_found: bool | None = None
     dropped_integrated: str | None = None
@@ -53,11 +54,11 @@ class ServerLog:
 
 @dataclass(frozen=True, slots=True)
 class OllamaFacts:
-    """Ollama here: its programs, its address as written, and what the server answers.
+    """Ollama here: its programs, its address as written, and its server's answers.
 
-    `address_error` is "" where the address could be read. `environment` is the one in which the
-    server runs, as far as it may be seen. `gpu_libraries` are the folders of libraries beside the
-    program (`cuda_v12`, `rocm`, …).
+    `address_error` is "" if the address could be read. `environment` is the server's environment,
+    as far as it may be seen. `gpu_libraries` are the folders of libraries beside the program
+    (`cuda_v12`, `rocm`, …).
     """
 
     programs: tuple[InstalledProgram, ...] | None = None
@@ -80,7 +81,7 @@ class OllamaFacts:
 
 @dataclass(frozen=True, slots=True)
 class DropIn:
-    """A file of systemd's that changes a unit, and whether it has the section it needs."""
+    """A systemd file that changes a unit, and whether it has the section that it needs."""
 
     path: str | None = None
     has_section: bool | None = None
@@ -88,7 +89,7 @@ class DropIn:
 
 @dataclass(frozen=True, slots=True)
 class OllamaService:
-    """Ollama as a service of systemd's; `exists` False where there is none."""
+    """Ollama as a systemd service. `exists` is False if there is no such unit."""
 
     exists: bool | None = None
     active: str | None = None
@@ -114,7 +115,8 @@ class LmStudioFacts:
 
 @dataclass(frozen=True, slots=True)
 class OwnServerFacts:
-    """A server of the configuration, `[endpoint.NAME]`. `key_set` is None where it names none."""
+    """A server of the configuration, `[endpoint.NAME]`. `key_set` is None if the configuration
+    names no key variable."""
 
     name: str | None = None
     host: str | None = None
@@ -128,7 +130,7 @@ class OwnServerFacts:
 
 @dataclass(frozen=True, slots=True)
 class LlamaServer:
-    """A llama-server that runs: whether somebody has bounded its cache of prompts."""
+    """A running llama-server, and whether its cache of prompts is bounded."""
 
     pid: int | None = None
     is_bounded: bool | None = None
@@ -136,8 +138,8 @@ class LlamaServer:
 
 @dataclass(frozen=True, slots=True)
 class Vllm:
-    """The program vllm, "" where there is none. `needs` is CUDA's runtime as its library names it,
-    "" for none; `is_there` whether that is found."""
+    """The program vllm; "" if there is none. `needs` is the CUDA runtime that its library names, ""
+    for none; `is_there` says whether that is found."""
 
     program: str | None = None
     needs: str | None = None
@@ -146,8 +148,8 @@ class Vllm:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who listens on a port at which servers of models usually do. `open` says that it is not
-    bound to loopback; `keyless` that it answered a request without a key."""
+    """A listener on a usual port of servers of models. `open` says that it is not bound to
+    loopback; `keyless` that it answered a request without a key."""
 
     port: int | None = None
     address: str | None = None

@@ -1,4 +1,4 @@
-"""All that doctor knows, and what of it could not be looked at."""
+"""The snapshot: all facts that doctor has, and the subjects that could not be looked at."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from localai.hardware.facts import Machine
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A subject that could not be looked at, and why."""
+    """A subject that could not be looked at, and the reason."""
 
     subject: str
     reason: str
@@ -31,11 +31,11 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What connections rest on: certificates, names, the clock.
+    """The basis of connections: certificates, names, the clock.
 
-    `ca_files` maps a variable that names certificates to what is wrong with the file, "" for
-    nothing. `default_authorities` is how many certificates Python finds by itself.
-    `localhost` are the addresses of that name, in their order.
+    `ca_files` maps a variable that names certificates to the fault of the file; "" for none.
+    `default_authorities` is the number of certificates that Python finds by itself. `localhost` are
+    the addresses of that name, in their order.
     """
 
     ca_files: Mapping[str, str] | None = None
@@ -47,7 +47,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Deep:
-    """What was tried because `--deep` asked for it; speeds in tokens per second."""
+    """The results of `--deep`. Speeds are in tokens per second."""
 
     answer: str | None = None
     answer_error: str | None = None
@@ -61,8 +61,8 @@ class Deep:
 
 @dataclass(frozen=True, slots=True)
 class AskedRegistry:
-    """A registry that was asked because `--online` said so. `issuer` is that of the certificate
-    that was shown; `status` that of the answer."""
+    """A registry that `--online` asked. `issuer` is the issuer of its certificate, `status` the
+    status of its answer."""
 
     host: str | None = None
     error: str | None = None
@@ -73,7 +73,7 @@ class AskedRegistry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of it, taken at `taken_at` (seconds since the epoch) by localai `version`."""
+    """All facts, taken at `taken_at` (seconds since the epoch) by localai `version`."""
 
     version: str | None = None
     taken_at: float | None = None
