@@ -34,6 +34,7 @@ class Spec:
     keys: Keys = field(default_factory=dict)
     general: dict[str, str | int] = field(default_factory=dict)
     block: Callable[[Spec, int], Mapping[str, Shape]] | None = None
+    more: Mapping[str, Shape] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Shape]:
         """Name and shape of every tensor, in file order."""
@@ -41,6 +42,7 @@ class Spec:
         table["output_norm.weight"] = (self.width,)
         if not self.tied:
             table["output.weight"] = (VOCABULARY, self.width)
+        table.update(self.more)
         for layer in range(self.layers):
             rows = (self.block or attention_block)(self, layer)
             table.update({f"blk.{layer}.{name}": shape for name, shape in rows.items()})
@@ -268,6 +270,58 @@ def _jamba_block(spec: Spec, layer: int) -> dict[str, Shape]:
     return _mamba_block(spec, layer) | norms | dense_feed_forward(spec)
 
 
+def _gemma4_block(spec: Spec, layer: int) -> dict[str, Shape]:
+    """One layer in six sees all, with one head of twice the length and no values of its own."""
+    windowed = bool((layer + 1) % 6)
+    length = spec.head_length if windowed else 2 * spec.head_length
+    keys = (spec.kv_heads if windowed else 1) * length
+    rows = {
+        "attn_norm.weight": (spec.width,),
+        "attn_q.weight": (spec.heads * length, spec.width),
+        "attn_k.weight": (keys, spec.width),
+        "attn_output.weight": (spec.width, spec.heads * length),
+        "attn_q_norm.weight": (length,),
+        "attn_k_norm.weight": (length,),
+        "post_attention_norm.weight": (spec.width,),
+        "ffn_norm.weight": (spec.width,),
+        "post_ffw_norm.weight": (spec.width,),
+    }
+    values = {"attn_v.weight": (keys, spec.width)} if windowed else {}
+    return rows | values | dense_feed_forward(spec)
+
+
+def _qwen35_block(spec: Spec, layer: int) -> dict[str, Shape]:
+    """Three layers in four keep a state (gated delta net), the fourth has gated attention."""
+    inner, state, groups, rank = 256, 32, 4, 8
+    rows = {
+        "attn_norm.weight": (spec.width,),
+        "post_attention_norm.weight": (spec.width,),
+        **dense_feed_forward(spec),
+    }
+    if (layer + 1) % 4:
+        mixed = 2 * groups * state + inner
+        return rows | {
+            "attn_qkv.weight": (mixed, spec.width),
+            "attn_gate.weight": (inner, spec.width),
+            "ssm_conv1d.weight": (mixed, 4),
+            "ssm_dt.bias": (rank,),
+            "ssm_a": (rank,),
+            "ssm_beta.weight": (rank, spec.width),
+            "ssm_alpha.weight": (rank, spec.width),
+            "ssm_norm.weight": (inner // rank,),
+            "ssm_out.weight": (spec.width, inner),
+        }
+    queries, keys = spec.heads * spec.head_length, spec.kv_heads * spec.head_length
+    return rows | {
+        "attn_q.weight": (2 * queries, spec.width),
+        "attn_k.weight": (keys, spec.width),
+        "attn_v.weight": (keys, spec.width),
+        "attn_output.weight": (spec.width, queries),
+        "attn_q_norm.weight": (spec.head_length,),
+        "attn_k_norm.weight": (spec.head_length,),
+    }
+
+
 _SSM: Keys = {
     "ssm.conv_kernel": 4,
     "ssm.inner_size": 512,
@@ -332,6 +386,43 @@ MODELS: dict[str, Spec] = {
     ),
     "mamba, recurrent": Spec(
         "mamba", heads=0, kv_heads=0, block=_mamba_block, keys=_SSM | {"feed_forward_length": 0}
+    ),
+    "gemma4, windows with heads of their own": Spec(
+        "gemma4",
+        layers=12,
+        tied=True,
+        block=_gemma4_block,
+        more={"rope_freqs.weight": (32,)},
+        keys={
+            "attention.key_length": 64,
+            "attention.value_length": 64,
+            "attention.key_length_swa": 32,
+            "attention.value_length_swa": 32,
+            "attention.sliding_window": 512,
+            "attention.sliding_window_pattern": [bool((layer + 1) % 6) for layer in range(12)],
+            "attention.head_count_kv": [2 if (layer + 1) % 6 else 1 for layer in range(12)],
+            "attention.shared_kv_layers": 0,
+            "embedding_length_per_layer_input": 0,
+            "rope.dimension_count": 64,
+            "rope.dimension_count_swa": 32,
+            "rope.freq_base_swa": 10000.0,
+        },
+    ),
+    "qwen35, gated delta net": Spec(
+        "qwen35",
+        layers=8,
+        block=_qwen35_block,
+        keys=_HEAD_LENGTHS
+        | {
+            "full_attention_interval": 4,
+            "ssm.conv_kernel": 4,
+            "ssm.inner_size": 256,
+            "ssm.state_size": 32,
+            "ssm.group_count": 4,
+            "ssm.time_step_rank": 8,
+            "rope.dimension_count": 16,
+            "rope.dimension_sections": [4, 4, 4, 0],
+        },
     ),
     "jamba, hybrid": Spec(
         "jamba",
