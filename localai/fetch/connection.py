@@ -105,6 +105,7 @@ class HttpConnection:
         self._hosts = hosts
         self._authenticates = authenticates
         self._open: tuple[WebServer, http.client.HTTPConnection] | None = None
+        self._until: float | None = None
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """The response to a GET, of any status, after redirects and authentication.
@@ -147,7 +148,7 @@ class HttpConnection:
         response = self.get(url, headers)
         try:
             response.check_status(what)
-            deadline = time.monotonic() + _LONGEST_DOCUMENT_S
+            deadline = self._until = time.monotonic() + _LONGEST_DOCUMENT_S
             content = bytearray()
             while piece := response.read(64 << 10):
                 content += piece
@@ -159,6 +160,8 @@ class HttpConnection:
         except LocalaiError:
             self.close()
             raise
+        finally:
+            self._until = None
         response.close()
         return bytes(content)
 
@@ -199,7 +202,16 @@ class HttpConnection:
         target = path + (f"?{parts.query}" if parts.query else "")
         fixed = {"Accept-Encoding": "identity", "User-Agent": "localai"}
         connection.request("GET", target, headers={**fixed, **headers})
-        return connection.getresponse()
+        self._until = time.monotonic() + _LONGEST_DOCUMENT_S
+        response = connection.getresponse()
+        self._until = None
+        return response
+
+    def _heard(self, _size: int) -> None:
+        """Raise HTTPException for a head, or a document, without an end; a file may take its
+        time."""
+        if self._until is not None and time.monotonic() > self._until:
+            raise http.client.HTTPException("its answer does not end")
 
     def _proxy_for(self, server: WebServer) -> Server | None:
         return self._hosts.proxy if self._hosts.proxied(server) else None
@@ -215,6 +227,7 @@ class HttpConnection:
                 proxy=self._proxy_for(server),
                 tls=self._hosts.tls,
                 connect_timeout_s=_CONNECT_TIMEOUT_S,
+                heard=self._heard,
             )
         try:
             self._hosts.check_peer(server, str(connection.sock.getpeername()[0]))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.doctor.facts.servers import ServerState
-from localai.net.connection import connect, send
+from localai.net.connection import connect, ends_within, send
 from localai.net.listener import stranger_listening
 from localai.net.target import Target
 from localai.privacy.zones import zone_of_host
@@ -51,7 +51,9 @@ def ask(
         return Reply("stranger", words=stranger)
     method = "GET" if body is None else "POST"
     try:
-        with closing(connect(Target("http", host, port), limit_s, connect_timeout_s=limit_s)) as to:
+        heard = ends_within(2 * limit_s)
+        target = Target("http", host, port)
+        with closing(connect(target, limit_s, connect_timeout_s=limit_s, heard=heard)) as to:
             send(to, method, path, body, {"Accept": "application/json"})
             response = to.getresponse()
             raw = response.read(_MOST_BYTES)

@@ -13,7 +13,7 @@ from typing import Final
 from localai.doctor.capture.context import Context
 from localai.doctor.facts.snapshot import AskedRegistry
 from localai.errors import LocalaiError
-from localai.net.connection import connect, send
+from localai.net.connection import connect, ends_within, send
 from localai.net.reach import Reach
 from localai.net.target import Target, client_target
 from localai.privacy import guard
@@ -56,7 +56,13 @@ def _ask(target: Target, context: Context) -> AskedRegistry:
 
 def _request(target: Target, proxy: Target | None) -> AskedRegistry:
     try:
-        connection = connect(target, _LIMIT_S, proxy=proxy, connect_timeout_s=_LIMIT_S)
+        connection = connect(
+            target,
+            _LIMIT_S,
+            proxy=proxy,
+            connect_timeout_s=_LIMIT_S,
+            heard=ends_within(_LIMIT_S),
+        )
         try:
             send(connection, "HEAD", "/")
             status = connection.getresponse().status
