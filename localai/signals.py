@@ -1,4 +1,4 @@
-"""Ending tidily when the system asks for it."""
+"""Ending tidily when the system asks for it, and a computation that takes too long."""
 
 from __future__ import annotations
 
@@ -46,3 +46,26 @@ def end_tidily() -> Iterator[None]:
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     raise _AskedToEnd(number)
+
+
+@contextmanager
+def limited(processor_s: float) -> Iterator[None]:
+    """Raise TimeoutError in the block once this process has computed for so long.
+
+    For patterns and schemas that strangers write: the work can grow with a power of the text. Of
+    the main thread only, for no other can be interrupted; Python's regular expressions look for
+    signals while they search.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("only the main thread can be interrupted")
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, processor_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -34,7 +34,7 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of a line: an `answer`, or an `error` with the `partial` answer before it.
-    `answer` and `error` are both set if the answer breaks its schema."""
+    `answer` and `error` are both set if the answer breaks its `schema`."""
 
     number: int
     fingerprint: int
@@ -42,6 +42,19 @@ class Outcome:
     partial: PartialAnswer
     answer: Answer | None = None
     error: LocalaiError | None = None
+    schema: Schema | None = None
+
+    def checked(self) -> Outcome:
+        """The same, with an error if its answer breaks its schema. In the main thread only: a
+        pattern may take for ever, and in another thread nothing could end it."""
+        if self.schema is None or self.answer is None or self.error is not None:
+            return self
+        violation = self.schema.violation(self.answer.text)
+        if violation is None:
+            return self
+        return replace(
+            self, error=FinishedWithFailures(f"the answer breaks the schema: {violation}")
+        )
 
 
 def answer(
@@ -71,21 +84,12 @@ def _attempt(
             doubt(event.message)
 
     gathered = PartialAnswer(job.request.model)
-    outcome = Outcome(job.number, job.fingerprint, job.id, gathered)
+    outcome = Outcome(job.number, job.fingerprint, job.id, gathered, schema=job.schema)
     try:
         events = without_loops(provider.stream(job.request), job.request)
         whole = gather(events, gathered, stop_if_asked)
-        return replace(outcome, answer=whole, error=whole.refusal or _violation(job, whole.text))
+        return replace(outcome, answer=whole, error=whole.refusal)
     except Closed:
         raise
     except Exception as error:  # noqa: BLE001  a line's failure is its record, not the end
         return replace(outcome, error=as_error(error))
-
-
-def _violation(job: Job, text: str) -> LocalaiError | None:
-    if job.schema is None:
-        return None
-    violation = job.schema.violation(text)
-    if violation is None:
-        return None
-    return FinishedWithFailures(f"the answer breaks the schema: {violation}")

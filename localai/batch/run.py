@@ -258,8 +258,9 @@ class Batch:
             self._under_way -= 1
             if isinstance(event.error, _HOPELESS):
                 raise event.error
-            self._write(event)
-            self._look_for_an_end(event)
+            outcome = event.checked()
+            self._write(outcome)
+            self._look_for_an_end(outcome)
 
     def _look_for_an_end(self, outcome: Outcome) -> None:
         error = outcome.error

@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.encodings import decode
 from localai.chat.inputs import read_stdin
+from localai.chat.schema_violations import path_of, validator_of, violation
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.files import user_path
-from localai.wires.schemas.references import Draft, draft_of
+from localai.signals import limited
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+    pass
 
 _TYPES: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
@@ -42,6 +43,8 @@ _TYPES: dict[str, dict[str, Any]] = {
 _MODEL = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)")
 _FIELD = re.compile(r"(?P<name>[A-Za-z_][\w-]*)(?P<optional>\?)?(?:\s*:\s*(?P<type>\S.*?))?")
 _DEEPEST: Final = 100
+# Of the processor's: fifty thousand properties take seven seconds.
+_LONGEST_READING_S: Final = 20.0
 _LONGEST_REASON: Final = 200
 _MOST_WRAPPINGS: Final = 4
 _BESIDE: Final = frozenset({"type", "name", "strict", "description", "verbosity", "effort"})
@@ -97,7 +100,10 @@ def from_document(document: Any, name: str) -> Schema:
     document = _unwrapped(document)
     _require_bounds(document, name)
     try:
-        _validator_of(document).check_schema(document)
+        with limited(_LONGEST_READING_S):
+            validator_of(document).check_schema(document)
+            # Whoever holds an answer to it: it must refer to what is in it, and be satisfiable.
+            held_by_grammar(document)
     except SchemaError as error:
         raise InvalidInput(
             f"{name} is no JSON schema: {error.message[:_LONGEST_REASON]}",
@@ -105,9 +111,16 @@ def from_document(document: Any, name: str) -> Schema:
         ) from error
     except RecursionError as error:
         raise InvalidInput(f"{name} is nested too deeply") from error
-    # Whoever holds an answer to it: it must refer to what is in it, and be satisfiable.
-    held_by_grammar(document)
-    return Schema(document, lambda answer: _violation(document, answer))
+    except TimeoutError as error:
+        raise _too_intricate(name) from error
+    return Schema(document, lambda answer: violation(document, answer))
+
+
+def _too_intricate(name: str) -> InvalidInput:
+    return InvalidInput(
+        f"{name} is too intricate: reading it takes more than {_LONGEST_READING_S:.0f} s",
+        hint="a pattern that can match a text in many ways, or thousands of alternatives",
+    )
 
 
 def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
@@ -153,21 +166,6 @@ def _require_pattern(pattern: str, name: str) -> None:
         raise InvalidInput(
             f"{name} has the pattern {pattern[:_LONGEST_REASON]!r}, which is none here: {error}"
         ) from error
-
-
-def _validator_of(document: Mapping[str, Any]) -> type[Validator]:
-    """The validator of the draft that `$schema` names; a name that nobody knows is the latest's."""
-    import jsonschema
-
-    validators: dict[Draft, type[Validator]] = {
-        "3": jsonschema.Draft3Validator,
-        "4": jsonschema.Draft4Validator,
-        "6": jsonschema.Draft6Validator,
-        "7": jsonschema.Draft7Validator,
-        "2019-09": jsonschema.Draft201909Validator,
-        "2020-12": jsonschema.Draft202012Validator,
-    }
-    return validators[draft_of(document)]
 
 
 def from_short_form(text: str) -> dict[str, Any]:
@@ -237,7 +235,7 @@ def _from_model(module_name: str, name: str) -> Schema:
             adapter.validate_json(answer)
         except ValidationError as error:
             first = error.errors()[0]
-            where = _path(first["loc"])
+            where = path_of(first["loc"])
             return f"{where}: {first['msg']}"
         return None
 
@@ -261,33 +259,3 @@ def _parsed(text: str, name: str) -> Any:
         raise InvalidInput(f"{name} is not JSON: {error}") from error
     except RecursionError as error:
         raise InvalidInput(f"{name} is nested too deeply") from error
-
-
-def _violation(document: Mapping[str, Any], answer: str) -> str | None:
-    from jsonschema.exceptions import best_match
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    try:
-        value = json.loads(answer)
-    except ValueError as error:
-        return f"it is not JSON ({error})"
-    except RecursionError:
-        return "it is nested too deeply to be checked"
-    # A registry of its own: the default one fetches a `$ref` elsewhere over the network.
-    validator = _validator_of(document)(document, registry=Registry())
-    try:
-        worst = best_match(validator.iter_errors(value))
-    except Unresolvable as error:
-        raise InvalidInput(
-            f"a $ref of the schema names a part that it does not have: {error.ref}"
-        ) from error
-    except RecursionError:
-        return "it is nested too deeply to be checked"
-    return None if worst is None else f"{_path(worst.absolute_path)}: {worst.message}"
-
-
-def _path(parts: Any) -> str:
-    """`$.people[0].age`, for a person."""
-    steps = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return "$" + "".join(steps)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from localai.chat import schema_violations
 from localai.chat.schema import from_command_line, from_document, from_short_form
 from localai.errors import InvalidInput, NotFound
+from localai.wires.schemas.grammar import held_by_grammar
+from tests.support.clock import within
 
 _D4 = "http://json-schema.org/draft-04/schema#"
 _D7 = "http://json-schema.org/draft-07/schema#"
@@ -174,3 +178,42 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(levels: int) -> None:
     text = '{"not":' * (2 * levels) + "{}" + "}" * (2 * levels)
     with pytest.raises(InvalidInput, match="nested too deeply"):
         from_command_line(text)
+
+
+EVIL = {"type": "string", "pattern": "^(a+)+$"}
+MANY_WAYS = "a" * 40 + "!"
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        (EVIL, json.dumps(MANY_WAYS)),
+        ({"patternProperties": {"^(a+)+$": {"type": "integer"}}}, json.dumps({MANY_WAYS: 1})),
+        ({"uniqueItems": True}, json.dumps([{"a": n} for n in range(9000)])),
+    ],
+)
+def test_a_check_that_would_take_for_ever_is_ended(
+    schema: dict[str, Any], answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema_violations, "_LONGEST_CHECK_S", 0.5)
+    found = from_document({"type": ["string", "object", "array"], **schema}, "it")
+    assert "takes more than" in (found.violation(answer) or "")
+
+
+def test_a_schema_that_would_take_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("localai.chat.schema._LONGEST_READING_S", 0.5)
+    with pytest.raises(InvalidInput, match="too intricate"):
+        from_document({**EVIL, "enum": [MANY_WAYS]}, "it")
+
+
+@pytest.mark.clock
+def test_thousands_of_values_and_alternatives_are_read_in_seconds() -> None:
+    values = {"allOf": [{"enum": [{"k": n} for n in range(3000)]} for _ in range(4)]}
+    kinds = [
+        {"type": "object", "properties": {"k": {"const": f"k{n}"}}, "required": ["k"]}
+        for n in range(2000)
+    ]
+    with within(10):
+        from_document(values, "it")
+        held = held_by_grammar({"oneOf": kinds})
+    assert held.unheld == (), "it is seen that only one of them fits"

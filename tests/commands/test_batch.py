@@ -404,6 +404,18 @@ def test_an_answer_that_breaks_its_schema_is_a_failed_line_with_its_answer(robot
     assert "no JSON schema" in none["error"]["message"]
 
 
+@pytest.mark.clock
+def test_a_pattern_that_would_take_for_ever_is_its_line_s_error(robot: Robot) -> None:
+    schema = {"type": "string", "pattern": "^(a+)+$"}
+    robot.prompts({"prompt": f'say "{"a" * 40}!"', "schema": schema}, "say fine")
+    with within(40):
+        result = robot.run()
+    assert result.returncode == 8, result.stderr
+    slow, fine = robot.records()
+    assert "takes more than 5 s" in slow["error"]["message"]
+    assert fine["text"] == "fine"
+
+
 def test_json_is_a_summary(robot: Robot) -> None:
     robot.prompts("say a", "refuse")
     result = robot.run("--json")

@@ -7,12 +7,8 @@ Spaces around a text never count. A value may have `ignore_case` beside it: `{"c
 from __future__ import annotations
 
 import re
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Any, Final
 
 from localai.compare.checks.check import (
@@ -27,6 +23,7 @@ from localai.compare.checks.check import (
     wrong,
 )
 from localai.errors import InvalidInput
+from localai.signals import limited
 
 _REGEX_SECONDS = 1.0
 
@@ -65,31 +62,12 @@ def _regex(value: Any) -> Check:
 
     def look(said: Said) -> Observation:
         try:
-            with _limited(_REGEX_SECONDS):
+            with limited(_REGEX_SECONDS):
                 return Observation(compiled.search(said.text) is not None, said.text)
         except TimeoutError:
             return Observation(None, f"the pattern took more than {_REGEX_SECONDS:g} s")
 
     return Check("regex", f"a match of {pattern!r}", look, value)
-
-
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after `seconds`. Python's regular expressions look for
-    signals while they search. Outside the main thread, the block cannot be interrupted."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError
-
-    if threading.current_thread() is not threading.main_thread():
-        raise InvalidInput("a pattern is matched in the main thread only")
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _max_words(value: Any) -> Check:

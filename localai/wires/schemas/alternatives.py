@@ -16,6 +16,7 @@ from localai.wires.schemas.merging import (
     NEVER,
     Both,
     Plain,
+    comparable,
     merged,
     modern,
     same,
@@ -24,6 +25,7 @@ from localai.wires.schemas.references import Draft, References, siblings_count
 
 _MOST: Final = 64
 _MOST_MERGED: Final = 20_000
+_MOST_COMPARED: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,18 @@ class Alternatives:
 
     def _are_disjoint(self, choices: Iterable[Any], within: frozenset[int]) -> bool:
         """Whether types and fixed values show that no value fits two of `choices`."""
-        seen: list[list[Plain]] = []
-        for choice in choices:
-            found = self._merged(choice, lambda _: None, within)
-            if any(_may_meet(one, other) for before in seen for one in before for other in found):
-                return False
-            seen.append(found)
-        return True
+        seen = [self._merged(choice, lambda _: None, within) for choice in choices]
+        if _are_told_apart(seen):
+            return True
+        if sum(map(len, seen)) > _MOST_COMPARED:
+            return False
+        return not any(
+            _may_meet(one, other)
+            for number, found in enumerate(seen)
+            for before in seen[:number]
+            for one in before
+            for other in found
+        )
 
 
 def _own(schema: Mapping[str, Any]) -> set[str]:
@@ -151,6 +158,21 @@ def _products(parts: list[list[Plain]], missed: Callable[[str], None]) -> list[P
 
 def _is_never(plain: Plain) -> bool:
     return plain.get("type") == NEVER["type"] or plain.get("enum") == []
+
+
+def _are_told_apart(choices: list[list[Plain]]) -> bool:
+    """Whether one required property tells all of them apart by its values: the usual form, of
+    which there may be thousands."""
+    required = [set(plain.get("required", ())) for found in choices for plain in found]
+    for name in set.intersection(*required) if required else ():
+        values = [
+            {comparable(value) for plain in found for value in _fixed(plain, name)}
+            for found in choices
+        ]
+        all_fixed = all(_fixed(plain, name) for found in choices for plain in found)
+        if all_fixed and sum(map(len, values)) == len(set().union(*values)):
+            return True
+    return False
 
 
 def _may_meet(one: Plain, other: Plain) -> bool:

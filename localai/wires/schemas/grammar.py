@@ -13,6 +13,7 @@ in the installed wheel.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
@@ -113,15 +114,17 @@ class _Rewriting:
         return node
 
     def _node(self, schema: Any, path: str, *, by_name: bool = True) -> dict[str, Any] | None:
-        nodes: list[dict[str, Any]] = []
+        nodes: dict[str, dict[str, Any]] = {}
         missed = partial(self._miss, path)
         for each in self._alternatives.of(schema, missed, by_name=by_name):
             if isinstance(each, Reference):
                 node = self._reference(each, path)
-                nodes += [] if node is None or node in nodes else [node]
+                made = [] if node is None else [node]
             else:
-                nodes += [one for one in self._plain(each, path) if one not in nodes]
-        return _one_of(nodes)
+                made = self._plain(each, path)
+            for one in made:
+                nodes.setdefault(json.dumps(one), one)
+        return _one_of(list(nodes.values()))
 
     def _miss(self, path: str, what: str) -> None:
         self.unheld.append(f"{path}: {what}")

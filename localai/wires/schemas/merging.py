@@ -80,7 +80,8 @@ def _merged(name: str, one: Any, other: Any, both: Plain) -> Any:
     if name == "type":
         return _common_types(one, other)
     if name == "enum":
-        return [value for value in one if any(same(value, each) for each in other)]
+        there = {comparable(value) for value in other}
+        return [value for value in one if comparable(value) in there]
     if name == "required":
         return list(dict.fromkeys([*one, *other]))
     if name == PATTERNS:
@@ -155,10 +156,12 @@ def _common_types(one: list[str], other: list[str]) -> list[str]:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values are equal in JSON: 1 and 1.0 are, 1 and true are not."""
-    return _comparable(one) == _comparable(other)
+    return comparable(one) == comparable(other)
 
 
-def _comparable(value: Any) -> str:
+def comparable(value: Any) -> str:
+    """A text that is the same for the same JSON."""
+
     def numbers_alike(each: Any) -> Any:
         if isinstance(each, float) and math.isfinite(each) and each == int(each):
             return int(each)
