@@ -256,6 +256,11 @@ def as_error(exception: BaseException) -> LocalaiError:
         return found
     if isinstance(exception, OSError | MemoryError):
         return system_error(exception)
+    if isinstance(exception, RuntimeError) and str(exception) == "can't start new thread":
+        return InsufficientResources(
+            "the system gives this command no further thread",
+            hint="make room, or raise the limit: ulimit -a",
+        )
     return LocalaiError(f"this is a bug in localai: {type(exception).__name__}: {exception}")
 
 

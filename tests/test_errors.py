@@ -240,4 +240,5 @@ def test_what_the_system_refuses_a_single_case_is_no_bug() -> None:
     assert (full.exit_code, full.kind) == (7, "insufficient_resources")
     assert "No space left on device" in full.message
     assert errors.as_error(MemoryError()).exit_code == 7
+    assert errors.as_error(RuntimeError("can't start new thread")).exit_code == 7
     assert "a bug in localai" in errors.as_error(AssertionError("odd")).message

