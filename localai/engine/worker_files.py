@@ -47,9 +47,9 @@ class WorkerSpec:
     """What to load and how. `context_tokens` and `slots` are minimums.
 
     `kv_dir` is where the KV states of conversations are kept; None keeps none. `binary` is the
-    user's llama-server that computes; None is the bundled engine. `binary_facts` is the folder
-    where its version and options are remembered. `chat_template` is used in place of the model's.
-    `adapter_path` is a LoRA that is applied to it.
+    user's llama-server that computes; None is the bundled engine. `cache_dir` is the folder in
+    which a binary's version and options, and what a load was projected to take, are remembered.
+    `chat_template` is used in place of the model's. `adapter_path` is a LoRA that is applied to it.
     """
 
     kind: EngineKind
@@ -62,7 +62,7 @@ class WorkerSpec:
     projector_path: str | None = None
     kv_dir: str | None = None
     binary: str | None = None
-    binary_facts: str | None = None
+    cache_dir: str | None = None
     prefill_threads: int | None = None
     kv_type: KvType = "f16"
     flash_attention: FlashAttention = "auto"

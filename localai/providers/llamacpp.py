@@ -207,7 +207,7 @@ class LlamaCpp(WorkerProvider):
             projector_path=None if model.projector is None else str(model.projector),
             kv_dir=str(self._paths.kv_dir),
             binary=self._binary(),
-            binary_facts=str(self._paths.cache_dir),
+            cache_dir=str(self._paths.cache_dir),
         )
 
     def _binary(self) -> str | None:

@@ -42,10 +42,12 @@ DATA: Final = (
 CACHE: Final = (
     "bandwidth.json",
     "binaries.json",
+    "chat-templates.json",
     "digests.json",
     "doctor.json",
     "headers.json",
     "memory.json",
+    "projections.json",
     "ollama.json",
     "kv",
     "logs",

@@ -59,9 +59,9 @@ def main(directory: str) -> None:
     """Serve the model that FOLDER/spec.json names until idle. Exits the process."""
     begun = begin(directory)
     files, spec = begun.files, begun.spec
-    assert spec.binary is not None and spec.binary_facts is not None
+    assert spec.binary is not None and spec.cache_dir is not None
     try:
-        binary = read_binary(Path(spec.binary), Path(spec.binary_facts))
+        binary = read_binary(Path(spec.binary), Path(spec.cache_dir))
     except LocalaiError as error:
         load_failed(error.message)
     info = begun.info(binary.title, kv_folder(binary.title, spec))

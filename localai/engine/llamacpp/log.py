@@ -9,7 +9,7 @@ context + compute |`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from localai.dataclass import dataclass
@@ -73,12 +73,29 @@ def first_table(log: str) -> tuple[DeviceShare, ...] | None:
     return next(_tables(log), None)
 
 
-def host_memory(log: str) -> DeviceShare | None:
-    """The sum of main memory's rows in the final table; None before that is printed."""
+def last_table(log: str) -> tuple[DeviceShare, ...] | None:
+    """The projection for the parameters that the engine has chosen; None before that is printed."""
     if _FIT_ENDED.search(log) is None:
         return None
     tables = list(_tables(log))
-    rows = [share for share in tables[-1] if share.device_bytes is None] if tables else []
+    return tables[-1] if tables else None
+
+
+def log_of_table(shares: Iterable[DeviceShare]) -> str:
+    """Lines that every function here reads as the engine's, for a projection in main memory that is
+    known from an earlier load."""
+    rows = (
+        f"memory_breakdown_print: |   - {each.device} | {each.total_bytes // _MIB} ="
+        f" {each.weights_bytes // _MIB} + {each.context_bytes // _MIB} +"
+        f" {each.compute_bytes // _MIB} |\n"
+        for each in shares
+    )
+    return "".join(rows) + "fitting params to free memory took no time: known from before\n"
+
+
+def host_memory(log: str) -> DeviceShare | None:
+    """The sum of main memory's rows in the final table; None before that is printed."""
+    rows = [share for share in last_table(log) or () if share.device_bytes is None]
     if not rows:
         return None
     return DeviceShare(

@@ -17,6 +17,7 @@ from typing import Any
 
 from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import PROMPT_CACHE_MIB, VERBOSITY
+from localai.engine.llamacpp.known_projection import KnownProjection
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
@@ -44,6 +45,10 @@ def main(directory: str) -> None:
     parameters = engine_parameters(xllamacpp, spec, files.socket.name)
     if info.kv_folder is not None:
         parameters.slot_save_path = f"{info.kv_folder}/"
+    projection = KnownProjection(info, xllamacpp.get_device_info())
+    if (known := projection.log_text()) is not None:
+        parameters.fit_params = False
+        print(known, end="", file=sys.stderr, flush=True)  # noqa: T201  stderr is the log
     try:
         server = xllamacpp.Server(parameters)  # noqa: F841  it serves for as long as it is held
     except RuntimeError as error:
@@ -54,6 +59,8 @@ def main(directory: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: end(files, computer, "the worker was stopped"))
     begun.go_on_alone()
     log = _own_log()
+    if known is None:
+        projection.remember(log)
     projected = host_memory(log)
     _keep_requests_out_of_log(xllamacpp)
     taken = main_memory_bytes(log)
