@@ -20,6 +20,7 @@ from localai.errors import DatabaseFull, DatabaseUnavailable, InvalidInput, Loca
 from localai.locks import lock_descriptor
 from localai.paths import can_be_written, private_dir
 
+_LOG_BYTES: Final = 4 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -49,6 +50,8 @@ class DatabaseFile:
             # Only of a new file: `delete_conversations` gives its free pages back.
             self.db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self.db.execute("PRAGMA journal_mode = WAL")
+            # A large picture makes a large log, which would stay as large.
+            self.db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             self.db.execute("PRAGMA synchronous = NORMAL")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute("PRAGMA secure_delete = ON")

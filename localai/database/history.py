@@ -172,6 +172,8 @@ class History(Conversations):
         ends. The usage of the calls stays in the ledger, which has no texts.
         """
         left = deque(conversation_ids)
+        for identifier in left:
+            self._delete_pictures(identifier)
         while left:
             with self.transaction():
                 ends = time.monotonic() + _LONGEST_TRANSACTION_S
@@ -183,6 +185,21 @@ class History(Conversations):
         with self.guarded():
             busy, _, _ = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+    def _delete_pictures(self, identifier: str) -> None:
+        """Each in a transaction of its own: to overwrite 200 MB takes seconds, for which no other
+        writer waits."""
+        with self.guarded():
+            places = self.db.execute(
+                "SELECT message_id, number FROM message_picture JOIN message ON"
+                " message.id = message_id WHERE conversation_id = ?",
+                (identifier,),
+            ).fetchall()
+        for place in places:
+            with self.transaction():
+                self.db.execute(
+                    "DELETE FROM message_picture WHERE message_id = ? AND number = ?", tuple(place)
+                )
 
     def _delete(self, identifier: str) -> None:
         # A long conversation is a deep tree, and SQLite follows a cascade at most a thousand

@@ -65,6 +65,14 @@ def test_what_was_deleted_makes_the_file_smaller(database: Database) -> None:
     assert database.file.stat().st_size < before + 1_000_000
 
 
+def test_the_log_does_not_stay_as_large_as_the_largest_picture(database: Database) -> None:
+    conversation = shown(database, picture(1, 20_000_000))
+    for _ in range(3):
+        database.add_message(conversation, None, Message("user", "And?"))
+    log = database.file.with_name(f"{database.file.name}-wal")
+    assert 0 < log.stat().st_size < 5_000_000
+
+
 def test_beyond_the_bound_the_oldest_are_given_up_and_known_as_such(database: Database) -> None:
     old, middle, new = (picture(seed) for seed in range(3))
     first = shown(database, old, limit=12_000)
