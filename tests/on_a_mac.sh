@@ -51,6 +51,17 @@ run "$localai" bench mlx/Qwen3-4B-4bit --quick
 part "who listens" "Ollama's user, by lsof, where Ollama runs"
 run "$localai" privacy
 
+part "memory" "on 8 GB: a 4B model is loaded, with a warning where less is free; ps counts Metal's"
+run "$localai" chat -m llamacpp/qwen3:0.6b --ctx 32k --no-log --think off "Say hi."
+run "$localai" ps
+
+part "awake" "caffeinate beside a batch, and gone after it"
+printf '{"prompt": "Count to 100."}\n' > "${TMPDIR:-/tmp}/awake.jsonl"
+"$localai" batch "${TMPDIR:-/tmp}/awake.jsonl" -m llamacpp/qwen3:0.6b > /dev/null 2>&1 &
+sleep 2
+run pgrep -fl caffeinate
+wait
+
 part "recommended" "the first has at least 20 tokens a second where the machine can"
 run "$localai" recommend
 run "$localai" stop --all

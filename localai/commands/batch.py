@@ -157,8 +157,10 @@ def _follow(work: Batch, total: int | None, shown: LongWork) -> Progress:
         if not work.stop():
             raise KeyboardInterrupt
 
+    from localai.hardware.power import kept_awake
+
     last = Progress()
-    with _on_interrupt(interrupt):
+    with kept_awake(), _on_interrupt(interrupt):
         try:
             for last in work.run():
                 shown.show(progress_text(last, total))

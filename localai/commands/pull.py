@@ -122,7 +122,10 @@ def pull(
             events = pull_by_ollama(ollama, found.plan, paths)
         else:
             events = fetch_model(found.plan, hosts)
-        pulled = show_pull(events, output)
+        from localai.hardware.power import kept_awake
+
+        with kept_awake():
+            pulled = show_pull(events, output)
     _done(found.plan.name, pulled, bytes_text(pulled.size_bytes), output)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +14,43 @@ from localai.hardware.facts import Fact, Power
 from localai.hardware.readers import read_integer, read_text
 
 PMSET: Final = ("/usr/bin/pmset", "-g")
+CAFFEINATE: Final = "/usr/bin/caffeinate"
 _NO_BATTERY: Final = "there is no battery"
+
+
+@contextlib.contextmanager
+def kept_awake() -> Iterator[None]:
+    """Keep a Mac from falling asleep by itself while the block runs, and no longer than this
+    process lives. Elsewhere, and where the program is not to be had, nothing is done."""
+    if not (_is_mac() and Path(CAFFEINATE).exists()):
+        yield
+        return
+    import subprocess
+
+    from localai.privacy.environment import child_environment
+    from localai.privacy.guard import child
+
+    try:
+        with child("keep the machine awake"):
+            awake = subprocess.Popen(
+                [CAFFEINATE, "-i", "-w", str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=child_environment(),
+            )
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        awake.terminate()
+        awake.wait()
+
+
+def _is_mac() -> bool:
+    return sys.platform == "darwin"
 
 
 def linux_power(root: Path = Path("/")) -> Power:
