@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from localai.errors import InvalidInput, LocalaiError
+from localai.patterns import lazy_pattern
 from localai.types import ChatRequest, Message, ResolvedModel
 
-_OF_PICTURES: Final = re.compile(r"image|picture|vision|multi-?modal|mmproj", re.IGNORECASE)
+_OF_PICTURES: Final = lazy_pattern(r"image|picture|vision|multi-?modal|mmproj", re.IGNORECASE)
 
 
 def pictures_text(count: int) -> str:
