@@ -104,6 +104,7 @@ SEVERAL_TYPES = {
     "host": "a section of the machine's facts, which profiles have too; elsewhere a host's name",
     "machine": "of an answer the machine's name, of `hardware` all that is known of it",
     "memory": "a section of the machine's facts, which profiles have too; elsewhere a model's need",
+    "perplexity": "of a benchmark a figure with its interval, of drift a number",
     "prefill_tokens_per_s": _FIGURE,
     "settings": "of `config` all of them, of a benchmark those that shape its speed, by name",
     "time_to_first_token_s": _FIGURE,
