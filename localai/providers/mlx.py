@@ -38,7 +38,7 @@ from localai.wires.refusals import worker_failure
 if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
-    from localai.sizing.mlx_formula import MlxMemory
+    from localai.sizing.memory_parts import MemoryParts
 
 INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
 # Typed as a plain text, so that mypy checks the branches of both systems.
@@ -258,7 +258,7 @@ def _check_memory(
     )
 
 
-def _projected(request: ChatRequest, context_tokens: int) -> MlxMemory | None:
+def _projected(request: ChatRequest, context_tokens: int) -> MemoryParts | None:
     from localai.formats.mlx_folder import read_folder
     from localai.sizing.mlx_formula import projected_memory
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from localai.dataclass import dataclass
 from localai.formats.gguf import GgufHeader
 from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
+from localai.sizing.memory_parts import MemoryParts
 
 # llama.cpp's micro-batch: how many tokens it computes at once; also the number of cells a sliding
 # window has beyond its size.
@@ -39,16 +39,7 @@ _WINDOW_PERIOD: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The three parts of the memory that a model takes, in bytes."""
-
-    weights_bytes: int
-    context_bytes: int
-    compute_bytes: int
-
-
-def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: int) -> Parts:
+def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: int) -> MemoryParts:
     """The memory that llama.cpp takes for the model of `header`, by formula."""
     cells = -(-context_tokens // _CELL_PADDING) * _CELL_PADDING
     window = _window_cells(header, cells, slots)
@@ -66,7 +57,7 @@ def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: in
         size = window if windowed else cells
         caches.add(size)
         context += size * _token_bytes(header, layer, kv_type, windowed=windowed)
-    return Parts(header.tensor_bytes, round(context), _compute_bytes(header, sum(caches)))
+    return MemoryParts(header.tensor_bytes, round(context), _compute_bytes(header, sum(caches)))
 
 
 def _compute_bytes(header: GgufHeader, mask_cells: int) -> int:

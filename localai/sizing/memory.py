@@ -22,7 +22,8 @@ from localai.errors import InvalidInput, LocalaiError, Unreachable
 from localai.files import TemporaryFolder, content_key
 from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model
 from localai.remembered import Remembered
-from localai.sizing import gguf_formula as memory_formula
+from localai.sizing.gguf_formula import gguf_memory
+from localai.sizing.memory_parts import MemoryParts
 
 # Version of the remembered format; raise it when that changes.
 _CACHE_VERSION: Final = 2
@@ -92,7 +93,7 @@ def project(
         need = _ask_engine(files, context_tokens, kv_type, slots)
     except (Unreachable, OSError) as error:
         reason = error.message if isinstance(error, LocalaiError) else str(error)
-        parts = memory_formula.gguf_memory(_header(files), context_tokens, kv_type, slots)
+        parts = gguf_memory(_header(files), context_tokens, kv_type, slots)
         return _from_formula(parts, context_tokens, reason)
     if remembered is not None:
         remembered.put(key, asdict(need))
@@ -109,7 +110,7 @@ def _mlx_need(folder: Path, context_tokens: int, slots: int) -> MemoryNeed:
         raise InvalidInput(
             f"{folder / 'config.json'} does not say how large the model's layers are"
         )
-    parts = memory_formula.Parts(need.weights_bytes, need.context_bytes * slots, need.compute_bytes)
+    parts = MemoryParts(need.weights_bytes, need.context_bytes * slots, need.compute_bytes)
     return _from_formula(parts, context_tokens, "MLX does not say before it loads")
 
 
@@ -159,13 +160,12 @@ def _remote_header(file: HeaderFile) -> GgufHeader:
     )
 
 
-def _from_formula(parts: memory_formula.Parts, context_tokens: int, reason: str) -> MemoryNeed:
-    total = parts.weights_bytes + parts.context_bytes + parts.compute_bytes
+def _from_formula(parts: MemoryParts, context_tokens: int, reason: str) -> MemoryNeed:
     return MemoryNeed(
         parts.weights_bytes,
         parts.context_bytes,
         parts.compute_bytes,
-        total,
+        parts.total_bytes,
         context_tokens,
         "formula",
         reason=reason,

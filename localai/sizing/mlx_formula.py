@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localai.dataclass import dataclass
 from localai.formats.mlx_folder import MlxFolder, positive_integer
+from localai.sizing.memory_parts import MemoryParts
 
 # The worker's prefill step on a GPU: this many tokens are computed at once.
 PREFILL_STEP_TOKENS = 512
@@ -27,23 +27,9 @@ PREFILL_STEP_TOKENS = 512
 _CACHE_STEP_TOKENS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class MlxMemory:
-    """The memory that a model with a given context takes, in bytes, by the formula above."""
-
-    weights_bytes: int
-    context_bytes: int
-    compute_bytes: int
-
-    @property
-    def total_bytes(self) -> int:
-        """Weights, context and compute together."""
-        return self.weights_bytes + self.context_bytes + self.compute_bytes
-
-
-def projected_memory(folder: MlxFolder, context_tokens: int) -> MlxMemory | None:
-    """The memory that the model takes with a context of `context_tokens`; None if config.json lacks
-    what the formula needs."""
+def projected_memory(folder: MlxFolder, context_tokens: int) -> MemoryParts | None:
+    """The memory of the model with a context of `context_tokens`, by the formula above; None if
+    config.json lacks a value that the formula needs."""
     context = context_bytes(folder.config, folder.float_bytes, context_tokens)
     hidden = positive_integer(folder.config, "hidden_size", "dim", "n_embd")
     if context is None or hidden is None:
@@ -51,7 +37,7 @@ def projected_memory(folder: MlxFolder, context_tokens: int) -> MlxMemory | None
     wide = positive_integer(folder.config, "intermediate_size", "ffn_dim") or 4 * hidden
     # In memory at once in a layer: its input, the residual, and the two branches of a gated MLP.
     compute = 2 * PREFILL_STEP_TOKENS * (2 * hidden + 3 * wide) * folder.float_bytes
-    return MlxMemory(folder.size_bytes, context, compute)
+    return MemoryParts(folder.size_bytes, context, compute)
 
 
 def context_bytes(config: Mapping[str, Any], float_bytes: int, tokens: int) -> int | None:

@@ -19,7 +19,7 @@ from localai.errors import InvalidInput, NotFound
 from localai.formats import gguf
 from localai.formats.mlx_folder import read_folder
 from localai.hardware.apple import metal_working_set
-from localai.sizing import gguf_formula as memory_formula
+from localai.sizing.gguf_formula import gguf_memory
 from localai.sizing.memory import HeaderFile, MemoryNeed, project
 from tests.formats import synthetic
 from tests.sizing import real_load
@@ -166,7 +166,7 @@ def test_an_architecture_that_the_engine_does_not_know_gets_a_formula(tmp_path: 
 def test_the_formula_agrees_with_the_engine(name: str, tmp_path: Path) -> None:
     [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS[name])
     asked = project(path, 32768)
-    parts = memory_formula.gguf_memory(gguf.read_header(path), 32768, "f16", 1)
+    parts = gguf_memory(gguf.read_header(path), 32768, "f16", 1)
     for field in ("weights_bytes", "context_bytes", "compute_bytes"):
         assert getattr(parts, field) == pytest.approx(getattr(asked, field), rel=0.05, abs=4 * MIB)
 
@@ -181,7 +181,7 @@ def test_of_layers_at_an_interval_only_every_nth_keeps_keys_and_values(tmp_path:
     }
     spec = synthetic.Spec("qwen3next", layers=8, keys=keys)
     [path] = synthetic.write(tmp_path / "m.gguf", spec)
-    parts = memory_formula.gguf_memory(gguf.read_header(path), 4096, "f16", 1)
+    parts = gguf_memory(gguf.read_header(path), 4096, "f16", 1)
     # Keys and values, 2 heads of 32 in 2 bytes, of 2 layers; of the 6 others 3 past inputs of
     # 512 + 2 x 16 and a state of 16 x 512, in 4 bytes.
     assert parts.context_bytes == 2 * 2 * 2 * 32 * 2 * 4096 + 6 * 4 * (3 * 544 + 8192)

@@ -90,7 +90,7 @@ def load(spec: WorkerSpec) -> Chat:
     saved = None
     if spec.kv_dir is not None:
         versions = f"{engine} mlx {mx.__version__} {mx.default_device()}"
-        saved = SavedCaches(Path(spec.kv_dir) / "mlx", f"{versions} {fingerprint(folder)}")
+        saved = SavedCaches(Path(spec.kv_dir) / "mlx", f"{versions} {_folder_hash(folder)}")
     return Chat(
         model=model,
         tokenizer=tokenizer,
@@ -164,10 +164,10 @@ class Worker:
         return self._chat.context_tokens
 
 
-def fingerprint(folder: Path) -> str:
-    """A text that differs for every other model, and changes with its files: names, sizes and times
-    of all of them, and the content of the small ones. Hashing the weights would take as long as a
-    load."""
+def _folder_hash(folder: Path) -> str:
+    """The SHA-256 of a model's folder, which changes with its files: over the names, sizes and
+    times of all files, and the content of the small ones. Hashing the weights would take as long as
+    a load."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         if not file.is_file():
