@@ -237,3 +237,11 @@ def test_lines_of_inspect(tmp_path: Path) -> None:
     )
     assert expected(suite) == [[("choice", {"value": "B", "of": "AB"})]]
     assert suite.not_taken == ("metadata of its lines",)
+
+
+@pytest.mark.parametrize("asked", ['"x"', "[]", '[{"role": "user", "content": "x"}]'])
+@pytest.mark.parametrize("choices", ["5", "[1, 2]", "[]", '"ab"', '["a"]', "{}"])
+def test_choices_that_are_none_are_told(tmp_path: Path, asked: str, choices: str) -> None:
+    line = f'{{"input": {asked}, "choices": {choices}, "target": "B"}}\n'
+    with pytest.raises(InvalidInput, match="2 to 26 texts"):
+        suite_of(tmp_path, line, "inspect.jsonl")

@@ -26,6 +26,8 @@ def translated(document: Mapping[str, Any]) -> dict[str, Any]:
     types."""
     wanted = document.get("ideal", document.get("target"))
     choices = document.get("choices")
+    if choices is not None:
+        _require_choices(choices)
     line = _asked(document["input"], choices)
     if document.get("id") is not None:
         line["id"] = document["id"]
@@ -61,13 +63,11 @@ def _asked(raw: Any, choices: Any) -> dict[str, Any]:
     if isinstance(raw, str):
         if choices is None:
             return {"prompt": raw}
-        _require_choices(choices)
         return {"prompt": multiple_choice(raw, choices)}
     if not isinstance(raw, list) or not all(isinstance(each, dict) for each in raw):
         raise InvalidInput('"input" is a text or a list of messages')
     messages = [{"role": each.get("role"), "content": each.get("content")} for each in raw]
     if choices is not None and messages:
-        _require_choices(choices)
         last = messages[-1]
         last["content"] = multiple_choice(str(last["content"]), choices)
     return {"messages": messages}
