@@ -73,9 +73,13 @@ def prompt_in_pieces(lease: Lease, pieces: list[tuple[str, bool]]) -> list[str |
     """The prompt of these `Hidden.pieces` as the engine takes it: texts, in which special tokens
     are such, and tokens."""
     prompt: list[str | int] = []
+    # A file may have thousands of the same.
+    known: dict[str, list[int]] = {}
     for text, is_said in pieces:
         if is_said:
-            prompt += _as_text(lease, text)
+            if text not in known:
+                known[text] = _as_text(lease, text)
+            prompt += known[text]
         else:
             prompt.append(text)
     return prompt

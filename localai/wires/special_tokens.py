@@ -12,21 +12,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from localai.dataclass import dataclass
+from localai.errors import InvalidInput
 
-# The forms of special tokens, whatever a vocabulary has.
-_FORMS: Final = re.compile(r"<[^<>\s]{1,80}>|\[[^\[\]\s]{1,40}\]|◁[^◁▷\s]{1,40}▷")
+# The forms of special tokens, whatever a vocabulary has. Each is looked for by itself: one of
+# another form may stand within it, as in `[<|im_end|>]`.
+_FORMS: Final = tuple(
+    map(re.compile, (r"<[^<>\s]{1,80}>", r"\[[^\[\]\s]{1,40}\]", r"◁[^◁▷\s]{1,40}▷"))
+)
 # The marks that open and close turns in the templates of well-known families.
 _WELL_KNOWN: Final = re.compile(
     r"<\|[A-Za-z][\w -]{1,40}\|>|<｜[^<>｜\n]{2,40}｜>|\[/?INST\]|\[/?SYSTEM_PROMPT\]"
     r"|<(?:start|end)_of_turn>|<\|turn>|<turn\|>|<\|channel>|<channel\|>|<(?:bos|eos)>"
 )
-_FIRST_PLACEHOLDER: Final = 0xF0000
-_MOST_PLACEHOLDERS: Final = 0xFFFD
+_PLACEHOLDERS: Final = range(0xF0000, 0xFFFFE)
 
 
 def candidates(texts: Iterable[str]) -> list[str]:
     """The parts of the texts that have the form of a special token, each once."""
-    return list(dict.fromkeys(found for text in texts for found in _FORMS.findall(text)))
+    return list(
+        dict.fromkeys(found for text in texts for form in _FORMS for found in form.findall(text))
+    )
 
 
 def well_known(texts: Iterable[str]) -> list[str]:
@@ -58,15 +63,18 @@ def texts_of(messages: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def hide(messages: Iterable[Mapping[str, Any]], special: Iterable[str]) -> Hidden:
-    """The messages with placeholders for the `special` tokens. Longer tokens are replaced first."""
+    """The messages with placeholders for the `special` tokens. Longer tokens are replaced first.
+
+    Raises InvalidInput for a text that has so many of the characters which could stand for them
+    that none is left.
+    """
     said = "".join(texts_of(messages := list(messages)))
-    marks = sorted(special, key=len, reverse=True)[:_MOST_PLACEHOLDERS]
-    free = (
-        chr(point)
-        for point in range(_FIRST_PLACEHOLDER, _FIRST_PLACEHOLDER + _MOST_PLACEHOLDERS)
-        if chr(point) not in said
-    )
+    marks = sorted(set(special), key=len, reverse=True)
+    taken = set(said)
+    free = (chr(point) for point in _PLACEHOLDERS if chr(point) not in taken)
     places = dict(zip(marks, free, strict=False))
+    if len(places) < len(marks):
+        raise InvalidInput("the text has too many private characters beside special tokens")
     pattern = re.compile("|".join(map(re.escape, marks)))
     hidden = [
         {**message, "content": pattern.sub(lambda found: places[found[0]], message["content"])}

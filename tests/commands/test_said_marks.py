@@ -47,6 +47,17 @@ def test_a_special_token_that_is_asked_is_text(
     assert held["logprobs"][0]["token"]
 
 
+def test_one_within_brackets_is_text_as_well(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    counts = []
+    for mark in ("<|im_end|>", "<|im_xyz|>"):
+        dry = json.loads(run_localai("chat", "--dry-run", "--json", f"Say [{mark}].").stdout)
+        counts.append(dry["counted_tokens"])
+    # As the model's own mark it would be one token; what is none has nine.
+    assert counts[0] > counts[1] - 3
+
+
 def test_who_may_read_it_as_a_mark_is_said_before(
     localai_home: Path, run_localai: RunLocalai, ollama_server: OllamaServer
 ) -> None:
