@@ -13,31 +13,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measuring import home_with_starter, localai, machine
+from benchmarks.measuring import Spent, home_with_starter, localai, machine, spent
 from localai.compare.recorded import Head, ModelFacts, RecordedAnswer, RecordedCase, to_json
 from localai.paths import locate
 from localai.stores.starter import starter_path
 
 _TOKENS = 48
 _QUESTION = "Write a story about a lighthouse keeper who finds a letter."
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What commands took: by the clock, and of the processors without the engine."""
-
-    wall_s: float
-    processor_s: float
 
 
 def main() -> None:
@@ -61,8 +49,8 @@ def main() -> None:
 
 
 def _overhead(models: Sequence[str], rounds: int, prompts: int, folder: Path) -> None:
-    ways: list[Callable[[Sequence[str], Sequence[str], Path], Taken]] = [_batches, _suite]
-    taken: dict[str, list[Taken]] = {"batch": [], "compare": []}
+    ways: list[Callable[[Sequence[str], Sequence[str], Path], Spent]] = [_batches, _suite]
+    taken: dict[str, list[Spent]] = {"batch": [], "compare": []}
     for number in range(rounds):
         order = list(zip(taken, ways, strict=True))
         for name, way in order if number % 2 == 0 else order[::-1]:
@@ -80,15 +68,15 @@ def _overhead(models: Sequence[str], rounds: int, prompts: int, folder: Path) ->
     print(f"more processor time, as a share of the batches' time: {share:+.1%}")
 
 
-def _batches(models: Sequence[str], questions: Sequence[str], folder: Path) -> Taken:
+def _batches(models: Sequence[str], questions: Sequence[str], folder: Path) -> Spent:
     prompts = folder / "prompts.jsonl"
     _write(prompts, questions)
     answers = [folder / f"answers-{number}.jsonl" for number in range(len(models))]
     for file in answers:
         file.unlink(missing_ok=True)
-    taken = _run(
+    taken = spent(
         *(
-            ("batch", str(prompts), "--output", str(file), "-m", model, "-n", "-q", "-j", "1")
+            localai("batch", str(prompts), "--output", str(file), "-m", model, "-nqj1")
             for model, file in zip(models, answers, strict=True)
         )
     )
@@ -97,14 +85,14 @@ def _batches(models: Sequence[str], questions: Sequence[str], folder: Path) -> T
     return taken
 
 
-def _suite(models: Sequence[str], questions: Sequence[str], folder: Path) -> Taken:
+def _suite(models: Sequence[str], questions: Sequence[str], folder: Path) -> Spent:
     cases, record = folder / "cases.jsonl", folder / "run.jsonl"
     _write(cases, questions)
     record.unlink(missing_ok=True)
     flags = ("--no-log", "-q", "--as-shipped", "-j", "1")
     named = [part for model in models for part in ("-m", model)]
     # As a batch asks: each publisher's system prompt, one question at a time.
-    taken = _run(("compare", "--suite", str(cases), *named, "-o", str(record), *flags))
+    taken = spent(localai("compare", "--suite", str(cases), *named, "-o", str(record), *flags))
     lines = [json.loads(line) for line in record.open()]
     used = [each["output_tokens"] for each in lines if each["record"] == "answer"]
     assert used == [_TOKENS] * len(questions) * len(models), "every answer has the same length"
@@ -115,18 +103,6 @@ def _write(file: Path, questions: Sequence[str]) -> None:
     options = {"max_tokens": _TOKENS, "temperature": 0, "seed": 1, "provider.ignore_eos": True}
     lines = (json.dumps({"prompt": each, "options": options}) for each in questions)
     file.write_text("".join(line + "\n" for line in lines))
-
-
-def _run(*commands: tuple[str, ...], may_fail: bool = False) -> Taken:
-    quiet = subprocess.DEVNULL if may_fail else None
-    began, before = time.perf_counter(), os.times()
-    for command in commands:
-        subprocess.run(
-            localai(*command), check=not may_fail, stdout=subprocess.DEVNULL, stderr=quiet
-        )
-    after = os.times()
-    own = after.children_user + after.children_system - before.children_user
-    return Taken(time.perf_counter() - began, own - before.children_system)
 
 
 def _report(cases: int, folder: Path) -> None:
@@ -148,9 +124,9 @@ def _report(cases: int, folder: Path) -> None:
     page = folder / "large.html"
     outputs = ("--html", str(page), "--junit", str(folder / "l.xml"))
     samples = [
-        _run(
-            ("compare", "report", str(folder / "large.jsonl"), *outputs, "-q"),
-            may_fail=True,
+        spent(
+            localai("compare", "report", str(folder / "large.jsonl"), *outputs, "-q"),
+            codes=(0, 8),
         )
         for _ in range(5)
     ]

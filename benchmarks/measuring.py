@@ -32,6 +32,29 @@ class Run:
     total_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What commands took: by the clock, and of the processors, with their children, in seconds."""
+
+    wall_s: float
+    processor_s: float
+
+
+def spent(*commands: Sequence[str], codes: Sequence[int] = (0,)) -> Spent:
+    """What `commands` take, one after the other, their output thrown away. Of a child of a command
+    counts what the command has waited for. Raises CalledProcessError for another exit code than
+    `codes`."""
+    processor_s, started = 0.0, time.perf_counter()
+    for command in commands:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in codes:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        processor_s += usage.ru_utime + usage.ru_stime
+    return Spent(time.perf_counter() - started, processor_s)
+
+
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run `command` to its end. Raises CalledProcessError if it fails."""
     started = time.perf_counter()

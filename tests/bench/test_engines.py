@@ -1,13 +1,16 @@
-"""`localai bench` on an engine that nobody here wrote: Ollama."""
+"""`localai bench` on engines that nobody here wrote: Ollama, MLX, llama.cpp's own server."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
+from pathlib import Path
 
+from localai.providers.mlx import INTERPRETER_VARIABLE
 from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.ollama import OllamaServer
+from tests.support.own_server import MODEL, LlamaServer
 
 TINY = ("--quick", "-p", "48", "-n", "12", "--json")
 
@@ -34,3 +37,33 @@ def test_ollama_is_measured_and_left_as_it_was(
     assert row["server"]["decode_tokens_per_s"]["value"] > 0
     assert len(row["decode_tokens_per_s"]["samples"]) >= 6
     assert becomes(lambda: not loaded(ollama_server), 10), "it was not in memory before"
+
+
+def test_mlx_is_measured_by_the_same_definitions(
+    localai_home: Path, run_localai: RunLocalai, mlx_model_path: Path, mlx_python: Path
+) -> None:
+    environment = {INTERPRETER_VARIABLE: str(mlx_python)}
+    name = f"mlx/{mlx_model_path}"
+    result = run_localai("bench", name, *TINY, "--quality", env=environment, timeout_s=300)
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(result.stdout)["results"]
+    assert row["provider"] == "mlx"
+    assert len(row["decode_tokens_per_s"]["samples"]) >= 6
+    assert row["verdict"] != "invalid", row["notes"]
+    # Its worker leaves the first token out of the rate, as localai's own clock does.
+    assert row["server"]["decode_tokens_per_s"]["value"] > 0
+    assert row["quality"]["unavailable"].startswith("not available with this engine")
+
+
+def test_llama_cpps_own_server_is_measured_as_an_endpoint(
+    localai_home: Path, run_localai: RunLocalai, llama_server: LlamaServer
+) -> None:
+    (localai_home / "config.toml").write_text(f'[endpoint.own]\nurl = "{llama_server.url}/v1"\n')
+    result = run_localai("bench", f"own/{MODEL}", *TINY, timeout_s=300)
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(result.stdout)["results"]
+    assert row["verdict"] != "invalid", row["notes"]
+    assert row["cached_tokens"] == 0, "it says so, and was asked not to use its cache"
+    assert len(row["decode_tokens_per_s"]["samples"]) >= 6
+    assert row["decode_tokens_per_s"]["value"] > 0
+    assert row["server"]["decode_tokens_per_s"]["value"] > 0, "its own clock stands beside ours"
