@@ -21,7 +21,7 @@ from pathlib import Path
 from localai.paths import Paths, locate
 from localai.statistics import median_interval
 from localai.stores.starter import starter_path
-from tests.servers.weights import fetch_smollm2
+from tests.servers.weights import fetch_gemma3, fetch_smollm2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ def milliseconds(samples: Sequence[float]) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.0f} ms"
     return f"{found.value:.0f} ms ({found.low:.0f}–{found.high:.0f})"
+
+
+def files_or_the_tests(files: Sequence[Path]) -> Sequence[Path]:
+    """The model files that were named, else both of the tests, fetched unless they are cached."""
+    return files or (fetch_smollm2(), fetch_gemma3())
 
 
 @contextmanager

@@ -10,13 +10,15 @@ Beside the files that are named, small synthetic ones of many architectures are 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measuring import machine
+from benchmarks.measuring import files_or_the_tests, machine
 from localai.formats.gguf import read_header
 from localai.sizing.gguf_formula import gguf_memory
 from localai.sizing.memory import project
@@ -32,6 +34,8 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("files", nargs="*", type=Path)
     given = parser.parse_args()
+    if shutil.which("go") is None:
+        sys.exit("go is not here, and the peer is built with it: install Go 1.22 or newer")
     print(machine())
     print(f"\nMiB at a context of {given.context:,}, and the error")
     print(f"{'':<46}{'loaded':>7}{'localai':>16}{'our formula':>16}{'gguf-parser-go':>18}")
@@ -39,7 +43,7 @@ def main() -> None:
         folder = Path(name)
         command = folder / "gguf_parser"
         subprocess.run(["go", "build", "-o", str(command), "."], cwd=_PARSER, check=True)
-        for title, path in _models(given.files, folder):
+        for title, path in _models(files_or_the_tests(given.files), folder):
             truth = real_load.load(path, given.context).total_bytes
             said = (
                 project(path, given.context).total_bytes,
@@ -50,7 +54,7 @@ def main() -> None:
             print(f"{title:<46}{truth / (1 << 20):>7.0f}", *(f"{cell:>15}" for cell in cells))
 
 
-def _models(files: list[Path], folder: Path) -> Iterator[tuple[str, Path]]:
+def _models(files: Sequence[Path], folder: Path) -> Iterator[tuple[str, Path]]:
     for path in files:
         yield path.stem, path
     for number, (title, spec) in enumerate(synthetic.MODELS.items()):

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.measuring import home_with_starter, machine
+from benchmarks.measuring import files_or_the_tests, home_with_starter, machine
 from localai.bench.plan import QUICK, Test
 from localai.bench.prompts import Prompts
 from localai.bench.row import Row
@@ -40,7 +40,6 @@ from localai.engine.llamacpp.evaluation import PIECE_TOKENS, Evaluated, Manner, 
 from localai.providers.pool import ProviderPool
 from localai.statistics import Interval, median_interval, relative_change
 from tests.servers.engine_tools import engine_tool
-from tests.servers.weights import fetch_gemma3, fetch_smollm2
 
 _PROMPT, _ANSWER = 512, 128
 _LOOP = "loop"
@@ -55,7 +54,7 @@ def main() -> None:
     parser.add_argument("--skip", choices=("speed", "quality"))
     given = parser.parse_args()
     print(machine())
-    for model in given.models or (fetch_smollm2(), fetch_gemma3()):
+    for model in files_or_the_tests(given.models):
         print(f"\n{model.name}")
         if given.skip != "quality":
             _quality(model)
@@ -181,7 +180,8 @@ def _loop(model: Path) -> None:
 
 
 def _threads() -> int:
-    return os.cpu_count() or 1
+    """The cores that this process may use: `taskset` gives it fewer."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _said(command: list[str], *, errors: bool = True) -> str:

@@ -1,10 +1,11 @@
 """How well speed is predicted, before and after a first answer; how long `localai hardware` takes.
 
-    python -m benchmarks.speed FILE.gguf … [--runs 5]
+    python -m benchmarks.speed [FILE.gguf …] [--runs 5]
 
-For each file: what `localai show` predicts on a machine that never ran it, then answers
-of 100 tokens through `localai chat`, then the prediction again once one of them is known. The
-files are copied into a home of the benchmark's own. Bandwidth is measured once, at the start.
+For each file, by default both of the tests: what `localai show` predicts on a machine that never
+ran it, then answers of 100 tokens through `localai chat`, then the prediction again once one of
+them is known. The files are copied into a home of the benchmark's own. Bandwidth is measured once,
+at the start.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import interleaved, localai, machine, milliseconds
+from benchmarks.measuring import files_or_the_tests, interleaved, localai, machine, milliseconds
 
 _QUESTION = "Tell me about the history of Paris."
 _TOKENS = "100"
@@ -29,7 +30,7 @@ _TOKENS = "100"
 def main() -> None:
     """Measure and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     print(machine())
@@ -38,7 +39,7 @@ def main() -> None:
         found = _ask(environment, "hardware")["machine"]["memory_bandwidth"]
         print(f"bandwidth {found['value'] / 1e9:.0f} GB/s ({found['source']})\n")
         try:
-            for file in arguments.files:
+            for file in files_or_the_tests(arguments.files):
                 _model(file, Path(name), environment, arguments.runs)
         finally:
             subprocess.run(localai("stop", "--all"), env=environment, capture_output=True)

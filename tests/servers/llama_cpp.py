@@ -63,10 +63,12 @@ def _build_into(folder: Path) -> None:
     shutil.rmtree(scratch)
 
 
-def compile_programs(source: Path, programs: Sequence[str], scratch: Path, folder: Path) -> None:
-    """Build `programs` of the llama.cpp in `source`, into `folder`/bin."""
-    options = [f"-D{name}={value}" for name, value in OPTIONS.items()]
-    run(["cmake", "-S", source, "-B", scratch / "build", *options])
+def compile_programs(
+    source: Path, programs: Sequence[str], scratch: Path, folder: Path, **options: str
+) -> None:
+    """Build `programs` of the llama.cpp in `source`, into `folder`/bin, with other `options`."""
+    given = [f"-D{name}={value}" for name, value in {**OPTIONS, **options}.items()]
+    run(["cmake", "-S", source, "-B", scratch / "build", *given])
     # Whoever wants fewer compilers at once says so as CMake has it.
     environment = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2), **os.environ}
     run(["cmake", "--build", scratch / "build", "--target", *programs], environment)
