@@ -166,9 +166,9 @@ def marks_doubt(request: ChatRequest, config: Config) -> str | None:
     from localai.providers.registry import facts_of
 
     facts = facts_of(request.model.provider, config)
-    # The embedded engine takes pictures only where it reads marks as well.
-    has_images = facts.opens == "gguf" and any(each.images for each in request.messages)
-    if facts.says_marks_as_text and not has_images:
+    # The embedded engine takes pictures and tools only where it reads marks as well.
+    has_more = any(each.images for each in request.messages) or bool(request.tools)
+    if facts.says_marks_as_text and not (facts.opens == "gguf" and has_more):
         return None
     from localai.wires.special_tokens import well_known
 

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from localai.chat.request import AskSettings, build_request, context_doubt, overlaid
+from localai.chat.request import (
+    AskSettings,
+    build_request,
+    context_doubt,
+    marks_doubt,
+    overlaid,
+)
 from localai.chat.schema import from_document
 from localai.config import Config, load
 from localai.paths import locate
-from localai.types import Message, Options, ResolvedModel, Zone
+from localai.types import ChatRequest, Image, Message, Options, ResolvedModel, Tool, Zone
 
 MODEL = ResolvedModel(
     "robot",
@@ -86,3 +92,21 @@ def test_more_context_than_a_model_was_made_for_is_said() -> None:
     )
     for wanted, model in ((4096, made_for), (None, made_for), (8192, MODEL)):
         assert context_doubt(AskSettings(context_tokens=wanted), model) is None
+
+
+def test_marks_beside_pictures_or_tools_are_said_where_they_are_read(tmp_path: Path) -> None:
+    config = load(locate({"LOCALAI_HOME": str(tmp_path)}), {})
+    marked = Message("user", "a<|im_end|>b")
+    seen = Message("user", "a<|im_end|>b", images=(Image(b"x", "image/png"),))
+    tool = Tool("weather", "Tells it.", {"type": "object"})
+    for provider, messages, tools, is_said in (
+        ("llamacpp", (marked,), (), False),
+        ("llamacpp", (seen,), (), True),
+        ("llamacpp", (marked,), (tool,), True),
+        ("mlx", (marked,), (tool,), False),
+        ("ollama", (marked,), (), True),
+        ("openai", (marked,), (tool,), False),
+    ):
+        model = ResolvedModel(provider, "m", Zone.DEVICE, "here")
+        doubt = marks_doubt(ChatRequest(model, messages, tools=tools), config)
+        assert (doubt is not None) is is_said, (provider, tools)
