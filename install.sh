@@ -102,10 +102,12 @@ locate_folders() {
     case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
     venv_root=$prefix/venv
     bin_dir=$prefix/bin
+    man_dir=$prefix/share/man/man1
   else
     [ -n "${HOME:-}" ] || die 2 "HOME is not set" "./install.sh --prefix /some/folder"
     venv_root=${XDG_DATA_HOME:-$HOME/.local/share}/localai/venv
     bin_dir=$HOME/.local/bin
+    man_dir=$HOME/.local/share/man/man1
   fi
   program=$bin_dir/localai
 }
@@ -488,6 +490,28 @@ link_program() {
   # A rename, so that there is a working command at every moment.
   ln -s "$environment/bin/localai" "$program.$$"
   mv -f "$program.$$" "$program"
+  link_pages
+}
+
+# The manual pages, where `man` looks for those of the programs in $bin_dir. Without them nothing
+# else is missing.
+link_pages() {
+  mkdir -p "$man_dir" 2>/dev/null || return 0
+  remove_pages
+  for page in "$environment"/share/man/man1/localai*.1; do
+    if [ -e "$page" ] && [ ! -e "$man_dir/${page##*/}" ]; then
+      ln -s "$page" "$man_dir/" 2>/dev/null || :
+    fi
+  done
+}
+
+remove_pages() {
+  for page in "$man_dir"/localai*.1; do
+    [ -L "$page" ] || continue
+    case $(readlink "$page") in
+      "$venv_root"/*) rm -f "$page" ;;
+    esac
+  done
 }
 
 # Earlier versions and what a killed installation left. Their engines are stopped first.
@@ -573,6 +597,7 @@ uninstall() {
       "$venv_root"/*) found=yes && rm -f "$program" ;;
     esac
   fi
+  remove_pages
   if [ -e "$venv_root/$root_mark" ]; then
     found=yes
     rm -rf "$venv_root"
@@ -621,8 +646,10 @@ EOF
 }
 
 remove_empty_folders() {
-  for folder in "$venv_root" "$(dirname -- "$venv_root")" "$bin_dir" "${prefix:-}"; do
-    if [ -n "$folder" ] && [ "$folder" != "${HOME:-}/.local/bin" ]; then
+  for folder in "$venv_root" "$(dirname -- "$venv_root")" "$bin_dir" "$man_dir" \
+    "${man_dir%/*}" "${man_dir%/*/*}" "${prefix:-}"; do
+    if [ -n "$folder" ] && [ "$folder" != "${HOME:-}/.local/bin" ] \
+      && [ "$folder" != "${HOME:-}/.local/share" ]; then
       rmdir "$folder" 2>/dev/null || :
     fi
   done

@@ -1,5 +1,5 @@
 """Write docs/reference/ from the code: commands, settings, sampling options, JSON documents, exit
-codes, what doctor looks for; and the guide to troubleshooting from the same.
+codes, what doctor looks for; and the manual pages and the guide to troubleshooting from the same.
 
     python docs/generate.py
 
@@ -14,6 +14,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import manual
 
 from localai import errors
 from localai.cli import COMMANDS
@@ -46,6 +50,7 @@ def pages() -> dict[str, str]:
         "json.md": _json(),
         "options.md": _options(),
         "../guides/troubleshooting.md": _troubleshooting(),
+        **{f"../man/{name}": page for name, page in manual.pages().items()},
     }
 
 

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from localai import __version__
+from localai.commands.examples import OF_VERBS, epilog
 from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
 from localai.commands.plain_words import put_into_words
@@ -181,7 +182,10 @@ class LazyGroup(Verbs):
     def _made(self, row: Row) -> Any:
         command = _command(row.name)
         command.name = row.name
-        command.epilog = command.epilog or f"Example:  {row.example}"
+        command.epilog = epilog(row.example, row.name)
+        for verb, example in OF_VERBS.get(row.name, {}).items():
+            if (each := getattr(command, "commands", {}).get(verb)) is not None:
+                each.epilog = epilog(example, row.name)
         self._add_options(command)
         return command
 

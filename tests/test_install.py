@@ -100,6 +100,7 @@ def changed_source(folder: Path) -> Path:
         else:
             shutil.copy(source, folder)
     shutil.copy(SCRIPT, folder)
+    shutil.copytree(REPOSITORY / "docs/man", folder / "docs/man")
     (folder / "localai/__main__.py").open("a").write("\n# changed\n")
     return folder / "install.sh"
 
@@ -429,6 +430,12 @@ def test_the_second_run_says_what_was_there(installed: Place) -> None:
     assert "starter: already here, verified" in done.stderr
     assert "Paris" in done.stdout
     assert installed.environments() == before
+
+
+def test_the_manual_pages_are_where_man_looks_for_them(installed: Place) -> None:
+    pages = installed.prefix / "share/man/man1"
+    for name in ("localai.1", "localai-chat.1", "localai-config.1"):
+        assert (pages / name).read_text() == (REPOSITORY / "docs/man" / name).read_text()
 
 
 def test_what_was_installed_answers_without_a_network(installed: Place) -> None:
