@@ -229,7 +229,7 @@ def test_values_come_with_their_meaning(on_path: dict[str, str]) -> None:
     asked = {**on_path, "_LOCALAI_COMPLETE": "zsh"}
     assert shell_says(asked, "localai", "chat", "-m", "my") == ["my model\tlocalai"]
     assert shell_says(asked, "localai", "chat", "-f", "x") == ["files"]
-    (found,) = shell_says(asked, "localai", "config", "get", "history")
+    (found,) = shell_says(asked, "localai", "config", "get", "history.r")
     assert found == "history.record\tkeep conversations on this machine"
     Path(locate().config_file).write_text("broken")
     assert shell_says(asked, "localai", "chat", "-m", "x") == [""]
