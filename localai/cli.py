@@ -330,8 +330,8 @@ def _as_localai_error(
         return refusal
     if isinstance(error, typer.TyperException):
         return _usage_error(error, given)
-    if isinstance(error, OSError | MemoryError):
-        return system_error(error)
+    if refused := system_error(error):
+        return refused
     return LocalaiError(
         f"this is a bug in localai: {type(error).__name__}: {error}",
         hint="run it again with --debug for the traceback",

@@ -46,6 +46,7 @@ _NOT_ENOUGH = (
     errno.ENOMEM,
     errno.EAGAIN,
 )
+_RAISE_LIMITS = "make room, or raise the limit: ulimit -a"
 
 Command = str | tuple[object, ...]
 """A line for a shell (or `/…` for the terminal session), or its words, which are then quoted."""
@@ -254,13 +255,8 @@ def as_error(exception: BaseException) -> LocalaiError:
     bug in localai."""
     if found := find_localai_error(exception):
         return found
-    if isinstance(exception, OSError | MemoryError):
-        return system_error(exception)
-    if isinstance(exception, RuntimeError) and str(exception) == "can't start new thread":
-        return InsufficientResources(
-            "the system gives this command no further thread",
-            hint="make room, or raise the limit: ulimit -a",
-        )
+    if refused := system_error(exception):
+        return refused
     return LocalaiError(f"this is a bug in localai: {type(exception).__name__}: {exception}")
 
 
@@ -274,14 +270,25 @@ def class_of_kind(kind: str | None) -> type[LocalaiError]:
     return LocalaiError
 
 
-def system_error(error: OSError | MemoryError) -> LocalaiError:
-    """An error of the operating system for which no closer code had words."""
+def system_error(error: BaseException) -> LocalaiError | None:
+    """The error for what the operating system refuses and no closer code had words for; None if
+    `error` is nothing of the system's."""
     if isinstance(error, MemoryError):
         return InsufficientResources("there is not enough memory", command="localai ps")
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return InsufficientResources(
+            "the system gives this command no further thread", hint=_RAISE_LIMITS
+        )
+    if not isinstance(error, OSError):
+        return None
+    if error.filename is None and error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return InsufficientResources(
+            f"the system gives this command no more: {error.strerror}", hint=_RAISE_LIMITS
+        )
     what = "the output" if error.filename is None else str(error.filename)
     said = f"cannot use {what}: {error.strerror or error}"
     if error.errno in _NOT_ENOUGH:
-        return InsufficientResources(said, hint="make room, or raise the limit: ulimit -a")
+        return InsufficientResources(said, hint=_RAISE_LIMITS)
     if error.filename is None and error.errno in (errno.EBADF, errno.EIO):
         return InvalidInput(said, hint="give it a stdout that can be written")
     return OwnStateUnavailable(said, hint="set LOCALAI_HOME to a folder that can be written")

@@ -241,4 +241,6 @@ def test_what_the_system_refuses_a_single_case_is_no_bug() -> None:
     assert "No space left on device" in full.message
     assert errors.as_error(MemoryError()).exit_code == 7
     assert errors.as_error(RuntimeError("can't start new thread")).exit_code == 7
+    no_child = errors.as_error(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
+    assert (no_child.exit_code, "output" in no_child.message) == (7, False)
     assert "a bug in localai" in errors.as_error(AssertionError("odd")).message
