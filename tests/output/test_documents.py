@@ -34,7 +34,12 @@ from localai.output.documents.bench import (
 )
 from localai.output.documents.chat import Chat, chat_document
 from localai.output.documents.compare import Comparison, DriftComparison
-from localai.output.documents.config import ConfigEndpoint, ConfigGet, ConfigList
+from localai.output.documents.config import (
+    ConfigEndpoint,
+    ConfigGet,
+    ConfigList,
+    ConfigModel,
+)
 from localai.output.documents.cost import CostReport
 from localai.output.documents.cp import Cp
 from localai.output.documents.dedupe import Dedupe
@@ -305,6 +310,10 @@ def test_every_document_is_printed_as_it_is_promised(
     assert run_localai("config", "set", "endpoint.work.url", url).returncode == 0
     assert check(ConfigEndpoint, "config", "get", "endpoint.work")["values"]
     assert run_localai("config", "unset", "endpoint.work").returncode == 0
+    key = "models.starter.chat_template"
+    assert run_localai("config", "set", key, tmp_path / "own.jinja").returncode == 0
+    assert check(ConfigModel, "config", "get", "models.starter")["values"]
+    assert run_localai("config", "unset", "models.starter").returncode == 0
     assert check(Stop, "stop", "--all")["stopped"]
     check(Failed, "stop", "nothing", code=3)
     for document, file in ELSEWHERE.items():
