@@ -31,7 +31,7 @@ def _build_into(folder: Path) -> None:
     with tarfile.open(archive) as tar:
         tar.extractall(scratch, filter="data")
     [source] = scratch.glob("xllamacpp-*/thirdparty/llama.cpp")
-    # As the wheel is built: for every processor with AVX2. Built for this one, decoding was 18%
-    # faster (benchmarks/README.md).
+    # As the wheel is built, for every processor: built for this one, it decodes faster
+    # (benchmarks/README.md).
     compile_programs(source, PROGRAMS, scratch, folder, GGML_NATIVE="OFF")
     shutil.rmtree(scratch)
