@@ -50,7 +50,10 @@ def _with_the_option(error: Any, given: Sequence[str]) -> tuple[str, ...] | None
     """The line with the required option that it lacks before a word too many: `quantize A TYPE` is
     `quantize A --to TYPE`. None if there is no such word."""
     parameter, context = getattr(error, "param", None), getattr(error, "ctx", None)
-    if context is None or parameter is None or parameter.param_type_name != "option":
+    is_missing = type(error).__name__ == "MissingParameter"
+    if not is_missing or context is None or parameter is None:
+        return None
+    if parameter.param_type_name != "option":
         return None
     places = [at for at, each in enumerate(given[1:], 1) if not each.startswith("-")]
     arguments = [each for each in context.command.params if each.param_type_name == "argument"]
