@@ -223,7 +223,7 @@ def test_where_landlock_is_too_old_nothing_is_run(monkeypatch: pytest.MonkeyPatc
 
 def test_on_another_system_nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert "Landlock only" in (confinement.unavailable() or "")
+    assert "only under Linux's Landlock" in (confinement.unavailable() or "")
 
 
 # The filter itself, on both machines, by the instructions that the kernel would follow
