@@ -86,7 +86,7 @@ def test_clear_begins_anew_and_load_goes_back(session: Start, conversation: str)
     typist = session("-c")
     assert f"the last one is {conversation}" in typist.line("/clear")
     assert "nothing was said yet" in typist.line("/show messages")
-    assert "Rivers and towns" in typist.line("/load")
+    assert "Rivers and towns" in typist.line("/history")
     assert "Paris." in typist.line(f"/load {conversation[:5]}")
     assert "no conversation starts with 'zz'" in typist.line("/load zz")
 
@@ -123,8 +123,12 @@ def test_what_was_stored_cannot_command_the_terminal(
         database.execute("UPDATE message SET text = ? WHERE text = 'Paris.'", (evil,))
         database.execute("UPDATE conversation SET title = ?", (evil,))
     typist = session("-c")
-    for line in ("/show messages", "/history", "/branches", "/title", "/load", "/copy"):
+    for line in ("/show messages", "/history", "/branches", "/title", "/copy"):
         typist.line(line)
+    typist.keys("/load\r", "Esc leaves")
+    assert "harmless" in typist.screen
+    typist.terminal.send("\x1b")
+    typist.ready()
     assert "harmless" in typist.screen
     assert b"owned" not in typist.terminal.output
     assert b"\x1b[2J" not in typist.terminal.output.split(b"going on with")[1]

@@ -58,7 +58,7 @@ def test_the_keys_and_commands_are_explained(session: Start) -> None:
     listed = [line for line in typist.terminal.scrollback.split("\n") if line.startswith("/")]
     assert len(listed) == len(COMMANDS) + 1
     assert "$EDITOR" in typist.line("/help keys")
-    assert "fold what it thinks" in typist.line("/? think")
+    assert "thinks away and back" in typist.line("/? think")
 
 
 def test_the_guide_names_every_command() -> None:
