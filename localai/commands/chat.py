@@ -201,7 +201,8 @@ def chat(
     )
     display = Display(raw, not no_stream, hide_thinking, quiet, usage > 0)
     writer: Writer = SilentWriter() if as_json or in_session else display.writer()
-    # JSON is no Markdown, and the part of an answer that `-x` prints is known only at its end.
+    # JSON is not drawn as Markdown, and the part that `-x` prints is known only at the answer's
+    # end.
     whole = extract or (checks.schema is not None and output.on_terminal)
     if whole and not as_json:
         writer = WithheldText(writer)

@@ -149,7 +149,7 @@ def _ask_online(output: Output, snapshot: Snapshot) -> Snapshot:
 
     looking = _context()
     if looking.config_error:
-        # Without settings nothing would be entered in the ledger.
+        # Without settings, no connection would be entered in the ledger.
         raise InvalidInput(looking.config_error, command="localai doctor localai")
     output.wait_for("asking the registries")
     try:
@@ -206,7 +206,7 @@ def _context() -> Context:
         from dataclasses import replace
 
         error = invalid.message
-        # Of no file and no variable there are the defaults.
+        # Without a file and variables, the defaults hold.
         config = load(replace(paths, config_file=paths.data_dir / "no-settings.toml"), {})
     return Context(paths=paths, config=config, config_error=error, environ=environ)
 

@@ -142,7 +142,7 @@ def _preflight(
     from localai.providers.registry import providers_on_device
     from localai.sizing.own_runs import runs_by_name
 
-    # A script that only wants the file does not wait for a measurement.
+    # A script that only wants the file must not wait for a measurement.
     asked = dry_run or (is_terminal(output.stderr) and not (output.quiet or output.as_json))
     machine = machine_of(profile, paths, output, measure="once" if asked else "never")
     # This machine's runs say nothing about another machine.
@@ -165,7 +165,7 @@ def _show_variants(model: str, variants: Sequence[Variant], output: Output) -> N
         from localai.output.documents.pull import variants_document
 
         output.document(variants_document(model, variants))
-    # Where there is nothing beside the models, a column that says so of each tells nothing.
+    # If every file is a model, a column of roles tells nothing.
     shows_role = any(each.role for each in variants)
     output.table(
         _VARIANTS if shows_role else _VARIANTS[:-1],

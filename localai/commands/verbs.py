@@ -14,7 +14,7 @@ from localai.errors import InvalidInput
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 """Context settings of the root command; the others inherit them."""
 _ALIASES: Final = {"ls": "list"}
-# The names of the same act elsewhere, here or in another program.
+# Other names for the same verb, here or in other programs.
 _SAME_ACT: Final[Mapping[str, str]] = {
     "delete": "rm",
     "remove": "rm",

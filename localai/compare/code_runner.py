@@ -44,7 +44,7 @@ def main(job: int, report: int) -> None:
     failed = _run("answer", given["code"], scope) or _run("test", given["test"], scope)
     sys.stdout.flush()
     os.write(report, json.dumps({"failed": failed}).encode() + b"\n")
-    # No destructor or thread of the answer's has a say in how it ended.
+    # So no destructor or thread of the answer's code can change the result.
     os._exit(0)
 
 

@@ -34,7 +34,7 @@ LEAVE_S = 2.0
 """How long whoever stops waits for a thread that asks."""
 
 _HOPELESS = (PolicyRefused, NotFound)
-# So many failures in a row are not the cases' fault.
+# This many failures in a row are not the cases' fault.
 _PATIENCE = 5
 
 

@@ -78,11 +78,11 @@ def _question(
     model = contestant.selected.model
     settings = overlaid(overlaid(suite.settings, case.settings), manner.settings)
     if settings.system is None and not manner.as_shipped and not config["chat.system"]:
-        # The same for all: a publisher's own prompt would be another question.
+        # The same prompt for all: a publisher's own prompt would make another question.
         settings = replace(settings, system="")
     print_ = fingerprint(case, settings, contestant.name)
     if settings.options.seed is None and model.zone is not Zone.CLOUD:
-        # The clouds take none.
+        # The clouds take no seed.
         seed = Options(seed=seed_of(case, repeat))
         settings = replace(settings, options=overlaid_options(seed, settings.options))
     if manner.same_sampling:

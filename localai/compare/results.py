@@ -171,7 +171,7 @@ def _outcome(
     if not checks:
         return "censored" if answer.is_cut else "answered"
     passed = all(each.passed for each in found)
-    # More text could break these, or bring what is missing.
+    # More text could break a passed check, or meet a failed one.
     if answer.is_cut and not (passed and not any(c.negated or c.bounds for c in checks)):
         return "censored"
     if passed:

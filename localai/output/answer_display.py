@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from localai.output.output import Output
     from localai.types import Done, FinishReason, ResolvedModel, TokenLogprobs
 
-# The warning for each reason, for `str.format`. None: a normal end, or a reason with an error of
+# The warning for each reason, for `str.format`. None is a normal end, or a reason with an error of
 # its own (`Answer.refusal`).
 _FINISH_NOTES: Mapping[FinishReason, str | None] = {
     "stop": None,

@@ -39,7 +39,7 @@ Child = str | int | float | None | Iterable["Child"]
 
 _VOID: Final = frozenset({"br", "hr", "col", "meta", "wbr"})
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
-# Elements that could run, load or send something. `style` is the page's own and is made below.
+# Elements that could run, load or send something. The page's own `style` is made below.
 _FORBIDDEN_ELEMENTS: Final = frozenset(
     {"script", "style", "link", "base", "meta", "html", "head", "body", "noscript", "template"}
     | {"iframe", "object", "embed", "frame", "portal", "form", "input", "button", "textarea"}

@@ -91,7 +91,7 @@ class Output:
         self._live: LiveLine | None = None
         self._page: io.StringIO | None = None
 
-    # Who looks, and how much there is to see.
+    # The streams' facts: whether a person looks, colour, size.
 
     @property
     def on_terminal(self) -> bool:
@@ -120,7 +120,7 @@ class Output:
         wanted = not (self.quiet or self.as_json)
         return wanted and is_terminal(self.stderr) and os.environ.get("TERM") != "dumb"
 
-    # The data, on stdout.
+    # The data on stdout.
 
     def document(self, document: Document) -> None:
         """With --json: one document of the promise."""
@@ -208,7 +208,7 @@ class Output:
             self.stdout.buffer.write(content)
         self.stdout.flush()
 
-    # What is said besides, on stderr.
+    # The messages on stderr.
 
     def note(self, text: str) -> None:
         """A line for the person, dim where there is colour; not with -q or --json."""
@@ -239,7 +239,7 @@ class Output:
             why = f"localai doctor {error.check}" if error.check else None
             if error.hint or error.command or why:
                 self._say("")
-            # Hint and command are not broken into lines, because users paste them.
+            # Hint and command are not wrapped, because users paste them.
             for label, text in (("hint:", error.hint), ("run:", error.command), ("why:", why)):
                 if text:
                     self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize_line(text)}")
@@ -283,7 +283,7 @@ class Output:
                 self.stdout.write(text)
                 self.stdout.flush()
 
-    # The live line, on stderr.
+    # The live line on stderr.
 
     def progress(self, text: str, *, at_once: bool = False) -> None:
         """Show how far the work is on the live line, if there is one. At most ten times a second,
@@ -310,7 +310,7 @@ class Output:
         if self._live is not None:
             self._live.hide()
 
-    # How it reaches the streams.
+    # Writing to the streams.
 
     def _print(self, line: str) -> None:
         self._hide()

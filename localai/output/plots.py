@@ -149,9 +149,9 @@ class _Canvas:
             self._dots[row][column] |= _BRAILLE[int(4 * (y - row))][int(2 * (x - column))]
 
 
-# As SVG.
+# The same as SVG.
 
-# So small that its texts can be read on a phone.
+# So small that its texts are readable on a phone.
 _WIDTH: Final = 480
 _HEIGHT: Final = 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 24, 18, 44

@@ -37,7 +37,7 @@ def machine(
     try:
         path = select_model(model, config, open_pool(context, paths)).model.path
     except LocalaiError:
-        # Nothing but the disk's row needs one.
+        # Only the disk's row needs a model.
         if model is not None:
             raise
         path = None

@@ -206,7 +206,7 @@ def run(
     paths, config = load_settings("bench")
     config = allow_every_cloud(config) if allow_cloud else config
     with closing(Database(paths.database)) as database:
-        # Before a minute is spent on it.
+        # Checked now, before a minute is spent on the run.
         baseline = None if against is None else read_run(database, against)
         started = begin(
             plan,

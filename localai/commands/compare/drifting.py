@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from localai.types import ChatRequest
 
 _TOKENS = 32
-# Facts, code, a sum, another language, a list, a letter: what quantizations break differently.
+# Facts, code, a sum, another language, a list, a letter: quantization harms each differently.
 _PROMPTS = {
     "facts": "Name the capital of France and the river that flows through it.",
     "code": "Write a Python function that returns the n-th Fibonacci number.",

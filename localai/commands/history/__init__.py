@@ -16,7 +16,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=_HistoryVerbs
 
 app.command("pick")(picking.pick)
 app.command("list")(looking.list_conversations)
-# What was said may begin with a dash, too.
+# A search word may begin with a dash.
 app.command("search", context_settings={"ignore_unknown_options": True})(looking.search)
 app.command("show")(looking.show)
 app.command("rename")(naming.rename)

@@ -31,7 +31,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The commonest words of each language that the others lack; enough of them stand in any sentence.
+# The commonest words of each language that the others lack. Any sentence has enough of them.
 _WORDS: Final[dict[str, frozenset[str]]] = {
     "en": _words("the of and to is that it was for with are this be not you have"),
     "de": _words("der die und das ist nicht ein ich mit sie den auf eine dem zu wird"),

@@ -54,7 +54,7 @@ def _regex(value: Any) -> Check:
     pattern = text_of("regex", value)
     try:
         with warnings.catch_warnings():
-            # `[[` may mean something else in a later Python: nothing that a user would mend.
+            # `[[` may mean something else in a later Python, which no user could mend.
             warnings.simplefilter("ignore", FutureWarning)
             compiled = re.compile(pattern, re.MULTILINE)
     except (re.error, OverflowError, RecursionError) as error:

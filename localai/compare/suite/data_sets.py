@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _Line = Mapping[str, Any]
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# The types of BFCL that JSON schema has under other names.
+# BFCL's types that have other names in JSON Schema.
 _TYPES: Final = {"dict": "object", "float": "number", "tuple": "array"}
 
 
