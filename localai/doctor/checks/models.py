@@ -284,9 +284,12 @@ def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:
 def _give_template(model: ModelFile) -> Fix:
     key = shlex.quote(f"models.{model.name}.chat_template")
     return Fix(
-        (f"localai config set {key} FILE",),
+        (),
         "user",
-        advice="FILE is a template from its maker's page; or take another conversion",
+        advice=(
+            f"give it a template from its maker's page: localai config set {key} FILE;"
+            " or take another conversion"
+        ),
     )
 
 
