@@ -77,7 +77,7 @@ class Reach:
         if stranger is None:
             return
         user = (
-            "a user whom this system does not show"
+            f"{UNKNOWN}, a user whom this system does not show"
             if stranger == UNKNOWN
             else f"{stranger}, another user of this machine"
         )
