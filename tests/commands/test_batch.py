@@ -580,6 +580,7 @@ def test_a_line_whose_answer_never_ends_is_that_line_s_error(
         # The line is asked once more, alone.
         server.routes["POST /v1/chat/completions"] = [endless, endless, whole]
         settings = f'[endpoint.farm]\nurl = "{server.url}/v1"\nconcurrency = 1\n'
+        settings += "[chat]\nstop_loops = false\n"
         (localai_home / "config.toml").write_text(settings)
         lines = '{"prompt": "Go on."}\n{"prompt": "The capital?"}\n'
         with within(30):
