@@ -126,7 +126,7 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     told="a llama-server runs without --cache-ram, and less than 8 GiB of memory is free",
     cause="since 2025 it keeps the state of earlier prompts in main memory, up to 8 GiB a server",
     fix=Fix((), "user", advice="start it with --cache-ram 2048 (MiB), or 0 for none"),
-    source="llama.cpp's docs, llama-server (--cache-ram)",
+    source="llama.cpp #16391; ollama #18264",
 )
 @for_each(llama_servers)
 def prompt_cache_unbounded(facts: Snapshot, server: LlamaServer) -> Iterator[Hit]:

@@ -67,7 +67,7 @@ def disk_full(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     told="less than 1% of its inodes is free",
     cause="many small files use up the inodes, of which each file needs one",
     fix=Fix(("df -i",), "user", advice="remove the folders with the most files"),
-    source="localai",
+    source="moby #10915",
 )
 @for_each(disks)
 def inodes_out(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
@@ -197,7 +197,7 @@ def folder_not_writable(facts: Snapshot, place: Folder) -> Iterator[Hit]:
         undo="unset OLLAMA_MODELS",
         advice="for localai's own: LOCALAI_HOME",
     ),
-    source="localai",
+    source="ollama #5826, #12431",
 )
 @for_each(disks)
 def models_on_slow_disk(facts: Snapshot, disk: Disk) -> Iterator[Hit]:

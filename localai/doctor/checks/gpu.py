@@ -196,7 +196,7 @@ def rocm_old(facts: Snapshot) -> Iterator[Hit]:
         "with an illegal instruction"
     ),
     fix=Fix((), "manual", advice="give the machine the host's own processor type (`-cpu host`)"),
-    source="QEMU's docs, CPU models",
+    source="ollama #2000; lmstudio #221",
 )
 def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
     """A virtual x86 machine has no AVX2."""

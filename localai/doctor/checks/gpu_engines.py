@@ -262,7 +262,7 @@ def _cuda(interfaces: tuple[str, ...]) -> tuple[int, ...]:
     fix=Fix(
         ("pip install --force-reinstall vllm",), "user", advice="in the environment that vLLM is in"
     ),
-    source="vLLM #28305",
+    source="vLLM #1718, #44335",
 )
 def vllm_without_cuda(facts: Snapshot) -> Iterator[Hit]:
     """The library names in vLLM's compiled part decide."""

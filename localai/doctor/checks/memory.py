@@ -90,7 +90,7 @@ def swap_in_use(facts: Snapshot) -> Iterator[Hit]:
     told="localai's control group counts oom kills, or Ollama's service ended as `oom-kill`",
     cause="a model, its context and the other programs did not fit",
     fix=Fix(("localai recommend",), "user", advice="a smaller model, or a smaller context"),
-    source="the kernel's docs, cgroup-v2",
+    source="ollama #11231; the kernel's docs, cgroup-v2",
     after=("memory-pressure",),
 )
 def killed_for_memory(facts: Snapshot) -> Iterator[Hit]:

@@ -53,7 +53,7 @@ def model_damaged(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     told="some of the files of a split model are missing",
     cause="the download of its parts broke off, or a file was moved",
     fix=Fix(("localai pull MODEL",), "user"),
-    source="localai",
+    source="llama.cpp #15164",
 )
 @for_each(models)
 def model_parts_missing(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
@@ -221,7 +221,7 @@ def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     told="its configuration names a version that is newer than the server's",
     cause="its format or architecture came with that version; the server answers 412",
     fix=Fix(("curl -fsSL https://ollama.com/install.sh | sh",), "root"),
-    source="Ollama's answer 412",
+    source="ollama #14431",
     after=("ollama-old-server",),
 )
 def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
@@ -259,7 +259,7 @@ def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
         advice="localai finds the models in both; for Ollama itself move them to its store, or set "
         "OLLAMA_MODELS in the service",
     ),
-    source="Ollama's docs, faq.md",
+    source="ollama #1296",
     after=("ollama-variable-not-in-service", "ollama-value-misread"),
 )
 def ollama_other_store(facts: Snapshot) -> Iterator[Hit]:

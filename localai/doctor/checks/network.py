@@ -34,7 +34,7 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
     told=f"it says a day before {AS_OF}, when this version of localai did not exist",
     cause="certificates are not valid yet at that time, so every connection by TLS fails",
     fix=Fix(("sudo timedatectl set-ntp true", "date"), "root"),
-    source="localai",
+    source="openssl #14771",
 )
 def clock_wrong(facts: Snapshot) -> Iterator[Hit]:
     """Only a clock that is too early is certain to be wrong."""
@@ -281,7 +281,7 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
         "user",
         advice="switch the terminal on there, then quit and open it again",
     ),
-    source="Apple's technical note TN3179",
+    source="Apple's technical note TN3179; transgui #1478",
 )
 @for_each(registries)
 def mac_local_network(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit]:

@@ -81,7 +81,7 @@ def _drop_ins(facts: Snapshot) -> tuple[DropIn, ...]:
     told="a drop-in file lacks the line [Service]",
     cause="systemd ignores settings outside of a section",
     fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
-    source="systemd.syntax(7)",
+    source="Ollama's docs, faq.md; azure-storage-fuse #436",
 )
 @for_each(_drop_ins)
 def ollama_drop_in_broken(facts: Snapshot, drop_in: DropIn) -> Iterator[Hit]:

@@ -67,7 +67,7 @@ def lmstudio_token_wanted(facts: Snapshot) -> Iterator[Hit]:
     told="its folder of extensions has no backend",
     cause="the engine that opens models is a download of its own",
     fix=Fix(("lms runtime get",), "user"),
-    source="LM Studio's docs, lms runtime",
+    source="lmstudio #1925",
 )
 def lmstudio_no_runtime(facts: Snapshot) -> Iterator[Hit]:
     """LM Studio is installed without an engine."""
@@ -85,7 +85,7 @@ def lmstudio_no_runtime(facts: Snapshot) -> Iterator[Hit]:
     told="its answer has status 200 and an `error` in it",
     cause="old versions answer like this at an address that they do not know",
     fix=Fix((), "manual", advice="upgrade LM Studio to 0.3.18 or newer"),
-    source="localai",
+    source="lmstudio #618",
 )
 def lmstudio_error_in_answer(facts: Snapshot) -> Iterator[Hit]:
     """A status of 200 with an error in the answer."""

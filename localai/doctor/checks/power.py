@@ -111,7 +111,7 @@ def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
     told="its throttling counter rises while it is watched; on a Mac its speed is limited",
     cause="it is too hot (dust, a closed lid, a hot room), or its power is limited",
     fix=Fix((), "manual", advice="let it cool: on a stand, unblocked, with less beside the engine"),
-    source="the kernel's thermal_throttle",
+    source="the kernel's docs, intel_thermal_throttle",
 )
 def throttled_now(facts: Snapshot) -> Iterator[Hit]:
     """The processor is watched for a moment."""

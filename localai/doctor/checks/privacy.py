@@ -76,7 +76,7 @@ def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
     told="OLLAMA_DEBUG_LOG_REQUESTS is on in the shell or in the server's environment",
     cause="whole requests are logged, and logs are kept and attached to reports",
     fix=Fix(("unset OLLAMA_DEBUG_LOG_REQUESTS",), "user"),
-    source="Ollama's envconfig, v0.33",
+    source="ollama #14106, #18210",
 )
 def prompts_logged(facts: Snapshot) -> Iterator[Hit]:
     """The variables of the shell count, and those of the server if they may be seen."""
@@ -135,7 +135,7 @@ def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
         advice="replace the key at its provider, take the lines out of the history file, and keep "
         "keys in the keyring: localai reads them from there",
     ),
-    source="localai",
+    source="bash(1)",
 )
 def keys_in_history(facts: Snapshot) -> Iterator[Hit]:
     """Only the names of keys, never their values."""
@@ -263,7 +263,7 @@ def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
     ),
     cause="the tool writes it with the usual permissions, and the home is open",
     fix=Fix(("chmod go-rwx FILE",), "user"),
-    source="localai",
+    source="sgpt #355",
 )
 def prompts_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     """Only the permissions of the files, never their content."""

@@ -36,7 +36,7 @@ _SOFTWARE: Final = re.compile(r"llvmpipe|lavapipe|swiftshader|^lvp_", re.IGNOREC
     cause="programs built for another processor crash or compute nonsense; one that ROCm knows "
     "needs no override",
     fix=Fix(("unset HSA_OVERRIDE_GFX_VERSION",), "user"),
-    source="Ollama's docs, gpu.md",
+    source="Ollama's docs, gpu.md; ollama #8851",
 )
 def rocm_override_wrong(facts: Snapshot) -> Iterator[Hit]:
     """The variables of the shell and of the server's environment."""
@@ -127,7 +127,7 @@ def rocm_without_target(facts: Snapshot) -> Iterator[Hit]:
     told="OLLAMA_VULKAN is on, and /usr/share/vulkan/icd.d and /etc/vulkan/icd.d have no file",
     cause="without a driver's file (ICD) the loader finds no device: Ollama computes on the CPU",
     fix=Fix(("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"), "root"),
-    source="the Vulkan loader's docs",
+    source="the Vulkan loader's docs, LoaderDriverInterface",
 )
 def vulkan_without_driver(facts: Snapshot) -> Iterator[Hit]:
     """It fires only if somebody wants Vulkan."""
@@ -161,7 +161,7 @@ def _wants_vulkan(facts: Snapshot) -> bool:
         "GPU's own driver is missing"
     ),
     fix=Fix(("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"), "root"),
-    source="Mesa's docs, llvmpipe",
+    source="Mesa's docs, llvmpipe; llama.cpp #5410",
 )
 def vulkan_in_software(facts: Snapshot) -> Iterator[Hit]:
     """The engine's devices decide, or else the files of the drivers."""

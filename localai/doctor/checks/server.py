@@ -166,7 +166,7 @@ def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
     told="programs of that name from different installers",
     cause="each has models, settings and a version of its own; which one answers is an accident",
     fix=Fix((), "user", advice="keep one and remove the others, each with its own installer"),
-    source="localai",
+    source="ollama #10311",
 )
 def ollama_twice(facts: Snapshot) -> Iterator[Hit]:
     """There is more than one program."""
@@ -202,7 +202,7 @@ _REMOVALS = {
         "restarted"
     ),
     fix=Fix(("sudo systemctl restart ollama",), "root", advice="or end it and: ollama serve"),
-    source="localai",
+    source="ollama #11694, #11739",
     after=("ollama-twice",),
 )
 def ollama_old_server(facts: Snapshot) -> Iterator[Hit]:
