@@ -219,7 +219,7 @@ def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     severity="warn",
     title="a model needs a newer Ollama",
     told="its configuration names a version that is newer than the server's",
-    cause="its format or architecture came with that version; the server answers 412",
+    cause="its format or architecture came with that version",
     fix=Fix(("curl -fsSL https://ollama.com/install.sh | sh",), "root"),
     source="ollama #14431",
     after=("ollama-old-server",),

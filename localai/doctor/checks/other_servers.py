@@ -83,8 +83,12 @@ def lmstudio_no_runtime(facts: Snapshot) -> Iterator[Hit]:
     severity="warn",
     title="LM Studio answers 200 and means an error",
     told="its answer has status 200 and an `error` in it",
-    cause="old versions answer like this at an address that they do not know",
-    fix=Fix((), "manual", advice="upgrade LM Studio to 0.3.18 or newer"),
+    cause="it answers like this at an address that it does not know",
+    fix=Fix(
+        (),
+        "manual",
+        advice="upgrade LM Studio: newer versions know more addresses",
+    ),
     source="lmstudio #618",
 )
 def lmstudio_error_in_answer(facts: Snapshot) -> Iterator[Hit]:

@@ -72,9 +72,9 @@ def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
     code="prompts-logged",
     group="privacy",
     severity="warn",
-    title="Ollama writes prompts into its log",
+    title="Ollama writes prompts into files",
     told="OLLAMA_DEBUG_LOG_REQUESTS is on in the shell or in the server's environment",
-    cause="whole requests are logged, and logs are kept and attached to reports",
+    cause="it keeps each request whole in ollama-request-logs-* in its temporary folder",
     fix=Fix(("unset OLLAMA_DEBUG_LOG_REQUESTS",), "user"),
     source="ollama #14106, #18210",
 )
