@@ -66,6 +66,11 @@ def count_text(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, in the singular or with an s: `1 token`, `8,192 tokens`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 _LEAST_DOLLARS: Final = 0.000001
 
 

@@ -20,7 +20,8 @@ PIN = re.compile(r"^([a-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 # What is installed on Apple Silicon only, so that no metadata here says whose it is.
 NOT_INSTALLED = {"jinja2": ["jinja2"], "mlx": ["mlx"], "mlx_lm": ["mlx-lm"]}
 DISTRIBUTIONS = {**NOT_INSTALLED, **packages_distributions()}
-OURS = {"localai", "tests", "benchmarks", "docs"}
+OURS = {"localai", "tests", "benchmarks", "docs", "manual"}
+"""Folders of this project, and the module beside `docs/generate.py`."""
 # It runs in an environment of its own: tests/servers/requirements/mlx.txt.
 ELSEWHERE = {REPOSITORY / "tests/servers/convert_mlx.py"}
 LOCKS = ("requirements.lock", "requirements-cloud.lock", "requirements-dev.lock")

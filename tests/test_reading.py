@@ -19,6 +19,7 @@ _OWN = {
     "database/benchmarks.py": "the database, whose documents are written by us alone",
     "engine/worker_files.py": "the launcher's own words to its child",
     "engine/llamacpp/memory_projection.py": "the launcher's own file for its child",
+    "engine/llamacpp/evaluation.py": "the launcher's own file for its child",
     "compare/code_runner.py": "the launcher's own words to its child",
     "compare/suite/data_sets.py": "a file whose SHA-256 is known",
 }

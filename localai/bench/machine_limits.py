@@ -13,6 +13,7 @@ from typing import Final
 
 from localai.bench.anchor import anchor
 from localai.dataclass import dataclass
+from localai.units import counted
 
 _READ_S: Final = 2.0
 _PIECE_BYTES: Final = 4 << 20
@@ -42,7 +43,7 @@ def limits(cores: int, model: Path | None, cache_bytes: int | None) -> Iterator[
 
 
 def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+    return counted(count, "thread")
 
 
 def _disk(file: Path) -> float | None:

@@ -13,7 +13,7 @@ from localai.output.models import print_models
 from localai.output.output import Output
 from localai.providers.registry import is_provider, no_such_provider
 from localai.stores.presets import list_presets
-from localai.units import bytes_text
+from localai.units import bytes_text, counted
 
 if TYPE_CHECKING:
     from localai.library.available import AvailableModels
@@ -91,6 +91,6 @@ def _list_duplicates(paths: Paths, output: Output) -> None:
 def _summary(found: AvailableModels) -> str:
     local = [each for each in found.models if each.places]
     size = sum(each.model.size_bytes or 0 for each in local)
-    count = f"{len(local)} model{'' if len(local) == 1 else 's'} on this machine"
+    count = f"{counted(len(local), 'model')} on this machine"
     loaded = "; * is in memory" if any(each.loaded_by for each in found.models) else ""
     return f"{count}, {bytes_text(size)}{loaded}"

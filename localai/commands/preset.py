@@ -24,7 +24,7 @@ from localai.stores.presets import (
     write_preset,
 )
 from localai.types import Message, Options, Think
-from localai.units import parse_count
+from localai.units import counted, parse_count
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Verbs)
 
@@ -277,5 +277,5 @@ def _sets(preset: Preset) -> list[str]:
     found += [f"kv {preset.kv_type}"] if preset.kv_type else []
     found += [f"think {preset.think}"] if preset.think else []
     found += [f"adapter {preset.adapter.name}"] if preset.adapter else []
-    found += [f"{len(preset.messages)} messages"] if preset.messages else []
+    found += [counted(len(preset.messages), "message")] if preset.messages else []
     return found

@@ -15,7 +15,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.output.terminal import is_terminal
 from localai.types import Image
-from localai.units import bytes_text, count_text
+from localai.units import bytes_text, counted
 
 if TYPE_CHECKING:
     from localai.chat.inputs import TextFile
@@ -98,12 +98,12 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
     gathered = gather_files(arguments)
     largest = sorted(gathered.files, key=lambda each: -each.size_bytes)[:_SHOWN]
     for file in (each for each in gathered.files if each in largest):
-        pages = "" if file.pages is None else f", {file.pages} pages"
-        size, tokens = bytes_text(file.size_bytes), count_text(file.about_tokens)
-        output.note(f"{file.name}: {size}{pages}, about {tokens} tokens")
+        pages = "" if file.pages is None else f", {counted(file.pages, 'page')}"
+        size, tokens = bytes_text(file.size_bytes), counted(file.about_tokens, "token")
+        output.note(f"{file.name}: {size}{pages}, about {tokens}")
     total = sum(file.about_tokens for file in gathered.files)
     if (more := len(gathered.files) - _SHOWN) > 0:
-        output.note(f"and {more} smaller ones: together about {count_text(total)} tokens")
+        output.note(f"and {more} smaller ones: together about {counted(total, 'token')}")
     if gathered.left_out:
         names = ", ".join(gathered.left_out[:3]) + (", …" if len(gathered.left_out) > 3 else "")
         output.note(f"{len(gathered.left_out)} left out, which are no text: {names}")
@@ -113,7 +113,7 @@ def read_files(arguments: Sequence[str], output: Output, *, yes: bool = False) -
         output.note(remark)
     has_folder = any(is_folder(user_path(each)) for each in arguments)
     if has_folder and total > _ASK_ABOVE_TOKENS and not yes:
-        said = f"{len(gathered.files)} files with about {count_text(total)} tokens"
+        said = f"{counted(len(gathered.files), 'file')} with about {counted(total, 'token')}"
         output.confirm(
             f"Send {said}?",
             unasked=InvalidInput(
@@ -149,6 +149,5 @@ def _piped(output: Output, *, typed: bool, waits: bool) -> str:
     text = read_text(sys.stdin.buffer, on_wait=lambda: output.note(waits_for))
     if typed and text.strip():
         lines, tokens = text.count("\n") or 1, -(-len(text.encode()) // 4)
-        plural = "" if lines == 1 else "s"
-        output.note(f"stdin: {count_text(lines)} line{plural}, about {count_text(tokens)} tokens")
+        output.note(f"stdin: {counted(lines, 'line')}, about {counted(tokens, 'token')}")
     return text

@@ -7,7 +7,7 @@ from typing import Final
 
 from localai.doctor.check import Group
 from localai.doctor.facts.snapshot import Snapshot
-from localai.units import bytes_text
+from localai.units import bytes_text, counted
 
 
 def state_of(group: Group, facts: Snapshot) -> str:
@@ -74,7 +74,7 @@ def _models(facts: Snapshot) -> str:
     count = len(facts.models)
     if not count:
         return "none yet: localai pull starter"
-    return f"{count} {'model' if count == 1 else 'models'}, {bytes_text(size)}"
+    return f"{counted(count, 'model')}, {bytes_text(size)}"
 
 
 def _memory(facts: Snapshot) -> str:

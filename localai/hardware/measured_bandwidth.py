@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from localai.dataclass import dataclass
 from localai.hardware.facts import Fact
+from localai.units import counted
 
 # The bytes of one call of a routine. It takes a tenth of a millisecond, beside which the
 # interpreter's part is negligible.
@@ -48,7 +49,7 @@ class Bandwidth:
 
     def fact(self) -> Fact[float]:
         """The rate of reading, as the machine's memory bandwidth."""
-        threads = "1 thread" if self.read_threads == 1 else f"{self.read_threads} threads"
+        threads = counted(self.read_threads, "thread")
         how = f"read by {threads}, {self.measured_at[:10]}"
         return Fact(self.read_bytes_per_s, how, "measured")
 

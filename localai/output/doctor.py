@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.output.output import Piece, Style
 from localai.output.table import Column
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.doctor.check import Check, Fix, Severity
@@ -224,12 +225,12 @@ def _last_line(found: Diagnosis, *, verbose: bool) -> str:
     for severity, word in _WORDS.items():
         count = sum(each.severity == severity for each in found.findings)
         if count:
-            told.append(f"{count} {word}{'' if count == 1 else 's'}")
+            told.append(counted(count, word))
     more = {option: _codes(found, option) for option in ("--deep", "--online")}
     made = found.checks_run - sum(more.values())
     is_whole = not any(each.lost for each in found.unknown)
     nothing = "nothing is wrong" if is_whole else "nothing was found"
-    checks = "1 check" if made == 1 else f"{made} checks"
+    checks = counted(made, "check")
     text = f"{checks}: {', '.join(told) or nothing}." if made else "No check was made."
     ours = sum(each.fix.safety == "ours" for each in found.findings)
     if ours:

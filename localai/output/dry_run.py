@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localai.providers.registry import full_name
-from localai.units import count_text
+from localai.units import counted
 
 if TYPE_CHECKING:
     from localai.chat.dry_run import DryRun
@@ -18,13 +18,13 @@ def print_dry_run(found: DryRun, output: Output) -> None:
     request, model = found.request, found.request.model
     zone = "unproven" if model.zone is None else model.zone.label
     tokens = found.about_tokens if found.rendered is None else found.rendered.tokens
-    counted = "about " if found.rendered is None else ""
+    about = "about " if found.rendered is None else ""
     limit = f" of at most {model.context_limit:,}" if model.context_limit else ""
     output.facts(
         [
             ("model", full_name(model.provider, model.id)),
             ("goes to", f"{found.destination or 'nobody: it stays on this machine'} ({zone})"),
-            ("prompt", f"{counted}{count_text(tokens)} tokens{limit}"),
+            ("prompt", f"{about}{counted(tokens, 'token')}{limit}"),
             *((each.name, f"{each.value}", each.origin) for each in found.options),
         ]
     )
@@ -33,6 +33,6 @@ def print_dry_run(found: DryRun, output: Output) -> None:
         output.text(found.rendered.text)
         return
     for message in request.messages:
-        pictures = f" (+{len(message.images)} pictures)" if message.images else ""
+        pictures = f" (+{counted(len(message.images), 'picture')})" if message.images else ""
         output.line((f"{message.role}{pictures}:", "bold"))
         output.text(message.text)

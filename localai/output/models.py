@@ -11,7 +11,7 @@ from localai.output.output import Output
 from localai.output.table import Column, Row
 from localai.providers.registry import full_name
 from localai.stores.describe import parameters_text
-from localai.units import UNKNOWN, bytes_text, count_text
+from localai.units import UNKNOWN, bytes_text, count_text, counted
 
 if TYPE_CHECKING:
     from localai.library.available import AvailableModel
@@ -139,7 +139,7 @@ def _architecture(details: ModelDetails) -> str | None:
         return None
     parts = [details.architecture]
     if details.layers:
-        parts.append(f"{details.layers} layers")
+        parts.append(counted(details.layers, "layer"))
     if details.embedding:
         parts.append(f"width {details.embedding:,}")
     if details.experts is not None:
@@ -178,7 +178,7 @@ def _template(details: ModelDetails) -> list[tuple[str, str]]:
 
 def _files(details: ModelDetails) -> list[tuple[str, str]]:
     if len(details.files) > 4 and details.model.path is not None:
-        files = f"{len(details.files)} files, {bytes_text(details.size_bytes)}"
+        files = f"{counted(len(details.files), 'file')}, {bytes_text(details.size_bytes)}"
         return [("folder", f"{details.model.path}, {files}")]
     return [
         ("file" if number == 0 else "", f"{file}, {bytes_text(file.stat().st_size)}")

@@ -21,7 +21,7 @@ from localai.output.terminal import is_dumb
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.types import Events
-from localai.units import day_and_minute
+from localai.units import counted, day_and_minute
 
 if TYPE_CHECKING:
     from localai.chat.resume import StoredConversation
@@ -118,7 +118,7 @@ def save(session: Session, argument: str) -> None:
         ) from error
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
-    session.output.note(f"saved as {path} ({len(session.conversation.turns)} messages)")
+    session.output.note(f"saved as {path} ({counted(len(session.conversation.turns), 'message')})")
 
 
 def context(session: Session, _argument: str) -> None:
@@ -292,7 +292,7 @@ def say_where_we_are(session: Session, kept: StoredConversation) -> None:
     """The conversation's name, and its last question and answer."""
     turns = session.conversation.turns
     title = sanitize(kept.title or "without a title").replace("\n", " ")
-    session.output.note(f"going on with {kept.id}: {title} ({len(turns)} messages)")
+    session.output.note(f"going on with {kept.id}: {title} ({counted(len(turns), 'message')})")
     if (loss := loss_doubt(kept.lost_pictures)) is not None:
         session.output.warn(loss)
     if len(turns) >= 2:

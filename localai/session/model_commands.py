@@ -19,7 +19,7 @@ from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
 from localai.types import Options, ResolvedModel, Think
-from localai.units import bytes_text, parse_count
+from localai.units import bytes_text, counted, parse_count
 
 DEFAULT = "default"
 KINDS_OF_SHOW = ("messages", "thinking")
@@ -40,7 +40,7 @@ def model(session: Session, argument: str) -> None:
     said = len(session.conversation.turns)
     if destination is not None and said:
         session.output.note(
-            f"with the next question all {said} messages so far go, too: {destination}"
+            f"with the next question {counted(said, 'message')} so far go, too: {destination}"
         )
 
 
@@ -120,7 +120,9 @@ def _conversation(session: Session) -> str:
     identifier = session.conversation.recorder.conversation_id
     if not said:
         return "nothing was said yet"
-    return f"{said} messages, " + ("not kept" if identifier is None else f"kept as {identifier}")
+    return f"{counted(said, 'message')}, " + (
+        "not kept" if identifier is None else f"kept as {identifier}"
+    )
 
 
 def _list_models(session: Session) -> None:

@@ -22,7 +22,7 @@ from localai.output.untrusted import sanitize
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.session.state import Session
-from localai.units import bytes_text, count_text
+from localai.units import bytes_text, counted
 
 _PARAMETER: Final = re.compile(r"""(?P<name>\w+)=(?P<value>"[^"]*"|'[^']*'|\S*)\s*""")
 
@@ -46,10 +46,9 @@ def file(session: Session, argument: str) -> None:
         session.output.note("no file goes with the next question")
     for waiting in session.files:
         size = bytes_text(len(waiting.text.encode("utf-8", "replace")))
-        count = len(waiting.text.splitlines())
-        lines, plural = count_text(count), "" if count == 1 else "s"
+        lines = counted(len(waiting.text.splitlines()), "line")
         name = one_line(waiting.name, max(20, session.output.columns - 50))
-        session.output.note(f"{name}: {size}, {lines} line{plural}; goes with the next question")
+        session.output.note(f"{name}: {size}, {lines}; goes with the next question")
 
 
 def attach(session: Session, argument: str) -> None:

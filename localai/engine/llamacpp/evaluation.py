@@ -173,7 +173,7 @@ def _start(spec_file: Path, log: Any) -> subprocess.Popen[str]:
 def _lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
     assert process.stdout is not None
     for line in process.stdout:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             yield json.loads(line)
 
 
