@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.units import counted
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -64,7 +65,7 @@ def pdf_text(content: bytes, name: str) -> PdfText:
     text = _encodable("\n\n".join([*filter(None, pages), *filter(None, [fields])]))
     if not text:
         raise InvalidInput(
-            f"{name} has {len(pages)} pages and no text in them: they are pictures",
+            f"{name} has {counted(len(pages), 'page')} and no text in it: only pictures",
             hint="add the text: ocrmypdf IN OUT",
         )
     return PdfText(text, len(pages), tuple(n for n, page in enumerate(pages, 1) if not page))

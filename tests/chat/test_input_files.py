@@ -125,6 +125,7 @@ def test_a_pdf_is_its_text(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (a_pdf("", ""), "2 pages and no text"),
+        (a_pdf(""), "1 page and no text"),
         (a_pdf("secret", password="p"), "locked with a password"),
         (a_pdf("whole")[:200], "PDF"),
         (b"%PDF-1.7\nnonsense", "PDF"),
