@@ -236,7 +236,7 @@ def test_what_was_read_beside_a_question_is_said(
     run_localai: RunLocalai, far: ScriptedServer
 ) -> None:
     piped = run_localai("chat", "-m", "far/scripted", "what is it?", input="a\nb\n")
-    assert piped.stderr == b"stdin: 2 lines, about 1 tokens\n"
+    assert piped.stderr == b"stdin: 2 lines, about 1 token\n"
     assert sent_to(far)["messages"][-1]["content"] == "a\nb\n\nwhat is it?"
     as_file = run_localai("chat", "-m", "far/scripted", "-f", "-", "what is it?", input="a\n")
     assert as_file.returncode == 0
@@ -390,7 +390,7 @@ def test_files_come_first_and_their_sizes_are_said(ask: Ask, tmp_path: Path) -> 
     told = result.stderr.decode().splitlines()
     assert told[0] == "a.py: 600 B, about 150 tokens"
     assert told[1].startswith("b.py: 6 B"), told
-    assert told[2] == "paper.pdf: 13 B, 1 pages, about 4 tokens"
+    assert told[2] == "paper.pdf: 13 B, 1 page, about 4 tokens"
     asked = question()
     places = [asked.index(each) for each in ("a.py:", "b.py:", "A short paper", "from stdin")]
     assert places == sorted(places)
