@@ -27,7 +27,10 @@ def read_chat_template(file: Path) -> str:
         with file.open("rb") as opened:
             content = opened.read(_LARGEST_BYTES + 1)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {str(file)!r}", hint="it is a chat template") from error
+        raise NotFound(
+            f"there is no file {str(file)!r}",
+            hint="`localai show MODEL --template` prints one to begin with",
+        ) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {file}: {error.strerror}") from error
     if len(content) > _LARGEST_BYTES:
