@@ -1,8 +1,8 @@
-"""How far a batch is, and what is counted for it."""
+"""How far a batch is. Pure."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 from localai.batch.answering import Outcome
 from localai.dataclass import dataclass
@@ -33,43 +33,19 @@ class Progress:
         """The number of lines whose record is one of a failure."""
         return self.failed + self.found_failed
 
-
-@dataclass(slots=True)
-class Counts:
-    """The counts of a run so far. `started` is when the first question was asked (monotonic)."""
-
-    answered: int = 0
-    failed: int = 0
-    found: int = 0
-    found_failed: int = 0
-    cut: int = 0
-    looping: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    started: float | None = None
-
-    def add(self, outcome: Outcome) -> None:
-        """Count a finished line."""
-        answer = outcome.answer
-        self.failed += outcome.error is not None
-        self.answered += outcome.error is None
-        if answer is not None:
-            self.cut += answer.is_cut
-            self.looping += answer.done.finish_reason == "loop"
-            self.input_tokens += answer.done.usage.input_tokens or 0
-            self.output_tokens += answer.done.usage.output_tokens or 0
-
-    def progress(self, concurrency: int) -> Progress:
-        """How far the run is."""
-        return Progress(
-            answered=self.answered,
-            failed=self.failed,
-            found=self.found,
-            found_failed=self.found_failed,
-            cut=self.cut,
-            looping=self.looping,
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            concurrency=concurrency,
-            elapsed_s=0.0 if self.started is None else time.monotonic() - self.started,
+    def with_line(self, outcome: Outcome) -> Progress:
+        """The progress after one more line is finished."""
+        answer, has_failed = outcome.answer, outcome.error is not None
+        counted = replace(
+            self, failed=self.failed + has_failed, answered=self.answered + (not has_failed)
+        )
+        if answer is None:
+            return counted
+        usage = answer.done.usage
+        return replace(
+            counted,
+            cut=self.cut + answer.is_cut,
+            looping=self.looping + (answer.done.finish_reason == "loop"),
+            input_tokens=self.input_tokens + (usage.input_tokens or 0),
+            output_tokens=self.output_tokens + (usage.output_tokens or 0),
         )

@@ -18,7 +18,7 @@ from localai.batch.answering import Job, Outcome, answer
 from localai.batch.concurrency import SharedContext, make_ready
 from localai.batch.input import EndOfInput, Line, LineReader
 from localai.batch.output import RecordOutput
-from localai.batch.progress import Counts, Progress
+from localai.batch.progress import Progress
 from localai.batch.prompts import LineDefaults, fingerprint, read_prompt
 from localai.batch.record_file import record_line
 from localai.chat.doubts import Doubts
@@ -105,7 +105,8 @@ class Batch:
         self._context = SharedContext()
         self._stopping = threading.Event()
         self._interruptible = False
-        self._counts = Counts()
+        self._counted = Progress()
+        self._started: float | None = None
         self._threads: list[threading.Thread] = []
         self._under_way = 0
         self._input_ended = False
@@ -181,8 +182,11 @@ class Batch:
         if before is not None:
             if before != print_:
                 raise _other_question(line.number)
-            self._counts.found += 1
-            self._counts.found_failed += self._output.has_failed(line.number)
+            self._counted = replace(
+                self._counted,
+                found=self._counted.found + 1,
+                found_failed=self._counted.found_failed + self._output.has_failed(line.number),
+            )
         self._place(self._output.expect(line.number))
         first, self._first_line = self._first_line, False
         if before is not None:
@@ -213,7 +217,7 @@ class Batch:
     def _start(self, jobs: list[Job]) -> None:
         requests = [job.request for job in jobs]
         self._concurrency, self._context = make_ready(self._chosen, self._concurrency, requests)
-        self._counts.started = time.monotonic()
+        self._started = time.monotonic()
         for job in jobs:
             self._ask(job)
         for number in range(self._concurrency):
@@ -281,7 +285,7 @@ class Batch:
         failed = outcome.error is not None
         placed = self._output.write(outcome.number, content, outcome.fingerprint, failed=failed)
         self._place(placed)
-        self._counts.add(outcome)
+        self._counted = self._counted.with_line(outcome)
         if outcome.answer is not None:
             self._answered(outcome.answer)
 
@@ -290,7 +294,8 @@ class Batch:
             self._ahead.release(lines)
 
     def _progress(self) -> Progress:
-        return self._counts.progress(self._concurrency)
+        elapsed_s = 0.0 if self._started is None else time.monotonic() - self._started
+        return replace(self._counted, concurrency=self._concurrency, elapsed_s=elapsed_s)
 
     def _leave(self) -> None:
         ended = not self._under_way and self._input_ended

@@ -12,13 +12,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from localai.errors import InvalidInput
+from localai.formats.purposes import EMBEDS, PICTURES, SCORES
 
-EMBEDS: Final = "embeds texts"
-"""What a model does that turns a text into numbers."""
-_SCORES: Final = "scores texts for a search (a reranker)"
 _SORTS: Final = "sorts texts into classes"
 _FILLS: Final = "fills gaps in texts"
-_PICTURES: Final = "makes pictures"
 _SEES: Final = "sorts or compares pictures"
 _HEARS: Final = "writes down speech"
 _SPEAKS: Final = "makes sound"
@@ -26,7 +23,7 @@ _SPEAKS: Final = "makes sound"
 # What diffusers' folders have in the place of `config.json`.
 _PIPELINE: Final = "model_index.json"
 _FILES: Final[Mapping[str, str]] = {
-    _PIPELINE: _PICTURES,
+    _PIPELINE: PICTURES,
     "modules.json": EMBEDS,
     "config_sentence_transformers.json": EMBEDS,
 }
@@ -72,7 +69,7 @@ def require_model(where: str, names: Collection[str]) -> None:
             hint="name the model that it belongs to",
         )
     if _PIPELINE in names:
-        raise InvalidInput(f"{where} {_PICTURES}: it does not chat")
+        raise InvalidInput(f"{where} {PICTURES}: it does not chat")
 
 
 def purpose_of_folder(names: Collection[str], config: Mapping[str, Any]) -> str | None:
@@ -98,5 +95,5 @@ def _purpose_of_architecture(name: str, config: Mapping[str, Any]) -> str | None
         return None
     labels = config.get("num_labels", len(config.get("id2label") or (0, 1)))
     if end == "ForSequenceClassification" and labels == 1:
-        return _SCORES
+        return SCORES
     return _ENDS[end]

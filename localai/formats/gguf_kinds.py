@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from localai.formats.purposes import EMBEDS, PICTURES, SCORES
+
 if TYPE_CHECKING:
     from localai.formats.gguf import GgufHeader
 
-_EMBEDS: Final = "embeds texts"
-_SCORES: Final = "scores texts for a search (a reranker)"
-_PICTURES: Final = "makes pictures"
 _FILMS: Final = "makes films"
 _SOUND: Final = "makes or hears sound"
 _DIFFUSES: Final = "writes by diffusion, which the engine does not serve"
 _GUESSES: Final = "guesses ahead for another model (a draft)"
 
 _PURPOSES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("gemma-embedding", "llama-embed", "t5encoder"), _EMBEDS),
+    **dict.fromkeys(("gemma-embedding", "llama-embed", "t5encoder"), EMBEDS),
     **dict.fromkeys(("dream", "llada", "llada-moe", "rnd1"), _DIFFUSES),
     **dict.fromkeys(
         (
@@ -35,7 +34,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
             "sd3",
             "sdxl",
         ),
-        _PICTURES,
+        PICTURES,
     ),
     **dict.fromkeys(("cosmos", "hyvid", "ltx2", "ltxv", "wan"), _FILMS),
     **dict.fromkeys(
@@ -69,12 +68,12 @@ def purpose_of(header: GgufHeader) -> str | None:
     architecture = header.architecture or ""
     pooling = header.architecture_integer("pooling_type")
     if pooling == _POOLING_RANK:
-        return _SCORES
+        return SCORES
     if pooling in _POOLING_EMBEDDING or "bert" in architecture:
-        return _EMBEDS
+        return EMBEDS
     return _PURPOSES.get(architecture)
 
 
 def embeds(header: GgufHeader) -> bool:
     """Whether the model makes embeddings of texts."""
-    return purpose_of(header) == _EMBEDS
+    return purpose_of(header) == EMBEDS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import content_key
-from localai.formats.folder_kinds import EMBEDS
+from localai.formats.purposes import EMBEDS
 from localai.remembered import Remembered
 from localai.stores.starter import STARTER, resolve_starter
 from localai.types import Capability, ResolvedModel, Zone
