@@ -199,7 +199,7 @@ def _in_cell(text: str) -> str:
 def _check_section(check: Check) -> Iterator[str]:
     yield f"\n## {check.code}\n"
     yield f"{_sentence(check.title)}. Group {check.group}, severity {check.severity}.\n"
-    yield f"- told by: {check.told}"
+    yield f"- reported when: {check.when}"
     yield f"- because: {check.cause}"
     if check.fix.lines:
         root = ", as root" if check.fix.safety == "root" else ""

@@ -58,14 +58,14 @@ def summarise(asker: Asker, turns: Sequence[Turn], play: Callable[[Events], Answ
     return _summarise(asker, [_said(turn) for turn in turns], play)
 
 
-def _summarise(asker: Asker, said: list[str], play: Callable[[Events], Answer]) -> str:
+def _summarise(asker: Asker, turns: list[str], play: Callable[[Events], Answer]) -> str:
     try:
-        return play(_events(asker, "\n\n".join(said))).text.strip()
+        return play(_events(asker, "\n\n".join(turns))).text.strip()
     except ContextOverflow:
-        if len(said) < 2:
+        if len(turns) < 2:
             raise
-        half = len(said) // 2
-        parts = [_summarise(asker, part, play) for part in (said[:half], said[half:])]
+        half = len(turns) // 2
+        parts = [_summarise(asker, part, play) for part in (turns[:half], turns[half:])]
         return play(_events(asker, "\n\n".join(parts))).text.strip()
 
 

@@ -159,10 +159,10 @@ def _collect(streams: Sequence[IO[bytes]], until: float) -> tuple[bytes, bytes, 
     return came[0], came[1], came[2], None
 
 
-def _reports(said: bytes) -> list[Any]:
+def _reports(output: bytes) -> list[Any]:
     """The lines of the report that are JSON. The code could write other lines to it."""
     found = []
-    for line in said.splitlines():
+    for line in output.splitlines():
         try:
             found.append(json.loads(line))
         except (ValueError, RecursionError):

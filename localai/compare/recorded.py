@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from localai.compare.checks.check import Observation, Said
+from localai.compare.checks.check import CheckedAnswer, Observation
 from localai.dataclass import dataclass
 from localai.types import CUT, FinishReason, ToolCall, ZoneName
 
@@ -131,9 +131,9 @@ class RecordedAnswer:
         memory."""
         return self.error_kind in ("unreachable", "insufficient_resources", "unexpected")
 
-    def said(self, outside: Mapping[str, Observation]) -> Said:
+    def as_checked(self, outside: Mapping[str, Observation]) -> CheckedAnswer:
         """The answer as its checks see it."""
-        return Said(
+        return CheckedAnswer(
             text=self.text,
             finish_reason=self.finish_reason,
             tool_calls=tuple(ToolCall(*each) for each in self.tool_calls),

@@ -161,7 +161,7 @@ def judge(
         return Judged(answer, "left_out", ())
     if answer.error is not None:
         return Judged(answer, "error", ())
-    found = tuple(each.result(answer.said(run.outside(answer))) for each in checks)
+    found = tuple(each.result(answer.as_checked(run.outside(answer))) for each in checks)
     return Judged(answer, _outcome(answer, checks, found), found)
 
 

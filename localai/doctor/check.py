@@ -1,7 +1,7 @@
 """Checks: their type, their findings, and their registration.
 
     @check(
-        code="disk-full", group="disk", severity="fail", title="…", told="…", cause="…",
+        code="disk-full", group="disk", severity="fail", title="…", when="…", cause="…",
         fix=Fix(…), source="ollama #1311",
     )
     def disk_full(facts: Snapshot) -> Iterator[Hit]: …
@@ -92,7 +92,7 @@ class Check:
     group: Group
     severity: Severity
     title: str
-    told: str
+    when: str
     cause: str
     fix: Fix
     source: str
@@ -122,7 +122,7 @@ def check(
     group: Group,
     severity: Severity,
     title: str,
-    told: str,
+    when: str,
     cause: str,
     fix: Fix,
     source: str,
@@ -133,7 +133,7 @@ def check(
     def register(look: Look) -> Look:
         if code in CHECKS:
             raise ValueError(f"two checks are called {code}")
-        CHECKS[code] = Check(code, group, severity, title, told, cause, fix, source, after, look)
+        CHECKS[code] = Check(code, group, severity, title, when, cause, fix, source, after, look)
         return look
 
     return register

@@ -167,8 +167,6 @@ def _users(snapshot: Snapshot) -> Iterator[str]:
     """The other users that the facts name."""
     if snapshot.ollama is not None:
         yield from (snapshot.ollama.run_by or "").split(", ")
-        if snapshot.ollama.state == "stranger":
-            yield snapshot.ollama.said or ""
     if snapshot.service is not None:
         yield snapshot.service.user or ""
     yield from (each.user or "" for each in snapshot.listeners or ())

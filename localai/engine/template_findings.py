@@ -29,7 +29,7 @@ class TemplateFindings:
     problems: tuple[str, ...]
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def sentences(self) -> tuple[str, ...]:
         """The problems, each with who found it."""
         return tuple(f"{each} ({self.engine})" for each in self.problems)
 
@@ -65,7 +65,7 @@ def known_problems(template: str, model: Path, found: RememberedFindings) -> tup
     else what its text shows."""
     by_engine = found.of(model)
     if by_engine is not None and by_engine.problems:
-        return by_engine.told
+        return by_engine.sentences
     return template_problems(template)
 
 

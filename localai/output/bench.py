@@ -37,13 +37,13 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
     rows = zip(cells, _apart(cells), strict=True)
     output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
     show_quality(output, cells)
-    told = [(cell, note) for cell in cells for note in notes(cell)]
-    if told:
+    qualified = [(cell, note) for cell in cells for note in notes(cell)]
+    if qualified:
         output.line("")
     for line in energy_remarks(cells):
         output.paragraph(line, style="dim")
     several = len(cells) > 1
-    for cell, note in told:
+    for cell, note in qualified:
         about = f"{cell.model} {cell.test.label}: " if several else ""
         output.paragraph(f"{about}{note}", style="dim")
     for text in (*(_beside(cells) if beside else ()), *_knees(cells)):
@@ -56,10 +56,11 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
 
 def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:
     """What the joules are those of, if there are any."""
-    told = next((cell for cell in cells if cell.energy_from and cell.idle_w is not None), None)
-    if told is not None:
-        domains = ", ".join(told.energy_from)
-        yield f"energy: {domains}; {number_text(told.idle_w or 0)} W before the run, not taken off"
+    metered = next((cell for cell in cells if cell.energy_from and cell.idle_w is not None), None)
+    if metered is not None:
+        domains = ", ".join(metered.energy_from)
+        idle = number_text(metered.idle_w or 0)
+        yield f"energy: {domains}; {idle} W before the run, not taken off"
 
 
 def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:

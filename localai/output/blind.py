@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from localai.compare.asking import Reply
 from localai.errors import Interrupted
-from localai.output.panes import said
+from localai.output.panes import reply_text
 
 if TYPE_CHECKING:
     from localai.output.output import Output
@@ -29,7 +29,7 @@ def label(number: int) -> str:
 
 def print_unnamed(output: Output, replies: Sequence[Reply]) -> None:
     """Print the answers under A, B, …, one after the other."""
-    print_unnamed_texts(output, [said(reply) for reply in replies])
+    print_unnamed_texts(output, [reply_text(reply) for reply in replies])
 
 
 def print_unnamed_texts(output: Output, texts: Sequence[str]) -> None:

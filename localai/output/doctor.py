@@ -87,7 +87,7 @@ def show_check(output: Output, check: Check) -> None:
     output.line((check.code, "bold"), f"  {check.group}, {_WORDS[check.severity]}")
     output.paragraph(_sentence(check.title))
     output.line()
-    _labelled(output, "told by", check.told)
+    _labelled(output, "reported when", check.when)
     _labelled(output, "because", check.cause)
     _show_fix(output, check.fix, verbose=True)
     if check.after:
@@ -221,17 +221,17 @@ def _sentence(text: str) -> str:
 
 
 def _last_line(found: Diagnosis, *, verbose: bool) -> str:
-    told: list[str] = []
+    parts: list[str] = []
     for severity, word in _WORDS.items():
         count = sum(each.severity == severity for each in found.findings)
         if count:
-            told.append(counted(count, word))
+            parts.append(counted(count, word))
     more = {option: _codes(found, option) for option in ("--deep", "--online")}
     made = found.checks_run - sum(more.values())
     is_whole = not any(each.lost for each in found.unknown)
     nothing = "nothing is wrong" if is_whole else "nothing was found"
     checks = counted(made, "check")
-    text = f"{checks}: {', '.join(told) or nothing}." if made else "No check was made."
+    text = f"{checks}: {', '.join(parts) or nothing}." if made else "No check was made."
     ours = sum(each.fix.safety == "ours" for each in found.findings)
     if ours:
         text += f" --fix can mend {'it' if len(found.findings) == 1 else f'{ours} of them'}."

@@ -98,7 +98,7 @@ class PipedPanes:
             turn = self._waiting.pop(0)
             self._output.line(f"## {self._names[turn]}")
             self._output.line("")
-            self._output.text(said(self._replies[turn]))
+            self._output.text(reply_text(self._replies[turn]))
             self._output.line("")
 
     def refresh(self) -> None:
@@ -206,7 +206,7 @@ def column_width(columns: int, panes: int) -> int | None:
     return width if width >= _LEAST_COLUMN else None
 
 
-def said(reply: Reply) -> str:
+def reply_text(reply: Reply) -> str:
     """A reply as text for a person: what came of it, and what went wrong."""
     text = reply.partial.text.strip("\n")
     if reply.error is not None:
@@ -273,7 +273,7 @@ class _Pane:
         return [*lines, *[""] * (height - len(lines))]
 
     def final(self) -> str:
-        return sanitize("".join(self.text) if self.ended is None else said(self.ended))
+        return sanitize("".join(self.text) if self.ended is None else reply_text(self.ended))
 
     def status(self) -> str:
         """The state of the answer, and for how long it has been in it."""

@@ -230,8 +230,8 @@ def _svg_series(series: Series, colour: str, at: _At) -> Iterator[Markup]:
     places = [at(point) for point in series.points]
     yield element("polyline", points=_points(places), class_=f"line {colour}")
     for (x, y), point in zip(places, series.points, strict=True):
-        told = f"{series.name}: {number_label(point[0])}, {number_label(point[1])}"
-        yield element("circle", element("title", told), cx=x, cy=y, r=3.5, class_=colour)
+        label = f"{series.name}: {number_label(point[0])}, {number_label(point[1])}"
+        yield element("circle", element("title", label), cx=x, cy=y, r=3.5, class_=colour)
 
 
 def _points(places: Sequence[Point]) -> str:

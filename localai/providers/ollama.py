@@ -291,7 +291,7 @@ class Ollama(Provider):
         model, context = question.request.model.id, question.context_tokens
         told = f" with a context of {context:,} tokens" if question.tells_context else ""
         loading = Loading(f"Ollama is loading {model}{told}")
-        said = loading
+        shown = loading
         yield loading
         while not sent.answers_within(_PROGRESS_EVERY_S):
             entry = self._daemon.loaded(model)
@@ -299,9 +299,9 @@ class Ollama(Provider):
                 not question.tells_context or entry.get("context_length") == context
             )
             now = Loading("reading the prompt") if is_there else loading
-            if now != said:
+            if now != shown:
                 yield now
-            said = now
+            shown = now
 
     def _check_context(self, question: _AskedQuestion) -> None:
         """Raise _OwnContextTooSmall if the answer could be cut in Ollama's own context

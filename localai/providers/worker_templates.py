@@ -117,7 +117,6 @@ def endless(lease: Lease) -> Unreachable:
 # What a template leaves out
 
 
-_Said = tuple[tuple[Role, str], ...]
 _SYSTEM: Final = ("system", "qzsystemzq")
 _FIRST: Final = ("user", "qzfirstzq")
 _ANSWER: Final = ("assistant", "qzanswerzq")
@@ -126,10 +125,10 @@ _SECOND: Final = ("user", "qzsecondzq")
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A conversation, what is said of a template that refuses it, and of one that leaves out one of
-    its texts."""
+    """A conversation, and the findings about a template that refuses it (`refused`) or leaves out
+    one of its texts (`left_out`, by text)."""
 
-    said: _Said
+    messages: tuple[tuple[Role, str], ...]
     refused: str
     left_out: Mapping[str, str]
 
@@ -244,7 +243,7 @@ def _remedy(request: ChatRequest) -> str:
 
 def _problems(lease: Lease) -> Iterator[str]:
     for trial in _TRIALS:
-        messages = [{"role": role, "content": text} for role, text in trial.said]
+        messages = [{"role": role, "content": text} for role, text in trial.messages]
         try:
             rendered = rendered_in_time(lease, {"messages": messages}).lower()
         except ServerRefused as error:
@@ -258,9 +257,9 @@ def _left_out(request: ChatRequest, lease: Lease, body: Mapping[str, Any]) -> st
     its own in the place of each text. Raises TemplateFault if that is the question, ServerRefused.
     """
     words = [f"qz{number}zq" for number, _ in enumerate(request.messages)]
-    said = zip(body["messages"], words, strict=True)
+    pairs = zip(body["messages"], words, strict=True)
     rendered = rendered_in_time(
-        lease, {**body, "messages": [{**message, "content": word} for message, word in said]}
+        lease, {**body, "messages": [{**message, "content": word} for message, word in pairs]}
     ).lower()
     roles = [each.role for each in request.messages]
     missing = [number for number, word in enumerate(words) if word not in rendered]

@@ -37,10 +37,10 @@ def model(session: Session, argument: str) -> None:
     found = chosen.model
     session.output.note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
     destination = prompt_destination(chosen, asker.config)
-    said = len(session.conversation.turns)
-    if destination is not None and said:
+    messages = len(session.conversation.turns)
+    if destination is not None and messages:
         session.output.note(
-            f"with the next question {counted(said, 'message')} so far go, too: {destination}"
+            f"with the next question {counted(messages, 'message')} so far go, too: {destination}"
         )
 
 
@@ -116,11 +116,11 @@ def _facts(session: Session) -> list[tuple[str, str]]:
 
 
 def _conversation(session: Session) -> str:
-    said = len(session.conversation.turns)
+    messages = len(session.conversation.turns)
     identifier = session.conversation.recorder.conversation_id
-    if not said:
+    if not messages:
         return "nothing was said yet"
-    return f"{counted(said, 'message')}, " + (
+    return f"{counted(messages, 'message')}, " + (
         "not kept" if identifier is None else f"kept as {identifier}"
     )
 

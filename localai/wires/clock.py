@@ -45,10 +45,10 @@ class AnswerClock:
         self._last: float | None = None
         self._thought = False
 
-    def piece(self, said: str, *, reasoning: bool = False) -> None:
+    def piece(self, text: str, *, reasoning: bool = False) -> None:
         """A piece of the answer has arrived: text, reasoning or a part of a tool call. Raises
         Unreachable as its limits do."""
-        self.limits.came(len(said))
+        self.limits.came(len(text))
         now = time.perf_counter()
         if self.first is None:
             self.first = now

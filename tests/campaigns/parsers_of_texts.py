@@ -13,7 +13,7 @@ from localai.chat.encodings import decode
 from localai.chat.inputs import read_text_file
 from localai.chat.schema import from_data, from_short_form
 from localai.chat.templates import read_template
-from localai.compare.checks.check import Said
+from localai.compare.checks.check import CheckedAnswer
 from localai.compare.checks.reading import read_expectations
 from localai.compare.results import results_of
 from localai.compare.run_file import read_run
@@ -55,13 +55,13 @@ def _suite(name: str, content: bytes, folder: Path) -> Any:
     suite = read_suite(file_of(name, content, folder))
     for case in suite.cases[:20]:
         for check in case.checks:
-            check.result(Said("Paris is 42. {}"))
+            check.result(CheckedAnswer("Paris is 42. {}"))
     return suite
 
 
 def _expectation(content: bytes, _: Path) -> Any:
     for check in read_expectations(json_of(content)):
-        check.result(Said('It is Paris, 1,234.5: {"a": [1]}'))
+        check.result(CheckedAnswer('It is Paris, 1,234.5: {"a": [1]}'))
 
 
 def _run(content: bytes, folder: Path) -> Any:

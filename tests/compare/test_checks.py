@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localai.compare.checks.check import Said
+from localai.compare.checks.check import CheckedAnswer
 from localai.compare.checks.reading import KINDS, read_expectations
 from localai.compare.checks.values import chosen, last_number
 from localai.errors import InvalidInput
@@ -18,7 +18,7 @@ from tests.support.clock import within
 
 def result(expect: Any, text: str = "", **said: Any) -> bool | None:
     [check] = read_expectations(expect)
-    return check.result(Said(text, **said)).passed
+    return check.result(CheckedAnswer(text, **said)).passed
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_expectation_of_how_it_came(expect: Any, passes: Any, fails: Any) -> 
 
 
 def test_a_failure_says_what_was_expected_and_what_came() -> None:
-    found = [check.result(Said("It is London.")) for check in read_expectations(
+    found = [check.result(CheckedAnswer("It is London.")) for check in read_expectations(
         [{"contains": "Paris"}, {"not_contains": "London"}]
     )]  # fmt: skip
     assert [(each.kind, each.expected, each.got) for each in found] == [

@@ -25,7 +25,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CheckedAnswer:
     """An answer as checks see it. Unknown values are None.
 
     `outside` has the observations that the answer alone does not give (a judge's verdict, a
@@ -63,7 +63,7 @@ class Check:
 
     kind: str
     expected: str
-    look: Callable[[Said], Observation]
+    look: Callable[[CheckedAnswer], Observation]
     raw: Any = None
     negated: bool = False
     bounds: bool = False
@@ -75,12 +75,12 @@ class Check:
 
     @property
     def key(self) -> str:
-        """The key of the check's observation in `Said.outside`."""
+        """The key of the check's observation in `CheckedAnswer.outside`."""
         return f"{self.kind}:{json.dumps(self.raw, sort_keys=True, ensure_ascii=False)}"
 
-    def result(self, said: Said) -> CheckResult:
+    def result(self, answer: CheckedAnswer) -> CheckResult:
         """The check's observation of the answer."""
-        found = self.look(said)
+        found = self.look(answer)
         passed = found.passed
         if passed is not None and self.negated:
             passed = not passed

@@ -14,9 +14,9 @@ from typing import Any, Final, get_args
 
 from localai.compare.checks.check import (
     Check,
+    CheckedAnswer,
     Observation,
     Parse,
-    Said,
     number_of,
     text_of,
     wrong,
@@ -69,24 +69,24 @@ def _finish(value: Any) -> Check:
     if wanted not in get_args(FinishReason):
         raise wrong("finish", f"one of {', '.join(get_args(FinishReason))}", value)
 
-    def look(said: Said) -> Observation:
-        return Observation(said.finish_reason == wanted, said.finish_reason or "broken off")
+    def look(answer: CheckedAnswer) -> Observation:
+        return Observation(answer.finish_reason == wanted, answer.finish_reason or "broken off")
 
     return Check("finish", f"ends by {wanted}", look, value, bounds=True)
 
 
-def refuses(said: Said) -> bool:
+def refuses(answer: CheckedAnswer) -> bool:
     """Whether an answer declines: the provider says so, or its first 200 characters have a phrase
     that models decline with. This is a heuristic: a polite answer may have such a phrase, too."""
-    return said.finish_reason == "refusal" or _REFUSES.search(said.text[:200]) is not None
+    return answer.finish_reason == "refusal" or _REFUSES.search(answer.text[:200]) is not None
 
 
 def _refusal(value: Any) -> Check:
     if not isinstance(value, bool):
         raise wrong("refusal", "true or false", value)
 
-    def look(said: Said) -> Observation:
-        return Observation(refuses(said) is value, said.text)
+    def look(answer: CheckedAnswer) -> Observation:
+        return Observation(refuses(answer) is value, answer.text)
 
     return Check("refusal", "a refusal" if value else "no refusal", look, value, bounds=True)
 
@@ -105,8 +105,8 @@ def _script(value: Any) -> Check:
     if wanted not in _SCRIPTS:
         raise wrong("script", f"one of {', '.join(_SCRIPTS)}", value)
 
-    def look(said: Said) -> Observation:
-        return _share_of(said.text, (wanted,))
+    def look(answer: CheckedAnswer) -> Observation:
+        return _share_of(answer.text, (wanted,))
 
     return Check("script", f"letters of {wanted}", look, value)
 
@@ -126,29 +126,29 @@ def _language(value: Any) -> Check:
     if wanted not in _WORDS and wanted not in _SCRIPTS_OF:
         raise wrong("language", f"one of {', '.join(sorted((*_WORDS, *_SCRIPTS_OF)))}", value)
 
-    def look(said: Said) -> Observation:
+    def look(answer: CheckedAnswer) -> Observation:
         if wanted in _SCRIPTS_OF:
-            return _share_of(said.text, _SCRIPTS_OF[wanted])
-        words = re.findall(r"[^\W\d_]+", said.text.lower())
+            return _share_of(answer.text, _SCRIPTS_OF[wanted])
+        words = re.findall(r"[^\W\d_]+", answer.text.lower())
         counts = {name: sum(word in common for word in words) for name, common in _WORDS.items()}
         best = max(counts, key=lambda name: counts[name])
         if not counts[best]:
-            return Observation(None, f"too few words to tell: {said.text}")
-        return Observation(counts[wanted] == counts[best], f"{best}: {said.text}")
+            return Observation(None, f"too few words to tell: {answer.text}")
+        return Observation(counts[wanted] == counts[best], f"{best}: {answer.text}")
 
     return Check("language", f"the language {wanted}", look, value)
 
 
 def _at_most(
-    kind: str, unit: str, measure: Callable[[Said], float | None], *, least: bool = False
+    kind: str, unit: str, measure: Callable[[CheckedAnswer], float | None], *, least: bool = False
 ) -> Parse:
     """A check that bounds a measurement from above; with `least`, from below."""
 
     def parse(value: Any) -> Check:
         bound = number_of(kind, value)
 
-        def look(said: Said) -> Observation:
-            found = measure(said)
+        def look(answer: CheckedAnswer) -> Observation:
+            found = measure(answer)
             if found is None:
                 return Observation(False, "unknown")
             held = found >= bound if least else found <= bound
@@ -166,10 +166,10 @@ def _zone(value: Any) -> Check:
         raise wrong("zone", f"one of {', '.join(names)}", value)
     farthest = names.index(value)
 
-    def look(said: Said) -> Observation:
-        if said.zone is None:
+    def look(answer: CheckedAnswer) -> Observation:
+        if answer.zone is None:
             return Observation(False, "unproven")
-        return Observation(names.index(said.zone) <= farthest, said.zone)
+        return Observation(names.index(answer.zone) <= farthest, answer.zone)
 
     expected = (
         "computed on this device" if value == "device" else f"computed no farther than {value}"
@@ -182,10 +182,10 @@ CHECKS: Final[dict[str, Parse]] = {
     "refusal": _refusal,
     "script": _script,
     "language": _language,
-    "max_seconds": _at_most("max_seconds", "s", lambda said: said.total_s),
+    "max_seconds": _at_most("max_seconds", "s", lambda answer: answer.total_s),
     "min_tokens_per_s": _at_most(
-        "min_tokens_per_s", "tok/s", lambda said: said.tokens_per_s, least=True
+        "min_tokens_per_s", "tok/s", lambda answer: answer.tokens_per_s, least=True
     ),
-    "max_cost": _at_most("max_cost", "USD", lambda said: said.cost),
+    "max_cost": _at_most("max_cost", "USD", lambda answer: answer.cost),
     "zone": _zone,
 }

@@ -1,14 +1,14 @@
 """Checks that the answer alone does not settle: a judge's verdict, the behaviour of its code. Pure.
 
-The comparison gets these observations and passes them in as `Said.outside`. Until then, the check
-is open.
+The comparison gets these observations and passes them in as `CheckedAnswer.outside`. Until then,
+the check is open.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from localai.compare.checks.check import Check, Observation, Parse, Said, text_of
+from localai.compare.checks.check import Check, CheckedAnswer, Observation, Parse, text_of
 from localai.compare.checks.program import read_program
 
 JUDGE = "judge"
@@ -16,8 +16,8 @@ RUNS = "runs"
 
 
 def _open(kind: str, value: Any, expected: str, unsettled: str) -> Check:
-    def look(said: Said) -> Observation:
-        return said.outside.get(check.key, Observation(None, unsettled))
+    def look(answer: CheckedAnswer) -> Observation:
+        return answer.outside.get(check.key, Observation(None, unsettled))
 
     check = Check(kind, expected, look, value, bounds=True)
     return check

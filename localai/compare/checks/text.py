@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from localai.compare.checks.check import (
     Check,
+    CheckedAnswer,
     Observation,
     Parse,
-    Said,
     fields_of,
     number_of,
     text_of,
@@ -40,8 +40,8 @@ def _worded(kind: str, says: str, test: _Test) -> Parse:
         fold = bool(fields.get("ignore_case"))
         compared = tuple(each.casefold() for each in wanted) if fold else wanted
 
-        def look(said: Said) -> Observation:
-            text = said.text.strip()
+        def look(answer: CheckedAnswer) -> Observation:
+            text = answer.text.strip()
             return Observation(test(text.casefold() if fold else text, compared), text)
 
         quoted = " or ".join(map(repr, wanted)) if kind != "all" else ", ".join(map(repr, wanted))
@@ -60,10 +60,10 @@ def _regex(value: Any) -> Check:
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidInput(f'"regex" is no pattern: {error}') from error
 
-    def look(said: Said) -> Observation:
+    def look(answer: CheckedAnswer) -> Observation:
         try:
             with limited(_REGEX_SECONDS):
-                return Observation(compiled.search(said.text) is not None, said.text)
+                return Observation(compiled.search(answer.text) is not None, answer.text)
         except TimeoutError:
             return Observation(None, f"the pattern took more than {_REGEX_SECONDS:g} s")
 
@@ -73,8 +73,8 @@ def _regex(value: Any) -> Check:
 def _max_words(value: Any) -> Check:
     most = number_of("max_words", value)
 
-    def look(said: Said) -> Observation:
-        count = len(said.text.split())
+    def look(answer: CheckedAnswer) -> Observation:
+        count = len(answer.text.split())
         return Observation(count <= most, f"{count:,} words")
 
     return Check("max_words", f"at most {most:g} words", look, value, bounds=True)
@@ -87,11 +87,11 @@ def _similar(value: Any) -> Check:
     if not 0 < least <= 1:
         raise wrong("similar", "an at_least from 0 to 1", least)
 
-    def look(said: Said) -> Observation:
+    def look(answer: CheckedAnswer) -> Observation:
         from localai.compare.texts import similarity
 
-        found = similarity(wanted.strip(), said.text.strip())
-        return Observation(found >= least, f"{found:.2f}: {said.text}")
+        found = similarity(wanted.strip(), answer.text.strip())
+        return Observation(found >= least, f"{found:.2f}: {answer.text}")
 
     return Check("similar", f"{least:g} of the words of {wanted!r}", look, value, bounds=True)
 

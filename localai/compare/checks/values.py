@@ -18,9 +18,9 @@ from typing import Any, Final
 from localai.chat.answer_checks import first_code_block
 from localai.compare.checks.check import (
     Check,
+    CheckedAnswer,
     Observation,
     Parse,
-    Said,
     fields_of,
     number_of,
     text_of,
@@ -50,10 +50,10 @@ def _number(value: Any) -> Check:
     wanted = number_of("number", fields["value"])
     tolerance = number_of("number", fields.get("tolerance", 1e-9))
 
-    def look(said: Said) -> Observation:
-        found = last_number(said.text)
+    def look(answer: CheckedAnswer) -> Observation:
+        found = last_number(answer.text)
         if found is None:
-            return Observation(False, f"no number in: {said.text}")
+            return Observation(False, f"no number in: {answer.text}")
         return Observation(abs(found - wanted) <= tolerance, f"{found:g}")
 
     about = f" ± {tolerance:g}" if "tolerance" in fields else ""
@@ -72,11 +72,11 @@ def chosen(text: str, letters: str = _LETTERS) -> str | None:
     if bare:
         return bare[1]
     # A letter in the middle of a sentence ("A cat") is an article rather than a choice.
-    said = re.findall(
+    labelled = re.findall(
         rf"(?i:answer|choice|option)(?:\s+(?i:is|would be))?\s*[:=]?\s*[(\[*\"'`]*({one})\b", text
     )
-    if said:
-        return str(said[-1])
+    if labelled:
+        return str(labelled[-1])
     first = re.match(rf"[\s(\[*\"'`]*({one})[)\].:*]", text)
     if first:
         return first[1]
@@ -92,22 +92,22 @@ def _choice(value: Any) -> Check:
     if len(wanted) != 1 or wanted not in letters:
         raise wrong("choice", f"one of the letters {letters}", value)
 
-    def look(said: Said) -> Observation:
-        found = chosen(said.text.strip(), letters)
-        return Observation(found == wanted, said.text if found is None else found)
+    def look(answer: CheckedAnswer) -> Observation:
+        found = chosen(answer.text.strip(), letters)
+        return Observation(found == wanted, answer.text if found is None else found)
 
     return Check("choice", f"the choice {wanted}", look, value)
 
 
 def _json(value: Any) -> Check:
     if value is True:
-        return Check("json", "JSON", lambda said: _read(said)[1], value, bounds=True)
+        return Check("json", "JSON", lambda answer: _read(answer)[1], value, bounds=True)
     if not isinstance(value, dict) or set(value) not in ({"equals"}, {"has"}):
         raise wrong("json", 'true, {"equals": …} or {"has": {…}}', value)
     [(how, wanted)] = value.items()
 
-    def look(said: Said) -> Observation:
-        document, finding = _read(said)
+    def look(answer: CheckedAnswer) -> Observation:
+        document, finding = _read(answer)
         if not finding.passed:
             return finding
         held = document == wanted if how == "equals" else _has(document, wanted)
@@ -117,15 +117,15 @@ def _json(value: Any) -> Check:
     return Check("json", f"{says} {json.dumps(wanted, ensure_ascii=False)}", look, value)
 
 
-def _read(said: Said) -> tuple[Any, Observation]:
+def _read(answer: CheckedAnswer) -> tuple[Any, Observation]:
     """The JSON in an answer, bare or in its first code block."""
-    block = first_code_block(said.text)
-    for text in (said.text, block or ""):
+    block = first_code_block(answer.text)
+    for text in (answer.text, block or ""):
         try:
-            return json.loads(text), Observation(True, said.text)
+            return json.loads(text), Observation(True, answer.text)
         except (ValueError, RecursionError):
             continue
-    return None, Observation(False, f"no JSON: {said.text}")
+    return None, Observation(False, f"no JSON: {answer.text}")
 
 
 def _has(found: Any, wanted: Any) -> bool:
@@ -141,9 +141,9 @@ def _schema(value: Any) -> Check:
 
     schema = from_data(value, 'the "schema" of an expectation')
 
-    def look(said: Said) -> Observation:
-        block = first_code_block(said.text)
-        violation = schema.violation(said.text if block is None else block)
+    def look(answer: CheckedAnswer) -> Observation:
+        block = first_code_block(answer.text)
+        violation = schema.violation(answer.text if block is None else block)
         return Observation(violation is None, violation or "it fits")
 
     expected = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -155,7 +155,7 @@ def _tool_call(value: Any) -> Check:
         return Check(
             "tool_call",
             "a call of a tool",
-            lambda said: Observation(bool(said.tool_calls), _called(said)),
+            lambda answer: Observation(bool(answer.tool_calls), _called(answer)),
             value,
         )
     fields = fields_of("tool_call", value, "name", ("arguments",))
@@ -164,18 +164,18 @@ def _tool_call(value: Any) -> Check:
     if not isinstance(arguments, dict):
         raise wrong("tool_call", 'an object as "arguments"', arguments)
 
-    def look(said: Said) -> Observation:
-        called = [call for call in said.tool_calls if call.name == name]
+    def look(answer: CheckedAnswer) -> Observation:
+        called = [call for call in answer.tool_calls if call.name == name]
         held = any(_arguments_fit(call.arguments, arguments) for call in called)
-        return Observation(held, _called(said))
+        return Observation(held, _called(answer))
 
     shown = f"({json.dumps(arguments, ensure_ascii=False)})" if arguments else ""
     return Check("tool_call", f"a call of {name}{shown}", look, value)
 
 
-def _called(said: Said) -> str:
-    calls = ", ".join(f"{call.name}({call.arguments})" for call in said.tool_calls)
-    return calls or f"no call: {said.text}"
+def _called(answer: CheckedAnswer) -> str:
+    calls = ", ".join(f"{call.name}({call.arguments})" for call in answer.tool_calls)
+    return calls or f"no call: {answer.text}"
 
 
 def _arguments_fit(raw: str, wanted: Mapping[str, Any]) -> bool:

@@ -80,13 +80,14 @@ def _model(stored: StoredModel, remembered: Remembered) -> ModelFile:
     )
 
 
-def _with_findings(model: ModelFile, said: RememberedFindings) -> ModelFile:
+def _with_findings(model: ModelFile, remembered: RememberedFindings) -> ModelFile:
     """The model with an engine's findings about its template, if an engine was asked."""
-    if model.path is None or (found := said.of(Path(model.path))) is None or not found.problems:
+    found = None if model.path is None else remembered.of(Path(model.path))
+    if found is None or not found.problems:
         return model
     from dataclasses import replace
 
-    return replace(model, template_problems=found.told)
+    return replace(model, template_problems=found.sentences)
 
 
 def _read_remembered(value: Any) -> _Header | None:

@@ -66,8 +66,8 @@ def ollama(context: Context) -> OllamaFacts:
         address=target.address,
         address_error="",
         state=state,
-        said=version.words or None,
-        run_by=_run_by(target, state),
+        answer=version.words if state != "stranger" else None,
+        run_by=version.words if state == "stranger" else _run_by(target, state),
     )
     return _with_answers(found, target, trusted, version) if state == "answers" else found
 

@@ -19,7 +19,7 @@ _WHY_METAL = "the wheel for arm64 has Metal in it"
     group="gpu",
     severity="warn",
     title="the embedded engine does not use the Mac's GPU",
-    told="on Apple Silicon the engine, loaded in a child, lists no Metal device",
+    when="on Apple Silicon the engine, loaded in a child, lists no Metal device",
     cause="the engine was built without Metal, or a sandbox keeps it from the GPU",
     fix=Fix(
         (f"{PYTHON} {_WITH_METAL}",),
@@ -48,7 +48,7 @@ def metal_unused(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="MLX is not installed on this Apple Silicon machine",
-    told="the package mlx is not there",
+    when="the package mlx is not there",
     cause="MLX is Apple's own engine, and opens models that llama.cpp cannot",
     fix=Fix(
         (f"{PYTHON} -m pip install mlx mlx-lm",),
@@ -82,7 +82,7 @@ def mlx_missing(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="MLX ends the process that loads it",
-    told="`import mlx.core` in a child does not end well",
+    when="`import mlx.core` in a child does not end well",
     cause="without a Metal device (over ssh, in a sandbox, in a virtual machine) it aborts",
     fix=Fix(
         ('python3 -c "import mlx.core as mx; print(mx.device_info())"',),
@@ -110,7 +110,7 @@ def mlx_crashes(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="this Python runs under Rosetta",
-    told="the processor is Apple's and the process is translated from x86",
+    when="the processor is Apple's and the process is translated from x86",
     cause="an x86 Python sees no Metal and no MLX, and everything is slower",
     fix=Fix(
         ("PYTHON=/opt/homebrew/bin/python3 ./install.sh",),
@@ -131,7 +131,7 @@ def python_under_rosetta(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="info",
     title="MLX may bring this Mac down with a long prompt",
-    told="macOS 26 or newer, MLX can be loaded, and the chosen model is MLX's",
+    when="macOS 26 or newer, MLX can be loaded, and the chosen model is MLX's",
     cause="on macOS 26 long prompts and many requests at once have ended in kernel panics "
     "(`completeMemory() prepare count underflow`); Apple's GPU driver counts its memory wrongly",
     fix=Fix(

@@ -22,7 +22,7 @@ from localai.doctor.versions import number
     group="server",
     severity="warn",
     title="no program may be run from the folder for temporary files",
-    told="its file system is mounted noexec, and an Ollama older than 0.5 is here",
+    when="its file system is mounted noexec, and an Ollama older than 0.5 is here",
     cause=("older versions of Ollama unpack their libraries there, and other tools build there"),
     fix=Fix(
         ('mkdir -p "$HOME/.cache/tmp" && export TMPDIR="$HOME/.cache/tmp"',),
@@ -51,7 +51,7 @@ def noexec_temporary_folder(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     group="server",
     severity="warn",
     title="snap's Ollama may not read its folder of models",
-    told=(
+    when=(
         "the Ollama on the search path is a snap, and snap does not let it see the folder "
         "OLLAMA_MODELS"
     ),

@@ -25,7 +25,7 @@ _PROMPT_CACHE_BYTES = 8 << 30
     group="memory",
     severity="warn",
     title="a part of a model has left the GPU",
-    told="the GPU holds only a part of a model in Ollama's memory (`size_vram` < `size`)",
+    when="the GPU holds only a part of a model in Ollama's memory (`size_vram` < `size`)",
     cause="weights and context together are larger than the GPU's memory; each layer on the CPU "
     "slows every token",
     fix=Fix(
@@ -61,7 +61,7 @@ def ollama_layers_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="a model in Ollama has a context of 4,096 tokens",
-    told="`/api/ps` says so, and neither the shell nor the service has set it",
+    when="`/api/ps` says so, and neither the shell nor the service has set it",
     cause=(
         "this is Ollama's default below 24 GB of graphics memory; /v1 cuts a longer prompt "
         "without a word, so that an agent forgets its task. localai asks for the context "
@@ -94,7 +94,7 @@ def ollama_small_context(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     group="memory",
     severity="warn",
     title="Ollama has allocated less context than was asked for",
-    told=(
+    when=(
         "OLLAMA_CONTEXT_LENGTH in the server's environment is larger than the context in `/api/ps`"
     ),
     cause="the model was made for less, or it did not fit; longer prompts are cut without a word",
@@ -123,7 +123,7 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="a llama-server may keep 8 GB of prompts in memory",
-    told="a llama-server runs without --cache-ram, and less than 8 GiB of memory is free",
+    when="a llama-server runs without --cache-ram, and less than 8 GiB of memory is free",
     cause="since 2025 it keeps the state of earlier prompts in main memory, up to 8 GiB a server",
     fix=Fix((), "user", advice="start it with --cache-ram 2048 (MiB), or 0 for none"),
     source="llama.cpp #16391; ollama #18264",

@@ -23,7 +23,7 @@ _MUCH_PARTIAL = 1_000_000_000
     group="disk",
     severity="fail",
     title="the disk is full",
-    told="less than 1 GB is free where models or localai's data lie; under 5% (and 20 GB) is a "
+    when="less than 1 GB is free where models or localai's data lie; under 5% (and 20 GB) is a "
     "warning",
     cause="models are gigabytes, and the partition that holds them is often the smallest",
     fix=Fix(
@@ -64,7 +64,7 @@ def disk_full(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     group="disk",
     severity="fail",
     title="the disk has room and no file can be made on it",
-    told="less than 1% of its inodes is free",
+    when="less than 1% of its inodes is free",
     cause="many small files use up the inodes, of which each file needs one",
     fix=Fix(("df -i",), "user", advice="remove the folders with the most files"),
     source="moby #10915",
@@ -95,7 +95,7 @@ def inodes_out(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     group="disk",
     severity="fail",
     title="the disk is read-only",
-    told="localai's data or Ollama's models lie on a file system that is mounted read-only",
+    when="localai's data or Ollama's models lie on a file system that is mounted read-only",
     cause="it was mounted so, or the kernel made it so after errors of the disk",
     fix=Fix(("sudo dmesg | grep -i -E 'remount|i/o error'",), "root"),
     source="ollama #2701",
@@ -129,7 +129,7 @@ def disk_read_only(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     group="disk",
     severity="fail",
     title="a folder on the way to a store may not be entered",
-    told="a parent of the folder lacks the permission x for this user",
+    when="a parent of the folder lacks the permission x for this user",
     cause="a file can be opened only if every folder above it may be entered",
     fix=Fix(("chmod u+x FOLDER",), "user"),
     source="ollama #2701",
@@ -160,7 +160,7 @@ def folder_closed(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     group="disk",
     severity="fail",
     title="a folder of localai's may not be written to",
-    told="this user has no right to write there",
+    when="this user has no right to write there",
     cause=(
         "it belongs to another user, for example after a command with sudo, or was made read-only"
     ),
@@ -189,7 +189,7 @@ def folder_not_writable(facts: Snapshot, place: Folder) -> Iterator[Hit]:
     group="disk",
     severity="info",
     title="models lie on a slow disk",
-    told="their folder is on a network, FUSE or Windows file system, or on a hard disk",
+    when="their folder is on a network, FUSE or Windows file system, or on a hard disk",
     cause="the whole model is read before its first word: 5 GB take a minute at 80 MB/s",
     fix=Fix(
         ("export OLLAMA_MODELS=/path/on/a/fast/disk",),
@@ -222,7 +222,7 @@ def models_on_slow_disk(facts: Snapshot, disk: Disk) -> Iterator[Hit]:
     group="disk",
     severity="info",
     title="broken-off downloads take disk space",
-    told="more than 1 GB of `-partial` files in Ollama's store",
+    when="more than 1 GB of `-partial` files in Ollama's store",
     cause=(
         "they stay so that `ollama pull` can continue; a restart of the server removes "
         "them unless OLLAMA_NOPRUNE is set"

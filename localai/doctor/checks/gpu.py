@@ -26,7 +26,7 @@ _OLDEST_DRIVER_OLD_CARDS = 570
     group="gpu",
     severity="warn",
     title="an NVIDIA GPU is there and its driver is not",
-    told="the PCI bus shows an NVIDIA GPU, and no `nvidia` kernel module is loaded",
+    when="the PCI bus shows an NVIDIA GPU, and no `nvidia` kernel module is loaded",
     cause="the kernel runs the card with nouveau or with nothing; neither can compute",
     fix=Fix(
         ("sudo ubuntu-drivers install",),
@@ -59,7 +59,7 @@ def nvidia_driver_missing(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="NVIDIA's driver was updated and the old one is still loaded",
-    told="the loaded kernel module has another version than the installed library",
+    when="the loaded kernel module has another version than the installed library",
     cause=(
         "the library works only with a module of its own version, which is loaded when the "
         "machine starts"
@@ -89,7 +89,7 @@ def nvidia_driver_mismatch(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="NVIDIA's driver does not answer",
-    told="`nvidia-smi` does not end within seconds",
+    when="`nvidia-smi` does not end within seconds",
     cause="the driver or the card hangs, often after a fault that the kernel's log calls Xid",
     fix=Fix(
         ("sudo dmesg | grep -i -E 'nvrm|xid'", "sudo reboot"),
@@ -109,7 +109,7 @@ def nvidia_smi_hangs(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="NVIDIA's driver refuses",
-    told="`nvidia-smi` ends with an error",
+    when="`nvidia-smi` ends with an error",
     cause="the tool is installed, and the driver behind it does not work",
     fix=Fix(("nvidia-smi", "sudo dmesg | grep -i nvidia"), "root"),
     source="ollama #10053",
@@ -129,7 +129,7 @@ def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="NVIDIA's driver is older than engines need",
-    told="the driver is below 550, or below 570 for a card of compute capability 5.0 to 6.2",
+    when="the driver is below 550, or below 570 for a card of compute capability 5.0 to 6.2",
     cause="the libraries that Ollama and llama.cpp are built with need a newer one, and fall back "
     "to the CPU without a word",
     fix=Fix(
@@ -165,7 +165,7 @@ def nvidia_driver_old(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="ROCm is older than the engines' libraries",
-    told="/opt/rocm is of a version below 7, and there is an AMD GPU",
+    when="/opt/rocm is of a version below 7, and there is an AMD GPU",
     cause="Ollama and the builds of llama.cpp bring ROCm 7, which a driver of ROCm 6 may refuse",
     fix=Fix(
         (),
@@ -190,7 +190,7 @@ def rocm_old(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="the virtual machine hides AVX2 from its processor",
-    told="a virtual machine on x86-64 whose processor has no AVX2",
+    when="a virtual machine on x86-64 whose processor has no AVX2",
     cause=(
         "its processor type is a generic one; engines compute several times slower, or end "
         "with an illegal instruction"
@@ -221,7 +221,7 @@ def vm_hides_avx2(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="fail",
     title="a Linux driver hides WSL's own",
-    told=("in WSL, a Linux driver's libcuda lies in the system's folders beside Windows' stub"),
+    when=("in WSL, a Linux driver's libcuda lies in the system's folders beside Windows' stub"),
     cause=("in WSL the driver belongs to Windows; a Linux package of it takes the stub's place"),
     fix=Fix(
         ("sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'", "wsl.exe --shutdown"),

@@ -33,7 +33,7 @@ _BUILDS = "https://xorbitsai.github.io/xllamacpp/whl"
     group="gpu",
     severity="warn",
     title="this Ollama came without its libraries for GPUs",
-    told="a GPU is there, and beside the program no folder cuda_v…, rocm or vulkan",
+    when="a GPU is there, and beside the program no folder cuda_v…, rocm or vulkan",
     cause=(
         "some distributions package them apart, and a copy of the program alone lacks "
         "them; then Ollama computes on the CPU"
@@ -67,7 +67,7 @@ def ollama_gpu_libraries_missing(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="info",
     title="Ollama leaves the integrated GPU alone",
-    told="its log says `dropping integrated GPU`",
+    when="its log says `dropping integrated GPU`",
     cause="it uses only those integrated GPUs that it knows to help",
     fix=Fix(
         ("sudo systemctl edit ollama",),
@@ -92,7 +92,7 @@ def ollama_drops_integrated_gpu(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="the GPU was lost when the machine slept",
-    told="the machine has slept since its start, and Ollama holds a model with nothing on an "
+    when="the machine has slept since its start, and Ollama holds a model with nothing on an "
     "NVIDIA GPU",
     cause="after a suspend NVIDIA's uvm module may refuse, and Ollama then computes on the CPU",
     fix=Fix(
@@ -122,7 +122,7 @@ def gpu_lost_after_suspend(facts: Snapshot, model: RunningModel) -> Iterator[Hit
     group="gpu",
     severity="warn",
     title="Ollama computes on the CPU although there is a GPU",
-    told="a model in Ollama's memory has no part on the GPU (`size_vram` is 0)",
+    when="a model in Ollama's memory has no part on the GPU (`size_vram` is 0)",
     cause="Ollama did not find the GPU when it started: a boot race, a driver, a library",
     fix=Fix(("sudo systemctl restart ollama", "ollama ps"), "root"),
     source="ollama #5464, #10053, #7669, #8426",
@@ -168,7 +168,7 @@ def ollama_model_on_cpu(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="the embedded engine is built for the CPU, and there is a GPU",
-    told="the engine, loaded in a child, lists no GPU while the machine has one",
+    when="the engine, loaded in a child, lists no GPU while the machine has one",
     cause=(
         "the package index has only the engine's build for the CPU; its makers keep builds "
         "for GPUs on another index"
@@ -215,7 +215,7 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="a setting keeps the embedded engine off the GPU",
-    told="`engine.gpu_layers` is 0 while there is a GPU that the engine sees",
+    when="`engine.gpu_layers` is 0 while there is a GPU that the engine sees",
     cause="0 means that no layer is put on the GPU",
     fix=Fix(("localai config unset engine.gpu_layers",), "ours"),
     source="localai",
@@ -253,7 +253,7 @@ def _cuda(interfaces: tuple[str, ...]) -> tuple[int, ...]:
     group="gpu",
     severity="warn",
     title="vLLM lacks the CUDA runtime that it was built for",
-    told=(
+    when=(
         "vLLM's compiled part needs libcudart.so.N, which is neither in its environment "
         "nor in the system's folders"
     ),

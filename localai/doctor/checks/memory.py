@@ -32,7 +32,7 @@ _PAGE_BYTES = 4096
     group="memory",
     severity="warn",
     title="the machine is out of memory and waits for its disk",
-    told="over the last minute some process waited for memory more than 10% of the time",
+    when="over the last minute some process waited for memory more than 10% of the time",
     cause=(
         "the running programs need more memory than there is; a model that is read from "
         "the disk for each token is a hundred times slower"
@@ -59,7 +59,7 @@ def memory_pressure(facts: Snapshot) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="a part of the memory is swapped out",
-    told="more than 1 GB and a quarter of the swap is in use, and little memory is free",
+    when="more than 1 GB and a quarter of the swap is in use, and little memory is free",
     cause=("programs were swapped out to make room; they are slow until they are back in memory"),
     fix=Fix(("localai ps",), "user", advice="a smaller model, or fewer programs beside it"),
     source="many threads",
@@ -87,7 +87,7 @@ def swap_in_use(facts: Snapshot) -> Iterator[Hit]:
     group="memory",
     severity="warn",
     title="the kernel has killed a process for lack of memory",
-    told="localai's control group counts oom kills, or Ollama's service ended as `oom-kill`",
+    when="localai's control group counts oom kills, or Ollama's service ended as `oom-kill`",
     cause="a model, its context and the other programs did not fit",
     fix=Fix(("localai recommend",), "user", advice="a smaller model, or a smaller context"),
     source="ollama #11231; the kernel's docs, cgroup-v2",
@@ -117,7 +117,7 @@ def killed_for_memory(facts: Snapshot) -> Iterator[Hit]:
     group="memory",
     severity="fail",
     title="the chosen model does not fit into this machine's memory",
-    told="the file of the model in `model` is larger than the memory that may be used",
+    when="the file of the model in `model` is larger than the memory that may be used",
     cause="its weights alone need more than there is",
     fix=Fix(("localai recommend", "localai config unset model"), "user"),
     source="ollama #10920",
@@ -148,7 +148,7 @@ def model_too_large(facts: Snapshot) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="WSL gives Linux only a part of Windows' memory",
-    told="WSL, and less than 8 GB in it",
+    when="WSL, and less than 8 GB in it",
     cause="without a setting WSL takes half of what Windows has",
     fix=Fix(
         ("powershell.exe -c 'notepad \"$env:USERPROFILE\\.wslconfig\"'", "wsl.exe --shutdown"),
@@ -171,7 +171,7 @@ def wsl_memory_cap(facts: Snapshot) -> Iterator[Hit]:
     group="memory",
     severity="warn",
     title="the GPU's memory is full, and Windows spills the rest",
-    told="WSL, an NVIDIA GPU with less than 5% of its memory free, and a model in memory",
+    when="WSL, an NVIDIA GPU with less than 5% of its memory free, and a model in memory",
     cause=(
         "Windows' driver moves the rest into main memory without a word, which is ten times slower"
     ),
@@ -202,7 +202,7 @@ def vram_spills_in_windows(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     group="memory",
     severity="info",
     title="the integrated GPU may use only a small part of main memory",
-    told="an AMD GPU shares main memory, and its GTT is under half of that memory",
+    when="an AMD GPU shares main memory, and its GTT is under half of that memory",
     cause=(
         "the kernel gives it a fixed share in two parts, VRAM and GTT, and only the larger "
         "part holds models"
@@ -248,7 +248,7 @@ def apu_memory_small(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     group="memory",
     severity="warn",
     title="the chosen model is larger than the memory that Metal lets a program use",
-    told="the file of `model` exceeds the GPU's recommended working set",
+    when="the file of `model` exceeds the GPU's recommended working set",
     cause="macOS keeps a part of the memory from the GPU; beyond it loading fails or crawls",
     fix=Fix(
         ("sudo sysctl iogpu.wired_limit_mb=…",),

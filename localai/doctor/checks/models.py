@@ -25,7 +25,7 @@ from localai.units import bytes_text
     group="models",
     severity="fail",
     title="a model's file is damaged",
-    told="its header cannot be read, or the file is shorter than the header says",
+    when="its header cannot be read, or the file is shorter than the header says",
     cause="the download broke off, or the disk is full or fails",
     fix=Fix(("localai pull MODEL",), "user"),
     source="ollama #941, #8105",
@@ -50,7 +50,7 @@ def model_damaged(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     group="models",
     severity="fail",
     title="parts of a model are missing",
-    told="some of the files of a split model are missing",
+    when="some of the files of a split model are missing",
     cause="the download of its parts broke off, or a file was moved",
     fix=Fix(("localai pull MODEL",), "user"),
     source="llama.cpp #15164",
@@ -73,7 +73,7 @@ def model_parts_missing(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     group="models",
     severity="fail",
     title="a model in Ollama's store is incomplete",
-    told="a layer that its manifest names is missing, empty, or of another size",
+    when="a layer that its manifest names is missing, empty, or of another size",
     cause="the download broke off, the disk is full, or a program removed a file",
     fix=Fix(("ollama pull MODEL",), "user"),
     source="ollama #941, #8105, #9846",
@@ -103,7 +103,7 @@ def ollama_blob_damaged(facts: Snapshot, blob: Blob) -> Iterator[Hit]:
     group="models",
     severity="fail",
     title="a manifest in Ollama's store is damaged",
-    told="it is no JSON, or has no layers",
+    when="it is no JSON, or has no layers",
     cause="the power or the disk failed while it was written",
     fix=Fix(("ollama pull MODEL",), "user"),
     source="ollama #9846",
@@ -127,7 +127,7 @@ def ollama_manifest_damaged(facts: Snapshot) -> Iterator[Hit]:
     group="models",
     severity="warn",
     title="the embedded engine does not know a model's architecture",
-    told="the architecture in its header is not among the names in the engine's library",
+    when="the architecture in its header is not among the names in the engine's library",
     cause="the model is newer than the engine, or was never meant for llama.cpp",
     fix=Fix(("./install.sh",), "user", advice="a newer localai brings a newer engine"),
     source="ollama #15838",
@@ -156,7 +156,7 @@ def model_architecture_unknown(facts: Snapshot, model: ModelFile) -> Iterator[Hi
     group="models",
     severity="warn",
     title="a model for chat has no chat template",
-    told="its header has no tokenizer.chat_template",
+    when="its header has no tokenizer.chat_template",
     cause=(
         "the engine then guesses a template, and answers may be nonsense or never end; a "
         "base model has none because it is not for chat"
@@ -189,7 +189,7 @@ def model_without_template(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     group="models",
     severity="warn",
     title="a model's chat template is broken",
-    told="an engine has refused it, or found that it leaves out a part of what is asked; else "
+    when="an engine has refused it, or found that it leaves out a part of what is asked; else "
     "blocks in it are opened and not closed",
     cause="a conversion that cut it off or put another there, or words that the engine lacks",
     fix=Fix(
@@ -218,7 +218,7 @@ def model_template_broken(facts: Snapshot, model: ModelFile) -> Iterator[Hit]:
     group="models",
     severity="warn",
     title="a model needs a newer Ollama",
-    told="its configuration names a version that is newer than the server's",
+    when="its configuration names a version that is newer than the server's",
     cause="its format or architecture came with that version",
     fix=Fix(("curl -fsSL https://ollama.com/install.sh | sh",), "root"),
     source="ollama #14431",
@@ -248,7 +248,7 @@ def model_needs_newer_ollama(facts: Snapshot) -> Iterator[Hit]:
     group="models",
     severity="warn",
     title="Ollama's server uses another store than this user's",
-    told="the server lists no model while this user's store has some",
+    when="the server lists no model while this user's store has some",
     cause=(
         "the service runs as its own user, with its own home and models; models that your "
         "`ollama serve` fetched are in your home"

@@ -31,7 +31,7 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
     group="network",
     severity="fail",
     title="the clock of this machine is wrong",
-    told=f"it says a day before {AS_OF}, when this version of localai did not exist",
+    when=f"it says a day before {AS_OF}, when this version of localai did not exist",
     cause="certificates are not valid yet at that time, so every connection by TLS fails",
     fix=Fix(("sudo timedatectl set-ntp true", "date"), "root"),
     source="openssl #14771",
@@ -54,7 +54,7 @@ def clock_wrong(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="fail",
     title="a variable names certificates that cannot be used",
-    told=(
+    when=(
         "SSL_CERT_FILE or a similar variable names a file that is missing, unreadable, or "
         "without certificates"
     ),
@@ -87,7 +87,7 @@ def certificates_unusable(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="info",
     title="Python trusts no certificate authority",
-    told="its own list of authorities is empty",
+    when="its own list of authorities is empty",
     cause="python.org's Python for macOS comes without one until its installer's script is run; a "
     "slim container lacks ca-certificates. localai brings a list; other Python programs have none",
     fix=Fix(
@@ -110,7 +110,7 @@ def certificates_missing(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="fail",
     title="TLS to the registry is intercepted",
-    told="with --online: the certificate that a registry shows was issued by an authority that "
+    when="with --online: the certificate that a registry shows was issued by an authority that "
     "this machine does not trust",
     cause="a company's proxy or a virus scanner puts its own certificate in place",
     fix=Fix(
@@ -148,7 +148,7 @@ def tls_intercepted(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="warn",
     title="a registry or a server of the local network cannot be reached, or refuses",
-    told="with --online: the connection fails, or the status is 401, 403, 407, 429 or 5xx",
+    when="with --online: the connection fails, or the status is 401, 403, 407, 429 or 5xx",
     cause="no network, a name that is not resolved, a firewall, a key that is not accepted, or the "
     "host itself; models that are here need none of them",
     fix=Fix(
@@ -180,7 +180,7 @@ def registry_unreachable(facts: Snapshot, answer: AskedRegistry) -> Iterator[Hit
     group="network",
     severity="warn",
     title="a proxy stands between other programs and this machine's own servers",
-    told="HTTP_PROXY is set, and NO_PROXY does not have 127.0.0.1 and localhost",
+    when="HTTP_PROXY is set, and NO_PROXY does not have 127.0.0.1 and localhost",
     cause=(
         "most clients (Ollama's and OpenAI's packages, curl) send even prompts for "
         "127.0.0.1 through the proxy, where they fail or are read; localai does not use it"
@@ -221,7 +221,7 @@ def proxy_for_loopback(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="fail",
     title="the proxy of the configuration does not answer",
-    told="`network.proxy` is on this machine, and the connection is refused",
+    when="`network.proxy` is on this machine, and the connection is refused",
     cause="nobody listens at its address, so no download can work",
     fix=Fix(("localai config unset network.proxy",), "ours"),
     source="localai",
@@ -246,7 +246,7 @@ def proxy_down(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="warn",
     title="the name localhost does not mean this machine",
-    told="it resolves to nothing, or to another address than 127.0.0.1 and ::1",
+    when="it resolves to nothing, or to another address than 127.0.0.1 and ::1",
     cause=("/etc/hosts lacks it or gives another address; programs that connect to localhost fail"),
     fix=Fix(
         ("echo '127.0.0.1 localhost' | sudo tee -a /etc/hosts",),
@@ -271,7 +271,7 @@ def localhost_missing(facts: Snapshot) -> Iterator[Hit]:
     group="network",
     severity="info",
     title="macOS may keep this terminal from the local network",
-    told="with --online on macOS 15 or newer: a server of `network.lan` has no route",
+    when="with --online on macOS 15 or newer: a server of `network.lan` has no route",
     cause=(
         "each program needs the permission Local Network; without it connections fail at "
         "once with `No route to host`"

@@ -16,7 +16,7 @@ from localai.doctor.facts.snapshot import Snapshot
     group="server",
     severity="warn",
     title="a variable is set in the shell, and Ollama's service does not see it",
-    told=(
+    when=(
         "a variable of the server is set in the shell, and the service lacks it or has "
         "another value"
     ),
@@ -78,7 +78,7 @@ def _drop_ins(facts: Snapshot) -> tuple[DropIn, ...]:
     group="server",
     severity="warn",
     title="a change to Ollama's service is without effect",
-    told="a drop-in file lacks the line [Service]",
+    when="a drop-in file lacks the line [Service]",
     cause="systemd ignores settings outside of a section",
     fix=Fix(("sudo systemctl edit ollama",), "root", advice="put [Service] before the settings"),
     source="Ollama's docs, faq.md; azure-storage-fuse #436",

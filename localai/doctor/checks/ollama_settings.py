@@ -87,7 +87,7 @@ FOR_SERVERS: Final = (
     group="server",
     severity="warn",
     title="Ollama knows no such variable",
-    told="a variable begins with OLLAMA_, and the server reads no such variable",
+    when="a variable begins with OLLAMA_, and the server reads no such variable",
     cause="the server ignores it without a word",
     fix=Fix(("unset OLLAMA_…",), "user"),
     source="ollama #9597",
@@ -118,7 +118,7 @@ def ollama_variable_unknown(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="warn",
     title="Ollama reads a variable differently from how it is meant",
-    told=(
+    when=(
         "a flag is no boolean, a number is no number, a path has a ~, or an address stands "
         "in place of a folder"
     ),
@@ -205,7 +205,7 @@ def _misread_host(value: str) -> tuple[str, str, str] | None:
     group="server",
     severity="fail",
     title="Ollama's address cannot be read",
-    told="OLLAMA_HOST or `ollama.host` is no host, host and port, or URL",
+    when="OLLAMA_HOST or `ollama.host` is no host, host and port, or URL",
     cause="it is no address: some clients refuse it, and others read it in their own ways",
     fix=Fix(("export OLLAMA_HOST=127.0.0.1:11434",), "user", undo="unset OLLAMA_HOST"),
     source="ollama #9597",
@@ -231,7 +231,7 @@ def ollama_address_invalid(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="info",
     title="OLLAMA_HOST is an address to listen on, not to connect to",
-    told="it is 0.0.0.0 or ::",
+    when="it is 0.0.0.0 or ::",
     cause=(
         "for a server it means every address of this machine, for a client nothing; "
         "localai and Ollama's program connect to 127.0.0.1, and other clients fail"

@@ -21,7 +21,7 @@ _UPGRADE = "-m pip install --upgrade genai-prices"
     group="localai",
     severity="fail",
     title="the database is damaged",
-    told="SQLite says that the file is no database, or that it is malformed",
+    when="SQLite says that the file is no database, or that it is malformed",
     cause="the disk failed or was full, or a program changed the file",
     fix=Fix(("mv FILE FILE.damaged",), "ours", undo="mv FILE.damaged FILE"),
     source="localai",
@@ -53,7 +53,7 @@ def database_damaged(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="fail",
     title="the database cannot be used",
-    told="SQLite cannot open it, or a newer localai has written it",
+    when="SQLite cannot open it, or a newer localai has written it",
     cause=(
         "its permissions, another program that holds it, or an older localai that was "
         "installed again"
@@ -90,7 +90,7 @@ def database_unusable(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="info",
     title="killed commands have left files behind",
-    told="temporary files and sockets of localai's whose process has ended",
+    when="temporary files and sockets of localai's whose process has ended",
     cause=(
         "the power was cut, or a command was ended by kill -9; the next command of the "
         "same kind removes such files"
@@ -119,7 +119,7 @@ def stale_files(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="info",
     title="a worker with another version of the engine is still running",
-    told="a running worker has another version of the engine than the installed one",
+    when="a running worker has another version of the engine than the installed one",
     cause="it was started before an upgrade; it leaves when it is idle",
     fix=Fix(("localai stop --all",), "ours"),
     source="localai",
@@ -145,7 +145,7 @@ def worker_of_other_version(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hi
     group="localai",
     severity="info",
     title="the catalogue of models is old",
-    told="its newest source is more than 90 days older than today",
+    when="its newest source is more than 90 days older than today",
     cause="`localai recommend` knows no newer models; a newer localai does",
     fix=Fix(("./install.sh",), "user", advice="run the installer of a newer localai"),
     source="localai",
@@ -161,7 +161,7 @@ def catalogue_old(facts: Snapshot) -> Iterator[Hit]:
     group="localai",
     severity="info",
     title="the price list of the clouds is old",
-    told="it is more than 90 days old, and a cloud is allowed",
+    when="it is more than 90 days old, and a cloud is allowed",
     cause="it comes with the package genai-prices, and nothing is looked up",
     fix=Fix((f"{PYTHON} {_UPGRADE}",), "user"),
     source="localai",

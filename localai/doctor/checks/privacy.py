@@ -29,7 +29,7 @@ _LOGS_REQUESTS = "OLLAMA_DEBUG_LOG_REQUESTS"
     group="privacy",
     severity="warn",
     title="a model that looks local is computed in a cloud",
-    told="Ollama lists a model with a remote host, and its name does not say so",
+    when="Ollama lists a model with a remote host, and its name does not say so",
     cause=(
         "an alias of a cloud model is served from 127.0.0.1 like any other model, and "
         "other programs send prompts there unknowingly. localai shows its zone as cloud "
@@ -56,7 +56,7 @@ def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
     group="privacy",
     severity="info",
     title="LM Studio may compute on another device",
-    told="its server answers, and `lms link status` says that LM Link is on",
+    when="its server answers, and `lms link status` says that LM Link is on",
     cause="its server at 127.0.0.1 also answers for the models of a linked device",
     fix=Fix(("lms link disable",), "user", undo="lms link enable"),
     source="LM Studio's docs, lm-link",
@@ -73,7 +73,7 @@ def lmstudio_linked(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="Ollama writes prompts into files",
-    told="OLLAMA_DEBUG_LOG_REQUESTS is on in the shell or in the server's environment",
+    when="OLLAMA_DEBUG_LOG_REQUESTS is on in the shell or in the server's environment",
     cause="it keeps each request whole in ollama-request-logs-* in its temporary folder",
     fix=Fix(("unset OLLAMA_DEBUG_LOG_REQUESTS",), "user"),
     source="ollama #14106, #18210",
@@ -105,7 +105,7 @@ def _logged(variables: Mapping[str, str], *, in_shell: bool) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="others on this machine may read localai's conversations",
-    told="its database or a folder with prompts has permissions for the group or for others",
+    when="its database or a folder with prompts has permissions for the group or for others",
     cause="somebody changed the permissions, or a backup was restored without them",
     fix=Fix(("chmod go-rwx FILE",), "ours"),
     source="localai",
@@ -127,7 +127,7 @@ def files_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="keys were typed into the shell and lie in its history",
-    told="the shell's history has NAME_API_KEY=…; only the name was looked at",
+    when="the shell's history has NAME_API_KEY=…; only the name was looked at",
     cause="a shell keeps every line in its history",
     fix=Fix(
         (),
@@ -149,7 +149,7 @@ def keys_in_history(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="info",
     title="a key is set that localai does not use",
-    told="a cloud's key is in the environment, and `cloud.fallback` or the chosen model names that "
+    when="a cloud's key is in the environment, and `cloud.fallback` or the chosen model names that "
     "cloud while `cloud.allow` does not",
     cause="a key is no permission: without `cloud.allow` nothing is sent",
     fix=Fix(
@@ -188,7 +188,7 @@ def key_without_permission(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="the configuration's file holds a key",
-    told="a header or another entry of [endpoint.NAME] looks like a key",
+    when="a header or another entry of [endpoint.NAME] looks like a key",
     cause="files are backed up and synchronised; a key belongs in the environment or the keyring",
     fix=Fix((), "user", advice='name a variable: key_env = "NAME", and export that'),
     source="localai",
@@ -213,7 +213,7 @@ def key_in_config(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="a worker of localai's runs with the network open",
-    told="a running worker reports that the kernel does not deny it the network",
+    when="a running worker reports that the kernel does not deny it the network",
     cause="this system refuses both the namespace and the system-call filter",
     fix=Fix(("localai stop --all", "localai privacy"), "user"),
     source="localai",
@@ -233,7 +233,7 @@ def network_not_denied(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hit]:
     group="privacy",
     severity="info",
     title="this system gives users no namespace; the filter alone keeps engines off the network",
-    told="the kernel's settings restrict user namespaces, outside a container",
+    when="the kernel's settings restrict user namespaces, outside a container",
     cause="Ubuntu 24.04 and others restrict them; the system-call filter still holds",
     fix=Fix(
         ("sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",),
@@ -257,7 +257,7 @@ def no_user_namespaces(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="warn",
     title="everybody on this machine may read prompts that another tool keeps",
-    told=(
+    when=(
         "a file in which Ollama, LM Studio, llm or aichat keeps prompts, and every folder "
         "above it, is open to everybody"
     ),
@@ -282,7 +282,7 @@ def prompts_readable_by_others(facts: Snapshot) -> Iterator[Hit]:
     group="privacy",
     severity="info",
     title="vLLM reports its use to its makers",
-    told="vLLM is installed, and neither VLLM_NO_USAGE_STATS nor DO_NOT_TRACK is 1",
+    when="vLLM is installed, and neither VLLM_NO_USAGE_STATS nor DO_NOT_TRACK is 1",
     cause="it reports model, hardware and settings when it starts, and no prompts",
     fix=Fix(
         ("export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1",),

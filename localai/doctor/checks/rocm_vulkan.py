@@ -31,7 +31,7 @@ _SOFTWARE: Final = re.compile(r"llvmpipe|lavapipe|swiftshader|^lvp_", re.IGNOREC
     group="gpu",
     severity="warn",
     title="ROCm is told that the GPU is of another kind",
-    told="HSA_OVERRIDE_GFX_VERSION is not of the form 11.0.0, names a target that ROCm 7 has not, "
+    when="HSA_OVERRIDE_GFX_VERSION is not of the form 11.0.0, names a target that ROCm 7 has not, "
     "names one of another family, or is set although ROCm has the processor's own",
     cause="programs built for another processor crash or compute nonsense; one that ROCm knows "
     "needs no override",
@@ -92,7 +92,7 @@ def _wrong(value: str, targets: tuple[str, ...]) -> str | None:
     group="gpu",
     severity="info",
     title="ROCm 7 does not compute with this AMD GPU",
-    told="its target, such as gfx906, is not among those that Ollama's ROCm 7 supports",
+    when="its target, such as gfx906, is not among those that Ollama's ROCm 7 supports",
     cause=(
         "AMD has ended the support of older processors and never supported some others; "
         "Vulkan computes with them"
@@ -124,7 +124,7 @@ def rocm_without_target(facts: Snapshot) -> Iterator[Hit]:
     group="gpu",
     severity="warn",
     title="Vulkan is asked for, and no Vulkan driver is installed",
-    told="OLLAMA_VULKAN is on, and /usr/share/vulkan/icd.d and /etc/vulkan/icd.d have no file",
+    when="OLLAMA_VULKAN is on, and /usr/share/vulkan/icd.d and /etc/vulkan/icd.d have no file",
     cause="without a driver's file (ICD) the loader finds no device: Ollama computes on the CPU",
     fix=Fix(("sudo apt install mesa-vulkan-drivers", "vulkaninfo --summary"), "root"),
     source="the Vulkan loader's docs, LoaderDriverInterface",
@@ -154,7 +154,7 @@ def _wants_vulkan(facts: Snapshot) -> bool:
     group="gpu",
     severity="warn",
     title="Vulkan's only device is the processor itself",
-    told="the engine lists llvmpipe, or Mesa's software driver is the only one while the PCI bus "
+    when="the engine lists llvmpipe, or Mesa's software driver is the only one while the PCI bus "
     "shows a GPU",
     cause=(
         "llvmpipe computes on the CPU, slower than an engine that does so directly; the "

@@ -29,7 +29,7 @@ _RPC_PORT = 50052
     group="security",
     severity="fail",
     title="a server of models is open to the network, without a key",
-    told="it listens on another address than loopback and answers a request without a key, or it "
+    when="it listens on another address than loopback and answers a request without a key, or it "
     "is llama.cpp's RPC server, which knows no key",
     cause=(
         "anybody who reaches this machine may use it, load and remove models, and exploit "
@@ -130,7 +130,7 @@ def _products(facts: Snapshot) -> Iterator[_Product]:
     group="security",
     severity="warn",
     title="a program here has known vulnerabilities",
-    told=f"its version is below the one that mends them, as known on {AS_OF}; nothing is looked up",
+    when=f"its version is below the one that mends them, as known on {AS_OF}; nothing is looked up",
     cause="it was not upgraded since",
     fix=Fix((), "user", advice="upgrade it"),
     source="the CVE list, as of that day",
@@ -175,7 +175,7 @@ def _count(number: int) -> str:
     group="security",
     severity="warn",
     title="a model's chat template has parts that no template needs",
-    told=(
+    when=(
         "the template has Python's inner names, calls that run programs, or invisible characters"
     ),
     cause=(

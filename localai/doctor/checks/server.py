@@ -25,7 +25,7 @@ from localai.doctor.versions import number
     group="server",
     severity="fail",
     title="Ollama is installed and does not run",
-    told="its program is here, and at its address the connection is refused",
+    when="its program is here, and at its address the connection is refused",
     cause="nobody listens there: the server was not started, or it has ended",
     fix=Fix(("ollama serve",), "user"),
     source="ollama-python #27",
@@ -65,7 +65,7 @@ def ollama_not_running(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="fail",
     title="Ollama does not answer",
-    told=(
+    when=(
         "the connection is made, and no answer comes within seconds; on a busy machine "
         "this is a warning"
     ),
@@ -80,7 +80,7 @@ def ollama_silent(facts: Snapshot) -> Iterator[Hit]:
     if known(ollama.state, "ollama: its server") == "silent":
         yield Hit(
             "ollama",
-            (Evidence("answer", ollama.said or "none", f"http://{ollama.address}/api/version"),),
+            (Evidence("answer", ollama.answer or "none", f"http://{ollama.address}/api/version"),),
             severity="warn" if is_busy(facts) else None,
             within=("gpu:NVIDIA",),
         )
@@ -91,7 +91,7 @@ def ollama_silent(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="fail",
     title="another program has Ollama's port",
-    told="the program that answers at Ollama's address is not Ollama",
+    when="the program that answers at Ollama's address is not Ollama",
     cause="the port was taken before Ollama was started, so Ollama cannot start",
     fix=Fix(
         ("sudo ss -ltnp 'sport = :11434'",),
@@ -109,7 +109,7 @@ def ollama_port_taken(facts: Snapshot) -> Iterator[Hit]:
     yield Hit(
         "ollama",
         (
-            Evidence("answers", ollama.said or "something else", f"http://{ollama.address}"),
+            Evidence("answers", ollama.answer or "something else", f"http://{ollama.address}"),
             Evidence("run by", ollama.run_by or "unknown", "the table of listening sockets"),
         ),
         title=f"another program has Ollama's port {port}",
@@ -127,7 +127,7 @@ def ollama_port_taken(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="warn",
     title="another user of this machine runs the server",
-    told="the socket that listens belongs to neither this user nor root nor a service's own user",
+    when="the socket that listens belongs to neither this user nor root nor a service's own user",
     cause=(
         "a user who listens on a port receives everything that is sent there; localai asks "
         "before it trusts another user"
@@ -143,7 +143,7 @@ def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
     """Another user listens at Ollama's address."""
     ollama = ollama_of(facts)
     if known(ollama.state, "ollama: its server") == "stranger":
-        user = ollama.said or "unknown"
+        user = ollama.run_by or "unknown"
         trusted = [each.strip() for each in setting(facts, "network.users").split(",")]
         names = ",".join([*filter(None, trusted), user])
         yield Hit(
@@ -163,7 +163,7 @@ def server_of_another_user(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="warn",
     title="there are several Ollamas on this machine",
-    told="programs of that name from different installers",
+    when="programs of that name from different installers",
     cause="each has models, settings and a version of its own; which one answers is an accident",
     fix=Fix((), "user", advice="keep one and remove the others, each with its own installer"),
     source="ollama #10311",
@@ -196,7 +196,7 @@ _REMOVALS = {
     group="server",
     severity="warn",
     title="an old Ollama server is still running after an upgrade",
-    told="the server reports another version than its program",
+    when="the server reports another version than its program",
     cause=(
         "an upgrade replaces the program; the running server stays the old one until it is "
         "restarted"
@@ -228,7 +228,7 @@ def ollama_old_server(facts: Snapshot) -> Iterator[Hit]:
     group="server",
     severity="fail",
     title="the server listens on ::1 alone, and its address is 127.0.0.1",
-    told="the connection to 127.0.0.1 is refused, and at the same port somebody listens on ::1",
+    when="the connection to 127.0.0.1 is refused, and at the same port somebody listens on ::1",
     cause=(
         "a server that is told `localhost` may take that name's first address, which is "
         "::1 on many machines; programs that try ::1 first when nobody listens there lose "
@@ -272,7 +272,7 @@ def ollama_only_on_ipv6(facts: Snapshot, listener: Listener) -> Iterator[Hit]:
     group="server",
     severity="info",
     title="127.0.0.1 is this container, not its host",
-    told="a container or WSL, no Ollama inside, and its address is this one's loopback",
+    when="a container or WSL, no Ollama inside, and its address is this one's loopback",
     cause="a container has a loopback of its own: a server on the host is at another address",
     fix=Fix(
         (

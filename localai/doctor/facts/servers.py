@@ -56,9 +56,10 @@ class ServerLog:
 class OllamaFacts:
     """Ollama here: its programs, its address as written, and its server's answers.
 
-    `address_error` is "" if the address could be read. `environment` is the server's environment,
-    as far as it may be seen. `gpu_libraries` are the folders of libraries beside the program
-    (`cuda_v12`, `rocm`, …).
+    `address_error` is "" if the address could be read. `answer` has the first words of an answer
+    that is not Ollama's; `run_by` the users who listen at the address. `environment` is the
+    server's environment, as far as it may be seen. `gpu_libraries` are the folders of libraries
+    beside the program (`cuda_v12`, `rocm`, …).
     """
 
     programs: tuple[InstalledProgram, ...] | None = None
@@ -68,7 +69,7 @@ class OllamaFacts:
     address: str | None = None
     address_error: str | None = None
     state: ServerState | None = None
-    said: str | None = None
+    answer: str | None = None
     server_version: str | None = None
     run_by: str | None = None
     running: tuple[RunningModel, ...] | None = None

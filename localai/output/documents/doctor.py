@@ -81,7 +81,7 @@ class DoctorCheckDocument(TypedDict):
         _Severity, "the check's severity, or that of the worst finding that it explains"
     ]
     title: Annotated[str, "what is wrong, in a sentence"]
-    told: Annotated[str, "how the check tells the failure"]
+    when: Annotated[str, "what must hold for the check to report a finding"]
     cause: Annotated[str, "the cause, in words"]
     fix: Annotated[FixDocument, "the way to mend it"]
     seen_in: Annotated[str, "the source that describes the failure"]
@@ -145,7 +145,7 @@ def _check(check: Check) -> DoctorCheckDocument:
         "group": check.group,
         "severity": check.severity,
         "title": check.title,
-        "told": check.told,
+        "when": check.when,
         "cause": check.cause,
         "fix": _fix(check.fix),
         "seen_in": check.source,
