@@ -64,7 +64,9 @@ def compared(
     return tuple(changes)
 
 
-def beside(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell, MetricName, Interval]]:
+def beside(
+    cells: Sequence[Cell], *, confidence: float = 0.95
+) -> Iterator[tuple[Cell, Cell, MetricName, Interval]]:
     """Pairs of rows of one run with the same model and test, in different engines or settings: the
     first, the other, the metric, and how much larger the other's is, from pairs of repetitions."""
     for number, first in enumerate(cells):
@@ -76,7 +78,7 @@ def beside(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell, MetricName, Inte
                     pairs = _pairs(first, other, metric)
                     if len(pairs) > 0:
                         one, two = zip(*pairs, strict=True)
-                        yield first, other, name, relative_change(one, two)
+                        yield first, other, name, relative_change(one, two, confidence)
 
 
 def difference(before: Cell, after: Cell, old: KeptRun, new: KeptRun) -> str | None:

@@ -62,9 +62,11 @@ def begin(
     force: bool = False,
     before: KeptRun | None = None,
     manners: Sequence[Mapping[str, Any]] = (),
+    limits: Limits | None = None,
 ) -> Started:
     """Make everything ready. `before` is a run to go on with, whose plan then holds.
-    `manners` stand in for those of the plan.
+    `manners` stand in for those of the plan, and `limits` for those that it implies; a run with
+    manners of its own keeps no plan, for nothing could go on with it.
 
     Raises what finding the models raises, and InvalidInput for a test that a model has no context
     for.
@@ -101,7 +103,7 @@ def begin(
         chosen,
         wanted,
         known,
-        QUICK if plan.quick else Limits(),
+        limits or (QUICK if plan.quick else Limits()),
         cores=int(note.cores or 1),
         objectives=plan.objectives,
         force=force,
@@ -120,7 +122,7 @@ def begin(
     announcements = tuple(_announcements(chosen, wanted))
     if before is not None:
         return Started(bench, Keeper(database, before.id), announcements, scoring)
-    keeper = Keeper.new(database, note, plan)
+    keeper = Keeper.new(database, note, None if manners else plan)
     for number, cell in enumerate(bench.cells):
         keeper.keep(number, cell)
     return Started(bench, keeper, announcements, scoring)

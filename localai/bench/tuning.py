@@ -1,53 +1,115 @@
 """Which settings of the embedded engine are worth changing on this machine, and by how much. Pure.
 
-Each setting is changed alone, beside what is in force now, and the repetitions are compared pair by
-pair; what several changes do together is not known from that.
+Each setting is changed alone, beside what is in force now (`trials`). Whatever gained is the best
+of several noisy figures, and so looks better than it is: it is measured once more, with fresh
+repetitions, beside what is in force and beside all gains together (`confirmations`). Only the
+second measurement decides (`advice`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from localai.bench.cell import Cell
 from localai.bench.comparison import MetricName, beside
+from localai.bench.plan import Limits
+from localai.bench.verdict import verdict
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.statistics import Interval
 
 WORTH: Final = 0.03
 """A change of less is not worth a setting."""
+CONFIRMING: Final = Limits(budget_s=30.0, least=12, most=24, warm_ups=6, warm_up_s=10.0)
+"""Of the second measurement: so many pairs that an interval holds for all comparisons at once."""
+_CONFIDENCE: Final = 0.95
+
+Manner = Mapping[str, Any]
+"""Settings of the engine by name (`engine.kv_type`)."""
+Changes = Mapping[MetricName, Interval]
+"""By how much both speeds change, as fractions: 0.06 is 6% faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCores:
+    """What the numbers of threads follow from: the cores that the engine takes by itself, and those
+    that a process may use."""
+
+    physical: int
+    usable: int
+
+    @property
+    def sensible(self) -> int:
+        """No thread waits for another's core with so many."""
+        return max(1, min(self.physical, self.usable))
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A setting that makes something faster, what it does to both speeds (as fractions), and
-    whether it costs something else."""
+    """Settings that belong together, and by how much they change both speeds."""
 
-    setting: str
-    value: Any
-    changes: Mapping[MetricName, Interval]
+    settings: Manner
+    changes: Changes
+
+    @property
+    def gain(self) -> float:
+        """The largest gain that is worth it and beyond chance; 0 if there is none."""
+        found = [c.value for c in self.changes.values() if c.value > WORTH and c.excludes(0.0)]
+        return max(found, default=0.0)
 
     @property
     def loses(self) -> bool:
-        """Whether it makes something slower at the same time."""
+        """Whether they make something slower at the same time."""
         return any(each.value < -WORTH and each.excludes(0.0) for each in self.changes.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """What is measured once more: what is in force, each gain alone, and all gains together that
+    cost nothing elsewhere, if there are several."""
+
+    base: Manner
+    alone: tuple[Manner, ...]
+    together: Manner | None
+
+    @property
+    def manners(self) -> list[Manner]:
+        """As the rows of one run."""
+        return [self.base, *self.alone, *([] if self.together is None else [self.together])]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the second measurement says. `suggestions` are worth changing, the best first.
+    `together` is what all of them do at once that cost nothing elsewhere, None for fewer than two.
+    `undecided` gained at first, and the machine was too noisy to confirm it."""
+
+    suggestions: tuple[Suggestion, ...] = ()
+    together: Suggestion | None = None
+    undecided: tuple[Manner, ...] = ()
+
+
 def trials(
-    current: Mapping[str, Any], cores: int, *, has_gpu: bool, only: Sequence[str] = ()
+    current: Mapping[str, Any],
+    cores: EngineCores,
+    *,
+    has_gpu: bool,
+    prompt_tokens: int,
+    only: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """What to try: nothing changed first, then one setting after the other. `current` are the
-    settings in force by name, `cores` how many a process may use; `only` those settings, if there
-    are any. Raises InvalidInput for one that is not tried."""
-    halves = sorted({max(1, cores // 2), cores, max(1, cores - 1)})
+    settings in force by name; `only` those settings, if there are any. What changes nothing at a
+    prompt of `prompt_tokens` is left out. Raises InvalidInput for a setting that is not tried."""
     wanted: dict[str, Sequence[Any]] = {
-        "engine.threads": halves,
-        "engine.micro_batch": (256, 1024),
+        "engine.threads": _thread_counts(cores),
+        "engine.prefill_threads": _thread_counts(cores),
+        "engine.batch": (512, 1024, 4096),
+        "engine.micro_batch": (128, 256, 1024, 2048),
         "engine.flash_attention": ("off", "auto"),
-        "engine.kv_type": ("q8_0",),
+        "engine.kv_type": ("f16", "q8_0"),
         "engine.draft": ("off", "lookup"),
-        "engine.gpu_layers": (0,) if has_gpu else (),
+        "engine.gpu_layers": (0, _ALL_LAYERS) if has_gpu else (),
     }
     unknown = [name for name in only if name not in wanted]
     if unknown:
@@ -55,33 +117,112 @@ def trials(
             f"{unknown[0]} is not among the settings that are tried",
             hint=f"they are: {', '.join(wanted)}",
         )
+    base = _in_effect(current, cores, prompt_tokens)
     found: list[dict[str, Any]] = [{"engine.threads": current["engine.threads"]}]
+    seen = [base]
     for name, values in wanted.items():
         for value in values:
-            if (only and name not in only) or value == current[name]:
+            manner = _manner(name, value, base, current)
+            effect = _in_effect({**current, **manner}, cores, prompt_tokens)
+            if (only and name not in only) or effect in seen or _needs_flash(effect):
                 continue
-            if _needs_flash(name, value, current):
-                continue
-            found.append({name: value})
+            seen.append(effect)
+            found.append(manner)
     return found
 
 
-def _needs_flash(name: str, value: Any, current: Mapping[str, Any]) -> bool:
-    """Whether a trial would ask for small keys without flash attention, which the engine lacks."""
-    kv_type, flash = current["engine.kv_type"], current["engine.flash_attention"]
-    if name == "engine.kv_type":
-        return bool(flash == "off")
-    return name == "engine.flash_attention" and value == "off" and kv_type in ("q8_0", "q4_0")
+# More than any model has.
+_ALL_LAYERS: Final = 999
 
 
-def suggestions(cells: Sequence[Cell], tried: Sequence[Mapping[str, Any]]) -> Iterator[Suggestion]:
-    """What of the trials is faster than the first by more than is worth it and beyond chance, the
+def _thread_counts(cores: EngineCores) -> list[int]:
+    most = cores.sensible
+    return sorted({max(1, most // 2), max(1, most - 1), most, cores.usable})
+
+
+def _manner(name: str, value: Any, base: Manner, current: Manner) -> dict[str, Any]:
+    """One setting changed. The threads of prefill follow those of decoding unless they are set; to
+    change one thing at a time, they are held."""
+    if name == "engine.threads" and current["engine.prefill_threads"] is None:
+        return {name: value, "engine.prefill_threads": base["engine.prefill_threads"]}
+    return {name: value}
+
+
+def _in_effect(settings: Manner, cores: EngineCores, prompt_tokens: int) -> dict[str, Any]:
+    """The settings as the engine takes them for one prompt of that length."""
+    threads = settings["engine.threads"] or cores.physical
+    batch = min(settings["engine.batch"], prompt_tokens)
+    layers = settings["engine.gpu_layers"]
+    return {
+        "engine.threads": threads,
+        "engine.prefill_threads": settings["engine.prefill_threads"]
+        or settings["engine.threads"]
+        or cores.physical,
+        "engine.batch": batch,
+        "engine.micro_batch": min(settings["engine.micro_batch"], batch),
+        "engine.flash_attention": settings["engine.flash_attention"].replace("on", "auto"),
+        "engine.kv_type": settings["engine.kv_type"],
+        "engine.draft": settings["engine.draft"],
+        "engine.gpu_layers": _ALL_LAYERS if layers is None else layers,
+    }
+
+
+def _needs_flash(settings: Manner) -> bool:
+    """Whether keys and values would be small without flash attention, which the engine lacks."""
+    small = settings["engine.kv_type"] in ("q8_0", "q4_0")
+    return small and bool(settings["engine.flash_attention"] == "off")
+
+
+def gains(cells: Sequence[Cell], tried: Sequence[Manner]) -> list[Suggestion]:
+    """Of each setting the trial that gained most beyond chance and beyond what is worth it, the
     best first. `cells` are the rows of `tried`, in its order."""
-    found = []
-    for cell, trial in list(zip(cells, tried, strict=True))[1:]:
-        changes = {metric: change for _, _, metric, change in beside([cells[0], cell])}
-        gains = [c.value for c in changes.values() if c.value > WORTH and c.excludes(0.0)]
-        ((setting, value),) = trial.items()
-        if gains:
-            found.append((max(gains), Suggestion(setting, value, changes)))
-    yield from (each for _, each in sorted(found, key=lambda pair: -pair[0]))
+    best: dict[str, Suggestion] = {}
+    for cell, manner in list(zip(cells, tried, strict=True))[1:]:
+        found = Suggestion(manner, _changes(cells[0], cell, _CONFIDENCE))
+        name = next(iter(manner))
+        if found.gain > (best[name].gain if name in best else 0.0):
+            best[name] = found
+    return sorted(best.values(), key=lambda each: -each.gain)
+
+
+def confirmations(first: Manner, gained: Sequence[Suggestion]) -> Confirmations:
+    """What to measure once more, because it gained something."""
+    members = [each for each in gained if not each.loses]
+    return Confirmations(
+        first, tuple(each.settings for each in gained), _at_once(members) if members[1:] else None
+    )
+
+
+def advice(cells: Sequence[Cell], confirmed: Confirmations) -> Advice:
+    """What is worth changing. `cells` are the rows of `confirmed.manners`, in its order.
+
+    A gain counts if it is larger than what is worth a setting, and if its interval excludes none at
+    a confidence that holds for all comparisons together (Bonferroni). Noisy rows decide nothing.
+    """
+    base, *rest = cells
+    confidence = 1 - (1 - _CONFIDENCE) / max(1, 2 * len(confirmed.alone))
+    suggestions, undecided = [], []
+    for cell, manner in zip(rest, confirmed.alone, strict=False):
+        found = Suggestion(manner, _changes(base, cell, confidence))
+        if "noisy" in (verdict(base), verdict(cell)):
+            undecided.append(manner)
+        elif found.gain:
+            suggestions.append(found)
+    suggestions.sort(key=lambda each: -each.gain)
+    together, members = None, _at_once([each for each in suggestions if not each.loses])
+    if confirmed.together == members and verdict(rest[-1]) == "quiet":
+        together = Suggestion(members, _changes(base, rest[-1], confidence))
+    return Advice(tuple(suggestions), together, tuple(undecided))
+
+
+def _at_once(suggestions: Sequence[Suggestion]) -> dict[str, Any]:
+    """The settings of all of them; of two values for one setting the better suggestion's."""
+    settings: dict[str, Any] = {}
+    for each in reversed(suggestions):
+        settings |= each.settings
+    return settings
+
+
+def _changes(base: Cell, cell: Cell, confidence: float) -> Changes:
+    compared = beside([base, cell], confidence=confidence)
+    return {metric: change for _, _, metric, change in compared}

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from localai.bench.cell import Cell, decode, is_narrow, main_metric
 from localai.bench.figures import first_token_spread, goodput
 from localai.bench.plan import LEAST_REPETITIONS
+from localai.units import counted
 
 Verdict = Literal["quiet", "noisy", "invalid"]
 
@@ -15,6 +16,7 @@ _TOO_WIDE: Final = 0.05
 _LENGTH_OFF: Final = 0.02
 _FEW_CACHED: Final = 0.02
 _CLIENT_LIMITS: Final = 0.5
+_OTHERS_TOOK: Final = "others took CPU"
 
 
 def verdict(cell: Cell) -> Verdict:
@@ -65,13 +67,16 @@ def _found(cell: Cell) -> Iterator[str]:
             reason for each in disturbed for reason in _without_numbers(each.disturbed)
         )
         most = max((each.noise.others or 0 for each in disturbed), default=0)
-        share = f", others up to {most:.0%} of the CPU" if most else ""
-        yield f"{len(disturbed)} of {count} repetitions disturbed ({'; '.join(reasons)}{share})"
+        told = [
+            f"{reason}, up to {most:.0%}" if reason == _OTHERS_TOOK else reason
+            for reason in reasons
+        ]
+        yield f"{len(disturbed)} of {count} repetitions disturbed ({'; '.join(told)})"
     client = max((each.noise.client or 0 for each in succeeded), default=0)
     if client > _CLIENT_LIMITS:
         yield f"localai itself took up to {client:.0%} of a core, which may be what limits"
     if not cell.is_warm:
-        yield f"not steady after {cell.warm_ups} warm-ups"
+        yield f"not steady after {counted(cell.warm_ups, 'warm-up')}"
     if len(cell.counted) < LEAST_REPETITIONS:
         yield f"{len(cell.counted)} repetitions are too few for an interval"
     interval = cell.interval(main_metric(cell.test))
@@ -97,7 +102,7 @@ def _of_arrivals(cell: Cell) -> Iterator[str]:
 def _without_numbers(reasons: tuple[str, ...]) -> Iterator[str]:
     for reason in reasons:
         if reason.startswith("others"):
-            yield "others took CPU"
+            yield _OTHERS_TOOK
         elif reason.startswith("the hypervisor"):
             yield "the hypervisor took CPU"
         else:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
     from localai.bench.progress import Progress
-    from localai.bench.tuning import Suggestion
     from localai.output.output import Output
     from localai.statistics import Interval
 
@@ -91,23 +90,6 @@ def _beside(cells: Sequence[Cell]) -> Iterator[str]:
         yield (
             f"{name} beside {_distinct(first, other)}: {what} {percent_text(change.value)}"
             f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
-        )
-
-
-def show_suggestions(output: Output, suggestions: Sequence[Suggestion]) -> None:
-    """Show the settings that are worth changing, each as a line to run."""
-    output.line("")
-    if not suggestions:
-        output.line("no other setting is faster here")
-    for each in suggestions:
-        changes = ", ".join(
-            f"{'prefill' if metric.startswith('prefill') else 'decode'} {percent_text(c.value)}"
-            f" ({percent_text(c.low or 0)} to {percent_text(c.high or 0)})"
-            for metric, c in each.changes.items()
-        )
-        cost = ": faster at one, slower at the other" if each.loses else ""
-        output.line(
-            f"localai config set {each.setting} {each.value}", (f"   # {changes}{cost}", "dim")
         )
 
 

@@ -101,7 +101,7 @@ def test_what_qualifies_a_row_is_said() -> None:
     )
     assert found == (
         "1 of 7 repetitions failed: the connection broke",
-        "3 of 7 repetitions disturbed (others took CPU, others up to 40% of the CPU)",
+        "3 of 7 repetitions disturbed (others took CPU, up to 40%)",
         "not steady after 3 warm-ups",
         "the prompt had 600 tokens, not 512",
         "3 of 6 answers ended by themselves, the shortest at 90 tokens",

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from localai.bench.tuning import suggestions, trials
+from localai.bench.cell import Cell
+from localai.bench.tuning import (
+    EngineCores,
+    advice,
+    confirmations,
+    gains,
+    trials,
+)
 from localai.errors import InvalidInput
 from localai.output.documents.bench import (
     BenchTune,
@@ -18,54 +25,138 @@ from tests.support.promise import checked
 
 CURRENT: dict[str, Any] = {
     "engine.threads": None,
+    "engine.prefill_threads": None,
+    "engine.batch": 2048,
     "engine.micro_batch": 512,
     "engine.flash_attention": "auto",
     "engine.kv_type": "f16",
     "engine.draft": "lookup",
     "engine.gpu_layers": None,
 }
+FOUR = EngineCores(4, 4)
 
 
-def test_one_setting_is_tried_after_the_other_and_none_that_the_engine_lacks() -> None:
-    found = trials(CURRENT, 4, has_gpu=False)
+def tried(
+    cores: EngineCores = FOUR,
+    *,
+    has_gpu: bool = False,
+    prompt_tokens: int = 512,
+    only: tuple[str, ...] = (),
+    **changed: Any,
+) -> list[dict[str, Any]]:
+    current = CURRENT | {f"engine.{name}": value for name, value in changed.items()}
+    return trials(current, cores, has_gpu=has_gpu, prompt_tokens=prompt_tokens, only=only)
+
+
+def test_one_setting_is_tried_after_the_other() -> None:
+    found = tried()
     assert found[0] == {"engine.threads": None}
-    assert {"engine.threads": 2} in found
     assert {"engine.kv_type": "q8_0"} in found
     assert {"engine.draft": "off"} in found
-    assert all(len(each) == 1 for each in found)
+    assert {"engine.flash_attention": "off"} in found
+    assert {"engine.micro_batch": 128} in found
     assert not any("engine.gpu_layers" in each for each in found)
-    assert {"engine.gpu_layers": 0} in trials(CURRENT, 4, has_gpu=True)
-    assert len(trials(CURRENT, 4, has_gpu=False, only=["engine.kv_type"])) == 2
+    assert tried(only=("engine.kv_type",))[1:] == [{"engine.kv_type": "q8_0"}]
     with pytest.raises(InvalidInput, match="not among the settings"):
-        trials(CURRENT, 4, has_gpu=False, only=["model"])
-    without = trials({**CURRENT, "engine.flash_attention": "off"}, 4, has_gpu=False)
-    assert {"engine.kv_type": "q8_0"} not in without
-    small = trials({**CURRENT, "engine.kv_type": "q8_0"}, 4, has_gpu=False)
-    assert {"engine.flash_attention": "off"} not in small
+        tried(only=("model",))
 
 
-def test_what_is_clearly_faster_is_suggested_the_best_first() -> None:
-    rows = [
-        cell(BASE),
-        cell([1.02 * rate for rate in BASE], settings={"draft": "off"}),
-        cell([1.10 * rate for rate in BASE], settings={"threads": 2}),
-        cell([1.30 * rate for rate in BASE], settings={"kv_type": "q8_0"}),
-        cell([0.70 * rate for rate in BASE], settings={"flash_attention": "off"}),
+def test_the_threads_of_prefill_are_held_while_those_of_decoding_are_tried() -> None:
+    found = tried(only=("engine.threads", "engine.prefill_threads"))
+    assert found[1:] == [
+        {"engine.threads": 2, "engine.prefill_threads": 4},
+        {"engine.threads": 3, "engine.prefill_threads": 4},
+        {"engine.prefill_threads": 2},
+        {"engine.prefill_threads": 3},
     ]
-    tried: list[dict[str, Any]] = [
-        {"engine.threads": None},
-        {"engine.draft": "off"},
-        {"engine.threads": 2},
-        {"engine.kv_type": "q8_0"},
-        {"engine.flash_attention": "off"},
-    ]
-    found = list(suggestions(rows, tried))
-    assert [(each.setting, each.value) for each in found] == [
-        ("engine.kv_type", "q8_0"),
-        ("engine.threads", 2),
-    ]
+
+
+def test_a_process_with_fewer_cores_than_the_machine_tries_as_many_threads() -> None:
+    found = tried(EngineCores(64, 2), only=("engine.threads",))
+    assert [each["engine.threads"] for each in found[1:]] == [1, 2]
+
+
+def test_what_changes_nothing_at_such_a_prompt_is_not_tried() -> None:
+    def sizes(prompt_tokens: int) -> list[int]:
+        found = tried(prompt_tokens=prompt_tokens, only=("engine.micro_batch",))
+        return [each["engine.micro_batch"] for each in found[1:]]
+
+    assert sizes(512) == [128, 256]
+    assert sizes(128) == []
+    assert sizes(2048) == [128, 256, 1024, 2048]
+
+
+def test_small_keys_are_not_tried_without_flash_attention() -> None:
+    assert {"engine.kv_type": "q8_0"} not in tried(flash_attention="off")
+    assert {"engine.flash_attention": "off"} not in tried(kv_type="q8_0")
+    assert {"engine.kv_type": "f16"} in tried(kv_type="q8_0")
+
+
+def test_layers_are_tried_where_there_is_a_gpu() -> None:
+    def layers(current: int | None) -> list[int]:
+        found = tried(has_gpu=True, only=("engine.gpu_layers",), gpu_layers=current)
+        return [each["engine.gpu_layers"] for each in found[1:]]
+
+    assert layers(None) == [0]
+    assert layers(10) == [0, 999]
+    assert layers(0) == [999]
+
+
+ROWS: tuple[tuple[dict[str, Any], dict[str, Any], float], ...] = (
+    ({"engine.threads": None}, {}, 1.0),
+    ({"engine.draft": "off"}, {"draft": "off"}, 1.02),
+    ({"engine.threads": 2}, {"threads": 2}, 1.10),
+    ({"engine.threads": 3}, {"threads": 3}, 1.05),
+    ({"engine.kv_type": "q8_0"}, {"kv_type": "q8_0"}, 1.30),
+    ({"engine.flash_attention": "off"}, {"flash_attention": "off"}, 0.70),
+)
+GAINED: list[dict[str, Any]] = [{"engine.kv_type": "q8_0"}, {"engine.threads": 2}]
+
+
+def scaled(factor: float, settings: dict[str, Any]) -> Cell:
+    return cell([factor * rate for rate in BASE], settings=settings)
+
+
+def test_the_best_of_each_setting_is_measured_again_alone_and_together() -> None:
+    cells = [scaled(factor, settings) for _, settings, factor in ROWS]
+    found = gains(cells, [manner for manner, _, _ in ROWS])
+    assert [each.settings for each in found] == GAINED
     assert found[0].changes["decode_tokens_per_s"].value == pytest.approx(0.3, abs=0.001)
-    assert not found[0].loses
+    wanted = confirmations({"engine.threads": None}, found)
+    assert wanted.manners == [
+        {"engine.threads": None},
+        *GAINED,
+        {"engine.threads": 2, "engine.kv_type": "q8_0"},
+    ]
+
+
+def confirmed(kv_type: float, threads: float, both: float = 1.4, **made: Any) -> Any:
+    """The advice where the gains were these factors when they were measured again."""
+    cells = [scaled(factor, settings) for _, settings, factor in ROWS]
+    wanted = confirmations({"engine.threads": None}, gains(cells, [each[0] for each in ROWS]))
+    factors = (1.0, kv_type, threads, both)
+    again = [
+        cell([factor * rate for rate in BASE], settings={"row": number}, **made)
+        for number, factor in enumerate(factors)
+    ]
+    return advice(again, wanted)
+
+
+def test_only_the_second_measurement_decides() -> None:
+    found = confirmed(1.25, 1.12)
+    assert [each.settings for each in found.suggestions] == GAINED
+    assert found.suggestions[0].changes["decode_tokens_per_s"].value == pytest.approx(0.25)
+    assert found.together.settings == GAINED[0] | GAINED[1]
+    lucky = confirmed(1.25, 1.01)
+    assert [each.settings for each in lucky.suggestions] == GAINED[:1]
+    assert lucky.together is None
+    assert lucky.undecided == ()
+
+
+def test_a_noisy_machine_decides_nothing() -> None:
+    found = confirmed(1.25, 1.12, is_warm=False)
+    assert found.suggestions == ()
+    assert list(found.undecided) == GAINED
 
 
 def test_the_command_tries_them_on_the_engine(
@@ -77,3 +168,11 @@ def test_the_command_tries_them_on_the_engine(
     document = checked(BenchTune, result.stdout)
     assert [row["test"]["settings"]["kv_type"] for row in document["results"]] == ["f16", "q8_0"]
     assert all(row["verdict"] != "invalid" for row in document["results"])
+    assert (document["confirming_run"] is None) == (document["confirming_results"] == [])
+
+
+def test_nothing_to_try_is_said(home_with_starter: Paths, run_localai: RunLocalai) -> None:
+    short = ("-p", "16", "--only", "engine.micro_batch")
+    result = run_localai("bench", "tune", *short)
+    assert result.returncode == 2
+    assert b"nothing to try of engine.micro_batch" in result.stderr

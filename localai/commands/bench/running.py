@@ -26,7 +26,7 @@ def run(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL...", help="The models to measure.  [default: the default model]"
+            metavar="MODEL", help="The models to measure.  [default: the default model]"
         ),
     ] = None,
     engine: Annotated[

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localai.bench.kept import KeptRun, MachineNote
     from localai.bench.machine_limits import Limit
     from localai.bench.quality import Quality
-    from localai.bench.tuning import Suggestion
+    from localai.bench.tuning import Advice, Suggestion
     from localai.statistics import Interval
 
 
@@ -180,10 +180,9 @@ class BenchComparison(TypedDict):
 
 
 class BenchSuggestionDocument(TypedDict):
-    """A setting that makes something faster."""
+    """Settings that make something faster."""
 
-    setting: Annotated[str, "the setting, as `localai config set` takes it"]
-    tried: Annotated[Any, "the value that was tried"]
+    settings: Annotated[dict[str, Any], "values by name, as `localai config set` takes them"]
     prefill_change: Annotated[
         FigureDocument | None, "the change of the prefill rate as a fraction: 0.06 is 6% faster"
     ]
@@ -196,11 +195,24 @@ class BenchTune(TypedDict):
     """`localai bench tune --json`"""
 
     schema: Annotated[Literal["localai.bench/1"], "the name and version of the document"]
-    run: Annotated[str, "the run's name for `localai bench show`"]
+    run: Annotated[str, "the run in which each setting was changed alone"]
+    results: Annotated[list[BenchResultDocument], "its rows: the settings in force, then each"]
+    confirming_run: Annotated[
+        str | None, "the run in which what gained was measured once more; null if nothing did"
+    ]
+    confirming_results: Annotated[
+        list[BenchResultDocument], "its rows: the settings in force, each gain, all together"
+    ]
     suggestions: Annotated[
         list[BenchSuggestionDocument], "the settings that are worth changing, the best first"
     ]
-    results: Annotated[list[BenchResultDocument], "a row for each model and test"]
+    together: Annotated[
+        BenchSuggestionDocument | None,
+        "all of them at once that cost nothing elsewhere; null for fewer than two",
+    ]
+    undecided: Annotated[
+        list[dict[str, Any]], "settings that gained, and the machine was too noisy to confirm it"
+    ]
 
 
 class BenchLimitDocument(TypedDict):
@@ -252,21 +264,26 @@ def bench_compare_document(
     }
 
 
-def bench_tune_document(run: KeptRun, found: Sequence[Suggestion]) -> BenchTune:
+def bench_tune_document(run: KeptRun, confirming: KeptRun | None, found: Advice) -> BenchTune:
     """The document of `localai bench tune`."""
+    again = () if confirming is None else confirming.cells
     return {
         "schema": "localai.bench/1",
         "run": run.id,
-        "suggestions": [
-            {
-                "setting": each.setting,
-                "tried": each.value,
-                "prefill_change": _given(each.changes.get("prefill_tokens_per_s")),
-                "decode_change": _given(each.changes.get("decode_tokens_per_s")),
-            }
-            for each in found
-        ],
         "results": [result_document(cell, None) for cell in run.cells],
+        "confirming_run": None if confirming is None else confirming.id,
+        "confirming_results": [result_document(cell, None) for cell in again],
+        "suggestions": [_suggestion(each) for each in found.suggestions],
+        "together": None if found.together is None else _suggestion(found.together),
+        "undecided": [dict(each) for each in found.undecided],
+    }
+
+
+def _suggestion(suggestion: Suggestion) -> BenchSuggestionDocument:
+    return {
+        "settings": dict(suggestion.settings),
+        "prefill_change": _given(suggestion.changes.get("prefill_tokens_per_s")),
+        "decode_change": _given(suggestion.changes.get("decode_tokens_per_s")),
     }
 
 

@@ -1,0 +1,63 @@
+"""Which settings are worth changing, for a person: lines to run, each with what it gains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from localai.output.bench_figures import percent_text
+
+if TYPE_CHECKING:
+    from localai.bench.tuning import Advice, Changes, Manner, Suggestion
+    from localai.output.output import Output
+
+
+def show_advice(output: Output, gained: Sequence[Suggestion], advice: Advice) -> None:
+    """Show the settings that are worth changing as lines to run, and what became of the others
+    that gained at first."""
+    output.line("")
+    if not gained:
+        output.line("no other setting is faster here, beyond what the repetitions differ")
+        return
+    for each in advice.suggestions:
+        *others, last = _lines(each.settings)
+        for line in others:
+            output.line(line)
+        cost = ": faster at one, slower at the other" if each.loses else ""
+        output.line(last, (f"   # {changes_text(each.changes)}{cost}", "dim"))
+    if advice.together is not None:
+        output.paragraph(f"all together: {changes_text(advice.together.changes)}")
+    confirmed = [each.settings for each in advice.suggestions]
+    for found in gained:
+        if found.settings in advice.undecided:
+            output.paragraph(
+                f"{_named(found.settings)} gained at first,"
+                " and the machine was too noisy to confirm it: measure again when it is quiet"
+            )
+        elif found.settings not in confirmed:
+            output.paragraph(
+                f"{_named(found.settings)} gained at first, and not when it was measured again"
+            )
+    if any("engine.kv_type" in each for each in confirmed):
+        output.paragraph(
+            "Smaller keys and values change answers a little:"
+            " localai bench --kv f16,q8_0 --quality says by how much.",
+            style="dim",
+        )
+
+
+def changes_text(changes: Changes) -> str:
+    """`prefill +6.0% (+5.1% to +7.2%), decode -0.3% (-1.0% to +0.6%)`."""
+    return ", ".join(
+        f"{'prefill' if metric.startswith('prefill') else 'decode'} {percent_text(change.value)}"
+        f" ({percent_text(change.low or 0)} to {percent_text(change.high or 0)})"
+        for metric, change in changes.items()
+    )
+
+
+def _lines(settings: Manner) -> list[str]:
+    return [f"localai config set {name} {value}" for name, value in settings.items()]
+
+
+def _named(settings: Manner) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
