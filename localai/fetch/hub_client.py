@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from localai.errors import (
     find_localai_error,
 )
 from localai.fetch.allowed_hosts import AllowedHosts, WebServer, web_server
+from localai.net.bounded import TimeLimit, tell_of_bytes
 from localai.net.connection import why_lost
 from localai.privacy.zones import zone_of_host
 from localai.redaction import remember
@@ -32,6 +34,7 @@ LARGEST_RESPONSE_BYTES: Final = 64 << 20
 """Of lists and small files. Larger files come through our own downloader."""
 
 TIMEOUT_S: Final = 30.0
+_LONGEST_S: Final = 600.0
 
 
 def hub_api(endpoint: str, hosts: AllowedHosts) -> HfApi:
@@ -116,6 +119,7 @@ def _client(kind: Any, hosts: AllowedHosts, hub: WebServer) -> Any:
         """Connects; by a proxy it enters the server behind it."""
 
         def handle_request(self, request: Any) -> Any:
+            here.limit = TimeLimit(_LONGEST_S)
             with hosts.passed_on(web_server(str(request.url))):
                 return super().handle_request(request)
 
@@ -133,17 +137,21 @@ def _client(kind: Any, hosts: AllowedHosts, hub: WebServer) -> Any:
             )
         response.stream = Bounded(response.stream)
 
+    # The library asks from several threads, each of which reads what it asked for.
+    here = threading.local()
     proxy = hosts.proxy if hosts.proxied(hub) else None
+    transport = Transport(
+        verify=hosts.tls(),
+        proxy=None if proxy is None else f"http://{proxy.shown}",
+        trust_env=False,
+    )
+    tell_of_bytes(transport, lambda: here.limit.heard)
     return kind(
         event_hooks={"request": [permit], "response": [bound]},
         headers={"Accept-Encoding": "identity"},
         follow_redirects=True,
         timeout=TIMEOUT_S,
-        transport=Transport(
-            verify=hosts.tls(),
-            proxy=None if proxy is None else f"http://{proxy.shown}",
-            trust_env=False,
-        ),
+        transport=transport,
         trust_env=False,
     )
 

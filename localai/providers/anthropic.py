@@ -26,10 +26,10 @@ from localai.providers.sdk import (
     OTHER_ERRORS,
     broken_off,
     failure_of,
+    heard_by,
     http_client,
     no_such_model,
     not_installed,
-    tell,
 )
 from localai.types import (
     ChatRequest,
@@ -116,9 +116,8 @@ class Anthropic(Provider):
         longest = request.options.max_tokens or self._config["chat.max_tokens"]
         body = wire.request_body(request, longest, self._facts.get(request.model.id))
         clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
-        events = yield from retry_while_busy(lambda: self._send(body, reached))
+        events = yield from retry_while_busy(lambda: self._send(body, reached, clock.limits.heard))
         try:
-            tell(events.response, clock.limits.heard)
             locality = self._to.locality(reached)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
@@ -144,10 +143,12 @@ class Anthropic(Provider):
                 return None
             raise found from error
 
-    def _send(self, body: dict[str, Any], reached: Reach) -> anthropic.Stream[Any]:
+    def _send(
+        self, body: dict[str, Any], reached: Reach, heard: Callable[[int], None]
+    ) -> anthropic.Stream[Any]:
         client = self._client()
         try:
-            with reached.grant():
+            with reached.grant(), heard_by(heard):
                 events: anthropic.Stream[Any] = client.messages.create(**body)
                 return events
         except self._errors() as error:

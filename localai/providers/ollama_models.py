@@ -7,7 +7,7 @@ here, and never on the way to an answer.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 from localai.errors import LocalaiError, Unreachable
 from localai.files import file_sha256
-from localai.net.bounded import read_through, whole_body, whole_lines
+from localai.net.bounded import (
+    TimeLimit,
+    read_through,
+    tell_of_bytes,
+    whole_body,
+    whole_lines,
+)
 from localai.net.target import Target
 from localai.progress import Stage, WorkProgress
 from localai.wires.ollama import client as wire
@@ -23,6 +29,12 @@ from localai.wires.ollama import client as wire
 if TYPE_CHECKING:
     import httpx
     import ollama
+
+# A layer of 400 GB is hashed without a word, at 150 MB/s for 45 minutes.
+_LONGEST_SILENCE_S = 3600.0
+_CONNECT_TIMEOUT_S = 10.0
+# For a head, a line of progress or a document, from its first byte to its last.
+_LONGEST_PART_S = 60.0
 
 
 def pull(target: Target, name: str, *, insecure: bool = False) -> Iterator[WorkProgress]:
@@ -102,14 +114,22 @@ def _client(target: Target, model: str) -> Iterator[ollama.Client]:
     import httpx
     import ollama
 
+    limit = TimeLimit(_LONGEST_PART_S)
+    transport = httpx.HTTPTransport(trust_env=False)
+    tell_of_bytes(transport, lambda: limit.heard)
     try:
         # Not through a proxy of the environment, which would be in the way of loopback.
         yield ollama.Client(
             host=target.url,
             trust_env=False,
+            transport=transport,
             follow_redirects=False,
+            timeout=httpx.Timeout(_LONGEST_SILENCE_S, connect=_CONNECT_TIMEOUT_S),
             headers={"Accept-Encoding": "identity"},
-            event_hooks={"response": [_bound]},
+            event_hooks={
+                "request": [lambda request: limit.anew()],
+                "response": [lambda response: _bound(response, limit)],
+            },
         )
     except ollama.ResponseError as error:
         raise _failure(error, model) from error
@@ -125,11 +145,18 @@ def _client(target: Target, model: str) -> Iterator[ollama.Client]:
         ) from error
 
 
-def _bound(response: httpx.Response) -> None:
-    """Let the SDK read no line, and no refusal, that does not end."""
+def _bound(response: httpx.Response, limit: TimeLimit) -> None:
+    """Let the SDK read no line, no document and no refusal that does not end."""
     import httpx
 
-    read_through(httpx, response, whole_lines if response.status_code < 300 else whole_body)
+    def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in whole_lines(pieces):
+            limit.anew()
+            yield piece
+
+    limit.anew()
+    is_progress = "ndjson" in response.headers.get("content-type", "")
+    read_through(httpx, response, lines if is_progress else whole_body)
 
 
 def _failure(error: ollama.ResponseError, model: str) -> LocalaiError:

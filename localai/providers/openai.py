@@ -25,10 +25,10 @@ from localai.providers.sdk import (
     OTHER_ERRORS,
     broken_off,
     failure_of,
+    heard_by,
     http_client,
     no_such_model,
     not_installed,
-    tell,
 )
 from localai.types import (
     ChatRequest,
@@ -118,9 +118,8 @@ class OpenAI(Provider):
         reached = self._to.reach(self._config)
         body = wire.request_body(request, self.name)
         clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
-        events = yield from retry_while_busy(lambda: self._send(body, reached))
+        events = yield from retry_while_busy(lambda: self._send(body, reached, clock.limits.heard))
         try:
-            tell(events.response, clock.limits.heard)
             locality = self._to.locality(reached)
             yield from wire.read_events(events, locality, clock, self._to.host)
         except self._errors() as error:
@@ -135,10 +134,12 @@ class OpenAI(Provider):
             self._opened.close()
             self._opened = None
 
-    def _send(self, body: dict[str, Any], reached: Reach) -> openai.Stream[Any]:
+    def _send(
+        self, body: dict[str, Any], reached: Reach, heard: Callable[[int], None]
+    ) -> openai.Stream[Any]:
         client = self._client()
         try:
-            with reached.grant():
+            with reached.grant(), heard_by(heard):
                 events: openai.Stream[Any] = client.responses.create(**body)
                 return events
         except self._errors() as error:

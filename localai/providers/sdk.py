@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.errors import (
     InvalidInput,
@@ -22,8 +24,14 @@ from localai.errors import (
 )
 from localai.near_names import did_you_mean
 from localai.net.authorities import trusting_context
-from localai.net.bounded import beginning, read_through, whole_body, whole_events
-from localai.net.connection import ends_within
+from localai.net.bounded import (
+    TimeLimit,
+    beginning,
+    read_through,
+    tell_of_bytes,
+    whole_body,
+    whole_events,
+)
 from localai.net.framing import ServerRefused, unexpected
 from localai.net.retry import Busy
 from localai.net.target import Target
@@ -37,8 +45,7 @@ _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 600.0
 _LONGEST_REFUSAL_BYTES = 1 << 20
 _LONGEST_BODY_S = 60.0
-_LISTENERS = "localai.listeners"
-
+_HEARD: ContextVar[Callable[[int], None] | None] = ContextVar("heard", default=None)
 
 OTHER_ERRORS = (http.client.HTTPException, ServerRefused, OSError, ValueError)
 """What is raised beside an SDK's own errors and its HTTP client's."""
@@ -70,13 +77,18 @@ def http_client(proxy: Target | None) -> httpx2.Client:
     """
     import httpx2
 
-    return httpx2.Client(
+    transport = httpx2.HTTPTransport(
         trust_env=False,
         proxy=None if proxy is None else proxy.url,
         verify=trusting_context(),
+        limits=httpx2.Limits(max_keepalive_connections=0),
+    )
+    tell_of_bytes(transport, lambda: _HEARD.get() or TimeLimit(_LONGEST_BODY_S).heard)
+    return httpx2.Client(
+        trust_env=False,
+        transport=transport,
         follow_redirects=False,
         timeout=httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
-        limits=httpx2.Limits(max_keepalive_connections=0),
         headers={"Accept-Encoding": "identity"},
         event_hooks={"response": [_bound, _require_stream]},
     )
@@ -97,23 +109,18 @@ def _bound(response: httpx2.Response) -> None:
         through = partial(beginning, most=_LONGEST_REFUSAL_BYTES)
     else:
         through = whole_events if _is_stream(response) else whole_body
-    listeners: list[Callable[[int], None]] = []
-    response.extensions[_LISTENERS] = listeners
-    if through is whole_body:
-        listeners.append(ends_within(_LONGEST_BODY_S))
-    read_through(httpx2, response, lambda pieces: through(_told(pieces, listeners)))
+    read_through(httpx2, response, through)
 
 
-def tell(response: Any, heard: Callable[[int], None]) -> None:
-    """Have `heard` called with the size of each part of the body of `response`, an SDK's."""
-    response.extensions[_LISTENERS].append(heard)
-
-
-def _told(pieces: Iterable[bytes], listeners: list[Callable[[int], None]]) -> Iterator[bytes]:
-    for piece in pieces:
-        for heard in listeners:
-            heard(len(piece))
-        yield piece
+@contextmanager
+def heard_by(heard: Callable[[int], None]) -> Iterator[None]:
+    """Have `heard` called with the size of each piece that arrives of the responses to what is
+    asked in this block, heads included; otherwise a response must end within a minute."""
+    token = _HEARD.set(heard)
+    try:
+        yield
+    finally:
+        _HEARD.reset(token)
 
 
 def _is_stream(response: httpx2.Response) -> bool:

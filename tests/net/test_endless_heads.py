@@ -1,12 +1,8 @@
-"""Servers whose head never ends: no silence, no body, nothing that a time-out would notice."""
+"""Servers whose head never ends."""
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import pytest
 
@@ -17,35 +13,16 @@ from localai.fetch.connection import HttpConnection
 from localai.net.http import JsonServer
 from localai.net.target import Target
 from tests.support.clock import within
+from tests.support.endless_heads import HEADS, endless_head
 
 pytestmark = pytest.mark.clock
 
-_HEADS = {
-    "go on": [b"HTTP/1.1 100 Continue\r\n\r\n"],
-    "letters": [b"HTTP/1.1 200 OK\r\nX: ", b"y"],
-    "a chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;", b"y"],
-}
 
-
-@pytest.fixture(params=_HEADS)
+# A download does not read what a refusal says.
+@pytest.fixture(params=[each for each in HEADS if each != "a refusal"])
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A server that sends the last piece again and again, as soon as it was asked."""
-    *begin, piece = _HEADS[request.param]
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with suppress(OSError), connection:
-                    connection.recv(1 << 16)
-                    connection.sendall(b"".join(begin))
-                    while True:
-                        connection.sendall(piece)
-                        time.sleep(0.01)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1]
+    with endless_head(request.param) as listens_at:
+        yield listens_at
 
 
 def _call(port: int) -> None:
