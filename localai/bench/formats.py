@@ -39,6 +39,14 @@ _COLUMNS: Final = (
     "verdict",
     "notes",
 )
+_SETTINGS: Final = (
+    ("threads", "n_threads"),
+    ("gpu_layers", "n_gpu_layers"),
+    ("kv_type", "type_k"),
+    ("flash_attention", "flash_attn"),
+    ("batch", "n_batch"),
+    ("micro_batch", "n_ubatch"),
+)
 _IMPORTED: Final = "imported from llama-bench: its engine's own loop, without a server"
 
 
@@ -234,6 +242,9 @@ def _cell(record: Mapping[str, Any]) -> Cell:
         raise ValueError("a span is a number above 0")
     if not isinstance(record.get("n_threads", 0), int | None):
         raise TypeError("n_threads is a number")
+    settings = {key: value for key, name in _SETTINGS if (value := record.get(name)) is not None}
+    if not all(isinstance(value, str | int | float) for value in settings.values()):
+        raise TypeError("a setting is a text, a number, yes or no")
     build = " ".join(str(record[k]) for k in ("build_commit", "build_number") if record.get(k))
     model = str(record["model_filename"]).rpartition("/")[2]
     return Cell(
@@ -241,18 +252,7 @@ def _cell(record: Mapping[str, Any]) -> Cell:
         provider="llama-bench",
         engine=f"llama-bench {build}".strip(),
         test=Test(prompt, output, int(record.get("n_depth") or 0)),
-        settings={
-            key: record[name]
-            for key, name in (
-                ("threads", "n_threads"),
-                ("gpu_layers", "n_gpu_layers"),
-                ("kv_type", "type_k"),
-                ("flash_attention", "flash_attn"),
-                ("batch", "n_batch"),
-                ("micro_batch", "n_ubatch"),
-            )
-            if record.get(name) is not None
-        },
+        settings=settings,
         samples=tuple(_sample(number, span, record) for number, span in enumerate(spans)),
         warm_ups=1,
         is_warm=True,

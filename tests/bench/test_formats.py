@@ -89,6 +89,14 @@ def test_what_is_not_llama_benchs_is_refused(text: str) -> None:
         read_llama_bench(text, "file.json")
 
 
+@pytest.mark.parametrize("name", ["n_threads", "type_k", "n_gpu_layers", "flash_attn", "n_batch"])
+@pytest.mark.parametrize("value", [{}, [5], {"a": 1}])
+def test_a_setting_that_is_no_setting_is_refused(name: str, value: object) -> None:
+    text = json.dumps([{**LLAMA_BENCH[0], name: value}])
+    with pytest.raises(InvalidInput, match="is not what llama-bench writes"):
+        read_llama_bench(text, "file.json")
+
+
 def test_the_other_forms() -> None:
     measured = run(cell(BASE, model="a|b"))
     rows = list(csv.DictReader(io.StringIO(as_text(measured, "csv"))))
