@@ -254,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = list(sys.argv[1:] if arguments is None else arguments)
         return _report(_NOT_FOR_WINDOWS, _NOT_FOR_WINDOWS, given)
     from localai.privacy import guard
+    from localai.process_limits import keep_within_limits
 
     guard.install()
     prepare_streams()
@@ -261,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complete(sys.argv[1:] if arguments is None else list(arguments), shell)
     given = spelled_out(sys.argv[1:] if arguments is None else arguments, _NAMES)
     try:
+        keep_within_limits()
         _require_utf8(given)
         with end_tidily():
             return _run(given)

@@ -80,7 +80,11 @@ def take(
         thread = threading.Thread(
             target=_run, args=(field, look, found, failed), daemon=True, name=f"probe {field}"
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            failed[field] = str(error)
+            continue
         lookers.append((field, thread, limit_s))
     for field, thread, limit_s in lookers:
         thread.join(max(0.0, started + limit_s - time.monotonic()))
