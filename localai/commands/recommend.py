@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localai.config import Config
+    from localai.hardware.facts import Machine
     from localai.paths import Paths
+    from localai.recommend.kept_hub import KeptHub
     from localai.recommend.ranking import Recommendation
     from localai.sizing.speed import OwnRun
 
@@ -38,6 +40,10 @@ def recommend(
     everything: Annotated[
         bool, typer.Option("--all", help="Show all models, even those that do not fit.")
     ] = False,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Also ask the hub for models that the catalogue has not."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the models that suit this machine, the best first: speed, memory, context, licence,
@@ -45,9 +51,14 @@ def recommend(
 
     Speed is predicted from memory bandwidth, or from this machine's own answers if there are any.
     Memory follows from the catalogue's facts; `localai pull --dry-run` asks the engine itself.
-    Nothing is fetched.
+    No model is fetched, and without --online nothing is sent. With it, the hub is asked what known
+    makers have published in the last year, the headers of the most popular are read, and the
+    result is kept, with its date, until --online is given again.
     """
+    from localai.output.recommendations import hub_notes
     from localai.recommend.catalogue import TASKS
+    from localai.recommend.hub_model import candidates
+    from localai.recommend.kept_hub import read_kept
     from localai.recommend.ranking import recommend as rank
 
     if task not in TASKS:
@@ -67,19 +78,47 @@ def recommend(
         machine = without_idle_gpu(machine, idle)
         if idle is not None:
             output.note(": ".join(filter(None, (idle.sentence, idle.command))))
+    kept = _ask_hub(config, paths, machine, output) if online else read_kept(paths)
+    new = [] if kept is None else candidates(kept.models, machine)
     # For another machine, this one's runs and models say nothing.
     names = _installed(paths) if profile is None else frozenset()
-    found = rank(machine, task, installed=names, own_runs=_runs(config, paths, names))
+    runs = _runs(config, paths, names)
+    found = rank(machine, task, installed=names, own_runs=runs, others=new)
     if output.as_json:
         from localai.output.documents.recommend import recommend_document
 
         shown = found if count is None else found[:count]
-        output.document(recommend_document(task, profile, shown))
+        output.document(recommend_document(task, profile, shown, kept))
         return
-    _show(found, output, count or _SHOWN, everything=everything)
+    notes = [] if kept is None else hub_notes(kept, len(new))
+    _show(found, notes, output, count or _SHOWN, everything=everything)
 
 
-def _show(found: Sequence[Recommendation], output: Output, count: int, *, everything: bool) -> None:
+def _ask_hub(config: Config, paths: Paths, machine: Machine, output: Output) -> KeptHub | None:
+    """Ask the hub under a grant of its own, and keep what it has."""
+    from localai.commands.fetching import allowed_hosts
+    from localai.recommend.kept_hub import read_kept
+    from localai.recommend.online import announcement, ask_and_keep
+
+    endpoint = config["registry.hub"]
+    with allowed_hosts(config, output) as hosts:
+        output.announce(announcement(endpoint))
+        try:
+            for text in ask_and_keep(paths, endpoint, hosts, machine):
+                output.progress(text)
+        finally:
+            output.end_progress()
+    return read_kept(paths)
+
+
+def _show(
+    found: Sequence[Recommendation],
+    notes: Sequence[str],
+    output: Output,
+    count: int,
+    *,
+    everything: bool,
+) -> None:
     from localai.output.recommendations import print_recommendations
     from localai.recommend.catalogue import catalogue_date
 
@@ -96,7 +135,10 @@ def _show(found: Sequence[Recommendation], output: Output, count: int, *, everyt
     if not fitting:
         output.note("none fits; the starter does everywhere: localai pull starter")
         return
-    output.note(f"from the catalogue of {catalogue_date()}")
+    newer = "" if notes else "; --online asks the hub what is newer"
+    output.note(f"from the catalogue of {catalogue_date()}{newer}")
+    for note in notes:
+        output.note(note)
     best = fitting[0]
     if best.speed.expected is not None:
         output.note(

@@ -2,7 +2,8 @@
 
 Values come, in rising order, from the defaults of the table, `config.toml`, the environment
 (`LOCALAI_` and the key in capitals: `engine.keep_alive` is `LOCALAI_ENGINE_KEEP_ALIVE`) and the
-flags of a command. The registry of providers checks the names in `cloud.allow`.
+flags of a command; another program's variable that a setting honours comes after the file. The
+registry of providers checks the names in `cloud.allow`.
 """
 
 from __future__ import annotations
@@ -100,11 +101,12 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
             where = f"{paths.config_file}:{_line_of(text, key)}"
             values[key] = Value(parse_value(key, raw, where), "file", where)
     for setting in SETTINGS:
-        raw = environ.get(setting.variable)
-        if raw:
-            values[setting.key] = Value(
-                parse_value(setting.key, raw, setting.variable), "environment", setting.variable
-            )
+        unset = values[setting.key].origin == "default"
+        for variable in (setting.variable, setting.honours if unset else None):
+            if variable and (raw := environ.get(variable)):
+                value = parse_value(setting.key, raw, variable)
+                values[setting.key] = Value(value, "environment", variable)
+                break
     return Config(values, endpoints, models, paths.config_file)
 
 

@@ -24,13 +24,17 @@ class Invalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key: how a raw value becomes a typed one, its default, and what it is for."""
+    """One key: how a raw value becomes a typed one, its default, and what it is for.
+
+    `honours` is another program's environment variable, which counts if nothing else is set.
+    """
 
     key: str
     parse: Callable[[Any], Any]
     default: Any
     kind: str
     meaning: str
+    honours: str | None = None
 
     @property
     def variable(self) -> str:
@@ -272,7 +276,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "registry.ollama", _text, "https://registry.ollama.ai", "URL", "where `pull name:tag` asks"
     ),
-    Setting("registry.hub", _text, "https://huggingface.co", "URL", "where `pull hf.co/…` asks"),
+    Setting(
+        "registry.hub",
+        _text,
+        "https://huggingface.co",
+        "URL",
+        "where `pull hf.co/…` and `recommend --online` ask; HF_ENDPOINT is honoured too",
+        honours="HF_ENDPOINT",
+    ),
 )
 
 BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -335,7 +346,9 @@ def parse_value(key: str, raw: Any, where: str) -> Any:
     except Invalid as error:
         raise InvalidInput(
             f"{where}: {key} must be {error}, not {raw!r}",
-            command=f"localai config unset {key}" if where != found.variable else None,
+            command=f"localai config unset {key}"
+            if where not in (found.variable, found.honours)
+            else None,
         ) from error
 
 

@@ -98,12 +98,16 @@ class HttpResponse:
 class HttpConnection:
     """One connection at a time, kept open between GETs. Not for several threads at once.
 
-    `authenticates` is False for the requests that fetch a token.
+    `authenticates` is False for the requests that fetch a token. `deadline` is a time of
+    `time.monotonic()` after which nothing more is read.
     """
 
-    def __init__(self, hosts: AllowedHosts, *, authenticates: bool = True) -> None:
+    def __init__(
+        self, hosts: AllowedHosts, *, authenticates: bool = True, deadline: float | None = None
+    ) -> None:
         self._hosts = hosts
         self._authenticates = authenticates
+        self._deadline = deadline
         self._open: tuple[WebServer, http.client.HTTPConnection] | None = None
         self._until: float | None = None
 
@@ -209,9 +213,12 @@ class HttpConnection:
 
     def _heard(self, _size: int) -> None:
         """Raise HTTPException for a head, or a document, without an end; a file may take its
-        time."""
-        if self._until is not None and time.monotonic() > self._until:
+        time, up to the deadline if there is one."""
+        now = time.monotonic()
+        if self._until is not None and now > self._until:
             raise http.client.HTTPException("its answer does not end")
+        if self._deadline is not None and now > self._deadline:
+            raise http.client.HTTPException("it takes too long")
 
     def _proxy_for(self, server: WebServer) -> Server | None:
         return self._hosts.proxy if self._hosts.proxied(server) else None

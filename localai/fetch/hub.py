@@ -52,12 +52,21 @@ _FOLDER_FILES: Final = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 
 
 class Hub:
-    """The hub at `endpoint`, asked over `hosts`. The cache's folder follows from `environ`."""
+    """The hub at `endpoint`, asked over `hosts`. The cache's folder follows from `environ`.
+
+    `deadline` is a time of `time.monotonic()`, after which no more of a header is read.
+    """
 
     def __init__(
-        self, endpoint: str, hosts: AllowedHosts, environ: Mapping[str, str] | None = None
+        self,
+        endpoint: str,
+        hosts: AllowedHosts,
+        environ: Mapping[str, str] | None = None,
+        *,
+        deadline: float | None = None,
     ) -> None:
         self._hosts = hosts
+        self._deadline = deadline
         self._server = web_server(endpoint)
         self._endpoint = endpoint.rstrip("/")
         self._cache = hub_cache(os.environ if environ is None else environ)
@@ -69,7 +78,7 @@ class Hub:
         Raises NotFound, ProviderRefused, Unreachable, PolicyRefused, InvalidInput.
         """
         try:
-            return self._plan(reference)
+            return self._plan(reference, *self._list(reference))
         except LocalaiError as error:
             # Any error: the hub may be gone, may refuse, or a hotel's log-in page may answer in its
             # place.
@@ -78,11 +87,16 @@ class Hub:
                 raise
             return cached
 
-    def _plan(self, reference: HubReference) -> PullPlan:
+    def look(self, reference: HubReference) -> tuple[PullPlan, list[Variant]]:
+        """What the hub itself says of a repository: what fetching its model would do, and what
+        `variants` returns. Raises as `plan` does."""
         commit, files = self._list(reference)
+        return self._plan(reference, commit, files), _variants(reference, files)
+
+    def _plan(self, reference: HubReference, commit: str, files: list[HubFile]) -> PullPlan:
         variants, beside = gguf_variants(files), companions(files)
         is_folder = any(file.path.endswith(".safetensors") for file in files)
-        connection = HttpConnection(self._hosts)
+        connection = HttpConnection(self._hosts, deadline=self._deadline)
         try:
             if variants or reference.file or (beside and not is_folder):
                 chosen = choose_variant(reference, variants, beside)
@@ -94,18 +108,7 @@ class Hub:
     def variants(self, reference: HubReference) -> list[Variant]:
         """The GGUF models of a repository, the smallest first, each under a name that no other has;
         then the files beside the models. Raises as `plan` does."""
-        _, files = self._list(reference)
-        found = [*gguf_variants(files), *companions(files)]
-        return [
-            Variant(
-                f"{reference.name}{each.suffix or '/' + each.files[0].path}",
-                each.quantization,
-                each.size_bytes,
-                len(each.files),
-                None if each.role == "model" else each.role,
-            )
-            for each in found
-        ]
+        return _variants(reference, self._list(reference)[1])
 
     def _list(self, reference: HubReference) -> tuple[str, list[HubFile]]:
         """The commit of the revision, and its files."""
@@ -288,6 +291,19 @@ class Hub:
 
     def _snapshot(self, repo: str, commit: str) -> Path:
         return self._repository(repo) / "snapshots" / commit
+
+
+def _variants(reference: HubReference, files: list[HubFile]) -> list[Variant]:
+    return [
+        Variant(
+            f"{reference.name}{each.suffix or '/' + each.files[0].path}",
+            each.quantization,
+            each.size_bytes,
+            len(each.files),
+            None if each.role == "model" else each.role,
+        )
+        for each in (*gguf_variants(files), *companions(files))
+    ]
 
 
 def _role_notes(chosen: GgufVariant) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from localai.output.models import speed_text
 from localai.output.output import Output
 from localai.output.table import Column, Row
+from localai.recommend.catalogue import Entry
+from localai.recommend.kept_hub import KeptHub
 from localai.recommend.ranking import Recommendation
-from localai.units import UNKNOWN, bytes_text
+from localai.units import UNKNOWN, bytes_text, counted, day_and_minute
 
 _COLUMNS = (
     Column("model"),
@@ -19,6 +21,7 @@ _COLUMNS = (
     Column("quantization", only_piped=True),
     Column("license", only_piped=True),
     Column("fits", only_piped=True),
+    Column("source", only_piped=True),
     Column("why", only_piped=True),
 )
 
@@ -26,6 +29,24 @@ _COLUMNS = (
 def print_recommendations(found: Sequence[Recommendation], output: Output) -> None:
     """`found` in its order; a model that does not fit is dim."""
     output.table(_COLUMNS, [_row(each) for each in found])
+
+
+def hub_notes(kept: KeptHub, new: int) -> list[str]:
+    """What to say of what the hub was found to have; `new` models of it are not in the
+    catalogue."""
+    day = day_and_minute(kept.asked_at).partition(" ")[0]
+    counts = (
+        (len(kept.models) - new, "that it has or no engine here reads"),
+        (kept.too_large, "too large for the machine that asked"),
+        (len(kept.unread), "not read (--json says why)"),
+    )
+    others = ", ".join(f"{count} {which}" for count, which in counts if count)
+    found = f"{counted(new, 'model')} of {kept.server} that the catalogue has not, asked {day}"
+    notes = [f"{found}; besides {others}" if others else found]
+    notes += [f"not asked about: {each.name}: {each.reason}" for each in kept.unasked]
+    if not kept.whole:
+        notes.append("the asking was broken off: localai recommend --online asks again")
+    return notes
 
 
 def _row(found: Recommendation) -> Row:
@@ -36,15 +57,17 @@ def _row(found: Recommendation) -> Row:
         _tokens(found.context_tokens),
         bytes_text(found.quantization.size_bytes),
         found.quantization.quantization,
-        found.entry.license,
+        found.entry.license or UNKNOWN,
         "yes" if found.fits else "no",
+        "catalogue" if isinstance(found.entry, Entry) else "hub",
         found.why,
     )
     return Row(cells, below=_reason(found), dim=not found.fits)
 
 
 def _reason(found: Recommendation) -> str:
-    parts = [found.why, found.quantization.quantization, found.entry.license]
+    parts = [found.why, found.quantization.quantization]
+    parts.append(found.entry.license or "no licence named")
     if found.fits:
         parts.append(f"{bytes_text(found.headroom_bytes)} of memory to spare")
     if found.speed.confidence == "measured":

@@ -1,4 +1,4 @@
-"""The catalogue, ranked for a machine: what fits, how fast, in which order.
+"""Models, ranked for a machine: what fits, how fast, in which order.
 
 For each model one quantization is chosen, the finest that fits with a useful context and is still
 comfortable to read. Models that fit and are comfortable come first, those with 20 tokens a second
@@ -26,12 +26,13 @@ from typing import Final
 from localai.dataclass import dataclass
 from localai.hardware.facts import Machine
 from localai.recommend.catalogue import Entry, File, Task, catalogue
-from localai.sizing.devices import gpu_kind, gpu_room
+from localai.recommend.hub_model import HubModel
+from localai.recommend.room import Room, room_of
 from localai.sizing.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
 from localai.units import bytes_text
 
-# The memory of the system itself, a desktop and a browser: a quarter of main memory, at most this.
-_SYSTEM_BYTES: Final = 4 << 30
+Candidate = Entry | HubModel
+
 # A context long enough for a conversation; also how full it is when speed is predicted.
 _USEFUL_CONTEXT: Final = 8192
 _LEAST_CONTEXT: Final = 2048
@@ -71,7 +72,7 @@ class Recommendation:
     `why` is one sentence. `installed`: it is on this machine already.
     """
 
-    entry: Entry
+    entry: Candidate
     quantization: File
     fits: bool
     comfortable: bool
@@ -92,19 +93,11 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
-    """The memory in bytes that a model may take: in GPUs, and altogether."""
-
-    gpu: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Situation:
     """For what each model is judged: the machine, the task, and what is known of models there."""
 
     machine: Machine
-    room: _Room
+    room: Room
     task: Task
     installed: Collection[str]
     own_runs: Mapping[str, Sequence[OwnRun]]
@@ -117,24 +110,20 @@ def recommend(
     *,
     installed: Collection[str] = (),
     own_runs: Mapping[str, Sequence[OwnRun]] | None = None,
+    others: Sequence[Candidate] = (),
 ) -> list[Recommendation]:
-    """Every model of the catalogue that is for `task`, the best for `machine` first, those that do
-    not fit last.
+    """Every model of the catalogue, and of `others`, that is for `task`, the best for `machine`
+    first, those that do not fit last.
 
     `installed` are names of models on this machine. `own_runs` are this machine's runs by model
     name; they correct the predictions for the other models, too.
     """
     runs = own_runs or {}
-    asked = _Situation(machine, _room(machine), task, installed, runs, _slowdown(machine, runs))
-    found = [_choose(entry, asked) for entry in catalogue().entries if task in entry.tasks]
+    asked = _Situation(machine, room_of(machine), task, installed, runs, _slowdown(machine, runs))
+    models = (*catalogue().entries, *others)
+    found = [_choose(model, asked) for model in models if task in model.tasks]
     lively = _can_be_lively(found, task)
     return sorted(found, key=lambda each: _order(each, task, lively_first=lively))
-
-
-def room_bytes(machine: Machine) -> int:
-    """The memory that models may take where they answer fast: a GPU's, else the system's."""
-    room = _room(machine)
-    return room.gpu or room.total
 
 
 def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> float:
@@ -150,7 +139,7 @@ def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> flo
     return median(factors) if factors else 1.0
 
 
-def _choose(entry: Entry, asked: _Situation) -> Recommendation:
+def _choose(entry: Candidate, asked: _Situation) -> Recommendation:
     """`entry` in its best quantization: the finest that fits and stays fast, else the smallest."""
     by_size = sorted(entry.files, key=lambda file: -file.size_bytes)
     *finer, smallest = [_offer(entry, file, asked) for file in by_size]
@@ -175,7 +164,7 @@ def _has_useful_context(offer: Recommendation) -> bool:
     return offer.context_tokens is not None and offer.context_tokens >= wanted
 
 
-def _offer(entry: Entry, file: File, asked: _Situation) -> Recommendation:
+def _offer(entry: Candidate, file: File, asked: _Situation) -> Recommendation:
     room, task = asked.room, asked.task
     least = min(_LEAST_CONTEXT, entry.context_tokens)
     need = entry.memory(file, min(_USEFUL_CONTEXT, entry.context_tokens)).total_bytes
@@ -206,10 +195,10 @@ def _offer(entry: Entry, file: File, asked: _Situation) -> Recommendation:
     )
 
 
-def _speed(entry: Entry, file: File, context_tokens: int, asked: _Situation) -> SpeedRange:
+def _speed(entry: Candidate, file: File, context_tokens: int, asked: _Situation) -> SpeedRange:
     work = entry.work(file, context_tokens)
     if work is None:
-        return SpeedRange(None, None, None, "the catalogue does not know its shape", None)
+        return SpeedRange(None, None, None, "its shape is not known", None)
     return predict_speed(
         asked.machine,
         work,
@@ -219,7 +208,7 @@ def _speed(entry: Entry, file: File, context_tokens: int, asked: _Situation) -> 
     )
 
 
-def _longest_context(entry: Entry, file: File, limit: int, least: int) -> int:
+def _longest_context(entry: Candidate, file: File, limit: int, least: int) -> int:
     """The longest context that fits `limit`, in steps of 1,024 tokens, at most the model's own."""
     low, high = least, entry.context_tokens
     if entry.memory(file, high).total_bytes <= limit:
@@ -231,18 +220,6 @@ def _longest_context(entry: Entry, file: File, limit: int, least: int) -> int:
         else:
             high = middle
     return max(least, low // _CONTEXT_STEP * _CONTEXT_STEP)
-
-
-def _room(machine: Machine) -> _Room:
-    """The memory that models may take: GPUs that an engine can use, and main memory without the
-    system's part."""
-    main = machine.memory.limit_bytes.value or machine.memory.total_bytes.value or 0
-    main -= min(_SYSTEM_BYTES, main // 4)
-    gpus = [gpu for gpu in machine.gpus if gpu_kind(gpu) is not None]
-    own = sum(gpu_room(gpu) for gpu in gpus if not gpu.unified.value)
-    shared = min(main, max((gpu_room(gpu) for gpu in gpus if gpu.unified.value), default=0))
-    # With unified memory, the system needs what the GPU may not use.
-    return _Room(gpu=own + shared, total=own + (shared or main))
 
 
 def _can_be_lively(found: Sequence[Recommendation], task: Task) -> bool:
@@ -300,7 +277,7 @@ def _months(released: str | None) -> int:
     return max(0, 12 * (year - _FIRST_YEAR) + month - 1)
 
 
-def _why(entry: Entry, headroom: int, *, comfortable: bool, spills: bool) -> str:
+def _why(entry: Candidate, headroom: int, *, comfortable: bool, spills: bool) -> str:
     if headroom < 0:
         return f"needs {bytes_text(-headroom)} more memory than there is; {entry.note}"
     if not comfortable:

@@ -22,7 +22,7 @@ from localai.errors import (
 from localai.fetch.pull import find_model
 from localai.providers.gpu_use import idle_gpu, without_idle_gpu
 from localai.providers.registry import declared_facts
-from localai.recommend.ranking import room_bytes
+from localai.recommend.room import room_of
 from localai.setup.engines import Engine, choose_engine, embedded_engine
 from localai.setup.offline import BundledModel, bundled_model
 from localai.stores.starter import STARTER
@@ -216,7 +216,7 @@ def _choose_model(
 
 def largest_download(machine: Machine) -> float:
     """How large in bytes a model may be that set-up chooses by itself on `machine`."""
-    return max(_SOON_BYTES, _SHARE_OF_ROOM * room_bytes(machine))
+    return max(_SOON_BYTES, _SHARE_OF_ROOM * room_of(machine).fast)
 
 
 def _name_for(engine: Engine, offer: Recommendation, largest_bytes: float) -> str | None:

@@ -30,14 +30,37 @@ _CACHE_STEP_TOKENS = 256
 def projected_memory(folder: MlxFolder, context_tokens: int) -> MemoryParts | None:
     """The memory of the model with a context of `context_tokens`, by the formula above; None if
     config.json lacks a value that the formula needs."""
-    context = context_bytes(folder.config, folder.float_bytes, context_tokens)
-    hidden = positive_integer(folder.config, "hidden_size", "dim", "n_embd")
+    return memory_by_config(folder.config, folder.float_bytes, folder.size_bytes, context_tokens)
+
+
+def memory_by_config(
+    config: Mapping[str, Any], float_bytes: int, weights_bytes: int, context_tokens: int
+) -> MemoryParts | None:
+    """`projected_memory` of a folder that is described by its config.json and its weights' size."""
+    context = context_bytes(config, float_bytes, context_tokens)
+    hidden = positive_integer(config, "hidden_size", "dim", "n_embd")
     if context is None or hidden is None:
         return None
-    wide = positive_integer(folder.config, "intermediate_size", "ffn_dim") or 4 * hidden
+    wide = positive_integer(config, "intermediate_size", "ffn_dim") or 4 * hidden
     # In memory at once in a layer: its input, the residual, and the two branches of a gated MLP.
-    compute = 2 * PREFILL_STEP_TOKENS * (2 * hidden + 3 * wide) * folder.float_bytes
-    return MemoryParts(folder.size_bytes, context, compute)
+    compute = 2 * PREFILL_STEP_TOKENS * (2 * hidden + 3 * wide) * float_bytes
+    return MemoryParts(weights_bytes, context, compute)
+
+
+def active_share(config: Mapping[str, Any], parameter_count: int) -> float:
+    """The share of the weights that one token reads: 1, or less for a mixture of experts, whose
+    experts have three matrices each."""
+    experts = positive_integer(config, "num_experts", "num_local_experts", "n_routed_experts")
+    used = positive_integer(config, "num_experts_per_tok", "num_experts_per_token", "top_k_experts")
+    width = positive_integer(config, "moe_intermediate_size", "expert_intermediate_size")
+    width = width or positive_integer(config, "intermediate_size")
+    hidden = positive_integer(config, "hidden_size")
+    layers = positive_integer(config, "num_hidden_layers")
+    if not (experts and used and width and hidden and layers and used < experts):
+        return 1.0
+    layers -= positive_integer(config, "first_k_dense_replace") or 0
+    idle = 3 * layers * hidden * width * (experts - used)
+    return 1.0 - idle / parameter_count if 0 < idle < parameter_count else 1.0
 
 
 def context_bytes(config: Mapping[str, Any], float_bytes: int, tokens: int) -> int | None:

@@ -1,7 +1,8 @@
 """The Hugging Face hub as its documentation describes it, on loopback, with a host for large files.
 
-The list of a repository's files, `resolve` with its X-Repo-Commit, X-Linked-Etag and X-Linked-Size
-headers, the redirect of large files to another host, and the X-Error-Code of its refusals:
+The lists of repositories, the list of a repository's files, `resolve` with its X-Repo-Commit,
+X-Linked-Etag and X-Linked-Size headers, the redirect of large files to another host, and the
+X-Error-Code of its refusals:
 https://huggingface.co/docs/hub/api and huggingface_hub's own tests.
 """
 
@@ -12,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import parse_qs, urlsplit
 
 from tests.support.file_server import FileServer, Handler
 
@@ -30,6 +32,8 @@ class HubDouble:
         self.store = FileServer()
         self.refusal: tuple[int, str] | None = None
         self.token: str | None = None
+        self.listed: list[dict[str, object]] = []
+        self.pages.scripts["/api/models"] = self._guarded(self._list)
 
     @property
     def url(self) -> str:
@@ -42,12 +46,16 @@ class HubDouble:
         files: Mapping[str, bytes | Path],
         commit: str = COMMIT,
         revision: str = "main",
+        facts: Mapping[str, object] | None = None,
     ) -> None:
-        """A repository with `files`; `revision` is at `commit`."""
+        """A repository with `files`; `revision` is at `commit`. With `facts` (createdAt, tags and
+        so on), `/api/models` lists it with them."""
         listed = []
         for name, content in files.items():
             data = content if isinstance(content, bytes) else content.read_bytes()
             listed.append(self._add_file(repo, name, data, commit))
+        if facts is not None:
+            self.listed.append({"id": repo, "sha": commit, **facts})
         document = {"id": repo, "modelId": repo, "sha": commit, "siblings": listed, "tags": []}
         page = json.dumps(document).encode()
         script = self._guarded(
@@ -56,6 +64,24 @@ class HubDouble:
         self.pages.scripts[f"/api/models/{repo}/revision/{revision}"] = script
         if revision == "main":
             self.pages.scripts[f"/api/models/{repo}"] = script
+
+    def _list(self, handler: Handler) -> None:
+        """The repositories of an author with a tag, by a field, the highest first; of their fields
+        those that were asked for."""
+        query = parse_qs(urlsplit(handler.path).query)
+        [author], [tag], [order] = query["author"], query["filter"], query["sort"]
+        found = [
+            each
+            for each in self.listed
+            if str(each["id"]).startswith(f"{author}/") and tag in _list(each.get("tags"))
+        ]
+        found.sort(key=lambda each: _number(each.get(order)), reverse=True)
+        named = {"id", *query.get("expand", [])}
+        page = [
+            {key: value for key, value in each.items() if key in named}
+            for each in found[: int(query["limit"][0])]
+        ]
+        handler.answer(200, json.dumps(page).encode(), {"Content-Type": "application/json"})
 
     def _add_file(self, repo: str, name: str, data: bytes, commit: str) -> dict[str, object]:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -102,3 +128,11 @@ class HubDouble:
     ) -> None:
         self.pages.stop()
         self.store.stop()
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -14,6 +14,7 @@ from localai.output.documents.model import (
 
 if TYPE_CHECKING:
     from localai.recommend.catalogue import Source
+    from localai.recommend.kept_hub import KeptHub, Unread
     from localai.recommend.ranking import Recommendation
 
 
@@ -24,6 +25,41 @@ class CitationDocument(TypedDict):
     what: Annotated[str, "what there is to read"]
     url: Annotated[str, "the address of the source"]
     date: Annotated[str, "the date of the source"]
+
+
+class RepositoryDocument(TypedDict):
+    """What the hub says of a model that the catalogue has not."""
+
+    repository: Annotated[str, "the repository, ORG/REPO"]
+    format: Annotated[Literal["gguf", "mlx"], "the format of its model"]
+    base_repository: Annotated[
+        str | None, "the repository of the model that was packed, by its tags"
+    ]
+    created: Annotated[str | None, "the day of the repository (2026-10-03)"]
+    downloads: Annotated[int | None, "downloads in 30 days"]
+    gated: Annotated[bool, "whether its licence is to be accepted before it is served"]
+    commit: Annotated[str | None, "the commit whose header was read"]
+    read_at: Annotated[float, "when its header was read, in seconds since the epoch"]
+
+
+class UnreadDocument(TypedDict):
+    """A repository, or a publisher, of which nothing is known."""
+
+    name: Annotated[str, "the repository or the publisher"]
+    reason: Annotated[str, "the reason"]
+
+
+class KeptHubDocument(TypedDict):
+    """What the hub was last found to have (`--online`)."""
+
+    server: Annotated[str, "the hub's host"]
+    asked_at: Annotated[float, "when it was asked, in seconds since the epoch"]
+    whole: Annotated[bool, "whether all was asked; false if the asking was broken off"]
+    models: Annotated[int, "the number of models that are kept"]
+    in_catalogue: Annotated[list[str], "those of them that the catalogue has already"]
+    too_large: Annotated[int, "the number of models that are too large for the machine that asked"]
+    unread: Annotated[list[UnreadDocument], "the repositories whose header was not read"]
+    unasked: Annotated[list[UnreadDocument], "the publishers whose list did not come"]
 
 
 class RecommendationDocument(TypedDict):
@@ -38,7 +74,9 @@ class RecommendationDocument(TypedDict):
     ]
     parameter_count: Annotated[int, "the number of all parameters, also in a mixture of experts"]
     active_parameter_count: Annotated[int, "the number of parameters that each token reads"]
-    license: Annotated[str, "the licence: an SPDX identifier, or a name"]
+    license: Annotated[
+        str | None, "the licence: an SPDX identifier, or a name; null if none is named"
+    ]
     tasks: Annotated[list[str], "the tasks that the model is for, the main one first"]
     capabilities: Annotated[list[str], "completion, tools, vision, thinking, embedding"]
     installed: Annotated[bool, "whether the model is on this machine"]
@@ -55,6 +93,7 @@ class RecommendationDocument(TypedDict):
     ]
     speed: Annotated[SpeedDocument, "the predicted speed with 1,024 tokens in the context"]
     why: Annotated[str, "the reason for the place, in a sentence"]
+    hub: Annotated[RepositoryDocument | None, "the repository; null for a model of the catalogue"]
     sources: Annotated[list[CitationDocument], "the source of each fact"]
 
 
@@ -65,6 +104,7 @@ class Recommend(TypedDict):
     task: Annotated[str, "the task: chat, code, reasoning, vision, extract or embed"]
     profile: Annotated[str | None, "the machine of `--profile`; null is this machine"]
     catalogue_date: Annotated[str, "the date of the newest source of the catalogue"]
+    hub: Annotated[KeptHubDocument | None, "what the hub had; null if it was never asked"]
     recommendations: Annotated[
         list[RecommendationDocument], "the models, the best first and those too large last"
     ]
@@ -74,9 +114,10 @@ def recommend_document(
     task: str,
     profile: str | None,
     found: Iterable[Recommendation],
+    kept: KeptHub | None,
 ) -> Recommend:
     """The document of `localai recommend`. `profile` is the name of a machine that stands in for
-    this one."""
+    this one, `kept` what the hub had."""
     from localai.recommend.catalogue import catalogue, catalogue_date
 
     sources = catalogue().sources
@@ -85,8 +126,28 @@ def recommend_document(
         "task": task,
         "profile": profile,
         "catalogue_date": catalogue_date().isoformat(),
+        "hub": None if kept is None else _kept_hub(kept),
         "recommendations": [_recommendation(each, sources) for each in found],
     }
+
+
+def _kept_hub(kept: KeptHub) -> KeptHubDocument:
+    from localai.recommend.hub_model import catalogued
+
+    return {
+        "server": kept.server,
+        "asked_at": kept.asked_at,
+        "whole": kept.whole,
+        "models": len(kept.models),
+        "in_catalogue": [each.name for each in kept.models if catalogued(each) is not None],
+        "too_large": kept.too_large,
+        "unread": [_unread(each) for each in kept.unread],
+        "unasked": [_unread(each) for each in kept.unasked],
+    }
+
+
+def _unread(unread: Unread) -> UnreadDocument:
+    return {"name": unread.name, "reason": unread.reason}
 
 
 def _recommendation(found: Recommendation, sources: Mapping[str, Source]) -> RecommendationDocument:
@@ -112,11 +173,38 @@ def _recommendation(found: Recommendation, sources: Mapping[str, Source]) -> Rec
         "context_limit_tokens": entry.context_tokens,
         "speed": speed_document(found.speed),
         "why": found.why,
-        "sources": [
-            _citation(fact, sources[key])
-            for fact, key in {**entry.sources, "size": file.source}.items()
-        ],
+        "hub": _repository(found),
+        "sources": _sources(found, sources),
     }
+
+
+def _repository(found: Recommendation) -> RepositoryDocument | None:
+    from localai.recommend.hub_model import HubModel
+
+    model = found.entry
+    if not isinstance(model, HubModel):
+        return None
+    return {
+        "repository": model.repo,
+        "format": model.format,
+        "base_repository": model.base,
+        "created": model.created,
+        "downloads": model.downloads,
+        "gated": model.gated,
+        "commit": model.commit,
+        "read_at": model.read_at,
+    }
+
+
+def _sources(found: Recommendation, sources: Mapping[str, Source]) -> list[CitationDocument]:
+    """The sources of the catalogue's facts. Those of the hub's are all in its repository."""
+    from localai.recommend.hub_model import HubModel
+
+    entry = found.entry
+    if isinstance(entry, HubModel):
+        return []
+    named = {**entry.sources, "size": found.quantization.source}
+    return [_citation(fact, sources[key]) for fact, key in named.items()]
 
 
 def _citation(fact: str, source: Source) -> CitationDocument:
