@@ -8,24 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import os
-import shutil
-import stat
-import tempfile
-import time
-import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
-from localai.locks import is_held, lock_descriptor
-
 _PIECE_BYTES: Final = 1 << 20
-# A temporary file or folder is locked by its maker a moment after it is made. One that is unlocked
-# and older than this was left by a killed process.
-_LONGEST_UNLOCKED_S: Final = 60.0
 _Event = TypeVar("_Event")
 
 
@@ -73,7 +62,9 @@ def write_atomically(target: Path, content: bytes) -> None:
 
     Raises OSError.
     """
-    with _temporary_file(target, [content]) as temporary:
+    from localai.temporary import temporary_file
+
+    with temporary_file(target, [content]) as temporary:
         temporary.replace(target)
 
 
@@ -82,9 +73,11 @@ def create_atomically(target: Path, content: Iterable[bytes]) -> None:
 
     Raises FileExistsError if it exists already, OSError, and what the pieces raise.
     """
+    from localai.temporary import temporary_file
+
     if target.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    with _temporary_file(target, content) as temporary:
+    with temporary_file(target, content) as temporary:
         try:
             # Unlike a rename, a link does not replace a file that another process made meanwhile.
             target.hardlink_to(temporary)
@@ -113,23 +106,6 @@ def written_whole(target: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-class TemporaryFolder(tempfile.TemporaryDirectory[str]):
-    """A folder of this process in the system's temporary folder, removed with its object or at the
-    end of `with`.
-
-    Folders of killed processes are removed when the next one is made. Raises OSError.
-    """
-
-    _PREFIX: Final = "localai-temporary-"
-
-    def __init__(self) -> None:
-        _sweep(Path(tempfile.gettempdir()).glob(f"{self._PREFIX}*"))
-        super().__init__(prefix=self._PREFIX)
-        descriptor = os.open(self.name, os.O_RDONLY)
-        lock_descriptor(descriptor)
-        weakref.finalize(self, os.close, descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -210,26 +186,6 @@ def _hash_pieces(
     return digest.hexdigest()
 
 
-@contextlib.contextmanager
-def _temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
-    """A file beside `target` with all of `content`, on the disk; it is removed at the end of the
-    block."""
-    prefix, suffix = f".{target.name}.", ".tmp"
-    _sweep(target.parent.glob(f"{glob.escape(prefix)}????????{suffix}"))
-    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=target.parent)
-    temporary = Path(name)
-    lock_descriptor(descriptor)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
 def freed_bytes(statuses: Iterable[os.stat_result]) -> int:
     """How many bytes on disk are freed by removing the names with these statuses: the sizes of
     files that have no other name."""
@@ -239,23 +195,3 @@ def freed_bytes(statuses: Iterable[os.stat_result]) -> int:
     return sum(
         found[0].st_blocks * 512 for found in names.values() if len(found) >= found[0].st_nlink
     )
-
-
-def sweep_temporaries(folder: Path) -> None:
-    """Remove the temporary files of killed processes' `write_atomically` in `folder`. For a folder
-    of localai's own, whose files' names are never written again."""
-    _sweep(folder.glob(".*.????????.tmp"))
-
-
-def _sweep(temporaries: Iterable[Path]) -> None:
-    """Remove this user's temporary files and folders whose process has ended."""
-    for path in temporaries:
-        with contextlib.suppress(OSError):
-            status = path.lstat()
-            age_s = time.time() - status.st_mtime
-            if status.st_uid != os.getuid() or age_s < _LONGEST_UNLOCKED_S or is_held(path):
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                shutil.rmtree(path, ignore_errors=True)
-            elif stat.S_ISREG(status.st_mode):
-                path.unlink()

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,6 +80,8 @@ def _runtime_dir(wanted: Path, environ: Mapping[str, str]) -> Path:
     an unguessable name in the temporary folder of all users."""
     if len(os.fsencode(wanted)) <= _LONGEST_RUNTIME_DIR and can_be_written(wanted):
         return wanted
+    import tempfile
+
     name = f"localai-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]}"
     temporary = Path(tempfile.gettempdir())
     for place in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}", temporary):

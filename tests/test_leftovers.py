@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.files import TemporaryFolder, sweep_temporaries, write_atomically
+from localai.files import write_atomically
+from localai.temporary import TemporaryFolder, sweep_temporaries
 from tests.support.clock import becomes
 
 _WRITES_FOR_EVER = """
@@ -28,7 +29,7 @@ create_atomically(Path(sys.argv[1]) / "new", pieces())
 """
 _HOLDS_FOR_EVER = """
 import time
-from localai.files import TemporaryFolder
+from localai.temporary import TemporaryFolder
 with TemporaryFolder() as name:
     (open(f"{name}/model.gguf", "w")).close()
     print("written", flush=True)

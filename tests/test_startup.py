@@ -98,7 +98,9 @@ def test_a_warm_one_shot_imports_nothing_heavy(
     arguments = ("chat", "--max-tokens", "4", "hello")
     cold = _imported(command_environment, *arguments)
     assert cold & HEAVY <= {"psutil"}, "a cold one asks how much memory is free"
-    assert _imported(command_environment, *arguments) & HEAVY == set()
+    warm = _imported(command_environment, *arguments)
+    assert warm & HEAVY == set()
+    assert warm & {"tempfile", "tomllib"} == set(), "a question writes no file and reads no TOML"
 
 
 def test_a_one_shot_compiles_no_expression_that_it_does_not_use_and_reads_its_options_once(

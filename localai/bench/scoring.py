@@ -15,7 +15,7 @@ from localai.bench.subject import Subject
 from localai.bench.workload import quality_text
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, LocalaiError
-from localai.files import TemporaryFolder
+from localai.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from localai.engine.llamacpp.evaluation import Evaluated, Manner

@@ -6,7 +6,7 @@ conversation goes on, and `problem` says what was not stored.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +75,7 @@ class DatabaseRecorder(Recorder):
         pictures_limit_bytes: int | None = None,
     ) -> None:
         self.conversation_id = conversation_id
-        self.typed_in = conversation_id or secrets.token_hex(5)
+        self.typed_in = conversation_id or os.urandom(5).hex()
         self.parent_id = parent_id
         self._database_file = database_file
         self._command = command

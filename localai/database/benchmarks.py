@@ -6,7 +6,7 @@ A row is written again after every repetition, so that a killed run keeps all th
 from __future__ import annotations
 
 import json
-import secrets
+import os
 import time
 from sqlite3 import Row
 from typing import Any
@@ -49,7 +49,7 @@ class Benchmarks(DatabaseFile):
 
     def create_bench_run(self, document: Any, *, created_at: float | None = None) -> str:
         """Store a new run. Returns its id, six characters that are easy to type."""
-        identifier = secrets.token_hex(3)
+        identifier = os.urandom(3).hex()
         with self.guarded():
             self.db.execute(
                 "INSERT INTO bench_run (id, created_at, document) VALUES (?, ?, ?)",

@@ -7,7 +7,7 @@ answer whose command was killed needs no repair: it counts as cut.
 from __future__ import annotations
 
 import json
-import secrets
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -64,7 +64,7 @@ class Conversations(Pictures):
     def create_conversation(self, conversation_id: str | None = None) -> str:
         """Make a new, empty conversation. Returns its id: the given one, or ten characters that are
         easy to type."""
-        identifier = conversation_id or secrets.token_hex(5)
+        identifier = conversation_id or os.urandom(5).hex()
         now = time.time()
         with self.guarded():
             self.db.execute(

@@ -38,13 +38,14 @@ from localai.fetch.hub_names import (
 from localai.fetch.partial import RemoteFile
 from localai.fetch.plan import PullPlan, Variant
 from localai.fetch.remote import RemotePrefix
-from localai.files import TemporaryFolder, write_atomically
+from localai.files import write_atomically
 from localai.formats.folder_kinds import purpose_of_folder, require_model
 from localai.formats.gguf import GgufHeader, merge_parts, read_header, read_header_at
 from localai.formats.mlx_folder import read_object
 from localai.sizing.memory import HeaderFile
 from localai.stores.folders import hub_cache
 from localai.stores.references import MAIN, HubReference
+from localai.temporary import TemporaryFolder
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 # The small files of an MLX folder, besides its weights, by their endings.

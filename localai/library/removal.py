@@ -21,7 +21,7 @@ from localai.engine.lifecycle import stop, workers
 from localai.engine.llamacpp import kv_files
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.fetch.download import provenance_file
-from localai.files import as_path, freed_bytes, inode_of, sweep_temporaries, write_atomically
+from localai.files import as_path, freed_bytes, inode_of, write_atomically
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
 from localai.providers.ollama_daemon import Daemon, running_ollama
@@ -39,6 +39,7 @@ from localai.stores.ollama import (
 )
 from localai.stores.presets import find_preset, preset_file
 from localai.stores.references import plain_name
+from localai.temporary import sweep_temporaries
 
 if TYPE_CHECKING:
     from localai.config import Config

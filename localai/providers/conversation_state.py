@@ -6,7 +6,7 @@ Nothing here raises if a state is gone, damaged or refused: that costs time, but
 
 from __future__ import annotations
 
-import secrets
+import os
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class ConversationState:
         self._conversation = request.conversation
         self._messages = request.messages
         self._tools = request.tools
-        self._tag = secrets.randbits(30)
+        self._tag = int.from_bytes(os.urandom(4)) >> 2
         self._base: kv_files.SavedState | None = None
         self._slot: Slot | None = None
 

@@ -19,11 +19,12 @@ from localai.engine.llamacpp.log import DeviceShare
 from localai.engine.llamacpp.memory_projection import project_memory
 from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, LocalaiError, Unreachable
-from localai.files import TemporaryFolder, content_key
+from localai.files import content_key
 from localai.formats.gguf import GgufHeader, merge_parts, read_header_at, read_model
 from localai.remembered import Remembered
 from localai.sizing.gguf_formula import gguf_memory
 from localai.sizing.memory_parts import MemoryParts
+from localai.temporary import TemporaryFolder
 
 # Version of the remembered format; raise it when that changes.
 _CACHE_VERSION: Final = 2

@@ -22,7 +22,6 @@ A preset is a small TOML file in `presets/` beside the configuration:
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
@@ -118,6 +117,8 @@ def list_presets(paths: Paths) -> Iterator[Preset]:
 
 def read_preset(file: Path) -> Preset:
     """The preset in `file`. Raises InvalidInput."""
+    import tomllib
+
     require_own(file, "the preset")
     try:
         with file.open("rb") as opened:

@@ -18,7 +18,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -212,7 +211,7 @@ def bytes_per_token(folder: Path) -> float | None:
 def new_state_file(folder: Path, conversation: str) -> Path:
     """A path where the engine may write a state of `conversation`; it counts only after
     `accept`."""
-    return folder / f"{conversation}-{secrets.token_hex(4)}.kv"
+    return folder / f"{conversation}-{os.urandom(4).hex()}.kv"
 
 
 def accept(file: Path, conversation: str, chain: Sequence[Link], tokens: int) -> SavedState:

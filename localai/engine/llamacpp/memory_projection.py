@@ -24,7 +24,7 @@ from localai.dataclass import dataclass
 from localai.engine.llamacpp.log import DeviceShare, failure_reason, first_table
 from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, Unreachable
-from localai.files import TemporaryFolder
+from localai.temporary import TemporaryFolder
 
 # The usual time is a second; the rest is for a slow disk and a busy machine, and on macOS for
 # Metal, which compiles its shaders for the first process that asks.
