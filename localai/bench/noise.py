@@ -81,7 +81,8 @@ def read(engine_pid: int | None, root: Path = Path("/")) -> Reading:
         busy_s=busy,
         whole_s=whole,
         steal_s=steal,
-        ours_s=times.user + times.system + times.children_user + times.children_system,
+        # Not the children's: a worker that is replaced would count here with its whole life.
+        ours_s=times.user + times.system,
         engine_s=None if engine_pid is None else cpu_s(engine_pid, root),
         swapped_pages=_swapped(root),
         throttled=_throttled(root),

@@ -30,27 +30,35 @@ _PHASES: Final = {
 def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
     """Show the table of a run and the remarks on its rows. With `beside`, also compare the rows of
     the same model and test."""
-    from localai.bench.verdict import notes
-
     cells = run.cells
     rows = zip(cells, _apart(cells), strict=True)
     output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
     show_quality(output, cells)
-    qualified = [(cell, note) for cell in cells for note in notes(cell)]
-    if qualified:
+    qualifying = [*energy_remarks(cells), *remarks(cells)]
+    if qualifying:
         output.line("")
-    for line in energy_remarks(cells):
+    for line in qualifying:
         output.paragraph(line, style="dim")
-    several = len(cells) > 1
-    for cell, note in qualified:
-        about = f"{cell.model} {cell.test.label}: " if several else ""
-        output.paragraph(f"{about}{note}", style="dim")
     for text in (*(_beside(cells) if beside else ()), *_knees(cells)):
         output.paragraph(text)
     for line in _plots(output, cells):
         output.line(line)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
+
+
+def remarks(cells: Sequence[Cell]) -> Iterator[str]:
+    """What qualifies the rows. What holds for all is said once; before the rest stands its row."""
+    from localai.bench.verdict import notes
+
+    found = [notes(cell) for cell in cells]
+    shared = [note for note in found[0] if all(note in each for each in found)] if cells else []
+    yield from shared
+    for cell, apart, own in zip(cells, _apart(cells), found, strict=True):
+        name = ", ".join(each for each in (f"{cell.model} {cell.test.label}", apart) if each)
+        for note in own:
+            if note not in shared:
+                yield f"{name}: {note}"
 
 
 def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from localai.bench.cell import Cell, decode, energy, first_token, prefill
 from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
 from localai.bench.sweeps import Sweep, sweeps
-from localai.bench.verdict import notes, verdict
+from localai.bench.verdict import verdict
+from localai.output.bench import remarks
 from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
 from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
@@ -68,11 +69,7 @@ def _results(cells: Sequence[Cell]) -> Markup:
 
 
 def _notes(cells: Sequence[Cell]) -> Markup | None:
-    told = [
-        element("li", f"{cell.model} {cell.test.label}: {note}")
-        for cell in cells
-        for note in notes(cell)
-    ]
+    told = [element("li", text) for text in remarks(cells)]
     return element("ul", told, class_="soft") if told else None
 
 
