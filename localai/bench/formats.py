@@ -21,12 +21,14 @@ from localai.bench.cell import Cell, Metric, decode, first_token, prefill
 from localai.bench.kept import KeptRun, MachineNote
 from localai.bench.plan import Test
 from localai.bench.recording import Sample
+from localai.bench.remarks import differing_settings, remarks, settings_apart
 from localai.bench.verdict import notes, verdict
 from localai.errors import InvalidInput
 
 _COLUMNS: Final = (
     "model",
     "engine",
+    "settings",
     "test",
     "prefill_tokens_per_s",
     "prefill_low",
@@ -56,12 +58,18 @@ def as_text(run: KeptRun, form: str) -> str:
 
 
 def _markdown(run: KeptRun) -> str:
-    head = ("model", "engine", "test", "prefill tok/s", "first token", "decode tok/s", "verdict")
-    lines = [f"| {' | '.join(head)} |", "|---|---|---|--:|--:|--:|---|"]
-    for cell in run.cells:
+    apart = settings_apart(run.cells)
+    several = ("settings",) if any(apart) else ()
+    head = ("prefill tok/s", "first token", "decode tok/s", "verdict")
+    lines = [
+        f"| {' | '.join(('model', 'engine', *several, 'test', *head))} |",
+        f"|{'---|' * len(several)}---|---|---|--:|--:|--:|---|",
+    ]
+    for cell, settings in zip(run.cells, apart, strict=True):
         texts = (
             cell.model,
             cell.engine,
+            *([settings] if several else []),
             cell.test.label,
             _plus_minus(cell, prefill),
             _plus_minus(cell, first_token, " s", 3),
@@ -73,7 +81,7 @@ def _markdown(run: KeptRun) -> str:
     cores = "" if machine.cores is None else f", {machine.cores:g} cores"
     day = time.strftime("%Y-%m-%d", time.localtime(run.created_at))
     about = f"{machine.cpu or 'an unknown processor'}{cores}, {machine.system}, {day}"
-    told = [f"- {cell.model} {cell.test.label}: {n}" for cell in run.cells for n in notes(cell)]
+    told = [f"- {text}" for text in remarks(run.cells)]
     return "\n".join([*lines, "", about, *(["", *told] if told else [])]) + "\n"
 
 
@@ -86,12 +94,13 @@ def _plus_minus(cell: Cell, metric: Metric, unit: str = "", places: int = 1) -> 
 
 
 def _rows(run: KeptRun) -> Iterator[dict[str, Any]]:
-    for cell in run.cells:
+    for cell, settings in zip(run.cells, settings_apart(run.cells), strict=True):
         figures = [cell.interval(each) for each in (prefill, first_token, decode)]
         one, first, two = figures
         values = (
             cell.model,
             cell.engine,
+            settings,
             cell.test.label,
             *((one.value, one.low, one.high) if one else (None, None, None)),
             None if first is None else first.value,
@@ -118,10 +127,11 @@ def _jsonl(run: KeptRun) -> str:
 def _benchstat(run: KeptRun) -> str:
     """Go's benchmark format, a line a sample, for `benchstat old.txt new.txt`."""
     lines = [f"cpu: {run.machine.cpu or 'unknown'}"]
-    for cell in run.cells:
+    for cell, settings in zip(run.cells, differing_settings(run.cells), strict=True):
+        named = {"model": cell.model, "test": cell.test.label, **settings}
         name = "/".join(
-            f"{key}={re.sub(r'[^A-Za-z0-9._-]+', '_', text)}"
-            for key, text in (("model", cell.model), ("test", cell.test.label))
+            f"{key}={re.sub(r'[^A-Za-z0-9._-]+', '_', str('auto' if v is None else v))}"
+            for key, v in named.items()
         )
         for title, metric in (("Prefill", prefill), ("Decode", decode)):
             lines += [

@@ -30,8 +30,10 @@ _PHASES: Final = {
 def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
     """Show the table of a run and the remarks on its rows. With `beside`, also compare the rows of
     the same model and test."""
+    from localai.bench.remarks import remarks, settings_apart
+
     cells = run.cells
-    rows = zip(cells, _apart(cells), strict=True)
+    rows = zip(cells, settings_apart(cells), strict=True)
     output.table(_columns(cells), [Row(_cells(cell, apart)) for cell, apart in rows])
     show_quality(output, cells)
     qualifying = [*energy_remarks(cells), *remarks(cells)]
@@ -45,20 +47,6 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
         output.line(line)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
-
-
-def remarks(cells: Sequence[Cell]) -> Iterator[str]:
-    """What qualifies the rows. What holds for all is said once; before the rest stands its row."""
-    from localai.bench.verdict import notes
-
-    found = [notes(cell) for cell in cells]
-    shared = [note for note in found[0] if all(note in each for each in found)] if cells else []
-    yield from shared
-    for cell, apart, own in zip(cells, _apart(cells), found, strict=True):
-        name = ", ".join(each for each in (f"{cell.model} {cell.test.label}", apart) if each)
-        for note in own:
-            if note not in shared:
-                yield f"{name}: {note}"
 
 
 def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:
@@ -176,6 +164,7 @@ def _day(at: float) -> str:
 
 def _columns(cells: Sequence[Cell]) -> list[Column]:
     from localai.bench.cell import first_token, first_visible
+    from localai.bench.remarks import settings_apart
 
     several_engines = len({cell.engine for cell in cells}) > 1
     thinks = any(
@@ -186,7 +175,7 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
     return [
         Column("model"),
         Column("engine", drop=2 if several_engines else 6, only_piped=False),
-        Column("settings", only_piped=not any(_apart(cells))),
+        Column("settings", only_piped=not any(settings_apart(cells))),
         Column("test"),
         Column("prefill tok/s", right=True, label="prefill"),
         Column("first token", right=True, drop=3),
@@ -199,20 +188,6 @@ def _columns(cells: Sequence[Cell]) -> list[Column]:
         Column("predicted", right=True, drop=8),
         Column("verdict"),
     ]
-
-
-def _apart(cells: Sequence[Cell]) -> list[str]:
-    """For each row, the settings in which the rows of its model differ."""
-
-    def text(cell: Cell) -> str:
-        others = [each.settings for each in cells if each.model == cell.model]
-        return ", ".join(
-            f"{name} {'auto' if value is None else value}"
-            for name, value in cell.settings.items()
-            if any(other.get(name) != value for other in others)
-        )
-
-    return [text(cell) for cell in cells]
 
 
 def _cells(cell: Cell, apart: str) -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from localai.bench.cell import Cell, decode, energy, first_token, prefill
 from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
+from localai.bench.remarks import remarks, row_names, settings_apart
 from localai.bench.sweeps import Sweep, sweeps
 from localai.bench.verdict import verdict
-from localai.output.bench import remarks
 from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
 from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
@@ -42,16 +42,19 @@ def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
 
 def _results(cells: Sequence[Cell]) -> Markup:
     crowded = any(cell.test.concurrency > 1 for cell in cells)
-    headings = ["model", "test", "decode tok/s", "prefill tok/s", "first token"]
+    apart = settings_apart(cells)
+    varied = ["settings"] if any(apart) else []
+    headings = ["model", *varied, "test", "decode tok/s", "prefill tok/s", "first token"]
     tells = any(cell.energy_from for cell in cells)
     headings += ["together tok/s"] if crowded else []
     headings += ["J/token"] if tells else []
     headings += ["predicted", "memory", "verdict", "engine"]
     rows = []
-    for cell in cells:
+    for cell, settings in zip(cells, apart, strict=True):
         predicted = cell.predicted_tokens_per_s
         row: list[Child] = [
             cell.model,
+            *([settings] if varied else []),
             cell.test.label,
             rate_text(cell.interval(decode)) if cell.test.output_tokens > 1 else UNKNOWN,
             rate_text(cell.interval(prefill)) if cell.test.prompt_tokens else UNKNOWN,
@@ -64,7 +67,7 @@ def _results(cells: Sequence[Cell]) -> Markup:
             cell.engine,
         ]
         rows.append(row)
-    numbers = range(2, len(headings) - 2)
+    numbers = range(headings.index("test") + 1, len(headings) - 2)
     return table(headings, rows, right=set(numbers))
 
 
@@ -142,26 +145,18 @@ def _figures(sweep: Sweep) -> Markup:
 def _limits(cells: Sequence[Cell]) -> Markup | None:
     """How near each model's decoding comes to the limit set by the memory's bandwidth."""
     rows = []
-    for cell in cells:
+    for name, cell in zip(row_names(cells), cells, strict=True):
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)
         if fraction is None or rate is None or cell.bandwidth_bytes_per_s is None:
             continue
         limit = rate.value / fraction
-        rows.append(
-            [
-                cell.model,
-                cell.test.label,
-                number_text(rate.value),
-                number_text(limit),
-                f"{fraction:.0%}",
-                _bar(fraction),
-            ]
-        )
+        shown = [number_text(rate.value), number_text(limit), f"{fraction:.0%}"]
+        rows.append([name, *shown, _bar(fraction)])
     if not rows:
         return None
     told = "What decoding would reach if it did nothing but read weights, keys and values."
-    headings = ["model", "test", "decode tok/s", "limit tok/s", "reached", ""]
-    return section("The memory's limit", element("p", told), table(headings, rows, right={2, 3, 4}))
+    headings = ["row", "decode tok/s", "limit tok/s", "reached", ""]
+    return section("The memory's limit", element("p", told), table(headings, rows, right={1, 2, 3}))
 
 
 def _bar(fraction: float) -> Markup:
@@ -178,26 +173,27 @@ def _bar(fraction: float) -> Markup:
 
 
 def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
+    names = row_names(cells)
     rates = [
         Series(
-            f"{cell.model} {cell.test.label}",
+            name,
             tuple(
                 (number + 1.0, value)
                 for number, each in enumerate(cell.samples)
                 if (value := decode(each) or prefill(each)) is not None
             ),
         )
-        for cell in cells[:6]
+        for name, cell in list(zip(names, cells, strict=True))[:6]
     ]
     drawn = chart("Tokens a second", rates, x="repetition", y="tok/s")
     if drawn is not None:
         yield drawn
     rows: list[list[Child]] = []
-    for cell in cells:
+    for name, cell in zip(names, cells, strict=True):
         for number, each in enumerate(cell.samples, 1):
             rows.append(
                 [
-                    f"{cell.model} {cell.test.label}",
+                    name,
                     str(number),
                     _number(prefill(each)),
                     UNKNOWN if each.first_token_s is None else f"{each.first_token_s:.3f} s",
@@ -207,15 +203,16 @@ def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
             )
     headings = ["row", "repetition", "prefill", "first token", "decode", "what disturbed it"]
     yield details("every sample", table(headings, rows, right={1, 2, 3, 4}))
-    gaps = [(cell, found) for cell in cells if (found := gap_quantiles(cell)) is not None]
+    gaps = [
+        (name, found)
+        for name, cell in zip(names, cells, strict=True)
+        if (found := gap_quantiles(cell)) is not None
+    ]
     if gaps:
         yield table(
-            ["between tokens", "test", "median", "95%", "99%", "longest"],
-            [
-                [cell.model, cell.test.label, *map(_ms, (g.p50, g.p95, g.p99, g.most))]
-                for cell, g in gaps
-            ],
-            right={2, 3, 4, 5},
+            ["between tokens", "median", "95%", "99%", "longest"],
+            [[name, *map(_ms, (g.p50, g.p95, g.p99, g.most))] for name, g in gaps],
+            right={1, 2, 3, 4},
         )
 
 

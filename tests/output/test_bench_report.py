@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from localai.bench.comparison import compared
+from localai.bench.formats import as_text
 from localai.bench.plan import Test
 from localai.bench.sweeps import sweeps
 from localai.output.bench_report import report
@@ -50,6 +51,20 @@ def test_a_report_has_what_became_of_the_rows() -> None:
     assert "Since the baseline" in text
     assert '<span class="bad">regressed</span>' in text
     assert "-20%" in text
+
+
+def test_rows_under_other_settings_are_told_apart_everywhere() -> None:
+    varied = run(*(cell(BASE, settings={"threads": n}, is_warm=n == 2) for n in (1, 2)))
+    page = report(varied)
+    assert page.count("m pp512 tg128, threads 1") > len(BASE), "each of its samples, and its line"
+    assert "m pp512 tg128, threads 1: not steady after 3 warm-ups" in page
+    for form, said in (("md", "| threads 2 |"), ("csv", ",threads 2,"), ("benchstat", "threads=2")):
+        assert said in as_text(varied, form)
+
+
+def test_what_holds_for_all_rows_is_said_once() -> None:
+    page = report(run(*(cell(BASE, settings={"threads": n}, is_warm=False) for n in (1, 2))))
+    assert page.count("not steady after 3 warm-ups") == 1
 
 
 def test_what_was_varied_is_a_curve_and_what_was_not_is_none() -> None:
