@@ -121,21 +121,23 @@ def _distinct(cell: Cell, other: Cell) -> str:
     return ", ".join(changed) or cell.model
 
 
-CHANGE_COLUMNS: Final = (
-    Column("model"),
-    Column("test"),
-    Column("metric"),
-    Column("change", right=True),
-    Column("interval", right=True, drop=2),
-    Column("state"),
-    Column("reason", wraps=True, drop=1),
-)
-
-
 def show_changes(
     output: Output, before: KeptRun, after: KeptRun, changes: Sequence[MetricChange]
 ) -> None:
     """Show the changes of each row, metric by metric."""
+    from localai.bench.remarks import settings_apart
+
+    apart = dict(zip(map(id, after.cells), settings_apart(after.cells), strict=True))
+    columns = (
+        Column("model"),
+        Column("settings", only_piped=not any(apart.values())),
+        Column("test"),
+        Column("metric"),
+        Column("change", right=True),
+        Column("interval", right=True, drop=2),
+        Column("state"),
+        Column("reason", wraps=True, drop=1),
+    )
     name = before.saved_as or before.id
     output.line(f"beside {name} of {_day(before.created_at)}:")
     rows = []
@@ -147,6 +149,7 @@ def show_changes(
         rows.append(
             [
                 each.cell.model,
+                apart.get(id(each.cell), ""),
                 each.cell.test.label,
                 "prefill" if each.metric.startswith("prefill") else "decode",
                 UNKNOWN if interval is None else percent_text(interval.value),
@@ -155,7 +158,7 @@ def show_changes(
                 each.reason,
             ]
         )
-    output.table(CHANGE_COLUMNS, rows)
+    output.table(columns, rows)
 
 
 def _day(at: float) -> str:

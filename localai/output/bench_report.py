@@ -30,7 +30,7 @@ def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
         element("p", f"Measured on {when} with localai {run.machine.localai}.", class_="soft"),
         section("Results", _results(run.cells), _notes(run.cells)),
         _quality(run.cells),
-        _changes(changes) if changes else None,
+        _changes(changes, run.cells) if changes else None,
         _curves(run.cells),
         _limits(run.cells),
         section("Every repetition", _samples(run.cells)),
@@ -43,8 +43,7 @@ def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
 def _results(cells: Sequence[Cell]) -> Markup:
     crowded = any(cell.test.concurrency > 1 for cell in cells)
     apart = settings_apart(cells)
-    varied = ["settings"] if any(apart) else []
-    headings = ["model", *varied, "test", "decode tok/s", "prefill tok/s", "first token"]
+    headings = ["row", "decode tok/s", "prefill tok/s", "first token"]
     tells = any(cell.energy_from for cell in cells)
     headings += ["together tok/s"] if crowded else []
     headings += ["J/token"] if tells else []
@@ -53,9 +52,7 @@ def _results(cells: Sequence[Cell]) -> Markup:
     for cell, settings in zip(cells, apart, strict=True):
         predicted = cell.predicted_tokens_per_s
         row: list[Child] = [
-            cell.model,
-            *([settings] if varied else []),
-            cell.test.label,
+            _named(cell, settings),
             rate_text(cell.interval(decode)) if cell.test.output_tokens > 1 else UNKNOWN,
             rate_text(cell.interval(prefill)) if cell.test.prompt_tokens else UNKNOWN,
             first_text(cell.interval(first_token)),
@@ -67,8 +64,14 @@ def _results(cells: Sequence[Cell]) -> Markup:
             cell.engine,
         ]
         rows.append(row)
-    numbers = range(headings.index("test") + 1, len(headings) - 2)
+    numbers = range(1, len(headings) - 2)
     return table(headings, rows, right=set(numbers))
+
+
+def _named(cell: Cell, settings: str) -> list[Child]:
+    """The name of a row in two lines, so that a narrow screen has room for a figure beside it."""
+    test = ", ".join(each for each in (cell.test.label, settings) if each)
+    return [cell.model, element("br"), element("small", test)]
 
 
 def _notes(cells: Sequence[Cell]) -> Markup | None:
@@ -86,8 +89,9 @@ def _quality(cells: Sequence[Cell]) -> Markup | None:
     return section("What it costs in quality", shown, told)
 
 
-def _changes(changes: Sequence[MetricChange]) -> Markup:
+def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
     rows: list[list[Child]] = []
+    apart = dict(zip(map(id, cells), settings_apart(cells), strict=True))
     for each in changes:
         interval, bounds = each.change, ""
         if interval is not None and interval.low is not None and interval.high is not None:
@@ -95,8 +99,7 @@ def _changes(changes: Sequence[MetricChange]) -> Markup:
         kind = {"regressed": "bad", "improved": "good"}.get(each.state)
         rows.append(
             [
-                each.cell.model,
-                each.cell.test.label,
+                _named(each.cell, apart.get(id(each.cell), "")),
                 "prefill" if each.metric.startswith("prefill") else "decode",
                 UNKNOWN if interval is None else percent_text(interval.value),
                 bounds,
@@ -104,8 +107,8 @@ def _changes(changes: Sequence[MetricChange]) -> Markup:
                 each.reason,
             ]
         )
-    headings = ["model", "test", "metric", "change", "interval", "state", "reason"]
-    return section("Since the baseline", table(headings, rows, right={3, 4}))
+    headings = ["row", "metric", "change", "interval", "state", "reason"]
+    return section("Since the baseline", table(headings, rows, right={2, 3}))
 
 
 def _curves(cells: Sequence[Cell]) -> Markup | None:
@@ -144,14 +147,14 @@ def _figures(sweep: Sweep) -> Markup:
 
 def _limits(cells: Sequence[Cell]) -> Markup | None:
     """How near each model's decoding comes to the limit set by the memory's bandwidth."""
-    rows = []
-    for name, cell in zip(row_names(cells), cells, strict=True):
+    rows: list[list[Child]] = []
+    for settings, cell in zip(settings_apart(cells), cells, strict=True):
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)
         if fraction is None or rate is None or cell.bandwidth_bytes_per_s is None:
             continue
         limit = rate.value / fraction
         shown = [number_text(rate.value), number_text(limit), f"{fraction:.0%}"]
-        rows.append([name, *shown, _bar(fraction)])
+        rows.append([_named(cell, settings), *shown, _bar(fraction)])
     if not rows:
         return None
     told = "What decoding would reach if it did nothing but read weights, keys and values."
@@ -204,8 +207,8 @@ def _samples(cells: Sequence[Cell]) -> Iterator[Markup]:
     headings = ["row", "repetition", "prefill", "first token", "decode", "what disturbed it"]
     yield details("every sample", table(headings, rows, right={1, 2, 3, 4}))
     gaps = [
-        (name, found)
-        for name, cell in zip(names, cells, strict=True)
+        (_named(cell, settings), found)
+        for settings, cell in zip(settings_apart(cells), cells, strict=True)
         if (found := gap_quantiles(cell)) is not None
     ]
     if gaps:

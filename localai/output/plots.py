@@ -110,9 +110,11 @@ def _x_axis(xs: Sequence[float], width: int, margin: int, name: str) -> Iterator
 
 def _place(value: float, xs: Sequence[float]) -> float:
     """The position of a value between the first and the last, 0 to 1. Logarithmic if all are
-    positive and far apart, as depths and numbers of users are."""
+    positive and far apart, as depths and numbers of users are, and not evenly so, as repetitions
+    are."""
     low, high = xs[0], xs[-1]
-    if low > 0 and high / low >= 8:
+    is_even = (xs[1] - low) * (len(xs) - 1) == high - low
+    if low > 0 and high / low >= 8 and not is_even:
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)
 

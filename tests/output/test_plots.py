@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from localai.output.plots import Series, chart, nice_ticks, number_label, terminal_plot
@@ -86,6 +88,13 @@ def test_places_that_are_far_apart_stand_by_their_logarithm() -> None:
         "    1           8          64",
         "    ● grows",
     ]
+
+
+def test_even_steps_stay_even_however_many_there_are() -> None:
+    repetitions = Series("row", tuple((float(n), 100.0) for n in range(1, 10)))
+    drawn = str(chart("Tokens a second", [repetitions], x="repetition", y="tok/s"))
+    places = [float(each) for each in re.findall(r'cx="([\d.]+)"', drawn)]
+    assert places == pytest.approx([48 + 51 * n for n in range(9)])
 
 
 def test_a_chart_has_its_points_and_its_band_where_the_axis_says() -> None:
