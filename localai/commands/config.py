@@ -86,7 +86,7 @@ def set_setting(
     """Write a setting to the configuration file: one of the list, or a field of your own server
     (endpoint.NAME.url)."""
     if key == "cloud.allow":
-        require_clouds(settings.parse_value(key, value, "the command line"), "the command line")
+        require_clouds(settings.parse_value(key, value, None), None)
     paths = locate()
     settings.set_value(paths, key, value)
     from localai.library.doubts import doubt_about

@@ -12,7 +12,7 @@ import typer
 from localai.chat.privacy_report import Channel, findings, policy
 from localai.commands.options import Json
 from localai.commands.settings import load_settings, open_pool
-from localai.config import parse_duration
+from localai.config import parse_age
 from localai.database import existing_database
 from localai.errors import InvalidInput
 from localai.output.output import Output
@@ -77,7 +77,7 @@ def _pictures_bytes(paths: Paths) -> int:
 
 def _ledger(paths: Paths, since: str) -> list[EgressRecord]:
     try:
-        seconds = parse_duration(since)
+        seconds = parse_age(since)
     except ValueError as error:
         raise InvalidInput(f"--since must be {error}, not {since!r}") from error
     with existing_database(paths.database) as database:

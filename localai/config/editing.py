@@ -29,7 +29,7 @@ def set_value(paths: Paths, key: str, raw: str) -> None:
             f"there is no endpoint {endpoint[0]} yet: its url comes first",
             hint=f"set its address: localai config set endpoint.{endpoint[0]}.url URL",
         )
-    parsed = parse_value(key, raw, "the command line")
+    parsed = parse_value(key, raw, None)
     _edit(paths, key, list(parsed) if isinstance(parsed, tuple) else _as_written(raw, parsed))
 
 
@@ -59,7 +59,7 @@ def edited_text(paths: Paths, key: str, raw: str | None) -> tuple[str, str]:
     parse_toml(text, paths.config_file)
     value: Any = None
     if raw is not None:
-        parsed = parse_value(key, raw, "the command line")
+        parsed = parse_value(key, raw, None)
         value = list(parsed) if isinstance(parsed, tuple) else _as_written(raw, parsed)
     return text, _edited(text, key, value)
 

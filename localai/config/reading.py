@@ -99,7 +99,7 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
         models = read_models(document.pop(TABLE, {}), str(paths.config_file))
         for key, raw in _flatten(document):
             where = f"{paths.config_file}:{_line_of(text, key)}"
-            values[key] = Value(parse_value(key, raw, where), "file", where)
+            values[key] = Value(_value_of_file(key, raw, where), "file", where)
     for setting in SETTINGS:
         unset = values[setting.key].origin == "default"
         for variable in (setting.variable, setting.honours if unset else None):
@@ -108,6 +108,14 @@ def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:
                 values[setting.key] = Value(value, "environment", variable)
                 break
     return Config(values, endpoints, models, paths.config_file)
+
+
+def _value_of_file(key: str, raw: Any, where: str) -> Any:
+    try:
+        return parse_value(key, raw, where)
+    except InvalidInput as error:
+        line = error.command or f"localai config unset {key}"
+        raise InvalidInput(error.message, hint=error.hint, command=line) from error
 
 
 def read_file(file: Path) -> str:

@@ -122,6 +122,14 @@ def parse_duration(raw: Any) -> float:
     return float("inf") if seconds < 0 else seconds
 
 
+def parse_age(raw: str) -> float:
+    """Seconds from `"30d"`, as `parse_duration`, but never from a number alone: whoever types
+    `--older-than 5` does not mean seconds. Raises ValueError."""
+    if re.fullmatch(r"[\d.]*[1-9][\d.]*", raw.strip()):
+        raise Invalid("a time with its unit, such as 30d or 12h")
+    return parse_duration(raw)
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("model", _text, None, "text", "the model that answers when none is named"),
     Setting(
@@ -327,38 +335,34 @@ def setting(key: str) -> Setting:
     return found
 
 
-def parse_value(key: str, raw: Any, where: str) -> Any:
+def parse_value(key: str, raw: Any, where: str | None) -> Any:
     """The typed value of the setting `key` from the text or TOML value `raw`.
 
-    Raises InvalidInput that names the place, `where`.
+    Raises InvalidInput that names the place, `where`: a file or a variable; None if it was typed.
     """
+    place = "" if where is None else f"{where}: "
     if (endpoint := endpoint_key(key)) is not None:
-        return _parse_field(key, endpoint[1], raw, where)
+        return _parse_field(key, endpoint[1], raw, place)
     found = BY_KEY.get(key)
     if found is None:
         raise InvalidInput(
-            f"{where}: there is no setting called {key!r}",
+            f"{place}there is no setting called {key!r}",
             hint=did_you_mean(key, BY_KEY, likeness=0.75),
             command="localai config list",
         )
     try:
         return found.parse(raw)
     except Invalid as error:
-        raise InvalidInput(
-            f"{where}: {key} must be {error}, not {raw!r}",
-            command=f"localai config unset {key}"
-            if where not in (found.variable, found.honours)
-            else None,
-        ) from error
+        raise InvalidInput(f"{place}{key} must be {error}, not {raw!r}") from error
 
 
-def _parse_field(key: str, field: str | None, raw: Any, where: str) -> Any:
+def _parse_field(key: str, field: str | None, raw: Any, place: str) -> Any:
     if field is None:
         raise InvalidInput(
-            f"{where}: {key} is a table", hint=f"name one of its fields, such as {key}.url"
+            f"{place}{key} is a table", hint=f"name one of its fields, such as {key}.url"
         )
     try:
         parse: Callable[[Any], Any] = ENDPOINT_FIELDS.get(field, _text)
         return parse(raw)
     except Invalid as error:
-        raise InvalidInput(f"{where}: {key} must be {error}, not {raw!r}") from error
+        raise InvalidInput(f"{place}{key} must be {error}, not {raw!r}") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Literal, assert_never
 
-from localai.config import parse_duration
+from localai.config import parse_age
 from localai.cost.prices import Cost, price
 from localai.database import UsageRow
 from localai.dataclass import dataclass
@@ -61,7 +61,7 @@ def since(text: str, now: float) -> float:
     except ValueError:
         pass
     try:
-        return max(0.0, now - parse_duration(text))
+        return max(0.0, now - parse_age(text))
     except ValueError as error:
         raise InvalidInput(
             f"--since must be a duration such as 30d or a date such as 2026-11-01, not {text!r}",

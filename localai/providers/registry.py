@@ -134,17 +134,18 @@ def check_provider_names(config: Config) -> None:
         require_clouds(value.value, value.where or value.origin)
 
 
-def require_clouds(names: Sequence[str], where: str) -> None:
-    """Raise InvalidInput unless each of `names`, which stand at `where`, may be in `cloud.allow`: a
-    provider that may compute elsewhere, or `endpoint:NAME`."""
+def require_clouds(names: Sequence[str], where: str | None) -> None:
+    """Raise InvalidInput unless each of `names`, which stand at `where` (None: typed), may be in
+    `cloud.allow`: a provider that may compute elsewhere, or `endpoint:NAME`."""
+    place = "" if where is None else f"{where}: "
     registered = dict.fromkeys((*_OURS, *_entry_points().names))
     clouds = [name for name in registered if declared_facts(name).computes != "here"]
     for name in names:
         if name not in clouds and not name.startswith("endpoint:"):
             raise InvalidInput(
-                f"{where}: cloud.allow must be a list of {', '.join(clouds)} or endpoint:NAME,"
+                f"{place}cloud.allow must be a list of {', '.join(clouds)} or endpoint:NAME,"
                 f" and {name!r} is neither",
-                command="localai config unset cloud.allow",
+                command=None if where is None else "localai config unset cloud.allow",
             )
 
 

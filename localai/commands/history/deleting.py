@@ -9,7 +9,7 @@ import typer
 
 from localai.commands.history.selection import Ids, found_ids, required
 from localai.commands.options import Json, Yes
-from localai.config import parse_duration
+from localai.config import parse_age
 from localai.database import existing_database
 from localai.errors import InvalidInput
 from localai.output.conversations import conversation_line, count_text, print_conversations
@@ -74,7 +74,7 @@ def prune(
 
 def _duration(text: str) -> float:
     try:
-        return parse_duration(text)
+        return parse_age(text)
     except ValueError as error:
         raise InvalidInput(f"--older-than must be {error}, not {text!r}") from error
 
