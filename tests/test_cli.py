@@ -17,7 +17,7 @@ import pytest
 from localai import __version__, cli
 from localai.cli import COMMANDS
 from localai.paths import Paths, locate
-from tests.support.command import COMMAND, RunLocalai
+from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 
 
 def test_help_groups_the_commands_with_an_example_each(run_localai: RunLocalai) -> None:
@@ -256,6 +256,14 @@ def test_a_bug_is_a_short_message_and_debug_shows_the_traceback(
     assert b"this is a bug in localai: ZeroDivisionError" in short.stderr
     assert b"Traceback" not in short.stderr
     assert b"Traceback" in run("ps", "--debug").stderr
+
+
+def test_ctrl_c_during_the_first_imports_is_no_traceback(
+    run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    result = run_localai("list", env={"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"})
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 
 def test_a_config_error_stops_the_command_with_the_place(

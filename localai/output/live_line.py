@@ -37,13 +37,14 @@ class LiveLine:
         self._drawn_at = 0.0
         self._status: _Status | None = None
 
-    def show(self, text: str, *, at_once: bool = False) -> None:
-        """Show `text`, unless the line was drawn just now. With `at_once`, show it in any case."""
+    def show(self, text: str, *, at_once: bool = False, tail: str = "") -> None:
+        """Show `text`, unless the line was drawn just now. With `at_once`, show it in any case.
+        `tail` stands behind it whole, however narrow the terminal is."""
         with self._lock:
             now = time.monotonic()
             if at_once or self._row is None or now - self._drawn_at >= _REDRAW_S:
                 self._drawn_at = now
-                line = cut(text, max(1, self._columns() - 1))
+                line = cut(text, max(1, self._columns() - 1 - cells(tail))) + tail
                 self._row = Row(line, cells(line))
                 self._draw([])
 
@@ -99,7 +100,7 @@ class _Status:
         while not self._ended.wait(pause):
             spinner = self._spinner[frame % len(self._spinner)]
             seconds = time.monotonic() - self._started
-            self._line.show(f"{spinner} {self.what} {seconds:.1f} s", at_once=True)
+            self._line.show(f"{spinner} {self.what}", at_once=True, tail=f" {seconds:.1f} s")
             frame, pause = frame + 1, _REDRAW_S
 
 

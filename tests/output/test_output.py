@@ -11,8 +11,10 @@ import pytest
 
 from localai.errors import Interrupted, InvalidInput, NotFound
 from localai.output.cells import wrap
+from localai.output.live_line import LiveLine
 from localai.output.output import Output
 from localai.output.table import Column, Row, drawn
+from tests.output.screen import Screen
 
 HOSTILE = "\x1b]0;title\x07two\nlines\x9b31m \u202eback\x7f"
 HARMLESS = "two lines back"
@@ -202,6 +204,13 @@ def test_an_error_is_a_text_or_a_document(open_output: Open) -> None:
     program.output.error(error)
     assert json.loads(program.stdout.written)["error"]["exit_code"] == 3
     assert program.stderr.written == ""
+
+
+def test_how_long_it_takes_is_seen_on_a_narrow_terminal() -> None:
+    screen = Screen(30, 5)
+    line = LiveLine(screen, lambda: 30)
+    line.show("⠦ loading the model with a context of 4,096 tokens", tail=" 12.3 s", at_once=True)
+    assert screen.lines == ["⠦ loading the model w… 12.3 s"]
 
 
 def test_what_is_said_stands_above_the_live_line(open_output: Open) -> None:
