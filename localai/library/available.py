@@ -93,6 +93,15 @@ def is_used(provider: str, found: AvailableModels, config: Config) -> bool:
     """Whether the user has to do with a provider that does not answer: the configuration or the
     environment names it, its package was installed, or there are models that it would run."""
     facts = facts_of(provider, config)
+    return is_named(provider, config) or any(
+        provider in each.providers or any(place.store == facts.store for place in each.places)
+        for each in found.models
+    )
+
+
+def is_named(provider: str, config: Config) -> bool:
+    """Whether the configuration or the environment names the provider, or its package was
+    installed."""
     return (
         provider in config.endpoints
         or is_third_party(provider)
@@ -102,10 +111,6 @@ def is_used(provider: str, found: AvailableModels, config: Config) -> bool:
         or any(
             value.origin != "default" and key.startswith(f"{provider}.")
             for key, value in config.values.items()
-        )
-        or any(
-            provider in each.providers or any(place.store == facts.store for place in each.places)
-            for each in found.models
         )
     )
 

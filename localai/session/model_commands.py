@@ -11,8 +11,8 @@ from localai.chat.request import LEAST_CONTEXT, context_doubt, require_budget, t
 from localai.chat.select import select_model
 from localai.config import parse_duration
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput
-from localai.library.available import models_by_provider
+from localai.errors import InvalidInput, NotFound
+from localai.library.available import is_named, models_by_provider
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.output.cells import one_line
 from localai.output.untrusted import sanitize
@@ -31,7 +31,11 @@ def model(session: Session, argument: str) -> None:
     if not argument:
         _list_models(session)
         return
-    chosen = select_model(argument, asker.config, asker.providers)
+    try:
+        chosen = select_model(argument, asker.config, asker.providers)
+    except NotFound as error:
+        line = "/model" if error.command == "localai list" else error.command
+        raise NotFound(error.message, hint=error.hint, command=line) from error
     session.conversation.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
@@ -132,7 +136,7 @@ def _list_models(session: Session) -> None:
     rows = []
     silent = []
     for each in models_by_provider(asker.config, asker.providers):
-        if each.problem:
+        if each.problem and is_named(each.provider, asker.config):
             silent.append(f"{each.provider}: {each.problem}")
         for found in each.models:
             here = "*" if (found.provider, found.id) == (current.provider, current.id) else ""

@@ -92,21 +92,22 @@ COMMANDS: tuple[Command, ...] = (
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
 
 
-def find(name: str) -> Command:
-    """The command called `name`. Raises InvalidInput with a near name."""
+def find(name: str, argument: str = "") -> Command:
+    """The command called `name`. Raises InvalidInput with the nearest one and `argument`."""
     command = _BY_NAME.get(name)
     if command is not None:
         return command
+    near = next(iter(near_names(name, _BY_NAME)), None)
     raise InvalidInput(
         f"there is no command /{name}",
         hint="a question may begin with a space",
-        command=f"/{next(iter(near_names(name, _BY_NAME)), 'help')}",
+        command=f"/{near} {argument}".rstrip() if near is not None else "/help",
     )
 
 
 def run_command(session: Session, name: str, argument: str) -> None:
     """Run the command `/name argument`. Raises InvalidInput, and what the command raises."""
-    command = find(name)
+    command = find(name, argument)
     if argument and not command.usage:
         raise InvalidInput(f"/{command.name} takes nothing, not {argument!r}")
     command.run(session, argument)

@@ -73,6 +73,8 @@ def test_a_misspelt_command_gets_a_near_name_and_a_shell_command_is_not_run(
     shown = typist.line("/hlep")
     assert "there is no command /hlep" in shown
     assert "run: /help" in shown
+    assert "run: /model qwen3:8b" in typist.line("/modle qwen3:8b")
+    assert "run: /model\n" in typist.line("/model startr")
     assert "/undo takes nothing" in typist.line("/undo !touch here")
     assert not (tmp_path / "here").exists()
 
