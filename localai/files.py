@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from localai.errors import InvalidInput, NotFound
+
 _PIECE_BYTES: Final = 1 << 20
 _Event = TypeVar("_Event")
 
@@ -29,6 +31,18 @@ def as_path(text: str) -> Path | None:
         return path
     written_as_file = "/" in text or text.lower().endswith(".gguf")
     return path if written_as_file and is_file(path) else None
+
+
+def missing_file(path: Path) -> NotFound:
+    """The error for a file that a user named and that is not there."""
+    return NotFound(f"there is no file {str(path)!r}", command=("ls", path.parent))
+
+
+def require_folder_of(path: Path) -> None:
+    """Raise InvalidInput if the folder in which `path` is to be written is not there."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InvalidInput(f"there is no folder {folder}", command=("mkdir", "-p", folder))
 
 
 def user_path(text: str) -> Path:

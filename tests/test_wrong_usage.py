@@ -72,6 +72,21 @@ HINTED = {
     "chat -c --cid x hi": "give one of them",
     "chat --keep-alive '5 minutes' hi": "must be a duration such as 90s, 5m or 1h",
     "chat --max-tokens -1 hi": "takes a whole number from 1 to",
+    # A time without its unit, which was never meant as seconds
+    "history prune --older-than 5": "must be a time with its unit, such as 30d or 12h, not '5'",
+    "history search word --since 7": "--since 30d",
+    "privacy --since 30": "must be a time with its unit",
+    # Settings, as they were typed
+    "config set engine.threads many": "error: engine.threads must be a whole number from 1 to 1024",
+    "config set mdoel x": "error: there is no setting called 'mdoel'",
+    # What is not there
+    "rm no-such-model": "run: localai list",
+    "compare report nofile": "run: ls .",
+    "bench --engine nope": "--engine takes llamacpp, ollama",
+    "bench --html no/such/page.html": "run: mkdir -p ",
+    "compare new no/such/suite.toml": "run: mkdir -p ",
+    "preset new mine": "run: localai preset new mine --from qwen3:8b",
+    "pull ./nofile.gguf": "error: there is no file",
 }
 
 
@@ -91,3 +106,13 @@ def test_a_wrong_usage_without_a_line_has_a_hint(run_localai: RunLocalai, typed:
     result = run_localai(*shlex.split(typed))
     assert (result.returncode in (2, 3), result.stdout) == (True, b"")
     assert HINTED[typed] in result.stderr.decode()
+
+
+@pytest.mark.parametrize("command", [("chat", "hi"), ("bench",)])
+def test_a_default_model_that_is_not_here_is_said_to_be_the_default(
+    run_localai: RunLocalai, command: tuple[str, ...]
+) -> None:
+    result = run_localai(*command, env={"LOCALAI_MODEL": "no-such-model"})
+    assert result.returncode == 3
+    expected = "'no-such-model' on this machine; it is the default, by LOCALAI_MODEL"
+    assert expected in result.stderr.decode()

@@ -11,7 +11,7 @@ from localai.chat.off_device import prompt_destination
 from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, LocalaiError
-from localai.providers.registry import facts_of, full_name
+from localai.providers.registry import facts_of, full_name, is_provider, provider_names
 from localai.types import Options, Zone
 
 if TYPE_CHECKING:
@@ -113,6 +113,11 @@ def subjects(
 def _at(name: str | None, engine: str | None, config: Config) -> str | None:
     if engine is None:
         return name
+    if not is_provider(engine, config):
+        raise InvalidInput(
+            f"there is no engine called {engine!r}",
+            hint=f"--engine takes {', '.join(provider_names(config))}",
+        )
     text = name or config["model"] or "starter"
     return f"{engine}/{parse_ref(text, config).name}"
 

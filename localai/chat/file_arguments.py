@@ -28,6 +28,8 @@ from localai.privacy.guard import child
 
 STDIN: Final = "-"
 _NAMED: Final = 3
+_MOST_FILES: Final = 20_000
+"""What has more was not meant: a home, a disk. To read them all takes minutes."""
 _LINES: Final = lazy_pattern(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)?)?")
 
 
@@ -156,9 +158,21 @@ def _glob(folder: Path, pattern: str) -> Iterator[Path]:
     parts = [part if part == "**" else part.replace("**", "*") for part in parts]
     if parts[-1] == "**":
         parts.append("*")
-    for found in set(folder.glob("/".join(parts))):
-        if shows_hidden or not _is_hidden(found.relative_to(folder)):
-            yield found
+    seen: set[Path] = set()
+    for found in folder.glob("/".join(parts)):
+        if found in seen or (not shows_hidden and _is_hidden(found.relative_to(folder))):
+            continue
+        seen.add(found)
+        _refuse_too_many(len(seen), pattern)
+        yield found
+
+
+def _refuse_too_many(count: int, where: str | Path) -> None:
+    if count > _MOST_FILES:
+        raise InvalidInput(
+            f"{where} has more than {_MOST_FILES:,} files",
+            hint="name a folder in it, or a narrower pattern: -f 'src/**/*.py'",
+        )
 
 
 def _is_hidden(path: Path) -> bool:
@@ -188,6 +202,7 @@ def _in_folder(folder: Path) -> tuple[list[str], list[str]]:
     closed: list[str] = []
     relative = _of_work_tree(folder)
     names = [folder / name for name in relative] if relative is not None else _walk(folder, closed)
+    _refuse_too_many(len(names), folder)
     found = [str(each) for each in sorted(names) if is_file(each) and _stays_in(folder, each)]
     if not found and not closed:
         raise NotFound(f"there is no file in {folder}")
@@ -202,6 +217,7 @@ def _walk(folder: Path, closed: list[str]) -> list[Path]:
     for where, folders, names in os.walk(folder, onerror=note):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(where, name) for name in names if not name.startswith(".")]
+        _refuse_too_many(len(found), folder)
     return found
 
 

@@ -20,7 +20,7 @@ from localai.chat.encodings import decode, recognised
 from localai.chat.pdf import is_pdf, pdf_text, ranges
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
-from localai.files import user_path
+from localai.files import missing_file, user_path
 from localai.patterns import lazy_pattern
 from localai.types import Image
 from localai.units import mebibytes_text
@@ -141,7 +141,7 @@ def _bytes_of(name: str, limit: int) -> bytes:
         with path.open("rb") as file:
             return file.read(limit + 1)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {name!r}", command=("ls", path.parent)) from error
+        raise missing_file(Path(name)) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InvalidInput(f"cannot read {name!r}: {why}") from error

@@ -54,9 +54,7 @@ def select_model(text: str | None, config: Config, providers: ProviderPool) -> S
     Raises NotFound with a hint, and whatever the named provider raises.
     """
     if text is None:
-        text = config["model"]
-    if text is None:
-        return _starter(config, providers)
+        return _default(config, providers)
     if (preset := find_preset(text, providers.paths)) is not None:
         return _of_preset(preset, config, providers)
     if is_provider(text, config):
@@ -66,6 +64,20 @@ def select_model(text: str | None, config: Config, providers: ProviderPool) -> S
         provider = providers.provider(ref.provider, config)
         return SelectedModel(provider, provider.resolve(ref.name))
     return _search(ref, config, providers)
+
+
+def _default(config: Config, providers: ProviderPool) -> SelectedModel:
+    if config["model"] is None:
+        return _starter(config, providers)
+    try:
+        return select_model(config["model"], config, providers)
+    except NotFound as error:
+        value = config.values["model"]
+        raise NotFound(
+            f"{error.message}; it is the default, by {value.where or value.origin}",
+            hint=error.hint,
+            command=error.command,
+        ) from error
 
 
 def _of_preset(preset: Preset, config: Config, providers: ProviderPool) -> SelectedModel:

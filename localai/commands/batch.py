@@ -32,7 +32,8 @@ from localai.commands.ask_options import (
 from localai.commands.options import PairCommand, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
-from localai.errors import FinishedWithFailures, Interrupted, InvalidInput, NotFound
+from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
+from localai.files import missing_file, require_folder_of
 from localai.output.batch_progress import progress_text, summary_text
 from localai.output.long_work import LongWork
 from localai.output.output import Output
@@ -123,7 +124,7 @@ def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
         with file.open("rb") as stream:
             yield stream, total
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {prompts}") from error
+        raise missing_file(file) from error
     except (PermissionError, IsADirectoryError) as error:
         raise InvalidInput(f"cannot read {prompts}: {error.strerror}") from error
 
@@ -132,10 +133,7 @@ def _open_records(prompts: str, answers: str, *, ordered: bool, retry_failed: bo
     if answers == _STREAM:
         return Stream(sys.stdout.buffer, ordered=ordered)
     file = Path(answers)
-    if not file.parent.is_dir():
-        raise InvalidInput(
-            f"there is no folder {file.parent}", command=("mkdir", "-p", file.parent)
-        )
+    require_folder_of(file)
     if file.exists() and prompts != _STREAM and file.samefile(prompts):
         raise InvalidInput(f"{answers} is the input", hint="give another --output FILE")
     return open_output(file, ordered=ordered, retry_failed=retry_failed)

@@ -97,6 +97,11 @@ def new(
             command=("localai", "preset", "new", name, "--from", "qwen3:8b"),
         )
     output.line(str(write_preset(preset, paths)))
+    if find_preset(preset.base, paths) is None:
+        from localai.library.doubts import doubt_about
+
+        if (doubt := doubt_about("model", preset.base, paths)) is not None:
+            output.warn(doubt)
     output.note(f"localai chat -m {name}")
 
 

@@ -68,7 +68,9 @@ def select_contestants(
     for text in names:
         contestant = contestant_of(select_model(text, config, providers))
         if contestant.name in found:
-            raise InvalidInput(f"{contestant.name} was named twice")
+            raise InvalidInput(
+                f"{contestant.name} was named twice", hint="a comparison is of different models"
+            )
         found[contestant.name] = contestant
     return tuple(found.values())
 

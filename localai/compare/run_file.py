@@ -27,7 +27,8 @@ from localai.compare.recorded import (
     to_json,
 )
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, NotFound
+from localai.errors import InvalidInput
+from localai.files import missing_file
 from localai.locks import lock_descriptor
 
 Key = tuple[str, str, int]
@@ -178,7 +179,7 @@ def _read_into(run: Run, path: Path) -> int:
                     ) from error
                 end += len(line)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {str(path)!r}") from error
+        raise missing_file(path) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
     return end

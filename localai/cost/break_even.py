@@ -155,5 +155,7 @@ def list_price(model: str, usage: Usage) -> tuple[Decimal, str]:
     counted = Usage(usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_tokens or 0)
     cost = price(provider, name, "cloud", counted, time.time())
     if cost.amount is None:
-        raise InvalidInput(f"the price of {model} is unknown: {cost.basis}")
+        raise InvalidInput(
+            f"the price of {model} is unknown: {cost.basis}", hint="--against openai/gpt-5.5"
+        )
     return cost.amount, cost.basis

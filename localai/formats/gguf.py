@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, NotFound
+from localai.errors import InvalidInput
+from localai.files import missing_file
 from localai.formats.gguf_container import (
     ArraySummary,
     MetadataValue,
@@ -243,7 +244,7 @@ def read_header(path: Path) -> GgufHeader:
 
             return read_header_at(read, name=str(path), size_bytes=status.st_size)
     except FileNotFoundError as error:
-        raise NotFound(f"There is no file {path}") from error
+        raise missing_file(path) from error
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
 

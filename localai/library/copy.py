@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput
+from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf import part_paths, read_header
 from localai.paths import private_dir
 from localai.providers.registry import is_registered
@@ -50,6 +50,8 @@ def copy_model(
     """
     environ = os.environ if environ is None else environ
     stored = find_stored(source, paths, environ)
+    if stored.store != "ollama":
+        _require_new(name, paths, environ)
     if isinstance(stored, StoredFolder):
         target = paths.models_dir / name
         links = {target / file.name: file for file in stored.path.iterdir() if file.is_file()}
@@ -89,11 +91,23 @@ def own_path(file_name: str, paths: Paths, name: str | None = None) -> Path:
     return path
 
 
+def _require_new(name: str, paths: Paths, environ: Mapping[str, str]) -> None:
+    """Raise InvalidInput if `name` means a model of another store, which ours would hide."""
+    try:
+        found = find_stored(name, paths, environ)
+    except NotFound:
+        return
+    if found.store != "localai":
+        raise _taken(name)
+
+
+def _taken(name: str) -> InvalidInput:
+    return InvalidInput(f"there is a model called {name} already", hint="take another name")
+
+
 def _require_free(name: str, *places: Path) -> None:
     if any(os.path.lexists(place) for place in places):
-        raise InvalidInput(
-            f"there is a model called {name} already", command=("localai", "rm", name)
-        )
+        raise _taken(name)
 
 
 def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:

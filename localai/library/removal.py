@@ -82,10 +82,11 @@ def plan_removal(
         return _of_preset(text, paths)
     try:
         stored = find_stored(text, paths, environ)
-    except NotFound:
+    except NotFound as error:
         link = paths.models_dir / f"{text}.gguf"
         if not link.is_symlink():
-            raise
+            # Whoever wants it gone does not pull it.
+            raise NotFound(error.message, hint=error.hint, command="localai list") from error
         # The adopted file is gone; only the link to it is left to remove.
         return _of_files(text, "localai", link, [link], paths)
     if isinstance(stored, StoredFolder):

@@ -176,6 +176,15 @@ def test_an_encoding_that_was_recognised_is_said(folder: Path) -> None:
     assert gather_files(["a.txt:1"]).remarks
 
 
+@pytest.mark.parametrize("argument", ["src", "src/**/*.py"])
+def test_a_folder_of_too_many_files_is_refused_before_any_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    monkeypatch.setattr("localai.chat.file_arguments._MOST_FILES", 2)
+    with pytest.raises(InvalidInput, match=r"src.* has more than 2 files"):
+        gather_files([argument])
+
+
 def test_links_that_loop_end(folder: Path) -> None:
     (folder / "src" / "up").symlink_to("..")
     (folder / "src" / "self").symlink_to(".")

@@ -60,6 +60,16 @@ def test_an_adopted_file_gets_a_second_link(
     assert link.samefile(mine)
 
 
+def test_a_name_of_another_store_is_taken(
+    home_with_starter: Paths, run_localai: RunLocalai, ollama_server: OllamaServer
+) -> None:
+    env = {"OLLAMA_MODELS": str(ollama_server.models)}
+    taken = run_localai("cp", "starter", "qwen3:8b", env=env)
+    assert taken.returncode == 2
+    assert b"there is a model called qwen3:8b already" in taken.stderr
+    assert not (home_with_starter.models_dir / "qwen3:8b.gguf").exists()
+
+
 def test_parts_keep_their_numbers(home_with_starter: Paths, run_localai: RunLocalai) -> None:
     write(home_with_starter.models_dir / "split.gguf", MODELS["llama, tied"], parts=2)
     assert run_localai("cp", "split", "twin").returncode == 0

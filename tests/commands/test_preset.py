@@ -11,7 +11,7 @@ from localai.engine.lifecycle import workers
 from localai.output.documents.list import List
 from localai.output.documents.preset import PresetList, PresetShow
 from localai.output.documents.show import Show
-from localai.paths import locate
+from localai.paths import Paths, locate
 from localai.stores.presets import find_preset
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
@@ -80,6 +80,17 @@ def test_what_is_wrong_is_said(localai_home: Path, run_localai: RunLocalai) -> N
     assert b"--from NAME" in run_localai("preset", "new", "other").stderr
     missing = run_localai("preset", "show", "reviewr")
     assert missing.returncode == 3 and b"reviewer" in missing.stderr
+
+
+def test_a_preset_of_a_model_that_is_not_here_is_made_and_said(
+    home_with_starter: Paths, run_localai: RunLocalai
+) -> None:
+    missing = run_localai("preset", "new", "mine", "--from", "startr")
+    assert missing.returncode == 0
+    assert b"warning: there is no model called 'startr' on this machine" in missing.stderr
+    known = run_localai("preset", "new", "ours", "--from", "starter")
+    assert (known.returncode, b"warning" in known.stderr) == (0, False)
+    assert b"warning" not in run_localai("preset", "new", "twice", "--from", "ours").stderr
 
 
 def test_a_preset_of_itself_is_refused(localai_home: Path, run_localai: RunLocalai) -> None:

@@ -11,6 +11,7 @@ from localai.commands.bench.forms import check_format, write_report
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
+from localai.files import require_folder_of
 from localai.output.output import Output
 
 if TYPE_CHECKING:
@@ -181,10 +182,8 @@ def run(
         raise InvalidInput("-j and --rate are two kinds of load", hint="-j 1,2,4, or --rate 2")
     if slo is not None and rate is None:
         raise InvalidInput("--slo is of requests that arrive", hint=f"--rate 1 --slo {slo}")
-    if html is not None and not html.absolute().parent.is_dir():
-        raise InvalidInput(
-            f"there is no folder {html.parent}", command=("mkdir", "-p", html.parent)
-        )
+    if html is not None:
+        require_folder_of(html)
     shape = shape_of(profile, quick=quick, crowded=users not in (None, "1"))
     plan = Plan(
         models=tuple(models or ()),

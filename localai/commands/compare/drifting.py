@@ -111,7 +111,7 @@ def _models(
         model = provider.resolve(parse_ref(text, config).name)
         found[full_name(model.provider, model.id)] = (provider, model)
     if len(found) < len(names):
-        raise InvalidInput("the same model was named twice")
+        raise InvalidInput("the same model was named twice", hint="name two quantizations of it")
     return found
 
 

@@ -117,9 +117,9 @@ def vote(
     if not output.may_ask or not output.on_terminal:
         raise InvalidInput("vote shows answers to a person and waits for keys: a terminal")
     if not run.is_file():
-        from localai.errors import NotFound
+        from localai.files import missing_file
 
-        raise NotFound(f"there is no file {str(run)!r}")
+        raise missing_file(run)
     file = RunFile(Path(run))
     try:
         pairs = random.SystemRandom().sample(found := _unvoted(file.run), min(count, len(found)))

@@ -9,7 +9,8 @@ import typer
 
 from localai.commands.options import Json, Quiet
 from localai.dataclass import dataclass
-from localai.errors import FinishedWithFailures, InvalidInput, LocalaiError, NotFound
+from localai.errors import FinishedWithFailures, LocalaiError, NotFound
+from localai.files import missing_file, require_folder_of
 from localai.output.output import Output
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ class Reports:
         """Raise InvalidInput for a file that cannot be written, and NotFound for a run that does
         not exist, before any model is asked."""
         for path in (self.html, self.junit, self.markdown):
-            if path is not None and not path.resolve().parent.is_dir():
-                raise InvalidInput(f"there is no folder {path.resolve().parent}")
+            if path is not None:
+                require_folder_of(path)
         if self.against is not None and not self.against.is_file():
-            raise NotFound(f"there is no file {str(self.against)!r}")
+            raise missing_file(self.against)
 
 
 def report(

@@ -36,15 +36,14 @@ def new(
 ) -> None:
     """Write a suite with two cases. Its comments explain everything that a suite can have."""
     from localai.compare.suite.new import NEW_SUITE
-    from localai.files import create_atomically
+    from localai.files import create_atomically, require_folder_of
 
     output = Output("compare")
-    if not file.resolve().parent.is_dir():
-        raise InvalidInput(f"there is no folder {file.resolve().parent}")
+    require_folder_of(file)
     try:
         create_atomically(file, [NEW_SUITE.encode()])
     except FileExistsError as error:
-        raise InvalidInput(f"{file} is there already") from error
+        raise InvalidInput(f"{file} is there already", hint="take another name") from error
     output.note(f"wrote {file}; now: localai compare --suite {file} -m MODEL -m MODEL")
 
 

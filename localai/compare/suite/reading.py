@@ -71,7 +71,10 @@ def objects_of(text: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             document = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InvalidInput(f"{source} line {number} is not JSON: {error}") from error
+            raise InvalidInput(
+                f"{source} line {number} is not JSON: {error}",
+                hint="a suite ends in .toml, promptfoo's in .yaml; else each line is an object",
+            ) from error
         if not isinstance(document, dict):
             raise InvalidInput(f"{source} line {number} is JSON, but not an object")
         yield number, document
