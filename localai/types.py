@@ -108,7 +108,9 @@ class ResolvedModel:
     them. `context_tokens`, `kv_type` and `think` are what its maker or a `preset` sets, for a user
     who says nothing; `kv_type` is the embedded engine's alone. `purpose` is set for a model that
     does not answer, and says what it does: "embeds texts".
-    `has_chat_template` is of the files that a local engine opens.
+    `has_chat_template` is of the files that a local engine opens. `go_template` is a template in
+    Go's language that its maker set beside its files, `template_file` a chat template that a preset
+    sets.
     """
 
     provider: str
@@ -134,6 +136,8 @@ class ResolvedModel:
     loaded: bool | None = None
     purpose: str | None = None
     has_chat_template: bool | None = None
+    go_template: str | None = None
+    template_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

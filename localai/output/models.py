@@ -167,6 +167,8 @@ def _template(details: ModelDetails) -> list[tuple[str, str]]:
     else:
         own = f"{len(details.template):,} characters (--template shows it)"
     rows = [("template", own)]
+    if details.model.go_template is not None:
+        rows.append(("", "its maker's TEMPLATE holds where it makes another prompt"))
     if details.given_template is not None:
         rows.append(("", f"{details.given_template} is used in its place"))
     rows += [("", f"broken: {problem}") for problem in details.template_problems]

@@ -102,7 +102,8 @@ def completion_body(body: Mapping[str, Any], prompt: list[str | int]) -> dict[st
         made["logprobs"] = body.get("top_logprobs", 0)
     if "response_format" in body:
         made["json_schema"] = body["response_format"]["json_schema"]["schema"]
-    return {**made, "prompt": prompt}
+    # A list of texts alone would be as many prompts.
+    return {**made, "prompt": prompt[0] if len(prompt) == 1 else prompt}
 
 
 def as_chat(

@@ -18,6 +18,7 @@ from localai.errors import InvalidInput, LocalaiError, TemplateFault, Unreachabl
 from localai.locks import is_locked
 from localai.net.framing import ServerRefused, server_sent_events
 from localai.net.http import JsonServer, call
+from localai.providers.own_prompts import own_prompt
 from localai.providers.provider import Provider, RenderedPrompt
 from localai.providers.worker_templates import (
     TemplateWatch,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.engine.lifecycle import Lease
     from localai.paths import Paths
-    from localai.wires.special_tokens import Hidden
 
 _LONGEST_DYING_S = 0.5
 
@@ -117,6 +117,14 @@ class WorkerProvider(Provider):
         """What is to be said of the model's template before it is used. Raises TemplateFault if it
         keeps the question from the model."""
         who = self.name
+        if request.model.go_template is not None and self.engine_kind == "llamacpp":
+            from localai.providers.go_prompts import go_prompt, unused_doubt
+
+            made = go_prompt(lease, request, worker_body(request))
+            if made is not None:
+                if made.unused is None:
+                    return
+                yield Doubt(unused_doubt(request, made))
         doubt = check_template(lease, request, worker_body(request), who, self._paths.cache_dir)
         if doubt is not None:
             yield Doubt(doubt)
@@ -192,9 +200,9 @@ def answer_of_worker(
     template = TemplateWatch(lease, body)
     try:
         with template:
-            hidden = _hidden_marks(lease, body)
-            path, sent_body, rendered = "/v1/chat/completions", body, ""
-            if hidden is not None:
+            prompt = own_prompt(lease, request, body, render)
+            path, sent_body = "/v1/chat/completions", body
+            if prompt is not None:
                 _refuse_budget(body)
                 from localai.providers.said_marks import (
                     COMPLETIONS,
@@ -203,16 +211,15 @@ def answer_of_worker(
                     prompt_in_pieces,
                 )
 
-                rendered = render(lease, {**body, "messages": hidden.messages})
-                prompt = prompt_in_pieces(lease, hidden.pieces(rendered))
-                path, sent_body = COMPLETIONS, completion_body(body, prompt)
+                path = COMPLETIONS
+                sent_body = completion_body(body, prompt_in_pieces(lease, prompt.pieces))
             # Leaving closes the connection, which is what makes the server stop computing.
             with server.send("POST", path, sent_body, heard=clock.limits.heard) as sent:
                 response = sent.response()
                 template.rendered()
                 chunks = server_sent_events(response)
                 yield from read_stream(
-                    chunks if hidden is None else as_chat(chunks, rendered),
+                    chunks if prompt is None else as_chat(chunks, prompt.rendered),
                     locality_of_worker(lease),
                     clock,
                     load_s=load_s,
@@ -256,16 +263,6 @@ def _refusal(
     return worker_failure(who, refused.status, refused.error)
 
 
-def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
-    """What `hidden_marks` says; a conversation in which none can stand is not kept waiting."""
-    contents = [message.get("content") for message in body["messages"]]
-    if not any(isinstance(each, str) and any(c in each for c in "<[◁") for each in contents):
-        return None
-    from localai.providers.said_marks import hidden_marks
-
-    return hidden_marks(lease, body)
-
-
 def _let_it_die(lease: Lease) -> None:
     """Wait until a worker that broke off is gone, if it is ending.
 
@@ -289,10 +286,8 @@ def rendered_prompt(request: ChatRequest, lease: Lease, who: str) -> RenderedPro
 
     body = worker_body(request)
     try:
-        hidden = _hidden_marks(lease, body)
-        said = body if hidden is None else {**body, "messages": hidden.messages}
-        rendered = rendered_in_time(lease, said)
-        pieces = [(rendered, False)] if hidden is None else hidden.pieces(rendered)
+        made = own_prompt(lease, request, body, rendered_in_time)
+        pieces = [(rendered_in_time(lease, body), False)] if made is None else made.pieces
         tokens = sum(
             1 if isinstance(part, int) else _count(lease, part, is_first=number == 0)
             for number, part in enumerate(prompt_in_pieces(lease, pieces))

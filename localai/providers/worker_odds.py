@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.providers.token_odds import Odds, odds_of
-from localai.providers.worker_chat import worker_body
-from localai.providers.worker_templates import render
+from localai.providers.worker_chat import rendered_prompt
 from localai.wires.refusals import worker_failure
 
 if TYPE_CHECKING:
@@ -27,10 +26,7 @@ class WorkerOdds:
 
     def prompt(self, request: ChatRequest) -> list[int]:
         """The tokens of the prompt, by the model's own template."""
-        try:
-            text = render(self._lease, worker_body(request))
-        except ServerRefused as error:
-            raise worker_failure(_WHO, error.status, error.error) from error
+        text = rendered_prompt(request, self._lease, _WHO).text
         return self._tokens(text, special=True)
 
     def tokens(self, text: str) -> list[int]:

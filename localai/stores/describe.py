@@ -127,6 +127,7 @@ def describe(stored: StoredModel, paths: Paths, cache: HeaderCache) -> ResolvedM
         examples=stored.examples,
         recommended=stored.recommended,
         context_tokens=stored.context_tokens,
+        go_template=stored.go_template,
         purpose=facts.purpose,
         has_chat_template=facts.has_chat_template,
     )

@@ -40,7 +40,8 @@ class StoredModel:
     that mean it. `projector` is the file that lets it see images. `digest` is `sha256:…` if the
     store states it. `system_prompt`, `recommended` and `examples` are stored with the model by
     whoever published or made it. `adapter` is a LoRA that is applied to it.
-    `context_tokens` is the context that its maker sets.
+    `context_tokens` is the context that its maker sets, `go_template` the template in Go's
+    language.
     """
 
     store: StoreName
@@ -54,6 +55,7 @@ class StoredModel:
     examples: tuple[Message, ...] = ()
     adapter: Path | None = None
     context_tokens: int | None = None
+    go_template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def own_models(paths: Paths) -> Iterator[StoredModel]:
             recommended=kept.recommended,
             examples=kept.examples,
             context_tokens=kept.context_tokens,
+            go_template=kept.go_template,
         )
 
 

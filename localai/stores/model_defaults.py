@@ -1,4 +1,4 @@
-"""The defaults of a model of our own store: system prompt, options, first messages.
+"""The defaults of a model of our own store: system prompt, options, first messages, template.
 
 They lie beside the model's file as `.NAME.gguf.json`. A second name for the model and another
 quantization of it get a copy, so that they answer as the first does.
@@ -26,6 +26,7 @@ class ModelDefaults:
     recommended: Options = field(default_factory=Options)
     examples: tuple[Message, ...] = ()
     context_tokens: int | None = None
+    go_template: str | None = None
 
 
 def defaults_file(model: Path) -> Path:
@@ -42,20 +43,30 @@ def read_defaults(model: Path) -> ModelDefaults:
         recommended = {**document["recommended"], "stop": tuple(document["recommended"]["stop"])}
         examples = tuple(Message(each["role"], each["text"]) for each in document["examples"])
         context = document.get("context_tokens")
-        return ModelDefaults(document["system_prompt"], Options(**recommended), examples, context)
+        template = document.get("go_template")
+        return ModelDefaults(
+            document["system_prompt"], Options(**recommended), examples, context, template
+        )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return ModelDefaults()
 
 
 def keep_defaults(model: ResolvedModel, file: Path) -> None:
     """Write the defaults of `model` beside `file`, which is another name or quantization of it."""
-    own = (model.system_prompt, model.recommended, model.examples, model.context_tokens)
-    if own == (None, Options(), (), None):
+    own = ModelDefaults(
+        model.system_prompt,
+        model.recommended,
+        model.examples,
+        model.context_tokens,
+        model.go_template,
+    )
+    if own == ModelDefaults():
         return
     document = {
         "system_prompt": model.system_prompt,
         "recommended": asdict(model.recommended),
         "examples": [{"role": each.role, "text": each.text} for each in model.examples],
         "context_tokens": model.context_tokens,
+        "go_template": model.go_template,
     }
     write_atomically(defaults_file(file), json.dumps(document).encode())

@@ -33,7 +33,7 @@ class MediaType(StrEnum):
     PROJECTOR = "application/vnd.ollama.image.projector"
     """The projector, one GGUF file."""
     ADAPTER = "application/vnd.ollama.image.adapter"
-    """A LoRA. Ollama applies it when it loads the model, so only Ollama can load such a model."""
+    """A LoRA, which is applied to the model when that is loaded."""
     SYSTEM = "application/vnd.ollama.image.system"
     """The system prompt, as text."""
     PARAMETERS = "application/vnd.ollama.image.params"
@@ -43,11 +43,11 @@ class MediaType(StrEnum):
     LICENSE = "application/vnd.ollama.image.license"
     """The licence, as text."""
     TEMPLATE = "application/vnd.ollama.image.template"
-    """The chat template in Go's template language. Only Ollama uses it; llama.cpp uses the template
-    in the GGUF file."""
+    """The chat template in Go's template language. llama.cpp knows the one in the GGUF file, in
+    Jinja; where the two make different prompts, this one holds."""
     CONFIG = "application/vnd.docker.container.image.v1+json"
     """The manifest's `config`, with the facts that `ollama list` shows. localai reads them from the
-    GGUF header."""
+    GGUF header, but for `renderer`: Ollama then makes the prompt by code and not by TEMPLATE."""
 
 
 @dataclass(frozen=True, slots=True)

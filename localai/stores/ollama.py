@@ -24,7 +24,7 @@ from localai.files import is_file, write_atomically
 from localai.patterns import lazy_pattern
 from localai.stores.folders import StoredModel
 from localai.stores.oci_manifest import MediaType
-from localai.stores.ollama_layers import context_of, examples_of, options_of
+from localai.stores.ollama_layers import context_of, examples_of, has_renderer, options_of
 
 DEFAULT_HOST: Final = "registry.ollama.ai"
 DEFAULT_NAMESPACE: Final = "library"
@@ -233,7 +233,14 @@ def _read(root: Path, name: OllamaName) -> StoredModel | None:
         examples_of(_text(root, digests.get(MediaType.MESSAGES))),
         adapter,
         context_of(_text(root, digests.get(MediaType.PARAMETERS))),
+        _template(root, digests),
     )
+
+
+def _template(root: Path, digests: Mapping[str, str]) -> str | None:
+    """The TEMPLATE; None where Ollama makes the prompt by code of its own."""
+    text = _text(root, digests.get(MediaType.TEMPLATE))
+    return None if not text or has_renderer(_text(root, digests.get(MediaType.CONFIG))) else text
 
 
 def _digests(manifest: Path) -> dict[str, str]:

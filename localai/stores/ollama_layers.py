@@ -33,6 +33,15 @@ def context_of(parameters: str) -> int | None:
     return tokens if isinstance(tokens, int) and tokens > 0 and tokens is not True else None
 
 
+def has_renderer(config: str) -> bool:
+    """Whether a config (JSON) says that Ollama makes the prompt by code of its own."""
+    try:
+        document: Any = json.loads(config or "{}")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and bool(document.get("renderer"))
+
+
 def options_of(parameters: str) -> Options:
     """The sampling options of a `.params` layer (JSON). Options that localai lacks are left out."""
     try:

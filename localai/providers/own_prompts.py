@@ -1,0 +1,55 @@
+"""Prompts that are made here, where the engine's chat endpoint would make another: the model's own
+marks are said in them, or its maker gave it a template in Go's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from localai.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from localai.engine.lifecycle import Lease
+    from localai.types import ChatRequest
+    from localai.wires.special_tokens import Hidden
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPrompt:
+    """A prompt as it was rendered, and in `Hidden.pieces`."""
+
+    rendered: str
+    pieces: list[tuple[str, bool]]
+
+
+def own_prompt(
+    lease: Lease,
+    request: ChatRequest,
+    body: Mapping[str, Any],
+    render: Callable[[Lease, Mapping[str, Any]], str],
+) -> OwnPrompt | None:
+    """The prompt of `body`; None where the chat endpoint makes it as well. `render` makes one by
+    the engine's template. Raises ServerRefused, Unreachable."""
+    hidden = _hidden_marks(lease, body)
+    said = body if hidden is None else {**body, "messages": hidden.messages}
+    rendered: str | None = None
+    if request.model.go_template is not None and lease.info.spec.kind == "llamacpp":
+        from localai.providers.go_prompts import go_prompt
+
+        made = go_prompt(lease, request, said)
+        rendered = None if made is None else made.text
+    if hidden is None and rendered is None:
+        return None
+    if rendered is None:
+        rendered = render(lease, said)
+    return OwnPrompt(rendered, [(rendered, False)] if hidden is None else hidden.pieces(rendered))
+
+
+def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
+    """What `hidden_marks` says; a conversation in which none can stand is not kept waiting."""
+    contents = [message.get("content") for message in body["messages"]]
+    if not any(isinstance(each, str) and any(c in each for c in "<[◁") for each in contents):
+        return None
+    from localai.providers.said_marks import hidden_marks
+
+    return hidden_marks(lease, body)
