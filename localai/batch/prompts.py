@@ -13,6 +13,7 @@ from localai.chat.encodings import decode
 from localai.chat.request import AskSettings, shaping
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.files import content_key
 from localai.near_names import did_you_mean
 from localai.options import SAMPLING_OPTIONS, options_set, parse_json_options
 from localai.types import Message, ResolvedModel, Role
@@ -112,6 +113,9 @@ def fingerprint(content: bytes, defaults: LineDefaults, model: ResolvedModel) ->
             options_set(model.recommended),
             [[each.role, each.text] for each in model.examples],
             model.think,
+            *([] if model.adapter is None else [content_key(model.adapter)]),
+            *([] if model.template_file is None else [content_key(model.template_file)]),
+            *([] if model.go_template is None else [model.go_template]),
         ]
     if template is not None:
         shapes["template"] = [template.prompt, template.system]

@@ -1,7 +1,8 @@
 """A chat template of the user's, in place of a model's own: from a file to the request.
 
-`--chat-template FILE` gives one for a run, `models.NAME.chat_template` for good. Who computes with
-templates of their own (Ollama, a server, a cloud) cannot be given one, and says where it stands.
+`--chat-template FILE` gives one for a run, a preset or `models.NAME.chat_template` for good. Who
+computes with templates of their own (Ollama, a server, a cloud) cannot be given one, and says where
+it stands.
 """
 
 from __future__ import annotations
@@ -48,12 +49,12 @@ def read_chat_template(file: Path) -> str:
 
 def chat_template_for(model: ResolvedModel, given: str | None, config: Config) -> str | None:
     """The template that `model` is asked with in place of its own: the one `given`, else that of
-    the configuration; None for its own.
+    its preset, else that of the configuration; None for its own.
 
     Raises InvalidInput where the model's provider takes none, and for a file that is none; NotFound
     for one that is missing.
     """
-    file = config.chat_template_of(model.provider, model.id, model.path)
+    file = model.template_file or config.chat_template_of(model.provider, model.id, model.path)
     if given is None and file is None:
         return None
     from localai.providers.registry import facts_of

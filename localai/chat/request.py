@@ -1,5 +1,5 @@
-"""The settings of a question, and the request that they make of it. Pure, but for the file of a
-model's chat template.
+"""The settings of a question, and the request that they make of it. Pure, but for the files of a
+model's chat template and adapter.
 
 Settings come in layers; each layer has only those that it sets. From the top: a line of a batch,
 the flags of the command, its template (`overlaid`), then the model's publisher's recommendation and
@@ -9,16 +9,19 @@ the configuration (`build_request`). A setting that no layer has is the engine's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.chat_template import chat_template_for
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.files import content_key
 from localai.options import options_set, overlaid_options
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localai.chat.schema import Schema
     from localai.config import Config
 
@@ -28,14 +31,15 @@ class AskSettings:
     """How to ask, for any question; None leaves the choice to the layer below.
 
     An empty `system` is the choice of no system prompt. `chat_template` is a template's text, in
-    place of the model's own. `think_tokens`, `context_tokens`, `keep_alive_s`, `logprobs` and
-    `force` are those of `ChatRequest`.
+    place of the model's own, `adapter` a LoRA for the model. `think_tokens`, `context_tokens`,
+    `keep_alive_s`, `logprobs` and `force` are those of `ChatRequest`.
     """
 
     system: str | None = None
     options: Options = Options()
     schema: Schema | None = None
     chat_template: str | None = None
+    adapter: Path | None = None
     think: Think | None = None
     think_tokens: int | None = None
     context_tokens: int | None = None
@@ -82,6 +86,8 @@ def build_request(
         )
     if settings.think_tokens is not None:
         require_budget(model, config)
+    if settings.adapter is not None:
+        model = _adapted(model, settings.adapter, config)
     if not messages or messages[0].role != "system":
         prompt = system_prompt(settings, model, config)
         messages = (Message("system", prompt), *messages) if prompt else messages
@@ -127,6 +133,19 @@ def require_budget(model: ResolvedModel, config: Config) -> None:
         )
 
 
+def _adapted(model: ResolvedModel, adapter: Path, config: Config) -> ResolvedModel:
+    """`model` with `adapter`. Raises InvalidInput if its provider applies none."""
+    from localai.providers.registry import facts_of
+
+    if facts_of(model.provider, config).opens != "gguf":
+        raise InvalidInput(
+            f"{model.provider} applies no adapter (LoRA): the embedded engine does",
+            hint="name a GGUF file of this machine (-m llamacpp/NAME); Ollama takes a Modelfile"
+            " with ADAPTER",
+        )
+    return replace(model, adapter=adapter)
+
+
 def think_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
     """A warning if a model is asked to think that is not known to; None if not."""
     known = model.capabilities
@@ -144,6 +163,7 @@ def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
         return None
     wanted = [] if model.kv_type is None else [f"keeps keys and values as {model.kv_type}"]
     wanted += [] if model.adapter is None else [f"applies {model.adapter.name}"]
+    wanted += ["renders a TEMPLATE of its own"] if model.go_template is not None else []
     if not wanted:
         return None
     return (
@@ -241,6 +261,8 @@ def shaping(settings: AskSettings) -> dict[str, Any]:
         found["options"] = options
     if settings.schema is not None:
         found["schema"] = settings.schema.document
+    if settings.adapter is not None:
+        found["adapter"] = f"{settings.adapter} {content_key(settings.adapter)}"
     return found
 
 

@@ -32,6 +32,8 @@ from localai.types import Options, Think
 from localai.units import parse_count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localai.chat.schema import Schema
     from localai.chat.templates import Template
     from localai.paths import Paths
@@ -113,6 +115,14 @@ class AskOptions:
             "--chat-template",
             metavar="FILE",
             help="A Jinja file in place of the model's own chat template.",
+        ),
+    ] = None
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            "--adapter",
+            metavar="FILE",
+            help="A LoRA (GGUF) that the embedded engine applies to the model.",
         ),
     ] = None
     keep_alive: Annotated[
@@ -202,6 +212,7 @@ def read_ask_options(given: AskOptions, paths: Paths, config: Config) -> Asked:
         options=asked_options(given),
         schema=_schema(given.schema),
         chat_template=_chat_template(given.chat_template),
+        adapter=_adapter(given.adapter),
         think=_think(given.think),
         think_tokens=_think_tokens(given.think),
         context_tokens=_context(given.ctx),
@@ -323,6 +334,14 @@ def _chat_template(file: str | None) -> str | None:
     from localai.chat.chat_template import read_chat_template
 
     return read_chat_template(user_path(file))
+
+
+def _adapter(file: str | None) -> Path | None:
+    if file is None:
+        return None
+    from localai.formats.gguf_kinds import require_adapter
+
+    return require_adapter(user_path(file))
 
 
 def _schema(given: str | None) -> Schema | None:

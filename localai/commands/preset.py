@@ -58,6 +58,14 @@ def new(
     adapter: Annotated[
         Path | None, typer.Option("--adapter", help="A LoRA (GGUF) that the engine applies to it.")
     ] = None,
+    chat_template: Annotated[
+        Path | None,
+        typer.Option(
+            "--chat-template",
+            metavar="FILE",
+            help="A Jinja file in place of the model's own chat template.",
+        ),
+    ] = None,
     shot: Annotated[
         list[str] | None,
         typer.Option("--shot", metavar=SHOT, help="A question and its answer, from two files."),
@@ -90,7 +98,15 @@ def new(
     messages = _messages(cast("list[tuple[str, str]]", shot or []))
     preset = _changed(preset, base, system, options, ctx, kv, think, messages, description)
     if adapter is not None:
-        preset = replace(preset, adapter=_adapter(adapter))
+        from localai.formats.gguf_kinds import require_adapter
+
+        preset = replace(preset, adapter=require_adapter(adapter.expanduser()))
+    if chat_template is not None:
+        from localai.chat.chat_template import read_chat_template
+
+        template_file = chat_template.expanduser().absolute()
+        read_chat_template(template_file)
+        preset = replace(preset, template_file=template_file)
     if not preset.base:
         raise InvalidInput(
             "a preset is made of a model: --from NAME",
@@ -143,7 +159,12 @@ def modelfile(name: _Name) -> None:
 
     output = Output("preset")
     preset = _known(name)
-    for what, is_set in (("kv", preset.kv_type), ("think", preset.think)):
+    nowhere = {
+        "kv": preset.kv_type,
+        "think": preset.think,
+        "chat_template": preset.template_file,
+    }
+    for what, is_set in nowhere.items():
         if is_set is not None:
             output.warn(f"{what} = {is_set} has no place in a Modelfile and is left out")
     output.write(modelfile_text(preset))
@@ -243,16 +264,6 @@ def _changed(
     )
 
 
-def _adapter(path: Path) -> Path:
-    """The whole path of an adapter. Raises NotFound, InvalidInput if it is none."""
-    from localai.formats.gguf import read_header
-
-    path = path.expanduser().absolute()
-    if read_header(path).text("general.type") != "adapter":
-        raise InvalidInput(f"{path} is no adapter (LoRA) in GGUF's format")
-    return path
-
-
 def _context(text: str) -> int:
     try:
         return parse_count(text)
@@ -282,5 +293,7 @@ def _sets(preset: Preset) -> list[str]:
     found += [f"kv {preset.kv_type}"] if preset.kv_type else []
     found += [f"think {preset.think}"] if preset.think else []
     found += [f"adapter {preset.adapter.name}"] if preset.adapter else []
+    found += [f"chat template {preset.template_file.name}"] if preset.template_file else []
+    found += ["TEMPLATE"] if preset.go_template else []
     found += [counted(len(preset.messages), "message")] if preset.messages else []
     return found

@@ -42,7 +42,15 @@ def save_line(
     that a template cannot have, and if the name is taken."""
     from localai.chat.templates import save_template
 
-    others = (asked.template, asked.ctx, asked.think, asked.keep_alive, *cannot_be_kept)
+    others = (
+        asked.template,
+        asked.ctx,
+        asked.think,
+        asked.chat_template,
+        asked.adapter,
+        asked.keep_alive,
+        *cannot_be_kept,
+    )
     if any(others):
         raise InvalidInput(
             "--save keeps a question, -s, -m, --schema and the model's options, and nothing else",

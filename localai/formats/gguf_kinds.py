@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from localai.errors import InvalidInput
 from localai.formats.purposes import EMBEDS, PICTURES, SCORES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localai.formats.gguf import GgufHeader
 
 _FILMS: Final = "makes films"
@@ -61,6 +64,20 @@ def no_model(header: GgufHeader) -> str | None:
     if header.is_projector:
         return _NO_MODELS["mmproj"]
     return _NO_MODELS.get((header.text("general.type") or "").lower())
+
+
+def require_adapter(path: Path) -> Path:
+    """The whole path of the adapter in the file `path`. Raises NotFound, InvalidInput if it is
+    none."""
+    from localai.formats.gguf import read_header
+
+    path = path.absolute()
+    if read_header(path).text("general.type") != "adapter":
+        raise InvalidInput(
+            f"{path} is no adapter (LoRA) in GGUF's format",
+            hint="llama.cpp's convert_lora_to_gguf.py makes one of a folder with PEFT's files",
+        )
+    return path
 
 
 def purpose_of(header: GgufHeader) -> str | None:

@@ -130,6 +130,7 @@ def _options(model: ResolvedModel) -> str | None:
     found += [f"kv {model.kv_type}"] if model.kv_type else []
     found += [f"think {model.think}"] if model.think else []
     found += [f"adapter {model.adapter.name}"] if model.adapter else []
+    found += [f"chat template {model.template_file.name}"] if model.template_file else []
     found += [f"{len(model.examples)} first messages"] if model.examples else []
     return ", ".join(found) or None
 

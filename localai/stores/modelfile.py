@@ -1,7 +1,7 @@
 """Ollama's Modelfile, read into a preset and written from one. Pure.
 
-What a preset does not have (a template of Ollama's own language, a licence) is named in what was
-left out, never dropped silently.
+What a preset does not have (a licence, a renderer of Ollama's own) is named in what was left out,
+never dropped silently.
 """
 
 from __future__ import annotations
@@ -42,12 +42,15 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
     context: int | None = None
     left_out: list[str] = []
     adapter: Path | None = None
+    template: str | None = None
     for instruction, value in _instructions(text):
         match instruction:
             case "FROM":
                 base = value
             case "SYSTEM":
                 system = value
+            case "TEMPLATE":
+                template = value
             case "ADAPTER" if value.startswith("/"):
                 adapter = Path(value)
             case "MESSAGE":
@@ -72,6 +75,7 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
         options=parse_options(pairs),
         context_tokens=context,
         adapter=adapter,
+        go_template=template,
         messages=tuple(messages),
     )
     return ReadModelfile(preset, tuple(dict.fromkeys(left_out)))
@@ -88,6 +92,8 @@ def modelfile_text(preset: Preset) -> str:
             lines.append(f"PARAMETER {_TO_OLLAMA.get(name, name)} {_quoted(each)}")
     if preset.context_tokens is not None:
         lines.append(f"PARAMETER num_ctx {preset.context_tokens}")
+    if preset.go_template is not None:
+        lines.append(f"TEMPLATE {_QUOTES}{preset.go_template}{_QUOTES}")
     if preset.system is not None:
         lines.append(f"SYSTEM {_QUOTES}{preset.system}{_QUOTES}")
     for message in preset.messages:
@@ -117,7 +123,9 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
             value = before + "\n".join(held)
         else:
             value = before + rest.replace(_QUOTES, "") if opened else _unquoted(value)
-        yield match[1].upper(), value.strip("\n")
+        instruction = match[1].upper()
+        # A template's newlines are part of the prompt.
+        yield instruction, value if instruction == "TEMPLATE" else value.strip("\n")
 
 
 def _message(value: str) -> Message:

@@ -8,6 +8,8 @@ A preset is a small TOML file in `presets/` beside the configuration:
     kv = "q8_0"
     think = "off"
     adapter = "/models/tuned-lora.gguf"
+    chat_template = "/models/tools.jinja"
+    template = "{{ .System }} {{ .Prompt }}"
 
     [options]
     temperature = 0
@@ -17,6 +19,7 @@ A preset is a small TOML file in `presets/` beside the configuration:
     text = "…"
 
 `from` is a model's name or another preset's. What a preset does not set is the model's own.
+`chat_template` is a file in Jinja, `template` a text in Go's language, as a Modelfile has it.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ _KINDS: Final[Mapping[str, type]] = {
     "kv": str,
     "think": str,
     "adapter": str,
+    "chat_template": str,
+    "template": str,
     "options": dict,
     "messages": list,
 }
@@ -67,6 +72,8 @@ class Preset:
     kv_type: KvType | None = None
     think: Think | None = None
     adapter: Path | None = None
+    template_file: Path | None = None
+    go_template: str | None = None
     messages: tuple[Message, ...] = ()
 
     def applied_to(self, model: ResolvedModel) -> ResolvedModel:
@@ -81,6 +88,8 @@ class Preset:
             kv_type=self.kv_type or model.kv_type,
             think=self.think or model.think,
             adapter=self.adapter or model.adapter,
+            template_file=self.template_file or model.template_file,
+            go_template=self.go_template or model.go_template,
         )
 
 
@@ -149,7 +158,9 @@ def read_preset(file: Path) -> Preset:
         context_tokens=context,
         kv_type=_one_of(document, "kv", get_args(KvType), file),
         think=_one_of(document, "think", get_args(Think), file),
-        adapter=_adapter(document.get("adapter"), file),
+        adapter=_whole_path(document, "adapter", file),
+        template_file=_whole_path(document, "chat_template", file),
+        go_template=document.get("template") or None,
         messages=tuple(_message(each, file) for each in document.get("messages", ())),
     )
 
@@ -172,6 +183,8 @@ def preset_text(preset: Preset) -> str:
         "kv": preset.kv_type,
         "think": preset.think,
         "adapter": None if preset.adapter is None else str(preset.adapter),
+        "chat_template": None if preset.template_file is None else str(preset.template_file),
+        "template": preset.go_template,
     }
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
     if options := _flat(preset.options):
@@ -207,12 +220,13 @@ def _one_of(document: Mapping[str, Any], key: str, known: tuple[Any, ...], file:
     return value
 
 
-def _adapter(written: str | None, file: Path) -> Path | None:
+def _whole_path(document: Mapping[str, Any], key: str, file: Path) -> Path | None:
+    written = document.get(key)
     if written is None:
         return None
     path = user_path(written)
     if not path.is_absolute():
-        raise _invalid(file, f"adapter is the whole path of a file, not {written}")
+        raise _invalid(file, f"{key} is the whole path of a file, not {written}")
     return path
 
 

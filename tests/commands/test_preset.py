@@ -101,10 +101,37 @@ def test_a_preset_of_itself_is_refused(localai_home: Path, run_localai: RunLocal
 
 
 def test_a_modelfile_goes_in_and_out(localai_home: Path, run_localai: RunLocalai) -> None:
-    text = b'FROM qwen3:8b\nPARAMETER num_ctx 4096\nSYSTEM "Be brief."\nTEMPLATE x\n'
+    text = b'FROM qwen3:8b\nPARAMETER num_ctx 4096\nSYSTEM "Be brief."\nLICENSE x\n'
     made = run_localai("preset", "new", "brief", "--modelfile", "-", "--think", "off", input=text)
     assert made.returncode == 0, made.stderr
-    assert b"TEMPLATE of the Modelfile" in made.stderr
+    assert b"LICENSE of the Modelfile" in made.stderr
     out = run_localai("preset", "modelfile", "brief")
     assert out.stdout == b'FROM qwen3:8b\nPARAMETER num_ctx 4096\nSYSTEM """Be brief."""\n'
     assert b"think = off has no place" in out.stderr
+
+
+def test_a_preset_keeps_a_chat_template(
+    home_with_starter: object, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    template = tmp_path / "loud.jinja"
+    template.write_text("{% for m in messages %}LOUD {{ m.role }}: {{ m.content }}\n{% endfor %}")
+    made = run_localai(*NEW, "starter", "--chat-template", template)
+    assert made.returncode == 0, made.stderr
+    dry = run_localai("chat", "-m", "reviewer", "--dry-run", "--json", "Hello there")
+    assert dry.returncode == 0, dry.stderr
+    assert "LOUD user: Hello there" in dry.stdout.decode()
+    assert b"chat template loud.jinja" in run_localai("preset", "list").stdout
+    assert b"chat template loud.jinja" in run_localai("show", "reviewer").stdout
+    template.unlink()
+    assert run_localai("chat", "-m", "reviewer", "Hello").returncode == 3
+
+
+def test_a_preset_of_a_modelfile_has_its_template(
+    home_with_starter: object, run_localai: RunLocalai
+) -> None:
+    text = b'FROM starter\nTEMPLATE """### Q: {{ .Prompt }} ### A: {{ .Response }}"""\n'
+    made = run_localai("preset", "new", "asker", "--modelfile", "-", input=text)
+    assert made.returncode == 0, made.stderr
+    dry = run_localai("chat", "-m", "asker", "-s", "Brief.", "--dry-run", "--json", "Hello there")
+    assert "### Q: Hello there ### A: " in json.dumps(json.loads(dry.stdout)), dry.stdout
+    assert run_localai("preset", "modelfile", "asker").stdout == text

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from gguf import GGUFWriter
 
+from localai.chat.request import AskSettings, build_request
+from localai.config import load
 from localai.engine.lifecycle import workers
+from localai.errors import InvalidInput
 from localai.paths import Paths, locate
 from localai.stores.oci_manifest import MediaType
 from localai.stores.starter import starter_path
+from localai.types import Message, ResolvedModel, Zone
 from tests.stores.test_lookup import put_in_ollama
 from tests.support.command import RunLocalai
 
@@ -84,3 +88,18 @@ def test_what_is_no_adapter_is_refused_when_the_preset_is_made(
     model = starter_path(home_with_starter)
     made = run_localai("preset", "new", "noisy", "--from", "starter", "--adapter", model)
     assert made.returncode == 2 and b"is no adapter" in made.stderr
+
+
+def test_an_adapter_is_given_for_one_question_and_refused_elsewhere(
+    home_with_starter: Paths, run_localai: RunLocalai, adapter: Path
+) -> None:
+    plain = answer_of(run_localai, "starter")
+    done = run_localai("chat", "-m", "starter", "--adapter", adapter, *ASK)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["text"] != plain
+    elsewhere = ResolvedModel("ollama", "m", Zone.DEVICE, "")
+    question = (Message("user", "hello"),)
+    with pytest.raises(InvalidInput, match="ollama applies no adapter"):
+        build_request(AskSettings(adapter=adapter), elsewhere, question, load(home_with_starter))
+    missing = run_localai("chat", "-m", "starter", "--adapter", "nowhere.gguf", "hello")
+    assert missing.returncode == 3 and b"nowhere.gguf" in missing.stderr

@@ -111,12 +111,12 @@ def test_a_modelfile_becomes_a_preset_and_says_what_it_leaves_out() -> None:
         options=Options(temperature=0.0, stop=("END", "<|im_end|>")),
         context_tokens=16_384,
         adapter=Path("/models/noise.gguf"),
+        go_template="{{ .Prompt }}",
         messages=(Message("user", 'Is it "fine"?'), Message("assistant", "It is.")),
     )
     assert found.left_out == (
         "PARAMETER num_predict",
         "PARAMETER mirostat_lr",
-        "TEMPLATE",
         "LICENSE",
     )
 
@@ -125,7 +125,7 @@ def test_a_preset_becomes_a_modelfile_that_reads_the_same() -> None:
     preset = read_modelfile("p", MODELFILE).preset
     again = read_modelfile("p", modelfile_text(preset))
     assert again.preset == preset and again.left_out == ()
-    assert "TEMPLATE" not in preset_text(preset)
+    assert 'template = "{{ .Prompt }}"' in preset_text(preset)
 
 
 @pytest.mark.parametrize("text", ["SYSTEM hello", 'FROM m\nSYSTEM """never', "FROM m\n???", ""])
