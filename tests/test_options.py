@@ -25,7 +25,7 @@ from localai.providers.mlx import Mlx
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Zone
 from localai.wires.anthropic import client as anthropic
 from localai.wires.chat_completions import client as chat_completions
-from localai.wires.ollama import client as ollama
+from localai.wires.ollama import request as ollama_request
 from localai.wires.responses import client as responses
 
 
@@ -112,7 +112,7 @@ _MODEL = ResolvedModel("some", "model", Zone.DEVICE, "a test", path=Path("model"
 _BODIES: dict[Wire, Callable[[ChatRequest], dict[str, Any]]] = {
     "chat_completions": chat_completions.request_body,
     "mlx": chat_completions.request_body,
-    "ollama": lambda request: ollama.chat_body(
+    "ollama": lambda request: ollama_request.chat_body(
         request, context_tokens=64, think=None, keep_alive=None, may_shift=False
     )["options"],
     "responses": lambda request: responses.request_body(request, "openai"),

@@ -19,7 +19,9 @@ from localai.net.reach import Reach, reach
 from localai.net.target import Target, client_target
 from localai.providers.ollama_facts import Facts, FactsByDigest, facts_of
 from localai.types import Zone
-from localai.wires.ollama import client as wire
+from localai.wires.ollama.model import blob_of, remote_by_name, remote_of
+from localai.wires.ollama.refusals import refusal
+from localai.wires.ollama.request import wire_keep_alive
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -90,7 +92,7 @@ class Daemon:
     def facts(self, entry: Mapping[str, Any]) -> Facts:
         """The constant facts of a listed model, and where it is computed, if known."""
         name, digest = str(entry["name"]), entry.get("digest")
-        remote = wire.remote_of(entry) or wire.remote_by_name(name)
+        remote = remote_of(entry) or remote_by_name(name)
         if remote is not None:
             # For a cloud model's details, Ollama may ask its cloud.
             return facts_of(entry, remote)
@@ -121,11 +123,11 @@ class Daemon:
         if context_tokens is not None:
             body["options"] = {"num_ctx": context_tokens}
         if keep_alive_s is not None:
-            body["keep_alive"] = wire.wire_keep_alive(keep_alive_s)
+            body["keep_alive"] = wire_keep_alive(keep_alive_s)
         try:
             self._server.call("POST", "/api/generate", body, _LOAD_TIMEOUT_S)
         except ServerRefused as error:
-            refused = wire.refusal(error.status, error.document, name, context_tokens)
+            refused = refusal(error.status, error.document, name, context_tokens)
             raise refused from error
 
     def names_in_memory(self) -> frozenset[str]:
@@ -136,7 +138,7 @@ class Daemon:
     def blob_of(self, name: str) -> Path | None:
         """The file of the model `name` in this daemon's own store; None if there is none."""
         try:
-            return wire.blob_of(self._show(name).get("modelfile"))
+            return blob_of(self._show(name).get("modelfile"))
         except NotFound:
             return None
 
@@ -161,7 +163,7 @@ class Daemon:
         try:
             show: dict[str, Any] = self._server.call("POST", "/api/show", {"model": name})
         except ServerRefused as error:
-            raise wire.refusal(error.status, error.document, name, None) from error
+            raise refusal(error.status, error.document, name, None) from error
         return show
 
     def _get(self, path: str) -> dict[str, Any]:

@@ -16,7 +16,13 @@ from typing import Any, Final
 from localai.dataclass import dataclass
 from localai.remembered import Remembered
 from localai.types import Capability
-from localai.wires.ollama import client as wire
+from localai.wires.ollama.model import (
+    capabilities_of,
+    context_limit_of,
+    own_context_of,
+    own_limit_of,
+    remote_of,
+)
 
 # Version of the remembered format; raise it when that changes.
 _VERSION: Final = 3
@@ -44,12 +50,12 @@ def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
     """
     return Facts(
         family=(show.get("details") or {}).get("family") or "",
-        capabilities=wire.capabilities_of(show),
-        context_limit=wire.context_limit_of(show),
-        own_context=wire.own_context_of(show),
-        own_limit=wire.own_limit_of(show),
+        capabilities=capabilities_of(show),
+        context_limit=context_limit_of(show),
+        own_context=own_context_of(show),
+        own_limit=own_limit_of(show),
         system_prompt=show.get("system") or None,
-        remote=remote or wire.remote_of(show),
+        remote=remote or remote_of(show),
     )
 
 

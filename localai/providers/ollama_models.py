@@ -24,7 +24,8 @@ from localai.net.bounded import (
 )
 from localai.net.target import Target
 from localai.progress import Stage, WorkProgress
-from localai.wires.ollama import client as wire
+from localai.wires.ollama.model import blob_of
+from localai.wires.ollama.refusals import refusal
 
 if TYPE_CHECKING:
     import httpx
@@ -90,7 +91,7 @@ def quantized(
             yield WorkProgress("quantizing", part.completed or 0, part.total)
 
     def blob() -> Path:
-        return wire.blob_of(client.show(result).modelfile) or Path("/nonexistent")
+        return blob_of(client.show(result).modelfile) or Path("/nonexistent")
 
     with _client(target, result) as client:
         try:
@@ -162,4 +163,4 @@ def _bound(response: httpx.Response, limit: TimeLimit) -> None:
 def _failure(error: ollama.ResponseError, model: str) -> LocalaiError:
     missing = "file does not exist" in error.error or "not found" in error.error
     status = 404 if missing else error.status_code
-    return wire.refusal(status if status > 0 else 500, {"error": error.error}, model, None)
+    return refusal(status if status > 0 else 500, {"error": error.error}, model, None)

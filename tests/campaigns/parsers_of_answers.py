@@ -26,7 +26,9 @@ from localai.wires.anthropic import server as anthropic_server
 from localai.wires.chat_completions import server as chat_server
 from localai.wires.chat_completions.client import read_stream
 from localai.wires.clock import AnswerClock
-from localai.wires.ollama import client as ollama
+from localai.wires.ollama import answer as ollama_answer
+from localai.wires.ollama import model as ollama_model
+from localai.wires.ollama import refusals as ollama_refusals
 from localai.wires.ollama import server as ollama_server
 from localai.wires.parts import arguments_of
 from localai.wires.reasoning.splitter import ReasoningSplitter, split_reasoning
@@ -69,7 +71,7 @@ def _stream(content: bytes, _: Path) -> Any:
 
 
 def _ollama_lines(content: bytes, _: Path) -> Any:
-    reader = ollama.ChunkReader()
+    reader = ollama_answer.ChunkReader()
     for line in content.split(b"\n"):
         if not line.strip():
             continue
@@ -77,9 +79,9 @@ def _ollama_lines(content: bytes, _: Path) -> Any:
         if not isinstance(document, dict):
             raise ValueError("no object")
         _shown(reader.events(document))
-        ollama.usage_of(document)
-        ollama.finish_of(document, 5, False)
-        ollama.server_times(document, True)
+        ollama_answer.usage_of(document)
+        ollama_answer.finish_of(document, 5, False)
+        ollama_answer.server_times(document, True)
     _shown(reader.held_back())
 
 
@@ -89,11 +91,11 @@ def _lists(content: bytes, _: Path) -> Any:
         lmstudio.models_v1(document)
         lmstudio.models_v0(document)
         for read in (
-            ollama.capabilities_of,
-            ollama.context_limit_of,
-            ollama.own_limit_of,
-            ollama.own_context_of,
-            ollama.remote_of,
+            ollama_model.capabilities_of,
+            ollama_model.context_limit_of,
+            ollama_model.own_limit_of,
+            ollama_model.own_context_of,
+            ollama_model.remote_of,
         ):
             read(document)
 
@@ -101,7 +103,7 @@ def _lists(content: bytes, _: Path) -> Any:
 def _refusal(content: bytes, _: Path) -> Any:
     document = json_of(content)
     lmstudio.refusal(400, document, "m")
-    ollama.refusal(400, document, "m", 5)
+    ollama_refusals.refusal(400, document, "m", 5)
     error = document.get("error", document) if isinstance(document, dict) else {}
     return failure("it", 400, error if isinstance(error, dict) else {}, {})
 

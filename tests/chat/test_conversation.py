@@ -43,7 +43,7 @@ from localai.types import (
 )
 from localai.wires.anthropic import client as anthropic
 from localai.wires.chat_completions import client as chat_completions
-from localai.wires.ollama import client as ollama
+from localai.wires.ollama import request as ollama_request
 from localai.wires.responses import client as responses
 
 RED, BLUE = Image(b"\x89PNG\r\n\x1a\nred", "image/png"), Image(b"GIF8blue", "image/gif")
@@ -490,7 +490,7 @@ def test_a_conversation_that_goes_on_shows_its_pictures_again(paths: Paths) -> N
         chat_completions.request_body,
         lambda request: responses.request_body(request, "x"),
         lambda request: anthropic.request_body(request, 4096, None),
-        lambda request: ollama.chat_body(
+        lambda request: ollama_request.chat_body(
             request, context_tokens=4096, may_shift=False, think=None, keep_alive=None
         ),
     ],

@@ -16,7 +16,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.wires import lmstudio
-from localai.wires.ollama import client as ollama
+from localai.wires.ollama import refusals as ollama_refusals
 from localai.wires.refusals import failure, final_error, worker_failure
 
 TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
@@ -58,7 +58,7 @@ def test_an_overflow_carries_both_numbers() -> None:
 @pytest.mark.parametrize("who", ["Ollama", "LM Studio", "a cloud"])
 def test_every_server_overflows_in_the_same_words(who: str) -> None:
     said = {
-        "Ollama": lambda: ollama.refusal(400, {"error": TOO_LONG}, "m", None),
+        "Ollama": lambda: ollama_refusals.refusal(400, {"error": TOO_LONG}, "m", None),
         "LM Studio": lambda: lmstudio.refusal(400, {"error": TOO_LONG}, "m"),
         "a cloud": lambda: failure("a cloud", 400, TOO_LONG, {}),
     }
@@ -72,5 +72,5 @@ def test_every_server_overflows_in_the_same_words(who: str) -> None:
 
 def test_a_time_that_ran_out_is_no_overflow() -> None:
     """Go calls its deadlines contexts, and Ollama is written in Go."""
-    error = ollama.refusal(500, {"error": "context deadline exceeded"}, "m", 4096)
+    error = ollama_refusals.refusal(500, {"error": "context deadline exceeded"}, "m", 4096)
     assert type(error) is Unreachable

@@ -37,7 +37,8 @@ from localai.wires.anthropic import server as anthropic_server
 from localai.wires.chat_completions import client as chat_client
 from localai.wires.chat_completions import server as chat_server
 from localai.wires.clock import AnswerClock
-from localai.wires.ollama import client as ollama_client
+from localai.wires.ollama import answer as ollama_answer
+from localai.wires.ollama import request as ollama_request
 from localai.wires.ollama import server as ollama_server
 from localai.wires.parts import RequestParts
 from localai.wires.responses import client as responses_client
@@ -67,13 +68,13 @@ def of_attributes(document: dict[str, Any]) -> Any:
 
 
 def ollama_read(lines: list[dict[str, Any]]) -> list[Event]:
-    reader = ollama_client.ChunkReader()
+    reader = ollama_answer.ChunkReader()
     events = [event for line in lines for event in reader.events(line)]
     end = lines[-1]
     called = any(isinstance(event, ToolCall) for event in events)
-    usage = ollama_client.usage_of(end)
-    times = ollama_client.server_times(end, True)
-    finish = ollama_client.finish_of(end, 1 << 30, called)
+    usage = ollama_answer.usage_of(end)
+    times = ollama_answer.server_times(end, True)
+    finish = ollama_answer.finish_of(end, 1 << 30, called)
     return [*events, Done(finish, usage, AnswerClock().timings(usage, times), HERE)]
 
 
@@ -90,7 +91,7 @@ WIRES = {
         ALL,
     ),
     "ollama": Wire(
-        lambda request: ollama_client.chat_body(
+        lambda request: ollama_request.chat_body(
             request, context_tokens=4096, think=None, keep_alive=None, may_shift=False
         ),
         ollama_server.parse,

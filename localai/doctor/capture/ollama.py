@@ -24,7 +24,7 @@ from localai.hardware.readers import ask_program, read_text
 from localai.net.listener import listening_pid, listening_users
 from localai.net.target import Target
 from localai.providers.ollama_daemon import SERVICE_USERS, target_of
-from localai.wires.ollama.client import remote_by_name, remote_of
+from localai.wires.ollama.model import remote_by_name, remote_of
 
 # The places outside of the search path where its installers, snap, Homebrew and its app put it.
 _PLACES: Final = {

@@ -27,7 +27,7 @@ from localai.types import (
     ToolCall,
 )
 from localai.wires.finish_reasons import OLLAMA
-from localai.wires.ollama.client import wire_tool_call
+from localai.wires.ollama.request import wire_tool_call
 from localai.wires.parts import (
     RequestParts,
     function_tools,

@@ -25,7 +25,7 @@ from localai.types import (
 )
 from localai.wires.chat_completions.client import read_stream
 from localai.wires.clock import AnswerClock
-from localai.wires.ollama import client as ollama
+from localai.wires.ollama import answer as ollama_answer
 
 HERE = Locality(Zone.DEVICE, "a test")
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
@@ -231,7 +231,7 @@ def test_no_text_is_lost_wherever_it_is_cut(pieces: list[str]) -> None:
 
 
 def ollama_lines(lines: list[Any]) -> Iterator[Event]:
-    reader = ollama.ChunkReader()
+    reader = ollama_answer.ChunkReader()
     for line in lines:
         yield from reader.events(line)
     yield from reader.held_back()
@@ -263,6 +263,6 @@ def test_no_line_of_ollama_s_is_a_bug_of_ours(lines: list[Any]) -> None:
     )
 )
 def test_no_end_of_ollama_s_is_a_bug_of_ours(end: dict[str, Any]) -> None:
-    AnswerClock().timings(ollama.usage_of(end), ollama.server_times(end, True))
+    AnswerClock().timings(ollama_answer.usage_of(end), ollama_answer.server_times(end, True))
     with suppress(Unreachable):
-        ollama.finish_of(end, 512, tools_called=False)
+        ollama_answer.finish_of(end, 512, tools_called=False)

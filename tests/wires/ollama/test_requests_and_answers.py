@@ -28,7 +28,10 @@ from localai.types import (
     ToolCall,
     Usage,
 )
-from localai.wires.ollama import client as wire
+from localai.wires.ollama import answer as ollama_answer
+from localai.wires.ollama import model as ollama_model
+from localai.wires.ollama import refusals as ollama_refusals
+from localai.wires.ollama import request as ollama_request
 
 MODEL = ResolvedModel("ollama", "m:latest", None, "")
 
@@ -41,7 +44,7 @@ def body(request: ChatRequest, **changes: Any) -> dict[str, Any]:
         "keep_alive": None,
         **changes,
     }
-    return wire.chat_body(request, **decided)
+    return ollama_request.chat_body(request, **decided)
 
 
 def test_a_body_never_lets_ollama_cut_or_shift() -> None:
@@ -101,7 +104,7 @@ def test_a_body_with_everything() -> None:
 
 def test_an_option_that_ollama_would_ignore_is_refused() -> None:
     with pytest.raises(InvalidInput) as caught:
-        wire.all_options(Options(extra={"tempereture": 1}))
+        ollama_request.all_options(Options(extra={"tempereture": 1}))
     assert "'tempereture'" in caught.value.message
     assert caught.value.hint is not None and "num_gpu" in caught.value.hint
 
@@ -111,7 +114,7 @@ def test_an_option_that_ollama_would_ignore_is_refused() -> None:
     [(0.0, 0), (300.0, 300), (0.5, 0.5), (float("inf"), -1)],
 )
 def test_keep_alive(seconds: float, sent: float) -> None:
-    assert wire.wire_keep_alive(seconds) == sent
+    assert ollama_request.wire_keep_alive(seconds) == sent
 
 
 CAN_THINK = frozenset({"completion", "thinking"})
@@ -141,7 +144,7 @@ CANNOT = frozenset({"completion"})
     ],
 )
 def test_think(think: str | None, capabilities: Any, family: str, sent: bool | str | None) -> None:
-    assert wire.wire_think(think, capabilities, family) == sent
+    assert ollama_request.wire_think(think, capabilities, family) == sent
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_think(think: str | None, capabilities: Any, family: str, sent: bool | s
     ],
 )
 def test_where_another_machine_computes(document: dict[str, str], remote: str | None) -> None:
-    assert wire.remote_of(document) == remote
+    assert ollama_model.remote_of(document) == remote
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_where_another_machine_computes(document: dict[str, str], remote: str | 
     ],
 )
 def test_names_that_ollama_sends_to_its_cloud(name: str, is_cloud: bool) -> None:
-    assert (wire.remote_by_name(name) is not None) is is_cloud
+    assert (ollama_model.remote_by_name(name) is not None) is is_cloud
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_names_that_ollama_sends_to_its_cloud(name: str, is_cloud: bool) -> None
     ],
 )
 def test_capabilities(listed: list[str] | None, capabilities: set[str] | None) -> None:
-    assert wire.capabilities_of({"capabilities": listed}) == capabilities
+    assert ollama_model.capabilities_of({"capabilities": listed}) == capabilities
 
 
 def test_contexts_of_a_model() -> None:
@@ -197,11 +200,11 @@ def test_contexts_of_a_model() -> None:
         "parameters": 'stop    "<|im_end|>"\nnum_ctx                        16384\n',
         "model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960},
     }
-    assert wire.context_limit_of(show) == 40960
-    assert wire.own_context_of(show) == 16384
-    assert wire.context_limit_of({}) is None
-    assert wire.context_limit_of({"details": {"context_length": 8192}}) == 8192
-    assert wire.own_context_of({"parameters": "numa_num_ctx 5"}) is None
+    assert ollama_model.context_limit_of(show) == 40960
+    assert ollama_model.own_context_of(show) == 16384
+    assert ollama_model.context_limit_of({}) is None
+    assert ollama_model.context_limit_of({"details": {"context_length": 8192}}) == 8192
+    assert ollama_model.own_context_of({"parameters": "numa_num_ctx 5"}) is None
 
 
 def test_the_events_of_a_chunk() -> None:
@@ -217,14 +220,17 @@ def test_the_events_of_a_chunk() -> None:
         },
         "logprobs": [{"token": "Par", "logprob": -0.5, "top_logprobs": [other]}],
     }
-    assert list(wire.ChunkReader().events(chunk)) == [
+    assert list(ollama_answer.ChunkReader().events(chunk)) == [
         ReasoningDelta("hm"),
         TextDelta("Par"),
         ToolCall("c1", "f", '{"x": "ü"}'),
         ToolCall("call_1", "g", "{}"),
         TokenLogprobs("Par", -0.5, (("a", -2.0),)),
     ]
-    assert list(wire.ChunkReader().events({"message": {"role": "assistant", "content": ""}})) == []
+    assert (
+        list(ollama_answer.ChunkReader().events({"message": {"role": "assistant", "content": ""}}))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,14 +244,14 @@ def test_the_events_of_a_chunk() -> None:
     ],
 )
 def test_why_an_answer_ended(end: dict[str, Any], finish: str) -> None:
-    assert wire.finish_of(end, 512, tools_called=False) == finish
-    assert wire.finish_of(end, 512, tools_called=True) == "tool_calls"
+    assert ollama_answer.finish_of(end, 512, tools_called=False) == finish
+    assert ollama_answer.finish_of(end, 512, tools_called=True) == "tool_calls"
 
 
 def test_usage_is_unknown_where_nothing_is_said() -> None:
-    assert wire.usage_of({}) == Usage()
+    assert ollama_answer.usage_of({}) == Usage()
     counted = {"prompt_eval_count": 5, "eval_count": 3, "prompt_eval_cached_count": 0}
-    assert wire.usage_of(counted) == Usage(5, 3, 0)
+    assert ollama_answer.usage_of(counted) == Usage(5, 3, 0)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +277,7 @@ def test_usage_is_unknown_where_nothing_is_said() -> None:
 def test_prefill_speed_never_counts_cached_tokens(
     end: dict[str, Any], fresh: bool, rate: float | None
 ) -> None:
-    times = wire.server_times(end, fresh)
+    times = ollama_answer.server_times(end, fresh)
     timings = Timings(prefill_tokens=times.prefill_tokens, prefill_s=times.prefill_s)
     assert timings.prefill_tokens_per_s == rate
 
@@ -318,17 +324,19 @@ OVERFLOW = {
     ],
 )
 def test_refusals(status: int, document: Any, kind: type[LocalaiError], says: str) -> None:
-    error = wire.refusal(status, document, "m", 2048)
+    error = ollama_refusals.refusal(status, document, "m", 2048)
     assert type(error) is kind
     assert says in error.message
 
 
 def test_an_overflow_carries_both_numbers() -> None:
-    error = wire.refusal(400, nested({"error": OVERFLOW}), "m", None)
+    error = ollama_refusals.refusal(400, nested({"error": OVERFLOW}), "m", None)
     assert isinstance(error, ContextOverflow)
     assert (error.prompt_tokens, error.context_tokens) == (5000, 4096)
 
 
 def test_the_address_to_sign_in_at_is_shown() -> None:
-    error = wire.refusal(401, {"error": "unauthorized", "signin_url": "https://x/y"}, "m", None)
+    error = ollama_refusals.refusal(
+        401, {"error": "unauthorized", "signin_url": "https://x/y"}, "m", None
+    )
     assert error.hint is not None and "https://x/y" in error.hint
