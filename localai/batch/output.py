@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -45,10 +46,14 @@ class RecordOutput(Protocol):
 
 
 class Stream:
-    """Records on stdout or into a pipe. Nothing is known of earlier runs."""
+    """Records on stdout or into a pipe. Nothing is known of earlier runs. `make_way` is called
+    before records are written: the progress may stand on the same terminal."""
 
-    def __init__(self, stream: BinaryIO, *, ordered: bool) -> None:
+    def __init__(
+        self, stream: BinaryIO, *, ordered: bool, make_way: Callable[[], None] = lambda: None
+    ) -> None:
         self._stream = stream
+        self._make_way = make_way
         self._turns: deque[int] | None = deque() if ordered else None
         self._waiting: dict[int, bytes] = {}
 
@@ -74,16 +79,19 @@ class Stream:
     def write(self, number: int, record: bytes, fingerprint: int, *, failed: bool) -> int:
         """Write the records whose turn it is."""
         if self._turns is None:
-            self._stream.write(record)
-            self._stream.flush()
-            return 1
+            return self._write([record])
         self._waiting[number] = record
-        placed = 0
+        records = []
         while self._turns and self._turns[0] in self._waiting:
-            self._stream.write(self._waiting.pop(self._turns.popleft()))
-            placed += 1
-        self._stream.flush()
-        return placed
+            records.append(self._waiting.pop(self._turns.popleft()))
+        return self._write(records)
+
+    def _write(self, records: list[bytes]) -> int:
+        if records:
+            self._make_way()
+            self._stream.writelines(records)
+            self._stream.flush()
+        return len(records)
 
     def close(self) -> None:
         """Do nothing: whoever opened the stream closes it."""

@@ -16,6 +16,7 @@ from localai.bench.comparison import MetricName, beside
 from localai.bench.plan import Limits
 from localai.bench.verdict import verdict
 from localai.dataclass import dataclass
+from localai.engine.llamacpp.steps import chosen_steps
 from localai.errors import InvalidInput
 from localai.statistics import Interval
 
@@ -117,13 +118,13 @@ def trials(
             f"{unknown[0]} is not among the settings that are tried",
             hint=f"they are: {', '.join(wanted)}",
         )
-    base = _in_effect(current, cores, prompt_tokens)
+    base = _in_effect(current, cores, prompt_tokens, has_gpu=has_gpu)
     found: list[dict[str, Any]] = [{"engine.threads": current["engine.threads"]}]
     seen = [base]
     for name, values in wanted.items():
         for value in values:
             manner = _manner(name, value, base, current)
-            effect = _in_effect({**current, **manner}, cores, prompt_tokens)
+            effect = _in_effect({**current, **manner}, cores, prompt_tokens, has_gpu=has_gpu)
             if (only and name not in only) or effect in seen or _needs_flash(effect):
                 continue
             seen.append(effect)
@@ -148,18 +149,22 @@ def _manner(name: str, value: Any, base: Manner, current: Manner) -> dict[str, A
     return {name: value}
 
 
-def _in_effect(settings: Manner, cores: EngineCores, prompt_tokens: int) -> dict[str, Any]:
+def _in_effect(
+    settings: Manner, cores: EngineCores, prompt_tokens: int, *, has_gpu: bool
+) -> dict[str, Any]:
     """The settings as the engine takes them for one prompt of that length."""
     threads = settings["engine.threads"] or cores.physical
-    batch = min(settings["engine.batch"], prompt_tokens)
     layers = settings["engine.gpu_layers"]
+    on_cpu = layers == 0 or not has_gpu
+    steps = chosen_steps(settings["engine.batch"], settings["engine.micro_batch"], short=on_cpu)
+    batch = min(steps.batch, prompt_tokens)
     return {
         "engine.threads": threads,
         "engine.prefill_threads": settings["engine.prefill_threads"]
         or settings["engine.threads"]
         or cores.physical,
         "engine.batch": batch,
-        "engine.micro_batch": min(settings["engine.micro_batch"], batch),
+        "engine.micro_batch": min(steps.micro_batch, batch),
         "engine.flash_attention": settings["engine.flash_attention"].replace("on", "auto"),
         "engine.kv_type": settings["engine.kv_type"],
         "engine.draft": settings["engine.draft"],

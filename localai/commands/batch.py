@@ -94,10 +94,13 @@ def batch(
         output.announce(destination)
     usage = UsageRecorder(paths.database, "batch", output.warn)
     counted = not no_log and bool(config["history.record"])
+    shown = LongWork(output)
     with _source(prompts) as (source, total):
         work = Batch(
             source,
-            _open_records(prompts, answers, ordered=not as_completed, retry_failed=retry_failed),
+            _open_records(
+                prompts, answers, shown, ordered=not as_completed, retry_failed=retry_failed
+            ),
             selected,
             LineDefaults(means.settings, means.template, means.parameters),
             config,
@@ -106,7 +109,7 @@ def batch(
             answered=usage.record if counted else lambda _: None,
             warn=output.warn,
         )
-        last = _follow(work, total, LongWork(output))
+        last = _follow(work, total, shown)
     return _end(work, last, output, keeps=answers != _STREAM)
 
 
@@ -129,9 +132,11 @@ def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
         raise InvalidInput(f"cannot read {prompts}: {error.strerror}") from error
 
 
-def _open_records(prompts: str, answers: str, *, ordered: bool, retry_failed: bool) -> RecordOutput:
+def _open_records(
+    prompts: str, answers: str, shown: LongWork, *, ordered: bool, retry_failed: bool
+) -> RecordOutput:
     if answers == _STREAM:
-        return Stream(sys.stdout.buffer, ordered=ordered)
+        return Stream(sys.stdout.buffer, ordered=ordered, make_way=shown.clear)
     file = Path(answers)
     require_folder_of(file)
     if file.exists() and prompts != _STREAM and file.samefile(prompts):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.answers import Answer
+from localai.answers import Answer, PartialAnswer
 from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
@@ -31,13 +31,15 @@ from localai.commands.question import Question, gather_question, read_files, rea
 from localai.commands.settings import load_settings, open_pool
 from localai.commands.unasked import save_line, show_dry_run
 from localai.config import Config
-from localai.errors import InvalidInput, LocalaiError, NotFound, PolicyRefused, Unreachable
-from localai.output.answer import (
-    SilentWriter,
-    WithheldText,
-    Writer,
-    show_answer,
+from localai.errors import (
+    Interrupted,
+    InvalidInput,
+    LocalaiError,
+    NotFound,
+    PolicyRefused,
+    Unreachable,
 )
+from localai.output.answer import SilentWriter, WithheldText, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
 from localai.output.cells import one_line
 from localai.output.output import Output
@@ -263,7 +265,14 @@ def chat(
     if called is not None:
         conversation.rename(one_line(called, _TITLE_COLUMNS))
     events = conversation.more() if more else conversation.ask(question.text, question.images)
-    answer = show_answer(events, writer)
+    partial = PartialAnswer(selected.model)
+    try:
+        answer = show_answer(events, writer, partial)
+    except KeyboardInterrupt:
+        if not as_json:
+            raise
+        output.document(_cancelled(partial, conversation))
+        return Interrupted.exit_code
     extracted = checks.extracted(answer)
     failure = checks.failure(answer, extracted)
     if as_json:
@@ -325,3 +334,9 @@ def _document(
         with_logprobs=conversation.asker.settings.logprobs is not None,
         error=failure,
     )
+
+
+def _cancelled(partial: PartialAnswer, conversation: Conversation) -> Chat:
+    from localai.output.documents.chat import cancelled_document
+
+    return cancelled_document(partial, conversation.recorder.conversation_id)

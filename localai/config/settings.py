@@ -220,16 +220,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "engine.batch",
         _integer(32, 65_536),
-        2048,
+        None,
         "tokens",
-        "how much of a prompt is handed to the model at a time",
+        "how much of a prompt is handed to the model at a time; if unset what a CPU computes in one"
+        " step, and 2048 with a GPU",
     ),
     Setting(
         "engine.micro_batch",
         _integer(32, 65_536),
-        512,
+        None,
         "tokens",
-        "how much of that is computed in one step: more is faster on a GPU, and takes memory",
+        "how much of that is computed in one step: more is faster on a GPU, and takes memory; if"
+        " unset 256 on a CPU, and 512 with a GPU or a model that sees",
     ),
     Setting(
         "engine.warm_up",

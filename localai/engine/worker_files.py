@@ -66,8 +66,8 @@ class WorkerSpec:
     prefill_threads: int | None = None
     kv_type: KvType = "f16"
     flash_attention: FlashAttention = "auto"
-    batch: int = 2048
-    micro_batch: int = 512
+    batch: int | None = None
+    micro_batch: int | None = None
     warm_up: bool = False
     chat_template: str | None = None
     adapter_path: str | None = None

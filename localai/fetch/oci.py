@@ -68,8 +68,9 @@ def registry_model(text: str, registry: str, quant: str | None = None) -> Regist
     scheme, separator, rest = text.rpartition("://")
     name = parse_name(rest)
     if name is None or scheme not in ("", "http", "https") or (separator and rest.count("/") < 2):
+        missing = {"/": "the name behind the slash", ":": "the tag behind the colon"}.get(text[-1:])
         raise InvalidInput(
-            f"{text!r} is no name of a model",
+            f"{text!r} is no name of a model" + (f": {missing} is missing" if missing else ""),
             hint="name:tag, hf.co/org/repo:QUANT, https://host/file.gguf or ./file.gguf",
         )
     if quant is not None:

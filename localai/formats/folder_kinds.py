@@ -21,6 +21,7 @@ _HEARS: Final = "writes down speech"
 _SPEAKS: Final = "makes sound"
 
 # What diffusers' folders have in the place of `config.json`.
+_PYTORCH: Final = "pytorch_model.bin"
 _PIPELINE: Final = "model_index.json"
 _FILES: Final[Mapping[str, str]] = {
     _PIPELINE: PICTURES,
@@ -60,9 +61,20 @@ _ENDS: Final[Mapping[str, str | None]] = {
 
 def require_model(where: str, names: Collection[str]) -> None:
     """Raise InvalidInput if the folder `where`, with the files `names`, is one whose parts no
-    engine here makes anything of: an adapter, or a pipeline of diffusers."""
+    engine here makes anything of: an adapter, a pipeline of diffusers, weights of PyTorch's; or if
+    it is no model but has one, a GGUF file."""
     if "config.json" in names:
+        if _PYTORCH in names and not any(name.endswith(".safetensors") for name in names):
+            raise InvalidInput(
+                f"{where} has its weights in {_PYTORCH}, which only PyTorch opens",
+                hint="the same model as safetensors or as GGUF",
+            )
         return
+    if files := sorted(name for name in names if name.lower().endswith(".gguf")):
+        raise InvalidInput(
+            f"{where} is a folder, and the model is a file in it",
+            hint=f"name it: {where}/{files[0]}",
+        )
     if _ADAPTER in names:
         raise InvalidInput(
             f"{where} is an adapter (LoRA), which changes another model",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput
+from localai.errors import InvalidInput, NotFound
 from localai.files import missing_file
 from localai.formats.gguf_container import (
     ArraySummary,
@@ -277,7 +277,13 @@ def read_model(path: Path) -> GgufHeader:
     first = read_header(path)
     if first.split_count == 1:
         return first
-    return merge_parts(read_header(part) for part in part_paths(path, first))
+    parts = part_paths(path, first)
+    if missing := [part.name for part in parts if not part.exists()]:
+        raise NotFound(
+            f"{path} is one of {len(parts)} parts, and beside it is no {missing[0]}",
+            hint="all parts of a model lie in one folder: fetch what is missing",
+        )
+    return merge_parts(map(read_header, parts))
 
 
 def part_paths(path: Path, header: GgufHeader) -> tuple[Path, ...]:

@@ -51,12 +51,13 @@ _FICLONE: Final = 0x40049409
 @dataclass(frozen=True, slots=True)
 class Copy:
     """One file of a model in a store, by its real path. `names` are the models that it belongs
-    to."""
+    to. `is_own`: it is the user's own file, adopted by a link, and lies in no store."""
 
     store: StoreName
     names: tuple[str, ...]
     path: Path
     status: os.stat_result
+    is_own: bool = False
 
     @property
     def inode(self) -> tuple[int, int]:
@@ -164,14 +165,13 @@ def _copies(paths: Paths, environ: Mapping[str, str]) -> list[Copy]:
         with contextlib.suppress(OSError):
             path = file.resolve()
             status = path.stat()
-            # An adopted file is the user's own and lies in no store.
-            inside = any(path.is_relative_to(root) for root in real_roots)
-            if not inside or not stat.S_ISREG(status.st_mode) or status.st_size < _LEAST_BYTES:
+            if not stat.S_ISREG(status.st_mode) or status.st_size < _LEAST_BYTES:
                 continue
+            is_own = not any(path.is_relative_to(root) for root in real_roots)
             before = found.get(path)
             names = (name,) if before is None else (*before.names, name)
-            found[path] = Copy(store, names, path, status)
-    for folder in {copy.path.parent for copy in found.values()}:
+            found[path] = Copy(store, names, path, status, is_own)
+    for folder in {copy.path.parent for copy in found.values() if not copy.is_own}:
         _sweep(folder)
     return list(found.values())
 
@@ -210,6 +210,11 @@ def _refused(plan: Duplicate) -> int:
 
 def _refusal(kept: Copy, copy: Copy, used: Mapping[Path, str]) -> str | None:
     """Why `copy` must not become a link to `kept`; None if it may."""
+    if copy.is_own:
+        return f"{copy.path} is your own file, which was adopted and stays as it is"
+    if kept.is_own:
+        # Whoever changed it would change the model in the store.
+        return f"{kept.path} is your own file, which was adopted: nothing is linked to it"
     ours, theirs = kept.status, copy.status
     if (ours.st_uid, ours.st_gid) != (theirs.st_uid, theirs.st_gid):
         return f"owner or group differs from that of {kept.path}"

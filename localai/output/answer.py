@@ -14,9 +14,10 @@ import os
 import sys
 from typing import Protocol
 
-from localai.answers import Answer, gather
-from localai.output.live_line import LiveLine
+from localai.answers import Answer, PartialAnswer, gather
+from localai.output.live_line import LiveLine, Status
 from localai.output.plain_answer import PlainAnswer
+from localai.output.step_share import StepShare
 from localai.output.terminal import color_wanted, is_terminal, terminal_size
 from localai.types import Event, Events, Loading, ReasoningDelta, TextDelta, ThinkingEnded
 
@@ -33,8 +34,8 @@ class Writer(Protocol):
     def thinking_ended(self) -> None:
         """All text so far was reasoning. Text that was shown stays."""
 
-    def status(self, status: str | None) -> None:
-        """Show `what` is being waited for; None ends the waiting."""
+    def status(self, status: Status | None) -> None:
+        """Show what is being waited for; None ends the waiting."""
 
     def close(self, *, interrupted: bool = False) -> None:
         """The answer has ended."""
@@ -52,7 +53,7 @@ class SilentWriter:
     def thinking_ended(self) -> None:
         """Do nothing."""
 
-    def status(self, status: str | None) -> None:
+    def status(self, status: Status | None) -> None:
         """Do nothing."""
 
     def close(self, *, interrupted: bool = False) -> None:
@@ -81,23 +82,24 @@ def answer_writer(*, raw: bool, stream: bool, hide_thinking: bool, quiet: bool) 
     return writer if stream else WholeAnswer(writer)
 
 
-def show_answer(events: Events, writer: Writer) -> Answer:
+def show_answer(events: Events, writer: Writer, into: PartialAnswer | None = None) -> Answer:
     """Show the events as they come. Return the answer that they make.
 
-    Whatever is raised, the stream is closed, which stops the computation, and the writer is closed
-    tidily. Raises what `gather` raises.
+    If this raises, `into` has what came so far. Whatever is raised, the stream is closed, which
+    stops the computation, and the writer is closed tidily. Raises what `gather` raises.
     """
     finished = False
     try:
         writer.status("waiting for the first token")
-        answer = gather(events, on_event=lambda event: _show_event(event, writer))
+        waiting = _Waiting(writer)
+        answer = gather(events, into, on_event=lambda event: _show_event(event, writer, waiting))
         finished = True
     finally:
         writer.close(interrupted=not finished)
     return answer
 
 
-def _show_event(event: Event, writer: Writer) -> None:
+def _show_event(event: Event, writer: Writer, waiting: _Waiting) -> None:
     if isinstance(event, TextDelta):
         writer.text(event.text)
     elif isinstance(event, ReasoningDelta):
@@ -105,8 +107,26 @@ def _show_event(event: Event, writer: Writer) -> None:
     elif isinstance(event, ThinkingEnded):
         writer.thinking_ended()
     elif isinstance(event, Loading):
-        percent = "" if event.fraction is None else f" {event.fraction:.0%}"
-        writer.status(event.message + percent)
+        waiting.show(event)
+
+
+class _Waiting:
+    """What an answer is waiting for: its share moves between the steps in which it is said."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._message = ""
+        self._share = StepShare()
+
+    def show(self, event: Loading) -> None:
+        if event.message != self._message:
+            self._message, self._share = event.message, StepShare()
+        message, share = self._message, self._share
+        if event.fraction is None:
+            self._writer.status(message)
+        else:
+            share.reached(event.fraction)
+            self._writer.status(lambda: f"{message} {share.now():.0%}")
 
 
 class WholeAnswer:
@@ -130,7 +150,7 @@ class WholeAnswer:
         self._reasoning += self._text
         self._text = []
 
-    def status(self, status: str | None) -> None:
+    def status(self, status: Status | None) -> None:
         """Show what is being waited for, because nothing else is shown meanwhile."""
         self._writer.status(status)
 
@@ -163,7 +183,7 @@ class WithheldText:
         """Forget the count: the text was reasoning."""
         self._characters = 0
 
-    def status(self, status: str | None) -> None:
+    def status(self, status: Status | None) -> None:
         """Show the status."""
         self._writer.status(status)
 

@@ -21,6 +21,9 @@ _PATIENCE_S = 0.2
 _DOTS = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _DASHES = "|/-\\"
 
+Status = str | Callable[[], str]
+"""What is waited for: a text, or what gives the text whenever the line is drawn."""
+
 
 class LiveLine:
     """A line on the terminal `stream` of `columns()` cells. Threads may share it.
@@ -48,7 +51,7 @@ class LiveLine:
                 self._row = Row(line, cells(line))
                 self._draw([])
 
-    def wait_for(self, what: str) -> None:
+    def wait_for(self, what: Status) -> None:
         """Show `what` with a spinner and the seconds since the first such call, until `hide`.
 
         A thread draws it. A very short wait shows nothing.
@@ -81,7 +84,7 @@ class LiveLine:
 class _Status:
     """The thread that keeps a spinner turning."""
 
-    def __init__(self, line: LiveLine, what: str, utf8: bool) -> None:
+    def __init__(self, line: LiveLine, what: Status, utf8: bool) -> None:
         self.what = what
         self._line = line
         self._spinner = _DOTS if utf8 else _DASHES
@@ -100,7 +103,8 @@ class _Status:
         while not self._ended.wait(pause):
             spinner = self._spinner[frame % len(self._spinner)]
             seconds = time.monotonic() - self._started
-            self._line.show(f"{spinner} {self.what}", at_once=True, tail=f" {seconds:.1f} s")
+            what = self.what if isinstance(self.what, str) else self.what()
+            self._line.show(f"{spinner} {what}", at_once=True, tail=f" {seconds:.1f} s")
             frame, pause = frame + 1, _REDRAW_S
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import BinaryIO, TextIO
 
-from localai.output.live_line import LiveLine
+from localai.output.live_line import LiveLine, Status
 from localai.output.terminal import color_wanted
 from localai.output.untrusted import Sanitizer
 
@@ -62,7 +62,7 @@ class PlainAnswer:
     def thinking_ended(self) -> None:
         """Do nothing: what was written stays."""
 
-    def status(self, status: str | None) -> None:
+    def status(self, status: Status | None) -> None:
         """Show on stderr what is being waited for, if a person looks there."""
         if self._status is None:
             return

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from localai.output.live_line import LiveLine
+from localai.output.live_line import LiveLine, Status
 from localai.output.markdown.stream import MarkdownStream, render_markdown
 from localai.output.plain_answer import PlainReasoning
 from localai.output.terminal import echo_off, is_terminal, terminal_size
@@ -71,7 +71,7 @@ class TerminalAnswer:
     def thinking_ended(self) -> None:
         """Do nothing: what was drawn stays."""
 
-    def status(self, status: str | None) -> None:
+    def status(self, status: Status | None) -> None:
         """Show what is being waited for, until something else is drawn."""
         self._start()
         if self._status is None:

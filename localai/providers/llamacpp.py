@@ -103,7 +103,8 @@ class LlamaCpp(WorkerProvider):
                 count = partial(count_tokens, request, lease, _WHO)
                 needed = counted_context(request, context, count)
                 if needed <= context:
-                    yield from self._answer(request, lease, clock, load_s)
+                    events = self._answer(request, lease, clock, load_s)
+                    yield from self._after_what_was_left(events, lease)
                     return
             spec = replace(spec, context_tokens=needed)
 

@@ -124,9 +124,10 @@ class Mlx(WorkerProvider):
             context = _grown_context(request, lease)
             body = worker_body(request)
             body["keep_on_disk"] = request.conversation is not None
-            yield from answer_of_worker(
+            events = answer_of_worker(
                 lease, request, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )
+            yield from self._after_what_was_left(events, lease)
 
     def count_tokens(self, request: ChatRequest) -> int:
         """The tokens of the prompt; the worker is started for it. Raises what `warm` raises."""

@@ -66,6 +66,7 @@ class WorkerProvider(Provider):
     def __init__(self, config: Config, paths: Paths) -> None:
         self._config = config
         self._paths = paths
+        self._left_pid: int | None = None
 
     def loaded(self, model: ResolvedModel) -> bool:
         """Whether a worker has `model` in memory."""
@@ -128,6 +129,18 @@ class WorkerProvider(Provider):
         doubt = check_template(lease, request, worker_body(request), who, self._paths.cache_dir)
         if doubt is not None:
             yield Doubt(doubt)
+
+    def _after_what_was_left(self, events: Events, lease: Lease) -> Events:
+        """`events`, behind a word on what they wait for, if the last answer of this worker was left
+        before its end: an engine ends its step before it notices."""
+        if lease.info.pid == self._left_pid:
+            yield Loading("the engine still computes what was stopped")
+        self._left_pid = None
+        try:
+            yield from events
+        except (GeneratorExit, KeyboardInterrupt):
+            self._left_pid = lease.info.pid
+            raise
 
     def _keep_alive_s(self, request: ChatRequest) -> float:
         configured: float = self._config["engine.keep_alive"]

@@ -169,7 +169,7 @@ def _read(path: Path) -> tuple[Path, HeaderFacts]:
         raise InvalidInput(f"{path} is {what}", hint="name the model file that belongs to it")
     parts = part_paths(path, header)
     if len(parts) > 1:
-        header = read_model(parts[0])
+        header = read_model(path)
     return parts[0], HeaderFacts(
         context_limit=header.context_length,
         capabilities=tuple(sorted(header_capabilities(header))),

@@ -149,6 +149,10 @@ def resolve_file(path: Path, paths: Paths) -> ResolvedModel:
         raise InvalidInput(
             f"{path} is a folder, not a model file", hint="name the .gguf file in it"
         )
+    if path.suffix.lower() == ".safetensors":
+        raise InvalidInput(
+            f"{path} is a part of a model, which is the whole folder", hint=f"name {path.parent}"
+        )
     return resolve_stored(
         StoredModel("localai", str(path), path, projector=projector_beside(path)), paths
     )

@@ -20,9 +20,11 @@ from localai.patterns import lazy_pattern
 
 MAIN: Final = "main"
 _HUB: Final = lazy_pattern(
-    r"(?:hf://(?:models/)?|(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/(?:models/)?)(?P<rest>.+)",
+    r"(?:hf:(?://)?(?:models/)?"
+    r"|(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)(?:/(?:models/)?|$))(?P<rest>.*)",
     re.IGNORECASE,
 )
+_HUB_NAME: Final = "hf.co/ORG/REPO[:QUANT]"
 _REPO: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _REVISION: Final = lazy_pattern(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _QUANT: Final = lazy_pattern(r"[\w.-]+", re.ASCII)
@@ -52,11 +54,11 @@ class HubReference:
 
 
 def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
-    """The repository that `hf.co/ORG/REPO[:QUANT]`, `hf://ORG/REPO`, or the address of its page or
-    of a file in it means; None for any other text.
+    """The repository that `hf.co/ORG/REPO[:QUANT]`, `hf:ORG/REPO`, `hf://ORG/REPO`, or the address
+    of its page or of a file in it means; None for a text that is not the hub's.
 
-    Raises InvalidInput if two quantizations are named, if the page is not a model's, or if the file
-    is not a GGUF file.
+    Raises InvalidInput if the name is not whole, if two quantizations are named, if the page is not
+    a model's, or if the file is not a GGUF file.
     """
     match = _HUB.fullmatch(text)
     if match is None:
@@ -65,19 +67,24 @@ def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
     path, colon, tag = path.partition(":")
     org, _, name = path.strip("/").partition("/")
     if org.lower() in _NO_MODELS:
-        raise InvalidInput(f"{text} is no model's page", hint="hf.co/ORG/REPO[:QUANT]")
+        raise InvalidInput(f"{text} is no model's page", hint=_HUB_NAME)
     name, slash, rest = name.partition("/")
     name, at, revision = name.partition("@")
     repo = f"{org}/{name}"
-    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or (colon and not tag):
-        return None
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        raise _no_repository(text, org, name)
+    if colon and not tag:
+        raise InvalidInput(
+            f"{text} is not whole: the quantization behind the colon is missing",
+            hint=f"hf.co/{repo}, or hf.co/{repo}:Q4_K_M",
+        )
     reference = HubReference(repo, None, revision=unquote(revision) if at else MAIN)
     if slash:
         reference = _with_path(reference, unquote(rest))
     if query:
         reference = replace(reference, file=query)
     if not _REVISION.fullmatch(reference.revision):
-        return None
+        raise InvalidInput(f"{text}: {reference.revision!r} cannot be a branch, a tag or a commit")
     if reference.file is not None and not reference.file.lower().endswith(".gguf"):
         raise InvalidInput(
             f"{reference.file} is no GGUF file", hint=f"the model it belongs to: {reference.name}"
@@ -86,9 +93,21 @@ def hub_reference(text: str, quant: str | None = None) -> HubReference | None:
         reference = replace(reference, file=unquote(tag))
     elif tag and tag.lower() != "latest":
         if not _QUANT.fullmatch(tag):
-            return None
+            raise InvalidInput(f"{text}: {tag!r} cannot be a quantization")
         reference = replace(reference, quant=tag)
     return _with_quant(reference, quant)
+
+
+def _no_repository(text: str, org: str, name: str) -> InvalidInput:
+    """The error for a name of the hub's that means no repository. It is asked for nowhere else."""
+    if name:
+        return InvalidInput(f"{text} cannot be a repository of the hub", hint=_HUB_NAME)
+    if org:
+        return InvalidInput(
+            f"{text} is not whole: the repository of {org} is missing",
+            hint=f"hf.co/{org}/REPO[:QUANT]",
+        )
+    return InvalidInput(f"{text} is not whole: the repository is missing", hint=_HUB_NAME)
 
 
 def plain_name(text: str) -> str:

@@ -86,6 +86,16 @@ def test_what_changes_nothing_at_such_a_prompt_is_not_tried() -> None:
     assert sizes(2048) == [128, 256, 1024, 2048]
 
 
+def test_of_an_unset_step_what_the_device_gets_is_not_tried_again() -> None:
+    def sizes(*, has_gpu: bool) -> list[int]:
+        only = ("engine.micro_batch",)
+        found = tried(has_gpu=has_gpu, prompt_tokens=2048, only=only, batch=None, micro_batch=None)
+        return [each["engine.micro_batch"] for each in found[1:]]
+
+    assert sizes(has_gpu=False) == [128, 1024, 2048]
+    assert sizes(has_gpu=True) == [128, 256, 1024, 2048]
+
+
 def test_small_keys_are_not_tried_without_flash_attention() -> None:
     assert {"engine.kv_type": "q8_0"} not in tried(flash_attention="off")
     assert {"engine.flash_attention": "off"} not in tried(kv_type="q8_0")

@@ -475,6 +475,21 @@ def test_progress_on_a_terminal_is_one_line_with_rate_and_time_left(
     assert "left" not in terminal.screen
 
 
+def test_on_a_terminal_no_answer_stands_in_a_line_with_the_progress(
+    robot: Robot, pty: Callable[..., Terminal]
+) -> None:
+    robot.prompts(*[f"wait 0.1 answer-{number}" for number in range(12)])
+    command = ("batch", str(robot.folder / "prompts.jsonl"), "-m", "robot/r2", "-j", "2")
+    terminal = pty(*command, columns=1200, env=robot.environment)
+    terminal.wait_for("at a time")
+    assert terminal.wait_exit() == 0
+    lines = terminal.scrollback.splitlines()
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [record["line"] for record in records] == list(range(1, 13))
+    assert not any("at a time" in line for line in lines), "the progress is gone"
+    assert lines[-1].startswith("12 answered")
+
+
 # On the real engine
 
 

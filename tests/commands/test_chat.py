@@ -9,13 +9,17 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from localai.output.documents.chat import Chat
 from localai.paths import Paths
 from localai.stores.starter import starter_path
+from tests.support.clock import becomes
 from tests.support.command import COMMAND, RunLocalai
+from tests.support.promise import checked
 from tests.support.thinking_template import THINKING_TEMPLATE
 from tests.support.tool_template import gguf_with_template
 from tests.support.weights import SYSTEM_PROMPT
@@ -304,6 +308,35 @@ def test_ctrl_c_gives_130_and_keeps_what_came(
     role, text, finish = _messages(home)[-1]
     assert (role, finish) == ("assistant", "cancelled")
     assert text
+
+
+def test_ctrl_c_with_json_prints_what_was_said_so_far(
+    home: Paths, command_environment: dict[str, str]
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "chat", "--json", "Write a long story about the sea."],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=command_environment,
+    )
+
+    def some_came() -> bool:
+        with suppress(sqlite3.OperationalError):
+            return any(role == "assistant" and text for role, text, _ in _messages(home))
+        return False
+
+    assert becomes(some_came, 60)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    document = checked(Chat, output)
+    assert document["finish_reason"] == "cancelled"
+    assert document["text"].startswith(_messages(home)[-1][1][:20])
+    assert document["error"] is not None
+    assert (document["error"]["kind"], document["error"]["exit_code"]) == ("interrupted", 130)
+    assert document["conversation_id"]
+    assert b"Traceback" not in errors
 
 
 def test_a_killed_command_leaves_its_partial_answer_and_a_whole_database(

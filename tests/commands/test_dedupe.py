@@ -140,8 +140,13 @@ def test_an_adopted_file_is_the_users_own(
     shutil.copyfile(smollm2_path, mine)
     mine.chmod(0o644)
     assert run_localai("pull", "./mine.gguf").returncode == 0
-    assert deduped(run_localai, "--yes")["duplicates"] == []
-    assert mine.stat().st_nlink == 1
+    [duplicate] = deduped(run_localai, "--yes")["duplicates"]
+    assert (duplicate["linked"], duplicate["freed_bytes"]) == ([], 0)
+    assert mine.stat().st_nlink == copies[1].stat().st_nlink == 1
+    listed = run_localai("list", "--duplicates", env=STOPPED)
+    assert b"stays  " in listed.stdout
+    assert f"{mine} is your own file".encode() in listed.stdout
+    assert b"localai dedupe would free" not in listed.stderr
 
 
 def test_a_person_is_asked(copies: tuple[Path, Path], pty: Callable[..., Terminal]) -> None:

@@ -309,6 +309,25 @@ def test_a_model_of_the_hub_answers_afterwards(
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("hf:org", "the repository of org is missing"),
+        ("hf.co/", "the repository is missing"),
+        ("hf.co/org", "the repository of org is missing"),
+        ("hf.co/org/repo:", "the quantization behind the colon is missing"),
+        ("org/", "the name behind the slash is missing"),
+        ("org/repo:", "the tag behind the colon is missing"),
+    ],
+)
+def test_a_name_that_is_not_whole_is_asked_for_nowhere(
+    run_localai: RunLocalai, name: str, missing: str
+) -> None:
+    refused = run_localai("pull", name)
+    assert refused.returncode == 2
+    assert missing in refused.stderr.decode()
+
+
 def test_the_quantizations_are_listed(
     run_localai: RunLocalai, hub: tuple[HubDouble, dict[str, str]]
 ) -> None:

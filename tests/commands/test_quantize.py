@@ -181,6 +181,61 @@ def test_wrong_arguments_are_refused(
     assert said in result.stderr
 
 
+EMBEDDER = Spec("nomic-bert", layers=1)
+ADAPTER = Spec("llama", layers=1, general={"general.type": "adapter"})
+PROJECTOR = Spec("clip", layers=1, general={"general.type": "mmproj"})
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "said"),
+    [
+        ("a.gguf", EMBEDDER, "embeds texts, and what is made is kept only if it answers"),
+        ("a.gguf", ADAPTER, "is an adapter (LoRA), which changes another model"),
+        ("a.gguf", PROJECTOR, "is a projector (mmproj), the image encoder of a model"),
+        ("a.gguf", b"no model", "is not a GGUF file"),
+        ("a.safetensors", b"no model", "is a part of a model, which is the whole folder"),
+        ("folder/a.gguf", Spec("llama", layers=1), "is a folder, and the model is a file in it"),
+        ("folder/pytorch_model.bin", b"", "has its weights in pytorch_model.bin"),
+    ],
+)
+def test_what_cannot_be_quantized_is_told_why(
+    tmp_path: Path, run_localai: RunLocalai, name: str, spec: Spec | bytes, said: str
+) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    if isinstance(spec, bytes):
+        file.write_bytes(spec)
+    else:
+        write(file, spec)
+    if file.suffix == ".bin":
+        file.with_name("config.json").write_text('{"model_type": "llama"}')
+    source = file.parent if file.parent != tmp_path else file
+    refused = run_localai("quantize", source, "--to", "q8_0", env=STOPPED)
+    assert refused.returncode == 2, refused.stderr
+    assert f"error: {source} {said}" in refused.stderr.decode()
+
+
+@pytest.mark.parametrize(("gone", "left"), [(1, 0), (0, 1)])
+def test_a_missing_part_is_named(
+    tmp_path: Path, run_localai: RunLocalai, gone: int, left: int
+) -> None:
+    parts = write(tmp_path / "big.gguf", Spec("llama", layers=2), parts=2)
+    parts[gone].unlink()
+    refused = run_localai("quantize", parts[left], "--to", "q8_0", env=STOPPED)
+    assert refused.returncode == 3
+    said = f"{parts[left]} is one of 2 parts, and beside it is no {parts[gone].name}"
+    assert said in refused.stderr.decode()
+
+
+def test_a_model_that_has_no_file_here_is_not_looked_for_in_a_registry(
+    run_localai: RunLocalai,
+) -> None:
+    refused = run_localai("quantize", "openai/gpt-4o", "--to", "q8_0", env=STOPPED)
+    assert refused.returncode == 2
+    assert b"openai/gpt-4o lies at openai" in refused.stderr
+    assert b"pull" not in refused.stderr
+
+
 def test_a_name_that_is_taken_is_refused(
     f16: Path, localai_home: Path, run_localai: RunLocalai
 ) -> None:

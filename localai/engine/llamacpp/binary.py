@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localai.dataclass import dataclass
 from localai.engine.llamacpp.limits import CHECKPOINTS
+from localai.engine.llamacpp.steps import steps
 from localai.errors import NotFound, Unreachable
 from localai.files import content_key, user_path
 from localai.remembered import Remembered
@@ -177,6 +178,7 @@ def command_line(
     Options that the build does not know are left out, except model, context, adapter, template and
     socket.
     """
+    sizes = steps(spec, on_cpu=spec.gpu_layers == 0 or not binary.devices)
     wanted: list[tuple[str, ...]] = [
         ("--parallel", str(spec.slots)),
         # One pool of cells for all slots: a single request may use the whole context.
@@ -186,8 +188,8 @@ def command_line(
         ("--warmup" if spec.warm_up else "--no-warmup",),
         ("--cache-type-k", spec.kv_type),
         ("--cache-type-v", spec.kv_type),
-        ("--batch-size", str(spec.batch)),
-        ("--ubatch-size", str(min(spec.micro_batch, spec.batch))),
+        ("--batch-size", str(sizes.batch)),
+        ("--ubatch-size", str(sizes.micro_batch)),
         ("--no-ui",) if "--no-ui" in binary.options else ("--no-webui",),
         ("--offline",),
         ("--slots",),

@@ -22,14 +22,18 @@ _VERSION: Final = 1
 _MOST: Final = 200
 
 
+def all_are_cpus(devices: list[dict[str, Any]]) -> bool:
+    """Whether none of the engine's `devices`, as it describes them, has a memory of its own."""
+    return all(each["type"].name.endswith("TYPE_CPU") for each in devices)
+
+
 class KnownProjection:
     """The projection for the worker that `info` describes, on the `devices` that its engine has."""
 
     def __init__(self, info: WorkerInfo, devices: list[dict[str, Any]]) -> None:
         spec = info.spec
-        only_main_memory = all(each["type"].name.endswith("TYPE_CPU") for each in devices)
         self._remembered = None
-        if spec.cache_dir is not None and only_main_memory:
+        if spec.cache_dir is not None and all_are_cpus(devices):
             file = Path(spec.cache_dir) / "projections.json"
             self._remembered = Remembered(file, version=_VERSION, most=_MOST)
         parts = (info.engine, info.model_identity, spec.context_tokens, spec.slots, *spec.manner)

@@ -17,10 +17,11 @@ from typing import Any
 
 from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import PROMPT_CACHE_MIB, VERBOSITY
-from localai.engine.llamacpp.known_projection import KnownProjection
+from localai.engine.llamacpp.known_projection import KnownProjection, all_are_cpus
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
+from localai.engine.llamacpp.steps import steps
 from localai.engine.worker_files import (
     FlashAttention,
     WorkerSpec,
@@ -122,8 +123,8 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     parameters.cache_type_k = parameters.cache_type_v = kind
     flash = f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[spec.flash_attention]}"
     parameters.flash_attn_type = xllamacpp.llama_flash_attn_type[flash]
-    parameters.n_batch = spec.batch
-    parameters.n_ubatch = min(spec.micro_batch, spec.batch)
+    on_cpu = spec.gpu_layers == 0 or all_are_cpus(xllamacpp.get_device_info())
+    parameters.n_batch, parameters.n_ubatch = steps(spec, on_cpu=on_cpu)
     if spec.gpu_layers is not None:
         parameters.n_gpu_layers = spec.gpu_layers
     if spec.projector_path is not None:

@@ -37,7 +37,10 @@ def mlx_conversion(name: str, path: Path, to: str) -> Conversion:
         )
     if to not in _BITS and to not in _FLOATS:
         known = ", ".join(each.lower() for each in (*_BITS, *_FLOATS))
-        raise InvalidInput(f"mlx-lm does not quantize to {to.lower()}", hint=f"--to takes {known}")
+        raise InvalidInput(
+            f"{name} is an MLX folder, and mlx-lm does not quantize to {to.lower()}",
+            hint=f"--to takes {known}; the other types are for GGUF files",
+        )
     interpreter = mlx_interpreter()
     setting = str(_BITS.get(to, "")) or _FLOATS[to]
 

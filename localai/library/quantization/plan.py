@@ -19,8 +19,10 @@ from localai.library.quantization.conversion import LOSSLESS, Conversion, read_g
 from localai.library.quantization.ggml import ggml_conversion
 from localai.library.quantization.mlx import mlx_conversion
 from localai.library.quantization.ollama import BITS_PER_WEIGHT, ollama_conversion, ollama_runs
+from localai.providers.registry import facts_of, is_provider
 from localai.sizing.memory import MemoryNeed, project
 from localai.stores.lookup import resolve_model
+from localai.stores.references import plain_name
 from localai.stores.starter import STARTER
 from localai.types import ResolvedModel
 from localai.units import bytes_text
@@ -58,12 +60,17 @@ def plan_quantization(
     Raises NotFound, InvalidInput if the type is unknown or the source was quantized before (unless
     `force`), Unreachable if no program can make it, InsufficientResources if the disk is too small.
     """
-    source = resolve_model(text, paths)
+    source = resolve_model(_name_in_stores(text, config), paths)
     assert source.path is not None, "the stores hold files"
     if source.adapter is not None:
         raise InvalidInput(
             f"{source.id} is a model and an adapter (LoRA); a type is for the model alone",
             hint="quantize its base, and make a preset of that: preset new NAME --adapter FILE",
+        )
+    if source.purpose is not None:
+        raise InvalidInput(
+            f"{source.id} {source.purpose}, and what is made is kept only if it answers",
+            hint="its publisher may have it in a smaller type",
         )
     wanted = to.upper()
     kind = source.quantization or ""
@@ -92,6 +99,20 @@ def plan_quantization(
         )
     need = memory_at_trial(source.path, source.context_limit, paths)
     return QuantizationPlan(source, name, target, conversion, free, need)
+
+
+def _name_in_stores(text: str, config: Config) -> str:
+    """The name without the provider in front of it. Raises InvalidInput for a model of a provider
+    that has no files here."""
+    first, slash, rest = text.partition("/")
+    if not (slash and rest and is_provider(first, config)):
+        return plain_name(text)
+    if not facts_of(first, config).has_files_here:
+        raise InvalidInput(
+            f"{text} lies at {first}, and what is quantized is a file of this machine",
+            command="localai list",
+        )
+    return plain_name(rest)
 
 
 def require_shrinking(name: str, to: str, unshrunk: float) -> None:

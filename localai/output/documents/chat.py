@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
+from localai.errors import Interrupted
 from localai.output.documents.answer import (
     CostDocument,
     LocalityDocument,
@@ -18,10 +19,10 @@ from localai.output.documents.answer import (
 )
 from localai.output.documents.failure import ErrorDocument, error_document
 from localai.providers.registry import full_name
-from localai.types import FinishReason, Role, ZoneName
+from localai.types import FinishReason, Locality, Role, Timings, Usage, ZoneName
 
 if TYPE_CHECKING:
-    from localai.answers import Answer
+    from localai.answers import Answer, PartialAnswer
     from localai.chat.dry_run import DryRun
     from localai.cost.prices import Cost
     from localai.errors import LocalaiError
@@ -53,7 +54,8 @@ class Chat(TypedDict):
     text: Annotated[str, "the answer"]
     reasoning: Annotated[str | None, "the model's reasoning"]
     finish_reason: Annotated[
-        FinishReason, "why it ended: by itself, at the token limit, in a loop, at a full context, …"
+        FinishReason | Literal["cancelled"],
+        "why it ended: by itself, at the token limit, in a loop, by Ctrl-C (cancelled), …",
     ]
     usage: Annotated[UsageDocument, "token counts"]
     timings: Annotated[TimingsDocument, "times and rates"]
@@ -64,7 +66,8 @@ class Chat(TypedDict):
     extracted: Annotated[str | None, "the first code block, with --extract"]
     logprobs: Annotated[list[TokenDocument] | None, "every token's probability, with --logprobs"]
     error: Annotated[
-        ErrorDocument | None, "the error if the answer misses its schema or has no code, else null"
+        ErrorDocument | None,
+        "the error if the answer misses its schema, has no code or was cancelled, else null",
     ]
 
 
@@ -159,6 +162,31 @@ def chat_document(
         "extracted": extracted,
         "logprobs": _tokens(answer.logprobs) if with_logprobs else None,
         "error": None if error is None else error_document(error),
+    }
+
+
+def cancelled_document(partial: PartialAnswer, conversation_id: str | None) -> Chat:
+    """The document of an answer that Ctrl-C has ended: what was said so far. What only the answer's
+    end would have told is unknown. `partial` has a model."""
+    model = partial.model
+    assert model is not None
+    return {
+        "schema": "localai.chat/1",
+        "model": full_name(model.provider, model.id),
+        "provider": model.provider,
+        "zone": zone_name(model.zone),
+        "text": partial.text,
+        "reasoning": partial.reasoning or None,
+        "finish_reason": "cancelled",
+        "usage": usage_document(Usage()),
+        "timings": timings_document(Timings()),
+        "locality": locality_document(Locality(model.zone, model.evidence)),
+        "cost": {"amount": None, "currency": "USD", "basis": "the answer was cancelled"},
+        "context_tokens": None,
+        "conversation_id": conversation_id,
+        "extracted": None,
+        "logprobs": None,
+        "error": error_document(Interrupted("interrupted")),
     }
 
 
