@@ -17,6 +17,7 @@ import pytest
 from localai import __version__, cli
 from localai.cli import COMMANDS
 from localai.paths import Paths, locate
+from localai.stores.presets import Preset, write_preset
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 
 
@@ -156,6 +157,7 @@ def on_path(command_environment: dict[str, str], tmp_path: Path) -> dict[str, st
     paths.models_dir.mkdir(parents=True)
     for name in ("my model", "it's one", "a:b1", "a:b2", "do$l`r", "new\nline"):
         (paths.models_dir / f"{name}.gguf").touch()
+    write_preset(Preset("brief", "my model"), paths)
     return {**command_environment, "PATH": f"{program.parent}:{os.environ['PATH']}"}
 
 
@@ -197,6 +199,19 @@ def test_the_completion_script_is_accepted_by_its_shell(
         ("localai config set history.record ", ["true", "false"]),
         ("localai show new", []),
         ("localai chat --thi", ["--think"]),
+        # What a name means in this command, and not elsewhere.
+        ("localai preset edit ", ["brief"]),
+        ("localai preset new x --from my", ["my\\ model"]),
+        ("localai template edit rev", ["review"]),
+        ("localai bench --profile s", ["summarise"]),
+        ("localai hardware --profile l", ["laptop-16gb"]),
+        ("localai bench --kv q", ["q8_0", "q4_0"]),
+        ("localai bench show ", []),
+        ("localai doctor disk-f", ["disk-full"]),
+        ("localai compare fetch gs", ["gsm8k"]),
+        ("localai compare --judge a", ["auto", "a:b1", "a:b2"]),
+        ("localai config set engine.kv_type b", ["bf16"]),
+        ("localai help pri", ["privacy"]),
     ],
 )
 def test_bash_completes_values_as_they_are_typed(

@@ -130,6 +130,9 @@ def parse_age(raw: str) -> float:
     return parse_duration(raw)
 
 
+KV_TYPES: Final = ("f16", "q8_0", "q4_0", "bf16", "f32")
+"""The types in which the embedded engine can keep keys and values."""
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("model", _text, None, "text", "the model that answers when none is named"),
     Setting(
@@ -205,7 +208,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "engine.kv_type",
-        _one_of("f16", "q8_0", "q4_0", "bf16", "f32"),
+        _one_of(*KV_TYPES),
         "f16",
         "f16|q8_0|q4_0|…",
         "how keys and values are kept: q8_0 takes half of the memory, q4_0 a quarter",
