@@ -60,6 +60,7 @@ def recommend(
     from localai.recommend.hub_model import candidates
     from localai.recommend.kept_hub import read_kept
     from localai.recommend.ranking import recommend as rank
+    from localai.stores.inventory import names_on_disk
 
     if task not in TASKS:
         raise InvalidInput(
@@ -81,7 +82,7 @@ def recommend(
     kept = _ask_hub(config, paths, machine, output) if online else read_kept(paths)
     new = [] if kept is None else candidates(kept.models, machine)
     # For another machine, this one's runs and models say nothing.
-    names = _installed(paths) if profile is None else frozenset()
+    names = names_on_disk(paths) if profile is None else frozenset()
     runs = _runs(config, paths, names)
     found = rank(machine, task, installed=names, own_runs=runs, others=new)
     if output.as_json:
@@ -146,14 +147,6 @@ def _show(
         )
     output.note(
         f"localai chat -m {best.pull_name}" if best.installed else f"localai pull {best.pull_name}"
-    )
-
-
-def _installed(paths: Paths) -> frozenset[str]:
-    from localai.stores.inventory import stored_models
-
-    return frozenset(
-        name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)
     )
 
 

@@ -17,8 +17,9 @@ from localai.errors import InvalidInput
 from localai.fetch.download import known_sha256
 from localai.fetch.partial import RemoteFile, left_bytes
 from localai.formats.gguf_kinds import purpose_of
+from localai.formats.mlx_folder import read_folder
 from localai.sizing.memory import MemoryNeed, project
-from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, decode_work, predict_speed
+from localai.sizing.speed import OwnRun, SpeedRange, decode_work, folder_work, predict_speed
 from localai.stores.describe import header_capabilities
 from localai.units import bytes_text
 
@@ -156,11 +157,11 @@ def _speed(
     if plan.header is not None:
         work = decode_work(plan.header, need)
     else:
-        # An MLX folder counts as dense, because nothing else is known of it.
-        weights, context = need.weights_bytes, need.context_bytes
-        work = DecodeWork(
-            weights, weights, context, need.context_tokens, need.compute_bytes, stored="mlx"
-        )
+        assert isinstance(plan.measured, Path), "a folder of safetensors"
+        in_folder = folder_work(read_folder(plan.measured), need)
+        if in_folder is None:
+            return None, []
+        work = in_folder
     depth = min(DEPTH_TOKENS, need.context_tokens // 2)
     sees_gpu = elsewhere or not need.devices or bool(_devices(need))
     speed = predict_speed(machine, work, depth_tokens=depth, own_runs=own_runs, use_gpu=sees_gpu)

@@ -15,6 +15,7 @@ from typing import Any
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.formats.folder_kinds import purpose_of_folder, require_model
+from localai.formats.mlx_weights import active_bytes, positive_integer
 from localai.types import Options
 
 _FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -28,6 +29,7 @@ class MlxFolder:
     """A whole model folder, its weights unread.
 
     `config` is config.json; in a multimodal model's, the text model's part is laid over it.
+    `active_bytes` is what decoding a token reads of the weights; None if config.json does not say.
     `float_bytes` is the width of unquantized numbers, and so of the KV cache. `is_mlx`: MLX wrote
     the weights; others (a hub's original checkpoint) may load too. `recommended` are the sampling
     options of generation_config.json. `purpose` is as in `ResolvedModel`.
@@ -36,6 +38,7 @@ class MlxFolder:
     path: Path
     config: Mapping[str, Any]
     size_bytes: int
+    active_bytes: int | None
     parameter_count: int
     float_type: str
     float_bytes: int
@@ -95,6 +98,7 @@ def read_folder(path: Path) -> MlxFolder:
         path=path,
         config=config,
         size_bytes=sum(header.size_bytes for header in headers),
+        active_bytes=active_bytes({n: t.size_bytes for n, t in tensors.items()}, config),
         parameter_count=_parameter_count(tensors, config),
         float_type=float_type,
         float_bytes=_FLOAT_BYTES.get(float_type, 2),
@@ -109,6 +113,7 @@ def read_folder(path: Path) -> MlxFolder:
 class _Tensor:
     type: str
     elements: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +130,6 @@ def _text_config(config: dict[str, Any]) -> dict[str, Any]:
         return config
     # The engine looks its code up by the outer type.
     return {**config, **part, "model_type": config.get("model_type", part.get("model_type"))}
-
-
-def positive_integer(config: Mapping[str, Any], *names: str) -> int | None:
-    """The value of the first of the `names` that is a whole number above 0."""
-    for name in names:
-        value = config.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return None
 
 
 def read_object(file: Path) -> dict[str, Any]:
@@ -204,7 +200,8 @@ def _tensor(entry: Mapping[str, Any]) -> _Tensor:
     elements = 1
     for length in entry["shape"]:
         elements *= int(length)
-    return _Tensor(str(entry["dtype"]), elements)
+    begin, end = entry["data_offsets"]
+    return _Tensor(str(entry["dtype"]), elements, int(end) - int(begin))
 
 
 def _broken(file: Path) -> InvalidInput:

@@ -19,12 +19,13 @@ from localai.dataclass import dataclass
 from localai.engine.template_findings import RememberedFindings, known_problems
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.formats.gguf import GgufHeader, part_paths, read_header, read_model
-from localai.formats.mlx_folder import MlxFolder, positive_integer, read_folder
+from localai.formats.mlx_folder import MlxFolder, read_folder
+from localai.formats.mlx_weights import LAYER_NAMES, experts, positive_integer
 from localai.library.licenses import license_of_card, license_of_name
 from localai.providers.registry import facts_of
 from localai.sizing.memory import MemoryNeed, project
 from localai.sizing.own_runs import own_runs
-from localai.sizing.speed import DecodeWork, SpeedRange, decode_work, predict_speed
+from localai.sizing.speed import SpeedRange, decode_work, folder_work, predict_speed
 from localai.stores.inventory import Place, models_on_disk
 from localai.stores.lookup import resolve_model
 from localai.stores.presets import find_preset
@@ -199,19 +200,12 @@ def speed_on(
     need = table[0].need
     if isinstance(details.source, GgufHeader):
         work = decode_work(details.source, need)
-    elif details.experts is not None:
-        return SpeedRange(None, None, None, "which experts a folder uses is not known", None)
     else:
-        work = DecodeWork(
-            weights_bytes=need.weights_bytes,
-            active_bytes=need.weights_bytes,
-            context_bytes=need.context_bytes,
-            context_tokens=need.context_tokens,
-            compute_bytes=need.compute_bytes,
-            layers=details.layers,
-            vocabulary=details.vocabulary,
-            stored="mlx",
-        )
+        in_folder = folder_work(details.source, need)
+        if in_folder is None:
+            why = "its config does not say how many experts a token uses"
+            return SpeedRange(None, None, None, why, None)
+        work = in_folder
     runs = own_runs(paths, details.model) if this_one else ()
     return predict_speed(machine, work, own_runs=runs)
 
@@ -281,17 +275,15 @@ def _of_folder(model: ResolvedModel, places: tuple[Place, ...]) -> ModelDetails:
     assert model.path is not None
     folder = read_folder(model.path)
     config = folder.config
-    experts = positive_integer(config, "num_experts", "num_local_experts", "n_routed_experts")
-    used = positive_integer(config, "num_experts_per_tok", "moe_topk") or 0
     return ModelDetails(
         model=model,
         places=places,
         title=None,
         architecture=str(config["model_type"]),
-        layers=positive_integer(config, "num_hidden_layers", "n_layers", "n_layer"),
+        layers=positive_integer(config, *LAYER_NAMES),
         embedding=positive_integer(config, "hidden_size", "dim", "n_embd"),
         vocabulary=positive_integer(config, "vocab_size"),
-        experts=None if experts is None else (experts, used),
+        experts=experts(config),
         tokenizer=_tokenizer_class(model.path),
         template=folder.chat_template,
         license=license_of_card(model.path),

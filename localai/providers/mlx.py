@@ -45,6 +45,8 @@ INTERPRETER_VARIABLE = "LOCALAI_MLX_PYTHON"
 _PLATFORM: str = sys.platform
 _WHO = "the MLX engine"
 _OLDEST_MACOS = 14
+# By which mlx-lm's caches grow.
+_CACHE_STEP_TOKENS = 256
 # Options that the worker applies beside the common ones; it would ignore any other.
 _OWN_OPTIONS = frozenset({"chat_template_kwargs"})
 
@@ -67,8 +69,9 @@ FACTS = ProviderFacts(
     title="MLX, Apple's own engine",
     computes="here",
     opens="mlx",
-    # The worker computes one request at a time; a second one waits in its queue.
-    concurrency=2,
+    concurrency=8,
+    # As many as the worker computes together; the others wait in its queue.
+    most_concurrent=32,
     runs_here=mlx_may_run,
     says_marks_as_text=True,
     takes_chat_template=True,
@@ -106,7 +109,7 @@ class Mlx(WorkerProvider):
         """Answer with MLX. Raises InvalidInput for a request that it cannot serve (a schema,
         pictures, an option of another engine), InsufficientResources, ContextOverflow,
         Unreachable."""
-        _refuse_what_mlx_cannot(request)
+        _refuse_what_mlx_cannot(request, self._paths)
         clock = AnswerClock(limits_of(request))
         spec = self._spec(request)
         room = RoomBefore()
@@ -128,6 +131,24 @@ class Mlx(WorkerProvider):
                 lease, request, body, clock, who=_WHO, load_s=load_s, context_tokens=context
             )
             yield from self._after_what_was_left(events, lease)
+
+    def prepare(self, request: ChatRequest, concurrency: int, context_tokens: int) -> int:
+        """Start a worker in which `concurrency` answers are computed together, in `context_tokens`.
+
+        Whoever finds no room there waits in the worker.
+        """
+        # A cache grows in whole steps.
+        room_tokens = context_tokens + concurrency * _CACHE_STEP_TOKENS
+        spec = self._spec(request)
+        loaded = is_warm(self._paths, spec)
+        if not loaded and not request.force:
+            _check_memory(request, 0, room_tokens, RoomBefore())
+        with self._worker(request, spec) as lease:
+            have = lease.info.context_tokens
+            if loaded and not request.force and room_tokens > have:
+                _check_memory(request, have, room_tokens, RoomBefore())
+            _grow(lease, {"context_tokens": have, "room_tokens": room_tokens})
+        return context_tokens
 
     def count_tokens(self, request: ChatRequest) -> int:
         """The tokens of the prompt; the worker is started for it. Raises what `warm` raises."""
@@ -192,7 +213,7 @@ def mlx_interpreter() -> str:
     return sys.executable
 
 
-def _refuse_what_mlx_cannot(request: ChatRequest) -> None:
+def _refuse_what_mlx_cannot(request: ChatRequest, paths: Paths) -> None:
     wire_options(request.options, "mlx", "mlx")
     for name in request.options.extra:
         if name not in _OWN_OPTIONS:
@@ -200,16 +221,11 @@ def _refuse_what_mlx_cannot(request: ChatRequest) -> None:
                 f"MLX has no option {name!r}",
                 hint=f"beside the common ones it has: {', '.join(sorted(_OWN_OPTIONS))}",
             )
-    if request.schema is not None:
-        raise InvalidInput(
-            "MLX cannot hold an answer to a schema",
-            hint="the embedded engine can: localai chat -m llamacpp/MODEL",
-        )
-    if any(message.images for message in request.messages):
-        raise InvalidInput(
-            "MLX models answer text only here",
-            hint="a GGUF model with a projector sees pictures: localai chat -m llamacpp/MODEL",
-        )
+    sees = any(message.images for message in request.messages)
+    if sees or request.schema is not None:
+        from localai.providers.mlx_instead import only_by_gguf
+
+        raise only_by_gguf(request.model, paths, sees=sees)
 
 
 def _grown_context(request: ChatRequest, lease: Lease) -> int:
@@ -226,11 +242,15 @@ def _grown_context(request: ChatRequest, lease: Lease) -> int:
         return have
     if not request.force:
         _check_memory(request, have, needed, RoomBefore())
+    _grow(lease, {"context_tokens": needed})
+    return needed
+
+
+def _grow(lease: Lease, wanted: dict[str, int]) -> None:
     try:
-        call(lease.files.socket, "POST", "/context", {"context_tokens": needed})
+        call(lease.files.socket, "POST", "/context", wanted)
     except ServerRefused as error:
         raise worker_failure(_WHO, error.status, error.error) from error
-    return needed
 
 
 def _check_memory(

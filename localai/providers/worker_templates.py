@@ -70,7 +70,7 @@ class TemplateWatch:
         self.is_endless = False
 
     def __enter__(self) -> None:
-        # MLX renders in its computing thread, and limits that itself (engine/mlx/generation.py).
+        # MLX renders in its computing thread, and limits that itself (engine/mlx/prompts.py).
         if self._lease.info.spec.kind == "llamacpp":
             self._timer.start()
 

@@ -18,7 +18,8 @@ size:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import log2
 from statistics import median
 from typing import Final
@@ -28,7 +29,7 @@ from localai.hardware.facts import Machine
 from localai.recommend.catalogue import Entry, File, Task, catalogue
 from localai.recommend.hub_model import HubModel
 from localai.recommend.room import Room, room_of
-from localai.sizing.speed import OwnRun, SpeedRange, predict_speed, slowdown_of
+from localai.sizing.speed import DecodeWork, OwnRun, SpeedRange, predict_speed, slowdown_of
 from localai.units import bytes_text
 
 Candidate = Entry | HubModel
@@ -116,7 +117,7 @@ def recommend(
     first, those that do not fit last.
 
     `installed` are names of models on this machine. `own_runs` are this machine's runs by model
-    name; they correct the predictions for the other models, too.
+    name, in MLX too; they correct the predictions for the other models, too.
     """
     runs = own_runs or {}
     asked = _Situation(machine, room_of(machine), task, installed, runs, _slowdown(machine, runs))
@@ -130,13 +131,25 @@ def _slowdown(machine: Machine, own_runs: Mapping[str, Sequence[OwnRun]]) -> flo
     """Returns a factor for the time of a token, from runs of the catalogue's models; 1 if
     unknown."""
     factors = []
+    for name, work in _known_works():
+        factor = slowdown_of(machine, work, runs) if (runs := own_runs.get(name, ())) else None
+        if factor is not None:
+            factors.append(factor)
+    return median(factors) if factors else 1.0
+
+
+def _known_works() -> Iterator[tuple[str, DecodeWork]]:
+    """The catalogue's models by the names that their runs have, MLX's builds as well."""
     for entry in catalogue().entries:
         for file in entry.files:
-            runs, work = own_runs.get(file.name, ()), entry.work(file, _USEFUL_CONTEXT)
-            factor = slowdown_of(machine, work, runs) if runs and work is not None else None
-            if factor is not None:
-                factors.append(factor)
-    return median(factors) if factors else 1.0
+            work = entry.work(file, _USEFUL_CONTEXT)
+            if work is not None:
+                yield file.name, work
+        # MLX's 4 bits are as large as the smallest file within a few percent.
+        smallest = min(entry.files, key=lambda file: file.size_bytes)
+        work = entry.work(smallest, _USEFUL_CONTEXT)
+        if entry.mlx is not None and work is not None:
+            yield entry.mlx.removeprefix("hf.co/"), replace(work, stored="mlx")
 
 
 def _choose(entry: Candidate, asked: _Situation) -> Recommendation:

@@ -283,11 +283,9 @@ def _ranked(machine: Machine, config: Config, paths: Paths) -> list[Recommendati
     from localai.providers.registry import providers_on_device
     from localai.recommend.ranking import recommend
     from localai.sizing.own_runs import runs_by_name
-    from localai.stores.inventory import stored_models
+    from localai.stores.inventory import names_on_disk
 
-    installed = frozenset(
-        name for stored in stored_models(paths) for name in (stored.name, *stored.aliases)
-    )
+    installed = names_on_disk(paths)
     runs = runs_by_name(paths, installed, providers_on_device(config))
     return recommend(machine, "chat", installed=installed, own_runs=runs)
 

@@ -10,7 +10,7 @@
 
 The context is held against mlx-lm's own cache in `tests/sizing/test_mlx_formula.py`. At the peak
 of a 512-token prefill of SmolLM2-135M (float32, mlx 0.32.4 on a CPU, which does hold the scores:
-19 MB here) the allocator counted 594 MB; the formula says 585.
+19 MB here) the allocator counted 594 MB; the formula says 585 for such a step.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localai.formats.mlx_folder import MlxFolder, positive_integer
+from localai.formats.mlx_folder import MlxFolder
+from localai.formats.mlx_weights import LAYER_NAMES, positive_integer
 from localai.sizing.memory_parts import MemoryParts
 
-# The worker's prefill step on a GPU: this many tokens are computed at once.
-PREFILL_STEP_TOKENS = 512
+# The worker's prefill step on a GPU: this many tokens are computed at once, at most.
+PREFILL_STEP_TOKENS = 2048
 # MLX grows a cache in steps of this many tokens.
 _CACHE_STEP_TOKENS = 256
 
@@ -66,7 +67,7 @@ def active_share(config: Mapping[str, Any], parameter_count: int) -> float:
 def context_bytes(config: Mapping[str, Any], float_bytes: int, tokens: int) -> int | None:
     """The size of the KV cache of `tokens`, in bytes; None if the config lacks what the formula
     needs."""
-    layers = positive_integer(config, "num_hidden_layers", "n_layers", "n_layer")
+    layers = positive_integer(config, *LAYER_NAMES)
     per_token = _values_per_layer_and_token(config)
     if layers is None or per_token is None:
         return None

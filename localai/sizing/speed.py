@@ -26,11 +26,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
+from localai.formats.mlx_weights import LAYER_NAMES, positive_integer
 from localai.hardware.facts import Confidence, Machine
 from localai.sizing.devices import KINDS, DecodeDevice, Format, decode_devices
 
 if TYPE_CHECKING:
     from localai.formats.gguf import GgufHeader
+    from localai.formats.mlx_folder import MlxFolder
     from localai.sizing.memory import MemoryNeed
 
 _TYPICAL_LAYERS: Final = 32
@@ -115,6 +117,23 @@ def decode_work(header: GgufHeader, need: MemoryNeed) -> DecodeWork:
         compute_bytes=need.compute_bytes,
         layers=header.block_count,
         vocabulary=header.vocabulary_size,
+    )
+
+
+def folder_work(folder: MlxFolder, need: MemoryNeed) -> DecodeWork | None:
+    """The work of decoding one token of an MLX folder; None if it is not known which part of it a
+    token reads."""
+    if folder.active_bytes is None:
+        return None
+    return DecodeWork(
+        weights_bytes=need.weights_bytes,
+        active_bytes=folder.active_bytes,
+        context_bytes=need.context_bytes,
+        context_tokens=need.context_tokens,
+        compute_bytes=need.compute_bytes,
+        layers=positive_integer(folder.config, *LAYER_NAMES),
+        vocabulary=positive_integer(folder.config, "vocab_size"),
+        stored="mlx",
     )
 
 

@@ -86,6 +86,12 @@ def stored_models(paths: Paths, environ: Mapping[str, str] | None = None) -> Ite
     yield from hub_models(environ)
 
 
+def names_on_disk(paths: Paths) -> frozenset[str]:
+    """What the models in the stores of this machine are called, other names of theirs included."""
+    files = (name for stored in stored_models(paths) for name in (stored.name, *stored.aliases))
+    return frozenset((*files, *(model.id for model in mlx_models(paths))))
+
+
 def gguf_models(paths: Paths, environ: Mapping[str, str] | None = None) -> list[ResolvedModel]:
     """Every GGUF model on this machine, ours first. A model that cannot be read is left out."""
     models: list[ResolvedModel] = []

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,12 +46,14 @@ from localai.types import (
     TextDelta,
     Zone,
 )
+from tests.formats.synthetic import MODELS, write
 from tests.support.clock import becomes
-from tests.support.mlx import make_thinking_model
+from tests.support.mlx import make_thinking_model, make_tiny_model
 
 HELPFUL = Message("system", "You are a helpful assistant.")
 CAPITAL = Message("user", "What is the capital of France?")
 SHORT = Options(temperature=0.0, max_tokens=8)
+PICTURE = Image(b"", "image/png")
 PACKAGE = Path(mlx.__file__).parents[1]
 
 
@@ -119,6 +122,18 @@ def test_a_prompt_over_the_context_that_was_asked_for_is_an_error(
     assert caught.value.context_tokens == 300
 
 
+def test_a_batch_has_room_for_its_answers_together(
+    provider: Mlx, tmp_path: Path, mlx_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = provider.resolve(str(make_tiny_model(tmp_path / "tiny", mlx_model_path)))
+    request = ChatRequest(model, (CAPITAL,), options=SHORT)
+    assert provider.prepare(request, 8, 2000) == 2000
+    assert _done(list(provider.stream(request))).context_tokens == 256, "of one answer"
+    monkeypatch.setattr(memory, "memory_room", lambda: MemoryRoom(1_000_000, 1_000_000))
+    with pytest.raises(InsufficientResources, match=r"context of [\d,]+ tokens needs"):
+        provider.prepare(request, 32, 1_000_000)
+
+
 @pytest.mark.parametrize("opened_by_template", [True, False])
 def test_thinking_comes_apart_from_the_answer(
     ask: Callable[..., list[Event]],
@@ -139,7 +154,7 @@ def test_thinking_comes_apart_from_the_answer(
     ("changes", "complaint"),
     [
         ({"schema": {"type": "object"}}, "schema"),
-        ({"messages": (Message("user", "?", images=(Image(b"", "image/png"),)),)}, "text only"),
+        ({"messages": (Message("user", "?", images=(PICTURE,)),)}, "text only"),
     ],
 )
 def test_what_mlx_cannot_do_is_refused_before_anything_loads(
@@ -150,6 +165,33 @@ def test_what_mlx_cannot_do_is_refused_before_anything_loads(
     with pytest.raises(InvalidInput, match=complaint):
         next(iter(provider.stream(request)))
     assert workers(paths) == []
+
+
+def test_for_what_mlx_cannot_do_the_model_that_can_is_named(
+    provider: Mlx, paths: Paths, tmp_path: Path, mlx_model_path: Path
+) -> None:
+    folder = tmp_path / "Qwen3-8B-4bit"
+    folder.symlink_to(mlx_model_path)
+    request = ChatRequest(provider.resolve(str(folder)), (CAPITAL,), schema={"type": "object"})
+
+    def refusal(request: ChatRequest) -> tuple[str | None, object]:
+        with pytest.raises(InvalidInput) as caught:
+            next(iter(provider.stream(request)))
+        return caught.value.hint, caught.value.command
+
+    assert refusal(request) == (
+        "a GGUF model can, and none is here",
+        "localai recommend --task chat",
+    )
+    paths.models_dir.mkdir(parents=True)
+    write(paths.models_dir / "larger-4b-Q8_0.gguf", MODELS["qwen3moe"])
+    write(paths.models_dir / "qwen3-8b-Q4_K_M.gguf", MODELS["qwen3"])
+    assert refusal(request)[1] == "localai chat -m qwen3-8b-Q4_K_M"
+    seen = replace(request, schema=None, messages=(Message("user", "?", images=(PICTURE,)),))
+    assert refusal(seen) == (
+        "a GGUF model with a projector sees pictures, and none is here",
+        "localai recommend --task vision",
+    )
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers(
@@ -272,7 +314,8 @@ def test_mlx_is_imported_by_its_worker_and_by_nothing_else() -> None:
             for line in file.read_text().splitlines()
         )
     }
-    worker = {f"engine/mlx/{part}.py" for part in ("worker", "generation", "sampling", "convert")}
+    computing = ("worker", "generation", "decoding", "answer_stream", "sampling", "convert")
+    worker = {f"engine/mlx/{part}.py" for part in computing}
     caches = {f"engine/mlx/{part}.py" for part in ("conversations", "saved_caches")}
     assert importing == worker | caches
     script = "import localai.providers.mlx, localai.engine.mlx.worker, sys; print(*sys.modules)"

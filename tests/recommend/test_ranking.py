@@ -101,6 +101,19 @@ def test_own_runs_and_what_is_here_are_seen() -> None:
     assert not any(each.installed for each in found if each is not mine)
 
 
+def test_what_mlx_did_here_corrects_the_others_as_well() -> None:
+    machine = load_profile("m3-max-64gb")
+    before = {each.pull_name: each for each in recommend(machine)}
+    # 4.6 bits of 4.0 billion weights at 400 GB/s are some 100 tokens a second.
+    runs = {"mlx-community/Qwen3-4B-4bit": [OwnRun(60.0, 1024)]}
+    after = {each.pull_name: each for each in recommend(machine, own_runs=runs)}
+    other, was = after["gemma3:4b"].speed, before["gemma3:4b"].speed
+    assert other.expected is not None
+    assert was.expected is not None
+    assert other.expected < 0.9 * was.expected
+    assert "other models did here" in other.basis
+
+
 def test_what_one_model_did_here_corrects_the_others() -> None:
     machine = load_profile("laptop-16gb")
     before = {each.pull_name: each for each in recommend(machine)}

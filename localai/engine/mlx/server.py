@@ -1,7 +1,7 @@
 """HTTP on the MLX worker's Unix socket: framing, queueing, and noticing that a client has gone.
 
-Every connection has a thread here; the one thread that may touch MLX takes `Job`s from a queue,
-one after the other, and knows nothing of sockets. The routes speak the wire of llama.cpp's
+Every connection has a thread here; the one thread that may touch MLX takes `Job`s from a queue and
+knows nothing of sockets. The routes speak the wire of llama.cpp's
 server. `mlx_lm.server` is not used: it binds TCP, loads (and downloads) whatever model a request
 names, fetches pictures by URL, has no limit to the context and no timings of its own.
 """
@@ -63,7 +63,7 @@ class Job:
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Listens on the Unix socket `path`; the computing thread reads `jobs`.
 
-    `computing` is set by that thread while it generates.
+    `computing` is set by that thread while an answer is computed.
     """
 
     daemon_threads = True

@@ -5,18 +5,21 @@ socket, describes itself in `worker.json`, and leaves when nobody has used it fo
 imported only in this process and in that of a conversion: without a Metal device the import has
 killed processes.
 
-The main thread computes, one answer after the other, because a seed, the wired memory and the time
-to the next token then belong to that answer alone.
+The main thread computes: one answer, or several together, and what else is asked between two
+tokens.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -31,8 +34,10 @@ from localai.engine.worker_files import (
 )
 from localai.errors import LocalaiError
 from localai.locks import try_lock
+from localai.wires.chat_completions.server import parse
 
 if TYPE_CHECKING:
+    from localai.engine.mlx.decoding import Run
     from localai.engine.mlx.generation import Chat
 
 _LOOK_EVERY_S = 0.25
@@ -96,6 +101,7 @@ def load(spec: WorkerSpec) -> Chat:
         tokenizer=tokenizer,
         conversations=CachedConversations(model, saved),
         context_tokens=spec.context_tokens,
+        room_tokens=spec.context_tokens,
     )
 
 
@@ -116,52 +122,75 @@ class Worker:
     def serve_until_idle(self) -> None:
         """Compute the jobs, until idle or told to leave."""
         while not self._leaving:
-            try:
-                job = self._server.jobs.get(timeout=_LOOK_EVERY_S)
-            except queue.Empty:
+            while (job := self._next_job()) is not None:
+                self._serve(job)
+            if self._chat.is_busy:
+                self._end(self._chat.step())
+            else:
+                self._server.computing.clear()
                 self._leaving = self._leaving or _is_unused(self._files)
-                continue
-            self._serve(job)
+        self._end(self._chat.stop())
+
+    def _next_job(self) -> Job | None:
+        """The next job; None if there is none now and an answer is to be computed, or if there was
+        none for a while."""
+        with contextlib.suppress(queue.Empty):
+            if self._chat.is_busy:
+                return self._server.jobs.get_nowait()
+            return self._server.jobs.get(timeout=_LOOK_EVERY_S)
+        return None
 
     def _serve(self, job: Job) -> None:
+        """Begin with an answer, or do what takes no time."""
         if job.cancelled.is_set():
             return
         self._server.computing.set()
         try:
-            self._compute(job)
-        except LocalaiError as error:
-            job.refuse(error)
+            match job.route:
+                case "/v1/chat/completions":
+                    self._chat.begin(job)
+                    return
+                case "/apply-template":
+                    job.emit({"prompt": self._prompt(job.body)})
+                case "/tokenize":
+                    job.emit(
+                        {"tokens": self._chat.prompts.tokens(str(job.body.get("content", "")))}
+                    )
+                case "/context":
+                    job.emit({"context_tokens": self._grow(job.body)})
         except Exception as error:  # noqa: BLE001 - one request must not end the others' worker
-            import traceback
-
-            # Not the error's text: a template may raise with the message that it was given.
-            print(f"{type(error).__name__}:", file=sys.stderr)  # noqa: T201
-            traceback.print_tb(error.__traceback__)
-            job.refuse(LocalaiError(f"MLX failed: {error}"))
-        finally:
-            self._server.computing.clear()
+            _refuse(job, error)
         job.end()
 
-    def _compute(self, job: Job) -> None:
-        match job.route:
-            case "/v1/chat/completions":
-                self._chat.answer(
-                    job.body, job.emit, lambda: self._leaving or job.cancelled.is_set()
-                )
-            case "/apply-template":
-                job.emit({"prompt": self._chat.prompt(job.body)})
-            case "/tokenize":
-                job.emit({"tokens": self._chat.tokens(str(job.body.get("content", "")))})
-            case "/context":
-                job.emit({"context_tokens": self._grow(int(job.body["context_tokens"]))})
+    def _end(self, runs: list[Run]) -> None:
+        for run in runs:
+            if run.failure is not None:
+                _refuse(run.job, run.failure)
+            run.job.end()
 
-    def _grow(self, context_tokens: int) -> int:
-        """Allow a larger context. MLX's cache grows in place, so nothing is loaded again."""
-        if context_tokens > self._chat.context_tokens:
-            self._chat.context_tokens = context_tokens
+    def _prompt(self, body: Mapping[str, Any]) -> str:
+        return self._chat.prompts.text(parse(body), body.get("chat_template_kwargs") or {})
+
+    def _grow(self, body: Mapping[str, Any]) -> int:
+        """Allow a larger context, and more room for answers together. MLX's cache grows in place,
+        so nothing is loaded again."""
+        chat = self._chat
+        context_tokens = int(body["context_tokens"])
+        chat.room_tokens = max(chat.room_tokens, context_tokens, int(body.get("room_tokens", 0)))
+        if context_tokens > chat.context_tokens:
+            chat.context_tokens = context_tokens
             self.info = replace(self.info, context_tokens=context_tokens)
             self._files.write_info(self.info)
-        return self._chat.context_tokens
+        return chat.context_tokens
+
+
+def _refuse(job: Job, error: Exception) -> None:
+    if not isinstance(error, LocalaiError):
+        # Not the error's text: a template may raise with the message that it was given.
+        print(f"{type(error).__name__}:", file=sys.stderr)  # noqa: T201
+        traceback.print_tb(error.__traceback__)
+        error = LocalaiError(f"MLX failed: {error}")
+    job.refuse(error)
 
 
 def _folder_hash(folder: Path) -> str:
