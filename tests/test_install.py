@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
 import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -388,6 +394,126 @@ def test_the_pins_without_mlx_are_all_others() -> None:
     assert not gone & {"xllamacpp", "typer", "httpx", "huggingface-hub"}
     for entry in re.split(r"\n(?=\S)", done.stdout.strip()):
         assert entry.startswith("#") or "--hash=sha256:" in entry, entry
+
+
+# The engine for a graphics card: its makers' index, which a server of the test's stands for
+
+ENGINE_VERSION = re.findall(
+    r"(?m)^xllamacpp==(\S+)", (REPOSITORY / "requirements.lock").read_text()
+)[0]
+ON_LINUX = pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="the engine's builds for graphics cards are for Linux on x86-64",
+)
+
+
+@pytest.fixture(scope="module")
+def makers_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of an index that has an engine for CUDA, as the makers' has it: a page of links
+    without hashes. And the SHA-256 of its wheel."""
+    root = tmp_path_factory.mktemp("index")
+    folder = root / "cu128/xllamacpp"
+    folder.mkdir(parents=True)
+    name = f"xllamacpp-{ENGINE_VERSION}-cp310-abi3-manylinux_2_17_x86_64.whl"
+    about = f"xllamacpp-{ENGINE_VERSION}.dist-info"
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        wheel.writestr("xllamacpp/__init__.py", "made_for = 'cuda'\n")
+        wheel.writestr(
+            f"{about}/METADATA",
+            f"Metadata-Version: 2.1\nName: xllamacpp\nVersion: {ENGINE_VERSION}\n",
+        )
+        wheel.writestr(
+            f"{about}/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp310-abi3-manylinux_2_17_x86_64\n",
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+    (folder / "index.html").write_text(f'<!DOCTYPE html><a href="{name}">{name}</a>')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(root))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        yield f"http://127.0.0.1:{server.server_port}", digest
+        server.shutdown()
+
+
+def gpu_step(
+    environment: Path, index: str, digest: str, tmp_path: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run the installer's step alone, in an environment that is there."""
+    functions = SCRIPT.read_text().rpartition("{ main")[0]
+    step = (
+        f"set -eu; environment={environment} installer=pip log={tmp_path}/log gpu=cu128\n"
+        f"gpu_index={index}/cu128 gpu_hash=sha256:{digest} engine_version={ENGINE_VERSION}\n"
+        "gpu_page=https://example.test\ninstall_gpu_engine || failed_gpu\n"
+    )
+    return subprocess.run(
+        ["sh", "-c", functions + step],
+        env={"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": "/dev/null"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@ON_LINUX
+def test_the_makers_wheel_takes_the_place_of_the_engine_if_its_hash_is_right(
+    makers_index: tuple[str, str], tmp_path: Path
+) -> None:
+    index, digest = makers_index
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    done = gpu_step(environment, index, digest, tmp_path)
+    assert done.returncode == 0, done.stderr
+    ask = [str(environment / "bin/python"), "-c", "import xllamacpp; print(xllamacpp.made_for)"]
+    assert subprocess.check_output(ask, text=True) == "cuda\n"
+
+    wrong = gpu_step(environment, index, "0" * 64, tmp_path)
+    assert wrong.returncode == 4
+    assert "is not the wheel with that hash; nothing was installed" in wrong.stderr
+    assert "hint: compare it with the makers' page: https://example.test" in wrong.stderr
+    assert not environment.exists()
+
+
+@ON_LINUX
+def test_where_the_engine_for_a_card_comes_from_is_said_before_anything_is_fetched(
+    place: Place,
+) -> None:
+    asked = place.install("--gpu", "cuda", "--dry-run")
+    assert asked.returncode == 2
+    assert "https://xorbitsai.github.io/xllamacpp/whl/cu128" in asked.stdout
+    assert "error: --gpu needs the hash of that wheel" in asked.stderr
+    assert "hint: ./install.sh --gpu cu128 --gpu-hash sha256:" in asked.stderr
+    planned = place.install("--gpu=rocm", f"--gpu-hash={'A' * 64}", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert (
+        f"xllamacpp {ENGINE_VERSION} for rocm-7.2.4, from its makers' own index:" in planned.stdout
+    )
+    assert f"which must hash to sha256:{'a' * 64}" in planned.stdout
+    assert files_below(place.home.parent) == {place.home}
+
+
+@ON_LINUX
+def test_an_upgrade_keeps_the_engine_for_the_card_or_asks_for_its_new_hash(place: Place) -> None:
+    environment = place.prefix / "venv/old"
+    (environment / "bin").mkdir(parents=True)
+    (place.prefix / "venv/.localai-environments").touch()
+    place.program.parent.mkdir()
+    place.program.symlink_to(environment / "bin/localai")
+    mark = environment / ".localai-gpu"
+    mark.write_text(f"{ENGINE_VERSION} vulkan sha256:{'b' * 64}\n")
+    assert f"which must hash to sha256:{'b' * 64}" in place.install("--dry-run").stdout
+    assert "the engine " not in place.install("--dry-run", "--gpu", "none").stdout
+    mark.write_text(f"2025.1.1 vulkan sha256:{'b' * 64}\n")
+    asked = place.install("--dry-run")
+    assert asked.returncode == 2
+    assert "hint: ./install.sh --gpu vulkan --gpu-hash sha256:" in asked.stderr
+
+
+def test_a_card_on_another_machine_has_no_wheel(place: Place) -> None:
+    mac = pretend(place, system="Darwin", python=ARM, sysctl="1", sw_vers="15.6")
+    done = place.install("--gpu", "vulkan", "--dry-run", env=mac)
+    assert done.returncode == 3
+    assert "are for Linux on x86-64" in done.stderr
 
 
 def test_a_command_of_somebody_else_is_not_overwritten(place: Place) -> None:

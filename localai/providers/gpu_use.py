@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from localai.hardware.facts import Machine
     from localai.paths import Paths
 
+# What install.sh calls the engine's build for a vendor's cards; Vulkan is for all.
+_BUILDS = {"NVIDIA": "cuda", "AMD": "rocm"}
+
 
 @dataclass(frozen=True, slots=True)
 class IdleGpu:
@@ -41,25 +44,30 @@ def idle_gpu(
     """The GPU of `machine`, which is this machine, that is idle when localai's engine answers; None
     if there is none, or it is used. Takes a second or two if a llama-server is asked for the first
     time."""
-    names = [gpu.name.value or "the GPU" for gpu in machine.gpus if gpu.vendor.value != "Apple"]
-    if not names:
+    cards = [gpu for gpu in machine.gpus if gpu.vendor.value != "Apple"]
+    if not cards:
         return None
+    name = cards[0].name.value or "the GPU"
     written = config["engine.binary"]
     if written is not None:
         if _devices_of(written, paths):
             return None
         return IdleGpu(
-            f"{names[0]} lies idle: the llama-server of engine.binary computes on the CPU alone"
+            f"{name} lies idle: the llama-server of engine.binary computes on the CPU alone"
         )
     if own_engine_devices(paths.cache_dir):
         return None
-    sentence = f"{names[0]} lies idle: localai's own engine computes on the CPU here"
+    sentence = f"{name} lies idle: localai's own engine computes on the CPU here"
     if find_program(PROGRAM) is not None and (devices := _devices_of(PROGRAM, paths)):
         return IdleGpu(
             f"{sentence}; the llama-server of this machine computes on {', '.join(devices)}",
             f"localai config set engine.binary {PROGRAM}",
         )
-    return IdleGpu(f"{sentence}; a llama-server that is built for the GPU would use it")
+    kind = _BUILDS.get(cards[0].vendor.value or "", "vulkan")
+    return IdleGpu(
+        f"{sentence}; the engine's own build for it would use it (in localai's folder:"
+        f" ./install.sh --gpu {kind}), or a llama-server that is built for it"
+    )
 
 
 def without_idle_gpu(machine: Machine, idle: IdleGpu | None) -> Machine:

@@ -49,6 +49,7 @@ def test_a_card_lies_idle_under_the_engine_of_the_package_index(
     idle = look(tmp_path)
     assert idle is not None
     assert "RTX 4090 lies idle: localai's own engine computes on the CPU here" in idle.sentence
+    assert "./install.sh --gpu cuda" in idle.sentence
     assert idle.command is None
 
 

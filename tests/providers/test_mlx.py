@@ -185,7 +185,7 @@ def test_for_what_mlx_cannot_do_the_model_that_can_is_named(
     )
     paths.models_dir.mkdir(parents=True)
     write(paths.models_dir / "larger-4b-Q8_0.gguf", MODELS["qwen3moe"])
-    write(paths.models_dir / "qwen3-8b-Q4_K_M.gguf", MODELS["qwen3"])
+    write(paths.models_dir / "qwen3-8b-Q4_K_M.gguf", MODELS["llama, tied"])
     assert refusal(request)[1] == "localai chat -m qwen3-8b-Q4_K_M"
     seen = replace(request, schema=None, messages=(Message("user", "?", images=(PICTURE,)),))
     assert refusal(seen) == (

@@ -27,7 +27,8 @@ _BASE: dict[str, Any] = {
     "num_key_value_heads": 2,
     "hidden_size": 512,
 }
-_FULL = 1024 * 2 * 2 * 64 * 2
+_TOKENS = 4096
+_FULL = _TOKENS * 2 * 2 * 64 * 2
 
 
 def test_the_context_is_what_mlx_allocates(mlx_python: Path, mlx_model_path: Path) -> None:
@@ -47,17 +48,17 @@ def test_the_context_is_what_mlx_allocates(mlx_python: Path, mlx_model_path: Pat
         ({"num_key_value_heads": None}, 16 * _FULL),
         # A window named without saying which layers slide counts as none.
         ({"sliding_window": 256}, 4 * _FULL),
-        ({"sliding_window": 256, "sliding_window_pattern": 4}, _FULL + 3 * _FULL * 768 // 1024),
+        ({"sliding_window": 256, "sliding_window_pattern": 4}, _FULL + 3 * _FULL * 2304 // 4096),
         (
             {"sliding_window": 256, "layer_types": ["full_attention", *["sliding_attention"] * 3]},
-            _FULL + 3 * _FULL * 768 // 1024,
+            _FULL + 3 * _FULL * 2304 // 4096,
         ),
         ({"full_attention_interval": 4}, _FULL),
-        ({"kv_lora_rank": 96, "qk_rope_head_dim": 32}, 4 * 1024 * 128 * 2),
+        ({"kv_lora_rank": 96, "qk_rope_head_dim": 32}, 4 * 4096 * 128 * 2),
     ],
 )
 def test_each_kind_of_layer_keeps_what_it_keeps(config: dict[str, Any], expected: int) -> None:
-    assert context_bytes({**_BASE, **config}, 2, 1024) == expected
+    assert context_bytes({**_BASE, **config}, 2, _TOKENS) == expected
 
 
 def test_what_the_config_does_not_say_is_unknown() -> None:
