@@ -22,6 +22,7 @@ from localai.commands.examples import OF_VERBS, epilog
 from localai.commands.first_word import spelled_out, unknown_command
 from localai.commands.options import Airgap, Debug
 from localai.commands.plain_words import put_into_words
+from localai.commands.single_dash import tell_single_dashes
 from localai.commands.usage_errors import misplaced_option, usage_error
 from localai.commands.verbs import DEFAULT_COMMAND, HELP_OPTIONS, Verbs
 from localai.dataclass import dataclass
@@ -202,6 +203,7 @@ class LazyGroup(Verbs):
                 repeated.hidden, repeated.expose_value = True, False  # type: ignore[attr-defined]
                 command.params.append(repeated)
         put_into_words(command)
+        tell_single_dashes(command)
         if _COMPLETES in os.environ:
             from localai.commands.completing import attach
 

@@ -22,6 +22,11 @@ MEANT = {
     "history list --limits 3": "localai history list --limit 3",
     "config lst": "localai config list",
     "template shw review": "localai template show review",
+    # One dash where there are two
+    "chat -model x hi": "localai chat --model x hi",
+    "chat -temperature=0.5 hi": "localai chat --temperature=0.5 hi",
+    "list -json": "localai list --json",
+    "history list -limit 3": "localai history list --limit 3",
     # Other tools' verbs
     "run qwen3:8b": "localai chat -m qwen3:8b",
     "ask what": "localai chat what",
@@ -70,6 +75,9 @@ HINTED = {
     "recommend --task coding": "did you mean code?",
     "cost --since yesterday": "--since 30d",
     "chat -c --cid x hi": "give one of them",
+    "hardware --profile 4090": "did you mean rtx-4090?",
+    "hardware --profile m3-max": "did you mean m3-max-64gb?",
+    "hardware --profile rtx-4080": "did you mean rtx-4090?",
     "chat --keep-alive '5 minutes' hi": "must be a duration such as 90s, 5m or 1h",
     "chat --max-tokens -1 hi": "takes a whole number from 1 to",
     # A time without its unit, which was never meant as seconds

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from localai.errors import InvalidInput, NotFound
 from localai.hardware.facts import Machine, from_json
+from localai.near_names import near_names
 
 
 def profile_names() -> dict[str, str]:
@@ -28,9 +29,11 @@ def load_profile(name_or_path: str) -> Machine:
         return from_json(_expanded(bundled[name_or_path]), f"the profile {name_or_path}")
     path = Path(name_or_path)
     if not path.is_file():
+        near = _near(name_or_path, bundled)
         raise NotFound(
             f"there is no profile {name_or_path!r}",
-            hint=f"bundled are {', '.join(bundled)}; or give a file that `localai hardware --json` "
+            hint=(f"did you mean {' or '.join(near)}? " if near else "")
+            + f"Bundled are {', '.join(bundled)}; or give a file that `localai hardware --json` "
             "wrote",
         )
     try:
@@ -44,6 +47,13 @@ def load_profile(name_or_path: str) -> Machine:
     if not isinstance(machine, dict) or "memory" not in machine:
         raise InvalidInput(f"{path} does not describe a machine")
     return from_json(machine, str(path))
+
+
+def _near(name: str, bundled: Iterable[str]) -> list[str]:
+    """The profiles that have what was typed in their names, else those spelled like it."""
+    typed = "".join(filter(str.isalnum, name.casefold()))
+    within = [each for each in bundled if typed and typed in each.replace("-", "")]
+    return within[:3] or near_names(name, bundled)
 
 
 def _bundled() -> dict[str, dict[str, Any]]:

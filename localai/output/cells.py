@@ -14,6 +14,8 @@ _NARROW = lazy_pattern("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027
 # A space, but not one between a number and its unit.
 _BREAK = lazy_pattern(r" (?<![0-9] (?=(?:[kMGT]?B|[MG]iB|GB/s|tok/s)\b))")
 
+_SHELL_WORD = lazy_pattern(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:\\.|[^"\\])*"|['"\\])+""")
+
 
 def cells(text: str) -> int:
     """The number of cells that `text`, a single line, takes."""
@@ -62,6 +64,22 @@ def wrap(text: str, columns: int, *, break_words: bool = True) -> list[str]:
         pieces = _chopped(word, columns) if break_words else [word]
         lines[-1] = pieces[0]
         lines += pieces[1:]
+    return lines
+
+
+def wrap_command(command: str, columns: int) -> list[str]:
+    """A line for a shell in lines of at most `columns` cells, which end between its words. Each but
+    the last ends with the backslash after which a shell reads on, so that they can be pasted."""
+    if cells(command) <= columns or command.startswith("/"):
+        return [command]
+    first, *words = _SHELL_WORD.findall(command)
+    lines = [first]
+    for word in words:
+        if cells(f"{lines[-1]} {word}") + 2 <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"  {word}")
     return lines
 
 

@@ -133,7 +133,7 @@ def _show_state(
     if output.on_terminal and len(text) > room:
         from localai.output.cells import wrap
 
-        first, *rest = wrap(text, max(20, room))
+        first, *rest = wrap(text, max(20, room), break_words=False)
         output.line(mark, " ", (f"{group:<{width}}", "bold"), first)
         for line in rest:
             output.line(" " * (4 + width), line)
@@ -192,13 +192,20 @@ def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
     if fix.lines:
         output.line(f"    {label}:")
         for line in fix.lines:
-            output.line(f"      {line}")
+            for part in _to_paste(line, output):
+                output.line(f"      {part}")
     if fix.advice and fix.lines:
         output.paragraph(_sentence(fix.advice), indent=4)
     elif fix.advice:
         _labelled(output, label, fix.advice)
     if verbose and fix.undo:
         output.line(f"    undo: {fix.undo}")
+
+
+def _to_paste(line: str, output: Output) -> list[str]:
+    from localai.output.cells import wrap_command
+
+    return wrap_command(line, output.columns - 6) if output.on_terminal else [line]
 
 
 def _labelled(output: Output, label: str, text: str) -> None:

@@ -41,7 +41,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from localai.errors import Interrupted, LocalaiError
-from localai.output.cells import pad, wrap
+from localai.output.cells import pad, wrap, wrap_command
 from localai.output.live_line import LiveLine
 from localai.output.pager import show_in_pager
 from localai.output.table import Column, Row, drawn, tabbed
@@ -178,7 +178,7 @@ class Output:
             return
         lines = [sanitize_line(text)]
         if self.on_terminal:
-            lines = wrap(lines[0], max(20, self.columns - indent))
+            lines = wrap(lines[0], max(20, self.columns - indent), break_words=False)
         self._print("\n".join(" " * indent + self._styled(line, style) for line in lines))
 
     def text(self, text: str, *, style: Style = "") -> None:
@@ -239,10 +239,18 @@ class Output:
             why = f"localai doctor {error.check}" if error.check else None
             if error.hint or error.command or why:
                 self._say("")
-            # Hint and command are not wrapped, because users paste them.
-            for label, text in (("hint:", error.hint), ("run:", error.command), ("why:", why)):
+            if error.hint:
+                self._say_marked("hint:", "dim", sanitize_line(error.hint))
+            for label, text in (("run:", error.command), ("why:", why)):
                 if text:
-                    self._say(f"{self._styled(label, 'dim', self.stderr)} {sanitize_line(text)}")
+                    self._say(f"{self._styled(label, 'dim', self.stderr)} {self._to_paste(text)}")
+
+    def _to_paste(self, command: str) -> str:
+        command = sanitize_line(command)
+        if not is_terminal(self.stderr):
+            return command
+        columns = terminal_size(self.stderr)[0]
+        return "\n".join(wrap_command(command, columns - len("run: ")))
 
     def confirm(
         self, question: str, *, unasked: LocalaiError, declined: str, yes_is_default: bool = False
@@ -355,7 +363,8 @@ class Output:
         if basis and len(lines[-1]) + 2 + len(basis) <= room:
             lines[-1] += f"  {self._styled(basis, 'dim')}"
         elif basis:
-            lines += [self._styled(line, "dim") for line in wrap(basis, room)]
+            whole = wrap(basis, room, break_words=False)
+            lines += [self._styled(line, "dim") for line in whole]
         return lines
 
     def _fitted(self, text: str) -> str:

@@ -1,7 +1,8 @@
 """Rows under a header, in the cells that there are. Pure.
 
 If a table is too wide, its long texts are wrapped first. Then the least important columns are left
-out, then a text stands below its row, and last a key gets a line of its own. A key is never cut,
+out, then a text stands below its row, and last a key gets a line of its own, and other cells lines
+below it. A key is never cut,
 because users copy it. In a pipe all columns are printed, separated by tabs.
 """
 
@@ -129,7 +130,11 @@ class _Fitted:
             if any(map(str.strip, parts)):
                 yield _GAP.join(parts).rstrip()
         for number in self._below:
-            yield from _below(row[number], self._available)
+            column, text = self._columns[number], row[number]
+            named = text and not column.wraps
+            yield from _below(
+                f"{column.label or column.name}: {text}" if named else text, self._available
+            )
 
     def _fit(self) -> None:
         droppable = sorted(
@@ -142,10 +147,18 @@ class _Fitted:
                 continue
             texts = [number for number in self._shown if self._columns[number].wraps]
             if not texts:
-                self._widths[0] = max(len(_INDENT), self._widths[0] - self._excess())
+                self._put_below()
                 return
             self._shown.remove(texts[-1])
             self._below.insert(0, texts[-1])
+
+    def _put_below(self) -> None:
+        """Narrow the key, and put below the row what does not fit beside it even so."""
+        key, heading = self._widths[0], cells(self._columns[0].label or self._columns[0].name)
+        self._widths[0] = max(len(_INDENT), heading, key - self._excess())
+        while self._excess() > 0 and len(self._shown) > 1:
+            self._below.insert(0, self._shown.pop())
+        self._widths[0] = min(key, self._widths[0] - self._excess())
 
     def _narrow_key(self, rows: Sequence[Sequence[str]]) -> None:
         beside = [cells(row[0]) for row in rows if cells(row[0]) <= _LONGEST_BESIDE]
@@ -184,4 +197,5 @@ class _Fitted:
 def _below(text: str, available: int) -> Iterator[str]:
     if text:
         room = max(20, available - len(_INDENT))
-        yield from (_INDENT + line for line in wrap(sanitize_line(text), room))
+        lines = wrap(sanitize_line(text), room, break_words=False)
+        yield from (_INDENT + line for line in lines)

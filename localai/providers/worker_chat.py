@@ -134,7 +134,7 @@ class WorkerProvider(Provider):
         """`events`, behind a word on what they wait for, if the last answer of this worker was left
         before its end: an engine ends its step before it notices."""
         if lease.info.pid == self._left_pid:
-            yield Loading("the engine still computes what was stopped")
+            yield Loading("what was stopped still computes")
         self._left_pid = None
         try:
             yield from events

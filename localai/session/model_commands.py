@@ -54,6 +54,7 @@ def system(session: Session, argument: str) -> None:
         print(sanitize(session.conversation.system or "") or "(there is no system prompt)")
         return
     text = None if argument == "none" else argument
+    session.system_before = None
     session.asker.change(system=text)
     session.conversation.set_system(text)
     session.output.note("from the next question on")

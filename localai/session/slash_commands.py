@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import textwrap
 from collections.abc import Callable
 
 from localai.dataclass import dataclass
@@ -51,10 +50,11 @@ def help_(session: Session, argument: str) -> None:
         also = "".join(f", /{alias}" for alias in command.aliases)
         print(f"{command.synopsis}{also}")
         for paragraph in inspect.cleandoc(command.run.__doc__ or "").split("\n\n"):
-            print(textwrap.fill(paragraph, session.output.columns))
+            session.output.paragraph(" ".join(paragraph.split()))
     else:
         rows = [(command.synopsis, command.summary) for command in COMMANDS]
-        session.output.facts([*rows, ("/help keys", "what the keyboard does")])
+        with session.output.paged():
+            session.output.facts([*rows, ("/help keys", "what the keyboard does")])
 
 
 def bye(session: Session, _argument: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localai.answers import Answer
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
-from localai.chat.filling import fill, settings_of, title_of
+from localai.chat.filling import fill, filled_system, settings_of, title_of
 from localai.chat.inputs import TextFile, with_files
 from localai.chat.request import overlaid
 from localai.dataclass import dataclass
@@ -37,6 +37,15 @@ class Edit:
     images: tuple[Image, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SystemBefore:
+    """The system prompt before a template brought its own: what was asked for, and what was in
+    force."""
+
+    asked: str | None
+    in_force: str | None
+
+
 @dataclass(slots=True)
 class Session:
     """A session: its conversation, its display, and what waits for the next question.
@@ -59,6 +68,7 @@ class Session:
     template: Template | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     title: str | None = None
+    system_before: SystemBefore | None = None
     edit: Edit | None = None
     leaving: bool = False
     decode_tokens_per_s: float | None = None
@@ -66,17 +76,39 @@ class Session:
 
     def __post_init__(self) -> None:
         self.asker.announce = self.announce
+        system = None if self.template is None else filled_system(self.template, self.parameters)
+        if system is not None and system == self.asker.settings.system:
+            self.asker.change(system=None)
+            self.take_system(system)
 
     def announce(self, text: str) -> None:
         """Show the text, even if nothing else is shown: a prompt is about to leave this machine."""
         self._writer.status(None)
         self.output.announce(text)
 
+    def take_system(self, system: str) -> None:
+        """Use a template's system prompt from here on, until `drop_template`."""
+        if self.system_before is None:
+            asked, in_force = self.asker.settings.system, self.conversation.system
+            self.system_before = SystemBefore(asked, in_force)
+        self.asker.change(system=system)
+        self.conversation.set_system(system)
+
+    def drop_template(self) -> None:
+        """Put no question into a template, and use the system prompt that was in force before."""
+        self.template = None
+        before, self.system_before = self.system_before, None
+        if before is not None:
+            self.asker.change(system=before.asked)
+            self.conversation.set_system(before.in_force)
+
     def begin(self, kept: StoredConversation | None) -> None:
         """Begin a new conversation, or continue a stored one."""
         tree = None if kept is None else kept.tree
         self.conversation = Conversation(self.asker, self.new_recorder(kept), tree)
         self.title = None if kept is None else kept.title
+        if kept is not None:
+            self.system_before = None
         self.decode_tokens_per_s = None
 
     def ask(self, question: str, images: tuple[Image, ...] = ()) -> None:

@@ -29,6 +29,7 @@ from localai.session.editor import edit_text
 from localai.session.model_commands import zone_label
 from localai.session.state import Session
 from localai.session.typed_text import Pastes, is_open, repaired
+from localai.types import ResolvedModel
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack"})
 _MENU_ROWS = 6
@@ -212,8 +213,7 @@ def status_text(session: Session, columns: int) -> str:
     zone = zone_label(model)
     if last is not None and last.model == name and last.zone is not None:
         zone = last.zone
-    # The end of a path says more than its beginning.
-    parts = [name if len(name) <= 30 else f"…{name[-29:]}", zone]
+    parts = [_short(model), zone]
     if last is not None and last.context_tokens is not None:
         total = (
             last.allocated_tokens or session.asker.settings.context_tokens or model.context_limit
@@ -230,3 +230,10 @@ def status_text(session: Session, columns: int) -> str:
     while len(parts) > 1 and len(" · ".join(parts)) > columns:
         parts.pop()
     return " · ".join(parts)[:columns]
+
+
+def _short(model: ResolvedModel) -> str:
+    """The model's name; of a file that is named by its path, the file."""
+    name = model.id if not model.id.startswith("/") else Path(model.id).name
+    whole = f"{model.provider}/{name}" if name == model.id else name
+    return whole if len(whole) <= 30 else f"…{whole[-29:]}"

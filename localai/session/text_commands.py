@@ -94,11 +94,11 @@ def _require_sight(session: Session) -> None:
 def template(session: Session, argument: str) -> None:
     """Put a question into a template: NAME [VARIABLE=VALUE …] [TEXT]; without TEXT the next
     question goes into it, `none` takes that back. Without NAME list them.
-    Its system prompt holds from there on, its options and schema for that question, below what you
+    Its system prompt holds until `none`, its options and schema for that question, below what you
     have set; its model is named, and not switched to."""
     name, _, rest = argument.partition(" ")
     if argument == "none":
-        session.template = None
+        session.drop_template()
         session.output.note("the next question goes into no template")
         return
     paths = session.asker.paths
@@ -108,8 +108,7 @@ def template(session: Session, argument: str) -> None:
     found = find_template(name, paths)
     parameters, text = _parameters(found, rest.strip())
     if (system := filled_system(found, parameters)) is not None:
-        session.asker.change(system=system)
-        session.conversation.set_system(system)
+        session.take_system(system)
     current = session.asker.chosen.model
     if found.model not in (None, current.id, f"{current.provider}/{current.id}"):
         session.output.note(f"{found.name} is made for another model: /model {found.model}")

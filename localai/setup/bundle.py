@@ -137,6 +137,7 @@ def make_bundle(
         (building / MODELS).mkdir()
         shutil.copyfile(weights, building / MODELS / file_name)
         _add_package(building / "app" / "localai")
+        _add_pages(building / "man")
         (building / "PYTHON").write_text(f"{_PYTHON}\n")
         script = building / "install.sh"
         script.write_text(resources.files("localai.setup").joinpath(_SCRIPT).read_text("utf-8"))
@@ -220,6 +221,14 @@ def _lock_file() -> Path:
 def _add_package(target: Path) -> None:
     shutil.copytree(_PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     shutil.copyfile(_lock_file(), target / "setup" / _LOCK)
+
+
+def _add_pages(target: Path) -> None:
+    """The manual pages: of the installation, or beside the package in a source tree."""
+    target.mkdir()
+    for folder in (Path(sys.prefix) / "share" / "man" / "man1", _PACKAGE.parent / "docs" / "man"):
+        for page in folder.glob("localai*.1"):
+            shutil.copyfile(page, target / page.name)
 
 
 def _add_sums(building: Path) -> int:

@@ -50,10 +50,12 @@ locate_folders() {
     case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
     venv_root=$prefix/venv
     bin_dir=$prefix/bin
+    man_dir=$prefix/share/man/man1
   else
     [ -n "${HOME:-}" ] || die 2 "HOME is not set" "./install.sh --prefix /some/folder"
     venv_root=${XDG_DATA_HOME:-$HOME/.local/share}/localai/venv
     bin_dir=$HOME/.local/bin
+    man_dir=$HOME/.local/share/man/man1
   fi
   program=$bin_dir/localai
 }
@@ -127,6 +129,8 @@ build_environment() {
   printf '#!/bin/sh\nexec %s -P -m localai "$@"\n' "$(quoted "$environment/bin/python")" \
     >"$environment/bin/localai"
   chmod 755 "$environment/bin/localai"
+  mkdir -p "$environment/share/man"
+  cp -R "$bundle/man" "$environment/share/man/man1"
   "$environment/bin/localai" --version >/dev/null
   echo requirements.lock >"$environment/.localai-installed"
   trap - EXIT INT TERM HUP
@@ -137,6 +141,24 @@ link_program() {
   mkdir -p "$bin_dir"
   ln -s "$environment/bin/localai" "$program.$$"
   mv -f "$program.$$" "$program"
+  link_pages
+}
+
+# The manual pages, where `man` looks for those of the programs in $bin_dir. Without them nothing
+# else is missing.
+link_pages() {
+  mkdir -p "$man_dir" 2>/dev/null || return 0
+  for page in "$environment"/share/man/man1/localai*.1; do
+    link=$man_dir/${page##*/}
+    if [ -L "$link" ]; then
+      case $(readlink "$link") in
+        "$venv_root"/*) rm -f "$link" ;;
+      esac
+    fi
+    if [ -e "$page" ] && [ ! -e "$link" ]; then
+      ln -s "$page" "$link" 2>/dev/null || :
+    fi
+  done
 }
 
 # $1 as a word of a shell's line.

@@ -149,13 +149,20 @@ def _program(paths: Paths) -> Iterator[Path]:
         return
     if home and not environment.is_relative_to(paths.config_file.parent):
         return
-    for link in (root.parent / "bin" / "localai", Path.home() / ".local" / "bin" / "localai"):
+    for link in _links(root.parent, Path.home() / ".local"):
         if link.is_symlink() and link.readlink().is_relative_to(root):
             yield link
     if (root / _ROOT_MARK).exists():
         yield root
     else:
         yield environment
+
+
+def _links(*prefixes: Path) -> Iterator[Path]:
+    """Where install.sh links the command and its manual pages."""
+    for prefix in prefixes:
+        yield prefix / "bin" / "localai"
+        yield from sorted((prefix / "share" / "man" / "man1").glob("localai*.1"))
 
 
 def _left(paths: Paths) -> Iterator[Left]:

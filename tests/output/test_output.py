@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from localai.errors import Interrupted, InvalidInput, NotFound
-from localai.output.cells import wrap
+from localai.output.cells import wrap, wrap_command
 from localai.output.live_line import LiveLine
 from localai.output.output import Output
 from localai.output.table import Column, Row, drawn
@@ -305,3 +307,49 @@ def test_a_number_and_its_unit_stay_on_one_line() -> None:
 def test_a_row_has_a_cell_for_each_column(open_output: Open) -> None:
     with pytest.raises(ValueError, match="1 cells for 2 columns"):
         open_output().output.table(["name", "size"], [["a"]])
+
+
+def test_a_line_to_paste_ends_between_its_words_and_the_shell_reads_on() -> None:
+    short = "localai pull starter"
+    assert wrap_command(short, 40) == [short]
+    long = "localai config set 'models.hf.co/org/a model.chat_template' ~/templates/chatml.jinja"
+    lines = wrap_command(long, 35)
+    assert lines == [
+        "localai config set \\",
+        "  'models.hf.co/org/a model.chat_template' \\",
+        "  ~/templates/chatml.jinja",
+    ]
+    joined = "\n".join(lines).replace("localai", "printf '%s\\n'", 1)
+    shell = subprocess.run(["sh", "-c", joined], capture_output=True, text=True, check=True)
+    assert shell.stdout.splitlines() == [
+        "config",
+        "set",
+        "models.hf.co/org/a model.chat_template",
+        str(Path("~/templates/chatml.jinja").expanduser()),
+    ]
+    assert wrap_command("/template review topic=VALUE language=VALUE", 20) == [
+        "/template review topic=VALUE language=VALUE"
+    ], "no shell reads that"
+
+
+def test_what_never_fits_beside_the_key_stands_below_it_and_no_line_is_too_long() -> None:
+    columns = [Column("model"), Column("speed"), Column("memory"), Column("disk", right=True)]
+    rows = [Row(["hf.co/org/model-GGUF:Q4_K_M", "8-13 tok/s", "1.2 GB", "1.0 GB"])]
+    assert [line.text for line in drawn(columns, rows, 40)] == [
+        "model         speed       memory    disk",
+        "hf.co/org/model-GGUF:Q4_K_M",
+        "              8-13 tok/s  1.2 GB  1.0 GB",
+    ]
+    assert [line.text for line in drawn(columns, rows, 30)] == [
+        "model       speed       memory",
+        "hf.co/org/model-GGUF:Q4_K_M",
+        "            8-13 tok/s  1.2 GB",
+        "    disk: 1.0 GB",
+    ]
+    assert [line.text for line in drawn(columns, rows, 18)] == [
+        "model   speed",
+        "hf.co/org/model-GGUF:Q4_K_M",
+        "        8-13 tok/s",
+        "    memory: 1.2 GB",
+        "    disk: 1.0 GB",
+    ]

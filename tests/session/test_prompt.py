@@ -53,12 +53,18 @@ def test_the_first_line_names_the_model_and_where_it_computes(session: Start) ->
 
 
 def test_the_keys_and_commands_are_explained(session: Start) -> None:
-    typist = session(columns=60)
+    typist = session(columns=60, rows=80)
     typist.line("/help")
     listed = [line for line in typist.terminal.scrollback.split("\n") if line.startswith("/")]
     assert len(listed) == len(COMMANDS) + 1
     assert "$EDITOR" in typist.line("/help keys")
     assert "thinks away and back" in typist.line("/? think")
+
+
+def test_help_that_is_longer_than_the_screen_goes_through_the_pager(session: Start) -> None:
+    typist = session(columns=40, rows=15, env={"PAGER": "sh -c 'cat >/dev/null; echo PAGED'"})
+    assert "PAGED" in typist.line("/help")
+    assert "PAGED" not in typist.line("/help think").rpartition("/help think")[2]
 
 
 def test_the_guide_names_every_command() -> None:

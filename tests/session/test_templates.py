@@ -12,6 +12,7 @@ from localai.paths import Paths
 from tests.session.conftest import Typist, kept
 from tests.support.projector import red_square, write_projector
 from tests.support.terminal import Terminal
+from tests.support.weights import SYSTEM_PROMPT
 
 Start = Callable[..., Typist]
 
@@ -63,8 +64,8 @@ def test_a_question_is_put_into_a_template(session: Start, home: Paths, template
     assert asked(home) == [
         ("system", "You greet in Old Norse."),
         ("user", "Greet Ada now."),
-        # What was asked for last holds, and the default of the second one is another.
-        ("system", "You greet in English."),
+        # What was in force before the templates holds again.
+        ("system", SYSTEM_PROMPT),
         ("user", "Tell a joke."),
     ]
     typist.line("/clear")
@@ -72,6 +73,21 @@ def test_a_question_is_put_into_a_template(session: Start, home: Paths, template
     assert "joke: Tell a joke." in typist.line("/title")
     missing = typist.line("/template nope")
     assert "there is no template 'nope'" in missing
+
+
+def test_none_takes_the_template_s_system_prompt_back_too(
+    session: Start, home: Paths, templates: Path
+) -> None:
+    typist = session("-s", "Be brief.")
+    typist.line("/template greet language=Czech")
+    assert "You greet in Czech." in typist.line("/system")
+    typist.line("/template joke")
+    typist.line("/template none")
+    assert "Be brief." in typist.line("/system").rpartition("/system")[2]
+    typist.line("/template greet")
+    typist.line("/system Be kind.")
+    typist.line("/template none")
+    assert "Be kind." in typist.line("/system").rpartition("/system")[2], "it was chosen later"
 
 
 def test_a_template_that_needs_a_value_says_how_to_give_it(

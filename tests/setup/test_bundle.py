@@ -138,6 +138,9 @@ def test_from_a_bundle_to_an_answer_without_a_network(bundle: Path, tmp_path: Pa
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Paris" in done.stdout
     assert "ready after" in done.stdout
+    page = place / "share" / "man" / "man1" / "localai-chat.1"
+    assert page.is_symlink()
+    assert page.read_text() == (LOCK.parent / "docs" / "man" / page.name).read_text()
     program = place / "bin" / "localai"
     removed = subprocess.run(
         [str(program), "setup", "--uninstall", "--yes"],

@@ -61,7 +61,7 @@ def test_a_long_prompt_says_how_far_it_is_and_the_next_one_what_it_waits_for(
     after: list[Event] = list(provider.stream(short))
     assert isinstance(after[-1], Done)
     said = [event.message for event in after if isinstance(event, Loading)]
-    assert said[0] == "the engine still computes what was stopped"
+    assert said[0] == "what was stopped still computes"
     assert "reading the prompt" in said[1:], "and then what it does"
     again = [event.message for event in provider.stream(short) if isinstance(event, Loading)]
-    assert "the engine still computes what was stopped" not in again
+    assert "what was stopped still computes" not in again
