@@ -6,8 +6,8 @@
     decode        (n - 1) tokens between the first piece and the last; n is the server's count
     prefill       the computed prompt tokens by the time to the first token
 
-What the server's own clock says stands beside it and is never mixed in. Events are stamped before
-anything else is done with them.
+What the server's own clock says stands beside it and is never mixed in. Pieces are stamped as they
+come from the socket, and nothing is made of them before the answer has ended (`localai.arrivals`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.arrivals import arrived, collecting
 from localai.bench.noise import UNKNOWN_NOISE, Noise
 from localai.dataclass import dataclass
 from localai.errors import LocalaiError, Unreachable
@@ -161,18 +162,17 @@ class Recorded:
 def record(provider: Provider, request: ChatRequest, round_number: int) -> Recorded:
     """Ask, and time the answer. A refusal of the provider is a failed sample."""
     stamps: list[tuple[float, Event]] = []
-    clock = time.perf_counter
-    started = clock()
+    started = time.perf_counter()
     try:
-        with closing(provider.stream(request)) as events:
+        with collecting(), closing(provider.stream(request)) as events:
             for event in events:
-                stamps.append((clock(), event))
+                stamps.append((arrived(), event))
     except LocalaiError as error:
         return Recorded(Sample(round_number, failed=error.message))
-    ended = clock()
     if not stamps or not isinstance(stamps[-1][1], Done):
         raise Unreachable("the answer broke off")
     pieces = tuple(at for at, event in stamps if isinstance(event, TextDelta | ReasoningDelta))
+    ended = pieces[-1] if pieces else stamps[-1][0]
     sample = _sample(stamps, started, ended, round_number)
     return Recorded(sample, stamps[-1][1].locality.process, started, ended, pieces)
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
+from localai import arrivals
+
 _PIECE_BYTES = 1 << 16
 _LONGEST_REFUSAL_BYTES = 1 << 20
 # The longest legitimate line is an answer's last event, which repeats all of it.
@@ -83,7 +85,7 @@ def lines_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
     """
     begun: list[bytes] = []
     length = 0
-    while piece := response.read1(_PIECE_BYTES):
+    for piece in arrivals.pieces(lambda: response.read1(_PIECE_BYTES)):
         first, *others = piece.split(b"\n")
         begun.append(first)
         length += len(first)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from localai.arrivals import arrived
 from localai.types import Event, ReasoningDelta, TextDelta, Timings, ToolCall, Usage
 from localai.wires.limits import AnswerLimits
 
@@ -49,7 +50,7 @@ class AnswerClock:
         """A piece of the answer has arrived: text, reasoning or a part of a tool call. Raises
         Unreachable as its limits do."""
         self.limits.came(len(text))
-        now = time.perf_counter()
+        now = arrived()
         if self.first is None:
             self.first = now
         self._thought = self._thought or reasoning
