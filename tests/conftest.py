@@ -24,8 +24,7 @@ pytest_plugins = [
     "tests.support.command",
     "tests.support.farm",
     "tests.support.starter",
-    "tests.support.robot",
-    "tests.support.cast",
+    "tests.support.plugged_in",
     "tests.support.suites",
     "tests.support.terminal",
 ]

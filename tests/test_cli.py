@@ -20,6 +20,8 @@ from localai.paths import Paths, locate
 from localai.stores.presets import Preset, write_preset
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 
+pytestmark = pytest.mark.real_process
+
 
 def test_help_groups_the_commands_with_an_example_each(run_localai: RunLocalai) -> None:
     text = run_localai("--help").stdout.decode()

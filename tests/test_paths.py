@@ -19,6 +19,8 @@ from localai.paths import locate, private_dir
 from tests.support.command import RunLocalai
 from tests.support.users import NOBODY, error_without_rights
 
+pytestmark = pytest.mark.real_process
+
 
 def test_one_variable_puts_everything_under_one_folder(tmp_path: Path) -> None:
     paths = locate({"LOCALAI_HOME": str(tmp_path)})

@@ -15,6 +15,8 @@ from localai.stores.starter import starter_path
 from localai.types import Message
 from tests.support.command import RunLocalai
 
+pytestmark = pytest.mark.real_process
+
 ASK = ("-m", "starter", "--max-tokens", "3", "Hi.")
 
 

@@ -17,6 +17,8 @@ from tests.support.command import RunLocalai
 from tests.support.processes import free_port
 from tests.support.promise import checked
 
+pytestmark = pytest.mark.real_process
+
 
 def test_it_shows_a_state_for_each_group_and_counts(run_localai: RunLocalai) -> None:
     result = run_localai("doctor")

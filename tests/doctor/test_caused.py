@@ -26,6 +26,8 @@ from tests.support.processes import free_port
 from tests.support.promise import checked
 from tests.support.weights import require
 
+pytestmark = pytest.mark.real_process
+
 
 @pytest.fixture
 def found(run_localai: RunLocalai, scene: Scene) -> Callable[..., dict[str, str]]:

@@ -20,6 +20,8 @@ from localai.paths import Paths
 from tests.support.clock import becomes
 from tests.support.command import COMMAND, RunLocalai
 
+pytestmark = pytest.mark.real_process
+
 _WITHIN_S = 30.0
 
 

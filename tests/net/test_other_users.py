@@ -23,7 +23,10 @@ from tests.support.command import RunLocalai
 from tests.support.scripted_server import ScriptedServer, json_reply
 from tests.support.wires import OllamaWire
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.real_process,
+]
 needs_two_users = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can start a server as another user"
 )

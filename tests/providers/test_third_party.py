@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.command import REPOSITORY, RunLocalai
 
+pytestmark = pytest.mark.real_process
+
 GUIDE = REPOSITORY / "docs" / "guides" / "write-a-provider.md"
 
 

@@ -20,6 +20,8 @@ from tests.support.registry import TAG, OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.weights import SYSTEM_PROMPT
 
+pytestmark = pytest.mark.real_process
+
 QUESTION = "What is the capital of France?"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 

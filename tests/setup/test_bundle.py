@@ -19,6 +19,8 @@ from tests.support.command import RunLocalai
 from tests.support.processes import bare_environment
 from tests.support.promise import checked
 
+pytestmark = pytest.mark.real_process
+
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 # Whatever lets this machine reach its package index.
 NETWORK = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy")

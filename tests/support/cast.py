@@ -27,8 +27,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from localai.config import Config
 from localai.errors import ContextOverflow, PolicyRefused, ProviderRefused, Unreachable
 from localai.paths import Paths
@@ -48,7 +46,6 @@ from localai.types import (
     Usage,
     Zone,
 )
-from tests.support.command import REPOSITORY
 
 FACTS = ProviderFacts(computes="here", concurrency=4)
 
@@ -159,19 +156,3 @@ def create_clouds(config: Config, paths: Paths) -> Clouds:
     if "clouds" not in config["cloud.allow"]:
         raise PolicyRefused("clouds may not be asked", command="localai config set cloud.allow x")
     return Clouds()
-
-
-@pytest.fixture
-def cast_environment(tmp_path: Path) -> dict[str, str]:
-    """What the environment needs so that both are found, installed as pip would."""
-    site = tmp_path / "cast-site"
-    metadata = site / "localai_cast-1.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: localai-cast\nVersion: 1\n")
-    points = (
-        "[localai.providers]\n"
-        "cast = tests.support.cast:create\n"
-        "clouds = tests.support.clouds:create\n"
-    )
-    (metadata / "entry_points.txt").write_text(points)
-    return {"PYTHONPATH": f"{site}:{REPOSITORY}"}

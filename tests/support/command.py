@@ -13,6 +13,7 @@ from typing import Protocol
 import psutil
 import pytest
 
+from tests.support.fork_server import ForkServer
 from tests.support.processes import bare_environment
 
 REPOSITORY = Path(__file__).parents[2]
@@ -58,9 +59,24 @@ def command_environment(localai_home: Path, tmp_path: Path) -> dict[str, str]:
     return bare_environment(user_home) | own
 
 
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """Forks for command lines, so that an interpreter need not start for each."""
+    server = ForkServer(bare_environment(tmp_path_factory.getbasetemp()))
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def run_localai(command_environment: dict[str, str], tmp_path: Path) -> RunLocalai:
-    """A function that runs the real command to its end; see RunLocalai."""
+def run_localai(
+    request: pytest.FixtureRequest,
+    command_environment: dict[str, str],
+    tmp_path: Path,
+    fork_server: ForkServer,
+) -> RunLocalai:
+    """A function that runs the real command to its end; see RunLocalai. In a fork of
+    `fork_server`, unless that would make a difference."""
+    is_real = request.node.get_closest_marker("real_process") is not None
 
     def run(
         *arguments: str | Path,
@@ -69,12 +85,19 @@ def run_localai(command_environment: dict[str, str], tmp_path: Path) -> RunLocal
         cwd: Path | None = None,
         timeout_s: float = 120,
     ) -> subprocess.CompletedProcess[bytes]:
+        words = [str(each) for each in arguments]
+        text = input.encode() if isinstance(input, str) else input
+        environment, folder = merged(command_environment, env), cwd or tmp_path
+        if not is_real and fork_server.can_run(words, environment, folder):
+            return fork_server.run(
+                words, input=text, env=environment, cwd=folder, timeout_s=timeout_s
+            )
         return subprocess.run(
-            [*COMMAND, *arguments],
-            input=input.encode() if isinstance(input, str) else input,
+            [*COMMAND, *words],
+            input=text,
             stdin=subprocess.DEVNULL if input is None else None,
-            env=merged(command_environment, env),
-            cwd=cwd or tmp_path,
+            env=environment,
+            cwd=folder,
             capture_output=True,
             timeout=timeout_s,
             check=False,

@@ -26,8 +26,6 @@ import time
 from pathlib import Path
 from typing import get_args
 
-import pytest
-
 from localai.config import Config
 from localai.errors import ProviderRefused, Unreachable
 from localai.paths import Paths
@@ -44,7 +42,6 @@ from localai.types import (
     Usage,
     Zone,
 )
-from tests.support.command import REPOSITORY
 
 
 class Robot(Provider):
@@ -114,15 +111,3 @@ class Robot(Provider):
 def create(config: Config, paths: Paths) -> Robot:
     """What the entry point names."""
     return Robot()
-
-
-@pytest.fixture
-def robot_environment(tmp_path: Path) -> dict[str, str]:
-    """What the environment needs so that `-m robot/r2` is found, installed as pip would."""
-    site = tmp_path / "site"
-    metadata = site / "localai_robot-1.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: localai-robot\nVersion: 1\n")
-    points = "[localai.providers]\nrobot = tests.support.robot:create\n"
-    (metadata / "entry_points.txt").write_text(points)
-    return {"PYTHONPATH": f"{site}:{REPOSITORY}"}
