@@ -5,9 +5,14 @@ import sys
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.processes import WITHOUT_SPINNING
+
 # Some thousand children import the package: it is compiled once, not by each of them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Of engines that a test starts without a command of its own in between.
+os.environ.update(WITHOUT_SPINNING)
 
 # A busy machine is slow, and no test of a property is about time.
 settings.register_profile("localai", deadline=None, suppress_health_check=[HealthCheck.too_slow])

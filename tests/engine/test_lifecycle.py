@@ -88,6 +88,7 @@ def test_its_threads_wait_briefly_unless_the_user_says_how(
     value: str,
     spins: str | None,
 ) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT")
     monkeypatch.setenv(variable, value)
     environment = psutil.Process(_use(home_with_starter, spec).info.pid).environ()
     assert environment.get("GOMP_SPINCOUNT") == spins

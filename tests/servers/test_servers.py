@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.command import REPOSITORY, RunLocalai, stop_processes_of
 from tests.support.ollama import OllamaServer
+from tests.support.processes import WITHOUT_SPINNING
 from tests.support.registry import REPOSITORY as PUSHED
 from tests.support.registry import TAG, OciRegistry
 from tests.support.terminal import Terminal
@@ -109,7 +110,8 @@ def test_the_command_runs_in_a_home_of_its_own(
     shown = run_localai("config", "path")
     assert shown.returncode == 0, shown.stderr
     assert str(localai_home) in shown.stdout.decode()
-    assert command_environment.keys() == {"PATH", "HOME", "LANG", "LOCALAI_HOME", "PYTHONPATH"}
+    own = {"PATH", "HOME", "LANG", "LOCALAI_HOME", "PYTHONPATH"}
+    assert command_environment.keys() == own | WITHOUT_SPINNING.keys()
 
 
 def test_what_was_started_under_a_home_ends_with_it(tmp_path: Path) -> None:

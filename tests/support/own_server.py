@@ -57,9 +57,7 @@ def llama_server(
     home = tmp_path_factory.mktemp("llama-server")
     port = free_port()
     command = [sys.executable, "-m", "tests.support.own_server", str(smollm2_path), str(port)]
-    # As the product's own workers have it: else its threads keep one another from running where
-    # other tests compute (localai/engine/lifecycle.py).
-    own = {"PYTHONPATH": str(Path(__file__).parents[2]), "GOMP_SPINCOUNT": "2000"}
+    own = {"PYTHONPATH": str(Path(__file__).parents[2])}
     environment = bare_environment(home) | own
     with running_server(command, environment, port, home / "log") as process:
         server = LlamaServer(port, process.pid)
