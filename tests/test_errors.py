@@ -152,24 +152,38 @@ def _texts(node: ast.expr) -> Iterator[str]:
             yield "x"
 
 
-def _given(name: str) -> Iterator[tuple[str, str]]:
+@cache
+def _calls_and_dictionaries() -> list[tuple[Path, ast.AST]]:
+    return [
+        (path, node)
+        for path, tree in _sources().items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Call) and node.keywords) or isinstance(node, ast.Dict)
+    ]
+
+
+@cache
+def _given(name: str) -> list[tuple[str, str]]:
     """Where an error is given a `name` (`hint`, `command`), and each text of it."""
+    return list(_each_given(name))
+
+
+def _each_given(name: str) -> Iterator[tuple[str, str]]:
     names = {each.__name__ for each in _all_errors()}
-    for path, tree in _sources().items():
-        for node in ast.walk(tree):
-            found: list[ast.expr] = []
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
-                found = [each.value for each in node.keywords if each.arg == name]
-            elif isinstance(node, ast.Dict):
-                pairs = zip(node.keys, node.values, strict=True)
-                found = [
-                    value
-                    for key, value in pairs
-                    if isinstance(key, ast.Constant) and key.value == name
-                ]
-            for each in found:
-                for text in _texts(each):
-                    yield f"{path.relative_to(_PACKAGE)}:{each.lineno}", text
+    for path, node in _calls_and_dictionaries():
+        found: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            found = [each.value for each in node.keywords if each.arg == name]
+            if found and ast.unparse(node.func) not in names:
+                continue
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            found = [
+                value for key, value in pairs if isinstance(key, ast.Constant) and key.value == name
+            ]
+        for each in found:
+            for text in _texts(each):
+                yield f"{path.relative_to(_PACKAGE)}:{each.lineno}", text
 
 
 def _commands() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ REPOSITORY = Path(__file__).parents[1]
 PIN = re.compile(r"^([a-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 # What is installed on Apple Silicon only, so that no metadata here says whose it is.
 NOT_INSTALLED = {"jinja2": ["jinja2"], "mlx": ["mlx"], "mlx_lm": ["mlx-lm"]}
-DISTRIBUTIONS = {**NOT_INSTALLED, **packages_distributions()}
 OURS = {"localai", "tests", "benchmarks", "docs", "manual"}
 """Folders of this project, and the module beside `docs/generate.py`."""
 # It runs in an environment of its own: tests/servers/requirements/mlx.txt.
@@ -85,10 +85,17 @@ def declared(lines: Iterable[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """The distributions that a package comes from."""
+    return {**NOT_INSTALLED, **packages_distributions()}
+
+
 def imported(file: Path) -> Iterator[tuple[str, bool]]:
     """Distributions that `file` imports, each with whether that is when it is imported itself."""
     tree = ast.parse(file.read_text())
     at_once = {id(node) for node in tree.body}
+    distributions = _distributions()
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -98,7 +105,7 @@ def imported(file: Path) -> Iterator[tuple[str, bool]]:
         for name in names:
             package = name.partition(".")[0]
             if package not in sys.stdlib_module_names | OURS:
-                [distribution] = set(DISTRIBUTIONS[package])
+                [distribution] = set(distributions[package])
                 yield canonicalize_name(distribution), id(node) in at_once
 
 

@@ -7,9 +7,7 @@ import math
 import random
 from statistics import median
 
-import choix
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +65,8 @@ def test_the_interval_of_a_median_covers_it_as_often_as_promised() -> None:
 
 @pytest.mark.parametrize("total", [10, 40, 200])
 def test_wilsons_interval_covers_a_rate_as_often_as_promised(total: int) -> None:
+    import scipy.stats
+
     """Exactly, by the binomial distribution: on average over the rates, as it is known for."""
 
     def coverage(rate: float) -> float:
@@ -86,12 +86,16 @@ def test_wilsons_interval_covers_a_rate_as_often_as_promised(total: int) -> None
 
 @given(SAMPLES, st.floats(0, 1))
 def test_quantiles_agree_with_scipy(samples: list[float], fraction: float) -> None:
+    import scipy.stats
+
     oracle = float(scipy.stats.mstats.mquantiles(samples, [fraction], alphap=1, betap=1)[0])
     assert quantile(samples, fraction) == pytest.approx(oracle, rel=1e-9, abs=1e-6)
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(-100, 100)), min_size=2, max_size=20))
 def test_the_slope_agrees_with_scipy(points: list[tuple[float, float]]) -> None:
+    import scipy.stats
+
     xs, ys = [x for x, _ in points], [y for _, y in points]
     found = slope(xs, ys)
     if len(set(xs)) == 1:
@@ -131,6 +135,8 @@ def test_a_drift_over_the_run_is_not_taken_for_a_change() -> None:
 
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_agrees_with_scipy(counts: tuple[int, int]) -> None:
+    import scipy.stats
+
     passed, total = counts
     oracle = scipy.stats.binomtest(passed, total).proportion_ci(method="wilson")
     found = wilson(passed, total)
@@ -149,6 +155,8 @@ def test_mcnemar_is_the_exact_one(only_a: int, only_b: int, p: float) -> None:
 
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_mcnemar_agrees_with_scipy(only_a: int, only_b: int) -> None:
+    import scipy.stats
+
     oracle = scipy.stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     assert mcnemar(only_a, only_b) == pytest.approx(oracle, abs=1e-9)
 
@@ -197,6 +205,8 @@ def test_holm_on_its_textbook_example() -> None:
 
 
 def test_bradley_terry_agrees_with_choix() -> None:
+    import choix
+
     names = ["a", "b", "c", "d"]
     counts = [[0, 7, 9, 12], [3, 0, 6, 8], [1, 4, 0, 5], [2, 2, 5, 0]]
     wins = {
@@ -252,6 +262,8 @@ def test_the_unpaired_interval_covers_what_it_says() -> None:
 
 
 def test_mann_whitneys_p_value_is_scipys() -> None:
+    import scipy.stats
+
     one, two = [1.0, 4, 5, 9, 2], [3.0, 6, 8, 10, 11, 12]
     expected = scipy.stats.mannwhitneyu(one, two, method="exact").pvalue
     assert mann_whitney(one, two) == pytest.approx(expected)
