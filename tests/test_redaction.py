@@ -9,7 +9,7 @@ import pytest
 
 from localai import redaction
 from tests.support.command import RunLocalai
-from tests.support.scripted_server import ScriptedServer, json_reply
+from tests.support.scripted_server import Reply, ScriptedServer, json_reply
 
 KEY = "sk-Xanadu/1234567890"
 
@@ -49,7 +49,10 @@ def test_a_key_that_a_server_echoes_is_not_said(
     with ScriptedServer() as server:
         server.routes = {
             "GET /v1/models": json_reply(models),
-            "POST /v1/chat/completions": json_reply(echo, status),
+            # Whoever is told to come again comes at once.
+            "POST /v1/chat/completions": Reply(
+                [json.dumps(echo).encode()], status, headers={"Retry-After": "0"}
+            ),
         }
         (localai_home / "config.toml").write_text(
             f'[endpoint.farm]\nurl = "{server.url}/v1"\nkey_env = "FARM_KEY"\n'
