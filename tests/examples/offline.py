@@ -1,4 +1,4 @@
-"""Run a Python program that can reach this machine alone: `python offline.py PROGRAM`.
+"""Run a Python program that can reach this machine alone: `python offline.py PROGRAM …`.
 
 Each connection and each look-up of another machine is refused and written down: the name of the
 file for that is in REFUSED_FILE.
@@ -30,4 +30,5 @@ def judge(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(judge)
-runpy.run_path(sys.argv[1], run_name="__main__")
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")

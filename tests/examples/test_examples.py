@@ -87,6 +87,60 @@ def test_a_program_runs_offline(
     assert "Rom" in shown.get("chain", "Rome")
 
 
+# A small model copies what it has seen: it calls the tool because it did so for other cities.
+_TOOL_TEMPLATE = """{{- range .Messages }}<|im_start|>{{ .Role }}
+{{ .Content }}{{ if .ToolCalls }}<tool_call>
+{{ range .ToolCalls }}{"name": "{{ .Function.Name }}", "arguments":
+{{ .Function.Arguments }}}{{ end }}
+</tool_call>{{ end }}<|im_end|>
+{{ end }}{{ if .Tools }}{{ end }}<|im_start|>assistant
+"""
+
+
+@pytest.fixture
+def model_with_tools(ollama_server: OllamaServer, tmp_path: Path) -> Iterator[None]:
+    """`qwen3:8b` calls tools while the test runs."""
+    modelfile = tmp_path / "Modelfile"
+    seen = ""
+    for city in ("Rome", "Berlin", "Madrid"):
+        call = json.dumps({"name": "population", "arguments": {"city": city}})
+        seen += f"MESSAGE user How many people live in {city}?\n"
+        seen += f'MESSAGE assistant """<tool_call>\n{call}\n</tool_call>"""\n'
+    modelfile.write_text(f'FROM smollm2:135m\nTEMPLATE """{_TOOL_TEMPLATE}"""\n{seen}')
+    ollama_server.run("create", "qwen3:8b", "--file", modelfile)
+    try:
+        yield
+    finally:
+        ollama_server.run("cp", "smollm2:135m", "qwen3:8b")
+
+
+@pytest.mark.usefixtures("model_with_tools")
+def test_a_model_calls_a_function(environment: dict[str, str], tmp_path: Path) -> None:
+    program = EXAMPLES / "langchain_tools.py"
+    output = run([sys.executable, OFFLINE, program], environment, tmp_path)
+    assert "tool: population({'city': 'Paris'}) = 2,100,000 people live in Paris" in output
+    assert re.search(r"^answer: \S", output, re.MULTILINE), output
+
+
+def test_questions_about_files_stay_here(
+    environment: dict[str, str], ollama_server: OllamaServer, tmp_path: Path
+) -> None:
+    (tmp_path / "archive.md").write_text(
+        "The archive opens at nine in the morning.\n\nIt is closed on Mondays.\n"
+    )
+    (tmp_path / "bread.md").write_text("Bread is baked from flour, water and salt.\n")
+    ollama_server.run("cp", "smollm2:135m", "nomic-embed-text")
+    try:
+        program = EXAMPLES / "langchain_retrieval.py"
+        asked = ("When does the archive open?", "archive.md", "bread.md")
+        output = run([sys.executable, OFFLINE, program, *asked], environment, tmp_path)
+    finally:
+        ollama_server.delete("nomic-embed-text")
+    passages = re.findall(r"^passage: (\S+) · (.*)$", output, re.MULTILINE)
+    assert ("archive.md", "The archive opens at nine in the morning.") in passages
+    assert len(passages) == 2 and re.search(r"^answer: \S", output, re.MULTILINE), output
+
+
 def test_curl(environment: dict[str, str], tmp_path: Path) -> None:
     answer = json.loads(run(["sh", EXAMPLES / "curl.sh"], environment, tmp_path))
     assert "Paris" in answer["message"]["content"]
