@@ -143,7 +143,7 @@ class DatabaseRecorder(Recorder):
         if opened is not None:
             self._try(
                 lambda database: database.set_answer_model(
-                    opened, model.provider, model.id, model.zone
+                    opened, model.provider, model.id, model.zone, model.preset
                 )
             )
             return
@@ -159,6 +159,7 @@ class DatabaseRecorder(Recorder):
                 provider=model.provider,
                 model=model.id,
                 zone=model.zone,
+                preset=model.preset,
             )
 
         self._try(write)

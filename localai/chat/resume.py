@@ -39,10 +39,19 @@ class StoredConversation:
     def model(self) -> str | None:
         """The model that answered last, `provider/id`; None if that was a cloud's, which is never
         asked again without the user's word."""
-        for turn in reversed(self.tree.branch()):
-            if turn.message.role == "assistant":
-                return None if turn.zone == "cloud" else turn.model
-        return None
+        last = self._last_answer
+        return None if last is None or last.zone == "cloud" else last.model
+
+    @property
+    def preset(self) -> str | None:
+        """The preset by which it was asked; None as for `model`, or if it was asked by none."""
+        last = self._last_answer
+        return None if last is None or last.zone == "cloud" else last.preset
+
+    @property
+    def _last_answer(self) -> Turn | None:
+        answers = [turn for turn in self.tree.branch() if turn.message.role == "assistant"]
+        return answers[-1] if answers else None
 
 
 def resume(file: Path, wanted: str | None) -> StoredConversation:
@@ -123,4 +132,5 @@ def _turn(message: StoredMessage, pictures: Sequence[StoredPicture], usage: Usag
         stored_id=message.id,
         context_tokens=None if usage is None else conversation_tokens(usage),
         lost_pictures=len(pictures) - len(images),
+        preset=message.preset,
     )

@@ -19,10 +19,11 @@ from localai.types import CUT, Message, Usage
 class Turn:
     """A message in its place. `id` counts from 1 within the tree; `stored_id` is the database's.
 
-    `model` (`provider/id`) and `zone` (its label) say who wrote an answer, and `finish_reason` how
-    it ended; None means that the command was killed while the answer came. `context_tokens` is the
-    length of the conversation up to here, `allocated_tokens` the context that the provider had for
-    it. `lost_pictures` are those that the message had and that are no longer kept.
+    `model` (`provider/id`), its `preset` and `zone` (its label) say who wrote an answer, and
+    `finish_reason` how it ended; None means that the command was killed while the answer came.
+    `context_tokens` is the length of the conversation up to here, `allocated_tokens` the context
+    that the provider had for it. `lost_pictures` are those that the message had and that are no
+    longer kept.
     """
 
     id: int
@@ -35,6 +36,7 @@ class Turn:
     context_tokens: int | None = None
     allocated_tokens: int | None = None
     lost_pictures: int = 0
+    preset: str | None = None
 
     @property
     def is_cut(self) -> bool:

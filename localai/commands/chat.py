@@ -45,6 +45,7 @@ from localai.output.cells import one_line
 from localai.output.output import Output
 from localai.output.plain_answer import print_answer_text
 from localai.output.terminal import is_terminal
+from localai.stores.presets import find_preset
 
 if TYPE_CHECKING:
     from localai.output.documents.chat import Chat
@@ -307,8 +308,12 @@ def _select(
     providers: ProviderPool,
     announce: Callable[[str], None],
 ) -> tuple[SelectedModel, Config]:
-    """The model that was named; else the conversation's model, if it still exists; else the
-    default."""
+    """The model that was named; else the conversation's preset, and else its model, if it still
+    exists; else the default."""
+    if model is None and stored is not None and stored.preset is not None:
+        if find_preset(stored.preset, providers.paths) is not None:
+            return select_or_fall_back(stored.preset, config, providers, announce)
+        announce(f"the preset {stored.preset} is gone: its model goes on without it")
     if model is None and stored is not None and stored.model is not None:
         try:
             return select_or_fall_back(stored.model, config, providers, announce)

@@ -45,6 +45,7 @@ class StoredMessage:
     finish_reason: str | None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    preset: str | None = None
 
     def as_message(self, images: tuple[Image, ...] = ()) -> Message:
         """The message, with its pictures, in the form for a provider."""
@@ -97,6 +98,7 @@ class Conversations(Pictures):
         provider: str | None = None,
         model: str | None = None,
         zone: Zone | None = None,
+        preset: str | None = None,
         finish_reason: str | None = None,
         pictures_limit_bytes: int | None = None,
     ) -> int:
@@ -115,8 +117,8 @@ class Conversations(Pictures):
                 raise DatabaseUnavailable(_DELETED)
             cursor = self.db.execute(
                 "INSERT INTO message (conversation_id, parent_id, role, text, reasoning,"
-                " created_at, provider, model, zone, finish_reason, tool_calls, tool_call_id)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_at, provider, model, zone, preset, finish_reason, tool_calls,"
+                " tool_call_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     conversation_id,
                     parent_id,
@@ -127,6 +129,7 @@ class Conversations(Pictures):
                     provider,
                     model,
                     None if zone is None else zone.label,
+                    preset,
                     finish_reason,
                     _calls_text(message.tool_calls),
                     message.tool_call_id,
@@ -137,13 +140,18 @@ class Conversations(Pictures):
         return message_id
 
     def set_answer_model(
-        self, message_id: int, provider: str, model: str, zone: Zone | None
+        self,
+        message_id: int,
+        provider: str,
+        model: str,
+        zone: Zone | None,
+        preset: str | None = None,
     ) -> None:
         """Note that another model than the one asked first gives this answer."""
         with self.guarded():
             self.db.execute(
-                "UPDATE message SET provider = ?, model = ?, zone = ? WHERE id = ?",
-                (provider, model, None if zone is None else zone.label, message_id),
+                "UPDATE message SET provider = ?, model = ?, zone = ?, preset = ? WHERE id = ?",
+                (provider, model, None if zone is None else zone.label, preset, message_id),
             )
 
     def update_answer(

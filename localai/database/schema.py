@@ -172,6 +172,10 @@ MIGRATIONS: tuple[str, ...] = (
         DELETE FROM picture WHERE digest = old.digest;
     END;
     """,
+    # The preset by which an answer was asked for, so that a conversation goes on with it.
+    """
+    ALTER TABLE message ADD COLUMN preset TEXT
+    """,
 )
 
 

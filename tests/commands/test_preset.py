@@ -135,3 +135,19 @@ def test_a_preset_of_a_modelfile_has_its_template(
     dry = run_localai("chat", "-m", "asker", "-s", "Brief.", "--dry-run", "--json", "Hello there")
     assert "### Q: Hello there ### A: " in json.dumps(json.loads(dry.stdout)), dry.stdout
     assert run_localai("preset", "modelfile", "asker").stdout == text
+
+
+def test_a_conversation_that_goes_on_keeps_its_preset(
+    home_with_starter: object, run_localai: RunLocalai
+) -> None:
+    made = run_localai(*NEW, "starter", "-o", "max_tokens", "3", "--ctx", "1k")
+    assert made.returncode == 0, made.stderr
+    assert run_localai("chat", "-m", "reviewer", "Hello").returncode == 0
+    # It is the default model that answers another question.
+    assert run_localai("chat", "-n", "Hello", "--max-tokens", "2").returncode == 0
+    on = run_localai("chat", "-c", "--json", "And?")
+    assert json.loads(on.stdout)["usage"]["output_tokens"] == 3, on.stderr
+    assert run_localai("rm", "reviewer").returncode == 0
+    without = run_localai("chat", "-c", "--json", "--max-tokens", "2", "And?")
+    assert without.returncode == 0, without.stderr
+    assert b"the preset reviewer is gone: its model goes on without it" in without.stderr

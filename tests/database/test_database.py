@@ -98,6 +98,7 @@ def test_a_file_from_before_tools_is_taken_over(file: Path) -> None:
     database.add_message(conversation, None, Message("user", "q"))
     database.db.execute("ALTER TABLE message DROP COLUMN tool_calls")
     database.db.execute("ALTER TABLE message DROP COLUMN tool_call_id")
+    database.db.execute("ALTER TABLE message DROP COLUMN preset")
     for later in ("message_picture", "picture", "bench_cell", "bench_run"):
         database.db.execute(f"DROP TABLE {later}")
     database.db.execute("PRAGMA user_version = 5")
