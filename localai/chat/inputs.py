@@ -26,6 +26,7 @@ from localai.types import Image
 from localai.units import mebibytes_text
 
 LIMIT_BYTES = 64 * 1024 * 1024
+_OWN_LIMIT_BYTES = 4 * 1024 * 1024
 _SILENCE_S = 2.0
 _FENCES = lazy_pattern(r"^\s*(`{3,})", re.MULTILINE)
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
@@ -126,11 +127,14 @@ def file_text(file: Path, what: str) -> str:
     """The text in a `file` of localai's own formats; errors call it `what`. Raises NotFound,
     InvalidInput."""
     try:
-        content = file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(_OWN_LIMIT_BYTES + 1)
     except FileNotFoundError as error:
         raise NotFound(f"there is no {what.removeprefix('the ')} {str(file)!r}") from error
     except OSError as error:
         raise InvalidInput(f"cannot read {what} {file}: {error.strerror}") from error
+    if len(content) > _OWN_LIMIT_BYTES:
+        raise InvalidInput(f"{what} {file} has more than {mebibytes_text(_OWN_LIMIT_BYTES)}")
     return decode(content, f"{what} {file}")
 
 

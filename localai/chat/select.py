@@ -16,7 +16,7 @@ from localai.providers.registry import (
     lookup_order,
     provider_that_opens,
 )
-from localai.stores.presets import Preset, find_preset
+from localai.stores.presets import Preset, applied, chain_of, find_preset
 from localai.stores.references import plain_name
 from localai.types import ModelRef, ResolvedModel
 
@@ -82,20 +82,9 @@ def _default(config: Config, providers: ProviderPool) -> SelectedModel:
 
 def _of_preset(preset: Preset, config: Config, providers: ProviderPool) -> SelectedModel:
     """The model of `preset`, with what it sets. A preset may be of another one."""
-    chain = [preset]
-    while (below := find_preset(chain[-1].base, providers.paths)) is not None:
-        if below in chain:
-            names = " → ".join(each.name for each in (*chain, below))
-            raise InvalidInput(
-                f"the preset {preset.name} is of itself: {names}",
-                command=("localai", "preset", "edit", preset.name),
-            )
-        chain.append(below)
+    chain = chain_of(preset, providers.paths)
     selected = select_model(chain[-1].base, config, providers)
-    model = selected.model
-    for each in reversed(chain):
-        model = each.applied_to(model)
-    return SelectedModel(selected.provider, model)
+    return SelectedModel(selected.provider, applied(chain, selected.model))
 
 
 def _only_model(name: str, config: Config, providers: ProviderPool) -> SelectedModel:

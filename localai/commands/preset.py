@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -13,6 +12,7 @@ from localai.commands.options import PAIR, SHOT, Json, PairCommand
 from localai.commands.settings import load_settings
 from localai.commands.verbs import Verbs
 from localai.errors import InvalidInput, NotFound
+from localai.files import as_path
 from localai.options import parse_options
 from localai.output.output import Output
 from localai.output.table import Column
@@ -90,6 +90,7 @@ def new(
             f"there is a preset {name} already", command=("localai", "preset", "edit", name)
         )
     _refuse_name_of_model(name)
+    base = base and _whole_path(base, Path())
     preset = Preset(name, base or "")
     if modelfile is not None:
         preset = _from_modelfile(name, modelfile, output)
@@ -222,14 +223,23 @@ def _refuse_name_of_model(name: str) -> None:
 
 
 def _from_modelfile(name: str, path: Path, output: Output) -> Preset:
-    from localai.chat.inputs import file_text
+    from localai.chat.inputs import file_text, read_stdin
     from localai.stores.modelfile import read_modelfile
 
-    text = sys.stdin.read() if str(path) == "-" else file_text(path, "the Modelfile")
+    is_stdin = str(path) == "-"
+    text = read_stdin() if is_stdin else file_text(path, "the Modelfile")
     found = read_modelfile(name, text)
+    base = _whole_path(found.preset.base, Path() if is_stdin else path.parent)
     for each in found.left_out:
         output.warn(f"{each} of the Modelfile has no place in a preset and is left out")
-    return found.preset
+    return replace(found.preset, base=base)
+
+
+def _whole_path(base: str, folder: Path) -> str:
+    """A model's file by its whole path: the preset is used in other folders, where another file may
+    have that name."""
+    path = as_path(base)
+    return base if path is None else str((folder / path).absolute())
 
 
 def _changed(

@@ -28,7 +28,7 @@ from localai.sizing.own_runs import own_runs
 from localai.sizing.speed import SpeedRange, decode_work, folder_work, predict_speed
 from localai.stores.inventory import Place, models_on_disk
 from localai.stores.lookup import resolve_model
-from localai.stores.presets import find_preset
+from localai.stores.presets import applied, chain_of, find_preset
 from localai.stores.starter import STARTER, starter_path
 from localai.types import ResolvedModel
 
@@ -100,8 +100,9 @@ def find_details(text: str, config: Config, paths: Paths, providers: ProviderPoo
     and what the named provider raises.
     """
     if (preset := find_preset(text, paths)) is not None:
-        base = find_details(preset.base, config, paths, providers)
-        return replace(base, model=preset.applied_to(base.model))
+        chain = chain_of(preset, paths)
+        base = find_details(chain[-1].base, config, paths, providers)
+        return replace(base, model=applied(chain, base.model))
     ref = parse_ref(text, config)
     if ref.provider is None or facts_of(ref.provider, config).has_files_here:
         try:

@@ -16,9 +16,11 @@ from localai.errors import InvalidInput
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options
 from localai.stores.presets import Preset
 from localai.types import Message, Role
+from localai.units import whole_number
 
 _INSTRUCTION: Final = re.compile(r"([A-Za-z]+)[ \t]+")
 _QUOTES: Final = '"""'
+_WITH_KEYS: Final = ("PARAMETER", "MESSAGE")
 _BY_OLLAMA: Final = {
     name: option.name for option in SAMPLING_OPTIONS if (name := option.wires.get("ollama"))
 }
@@ -57,9 +59,8 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
                 messages.append(_message(value))
             case "PARAMETER":
                 key, _, given = value.partition(" ")
-                given = _unquoted(given.strip())
-                if key == "num_ctx" and given.isdecimal():
-                    context = int(given)
+                if key == "num_ctx" and (tokens := whole_number(given)):
+                    context = tokens
                 elif key in _BY_OLLAMA and not _is_no_limit(key, given):
                     pairs.append((_BY_OLLAMA[key], given))
                 else:
@@ -82,23 +83,45 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
 
 
 def modelfile_text(preset: Preset) -> str:
-    """The Modelfile of `preset`, as `ollama create` takes it."""
-    lines = [f"FROM {preset.base}"]
-    lines += [] if preset.adapter is None else [f"ADAPTER {preset.adapter}"]
+    """The Modelfile of `preset`, as `ollama create` takes it. Raises InvalidInput for a text that
+    would end its quotes, and go on as an instruction."""
+    lines = [f"FROM {_on_one_line('from', preset.base)}"]
+    if preset.adapter is not None:
+        lines.append(f"ADAPTER {_on_one_line('adapter', str(preset.adapter))}")
     values: dict[str, Any] = options_set(preset.options)
     values.pop("extra", None)
     for name, value in values.items():
         for each in value if isinstance(value, tuple) else (value,):
-            lines.append(f"PARAMETER {_TO_OLLAMA.get(name, name)} {_quoted(each)}")
+            lines.append(f"PARAMETER {_TO_OLLAMA.get(name, name)} {_parameter(name, each)}")
     if preset.context_tokens is not None:
         lines.append(f"PARAMETER num_ctx {preset.context_tokens}")
     if preset.go_template is not None:
-        lines.append(f"TEMPLATE {_QUOTES}{preset.go_template}{_QUOTES}")
+        lines.append(f"TEMPLATE {_quoted('template', preset.go_template)}")
     if preset.system is not None:
-        lines.append(f"SYSTEM {_QUOTES}{preset.system}{_QUOTES}")
+        lines.append(f"SYSTEM {_quoted('system', preset.system)}")
     for message in preset.messages:
-        lines.append(f"MESSAGE {message.role} {_QUOTES}{message.text}{_QUOTES}")
+        lines.append(f"MESSAGE {message.role} {_quoted('a message', message.text)}")
     return "\n".join(lines) + "\n"
+
+
+def _parameter(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return str(value)
+    return _quoted(name, value) if '"' in value else f'"{value}"'
+
+
+def _quoted(what: str, text: str) -> str:
+    if _QUOTES not in text and not text.endswith('"'):
+        return f"{_QUOTES}{text}{_QUOTES}"
+    if not text.startswith('"') and text == text.strip() and len(text.splitlines()) == 1:
+        return text
+    raise InvalidInput(f'{what} has {_QUOTES} in it, or ends with ": no Modelfile can hold that')
+
+
+def _on_one_line(what: str, text: str) -> str:
+    if len(text.splitlines()) != 1 or text != text.strip() or text.startswith('"'):
+        raise InvalidInput(f"{what} is no line that a Modelfile can hold: {text[:60]!r}")
+    return text
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -109,41 +132,39 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
         match = _INSTRUCTION.match(line.lstrip())
         if match is None:
             raise InvalidInput(f"a line of the Modelfile is no instruction: {line[:60]!r}")
-        value = line.lstrip()[match.end() :].strip()
-        before, opened, rest = value.partition(_QUOTES)
-        if opened and _QUOTES not in rest:
-            held = [rest]
-            for more in lines:
-                inside, closed, _ = more.partition(_QUOTES)
-                held.append(inside)
-                if closed:
-                    break
-            else:
-                raise InvalidInput(f'{match[1]}: its """ is never closed')
-            value = before + "\n".join(held)
-        else:
-            value = before + rest.replace(_QUOTES, "") if opened else _unquoted(value)
-        instruction = match[1].upper()
-        # A template's newlines are part of the prompt.
-        yield instruction, value if instruction == "TEMPLATE" else value.strip("\n")
+        name, value = match[1].upper(), line.lstrip()[match.end() :].strip()
+        key, _, rest = value.partition(" ") if name in _WITH_KEYS else ("", "", value)
+        rest = rest.lstrip()
+        if rest.startswith(_QUOTES):
+            rest = _closed(name, rest.removeprefix(_QUOTES), _QUOTES, lines)
+            # A template's newlines are part of the prompt.
+            rest = rest if name == "TEMPLATE" else rest.strip("\n")
+        elif rest.startswith('"'):
+            rest = _closed(name, rest.removeprefix('"'), '"', lines)
+        yield name, f"{key} {rest}" if key else rest
+
+
+def _closed(name: str, begun: str, quotes: str, lines: Iterator[str]) -> str:
+    """What stands within quotes, over several lines if need be. Single quotes end where a line
+    does, for more of them may stand in between."""
+    held: list[str] = []
+    line: str | None = begun
+    while line is not None:
+        if quotes in line and (quotes == _QUOTES or line.rstrip().endswith(quotes)):
+            end = line.find(quotes) if quotes == _QUOTES else line.rindex(quotes)
+            return "\n".join([*held, line[:end]])
+        held.append(line)
+        line = next(lines, None)
+    raise InvalidInput(f"{name}: its {quotes} is never closed")
 
 
 def _message(value: str) -> Message:
     role, _, text = value.partition(" ")
     if role not in get_args(Role):
         raise InvalidInput(f"MESSAGE takes {', '.join(get_args(Role))} first, not {role!r}")
-    return Message(cast("Role", role), _unquoted(text.strip()))
+    return Message(cast("Role", role), text)
 
 
 def _is_no_limit(key: str, given: str) -> bool:
     """Whether it is Ollama's word for an answer without a limit."""
     return key == "num_predict" and given.startswith("-")
-
-
-def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-
-
-def _quoted(value: Any) -> str:
-    text = str(value)
-    return f'"{text}"' if isinstance(value, str) else text

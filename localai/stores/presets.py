@@ -25,7 +25,7 @@ A preset is a small TOML file in `presets/` beside the configuration:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -42,7 +42,7 @@ from localai.types import Message, Options, ResolvedModel, Role, Think
 if TYPE_CHECKING:
     from localai.paths import Paths
 
-_NAME: Final = lazy_pattern(r"[a-z0-9][a-z0-9._-]*")
+_NAME: Final = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LARGEST_BYTES: Final = 1 << 20
 _KINDS: Final[Mapping[str, type]] = {
     "from": str,
@@ -115,6 +115,28 @@ def find_preset(name: str, paths: Paths) -> Preset | None:
         return None
     file = preset_folder(paths) / f"{name}.toml"
     return read_preset(file) if file.is_file() else None
+
+
+def chain_of(preset: Preset, paths: Paths) -> tuple[Preset, ...]:
+    """`preset`, the preset that it is of, and so on; the last is of a model. Raises InvalidInput if
+    one is of itself."""
+    chain = [preset]
+    while (below := find_preset(chain[-1].base, paths)) is not None:
+        if any(each.name == below.name for each in chain):
+            names = " → ".join(each.name for each in (*chain, below))
+            raise InvalidInput(
+                f"the preset {preset.name} is of itself: {names}",
+                command=("localai", "preset", "edit", preset.name),
+            )
+        chain.append(below)
+    return tuple(chain)
+
+
+def applied(chain: Sequence[Preset], model: ResolvedModel) -> ResolvedModel:
+    """`model` with what the presets of `chain` set, the first over those below it."""
+    for preset in reversed(chain):
+        model = preset.applied_to(model)
+    return model
 
 
 def list_presets(paths: Paths) -> Iterator[Preset]:

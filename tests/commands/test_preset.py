@@ -12,7 +12,7 @@ from localai.output.documents.list import List
 from localai.output.documents.preset import PresetList, PresetShow
 from localai.output.documents.show import Show
 from localai.paths import Paths, locate
-from localai.stores.presets import find_preset
+from localai.stores.presets import find_preset, list_presets
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
 
@@ -98,6 +98,43 @@ def test_a_preset_of_itself_is_refused(localai_home: Path, run_localai: RunLocal
     run_localai("preset", "new", "two", "--from", "one")
     result = run_localai("chat", "-m", "one", "hello")
     assert result.returncode == 2 and "one → two → one" in result.stderr.decode()
+    result = run_localai("show", "one")
+    assert result.returncode == 2 and "one → two → one" in result.stderr.decode()
+
+
+def test_a_file_is_named_by_its_whole_path(
+    localai_home: Path, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    """In another folder another file may have the same name: a stranger's."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "Modelfile").write_text("FROM ./tuned.gguf\n")
+    made = run_localai("preset", "new", "one", "--modelfile", "sub/Modelfile")
+    assert made.returncode == 0, made.stderr
+    assert run_localai(*NEW, "./tuned.gguf").returncode == 0
+    bases = {each.name: each.base for each in list_presets(locate())}
+    assert bases["one"] == str(tmp_path / "sub" / "tuned.gguf")
+    assert bases["reviewer"] == str(tmp_path / "tuned.gguf")
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "code", "said"),
+    [
+        (("new", "one", "--modelfile", "-"), b"FROM a\nSYSTEM \xff\n", 2, "not UTF-8"),
+        (("new", "one", "--modelfile", "/dev/zero"), b"", 2, "has more than 4 MiB"),
+        (("new", "a" * 300, "--from", "m"), b"", 2, "no name for a preset"),
+        (("show", "a" * 300), b"", 3, "there is no preset"),
+    ],
+)
+def test_odd_names_and_files_are_refused(
+    localai_home: Path,
+    run_localai: RunLocalai,
+    words: tuple[str, ...],
+    given: bytes,
+    code: int,
+    said: str,
+) -> None:
+    done = run_localai("preset", *words, input=given)
+    assert (done.returncode, said in done.stderr.decode()) == (code, True), done.stderr
 
 
 def test_a_modelfile_goes_in_and_out(localai_home: Path, run_localai: RunLocalai) -> None:

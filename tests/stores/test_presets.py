@@ -128,6 +128,47 @@ def test_a_preset_becomes_a_modelfile_that_reads_the_same() -> None:
     assert 'template = "{{ .Prompt }}"' in preset_text(preset)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a", 'Say "yes" now', 'Say "yes"', "two\nlines", 'a "b"\nc', "# no comment", "FROM x", " a "],
+)
+def test_a_text_comes_out_of_a_modelfile_as_it_went_in(text: str) -> None:
+    shots = (Message("user", text), Message("assistant", text))
+    stops = ("\n", 'a"b', "x\n", text.replace('"', "'"))
+    preset = Preset("p", "m", system=text, options=Options(stop=stops), messages=shots)
+    assert read_modelfile("p", modelfile_text(preset)).preset == preset
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        Preset("p", "m", system='x"""\nADAPTER /etc/passwd\nSYSTEM """y'),
+        Preset("p", "m", messages=(Message("user", 'x"""\nFROM /other'),)),
+        Preset("p", "m", options=Options(stop=('"""\nFROM /other',))),
+        Preset("p", "m\nADAPTER /etc/passwd"),
+        Preset("p", "m", adapter=Path("/a\nFROM /other")),
+        Preset("p", "m", system='two\nlines, and "one"'),
+    ],
+)
+def test_no_text_becomes_an_instruction_of_a_modelfile(preset: Preset) -> None:
+    with pytest.raises(InvalidInput, match="Modelfile"):
+        modelfile_text(preset)
+
+
+def test_quotes_of_ollamas_own_modelfiles_span_lines() -> None:
+    text = 'FROM m\nPARAMETER stop "\n"\nPARAMETER stop "a\nb"\nSYSTEM "one\ntwo"\n'
+    preset = read_modelfile("p", text).preset
+    assert preset.options.stop == ("\n", "a\nb")
+    assert preset.system == "one\ntwo"
+
+
+@pytest.mark.parametrize("tokens", ["0", "9" * 5000, "²", "-1", "1e5", ""])
+def test_a_context_that_is_none_is_left_out(tokens: str) -> None:
+    found = read_modelfile("p", f"FROM m\nPARAMETER num_ctx {tokens}\n")
+    assert found.preset.context_tokens is None
+    assert found.left_out == ("PARAMETER num_ctx",)
+
+
 @pytest.mark.parametrize("text", ["SYSTEM hello", 'FROM m\nSYSTEM """never', "FROM m\n???", ""])
 def test_a_broken_modelfile_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
