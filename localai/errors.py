@@ -287,6 +287,8 @@ def system_error(error: BaseException) -> LocalaiError | None:
         )
     what = "the output" if error.filename is None else str(error.filename)
     said = f"cannot use {what}: {error.strerror or error}"
+    if error.errno == errno.ENAMETOOLONG:
+        return InvalidInput(f"the name of a file is too long: {what[:80]}…", hint="a shorter one")
     if error.errno in _NOT_ENOUGH:
         return InsufficientResources(said, hint=_RAISE_LIMITS)
     if error.filename is None and error.errno in (errno.EBADF, errno.EIO):

@@ -104,4 +104,12 @@ def parse_count(text: str) -> int:
     return int(value)
 
 
+def whole_number(text: str) -> int | None:
+    """The number that `text` is in up to 18 digits; None if it is none. Python's `int` raises for
+    more than 4,300 digits, which `isdecimal` takes, and `isdigit` takes `²`, which `int` does not.
+    """
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+_MOST_DIGITS: Final = 18
 _COUNT_UNITS: Final = {"": 1, "k": 1024, "m": 1024**2}

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from localai.units import UNKNOWN, bandwidth_text, bytes_text, mebibytes_text, seconds_text
+from localai.units import (
+    UNKNOWN,
+    bandwidth_text,
+    bytes_text,
+    mebibytes_text,
+    seconds_text,
+    whole_number,
+)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.0", "²", " 1", "9" * 19, "9" * 5000])
+def test_what_is_no_whole_number(text: str) -> None:
+    assert whole_number(text) is None
+
+
+def test_a_whole_number() -> None:
+    assert (whole_number("0"), whole_number("042"), whole_number("9" * 18)) == (0, 42, 10**18 - 1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.units import whole_number
 
 Profile = Literal[
     "classic", "chat", "summarise", "code-edit", "reason", "agent", "extract", "batch"
@@ -136,10 +137,10 @@ def objectives(text: str) -> Objectives:
 
 def counts(text: str, option: str) -> tuple[int, ...]:
     """`1,2,4` as (1, 2, 4). Raises InvalidInput that names the `option`."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and 1 <= int(part) <= 512 for part in parts):
+    found = [whole_number(part.strip()) or 0 for part in text.split(",")]
+    if not all(1 <= each <= 512 for each in found):
         raise InvalidInput(f"{option} takes numbers from 1 to 512", hint=f"{option} 1,2,4,8")
-    return tuple(dict.fromkeys(map(int, parts)))
+    return tuple(dict.fromkeys(found))
 
 
 def kv_types(text: str) -> tuple[str, ...]:
@@ -211,7 +212,7 @@ def token_counts(text: str, option: str) -> tuple[int, ...]:
     """`0,4k,16k` as (0, 4096, 16384): k is 1,024. Raises InvalidInput that names the `option`."""
     found = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(k?)", part.strip().lower())
+        match = re.fullmatch(r"(\d{1,9})(k?)", part.strip().lower())
         count = int(match[1]) * (1024 if match[2] else 1) if match else -1
         if not 0 <= count <= _MOST_TOKENS:
             raise InvalidInput(

@@ -30,7 +30,7 @@ STDIN: Final = "-"
 _NAMED: Final = 3
 _MOST_FILES: Final = 20_000
 """What has more was not meant: a home, a disk. To read them all takes minutes."""
-_LINES: Final = lazy_pattern(r"(?P<name>.+):(?P<first>\d+)(?P<range>-(?P<last>\d+)?)?")
+_LINES: Final = lazy_pattern(r"(?P<name>.+):(?P<first>\d{1,18})(?P<range>-(?P<last>\d{1,18})?)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from localai.near_names import did_you_mean
 from localai.patterns import lazy_pattern
 from localai.units import parse_count
 
+_LONGEST_S: Final = 100 * 365 * 86400.0
+_LARGEST_BYTES: Final = 10**18
+
 
 class Invalid(ValueError):
     """A value is invalid; the text says what it should have been."""
@@ -89,7 +92,10 @@ def _size(raw: Any) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)B?", str(raw).strip())
     if match is None or isinstance(raw, bool):
         raise Invalid("a size such as 500MB or 4GB")
-    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+    size = float(match[1]) * 1000 ** " kMGT".index(match[2] or " ")
+    if size > _LARGEST_BYTES:
+        raise Invalid("a size of at most a million TB")
+    return int(size)
 
 
 def _list_of_text(raw: Any) -> tuple[str, ...]:
@@ -119,6 +125,8 @@ def parse_duration(raw: Any) -> float:
             raise Invalid("a duration such as 90s, 5m or 1h")
         unit = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
         seconds = float(match[1]) * unit
+    if not seconds <= _LONGEST_S:
+        raise Invalid("a duration of at most 100 years; -1 is for ever")
     return float("inf") if seconds < 0 else seconds
 
 

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.units import whole_number
 
 # From the address that a server listens on to the one at which a client on the same machine reaches
 # it. `localhost` is in the table because some machines try ::1 for it first, and a refused attempt
@@ -74,7 +75,7 @@ def client_target(written: str | None, default_port: int, named: str = "the addr
     host, port = _host_and_port(authority)
     if port is None:
         number = _SCHEME_PORTS[scheme] if separator else default_port
-    elif port.isascii() and port.isdecimal() and 0 < int(port) < 65536:
+    elif port.isascii() and 0 < (whole_number(port) or 0) < 65536:
         number = int(port)
     else:
         raise _invalid(named, written)

@@ -21,7 +21,7 @@ from localai.output.terminal import is_dumb
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
 from localai.types import Events
-from localai.units import counted, day_and_minute
+from localai.units import counted, day_and_minute, whole_number
 
 if TYPE_CHECKING:
     from localai.chat.resume import StoredConversation
@@ -214,7 +214,7 @@ def edit(session: Session, argument: str) -> None:
     """
     conversation = session.conversation
     first, _, text = argument.partition(" ")
-    number = int(first) if first.isdigit() else None
+    number = whole_number(first)
     text = (text if number is not None else argument).strip()
     back, question = conversation.last_answer, conversation.question(number)
     conversation.go_to_parent(question)
@@ -283,9 +283,10 @@ def _say_where(session: Session) -> None:
 
 
 def _number(argument: str) -> int:
-    if not argument.isdigit():
+    number = whole_number(argument)
+    if number is None:
         raise InvalidInput(f"{argument!r} is no number")
-    return int(argument)
+    return number
 
 
 def say_where_we_are(session: Session, kept: StoredConversation) -> None:

@@ -19,7 +19,7 @@ from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages
 from localai.session.state import Session
 from localai.types import Options, ResolvedModel, Think
-from localai.units import bytes_text, counted, parse_count
+from localai.units import bytes_text, counted, parse_count, whole_number
 
 DEFAULT = "default"
 KINDS_OF_SHOW = ("messages", "thinking")
@@ -70,9 +70,9 @@ def think(session: Session, argument: str) -> None:
         asker.change(think=None, think_tokens=None)
     elif argument in get_args(Think):
         asker.change(think=cast("Think", argument), think_tokens=None)
-    elif argument.isdecimal() and int(argument):
+    elif tokens := whole_number(argument):
         require_budget(asker.chosen.model, asker.config)
-        asker.change(think="on", think_tokens=int(argument))
+        asker.change(think="on", think_tokens=tokens)
     elif argument:
         takes = ", ".join((*get_args(Think), "a number of tokens", "default", "hide", "show"))
         raise InvalidInput(f"/think takes {takes}, not {argument!r}")

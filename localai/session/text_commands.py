@@ -22,7 +22,7 @@ from localai.output.untrusted import sanitize
 from localai.privacy.environment import child_environment
 from localai.privacy.guard import child
 from localai.session.state import Session
-from localai.units import bytes_text, counted
+from localai.units import bytes_text, counted, whole_number
 
 _PARAMETER: Final = re.compile(r"""(?P<name>\w+)=(?P<value>"[^"]*"|'[^']*'|\S*)\s*""")
 
@@ -140,9 +140,10 @@ def copy(session: Session, argument: str) -> None:
     if not is_terminal(sys.stdout):
         raise InvalidInput("there is no terminal whose clipboard could be used")
     if argument:
-        if not argument.isdigit():
+        number = whole_number(argument)
+        if number is None:
             raise InvalidInput(f"{argument!r} is no number", command="/show messages")
-        turn = session.conversation.turn(int(argument))
+        turn = session.conversation.turn(number)
     else:
         last = session.conversation.last_answer
         if last is None:

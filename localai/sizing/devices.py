@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from localai.dataclass import dataclass
 from localai.hardware.facts import Confidence, Gpu, Machine, disturbance
-from localai.units import bandwidth_text
+from localai.units import bandwidth_text, whole_number
 
 # llama.cpp's automatic fitting leaves this much of each device's memory free.
 _MARGIN_BYTES: Final = 1 << 30
@@ -169,8 +169,9 @@ def _cpu(machine: Machine) -> DecodeDevice | None:
 
 def _capability(gpu: Gpu) -> tuple[int, int]:
     """CUDA's compute capability; assumes a recent one if unknown."""
-    major, _, minor = (gpu.compute_capability.value or "").partition(".")
-    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else _FAST_CAPABILITY
+    parts = (gpu.compute_capability.value or "").partition(".")
+    major, minor = whole_number(parts[0]), whole_number(parts[2])
+    return _FAST_CAPABILITY if major is None or minor is None else (major, minor)
 
 
 def gpu_kind(gpu: Gpu) -> DeviceKind | None:

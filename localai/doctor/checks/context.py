@@ -14,7 +14,7 @@ from localai.doctor.checks.subjects import (
 )
 from localai.doctor.facts.servers import LlamaServer, RunningModel
 from localai.doctor.facts.snapshot import Snapshot
-from localai.units import bytes_text
+from localai.units import bytes_text, whole_number
 
 _SMALL_CONTEXT = 4096
 _PROMPT_CACHE_BYTES = 8 << 30
@@ -108,11 +108,11 @@ def context_below_asked(facts: Snapshot, model: RunningModel) -> Iterator[Hit]:
     """The allocated context is smaller than the one that was asked for."""
     wanted = served_variables(facts).get("OLLAMA_CONTEXT_LENGTH", "")
     tokens = known(model.context_tokens, "ollama: a model's context")
-    if wanted.isdecimal() and tokens < int(wanted):
+    if tokens < (whole_number(wanted) or 0):
         yield Hit(
             f"model:{model.name}",
             (
-                Evidence("asked", f"{int(wanted):,} tokens", "OLLAMA_CONTEXT_LENGTH"),
+                Evidence("asked", f"{whole_number(wanted):,} tokens", "OLLAMA_CONTEXT_LENGTH"),
                 Evidence("allocated", f"{tokens:,} tokens", "/api/ps"),
             ),
         )

@@ -15,6 +15,7 @@ from localai.doctor.checks.subjects import (
 )
 from localai.doctor.facts.snapshot import Snapshot
 from localai.hardware.facts import Gpu
+from localai.units import whole_number
 
 _OLDEST_DRIVER = 550
 # Compute capability 5.0 to 6.2: these cards need a newer one.
@@ -143,12 +144,12 @@ def nvidia_driver_fails(facts: Snapshot) -> Iterator[Hit]:
 def nvidia_driver_old(facts: Snapshot, gpu: Gpu) -> Iterator[Hit]:
     """The driver is older than the oldest one that works for its card."""
     driver = known(gpu.driver.value, "machine: the driver's version")
-    major = driver.partition(".")[0]
+    major = whole_number(driver.partition(".")[0])
     capability = gpu.compute_capability.value
     floor = _OLDEST_DRIVER
     if capability is not None and "5.0" <= capability <= "6.2" and len(capability) == 3:
         floor = _OLDEST_DRIVER_OLD_CARDS
-    if major.isdecimal() and int(major) < floor:
+    if major is not None and major < floor:
         name = gpu.name.value or "NVIDIA GPU"
         yield Hit(
             f"gpu:{name}",
@@ -180,8 +181,8 @@ def rocm_old(facts: Snapshot) -> Iterator[Hit]:
     if not gpus_of(facts, "AMD"):
         return
     version = known(graphics_of(facts).rocm, "graphics: ROCm's version")
-    major = version.partition(".")[0]
-    if major.isdecimal() and int(major) < 7:
+    major = whole_number(version.partition(".")[0])
+    if major is not None and major < 7:
         yield Hit("gpu:AMD", (Evidence("ROCm", version, "/opt/rocm/.info/version"),))
 
 

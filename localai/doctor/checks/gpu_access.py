@@ -18,7 +18,7 @@ from localai.doctor.checks.subjects import (
 from localai.doctor.facts.snapshot import Snapshot
 
 _HIDES = re.compile(r"^(-1|none|void|)$", re.IGNORECASE)
-_INDEXES = re.compile(r"^\d+(,\d+)*$")
+_INDEXES = re.compile(r"^\d{1,9}(,\d{1,9})*$")
 _UNIQUE = re.compile(r"^(GPU|MIG)-[0-9a-fA-F-]{6,}", re.IGNORECASE)
 _VARIABLES: Mapping[str, str] = {
     "CUDA_VISIBLE_DEVICES": "NVIDIA",

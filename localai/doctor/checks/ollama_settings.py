@@ -14,6 +14,7 @@ from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.checks.subjects import ollama_of, variables_of
 from localai.doctor.facts.snapshot import Snapshot
 from localai.near_names import near_names
+from localai.units import whole_number
 
 _BOOLEANS: Final = (
     "OLLAMA_DEBUG_LOG_REQUESTS",
@@ -180,7 +181,7 @@ def _misread(name: str, value: str) -> tuple[str, str, str] | None:
 
 
 def _plain_number(value: str) -> str:
-    match = re.fullmatch(r"(\d+)\s*([kK])", value.strip())
+    match = re.fullmatch(r"(\d{1,9})\s*([kK])", value.strip())
     return str(int(match[1]) * 1024) if match else "8192"
 
 
@@ -195,7 +196,7 @@ def _misread_host(value: str) -> tuple[str, str, str] | None:
         return None
     if separator and scheme.lower() == "http" and not colon:
         return "port 80", f"http://{authority}:11434", _PORT_OF_SCHEME
-    if colon and not (port.isdecimal() and 0 < int(port) < 65536):
+    if colon and not 0 < (whole_number(port) or 0) < 65536:
         return "port 11434", f"{host}:11434", _PORT_IGNORED
     return None
 

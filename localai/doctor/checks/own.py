@@ -19,6 +19,7 @@ from localai.doctor.checks.subjects import (
 from localai.doctor.facts.snapshot import Snapshot
 from localai.engine.exits import ended_by
 from localai.near_names import near_names
+from localai.units import whole_number
 
 _OR_OLLAMA = "let Ollama compute: localai chat -m ollama/MODEL"
 _GLIBC = re.compile(r"GLIBC(?:XX)?_[\d.]+. not found|version .GLIBC")
@@ -68,7 +69,8 @@ def engine_crashes(facts: Snapshot) -> Iterator[Hit]:
         raise Unknown("engine: whether it can be loaded is not known: the machine is too busy")
     words = engine.words or ""
     kind, _, status = ended.partition(" ")
-    signal = ended_by(-int(status)) if kind == "signal" and status.isdecimal() else None
+    number = whole_number(status) if kind == "signal" else None
+    signal = None if number is None else ended_by(-number)
     said = signal or f"{ended}: {words or 'it said nothing'}"
     evidence = [Evidence("import xllamacpp", said, "a child")]
     machine = facts.machine

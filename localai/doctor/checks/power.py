@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from localai.doctor.check import Evidence, Fix, Hit, check, known
 from localai.doctor.checks.subjects import BUSY_PERCENT, is_mac, machine_of, setting, settings_of
 from localai.doctor.facts.snapshot import Snapshot
+from localai.units import whole_number
 
 
 @check(
@@ -89,10 +90,11 @@ def machine_busy(facts: Snapshot) -> Iterator[Hit]:
 def too_many_threads(facts: Snapshot) -> Iterator[Hit]:
     """The setting against the usable cores."""
     threads, machine = setting(facts, "engine.threads"), machine_of(facts)
-    if not threads.isdecimal():
+    wanted = whole_number(threads)
+    if wanted is None:
         return
     cores = known(machine.cpu.usable_cores.value, "machine: cores")
-    if int(threads) > cores:
+    if wanted > cores:
         where = str(settings_of(facts)["engine.threads"].where)
         yield Hit(
             "setting:engine.threads",
