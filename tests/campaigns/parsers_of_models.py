@@ -166,6 +166,7 @@ PARSERS = (
         "model name",
         (b"hf.co/org/repo:Q4_K_M", b"https://huggingface.co/o/r/blob/main/m.gguf"),
         lambda content, at: hub_reference(content.decode(errors="replace")),
+        weight=1,
     ),
     Parser("wheel", (_wheel(),), _extract),
 )

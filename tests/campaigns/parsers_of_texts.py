@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from localai.batch.prompts import LineDefaults, read_prompt
 from localai.bench.formats import FORMATS, as_text, read_llama_bench
@@ -32,6 +33,7 @@ from localai.output.junit import junit_document
 from localai.output.markdown.stream import render_markdown
 from localai.output.untrusted import sanitize, sanitize_line
 from localai.paths import locate
+from tests.campaigns.inert import inert
 from tests.campaigns.parser import Parser, file_of
 
 _MACHINES = Path(__file__).parents[1] / "doctor" / "machines"
@@ -68,8 +70,8 @@ def _run(content: bytes, folder: Path) -> Any:
     """The run, and every form that it is shown in."""
     run = read_run(file_of("run.jsonl", content, folder))
     results = results_of(run)
-    junit_document("suite", results)
-    html_report(run, results, None, (), ()).encode(errors="backslashreplace")
+    ElementTree.fromstring(junit_document("suite", results))
+    inert(html_report(run, results, None, (), ()))
 
 
 def _facts(content: bytes, folder: Path) -> Any:
@@ -88,7 +90,7 @@ def _llama_bench(content: bytes, folder: Path) -> Any:
     run = KeptRun("1", 0.0, 0.0, None, None, machine, None, cells)
     for form in FORMATS:
         as_text(run, form)
-    report(run)
+    inert(report(run))
 
 
 _EXPECTATIONS = (
@@ -198,6 +200,7 @@ PARSERS = (
             b'[endpoint.x]\nurl = "http://127.0.0.1:1/v1"\nheaders = { a = "b" }\n',
         ),
         _config,
+        weight=1,
     ),
     Parser(
         "batch line",
@@ -211,6 +214,7 @@ PARSERS = (
         "template",
         (b'prompt = "Say $x: $input"\nsystem = "Be"\n[variables]\nx = "y"\n[options]\nseed = 1\n',),
         lambda content, at: read_template(file_of("t.toml", content, at)),
+        weight=1,
     ),
     Parser(
         "schema",
@@ -222,6 +226,7 @@ PARSERS = (
         "short schema",
         (b"name, age:int, ok?:bool, size:a|b, all:[str]",),
         lambda content, at: from_short_form(content.decode(errors="replace")),
+        weight=1,
     ),
     Parser("text", (b"\xef\xbb\xbfabc", "äöü".encode("utf-16")), lambda c, at: decode(c, "it")),
     Parser("PDF", (_pdf(),), lambda c, at: read_text_file(str(file_of("a.pdf", c, at)))),
