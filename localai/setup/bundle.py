@@ -21,6 +21,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.files import file_sha256, require_folder_of
+from localai.temporary import TemporaryFolder
 
 SUMS: Final = "SHA256SUMS"
 MODELS: Final = "models"
@@ -178,14 +179,11 @@ def wanted_requirements(lock: str, platform: Platform) -> str:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """A folder that becomes `folder` at the end of the block, or is removed."""
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with TemporaryFolder(folder.parent, f".{folder.name}.") as name:
+        building = Path(name)
         building.chmod(0o755)
         yield building
         building.rename(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
 
 
 def _add_wheels(building: Path, platform: Platform, on_connect: OnConnect) -> None:

@@ -43,6 +43,16 @@ from tests.campaigns.around_a_kill import (
     with_the_same_twice,
 )
 from tests.campaigns.place import Place, Tally
+from tests.campaigns.presets_and_bundles import (
+    a_modelfile,
+    a_picture,
+    a_preset,
+    broken_off,
+    bundle_whole,
+    no_bundle,
+    no_preset,
+    preset_whole,
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Victim:
 
 
 CHAT = ("chat", "-m", "starter", "--max-tokens", "12")
+MODELFILE = ("preset", "new", "mine", "--modelfile")
 BENCH = ("bench", "starter", "-p", "32", "-n", "8", "--html", "bench.html")
 VICTIMS = (
     Victim("chat", (*CHAT, "Name three rivers.")),
@@ -97,6 +108,9 @@ VICTIMS = (
     Victim("template new", ("template", "new", "mine"), again=(0, 2)),
     Victim("template rm", ("template", "rm", "--yes", "mine"), again=(0, 3)),
     Victim("quantize", ("quantize", "./smol.F16.gguf", "--to", "q4_0"), f16, quantized, (0, 2)),
+    Victim(
+        "setup --bundle", ("setup", "--bundle", "bundle"), no_bundle, bundle_whole, again=(0, 2)
+    ),
     Victim("setup", ("setup", "--yes", "-m", "starter"), not_set_up, set_up),
     Victim("uninstall", ("setup", "--uninstall", "--yes"), nothing, uninstalled),
     Victim("pull", ("pull", "./mine.gguf"), a_model),
@@ -129,5 +143,24 @@ VICTIMS = (
         mended,
         again=(0, 8),
     ),
+    Victim(
+        "preset new",
+        ("preset", "new", "mine", "--from", "starter", "-s", "Be brief."),
+        no_preset,
+        preset_whole,
+        again=(0, 2),
+    ),
+    Victim("preset new --modelfile", (*MODELFILE, "Modelfile"), a_modelfile, again=(0, 2)),
+    Victim("preset edit", ("preset", "edit", "mine"), a_preset, preset_whole),
+    Victim("preset modelfile", ("preset", "modelfile", "mine"), a_preset),
+    Victim("rm of a preset", ("rm", "--yes", "mine"), a_preset, again=(0, 3)),
+    Victim(
+        "bench tune",
+        ("bench", "tune", "starter", "--only", "engine.threads", "-p", "32", "-n", "4"),
+        again=(0, 8),
+    ),
+    Victim("bench --resume", ("bench", "--resume"), broken_off, again=(0, 3)),
+    Victim("recommend", ("recommend",)),
+    Victim("history show", ("history", "show"), a_picture),
     Victim("stop", ("stop", "--all")),
 )
