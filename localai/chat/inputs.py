@@ -24,19 +24,13 @@ from localai.files import missing_file, user_path
 from localai.patterns import lazy_pattern
 from localai.types import Image
 from localai.units import mebibytes_text
+from localai.wires.pictures import kind_of, require_bounded
 
 LIMIT_BYTES = 64 * 1024 * 1024
 _OWN_LIMIT_BYTES = 4 * 1024 * 1024
 _SILENCE_S = 2.0
 _FENCES = lazy_pattern(r"^\s*(`{3,})", re.MULTILINE)
 _IMAGE_LIMIT_BYTES = 32 * 1024 * 1024
-# The bytes that identify a picture, their offset in the file, and its media type.
-_PICTURES: tuple[tuple[bytes, int, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
-    (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"GIF8", 0, "image/gif"),
-    (b"WEBP", 8, "image/webp"),
-)
 
 
 def read_text(stream: BinaryIO, *, on_wait: Callable[[], None]) -> str:
@@ -171,13 +165,13 @@ def _on_one_line(name: str) -> str:
 
 def read_image(name: str) -> Image:
     """The picture at that path, or on stdin for `-`. Raises NotFound, and InvalidInput if it is no
-    PNG, JPEG, GIF or WebP, or has more than 32 MiB."""
+    PNG, JPEG, GIF or WebP, or has more than 32 MiB or 200 million pixels."""
     content = _image_bytes(name)
     if len(content) > _IMAGE_LIMIT_BYTES:
         raise InvalidInput(f"{name} has more than {_IMAGE_LIMIT_BYTES // 1024 // 1024} MiB")
-    for magic, offset, media_type in _PICTURES:
-        if content.startswith(magic, offset):
-            return Image(content, media_type)
+    if (kind := kind_of(content)) is not None:
+        require_bounded(content, name)
+        return Image(content, kind.media_type)
     raise InvalidInput(
         f"{name} is no picture that models read (PNG, JPEG, GIF, WebP)",
         hint=f"a text or a PDF is added by -f {name}",

@@ -14,7 +14,10 @@ def show_in_pager(text: str) -> bool:
     from localai.privacy.environment import child_environment
     from localai.privacy.guard import child
 
-    command = shlex.split(os.environ.get("PAGER", "less"))
+    try:
+        command = shlex.split(os.environ.get("PAGER", "less"))
+    except ValueError:  # Its quotes are not closed.
+        return False
     if not command or command == ["cat"] or os.environ.get("TERM") == "dumb":
         return False
     # As git does: leave at once if everything fits, keep colours, and leave it on the screen.

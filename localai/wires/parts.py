@@ -12,6 +12,7 @@ from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.patterns import lazy_pattern
 from localai.types import (
     ChatRequest,
     Image,
@@ -23,6 +24,9 @@ from localai.types import (
     Tool,
     ToolChoice,
 )
+from localai.wires.pictures import kind_of, require_bounded
+
+_MEDIA_TYPE = lazy_pattern(r"image/[a-z0-9.+-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ def image_of_base64(text: str, media_type: str | None = None) -> Image:
         data = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error) as error:
         raise InvalidInput(f"a picture is not base64: {error}") from error
+    require_bounded(data, "a picture")
     return Image(data, media_type or _media_type(data))
 
 
@@ -114,14 +119,13 @@ def image_of_url(url: str) -> Image:
     head, comma, content = url.partition(",")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         raise InvalidInput("pictures must come as data: URLs in base64; nothing is fetched")
-    return image_of_base64(content, head.removeprefix("data:").removesuffix(";base64"))
+    media_type = head.removeprefix("data:").removesuffix(";base64")
+    return image_of_base64(content, media_type if _MEDIA_TYPE.fullmatch(media_type) else None)
 
 
 def _media_type(data: bytes) -> str:
-    starts = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for start, kind in starts.items() if data.startswith(start)), "image/png")
+    kind = kind_of(data)
+    return "image/png" if kind is None else kind.media_type
 
 
 def function_tools(listed: Any) -> tuple[Tool, ...]:
