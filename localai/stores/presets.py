@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LARGEST_BYTES: Final = 1 << 20
+_LARGEST_CONTEXT: Final = 1 << 30
 _KINDS: Final[Mapping[str, type]] = {
     "from": str,
     "description": str,
@@ -169,8 +170,8 @@ def read_preset(file: Path) -> Preset:
     except InvalidInput as error:
         raise _invalid(file, error.message, error.hint) from error
     context = document.get("context")
-    if context is not None and context < 1:
-        raise _invalid(file, "context is a number of tokens")
+    if context is not None and not 1 <= context <= _LARGEST_CONTEXT:
+        raise _invalid(file, f"context is a number of tokens, up to {_LARGEST_CONTEXT:,}")
     return Preset(
         name=file.stem,
         base=document["from"],

@@ -61,7 +61,7 @@ def _same(preset: Preset, folder: Path) -> None:
     except InvalidInput:
         return
     held = read_modelfile(preset.name, text)
-    assert held.preset.base == preset.base.strip().strip('"'), "another model"
+    assert held.preset.base == preset.base, "another model"
     assert held.preset.adapter == preset.adapter, "another adapter"
     assert len(held.preset.messages) == len(preset.messages), "other messages"
 
