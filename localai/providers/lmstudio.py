@@ -1,9 +1,11 @@
 """LM Studio as a provider: its own REST API for models, Chat Completions for the answers.
 
-Where an answer was computed is unproven: with LM Link, localhost serves models of other devices "as
-if they were loaded locally" (its documentation), and nothing in the API says which. LM Studio may
-also lower a context, or load with its own. So the loaded context is read back, and a prompt that
-does not fit is an error, never a shorter prompt.
+The server is LM Studio's, its daemon's (llmster) or that of Bionic, an app of its own beside LM
+Studio since July 2026. Where an answer was computed is unproven: with LM Link, localhost serves
+models of other devices "as if they were loaded locally" (its documentation), Bionic has models of
+its makers' cloud too, and nothing in the API says which. LM Studio may also lower a context, or
+load with its own. So the loaded context is read back, and a prompt that does not fit is an error,
+never a shorter prompt.
 """
 
 from __future__ import annotations
@@ -213,7 +215,9 @@ class LmStudio(Provider):
 
     def _evidence(self) -> str:
         where = f"LM Studio on {self._target.address}{self._reach().run_by()}"
-        return f"{where} may have another device compute (LM Link), and does not say"
+        return (
+            f"{where} may have another device (LM Link) or Bionic's cloud compute: it does not say"
+        )
 
     def _locality(self) -> Locality:
         return Locality(zone=None, evidence=self._evidence(), process=Process(None, "LM Studio"))

@@ -22,7 +22,7 @@ from localai.errors import (
 from localai.providers.facts import ProviderFacts
 from localai.providers.form import reads_a_server
 from localai.providers.ollama_daemon import Daemon, target_of
-from localai.providers.ollama_question import OwnContextTooSmall, Question, refuse_cloud
+from localai.providers.ollama_question import OwnContextTooSmall, Question, TakesNoLevel, refuse_cloud
 from localai.providers.provider import Provider
 from localai.sizing.context import (
     choose_context,
@@ -95,6 +95,8 @@ class Ollama(Provider):
                 return
             except OwnContextTooSmall:
                 question.tells_context = True
+            except TakesNoLevel:
+                question.think = True
             except ContextOverflow as overflow:
                 larger = None
                 if _asked_context(request) is None and question.clock.first is None:

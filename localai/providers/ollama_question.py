@@ -39,7 +39,7 @@ from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of
 from localai.wires.ollama.answer import ChunkReader, finish_of, seconds, server_times, usage_of
 from localai.wires.ollama.model import remote_of
-from localai.wires.ollama.refusals import refusal
+from localai.wires.ollama.refusals import refusal, refuses_level
 from localai.wires.ollama.request import chat_body
 from localai.wires.reasoning.splitter import ReasoningSplitter
 
@@ -53,6 +53,10 @@ _PROGRESS_EVERY_S = 1.0
 
 class OwnContextTooSmall(Exception):
     """Ollama used a smaller context than was relied on: it must be told the larger one."""
+
+
+class TakesNoLevel(Exception):
+    """This Ollama takes no level of thinking for the model, as before 0.33: it can only think."""
 
 
 @dataclass(slots=True)
@@ -93,8 +97,8 @@ class Question:
         return None if configured.origin == "default" else configured.value
 
     def ask(self) -> Events:
-        """Send it and yield the answer. Raises OwnContextTooSmall before the first piece, and what
-        `Provider.stream` raises."""
+        """Send it and yield the answer. Raises OwnContextTooSmall or TakesNoLevel before the first
+        piece, and what `Provider.stream` raises."""
         limits = self.clock.limits = limits_of(self.request, self.context_tokens)
         body = chat_body(
             _without_own_system(self.request, self.own_system),
@@ -113,6 +117,8 @@ class Question:
                 self._check_context()
                 end = yield from self._answer(sent)
         except ServerRefused as error:
+            if refuses_level(error.status, error.document, self.think):
+                raise TakesNoLevel from error
             raise self._refusal(error.status, error.document) from error
         yield self._done(end)
 

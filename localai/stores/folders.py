@@ -7,6 +7,7 @@ layout: `stores.ollama`.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -151,9 +152,32 @@ def stored_folders(paths: Paths, environ: Mapping[str, str] | None) -> list[Stor
 
 
 def lmstudio_folders() -> list[Path]:
-    """Where LM Studio keeps its models: the folder of today's versions and that of earlier ones."""
-    home = Path.home()
-    return [home / ".lmstudio" / "models", home / ".cache" / "lm-studio" / "models"]
+    """Where LM Studio keeps its models: the folder that its settings name, and the usual ones."""
+    folders = []
+    for home in lmstudio_homes(Path.home()):
+        folders += [*_chosen_by_lmstudio(home), home / "models"]
+    return list(dict.fromkeys(folders))
+
+
+def lmstudio_homes(user: Path) -> list[Path]:
+    """The folders of LM Studio, of its daemon (llmster) and of Bionic, which is an app of its own
+    beside it: where the pointer in the user's home leads (as `lms` finds it), that of today's
+    versions, and that of earlier ones. They need not exist."""
+    homes = [user / ".lmstudio", user / ".cache" / "lm-studio"]
+    try:
+        pointed = (user / ".lmstudio-home-pointer").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return homes
+    return list(dict.fromkeys([Path(pointed), *homes])) if Path(pointed).is_absolute() else homes
+
+
+def _chosen_by_lmstudio(home: Path) -> list[Path]:
+    """The models folder that the user has chosen in LM Studio (`downloadsFolder`), if any."""
+    try:
+        chosen = json.loads((home / "settings.json").read_bytes())["downloadsFolder"]
+        return [Path(chosen)] if Path(chosen).is_absolute() else []
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def hub_cache(environ: Mapping[str, str]) -> Path:

@@ -58,10 +58,16 @@ def test_the_log_of_ollama() -> None:
 @pytest.mark.parametrize(
     ("text", "linked"),
     [
-        ("LM Link is disabled on this device", False),
+        # As `lms link status --json` of August 2026 writes it (its source).
+        ('{"issues": [], "status": "online", "deviceName": "desk", "peers": []}', True),
+        ('{"issues": [], "status": "offline", "deviceName": "desk", "peers": []}', True),
+        ('{"issues": ["deviceDisabled"], "status": "offline", "peers": []}', False),
+        ('{"issues": ["notLoggedIn"], "status": "offline", "peers": []}', False),
+        ('{"issues": ["noAccess"], "status": "offline", "peers": []}', False),
         ("error: unknown command 'link'", False),
-        ("Status: Disconnected", False),
-        ("LM Link: enabled\nPeers: studio (connected)", True),
+        ("error: unknown option '--json'", None),
+        ('{"peers": []}', None),
+        ("[" * 100_000, None),
         ("something new", None),
     ],
 )

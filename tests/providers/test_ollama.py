@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -190,31 +191,39 @@ def test_a_picture_for_a_model_without_eyes_is_refused(provider: Ollama) -> None
 # Thinking
 
 
-@pytest.fixture
-def thinker(ollama_server: OllamaServer) -> Any:
-    """SmolLM2 with a template that opens its thoughts, so that Ollama believes it can think."""
+@pytest.fixture(params=["ollama_server", "newer_ollama_server"])
+def thinker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ollama, str, bool]]:
+    """SmolLM2 with a template that opens its thoughts, so that Ollama believes it can think, and
+    that says how long they may be; whether that Ollama takes levels."""
+    server: OllamaServer = request.getfixturevalue(request.param)
     template = (
         "{{- range .Messages }}<|im_start|>{{ .Role }}\n"
         "{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}<|im_end|>\n"
-        "{{ end }}<|im_start|>assistant\n{{ if .Think }}<think>\n{{ end }}"
+        '{{ end }}{{ if eq .ThinkLevel "low" }}Be brief, and do not think for long.\n{{ end }}'
+        "<|im_start|>assistant\n{{ if .Think }}<think>\n{{ end }}"
     )
     body = {"model": "thinker", "from": "smollm2:135m", "template": template, "stream": False}
-    assert ollama_server.post("/api/create", body) == {"status": "success"}
-    yield "thinker"
-    ollama_server.delete("thinker")
+    assert server.post("/api/create", body) == {"status": "success"}
+    yield open_ollama(tmp_path, server.host), "thinker", request.param != "ollama_server"
+    server.delete("thinker")
 
 
-@pytest.mark.parametrize(
-    ("think", "thinks"),
-    [(None, True), ("on", True), ("high", True), ("off", False)],
-)
-def test_reasoning_is_kept_apart_and_can_be_switched_off(
-    provider: Ollama, thinker: str, think: Any, thinks: bool
+def test_reasoning_is_kept_apart_switched_off_and_has_levels(
+    thinker: tuple[Ollama, str, bool],
 ) -> None:
-    assert "thinking" in (provider.resolve(thinker).capabilities or ())
-    events = list(ask(provider, name=thinker, think=think))
-    assert bool([e for e in events if isinstance(e, ReasoningDelta)]) is thinks
-    assert bool(text_of(events)) is not thinks
+    provider, name, takes_levels = thinker
+    assert "thinking" in (provider.resolve(name).capabilities or ())
+    prompts = {}
+    for think in (None, "on", "low", "high", "off"):
+        events = list(ask(provider, name=name, think=think))
+        thinks = bool([event for event in events if isinstance(event, ReasoningDelta)])
+        assert thinks is (think != "off")
+        assert bool(text_of(events)) is not thinks
+        prompts[think] = end_of(events).usage.input_tokens
+    # The older one takes no level but gpt-oss's: there `low` is `on`.
+    told = 11 if takes_levels else 0
+    assert prompts["low"] == (prompts["high"] or 0) + told
+    assert prompts["high"] == prompts["on"] == prompts[None]
 
 
 def test_a_model_that_cannot_think_is_not_asked_to(provider: Ollama) -> None:

@@ -336,6 +336,23 @@ class TestFolders:
         hub_model = resolve_gguf(in_hub, machine.paths, machine.environ)
         assert hub_model.digest == f"sha256:{'a' * 64}"
 
+    def test_lm_studio_is_where_its_pointer_and_its_settings_say(
+        self, machine: Machine, tiny: Path, tmp_path: Path
+    ) -> None:
+        home, chosen = tmp_path / "disk/lm", tmp_path / "large/models"
+        (machine.home / ".lmstudio-home-pointer").write_text(f"{home}\n")
+        place(tiny, home / "models/maker/a/a.gguf")
+        place(tiny, machine.home / ".cache/lm-studio/models/maker/b/b.gguf")
+        place(tiny, chosen / "maker/c/c.gguf")
+        assert sorted(machine.ids()) == ["maker/a/a", "maker/b/b"]
+        (home / "settings.json").write_text(json.dumps({"downloadsFolder": str(chosen)}))
+        assert sorted(machine.ids()) == ["maker/a/a", "maker/b/b", "maker/c/c"]
+        for odd in ("{", "[]", '{"downloadsFolder": 5}', '{"downloadsFolder": "models"}'):
+            (home / "settings.json").write_text(odd)
+            assert sorted(machine.ids()) == ["maker/a/a", "maker/b/b"]
+        (machine.home / ".lmstudio-home-pointer").write_bytes(b"\xff\0")
+        assert sorted(machine.ids()) == ["maker/b/b"]
+
     def test_a_name_that_fits_two_models_names_both(self, machine: Machine, tiny: Path) -> None:
         for quantization in ("Q4_K_M", "Q8_0"):
             place(tiny, machine.home / f".lmstudio/models/maker/repo/m-{quantization}.gguf")

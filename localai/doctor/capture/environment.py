@@ -12,6 +12,7 @@ from localai.doctor.capture.context import Context
 from localai.doctor.facts.machine import Environment
 from localai.hardware.readers import read_text
 from localai.privacy.environment import is_secret
+from localai.stores.folders import lmstudio_homes
 
 _MATTERS: Final = re.compile(
     r"^(OLLAMA_|LOCALAI_|HSA_|ROCR_|HIP_|CUDA_|GGML_|LLAMA_|VLLM_|MLX_|HF_|HUGGINGFACE_|LM_|LMS_)"
@@ -25,12 +26,18 @@ _HISTORIES: Final = (
     ".local/share/fish/fish_history",
     ".python_history",
 )
-# Other tools' files of prompts: Ollama's session, LM Studio, llm, aichat.
+# Other tools' files of prompts: Ollama's session, llm, aichat.
 _PROMPTS: Final = (
     ".ollama/history",
-    ".lmstudio/conversations",
     ".config/io.datasette.llm/logs.db",
     ".config/aichat/messages.md",
+)
+# The same in each folder of LM Studio's, its app Bionic included.
+_LMSTUDIO_PROMPTS: Final = (
+    "conversations",
+    "server-logs",
+    "apps/bionic/projects",
+    "apps/bionic/server-logs",
 )
 _TYPED_KEY: Final = re.compile(
     rb"\b([A-Z][A-Z0-9_]*(?:API_?KEY|TOKEN|SECRET))\s*=\s*[\"']?[A-Za-z0-9_\-]{16,}"
@@ -85,8 +92,9 @@ def _keys_in(history: Path) -> set[str]:
 
 def _open_histories(home: Path) -> Iterator[str]:
     """The histories that everybody may read: the file, and every folder above it, is open."""
-    for name in _PROMPTS:
-        path = home / name
+    paths = [home / name for name in _PROMPTS]
+    paths += [folder / name for folder in lmstudio_homes(home) for name in _LMSTUDIO_PROMPTS]
+    for path in paths:
         try:
             right = 0o005 if path.is_dir() else 0o004
             is_open = path.stat().st_mode & right == right

@@ -3,6 +3,7 @@ openly."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from localai.hardware.readers import ask_program
 from localai.net.listener import Listening, all_listening, listening_pid
 from localai.net.target import client_target
 from localai.privacy.zones import zone_of_host
+from localai.stores.folders import lmstudio_homes
 
 if TYPE_CHECKING:
     from localai.config.reading import Endpoint
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 _PROGRAMS: Final = (
     "ollama",
     "LM Studio",
+    "Bionic",
+    "bionic",
+    "llmster",
     "lms",
     "llama-server",
     "rpc-server",
@@ -32,26 +37,13 @@ _PROGRAMS: Final = (
     "vllm",
 )
 _LMSTUDIO_PORT: Final = 1234
-_NOT_LINKED: Final = (
-    "disabled",
-    "not enabled",
-    "not connected",
-    "not logged in",
-    "disconnected",
-    "unknown command",
-)
+# What a tool that knows no LM Link, or one that nobody is logged in to, says instead.
+_NOT_LINKED: Final = ("unknown command", "not logged in", "disabled")
 
 
 def lmstudio(context: Context) -> LmStudioFacts:
     """LM Studio here. It is asked without a key."""
-    folder = next(
-        (
-            place
-            for name in (".lmstudio", ".cache/lm-studio")
-            if (place := context.home / name).is_dir()
-        ),
-        None,
-    )
+    folder = next((each for each in lmstudio_homes(context.home) if each.is_dir()), None)
     installed = folder is not None
     runtimes: tuple[str, ...] | None = None
     if folder is not None:
@@ -91,16 +83,24 @@ def _linked(folder: Path | None) -> bool | None:
     if folder is None:
         return False
     tool = folder / "bin" / "lms"
-    answer = ask_program(str(tool) if tool.exists() else "lms", "link", "status", limit_s=1.5)
+    program = str(tool) if tool.exists() else "lms"
+    answer = ask_program(program, "link", "status", "--json", limit_s=1.5)
     return read_link_status(answer.output) if answer.status is not None else None
 
 
 def read_link_status(text: str) -> bool | None:
-    """Whether `lms link status` says that the link is on; None for unknown words."""
-    lower = text.lower()
-    if any(words in lower for words in _NOT_LINKED):
-        return False
-    return True if any(words in lower for words in ("enabled", "connected")) else None
+    """Whether LM Link is on, by what `lms link status --json` says; None for unknown words.
+
+    It is on as soon as nothing hinders it (`issues`: deviceDisabled, notLoggedIn, noAccess,
+    badVersion), also while it looks for a connection. What is no JSON is an older tool's refusal.
+    """
+    try:
+        status = json.loads(text)
+    except (ValueError, RecursionError):
+        return False if any(words in text.lower() for words in _NOT_LINKED) else None
+    if not isinstance(status, dict) or not isinstance(status.get("issues"), list):
+        return None
+    return not status["issues"] and status.get("status") != "stopping"
 
 
 def own_servers(context: Context) -> tuple[OwnServerFacts, ...]:

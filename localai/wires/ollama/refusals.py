@@ -66,6 +66,13 @@ _WORDS = ServerWords(
 )
 
 
+def refuses_level(status: int, document: Any, think: bool | str | None) -> bool:
+    """Whether the server refuses `think` because it is a level. 0.17 says `think value "low" is not
+    supported for this model`, and before 0.11 only true and false were read."""
+    said = document.get("error") if isinstance(document, dict) else None
+    return status == 400 and isinstance(think, str) and "think" in str(said)
+
+
 def refusal(status: int, document: Any, model: str, context_tokens: int | None) -> LocalaiError:
     """Our error for a refusal of Ollama's; `context_tokens` is the context that was allocated for
     the request."""

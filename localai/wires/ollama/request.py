@@ -46,7 +46,8 @@ _FURTHER_OPTIONS = frozenset(
 )
 
 
-# The family that takes levels of thinking and cannot be told not to think.
+_LEVELS = ("low", "medium", "high")
+# The family that takes nothing but levels of thinking and cannot be told not to think.
 _LEVEL_FAMILIES = ("gptoss", "gpt-oss")
 
 
@@ -149,8 +150,9 @@ def wire_think(
 
     For a model that cannot think, `think` is never sent, because Ollama would refuse the request. A
     model that can think does so unless the user says `off`; that is Ollama's own default, made
-    explicit. Only gpt-oss takes levels, and it cannot be told not to think: there `off` becomes
-    `low`.
+    explicit. A level is sent as one: newer versions take it for every model (0.33 hands it to Qwen
+    3.8, Glimmer and templates that ask for it), older ones refuse it (`refuses_level`). gpt-oss
+    takes nothing but levels, and cannot be told not to think: there `off` becomes `low`.
     """
     if capabilities is None:
         return None if think is None else think != "off"
@@ -158,4 +160,4 @@ def wire_think(
         return None
     if family in _LEVEL_FAMILIES:
         return {"off": "low", "on": "medium", None: "medium"}.get(think, think)
-    return think != "off"
+    return think if think in _LEVELS else think != "off"
