@@ -22,7 +22,12 @@ from localai.errors import (
 from localai.providers.facts import ProviderFacts
 from localai.providers.form import reads_a_server
 from localai.providers.ollama_daemon import Daemon, target_of
-from localai.providers.ollama_question import OwnContextTooSmall, Question, TakesNoLevel, refuse_cloud
+from localai.providers.ollama_question import (
+    OwnContextTooSmall,
+    Question,
+    TakesNoLevel,
+    refuse_cloud,
+)
 from localai.providers.provider import Provider
 from localai.sizing.context import (
     choose_context,

@@ -248,6 +248,47 @@ def test_a_hub_that_refuses_leaves_what_was_kept(
     assert list(online(document)) == ["Qwen/Own-1B-GGUF"]
 
 
+def test_a_header_that_comes_byte_by_byte_ends_with_the_time_there_is(
+    hub: HubDouble,
+    files: Mapping[str, bytes],
+    localai_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from localai.fetch.allowed_hosts import AllowedHosts
+    from localai.hardware.profiles import load_profile
+    from localai.paths import locate
+    from localai.recommend import online as module
+    from localai.recommend.kept_hub import read_kept
+
+    monkeypatch.setattr(module, "_LONGEST_REPOSITORY_S", 2.0)
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
+    hub.add("Qwen/Own-1B-GGUF", files, facts=facts(trendingScore=1))
+    large = {"s-Q4_K_M.gguf": bytes(files["m-Q8_0.gguf"]) + bytes(4 << 20)}
+    hub.add("Qwen/Slow-1B-GGUF", large, facts=facts(trendingScore=9))
+    slow = next(path for path, file in hub.store.files.items() if len(file.content) > 4 << 20)
+
+    def trickle(handler: Handler) -> None:
+        handler.send_response(206)
+        size = len(hub.store.files[slow].content)
+        handler.send_header("Content-Range", f"bytes 0-{(1 << 20) - 1}/{size}")
+        handler.send_header("Content-Length", str(1 << 20))
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"G")
+            time.sleep(0.1)
+
+    hub.store.scripts[slow] = trickle
+    with AllowedHosts() as hosts:
+        asked = list(module.ask_and_keep(locate(), hub.url, hosts, load_profile("rtx-4090")))
+    assert asked[-1] == ""
+    kept = read_kept(locate())
+    assert kept is not None and kept.whole
+    assert [each.repo for each in kept.models] == ["Qwen/Own-1B-GGUF"]
+    assert [each.name for each in kept.unread] == ["Qwen/Slow-1B-GGUF"]
+    assert "too long" in kept.unread[0].reason
+
+
 def test_a_second_time_only_what_changed_is_read(
     run_localai: RunLocalai,
     hub: HubDouble,
