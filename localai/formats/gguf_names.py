@@ -54,6 +54,35 @@ def stem_of(path: str) -> str:
     return _PART.sub("", path[: -len(".gguf")] if path.lower().endswith(".gguf") else path)
 
 
+def projector_for(model: str, projectors: Iterable[str], models: Iterable[str]) -> str | None:
+    """The projector among the files `projectors` of a folder that belongs to its file `model`: one
+    that is named after it, else one that is named after nothing (`mmproj-F16.gguf`), else one that
+    is named after none of the other `models`. None if there is none."""
+    named = {each: _named_after(each) for each in sorted(projectors)}
+    words = _words(model)
+    own = [each for each, after in named.items() if after and after <= words]
+    if own:
+        return max(own, key=lambda each: len(named[each]))
+    others = [_words(each) for each in models if each != model]
+    for each, after in sorted(named.items(), key=lambda pair: bool(pair[1])):
+        if not after or not any(after <= other for other in others):
+            return each
+    return None
+
+
+def _named_after(projector: str) -> set[str]:
+    """The words of a projector's name that say which model it is of."""
+    return {
+        word
+        for word in _words(projector) - {"mmproj", "model"}
+        if not _QUANTIZATION.fullmatch(word)
+    }
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[-. ]+", stem_of(name).lower()))
+
+
 def part_of(path: str) -> tuple[int, int] | None:
     """The number of the part and of all parts, by the file's name; None for a whole file."""
     found = _PART.search(path[: -len(".gguf")])

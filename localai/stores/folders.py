@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from localai.dataclass import dataclass
 from localai.files import is_file
-from localai.formats.gguf_names import plain_label, quantization_label, role_by_name, stem_of
+from localai.formats.gguf_names import (
+    plain_label,
+    projector_for,
+    quantization_label,
+    role_by_name,
+    stem_of,
+)
 from localai.formats.mlx_folder import is_model_folder
 from localai.patterns import lazy_pattern
 from localai.stores.model_defaults import read_defaults
@@ -196,11 +202,14 @@ def is_projector_name(file_name: str) -> bool:
 
 
 def projector_beside(path: Path) -> Path | None:
-    """The projector in the same folder as the model at `path`; None if there is none."""
+    """The projector of the model at `path` in its folder; None if there is none."""
     try:
-        return _projector_among(path.parent, [entry.name for entry in path.parent.iterdir()])
+        names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return None
+    projectors = [name for name in names if is_projector_name(name)]
+    chosen = projector_for(path.name, projectors, filter(_is_model_name, names))
+    return None if chosen is None else path.parent / chosen
 
 
 def _gguf_files(folder: Path, *, one_repository: bool = False) -> list[tuple[Path, Path | None]]:
@@ -208,20 +217,20 @@ def _gguf_files(folder: Path, *, one_repository: bool = False) -> list[tuple[Pat
     parts only the first part is listed. In `one_repository` the projector of a folder above serves,
     too. Never raises."""
     found: list[tuple[Path, Path | None]] = []
-    projectors: dict[Path, Path | None] = {}
+    # Where the projectors of each folder lie, and their names.
+    lying: dict[Path, tuple[Path, list[str]]] = {}
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        projector = _projector_among(Path(where), names)
-        if projector is None and one_repository:
-            projector = projectors.get(Path(where).parent)
-        projectors[Path(where)] = projector
-        found += [(Path(where, name), projector) for name in names if _is_model_name(name)]
+        here = Path(where)
+        place, projectors = here, [name for name in names if is_projector_name(name)]
+        if not projectors and one_repository:
+            place, projectors = lying.get(here.parent, (here, []))
+        lying[here] = place, projectors
+        models = [name for name in names if _is_model_name(name)]
+        for name in models:
+            chosen = projector_for(name, projectors, models) if projectors else None
+            found.append((here / name, None if chosen is None else place / chosen))
     return sorted((path, projector) for path, projector in found if is_file(path))
-
-
-def _projector_among(folder: Path, names: list[str]) -> Path | None:
-    projectors = sorted(name for name in names if is_projector_name(name))
-    return folder / projectors[0] if projectors else None
 
 
 def _is_model_name(file_name: str) -> bool:

@@ -9,6 +9,7 @@ from localai.formats.gguf_names import (
     is_draft_beside,
     part_of,
     plain_label,
+    projector_for,
     quantization_label,
     role_by_name,
     stem_of,
@@ -132,3 +133,31 @@ def test_parts_have_one_name() -> None:
     assert stem_of("a/m-Q8_0-00002-of-00011.gguf") == "a/m-Q8_0"
     assert part_of("a/m-Q8_0-00002-of-00011.gguf") == (2, 11)
     assert part_of("m-Q8_0.gguf") is None
+
+
+GEMMA, QWEN, SMALL = "gemma-3-4b-it-Q4_K_M.gguf", "Qwen2.5-VL-7B-Q4_K_M.gguf", "SmolLM2-Q8_0.gguf"
+
+
+@pytest.mark.parametrize(
+    ("model", "projectors", "models", "chosen"),
+    [
+        (GEMMA, ["mmproj-F16.gguf"], [GEMMA], "mmproj-F16.gguf"),
+        (GEMMA, ["mmproj-model-f16.gguf"], [GEMMA], "mmproj-model-f16.gguf"),
+        (GEMMA, [], [GEMMA], None),
+        # Several models in one folder: each has its own, and a model that cannot see has none.
+        (GEMMA, ["mmproj-gemma-3-4b-it-f16.gguf", "mmproj-Qwen2.5-VL-7B-f16.gguf"], [GEMMA, QWEN],
+         "mmproj-gemma-3-4b-it-f16.gguf"),
+        (QWEN, ["mmproj-gemma-3-4b-it-f16.gguf", "Qwen2.5-VL-7B-mmproj-bf16.gguf"], [GEMMA, QWEN],
+         "Qwen2.5-VL-7B-mmproj-bf16.gguf"),
+        (SMALL, ["mmproj-gemma-3-4b-it-f16.gguf"], [GEMMA, SMALL], None),
+        # A publisher who names it in another way has one model in the folder.
+        ("ggml-model-Q4_K.gguf", ["mmproj-MiniCPM-f16.gguf"], ["ggml-model-Q4_K.gguf"],
+         "mmproj-MiniCPM-f16.gguf"),
+        ("moondream2-text-model-f16.gguf", ["moondream2-mmproj-f16.gguf"],
+         ["moondream2-text-model-f16.gguf"], "moondream2-mmproj-f16.gguf"),
+    ],
+)  # fmt: skip
+def test_a_projector_belongs_to_the_model_that_it_is_named_after(
+    model: str, projectors: list[str], models: list[str], chosen: str | None
+) -> None:
+    assert projector_for(model, projectors, models) == chosen

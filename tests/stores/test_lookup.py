@@ -381,6 +381,18 @@ class TestFolders:
         assert model.capabilities is not None
         assert "vision" in model.capabilities
 
+    def test_a_model_that_cannot_see_takes_no_image_encoder_of_its_neighbour(
+        self, machine: Machine, tiny: Path
+    ) -> None:
+        folder = machine.home / ".lmstudio/models/maker/repo"
+        for name in ("eyes-Q4_K_M.gguf", "blind-Q4_K_M.gguf"):
+            place(tiny, folder / name)
+        encoder = write_tiny(folder / "mmproj-eyes-f16.gguf", "clip")
+        found = {model.id: model.projector for model in gguf_models(machine.paths, machine.environ)}
+        assert found == {"maker/repo/eyes-Q4_K_M": encoder, "maker/repo/blind-Q4_K_M": None}
+        assert resolve_gguf(str(folder / "blind-Q4_K_M.gguf"), machine.paths).projector is None
+        assert resolve_gguf(str(folder / "eyes-Q4_K_M.gguf"), machine.paths).projector == encoder
+
     def test_what_cannot_be_read_is_left_out(self, machine: Machine, tiny: Path) -> None:
         folder = machine.home / ".lmstudio/models/maker/repo"
         place(tiny, folder / "good.gguf")
