@@ -350,10 +350,10 @@ def test_an_input_that_has_grown_goes_on(robot: Robot) -> None:
         ('{"prompt": "say a"}\n', ("-j", "0"), 2, "jobs"),
         ('{"prompt": "say a"}\n', ("--think", "hard"), 2, "--think takes"),
         ('{"prompt": "say a"}\n', ("--output", "prompts.jsonl"), 2, "is the input"),
-        ('{"prompt": "say a"}\n', ("--output", "none/a.jsonl"), 2, "no folder none"),
+        ('{"prompt": "say a"}\n', ("--output", "none/a.jsonl"), 2, "/batch/none"),
         ('{"prompt": "say a"}\n', ("--output", "-", "--json"), 2, "cannot both go to stdout"),
         ('{"prompt": "say a"}\n', ("-m", "llamacpp/none"), 3, "none"),
-        (None, (), 3, "no file prompts.jsonl"),
+        (None, (), 3, "no file 'prompts.jsonl'"),
     ],
 )
 def test_bad_input_has_its_exit_code_before_anything_is_asked(

@@ -194,9 +194,10 @@ def test_how_long_the_model_stays_is_set_and_taken_back(session: Start) -> None:
 
 
 def test_the_models_of_every_provider_are_listed(session: Start) -> None:
-    listed = session().line("/model")
-    assert "*  llamacpp/starter" in listed
-    assert "ollama: " in listed
+    named = session(env={"OLLAMA_HOST": "127.0.0.1:9"}).line("/model")
+    assert "*  llamacpp/starter" in named
+    assert "ollama: " in named, "who named a server is told that it is silent"
+    assert "ollama: " not in session().line("/model")
 
 
 def test_nothing_is_kept_of_a_session_in_which_nothing_was_asked(
