@@ -728,14 +728,13 @@ import sys
 
 from localai.stores.starter import starter_path
 from localai.paths import locate
-from localai.setup.uninstall import own_data, remove
+from localai.setup.uninstall import own_data, remove, written_by_hand
 
 paths = locate()
 if sys.argv[1] == "yes":
     remove(own_data(paths), paths)
 else:
-    data = (paths.config_file, paths.config_file.parent / "templates")
-    kept = [*data, *paths.data_dir.glob("*")]
+    kept = [*written_by_hand(paths), *paths.data_dir.glob("*")]
     remove([starter_path(paths), *(path for path in own_data(paths) if path not in kept)], paths)
     shutil.rmtree(paths.models_dir / ".starter", ignore_errors=True)
     (paths.models_dir / ".starter.lock").unlink(missing_ok=True)

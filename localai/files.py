@@ -38,11 +38,23 @@ def missing_file(path: Path) -> NotFound:
     return NotFound(f"there is no file {str(path)!r}", command=("ls", path.parent))
 
 
-def require_folder_of(path: Path) -> None:
-    """Raise InvalidInput if the folder in which `path` is to be written is not there."""
+def require_place_for(path: Path) -> None:
+    """Raise InvalidInput if no file can be written at `path`: its folder is not there, or it is one
+    itself."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise InvalidInput(f"there is no folder {folder}", command=("mkdir", "-p", folder))
+    if path.is_dir():
+        raise InvalidInput(f"{str(path)!r} is a folder", hint="name a file in it")
+
+
+def cannot_write(path: Path, error: OSError) -> InvalidInput:
+    """The error for a file that a user named and that could not be written."""
+    try:
+        require_place_for(path)
+    except InvalidInput as cause:
+        return cause
+    return InvalidInput(f"cannot write {path}: {error.strerror}")
 
 
 def user_path(text: str) -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
+from localai.paths import Paths
 from tests.support.command import RunLocalai
 
 # What was typed, and the line that is given.
@@ -62,6 +64,7 @@ MEANT = {
     "stop": "localai stop --all",
     "show": "localai show --help",
     "list a b": "localai list --help",
+    "version 2": "localai --version",
     "compare -n -m a": "localai compare --help",
 }
 # What was typed, and the hint that is given, where no whole line can be.
@@ -95,6 +98,10 @@ HINTED = {
     "compare new no/such/suite.toml": "run: mkdir -p ",
     "preset new mine": "run: localai preset new mine --from qwen3:8b",
     "pull ./nofile.gguf": "error: there is no file",
+    "doctor --facts nofile": "error: there is no file 'nofile'",
+    "bench --html .": "error: '.' is a folder",
+    "compare report run.jsonl --html .": "error: '.' is a folder",
+    "compare report run.jsonl --html no/such/page.html": "run: mkdir -p ",
 }
 
 
@@ -114,6 +121,22 @@ def test_a_wrong_usage_without_a_line_has_a_hint(run_localai: RunLocalai, typed:
     result = run_localai(*shlex.split(typed))
     assert (result.returncode in (2, 3), result.stdout) == (True, b"")
     assert HINTED[typed] in result.stderr.decode()
+
+
+def test_a_folder_for_the_output_is_not_said_to_be_the_input(
+    home_with_starter: Paths, run_localai: RunLocalai, tmp_path: Path
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"prompt": "hi"}\n')
+    result = run_localai("batch", "in.jsonl", "-O", "..", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"error: '..' is a folder" in result.stderr
+
+
+def test_a_program_that_is_not_there_is_said_when_it_is_set(run_localai: RunLocalai) -> None:
+    result = run_localai("config", "set", "engine.binary", "/no/such/llama-server")
+    assert result.returncode == 0
+    assert b"warning: there is no program '/no/such/llama-server'" in result.stderr
+    assert b"warning" not in run_localai("config", "set", "engine.binary", "sh").stderr
 
 
 @pytest.mark.parametrize("command", [("chat", "hi"), ("bench",)])

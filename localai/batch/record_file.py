@@ -16,7 +16,7 @@ from pathlib import Path
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.files import inode_of
+from localai.files import cannot_write, inode_of
 
 SCHEMA = "localai.batch/1"
 _BEGINNING = json.dumps({"schema": SCHEMA}).removesuffix("}").encode()
@@ -53,7 +53,7 @@ class RecordFile:
         try:
             self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+            raise cannot_write(path, error) from error
         self._end = 0
         self._offsets = array("Q")
         self._fingerprints = array("Q")

@@ -33,7 +33,7 @@ from localai.commands.options import PairCommand, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.config import Config
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
-from localai.files import missing_file, require_folder_of
+from localai.files import missing_file, require_place_for
 from localai.output.batch_progress import progress_text, summary_text
 from localai.output.long_work import LongWork
 from localai.output.output import Output
@@ -124,12 +124,13 @@ def _source(prompts: str) -> Iterator[tuple[BinaryIO, int | None]]:
     file = Path(prompts)
     try:
         total = count_lines(file) if file.is_file() else None
-        with file.open("rb") as stream:
-            yield stream, total
+        stream = file.open("rb")
     except FileNotFoundError as error:
         raise missing_file(file) from error
     except (PermissionError, IsADirectoryError) as error:
         raise InvalidInput(f"cannot read {prompts}: {error.strerror}") from error
+    with stream:
+        yield stream, total
 
 
 def _open_records(
@@ -138,7 +139,7 @@ def _open_records(
     if answers == _STREAM:
         return Stream(sys.stdout.buffer, ordered=ordered, make_way=shown.clear)
     file = Path(answers)
-    require_folder_of(file)
+    require_place_for(file)
     if file.exists() and prompts != _STREAM and file.samefile(prompts):
         raise InvalidInput(f"{answers} is the input", hint="give another --output FILE")
     return open_output(file, ordered=ordered, retry_failed=retry_failed)

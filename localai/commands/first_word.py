@@ -68,6 +68,7 @@ _ELSEWHERE: Final[dict[str, Callable[[Sequence[str]], Command]]] = {
     "status": _with("ps"),
     "unload": _with("stop"),
     "init": _with("setup"),
+    "version": lambda _: ("localai", "--version"),
 }
 """Verbs of ollama, llm, lms, aichat, docker and pip, and the line that does the same here."""
 _UPGRADE: Final = ("upgrade", "update", "self-update")

@@ -19,7 +19,7 @@ from localai.chat.templates import (
 from localai.commands.options import Json, Yes
 from localai.commands.verbs import Verbs
 from localai.errors import InvalidInput
-from localai.files import write_atomically
+from localai.files import cannot_write, write_atomically
 from localai.output.output import Output
 from localai.output.table import Column
 from localai.output.terminal import is_terminal
@@ -172,5 +172,5 @@ def _write(file: Path, text: str) -> None:
     try:
         write_atomically(file, text.encode())
     except OSError as error:
-        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+        raise cannot_write(file, error) from error
     parse_template(text, file)

@@ -28,7 +28,7 @@ from localai.compare.recorded import (
 )
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
-from localai.files import missing_file
+from localai.files import cannot_write, missing_file
 from localai.locks import lock_descriptor
 
 Key = tuple[str, str, int]
@@ -110,7 +110,7 @@ class RunFile:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
-            raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+            raise cannot_write(path, error) from error
         if not lock_descriptor(self._descriptor):
             os.close(self._descriptor)
             raise InvalidInput(f"another command is writing {path}", hint="give another -o FILE")

@@ -133,9 +133,13 @@ def parse_duration(raw: Any) -> float:
 def parse_age(raw: str) -> float:
     """Seconds from `"30d"`, as `parse_duration`, but never from a number alone: whoever types
     `--older-than 5` does not mean seconds. Raises ValueError."""
+    wrong = Invalid("a time with its unit, such as 30d or 12h")
     if re.fullmatch(r"[\d.]*[1-9][\d.]*", raw.strip()):
-        raise Invalid("a time with its unit, such as 30d or 12h")
-    return parse_duration(raw)
+        raise wrong
+    try:
+        return parse_duration(raw)
+    except Invalid:
+        raise wrong from None
 
 
 KV_TYPES: Final = ("f16", "q8_0", "q4_0", "bf16", "f32")

@@ -18,7 +18,7 @@ from localai.doctor.facts_json import snapshot_from_json, snapshot_to_json
 from localai.doctor.redaction import Private, private_names, redact
 from localai.doctor.states import state_of
 from localai.errors import InvalidInput
-from localai.files import write_atomically
+from localai.files import missing_file, write_atomically
 
 _LARGEST_FACTS_BYTES: Final = 32 << 20
 
@@ -62,6 +62,8 @@ def read_facts(file: Path) -> Snapshot:
     try:
         with file.open("rb") as opened:
             document: Any = json.loads(opened.read(_LARGEST_FACTS_BYTES))
+    except FileNotFoundError as error:
+        raise missing_file(file) from error
     except OSError as error:
         raise InvalidInput(f"cannot read {file}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

@@ -3,6 +3,7 @@ error."""
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from localai.chat.chat_template import read_chat_template
@@ -32,6 +33,8 @@ def doubt_about(key: str, value: str, paths: Paths) -> str | None:
     if key == "provider" and not is_provider(value, config):
         known = ", ".join(provider_names(config))
         return f"there is no provider called {value!r}: known are {known}"
+    if key == "engine.binary" and shutil.which(user_path(value)) is None:
+        return f"there is no program {value!r}"
     if key != "model" or is_provider(value.partition("/")[0], config):
         return None
     path = as_path(value)

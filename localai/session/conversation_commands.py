@@ -13,7 +13,7 @@ from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
 from localai.chat.sight import count_pictures, loss_doubt, pictures_text
 from localai.errors import InvalidInput, LocalaiError, NotFound
-from localai.files import create_atomically, user_path
+from localai.files import cannot_write, create_atomically, user_path
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown, picture_lines
@@ -117,7 +117,7 @@ def save(session: Session, argument: str) -> None:
             f"{path} is there already", hint="take another name: /save ANOTHER-NAME.md"
         ) from error
     except OSError as error:
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
     session.output.note(f"saved as {path} ({counted(len(session.conversation.turns), 'message')})")
 
 

@@ -20,7 +20,7 @@ from typing import Final
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
-from localai.files import file_sha256, require_folder_of
+from localai.files import file_sha256, require_place_for
 from localai.temporary import TemporaryFolder
 
 SUMS: Final = "SHA256SUMS"
@@ -111,7 +111,7 @@ def check_bundle(folder: Path, platform: str) -> None:
         raise InvalidInput(f"--platform takes {', '.join(PLATFORMS)}, not {platform!r}")
     if os.path.lexists(folder):
         raise InvalidInput(f"{folder} exists", hint="name a folder that does not exist yet")
-    require_folder_of(folder)
+    require_place_for(folder)
 
 
 def make_bundle(

@@ -28,6 +28,7 @@ _ROOT_MARK: Final = ".localai-environments"
 _TEMPORARY: Final = ".*.????????.tmp"
 DATA: Final = (
     "datasets",
+    "hub-models.json",
     "localai.db",
     "localai.db-*",
     "input_history",
@@ -90,10 +91,16 @@ def plan_uninstall(paths: Paths) -> Uninstallation:
     return Uninstallation(tuple(own_data(paths)), tuple(_program(paths)), tuple(_left(paths)))
 
 
+def written_by_hand(paths: Paths) -> tuple[Path, ...]:
+    """What exists of the settings, the templates and the presets."""
+    folder = paths.config_file.parent
+    written = (paths.config_file, folder / "presets", folder / "templates")
+    return tuple(path for path in written if os.path.lexists(path))
+
+
 def own_data(paths: Paths) -> Iterator[Path]:
     """Every existing file and folder of localai's own, without the program."""
-    templates = paths.config_file.parent / "templates"
-    yield from (path for path in (paths.config_file, templates) if os.path.lexists(path))
+    yield from written_by_hand(paths)
     for folder, patterns in (
         (paths.data_dir, DATA),
         (paths.cache_dir, CACHE),

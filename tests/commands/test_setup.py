@@ -17,7 +17,7 @@ import pytest
 from localai.output.documents.setup import Setup, SetupRemoval
 from localai.paths import Paths, locate
 from localai.setup.engines import choose_engine
-from localai.setup.uninstall import CACHE, DATA
+from localai.setup.uninstall import CACHE, DATA, written_by_hand
 from tests.formats.synthetic import Spec, write_header
 from tests.servers.packages import download
 from tests.support.command import REPOSITORY, RunLocalai
@@ -240,6 +240,7 @@ def test_an_uninstall_removes_all_and_leaves_what_is_anothers(
     assert asked.returncode == 0, asked.stderr
     run_localai("config", "set", "chat.max_tokens", "9")
     run_localai("template", "new", "mine")
+    run_localai("preset", "new", "mine", "--from", "starter")
     adopted = localai_home.parent / f"{localai_home.name}-adopted.gguf"
     os.link(gemma3_path, adopted)
     try:
@@ -295,6 +296,17 @@ def test_everything_that_the_source_makes_in_its_folders_is_removed() -> None:
     for folder, name in made - {("data_dir", "no-settings.toml")}:
         patterns = DATA if folder == "data_dir" else CACHE
         assert any(fnmatch(name, pattern) for pattern in patterns), f"{folder} / {name}"
+
+
+def test_every_folder_beside_the_settings_is_removed(localai_home: Path) -> None:
+    named = re.compile(r'config_file\.parent / "([^"]+)"')
+    sources = (file.read_text() for file in (REPOSITORY / "localai").rglob("*.py"))
+    made = {name for text in sources for name in named.findall(text)}
+    assert "templates" in made
+    folder = locate().config_file.parent
+    for name in made:
+        (folder / name).mkdir(parents=True)
+    assert {each.name for each in written_by_hand(locate())} == made
 
 
 def test_an_uninstall_of_nothing_says_so(run_localai: RunLocalai, localai_home: Path) -> None:

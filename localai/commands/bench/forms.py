@@ -26,11 +26,11 @@ def write_report(
     file: Path, run: KeptRun, changes: Sequence[MetricChange] | None, output: Output
 ) -> None:
     """Write the run as a page. Raises InvalidInput if the file cannot be written."""
-    from localai.files import write_atomically
+    from localai.files import cannot_write, write_atomically
     from localai.output.bench_report import report
 
     try:
         write_atomically(file, report(run, changes).encode(errors="backslashreplace"))
     except OSError as error:
-        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+        raise cannot_write(file, error) from error
     output.note(f"the report is in {file}")

@@ -84,7 +84,7 @@ def _share(file: Path, run: KeptRun, output: Output) -> None:
     import json
 
     from localai.bench.sharing import shareable
-    from localai.files import write_atomically
+    from localai.files import cannot_write, write_atomically
     from localai.output.documents.bench import bench_document
 
     text = json.dumps(bench_document(shareable(run)), indent=2, ensure_ascii=False) + "\n"
@@ -98,7 +98,7 @@ def _share(file: Path, run: KeptRun, output: Output) -> None:
     try:
         write_atomically(file, text.encode(errors="backslashreplace"))
     except OSError as error:
-        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+        raise cannot_write(file, error) from error
     output.note(f"it is in {file}, and was sent nowhere")
 
 

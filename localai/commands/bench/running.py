@@ -11,7 +11,7 @@ from localai.commands.bench.forms import check_format, write_report
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
 from localai.errors import FinishedWithFailures, Interrupted, InvalidInput
-from localai.files import require_folder_of
+from localai.files import require_place_for
 from localai.output.output import Output
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def run(
     if slo is not None and rate is None:
         raise InvalidInput("--slo is of requests that arrive", hint=f"--rate 1 --slo {slo}")
     if html is not None:
-        require_folder_of(html)
+        require_place_for(html)
     shape = shape_of(profile, quick=quick, crowded=users not in (None, "1"))
     plan = Plan(
         models=tuple(models or ()),

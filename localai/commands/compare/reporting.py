@@ -10,7 +10,7 @@ import typer
 from localai.commands.options import Json, Quiet
 from localai.dataclass import dataclass
 from localai.errors import FinishedWithFailures, LocalaiError, NotFound
-from localai.files import missing_file, require_folder_of
+from localai.files import missing_file, require_place_for
 from localai.output.output import Output
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Reports:
         not exist, before any model is asked."""
         for path in (self.html, self.junit, self.markdown):
             if path is not None:
-                require_folder_of(path)
+                require_place_for(path)
         if self.against is not None and not self.against.is_file():
             raise missing_file(self.against)
 

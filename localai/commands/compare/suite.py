@@ -36,10 +36,10 @@ def new(
 ) -> None:
     """Write a suite with two cases. Its comments explain everything that a suite can have."""
     from localai.compare.suite.new import NEW_SUITE
-    from localai.files import create_atomically, require_folder_of
+    from localai.files import create_atomically, require_place_for
 
     output = Output("compare")
-    require_folder_of(file)
+    require_place_for(file)
     try:
         create_atomically(file, [NEW_SUITE.encode()])
     except FileExistsError as error:

@@ -12,7 +12,7 @@ from localai.chat.resume import read_conversation
 from localai.commands.history.selection import Ids, found_ids, required
 from localai.database import existing_database
 from localai.errors import InvalidInput
-from localai.files import create_atomically
+from localai.files import cannot_write, create_atomically
 from localai.output.conversations import conversation_markdown, count_text
 from localai.output.output import Output
 from localai.paths import locate
@@ -129,4 +129,4 @@ def _write(file: Path, pieces: Iterator[bytes]) -> None:
     except FileExistsError as error:
         raise InvalidInput(f"{file} is there already", hint="--output ANOTHER-FILE") from error
     except OSError as error:
-        raise InvalidInput(f"cannot write {file}: {error.strerror}") from error
+        raise cannot_write(file, error) from error
