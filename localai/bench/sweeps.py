@@ -14,6 +14,15 @@ from localai.dataclass import dataclass
 from localai.statistics import Interval
 
 _LEAST_POINTS: Final = 2
+# As in the label of a test.
+_SHORT: Final = {
+    "model": "{}",
+    "engine": "{}",
+    "prompt_tokens": "pp{}",
+    "output_tokens": "tg{}",
+    "depth_tokens": "@{}",
+    "concurrency": "{} at a time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +45,13 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is varied, which figure is drawn over it, and what a row is without it."""
+    """What is varied, by its name in `_facts`, and which figure is drawn over it."""
 
     title: str
     x: str
     y: str
-    place: Callable[[Cell], float | None]
+    varied: str
     figure: Callable[[Cell], Interval | None]
-    without: Callable[[Cell], Any]
-
-
-def _test_without(name: str) -> Callable[[Cell], Any]:
-    def without(cell: Cell) -> Any:
-        test = {**cell.test.as_json(), name: None}
-        return tuple(test.items()), tuple(sorted(_settings(cell).items()))
-
-    return without
-
-
-def _settings(cell: Cell) -> dict[str, str]:
-    return {name: str(value) for name, value in cell.settings.items()}
-
-
-def _without_threads(cell: Cell) -> Any:
-    settings = _settings(cell)
-    settings.pop("threads", None)
-    return cell.test, tuple(sorted(settings.items()))
-
-
-def _threads(cell: Cell) -> float | None:
-    threads = cell.settings.get("threads")
-    return None if threads is None else float(threads)
 
 
 _KINDS: Final = (
@@ -74,41 +59,36 @@ _KINDS: Final = (
         "Decode by depth",
         "tokens in the context before",
         "decode, tok/s",
-        lambda cell: cell.test.depth_tokens,
+        "depth_tokens",
         lambda cell: cell.interval(decode),
-        _test_without("depth_tokens"),
     ),
     _Kind(
         "Prefill by length",
         "prompt tokens",
         "prefill, tok/s",
-        lambda cell: cell.test.prompt_tokens,
+        "prompt_tokens",
         lambda cell: cell.interval(prefill),
-        _test_without("prompt_tokens"),
     ),
     _Kind(
         "Together by users",
         "users at a time",
         "together, tok/s",
-        lambda cell: cell.test.concurrency,
+        "concurrency",
         together,
-        _test_without("concurrency"),
     ),
     _Kind(
         "First token by users",
         "users at a time",
         "first token, s",
-        lambda cell: cell.test.concurrency,
+        "concurrency",
         lambda cell: cell.interval(first_token),
-        _test_without("concurrency"),
     ),
     _Kind(
         "Decode by threads",
         "threads",
         "decode, tok/s",
-        _threads,
+        "threads",
         lambda cell: cell.interval(decode),
-        _without_threads,
     ),
 )
 
@@ -125,14 +105,39 @@ def sweeps(cells: Sequence[Cell]) -> Iterator[Sweep]:
 def _curves(cells: Sequence[Cell], kind: _Kind) -> Iterator[Curve]:
     groups: dict[Any, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.model, cell.engine, kind.without(cell)), []).append(cell)
-    engines = {cell.engine for cell in cells}
-    for (model, engine, _), rows in groups.items():
-        points = {
-            place: figure
-            for row in rows
-            if (place := kind.place(row)) is not None and (figure := kind.figure(row)) is not None
-        }
-        if len(points) >= _LEAST_POINTS:
-            name = model if len(engines) == 1 else f"{model}, {engine}"
-            yield Curve(name, tuple(sorted(points.items(), key=lambda each: each[0])))
+        without = {name: fact for name, fact in _facts(cell).items() if name != kind.varied}
+        groups.setdefault(tuple(without.items()), []).append(cell)
+    drawn = {facts: points for facts, rows in groups.items() if (points := _points(rows, kind))}
+    told = _apart([dict(facts) for facts in drawn], len({cell.engine for cell in cells}) > 1)
+    for facts, points in drawn.items():
+        said = [_said(name, fact) for name, fact in facts if name in told]
+        yield Curve(", ".join(said), points)
+
+
+def _points(rows: Sequence[Cell], kind: _Kind) -> tuple[tuple[float, Interval], ...]:
+    """The figures by place; empty where there are too few for a curve."""
+    found = {
+        float(place): figure
+        for row in rows
+        if (place := _facts(row).get(kind.varied)) is not None
+        and (figure := kind.figure(row)) is not None
+    }
+    enough = len(found) >= _LEAST_POINTS
+    return tuple(sorted(found.items(), key=lambda each: each[0])) if enough else ()
+
+
+def _apart(groups: Sequence[dict[str, Any]], several_engines: bool) -> set[str]:
+    """The names of the facts that tell curves apart; the model is always among them."""
+    names = {name for facts in groups for name in facts}
+    differ = {name for name in names if len({facts.get(name) for facts in groups}) > 1}
+    return {"model", *differ, *(["engine"] if several_engines else ())}
+
+
+def _facts(cell: Cell) -> dict[str, Any]:
+    """What a row was measured under."""
+    settings = {name: str(cell.settings[name]) for name in sorted(cell.settings)}
+    return {"model": cell.model, "engine": cell.engine, **cell.test.as_json(), **settings}
+
+
+def _said(name: str, fact: Any) -> str:
+    return _SHORT[name].format(fact) if name in _SHORT else f"{name} {fact}"

@@ -44,3 +44,12 @@ def test_several_models_are_a_curve_each_and_one_place_is_none() -> None:
     rows = [row("e", depth, 100, model) for model in ("m", "n") for depth in (0, 1024)]
     assert set(drawn(*rows)["Decode by depth"]) == {"m", "n"}
     assert drawn(row("e", 0, 100), row("e", 0, 100, "n")) == {}
+
+
+def test_curves_that_differ_in_what_is_not_varied_are_told_apart() -> None:
+    def at(prompt: int, depth: int) -> Cell:
+        samples = (Sample(0, decode_tokens=100, decode_s=1.0),) * 6
+        return Cell("m", "p", "e", Test(prompt, 128, depth_tokens=depth), samples=samples)
+
+    found = drawn(*(at(prompt, depth) for prompt in (64, 128) for depth in (0, 256)))
+    assert set(found["Decode by depth"]) == {"m, pp64", "m, pp128"}
