@@ -200,7 +200,8 @@ var(--s2);outline-offset:2px}
 .wide{overflow-x:auto;margin:.5rem 0}table{border-collapse:collapse;font-variant-numeric:
 tabular-nums}caption{text-align:left;padding:.25rem 0}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
-thead th{border-bottom:2px solid var(--rule)}tbody th{font-weight:600}th small{font-weight:400;white-space:nowrap}
+thead th{border-bottom:2px solid var(--rule)}tbody th{font-weight:600}
+th small{font-weight:400;white-space:nowrap}
 .number{text-align:right;white-space:nowrap}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--panel);padding:.6rem .8rem;
 margin:.4rem 0;font:.875rem/1.45 ui-monospace,monospace}
