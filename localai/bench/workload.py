@@ -21,6 +21,8 @@ _NONCE_WORDS: Final = 8
 _NEAR_ENOUGH: Final = 0.01
 _MOST_COUNTS: Final = 24
 _TYPICAL_CHARACTERS_A_TOKEN: Final = 3.5
+# No tokenizer makes so little of natural text; a count that says so is none.
+_MOST_CHARACTERS_A_TOKEN: Final = 40
 
 
 def nonce(source: random.Random) -> str:
@@ -73,11 +75,11 @@ def code_begins() -> int:
 def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 0) -> str:
     """The text that makes a prompt of `tokens`, as `count` counts the whole prompt around it.
 
-    Within 1% where `count` knows. Where it says None nothing is known of the model's tokens, and
-    the text has the length that is usual. `skipped` is as for `text_of`. Empty where the prompt is
-    as long without it.
+    Within 1% where `count` knows. Where it says None, or no more for a text than without one,
+    nothing is known of the model's tokens, and the text has the length that is usual. `skipped` is
+    as for `text_of`. Empty where the prompt is as long without it.
     """
-    characters = round(tokens * _TYPICAL_CHARACTERS_A_TOKEN)
+    usual = characters = round(tokens * _TYPICAL_CHARACTERS_A_TOKEN)
     empty = count("")
     if empty is None:
         return text_of(characters, skipped)
@@ -88,6 +90,8 @@ def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 
         found = count(text_of(characters, skipped))
         if found is None or abs(found - tokens) <= max(0, int(tokens * _NEAR_ENOUGH) - 1):
             break
+        if found <= empty:
+            return text_of(usual, skipped)
         if found < tokens:
             low = (characters, found)
         else:
@@ -95,6 +99,8 @@ def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 
         following = _between(low, high, tokens)
         if following == characters or (high is not None and high[0] - low[0] <= 1):
             break
+        if following > tokens * _MOST_CHARACTERS_A_TOKEN:
+            return text_of(usual, skipped)
         characters = following
     return text_of(characters, skipped)
 
@@ -102,7 +108,7 @@ def fitted_text(count: Callable[[str], int | None], tokens: int, skipped: int = 
 def _between(low: tuple[int, int], high: tuple[int, int] | None, tokens: int) -> int:
     """How many characters the next try has, from what fewer and more of them made of tokens."""
     if high is None:
-        rate = low[0] / low[1] if low[0] else _TYPICAL_CHARACTERS_A_TOKEN
+        rate = low[0] / low[1] if low[0] and low[1] else _TYPICAL_CHARACTERS_A_TOKEN
         return low[0] + max(1, round((tokens - low[1]) * rate))
     share = (tokens - low[1]) / max(1, high[1] - low[1])
     inside = low[0] + round(share * (high[0] - low[0]))

@@ -64,3 +64,15 @@ def test_a_profile_is_what_its_kind_of_work_takes(
     shape = plan.shape_of(profile, quick=False, crowded=False)
     found = plan.tests(shape.prompts, shape.answers, shape.depths, shape.users)
     assert tuple((t.prompt_tokens, t.output_tokens, t.depth_tokens) for t in found) == lengths
+
+
+@pytest.mark.parametrize("said", [0, 1, 5])
+def test_a_count_that_never_changes_is_no_count(said: int) -> None:
+    asked: list[int] = []
+
+    def count(text: str) -> int:
+        asked.append(len(text))
+        return said
+
+    assert fitted_text(count, 64) == fitted_text(lambda text: None, 64)
+    assert max(asked) <= 64 * 40
