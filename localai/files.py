@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from localai.durable import put_on_disk
 from localai.errors import InvalidInput, NotFound
 
 _PIECE_BYTES: Final = 1 << 20
@@ -126,7 +127,7 @@ def written_whole(target: Path) -> Iterator[IO[bytes]]:
         with temporary.open("wb") as output:
             yield output
             output.flush()
-            os.fsync(output.fileno())
+            put_on_disk(output.fileno())
         temporary.replace(target)
         sync_folder(target.parent)
     finally:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from localai.durable import put_on_disk
 from localai.locks import is_held, lock_descriptor
 
 # A temporary file or folder is locked by its maker a moment after it is made. One that is unlocked
@@ -52,7 +53,7 @@ def temporary_file(target: Path, content: Iterable[bytes]) -> Iterator[Path]:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(content)
             file.flush()
-            os.fsync(file.fileno())
+            put_on_disk(file.fileno())
         yield temporary
     finally:
         with contextlib.suppress(OSError):

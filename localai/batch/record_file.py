@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from localai.dataclass import dataclass
+from localai.durable import put_on_disk
 from localai.errors import InvalidInput
 from localai.files import cannot_write, inode_of
 
@@ -185,7 +186,7 @@ class RecordFile:
         """Close the file after its content has reached the disk. Raises InvalidInput if the file no
         longer has what was written."""
         try:
-            os.fsync(self.descriptor)
+            put_on_disk(self.descriptor)
             self.require_untouched()
         finally:
             os.close(self.descriptor)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def bundle_up(
     folder: Path,
     platform: str | None,
+    python: str | None,
     model: str | None,
     config: Config,
     paths: Paths,
@@ -28,15 +29,17 @@ def bundle_up(
 ) -> None:
     """Make the bundle, and say what it is. Raises what `make_bundle` raises, and NotFound if the
     model is not on this machine."""
-    from localai.setup.bundle import check_bundle, make_bundle, this_platform
+    from localai.setup.bundle import THIS_PYTHON, check_bundle, make_bundle, this_platform
 
     platform = platform or this_platform()
-    check_bundle(folder, platform)
+    python = python or THIS_PYTHON
+    check_bundle(folder, platform, python)
     weights, name = _weights(model or STARTER.name, config, paths, providers, output)
     with pip_ledger(paths, "setup") as connected:
         made = make_bundle(
             folder,
             platform,
+            python,
             weights,
             name,
             say=output.note,

@@ -121,6 +121,9 @@ def pull(
         if by_daemon:
             events = pull_by_ollama(ollama, found.plan, paths)
         else:
+            from localai.fetch.backups import make_store
+
+            make_store(found.plan.store, paths)
             events = fetch_model(found.plan, hosts)
         from localai.hardware.power import kept_awake
 

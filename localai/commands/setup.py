@@ -53,6 +53,10 @@ def setup(
         str | None,
         typer.Option(help="The machine of --bundle: linux-x86_64, linux-aarch64 or macos-arm64."),
     ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(help="The Python of that machine, 3.11 to 3.14.  [default: as here]"),
+    ] = None,
     offline: Annotated[
         Path | None,
         typer.Option("--offline", help="Set up from a folder that --bundle made; fetch nothing."),
@@ -73,7 +77,7 @@ def setup(
     providers = open_pool(context, paths)
     _check_modes(
         {"--uninstall": uninstall, "--bundle": bundle, "--offline": offline},
-        {"--model": model, "--provider": provider, "--platform": platform},
+        {"--model": model, "--provider": provider, "--platform": platform, "--python": python},
     )
     if uninstall:
         _uninstall(paths, output, yes=yes, dry_run=dry_run)
@@ -81,7 +85,7 @@ def setup(
     if bundle is not None:
         from localai.commands.bundling import bundle_up
 
-        bundle_up(bundle, platform, model, config, paths, providers, output)
+        bundle_up(bundle, platform, python, model, config, paths, providers, output)
         return 0
     with allowed_hosts(config, output) as hosts:
         if offline is not None:
@@ -137,7 +141,7 @@ def _check_modes(modes: Mapping[str, object], named: Mapping[str, object]) -> No
             hint=f"give one of them, such as {given[0]}",
         )
     mode = given[0] if given else None
-    takes = {None: {"--model", "--provider"}, "--bundle": {"--model", "--platform"}}
+    takes = {None: {"--model", "--provider"}, "--bundle": {"--model", "--platform", "--python"}}
     for name, value in named.items():
         if value is not None and name not in takes.get(mode, set()):
             where = "does not go with " + mode if mode else "goes with --bundle DIR"

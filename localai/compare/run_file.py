@@ -27,6 +27,7 @@ from localai.compare.recorded import (
     to_json,
 )
 from localai.dataclass import dataclass
+from localai.durable import put_on_disk
 from localai.errors import InvalidInput
 from localai.files import cannot_write, missing_file
 from localai.locks import lock_descriptor
@@ -146,7 +147,7 @@ class RunFile:
         """Close the file after its content has reached the disk."""
         if self._descriptor is not None:
             try:
-                os.fsync(self._descriptor)
+                put_on_disk(self._descriptor)
             finally:
                 os.close(self._descriptor)
                 self._descriptor = None

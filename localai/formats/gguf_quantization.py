@@ -8,12 +8,12 @@ Q8_0 at least, where llama-quantize takes Q6_K, because it matters most.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from localai.durable import put_on_disk
 from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf import GgufHeader
 from localai.formats.gguf_container import TensorInfo
@@ -150,7 +150,7 @@ def quantize_file(
     finally:
         writer.close()
     with target.open("rb+") as file:
-        os.fsync(file.fileno())
+        put_on_disk(file.fileno())
 
 
 def _bytes_as(tensor: TensorInfo, name: str) -> int:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from localai.dataclass import dataclass
+from localai.durable import put_on_disk
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import freed_bytes, inode_of, same_content, sync_folder
 from localai.formats.gguf import part_paths, read_header
@@ -256,7 +257,7 @@ def _share(source: Path, target: Path, status: os.stat_result) -> None:
         with source.open("rb") as reading, target.open("xb") as writing:
             fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
             os.fchmod(writing.fileno(), stat.S_IMODE(status.st_mode))
-            os.fsync(writing.fileno())
+            put_on_disk(writing.fileno())
 
 
 def _sweep(folder: Path) -> None:

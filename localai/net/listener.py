@@ -21,6 +21,7 @@ from localai.types import Zone
 UNKNOWN = "unknown"
 """The entry of `network.users` for a listening user whom the system does not show."""
 
+LSOF = "/usr/sbin/lsof"
 _PROC = Path("/proc")
 _LISTEN = "0A"
 # lsof takes 60 ms, and an answer needs several requests, so its result is kept this long.
@@ -34,8 +35,11 @@ def listening_pid(port: int, program: str) -> int | None:
     """The id of the process that listens on `port` and whose name begins with `program`; None if
     no such process is seen.
 
-    It works on Linux only, and only for processes whose open files this user may see.
+    Only processes whose open files this user may see are.
     """
+    if _PLATFORM == "darwin":
+        output = _lsof(f"-iTCP:{port}", "-Fpc")
+        return next((pid for pid, name in _processes(output) if name.startswith(program)), None)
     inodes = {inode for _, listens_on, _, inode in _listeners() if listens_on == port}
     sockets = {f"socket:[{inode}]" for inode in inodes}
     if not sockets:
@@ -151,6 +155,16 @@ def parse_lsof(output: str) -> list[Listening]:
     return sockets
 
 
+def _processes(output: str) -> Iterator[tuple[int, str]]:
+    """The processes in the output of `lsof -F pc`: a line with the id, and one with the name."""
+    pid = ""
+    for line in output.splitlines():
+        if line[:1] == "p":
+            pid = line[1:]
+        elif line[:1] == "c" and pid.isdecimal():
+            yield int(pid), line[1:]
+
+
 def _all_by_lsof() -> list[Listening]:
     return parse_lsof(_lsof("-iTCP", "-Fun"))
 
@@ -177,7 +191,7 @@ def _lsof(*arguments: str) -> str:
     try:
         with child("lsof, for the user who listens on a port"):
             finished = subprocess.run(
-                ["/usr/sbin/lsof", "-nP", "-sTCP:LISTEN", *arguments],
+                [LSOF, "-nP", "-sTCP:LISTEN", *arguments],
                 capture_output=True,
                 text=True,
                 env=child_environment(),

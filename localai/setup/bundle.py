@@ -28,7 +28,9 @@ MODELS: Final = "models"
 _LOCK: Final = "requirements.lock"
 _SCRIPT: Final = "install-offline.sh"
 _PACKAGE: Final = Path(__file__).parents[1]
-_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+THIS_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Those that the lock has wheels for on every platform (`.ci/wheels`).
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 # Needed only for building from source, which a bundle makes unnecessary.
 _BUILD_TOOLS: Final = frozenset({"hatchling", "editables"})
 _MANYLINUX: Final = ("2014", *(f"_2_{minor}" for minor in range(17, 35)))
@@ -105,10 +107,12 @@ def this_platform() -> str:
     )
 
 
-def check_bundle(folder: Path, platform: str) -> None:
-    """Raise InvalidInput if no bundle for `platform` can be made at `folder`."""
+def check_bundle(folder: Path, platform: str, python: str) -> None:
+    """Raise InvalidInput if no bundle for `platform` and `python` can be made at `folder`."""
     if platform not in PLATFORMS:
         raise InvalidInput(f"--platform takes {', '.join(PLATFORMS)}, not {platform!r}")
+    if python not in (*PYTHONS, THIS_PYTHON):
+        raise InvalidInput(f"--python takes {', '.join(PYTHONS)}, not {python!r}")
     if os.path.lexists(folder):
         raise InvalidInput(f"{folder} exists", hint="name a folder that does not exist yet")
     require_place_for(folder)
@@ -117,39 +121,41 @@ def check_bundle(folder: Path, platform: str) -> None:
 def make_bundle(
     folder: Path,
     platform: str,
+    python: str,
     weights: Path,
     file_name: str,
     *,
     say: Callable[[str], None],
     on_connect: OnConnect,
 ) -> Bundle:
-    """Make a bundle at `folder` with the GGUF file `weights`, which is called `file_name` in it.
+    """Make a bundle at `folder` with the GGUF file `weights`, which is called `file_name` in it,
+    for a machine with that Python (`3.12`).
 
     `say` is called with each step. If it is interrupted, nothing is left. Raises InvalidInput,
     NotFound (no wheel for that platform), Unreachable, InsufficientResources.
     """
-    check_bundle(folder, platform)
+    check_bundle(folder, platform, python)
     if _SPLIT.search(file_name):
         raise InvalidInput(f"{file_name} is one of several files: a bundle takes a model of one")
     with _beside(folder.absolute()) as building:
-        say(f"wheels for {platform} and Python {_PYTHON} …")
-        _add_wheels(building, PLATFORMS[platform], on_connect)
+        say(f"wheels for {platform} and Python {python} …")
+        _add_wheels(building, PLATFORMS[platform], python, on_connect)
         say(f"weights: {file_name} …")
         (building / MODELS).mkdir()
         shutil.copyfile(weights, building / MODELS / file_name)
         _add_package(building / "app" / "localai")
         _add_pages(building / "man")
-        (building / "PYTHON").write_text(f"{_PYTHON}\n")
+        (building / "PYTHON").write_text(f"{python}\n")
         script = building / "install.sh"
         script.write_text(resources.files("localai.setup").joinpath(_SCRIPT).read_text("utf-8"))
         script.chmod(0o755)
         say("checksums …")
         size = _add_sums(building)
-    return Bundle(folder, platform, _PYTHON, file_name, size)
+    return Bundle(folder, platform, python, file_name, size)
 
 
-def wanted_requirements(lock: str, platform: Platform) -> str:
-    """The part of the lock that applies to `platform`, hashes included."""
+def wanted_requirements(lock: str, platform: Platform, python: str) -> str:
+    """The part of the lock that applies to `platform` and `python`, hashes included."""
     from packaging.requirements import Requirement
 
     environment = {
@@ -157,8 +163,8 @@ def wanted_requirements(lock: str, platform: Platform) -> str:
         "platform_machine": platform.machine,
         "platform_system": {"linux": "Linux", "darwin": "Darwin"}[platform.sys_platform],
         "os_name": "posix",
-        "python_version": _PYTHON,
-        "python_full_version": f"{_PYTHON}.{sys.version_info.micro}",
+        "python_version": python,
+        "python_full_version": f"{python}.0",
         "implementation_name": "cpython",
         "platform_python_implementation": "CPython",
     }
@@ -186,21 +192,23 @@ def _beside(folder: Path) -> Iterator[Path]:
         building.rename(folder)
 
 
-def _add_wheels(building: Path, platform: Platform, on_connect: OnConnect) -> None:
+def _add_wheels(building: Path, platform: Platform, python: str, on_connect: OnConnect) -> None:
     require_pip("the wheels of a bundle")
     wheels = building / "wheels"
     wheels.mkdir()
     with tempfile.TemporaryDirectory(dir=building) as name:
         requirements, log = Path(name) / "requirements.txt", Path(name) / "pip.log"
-        requirements.write_text(wanted_requirements(_lock_file().read_text("utf-8"), platform))
-        options = ["--python-version", _PYTHON, "--implementation", "cp"]
+        requirements.write_text(
+            wanted_requirements(_lock_file().read_text("utf-8"), platform, python)
+        )
+        options = ["--python-version", python, "--implementation", "cp"]
         for tag in platform.tags:
             options += ["--platform", tag]
         with pip_download(requirements, wheels, log, options=options) as process:
             for _ in waited_for(process, log, on_connect):
                 pass
         if process.returncode != 0:
-            what = f"wheels for {platform.name} and Python {_PYTHON}"
+            what = f"wheels for {platform.name} and Python {python}"
             raise pip_failure(what, log.read_text(errors="replace"), "every wheel of the lock")
 
 

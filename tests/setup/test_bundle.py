@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from localai.output.documents.setup import SetupBundle
 from localai.paths import Paths
-from localai.setup.bundle import PLATFORMS, name_in_bundle, this_platform, wanted_requirements
+from localai.setup import bundle as bundle_module
+from localai.setup.bundle import (
+    PLATFORMS,
+    PYTHONS,
+    make_bundle,
+    name_in_bundle,
+    this_platform,
+    wanted_requirements,
+)
 from localai.stores.starter import STARTER
 from tests.support.command import RunLocalai
 from tests.support.processes import bare_environment
@@ -52,7 +63,7 @@ def test_a_model_without_a_file_name_of_its_own_is_called_as_here(
 def test_each_platform_gets_its_own_packages_with_their_hashes() -> None:
     lock = LOCK.read_text()
     names = {
-        name: {line.split("==")[0] for line in wanted_requirements(lock, each).splitlines()}
+        name: {line.split("==")[0] for line in wanted_requirements(lock, each, "3.11").splitlines()}
         for name, each in PLATFORMS.items()
     }
     assert "mlx-lm" in names["macos-arm64"]
@@ -60,7 +71,14 @@ def test_each_platform_gets_its_own_packages_with_their_hashes() -> None:
     for wanted in names.values():
         assert {"typer", "xllamacpp", "pip"} <= wanted
         assert not {"colorama", "hatchling"} & wanted
-    pins = wanted_requirements(lock, PLATFORMS["linux-x86_64"])
+    numpys = {
+        python: re.findall(r"(?m)^numpy==\S+", wanted_requirements(lock, mac, python))
+        for mac in [PLATFORMS["macos-arm64"]]
+        for python in ("3.11", "3.13")
+    }
+    assert [len(found) for found in numpys.values()] == [1, 1]
+    assert numpys["3.11"] != numpys["3.13"]
+    pins = wanted_requirements(lock, PLATFORMS["linux-x86_64"], "3.11")
     assert pins.count("--hash=sha256:") >= pins.count("==") > 20
 
 
@@ -69,6 +87,8 @@ def test_each_platform_gets_its_own_packages_with_their_hashes() -> None:
     [
         (["--bundle", "there"], b"exists"),
         (["--bundle", "new", "--platform", "amiga"], b"linux-x86_64"),
+        (["--bundle", "new", "--python", "2.7"], b"--python takes 3.11, 3.12, 3.13, 3.14"),
+        (["--python", "3.12"], b"--python goes with --bundle DIR"),
         (["--bundle", "no/where/new"], b"there is no folder"),
         (["--bundle", "new", "--offline", "there"], b"two things"),
         (["--platform", "linux-x86_64"], b"--bundle DIR"),
@@ -82,6 +102,43 @@ def test_bad_input_is_refused_before_anything_is_fetched(
     done = run_localai("setup", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_bundle_for_another_python_has_its_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    @contextmanager
+    def pip_download(
+        requirements: Path, folder: Path, log: Path, *, options: Sequence[str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        asked.append(options)
+        with log.open("wb") as output, subprocess.Popen(["true"], stdout=output) as process:
+            yield process
+
+    monkeypatch.setattr(bundle_module, "pip_download", pip_download)
+    weights = tmp_path / "model.gguf"
+    weights.write_bytes(b"GGUF")
+    made = make_bundle(
+        tmp_path / "out",
+        "linux-aarch64",
+        "3.13",
+        weights,
+        "model.gguf",
+        say=lambda _: None,
+        on_connect=lambda *_: None,
+    )
+    assert (made.python, (made.folder / "PYTHON").read_text()) == ("3.13", "3.13\n")
+    [options] = asked
+    assert options[:4] == ["--python-version", "3.13", "--implementation", "cp"]
+    assert "manylinux_2_28_aarch64" in options
+
+
+def test_every_python_that_the_lock_is_checked_for_can_be_named() -> None:
+    checked_for = re.search(r"^pythons=\((.+)\)$", (LOCK.parent / ".ci/wheels").read_text(), re.M)
+    assert checked_for is not None
+    assert tuple(checked_for[1].split()) == PYTHONS
 
 
 def test_what_is_no_bundle_is_refused(run_localai: RunLocalai, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from localai.answers import PartialAnswer, gather
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, Unreachable
+from localai.fetch.backups import models_folder
 from localai.files import sync_folder
 from localai.formats.gguf import read_header
 from localai.formats.gguf_quantization import unshrunk_share
@@ -60,7 +61,7 @@ def quantize(
     Raises what the program that makes it raises, Unreachable if the result does not load or says
     nothing, InsufficientResources if it cannot be written.
     """
-    staging = private_dir(private_dir(paths.models_dir) / ".quantizing")
+    staging = private_dir(models_folder(paths) / ".quantizing")
     _sweep(staging)
     made = staging / f"{os.getpid()}-{plan.target.name}"
     try:
