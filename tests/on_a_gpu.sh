@@ -4,8 +4,9 @@
 #
 #     tests/on_a_gpu.sh [/path/to/llama-server] > on-a-gpu.txt 2>&1
 #
-# Fetches one small model (under 1 GB). Each part says what must be seen. The setting of
-# engine.binary is made in a home of its own, and nothing else is changed.
+# Fetches one small model (under 1 GB), and with GPU_HASH=sha256:… the engine's build for the card
+# (GPU_KIND: cuda, rocm, vulkan). Each part says what must be seen. All of it is in a home and a
+# prefix of its own, and nothing else is changed.
 set -u
 server=${1:-llama-server}
 localai=${LOCALAI:-localai}
@@ -37,6 +38,27 @@ run "$localai" bench llamacpp/qwen3:0.6b --quick
 part "the sandbox lets the card through" "layers on the card in the log, and no network for the server"
 run sh -c 'grep -hE "offloaded|CUDA|ROCm|Vulkan" "$LOCALAI_HOME"/cache/logs/*.log | head -20'
 run sh -c 'for pid in $(pgrep -f "ctx-size"); do readlink /proc/$pid/ns/net; grep Seccomp: /proc/$pid/status; done'
+
+part "the engine's own build for the card" "where it comes from, and that its hash is missing (2)"
+# With its hash (GPU_HASH=sha256:…, from the makers' page that is named) it is installed, beside the
+# other, and a wrong one refused (4).
+kind=${GPU_KIND:-cuda}
+run ./install.sh --gpu "$kind" --dry-run
+if [ -n "${GPU_HASH:-}" ]; then
+  place=$(mktemp -d)
+  run ./install.sh --prefix "$place" --no-starter --gpu "$kind" --gpu-hash "sha256:$(printf '0%.0s' $(seq 64))"
+  run ./install.sh --prefix "$place" --no-starter --gpu "$kind" --gpu-hash "$GPU_HASH"
+  run "$localai" stop --all
+  run "$localai" config unset engine.binary
+  run "$place/bin/localai" hardware
+  run "$place/bin/localai" recommend
+  run "$place/bin/localai" chat -m llamacpp/qwen3:0.6b -u --no-log --think off "What is the capital of France?"
+  run "$place/bin/localai" ps --json
+  run sh -c 'nvidia-smi || rocm-smi'
+  run "$place/bin/localai" bench llamacpp/qwen3:0.6b --quick
+  run "$place/bin/localai" stop --all
+  run ./install.sh --prefix "$place" --uninstall
+fi
 
 part "the end" "its memory on the card is free again"
 run "$localai" stop --all

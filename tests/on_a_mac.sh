@@ -48,8 +48,44 @@ run "$localai" pull hf.co/mlx-community/Qwen3-4B-4bit
 run "$localai" chat -m mlx/Qwen3-4B-4bit -u --no-log --think off "What is the capital of France?"
 run "$localai" bench mlx/Qwen3-4B-4bit --quick
 
-part "who listens" "Ollama's user, by lsof, where Ollama runs"
+part "MLX, several together" "-j 8 at several times the rate of -j 1, and the same answers in both"
+prompts=${TMPDIR:-/tmp}/together.jsonl
+for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+  printf '{"prompt": "Write two sentences about the number %s."}\n' "$number"
+done > "$prompts"
+for jobs in 1 8; do
+  made=${TMPDIR:-/tmp}/together-$jobs.jsonl
+  rm -f "$made"
+  run "$localai" batch "$prompts" -O "$made" -j "$jobs" -m mlx/Qwen3-4B-4bit --think off --max-tokens 128 -s "Be brief."
+done
+run "$localai" ps
+
+part "MLX, a prompt beside an answer" "both go on; a long prompt alone in steps of 2,048 tokens"
+"$localai" chat -m mlx/Qwen3-4B-4bit --no-log --think off --max-tokens 400 "Count to 300." > /dev/null &
+yes 'The quick brown fox jumps over the lazy dog.' | head -n 600 |
+  run "$localai" chat -m mlx/Qwen3-4B-4bit -u --no-log --think off --max-tokens 20 "What is this?"
+wait
+
+part "what MLX cannot do" "refused with 2; the hint names the GGUF model that is here"
+run "$localai" chat -m mlx/Qwen3-4B-4bit --no-log --schema '{"type": "object"}' "A town."
+
+part "MLX's runs count" "show: measured here; recommend: what other models did here"
+run "$localai" show mlx/Qwen3-4B-4bit
+
+part "who listens" "Ollama's user and its process, by lsof, where Ollama runs"
 run "$localai" privacy
+run "$localai" doctor
+
+part "Time Machine" "[Excluded] for localai's own models, and nothing of the others"
+run tmutil isexcluded "$HOME/Library/Application Support/localai/models" "$HOME/.cache/huggingface"
+
+part "a power cut" "the drive's cache is emptied: as root, F_FULLFSYNC in the calls of a pull"
+printf 'sudo fs_usage -w -f filesys | grep -i -E "F_FULLFSYNC|fsync"   # while: localai config set theme dark\n'
+
+part "a bundle for another Python" "a folder for Python 3.12, whatever runs here"
+out=$(mktemp -d)/bundle
+run "$localai" setup --bundle "$out" --python 3.12
+run cat "$out/PYTHON"
 
 part "memory" "on 8 GB: a 4B model is loaded, with a warning where less is free; ps counts Metal's"
 run "$localai" chat -m llamacpp/qwen3:0.6b --ctx 32k --no-log --think off "Say hi."

@@ -374,6 +374,7 @@ def test_before_macos_14_it_is_installed_without_mlx(
     done = place.install("--dry-run", env=pretend(place, system="Darwin", python=ARM, **tools))
     assert done.returncode == 0, done.stderr
     assert ("without MLX   it needs macOS 14 or newer" in done.stdout) is without
+    assert ("about 130 MB: up to" if without else "about 450 MB: up to") in done.stdout
 
 
 def test_the_pins_without_mlx_are_all_others() -> None:

@@ -70,9 +70,11 @@ _CARDS: Final[Mapping[str, int]] = {
 _APPLE_SOURCE: Final = "Apple's technical specifications"
 # M5 Pro and Max: https://mikeshouts.com/apple-m5-pro-m5-max, read 2026-11-27; the Max with 32 cores
 # by the width of its bus, three quarters of the other's. Of an M5 Ultra and an M6 no source that
-# could be read has a figure that another one confirms.
+# could be read has a figure that another one confirms. A18 Pro, as in the MacBook Neo: Apple's page
+# of that machine by https://thedailyscout.com/s/zTRWTOxdEec, read 2026-11-27.
 # GB/s. Chips sold with two bandwidths have one row for each number of GPU cores.
 APPLE_CHIPS: Final[Mapping[tuple[str, int | None], float]] = {
+    ("Apple A18 Pro", None): 60,
     ("Apple M1", None): 68.25,
     ("Apple M1 Pro", None): 200,
     ("Apple M1 Max", None): 400,

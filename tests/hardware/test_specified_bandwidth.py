@@ -53,6 +53,7 @@ def test_a_name_means_one_card_or_nothing(name: str, gigabytes_per_s: int | None
         ("Apple M5 Max", 32, 460),
         ("Apple M5 Max", 40, 614),
         ("Apple M3 Max", None, None),
+        ("Apple A18 Pro", 5, 60),
         ("Apple M0", 8, None),
     ],
 )
