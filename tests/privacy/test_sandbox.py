@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import http.client
 import json
+import mmap
 import os
 import socket
 import struct
@@ -34,6 +36,8 @@ apple = pytest.mark.apple
 both_ways = pytest.mark.parametrize("namespace", [True, False], ids=["namespace", "seccomp"])
 
 IO_URING_SETUP = 425
+# The number of a pseudo-terminal.
+TIOCGPTN = 0x80045430
 
 
 @pytest.fixture
@@ -131,6 +135,22 @@ def test_the_users_files_stay_the_users(namespace: bool) -> None:
         after = Path(folder, "after")
         after.write_text("mine")
         assert after.stat().st_uid == before.stat().st_uid == user[0]
+
+
+@linux
+@both_ways
+@in_child()
+def test_device_files_stay_open_for_a_graphics_card(namespace: bool) -> None:
+    """A card's driver opens its nodes, asks them (ioctl) and maps their memory."""
+    assert deny_network(namespace=namespace).enforced
+    descriptor = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)
+    number = struct.unpack("I", fcntl.ioctl(descriptor, TIOCGPTN, b"\0" * 4))[0]
+    assert Path(f"/dev/pts/{number}").exists()
+    os.close(descriptor)
+    zero = os.open("/dev/zero", os.O_RDWR)
+    with mmap.mmap(zero, 4096) as memory:
+        memory[:4] = b"card"
+        assert memory[:8] == b"card\0\0\0\0"
 
 
 @linux
