@@ -139,7 +139,7 @@ def sync_folder(folder: Path) -> None:
     """Put the renames in `folder` on the disk; also takes a file. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        put_on_disk(descriptor)
     finally:
         os.close(descriptor)
 
