@@ -15,6 +15,7 @@ from localai.errors import LocalaiError
 from tests.campaigns.fuzz import PARSERS
 from tests.campaigns.parser import Parser
 from tests.support.clock import within
+from tests.support.command import RunLocalai
 
 _BY_NAME = {parser.name: parser for parser in PARSERS}
 _DEEP = b"[" * 100_000
@@ -86,3 +87,12 @@ def test_a_parser_reads_its_specimen_and_refuses_nonsense(parser: Parser, tmp_pa
             parser.read(content, tmp_path)
         except parser.refuses as error:
             assert type(error) is not LocalaiError
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("compare", "report", "/dev/zero"), ("chat", "-m", "a", "--schema", "/dev/zero", "Hi?")],
+)
+def test_a_file_without_an_end_is_refused(run_localai: RunLocalai, words: tuple[str, ...]) -> None:
+    done = run_localai(*words, timeout_s=60)
+    assert (done.returncode, b"/dev/zero" in done.stderr) == (2, True), done.stderr

@@ -32,6 +32,9 @@ from localai.errors import InvalidInput
 from localai.files import cannot_write, missing_file
 from localai.locks import lock_descriptor
 
+# An answer has at most a gigabyte (wires/limits.py), and none that was kept had a megabyte.
+_LONGEST_LINE_BYTES = 256 << 20
+
 Key = tuple[str, str, int]
 """The case, the model and the repeat that an answer belongs to."""
 
@@ -168,7 +171,10 @@ def _read_into(run: Run, path: Path) -> int:
     end = 0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            lines = iter(lambda: file.readline(_LONGEST_LINE_BYTES), b"")
+            for number, line in enumerate(lines, start=1):
+                if len(line) == _LONGEST_LINE_BYTES:
+                    raise InvalidInput(f"line {number} of {path} has no end: it is no run")
                 if not line.endswith(b"\n"):
                     break
                 try:

