@@ -6,19 +6,20 @@ makers (`experts.7`, each in its own) write them. Reads no file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
+
+from localai.patterns import lazy_pattern
 
 # What config.json calls the number of layers.
 LAYER_NAMES = ("num_hidden_layers", "n_layers", "n_layer")
 # A shared expert, which every token uses, is called `shared_expert`: none of these.
-_EXPERTS = re.compile(r"\.(switch_mlp|switch_glu|experts)\.")
-_LOOKUP = re.compile(r"\bembed_tokens_per_layer\.")
-_EMBEDDING = re.compile(r"\b(embed_tokens|wte|tok_embeddings)\.")
-_OUTPUT = re.compile(r"\blm_head\.|^output\.")
+_EXPERTS = lazy_pattern(r"\.(switch_mlp|switch_glu|experts)\.")
+_LOOKUP = lazy_pattern(r"\bembed_tokens_per_layer\.")
+_EMBEDDING = lazy_pattern(r"\b(embed_tokens|wte|tok_embeddings)\.")
+_OUTPUT = lazy_pattern(r"\blm_head\.|^output\.")
 # Encoders of images and sound: an answer's next token reads nothing of them.
-_ENCODER = re.compile(
+_ENCODER = lazy_pattern(
     r"(^|\.)(vision_tower|vision_model|visual|vision_embed_tokens|multi_modal_projector"
     r"|audio_tower|embed_audio|embed_vision)\."
 )
