@@ -12,7 +12,12 @@ from localai.doctor.diagnose import diagnose
 
 _NEEDED: Final = ("environment", "kernel", "lmstudio", "ollama", "own", "service")
 # `localai privacy` shows every worker and every served model, well or not.
-_SHOWN_THERE: Final = ("cloud-alias", "network-not-denied", "no-user-namespaces")
+_SHOWN_THERE: Final = (
+    "cloud-alias",
+    "network-not-denied",
+    "no-user-namespaces",
+    "ollama-asks-its-makers",
+)
 
 
 def privacy_findings(context: Context) -> list[Channel]:

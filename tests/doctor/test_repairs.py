@@ -10,6 +10,8 @@ from localai.doctor.checks import all_checks
 from localai.doctor.diagnose import diagnose
 from tests.doctor.exhibits import case_of, snapshot
 
+_WRITE = r"""printf '[Service]\nEnvironment="OLLAMA_NO_CLOUD=1"\n'"""
+
 # Of each exhibit the lines that mend it, and the one that takes that back.
 REPAIRS: Mapping[str, list[tuple[list[str], str | None]]] = {
     "apu-memory-small": [
@@ -55,6 +57,16 @@ REPAIRS: Mapping[str, list[tuple[list[str], str | None]]] = {
     "model-damaged": [(["localai rm mistral"], None)],
     "model-parts-missing": [(["localai rm big"], None)],
     "not-on-path": [(['export PATH="/home/USER/.local/bin:$PATH"'], None)],
+    "ollama-asks-its-makers": [
+        (
+            [
+                "sudo mkdir -p /etc/systemd/system/ollama.service.d",
+                f"{_WRITE} | sudo tee /etc/systemd/system/ollama.service.d/no-cloud.conf",
+                "sudo systemctl daemon-reload && sudo systemctl restart ollama",
+            ],
+            "sudo rm /etc/systemd/system/ollama.service.d/no-cloud.conf",
+        )
+    ],
     "ollama-blob-damaged": [
         (["rm -f /home/USER/.ollama/models/blobs/sha256-aa", "ollama pull qwen3:8b"], None)
     ],

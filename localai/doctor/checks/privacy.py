@@ -11,44 +11,15 @@ from localai.doctor.checks.subjects import (
     container_of,
     is_mac,
     own_of,
-    served,
     served_variables,
     setting,
     variables_of,
     workers,
 )
 from localai.doctor.facts.own import WorkerFacts
-from localai.doctor.facts.servers import ServedModel
 from localai.doctor.facts.snapshot import Snapshot
 
 _LOGS_REQUESTS = "OLLAMA_DEBUG_LOG_REQUESTS"
-
-
-@check(
-    code="cloud-alias",
-    group="privacy",
-    severity="warn",
-    title="a model that looks local is computed in a cloud",
-    when="Ollama lists a model with a remote host, and its name does not say so",
-    cause=(
-        "an alias of a cloud model is served from 127.0.0.1 like any other model, and "
-        "other programs send prompts there unknowingly. localai shows its zone as cloud "
-        "and asks for permission"
-    ),
-    fix=Fix(("ollama rm MODEL",), "user"),
-    source="Ollama's docs, cloud.md",
-)
-@for_each(served)
-def cloud_alias(facts: Snapshot, model: ServedModel) -> Iterator[Hit]:
-    """A model with a remote host whose name does not have -cloud."""
-    remote = known(model.remote, f"ollama: where {model.name} is computed")
-    if remote and "cloud" not in (model.name or "").partition(":")[2]:
-        yield Hit(
-            f"model:{model.name}",
-            (Evidence("computed at", remote, "/api/tags"),),
-            title=f"the model {model.name} looks local and is computed in a cloud",
-            fix=Fix((f"ollama rm {shlex.quote(str(model.name))}",), "user"),
-        )
 
 
 @check(
