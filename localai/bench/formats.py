@@ -78,11 +78,15 @@ def _markdown(run: KeptRun) -> str:
         )
         lines.append(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |")
     machine = run.machine
-    cores = "" if machine.cores is None else f", {machine.cores:g} cores"
+    cores = "" if machine.cores is None else f", {_cores_text(machine.cores)}"
     day = time.strftime("%Y-%m-%d", time.localtime(run.created_at))
     about = f"{machine.cpu or 'an unknown processor'}{cores}, {machine.system}, {day}"
     told = [f"- {text}" for text in remarks(run.cells)]
     return "\n".join([*lines, "", about, *(["", *told] if told else [])]) + "\n"
+
+
+def _cores_text(cores: float) -> str:
+    return "1 core" if cores == 1 else f"{cores:g} cores"
 
 
 def _plus_minus(cell: Cell, metric: Metric, unit: str = "", places: int = 1) -> str:
