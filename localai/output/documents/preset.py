@@ -23,8 +23,8 @@ class PresetDocument(TypedDict):
     kv_type: Annotated[str | None, "type of keys and values on the embedded engine"]
     think: Annotated[str | None, "off, on, low, medium or high"]
     adapter: Annotated[str | None, "the LoRA that is applied to it"]
-    given_template: Annotated[str | None, "the chat template's file in place of the model's own"]
-    template: Annotated[str | None, "a chat template in Go's language, as a Modelfile has it"]
+    template_file: Annotated[str | None, "the chat template's file in place of the model's own"]
+    go_template: Annotated[str | None, "a chat template in Go's language, as a Modelfile has it"]
     first_message_count: Annotated[int, "messages that come before every conversation"]
 
 
@@ -64,7 +64,7 @@ def preset_document(preset: Preset) -> PresetDocument:
         "kv_type": preset.kv_type,
         "think": preset.think,
         "adapter": None if preset.adapter is None else str(preset.adapter),
-        "given_template": None if preset.template_file is None else str(preset.template_file),
-        "template": preset.go_template,
+        "template_file": None if preset.template_file is None else str(preset.template_file),
+        "go_template": preset.go_template,
         "first_message_count": len(preset.messages),
     }
