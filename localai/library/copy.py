@@ -98,16 +98,14 @@ def _require_new(name: str, paths: Paths, environ: Mapping[str, str]) -> None:
     except NotFound:
         return
     if found.store != "localai":
-        raise _taken(name)
-
-
-def _taken(name: str) -> InvalidInput:
-    return InvalidInput(f"there is a model called {name} already", hint="take another name")
+        raise InvalidInput(f"there is a model called {name} already", hint="take another name")
 
 
 def _require_free(name: str, *places: Path) -> None:
     if any(os.path.lexists(place) for place in places):
-        raise _taken(name)
+        raise InvalidInput(
+            f"there is a model called {name} already", command=("localai", "rm", name)
+        )
 
 
 def _in_ollama(blob: Path, old: OllamaName, new: OllamaName) -> SecondName:

@@ -69,7 +69,7 @@ def test_save_writes_the_conversation_as_markdown(
     assert document.endswith("## llamacpp/starter\n\nParis.\n")
     assert "is there already" in typist.line("/save")
     assert "saved as other.md" in typist.line("/save other.md")
-    assert "cannot write" in typist.line("/save no/such/folder.md")
+    assert "there is no folder" in typist.line("/save no/such/folder.md")
 
 
 def test_a_title_is_shown_given_and_found_again(session: Start, conversation: str) -> None:
