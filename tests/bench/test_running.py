@@ -168,7 +168,7 @@ def test_what_makes_no_sense_is_refused(
 
 def test_the_help_has_the_options_and_the_subcommands(run_localai: RunLocalai) -> None:
     text = run_localai("bench", "--help").stdout.decode()
-    assert "Usage: localai bench [OPTIONS] [MODEL...]" in text
+    assert "Usage: localai bench [OPTIONS] [MODEL]…" in text
     for each in ("--quick", "--engine", "--resume", "list", "show", "rm"):
         assert each in text
 
