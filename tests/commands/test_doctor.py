@@ -64,7 +64,7 @@ def test_explain_says_what_a_check_is_about(run_localai: RunLocalai) -> None:
     text = run_localai("doctor", "explain", "ollama-not-running").stdout.decode()
     assert text.startswith("ollama-not-running  server, failure\n")
     assert "      ollama serve\n" in text
-    assert "reported when:  its program is here" in text
+    assert "reported when: its program is here" in text
     document = run_localai("doctor", "explain", "ollama-not-running", "--json").stdout
     only = checked(DoctorChecks, document)["known_checks"]
     assert [each["code"] for each in only] == ["ollama-not-running"]
