@@ -12,13 +12,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from localai.engine.llamacpp.steps import LONG_STEPS
 from localai.formats.gguf import GgufHeader
 from localai.formats.quantization_types import TENSOR_TYPE_OF_NAME
 from localai.sizing.memory_parts import MemoryParts
 
-# llama.cpp's micro-batch: how many tokens it computes at once; also the number of cells a sliding
-# window has beyond its size.
-_MICRO_BATCH: Final = 512
 # The number of KV cells is a multiple of this.
 _CELL_PADDING: Final = 256
 # One layer in this many is global, the others use a sliding window; 0: all use one. A pattern in
@@ -39,10 +37,20 @@ _WINDOW_PERIOD: Final = {
 }
 
 
-def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: int) -> MemoryParts:
-    """The memory that llama.cpp takes for the model of `header`, by formula."""
+def gguf_memory(
+    header: GgufHeader,
+    context_tokens: int,
+    kv_type: str,
+    slots: int,
+    micro_batch: int = LONG_STEPS.micro_batch,
+) -> MemoryParts:
+    """The memory that llama.cpp takes for the model of `header`, by formula.
+
+    `micro_batch` is how many tokens it computes at once, and how many cells a sliding window has
+    beyond its size; by default as many as on a GPU, on a CPU it takes less.
+    """
     cells = -(-context_tokens // _CELL_PADDING) * _CELL_PADDING
-    window = _window_cells(header, cells, slots)
+    window = _window_cells(header, cells, slots, micro_batch)
     layers = header.block_count or 0
     layers -= header.architecture_integer("attention.shared_kv_layers") or 0
     context = 0.0
@@ -57,12 +65,14 @@ def gguf_memory(header: GgufHeader, context_tokens: int, kv_type: str, slots: in
         size = window if windowed else cells
         caches.add(size)
         context += size * _token_bytes(header, layer, kv_type, windowed=windowed)
-    return MemoryParts(header.tensor_bytes, round(context), _compute_bytes(header, sum(caches)))
+    compute = micro_batch * _token_compute_bytes(header, sum(caches))
+    return MemoryParts(header.tensor_bytes, round(context), compute)
 
 
-def _compute_bytes(header: GgufHeader, mask_cells: int) -> int:
-    """The working memory for a micro-batch: a half-precision mask over the cells of each kind of
-    cache, and activations of five times the model's width and three times its feed-forward's.
+def _token_compute_bytes(header: GgufHeader, mask_cells: int) -> int:
+    """The working memory for a token of a micro-batch: a half-precision mask over the cells of each
+    kind of cache, and activations of five times the model's width and three times its
+    feed-forward's.
 
     The factors are read off llama.cpp's own figures for a dozen models (SmolLM2 22.6 MiB at 8k,
     Gemma 3 270M 27.3): with them all but the recurrent ones agree within 1 MiB.
@@ -73,7 +83,7 @@ def _compute_bytes(header: GgufHeader, mask_cells: int) -> int:
     )
     dense = max(header.per_layer("feed_forward_length") or (0,), default=0)
     inner = experts or dense or header.architecture_integer("ssm.inner_size") or 4 * width
-    return _MICRO_BATCH * (2 * mask_cells + 4 * (5 * width + 3 * inner))
+    return 2 * mask_cells + 4 * (5 * width + 3 * inner)
 
 
 def _token_bytes(header: GgufHeader, layer: int, kv_type: str, *, windowed: bool) -> float:
@@ -135,9 +145,9 @@ def _state_bytes(header: GgufHeader) -> int:
     return 4 * width * ((header.architecture_integer("shortconv.l_cache") or 1) - 1)
 
 
-def _window_cells(header: GgufHeader, cells: int, slots: int) -> int:
+def _window_cells(header: GgufHeader, cells: int, slots: int, micro_batch: int) -> int:
     window = header.architecture_integer("attention.sliding_window") or 0
-    wanted = window * slots + _MICRO_BATCH
+    wanted = window * slots + micro_batch
     return min(cells, -(-wanted // _CELL_PADDING) * _CELL_PADDING)
 
 

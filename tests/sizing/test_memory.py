@@ -15,6 +15,7 @@ import pytest
 from localai.engine import worker_files
 from localai.engine.llamacpp import memory_projection
 from localai.engine.llamacpp.log import DeviceShare, first_table
+from localai.engine.llamacpp.steps import chosen_steps
 from localai.errors import InvalidInput, NotFound
 from localai.formats import gguf
 from localai.formats.mlx_folder import read_folder
@@ -166,7 +167,9 @@ def test_an_architecture_that_the_engine_does_not_know_gets_a_formula(tmp_path: 
 def test_the_formula_agrees_with_the_engine(name: str, tmp_path: Path) -> None:
     [path] = synthetic.write(tmp_path / "m.gguf", synthetic.MODELS[name])
     asked = project(path, 32768)
-    parts = gguf_memory(gguf.read_header(path), 32768, "f16", 1)
+    on_cpu = all(share.device_bytes is None for share in asked.devices)
+    micro_batch = chosen_steps(None, None, short=on_cpu).micro_batch
+    parts = gguf_memory(gguf.read_header(path), 32768, "f16", 1, micro_batch)
     for field in ("weights_bytes", "context_bytes", "compute_bytes"):
         assert getattr(parts, field) == pytest.approx(getattr(asked, field), rel=0.05, abs=4 * MIB)
 

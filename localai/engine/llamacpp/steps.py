@@ -26,6 +26,10 @@ class Steps(NamedTuple):
     micro_batch: int
 
 
+LONG_STEPS: Final = Steps(_BATCH_ON_GPU, _ON_GPU)
+"""Those of a GPU."""
+
+
 def steps(spec: WorkerSpec, *, on_cpu: bool) -> Steps:
     """The steps for `spec`: long ones for a model that sees, which reads a picture in one."""
     return chosen_steps(spec.batch, spec.micro_batch, short=on_cpu and spec.projector_path is None)
