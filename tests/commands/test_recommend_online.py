@@ -91,7 +91,7 @@ def test_what_is_new_is_ranked_marked_and_kept(
     assert found["hub"]["base_repository"] == "Qwen/Fresh-1B"
     assert (found["hub"]["created"], found["hub"]["downloads"]) == (NEW, 1234)
     assert "not in the catalogue" in found["why"]
-    assert document["hub"] is not None and document["hub"]["whole"]
+    assert document["kept_hub"] is not None and document["kept_hub"]["whole"]
     # What leaves is said before it does, also beside a document.
     assert done.stderr.startswith(f"asking {hub.pages.host} what known publishers have".encode())
     # The list and the header, and no weights.
@@ -99,7 +99,7 @@ def test_what_is_new_is_ranked_marked_and_kept(
     hub.pages.stop()
     again = checked(Recommend, run_localai("recommend", "--json").stdout)
     assert online(again)["unsloth/Fresh-1B-GGUF"]["hub"] == found["hub"]
-    assert again["hub"] == document["hub"]
+    assert again["kept_hub"] == document["kept_hub"]
 
 
 def test_a_person_sees_the_date_and_the_line_that_asks_again(
@@ -159,11 +159,11 @@ def test_what_cannot_be_read_costs_itself_alone(
     hub.add("unsloth/Huge-GGUF", files, facts=huge)
     document = json.loads(run_localai("recommend", "--online", "--json", env=environment).stdout)
     assert list(online(document)) == ["unsloth/Fresh-1B-GGUF"]
-    unread = {each["name"]: each["reason"] for each in document["hub"]["unread"]}
+    unread = {each["name"]: each["reason"] for each in document["kept_hub"]["unread"]}
     assert "base model" in unread["unsloth/Base-1B-GGUF"]
     assert "unsloth/Junk-1B-GGUF" in unread
     assert "refuses to serve" in unread["google/Gated-1B-GGUF"]
-    assert document["hub"]["too_large"] == 1
+    assert document["kept_hub"]["too_large"] == 1
     assert not any("/unsloth/Huge" in path for path in hub.pages.paths())
 
 
@@ -195,10 +195,10 @@ def test_an_odd_list_is_that_publishers_and_no_end(
         Recommend, run_localai("recommend", "--online", "--json", env=environment).stdout
     )
     assert list(online(document)) == ["Qwen/Own-1B-GGUF"]
-    assert document["hub"] is not None
-    unasked = {each["name"] for each in document["hub"]["unasked"]}
+    assert document["kept_hub"] is not None
+    unasked = {each["name"] for each in document["kept_hub"]["unasked"]}
     assert unasked == {"unsloth", "bartowski", "google"}
-    assert document["hub"]["unread"] == []
+    assert document["kept_hub"]["unread"] == []
 
 
 def test_entries_with_odd_fields_are_read_as_far_as_they_go(
@@ -332,7 +332,7 @@ def test_ctrl_c_keeps_what_came(
     assert running.returncode == 130
     document = json.loads(run_localai("recommend", "--json").stdout)
     assert list(online(document)) == ["Qwen/First-1B-GGUF"]
-    assert not document["hub"]["whole"]
+    assert not document["kept_hub"]["whole"]
     assert "broken off" in run_localai("recommend").stderr.decode()
 
 

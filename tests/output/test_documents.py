@@ -175,7 +175,8 @@ def json_type(kind: Any) -> str:
     if origin is Literal:
         return "str"
     if origin in (Union, UnionType):
-        return " | ".join(json_type(each) for each in get_args(kind) if each is not NoneType)
+        parts = [json_type(each) for each in get_args(kind) if each is not NoneType]
+        return " | ".join(dict.fromkeys(parts))
     if origin in (list, dict):
         return f"{origin.__name__} of {json_type(get_args(kind)[-1])}"
     return str(kind.__name__ if isinstance(kind, type) else kind)

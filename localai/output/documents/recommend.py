@@ -52,7 +52,7 @@ class UnreadDocument(TypedDict):
 class KeptHubDocument(TypedDict):
     """What the hub was last found to have (`--online`)."""
 
-    server: Annotated[str, "the hub's host"]
+    host: Annotated[str, "the hub's host"]
     asked_at: Annotated[float, "when it was asked, in seconds since the epoch"]
     whole: Annotated[bool, "whether all was asked; false if the asking was broken off"]
     models: Annotated[int, "the number of models that are kept"]
@@ -104,7 +104,7 @@ class Recommend(TypedDict):
     task: Annotated[str, "the task: chat, code, reasoning, vision, extract or embed"]
     profile: Annotated[str | None, "the machine of `--profile`; null is this machine"]
     catalogue_date: Annotated[str, "the date of the newest source of the catalogue"]
-    hub: Annotated[KeptHubDocument | None, "what the hub had; null if it was never asked"]
+    kept_hub: Annotated[KeptHubDocument | None, "what the hub had; null if it was never asked"]
     recommendations: Annotated[
         list[RecommendationDocument], "the models, the best first and those too large last"
     ]
@@ -126,7 +126,7 @@ def recommend_document(
         "task": task,
         "profile": profile,
         "catalogue_date": catalogue_date().isoformat(),
-        "hub": None if kept is None else _kept_hub(kept),
+        "kept_hub": None if kept is None else _kept_hub(kept),
         "recommendations": [_recommendation(each, sources) for each in found],
     }
 
@@ -135,7 +135,7 @@ def _kept_hub(kept: KeptHub) -> KeptHubDocument:
     from localai.recommend.hub_model import catalogued
 
     return {
-        "server": kept.server,
+        "host": kept.server,
         "asked_at": kept.asked_at,
         "whole": kept.whole,
         "models": len(kept.models),
