@@ -256,7 +256,7 @@ def _string(word: str) -> str:
     try:
         # Go's escapes are JSON's, but for \a, \v, \x and octal ones, which no model's has.
         return str(json.loads(word, strict=False))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TemplateError(f"the text {word} is not understood") from error
 
 
