@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from localai.bench import plan
 from localai.bench.workload import code_begins, fitted_text, nonce, paragraphs, text_of
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("tokens", [16, 64, 512, 4096, 20_000])
@@ -47,6 +52,17 @@ def test_no_two_nonces_are_alike() -> None:
 
 def test_code_begins_where_it_is_said_to() -> None:
     assert text_of(200, skipped=code_begins()).startswith('"""Statistics')
+
+
+def test_every_profile_is_in_the_help_and_in_the_guide() -> None:
+    help_page = (REPOSITORY / "docs" / "reference" / "commands.md").read_text()
+    guide = (REPOSITORY / "docs" / "guides" / "how-fast-is-my-machine.md").read_text()
+    listed = re.search(r"The lengths of a kind of work: ([^.]*)\.", help_page)
+    assert listed is not None
+    # Classic is what is measured without the option.
+    names = [name for name in get_args(plan.Profile) if name != "classic"]
+    assert re.sub(r"\s+", "", listed[1]).split(",") == names
+    assert [name for name in names if f"| `{name}` |" not in guide] == []
 
 
 @pytest.mark.parametrize(
