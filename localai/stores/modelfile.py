@@ -52,7 +52,8 @@ def read_modelfile(name: str, text: str) -> ReadModelfile:
             case "SYSTEM":
                 system = value
             case "TEMPLATE":
-                template = value
+                # An empty one is none, as in Ollama.
+                template = value or None
             case "ADAPTER" if value.startswith("/"):
                 adapter = Path(value)
             case "MESSAGE":

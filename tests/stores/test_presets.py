@@ -162,6 +162,10 @@ def test_quotes_of_ollamas_own_modelfiles_span_lines() -> None:
     assert preset.system == "one\ntwo"
 
 
+def test_an_empty_template_is_none_as_in_ollama() -> None:
+    assert read_modelfile("p", 'FROM m\nTEMPLATE ""\n').preset == Preset("p", "m")
+
+
 @pytest.mark.parametrize("tokens", ["0", "9" * 5000, "²", "-1", "1e5", ""])
 def test_a_context_that_is_none_is_left_out(tokens: str) -> None:
     found = read_modelfile("p", f"FROM m\nPARAMETER num_ctx {tokens}\n")
