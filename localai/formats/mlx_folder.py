@@ -14,6 +14,7 @@ from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound
+from localai.finite import is_finite
 from localai.formats.folder_kinds import purpose_of_folder, require_model
 from localai.formats.mlx_weights import active_bytes, positive_integer
 from localai.types import Options
@@ -279,4 +280,4 @@ def _recommended(file: Path) -> Options:
 
 def _number(document: Mapping[str, Any], name: str) -> float | None:
     value = document.get(name)
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and is_finite(value) else None

@@ -6,13 +6,13 @@ Owns the types, and reads them from the JSON that `localai hardware --json` prin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.finite import is_finite
 
 T = TypeVar("T")
 
@@ -243,7 +243,7 @@ def _checked(value: object, kind: type, where: str) -> object:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in (int, float) and is_number:
         number = cast(float, value)
-        if math.isfinite(number) and number >= 0 and (kind is float or number == int(number)):
+        if is_finite(number) and number >= 0 and (kind is float or number == int(number)):
             return int(number) if kind is int else float(number)
     elif kind in (str, bool) and isinstance(value, kind):
         return value

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from localai.finite import is_finite
 from localai.types import TokenLogprobs
 
 _LARGEST_COUNT = 1 << 53
@@ -79,7 +80,7 @@ def _odds(token: Mapping[str, Any]) -> tuple[str, float] | None:
     logprob = token.get("logprob")
     if isinstance(logprob, bool) or not isinstance(logprob, int | float):
         return None
-    return (text_of(token.get("token")), logprob) if math.isfinite(logprob) else None
+    return (text_of(token.get("token")), logprob) if is_finite(logprob) else None
 
 
 class Halves:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.finite import is_finite
 from localai.patterns import lazy_pattern
 from localai.types import (
     ChatRequest,
@@ -169,18 +169,9 @@ def number(body: Mapping[str, Any], name: str) -> float | None:
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise InvalidInput(f"{name} must be a number")
     return value
-
-
-def _is_finite(value: float) -> bool:
-    """Whether `value` fits a finite float: JSON has whole numbers of any length, and Python's
-    reader of JSON takes NaN as well."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def whole_number(body: Mapping[str, Any], name: str) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
+from localai.finite import is_finite
 from localai.types import ToolCall, ZoneName
 
 _LONGEST_SHOWN = 200
@@ -115,7 +116,7 @@ def text_of(kind: str, value: Any) -> str:
 
 def number_of(kind: str, value: Any) -> float:
     """`value`, if it is a number. Raises InvalidInput."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise wrong(kind, "a number", value)
     return float(value)
 

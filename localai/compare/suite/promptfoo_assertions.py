@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from localai.finite import is_finite
+
 _Translation = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
@@ -46,7 +48,7 @@ def _json(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _threshold(kind: str, scale: float = 1.0) -> _Translation:
     def translate(raw: Mapping[str, Any]) -> dict[str, Any] | None:
         bound = raw.get("threshold")
-        if isinstance(bound, bool) or not isinstance(bound, int | float):
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not is_finite(bound):
             return None
         return {kind: bound * scale}
 

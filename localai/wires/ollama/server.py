@@ -44,7 +44,8 @@ _OUR_OPTIONS = {
 }
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 # Go's durations, as in `keep_alive`: "5m", "1h30m".
-_DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
+_FOR_EVER_S = 1e10
 
 
 # Requests
@@ -85,9 +86,10 @@ def keep_alive_s(value: Any) -> float | None:
             raise InvalidInput(f"keep_alive is {value!r}, and that is no duration")
         seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
         return float("inf") if value.startswith("-") else seconds
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise InvalidInput("keep_alive must be a number or a duration")
-    return float("inf") if value < 0 else float(value)
+    # JSON has integers that no float can hold.
+    return float(value) if 0 <= value < _FOR_EVER_S else float("inf")
 
 
 def _options(options: Mapping[str, Any]) -> Options:
