@@ -129,6 +129,11 @@ def test_a_verb_of_another_tool_is_answered_with_the_line_to_type(
         (["config", "set", "model"], "localai config set needs VALUE", "localai config set --help"),
         (["list", "--provider"], "--provider needs a value", "localai list --help"),
         (["chat", "--quiet=3", "x"], "--quiet takes no value", "localai chat --help"),
+        (
+            ["config", "set", "engine.threads", "-3"],
+            "-3 is read as an option: a value that begins with a dash comes after --",
+            "localai config set -- engine.threads -3",
+        ),
     ],
 )
 def test_what_was_wrong_with_a_command_line_is_said_in_words(

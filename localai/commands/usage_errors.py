@@ -15,6 +15,7 @@ from localai.near_names import near_names
 from localai.patterns import lazy_pattern
 
 _EXAMPLE: Final = lazy_pattern(r"Example:  (.*)")
+_NEGATIVE: Final = lazy_pattern(r"-\d[\d.]*\w*")
 
 
 def usage_error(error: typer.TyperException, command: str, given: Sequence[str]) -> InvalidInput:
@@ -34,6 +35,10 @@ def usage_error(error: typer.TyperException, command: str, given: Sequence[str])
 def _unknown_option(
     error: Any, message: str, option: str, command: str, given: Sequence[str]
 ) -> InvalidInput:
+    number = _after_dashes(error, command, given)
+    if number is not None:
+        said = f"{option} is read as an option: a value that begins with a dash comes after --"
+        return InvalidInput(said, command=("localai", *number))
     known = _forms(error.ctx.command) if error.ctx else set()
     meant = instead_of(option, given, known)
     if meant is not None:
@@ -44,6 +49,22 @@ def _unknown_option(
         return InvalidInput(message, hint=_example(error), command=f"{command} --help")
     others = f"or did you mean {' or '.join(near[1:])}?" if near[1:] else None
     return InvalidInput(message, hint=others, command=("localai", *line))
+
+
+def _after_dashes(error: Any, command: str, given: Sequence[str]) -> tuple[str, ...] | None:
+    """The line with `--` before its arguments, if one of them is a negative number and nothing else
+    begins with a dash; None if that is not so, or `command` takes none."""
+    if error.ctx is None or not any(
+        each.param_type_name == "argument" for each in error.ctx.command.params
+    ):
+        return None
+    words = tuple(command.split()[1:])
+    dashed = [each for each in given if each.startswith("-")]
+    if len(dashed) != 1 or not _NEGATIVE.fullmatch(dashed[0]):
+        return None
+    if tuple(given[: len(words)]) != words:
+        return None
+    return (*words, "--", *given[len(words) :])
 
 
 def _with_the_option(error: Any, given: Sequence[str]) -> tuple[str, ...] | None:

@@ -73,6 +73,8 @@ def plan_quantization(
             hint="its publisher may have it in a smaller type",
         )
     wanted = to.upper()
+    if source.provider != "mlx":
+        _require_type(wanted)
     kind = source.quantization or ""
     if kind not in LOSSLESS and not force:
         raise InvalidInput(
@@ -139,7 +141,7 @@ def _gguf_conversion(
     path: Path, to: str, config: Config, paths: Paths, *, force: bool
 ) -> Conversion:
     source = read_gguf_source(path)
-    known, by_ollama = to in quantization.TYPES, to in BITS_PER_WEIGHT
+    by_ollama = to in BITS_PER_WEIGHT
     # For the K-types that a running Ollama makes, it is preferred.
     if quantization.can_make(to) and (
         to in quantization.PLAIN_TYPES or not by_ollama or not ollama_runs(config, paths)
@@ -147,13 +149,17 @@ def _gguf_conversion(
         return ggml_conversion(source, to)
     if by_ollama:
         return ollama_conversion(source, to, config, paths, force=force)
-    if known:
-        return ggml_conversion(source, to)
-    raise InvalidInput(
-        f"nothing on this machine quantizes to {to.lower()}",
-        hint="--to takes "
-        + ", ".join(each.lower() for each in sorted(quantization.TYPES, key=str.lower)),
-    )
+    return ggml_conversion(source, to)
+
+
+def _require_type(to: str) -> None:
+    """Raise InvalidInput for what is no type of a GGUF file that anything here makes."""
+    if to not in quantization.TYPES and to not in BITS_PER_WEIGHT:
+        raise InvalidInput(
+            f"nothing on this machine quantizes to {to.lower()}",
+            hint="--to takes "
+            + ", ".join(each.lower() for each in sorted(quantization.TYPES, key=str.lower)),
+        )
 
 
 def _default_name(source: ResolvedModel, to: str) -> str:
