@@ -1,6 +1,7 @@
 """A run as it may be given to others: figures and the kind of machine, and nothing that names it.
 
-No path, address, host or user, no name that the user chose. Sends nothing. Pure.
+No path, address, host or user, and no name that the user gave but the last part of a model's.
+Sends nothing. Pure.
 """
 
 from __future__ import annotations

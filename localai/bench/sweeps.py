@@ -134,8 +134,10 @@ def _apart(groups: Sequence[dict[str, Any]], several_engines: bool) -> set[str]:
 
 
 def _facts(cell: Cell) -> dict[str, Any]:
-    """What a row was measured under."""
-    settings = {name: str(cell.settings[name]) for name in sorted(cell.settings)}
+    """What a row was measured under; a setting that was not set is left out."""
+    settings = {
+        name: str(value) for name, value in sorted(cell.settings.items()) if value is not None
+    }
     return {"model": cell.model, "engine": cell.engine, **cell.test.as_json(), **settings}
 
 

@@ -40,6 +40,18 @@ def test_where_there_are_several_engines_a_curve_says_whose_it_is() -> None:
     }
 
 
+def test_a_setting_that_is_not_set_is_no_place_and_a_text_is_none() -> None:
+    def at(threads: int | None, depth: int = 0) -> Cell:
+        samples = (Sample(0, decode_tokens=100, decode_s=1.0),) * 6
+        settings = {"kv_type": "f16", "threads": threads, "flash_attention": None}
+        test = Test(512, 128, depth_tokens=depth)
+        return Cell("m", "p", "e", test, settings=settings, samples=samples)
+
+    assert drawn(at(None)) == {}
+    assert drawn(at(None), at(1), at(2)) == {"Decode by threads": {"m": [(1, 100), (2, 100)]}}
+    assert drawn(at(None), at(None, 1024)) == {"Decode by depth": {"m": [(0, 100), (1024, 100)]}}
+
+
 def test_several_models_are_a_curve_each_and_one_place_is_none() -> None:
     rows = [row("e", depth, 100, model) for model in ("m", "n") for depth in (0, 1024)]
     assert set(drawn(*rows)["Decode by depth"]) == {"m", "n"}
