@@ -36,6 +36,8 @@ def test_it_is_refused_in_words(read: Callable[[], Any]) -> None:
 
 def test_it_is_for_ever_where_that_is_a_time() -> None:
     assert keep_alive_s(HUGE) == keep_alive_s(-1) == float("inf")
+    for seconds in (-1, -HUGE):
+        assert parse_value("engine.keep_alive", seconds, "config.toml") == float("inf")
     assert keep_alive_s("1.5h30m") == 7200
     assert keep_alive_s(".5s") == 0.5
 

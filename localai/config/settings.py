@@ -118,8 +118,8 @@ def _one_of(*choices: str) -> Callable[[Any], str]:
 def parse_duration(raw: Any) -> float:
     """Seconds from `90`, `"90s"`, `"5m"`, `"1h"`, `"2d"`; -1 means for ever. Raises ValueError."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
-        # TOML has integers that no float can hold.
-        seconds = float(min(raw, 2 * _LONGEST_S))
+        # TOML has integers that no float can hold, on either side of zero.
+        seconds = -1.0 if raw < 0 else float(min(raw, 2 * _LONGEST_S))
     else:
         match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(ms|s|m|h|d|)", str(raw).strip())
         if match is None:

@@ -117,16 +117,16 @@ class WorkerProvider(Provider):
     def _template_doubts(self, request: ChatRequest, lease: Lease) -> Events:
         """What is to be said of the model's template before it is used. Raises TemplateFault if it
         keeps the question from the model."""
-        who = self.name
+        who, body = self.name, worker_body(request)
         if request.model.go_template is not None and self.engine_kind == "llamacpp":
             from localai.providers.go_prompts import go_prompt, unused_doubt
 
-            made = go_prompt(lease, request, worker_body(request))
+            made = go_prompt(lease, request, body)
             if made is not None:
                 if made.unused is None:
                     return
                 yield Doubt(unused_doubt(request, made))
-        doubt = check_template(lease, request, worker_body(request), who, self._paths.cache_dir)
+        doubt = check_template(lease, request, body, who, self._paths.cache_dir)
         if doubt is not None:
             yield Doubt(doubt)
 
