@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localai.answers import Answer, PartialAnswer
 from localai.chat.answer_checks import AnswerChecks
 from localai.chat.ask import Asker
 from localai.chat.conversation import Conversation
@@ -26,29 +25,26 @@ from localai.commands.ask_options import (
     with_ask_options,
 )
 from localai.commands.conflicts import refuse_conflicts
+from localai.commands.one_shot import Showing, show_one
 from localai.commands.options import Json, PairCommand, Quiet
 from localai.commands.question import Question, gather_question, read_files, read_images
 from localai.commands.settings import load_settings, open_pool
 from localai.commands.unasked import save_line, show_dry_run
 from localai.config import Config
 from localai.errors import (
-    Interrupted,
     InvalidInput,
-    LocalaiError,
     NotFound,
     PolicyRefused,
     Unreachable,
 )
-from localai.output.answer import SilentWriter, WithheldText, Writer, show_answer
-from localai.output.answer_display import Display, say_how_it_ended, say_logprobs, say_usage
+from localai.output.answer import SilentWriter, Writer
+from localai.output.answer_display import Display
 from localai.output.cells import one_line
 from localai.output.output import Output
-from localai.output.plain_answer import print_answer_text
 from localai.output.terminal import is_terminal
 from localai.stores.presets import find_preset
 
 if TYPE_CHECKING:
-    from localai.output.documents.chat import Chat
     from localai.providers.pool import ProviderPool
 
 _TITLE_COLUMNS = 80
@@ -198,17 +194,10 @@ def chat(
         question = Question("", system=filled_system(template, means.parameters))
     system = settings.system or question.system
     settings = replace(settings, system=system, logprobs=logprobs)
-    checks = AnswerChecks(extract, settings.schema)
-    stored = (
-        resume(paths.database, conversation_id) if continued or more or conversation_id else None
-    )
     display = Display(raw, not no_stream, hide_thinking, quiet, usage > 0)
-    writer: Writer = SilentWriter() if as_json or in_session else display.writer()
-    # JSON is not drawn as Markdown, and the part that `-x` prints is known only at the answer's
-    # end.
-    whole = extract or (checks.schema is not None and output.on_terminal)
-    if whole and not as_json:
-        writer = WithheldText(writer)
+    checks = AnswerChecks(extract, settings.schema)
+    showing = Showing(output, display, checks, usage, logprobs is not None)
+    writer: Writer = SilentWriter() if in_session else showing.writer()
 
     def announce(text: str) -> None:
         writer.status(None)
@@ -228,6 +217,9 @@ def chat(
             pictures_limit_bytes=means.config["history.pictures"],
         )
 
+    stored = (
+        resume(paths.database, conversation_id) if continued or more or conversation_id else None
+    )
     selected, config = _select(means.model, stored, means.config, providers, announce)
     for doubt in settings_doubts(settings, selected.model, config):
         output.warn(doubt)
@@ -266,39 +258,7 @@ def chat(
     if called is not None:
         conversation.rename(one_line(called, _TITLE_COLUMNS))
     events = conversation.more() if more else conversation.ask(question.text, question.images)
-    partial = PartialAnswer(selected.model)
-    try:
-        answer = show_answer(events, writer, partial)
-    except KeyboardInterrupt:
-        if not as_json:
-            raise
-        output.document(_cancelled(partial, conversation))
-        return Interrupted.exit_code
-    extracted = checks.extracted(answer)
-    failure = checks.failure(answer, extracted)
-    if as_json:
-        output.document(_document(answer, conversation, extracted, failure))
-        return 0 if failure is None else failure.exit_code
-    if whole and not (extract and extracted is None):
-        print_answer_text(answer.text if extracted is None else extracted, raw=raw)
-    if logprobs is not None:
-        say_logprobs(output, answer)
-    go_on = None
-    if conversation.continues and conversation.recorder.conversation_id is not None:
-        go_on = "localai chat --more"
-    say_how_it_ended(
-        output,
-        answer,
-        asker.options.max_tokens,
-        go_on=go_on,
-        more="--max-tokens",
-        larger="--ctx",
-    )
-    if usage:
-        say_usage(output, answer, config, whole=usage > 1)
-    if failure is not None:
-        raise failure
-    return 0
+    return show_one(conversation, events, writer, showing)
 
 
 def _select(
@@ -320,28 +280,3 @@ def _select(
         except (NotFound, Unreachable, PolicyRefused) as error:
             announce(f"{stored.model} does not go on with this conversation: {error.message}")
     return select_or_fall_back(model, config, providers, announce)
-
-
-def _document(
-    answer: Answer,
-    conversation: Conversation,
-    extracted: str | None,
-    failure: LocalaiError | None,
-) -> Chat:
-    from localai.cost.prices import cost_of
-    from localai.output.documents.chat import chat_document
-
-    return chat_document(
-        answer,
-        cost_of(answer, conversation.asker.config),
-        conversation_id=conversation.recorder.conversation_id,
-        extracted=extracted,
-        with_logprobs=conversation.asker.settings.logprobs is not None,
-        error=failure,
-    )
-
-
-def _cancelled(partial: PartialAnswer, conversation: Conversation) -> Chat:
-    from localai.output.documents.chat import cancelled_document
-
-    return cancelled_document(partial, conversation.recorder.conversation_id)
