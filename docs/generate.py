@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import manual
 
 from localai import errors
-from localai.cli import COMMANDS
+from localai.commands.table import COMMANDS
 from localai.config import SETTINGS
 from localai.options import SAMPLING_OPTIONS, Wire
 from localai.output.documents import FAILURE, documents_of

@@ -8,8 +8,9 @@ from typing import Any
 import typer
 
 from localai import __version__
-from localai.cli import COMMANDS, app
+from localai.cli import app
 from localai.commands.examples import GUIDES
+from localai.commands.table import COMMANDS
 from localai.commands.verbs import DEFAULT_COMMAND
 
 _FILES = (

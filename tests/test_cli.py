@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from localai import __version__, cli
-from localai.cli import COMMANDS
+from localai.commands.table import COMMANDS
 from localai.paths import Paths, locate
 from localai.stores.presets import Preset, write_preset
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai

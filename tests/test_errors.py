@@ -20,7 +20,8 @@ import typer
 
 import localai
 from localai import errors
-from localai.cli import COMMANDS, app
+from localai.cli import app
+from localai.commands.table import COMMANDS
 from localai.commands.verbs import DEFAULT_COMMAND
 from localai.errors import LocalaiError
 from localai.session.slash_commands import find

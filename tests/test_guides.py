@@ -13,8 +13,9 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from localai.cli import COMMANDS, app
+from localai.cli import app
 from localai.commands.first_word import spelled_out
+from localai.commands.table import COMMANDS
 from localai.errors import LocalaiError
 
 REPOSITORY = Path(__file__).parents[1]

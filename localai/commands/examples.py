@@ -1,6 +1,6 @@
 """What `--help` ends with: a line to try, of each verb of a command, and the guide.
 
-The example of a command itself stands in its row of `cli.COMMANDS`.
+The example of a command itself stands in its row of `table.COMMANDS`.
 """
 
 from __future__ import annotations

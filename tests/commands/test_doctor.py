@@ -97,7 +97,7 @@ def test_a_warning_ends_with_8_only_where_that_is_asked(run_localai: RunLocalai)
 
 
 def test_every_line_of_localai_s_in_a_fix_can_be_run_as_it_stands() -> None:
-    from localai.cli import COMMANDS
+    from localai.commands.table import COMMANDS
     from localai.doctor.diagnose import diagnose
     from tests.doctor.exhibits import CASES, case_of, snapshot
 

@@ -18,7 +18,7 @@ import typer
 from localai.answers import PartialAnswer
 from localai.batch.answering import Outcome
 from localai.chat import templates
-from localai.cli import COMMANDS
+from localai.commands.table import COMMANDS
 from localai.cost.prices import Cost
 from localai.errors import FinishedWithFailures
 from localai.output import documents
