@@ -36,6 +36,7 @@ from localai.errors import (
     as_error,
 )
 from localai.privacy import guard
+from localai.sizing.context import with_a_limit
 
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
@@ -195,7 +196,8 @@ class Batch:
         try:
             prompt = read_prompt(line.content, self._defaults)
             settings = overlaid(self._defaults.settings, prompt.settings)
-            request = build_request(settings, self._chosen.model, prompt.messages, self._config)
+            asked = build_request(settings, self._chosen.model, prompt.messages, self._config)
+            request = with_a_limit(asked)
             self._doubts.before(settings, request)
         except Exception as error:
             said = as_error(error)

@@ -71,6 +71,6 @@ def _options(
             preset = request.model.preset
             origins = ["the model's publisher" if preset is None else f"the preset {preset}"]
         setting = config.values["chat.max_tokens"]
-        yield OptionInForce(
-            name, value, origins[0] if origins else f"chat.max_tokens, {setting.origin}"
-        )
+        unset = "no chat template: the model may never stop by itself"
+        limit = unset if setting.value is None else f"chat.max_tokens, {setting.origin}"
+        yield OptionInForce(name, value, origins[0] if origins else limit)

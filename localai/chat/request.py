@@ -17,6 +17,7 @@ from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.files import content_key
 from localai.options import options_set, overlaid_options
+from localai.sizing.context import ANSWER_TOKENS
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
 
 if TYPE_CHECKING:
@@ -244,10 +245,20 @@ def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -
 
 
 def effective_options(settings: AskSettings, model: ResolvedModel, config: Config) -> Options:
-    """The options set, above those that the model's publisher recommends, above the configured
-    limit of tokens: some models never stop, and a pipe would wait for them for ever."""
-    limit = Options(max_tokens=config["chat.max_tokens"])
+    """The options set, above those that the model's publisher recommends, above the limit of tokens
+    that is configured, or that a model needs which does not stop by itself."""
+    tokens = config["chat.max_tokens"]
+    if tokens is None and not _stops_by_itself(settings, model):
+        tokens = ANSWER_TOKENS
+    limit = Options(max_tokens=tokens)
     return overlaid_options(overlaid_options(limit, model.recommended), settings.options)
+
+
+def _stops_by_itself(settings: AskSettings, model: ResolvedModel) -> bool:
+    """Whether a model ends its turns: one without a chat template, as far as is known, continues a
+    text for ever."""
+    given = (settings.chat_template, model.template_file, model.go_template)
+    return model.has_chat_template is not False or any(each is not None for each in given)
 
 
 def shaping(settings: AskSettings) -> dict[str, Any]:

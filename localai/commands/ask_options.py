@@ -239,7 +239,11 @@ def asked_options(given: AskOptions) -> Options:
 def _sampling_parameter(option: SamplingOption) -> inspect.Parameter:
     """The flag of a sampling option, such as `--top-p` for `top_p`. The table of options says which
     values it takes."""
-    limit = "  [default: chat.max_tokens, 2048]" if option.name == "max_tokens" else ""
+    limit = (
+        "  [default: what is left of the context; 2048 in a batch or a suite]"
+        if option.name == "max_tokens"
+        else ""
+    )
     flag: Any = typer.Option(
         "--" + option.name.replace("_", "-"),
         metavar={float: "X", int: "N", str: "TEXT"}[option.kind],

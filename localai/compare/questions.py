@@ -12,6 +12,7 @@ from localai.compare.contestants import Contestant
 from localai.compare.suite.case import Case, Suite, fingerprint, seed_of
 from localai.dataclass import dataclass
 from localai.options import overlaid_options
+from localai.sizing.context import with_a_limit
 from localai.types import ChatRequest, Options, Zone
 
 if TYPE_CHECKING:
@@ -87,5 +88,5 @@ def _question(
         settings = replace(settings, options=overlaid_options(seed, settings.options))
     if manner.same_sampling:
         model = replace(model, recommended=Options())
-    request = build_request(settings, model, case.messages, config)
+    request = with_a_limit(build_request(settings, model, case.messages, config))
     return CaseRepeat(case, repeat, print_, replace(request, tools=case.tools))

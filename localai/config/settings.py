@@ -155,9 +155,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "chat.max_tokens",
         _tokens(1, 1_000_000),
-        2048,
+        None,
         "tokens",
-        "the longest answer; some models never stop by themselves",
+        "the longest answer; if unset what is left of the context, and 2048 for a model without a"
+        " chat template, in a batch and in a suite",
     ),
     Setting(
         "chat.stop_loops",

@@ -25,7 +25,7 @@ _FINISH_NOTES: Mapping[FinishReason, str | None] = {
     "tool_calls": None,
     "refusal": None,
     "length": "cut at {limit}; {more} allows more",
-    "context": "cut: the context is full; {larger} allows more",
+    "context": "cut: {context} is full{larger}",
     "loop": (
         "stopped: it repeats itself without end; --repeat-penalty 1.2 may help"
         " (`localai config set chat.stop_loops false` lets it go on)"
@@ -69,11 +69,24 @@ def say_how_it_ended(
     if not (answer.text.strip() or answer.tool_calls or answer.refusal):
         thought = "the model thought, and answered nothing"
         output.warn(thought if answer.reasoning else "the answer is empty")
+        # What was only thought is not kept.
+        go_on = None
     if note := _FINISH_NOTES[answer.done.finish_reason]:
         tokens = "the server's limit of tokens" if limit is None else f"{limit} tokens"
-        word = answer.done.server_reason or "no word"
-        more = more if go_on is None else f"{go_on} goes on, {more}"
-        output.warn(note.format(limit=tokens, more=more, larger=larger, word=word))
+        goes_on = "" if go_on is None else f"{go_on} goes on, "
+        allocated, most = answer.done.context_tokens, answer.model.context_limit
+        said = note.format(
+            limit=tokens,
+            more=goes_on + more,
+            context="the context" if allocated is None else f"the context of {allocated:,} tokens",
+            larger=(
+                ", and the model holds no more"
+                if allocated is not None and allocated == most
+                else f"; {goes_on}{larger} allows more"
+            ),
+            word=answer.done.server_reason or "no word",
+        )
+        output.warn(said)
 
 
 def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = False) -> None:

@@ -113,8 +113,9 @@ class Anthropic(Provider):
         """Answer. Raises PolicyRefused before anything is sent, ProviderRefused for the key, the
         quota or an option that it does not take, InvalidInput, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
-        longest = request.options.max_tokens or self._config["chat.max_tokens"]
-        body = wire.request_body(request, longest, self._facts.get(request.model.id))
+        info = self._facts.get(request.model.id)
+        longest = request.options.max_tokens or wire.longest_answer(info)
+        body = wire.request_body(request, longest, info)
         clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
         events = yield from retry_while_busy(lambda: self._send(body, reached, clock.limits.heard))
         try:

@@ -26,7 +26,13 @@ from localai.providers.facts import ProviderFacts
 from localai.providers.form import reads_a_server
 from localai.providers.provider import Provider
 from localai.redaction import remember
-from localai.sizing.context import choose_context, grown_context, guessed_context
+from localai.sizing.context import (
+    choose_context,
+    finish_for_user,
+    grown_context,
+    guessed_context,
+    with_a_limit,
+)
 from localai.types import (
     ChatRequest,
     Done,
@@ -48,7 +54,6 @@ from localai.wires.chat_completions.client import (
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of
 from localai.wires.lmstudio import Instance, Listed
-from localai.wires.refusals import overflow
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -60,8 +65,7 @@ TOKEN_VARIABLE = "LM_API_TOKEN"
 _LOAD_TIMEOUT_S = 1800.0
 _LONGEST_TTL_S = 30 * 86400.0
 
-# LM Studio queues requests that it does not compute at once. Its names are not those of its files,
-# and it does not say where the files are.
+# LM Studio queues requests that it does not compute at once. Its names are not its files'.
 FACTS = ProviderFacts(
     title="LM Studio",
     store="lmstudio",
@@ -181,12 +185,12 @@ class LmStudio(Provider):
         body = {"instance_id": instance.id}
         self._call("POST", "/api/v1/models/unload", body, instance.id)
 
-    # The answer
-
     def _answer(
         self, request: ChatRequest, instance: Instance, clock: AnswerClock, load_s: float | None
     ) -> Events:
-        body = {**request_body(with_held_schema(request)), "model": instance.id}
+        # At a full context LM Studio may go on without the beginning of the conversation.
+        asked = with_a_limit(request, instance.context_tokens)
+        body = {**request_body(with_held_schema(asked)), "model": instance.id}
         if not self._has_v1 and request.keep_alive_s is not None:
             body["ttl"] = max(1, int(min(request.keep_alive_s, _LONGEST_TTL_S)))
         context, said_nothing = instance.context_tokens, True
@@ -204,9 +208,12 @@ class LmStudio(Provider):
                     on_finish=sent.expect_the_end,
                 )
                 for event in events:
-                    if isinstance(event, Done) and said_nothing:
-                        _refuse_silence(event, context)
                     said_nothing = said_nothing and not isinstance(event, TextDelta | ToolCall)
+                    if isinstance(event, Done):
+                        if said_nothing:
+                            wire.refuse_silence(event, context)
+                        finish = finish_for_user(event.finish_reason, request)
+                        event = replace(event, finish_reason=finish)
                     yield event
         except ServerRefused as error:
             raise wire.refusal(error.status, error.document, instance.id, context) from error
@@ -302,11 +309,3 @@ def _wanted_context(listed: Listed, request: ChatRequest, start: int) -> int:
         needed=guessed_context(request),
         limit=listed.context_limit,
     )
-
-
-def _refuse_silence(done: Done, context: int | None) -> None:
-    """Raise ContextOverflow for an empty answer to a prompt that fills the context: some engines of
-    LM Studio end a stream like that instead of refusing it."""
-    prompt = done.usage.input_tokens
-    if context is not None and prompt is not None and prompt >= context:
-        raise overflow("LM Studio", prompt, context)

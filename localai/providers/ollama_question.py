@@ -21,7 +21,7 @@ from localai.net.listener import listening_pid
 from localai.net.target import client_target
 from localai.privacy import guard
 from localai.providers.ollama_daemon import Daemon
-from localai.sizing.context import may_overflow
+from localai.sizing.context import finish_for_user, may_overflow, with_what_is_left
 from localai.types import (
     ChatRequest,
     Done,
@@ -82,10 +82,18 @@ class Question:
     pid: int | None = None
 
     @property
+    def asked(self) -> ChatRequest:
+        """The request, whose answer ends before the context is full; else Ollama would have to be
+        told not to shift, or would cut the beginning."""
+        if self.remote is not None:
+            return self.request
+        return with_what_is_left(self.request, self.context_tokens)
+
+    @property
     def may_shift(self) -> bool:
         """Whether Ollama's cutting at a full context may stay on, because the context cannot become
         full."""
-        return not may_overflow(self.request, self.context_tokens)
+        return not may_overflow(self.asked, self.context_tokens)
 
     @property
     def keep_alive_s(self) -> float | None:
@@ -101,7 +109,7 @@ class Question:
         piece, and what `Provider.stream` raises."""
         limits = self.clock.limits = limits_of(self.request, self.context_tokens)
         body = chat_body(
-            _without_own_system(self.request, self.own_system),
+            _without_own_system(self.asked, self.own_system),
             context_tokens=self.context_tokens if self.tells_context else None,
             may_shift=self.may_shift,
             think=self.think,
@@ -149,7 +157,7 @@ class Question:
             return
         entry = self.daemon.loaded(self.request.model.id) or {}
         allocated = entry.get("context_length") or self.context_tokens
-        if may_overflow(self.request, allocated):
+        if may_overflow(self.asked, allocated):
             raise OwnContextTooSmall
 
     def _answer(self, sent: SentRequest) -> Generator[Event, None, dict[str, Any]]:
@@ -205,10 +213,11 @@ class Question:
             with suppress(Unreachable):
                 entry = self.daemon.loaded(self.request.model.id)
         context = (entry or {}).get("context_length") or self.context_tokens
+        finish = "loop" if end.get("looping") else finish_of(end, context, end["tools_called"])
+        if self.remote is None:
+            finish = finish_for_user(finish, self.request)
         return Done(
-            finish_reason="loop"
-            if end.get("looping")
-            else finish_of(end, context, end["tools_called"]),
+            finish_reason=finish,
             usage=usage,
             timings=timings,
             locality=self._locality(entry),

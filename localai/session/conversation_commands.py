@@ -20,6 +20,7 @@ from localai.output.conversations import conversation_markdown, picture_lines
 from localai.output.terminal import is_dumb
 from localai.output.untrusted import sanitize
 from localai.session.state import Edit, Session
+from localai.sizing.context import ANSWER_TOKENS
 from localai.types import Events
 from localai.units import counted, day_and_minute, whole_number
 
@@ -134,7 +135,7 @@ def context(session: Session, _argument: str) -> None:
     if total is None:
         session.output.note(f"{used:,} tokens are used; how many there are is not known")
         return
-    reserved = asker.options.max_tokens or 0
+    reserved = asker.options.max_tokens or ANSWER_TOKENS
     encoding = sys.stdout.encoding or "ascii"
     for line in context_bar(
         used, reserved, total, columns=session.output.columns - 1, encoding=encoding

@@ -152,13 +152,20 @@ class Session:
             self.output,
             answer,
             limit,
-            go_on="/more" if self.conversation.continues else None,
+            go_on="/more" if self._goes_on(answer) else None,
             more="/set max_tokens N",
             larger="/set ctx N",
         )
         if self.display.usage:
             say_usage(self.output, answer, self.asker.config)
         return True
+
+    def _goes_on(self, answer: Answer) -> bool:
+        """Whether /more can continue the answer: in a context that the user has set there is no
+        more room."""
+        is_full = answer.done.finish_reason == "context"
+        has_set = self.asker.settings.context_tokens is not None
+        return self.conversation.continues and not (is_full and has_set)
 
     def play(self, events: Events) -> Answer:
         """Show the events in the way of an answer. Raises what they raise, KeyboardInterrupt."""

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from localai.errors import ContextOverflow
-from localai.types import ChatRequest
+from localai.types import ChatRequest, FinishReason
 
-# The assumed length of an answer without a limit.
-_ANSWER_TOKENS: Final = 512
+ANSWER_TOKENS: Final = 2048
+"""What an answer without a limit is sure to have room for, and the limit of one that must have
+one."""
 # The tokens that a chat template adds to a message.
 _TEMPLATE_TOKENS: Final = 64
 # The text with which a template explains once how a tool is called: up to some 400 words.
@@ -76,10 +78,34 @@ def grown_context(
 def may_overflow(request: ChatRequest, context_tokens: int) -> bool:
     """Whether the prompt and its longest answer could be more than `context_tokens`, at the most
     tokens that their bytes can make. An answer without a limit always could."""
-    if request.options.max_tokens is None:
-        return True
-    most = _prompt(request, _LEAST_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
-    return most + request.options.max_tokens > context_tokens
+    longest = request.options.max_tokens
+    return longest is None or _most_prompt(request) + longest > context_tokens
+
+
+def with_what_is_left(request: ChatRequest, context_tokens: int | None) -> ChatRequest:
+    """The request with a limit for its answer, to a server that would cut the beginning of the
+    conversation to make room for more: what is surely left of `context_tokens`, or None if that is
+    less than `ANSWER_TOKENS`. A limit that was asked for stays."""
+    left = (context_tokens or 0) - _most_prompt(request)
+    if request.options.max_tokens is not None or left < ANSWER_TOKENS:
+        return request
+    return replace(request, options=replace(request.options, max_tokens=left))
+
+
+def finish_for_user(finish: FinishReason, request: ChatRequest) -> FinishReason:
+    """Why the answer to `request` ended, to whoever set no limit: the one that was sent instead
+    stands for the context."""
+    is_ours = request.options.max_tokens is None
+    return "context" if finish == "length" and is_ours else finish
+
+
+def with_a_limit(request: ChatRequest, context_tokens: int | None = None) -> ChatRequest:
+    """The request with a limit for its answer: the one that was asked for, else what is left of
+    `context_tokens`, else `ANSWER_TOKENS`. Answers that are computed together share a context, and
+    those that are compared end alike."""
+    request = with_what_is_left(request, context_tokens)
+    longest = request.options.max_tokens or ANSWER_TOKENS
+    return replace(request, options=replace(request.options, max_tokens=longest))
 
 
 def counted_context(request: ChatRequest, have_tokens: int, count: Callable[[], int]) -> int:
@@ -128,7 +154,11 @@ def shared_context(requests: Sequence[ChatRequest], at_once: int) -> int:
 
 
 def _answer(request: ChatRequest) -> int:
-    return request.options.max_tokens or _ANSWER_TOKENS
+    return request.options.max_tokens or ANSWER_TOKENS
+
+
+def _most_prompt(request: ChatRequest) -> int:
+    return _prompt(request, _LEAST_BYTES_PER_TOKEN, _GENEROUS_IMAGE_TOKENS)
 
 
 def _images(request: ChatRequest) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 
 from localai.dataclass import dataclass
 from localai.errors import InsufficientResources, LocalaiError, NotFound, ProviderRefused
-from localai.types import Capability
-from localai.wires.refusals import Meaning, ServerWords, failure, final_error
+from localai.types import Capability, Done
+from localai.wires.refusals import Meaning, ServerWords, failure, final_error, overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,14 @@ _WORDS = ServerWords(
     when_failed={"command": "lms log stream"},
     context_grows=True,
 )
+
+
+def refuse_silence(done: Done, context_tokens: int | None) -> None:
+    """Raise ContextOverflow for an empty answer to a prompt that fills the context: some engines of
+    LM Studio end a stream like that instead of refusing it."""
+    prompt = done.usage.input_tokens
+    if context_tokens is not None and prompt is not None and prompt >= context_tokens:
+        raise overflow("LM Studio", prompt, context_tokens)
 
 
 def refusal(

@@ -35,11 +35,30 @@ def config(localai_home: Path) -> Config:
     return load(locate())
 
 
-def test_a_model_is_asked_as_its_publisher_recommends_and_with_a_limit(config: Config) -> None:
+def test_a_model_is_asked_as_its_publisher_recommends(config: Config) -> None:
     request = build_request(AskSettings(), MODEL, QUESTION, config)
     assert request.messages == (Message("system", "You are R2."), *QUESTION)
-    limit = config["chat.max_tokens"]
-    assert request.options == Options(temperature=0.6, top_k=20, max_tokens=limit)
+    assert request.options == Options(temperature=0.6, top_k=20)
+
+
+def test_what_does_not_stop_by_itself_gets_a_limit(config: Config) -> None:
+    """A model without a chat template continues a text, and has no token that ends its turn."""
+    base = replace(MODEL, has_chat_template=False)
+
+    def limit(model: ResolvedModel, settings: AskSettings = AskSettings()) -> int | None:
+        return build_request(settings, model, QUESTION, config).options.max_tokens
+
+    assert limit(base) == 2048
+    assert limit(replace(MODEL, has_chat_template=True)) is None
+    assert limit(replace(base, go_template="{{ .Prompt }}<end>")) is None
+    assert limit(base, AskSettings(options=Options(max_tokens=9000))) == 9000
+    assert limit(replace(base, recommended=Options(max_tokens=7))) == 7
+
+
+def test_a_configured_limit_holds_for_every_model(config: Config) -> None:
+    configured = config.with_flags(chat__max_tokens=300)
+    for model in (MODEL, replace(MODEL, has_chat_template=False)):
+        assert build_request(AskSettings(), model, QUESTION, configured).options.max_tokens == 300
 
 
 def test_what_was_set_goes_before_what_is_recommended(config: Config) -> None:

@@ -154,7 +154,7 @@ def test_a_dry_run_shows_the_prompt_with_its_tokens_and_asks_nothing(
     set_by = {each["option"]: (each["set_to"], each["set_by"]) for each in dry["request_options"]}
     assert set_by["seed"] == (3, "the command line")
     assert set_by["temperature"] == (0.0, "the model's publisher")
-    assert set_by["max_tokens"] == (2048, "chat.max_tokens, default")
+    assert "max_tokens" not in set_by
     assert [each["role"] for each in dry["request_messages"]] == ["system", "user"]
 
 

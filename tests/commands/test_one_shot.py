@@ -79,7 +79,7 @@ def test_extract_with_json_has_both(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("reason", "code", "said"),
     [
-        ("length", 0, "cut at 2048 tokens; --max-tokens allows more"),
+        ("length", 0, "cut at the server's limit of tokens; --max-tokens allows more"),
         ("context", 0, "cut: the context is full; --ctx allows more"),
         ("refusal", 6, "robot/r2 refused to answer"),
         ("other", 0, "perhaps not whole: the provider ended it with 'dunno', which localai"),
@@ -95,6 +95,13 @@ def test_an_answer_that_is_not_whole_is_printed_and_said_not_to_be(
     document = json.loads(in_json.stdout)
     assert (in_json.returncode, document["finish_reason"]) == (code, reason)
     assert (document["error"] or {}).get("kind") == ("answer_refused" if code else None)
+
+
+def test_a_limit_that_was_set_is_named_where_it_cuts(ask: Ask, run_localai: RunLocalai) -> None:
+    result = ask("--max-tokens", "7", "end length x")
+    assert b"warning: cut at 7 tokens; --max-tokens allows more\n" in result.stderr
+    assert run_localai("config", "set", "chat.max_tokens", "1k").returncode == 0
+    assert b"cut at 1024 tokens; --max-tokens" in ask("end length x").stderr
 
 
 def test_an_answer_that_repeats_itself_without_end_is_stopped_and_said(ask: Ask) -> None:

@@ -43,10 +43,28 @@ def test_what_is_unset_is_not_sent_but_the_limit_that_the_api_wants(scene: Scene
     scene.ask()
     assert scene.sent == {
         "model": "scripted",
-        "max_tokens": 2048,
+        "max_tokens": 4096,
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
         "stream": True,
     }
+
+
+def test_an_answer_may_be_as_long_as_the_api_allows_the_model(scene: Scene) -> None:
+    scene.server.routes["GET /v1/models/scripted"] = json_reply(model_info("scripted"))
+    scene.provider.resolve("scripted")
+    scene.ask()
+    assert scene.sent["max_tokens"] == 64_000
+
+
+def test_a_budget_of_thinking_is_no_share_of_the_longest_answer_that_there_is(
+    scene: Scene,
+) -> None:
+    info = json_reply(model_info("scripted", thinking=("enabled", "disabled")))
+    scene.server.routes["GET /v1/models/scripted"] = info
+    scene.provider.resolve("scripted")
+    scene.ask(question(think="on"))
+    assert scene.sent["thinking"]["budget_tokens"] == 8192
+    assert scene.sent["max_tokens"] == 64_000
 
 
 def test_system_options_history_and_pictures(scene: Scene) -> None:

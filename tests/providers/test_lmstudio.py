@@ -45,13 +45,18 @@ def said(events: list[Event]) -> list[str]:
     return [event.message for event in events if isinstance(event, Loading)]
 
 
+def to(server: ScriptedServer) -> Connect:
+    """How the double connects to what answers behind it."""
+    import http.client
+
+    return lambda context: http.client.HTTPConnection("127.0.0.1", server.port)
+
+
 @pytest.fixture
 def engine() -> Any:
     """What answers behind the double: a server that says the same to everything."""
-    import http.client
-
     with ScriptedServer(WIRE.routes(WIRE.stream(WIRE.answer(["hel", "lo"], ["hm"])))) as server:
-        yield lambda context: http.client.HTTPConnection("127.0.0.1", server.port)
+        yield to(server)
 
 
 # What the documentation shows
@@ -192,6 +197,21 @@ def test_a_loaded_model_is_used_as_it_is(tmp_path: Path, engine: Connect) -> Non
     assert (text_of(events), said(events)) == ("hello", [])
     assert asked[0]["model"] == f"{NAME}:2"
     assert end_of(events).context_tokens == 6000
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "reason"),
+    [(Options(), 4030, "context"), (Options(max_tokens=9), 9, "length")],
+)
+def test_an_answer_without_a_limit_gets_what_is_left_of_the_context(
+    tmp_path: Path, options: Options, limit: int, reason: str
+) -> None:
+    """At a full context LM Studio may go on without the beginning of the conversation."""
+    cut = WIRE.routes(WIRE.stream(WIRE.answer(["x"], finish="length")))
+    with ScriptedServer(cut) as server, LmStudioDouble([DoubleModel(NAME)], to(server)) as double:
+        done = end_of(ask(open_lmstudio(tmp_path, double.address), options=options))
+        [asked] = [body for _, path, body in double.asked if path == "/v1/chat/completions"]
+    assert (asked["max_tokens"], done.finish_reason) == (limit, reason)
 
 
 def test_loading_is_announced_and_read_back(tmp_path: Path, engine: Connect) -> None:

@@ -362,11 +362,12 @@ def test_taking_turns_with_another_program_starts_no_runner_again(
     ollama: OllamaServer = request.getfixturevalue(server)
     unload(ollama)
     provider = open_ollama(tmp_path, ollama.host)
-    options = Options(temperature=0, seed=1, max_tokens=4)
+    # One with a limit, and one without, whose limit is what is left of the context.
+    options = [Options(temperature=0, max_tokens=4), Options(temperature=0, stop=("Paris",))]
     runners = set()
     for ours in (first, not first, first, not first):
         if ours:
-            list(ask(provider, options=options))
+            list(ask(provider, options=options.pop()))
         else:
             ask_as_others_do(ollama)
         runners |= set(descendants(ollama.pid))
@@ -376,11 +377,11 @@ def test_taking_turns_with_another_program_starts_no_runner_again(
 def test_what_might_be_cut_is_worth_a_runner_of_its_own(
     tmp_path: Path, newer_ollama_server: OllamaServer
 ) -> None:
-    """An answer without a limit could pass the context: Ollama must not cut what was said."""
+    """Prompt and answer could pass the context together: Ollama must not cut what was said."""
     provider = open_ollama(tmp_path, newer_ollama_server.host)
     ask_as_others_do(newer_ollama_server)
     before = descendants(newer_ollama_server.pid)
-    options = Options(temperature=0, seed=1, stop=("Paris",))
+    options = Options(temperature=0, seed=1, max_tokens=3930, stop=("Paris",))
     assert end_of(list(ask(provider, options=options))).finish_reason == "stop"
     assert descendants(newer_ollama_server.pid) != before
 
@@ -476,6 +477,22 @@ def test_what_the_daemon_does_is_told_while_it_takes_long(tmp_path: Path) -> Non
         events = list(ask(open_ollama(tmp_path, server.address), name="scripted"))
     said = [event.message for event in events if isinstance(event, Loading)]
     assert [message.split()[0] for message in said] == ["Ollama", "reading"]
+
+
+def test_an_answer_without_a_limit_gets_what_is_left_of_the_context(tmp_path: Path) -> None:
+    wire = OllamaWire()
+    with ScriptedServer(wire.routes(wire.stream(wire.answer(["x"], finish="length")))) as server:
+        provider = open_ollama(tmp_path, server.address)
+
+        def asked(options: Options) -> tuple[int, bool, str]:
+            done = end_of(list(ask(provider, options=options, name="scripted")))
+            *_, last = (each for each in server.asked if each.path == "/api/chat")
+            body = last.json
+            return body["options"].get("num_predict"), "shift" in body, done.finish_reason
+
+        # The prompt has 58 bytes and two messages.
+        assert asked(Options()) == (4096 - 58 - 2 * 64, False, "context")
+        assert asked(Options(max_tokens=5)) == (5, False, "length")
 
 
 def test_an_answer_that_ends_without_an_end_is_not_taken_for_one(tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from localai.errors import ContextOverflow
 from localai.sizing.context import (
     choose_context,
     counted_context,
+    finish_for_user,
     generous_context,
     grown_context,
     guessed_context,
     may_overflow,
     shared_context,
+    with_a_limit,
+    with_what_is_left,
 )
 from localai.types import ChatRequest, Image, Message, Options, ResolvedModel
 
@@ -73,6 +76,45 @@ def test_whether_prompt_and_answer_may_pass_the_context(
     text: str, max_tokens: int | None, images: int, may: bool
 ) -> None:
     assert may_overflow(request(text, max_tokens, images), 4096) is may
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "context", "limit"),
+    [
+        # What is left for certain: at most a token a byte, and 64 for the template.
+        ("x" * 1000, None, 4096, 3032),
+        ("x" * 1984, None, 4096, 2048),
+        # So little is left that the context must grow, or be full without a loss.
+        ("x" * 1985, None, 4096, None),
+        ("x", None, None, None),
+        ("x", 9, 4096, 9),
+        ("x", 9000, 4096, 9000),
+    ],
+)
+def test_what_is_left_of_a_context(
+    text: str, asked: int | None, context: int | None, limit: int | None
+) -> None:
+    limited = with_what_is_left(request(text, asked), context)
+    assert limited.options.max_tokens == limit
+    if asked is None and limit is not None and context is not None:
+        assert not may_overflow(limited, context)
+
+
+def test_an_answer_that_must_have_a_limit_gets_one() -> None:
+    assert with_a_limit(request("hi")).options.max_tokens == 2048
+    assert with_a_limit(request("hi", 3000)).options.max_tokens == 3000
+
+
+def test_a_limit_that_nobody_asked_for_is_that_of_the_context() -> None:
+    assert finish_for_user("length", request("hi")) == "context"
+    assert finish_for_user("length", request("hi", 9)) == "length"
+    assert finish_for_user("stop", request("hi")) == "stop"
+
+
+def test_an_answer_without_a_limit_has_room_for_2048_tokens() -> None:
+    assert counted_context(request("x" * 9000), 4096, lambda: 2048) == 4096
+    assert counted_context(request("x" * 9000), 4096, lambda: 2049) == 8192
+    assert guessed_context(request("x" * 300)) == 100 + 64 + 2048
 
 
 def test_needed_counts_text_answer_and_pictures() -> None:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 # The API's minimum of a budget for thinking.
 _LEAST_BUDGET_TOKENS = 1024
 _BUDGET_SHARE = {"on": 0.5, "low": 0.25, "medium": 0.5, "high": 0.75}
+# A budget is a share of so much at most: what a model may say at most can be 64,000 tokens.
+_MOST_BUDGETED_TOKENS = 16_384
+# Every model takes so many, whatever the API says of it.
+_LONGEST_OF_ALL_TOKENS = 4096
 # The API caches nothing below 1,024 tokens; fewer bytes than this are surely fewer tokens.
 _LEAST_CACHED_BYTES = 4096
 _CACHED = {"type": "ephemeral"}
@@ -58,6 +62,11 @@ def capabilities(info: ModelInfo) -> frozenset[Capability] | None:
         "schema": facts.structured_outputs.supported,
     }
     return frozenset(name for name, supported in has.items() if supported)
+
+
+def longest_answer(info: ModelInfo | None) -> int:
+    """The longest answer that the API allows the model, in tokens: it wants a number."""
+    return getattr(info, "max_tokens", None) or _LONGEST_OF_ALL_TOKENS
 
 
 def request_body(
@@ -130,7 +139,8 @@ def thinking_for(
         return {"type": "adaptive", "display": "summarized"}, level
     if not kinds.enabled.supported:
         raise ProviderRefused(f"{who} does not think", hint="leave out: --think")
-    budget = max(_LEAST_BUDGET_TOKENS, int(longest_tokens * _BUDGET_SHARE[think]))
+    within = min(longest_tokens, _MOST_BUDGETED_TOKENS)
+    budget = max(_LEAST_BUDGET_TOKENS, int(within * _BUDGET_SHARE[think]))
     if budget >= longest_tokens:
         raise InvalidInput(
             f"{who} thinks in {_LEAST_BUDGET_TOKENS:,} tokens at least,"
