@@ -11,7 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import environments, llama_cpp, mlx_model, ollama, registry, weights
+from tests.servers import (
+    chat_templates,
+    environments,
+    llama_cpp,
+    mlx_model,
+    ollama,
+    registry,
+    weights,
+)
 from tests.servers.cache import cache_root, is_whole
 
 
@@ -47,5 +55,8 @@ RESOURCES = {
     ),
     "mlx-model": Resource("LOCALAI_TEST_MLX_MODEL", mlx_model.mlx_model, mlx_model.convert),
     "gemma3": Resource("LOCALAI_TEST_GEMMA3", weights.gemma3, weights.fetch_gemma3),
+    "chat-templates": Resource(
+        "LOCALAI_TEST_CHAT_TEMPLATES", chat_templates.chat_templates, chat_templates.fetch
+    ),
     "registry": Resource("LOCALAI_TEST_REGISTRY", registry.binary, registry.fetch),
 }

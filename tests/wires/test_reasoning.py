@@ -28,6 +28,9 @@ CASES = [
     # EXAONE Deep, Seed-OSS, Magistral, Kimi-VL, Command A, Sky-T1, Apertus, Gemma 4.
     ("<thought>\nOkay.\n</thought>\n\nHello.", "Okay.", "Hello."),
     ("<seed:think>Okay.</seed:think>Hello.", "Okay.", "Hello."),
+    ("<mm:think>Okay.</mm:think>Hello.", "Okay.", "Hello."),
+    ("</mm:think>Hello.", "", "Hello."),
+    ("<longcat_think>\nOkay.</longcat_think>\nHello.", "Okay.", "Hello."),
     ("[THINK]Okay.[/THINK]Hello.", "Okay.", "Hello."),
     ("◁think▷Okay.◁/think▷Hello.", "Okay.", "Hello."),
     ("<|START_THINKING|>Okay.<|END_THINKING|>Hello.", "Okay.", "Hello."),

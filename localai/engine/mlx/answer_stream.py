@@ -35,6 +35,7 @@ from localai.types import (
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.chat_completions.server import ChunkWriter
 from localai.wires.parts import RequestParts
+from localai.wires.reasoning.edges import ReasoningEdges
 
 Emit = Callable[[Mapping[str, Any]], None]
 Last: TypeAlias = Literal["stop", "length"] | None
@@ -61,6 +62,7 @@ class AnswerStream:
     _call_text: str = ""
     _started: float = 0.0
     _first_at: float = 0.0
+    _edges: ReasoningEdges = field(default_factory=ReasoningEdges)
     _detokenizer: Any = field(init=False)
     _stops: StopStrings = field(init=False)
     _state: Any = field(init=False)
@@ -158,9 +160,9 @@ class AnswerStream:
             calls += made
             shown += unclear
             if state == _REASONING:
-                thoughts += text
+                thoughts += self._edges.reasoning(text)
             else:
-                shown += text
+                shown += self._edges.text(text)
         return thoughts, shown, calls
 
     def _whole_calls(self) -> tuple[list[ToolCall], str]:

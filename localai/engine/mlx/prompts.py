@@ -68,6 +68,15 @@ class Prompts:
         """The tokens of a prompt; the template has already put in the special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
+    def _require_tools(self) -> None:
+        """Raise InvalidInput if the model calls no tools, or in a form that mlx-lm cannot read."""
+        if "tools" not in str(self.tokenizer.chat_template):
+            raise InvalidInput(f"{TEMPLATE_SUBJECT} knows no tools")
+        if not self.tokenizer.has_tool_calling:
+            raise InvalidInput(
+                "mlx-lm cannot read how this model calls tools: llama.cpp can, with its GGUF file"
+            )
+
     def _rendered(
         self, parts: RequestParts, options: Mapping[str, Any], messages: list[dict[str, Any]]
     ) -> str:
@@ -78,8 +87,7 @@ class Prompts:
             )
         tools = None
         if parts.offered_tools:
-            if not tokenizer.has_tool_calling:
-                raise InvalidInput(f"{TEMPLATE_SUBJECT} knows no tools")
+            self._require_tools()
             if parts.tool_choice not in (None, "auto"):
                 raise InvalidInput("MLX cannot make a model call a tool: its models choose")
             tools = [wire_tool(tool) for tool in parts.offered_tools]

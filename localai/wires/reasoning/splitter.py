@@ -39,6 +39,8 @@ _TAGS = {
     "<thought>": "</thought>",  # EXAONE
     "<reasoning>": "</reasoning>",
     "<seed:think>": "</seed:think>",  # Seed-OSS
+    "<mm:think>": "</mm:think>",  # MiniMax-M3
+    "<longcat_think>": "</longcat_think>",  # LongCat
     "[THINK]": "[/THINK]",  # Magistral
     "◁think▷": "◁/think▷",  # Kimi
     "<|START_THINKING|>": "<|END_THINKING|>",  # Command A
