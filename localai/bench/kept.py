@@ -15,7 +15,6 @@ from localai.bench.plan import NO_OBJECTIVES, Objectives, Profile
 from localai.bench.verdict import verdict
 from localai.database import BenchRunRow, Database, OwnRate
 from localai.dataclass import dataclass
-from localai.errors import NotFound
 
 if TYPE_CHECKING:
     from localai.hardware.facts import Machine
@@ -78,7 +77,8 @@ def note_machine(machine: Machine) -> MachineNote:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was asked for, so that a run that was broken off can go on."""
+    """What was asked for, so that a run that was broken off can go on. `trials` are the settings
+    that `localai bench tune` tries, and `confirms` is the run whose gains it measures again."""
 
     models: tuple[str, ...]
     engines: tuple[str, ...]
@@ -94,10 +94,14 @@ class Plan:
     quantizations: tuple[str, ...] = ()
     quality: bool = False
     quick: bool = False
+    trials: tuple[dict[str, Any], ...] = ()
+    confirms: str | None = None
 
     @property
     def manners(self) -> tuple[dict[str, Any], ...]:
         """The settings of the embedded engine under which each model is measured."""
+        if self.trials:
+            return self.trials
         swept: dict[str, Sequence[Any]] = {
             "engine.kv_type": self.kv_types,
             "engine.threads": self.threads,
@@ -113,7 +117,7 @@ class Plan:
         """The plan that `asdict` wrote."""
         lists = (
             *("models", "engines", "prompts", "answers", "depths"),
-            *("users", "rates", "kv_types", "threads", "quantizations"),
+            *("users", "rates", "kv_types", "threads", "quantizations", "trials"),
         )
         known = {name: tuple(document[name]) for name in lists}
         return cls(**{**document, **known, "objectives": Objectives(**document["objectives"])})
@@ -143,7 +147,7 @@ class Keeper:
 
     @classmethod
     def new(cls, database: Database, machine: MachineNote, plan: Plan | None) -> Keeper:
-        """Keep a new run."""
+        """Keep a new run; without a `plan` nothing can go on with it."""
         document = {"machine": asdict(machine), "plan": None if plan is None else asdict(plan)}
         return cls(database, database.create_bench_run(document))
 
@@ -180,14 +184,6 @@ def read_run(database: Database, name: str) -> KeptRun:
 def read_runs(database: Database, limit: int | None = None) -> list[KeptRun]:
     """The runs, the newest first."""
     return [_kept(database, row) for row in database.bench_runs(limit)]
-
-
-def broken_off(database: Database) -> KeptRun:
-    """The last run, if it was broken off. Raises NotFound otherwise."""
-    last = database.bench_runs(1)
-    if not last or last[0].ended_at is not None or last[0].document["plan"] is None:
-        raise NotFound("no benchmark was broken off", command="localai bench")
-    return _kept(database, last[0])
 
 
 def _kept(database: Database, row: BenchRunRow) -> KeptRun:

@@ -8,20 +8,18 @@ answer, so that an interrupted run keeps all its measurements.
 
 from __future__ import annotations
 
-import queue
 import random
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Final
 
-from localai.bench import noise
 from localai.bench.anchor import MOVED, anchor, moved
+from localai.bench.arriving import arrivals, wanted_arrivals
 from localai.bench.cell import Cell, decode, is_finished, is_steady, prefill
 from localai.bench.loaded_models import LoadedModels
-from localai.bench.loads import open_loop
 from localai.bench.plan import (
     CLOUD,
     LEAST_REPETITIONS,
@@ -34,7 +32,7 @@ from localai.bench.plan import (
 from localai.bench.processes import peak_memory_bytes
 from localai.bench.progress import Phase, Progress
 from localai.bench.prompts import Prompts
-from localai.bench.recording import Recorded, Sample, record
+from localai.bench.recording import Sample, record
 from localai.bench.row import Row
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
@@ -45,17 +43,12 @@ from localai.hardware.energy import EnergyMeter, energy_meter
 _KEEP_ALIVE_S: Final = 900.0
 # The repetitions of a turn for which the model is loaded with other settings.
 _BLOCK: Final = 3
-# The least and the most arrivals of an open loop: a percentile needs a hundred, and patience has an
-# end.
-_LEAST_ARRIVALS: Final = 12
-_MOST_ARRIVALS: Final = 300
+_IN_TURN: Final = "not interleaved: the models do not fit into memory together"
 
 
 class Bench:
     """One run over `subjects` and `tests`. `cores` is how many cores the anchors use; there are
     none where it is 0.
-
-    `cells` are the rows of an earlier run to go on with, in the order of `rows_of`.
     """
 
     def __init__(
@@ -68,7 +61,6 @@ class Bench:
         cores: int,
         objectives: Objectives = NO_OBJECTIVES,
         force: bool = False,
-        cells: Sequence[Cell] = (),
     ) -> None:
         self._models = LoadedModels(subjects, tests)
         self._tests = tests
@@ -85,8 +77,13 @@ class Bench:
             for number, subject in enumerate(subjects)
             for test in tests
         ]
+
+    def go_on_with(self, cells: Sequence[Cell]) -> None:
+        """Take the rows of an earlier run over, in their order: only what they lack is measured.
+        A row without an answer is tried again."""
         for row, cell in zip(self.rows, cells, strict=False):
-            row.cell = replace(cell, is_warm=False, failed=None)
+            samples = cell.samples if cell.succeeded else ()
+            row.cell = replace(cell, samples=samples, failed=None)
 
     @property
     def cells(self) -> list[Cell]:
@@ -108,6 +105,8 @@ class Bench:
             yield from self._run()
 
     def _run(self) -> Iterator[Progress]:
+        if all(self._is_whole(row) for row in self.rows):
+            return
         try:
             for name in self._models.load_all(self.rows, self._fail):
                 yield Progress("loading", name, "")
@@ -161,9 +160,8 @@ class Bench:
 
     def _by_subject(self) -> list[list[Row]]:
         """The rows of each model, where the models cannot be in memory together."""
-        note = "not interleaved: the models do not fit into memory together"
         for row in self.rows:
-            row.cell = replace(row.cell, notes=(*row.cell.notes, note))
+            row.cell = _noted(row.cell, _IN_TURN)
         subjects = dict.fromkeys(id(row.subject) for row in self.rows)
         return [[row for row in self.rows if id(row.subject) == each] for each in subjects]
 
@@ -175,7 +173,7 @@ class Bench:
     # Measuring
 
     def _measure(self, rows: list[Row]) -> Iterator[Progress]:
-        rows = [row for row in rows if row.cell.failed is None]
+        rows = [row for row in rows if row.cell.failed is None and not self._is_whole(row)]
         for row in rows:
             yield self._progress("fitting", row)
             try:
@@ -188,7 +186,9 @@ class Bench:
         for row in rows:
             yield from self._warm_up(row)
         for row in [row for row in rows if row.cell.test.rate is not None]:
-            yield from self._arrivals(row)
+            wanted = wanted_arrivals(row, self._limits)
+            for done in arrivals(row, wanted, self._source, partial(self._change, row)):
+                yield replace(self._progress("measuring", row), done=done, wanted=wanted)
             rows.remove(row)
         number = max((len(row.cell.samples) for row in rows), default=0)
         halfway, turn = False, 0
@@ -216,7 +216,7 @@ class Bench:
     def _mark_if_moved(self, rows: list[Row]) -> None:
         if moved(self._anchors) > MOVED:
             for row in rows:
-                self._change(row, replace(row.cell, notes=(*row.cell.notes, moved_note())))
+                self._change(row, _noted(row.cell, moved_note()))
         self._all_anchors += self._anchors
         self._anchors.clear()
 
@@ -242,6 +242,9 @@ class Bench:
             if made[-1].failed is not None and len(made) > 1:
                 break
         warm = is_steady(tuple(made), row.cell.test) or row.subject.is_cloud
+        if row.cell.samples:
+            # Those of an earlier run stay what they were.
+            warm = warm and row.cell.is_warm
         self._change(row, replace(row.cell, warm_ups=len(made), is_warm=warm))
 
     def _repeat(self, row: Row, number: int) -> None:
@@ -253,39 +256,15 @@ class Bench:
             row, replace(row.cell, samples=(*row.cell.samples, sample), memory_bytes=memory)
         )
 
-    def _arrivals(self, row: Row) -> Iterator[Progress]:
-        """Requests at a rate, each a sample; what else the machine did is that of all of them."""
-        rate, provider = row.cell.test.rate, row.subject.selected.provider
-        assert rate is not None
-        count = int(min(_MOST_ARRIVALS, max(_LEAST_ARRIVALS, rate * self._limits.budget_s)))
-        done: queue.SimpleQueue[Recorded] = queue.SimpleQueue()
-        before = noise.read(row.pid)
-        load = threading.Thread(
-            target=open_loop,
-            args=(provider, row.prompts.next),
-            kwargs={
-                "rate": rate,
-                "count": count,
-                "source": self._source,
-                "on_answer": done.put,
-            },
-            daemon=True,
-        )
-        load.start()
-        for number in range(count):
-            while done.empty() and load.is_alive():
-                time.sleep(0.01)
-            sample = done.get().sample
-            self._change(row, replace(row.cell, samples=(*row.cell.samples, sample)))
-            yield replace(self._progress("measuring", row), done=number + 1, wanted=count)
-        found = noise.between(before, noise.read(row.pid))
-        memory = None if row.pid is None else peak_memory_bytes(row.pid)
-        samples = tuple(replace(each, noise=found) for each in row.cell.samples)
-        self._change(row, replace(row.cell, samples=samples, memory_bytes=memory))
-
     def _change(self, row: Row, cell: Cell) -> None:
         row.cell = cell
         self._keep(self.rows.index(row), cell)
+
+    def _is_whole(self, row: Row) -> bool:
+        """Whether nothing of the row is left to measure, however much time there is."""
+        if row.cell.test.rate is not None:
+            return len(row.cell.samples) >= wanted_arrivals(row, self._limits)
+        return is_finished(row.cell, row.limits, out_of_time=False)
 
     def _is_finished(self, row: Row) -> bool:
         late = time.monotonic() > self._deadline
@@ -315,3 +294,8 @@ class Bench:
             missing = row.limits.least - len(row.cell.undisturbed)
             left += row.took_s * max(missing, 0 if self._is_finished(row) else 1)
         return left
+
+
+def _noted(cell: Cell, note: str) -> Cell:
+    """The cell with a note, once."""
+    return replace(cell, notes=tuple(dict.fromkeys((*cell.notes, note))))

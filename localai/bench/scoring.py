@@ -3,7 +3,7 @@ speeds are known and the models have left memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -68,9 +68,12 @@ class Scoring:
         self._pieces = pieces
         self._available_bytes = available_bytes
 
-    def run(self, keep: Callable[[Subject, Quality], None]) -> Iterator[Progress]:
-        """Score everything; `keep` is told the quality of each subject when it is known. What
-        cannot be scored has a quality that says why."""
+    def run(
+        self, keep: Callable[[Subject, Quality], None], scored: Collection[Subject] = ()
+    ) -> Iterator[Progress]:
+        """Score everything but what is `scored`; `keep` is told the quality of each subject when it
+        is known. What cannot be scored has a quality that says why."""
+        done = set(map(id, scored))
         files = {id(each): self._file(each) for each in self._subjects}
         for subject in self._subjects:
             if files[id(subject)] is None:
@@ -79,7 +82,10 @@ class Scoring:
         families = dict.fromkeys(file.family for _, file in known)
         for family in families:
             members = [pair for pair in known if pair[1].family == family]
-            yield from self._score(sorted(members, key=lambda pair: pair[1].rank)[::-1], keep)
+            first, *others = sorted(members, key=lambda pair: pair[1].rank)[::-1]
+            left = [pair for pair in others if id(pair[0]) not in done]
+            if left or id(first[0]) not in done:
+                yield from self._score([first, *left], keep)
 
     def _score(
         self, members: Sequence[tuple[Subject, _File]], keep: Callable[[Subject, Quality], None]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from localai.bench.kept import Keeper, KeptRun, Plan, broken_off, note_machine
+from localai.bench.kept import Keeper, KeptRun, Plan, note_machine
 from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
 from localai.bench.progress import Progress
+from localai.bench.resuming import require_same
 from localai.bench.run import Bench
 from localai.bench.scoring import PIECES, QUICK_PIECES, Scoring
 from localai.bench.subject import Subject, known_of, subjects
@@ -37,18 +38,18 @@ class Started:
         with closing(self.bench.run(self.keeper.keep)) as measuring:
             yield from measuring
         if self.scoring is not None:
-            yield from self.scoring.run(self._keep_quality)
+            scored = [
+                row.subject
+                for row in self.bench.rows
+                if row.cell.quality is not None and row.cell.quality.unavailable is None
+            ]
+            yield from self.scoring.run(self._keep_quality, scored)
 
     def _keep_quality(self, subject: Subject, quality: Quality) -> None:
         for number, row in enumerate(self.bench.rows):
             if row.subject is subject:
                 row.cell = replace(row.cell, quality=quality)
                 self.keeper.keep(number, row.cell)
-
-
-def resumed(database: Database) -> KeptRun:
-    """The run to go on with. Raises NotFound where none was broken off."""
-    return broken_off(database)
 
 
 def begin(
@@ -61,15 +62,13 @@ def begin(
     *,
     force: bool = False,
     before: KeptRun | None = None,
-    manners: Sequence[Mapping[str, Any]] = (),
     limits: Limits | None = None,
 ) -> Started:
-    """Make everything ready. `before` is a run to go on with, whose plan then holds.
-    `manners` stand in for those of the plan, and `limits` for those that it implies; a run with
-    manners of its own keeps no plan, for nothing could go on with it.
+    """Make everything ready. `before` is a run to go on with, whose plan then holds. `limits` stand
+    in for those that the plan implies.
 
     Raises what finding the models raises, and InvalidInput for a test that a model has no context
-    for.
+    for, and for a run to go on with whose models, settings or machine are others now.
     """
     from localai.engine.llamacpp.evaluation import require_numpy
     from localai.hardware.this_machine import this_machine
@@ -89,7 +88,7 @@ def begin(
             plan.engines,
             config,
             pool,
-            manners or plan.manners,
+            plan.manners,
             plan.quantizations,
             paths,
         )
@@ -107,8 +106,10 @@ def begin(
         cores=int(note.cores or 1),
         objectives=plan.objectives,
         force=force,
-        cells=() if before is None else before.cells,
     )
+    if before is not None:
+        require_same(before, bench.cells, note)
+        bench.go_on_with(before.cells)
     scoring = None
     if plan.quality:
         scoring = Scoring(
@@ -122,7 +123,7 @@ def begin(
     announcements = tuple(_announcements(chosen, wanted))
     if before is not None:
         return Started(bench, Keeper(database, before.id), announcements, scoring)
-    keeper = Keeper.new(database, note, None if manners else plan)
+    keeper = Keeper.new(database, note, plan)
     for number, cell in enumerate(bench.cells):
         keeper.keep(number, cell)
     return Started(bench, keeper, announcements, scoring)

@@ -55,7 +55,7 @@ def test_short_answers_are_told_and_never_asked_again(
     (row,) = bench(run_localai, "farm/paced", *SHORT)["results"]
     (note,) = [note for note in row["notes"] if "ended by themselves" in note]
     assert note.endswith("the shortest at 12 tokens")
-    samples = row["decode_tokens_per_s"]["samples"]
+    samples = row["time_to_first_token_s"]["samples"]
     assert note.startswith(f"{len(samples)} of {len(samples)} answers")
 
 

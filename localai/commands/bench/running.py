@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from localai.commands.bench.following import follow
 from localai.commands.bench.forms import check_format, write_report
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
@@ -170,7 +171,8 @@ def run(
         shape_of,
         token_counts,
     )
-    from localai.bench.start import begin, resumed
+    from localai.bench.resuming import broken_off
+    from localai.bench.start import begin
     from localai.chat.off_device import allow_every_cloud
     from localai.database import Database
 
@@ -215,7 +217,7 @@ def run(
             database,
             output.note,
             force=force,
-            before=resumed(database) if resume else None,
+            before=broken_off(database, plan) if resume else None,
         )
         for line in started.announcements:
             output.announce(line)
@@ -236,23 +238,6 @@ def run(
         raise Interrupted("interrupted", command="localai bench --resume")
     output.note(f"kept as {measured.id}: localai bench show {measured.id}")
     return _end(output, measured, changes, against)
-
-
-def follow(started: Started, output: Output) -> bool:
-    """Run the benchmark and show its progress. Return whether Ctrl-C ended it."""
-    from contextlib import closing
-
-    from localai.output.bench import progress_text
-
-    try:
-        with closing(started.steps()) as steps:
-            for progress in steps:
-                output.progress(progress_text(progress))
-    except KeyboardInterrupt:
-        return True
-    finally:
-        output.end_progress()
-    return False
 
 
 def _save(started: Started, name: str, measured: KeptRun, output: Output) -> None:

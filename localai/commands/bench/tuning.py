@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from localai.commands.bench.running import follow
+from localai.commands.bench.following import follow
 from localai.commands.options import Json, Quiet
 from localai.commands.settings import load_settings, open_pool
+from localai.dataclass import dataclass
 from localai.errors import Interrupted, InvalidInput
 from localai.output.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from localai.bench.kept import KeptRun, Plan
-    from localai.bench.plan import Limits
-    from localai.bench.tuning import EngineCores, Manner
+    from localai.bench.tuning import EngineCores
+    from localai.config import Config
+    from localai.database import Database
     from localai.hardware.facts import Machine
+    from localai.paths import Paths
+    from localai.providers.pool import ProviderPool
+
+_PROMPT: Final = "512"
+_ANSWER: Final = "48"
 
 
 def tune(
@@ -28,10 +36,10 @@ def tune(
     ] = None,
     prompt: Annotated[
         str, typer.Option("-p", "--prompt", metavar="N", help="Prompt length, in tokens.")
-    ] = "512",
+    ] = _PROMPT,
     answer: Annotated[
         str, typer.Option("-n", "--answer", metavar="N", help="Answer length, in tokens.")
-    ] = "48",
+    ] = _ANSWER,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -45,6 +53,9 @@ def tune(
             "--only", metavar="SETTING,…", help="Try only these settings: engine.threads,…"
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the last search that was broken off.")
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -53,94 +64,139 @@ def tune(
     What gains is measured a second time, and only that decides. No setting is changed: each
     suggestion is a line to run.
     """
+    from contextlib import closing
+
     from localai.bench.kept import Plan
-    from localai.bench.plan import QUICK, shape_of, token_counts
-    from localai.bench.tuning import CONFIRMING, Advice, advice, confirmations, gains, trials
-    from localai.hardware.this_machine import this_machine
-    from localai.output.bench import show_run
-    from localai.output.bench_tuning import show_advice
-    from localai.sizing.devices import gpu_kind
+    from localai.bench.plan import shape_of, token_counts
+    from localai.bench.resuming import unfinished_search
+    from localai.database import Database
 
     output = Output("bench", as_json=as_json, quiet=quiet)
-    shape = shape_of(profile, quick=False, crowded=False)
-    plan = Plan(
-        models=() if model is None else (model,),
-        engines=("llamacpp",),
-        prompts=(shape.prompts if profile else token_counts(prompt, "-p"))[:1],
-        answers=(shape.answers if profile else token_counts(answer, "-n"))[:1],
-        depths=shape.depths[:1],
-        profile=shape.profile,
-        quick=True,
-    )
+
+    def plan_of(model: str | None, prompt: str, answer: str, profile: str | None) -> Plan:
+        shape = shape_of(profile, quick=False, crowded=False)
+        return Plan(
+            models=() if model is None else (model,),
+            engines=("llamacpp",),
+            prompts=(shape.prompts if profile else token_counts(prompt, "-p"))[:1],
+            answers=(shape.answers if profile else token_counts(answer, "-n"))[:1],
+            depths=shape.depths[:1],
+            profile=shape.profile,
+            quick=True,
+        )
+
+    plan = plan_of(model, prompt, answer, profile)
     paths, config = load_settings("bench")
-    machine = this_machine(paths, "once", output.note)
-    tried = trials(
-        {key: value.value for key, value in config.values.items()},
-        _cores(machine),
-        has_gpu=any(gpu_kind(gpu) is not None for gpu in machine.gpus),
-        prompt_tokens=plan.prompts[0],
-        only=[each.strip() for each in only.split(",")] if only else (),
-    )
-    if len(tried) == 1:
-        raise InvalidInput(f"there is nothing to try of {only} here")
-    measure = _measuring(context, plan, output)
-    output.note(f"trying {len(tried) - 1} settings, each alone, beside those in force")
-    run = measure(tried, QUICK)
-    gained, confirming, found = gains(run.cells, tried), None, Advice()
-    show_run(output, run, beside=False)
-    if gained:
-        output.note("measuring once more what gained")
-        wanted = confirmations(tried[0], gained)
-        confirming = measure(wanted.manners, CONFIRMING)
-        found = advice(confirming.cells, wanted)
-    if as_json:
-        from localai.output.documents.bench import bench_tune_document
-
-        output.document(bench_tune_document(run, confirming, found))
-    if confirming is not None:
-        output.line("")
-        show_run(output, confirming, beside=False)
-    show_advice(output, gained, found)
+    with closing(Database(paths.database)) as database:
+        search = _Search(config, paths, open_pool(context, paths), database, output)
+        if resume:
+            if only is not None:
+                raise InvalidInput("--resume goes on with the settings that were tried")
+            found = unfinished_search(database, plan, plan_of(None, _PROMPT, _ANSWER, None))
+            search.go_on(found)
+        else:
+            search.begin(plan, [each.strip() for each in only.split(",")] if only else ())
 
 
-def _measuring(
-    context: typer.Context, plan: Plan, output: Output
-) -> Callable[[Sequence[Manner], Limits], KeptRun]:
-    """What measures a model under settings of its own, and keeps it as a run. Ctrl-C shows what was
-    measured."""
+@dataclass(slots=True)
+class _Search:
+    """A search for settings: everything is tried, then what gained is measured once more."""
 
-    def measure(manners: Sequence[Manner], limits: Limits) -> KeptRun:
-        from contextlib import closing
+    config: Config
+    paths: Paths
+    pool: ProviderPool
+    database: Database
+    output: Output
 
+    def begin(self, plan: Plan, only: Sequence[str]) -> None:
+        """The whole search."""
+        from localai.bench.tuning import trials
+        from localai.hardware.this_machine import this_machine
+        from localai.sizing.devices import gpu_kind
+
+        machine = this_machine(self.paths, "once", self.output.note)
+        tried = trials(
+            {key: value.value for key, value in self.config.values.items()},
+            _cores(machine),
+            has_gpu=any(gpu_kind(gpu) is not None for gpu in machine.gpus),
+            prompt_tokens=plan.prompts[0],
+            only=only,
+        )
+        if len(tried) == 1:
+            raise InvalidInput(f"there is nothing to try of {', '.join(only)} here")
+        self.output.note(f"trying {len(tried) - 1} settings, each alone, beside those in force")
+        self._decide(self._measure(replace(plan, trials=tuple(tried))))
+
+    def go_on(self, broken: KeptRun) -> None:
+        """What is left of a search that was broken off."""
         from localai.bench.kept import read_run
+
+        plan = broken.plan
+        assert plan is not None
+        if plan.confirms is not None:
+            self._decide(read_run(self.database, plan.confirms), broken)
+        elif broken.ended_at is None:
+            self._decide(self._measure(plan, broken))
+        else:
+            self._decide(broken)
+
+    def _decide(self, run: KeptRun, broken: KeptRun | None = None) -> None:
+        """Measure once more what gained in `run`, and show what came of it. `broken` is the second
+        measurement, if it was begun."""
+        from localai.bench.tuning import Advice, advice, confirmations, gains
+        from localai.output.bench import show_run
+        from localai.output.bench_tuning import show_advice
+
+        plan, output = run.plan, self.output
+        assert plan is not None
+        gained, confirming, found = gains(run.cells, plan.trials), None, Advice()
+        show_run(output, run, beside=False)
+        if gained:
+            output.note("measuring once more what gained")
+            wanted = confirmations(plan.trials[0], gained)
+            again = replace(plan, trials=tuple(map(dict, wanted.manners)), confirms=run.id)
+            confirming = self._measure(again, broken)
+            found = advice(confirming.cells, wanted)
+        if output.as_json:
+            from localai.output.documents.bench import bench_tune_document
+
+            output.document(bench_tune_document(run, confirming, found))
+        if confirming is not None:
+            output.line("")
+            show_run(output, confirming, beside=False)
+        show_advice(output, gained, found)
+
+    def _measure(self, plan: Plan, before: KeptRun | None = None) -> KeptRun:
+        """Measure a model under the settings of `plan`, and keep it as a run. Ctrl-C shows what was
+        measured."""
+        from localai.bench.kept import read_run
+        from localai.bench.plan import QUICK
         from localai.bench.start import begin
-        from localai.database import Database
+        from localai.bench.tuning import CONFIRMING
         from localai.output.bench import show_run
 
-        paths, config = load_settings("bench")
-        with closing(Database(paths.database)) as database:
-            started = begin(
-                plan,
-                config,
-                paths,
-                pool,
-                database,
-                output.note,
-                manners=manners,
-                limits=limits,
-            )
-            interrupted = follow(started, output)
-            if not interrupted:
-                started.keeper.end(started.bench.anchor)
-            run = read_run(database, started.keeper.run_id)
+        note = self.output.note
+        limits = QUICK if plan.confirms is None else CONFIRMING
+        started = begin(
+            plan,
+            self.config,
+            self.paths,
+            self.pool,
+            self.database,
+            note,
+            before=before,
+            limits=limits,
+        )
+        interrupted = follow(started, self.output)
+        if not interrupted:
+            started.keeper.end(started.bench.anchor)
+        run = read_run(self.database, started.keeper.run_id)
         if not interrupted:
             return run
         if any(cell.samples for cell in run.cells):
-            show_run(output, run, beside=False)
-        raise Interrupted("interrupted", command=("localai", "bench", "show", run.id))
-
-    pool = open_pool(context, load_settings("bench")[0])
-    return measure
+            show_run(self.output, run, beside=False)
+        self.output.note("what was measured is kept: localai bench tune --resume goes on")
+        raise Interrupted("interrupted", command="localai bench tune --resume")
 
 
 def _cores(machine: Machine) -> EngineCores:

@@ -1,0 +1,27 @@
+"""A benchmark while it runs, on the live line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localai.output.output import Output
+
+if TYPE_CHECKING:
+    from localai.bench.start import Started
+
+
+def follow(started: Started, output: Output) -> bool:
+    """Run the benchmark and show its progress. Return whether Ctrl-C ended it."""
+    from contextlib import closing
+
+    from localai.output.bench import progress_text
+
+    try:
+        with closing(started.steps()) as steps:
+            for progress in steps:
+                output.progress(progress_text(progress))
+    except KeyboardInterrupt:
+        return True
+    finally:
+        output.end_progress()
+    return False
