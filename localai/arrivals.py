@@ -30,6 +30,7 @@ _State = Literal["goes on", "ended", "closed"]
 class _Here(threading.local):
     collects = False
     at: float | None = None
+    read_at: float | None = None
 
 
 _here = _Here()
@@ -42,7 +43,14 @@ def collecting() -> Iterator[None]:
     try:
         yield
     finally:
-        _here.collects, _here.at = False, None
+        _here.collects, _here.at, _here.read_at = False, None, None
+
+
+def mark() -> None:
+    """Bytes have just come from a socket. What is found in them came now: to take an answer apart
+    costs as much again as to be woken for it."""
+    if _here.collects:
+        _here.read_at = time.perf_counter()
 
 
 def arrived() -> float:
@@ -79,10 +87,10 @@ def _in_turn(came: list[tuple[float, bytes]]) -> Iterator[bytes]:
 
 def _collect(read: Callable[[], bytes], came: list[tuple[float, bytes]]) -> _State:
     """Put what comes into `came`, for half a minute at most."""
-    clock, is_end = time.perf_counter, _END.search
+    clock, is_end, here = time.perf_counter, _END.search, _here
     until = clock() + _LONGEST_S
     while piece := read():
-        at = clock()
+        at = here.read_at or clock()
         came.append((at, piece))
         if is_end(piece):
             return "ended"

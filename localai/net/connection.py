@@ -19,6 +19,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
+from localai.arrivals import mark
 from localai.dataclass import dataclass
 from localai.errors import Remedy
 from localai.net.authorities import trusting_context
@@ -116,6 +117,7 @@ class _Heard(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         size = self._raw.readinto(buffer)
+        mark()
         self._tell(size or 0)
         return size
 
