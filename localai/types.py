@@ -106,8 +106,10 @@ class ResolvedModel:
     `system_prompt` and `recommended` are the publisher's advice for a user who says nothing.
     `examples` are the messages with which every conversation begins, if the server does not add
     them. `context_tokens`, `kv_type` and `think` are what its maker or a `preset` sets, for a user
-    who says nothing; `kv_type` is the embedded engine's alone. `purpose` is set for a model that
-    does not answer, and says what it does: "embeds texts".
+    who says nothing; `kv_type` and `gpu_layers` are the embedded engine's alone. `is_set` says that
+    the user has set something of it for good, `system_is_set` that the system prompt is a preset's
+    or the user's, and not its publisher's. `purpose` is set for a model that does not answer, and
+    says what it does: "embeds texts".
     `has_chat_template` is of the files that a local engine opens. `go_template` is a template in
     Go's language that its maker set beside its files, `template_file` a chat template that a preset
     sets.
@@ -131,8 +133,11 @@ class ResolvedModel:
     examples: tuple[Message, ...] = ()
     context_tokens: int | None = None
     kv_type: str | None = None
+    gpu_layers: int | None = None
     think: Think | None = None
     preset: str | None = None
+    is_set: bool = False
+    system_is_set: bool = False
     loaded: bool | None = None
     purpose: str | None = None
     has_chat_template: bool | None = None

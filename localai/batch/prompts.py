@@ -106,8 +106,8 @@ def fingerprint(content: bytes, defaults: LineDefaults, model: ResolvedModel) ->
     settings, the template. A setting that is not set changes nothing."""
     template = defaults.template
     shapes = {"model": f"{model.provider}/{model.id}", **shaping(defaults.settings)}
-    if model.preset is not None:
-        # A preset may be edited under its name: what it sets is what counts.
+    if model.preset is not None or model.is_set:
+        # These may be edited under their names: what they set is what counts.
         shapes["preset"] = [
             model.system_prompt,
             options_set(model.recommended),

@@ -119,7 +119,7 @@ NO_OBJECTIVES: Final = Objectives()
 
 def objectives(text: str) -> Objectives:
     """`ttft=2s,itl=100ms`. Raises InvalidInput."""
-    from localai.config.settings import Invalid, parse_duration
+    from localai.config.values import Invalid, parse_duration
 
     found: dict[str, float] = {}
     names = {"ttft": "first_token_s", "itl": "gap_s"}

@@ -149,6 +149,8 @@ def _subject(name: str | None, config: Config, pool: ProviderPool) -> Subject:
     settings: dict[str, Any] = {"temperature": 0}
     if facts.computes == "here" and facts.opens == "gguf":
         settings |= {each.partition(".")[2]: config[each] for each in _ENGINE_SETTINGS}
+        own = {"kv_type": bare.kv_type, "gpu_layers": bare.gpu_layers}
+        settings |= {setting: value for setting, value in own.items() if value is not None}
     bare_selected = SelectedModel(selected.provider, bare)
     return Subject(full_name(provider, bare.id), bare_selected, config, facts, settings)
 

@@ -49,12 +49,12 @@ def read_chat_template(file: Path) -> str:
 
 def chat_template_for(model: ResolvedModel, given: str | None, config: Config) -> str | None:
     """The template that `model` is asked with in place of its own: the one `given`, else that of
-    its preset, else that of the configuration; None for its own.
+    its preset or of `models.NAME`; None for its own.
 
     Raises InvalidInput where the model's provider takes none, and for a file that is none; NotFound
     for one that is missing.
     """
-    file = model.template_file or config.chat_template_of(model.provider, model.id, model.path)
+    file = model.template_file
     if given is None and file is None:
         return None
     from localai.providers.registry import facts_of

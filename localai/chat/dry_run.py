@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from localai.chat.model_settings import options_in
 from localai.dataclass import dataclass
 from localai.options import options_set
-from localai.types import ChatRequest, Options
+from localai.stores.presets import chain_of, find_preset
+from localai.types import ChatRequest, Options, ResolvedModel
 
 if TYPE_CHECKING:
     from localai.chat.select import SelectedModel
     from localai.config import Config
+    from localai.paths import Paths
     from localai.providers.provider import RenderedPrompt
 
 
@@ -62,14 +65,24 @@ def dry_run(
     )
 
 
+def lasting_options(model: ResolvedModel, config: Config, paths: Paths) -> dict[str, Options]:
+    """The options that the presets of `model` set, and those that are set for it, by who set
+    them."""
+    preset = None if model.preset is None else find_preset(model.preset, paths)
+    chain = () if preset is None else chain_of(preset, paths)
+    found = {f"the preset {each.name}": each.options for each in chain}
+    for name, settings in config.of_model(model.provider, model.id, model.path).items():
+        found[f"models.{name}"] = options_in(settings)
+    return found
+
+
 def _options(
     request: ChatRequest, given: Mapping[str, Options], config: Config
 ) -> Iterator[OptionInForce]:
     for name, value in options_set(request.options).items():
         origins = [who for who, options in given.items() if options_set(options).get(name) == value]
         if not origins and options_set(request.model.recommended).get(name) == value:
-            preset = request.model.preset
-            origins = ["the model's publisher" if preset is None else f"the preset {preset}"]
+            origins = ["the model's publisher"]
         setting = config.values["chat.max_tokens"]
         unset = "no chat template: the model may never stop by itself"
         limit = unset if setting.value is None else f"chat.max_tokens, {setting.origin}"

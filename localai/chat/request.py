@@ -149,27 +149,28 @@ def _adapted(model: ResolvedModel, adapter: Path, config: Config) -> ResolvedMod
 
 def think_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
     """A warning if a model is asked to think that is not known to; None if not."""
-    known = model.capabilities
-    if settings.think in (None, "off") or not known or "thinking" in known:
+    known, wanted = model.capabilities, settings.think or model.think
+    if wanted in (None, "off") or not known or "thinking" in known:
         return None
     return f"{model.id} is not known to think"
 
 
 def preset_doubt(model: ResolvedModel, config: Config) -> str | None:
     """What is to be said before the answer where the model's provider does not do all that its
-    preset says; None if it does."""
+    preset or its settings say; None if it does."""
     from localai.providers.registry import facts_of
 
-    if model.preset is None or facts_of(model.provider, config).opens == "gguf":
+    if not (model.preset or model.is_set) or facts_of(model.provider, config).opens == "gguf":
         return None
     wanted = [] if model.kv_type is None else [f"keeps keys and values as {model.kv_type}"]
+    wanted += [] if model.gpu_layers is None else [f"puts {model.gpu_layers} layers on the GPU"]
     wanted += [] if model.adapter is None else [f"applies {model.adapter.name}"]
     wanted += ["renders a TEMPLATE of its own"] if model.go_template is not None else []
     if not wanted:
         return None
     return (
-        f"{model.preset} {' and '.join(wanted)}, which only the embedded engine does,"
-        f" and {model.provider} answers"
+        f"{model.preset or f'models.{model.id}'} {' and '.join(wanted)}, which only the embedded"
+        f" engine does, and {model.provider} answers"
     )
 
 
@@ -237,10 +238,12 @@ def _first(texts: Sequence[str], separator: str) -> str:
 
 
 def system_prompt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
-    """The system prompt: the one set, else the configured one, else the one that the model's
-    publisher recommends; None if there is none."""
+    """The system prompt: the one set, else that of the model's preset or settings, else the
+    configured one, else the one that its publisher recommends; None if there is none."""
     if settings.system is not None:
         return settings.system or None
+    if model.system_is_set:
+        return model.system_prompt or None
     return config["chat.system"] or model.system_prompt or None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localai.chat.model_settings import as_set
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, NotFound, PolicyRefused, Unreachable
 from localai.files import as_path
@@ -51,12 +52,18 @@ def parse_ref(text: str, config: Config) -> ModelRef:
 def select_model(text: str | None, config: Config, providers: ProviderPool) -> SelectedModel:
     """The model that `text` names; without a name the configured one, else the starter.
 
-    Raises NotFound with a hint, and whatever the named provider raises.
+    It has what the user has set for it for good. Raises NotFound with a hint, and whatever the
+    named provider raises.
     """
     if text is None:
         return _default(config, providers)
     if (preset := find_preset(text, providers.paths)) is not None:
         return _of_preset(preset, config, providers)
+    found = _found(text, config, providers)
+    return SelectedModel(found.provider, as_set(found.model, config))
+
+
+def _found(text: str, config: Config, providers: ProviderPool) -> SelectedModel:
     if is_provider(text, config):
         return _only_model(text, config, providers)
     ref = parse_ref(text, config)
@@ -109,7 +116,7 @@ def _only_model(name: str, config: Config, providers: ProviderPool) -> SelectedM
 def _starter(config: Config, providers: ProviderPool) -> SelectedModel:
     provider = providers.provider(provider_that_opens("gguf"), config)
     try:
-        return SelectedModel(provider, provider.resolve(STARTER))
+        return SelectedModel(provider, as_set(provider.resolve(STARTER), config))
     except NotFound as error:
         raise NotFound(
             "no model is chosen, and the starter is not here yet", command="localai pull starter"

@@ -11,6 +11,7 @@ from time import localtime, strftime
 from typing import Any, Final, get_args
 
 from localai.config import SETTINGS, Config, load, model_key
+from localai.config.models import model_fields
 from localai.config.settings import KV_TYPES
 from localai.options import SAMPLING_OPTIONS
 from localai.paths import Paths, locate
@@ -77,7 +78,13 @@ def _keys(_context: Any) -> Iterator[Value]:
     for name in _settings()[1].endpoints:
         yield f"endpoint.{name}.url", "a server of your own"
     for name, _ in _models(_context):
-        yield f"models.{name}.chat_template", "a chat template in place of the model's own"
+        yield from ((f"models.{name}.{field}", "of one model") for field in model_fields())
+
+
+def _values_of_model(field: str | None, context: Any) -> Iterable[Value] | None:
+    known = {"kv": _choices(*KV_TYPES), "think": _choices(*get_args(Think))}
+    files = ("adapter", "chat_template")
+    return None if field in files else known.get(field or "", _choices())(context)
 
 
 def _values(context: Any) -> Iterable[Value] | None:
@@ -88,8 +95,8 @@ def _values(context: Any) -> Iterable[Value] | None:
         "cloud.allow": _providers,
         "engine.kv_type": _choices(*KV_TYPES),
     }
-    if model_key(key) is not None:
-        return None
+    if (model := model_key(key)) is not None:
+        return _values_of_model(model[1], context)
     if key in sources:
         return sources[key](context)
     kind = next((each.kind for each in SETTINGS if each.key == key), "")

@@ -55,7 +55,7 @@ def list_settings(as_json: Json = False) -> None:
     for key, value in endpoint_values(config):
         rows.append([key, _text(value), "file", "of a server of your own"])
     for key, value in model_values(config.models):
-        rows.append([key, value, "file", "of one model"])
+        rows.append([key, _text_of_model(value), "file", "of one model"])
     output.table(_COLUMNS, rows)
 
 
@@ -83,8 +83,8 @@ def set_setting(
     key: _Key,
     value: Annotated[str, typer.Argument(help="The new value; a list is separated by commas.")],
 ) -> None:
-    """Write a setting to the configuration file: one of the list, or a field of your own server
-    (endpoint.NAME.url)."""
+    """Write a setting to the configuration file: one of the list, a field of your own server
+    (endpoint.NAME.url), or what shall hold for one model (models.NAME.temperature)."""
     if key == "cloud.allow":
         require_clouds(settings.parse_value(key, value, None), None)
     paths = locate()
@@ -97,7 +97,8 @@ def set_setting(
 
 @app.command("unset")
 def unset_setting(key: _Key) -> None:
-    """Remove a setting from the file, so that its default holds. endpoint.NAME removes a server."""
+    """Remove a setting from the file, so that its default holds. endpoint.NAME removes a server,
+    models.NAME all that is set for a model."""
     settings.unset_value(locate(), key)
 
 
@@ -160,8 +161,13 @@ def _get_of_model(
         from localai.output.documents.config import model_document
 
         output.document(model_document(name, found))
+    if field is not None and key not in dict(found):
+        raise NotFound(f"{key} is not set", command="localai config list")
     for each, value in found:
-        output.line(value if field is not None else f"{each} = {value}")
+        if field is None:
+            output.line(f"{each} = {_text_of_model(value)}")
+        elif each == key:
+            output.line(_text_of_model(value))
 
 
 def _load() -> settings.Config:
@@ -172,6 +178,11 @@ def _load() -> settings.Config:
 
 def _origin(value: settings.Value) -> str:
     return value.where or value.origin
+
+
+def _text_of_model(value: Any) -> str:
+    """A model's setting as it is typed; a number has no unit here."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _text(value: Any) -> str:

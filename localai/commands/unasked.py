@@ -19,12 +19,14 @@ def show_dry_run(
 ) -> None:
     """Show what `request` would send: its model, its options, and the prompt."""
     from localai.chat.dry_run import dry_run as dry_run_of
+    from localai.chat.dry_run import lasting_options
     from localai.output.documents.chat import dry_run_document
     from localai.output.dry_run import print_dry_run
 
     given = {"the command line": asked_options(asked)}
     if means.template is not None:
         given[f"the template {means.template.name}"] = means.template.options
+    given |= lasting_options(selected.model, means.config, locate())
     found = dry_run_of(selected, request, given, means.config)
     output.document(dry_run_document(found))
     if not output.as_json:

@@ -7,11 +7,10 @@ from localai.config.settings import (
     SETTINGS,
     Setting,
     endpoint_key,
-    parse_age,
-    parse_duration,
     parse_value,
     setting,
 )
+from localai.config.values import parse_age, parse_duration
 
 __all__ = [
     "SETTINGS",

@@ -8,20 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from localai.config.models import TABLE, model_key, parse_file
+from localai.config.models import TABLE, model_key, parse_field
 from localai.config.reading import Endpoint, load, parse_toml, read_file
-from localai.config.settings import Invalid, endpoint_key, parse_value, setting
+from localai.config.settings import endpoint_key, parse_value, setting
 from localai.errors import InvalidInput
 from localai.files import user_path, write_atomically
 from localai.locks import lock_descriptor
 from localai.paths import Paths, private_dir
+
+_FILES = ("adapter", "chat_template")
 
 
 def set_value(paths: Paths, key: str, raw: str) -> None:
     """Write `key` into the file, keeping its comments and order. Raises InvalidInput, also for a
     field of an endpoint without a url, which would make the file invalid."""
     if (model := model_key(key)) is not None:
-        _edit(paths, key, _file_of_model(key, model, raw))
+        _edit(paths, key, _value_of_model(model, raw))
         return
     endpoint = endpoint_key(key)
     if endpoint is not None and endpoint[1] != "url" and endpoint[0] not in load(paths).endpoints:
@@ -126,14 +128,16 @@ def _names(key: str) -> list[str]:
     return [TABLE, model[0], *([] if model[1] is None else [model[1]])]
 
 
-def _file_of_model(key: str, model: tuple[str, str | None], raw: str) -> str:
-    """What stands in the file for a file of a model's: its whole path. Raises InvalidInput."""
-    if model[1] is None:
-        raise InvalidInput(f"{key} is a table", hint=f"name its field: {key}.chat_template")
-    try:
-        return str(parse_file(str(user_path(raw).absolute())))
-    except (Invalid, ValueError) as error:
-        raise InvalidInput(f"{key} must be {error}, not {raw!r}") from error
+def _value_of_model(model: tuple[str, str | None], raw: str) -> Any:
+    """What stands in the file for a setting of a model's; a file has its whole path there. Raises
+    InvalidInput."""
+    name, field = model
+    if field in _FILES:
+        raw = str(user_path(raw).absolute())
+    parsed = parse_field(name, field, raw, None)
+    if isinstance(parsed, tuple):
+        return list(parsed)
+    return str(parsed) if isinstance(parsed, Path) else parsed
 
 
 @contextmanager

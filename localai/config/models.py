@@ -1,39 +1,55 @@
 """What is set for one model: `[models."NAME"]` in the file, `models.NAME.FIELD` for `config set`.
 
 NAME is one that `-m` takes, with or without its provider, or a path. It may have dots, so a key is
-read from both of its ends.
+read from both of its ends. The fields are those of a preset and the sampling options.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from localai.config.settings import Invalid
-from localai.dataclass import dataclass
+from localai.config.settings import KV_TYPES
+from localai.config.values import Invalid, integer, one_of, tokens
 from localai.errors import InvalidInput
-from localai.patterns import lazy_pattern
+from localai.near_names import did_you_mean
+
+if TYPE_CHECKING:
+    from localai.options import SamplingOption
+
+ModelSettings = Mapping[str, Any]
+"""What is set for one model, by the names of the fields; what is not set is its maker's."""
 
 TABLE: Final = "models"
-_KEY: Final = lazy_pattern(r"models\.(?P<name>.+?)(\.(?P<field>chat_template))?", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
-    """What is set for one model; None leaves it as it is. `chat_template` is the file of one."""
-
-    chat_template: Path | None = None
+_THINK: Final = ("off", "on", "low", "medium", "high")
 
 
 def model_key(key: str) -> tuple[str, str | None] | None:
     """The name and the field that `models.NAME.FIELD` means; the field is None for the whole table.
     None if it is no key of a model."""
-    found = _KEY.fullmatch(key)
-    return None if found is None else (found["name"], found["field"])
+    table, _, rest = key.partition(".")
+    if table != TABLE or not rest:
+        return None
+    name, _, field = rest.rpartition(".")
+    return (name, field) if name and field in model_fields() else (rest, None)
+
+
+def model_fields() -> dict[str, Callable[[Any], Any]]:
+    """What may be set for a model, and how each value is read; it raises Invalid."""
+    from localai.options import SAMPLING_OPTIONS
+
+    own: dict[str, Callable[[Any], Any]] = {
+        "system": _system,
+        "context": tokens(64, 16_777_216),
+        "kv": one_of(*KV_TYPES),
+        "gpu_layers": integer(0, 10_000),
+        "think": one_of(*_THINK),
+        "adapter": parse_file,
+        "chat_template": parse_file,
+    }
+    return own | {option.name: _sampling(option) for option in SAMPLING_OPTIONS}
 
 
 def parse_file(raw: Any) -> Path:
@@ -46,32 +62,62 @@ def parse_file(raw: Any) -> Path:
     return path
 
 
+def parse_field(name: str, field: str | None, raw: Any, where: str | None) -> Any:
+    """The value of a model's field, from what was typed or stands in the file `where`. Raises
+    InvalidInput."""
+    place = "" if where is None else f"{where}: "
+    parse = model_fields().get(field or "")
+    if parse is None:
+        last = (field or name).rpartition(".")[2]
+        raise InvalidInput(
+            f"{place}a model has no setting {last!r}",
+            hint=did_you_mean(last, model_fields())
+            or f"it has: {', '.join(model_fields())}; a name with dots stands in quotes",
+        )
+    try:
+        return parse(raw)
+    except Invalid as error:
+        raise InvalidInput(f"{place}{TABLE}.{name}.{field} must be {error}, not {raw!r}") from error
+
+
 def read_models(tables: Any, where: str) -> dict[str, ModelSettings]:
     """The settings in the `tables` of the file. Raises InvalidInput that begins with `where`, the
     file."""
     if not isinstance(tables, dict):
         raise InvalidInput(f'{where}: {TABLE} is a table of tables: [{TABLE}."NAME"]')
-    found = {}
+    found: dict[str, ModelSettings] = {}
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise InvalidInput(f'{where}: {TABLE}.{name} is a table: [{TABLE}."{name}"]')
-        known = {each.name for each in fields(ModelSettings)}
-        if unknown := sorted(table.keys() - known):
-            raise InvalidInput(
-                f"{where}: a model has no setting {unknown[0]!r}",
-                hint=f"it has: {', '.join(sorted(known))}; a name with dots stands in quotes",
-            )
-        try:
-            found[name] = ModelSettings(
-                **{field: parse_file(value) for field, value in table.items()}
-            )
-        except Invalid as error:
-            raise InvalidInput(f"{where}: {TABLE}.{name}.chat_template must be {error}") from error
+        found[name] = {
+            field: parse_field(name, field, value, where) for field, value in table.items()
+        }
     return found
 
 
-def model_values(models: Mapping[str, ModelSettings]) -> Iterator[tuple[str, str]]:
+def model_values(models: Mapping[str, ModelSettings]) -> Iterator[tuple[str, Any]]:
     """Each field of each model in the file, under its name for `config get`, and its value."""
     for name, settings in models.items():
-        if settings.chat_template is not None:
-            yield f"{TABLE}.{name}.chat_template", str(settings.chat_template)
+        for field, value in settings.items():
+            yield f"{TABLE}.{name}.{field}", str(value) if isinstance(value, Path) else value
+
+
+def _system(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise Invalid("a text; an empty one is no system prompt")
+    return raw
+
+
+def _sampling(option: SamplingOption) -> Callable[[Any], Any]:
+    def parse(raw: Any) -> Any:
+        given = raw if option.repeatable and isinstance(raw, list | tuple) else [raw]
+        is_text = option.kind is str
+        if any(isinstance(each, bool) or (is_text and not isinstance(each, str)) for each in given):
+            raise Invalid(option.takes)
+        try:
+            found = [option.parse(str(each)) for each in given]
+        except ValueError as error:
+            raise Invalid(option.takes) from error
+        return tuple(found) if option.repeatable else found[0]
+
+    return parse

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from localai.config.models import TABLE, ModelSettings, read_models
-from localai.config.settings import BY_KEY, ENDPOINT_FIELDS, SETTINGS, Invalid, parse_value
+from localai.config.settings import BY_KEY, ENDPOINT_FIELDS, SETTINGS, parse_value
+from localai.config.values import Invalid
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput
 from localai.paths import Paths, require_own
@@ -71,16 +72,14 @@ class Config:
         }
         return Config({**self.values, **changed}, self.endpoints, self.models, self.file)
 
-    def chat_template_of(self, provider: str, model: str, path: Path | None) -> Path | None:
-        """The file of the chat template that is set for a model: under its full name, its name or
-        its path; None if none is."""
+    def of_model(self, provider: str, model: str, path: Path | None) -> dict[str, ModelSettings]:
+        """What is set for a model, by the name that it is set under: its full name, its name, which
+        may lack `:latest`, or its path. The first has the last word."""
         if not self.models:
-            return None
-        for name in (f"{provider}/{model}", model, None if path is None else str(path)):
-            found = self.models.get(name or "")
-            if found is not None and found.chat_template is not None:
-                return found.chat_template
-        return None
+            return {}
+        known = (f"{provider}/{model}", model, None if path is None else str(path))
+        names = [each for name in known if name for each in (name, name.removesuffix(":latest"))]
+        return {name: self.models[name] for name in names if name in self.models}
 
 
 def load(paths: Paths, environ: Mapping[str, str] | None = None) -> Config:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from localai.chat.chat_template import read_chat_template
+from localai.chat.model_settings import as_set
 from localai.chat.select import SelectedModel, parse_ref, select_model
 from localai.dataclass import dataclass
 from localai.engine.template_findings import RememberedFindings, known_problems
@@ -116,8 +117,8 @@ def find_details(text: str, config: Config, paths: Paths, providers: ProviderPoo
 
 
 def _with_template_in_force(details: ModelDetails, config: Config, paths: Paths) -> ModelDetails:
-    model = details.model
-    given = config.chat_template_of(model.provider, model.id, model.path)
+    model = as_set(details.model, config)
+    details, given = replace(details, model=model), model.template_file
     if given is not None:
         try:
             read_chat_template(given)

@@ -10,10 +10,12 @@ from localai.chat.chat_template import read_chat_template
 from localai.config import load, model_key
 from localai.errors import InvalidInput, LocalaiError
 from localai.files import as_path, user_path
+from localai.formats.gguf_kinds import require_adapter
 from localai.providers.registry import is_provider, provider_names
 from localai.stores.lookup import find_stored
 
 if TYPE_CHECKING:
+    from localai.config import Config
     from localai.paths import Paths
 
 
@@ -23,19 +25,32 @@ def doubt_about(key: str, value: str, paths: Paths) -> str | None:
 
     Looks at the stores and the configuration; asks no server.
     """
-    if model_key(key) is not None:
-        try:
-            read_chat_template(user_path(value))
-        except LocalaiError as error:
-            return error.message
-        return None
     config = load(paths)
+    if (model := model_key(key)) is not None:
+        return _doubt_about_model(*model, value, config, paths)
     if key == "provider" and not is_provider(value, config):
         known = ", ".join(provider_names(config))
         return f"there is no provider called {value!r}: known are {known}"
     if key == "engine.binary" and shutil.which(user_path(value)) is None:
         return f"there is no program {value!r}"
-    if key != "model" or is_provider(value.partition("/")[0], config):
+    return _doubt_about_name(value, config, paths) if key == "model" else None
+
+
+def _doubt_about_model(
+    name: str, field: str | None, value: str, config: Config, paths: Paths
+) -> str | None:
+    try:
+        if field == "chat_template":
+            read_chat_template(user_path(value))
+        if field == "adapter":
+            require_adapter(user_path(value))
+    except LocalaiError as error:
+        return error.message
+    return _doubt_about_name(name, config, paths)
+
+
+def _doubt_about_name(value: str, config: Config, paths: Paths) -> str | None:
+    if is_provider(value.partition("/")[0], config):
         return None
     path = as_path(value)
     if path is not None:

@@ -128,6 +128,7 @@ def _options(model: ResolvedModel) -> str | None:
     found = [f"{name} {value}" for name, value in options.items()]
     found += [f"context {model.context_tokens:,}"] if model.context_tokens else []
     found += [f"kv {model.kv_type}"] if model.kv_type else []
+    found += [f"GPU layers {model.gpu_layers}"] if model.gpu_layers is not None else []
     found += [f"think {model.think}"] if model.think else []
     found += [f"adapter {model.adapter.name}"] if model.adapter else []
     found += [f"chat template {model.template_file.name}"] if model.template_file else []

@@ -196,7 +196,9 @@ class LlamaCpp(WorkerProvider):
             slots=self._slots,
             threads=config["engine.threads"],
             prefill_threads=config["engine.prefill_threads"],
-            gpu_layers=config["engine.gpu_layers"],
+            gpu_layers=(
+                config["engine.gpu_layers"] if model.gpu_layers is None else model.gpu_layers
+            ),
             kv_type=kv_type,
             flash_attention=config["engine.flash_attention"],
             batch=config["engine.batch"],

@@ -83,6 +83,7 @@ class Preset:
             model,
             preset=self.name,
             system_prompt=model.system_prompt if self.system is None else self.system,
+            system_is_set=model.system_is_set or self.system is not None,
             recommended=overlaid_options(model.recommended, self.options),
             examples=self.messages or model.examples,
             context_tokens=self.context_tokens or model.context_tokens,
