@@ -74,16 +74,16 @@ _PROGRAMS = {
 
 
 @cache
-def _sources() -> dict[Path, ast.Module]:
-    return {path: ast.parse(path.read_text()) for path in sorted(_PACKAGE.rglob("*.py"))}
-
-
-def _all_errors(base: type[LocalaiError] = LocalaiError) -> set[type[LocalaiError]]:
-    for path in _sources():
+def _all_errors() -> set[type[LocalaiError]]:
+    for path in _PACKAGE.rglob("*.py"):
         parts = path.relative_to(_PACKAGE).with_suffix("").parts
         if "mlx" not in parts and parts[-1] != "__main__":
             import_module(".".join(("localai", *parts)).removesuffix(".__init__"))
-    return {base}.union(*(_all_errors(each) for each in base.__subclasses__()))
+    return _with_subclasses(LocalaiError)
+
+
+def _with_subclasses(base: type[LocalaiError]) -> set[type[LocalaiError]]:
+    return {base}.union(*(_with_subclasses(each) for each in base.__subclasses__()))
 
 
 def test_every_error_is_in_the_tree_of_errors() -> None:
@@ -154,51 +154,47 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 
 @cache
-def _calls_and_dictionaries() -> list[tuple[Path, ast.AST]]:
-    return [
-        (path, node)
-        for path, tree in _sources().items()
-        for node in ast.walk(tree)
-        if (isinstance(node, ast.Call) and node.keywords) or isinstance(node, ast.Dict)
-    ]
-
-
-@cache
-def _given(name: str) -> list[tuple[str, str]]:
-    """Where an error is given a `name` (`hint`, `command`), and each text of it."""
-    return list(_each_given(name))
-
-
-def _each_given(name: str) -> Iterator[tuple[str, str]]:
+def _given() -> dict[str, list[tuple[str, str]]]:
+    """Where an error is given a `hint` or a `command`, and each text of it."""
     names = {each.__name__ for each in _all_errors()}
-    for path, node in _calls_and_dictionaries():
-        found: list[ast.expr] = []
-        if isinstance(node, ast.Call):
-            found = [each.value for each in node.keywords if each.arg == name]
-            if found and ast.unparse(node.func) not in names:
-                continue
-        elif isinstance(node, ast.Dict):
-            pairs = zip(node.keys, node.values, strict=True)
-            found = [
-                value for key, value in pairs if isinstance(key, ast.Constant) and key.value == name
-            ]
-        for each in found:
-            for text in _texts(each):
-                yield f"{path.relative_to(_PACKAGE)}:{each.lineno}", text
+    given: dict[str, list[tuple[str, str]]] = {"hint": [], "command": []}
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name, value in _keyed(node, names):
+                if name in given:
+                    where = f"{path.relative_to(_PACKAGE)}:{value.lineno}"
+                    given[name] += [(where, text) for text in _texts(value)]
+    return given
+
+
+def _keyed(node: ast.AST, names: set[str]) -> Iterator[tuple[str, ast.expr]]:
+    """The keywords of a call of one of `names`, the items of a dictionary."""
+    match node:
+        case ast.Call(func=function, keywords=keywords) if keywords:
+            if ast.unparse(function) in names:
+                yield from ((each.arg, each.value) for each in keywords if each.arg is not None)
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value, value
 
 
 def _commands() -> list[tuple[str, str]]:
-    return [
-        (where, text) for where, text in _given("command") if text not in ("x", "/x", "localai x")
-    ]
+    unknown = ("x", "/x", "localai x")
+    return [(where, text) for where, text in _given()["command"] if text not in unknown]
 
 
 def test_there_are_commands_to_check() -> None:
     assert len(_commands()) > 90
 
 
-@pytest.mark.parametrize(("where", "line"), _commands())
-def test_a_command_can_be_run_as_it_stands(where: str, line: str) -> None:
+def test_a_command_can_be_run_as_it_stands(subtests: pytest.Subtests) -> None:
+    for where, line in _commands():
+        with subtests.test(where, line=line):
+            _check_command(line)
+
+
+def _check_command(line: str) -> None:
     assert not re.search(r"…|\b(FILE|DIR|NAME|ID|MODEL|VALUE|KEY|IN|OUT|HOST|PORT)\b", line)
     if line.startswith("/"):
         find(line.split()[0].removeprefix("/"))
@@ -237,7 +233,7 @@ def _check_arguments(arguments: list[str]) -> None:
 def test_what_is_a_command_is_not_called_a_hint() -> None:
     names = "|".join(["localai", "ollama", "lms", "pip", "hf"])
     begins = re.compile(rf"^(({names}) |/[a-z]|\$|\./install)")
-    assert [(where, text) for where, text in _given("hint") if begins.match(text)] == []
+    assert [(where, text) for where, text in _given()["hint"] if begins.match(text)] == []
 
 
 def test_the_programs_of_every_machine_are_here() -> None:
