@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
+from localai.output.bench_figures import (
+    energy_remarks,
+    first_text,
+    number_text,
+    percent_text,
+    rate_text,
+)
 from localai.output.bench_quality import show_quality
 from localai.output.table import Column, Row
 from localai.units import UNKNOWN, bytes_text, day_and_minute, seconds_text
@@ -47,15 +53,6 @@ def show_run(output: Output, run: KeptRun, *, beside: bool = True) -> None:
         output.line(line)
     if run.machine.on_battery:
         output.paragraph("on battery", style="dim")
-
-
-def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:
-    """What the joules are those of, if there are any."""
-    metered = next((cell for cell in cells if cell.energy_from and cell.idle_w is not None), None)
-    if metered is not None:
-        domains = ", ".join(metered.energy_from)
-        idle = number_text(metered.idle_w or 0)
-        yield f"energy: {domains}; {idle} W before the run, not taken off"
 
 
 def _plots(output: Output, cells: Sequence[Cell]) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from localai.units import UNKNOWN
 
 if TYPE_CHECKING:
+    from localai.bench.cell import Cell
     from localai.statistics import Interval
 
 
@@ -37,3 +39,12 @@ def first_text(interval: Interval | None) -> str:
 def percent_text(fraction: float) -> str:
     """A change with its sign: `+3.1%`, `-12%`."""
     return f"{fraction:+.0%}" if abs(fraction) >= 0.1 else f"{fraction:+.1%}"
+
+
+def energy_remarks(cells: Sequence[Cell]) -> Iterator[str]:
+    """What the joules are those of, if there are any."""
+    metered = next((cell for cell in cells if cell.energy_from and cell.idle_w is not None), None)
+    if metered is not None:
+        domains = ", ".join(metered.energy_from)
+        idle = number_text(metered.idle_w or 0)
+        yield f"energy: {domains}; {idle} W before the run, not taken off"

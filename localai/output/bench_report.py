@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 from localai.bench.cell import Cell, decode, energy, first_token, prefill
 from localai.bench.figures import bandwidth_fraction, gap_quantiles, together
 from localai.bench.remarks import remarks, row_names, settings_apart
 from localai.bench.sweeps import Sweep, sweeps
 from localai.bench.verdict import verdict
-from localai.output.bench_figures import first_text, number_text, percent_text, rate_text
+from localai.output.bars import Bar, Range, bars, ranges
+from localai.output.bench_figures import (
+    energy_remarks,
+    first_text,
+    number_text,
+    percent_text,
+    rate_text,
+)
 from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
@@ -19,6 +26,9 @@ from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute
 if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
     from localai.bench.kept import KeptRun
+
+
+_KINDS: Final[Mapping[str, Literal["good", "bad"]]] = {"regressed": "bad", "improved": "good"}
 
 
 def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
@@ -33,6 +43,7 @@ def report(run: KeptRun, changes: Sequence[MetricChange] | None = None) -> str:
         _changes(changes, run.cells) if changes else None,
         _curves(run.cells),
         _limits(run.cells),
+        _energy(run.cells),
         section("Every repetition", _samples(run.cells)),
         section("The machine", _machine(run)),
         section("How to read it", _reading()),
@@ -91,16 +102,23 @@ def _quality(cells: Sequence[Cell]) -> Markup | None:
 
 def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
     rows: list[list[Child]] = []
+    drawn: list[Range] = []
     apart = dict(zip(map(id, cells), settings_apart(cells), strict=True))
     for each in changes:
         interval, bounds = each.change, ""
         if interval is not None and interval.low is not None and interval.high is not None:
             bounds = f"{percent_text(interval.low)} to {percent_text(interval.high)}"
-        kind = {"regressed": "bad", "improved": "good"}.get(each.state)
+        kind = _KINDS.get(each.state)
+        name = _named(each.cell, apart.get(id(each.cell), ""))
+        metric = "prefill" if each.metric.startswith("prefill") else "decode"
+        if interval is not None and interval.low is not None and interval.high is not None:
+            low, value, high = interval.low, interval.value, interval.high
+            told = f"{metric} {percent_text(value)}, {each.state}"
+            drawn.append(Range(name, low, value, high, told, kind))
         rows.append(
             [
-                _named(each.cell, apart.get(id(each.cell), "")),
-                "prefill" if each.metric.startswith("prefill") else "decode",
+                name,
+                metric,
                 UNKNOWN if interval is None else percent_text(interval.value),
                 bounds,
                 element("span", each.state, class_=kind),
@@ -108,7 +126,11 @@ def _changes(changes: Sequence[MetricChange], cells: Sequence[Cell]) -> Markup:
             ]
         )
     headings = ["row", "metric", "change", "interval", "state", "reason"]
-    return section("Since the baseline", table(headings, rows, right={2, 3}))
+    return section(
+        "Since the baseline",
+        ranges(drawn) if drawn else None,
+        details("the figures", table(headings, rows, right={2, 3}), open=not drawn),
+    )
 
 
 def _curves(cells: Sequence[Cell]) -> Markup | None:
@@ -147,31 +169,39 @@ def _figures(sweep: Sweep) -> Markup:
 
 def _limits(cells: Sequence[Cell]) -> Markup | None:
     """How near each model's decoding comes to the limit set by the memory's bandwidth."""
-    rows: list[list[Child]] = []
+    shown = []
     for settings, cell in zip(settings_apart(cells), cells, strict=True):
         fraction, rate = bandwidth_fraction(cell), cell.interval(decode)
-        if fraction is None or rate is None or cell.bandwidth_bytes_per_s is None:
-            continue
-        limit = rate.value / fraction
-        shown = [number_text(rate.value), number_text(limit), f"{fraction:.0%}"]
-        rows.append([_named(cell, settings), *shown, _bar(fraction)])
-    if not rows:
+        if fraction is not None and rate is not None:
+            limit = number_text(rate.value / fraction)
+            told = f"{number_text(rate.value)} of {limit} tok/s, {fraction:.0%}"
+            shown.append(Bar(_named(cell, settings), fraction, told))
+    if not shown:
         return None
     told = "What decoding would reach if it did nothing but read weights, keys and values."
-    headings = ["row", "decode tok/s", "limit tok/s", "reached", ""]
-    return section("The memory's limit", element("p", told), table(headings, rows, right={1, 2, 3}))
+    return section("The memory's limit", element("p", told), bars(shown, most=1.0))
 
 
-def _bar(fraction: float) -> Markup:
-    width = round(160 * min(1.0, fraction), 1)
-    return element(
-        "svg",
-        element("rect", width=160, height=10, y=1, class_="axis"),
-        element("rect", width=width, height=10, y=1, class_="series-1"),
-        width=162,
-        height=12,
-        role="img",
-        aria_label=f"{fraction:.0%}",
+def _energy(cells: Sequence[Cell]) -> Markup | None:
+    """What a token of each row takes, where the machine tells."""
+    shown = [
+        Bar(
+            _named(cell, settings),
+            taken.value,
+            f"{rate_text(taken)} J/token",
+            None if taken.low is None or taken.high is None else (taken.low, taken.high),
+        )
+        for settings, cell in zip(settings_apart(cells), cells, strict=True)
+        if (taken := cell.interval(energy)) is not None
+    ]
+    if not shown:
+        return None
+    told = [element("p", text, class_="soft") for text in energy_remarks(cells)]
+    return section(
+        "Energy",
+        element("p", "Of the whole machine, the prompt's part included."),
+        bars(shown),
+        told,
     )
 
 

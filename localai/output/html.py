@@ -211,9 +211,16 @@ details{border-bottom:1px solid var(--rule);padding:.35rem 0}summary{cursor:poin
 .good{color:var(--good)}.bad{color:var(--bad)}.greyed{opacity:.6}
 ins{text-decoration:underline;background:none;color:var(--good)}
 del{color:var(--bad)}
+figcaption>span{display:inline-block;margin-right:.6rem}
 figure{margin:.8rem 0}figure>svg{width:100%;max-width:40rem}
 svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}
-@media(max-width:30rem){svg text{font-size:15px}}
+.bars{max-width:40rem}.bars p{display:flex;justify-content:space-between;gap:1rem;
+margin:.7rem 0 .15rem;line-height:1.3}.bars svg{display:block;width:100%;height:.7rem}
+.ground{fill:var(--panel)}.whisker{fill:var(--ink)}rect.good{fill:var(--good)}
+rect.bad{fill:var(--bad)}
+@media(max-width:30rem){svg text{font-size:15px}h1{font-size:1.3rem;overflow-wrap:anywhere}
+tbody th:has(small){min-width:8rem;overflow-wrap:anywhere}th small{white-space:normal}
+.bars p{display:block}.bars p>span{display:block;text-align:left}}
 .axis{stroke:var(--rule);fill:none}.line{fill:none;stroke-width:2}.band{opacity:.25;stroke:none}
 .series-1{fill:var(--s1);stroke:var(--s1)}.series-2{fill:var(--s2);stroke:var(--s2)}
 .series-3{fill:var(--s3);stroke:var(--s3)}.series-4{fill:var(--s4);stroke:var(--s4)}

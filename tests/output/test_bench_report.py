@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from localai.bench.cell import Cell
 from localai.bench.comparison import compared
 from localai.bench.formats import as_text
 from localai.bench.plan import Test
@@ -49,8 +53,36 @@ def test_a_report_has_what_became_of_the_rows() -> None:
     before, after = run(cell(BASE)), run(cell([0.8 * rate for rate in BASE]))
     text = report(after, compared(before, after))
     assert "Since the baseline" in text
+    # From 0 in the middle of 100, on a scale that ends at the widest interval.
+    [bar] = re.findall(r'<rect x="([\d.]+)" y="2" width="([\d.]+)" height="6" class="bad">', text)
+    assert 0 <= float(bar[0]) < 10
+    assert float(bar[0]) + float(bar[1]) < 30
     assert '<span class="bad">regressed</span>' in text
     assert "-20%" in text
+
+
+def test_a_report_has_the_energy_of_a_token_where_the_machine_tells() -> None:
+    def told(joules: float) -> Cell:
+        row = cell(BASE, energy_from=("package-0",), idle_w=8.0)
+        samples = [replace(s, energy_j=joules, energy_tokens=128.0) for s in row.samples]
+        return replace(row, samples=tuple(samples))
+
+    page = report(run(told(64.0), told(32.0)))
+    assert "<h2>Energy</h2>" in page
+    assert "0.50 ± 0 J/token" in page
+    assert "energy: package-0; 8.00 W before the run, not taken off" in page
+    widths = re.findall(r'<rect width="([\d.]+)" height="10" class="series-1">', page)
+    assert widths == ["100.0", "50.0"], "half as much is half as long"
+    assert "Energy" not in report(run(cell(BASE)))
+
+
+def test_a_bar_is_as_long_as_its_share_on_any_screen() -> None:
+    rows = [cell(BASE, active_bytes=10**8, bandwidth_bytes_per_s=each) for each in (2e10, 4e10)]
+    page = report(run(*rows))
+    widths = re.findall(r'<rect width="([\d.]+)" height="10" class="series-1">', page)
+    assert [float(each) for each in widths] == pytest.approx([50, 25], abs=0.1)
+    assert page.count('viewBox="0 0 100 10" preserveAspectRatio="none"') == 2
+    assert "100 of 200 tok/s, 50%" in page
 
 
 def test_rows_under_other_settings_are_told_apart_everywhere() -> None:
