@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import machine
+from benchmarks.measuring import machine, needing
 from tests.hardware.stream import compile_stream, measure_round, ratios
 
 
@@ -36,4 +36,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with needing("gcc"):
+        main()

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import home_with_starter, localai, machine
+from benchmarks.measuring import home_with_starter, localai, machine, needing
 from localai.engine.lifecycle import workers
 from localai.net.http import call
 from localai.paths import locate
@@ -108,5 +108,5 @@ def _bare(questions: list[str], jobs: int) -> float:
 
 
 if __name__ == "__main__":
-    with home_with_starter():
+    with needing(), home_with_starter():
         main()

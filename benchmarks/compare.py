@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.measuring import Spent, home_with_starter, localai, machine, spent
+from benchmarks.measuring import Spent, home_with_starter, localai, machine, needing, spent
 from localai.compare.recorded import Head, ModelFacts, RecordedAnswer, RecordedCase, to_json
 from localai.paths import locate
 from localai.stores.starter import starter_path
@@ -137,5 +137,5 @@ def _report(cases: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with home_with_starter():
+    with needing(), home_with_starter():
         main()

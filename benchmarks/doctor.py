@@ -15,7 +15,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from benchmarks.measuring import Spent, home_with_starter, localai, machine, milliseconds, spent
+from benchmarks.measuring import (
+    Spent,
+    home_with_starter,
+    localai,
+    machine,
+    milliseconds,
+    needing,
+    spent,
+)
 
 _ONE_PROBE = """\
 import sys, time, resource
@@ -77,5 +85,5 @@ def _probes() -> list[tuple[str, float, float]]:
 
 
 if __name__ == "__main__":
-    with home_with_starter():
+    with needing(), home_with_starter():
         main()

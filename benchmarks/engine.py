@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import home_with_starter, machine
+from benchmarks.measuring import home_with_starter, machine, needing
 from localai.engine.lifecycle import Lease, acquire
 from localai.engine.worker_files import WorkerSpec
 from localai.net.http import call
@@ -164,5 +164,5 @@ def _ask(lease: Lease, question: str, tokens: int, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    with home_with_starter():
+    with needing(), home_with_starter():
         main()

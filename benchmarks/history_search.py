@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pexpect
 
-from benchmarks.measuring import add_starter, interleaved, localai, machine, milliseconds
+from benchmarks.measuring import add_starter, interleaved, localai, machine, milliseconds, needing
 from localai.database import Criteria, Database
 from localai.paths import Paths, locate
 from tests.servers.weights import fetch_smollm2
@@ -204,4 +204,5 @@ def _fine(samples: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with needing("grep"):
+        main()

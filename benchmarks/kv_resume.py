@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import add_starter, localai, machine
+from benchmarks.measuring import add_starter, localai, machine, needing
 from localai.paths import locate
 from tests.servers.weights import fetch_smollm2
 
@@ -113,4 +113,5 @@ def _answer(home: Path, *arguments: str) -> _First:
 
 
 if __name__ == "__main__":
-    main()
+    with needing():
+        main()

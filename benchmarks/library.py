@@ -6,7 +6,7 @@ The models are synthetic headers of real architectures (their tensors are holes 
 spread over our own store, LM Studio's, the hub's cache and Ollama's. `first` is the first list
 of all, which reads every header; after that they are remembered. `os.walk` is a bare Python that
 walks the same folders and asks the size of each file, which is the least that any tool does;
-`ollama list` (where OLLAMA names its binary) asks a running daemon for its 50 of them.
+`ollama list` (of the Ollama that the tests have) asks a running daemon for its 50 of them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import interleaved, localai, machine, milliseconds, run
+from benchmarks.measuring import interleaved, localai, machine, milliseconds, needing, run
 from tests.formats.synthetic import MODELS, write
+from tests.servers.resources import RESOURCES
 from tests.support.ollama import start_ollama
 
 _WALK = """
@@ -59,8 +60,10 @@ def main() -> None:
             "python, os.walk over the same": [sys.executable, "-c", _WALK, *map(str, roots)],
         }
         _report(commands, arguments.runs, environment)
-        if binary := os.environ.get("OLLAMA"):
-            _beside_ollama(Path(binary), home, environment, arguments.runs)
+        if (binary := RESOURCES["ollama"].find()) is not None:
+            _beside_ollama(binary, home, environment, arguments.runs)
+        else:
+            print("without Ollama, which is not here: python -m tests.servers get ollama")
 
 
 def _beside_ollama(binary: Path, home: Path, environment: dict[str, str], runs: int) -> None:
@@ -156,4 +159,5 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with needing():
+        main()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from localai.paths import Paths, locate
 from localai.statistics import median_interval
 from localai.stores.starter import starter_path
+from tests.servers.commands import CommandFailed
 from tests.servers.weights import fetch_gemma3, fetch_smollm2
 
 
@@ -56,24 +58,27 @@ def spent(*commands: Sequence[str], codes: Sequence[int] = (0,)) -> Spent:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
-    """Run `command` to its end. Raises CalledProcessError if it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=None if environment is None else dict(environment),
-    )
-    assert process.stdout is not None
-    os.read(process.stdout.fileno(), 1)
-    first = time.perf_counter() - started
-    process.stdout.read()
-    process.stdout.close()
-    code = process.wait()
-    total = time.perf_counter() - started
-    if code != 0:
-        raise subprocess.CalledProcessError(code, command)
+    """Run `command` to its end. Raises CommandFailed, with what it said, if it fails."""
+    with tempfile.TemporaryFile() as complaints:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=None if environment is None else dict(environment),
+        )
+        assert process.stdout is not None
+        os.read(process.stdout.fileno(), 1)
+        first = time.perf_counter() - started
+        process.stdout.read()
+        process.stdout.close()
+        code = process.wait()
+        total = time.perf_counter() - started
+        if code != 0:
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip()
+            raise CommandFailed(f"{' '.join(command)} ended with {code}:\n{said}")
     return Run(first, total)
 
 
@@ -98,6 +103,31 @@ def milliseconds(samples: Sequence[float]) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.0f} ms"
     return f"{found.value:.0f} ms ({found.low:.0f}–{found.high:.0f})"
+
+
+_PACKAGES = {
+    "c++": "a C++ compiler",
+    "cmake": "CMake",
+    "curl": "curl",
+    "gcc": "gcc",
+    "go": "Go 1.22 or newer",
+    "grep": "grep",
+}
+
+
+@contextmanager
+def needing(*programs: str) -> Iterator[None]:
+    """Within the block, end in words: where one of `programs` is not here, where something cannot
+    be fetched or built, or where a command that is measured fails."""
+    for program in programs:
+        if shutil.which(program) is None:
+            sys.exit(f"{program} is not here, and this needs it: install {_PACKAGES[program]}")
+    try:
+        yield
+    except CommandFailed as error:
+        sys.exit(str(error))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{' '.join(map(str, error.cmd))} ended with {error.returncode}")
 
 
 def files_or_the_tests(files: Sequence[Path]) -> Sequence[Path]:

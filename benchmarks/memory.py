@@ -10,15 +10,13 @@ Beside the files that are named, small synthetic ones of many architectures are 
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measuring import files_or_the_tests, machine
+from benchmarks.measuring import files_or_the_tests, machine, needing
 from localai.formats.gguf import read_header
 from localai.sizing.gguf_formula import gguf_memory
 from localai.sizing.memory import project
@@ -34,8 +32,6 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("files", nargs="*", type=Path)
     given = parser.parse_args()
-    if shutil.which("go") is None:
-        sys.exit("go is not here, and the peer is built with it: install Go 1.22 or newer")
     print(machine())
     print(f"\nMiB at a context of {given.context:,}, and the error")
     print(f"{'':<46}{'loaded':>7}{'localai':>16}{'our formula':>16}{'gguf-parser-go':>18}")
@@ -81,4 +77,5 @@ def _cell(said: int | None, truth: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with needing("go"):
+        main()

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from benchmarks.measuring import machine
+from benchmarks.measuring import machine, needing
 from localai.engine.lifecycle import Lease, acquire, stop
 from localai.engine.worker_files import WorkerSpec
 from localai.paths import locate
@@ -94,4 +94,5 @@ def _ask(lease: Lease, mark: str, tokens: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    with needing():
+        main()

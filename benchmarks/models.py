@@ -14,7 +14,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from benchmarks.measuring import home_with_starter, localai, machine
+from benchmarks.measuring import home_with_starter, localai, machine, needing
 from localai.files import write_atomically
 from tests.servers.weights import fetch_gemma3
 
@@ -52,4 +52,5 @@ def with_section(text: str, section: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with needing():
+        main()

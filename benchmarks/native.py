@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.measuring import files_or_the_tests, home_with_starter, machine
+from benchmarks.measuring import files_or_the_tests, home_with_starter, machine, needing
 from localai.bench.plan import QUICK, Test
 from localai.bench.prompts import Prompts
 from localai.bench.row import Row
@@ -201,5 +201,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == [_LOOP]:
         _loop(Path(sys.argv[2]))
     else:
-        with home_with_starter():
+        with needing("c++", "cmake"), home_with_starter():
             main()

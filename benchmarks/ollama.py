@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import interleaved, localai, machine, milliseconds
+from benchmarks.measuring import interleaved, localai, machine, milliseconds, needing
 from localai.config import load
 from localai.paths import locate
 from localai.providers.ollama import create
@@ -145,4 +145,5 @@ def _processor_s() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with needing("curl"):
+        main()

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.measuring import localai, machine
+from benchmarks.measuring import localai, machine, needing
 from tests.formats.synthetic import Spec, write, write_header
 from tests.support.processes import free_port
 
@@ -66,9 +66,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--nginx", default=shutil.which("nginx") or "/usr/sbin/nginx")
     arguments = parser.parse_args()
-    for program, package in ((arguments.nginx, "nginx"), ("curl", "curl")):
-        if shutil.which(program) is None:
-            sys.exit(f"{program} is not here: install {package}, or say where it is with --nginx")
+    if shutil.which(arguments.nginx) is None:
+        sys.exit(f"{arguments.nginx} is not here: install nginx, or say where it is with --nginx")
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -180,4 +179,5 @@ def _resident_peak(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    with needing("curl"):
+        main()

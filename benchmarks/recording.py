@@ -34,7 +34,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measuring import machine
+from benchmarks.measuring import machine, needing
 from localai.statistics import quantile
 from tests.support import paced_server
 from tests.support.paced_server import PacedServer, Schedule
@@ -316,4 +316,5 @@ def _crowd(answered: Answered) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with needing():
+        main()

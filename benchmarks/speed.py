@@ -21,7 +21,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import files_or_the_tests, interleaved, localai, machine, milliseconds
+from benchmarks.measuring import (
+    files_or_the_tests,
+    interleaved,
+    localai,
+    machine,
+    milliseconds,
+    needing,
+)
 
 _QUESTION = "Tell me about the history of Paris."
 _TOKENS = "100"
@@ -85,4 +92,5 @@ def _ask(environment: Mapping[str, str], *arguments: str) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    with needing():
+        main()

@@ -20,6 +20,7 @@ from benchmarks.measuring import (
     localai,
     machine,
     milliseconds,
+    needing,
     run,
 )
 from localai.engine.lifecycle import workers
@@ -92,5 +93,5 @@ def _both(results: list[Run]) -> str:
 
 
 if __name__ == "__main__":
-    with home_with_starter():
+    with needing("curl"), home_with_starter():
         main()
