@@ -86,10 +86,12 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The content of a container, uninterpreted. `expected_bytes` is how large the file must be."""
+    """The content of a container, uninterpreted. `places` has the bytes of each key and its value,
+    from the first to the one behind the last. `expected_bytes` is how large the file must be."""
 
     version: int
     metadata: dict[str, MetadataValue]
+    places: dict[str, tuple[int, int]]
     tensors: tuple[TensorInfo, ...]
     alignment: int
     data_offset: int
@@ -107,7 +109,7 @@ def parse(read: ReadAt, name: str, size_bytes: int | None) -> Container:
         reader.refuse(f"claims {tensor_count} tensors, more than {MAX_TENSOR_COUNT}")
     if metadata_count > MAX_METADATA_COUNT:
         reader.refuse(f"claims {metadata_count} metadata keys, more than {MAX_METADATA_COUNT}")
-    metadata = _read_metadata(reader, metadata_count)
+    metadata, places = _read_metadata(reader, metadata_count)
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:
         reader.refuse(f"has the impossible alignment {alignment!r:.40}")
@@ -126,7 +128,7 @@ def parse(read: ReadAt, name: str, size_bytes: int | None) -> Container:
             f"the file has {size_bytes:,}",
             hint="the download was cut or the disk filled up: fetch the file again",
         )
-    return Container(version, metadata, tensors, alignment, data_offset, expected_bytes)
+    return Container(version, metadata, places, tensors, alignment, data_offset, expected_bytes)
 
 
 def _read_version(reader: HeaderReader) -> int:
@@ -147,14 +149,19 @@ def _read_version(reader: HeaderReader) -> int:
     )
 
 
-def _read_metadata(reader: HeaderReader, count: int) -> dict[str, MetadataValue]:
+def _read_metadata(
+    reader: HeaderReader, count: int
+) -> tuple[dict[str, MetadataValue], dict[str, tuple[int, int]]]:
     metadata: dict[str, MetadataValue] = {}
+    places: dict[str, tuple[int, int]] = {}
     for _ in range(count):
+        begin = reader.position
         key = reader.string(MAX_KEY_BYTES, "metadata key")
         if key in metadata:
             reader.refuse(f"has the metadata key {key!r:.80} twice")
         metadata[key] = _read_value(reader, key, reader.u32())
-    return metadata
+        places[key] = begin, reader.position
+    return metadata, places
 
 
 def _read_value(reader: HeaderReader, key: str, kind: int) -> MetadataValue:

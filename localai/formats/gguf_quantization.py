@@ -1,22 +1,32 @@
 """Quantizing a GGUF file (q8_0, q4_0, q5_K_M, …), tensor by tensor.
 
-Uses the `gguf` package of llama.cpp's makers, which needs numpy: an extra, imported here only. It
-lacks the K-types, which `k_types` makes with the engine's library. As in llama-quantize, matrices
-are quantized, but not vectors and the router of experts. For a plain type the output matrix becomes
-Q8_0 at least, where llama-quantize takes Q6_K, because it matters most.
+The `gguf` package of llama.cpp's makers decodes; it needs numpy: an extra, imported here only. The
+engine's library encodes (`k_types`), and where it is not installed the package does, which lacks
+the K-types. As in llama-quantize, matrices are quantized, but not vectors and the router of
+experts. For a plain type the output matrix becomes Q8_0 at least, where llama-quantize takes Q6_K,
+because it matters most.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from localai.durable import put_on_disk
 from localai.errors import InvalidInput, NotFound
 from localai.formats.gguf import GgufHeader
 from localai.formats.gguf_container import TensorInfo
+from localai.formats.gguf_rewriting import (
+    GgufSource,
+    header_bytes,
+    integer_metadata,
+    open_gguf,
+    padding,
+)
 from localai.formats.k_types import (
     MIXTURES,
     instead_of,
@@ -26,9 +36,6 @@ from localai.formats.k_types import (
 )
 from localai.formats.quantization_types import FILE_TYPE_NUMBER, TENSOR_TYPE_OF_NAME
 from localai.progress import WorkProgress
-
-if TYPE_CHECKING:
-    import gguf
 
 PLAIN_TYPES: Final = ("F16", "Q4_0", "Q4_1", "Q8_0", "Q5_0", "Q5_1")
 """All matrices of one type, but the output matrix."""
@@ -129,27 +136,19 @@ def quantize_file(
     many bytes of the source are done. Needs memory for one tensor. Raises NotFound without the
     package, InvalidInput if it cannot decode a tensor, OSError."""
     require(to)
-    import gguf
-
-    readers = [gguf.GGUFReader(source) for source in sources]
-    writer = gguf.GGUFWriter(target, header.architecture or "")
-    try:
-        _copy_metadata(readers[0], writer, to)
-        named = {tensor.name: target_type(tensor, header, to) for tensor in header.tensors}
-        tensors = [tensor for reader in readers for tensor in reader.tensors]
-        for tensor in tensors:
-            _announce(writer, tensor, named[tensor.name])
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        done, total = 0, sum(int(tensor.n_bytes) for tensor in tensors)
-        for tensor in tensors:
-            writer.write_tensor_data(_converted(tensor, named[tensor.name]))
-            done += int(tensor.n_bytes)
+    with ExitStack() as opened, target.open("wb") as file:
+        parts = [opened.enter_context(open_gguf(source)) for source in sources]
+        every = [(part, tensor) for part in parts for tensor in part.container.tensors]
+        made = [_made(tensor, target_type(tensor, header, to)) for _, tensor in every]
+        alignment = parts[0].container.alignment
+        file.write(header_bytes(_metadata(parts[0], to), made, alignment))
+        done, total = 0, sum(tensor.size_bytes for _, tensor in every)
+        for (part, tensor), new in zip(every, made, strict=True):
+            file.write(_converted(part.data(tensor), tensor, new.type))
+            file.write(padding(new.size_bytes, alignment))
+            done += tensor.size_bytes
             yield WorkProgress("quantizing", done, total)
-    finally:
-        writer.close()
-    with target.open("rb+") as file:
+        file.flush()
         put_on_disk(file.fileno())
 
 
@@ -159,64 +158,63 @@ def _bytes_as(tensor: TensorInfo, name: str) -> int:
     return round(TENSOR_TYPE_OF_NAME[name].size_bytes(tensor.elements))
 
 
-def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, to: str) -> None:
+def _made(tensor: TensorInfo, name: str) -> TensorInfo:
+    """`tensor` as the type `name`. Raises InvalidInput for a type that nobody knows."""
+    if name not in TENSOR_TYPE_OF_NAME:
+        raise _undecodable(tensor)
+    return replace(tensor, type=name, size_bytes=_bytes_as(tensor, name))
+
+
+def _metadata(source: GgufSource, to: str) -> list[bytes]:
+    """The metadata of a file of the type `to`, one key after the other."""
     import gguf
 
-    replaced = {"general.architecture", "general.file_type", "general.quantization_version"}
-    for field in reader.fields.values():
-        if field.name in replaced or field.name.startswith(("GGUF.", "split.")):
-            continue
-        kind = field.types[0]
-        of = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, field.contents(), kind, sub_type=of)
-    writer.add_file_type(FILE_TYPE_NUMBER[to])
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    new = {
+        "general.file_type": FILE_TYPE_NUMBER[to],
+        "general.quantization_version": gguf.GGML_QUANT_VERSION,
+    }
+    kept = [
+        source.metadata(key)
+        for key in source.container.metadata
+        if key not in new and not key.startswith("split.")
+    ]
+    return kept + [integer_metadata(key, value) for key, value in new.items()]
 
 
-def _announce(writer: gguf.GGUFWriter, tensor: Any, name: str) -> None:
-    import gguf
-    import numpy as np
-
-    kind = gguf.GGMLQuantizationType[name]
-    if kind == tensor.tensor_type:
-        data = tensor.data
-        writer.add_tensor_info(tensor.name, data.shape, data.dtype, data.nbytes, kind)
-        return
-    shape = tuple(int(length) for length in reversed(tensor.shape))
-    if name == "F16":
-        dtype: Any = np.dtype(np.float16)
-        stored = shape
-    else:
-        dtype = np.dtype(np.uint8)
-        stored = gguf.quant_shape_to_byte_shape(shape, kind)
-    size = int(np.prod(stored)) * dtype.itemsize
-    writer.add_tensor_info(tensor.name, stored, dtype, size, kind)
-
-
-def _converted(tensor: Any, name: str) -> Any:
+def _converted(data: bytes, tensor: TensorInfo, name: str) -> Any:
     """The tensor's data as the type `name`; only a few rows at a time are decoded to floats."""
+    if name == tensor.type or not tensor.elements:
+        return data
     import gguf
     import numpy as np
 
-    kind = gguf.GGMLQuantizationType[name]
-    if kind == tensor.tensor_type:
-        return tensor.data
-    columns = int(tensor.shape[0])
-    rows = tensor.data.reshape(-1, tensor.data.shape[-1])
+    columns = tensor.shape[0]
+    rows = np.frombuffer(data, np.uint8).reshape(tensor.elements // columns, -1)
     step = max(1, _PIECE_ELEMENTS // columns)
     pieces = []
-    try:
-        for at in range(0, len(rows), step):
-            floats = gguf.dequantize(rows[at : at + step], tensor.tensor_type)
-            if name == "F16":
-                pieces.append(floats.astype(np.float16))
-            elif name in MIXTURES.values():
-                row_bytes = round(TENSOR_TYPE_OF_NAME[name].size_bytes(columns))
-                pieces.append(quantized_rows(floats, kind.value, row_bytes))
-            else:
-                pieces.append(gguf.quantize(floats.astype(np.float32), kind))
-    except NotImplementedError as error:
-        raise InvalidInput(
-            f"the gguf package cannot decode {tensor.name}, which is {tensor.tensor_type.name}"
-        ) from error
+    for at in range(0, len(rows), step):
+        try:
+            kind = gguf.GGMLQuantizationType[tensor.type]
+            floats = gguf.dequantize(rows[at : at + step], kind)
+        except (NotImplementedError, KeyError) as error:
+            raise _undecodable(tensor) from error
+        pieces.append(_encoded(floats, name))
     return np.concatenate(pieces)
+
+
+def _encoded(floats: Any, name: str) -> Any:
+    """Rows of floats as the type `name`: by the engine's own code where that is installed, else by
+    numpy, which makes the same of plain types."""
+    import gguf
+    import numpy as np
+
+    if name == "F16":
+        return floats.astype(np.float16)
+    kind = TENSOR_TYPE_OF_NAME[name]
+    if k_types_available():
+        return quantized_rows(floats, kind.number, round(kind.size_bytes(floats.shape[1])))
+    return gguf.quantize(floats.astype(np.float32), gguf.GGMLQuantizationType[name])
+
+
+def _undecodable(tensor: TensorInfo) -> InvalidInput:
+    return InvalidInput(f"the gguf package cannot decode {tensor.name}, which is {tensor.type}")
