@@ -62,7 +62,7 @@ def _drafting(rounds: int) -> None:
     rates: dict[tuple[str, bool], list[float]] = {}
     for _ in range(rounds):
         for draft in (False, True):
-            with _worker(replace(spec, draft=draft)) as lease:
+            with _worker(replace(spec, draft="lookup" if draft else "off")) as lease:
                 _ask(lease, "hello", 8, 0)
                 for task, question in (("copying", _COPY), ("prose", _PROSE)):
                     timings = _ask(lease, question, 200, 0)["timings"]

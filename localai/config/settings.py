@@ -161,10 +161,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "engine.draft",
-        one_of("lookup", "off"),
+        one_of("lookup", "mtp", "off"),
         "lookup",
-        "lookup|off",
-        "draft tokens from the prompt itself: faster edits, same answers",
+        "lookup|mtp|off",
+        "draft tokens for the model to check, with the same answers: from the prompt itself (faster"
+        " edits), or by the model's own layers for that, if it has them (mtp)",
     ),
     Setting(
         "engine.kv_limit",

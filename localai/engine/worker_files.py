@@ -35,6 +35,7 @@ from localai.patterns import lazy_pattern
 EngineKind = Literal["llamacpp", "mlx"]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 FlashAttention = Literal["auto", "on", "off"]
+Draft = Literal["off", "lookup", "mtp"]
 
 # Wait this long for a lock before checking, which is slow, whether its owner is stopped.
 _PATIENCE_WITH_STOPPED_S: Final = 2.0
@@ -58,7 +59,7 @@ class WorkerSpec:
     slots: int = 1
     threads: int | None = None
     gpu_layers: int | None = None
-    draft: bool = False
+    draft: Draft = "off"
     projector_path: str | None = None
     kv_dir: str | None = None
     binary: str | None = None

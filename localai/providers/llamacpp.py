@@ -204,7 +204,7 @@ class LlamaCpp(WorkerProvider):
             batch=config["engine.batch"],
             micro_batch=config["engine.micro_batch"],
             warm_up=config["engine.warm_up"],
-            draft=config["engine.draft"] == "lookup",
+            draft=config["engine.draft"],
             chat_template=request.chat_template,
             adapter_path=None if model.adapter is None else str(model.adapter),
             projector_path=None if model.projector is None else str(model.projector),
@@ -225,6 +225,10 @@ class LlamaCpp(WorkerProvider):
     def _worker(
         self, request: ChatRequest, spec: WorkerSpec, room: RoomBefore | None = None
     ) -> AbstractContextManager[Lease]:
+        if spec.draft == "mtp" and not is_warm(self._paths, spec):
+            from localai.providers.prediction_heads import require_prediction_heads
+
+            require_prediction_heads(spec, request.model.id)
         available = (room or RoomBefore()).most_bytes
         return self._acquired(request, spec, available, force=request.force)
 

@@ -92,7 +92,7 @@ def test_a_program_is_found_by_its_name_as_well(
 
 
 def test_a_build_gets_the_options_that_it_knows() -> None:
-    spec = WorkerSpec("llamacpp", "/m.gguf", 8192, slots=2, threads=4, draft=True)
+    spec = WorkerSpec("llamacpp", "/m.gguf", 8192, slots=2, threads=4, draft="lookup")
     older = Binary("/bin/llama-server", "1", (), frozenset({"--ctx-size", "--slots", "--threads"}))
     assert command_line(older, spec, "engine.sock", "/kv") == [
         *("/bin/llama-server", "--model", "/m.gguf", "--ctx-size", "8192"),

@@ -322,6 +322,17 @@ def _qwen35_block(spec: Spec, layer: int) -> dict[str, Shape]:
     }
 
 
+def _qwen35_block_or_head(spec: Spec, layer: int) -> dict[str, Shape]:
+    """The last layer is a head: it guesses the token after the next from a token and the state."""
+    if layer < spec.layers - 1:
+        return _qwen35_block(spec, layer)
+    return _qwen35_block(spec, 3) | {
+        "nextn.eh_proj.weight": (spec.width, 2 * spec.width),
+        "nextn.enorm.weight": (spec.width,),
+        "nextn.hnorm.weight": (spec.width,),
+    }
+
+
 _SSM: Keys = {
     "ssm.conv_kernel": 4,
     "ssm.inner_size": 512,
@@ -331,6 +342,17 @@ _SSM: Keys = {
 _HEAD_LENGTHS: Keys = {
     "attention.key_length": 32,
     "attention.value_length": 32,
+}
+
+_QWEN35: Keys = _HEAD_LENGTHS | {
+    "full_attention_interval": 4,
+    "ssm.conv_kernel": 4,
+    "ssm.inner_size": 256,
+    "ssm.state_size": 32,
+    "ssm.group_count": 4,
+    "ssm.time_step_rank": 8,
+    "rope.dimension_count": 16,
+    "rope.dimension_sections": [4, 4, 4, 0],
 }
 
 MODELS: dict[str, Spec] = {
@@ -412,17 +434,13 @@ MODELS: dict[str, Spec] = {
         "qwen35",
         layers=8,
         block=_qwen35_block,
-        keys=_HEAD_LENGTHS
-        | {
-            "full_attention_interval": 4,
-            "ssm.conv_kernel": 4,
-            "ssm.inner_size": 256,
-            "ssm.state_size": 32,
-            "ssm.group_count": 4,
-            "ssm.time_step_rank": 8,
-            "rope.dimension_count": 16,
-            "rope.dimension_sections": [4, 4, 4, 0],
-        },
+        keys=_QWEN35,
+    ),
+    "qwen35, with a layer that predicts": Spec(
+        "qwen35",
+        layers=5,
+        block=_qwen35_block_or_head,
+        keys=_QWEN35 | {"nextn_predict_layers": 1},
     ),
     "jamba, hybrid": Spec(
         "jamba",

@@ -32,6 +32,7 @@ _LONGEST_PIECE = 5
 _CERTAIN = 4.0
 LLAMA = Spec("llama", width=VOCABULARY, layers=1, context=16384, keys={"rope.dimension_count": 32})
 QWEN35 = replace(MODELS["qwen35, gated delta net"], width=VOCABULARY)
+QWEN35_WITH_HEAD = replace(MODELS["qwen35, with a layer that predicts"], width=VOCABULARY)
 
 
 def pieces_of(text: str, marks: Sequence[str] = (), seed: int = 0) -> list[str]:

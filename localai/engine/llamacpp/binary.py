@@ -34,7 +34,7 @@ VERBOSITY: Final = 4
 """At 4 llama-server logs the memory projection, which the launcher reads; at 5, prompts too."""
 
 _TIME_LIMIT_S: Final = 60.0
-_CACHE_VERSION: Final = 1
+_CACHE_VERSION: Final = 2
 _MOST: Final = 20
 _VERSION: Final = re.compile(r"^version: (.+)$", re.MULTILINE)
 _DEVICE: Final = re.compile(
@@ -46,6 +46,7 @@ for device in xllamacpp.get_device_info():
     if not device["type"].name.endswith("_CPU"):
         print(device["name"])
 """
+_DRAFTS: Final = {"lookup": "ngram-map-k", "mtp": "draft-mtp"}
 _FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 
 
@@ -60,12 +61,14 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A llama-server: its file, its version, its devices, and the options that it knows."""
+    """A llama-server: its file, its version, its devices, the options that it knows, and whether it
+    takes drafts from a model's own layers."""
 
     path: str
     version: str
     devices: tuple[Device, ...]
     options: frozenset[str]
+    drafts_by_heads: bool = False
 
     @property
     def title(self) -> str:
@@ -102,7 +105,8 @@ def read_binary(path: Path, cache_folder: Path) -> Binary:
 
 def _ask(path: Path) -> Binary:
     version = _VERSION.search(_says(path, "--version"))
-    options = frozenset(_FLAG.findall(_says(path, "--help")))
+    told = _says(path, "--help")
+    options = frozenset(_FLAG.findall(told))
     if version is None or "--ctx-size" not in options:
         raise Unreachable(
             f"{path} is no llama-server: it does not say its version and its options as one does",
@@ -114,6 +118,7 @@ def _ask(path: Path) -> Binary:
         version[1].strip(),
         tuple(Device(d["name"], d["title"], int(d["total"]) << 20) for d in devices),
         options,
+        _DRAFTS["mtp"] in told,
     )
 
 
@@ -208,8 +213,8 @@ def command_line(
         wanted.append(("--n-gpu-layers", str(spec.gpu_layers)))
     if spec.projector_path is not None:
         wanted.append(("--mmproj", spec.projector_path))
-    if spec.draft:
-        wanted.append(("--spec-type", "ngram-map-k"))
+    if spec.draft != "off":
+        wanted.append(("--spec-type", _DRAFTS[spec.draft]))
     if kv_folder is not None:
         wanted.append(("--slot-save-path", f"{kv_folder}/"))
     known = [words for words in wanted if words[0] in binary.options]

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.dataclass import dataclass
-from localai.engine.worker_files import FlashAttention, KvType
+from localai.engine.worker_files import Draft, FlashAttention, KvType
 from localai.files import write_atomically
 from localai.paths import private_dir
 from localai.types import Message, Tool
@@ -128,6 +128,7 @@ def state_folder(
     kv_type: KvType = "f16",
     flash_attention: FlashAttention = "auto",
     chat_template: str | None = None,
+    draft: Draft = "off",
 ) -> Path:
     """The folder of the states that a worker can use; it is created if it is missing.
 
@@ -142,6 +143,9 @@ def state_folder(
     settings = f"{engine}\0{gpu_layers}\0{scaled}\0{kv_type}\0{flash_attention}"
     if chat_template is not None:
         settings += f"\0{chat_template}"
+    if draft == "mtp":
+        # The state of the layers that draft is a part of it.
+        settings += "\0mtp"
     name = f"{key}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
     private_dir(kv_dir)
     return private_dir(kv_dir / "llamacpp" / name)

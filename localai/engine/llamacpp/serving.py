@@ -62,6 +62,7 @@ def kv_folder(engine: str, spec: WorkerSpec) -> str | None:
             kv_type=spec.kv_type,
             flash_attention=spec.flash_attention,
             chat_template=spec.chat_template,
+            draft=spec.draft,
         )
     except (OSError, InvalidInput):
         return None

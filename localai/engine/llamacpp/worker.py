@@ -22,12 +22,10 @@ from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
 from localai.engine.llamacpp.steps import steps
-from localai.engine.worker_files import (
-    FlashAttention,
-    WorkerSpec,
-)
+from localai.engine.worker_files import Draft, FlashAttention, WorkerSpec
 
 _QUIET = 0
+_DRAFTS: dict[Draft, str] = {"lookup": "NGRAM_MAP_K", "mtp": "DRAFT_MTP"}
 _FLASH: dict[FlashAttention, str] = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _LONGEST_LOG_BYTES = 4_000_000
 
@@ -133,9 +131,9 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
         parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(spec.adapter_path, 1.0)]
     if spec.chat_template is not None:
         parameters.chat_template = spec.chat_template
-    if spec.draft:
-        kinds = xllamacpp.common_speculative_type
-        parameters.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K]
+    if spec.draft != "off":
+        kind = f"COMMON_SPECULATIVE_TYPE_{_DRAFTS[spec.draft]}"
+        parameters.speculative.types = [xllamacpp.common_speculative_type[kind]]
     return parameters
 
 
