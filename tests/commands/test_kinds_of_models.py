@@ -14,6 +14,8 @@ from tests.servers.hub_double import HubDouble
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
 
+pytestmark = pytest.mark.usefixtures("used_home")
+
 REPO = "org/mixed"
 EMBEDDER = Spec("nomic-bert", layers=1)
 ADAPTER = Spec("llama", layers=1, general={"general.type": "adapter"})

@@ -30,6 +30,8 @@ from tests.support.registry import REPOSITORY, TAG, OciRegistry
 from tests.support.terminal import Terminal
 from tests.support.weights import require
 
+pytestmark = pytest.mark.usefixtures("used_home")
+
 HEADER_BYTES = 4 << 20
 LARGE = Spec("llama", width=8192, layers=96, heads=64, head_length=128, feed_forward=65536)
 

@@ -16,6 +16,8 @@ from localai.types import Locality, Timings, Usage, Zone
 from tests.support.command import RunLocalai
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.usefixtures("used_home")
+
 
 @pytest.mark.parametrize("columns", [60, 80, 110])
 def test_the_choice_fits_the_terminal_and_ends_with_a_line_to_paste(

@@ -23,6 +23,8 @@ from tests.support.file_server import Handler
 from tests.support.promise import checked
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.usefixtures("used_home")
+
 NEW = (date.today() - timedelta(days=20)).isoformat()
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 TODAY = date.today().isoformat()

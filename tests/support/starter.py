@@ -1,7 +1,9 @@
-"""A home that has the starter, as after `localai pull starter`."""
+"""A home that has the starter, as after `localai pull starter`, and one that was used before."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,35 @@ import pytest
 from localai.paths import Paths, locate
 from localai.stores.starter import starter_path
 
+_FOUND_OUT = ("bandwidth.json", "memory.json", "projections.json")
+
+
+@pytest.fixture(scope="session")
+def found_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the homes below have found out; where a test is about finding it out, its
+    file has an empty one."""
+    return tmp_path_factory.mktemp("found-out")
+
 
 @pytest.fixture
-def home_with_starter(localai_home: Path, smollm2_path: Path) -> Paths:
-    """The paths of a fresh home in which the starter lies."""
+def used_home(localai_home: Path, found_out: Path) -> Iterator[Path]:
+    """`localai_home`, which knows what was found out in such homes before: how fast the memory of
+    this machine is, and what models take of it, which is a second of processor time each."""
+    cache = locate().cache_dir
+    _copy(found_out, cache)
+    yield localai_home
+    _copy(cache, found_out)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for file in filter(Path.is_file, (source / name for name in _FOUND_OUT)):
+        target.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(file, target)
+
+
+@pytest.fixture
+def home_with_starter(used_home: Path, smollm2_path: Path) -> Paths:
+    """The paths of a home that was used before, in which the starter lies."""
     paths = locate()
     target = starter_path(paths)
     target.parent.mkdir(parents=True)

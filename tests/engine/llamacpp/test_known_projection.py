@@ -19,6 +19,12 @@ MIB = 1 << 20
 _FITTED = "getting device memory data for initial parameters"
 
 
+@pytest.fixture
+def found_out(tmp_path: Path) -> Path:
+    """Nothing was loaded before."""
+    return tmp_path
+
+
 def spec_of(paths: Paths, context_tokens: int = 512) -> WorkerSpec:
     return WorkerSpec(
         "llamacpp", str(starter_path(paths)), context_tokens, cache_dir=str(paths.cache_dir)
