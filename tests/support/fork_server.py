@@ -1,7 +1,7 @@
 """A process that has imported localai and forks for each command line: no start of an interpreter.
 
-Most tests run a command to its end, and of a quick one's processor time two thirds are the
-interpreter's start and the imports. A fork has what any process has of its own: process id,
+Most tests run a command to its end, or at a terminal, and of a quick one's processor time most is
+the interpreter's start and the imports. A fork has what any process has of its own: process id,
 streams, environment, current folder, signals, exit code, exit handlers. It differs from
 `python -m localai` in this:
 
@@ -21,6 +21,7 @@ LOCALAI_TEST_REAL_PROCESSES=1, and a release is tested so.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import io
 import json
@@ -32,10 +33,11 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from io import FileIO
@@ -46,6 +48,7 @@ REPOSITORY = Path(__file__).parents[2]
 REAL_PROCESSES = "LOCALAI_TEST_REAL_PROCESSES"
 _WITH_THEM = (
     *("markdown_it", "platformdirs", "psutil", "pygments", "rich.console", "rich.table"),
+    *("prompt_toolkit.auto_suggest", "prompt_toolkit.shortcuts"),
     *("tests.support.cast", "tests.support.clouds", "tests.support.robot"),
 )
 _ONLY_AT_START = ("PYTHON", "LC_", "LD_", "DYLD_", "LANG", "MALLOC_", "TZ")
@@ -61,6 +64,28 @@ class _Request:
     arguments: list[str]
     environment: dict[str, str]
     folder: str
+    at_terminal: bool = False
+
+
+class Fork:
+    """A command that runs: its process id, and the socket on which the server says how it ended."""
+
+    def __init__(self, pid: int, answer: socket.socket) -> None:
+        self.pid = pid
+        self._answer = answer
+        self._code: int | None = None
+
+    def exit_code(self, timeout_s: float) -> int | None:
+        """The exit code, or minus the signal, once it has ended; None after that time."""
+        if self._code is None:
+            self._answer.settimeout(max(0.001, timeout_s))
+            with suppress(TimeoutError):
+                self._code = int(self._answer.recv(64))
+        return self._code
+
+    def close(self) -> None:
+        """Hear no more of it."""
+        self._answer.close()
 
 
 class ForkServer:
@@ -100,25 +125,36 @@ class ForkServer:
             said, stderr = _pipe(opened)
             if input is None:
                 stdin = opened.enter_context(FileIO(os.devnull))
-            # Of messages: the process id and the exit code may come at once.
-            talk = socket.socketpair(type=socket.SOCK_SEQPACKET)
-            ours, theirs = (opened.enter_context(each) for each in talk)
-            request = opened.enter_context(FileIO(os.memfd_create("request"), "w"))
-            request.write(json.dumps(asdict(_Request([*arguments], {**env}, str(cwd)))).encode())
-            passed: list[FileIO | socket.socket] = [request, stdin, stdout, stderr, theirs]
-            socket.send_fds(self._started(), [b"r"], [each.fileno() for each in passed])
-            for each in passed:
-                each.close()
-            pid = int(ours.recv(64))
+            request = _Request([*arguments], {**env}, str(cwd))
+            fork = opened.enter_context(closing(self._fork(request, (stdin, stdout, stderr))))
             command, deadline = ["localai", *arguments], time.monotonic() + timeout_s
             outputs = _communicate(typed, input or b"", [written, said], deadline)
-            ours.settimeout(max(0.001, deadline - time.monotonic()))
-            try:
-                code = int(ours.recv(64))
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(command, timeout_s, *outputs) from None
+            code = fork.exit_code(deadline - time.monotonic())
+            if code is None:
+                os.kill(fork.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(command, timeout_s, *outputs)
             return subprocess.CompletedProcess(command, code, *outputs)
+
+    def run_at(
+        self, terminal: FileIO, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path
+    ) -> Fork:
+        """Begin the command at `terminal`, which is closed here."""
+        request = _Request([*arguments], {**env}, str(cwd), at_terminal=True)
+        return self._fork(request, (terminal, terminal, terminal))
+
+    def _fork(self, asked: _Request, streams: tuple[FileIO, FileIO, FileIO]) -> Fork:
+        """Begin what is asked for with `streams`, which are closed here."""
+        # Of messages: the process id and the exit code may come at once.
+        ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        with ExitStack() as passed:
+            request = passed.enter_context(FileIO(os.memfd_create("request"), "w"))
+            request.write(json.dumps(asdict(asked)).encode())
+            passed.enter_context(theirs)
+            files = [each.fileno() for each in (request, *streams)]
+            socket.send_fds(self._started(), [b"r"], [*files, theirs.fileno()])
+            for each in streams:
+                each.close()
+        return Fork(int(ours.recv(64)), ours)
 
     def close(self) -> None:
         """End the server; commands that run go on."""
@@ -223,6 +259,9 @@ def _become(files: list[int]) -> _Request:
     for number, each in enumerate(streams):
         os.dup2(each, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if asked.at_terminal:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = _stream(number, getattr(sys, name))
         setattr(sys, name, stream)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from io import FileIO
 from pathlib import Path
+from typing import Protocol
 
 import pexpect
 import pyte
 import pytest
+from pexpect.fdpexpect import fdspawn
 
 from tests.support.command import COMMAND, merged
+from tests.support.fork_server import ForkServer
 
 LINES_OF_HISTORY = 10_000
+_ENDS_WITHIN_S = 5
 
 
 class _AnsweringScreen(pyte.HistoryScreen):
@@ -26,23 +35,94 @@ class _AnsweringScreen(pyte.HistoryScreen):
         self._answer(data)
 
 
-class Terminal:
-    """A child in a pseudo-terminal of `columns` by `rows`, and the screen it draws."""
+class Child(Protocol):
+    """What runs in a pseudo-terminal."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+
+    def send(self, keys: str) -> object:
+        """Type."""
+
+    def read_nonblocking(self, size: int, timeout: float) -> bytes:
+        """What it has written. Raises pexpect's TIMEOUT, and EOF at the end."""
+
+    def setwinsize(self, rows: int, columns: int) -> None:
+        """Change the terminal's size."""
+
+    def ended(self) -> int:
+        """The exit code, or minus the signal, of one that has closed its terminal."""
+
+    def close(self) -> None:
+        """End it, whatever it is doing."""
+
+
+class _Process(pexpect.spawn):  # type: ignore[type-arg]
+    """A child of this process."""
 
     def __init__(
         self, command: list[str], environment: dict[str, str], cwd: Path, columns: int, rows: int
     ) -> None:
+        size = (rows, columns)
+        super().__init__(
+            command[0], command[1:], env=environment, cwd=str(cwd), dimensions=size, timeout=None
+        )
+
+    def ended(self) -> int:
+        self.wait()
+        if self.signalstatus is not None:
+            return -self.signalstatus
+        assert self.exitstatus is not None
+        return self.exitstatus
+
+    def close(self, force: bool = True) -> None:
+        super().close(force)
+
+
+class _Forked(fdspawn):  # type: ignore[type-arg]
+    """A command in a fork of the server."""
+
+    def __init__(
+        self,
+        server: ForkServer,
+        words: list[str],
+        environment: dict[str, str],
+        cwd: Path,
+        columns: int,
+        rows: int,
+    ) -> None:
+        master, slave = os.openpty()
+        super().__init__(master, timeout=None)
+        self.setwinsize(rows, columns)
+        self._fork = server.run_at(FileIO(slave, "r+"), words, env=environment, cwd=cwd)
+        self.pid = self._fork.pid
+
+    def setwinsize(self, rows: int, columns: int) -> None:
+        termios.tcsetwinsize(self.child_fd, (rows, columns))
+
+    def ended(self) -> int:
+        code = self._fork.exit_code(_ENDS_WITHIN_S)
+        assert code is not None, "it has closed its terminal and does not end"
+        return code
+
+    def close(self) -> None:
+        if not self.closed:
+            # The kernel tells whoever reads it that the terminal has gone.
+            super().close()
+            if self._fork.exit_code(_ENDS_WITHIN_S) is None:
+                os.kill(self._fork.pid, signal.SIGKILL)
+            self._fork.close()
+
+
+class Terminal:
+    """A child in a pseudo-terminal of `columns` by `rows`, and the screen it draws."""
+
+    def __init__(self, child: Callable[[int, int], Child], columns: int, rows: int) -> None:
         self.output = b""
         self._screen = _AnsweringScreen(columns, rows, self.send)
         self._stream = pyte.ByteStream(self._screen)
-        self._child: pexpect.spawn[bytes] = pexpect.spawn(
-            command[0],
-            command[1:],
-            env=environment,
-            cwd=str(cwd),
-            dimensions=(rows, columns),
-            timeout=None,
-        )
+        self._child = child(columns, rows)
 
     @property
     def pid(self) -> int:
@@ -94,15 +174,11 @@ class Terminal:
         deadline = time.monotonic() + timeout_s
         while self._read(0.05):
             assert time.monotonic() < deadline, f"still running; the screen:\n{self.screen}"
-        self._child.wait()
-        if self._child.signalstatus is not None:
-            return -self._child.signalstatus
-        assert self._child.exitstatus is not None
-        return self._child.exitstatus
+        return self._child.ended()
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
-        self._child.close(force=True)
+        self._child.close()
 
     def _read(self, timeout_s: float) -> bool:
         """Feed what has arrived to the screen; False at the end of the output."""
@@ -118,9 +194,16 @@ class Terminal:
 
 
 @pytest.fixture
-def pty(command_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    """A function that starts `localai ARGUMENTS` in a terminal: see `start` below."""
+def pty(
+    request: pytest.FixtureRequest,
+    command_environment: dict[str, str],
+    tmp_path: Path,
+    fork_server: ForkServer,
+) -> Iterator[Callable[..., Terminal]]:
+    """A function that starts `localai ARGUMENTS` in a terminal: see `start` below. In a fork of
+    `fork_server`, unless that would make a difference."""
     terminals: list[Terminal] = []
+    is_real = request.node.get_closest_marker("real_process") is not None
 
     def start(
         *arguments: str | Path,
@@ -131,8 +214,14 @@ def pty(command_environment: dict[str, str], tmp_path: Path) -> Iterator[Callabl
         command: tuple[str, ...] = COMMAND,
     ) -> Terminal:
         environment = merged(command_environment, {"TERM": "xterm-256color", **(env or {})})
-        line = [*command, *map(str, arguments)]
-        terminals.append(Terminal(line, environment, cwd or tmp_path, columns, rows))
+        words, folder = [str(each) for each in arguments], cwd or tmp_path
+        forks = command == COMMAND and fork_server.can_run(words, environment, folder)
+        child: Callable[[int, int], Child] = (
+            partial(_Forked, fork_server, words, environment, folder)
+            if forks and not is_real
+            else partial(_Process, [*command, *words], environment, folder)
+        )
+        terminals.append(Terminal(child, columns, rows))
         return terminals[-1]
 
     yield start
