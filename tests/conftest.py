@@ -1,5 +1,6 @@
 """Fixtures for all tests: real servers, real weights, the real command in a home of its own."""
 
+import gc
 import os
 import sys
 
@@ -33,3 +34,8 @@ pytest_plugins = [
     "tests.support.suites",
     "tests.support.terminal",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: no collection of garbage looks at it again."""
+    gc.freeze()
