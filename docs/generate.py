@@ -22,6 +22,7 @@ import manual
 from localai import errors
 from localai.commands.table import COMMANDS
 from localai.config import SETTINGS
+from localai.doctor.check import sentence
 from localai.options import SAMPLING_OPTIONS, Wire
 from localai.output.documents import FAILURE, documents_of
 from localai.output.documents.fields import FIELDS
@@ -180,7 +181,7 @@ def _troubleshooting() -> str:
         lines.append("|---|---|")
         for check in all_checks():
             if check.group == group:
-                title = _in_cell(_sentence(check.title))
+                title = _in_cell(sentence(check.title))
                 page = f"../reference/doctor.md#{check.code}"
                 lines.append(f"| [{title}]({page}) | {_in_cell(_mending(check))} |")
     return "\n".join(lines) + "\n"
@@ -198,7 +199,7 @@ def _in_cell(text: str) -> str:
 
 def _check_section(check: Check) -> Iterator[str]:
     yield f"\n## {check.code}\n"
-    yield f"{_sentence(check.title)}. Group {check.group}, severity {check.severity}.\n"
+    yield f"{sentence(check.title)}. Group {check.group}, severity {check.severity}.\n"
     yield f"- reported when: {check.when}"
     yield f"- because: {check.cause}"
     if check.fix.lines:
@@ -212,12 +213,6 @@ def _check_section(check: Check) -> Iterator[str]:
     if check.after:
         yield f"- explained by: {', '.join(f'[`{each}`](#{each})' for each in check.after)}"
     yield f"- seen in: {check.source}"
-
-
-def _sentence(text: str) -> str:
-    # Names such as vLLM and macOS are written as their makers write them.
-    first = text.partition(" ")[0]
-    return text[:1].upper() + text[1:] if first.islower() and first != "localai" else text
 
 
 def _exit_codes() -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -286,6 +287,16 @@ def test_ctrl_c_during_the_first_imports_is_no_traceback(
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
     result = run_localai("list", env={"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"})
     assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
+def test_ctrl_c_while_python_itself_ends_is_no_traceback() -> None:
+    program = (
+        "import os, signal; from localai.__main__ import main; main();"
+        "os.kill(os.getpid(), signal.SIGINT)"
+    )
+    arguments = [sys.executable, "-c", program, "--version"]
+    ended = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
 
 
 def test_a_config_error_stops_the_command_with_the_place(

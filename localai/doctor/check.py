@@ -191,3 +191,12 @@ def asked(facts: Snapshot) -> tuple[AskedRegistry, ...]:
     if facts.asked is None:
         raise NotAsked("--online")
     return facts.asked
+
+
+def sentence(title: str) -> str:
+    """`title` as it begins a line: settings, hosts and names such as localai, vLLM and macOS stay
+    as they are written."""
+    first = title.partition(" ")[0]
+    letters = first.removesuffix("'s").replace("-", "")
+    is_word = letters.isalpha() and letters.islower() and letters != "localai"
+    return title[:1].upper() + title[1:] if is_word else title

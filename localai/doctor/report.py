@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localai.dataclass import dataclass
-from localai.doctor.check import Fix
+from localai.doctor.check import Fix, sentence
 from localai.doctor.checks import GROUPS, all_checks
 from localai.doctor.diagnose import Diagnosis, Finding, diagnose
 from localai.doctor.facts.snapshot import Snapshot
@@ -124,7 +124,7 @@ def _lines(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
 
 def _finding(finding: Finding, found: Diagnosis) -> Iterator[str]:
     yield ""
-    yield f"## {finding.title} (`{finding.code}`, {finding.severity})"
+    yield f"## {sentence(finding.title)} (`{finding.code}`, {finding.severity})"
     yield ""
     for each in finding.evidence:
         yield f"- {each.what}: {each.value} ({each.source})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from localai.doctor.check import sentence
 from localai.output.output import Piece, Style
 from localai.output.table import Column
 from localai.units import counted
@@ -85,7 +86,7 @@ def show_diagnosis(
 def show_check(output: Output, check: Check) -> None:
     """Show the page of one check (`doctor explain`)."""
     output.line((check.code, "bold"), f"  {check.group}, {_WORDS[check.severity]}")
-    output.paragraph(_sentence(check.title))
+    output.paragraph(sentence(check.title))
     output.line()
     _labelled(output, "reported when", check.when)
     _labelled(output, "because", check.cause)
@@ -100,7 +101,7 @@ def show_check(output: Output, check: Check) -> None:
 def show_mending(output: Output, finding: Finding, mending: Mending) -> None:
     """Show what `--fix` would do, before it asks."""
     output.line()
-    output.line((_sentence(finding.title), "bold"))
+    output.line((sentence(finding.title), "bold"))
     output.line(f"  {mending.line}")
     for line in mending.preview:
         output.line(f"    {line}")
@@ -159,7 +160,7 @@ def _show_finding(output: Output, finding: Finding, found: Diagnosis, *, verbose
 def _show_title(output: Output, mark: Piece, title: str) -> None:
     from localai.output.cells import wrap
 
-    text = _sentence(title)
+    text = sentence(title)
     room = max(20, output.columns - 4)
     first, *rest = wrap(text, room, break_words=False) if output.on_terminal else [text]
     output.line(mark, " ", (first, "bold"))
@@ -195,7 +196,7 @@ def _show_fix(output: Output, fix: Fix, *, verbose: bool) -> None:
             for part in _to_paste(line, output):
                 output.line(f"      {part}")
     if fix.advice and fix.lines:
-        output.paragraph(_sentence(fix.advice), indent=4)
+        output.paragraph(sentence(fix.advice), indent=4)
     elif fix.advice:
         _labelled(output, label, fix.advice)
     if verbose and fix.undo:
@@ -218,13 +219,6 @@ def _labelled(output: Output, label: str, text: str) -> None:
     lines = wrap(text, room, break_words=False) if output.on_terminal else [text]
     for number, line in enumerate(lines):
         output.line(" " * 4, f"{head if not number else '':<{width}}{line}")
-
-
-def _sentence(text: str) -> str:
-    first = text.partition(" ")[0]
-    # Settings, hosts and names such as localai, vLLM and macOS stay as they are written.
-    is_word = first.isalpha() and first.islower() and first != "localai"
-    return text[:1].upper() + text[1:] if is_word else text
 
 
 def _last_line(found: Diagnosis, *, verbose: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,8 @@ def test_nothing_planted_reaches_a_report(
             assert key not in text
         for private in (str(user_home), platform.node()):
             assert len(private) < 4 or private not in text, (name, private)
+    headings = re.findall(r"^## (\S+)", written["report.md"], re.MULTILINE)
+    assert {each for each in headings if each[0].islower()} == {"localai"}
     facts = json.loads(written["facts.json"])
     assert facts["environment"]["variables"]["OLLAMA_SOMETHING"] == "(set)"
     assert facts["environment"]["keys"] == ["HF_TOKEN", "OLLAMA_API_KEY", "OPENAI_API_KEY"]
