@@ -7,8 +7,11 @@ is asked only if the environment has no key.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import field
 from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
 
 from localai.dataclass import dataclass
 from localai.errors import InvalidInput, KeyringUnavailable, ProviderRefused, Remedy
@@ -56,7 +59,13 @@ def remedy(provider: str, variable: str | None) -> Remedy:
     if find_spec("keyring") is None:
         # The package is installed with --with-cloud only.
         return {"hint": "give its config `key_env`, the name of a variable that holds the key"}
-    return {"command": ("keyring", "set", _SERVICE, provider)}
+    return {"command": (_keyring_program(), "set", _SERVICE, provider)}
+
+
+def _keyring_program() -> str:
+    """The program `keyring` as a shell finds it: it comes with the package, into a folder that
+    install.sh puts on nobody's PATH."""
+    return "keyring" if which("keyring") else str(Path(sys.executable).with_name("keyring"))
 
 
 def set_key(provider: str, secret: str) -> None:

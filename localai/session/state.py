@@ -180,6 +180,7 @@ class Session:
 
 
 def _stopped(conversation: Conversation) -> str:
-    if conversation.unanswered is None:
-        return "(stopped; what came is kept. /more goes on, /retry asks again, /undo takes it back)"
-    return "(stopped before anything came; /retry asks again)"
+    if conversation.unanswered is not None:
+        return "(stopped before anything came; /retry asks again)"
+    more = "/more goes on, " if conversation.continues else ""
+    return f"(stopped; what came is kept. {more}/retry asks again, /undo takes it back)"

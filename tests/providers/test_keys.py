@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import keyring
 import keyring.backend
@@ -70,6 +72,17 @@ def test_no_key_is_an_error_with_the_line_that_sets_it(memory_keyring: MemoryKey
         keys.require_key("openai", "SOME_KEY")
     assert caught.value.exit_code == 6
     assert caught.value.hint == "export SOME_KEY=…"
+
+
+def test_the_line_for_a_keyring_runs_where_its_program_is_not_on_path(
+    memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program, *arguments = keys.remedy("endpoint:farm", None)["command"]
+    assert arguments == ["set", "localai", "endpoint:farm"]
+    assert os.access(program, os.X_OK)
+    (tmp_path / "keyring").touch(0o755)
+    assert keys.remedy("endpoint:farm", None)["command"][0] == "keyring"
 
 
 def test_a_key_is_not_in_its_repr(memory_keyring: MemoryKeyring) -> None:

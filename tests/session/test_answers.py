@@ -66,6 +66,18 @@ def test_ctrl_c_stops_the_engine_and_keeps_what_came(session: Start, home: Paths
     assert typist.terminal.wait_exit(PATIENCE_S) == 0
 
 
+def test_more_is_not_offered_where_the_provider_cannot(
+    session: Start, cast_environment: dict[str, str]
+) -> None:
+    typist = session("-m", "cast/endless", env=cast_environment)
+    typist.terminal.send("Count.\r")
+    typist.terminal.wait_for("7 8 9", PATIENCE_S)
+    typist.terminal.send("\x03")
+    typist.terminal.wait_for(
+        "(stopped; what came is kept. /retry asks again, /undo takes it back)", PATIENCE_S
+    )
+
+
 def test_what_is_typed_during_an_answer_is_there_at_the_next_prompt(session: Start) -> None:
     typist = session()
     typist.terminal.send(PARIS + "\r")

@@ -10,6 +10,7 @@ A prompt may hold the right answer in brackets: "2 + 2? [4]". The model's name i
     refuses     raises ProviderRefused
     breaks      says a little and raises Unreachable
     slow        says words, one each 50 ms
+    endless     counts, a number each 50 ms
     judge-first, judge-longest, judge-random, judge-perfect, judge-nonsense
                 judge pairs of answers as their names say; perfect knows the brackets
     small       has a context of 64 tokens, and refuses more
@@ -20,6 +21,7 @@ With CAST_LOG in the environment every question is a line in that file: MODEL, a
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -109,6 +111,10 @@ class Cast(Provider):
             for word in ("one ", "two ", "three ", "four ", "five"):
                 time.sleep(0.05)
                 yield TextDelta(word)
+        elif role == "endless":
+            for number in itertools.count():
+                time.sleep(0.05)
+                yield TextDelta(f"{number} ")
         else:
             yield TextDelta(right)
 
