@@ -166,6 +166,7 @@ def on_path(command_environment: dict[str, str], tmp_path: Path) -> dict[str, st
     for name in ("my model", "it's one", "a:b1", "a:b2", "do$l`r", "new\nline"):
         (paths.models_dir / f"{name}.gguf").touch()
     write_preset(Preset("brief", "my model"), paths)
+    paths.config_file.write_text('model = "brief"\n\n[models.brief]\ntop_k = 5\n')
     return {**command_environment, "PATH": f"{program.parent}:{os.environ['PATH']}"}
 
 
@@ -219,6 +220,10 @@ def test_the_completion_script_is_accepted_by_its_shell(
         ("localai compare fetch gs", ["gsm8k"]),
         ("localai compare --judge a", ["auto", "a:b1", "a:b2"]),
         ("localai config set engine.kv_type b", ["bf16"]),
+        # A model's settings come once they are asked for.
+        ("localai config set mod", ["model"]),
+        ("localai config set models.brief.te", ["models.brief.temperature"]),
+        ("localai config unset ", ["model", "models.brief", "models.brief.top_k"]),
         ("localai help pri", ["privacy"]),
     ],
 )

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from localai.commands.completion_values import ALSO_FILES, Value, source_of
+from localai.commands.completion_values import ALSO_FILES, TYPED, Value, source_of
 
 VARIABLE: Final = "_LOCALAI_COMPLETE"
 """In the environment while a shell asks, with the shell's name."""
@@ -131,6 +131,7 @@ def _asking(source: Callable[[Any], Iterable[Value] | None]) -> Any:
     def asked(context: Any, parameter: Any, incomplete: str) -> list[Any]:
         from typer._click.shell_completion import CompletionItem
 
+        context.meta[TYPED] = incomplete
         try:
             found = source(context)
             values = None if found is None else list(found)

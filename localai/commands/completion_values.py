@@ -11,7 +11,8 @@ from time import localtime, strftime
 from typing import Any, Final, get_args
 
 from localai.config import SETTINGS, Config, load, model_key
-from localai.config.models import model_fields
+from localai.config.endpoints import endpoint_values
+from localai.config.models import model_fields, model_values
 from localai.config.settings import KV_TYPES
 from localai.options import SAMPLING_OPTIONS
 from localai.paths import Paths, locate
@@ -21,6 +22,8 @@ Value = tuple[str, str]
 """A value, and what it is; the second may be empty."""
 Source = Callable[[Any], Iterable[Value] | None]
 """The values for the context of a command line; None for the names of files."""
+TYPED: Final = "localai.typed"
+"""Where `context.meta` has what stands before the cursor of the word."""
 _MOST_KEPT: Final = 50
 
 
@@ -73,12 +76,28 @@ def _providers(_context: Any) -> Iterator[Value]:
     return ((name, "") for name in provider_names(_settings()[1]))
 
 
-def _keys(_context: Any) -> Iterator[Value]:
+def _keys(context: Any) -> Iterator[Value]:
+    config = _settings()[1]
+    if context.info_name == "unset":
+        yield from _keys_in_file(config)
+        return
     yield from ((each.key, each.meaning) for each in SETTINGS)
-    for name in _settings()[1].endpoints:
+    for name in config.endpoints:
         yield f"endpoint.{name}.url", "a server of your own"
-    for name, _ in _models(_context):
-        yield from ((f"models.{name}.{field}", "of one model") for field in model_fields())
+    # Every field of every model would bury the rest.
+    if context.meta[TYPED].startswith("models."):
+        for name, _ in _models(context):
+            yield from ((f"models.{name}.{field}", "of one model") for field in model_fields())
+
+
+def _keys_in_file(config: Config) -> Iterator[Value]:
+    for each in SETTINGS:
+        if config.values[each.key].origin == "file":
+            yield each.key, each.meaning
+    yield from ((f"endpoint.{name}", "a server of your own") for name in config.endpoints)
+    yield from ((key, "of a server of your own") for key, _ in endpoint_values(config))
+    yield from ((f"models.{name}", "all of one model") for name in config.models)
+    yield from ((key, "of one model") for key, _ in model_values(config.models))
 
 
 def _values_of_model(field: str | None, context: Any) -> Iterable[Value] | None:
