@@ -88,6 +88,12 @@ def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> Inva
     if first in _ELSEWHERE:
         return InvalidInput(message, command=_ELSEWHERE[first](rest))
     near = near_names(first, commands)
+    if rest and not any(each.startswith("-") for each in rest) and _asks(arguments, near):
+        return InvalidInput(
+            message,
+            hint="a question stands in quotation marks",
+            command=("localai", "chat", " ".join(arguments)),
+        )
     if near:
         return InvalidInput(message, command=_with(near[0])(rest))
     return InvalidInput(
@@ -95,3 +101,8 @@ def unknown_command(arguments: Sequence[str], commands: Collection[str]) -> Inva
         hint=f"a question of one word is asked by: localai chat {first}",
         command="localai --help",
     )
+
+
+def _asks(words: Sequence[str], near: Collection[str]) -> bool:
+    """Whether `words` are rather a question than a misspelt command, which `near` are like."""
+    return not near or words[0][:1].isupper() or words[-1].endswith("?")

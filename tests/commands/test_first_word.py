@@ -21,6 +21,12 @@ COMMANDS = ("chat", "list", "pull", "rm", "setup", "show")
         (["install"], "localai setup"),
         (["lsit", "--json"], "localai list --json"),
         (["photosynthesis"], "localai --help"),
+        # A question without its quotation marks.
+        (["What", "is", "a", "list?"], "localai chat 'What is a list?'"),
+        (["chats", "of", "whom?"], "localai chat 'chats of whom?'"),
+        (["why", "not"], "localai chat 'why not'"),
+        (["shwo", "qwen3"], "localai show qwen3"),
+        (["shwo", "--ctx", "4k", "Why?"], "localai show --ctx 4k 'Why?'"),
     ],
 )
 def test_it_is_answered_with_a_line_that_can_be_typed(
