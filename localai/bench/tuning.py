@@ -34,15 +34,15 @@ Changes = Mapping[MetricName, Interval]
 
 @dataclass(frozen=True, slots=True)
 class EngineCores:
-    """What the numbers of threads follow from: the cores that the engine takes by itself, and those
-    that a process may use."""
+    """What the numbers of threads follow from: the machine's cores, and those that a process may
+    use."""
 
     physical: int
     usable: int
 
     @property
     def sensible(self) -> int:
-        """No thread waits for another's core with so many."""
+        """No thread waits for another's core with so many; the engine takes them by itself."""
         return max(1, min(self.physical, self.usable))
 
 
@@ -153,7 +153,7 @@ def _in_effect(
     settings: Manner, cores: EngineCores, prompt_tokens: int, *, has_gpu: bool
 ) -> dict[str, Any]:
     """The settings as the engine takes them for one prompt of that length."""
-    threads = settings["engine.threads"] or cores.physical
+    threads = settings["engine.threads"] or cores.sensible
     layers = settings["engine.gpu_layers"]
     on_cpu = layers == 0 or not has_gpu
     steps = chosen_steps(settings["engine.batch"], settings["engine.micro_batch"], short=on_cpu)
@@ -162,7 +162,7 @@ def _in_effect(
         "engine.threads": threads,
         "engine.prefill_threads": settings["engine.prefill_threads"]
         or settings["engine.threads"]
-        or cores.physical,
+        or cores.sensible,
         "engine.batch": batch,
         "engine.micro_batch": min(steps.micro_batch, batch),
         "engine.flash_attention": settings["engine.flash_attention"].replace("on", "auto"),

@@ -106,7 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
         integer(1, 1024),
         None,
         "count",
-        "CPU threads; the engine's choice if unset",
+        "CPU threads; as many as there are physical cores for them if unset",
     ),
     Setting(
         "engine.prefill_threads",

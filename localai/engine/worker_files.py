@@ -51,6 +51,7 @@ class WorkerSpec:
     user's llama-server that computes; None is the bundled engine. `cache_dir` is the folder in
     which a binary's version and options, and what a load was projected to take, are remembered.
     `chat_template` is used in place of the model's. `adapter_path` is a LoRA that is applied to it.
+    `cores` is how many a mask or a quota leaves, None all; a worker is reused whatever they were.
     """
 
     kind: EngineKind
@@ -72,6 +73,7 @@ class WorkerSpec:
     warm_up: bool = False
     chat_template: str | None = None
     adapter_path: str | None = None
+    cores: int | None = None
 
     @property
     def manner(self) -> tuple[object, ...]:

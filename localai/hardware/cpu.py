@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from localai.hardware.allowed_cores import count_cores
 from localai.hardware.cgroup import cpu_quota
 from localai.hardware.facts import Cpu, Fact
 from localai.hardware.readers import read_text
@@ -173,8 +173,8 @@ def _cores_by_kind(root: Path) -> tuple[Fact[int], Fact[int]]:
     if fast and slow:
         source = "/sys/devices/cpu_core, cpu_atom"
         return (
-            Fact(_count_cores(root, parse_cpu_list(fast)), source),
-            Fact(_count_cores(root, parse_cpu_list(slow)), source),
+            Fact(count_cores(root, parse_cpu_list(fast)), source),
+            Fact(count_cores(root, parse_cpu_list(slow)), source),
         )
     capacities = [
         int(text)
@@ -190,16 +190,6 @@ def _cores_by_kind(root: Path) -> tuple[Fact[int], Fact[int]]:
         )
     same = "all cores are of one kind"
     return Fact.unknown(same), Fact.unknown(same)
-
-
-def _count_cores(root: Path, cpus: Iterable[int]) -> int:
-    """Physical cores among the logical ones `cpus`, by the siblings that sysfs names."""
-    folder = root / "sys/devices/system/cpu"
-    siblings = {
-        (read_text(folder / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu)).strip()
-        for cpu in cpus
-    }
-    return len(siblings)
 
 
 def _usable_cores(root: Path, logical: Fact[int], *, live: bool) -> Fact[float]:

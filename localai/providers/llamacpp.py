@@ -178,6 +178,8 @@ class LlamaCpp(WorkerProvider):
             pass
 
     def _spec(self, request: ChatRequest) -> WorkerSpec:
+        from localai.hardware.allowed_cores import allowed_cores
+
         config, model = self._config, request.model
         assert model.path is not None, "the embedded engine opens files"
         limit = model.context_limit or 1 << 30
@@ -195,6 +197,7 @@ class LlamaCpp(WorkerProvider):
             ),
             slots=self._slots,
             threads=config["engine.threads"],
+            cores=allowed_cores(),
             prefill_threads=config["engine.prefill_threads"],
             gpu_layers=(
                 config["engine.gpu_layers"] if model.gpu_layers is None else model.gpu_layers

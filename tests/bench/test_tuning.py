@@ -73,7 +73,7 @@ def test_the_threads_of_prefill_are_held_while_those_of_decoding_are_tried() -> 
 
 def test_a_process_with_fewer_cores_than_the_machine_tries_as_many_threads() -> None:
     found = tried(EngineCores(64, 2), only=("engine.threads",))
-    assert [each["engine.threads"] for each in found[1:]] == [1, 2]
+    assert [each["engine.threads"] for each in found[1:]] == [1], "two it takes by itself"
 
 
 def test_what_changes_nothing_at_such_a_prompt_is_not_tried() -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from localai.dataclass import dataclass
 from localai.engine.llamacpp.limits import CHECKPOINTS
 from localai.engine.llamacpp.steps import steps
+from localai.engine.llamacpp.threads import threads
 from localai.errors import NotFound, Unreachable
 from localai.files import content_key, user_path
 from localai.remembered import Remembered
@@ -205,10 +206,11 @@ def command_line(
     if spec.flash_attention != "auto":
         # Pass the flag only if the user chose: in older builds it takes no value.
         wanted.append(("--flash-attn", spec.flash_attention))
-    if spec.threads is not None:
-        wanted.append(("--threads", str(spec.threads)))
-    if (prefill_threads := spec.prefill_threads or spec.threads) is not None:
-        wanted.append(("--threads-batch", str(prefill_threads)))
+    decoding, prefilling = threads(spec)
+    if decoding is not None:
+        wanted.append(("--threads", str(decoding)))
+    if prefilling is not None:
+        wanted.append(("--threads-batch", str(prefilling)))
     if spec.gpu_layers is not None:
         wanted.append(("--n-gpu-layers", str(spec.gpu_layers)))
     if spec.projector_path is not None:

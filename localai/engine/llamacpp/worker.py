@@ -22,6 +22,7 @@ from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
 from localai.engine.llamacpp.steps import steps
+from localai.engine.llamacpp.threads import threads
 from localai.engine.worker_files import Draft, FlashAttention, WorkerSpec
 
 _QUIET = 0
@@ -113,10 +114,11 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     parameters.endpoint_slots = True
     parameters.endpoint_metrics = True
     parameters.verbosity = VERBOSITY
-    if spec.threads is not None:
-        parameters.cpuparams.n_threads = spec.threads
-    if (prefill_threads := spec.prefill_threads or spec.threads) is not None:
-        parameters.cpuparams_batch.n_threads = prefill_threads
+    decoding, prefilling = threads(spec)
+    if decoding is not None:
+        parameters.cpuparams.n_threads = decoding
+    if prefilling is not None:
+        parameters.cpuparams_batch.n_threads = prefilling
     kind = xllamacpp.ggml_type[f"GGML_TYPE_{spec.kv_type.upper()}"]
     parameters.cache_type_k = parameters.cache_type_v = kind
     flash = f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[spec.flash_attention]}"
