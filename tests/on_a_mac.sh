@@ -6,6 +6,7 @@
 # Fetches two small models (under 3 GB). Each part says what must be seen; nothing is changed.
 set -u
 localai=${LOCALAI:-localai}
+clone=$(cd "$(dirname "$0")/.." && pwd)
 part() { printf '\n== %s\n   must show: %s\n' "$1" "$2"; }
 run() { printf '$ %s\n' "$*"; "$@"; printf '(exit code %s)\n' "$?"; }
 
@@ -14,6 +15,10 @@ run sw_vers
 run sysctl hw.optional.arm64 hw.memsize hw.nperflevels hw.perflevel0.name hw.perflevel1.name
 run "$localai" hardware
 run "$localai" hardware --json
+
+part "installation" "MLX from macOS 14 on, without it before; refused under Rosetta with what to type"
+run "$clone/install.sh" --dry-run
+run arch -x86_64 "$clone/install.sh" --dry-run
 
 part "authorities" "python.org's Python trusts nobody by itself, and the pull succeeds all the same"
 run python3 -c 'import ssl; print(ssl.get_default_verify_paths())'
@@ -38,8 +43,11 @@ run env LOCALAI_HOME="$deep" "$localai" pull starter
 run env LOCALAI_HOME="$deep" "$localai" chat -m starter --no-log "What is the capital of France?"
 run env LOCALAI_HOME="$deep" "$localai" stop --all
 
-part "Metal" "all layers on the GPU; the first start is slow, because Metal compiles its shaders"
+part "Metal" "the engine's own projection, also the first time, when Metal compiles its shaders;
+   an answer, all layers on the GPU, twice: the second starts sooner"
 run "$localai" pull qwen3:0.6b
+run "$localai" show qwen3:0.6b
+run "$localai" chat -m llamacpp/qwen3:0.6b -u --no-log --think off "What is the capital of France?"
 run "$localai" chat -m llamacpp/qwen3:0.6b -u --no-log --think off "What is the capital of France?"
 run "$localai" bench llamacpp/qwen3:0.6b --quick
 
@@ -47,6 +55,9 @@ part "MLX" "an answer of MLX's, and its speed beside the engine's"
 run "$localai" pull hf.co/mlx-community/Qwen3-4B-4bit
 run "$localai" chat -m mlx/Qwen3-4B-4bit -u --no-log --think off "What is the capital of France?"
 run "$localai" bench mlx/Qwen3-4B-4bit --quick
+
+part "MLX, thoughts" "the thinking apart from the text, which begins with its first word"
+run "$localai" chat -m mlx/Qwen3-4B-4bit --no-log --json --think on "What is 17 times 23?"
 
 part "MLX, several together" "-j 8 at several times the rate of -j 1, and the same answers in both"
 prompts=${TMPDIR:-/tmp}/together.jsonl
@@ -97,6 +108,9 @@ printf '{"prompt": "Count to 100."}\n' > "${TMPDIR:-/tmp}/awake.jsonl"
 sleep 2
 run pgrep -fl caffeinate
 wait
+
+part "set-up" "what it would fetch here: a model that fits, larger on a larger Mac"
+run "$localai" setup --dry-run
 
 part "recommended" "the first has at least 20 tokens a second where the machine can"
 run "$localai" recommend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -199,6 +200,25 @@ def test_an_engine_that_does_not_answer_in_time_gets_a_formula(
     assert need.reason is not None
     assert "has not projected" in need.reason
     assert need.context_bytes == 180 * MIB
+
+
+def test_on_a_mac_metal_has_the_time_to_compile_its_shaders_and_that_is_said(
+    smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as mac:
+        mac.setattr(sys, "platform", "darwin")
+        importlib.reload(memory_projection)
+    try:
+        assert memory_projection.TIME_LIMIT_S == 120
+        monkeypatch.setattr(memory_projection, "TIME_LIMIT_S", 0.01)
+        reason = project(smollm2_path, 8192).reason
+        assert reason is not None
+        assert "has not projected" in reason
+        assert "Metal compiles its shaders for the first process that asks" in reason
+    finally:
+        monkeypatch.undo()
+        importlib.reload(memory_projection)
+    assert memory_projection.TIME_LIMIT_S == 30
 
 
 def test_the_engine_is_gone_once_it_has_answered(smollm2_path: Path) -> None:

@@ -26,9 +26,16 @@ from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput, Unreachable
 from localai.temporary import TemporaryFolder
 
+# Typed as a plain text, so that mypy checks the branches of every system.
+_PLATFORM: str = sys.platform
 # The usual time is a second; the rest is for a slow disk and a busy machine, and on macOS for
 # Metal, which compiles its shaders for the first process that asks.
-TIME_LIMIT_S: Final = 120.0 if sys.platform == "darwin" else 30.0
+TIME_LIMIT_S: Final = 120.0 if _PLATFORM == "darwin" else 30.0
+_WHY_LONG: Final = (
+    " (Metal compiles its shaders for the first process that asks: a second try is quick)"
+    if _PLATFORM == "darwin"
+    else ""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,9 @@ def _read_table(process: subprocess.Popen[bytes], model_path: str) -> tuple[Devi
         if (shares := first_table(log)) is not None:
             return shares
     if time.monotonic() >= deadline:
-        raise Unreachable(f"the engine has not projected {model_path} in {TIME_LIMIT_S:.0f} s")
+        raise Unreachable(
+            f"the engine has not projected {model_path} in {TIME_LIMIT_S:.0f} s{_WHY_LONG}"
+        )
     raise Unreachable(f"the engine cannot project {model_path}: {failure_reason(log)}")
 
 
