@@ -52,12 +52,12 @@ class Asker:
     providers: ProviderPool
     announce: Callable[[str], None]
     settings: AskSettings = AskSettings()
-    _told: set[str] = field(default_factory=set)
+    told: dict[str, None] = field(default_factory=dict)
 
     def tell_once(self, text: str) -> None:
-        """Announce what would otherwise be said with every question."""
-        if text not in self._told:
-            self._told.add(text)
+        """Announce what would otherwise be said with every question; `told` has it, in order."""
+        if text not in self.told:
+            self.told[text] = None
             self.announce(text)
 
     def change(self, **settings: Any) -> None:
@@ -122,7 +122,7 @@ def _from(asker: Asker, chosen: SelectedModel, request: ChatRequest, config: Con
         pictures = count_pictures(seen.messages)
         asker.announce(destination + (f", with {pictures_text(pictures)}" if pictures else ""))
     if (doubt := marks_doubt(seen, config)) is not None:
-        asker.announce(doubt)
+        asker.tell_once(doubt)
     yield from _streamed(asker, chosen, seen)
 
 

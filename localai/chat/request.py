@@ -116,7 +116,7 @@ def settings_doubts(settings: AskSettings, model: ResolvedModel, config: Config)
     `schema_doubt` raises."""
     found = (
         context_doubt(settings, model),
-        think_doubt(settings, model),
+        think_doubt(settings, model, config),
         schema_doubt(settings, model, config),
         preset_doubt(model, config),
     )
@@ -147,10 +147,19 @@ def _adapted(model: ResolvedModel, adapter: Path, config: Config) -> ResolvedMod
     return replace(model, adapter=adapter)
 
 
-def think_doubt(settings: AskSettings, model: ResolvedModel) -> str | None:
-    """A warning if a model is asked to think that is not known to; None if not."""
+def think_doubt(settings: AskSettings, model: ResolvedModel, config: Config) -> str | None:
+    """What is to be said before the answer where the wish to think, or not to, cannot have an
+    effect, as far as the model's facts tell; None where it may have one."""
+    from localai.providers.registry import facts_of
+
     known, wanted = model.capabilities, settings.think or model.think
-    if wanted in (None, "off") or not known or "thinking" in known:
+    if wanted is None:
+        return None
+    if not facts_of(model.provider, config).takes_think:
+        return (
+            f"{model.provider} is not told whether to think: its own setting for {model.id} holds"
+        )
+    if wanted == "off" or not known or "thinking" in known:
         return None
     return f"{model.id} is not known to think"
 

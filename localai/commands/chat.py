@@ -221,13 +221,15 @@ def chat(
         resume(paths.database, conversation_id) if continued or more or conversation_id else None
     )
     selected, config = _select(means.model, stored, means.config, providers, announce)
-    for doubt in settings_doubts(settings, selected.model, config):
+    doubts = settings_doubts(settings, selected.model, config)
+    for doubt in doubts:
         output.warn(doubt)
     if images:
         require_sight(selected.model)
     if stored is not None and (loss := loss_doubt(stored.lost_pictures)) is not None:
         output.warn(loss)
-    asker = Asker(selected, config, paths, providers, announce, settings)
+    told = dict.fromkeys(doubts)
+    asker = Asker(selected, config, paths, providers, announce, settings, told)
     tree = None if stored is None else stored.tree
     conversation = Conversation(asker, recorder(stored), tree)
     if dry_run:

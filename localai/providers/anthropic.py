@@ -33,11 +33,13 @@ from localai.providers.sdk import (
 )
 from localai.types import (
     ChatRequest,
+    Doubt,
     Events,
     Purpose,
     ResolvedModel,
 )
 from localai.wires.anthropic import client as wire
+from localai.wires.anthropic.thinking import level_doubt, longest_answer
 from localai.wires.clock import AnswerClock
 from localai.wires.limits import limits_of
 
@@ -114,8 +116,10 @@ class Anthropic(Provider):
         quota or an option that it does not take, InvalidInput, ContextOverflow, Unreachable."""
         reached = self._to.reach(self._config)
         info = self._facts.get(request.model.id)
-        longest = request.options.max_tokens or wire.longest_answer(info)
+        longest = request.options.max_tokens or longest_answer(info)
         body = wire.request_body(request, longest, info)
+        if (doubt := level_doubt(request, info)) is not None:
+            yield Doubt(doubt)
         clock = AnswerClock(limits_of(request, hides_reasoning=True), streams_reasoning=False)
         events = yield from retry_while_busy(lambda: self._send(body, reached, clock.limits.heard))
         try:

@@ -54,7 +54,8 @@ class ProviderFacts:
     speak with the model's voice.
     `takes_chat_template` says that a chat template may be given for its models;
     `template_is_elsewhere`, where else one changes them.
-    `budgets_thinking` says that it takes a number of tokens as the most that a model may think.
+    `takes_think` says that it is told whether to think, `budgets_thinking` that it takes a number
+    of tokens as the most that a model may think.
     `runs_here` says whether this is a machine for it at all, without trying it.
     """
 
@@ -73,6 +74,7 @@ class ProviderFacts:
     says_marks_as_text: bool = False
     takes_chat_template: bool = False
     template_is_elsewhere: str = "its server has its own"
+    takes_think: bool = True
     budgets_thinking: bool = False
     runs_here: Callable[[], bool] = _everywhere
 

@@ -29,24 +29,25 @@ _CHANNELS: Final = ("<|channel", "[THINK]")
 
 @dataclass(frozen=True, slots=True)
 class GoPrompt:
-    """The prompt by the maker's template, or why it is not used."""
+    """The prompt by the maker's template, or why it is not used; neither where the file's own makes
+    the same."""
 
-    text: str | None
+    text: str | None = None
     unused: str | None = None
 
 
 def go_prompt(lease: Lease, request: ChatRequest, body: Mapping[str, Any]) -> GoPrompt | None:
-    """The prompt of `body` by the maker's template; None if there is none, one was given in its
-    place, or the file's own makes the same prompt."""
+    """The prompt of `body` by the maker's template; None if there is none, or one was given in its
+    place."""
     template = request.model.go_template
-    if template is None or request.chat_template is not None:
+    if template is None or request.chat_template is not None or lease.info.spec.kind != "llamacpp":
         return None
     said = [each for each in body["messages"] if _is_plain(each)]
     is_plain = len(said) == len(body["messages"]) and "tools" not in body
     try:
         text = _rendered(template, said, request)
     except TemplateError as error:
-        return GoPrompt(None, f"it cannot be read: {error}")
+        return GoPrompt(unused=f"it cannot be read: {error}")
     plain = {name: value for name, value in body.items() if name != "tools"}
     properties = call(lease.files.socket, "GET", "/props")
     try:
@@ -55,13 +56,13 @@ def go_prompt(lease: Lease, request: ChatRequest, body: Mapping[str, Any]) -> Go
         own = None
     start = str(properties.get("bos_token") or "")
     if own is not None and own.removeprefix(start) == text.removeprefix(start):
-        return None
+        return GoPrompt()
     if not is_plain:
-        return GoPrompt(None, "tools and pictures go by the file's own")
+        return GoPrompt(unused="tools and pictures go by the file's own")
     if request.think_tokens is not None:
-        return GoPrompt(None, "a budget of thinking goes by the file's own")
+        return GoPrompt(unused="a budget of thinking goes by the file's own")
     if any(mark in str(properties.get("chat_template") or "") for mark in _CHANNELS):
-        return GoPrompt(None, "its answers come in channels, which the file's own opens")
+        return GoPrompt(unused="its answers come in channels, which the file's own opens")
     return GoPrompt(text.removeprefix(start) if start and _adds_start(lease, start) else text)
 
 

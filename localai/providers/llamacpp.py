@@ -20,8 +20,8 @@ from localai.errors import InvalidInput
 from localai.net.http import call
 from localai.providers.facts import ProviderFacts
 from localai.providers.provider import RenderedPrompt
+from localai.providers.room_before import RoomBefore
 from localai.providers.worker_chat import (
-    RoomBefore,
     WorkerProvider,
     announce_stopped_owner,
     answer_of_worker,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.paths import Paths
     from localai.providers.conversation_state import ConversationState
+    from localai.providers.go_prompts import GoPrompt
     from localai.providers.token_odds import TokenOdds
 
 _WHO = "the embedded engine"
@@ -98,18 +99,23 @@ class LlamaCpp(WorkerProvider):
                 yield from announce_stopped_owner(lease)
                 yield from room.warnings(lease.info.memory_bytes)
                 load_s = None if load_s is None else time.perf_counter() - clock.started
-                yield from self._template_doubts(request, lease)
+                made = yield from self._template_doubts(request, lease)
                 context = lease.info.context_tokens
                 count = partial(count_tokens, request, lease, _WHO)
                 needed = counted_context(request, context, count)
                 if needed <= context:
-                    events = self._answer(request, lease, clock, load_s)
+                    events = self._answer(request, lease, clock, load_s, made)
                     yield from self._after_what_was_left(events, lease)
                     return
             spec = replace(spec, context_tokens=needed)
 
     def _answer(
-        self, request: ChatRequest, lease: Lease, clock: AnswerClock, load_s: float | None
+        self,
+        request: ChatRequest,
+        lease: Lease,
+        clock: AnswerClock,
+        load_s: float | None,
+        made: GoPrompt | None,
     ) -> Events:
         if request.tools:
             _refuse_unknown_tools(request, lease)
@@ -125,6 +131,7 @@ class LlamaCpp(WorkerProvider):
             who=_WHO,
             load_s=load_s,
             context_tokens=lease.info.context_tokens,
+            made=made,
         )
         return events if state is None else state.saving_after(events)
 

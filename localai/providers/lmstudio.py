@@ -71,6 +71,7 @@ FACTS = ProviderFacts(
     store="lmstudio",
     has_names_of_store=False,
     holds_schemas="grammar",
+    takes_think=False,
     template_is_elsewhere="it stands in LM Studio, among the model's settings (Prompt Template)",
 )
 

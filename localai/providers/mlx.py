@@ -20,8 +20,8 @@ from localai.net.framing import ServerRefused
 from localai.net.http import call
 from localai.options import wire_options
 from localai.providers.facts import ProviderFacts
+from localai.providers.room_before import RoomBefore
 from localai.providers.worker_chat import (
-    RoomBefore,
     WorkerProvider,
     announce_stopped_owner,
     answer_of_worker,

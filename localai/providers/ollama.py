@@ -36,13 +36,15 @@ from localai.sizing.context import (
 )
 from localai.types import (
     ChatRequest,
+    Doubt,
     Events,
     Options,
     ResolvedModel,
     Zone,
 )
 from localai.wires.clock import AnswerClock
-from localai.wires.ollama.request import wire_think
+from localai.wires.ollama.request import think_doubt, wire_think
+from localai.wires.think import knows_no_levels
 
 if TYPE_CHECKING:
     from localai.config import Config
@@ -94,6 +96,8 @@ class Ollama(Provider):
         Raises ContextOverflow, NotFound, InvalidInput, ProviderRefused, Unreachable as well.
         """
         question = self._look_up(request)
+        if question.doubt is not None:
+            yield Doubt(question.doubt)
         while True:
             try:
                 yield from question.ask()
@@ -102,6 +106,9 @@ class Ollama(Provider):
                 question.tells_context = True
             except TakesNoLevel:
                 question.think = True
+                if question.doubt is None and request.think is not None:
+                    who = self._daemon.version()
+                    yield Doubt(knows_no_levels(request.model.id, request.think, who))
             except ContextOverflow as overflow:
                 larger = None
                 if _asked_context(request) is None and question.clock.first is None:
@@ -193,6 +200,14 @@ class Ollama(Provider):
             limit=facts.context_limit,
             own_system=facts.system_prompt,
             think=wire_think(request.think, facts.capabilities, facts.family),
+            doubt=think_doubt(
+                model,
+                request.think,
+                facts.capabilities,
+                facts.family,
+                facts.may_think_off,
+                facts.has_levels,
+            ),
             context_tokens=context,
             tells_context=_asked_context(request) is not None or not is_own,
             loaded_context=loaded,

@@ -22,17 +22,18 @@ from localai.wires.ollama.model import (
     own_context_of,
     own_limit_of,
     remote_of,
+    think_switches_of,
 )
 
 # Version of the remembered format; raise it when that changes.
-_VERSION: Final = 3
+_VERSION: Final = 4
 _MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts from `/api/show`. Contexts and the limit of an answer are in tokens; None is
-    unknown."""
+    unknown. `may_think_off` and `has_levels` are what the model's template knows of thinking."""
 
     family: str = ""
     capabilities: frozenset[Capability] | None = None
@@ -41,6 +42,8 @@ class Facts:
     own_limit: int | None = None
     system_prompt: str | None = None
     remote: str | None = None
+    may_think_off: bool | None = None
+    has_levels: bool | None = None
 
 
 def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
@@ -48,6 +51,7 @@ def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
 
     `remote` is the host where the model is computed, if that is known otherwise.
     """
+    may_think_off, has_levels = think_switches_of(show)
     return Facts(
         family=(show.get("details") or {}).get("family") or "",
         capabilities=capabilities_of(show),
@@ -56,6 +60,8 @@ def facts_of(show: Mapping[str, Any], remote: str | None = None) -> Facts:
         own_limit=own_limit_of(show),
         system_prompt=show.get("system") or None,
         remote=remote or remote_of(show),
+        may_think_off=may_think_off,
+        has_levels=has_levels,
     )
 
 

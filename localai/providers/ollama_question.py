@@ -63,9 +63,9 @@ class TakesNoLevel(Exception):
 class Question:
     """A request on its way: what was found out about its model, and what was decided.
 
-    `context_tokens` is the context that it relies on. Ollama is told it only if `tells_context`:
-    otherwise Ollama uses its own, with which other programs have it load the model. `remote` is the
-    other machine that computes the answer, if one does.
+    `doubt` is to be said before the answer. `context_tokens` is the context that it relies on;
+    Ollama is told it only if `tells_context`, else it uses its own, with which other programs have
+    it load the model. `remote` is the other machine that computes the answer, if one does.
     """
 
     request: ChatRequest
@@ -76,6 +76,7 @@ class Question:
     limit: int | None
     own_system: str | None
     think: bool | str | None
+    doubt: str | None
     context_tokens: int
     tells_context: bool
     loaded_context: int | None

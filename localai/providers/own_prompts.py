@@ -10,6 +10,7 @@ from localai.dataclass import dataclass
 
 if TYPE_CHECKING:
     from localai.engine.lifecycle import Lease
+    from localai.providers.go_prompts import GoPrompt
     from localai.types import ChatRequest
     from localai.wires.special_tokens import Hidden
 
@@ -27,17 +28,18 @@ def own_prompt(
     request: ChatRequest,
     body: Mapping[str, Any],
     render: Callable[[Lease, Mapping[str, Any]], str],
+    made: GoPrompt | None = None,
 ) -> OwnPrompt | None:
     """The prompt of `body`; None where the chat endpoint makes it as well. `render` makes one by
-    the engine's template. Raises ServerRefused, Unreachable."""
+    the engine's template, `made` is the one by the maker's if it was made before. Raises
+    ServerRefused, Unreachable."""
     hidden = _hidden_marks(lease, body)
     said = body if hidden is None else {**body, "messages": hidden.messages}
-    rendered: str | None = None
-    if request.model.go_template is not None and lease.info.spec.kind == "llamacpp":
+    if request.model.go_template is not None and (made is None or hidden is not None):
         from localai.providers.go_prompts import go_prompt
 
         made = go_prompt(lease, request, said)
-        rendered = None if made is None else made.text
+    rendered = None if made is None else made.text
     if hidden is None and rendered is None:
         return None
     if rendered is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from localai.providers.worker_templates import (
 from localai.types import (
     ChatRequest,
     Doubt,
+    Event,
     Events,
     Loading,
     Locality,
@@ -40,7 +41,6 @@ from localai.types import (
     ResolvedModel,
     Zone,
 )
-from localai.units import bytes_text
 from localai.wires.chat_completions.client import (
     read_stream,
     request_body,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from localai.config import Config
     from localai.engine.lifecycle import Lease
     from localai.paths import Paths
+    from localai.providers.go_prompts import GoPrompt
 
 _LONGEST_DYING_S = 0.5
 
@@ -114,21 +115,27 @@ class WorkerProvider(Provider):
                 raise named_fault(request, broken) from broken
             yield lease
 
-    def _template_doubts(self, request: ChatRequest, lease: Lease) -> Events:
-        """What is to be said of the model's template before it is used. Raises TemplateFault if it
-        keeps the question from the model."""
-        who, body = self.name, worker_body(request)
-        if request.model.go_template is not None and self.engine_kind == "llamacpp":
+    def _template_doubts(
+        self, request: ChatRequest, lease: Lease
+    ) -> Generator[Event, None, GoPrompt | None]:
+        """What is to be said of the model's template before it is used. Returns the prompt by its
+        maker's, if there is one. Raises TemplateFault if it keeps the question from the model."""
+        body, made = worker_body(request), None
+        doubts: list[str | None] = []
+        if request.model.go_template is not None:
             from localai.providers.go_prompts import go_prompt, unused_doubt
 
             made = go_prompt(lease, request, body)
-            if made is not None:
-                if made.unused is None:
-                    return
-                yield Doubt(unused_doubt(request, made))
-        doubt = check_template(lease, request, body, who, self._paths.cache_dir)
-        if doubt is not None:
-            yield Doubt(doubt)
+            doubts += [unused_doubt(request, made)] if made is not None and made.unused else []
+        if made is None or made.text is None:
+            cache = self._paths.cache_dir
+            doubts.append(check_template(lease, request, body, self.name, cache))
+        if request.think not in (None, "on"):
+            from localai.providers.think_effect import worker_think_doubt
+
+            doubts.append(worker_think_doubt(lease, request, worker_body))
+        yield from (Doubt(each) for each in doubts if each is not None)
+        return made
 
     def _after_what_was_left(self, events: Events, lease: Lease) -> Events:
         """`events`, behind a word on what they wait for, if the last answer of this worker was left
@@ -145,31 +152,6 @@ class WorkerProvider(Provider):
     def _keep_alive_s(self, request: ChatRequest) -> float:
         configured: float = self._config["engine.keep_alive"]
         return configured if request.keep_alive_s is None else request.keep_alive_s
-
-
-class RoomBefore:
-    """The room for a model before a worker was started, so that a warning can say what was free."""
-
-    def __init__(self) -> None:
-        self._free: int | None = None
-
-    def most_bytes(self) -> int | None:
-        """Looks, and returns what a model may take; None if that is unknown."""
-        # Only where a worker must be started, so that a warm one-shot does not import psutil.
-        from localai.hardware.memory import memory_room
-
-        room = memory_room()
-        self._free = None if room is None else room.free_bytes
-        return None if room is None else room.most_bytes
-
-    def warnings(self, taken_bytes: int | None) -> Events:
-        """A warning if a model that takes `taken_bytes` was started with less free memory."""
-        if self._free is None or taken_bytes is None or taken_bytes <= self._free:
-            return
-        yield Loading(
-            f"the model takes {bytes_text(taken_bytes)} of memory, and {bytes_text(self._free)} was"
-            " free: others make room, and all may be slow for a while"
-        )
 
 
 def announce_stopped_owner(lease: Lease) -> Events:
@@ -203,9 +185,10 @@ def answer_of_worker(
     who: str,
     load_s: float | None,
     context_tokens: int,
+    made: GoPrompt | None = None,
 ) -> Events:
-    """The events of the answer to `request`, whose `body` is sent. Closing the iterator makes the
-    worker stop computing.
+    """The events of the answer to `request`, whose `body` is sent, and whose prompt was `made`
+    before if it is by its maker's template. Closing the iterator makes the worker stop computing.
 
     Raises what the worker refuses, and Unreachable with its last words if it breaks off.
     """
@@ -213,7 +196,7 @@ def answer_of_worker(
     template = TemplateWatch(lease, body)
     try:
         with template:
-            prompt = own_prompt(lease, request, body, render)
+            prompt = own_prompt(lease, request, body, render, made)
             path, sent_body = "/v1/chat/completions", body
             if prompt is not None:
                 _refuse_budget(body)

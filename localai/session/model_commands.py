@@ -80,7 +80,7 @@ def think(session: Session, argument: str) -> None:
     how, most = asker.settings.think or "as the model does by itself", asker.settings.think_tokens
     limit = "" if most is None else f", in at most {most:,} tokens"
     session.output.note(f"thinking: {how}{limit}, {shown}")
-    if (doubt := think_doubt(asker.settings, asker.chosen.model)) is not None:
+    if (doubt := think_doubt(asker.settings, asker.chosen.model, asker.config)) is not None:
         session.output.note(doubt)
 
 

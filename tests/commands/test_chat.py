@@ -111,6 +111,11 @@ def test_more_context_than_the_model_has_and_thinking_are_said_wherever_one_asks
         said = result.stderr.decode()
         assert said.count("was made for 8,192 tokens of context, not 102,400") == models, said
         assert said.count("is not known to think") == models, said
+    document = json.loads(run_localai("chat", *asked, "--json", "hi").stdout)
+    assert document["warnings"] == [
+        "llamacpp/starter was made for 8,192 tokens of context, not 102,400",
+        "starter is not known to think",
+    ]
 
 
 def test_an_answer_that_was_cut_goes_on_in_the_same_message(

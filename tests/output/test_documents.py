@@ -197,7 +197,7 @@ def test_a_field_means_one_thing_everywhere() -> None:
 
 def test_a_batch_s_record_says_of_an_answer_what_chat_says() -> None:
     """A new field of an answer goes into both, or stands here."""
-    chats_own = {"conversation_id", "extracted", "logprobs"}
+    chats_own = {"conversation_id", "extracted", "logprobs", "warnings"}
     batches_own = {"line", "request", "id"}
     assert chats_own == set(get_type_hints(Chat)) - set(get_type_hints(BatchRecord))
     assert batches_own == set(get_type_hints(BatchRecord)) - set(get_type_hints(Chat))
@@ -213,7 +213,13 @@ def test_a_batch_s_record_says_of_an_answer_what_chat_says() -> None:
     error = FinishedWithFailures("it breaks the schema")
     cost = Cost(Decimal("0.25"), "USD", "a price")
     chat = chat_document(
-        answer, cost, conversation_id=None, extracted=None, with_logprobs=False, error=error
+        answer,
+        cost,
+        conversation_id=None,
+        extracted=None,
+        warnings=[],
+        with_logprobs=False,
+        error=error,
     )
     record = record_document(Outcome(1, 0, None, came, answer, error), model, cost)
     promised = get_type_hints(Chat).keys() - chats_own - {"schema"}

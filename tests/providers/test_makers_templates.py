@@ -18,6 +18,7 @@ from localai.errors import LocalaiError
 from localai.paths import locate
 from localai.providers.llamacpp import LlamaCpp
 from localai.types import ChatRequest, Doubt, Image, Message, Options, ResolvedModel
+from localai.wires.ollama.prompts import render_prompt
 from tests.support.answers import end_of, open_ollama, text_of
 from tests.support.command import stop_processes_of
 from tests.support.ollama import OllamaServer
@@ -149,6 +150,24 @@ def test_where_the_engine_cannot_use_it_that_is_said(side: Side) -> None:
     seen = replace(CAPITAL, images=(Image(b"x", "image/png"),))
     with pytest.raises(LocalaiError):
         doubts(side, replace(request, messages=(seen,)))
+
+
+def test_a_prompt_by_it_is_made_once_a_question(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def counted(template: str, messages: Any, think: Any = None) -> str:
+        made.append(template)
+        return render_prompt(template, messages, think)
+
+    monkeypatch.setattr("localai.providers.go_prompts.render_prompt", counted)
+    for kind in ("one turn", "messages"):
+        text = f'FROM smollm2:135m\nTEMPLATE """{TEMPLATES[kind]}"""\n'
+        request = side.request(side.create("once", text), CAPITAL)
+        assert doubts(side, request) == []
+        assert len(made) == 1
+        made.clear()
 
 
 def test_an_answer_goes_on_within_its_turn(side: Side) -> None:

@@ -21,6 +21,7 @@ from localai.providers.ollama_daemon import target_of
 from localai.types import (
     Capability,
     ChatRequest,
+    Doubt,
     Image,
     Loading,
     Message,
@@ -220,6 +221,11 @@ def test_reasoning_is_kept_apart_switched_off_and_has_levels(
         assert thinks is (think != "off")
         assert bool(text_of(events)) is not thinks
         prompts[think] = end_of(events).usage.input_tokens
+        said = [event.message for event in events if isinstance(event, Doubt)]
+        has_effect = takes_levels or think not in ("low", "high")
+        who, wish = f"{provider.engine()} with {name}:latest", f"--think {think} is --think on"
+        none = f"{who} knows no levels of thinking: {wish}"
+        assert said == ([] if has_effect else [none])
     # The older one takes no level but gpt-oss's: there `low` is `on`.
     told = 11 if takes_levels else 0
     assert prompts["low"] == (prompts["high"] or 0) + told

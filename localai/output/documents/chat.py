@@ -65,6 +65,10 @@ class Chat(TypedDict):
     conversation_id: Annotated[str | None, "the id of the conversation; null with --no-log"]
     extracted: Annotated[str | None, "the first code block, with --extract"]
     logprobs: Annotated[list[TokenDocument] | None, "every token's probability, with --logprobs"]
+    warnings: Annotated[
+        list[str],
+        "what was said before the answer, a sentence each: what of the request may have no effect",
+    ]
     error: Annotated[
         ErrorDocument | None,
         "the error if the answer misses its schema, has no code or was cancelled, else null",
@@ -139,6 +143,7 @@ def chat_document(
     *,
     conversation_id: str | None,
     extracted: str | None,
+    warnings: list[str],
     with_logprobs: bool,
     error: LocalaiError | None,
 ) -> Chat:
@@ -161,11 +166,14 @@ def chat_document(
         "conversation_id": conversation_id,
         "extracted": extracted,
         "logprobs": _tokens(answer.logprobs) if with_logprobs else None,
+        "warnings": warnings,
         "error": None if error is None else error_document(error),
     }
 
 
-def cancelled_document(partial: PartialAnswer, conversation_id: str | None) -> Chat:
+def cancelled_document(
+    partial: PartialAnswer, conversation_id: str | None, warnings: list[str]
+) -> Chat:
     """The document of an answer that Ctrl-C has ended: what was said so far. What only the answer's
     end would have told is unknown. `partial` has a model."""
     model = partial.model
@@ -186,6 +194,7 @@ def cancelled_document(partial: PartialAnswer, conversation_id: str | None) -> C
         "conversation_id": conversation_id,
         "extracted": None,
         "logprobs": None,
+        "warnings": warnings,
         "error": error_document(Interrupted("interrupted")),
     }
 

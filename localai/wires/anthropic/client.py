@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, ProviderRefused, Unreachable
+from localai.errors import Unreachable
 from localai.options import wire_options
 from localai.types import (
     Capability,
@@ -23,11 +23,11 @@ from localai.types import (
     NamedTool,
     ReasoningDelta,
     TextDelta,
-    Think,
     ToolCall,
     ToolChoice,
     Usage,
 )
+from localai.wires.anthropic.thinking import budget_for, thinking_for
 from localai.wires.clock import AnswerClock
 from localai.wires.finish_reasons import finish_reason
 from localai.wires.loose import Halves, count_of
@@ -36,13 +36,6 @@ from localai.wires.parts import arguments_of, base64_of, split_system
 if TYPE_CHECKING:
     from anthropic.types import ModelInfo
 
-# The API's minimum of a budget for thinking.
-_LEAST_BUDGET_TOKENS = 1024
-_BUDGET_SHARE = {"on": 0.5, "low": 0.25, "medium": 0.5, "high": 0.75}
-# A budget is a share of so much at most: what a model may say at most can be 64,000 tokens.
-_MOST_BUDGETED_TOKENS = 16_384
-# Every model takes so many, whatever the API says of it.
-_LONGEST_OF_ALL_TOKENS = 4096
 # The API caches nothing below 1,024 tokens; fewer bytes than this are surely fewer tokens.
 _LEAST_CACHED_BYTES = 4096
 _CACHED = {"type": "ephemeral"}
@@ -62,11 +55,6 @@ def capabilities(info: ModelInfo) -> frozenset[Capability] | None:
         "schema": facts.structured_outputs.supported,
     }
     return frozenset(name for name, supported in has.items() if supported)
-
-
-def longest_answer(info: ModelInfo | None) -> int:
-    """The longest answer that the API allows the model, in tokens: it wants a number."""
-    return getattr(info, "max_tokens", None) or _LONGEST_OF_ALL_TOKENS
 
 
 def request_body(
@@ -100,7 +88,7 @@ def request_body(
         if request.think_tokens is None:
             thinking, effort = thinking_for(request.think, longest_tokens, info)
         else:
-            thinking, effort = _budget(request.think_tokens, longest_tokens, info), None
+            thinking, effort = budget_for(request.think_tokens, longest_tokens, info), None
         body["thinking"] = thinking
         output |= {"effort": effort} if effort else {}
     if output:
@@ -115,54 +103,6 @@ def request_body(
     if request.options.extra:
         body["extra_body"] = dict(request.options.extra)
     return body
-
-
-def thinking_for(
-    think: Think, longest_tokens: int, info: ModelInfo | None
-) -> tuple[dict[str, Any], str | None]:
-    """The `thinking` object and the level of effort for the user's `--think`.
-
-    Current models decide themselves how long to think (adaptive) and take a level; older ones
-    take a budget of tokens. Raises ProviderRefused, InvalidInput.
-    """
-    facts = None if info is None else getattr(info, "capabilities", None)
-    kinds = None if facts is None else facts.thinking.types
-    who = "this model" if info is None else info.id
-    if think == "off":
-        if kinds is not None and not kinds.disabled.supported:
-            raise ProviderRefused(f"{who} always thinks", hint="leave out: --think off")
-        return {"type": "disabled"}, None
-    if kinds is None or kinds.adaptive.supported:
-        level = None if think == "on" else think
-        if level is not None and facts is not None and not facts.effort.supported:
-            level = None
-        return {"type": "adaptive", "display": "summarized"}, level
-    if not kinds.enabled.supported:
-        raise ProviderRefused(f"{who} does not think", hint="leave out: --think")
-    within = min(longest_tokens, _MOST_BUDGETED_TOKENS)
-    budget = max(_LEAST_BUDGET_TOKENS, int(within * _BUDGET_SHARE[think]))
-    if budget >= longest_tokens:
-        raise InvalidInput(
-            f"{who} thinks in {_LEAST_BUDGET_TOKENS:,} tokens at least,"
-            f" and the whole answer may have {longest_tokens:,}",
-            hint="--max-tokens 8192",
-        )
-    return {"type": "enabled", "budget_tokens": budget, "display": "summarized"}, None
-
-
-def _budget(tokens: int, longest_tokens: int, info: ModelInfo | None) -> dict[str, Any]:
-    """The `thinking` object for a budget of tokens. Raises ProviderRefused for a model that takes
-    none, InvalidInput for one that the API does not take."""
-    facts = None if info is None else getattr(info, "capabilities", None)
-    if info is not None and facts is not None and not facts.thinking.types.enabled.supported:
-        raise ProviderRefused(f"{info.id} takes no budget of thinking", hint="--think low")
-    if not _LEAST_BUDGET_TOKENS <= tokens < longest_tokens:
-        raise InvalidInput(
-            f"Anthropic thinks in {_LEAST_BUDGET_TOKENS:,} tokens at least, and in fewer than the"
-            f" whole answer's {longest_tokens:,}: not in {tokens:,}",
-            hint="--think 2k --max-tokens 8k",
-        )
-    return {"type": "enabled", "budget_tokens": tokens, "display": "summarized"}
 
 
 def _system_block(text: str) -> dict[str, Any]:

@@ -66,6 +66,16 @@ def blob_of(modelfile: str | None) -> Path | None:
     return Path(found[1].strip()) if found else None
 
 
+def think_switches_of(show: Mapping[str, Any]) -> tuple[bool | None, bool | None]:
+    """Whether a model's TEMPLATE knows of thinking that is off, and of levels; None for both where
+    Ollama makes the prompt by code of its own."""
+    template, modelfile = show.get("template"), show.get("modelfile") or ""
+    if not template or show.get("renderer") or re.search("^RENDERER ", modelfile, re.MULTILINE):
+        return None, None
+    knows_off = re.search(r"\.(Think|IsThinkSet)\b", template) is not None
+    return knows_off, re.search(r"\.ThinkLevel\b", template) is not None
+
+
 def own_limit_of(show: Mapping[str, Any]) -> int | None:
     """The `num_predict` that the model's maker wrote into it; None if there is no limit."""
     found = re.search(r"^num_predict\s+(\d+)", show.get("parameters") or "", re.MULTILINE)

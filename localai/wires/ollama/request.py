@@ -20,11 +20,13 @@ from localai.types import (
     ChatRequest,
     Message,
     Options,
+    Think,
     ToolCall,
     ToolChoice,
 )
 from localai.wires.chat_completions.client import wire_tool
 from localai.wires.parts import arguments_of, base64_of
+from localai.wires.think import knows_no_levels, thinks_anyway, thinks_little
 
 # Further options. Ollama ignores options that it does not know, and says so only in its log.
 _FURTHER_OPTIONS = frozenset(
@@ -141,6 +143,25 @@ def wire_keep_alive(seconds: float) -> float | int:
     if seconds == float("inf"):
         return -1
     return int(seconds) if seconds == int(seconds) else seconds
+
+
+def think_doubt(
+    model: str,
+    think: Think | None,
+    capabilities: frozenset[Capability] | None,
+    family: str,
+    may_think_off: bool | None,
+    has_levels: bool | None,
+) -> str | None:
+    """What is to be said where `think` has no effect on a model that thinks; None where it has, or
+    where nothing tells. The last two are what the model's template knows."""
+    if think in (None, "on") or "thinking" not in (capabilities or ()):
+        return None
+    if family in _LEVEL_FAMILIES:
+        return thinks_little(model) if think == "off" else None
+    if think == "off":
+        return thinks_anyway(model) if may_think_off is False else None
+    return knows_no_levels(model, think) if has_levels is False else None
 
 
 def wire_think(

@@ -16,6 +16,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.types import (
+    Capability,
     ChatRequest,
     Image,
     Message,
@@ -23,6 +24,7 @@ from localai.types import (
     ReasoningDelta,
     ResolvedModel,
     TextDelta,
+    Think,
     Timings,
     TokenLogprobs,
     ToolCall,
@@ -145,6 +147,49 @@ CANNOT = frozenset({"completion"})
 )
 def test_think(think: str | None, capabilities: Any, family: str, sent: bool | str | None) -> None:
     assert ollama_request.wire_think(think, capabilities, family) == sent
+
+
+THINKS: frozenset[Capability] = frozenset({"completion", "thinking"})
+OFF_ONLY = "{{ if and .IsThinkSet .Think }}<think>{{ end }}{{ .Thinking }}"
+
+
+@pytest.mark.parametrize(
+    ("show", "switches"),
+    [
+        ({"template": OFF_ONLY}, (True, False)),
+        ({"template": "{{ $.Think }} {{ .ThinkLevel }}"}, (True, True)),
+        ({"template": "{{ .ThinkLevel }}"}, (False, True)),
+        ({"template": "<think>{{ .Thinking }}"}, (False, False)),
+        ({"template": OFF_ONLY, "renderer": "qwen3.5"}, (None, None)),
+        ({"template": OFF_ONLY, "modelfile": "FROM x\nRENDERER gemma4\n"}, (None, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_what_a_models_template_knows_of_thinking(
+    show: dict[str, str], switches: tuple[bool | None, bool | None]
+) -> None:
+    assert ollama_model.think_switches_of(show) == switches
+
+
+@pytest.mark.parametrize(
+    ("think", "family", "switches", "said"),
+    [
+        ("off", "gptoss", (False, True), "m cannot be told not to think: with --think off it"),
+        ("high", "gptoss", (False, True), None),
+        ("off", "llama", (False, False), "m cannot be told not to think: --think off has no"),
+        ("off", "llama", (True, False), None),
+        ("low", "llama", (True, False), "m knows no levels of thinking: --think low is --think on"),
+        ("low", "llama", (True, True), None),
+        ("low", "llama", (None, None), None),
+        ("on", "llama", (False, False), None),
+    ],
+)
+def test_a_wish_to_think_without_an_effect_is_said(
+    think: Think, family: str, switches: tuple[bool | None, bool | None], said: str | None
+) -> None:
+    doubt = ollama_request.think_doubt("m", think, THINKS, family, *switches)
+    assert (doubt is None) is (said is None) and (doubt or "").startswith(said or "")
+    assert ollama_request.think_doubt("m", think, frozenset(), family, *switches) is None
 
 
 @pytest.mark.parametrize(
