@@ -22,6 +22,7 @@ from localai.stores.inventory import ModelOnDisk, Place
 from localai.stores.lookup import resolve_model
 from localai.types import ResolvedModel, Zone
 from tests.bench.test_comparison import BASE, cell
+from tests.support.clock import becomes
 from tests.support.command import RunLocalai
 from tests.support.promise import checked
 
@@ -77,30 +78,47 @@ def result(steps: Generator[float, None, Evaluated]) -> Evaluated:
             return found
 
 
-def test_a_file_beside_itself_predicts_the_same(smollm2_path: Path, tmp_path: Path) -> None:
+def test_a_file_beside_itself_predicts_the_same(shortened_path: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.mkdir()
     other.mkdir()
     text = quality_text()
-    reference = result(evaluate(smollm2_path, text, 1, Manner(2), one, keep=True))
+    reference = result(evaluate(shortened_path, text, 1, Manner(2), one, keep=True))
     assert len(reference.losses) == 255
-    same = result(evaluate(smollm2_path, text, 1, Manner(2), other, beside=reference))
+    same = result(evaluate(shortened_path, text, 1, Manner(2), other, beside=reference))
     assert max(same.divergences) < 1e-4
     assert (same.losses, same.likeliest) == (reference.losses, reference.likeliest)
 
 
-def test_the_command_scores_both_types_of_keys(
-    home_with_starter: Paths, run_localai: RunLocalai
+def test_settings_of_the_engine_are_swept_over_one_model_and_scored(
+    home_with_short_model: Paths, run_localai: RunLocalai
 ) -> None:
-    arguments = ("--quick", "-p", "16", "-n", "9", "--kv", "f16,q8_0", "--quality", "--json")
-    ran = run_localai("bench", *arguments, timeout_s=300)
+    tiny = ("--quick", "-p", "32", "-n", "10")
+    swept = ("--kv", "f16,q8_0", "--threads", "1", "--quality", "--json")
+    ran = run_localai("bench", "short", *tiny, *swept, timeout_s=300)
     assert ran.returncode == 0, ran.stderr
     checked(Bench, ran.stdout)
-    first, second = (row["quality"] for row in json.loads(ran.stdout)["results"])
+    rows = json.loads(ran.stdout)["results"]
+    settings = [row["test"]["settings"] for row in rows]
+    assert [each["kv_type"] for each in settings] == ["f16", "q8_0"]
+    assert {each["threads"] for each in settings} == {1}
+    for row in rows:
+        assert len(row["decode_tokens_per_s"]["samples"]) >= 6
+        # That the model was loaded in another manner is no part of an answer.
+        assert not any("loaded anew" in note for note in row["notes"])
+        assert row["server"]["decode_tokens_per_s"] is not None
+        assert row["cached_tokens"] == 0
+
+    def nothing_is_in_memory() -> bool:
+        return json.loads(run_localai("ps", "--json").stdout)["workers"] == []
+
+    assert becomes(nothing_is_in_memory, within_s=20), "as it was before"
+
+    first, second = (row["quality"] for row in rows)
     assert first["reference"] is None
     assert first["kl_divergence"] is None
     assert first["kl_divergence_floor"] < 1e-4
-    assert second["reference"] == "starter"
+    assert second["reference"] == "short"
     assert 0.0005 < second["kl_divergence"]["value"] < 0.05
     assert 0.8 < second["same_top_token"]["value"] < 1
     assert second["perplexity"]["value"] == pytest.approx(first["perplexity"]["value"], rel=0.05)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from localai.paths import Paths
 from tests.support.clock import becomes
 from tests.support.command import COMMAND, RunLocalai
 from tests.support.paced_server import PacedServer
@@ -208,28 +207,6 @@ def test_the_gate_ends_with_8_when_it_became_slower(
     code, document = gate(0.005, "--against", "main")
     assert (code, decoding(document)["state"]) == (0, "improved")
     assert run_localai("bench", "farm/paced", *SHORT, "--against", "none").returncode == 3
-
-
-def test_settings_of_the_engine_are_swept_over_one_model(
-    home_with_starter: Paths, run_localai: RunLocalai
-) -> None:
-    tiny = ("--quick", "-p", "32", "-n", "10")
-    document = bench(run_localai, "starter", *tiny, "--kv", "f16,q8_0", "--threads", "1")
-    rows = document["results"]
-    settings = [row["test"]["settings"] for row in rows]
-    assert [each["kv_type"] for each in settings] == ["f16", "q8_0"]
-    assert {each["threads"] for each in settings} == {1}
-    for row in rows:
-        assert len(row["decode_tokens_per_s"]["samples"]) >= 6
-        # That the model was loaded in another manner is no part of an answer.
-        assert not any("loaded anew" in note for note in row["notes"])
-        assert row["server"]["decode_tokens_per_s"] is not None
-        assert row["cached_tokens"] == 0
-
-    def nothing_is_in_memory() -> bool:
-        return json.loads(run_localai("ps", "--json").stdout)["workers"] == []
-
-    assert becomes(nothing_is_in_memory, within_s=20), "as it was before"
 
 
 def test_settings_are_of_the_embedded_engine_alone(

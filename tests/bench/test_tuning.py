@@ -170,10 +170,10 @@ def test_a_noisy_machine_decides_nothing() -> None:
 
 
 def test_the_command_tries_them_on_the_engine(
-    home_with_starter: Paths, run_localai: RunLocalai
+    home_with_short_model: Paths, run_localai: RunLocalai
 ) -> None:
-    short = ("-p", "16", "-n", "9", "--only", "engine.kv_type")
-    result = run_localai("bench", "tune", *short, "--json", timeout_s=300)
+    few = ("-p", "16", "-n", "9", "--only", "engine.kv_type")
+    result = run_localai("bench", "tune", "short", *few, "--json", timeout_s=300)
     assert result.returncode == 0, result.stderr
     document = checked(BenchTune, result.stdout)
     assert [row["test"]["settings"]["kv_type"] for row in document["results"]] == ["f16", "q8_0"]
