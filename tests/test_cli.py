@@ -21,9 +21,8 @@ from localai.paths import Paths, locate
 from localai.stores.presets import Preset, write_preset
 from tests.support.command import COMMAND, REPOSITORY, RunLocalai
 
-pytestmark = pytest.mark.real_process
 
-
+@pytest.mark.real_process
 def test_help_groups_the_commands_with_an_example_each(run_localai: RunLocalai) -> None:
     text = run_localai("--help").stdout.decode()
     for row in COMMANDS:
@@ -43,6 +42,7 @@ def test_every_command_has_help_and_ends_it_with_its_example(
     assert not re.search(jargon, result.stdout.decode())
 
 
+@pytest.mark.real_process
 @pytest.mark.parametrize("asked", [["--version"], ["-V"], ["version"], ["--debug", "version"]])
 def test_the_version_however_it_is_asked_for(run_localai: RunLocalai, asked: list[str]) -> None:
     assert run_localai(*asked).stdout == f"localai {__version__}\n".encode()
@@ -146,6 +146,7 @@ def test_what_was_wrong_with_a_command_line_is_said_in_words(
     assert line in result.stderr.decode()
 
 
+@pytest.mark.real_process
 def test_a_question_needs_no_verb(home_with_starter: Paths, run_localai: RunLocalai) -> None:
     asked = run_localai("What is the capital of France?", "--json")
     assert "Paris" in json.loads(asked.stdout)["text"]
@@ -286,6 +287,7 @@ def test_a_bug_is_a_short_message_and_debug_shows_the_traceback(
     assert b"Traceback" in run("ps", "--debug").stderr
 
 
+@pytest.mark.real_process
 def test_ctrl_c_during_the_first_imports_is_no_traceback(
     run_localai: RunLocalai, tmp_path: Path
 ) -> None:
@@ -314,6 +316,7 @@ def test_a_config_error_stops_the_command_with_the_place(
     assert b"config.toml:2: engine.slots must be" in result.stderr
 
 
+@pytest.mark.real_process
 def test_a_read_only_home_is_an_error_that_says_what_to_do(
     run_localai: RunLocalai, smollm2_path: os.PathLike[str]
 ) -> None:
@@ -336,6 +339,7 @@ def test_the_whole_command_works_where_there_is_no_network_at_all(
     assert "Paris" in json.loads(result.stdout)["text"]
 
 
+@pytest.mark.real_process
 def test_airgap_answers_too_and_may_stand_anywhere(
     home_with_starter: Paths, run_localai: RunLocalai
 ) -> None:
@@ -363,6 +367,7 @@ def test_ps_and_stop_tell_what_is_in_memory(
     assert json.loads(run_localai("ps", "--json").stdout)["workers"] == []
 
 
+@pytest.mark.real_process
 def test_privacy_tells_the_policy_what_could_talk_and_what_left(run_localai: RunLocalai) -> None:
     environment = {"OPENAI_API_KEY": "sk-not-shown", "HTTPS_PROXY": "http://proxy.example:8080"}
     result = run_localai("privacy", "--json", env=environment)

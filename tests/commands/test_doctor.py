@@ -17,8 +17,6 @@ from tests.support.command import RunLocalai
 from tests.support.processes import free_port
 from tests.support.promise import checked
 
-pytestmark = pytest.mark.real_process
-
 
 def test_it_shows_a_state_for_each_group_and_counts(run_localai: RunLocalai) -> None:
     result = run_localai("doctor")
@@ -114,6 +112,7 @@ def test_every_line_of_localai_s_in_a_fix_can_be_run_as_it_stands() -> None:
     assert count > 20
 
 
+@pytest.mark.real_process
 @pytest.mark.clock
 def test_it_takes_less_than_two_seconds(run_localai: RunLocalai) -> None:
     run_localai("doctor")

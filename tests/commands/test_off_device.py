@@ -14,8 +14,6 @@ from tests.support.own_server import MODEL, LlamaServer
 from tests.support.processes import free_port
 from tests.support.weights import SYSTEM_PROMPT
 
-pytestmark = pytest.mark.real_process
-
 QUESTION = "What is the capital of France?"
 ANSWER = ("-s", SYSTEM_PROMPT, "--max-tokens", "30", QUESTION)
 

@@ -19,8 +19,6 @@ from tests.support.command import RunLocalai
 from tests.support.processes import free_port
 from tests.support.promise import checked
 
-pytestmark = pytest.mark.real_process
-
 
 class _Page(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:

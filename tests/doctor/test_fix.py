@@ -17,8 +17,6 @@ from tests.doctor.exhibits import CASES, case_of, snapshot
 from tests.support.command import RunLocalai
 from tests.support.terminal import Terminal
 
-pytestmark = pytest.mark.real_process
-
 
 def test_a_setting_is_shown_as_a_difference_taken_back_and_looked_at_again(
     run_localai: RunLocalai, localai_home: Path

@@ -11,8 +11,6 @@ from tests.support.command import RunLocalai
 from tests.support.processes import free_port
 from tests.support.weights import require
 
-pytestmark = pytest.mark.real_process
-
 _FAILURES: dict[str, tuple[tuple[str, ...], Callable[[Scene], None], int, str, str | None]] = {}
 
 

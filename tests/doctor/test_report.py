@@ -22,8 +22,6 @@ from tests.support.processes import free_port
 from tests.support.promise import checked
 from tests.support.terminal import Terminal
 
-pytestmark = pytest.mark.real_process
-
 _SECRET = "hunter2-planted-correct-horse"
 _KEYS = (
     "sk-planted0123456789abcdef0123",

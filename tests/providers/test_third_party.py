@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.command import REPOSITORY, RunLocalai
 
-pytestmark = pytest.mark.real_process
-
 GUIDE = REPOSITORY / "docs" / "guides" / "write-a-provider.md"
 
 
