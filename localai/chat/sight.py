@@ -34,8 +34,8 @@ def require_sight(model: ResolvedModel) -> None:
     if is_blind(model):
         raise InvalidInput(
             f"{model.provider}/{model.id} cannot see pictures",
-            hint="name one that can: the list has each model's capabilities",
-            command="localai list --json",
+            hint="`localai list --json` has what each model here can do; to choose one that sees:",
+            command="localai recommend --task vision",
         )
 
 

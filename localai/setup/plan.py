@@ -20,6 +20,7 @@ from localai.errors import (
     Unreachable,
 )
 from localai.fetch.pull import find_model
+from localai.hardware.facts import disturbance
 from localai.providers.gpu_use import idle_gpu, without_idle_gpu
 from localai.providers.registry import declared_facts
 from localai.recommend.room import room_of
@@ -211,7 +212,14 @@ def _choose_model(
         STARTER.name, "it needs no model hub", machine, config, paths, hosts, providers
     )
     better = f"; for a better one later: localai setup --model {best[0][0]}" if best else ""
-    return replace(starter, notes=(f"{trouble}, so it is the starter{better}",))
+    return replace(starter, notes=(f"{trouble}, so it is the starter{better}", *_doubts(machine)))
+
+
+def _doubts(machine: Machine) -> list[str]:
+    """Why a better model may be chosen another time."""
+    while_busy = disturbance(machine.memory_bandwidth.source)
+    later = "on a quiet machine, localai setup measures again"
+    return [f"memory was measured {while_busy}; {later}"] if while_busy else []
 
 
 def largest_download(machine: Machine) -> float:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from localai.config import load
+from localai.fetch.allowed_hosts import AllowedHosts
+from localai.hardware.facts import Fact, disturbed
 from localai.hardware.profiles import load_profile
+from localai.paths import Paths
+from localai.providers.pool import ProviderPool
 from localai.recommend.ranking import recommend
-from localai.setup.plan import largest_download
+from localai.setup.plan import largest_download, plan_setup
 
 
 @pytest.mark.parametrize(
@@ -34,3 +41,24 @@ def test_the_best_that_is_fetched_unasked(profile: str, name: str) -> None:
         if each.comfortable and each.entry.files[0].size_bytes <= largest_download(machine)
     )
     assert best.entry.name == name
+
+
+@pytest.mark.parametrize(
+    ("source", "is_doubted"),
+    [("read by 2 threads", False), (disturbed("read by 2 threads", 97), True)],
+)
+def test_a_machine_that_was_busy_is_no_word_on_what_suits_it(
+    home_with_starter: Paths, source: str, is_doubted: bool
+) -> None:
+    slow = Fact(2e9, source, "measured")
+    machine = replace(load_profile("laptop-16gb"), memory_bandwidth=slow)
+    config = load(home_with_starter)
+    with ProviderPool(home_with_starter) as providers:
+        plan = plan_setup(machine, config, home_with_starter, AllowedHosts(), providers)
+    assert plan.model == "starter"
+    assert plan.notes[0].endswith("so it is the starter")
+    doubt = (
+        "memory was measured while other programs took 97% of the CPU; "
+        "on a quiet machine, localai setup measures again"
+    )
+    assert (doubt in plan.notes) == is_doubted
