@@ -177,11 +177,14 @@ def known_of(
     """What the model reads for each token, and what is predicted of it at each of the `depths`
     (tokens before the answer's middle). Whatever cannot be found out is unknown."""
     from localai.library.details import find_details
+    from localai.providers.gpu_use import machine_of_engine
 
     if subject.leaves_machine:
         return Known()
     try:
         details = find_details(subject.name, subject.config, paths, pool)
+        if subject.is_embedded:
+            machine = machine_of_engine(machine, subject.config, paths)
         kv_type = subject.settings.get("kv_type", "f16")
         return _known(details, machine, depths, context_tokens, kv_type, paths)
     except (LocalaiError, OSError):

@@ -142,6 +142,7 @@ def _preflight(
     dry_run: bool,
 ) -> Preflight:
     from localai.fetch.preflight import preflight
+    from localai.providers.gpu_use import idle_gpu
     from localai.providers.registry import providers_on_device
     from localai.sizing.own_runs import runs_by_name
 
@@ -160,6 +161,9 @@ def _preflight(
         cache_folder=paths.cache_dir,
         own_runs=runs.get(plan.name, ()),
         elsewhere=profile is not None,
+        gpu_is_used=bool(machine.gpus)
+        and profile is None
+        and idle_gpu(machine, config, paths) is None,
     )
 
 

@@ -46,6 +46,11 @@ def show(
         return
     table = memory_table(details, paths, ctx, kv_type=config["engine.kv_type"])
     machine = machine_of(profile, paths, output)
+    if profile is None:
+        from localai.providers.gpu_use import without_idle_gpu
+        from localai.setup.engines import idle_gpu_here
+
+        machine = without_idle_gpu(machine, idle_gpu_here(machine, config, paths))
     speed = speed_on(machine, details, table, paths, this_one=profile is None)
     if output.as_json:
         from localai.output.documents.show import show_document

@@ -66,11 +66,14 @@ def preflight(
     cache_folder: Path | None = None,
     own_runs: Sequence[OwnRun] = (),
     elsewhere: bool = False,
+    gpu_is_used: bool = False,
 ) -> Preflight:
     """Compare `plan` with the disk and the memory of `machine`. Takes about a second, in child
     processes of the engine, unless `cache_folder` has the results.
 
     `elsewhere`: `machine` stands in for this one, so nothing of the model is there yet.
+    `gpu_is_used`: what answers here computes on the GPUs of `machine`, also where the bundled
+    engine, which is asked for the memory, sees none.
     """
     if elsewhere:
         download, free = plan.size_bytes, machine.disk.free_bytes.value
@@ -88,10 +91,15 @@ def preflight(
     remarks = list(plan.notes)
     speed = None
     for need in needs[:1]:
-        problems += _memory_problems(need, _places(need, machine, limit, elsewhere=elsewhere))
-        if not elsewhere:
+        # Where the engine that projects is not the one that computes, how that one would distribute
+        # the model is not known.
+        unplaced = elsewhere or (gpu_is_used and not _devices(need))
+        problems += _memory_problems(
+            need, _places(need, machine, limit, elsewhere=elsewhere, unplaced=unplaced)
+        )
+        if not unplaced:
             remarks += _memory_remarks(need, limit, available)
-        speed, remark = _speed(plan, need, machine, own_runs, elsewhere=elsewhere)
+        speed, remark = _speed(plan, need, machine, own_runs, sees_gpu=unplaced)
         remarks += remark
     purpose = plan.purpose if plan.header is None else purpose_of(plan.header)
     if purpose is not None:
@@ -149,7 +157,7 @@ def _speed(
     machine: Machine,
     own_runs: Sequence[OwnRun],
     *,
-    elsewhere: bool,
+    sees_gpu: bool,
 ) -> tuple[SpeedRange | None, list[str]]:
     """The speed of the embedded engine, and a remark if another engine would be faster."""
     if plan.header is not None and "completion" not in header_capabilities(plan.header):
@@ -163,7 +171,7 @@ def _speed(
             return None, []
         work = in_folder
     depth = min(DEPTH_TOKENS, need.context_tokens // 2)
-    sees_gpu = elsewhere or not need.devices or bool(_devices(need))
+    sees_gpu = sees_gpu or not need.devices or bool(_devices(need))
     speed = predict_speed(machine, work, depth_tokens=depth, own_runs=own_runs, use_gpu=sees_gpu)
     if sees_gpu:
         return speed, []
@@ -174,18 +182,18 @@ def _speed(
         return speed, []
     rates = f"{other.low:.0f} to {other.high:.0f} tok/s"
     return speed, [
-        f"the embedded engine does not use the GPU here; with Ollama it would be {rates}"
+        f"the embedded engine does not use the GPU here; an engine that does would give {rates}"
     ]
 
 
 def _places(
-    need: MemoryNeed, machine: Machine, limit: int | None, *, elsewhere: bool
+    need: MemoryNeed, machine: Machine, limit: int | None, *, elsewhere: bool, unplaced: bool
 ) -> list[tuple[str, int, int | None]]:
-    """The places where memory is taken: name, bytes taken, bytes there. On another machine all
-    memory counts as one place, because how an engine would distribute the model there is
-    unknown."""
-    if elsewhere:
-        return [("that machine", need.total_bytes, _with_gpus(machine, limit))]
+    """The places where memory is taken: name, bytes taken, bytes there. Where it is unknown how an
+    engine would distribute the model, as on another machine, all memory counts as one place."""
+    if unplaced:
+        which = "that machine" if elsewhere else "this machine"
+        return [(which, need.total_bytes, _with_gpus(machine, limit))]
     return [("this machine", host_bytes(need), limit), *_devices(need)]
 
 

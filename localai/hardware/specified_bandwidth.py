@@ -48,6 +48,15 @@ _GEFORCE: Final = {
     "GTX 1660": 192,
 }
 _PROFESSIONAL: Final = {"Tesla T4": 320, "NVIDIA L4": 300, "NVIDIA L40S": 864, "RTX A6000": 768}
+_DATA_CENTRE_SOURCE: Final = "by its name, NVIDIA's data sheet"
+_DATA_CENTRE: Final = {
+    "NVIDIA A100-SXM4-40GB": 1555,
+    "NVIDIA A100-SXM4-80GB": 2039,
+    "NVIDIA A100 80GB PCIe": 1935,
+    "NVIDIA H100 PCIe": 2000,
+    "NVIDIA H100 80GB HBM3": 3350,
+    "NVIDIA H200": 4800,
+}
 _RADEON: Final = {
     "RX 7900 XTX": 960,
     "RX 7900 XT": 800,
@@ -102,6 +111,8 @@ APPLE_CHIPS: Final[Mapping[tuple[str, int | None], float]] = {
 def bandwidth_of_card(name: str, otherwise: str) -> Fact[float]:
     """Bytes per second of the card called `name`. If the name is not listed, an unknown fact whose
     source is `otherwise`."""
+    if name in _DATA_CENTRE:
+        return Fact(_DATA_CENTRE[name] * 1e9, _DATA_CENTRE_SOURCE)
     known = _CARDS.get(name) or _CARDS.get(f"NVIDIA {name}")
     return Fact.unknown(otherwise) if known is None else Fact(known * 1e9, _CARDS_SOURCE)
 

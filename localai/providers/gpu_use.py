@@ -48,6 +48,10 @@ def idle_gpu(
     if not cards:
         return None
     name = cards[0].name.value or "the GPU"
+    if config["engine.gpu_layers"] == 0:
+        return IdleGpu(
+            f"{name} lies idle: engine.gpu_layers is 0", "localai config unset engine.gpu_layers"
+        )
     written = config["engine.binary"]
     if written is not None:
         if _devices_of(written, paths):
@@ -76,6 +80,11 @@ def without_idle_gpu(machine: Machine, idle: IdleGpu | None) -> Machine:
         return machine
     apples = tuple(gpu for gpu in machine.gpus if gpu.vendor.value == "Apple")
     return replace(machine, gpus=apples)
+
+
+def machine_of_engine(machine: Machine, config: Config, paths: Paths) -> Machine:
+    """`machine`, which is this machine, with what localai's own engine computes on."""
+    return without_idle_gpu(machine, idle_gpu(machine, config, paths))
 
 
 def _devices_of(written: str, paths: Paths) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from localai.engine.lifecycle import Lease, is_warm
@@ -174,9 +175,14 @@ class LlamaCpp(WorkerProvider):
             yield WorkerOdds(lease)
 
     def engine(self) -> str:
-        """The engine's package and its version."""
+        """The engine's package and its version, or the llama-server of engine.binary and its."""
         from importlib.metadata import version
 
+        written = self._binary()
+        if written is not None:
+            from localai.engine.llamacpp.binary import read_binary
+
+            return read_binary(Path(written), self._paths.cache_dir).title
         return f"xllamacpp {version('xllamacpp')}"
 
     def warm(self, request: ChatRequest) -> None:

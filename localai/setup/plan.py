@@ -275,6 +275,8 @@ def _preflight(plan: PullPlan, machine: Machine, config: Config, paths: Paths) -
         context_tokens=config["engine.context"],
         kv_type=config["engine.kv_type"],
         cache_folder=paths.cache_dir,
+        # Without those that the engine leaves idle.
+        gpu_is_used=bool(machine.gpus),
     )
 
 

@@ -22,6 +22,8 @@ from tests.hardware.captures import text
         ("Tesla T4", 320),
         ("NVIDIA RTX A6000", 768),
         ("AMD Radeon RX 7900 XTX", 960),
+        ("NVIDIA H100 80GB HBM3", 3350),
+        ("NVIDIA H200", 4800),
         # Half of the desktop card's, by a name that begins like it.
         ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
         # Sold with 8 and with 12 GB, on buses of two widths.

@@ -75,6 +75,17 @@ def test_a_llama_server_for_the_cpu_is_no_help(
     assert "the llama-server of engine.binary computes on the CPU alone" in named.sentence
 
 
+def test_layers_that_a_setting_keeps_off_the_card_leave_it_idle(
+    tmp_path: Path, llama_server: Callable[[str], Path]
+) -> None:
+    llama_server(ON_A_GPU)
+    idle = look(tmp_path, engine_binary="llama-server", engine_gpu_layers="0")
+    assert idle is not None
+    assert "engine.gpu_layers is 0" in idle.sentence
+    assert idle.command == "localai config unset engine.gpu_layers"
+    assert look(tmp_path, engine_binary="llama-server", engine_gpu_layers="8") is None
+
+
 def test_an_engine_that_is_built_for_the_card_uses_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,13 +112,18 @@ class _Search:
         """The whole search."""
         from localai.bench.tuning import trials
         from localai.hardware.this_machine import this_machine
+        from localai.providers.gpu_use import machine_of_engine
         from localai.sizing.devices import gpu_kind
 
         machine = this_machine(self.paths, "once", self.output.note)
+        # What is tried may put layers on a card that the setting in force leaves idle.
+        used = machine_of_engine(
+            machine, self.config.with_flags(engine__gpu_layers=None), self.paths
+        )
         tried = trials(
             {key: value.value for key, value in self.config.values.items()},
             _cores(machine),
-            has_gpu=any(gpu_kind(gpu) is not None for gpu in machine.gpus),
+            has_gpu=any(gpu_kind(gpu) is not None for gpu in used.gpus),
             prompt_tokens=plan.prompts[0],
             only=only,
         )

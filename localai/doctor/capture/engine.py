@@ -33,7 +33,7 @@ _PACKAGES: Final = ("xllamacpp", "llama-cpp-python", "vllm", "mlx", "mlx-lm", "g
 
 def engine(context: Context) -> EngineFacts:
     """Whether the engines can be loaded here, and the graphics processors that llama.cpp's engine
-    sees."""
+    sees: those of the llama-server of engine.binary, where there is one."""
     version = _version("xllamacpp")
     if version is None:
         return EngineFacts(version="", ended="missing", words="", devices=(), mlx=_mlx()[0])
@@ -45,11 +45,27 @@ def engine(context: Context) -> EngineFacts:
         version=version,
         ended=ended,
         words="" if ended == "ok" else _last_words(output),
-        devices=tuple(map(str, devices)) if isinstance(devices, list) else None,
+        devices=_devices_of_binary(context)
+        or (tuple(map(str, devices)) if isinstance(devices, list) else None),
         mlx=mlx,
         mlx_words="" if mlx in ("", "ok") else _last_words(mlx_output),
         working_set_bytes=working_set if isinstance(working_set, int) else None,
     )
+
+
+def _devices_of_binary(context: Context) -> tuple[str, ...] | None:
+    """None without an engine.binary that runs."""
+    from localai.engine.llamacpp.binary import find_binary, read_binary
+    from localai.errors import LocalaiError
+
+    written = context.config["engine.binary"]
+    if written is None:
+        return None
+    try:
+        binary = read_binary(find_binary(written), context.paths.cache_dir)
+    except (LocalaiError, OSError):
+        return None
+    return tuple(f"{device.name} ({device.title})" for device in binary.devices)
 
 
 def packages(context: Context) -> Mapping[str, str]:

@@ -193,6 +193,23 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
         return
     gpu = usable[0]
     interfaces = ", ".join(gpu.usable_by.value or ())
+    binary = setting(facts, "engine.binary")
+    if binary:
+        yield Hit(
+            "engine",
+            (
+                Evidence("GPU", f"{gpu.name.value}, usable by {interfaces}", gpu.name.source),
+                Evidence("engine.binary's devices", "none", f"{binary} --list-devices"),
+            ),
+            title="the llama-server of engine.binary is built for the CPU, and there is a GPU",
+            fix=Fix(
+                (f"{shlex.quote(binary)} --list-devices",),
+                "user",
+                advice="name one that is built for the card: localai config set engine.binary",
+            ),
+            within=(f"gpu:{gpu.vendor.value}",),
+        )
+        return
     install = f"{our_python(facts)} {_REINSTALL} xllamacpp=={engine.version}"
     yield Hit(
         "engine",
@@ -204,7 +221,8 @@ def engine_for_cpu(facts: Snapshot) -> Iterator[Hit]:
             (f"{install} --index-url {_BUILDS}/{_build_for(gpu)}",),
             "user",
             undo=install,
-            advice="or let Ollama compute, which finds the GPU by itself: localai chat -m ollama/…",
+            advice="or a llama-server that is built for the card: localai config set engine.binary"
+            " llama-server; or let Ollama compute, which finds the GPU by itself",
         ),
         within=(f"gpu:{gpu.vendor.value}",),
     )
