@@ -39,12 +39,17 @@ def ps(as_json: Json = False) -> None:
         output.note("no model is in memory")
 
 
+def _memory(worker: WorkerDocument) -> str:
+    main, card = bytes_text(worker["memory_bytes"]), worker["card_memory_bytes"]
+    return f"{main} + {bytes_text(card)} GPU" if card else main
+
+
 def _row(worker: WorkerDocument) -> list[str]:
     left = worker["unloads_in_s"]
     return [
         worker["model"],
         str(worker["pid"]),
-        bytes_text(worker["memory_bytes"]),
+        _memory(worker),
         f"{worker['context_tokens']:,}",
         "loading" if worker["loading"] else seconds_text(worker["idle_s"]),
         "never" if left is None else seconds_text(left),

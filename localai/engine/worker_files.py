@@ -121,7 +121,8 @@ class WorkerInfo:
     `model_identity` is the result of `model_identity()` before loading. `is_loading` is true until
     the worker can answer. `network_denied` and `denial` say whether and how the kernel keeps it
     from the network. `started_at` is epoch seconds. `memory_bytes` is what the engine said before
-    it loaded that it would take of main memory; None if it did not. `kv_folder` is where it reads
+    it loaded that it would take of main memory, and `card_memory_bytes` on graphics cards with a
+    memory of their own; None if it did not. `kv_folder` is where it reads
     and writes the KV states of conversations; None if it cannot. New fields need defaults: a
     worker started by the previous version lacks them.
     """
@@ -137,6 +138,7 @@ class WorkerInfo:
     kv_folder: str | None = None
     is_loading: bool = False
     memory_bytes: int | None = None
+    card_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

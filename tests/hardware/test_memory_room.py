@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from localai.engine.llamacpp.log import host_memory, main_memory_bytes
+from localai.engine.llamacpp.log import card_memory_bytes, host_memory, main_memory_bytes
 from localai.hardware import memory, readers
 from localai.hardware.facts import Fact
 from localai.hardware.memory import live_memory, memory_room
@@ -75,3 +75,9 @@ def test_what_metal_takes_is_main_memory_too() -> None:
     assert host is not None and host.total_bytes == 320 << 20
     assert main_memory_bytes(_LOG.replace("MTL0 (Apple M2) ", "CUDA0 (RTX 3060)")) == 320 << 20
     assert main_memory_bytes("loading") is None
+
+
+def test_what_a_card_takes_is_its_own() -> None:
+    assert card_memory_bytes(_LOG) == 0
+    assert card_memory_bytes(_LOG.replace("MTL0 (Apple M2) ", "CUDA0 (RTX 3060)")) == 2600 << 20
+    assert card_memory_bytes("loading") is None

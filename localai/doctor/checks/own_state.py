@@ -129,7 +129,9 @@ def worker_of_other_version(facts: Snapshot, worker: WorkerFacts) -> Iterator[Hi
     """The worker's engine against the installed package."""
     version = known(known(facts.engine, "engine").version, "engine: its version")
     name = known(worker.engine, "own: a worker's engine")
-    is_other = "llama" in name and bool(version) and version not in name
+    # The llama-server of engine.binary has a version of its own.
+    is_ours = "llama" in name and not name.startswith("llama-server")
+    is_other = is_ours and bool(version) and version not in name
     if is_other and re.search(r"\d+\.\d+", name):
         yield Hit(
             f"worker:{worker.pid}",

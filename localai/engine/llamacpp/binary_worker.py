@@ -21,7 +21,12 @@ from typing import IO
 from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import command_line, read_binary
 from localai.engine.llamacpp.limits import most_bytes
-from localai.engine.llamacpp.log import crash_reason, host_memory, main_memory_bytes
+from localai.engine.llamacpp.log import (
+    card_memory_bytes,
+    crash_reason,
+    host_memory,
+    main_memory_bytes,
+)
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
 from localai.engine.worker_files import WorkerFiles
 from localai.errors import LocalaiError, Unreachable
@@ -102,9 +107,15 @@ def main(directory: str) -> None:
         time.sleep(_LOOK_EVERY_S)
     begun.go_on_alone()
     log.keeps_all = False
-    projected, taken = host_memory(log.text), main_memory_bytes(log.text)
+    projected = host_memory(log.text)
+    loaded = replace(
+        info,
+        started_at=time.time(),
+        memory_bytes=main_memory_bytes(log.text),
+        card_memory_bytes=card_memory_bytes(log.text),
+    )
     log.text = ""
-    files.write_info(replace(info, started_at=time.time(), memory_bytes=taken))
+    files.write_info(loaded)
     most = None if projected is None else most_bytes(projected, spec.projector_path)
     serve_until_idle(files, most, computer)
 

@@ -118,6 +118,19 @@ def main_memory_bytes(log: str) -> int | None:
     )
 
 
+def card_memory_bytes(log: str) -> int | None:
+    """What a model takes on graphics cards with a memory of their own, in bytes; None before the
+    final table is printed."""
+    if _FIT_ENDED.search(log) is None:
+        return None
+    rows = last_table(log) or ()
+    return sum(
+        row.total_bytes
+        for row in rows
+        if row.device_bytes is not None and not row.device.startswith(_METAL)
+    )
+
+
 def context_memory(log: str) -> int | None:
     """The memory of the context on all devices together, in bytes; None if the log does not have
     it."""

@@ -19,7 +19,7 @@ from localai.engine.beginning import begin, load_failed
 from localai.engine.llamacpp.binary import PROMPT_CACHE_MIB, VERBOSITY
 from localai.engine.llamacpp.known_projection import KnownProjection, all_are_cpus
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
-from localai.engine.llamacpp.log import host_memory, main_memory_bytes
+from localai.engine.llamacpp.log import card_memory_bytes, host_memory, main_memory_bytes
 from localai.engine.llamacpp.serving import Computer, end, kv_folder, serve_until_idle
 from localai.engine.llamacpp.steps import steps
 from localai.engine.llamacpp.threads import threads
@@ -63,8 +63,14 @@ def main(directory: str) -> None:
         projection.remember(log)
     projected = host_memory(log)
     _keep_requests_out_of_log(xllamacpp)
-    taken = main_memory_bytes(log)
-    files.write_info(replace(info, started_at=time.time(), memory_bytes=taken))
+    files.write_info(
+        replace(
+            info,
+            started_at=time.time(),
+            memory_bytes=main_memory_bytes(log),
+            card_memory_bytes=card_memory_bytes(log),
+        )
+    )
     most = None if projected is None else most_bytes(projected, spec.projector_path)
     serve_until_idle(files, most, computer)
 

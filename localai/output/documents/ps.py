@@ -18,7 +18,14 @@ class WorkerDocument(TypedDict):
     path: Annotated[str, "the path of the model's file"]
     engine: Annotated[str, "engine and version"]
     pid: Annotated[int, "the worker's process"]
-    memory_bytes: Annotated[int | None, "the memory that the worker takes, with Metal's buffers"]
+    memory_bytes: Annotated[
+        int | None, "the main memory that the worker takes, with Metal's buffers"
+    ]
+    card_memory_bytes: Annotated[
+        int | None,
+        "what the engine said it takes on graphics cards with a memory of their own; null if it"
+        " did not say",
+    ]
     context_tokens: Annotated[int, "the allocated context in tokens, shared by the slots"]
     slots: Annotated[int, "the number of requests that it computes at a time"]
     loading: Annotated[bool, "whether the worker still loads the model and cannot answer yet"]
@@ -58,6 +65,7 @@ def _worker(files: WorkerFiles, info: WorkerInfo, model: str) -> WorkerDocument:
         "engine": info.engine,
         "pid": info.pid,
         "memory_bytes": _taken_bytes(info),
+        "card_memory_bytes": info.card_memory_bytes,
         "context_tokens": info.context_tokens,
         "slots": info.spec.slots,
         "loading": info.is_loading,
