@@ -111,6 +111,29 @@ def test_a_build_gets_the_options_that_it_knows() -> None:
         assert line[at : at + 2] == words
 
 
+@pytest.mark.parametrize(
+    ("devices", "layers", "mebibytes"),
+    [
+        (("CUDA0",), None, "0"),
+        (("CUDA0",), 16, "256"),
+        (("Vulkan0",), None, "256"),
+        ((), None, "256"),
+    ],
+)
+def test_on_a_card_no_prompt_is_kept_in_main_memory(
+    devices: tuple[str, ...], layers: int | None, mebibytes: str
+) -> None:
+    binary = Binary(
+        "/bin/llama-server",
+        "1",
+        tuple(Device(name, "a card", 24 << 30) for name in devices),
+        frozenset({"--ctx-size", "--cache-ram"}),
+    )
+    spec = WorkerSpec("llamacpp", "/m.gguf", 8192, gpu_layers=layers)
+    line = command_line(binary, spec, "engine.sock", None)
+    assert line[line.index("--cache-ram") + 1] == mebibytes
+
+
 def test_the_engine_of_the_package_index_computes_on_the_cpu_alone(tmp_path: Path) -> None:
     if os.uname().sysname != "Linux":
         pytest.skip("its wheel has Metal on macOS")

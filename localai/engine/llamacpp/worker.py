@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import Any
 
 from localai.engine.beginning import begin, load_failed
-from localai.engine.llamacpp.binary import PROMPT_CACHE_MIB, VERBOSITY
+from localai.engine.llamacpp.binary import VERBOSITY, prompt_cache_mib
 from localai.engine.llamacpp.known_projection import KnownProjection, all_are_cpus
 from localai.engine.llamacpp.limits import CHECKPOINTS, most_bytes
 from localai.engine.llamacpp.log import card_memory_bytes, host_memory, main_memory_bytes
@@ -110,7 +110,8 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     parameters.n_parallel = spec.slots
     # One pool of cells for all slots: a single request may use the whole context.
     parameters.kv_unified = True
-    parameters.cache_ram_mib = PROMPT_CACHE_MIB
+    devices = xllamacpp.get_device_info()
+    parameters.cache_ram_mib = prompt_cache_mib(spec, (each["name"] for each in devices))
     # llama.cpp's own 32 can be larger than all the rest.
     parameters.n_ctx_checkpoints = CHECKPOINTS
     parameters.fit_params = True
@@ -129,7 +130,7 @@ def engine_parameters(xllamacpp: Any, spec: WorkerSpec, socket_name: str) -> Any
     parameters.cache_type_k = parameters.cache_type_v = kind
     flash = f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[spec.flash_attention]}"
     parameters.flash_attn_type = xllamacpp.llama_flash_attn_type[flash]
-    on_cpu = spec.gpu_layers == 0 or all_are_cpus(xllamacpp.get_device_info())
+    on_cpu = spec.gpu_layers == 0 or all_are_cpus(devices)
     parameters.n_batch, parameters.n_ubatch = steps(spec, on_cpu=on_cpu)
     if spec.gpu_layers is not None:
         parameters.n_gpu_layers = spec.gpu_layers
