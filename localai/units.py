@@ -39,6 +39,11 @@ def bytes_text(count: int | None) -> str:
     return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
 
 
+def memory_text(main: int | None, card: int | None) -> str:
+    """Main memory, and what graphics cards have of their own: `1.0 GB + 5.3 GB GPU`."""
+    return f"{bytes_text(main)} + {bytes_text(card)} GPU" if card else bytes_text(main)
+
+
 def mebibytes_text(count: int) -> str:
     """A limit of localai's own: 67,108,864 as `64 MiB`."""
     return f"{count >> 20} MiB"

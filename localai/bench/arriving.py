@@ -14,9 +14,8 @@ from localai.bench import noise
 from localai.bench.cell import Cell
 from localai.bench.loads import open_loop
 from localai.bench.plan import Limits
-from localai.bench.processes import peak_memory_bytes
 from localai.bench.recording import Recorded
-from localai.bench.row import Row
+from localai.bench.row import Row, with_memory
 
 # A percentile needs a hundred, and patience has an end.
 _LEAST_ARRIVALS: Final = 12
@@ -55,6 +54,5 @@ def arrivals(
         change(replace(row.cell, samples=(*row.cell.samples, sample)))
         yield number + 1
     found = noise.between(first, noise.read(row.pid))
-    memory = None if row.pid is None else peak_memory_bytes(row.pid)
     samples = tuple(replace(each, noise=found) for each in row.cell.samples[len(before) :])
-    change(replace(row.cell, samples=(*before, *samples), memory_bytes=memory))
+    change(replace(with_memory(row.cell, row.pid), samples=(*before, *samples)))

@@ -26,10 +26,12 @@ class Cell:
     """The facts of one row; None is unknown.
 
     `settings` are those of the engine that shape its speed, by name. `memory_bytes` is the most
-    memory that the engine's process had. `active_bytes` is what one token reads of the weights,
-    `context_bytes_per_token` what it also reads for each token before it. `quality` is that of the
-    model as it is computed here; None was not asked for. `energy_from` names what tells of energy,
-    `idle_w` is the power before anything was loaded. `failed` says why there is no result.
+    memory that the engine's process had; what it has while it answers, where it also has
+    `card_memory_bytes` on graphics cards (it maps the file until the card has it). `active_bytes`
+    is what one token reads of the weights, `context_bytes_per_token` what it also reads for each
+    token before it. `quality` is that of the model as it is computed here; None was not asked for.
+    `energy_from` names what tells of energy, `idle_w` is the power before anything was loaded.
+    `failed` says why there is no result.
     """
 
     model: str
@@ -43,6 +45,7 @@ class Cell:
     warm_ups: int = 0
     is_warm: bool = False
     memory_bytes: int | None = None
+    card_memory_bytes: int | None = None
     active_bytes: int | None = None
     context_bytes_per_token: float | None = None
     bandwidth_bytes_per_s: float | None = None

@@ -1,4 +1,4 @@
-"""What a process and all below it used: CPU seconds and the most memory they ever had.
+"""What a process and all below it used: CPU seconds, memory, and memory of graphics cards.
 
 An engine may compute in a child of the process that answers (Ollama's runners). Linux's /proc is
 read directly, elsewhere psutil; None where a process cannot be seen.
@@ -33,15 +33,34 @@ def cpu_s(pid: int, root: Path = Path("/")) -> float | None:
 
 def peak_memory_bytes(pid: int, root: Path = Path("/")) -> int | None:
     """The most resident memory that the process and those below it had, each by itself."""
+    return _resident_bytes(pid, root, "VmHWM:")
+
+
+def memory_bytes(pid: int, root: Path = Path("/")) -> int | None:
+    """The resident memory that the process and those below it have now."""
+    return _resident_bytes(pid, root, "VmRSS:")
+
+
+def card_memory_bytes(pid: int, root: Path = Path("/")) -> int | None:
+    """What the process and those below it have of the memory of NVIDIA's cards; None if the driver
+    names none of them, as in a container, where it knows other process ids."""
+    from localai.hardware.nvidia import memory_by_process
+
+    used = memory_by_process()
+    found = [used[each] for each in _tree(pid, root) if each in used] if used else []
+    return sum(found) if found else None
+
+
+def _resident_bytes(pid: int, root: Path, line_of: str) -> int | None:
     if not (root / "proc/stat").exists():
         return _memory_by_psutil(pid)
-    peaks = [
+    sizes = [
         int(line.split()[1]) * 1024
         for each in _tree(pid, root)
         for line in (read_text(root / f"proc/{each}/status") or "").splitlines()
-        if line.startswith("VmHWM:")
+        if line.startswith(line_of)
     ]
-    return sum(peaks) if peaks else None
+    return sum(sizes) if sizes else None
 
 
 def _tree(pid: int, root: Path) -> Iterator[int]:

@@ -9,11 +9,22 @@ from localai.bench import noise
 from localai.bench.cell import Cell
 from localai.bench.loads import REQUESTS_EACH, closed_loop
 from localai.bench.plan import Limits
+from localai.bench.processes import card_memory_bytes, memory_bytes, peak_memory_bytes
 from localai.bench.prompts import Prompts
 from localai.bench.recording import Sample, record
 from localai.bench.subject import Subject
 from localai.dataclass import dataclass
 from localai.hardware.energy import NO_METER, EnergyMeter, energy_between
+
+
+def with_memory(cell: Cell, pid: int | None) -> Cell:
+    """`cell` with the memory of the process `pid` that computes, as far as it is known."""
+    if pid is None:
+        return cell
+    card = max(cell.card_memory_bytes or 0, card_memory_bytes(pid) or 0) or None
+    here = (memory_bytes if card else peak_memory_bytes)(pid)
+    before = 0 if card and not cell.card_memory_bytes else cell.memory_bytes or 0
+    return replace(cell, memory_bytes=max(before, here or 0) or None, card_memory_bytes=card)
 
 
 @dataclass(slots=True)

@@ -29,11 +29,10 @@ from localai.bench.plan import (
     Objectives,
     Test,
 )
-from localai.bench.processes import peak_memory_bytes
 from localai.bench.progress import Phase, Progress
 from localai.bench.prompts import Prompts
 from localai.bench.recording import Sample, record
-from localai.bench.row import Row
+from localai.bench.row import Row, with_memory
 from localai.bench.subject import Known, Subject
 from localai.bench.verdict import moved_note
 from localai.errors import InvalidInput, LocalaiError
@@ -249,12 +248,8 @@ class Bench:
 
     def _repeat(self, row: Row, number: int) -> None:
         sample = row.repeat(number)
-        memory = row.cell.memory_bytes
-        if row.pid is not None:
-            memory = max(memory or 0, peak_memory_bytes(row.pid) or 0) or None
-        self._change(
-            row, replace(row.cell, samples=(*row.cell.samples, sample), memory_bytes=memory)
-        )
+        cell = with_memory(row.cell, row.pid)
+        self._change(row, replace(cell, samples=(*row.cell.samples, sample)))
 
     def _change(self, row: Row, cell: Cell) -> None:
         row.cell = cell

@@ -11,7 +11,7 @@ from localai.output.output import Output
 from localai.output.table import Column
 from localai.paths import locate
 from localai.stores.lookup import name_of_file
-from localai.units import bytes_text, seconds_text
+from localai.units import memory_text, seconds_text
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -39,17 +39,12 @@ def ps(as_json: Json = False) -> None:
         output.note("no model is in memory")
 
 
-def _memory(worker: WorkerDocument) -> str:
-    main, card = bytes_text(worker["memory_bytes"]), worker["card_memory_bytes"]
-    return f"{main} + {bytes_text(card)} GPU" if card else main
-
-
 def _row(worker: WorkerDocument) -> list[str]:
     left = worker["unloads_in_s"]
     return [
         worker["model"],
         str(worker["pid"]),
-        _memory(worker),
+        memory_text(worker["memory_bytes"], worker["card_memory_bytes"]),
         f"{worker['context_tokens']:,}",
         "loading" if worker["loading"] else seconds_text(worker["idle_s"]),
         "never" if left is None else seconds_text(left),

@@ -2,8 +2,8 @@
 
     RAPL        Linux's counters of the processor's packages and memory, in microjoules; since
                 Linux 5.10 they are root's, unless a rule of udev opens them
-    NVIDIA      the driver's counter by NVML (Volta and later); else the power that `nvidia-smi`
-                prints, added up
+    NVIDIA      the driver's counter by NVML (Volta and later), which moves every 0.1 s (H100);
+                else the power that `nvidia-smi` prints, added up
     battery     the power that it gives, added up, where the machine runs on it
 
 Apple's `powermetrics` needs root and is not asked. What is not told is unknown, never 0.
@@ -27,7 +27,7 @@ Method = Literal["RAPL", "NVML", "nvidia-smi", "battery"]
 
 _LEAST_S: Final[Mapping[Method, float]] = {
     "RAPL": 0.1,
-    "NVML": 2.0,
+    "NVML": 0.5,
     "nvidia-smi": 2.0,
     "battery": 2.0,
 }

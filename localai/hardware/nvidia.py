@@ -83,6 +83,31 @@ def parse_nvidia_smi(
     return tuple(gpus)
 
 
+def memory_by_process() -> dict[int, int]:
+    """The bytes that each process has on NVIDIA's cards, by its id as the driver knows it. Empty
+    without NVML."""
+    try:
+        import pynvml
+    except ImportError:
+        return {}
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return {}
+    found: dict[int, int] = {}
+    try:
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
+                if process.usedGpuMemory:
+                    found[process.pid] = found.get(process.pid, 0) + int(process.usedGpuMemory)
+    except pynvml.NVMLError:
+        return {}
+    finally:
+        pynvml.nvmlShutdown()
+    return found
+
+
 def _ask_tool(memory_bytes: int | None) -> Found:
     tool = str(_WSL_TOOL) if _WSL_TOOL.exists() else "nvidia-smi"
     # Drivers before 470 know no compute_cap and refuse the whole query.

@@ -14,7 +14,7 @@ from localai.output.bench_figures import (
 )
 from localai.output.bench_quality import show_quality
 from localai.output.table import Column, Row
-from localai.units import UNKNOWN, bytes_text, day_and_minute, seconds_text
+from localai.units import UNKNOWN, day_and_minute, memory_text, seconds_text
 
 if TYPE_CHECKING:
     from localai.bench.cell import Cell
@@ -206,7 +206,7 @@ def _cells(cell: Cell, apart: str) -> list[str]:
         first_text(cell.interval(first_visible)),
         rate_text(cell.interval(decode)) if cell.test.output_tokens > 1 else UNKNOWN,
         rate_text(together(cell)) if cell.test.output_tokens > 1 else UNKNOWN,
-        bytes_text(cell.memory_bytes),
+        memory_text(cell.memory_bytes, cell.card_memory_bytes),
         UNKNOWN if fraction is None else f"{fraction:.0%}",
         rate_text(cell.interval(energy)),
         UNKNOWN

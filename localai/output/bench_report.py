@@ -21,7 +21,7 @@ from localai.output.bench_figures import (
 from localai.output.bench_quality import QUALITY_HEADINGS, quality_remarks, quality_rows
 from localai.output.html import Child, Markup, details, element, page, section, table
 from localai.output.plots import Series, chart
-from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute
+from localai.units import UNKNOWN, bandwidth_text, bytes_text, day_and_minute, memory_text
 
 if TYPE_CHECKING:
     from localai.bench.comparison import MetricChange
@@ -70,7 +70,7 @@ def _results(cells: Sequence[Cell]) -> Markup:
             *([rate_text(together(cell))] if crowded else []),
             *([rate_text(cell.interval(energy))] if tells else []),
             UNKNOWN if predicted is None else number_text(predicted),
-            bytes_text(cell.memory_bytes),
+            memory_text(cell.memory_bytes, cell.card_memory_bytes),
             element("span", verdict(cell), class_="good" if verdict(cell) == "quiet" else "bad"),
             cell.engine,
         ]

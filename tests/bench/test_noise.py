@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from localai.bench.noise import Noise, Reading, between, read
-from localai.bench.processes import cpu_s, peak_memory_bytes
+from localai.bench.processes import card_memory_bytes, cpu_s, memory_bytes, peak_memory_bytes
+from localai.hardware import nvidia
 
 
 def machine(root: Path, *, busy: int, idle: int, steal: int = 0, swapped: int = 0) -> Path:
@@ -18,7 +19,9 @@ def machine(root: Path, *, busy: int, idle: int, steal: int = 0, swapped: int = 
     for pid, parent, ticks in ((7, 1, 100), (8, 7, 50), (9, 1, 999)):
         fields = f"S {parent} 0 0 0 0 0 0 0 0 0 {ticks} 0 0 0 20 0"
         (root / f"proc/{pid}/stat").write_text(f"{pid} (a (strange) name) {fields}\n")
-        (root / f"proc/{pid}/status").write_text(f"Name:\tx\nVmHWM:\t{1000 * pid} kB\n")
+        (root / f"proc/{pid}/status").write_text(
+            f"Name:\tx\nVmHWM:\t{1000 * pid} kB\nVmRSS:\t{100 * pid} kB\n"
+        )
     (root / "proc/vmstat").write_text(f"pswpin {swapped}\npswpout 0\n")
     (root / "proc/pressure/cpu").write_text("some avg10=0.00 total=5000000\n")
     return root
@@ -28,7 +31,19 @@ def test_a_process_counts_with_those_below_it(tmp_path: Path) -> None:
     root = machine(tmp_path, busy=0, idle=0)
     assert cpu_s(7, root) == pytest.approx(1.5)
     assert peak_memory_bytes(7, root) == 15_000 * 1024
+    assert memory_bytes(7, root) == 1500 * 1024
     assert cpu_s(12, root) is None
+
+
+def test_what_it_has_on_a_card_is_what_the_driver_says_of_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = machine(tmp_path, busy=0, idle=0)
+    # A llama-server (8) below its worker (7), and another's program (9).
+    monkeypatch.setattr(nvidia, "memory_by_process", lambda: {8: 5628 << 20, 9: 1 << 30})
+    assert card_memory_bytes(7, root) == 5628 << 20
+    monkeypatch.setattr(nvidia, "memory_by_process", dict)
+    assert card_memory_bytes(7, root) is None
 
 
 def test_others_are_what_neither_we_nor_the_engine_took(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_counter_that_is_not_ours_is_unknown_and_told(laptop: Path) -> None:
 
 def test_too_short_a_time_says_nothing() -> None:
     before = (EnergyReading(10.0, "NVML", {"GPU 0": 100.0}),)
-    assert energy_between(before, (EnergyReading(11.0, "NVML", {"GPU 0": 400.0}),)) is None
+    assert energy_between(before, (EnergyReading(10.4, "NVML", {"GPU 0": 400.0}),)) is None
     found = energy_between(before, (EnergyReading(13.0, "NVML", {"GPU 0": 700.0}),))
     assert found is not None
     assert (found.joules, found.watts) == (600.0, 200.0)

@@ -119,6 +119,9 @@ class BenchResultDocument(TypedDict):
     goodput: Annotated[float | None, "the share of requests that met the objectives"]
     cached_tokens: Annotated[int | None, "prompt tokens that were read from a cache"]
     memory_bytes: Annotated[int | None, "the resident memory of the process"]
+    card_memory_bytes: Annotated[
+        int | None, "what the process has of graphics cards' memory, where the driver says so"
+    ]
     bandwidth_fraction: Annotated[
         float | None, "the share of the memory's bandwidth that decoding used"
     ]
@@ -379,6 +382,7 @@ def result_document(cell: Cell, changes: Sequence[MetricChange] | None) -> Bench
         "goodput": goodput(cell),
         "cached_tokens": None if last is None else last.cached_tokens,
         "memory_bytes": cell.memory_bytes,
+        "card_memory_bytes": cell.card_memory_bytes,
         "bandwidth_fraction": bandwidth_fraction(cell),
         "energy_j_per_token": _figure(cell, measured.energy),
         "energy_from": list(cell.energy_from),
