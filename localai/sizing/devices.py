@@ -53,10 +53,12 @@ KINDS: Final[Mapping[DeviceKind, Kind]] = {
     "apple": Kind(0.9, 0.15, 100e-6, 1e-9, 1.25),
     "amd": Kind(0.9, 0.2, 40e-6, 7e-9, 1.25),
 }
-# Apple's chips that llama.cpp's kernels suit less than the others, against the kind's efficiency,
-# and how far apart what people measured lies. MLX reaches the kind's own on them. M1 Max: Llama 3
-# 8B at 34.5 (May 2024, [1]) and 46.2 tok/s, Qwen 3.6 27B at 9.7 ([2]); M1: 8B at 9.7; M1 Pro: Qwen
-# 2.5 7B at 26.9 (MLX 39.0); M2 Ultra, two dies: 8B at 76.3, 70B at 12.1 ([1]).
+# Chips and cards that llama.cpp's kernels suit less than others of their kind, against the kind's
+# efficiency, and how far apart what was measured lies. MLX reaches the kind's own on them. M1 Max:
+# Llama 3 8B at 34.5 (May 2024, [1]) and 46.2 tok/s, Qwen 3.6 27B at 9.7 ([2]); M1: 8B at 9.7; M1
+# Pro: Qwen 2.5 7B at 26.9 (MLX 39.0); M2 Ultra, two dies: 8B at 76.3, 70B at 12.1 ([1]). H100
+# (SXM), whose memory is faster than the kernels: a llama of 8B in Q4_K_M at 212 tok/s and in Q8_0
+# at 192, SmolLM2 at 653 (benchmarks/README.md).
 _LLAMACPP_ON: Final[Mapping[str, tuple[float, float]]] = {
     "Apple M1": (0.85, 1.25),
     "Apple M1 Pro": (0.62, 1.4),
@@ -64,6 +66,7 @@ _LLAMACPP_ON: Final[Mapping[str, tuple[float, float]]] = {
     "Apple M1 Ultra": (0.5, 1.4),
     "Apple M2 Ultra": (0.75, 1.25),
     "Apple M3 Ultra": (0.75, 1.25),
+    "NVIDIA H100 80GB HBM3": (0.71, 1.25),
 }
 # Older CUDA GPUs reach half the rate, because their integer arithmetic is slow ([2] has one, a GTX
 # 1050 Ti).

@@ -103,6 +103,13 @@ def test_nvidia_smi_is_asked_where_there_is_no_nvml(
     assert gpu.usable_by.value == ("CUDA",)
 
 
+def test_a_card_of_a_data_centre_has_its_bandwidth_by_its_name() -> None:
+    [gpu] = parse_nvidia_smi(text("nvidia-smi-h100.csv"), 128 * GIB)
+    assert gpu.memory_free_bytes.value == 81079 * MIB
+    assert gpu.memory_bandwidth.value == 3350e9
+    assert gpu.driver.value == "580.159.04"
+
+
 def test_an_old_driver_is_asked_for_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "nvidia-smi"
     script.write_text(

@@ -88,6 +88,27 @@ def test_a_gpu_is_predicted_within_a_quarter_of_what_others_measured_in_2024(
     assert likeliest(speed) == pytest.approx(really, rel=0.25)
 
 
+# By `localai bench -p 512 -n 128`, benchmarks/README.md: llamas of 8B with a vocabulary of 128,256,
+# and SmolLM2.
+@pytest.mark.parametrize(
+    ("weights", "active", "layers", "vocabulary", "really"),
+    [
+        (4_913_000_000, 4_617_000_000, 32, 128_256, 212),
+        (8_533_000_000, 7_974_000_000, 32, 128_256, 192),
+        (98_000_000, 98_000_000, 30, 49_152, 653),
+    ],
+)
+def test_an_h100_is_predicted_within_its_own_range(
+    weights: int, active: int, layers: int, vocabulary: int, really: float
+) -> None:
+    found = machine("rtx-4090", gpu_bandwidth=3352 * GB, gpu_memory=80 << 30)
+    card = replace(found.gpus[0], name=Fact("NVIDIA H100 80GB HBM3", "NVML"))
+    work = DecodeWork(weights, active, 4096 * 131_072, 4096, 300 << 20, layers, vocabulary)
+    speed = predict_speed(replace(found, gpus=(card,)), work, depth_tokens=576)
+    assert speed.low is not None and speed.high is not None
+    assert speed.low < really < speed.high
+
+
 # Tokens a second of llama.cpp in July and August 2026, https://github.com/AlexsJones/llmfit,
 # llmfit-core/data/community; Q4_K_M as the hub has it, gpt-oss in MXFP4.
 @pytest.mark.parametrize(
