@@ -137,6 +137,8 @@ def _options(model: ResolvedModel) -> str | None:
 
 
 def _architecture(details: ModelDetails) -> str | None:
+    from localai.formats.prediction_heads import predicts_ahead
+
     if details.architecture is None:
         return None
     parts = [details.architecture]
@@ -146,6 +148,8 @@ def _architecture(details: ModelDetails) -> str | None:
         parts.append(f"width {details.embedding:,}")
     if details.experts is not None:
         parts.append(f"{details.experts[1] or UNKNOWN} of {details.experts[0]} experts a token")
+    if predicts_ahead(details.source):
+        parts.append("layers that predict ahead (engine.draft mtp)")
     return ", ".join(parts)
 
 

@@ -12,7 +12,6 @@ from typing import Final
 from localai.engine.worker_files import WorkerSpec
 from localai.errors import InvalidInput
 
-_LAYER_MARK: Final = ".nextn."
 _ARCHITECTURES: Final = frozenset(
     {
         *("bailingmoe3", "cohere2moe", "deepseek2", "deepseek32", "deepseek4", "glm-dsa"),
@@ -28,6 +27,7 @@ def require_prediction_heads(spec: WorkerSpec, name: str) -> None:
     """Raise InvalidInput if the model of `spec`, which is called `name`, has no such layers, or if
     its engine takes no drafts from them. Raises what reading the header and the engine raises."""
     from localai.formats.gguf import read_model
+    from localai.formats.prediction_heads import predicts_ahead
 
     if spec.binary is not None and spec.cache_dir is not None:
         from localai.engine.llamacpp.binary import read_binary
@@ -36,7 +36,7 @@ def require_prediction_heads(spec: WorkerSpec, name: str) -> None:
         if not server.drafts_by_heads:
             raise _refused(f"{server.title} takes no drafts from a model's own layers")
     header = read_model(Path(spec.model_path))
-    if not any(_LAYER_MARK in tensor.name for tensor in header.tensors):
+    if not predicts_ahead(header):
         raise _refused(f"{name} has no layers that predict several tokens")
     if spec.binary is None and header.architecture not in _ARCHITECTURES:
         raise _refused(

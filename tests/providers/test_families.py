@@ -83,6 +83,14 @@ def test_a_call_is_told_from_the_thoughts_before_it(engine: Engine, family: Fami
     assert answer.reasoning.strip() == (THOUGHT if family.thought else "")
 
 
+def test_a_level_of_thinking_is_what_the_model_reads(engine: Engine) -> None:
+    family = FAMILIES["gpt-oss"]
+    request = engine.request(family, family.thought + family.answer, CONVERSATION[-1:])
+    for level in ("low", "high"):
+        assert f"Reasoning: {level}" in engine.prompt(request, level)
+    assert "Reasoning: medium" in engine.prompt(request)
+
+
 @EVERY_FAMILY
 def test_an_answer_is_told_from_the_thoughts_before_it(engine: Engine, family: Family) -> None:
     request = engine.request(family, family.thought + family.answer, CONVERSATION[-1:])

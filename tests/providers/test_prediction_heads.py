@@ -72,6 +72,17 @@ def test_a_conversation_goes_on_from_the_disk_with_drafts(
     assert answer["usage"]["cached_tokens"] > 300
 
 
+def test_show_says_whether_a_model_has_such_layers(
+    localai_home: Path, run_localai: RunLocalai, tmp_path: Path, with_head: Path
+) -> None:
+    without = write_scripted(tmp_path / "none.gguf", STORY, template=TEMPLATE, spec=QWEN35)
+    for model, has in ((with_head, True), (without, False)):
+        document = json.loads(run_localai("show", model, "--json").stdout)
+        assert document["predicts_ahead"] is has
+        shown = run_localai("show", model).stdout
+        assert (b"layers that predict ahead (engine.draft mtp)" in shown) is has
+
+
 def test_a_model_without_such_layers_is_refused_before_it_is_loaded(
     localai_home: Path, run_localai: RunLocalai, tmp_path: Path
 ) -> None:

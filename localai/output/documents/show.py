@@ -54,6 +54,9 @@ class Show(TypedDict):
     vocabulary: Annotated[int | None, "the number of the tokenizer's tokens"]
     experts: Annotated[int | None, "the number of experts; null for a dense model"]
     experts_used: Annotated[int | None, "the number of experts for each token"]
+    predicts_ahead: Annotated[
+        bool, 'whether layers of it predict several tokens, for `engine.draft = "mtp"`'
+    ]
     tokenizer: Annotated[str | None, "the kind of the tokenizer"]
     template: Annotated[str | None, "the chat template, Jinja; null for a base model"]
     template_problems: Annotated[list[str], "what is wrong with the template in force"]
@@ -85,6 +88,8 @@ def show_document(
 ) -> Show:
     """The document of `localai show`. `context_tokens` is the context of `--ctx`, whose memory then
     comes first in `table`."""
+    from localai.formats.prediction_heads import predicts_ahead
+
     model = details.model
     return {
         "schema": "localai.show/1",
@@ -104,6 +109,7 @@ def show_document(
         "vocabulary": details.vocabulary,
         "experts": None if details.experts is None else details.experts[0],
         "experts_used": None if details.experts is None else details.experts[1],
+        "predicts_ahead": predicts_ahead(details.source),
         "tokenizer": details.tokenizer,
         "template": details.template,
         "template_problems": list(details.template_problems),
