@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localai.formats.mlx_folder import MlxFolder
-from localai.formats.mlx_weights import LAYER_NAMES, positive_integer
+from localai.formats.mlx_weights import LAYER_NAMES, experts, positive_integer
 from localai.sizing.memory_parts import MemoryParts
 
 # The worker's prefill step on a GPU: this many tokens are computed at once, at most.
@@ -51,16 +51,15 @@ def memory_by_config(
 def active_share(config: Mapping[str, Any], parameter_count: int) -> float:
     """The share of the weights that one token reads: 1, or less for a mixture of experts, whose
     experts have three matrices each."""
-    experts = positive_integer(config, "num_experts", "num_local_experts", "n_routed_experts")
-    used = positive_integer(config, "num_experts_per_tok", "num_experts_per_token", "top_k_experts")
+    count, used = experts(config) or (0, 0)
     width = positive_integer(config, "moe_intermediate_size", "expert_intermediate_size")
     width = width or positive_integer(config, "intermediate_size")
     hidden = positive_integer(config, "hidden_size")
     layers = positive_integer(config, "num_hidden_layers")
-    if not (experts and used and width and hidden and layers and used < experts):
+    if not (width and hidden and layers and 0 < used < count):
         return 1.0
     layers -= positive_integer(config, "first_k_dense_replace") or 0
-    idle = 3 * layers * hidden * width * (experts - used)
+    idle = 3 * layers * hidden * width * (count - used)
     return 1.0 - idle / parameter_count if 0 < idle < parameter_count else 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from localai.fetch.local_file import plan_adoption
 from localai.fetch.partial import CHUNK_BYTES, Partial, RemoteFile
 from localai.fetch.plan import PullPlan
-from localai.fetch.preflight import host_bytes, preflight
+from localai.fetch.preflight import Preflight, host_bytes, preflight
 from localai.hardware.facts import Fact, Machine, Memory
 from localai.hardware.profiles import load_profile
 from localai.output.documents.pull import dry_run_document
@@ -167,3 +168,50 @@ def test_a_model_that_writes_nothing_has_no_speed(tmp_path: Path, paths: Paths) 
     found = preflight(plan, memory(24 * GB, 20 * GB), context_tokens=512)
     assert found.speed is None
     assert "speed" not in dict(preflight_facts(found))
+
+
+def test_a_mixture_of_experts_of_mlx_is_as_fast_as_what_a_token_reads_of_it(
+    tmp_path: Path,
+) -> None:
+    """And takes the memory of the whole."""
+
+    def found(name: str, mixture: dict[str, int]) -> Preflight:
+        folder = write_mixture(tmp_path / name, mixture)
+        size = (folder / "model.safetensors").stat().st_size
+        plan = PullPlan("m", "the hub", tmp_path, folder, (), size, None, folder, lambda: None)
+        return preflight(plan, load_profile("m2-8gb"), context_tokens=512, elsewhere=True)
+
+    dense = found("dense", {})
+    sparse = found("sparse", {"num_experts": 64, "num_experts_per_tok": 2})
+    assert dense.speed is not None and sparse.speed is not None
+    assert dense.speed.expected is not None and sparse.speed.expected is not None
+    assert 5 * dense.speed.expected < sparse.speed.expected
+    assert sparse.needs[0].total_bytes == dense.needs[0].total_bytes
+    assert sparse.needs[0].weights_bytes > GB
+
+
+def write_mixture(folder: Path, mixture: dict[str, int]) -> Path:
+    """An MLX folder of which nearly all weights are experts, without a byte of these."""
+    folder.mkdir()
+    sizes = {"model.layers.0.mlp.switch_mlp.up_proj.weight": GB, "model.norm.weight": GB // 100}
+    ends = [sum(list(sizes.values())[: number + 1]) for number in range(len(sizes))]
+    header = json.dumps(
+        {
+            name: {"dtype": "F16", "shape": [size // 2], "data_offsets": [end - size, end]}
+            for (name, size), end in zip(sizes.items(), ends, strict=True)
+        }
+    ).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + ends[-1])
+    config = {
+        "model_type": "qwen3_moe",
+        "hidden_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "vocab_size": 100,
+        **mixture,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text("{}")
+    return folder

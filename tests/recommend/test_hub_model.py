@@ -141,6 +141,17 @@ def test_mlx_is_for_machines_with_metal() -> None:
             },
             0.11,
         ),
+        # gpt-oss calls them otherwise.
+        (
+            {
+                "num_local_experts": 128,
+                "experts_per_token": 8,
+                "intermediate_size": 768,
+                "hidden_size": 2048,
+                "num_hidden_layers": 48,
+            },
+            0.11,
+        ),
         ({"num_experts": 8, "num_experts_per_tok": 8}, 1.0),
     ],
 )
