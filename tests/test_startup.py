@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from localai.paths import Paths
+from tests.support.scripted_server import ScriptedServer
+from tests.support.wires import OllamaWire
 
 # Each of these costs more than the rest of a one-shot's set-up.
 HEAVY = {
@@ -101,6 +104,25 @@ def test_a_warm_one_shot_imports_nothing_heavy(
     warm = _imported(command_environment, *arguments)
     assert warm & HEAVY == set()
     assert warm & {"tempfile", "tomllib"} == set(), "a question writes no file and reads no TOML"
+
+
+@pytest.mark.parametrize("model", ["ollama/scripted", "scripted:latest"])
+def test_a_question_to_ollama_imports_nothing_that_it_does_not_need(
+    localai_home: Path, command_environment: dict[str, str], model: str
+) -> None:
+    wire = OllamaWire()
+    probe = _PROBE.replace('name.partition(".")[0]', "name")
+    with ScriptedServer(wire.routes(wire.stream(wire.answer(["hi"])))) as server:
+        environment = {**command_environment, "OLLAMA_HOST": server.address}
+        told = _reported(probe, environment, "chat", "-q", "-n", "-m", model, "hello")
+        asked = server.paths()
+    # No package's metadata is opened to see whether a model's name is a provider's.
+    unused = {"importlib.metadata", "encodings.idna", "localai.engine.worker_files"}
+    unused |= {"localai.wires.special_tokens", "localai.wires.chat_completions.client"}
+    assert set(told[-1].split()) & unused == set()
+    # The last two are asked while Ollama computes, and after it.
+    assert asked[-2:] == ["POST /api/chat", "GET /api/ps"]
+    assert len(asked) <= 8
 
 
 def test_a_one_shot_compiles_no_expression_that_it_does_not_use_and_reads_its_options_once(

@@ -19,6 +19,7 @@ from localai.files import content_key
 from localai.options import options_set, overlaid_options
 from localai.sizing.context import ANSWER_TOKENS
 from localai.types import ChatRequest, Message, Options, ResolvedModel, Think
+from localai.wires.parts import may_have_marks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,9 +202,12 @@ def marks_doubt(request: ChatRequest, config: Config) -> str | None:
     has_more = any(each.images for each in request.messages) or bool(request.tools)
     if facts.says_marks_as_text and not (facts.opens == "gguf" and has_more):
         return None
+    texts = [message.text for message in request.messages]
+    if not may_have_marks(texts):
+        return None
     from localai.wires.special_tokens import well_known
 
-    found = well_known(message.text for message in request.messages)
+    found = well_known(texts)
     if not found:
         return None
     return (

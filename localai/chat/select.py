@@ -22,6 +22,8 @@ from localai.stores.references import plain_name
 from localai.types import ModelRef, ResolvedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from localai.config import Config
     from localai.providers.pool import ProviderPool
 
@@ -128,10 +130,11 @@ def _search(ref: ModelRef, config: Config, providers: ProviderPool) -> SelectedM
         provider = providers.provider(provider_that_opens("gguf"), config)
         return SelectedModel(provider, provider.resolve(ref.name))
     missing: NotFound | None = None
-    order = tuple(lookup_order(config))
+    # Each is imported only where those before it have no such model.
+    order: Iterable[str] = lookup_order(config)
     if ref.name == STARTER:
         # Our own model, even if a server has one of that name: set-up verified ours.
-        order = tuple(dict.fromkeys((provider_that_opens("gguf"), *order)))
+        order = dict.fromkeys((provider_that_opens("gguf"), *order))
     for name in order:
         provider = providers.provider(name, config)
         try:

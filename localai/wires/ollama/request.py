@@ -24,7 +24,6 @@ from localai.types import (
     ToolCall,
     ToolChoice,
 )
-from localai.wires.chat_completions.client import wire_tool
 from localai.wires.parts import arguments_of, base64_of
 from localai.wires.think import knows_no_levels, thinks_anyway, thinks_little
 
@@ -89,6 +88,8 @@ def chat_body(
         body["logprobs"] = True
         body["top_logprobs"] = request.logprobs
     if request.tools and request.tool_choice != "none":
+        from localai.wires.chat_completions.client import wire_tool
+
         _refuse_demand(request.tool_choice)
         body["tools"] = [wire_tool(tool) for tool in request.tools]
     return body
