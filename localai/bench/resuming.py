@@ -11,6 +11,8 @@ from localai.bench.comparison import difference
 from localai.bench.kept import KeptRun, MachineNote, Plan, read_runs
 from localai.bench.plan import shape_of
 from localai.errors import InvalidInput, NotFound
+from localai.locks import is_locked, try_lock
+from localai.paths import Paths, private_dir
 
 if TYPE_CHECKING:
     from localai.database import Database
@@ -56,6 +58,20 @@ def _require_plan(run: KeptRun, asked: Plan, now: Plan, nothing: Plan, command: 
             f"{run.id}, which was broken off, measures something else",
             hint="without other options it goes on as it began",
             command=command,
+        )
+
+
+def claim(run_id: str, paths: Paths) -> None:
+    """Note that this process measures the run, for as long as it lives. Raises InvalidInput where
+    another one does."""
+    folder = private_dir(paths.cache_dir / "bench")
+    for left in folder.glob("*.lock"):
+        if not is_locked(left):
+            left.unlink(missing_ok=True)
+    if try_lock(folder / f"{run_id}.lock") is None:
+        raise InvalidInput(
+            f"the benchmark {run_id} is being measured by another localai",
+            hint="it can be continued when that one has ended",
         )
 
 

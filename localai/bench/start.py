@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from localai.bench.kept import Keeper, KeptRun, Plan, note_machine
 from localai.bench.plan import CLOUD, QUICK, Limits, Test, tests
 from localai.bench.progress import Progress
-from localai.bench.resuming import require_same
+from localai.bench.resuming import claim, require_same
 from localai.bench.run import Bench
 from localai.bench.scoring import PIECES, QUICK_PIECES, Scoring
 from localai.bench.subject import Subject, known_of, subjects
@@ -68,13 +68,15 @@ def begin(
     in for those that the plan implies.
 
     Raises what finding the models raises, and InvalidInput for a test that a model has no context
-    for, and for a run to go on with whose models, settings or machine are others now.
+    for, and for a run to go on with that another process measures, or whose models, settings or
+    machine are others now.
     """
     from localai.engine.llamacpp.evaluation import require_numpy
     from localai.hardware.this_machine import this_machine
 
-    if before is not None and before.plan is not None:
-        plan = before.plan
+    if before is not None:
+        claim(before.id, paths)
+        plan = before.plan or plan
     if plan.quality:
         # Before a minute is spent on speeds.
         require_numpy()
@@ -124,6 +126,7 @@ def begin(
     if before is not None:
         return Started(bench, Keeper(database, before.id), announcements, scoring)
     keeper = Keeper.new(database, note, plan)
+    claim(keeper.run_id, paths)
     for number, cell in enumerate(bench.cells):
         keeper.keep(number, cell)
     return Started(bench, keeper, announcements, scoring)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -25,7 +26,8 @@ from localai.config import load
 from localai.database import Database
 from localai.errors import InvalidInput, NotFound
 from localai.hardware.this_machine import this_machine
-from localai.paths import locate
+from localai.locks import try_lock
+from localai.paths import locate, private_dir
 from localai.providers.pool import ProviderPool
 from tests.bench.test_comparison import BASE, MACHINE, cell, run, samples
 from tests.support.command import RunLocalai
@@ -181,6 +183,22 @@ def test_other_options_beside_resume_are_refused(
     assert b"localai bench --resume" in other.stderr
     search = run_localai("bench", "tune", "--resume")
     assert (search.returncode, b"no search" in search.stderr) == (3, True)
+
+
+def test_a_run_that_still_runs_is_left_to_it(
+    paced: PacedServer, run_localai: RunLocalai, database: Database
+) -> None:
+    keeper = kept(database, ASKED, cell(BASE))
+    folder = private_dir(locate().cache_dir / "bench")
+    (folder / "abcdef.lock").touch()
+    held = try_lock(folder / f"{keeper.run_id}.lock")
+    assert held is not None
+    resumed = run_localai("bench", "--resume")
+    assert resumed.returncode == 2
+    assert b"is being measured by another localai" in resumed.stderr
+    assert not (folder / "abcdef.lock").exists(), "what a killed run has left"
+    os.close(held)
+    assert b"cannot go on" in run_localai("bench", "--resume").stderr, "its rows are others"
 
 
 def test_a_server_that_went_away_leaves_the_run_to_go_on_with(
