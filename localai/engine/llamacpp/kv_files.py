@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from localai.dataclass import dataclass
+from localai.engine.llamacpp.kv_digest import digest_of
 from localai.engine.worker_files import Draft, FlashAttention, KvType
 from localai.files import write_atomically
 from localai.paths import private_dir
@@ -79,7 +80,7 @@ class SavedState:
     def is_whole(self) -> bool:
         """Whether the file has the content that the engine wrote; reads all of it."""
         try:
-            return _digest(self.file) == self.digest
+            return digest_of(self.file) == self.digest
         except OSError:
             return False
 
@@ -223,7 +224,7 @@ def accept(file: Path, conversation: str, chain: Sequence[Link], tokens: int) ->
 
     States of an earlier stage of the conversation are removed. Raises OSError.
     """
-    state = SavedState(file, tuple(chain), tokens, _digest(file))
+    state = SavedState(file, tuple(chain), tokens, digest_of(file))
     shorter = [
         old
         for old in _states_of(file.parent, conversation)
@@ -299,8 +300,3 @@ def _states_of(folder: Path, conversation: str) -> Iterator[SavedState]:
 def _common(first: Sequence[Link], second: Sequence[Link]) -> int:
     pairs = zip(first, second, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

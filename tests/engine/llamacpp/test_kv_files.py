@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from localai.engine.llamacpp import kv_files
+from localai.engine.llamacpp.kv_digest import digest_of
 from localai.engine.worker_files import FlashAttention, KvType
 from localai.paths import private_dir
 from localai.types import Image, Message, Tool, ToolCall
@@ -232,3 +233,19 @@ def test_a_state_is_not_written_where_the_disk_is_short_or_the_limit_small(folde
     assert kv_files.has_room(folder, 1000, 1000)
     assert not kv_files.has_room(folder, 1001, 1000)
     assert not kv_files.has_room(folder, 1 << 60, 1 << 61)
+
+
+def test_any_flipped_bit_and_any_missing_end_changes_the_digest(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    content = bytearray((20 << 20) + 3)
+    file.write_bytes(content)
+    whole = digest_of(file)
+    assert digest_of(file) == whole
+    for at in (0, (16 << 20) - 1, 16 << 20, len(content) - 1):
+        content[at] ^= 1
+        file.write_bytes(content)
+        assert digest_of(file) != whole, at
+        content[at] ^= 1
+    for size in (len(content) - 1, 16 << 20, 0):
+        file.write_bytes(content[:size])
+        assert digest_of(file) != whole, size
