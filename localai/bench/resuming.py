@@ -10,6 +10,7 @@ from localai.bench.cell import Cell
 from localai.bench.comparison import difference
 from localai.bench.kept import KeptRun, MachineNote, Plan, read_runs
 from localai.bench.plan import shape_of
+from localai.bench.tuning import gains
 from localai.errors import InvalidInput, NotFound
 from localai.locks import is_locked, try_lock
 from localai.paths import Paths, private_dir
@@ -38,8 +39,8 @@ def broken_off(database: Database, plan: Plan) -> KeptRun:
 
 def unfinished_search(database: Database, plan: Plan, nothing: Plan) -> KeptRun:
     """The last run of `localai bench tune`, if something of the search is left to do: it was broken
-    off, or it ended and what gained was not measured again. `plan` is what was asked for now: the
-    same, or `nothing`. Raises as `broken_off` does."""
+    off, or it ended and something gained that was not measured again. `plan` is what was asked for
+    now: the same, or `nothing`. Raises as `broken_off` does."""
     run = next(iter(read_runs(database, 1)), None)
     if run is None or run.plan is None or not run.plan.trials or _is_last_step(run, run.plan):
         raise NotFound("no search for settings was broken off", command="localai bench tune")
@@ -49,7 +50,9 @@ def unfinished_search(database: Database, plan: Plan, nothing: Plan) -> KeptRun:
 
 
 def _is_last_step(run: KeptRun, plan: Plan) -> bool:
-    return run.ended_at is not None and plan.confirms is not None
+    if run.ended_at is None:
+        return False
+    return plan.confirms is not None or not gains(run.cells, plan.trials)
 
 
 def _require_plan(run: KeptRun, asked: Plan, now: Plan, nothing: Plan, command: str) -> None:

@@ -84,11 +84,12 @@ class Confirmations:
 class Advice:
     """What the second measurement says. `suggestions` are worth changing, the best first.
     `together` is what all of them do at once that cost nothing elsewhere, None for fewer than two.
-    `undecided` gained at first, and the machine was too noisy to confirm it."""
+    `undecided` gained at first, and the machine was too noisy to confirm it; what they changed the
+    second time is no more than a hint."""
 
     suggestions: tuple[Suggestion, ...] = ()
     together: Suggestion | None = None
-    undecided: tuple[Manner, ...] = ()
+    undecided: tuple[Suggestion, ...] = ()
 
 
 def trials(
@@ -206,11 +207,12 @@ def advice(cells: Sequence[Cell], confirmed: Confirmations) -> Advice:
     """
     base, *rest = cells
     confidence = 1 - (1 - _CONFIDENCE) / max(1, 2 * len(confirmed.alone))
-    suggestions, undecided = [], []
+    suggestions: list[Suggestion] = []
+    undecided: list[Suggestion] = []
     for cell, manner in zip(rest, confirmed.alone, strict=False):
         found = Suggestion(manner, _changes(base, cell, confidence))
         if "noisy" in (verdict(base), verdict(cell)):
-            undecided.append(manner)
+            undecided.append(found)
         elif found.gain:
             suggestions.append(found)
     suggestions.sort(key=lambda each: -each.gain)

@@ -28,13 +28,16 @@ def show_advice(output: Output, gained: Sequence[Suggestion], advice: Advice) ->
     if advice.together is not None:
         output.paragraph(f"all together: {changes_text(advice.together.changes)}")
     confirmed = [each.settings for each in advice.suggestions]
+    undecided = [each.settings for each in advice.undecided]
+    for each in advice.undecided:
+        output.paragraph(
+            f"{_named(each.settings)} gained at first, and the machine was too noisy to confirm it"
+            f" ({changes_text(each.changes)}): measure again when it is quiet"
+        )
     for found in gained:
-        if found.settings in advice.undecided:
-            output.paragraph(
-                f"{_named(found.settings)} gained at first,"
-                " and the machine was too noisy to confirm it: measure again when it is quiet"
-            )
-        elif found.settings not in confirmed:
+        if found.settings in undecided:
+            continue
+        if found.settings not in confirmed:
             output.paragraph(
                 f"{_named(found.settings)} gained at first, and not when it was measured again"
             )

@@ -157,7 +157,13 @@ def test_a_search_goes_on_where_it_was(database: Database) -> None:
 
     with pytest.raises(NotFound):
         left()
-    trying = kept(database, replace(SEARCH, trials=TRIED), cell(BASE))
+    slower = cell([0.9 * rate for rate in BASE], settings={"kv_type": "q8_0"})
+    in_vain = kept(database, replace(SEARCH, trials=TRIED), cell(BASE), slower)
+    in_vain.end(None)
+    with pytest.raises(NotFound):
+        left()
+    faster = cell([1.3 * rate for rate in BASE], settings={"kv_type": "q8_0"})
+    trying = kept(database, replace(SEARCH, trials=TRIED), cell(BASE), faster)
     assert left().id == trying.run_id
     assert left().plan is not None
     assert left().plan.manners == TRIED  # type: ignore[union-attr]

@@ -15,6 +15,7 @@ from localai.bench.tuning import (
     trials,
 )
 from localai.errors import InvalidInput
+from localai.output.bench_tuning import changes_text
 from localai.output.documents.bench import (
     BenchTune,
 )
@@ -166,7 +167,9 @@ def test_only_the_second_measurement_decides() -> None:
 def test_a_noisy_machine_decides_nothing() -> None:
     found = confirmed(1.25, 1.12, is_warm=False)
     assert found.suggestions == ()
-    assert list(found.undecided) == GAINED
+    assert [each.settings for each in found.undecided] == GAINED
+    told = changes_text(found.undecided[0].changes)
+    assert "decode +25%" in told, "a hint, and no verdict"
 
 
 def test_the_command_tries_them_on_the_engine(

@@ -13,6 +13,7 @@ from localai.commands.settings import load_settings, open_pool
 from localai.dataclass import dataclass
 from localai.errors import Interrupted, InvalidInput
 from localai.output.output import Output
+from localai.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +130,9 @@ class _Search:
         )
         if len(tried) == 1:
             raise InvalidInput(f"there is nothing to try of {', '.join(only)} here")
-        self.output.note(f"trying {len(tried) - 1} settings, each alone, beside those in force")
+        self.output.note(
+            f"trying {counted(len(tried) - 1, 'setting')}, each alone, beside those in force"
+        )
         self._decide(self._measure(replace(plan, trials=tuple(tried))))
 
     def go_on(self, broken: KeptRun) -> None:

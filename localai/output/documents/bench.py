@@ -214,7 +214,8 @@ class BenchTune(TypedDict):
         "all of them at once that cost nothing elsewhere; null for fewer than two",
     ]
     undecided: Annotated[
-        list[dict[str, Any]], "settings that gained, and the machine was too noisy to confirm it"
+        list[BenchSuggestionDocument],
+        "settings that gained, and the machine was too noisy to confirm it",
     ]
 
 
@@ -278,7 +279,7 @@ def bench_tune_document(run: KeptRun, confirming: KeptRun | None, found: Advice)
         "confirming_results": [result_document(cell, None) for cell in again],
         "suggestions": [_suggestion(each) for each in found.suggestions],
         "together": None if found.together is None else _suggestion(found.together),
-        "undecided": [dict(each) for each in found.undecided],
+        "undecided": [_suggestion(each) for each in found.undecided],
     }
 
 
