@@ -194,12 +194,14 @@ def _better_runs(
     parts: Sequence[tuple[DecodeDevice, float]], work: DecodeWork, own_runs: Sequence[OwnRun]
 ) -> float:
     """How many times longer than predicted a token took. Other programs can only slow a run down,
-    so the faster runs count."""
+    so the faster runs count. Runs far from what is predicted were those of an engine on another
+    device, or disturbed: they count only where there are no others."""
     factors = sorted(
         1 / run.decode_tokens_per_s / _token_s(parts, work, run.depth_tokens)
         for run in own_runs[:_RUNS_THAT_COUNT]
     )
-    return factors[(len(factors) - 1) // 4]
+    near = [each for each in factors if 1 / _MUCH_SLOWER < each < _MUCH_SLOWER] or factors
+    return near[(len(near) - 1) // 4]
 
 
 def _corrected(

@@ -243,6 +243,16 @@ def test_one_run_here_brings_the_prediction_within_a_tenth() -> None:
     assert speed.low == pytest.approx(120 / 1.1) and speed.high == pytest.approx(120 * 1.1)
 
 
+def test_runs_on_the_cpu_say_nothing_of_the_card_that_computes_since() -> None:
+    on_cpu = [OwnRun(9.0)] * 5
+    speed = predict_speed(machine("rtx-4090"), LLAMA3_Q4, own_runs=[OwnRun(125.0), *on_cpu])
+    assert likeliest(speed) == pytest.approx(125.0)
+    back = predict_speed(
+        machine("rtx-4090"), LLAMA3_Q4, own_runs=[OwnRun(6.0), *[OwnRun(125.0)] * 5], use_gpu=False
+    )
+    assert likeliest(back) == pytest.approx(6.0)
+
+
 def test_a_run_while_the_machine_was_busy_does_not_spoil_it() -> None:
     here = cpu_only(87e9, 2, ("AVX2", "AVX-512"))
     work = DecodeWork(97 * 10**6, 97 * 10**6, 189 * 10**6, 8192, 0, 30, 49_152)
