@@ -88,6 +88,7 @@ def _say_its_end(answer: Answer, conversation: Conversation, showing: Showing) -
         go_on="localai chat --more" if conversation.continues and kept else None,
         more="--max-tokens",
         larger="--ctx",
+        calmer="--repeat-penalty 1.2",
     )
     if showing.usage:
         whole = showing.usage > 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from localai.dataclass import dataclass
 from localai.output.untrusted import sanitize
-from localai.units import money_text
+from localai.units import counted, money_text
 
 if TYPE_CHECKING:
     from localai.answers import Answer
@@ -27,7 +27,7 @@ _FINISH_NOTES: Mapping[FinishReason, str | None] = {
     "length": "cut at {limit}; {more} allows more",
     "context": "cut: {context} is full{larger}",
     "loop": (
-        "stopped: it repeats itself without end; --repeat-penalty 1.2 may help"
+        "stopped: it repeats itself without end; {calmer} may help"
         " (`localai config set chat.stop_loops false` lets it go on)"
     ),
     "other": "perhaps not whole: the provider ended it with {word!r}, which localai does not know",
@@ -58,13 +58,20 @@ class Display:
 
 
 def say_how_it_ended(
-    output: Output, answer: Answer, limit: int | None, *, go_on: str | None, more: str, larger: str
+    output: Output,
+    answer: Answer,
+    limit: int | None,
+    *,
+    go_on: str | None,
+    more: str,
+    larger: str,
+    calmer: str,
 ) -> None:
     """Warn about an answer that is not whole.
 
     `go_on` is the user's input that continues the answer; None if that is impossible. `more` is the
-    option or command for more tokens, `larger` the one for a larger context. `limit` is the token
-    limit that held; None if none was set.
+    option or command for more tokens, `larger` the one for a larger context, `calmer` the one
+    against repetitions. `limit` is the token limit that held; None if none was set.
     """
     if not (answer.text.strip() or answer.tool_calls or answer.refusal):
         thought = "the model thought, and answered nothing"
@@ -72,10 +79,10 @@ def say_how_it_ended(
         # What was only thought is not kept.
         go_on = None
     if note := _FINISH_NOTES[answer.done.finish_reason]:
-        tokens = "the server's limit of tokens" if limit is None else f"{limit} tokens"
+        tokens = "the server's limit of tokens" if limit is None else counted(limit, "token")
         goes_on = "" if go_on is None else f"{go_on} goes on, "
         allocated, most = answer.done.context_tokens, answer.model.context_limit
-        said = note.format(
+        shown = note.format(
             limit=tokens,
             more=goes_on + more,
             context="the context" if allocated is None else f"the context of {allocated:,} tokens",
@@ -84,9 +91,10 @@ def say_how_it_ended(
                 if allocated is not None and allocated == most
                 else f"; {goes_on}{larger} allows more"
             ),
+            calmer=calmer,
             word=answer.done.server_reason or "no word",
         )
-        output.warn(said)
+        output.warn(shown)
 
 
 def say_usage(output: Output, answer: Answer, config: Config, *, whole: bool = False) -> None:
@@ -107,13 +115,20 @@ def say_logprobs(output: Output, answer: Answer) -> None:
         output.announce(line)
 
 
+def name_in_a_line(model: ResolvedModel) -> str:
+    """The model's name as `-m` takes it; of a file that is named by its path, the file."""
+    if model.id.startswith("/"):
+        return model.id.rpartition("/")[2]
+    return f"{model.provider}/{model.id}"
+
+
 def usage_line(answer: Answer, cost: Cost) -> str:
     """The line of `-u`: the tokens, the speed, the model and where it was computed."""
     done = answer.done
     usage, timings, zone = done.usage, done.timings, done.locality.zone
     parts = []
     if usage.input_tokens is not None and usage.output_tokens is not None:
-        parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+        parts.append(f"{counted(usage.input_tokens, 'token')} in, {usage.output_tokens:,} out")
     if timings.time_to_first_token_s is not None:
         parts.append(f"first after {timings.time_to_first_token_s:.1f} s")
     if timings.decode_tokens_per_s is not None:
@@ -121,7 +136,7 @@ def usage_line(answer: Answer, cost: Cost) -> str:
     if cost.amount:
         parts.append(money_text(cost.amount))
     where = "unproven" if zone is None else zone.label
-    return " · ".join((*parts, f"{answer.model.provider}/{answer.model.id}", where))
+    return " · ".join((*parts, name_in_a_line(answer.model), where))
 
 
 def usage_lines(answer: Answer, cost: Cost) -> list[str]:
@@ -138,7 +153,7 @@ def _numbers(done: Done) -> str:
     parts = []
     if usage.input_tokens is not None:
         cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
-        parts.append(f"{usage.input_tokens:,} tokens in{cached}")
+        parts.append(f"{counted(usage.input_tokens, 'token')} in{cached}")
     if usage.output_tokens is not None:
         parts.append(f"{usage.output_tokens:,} out")
     if timings.time_to_first_token_s is not None:

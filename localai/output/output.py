@@ -224,10 +224,10 @@ class Output:
         if not self.quiet:
             self._say_marked("warning:", "yellow", sanitize_line(text))
 
-    def error(self, error: LocalaiError) -> None:
+    def error(self, error: LocalaiError, *, run: str = "run:") -> None:
         """How the command failed: text on stderr, or the document that a failed --json promises.
 
-        An interruption by the user needs no text.
+        An interruption by the user needs no text. `run` stands before the line that helps.
         """
         self._hide()
         if self.as_json:
@@ -241,7 +241,7 @@ class Output:
                 self._say("")
             if error.hint:
                 self._say_marked("hint:", "dim", sanitize_line(error.hint))
-            for label, text in (("run:", error.command), ("why:", why)):
+            for label, text in ((run, error.command), ("why:", why)):
                 if text:
                     self._say(f"{self._styled(label, 'dim', self.stderr)} {self._to_paste(text)}")
 
@@ -267,9 +267,9 @@ class Output:
         choice = "[Y/n]" if yes_is_default else "[y/N]"
         shown = f"{self._fitted(sanitize_line(question))} {choice} "
         print(shown, end="", file=self.stderr, flush=True)
-        said = self.stdin.readline()
+        typed = self.stdin.readline()
         # The end of the input is no answer.
-        agreed = yes_is_default if said.strip() == "" and said else said.strip().lower() in _YES
+        agreed = yes_is_default if typed.strip() == "" and typed else typed.strip().lower() in _YES
         if not agreed:
             self.note(declined)
             raise Interrupted(declined)

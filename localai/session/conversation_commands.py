@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from localai.answers import Answer
 from localai.chat.compaction import parted, require_on_device, summarise
 from localai.chat.resume import recent_conversations, resume
-from localai.chat.sight import count_pictures, loss_doubt, pictures_text
+from localai.chat.sight import count_pictures, loss_doubt
 from localai.errors import InvalidInput, LocalaiError, NotFound
 from localai.files import cannot_write, create_atomically, user_path
+from localai.output.answer_display import name_in_a_line
 from localai.output.cells import one_line
 from localai.output.context_bar import context_bar
 from localai.output.conversations import conversation_markdown, picture_lines
@@ -133,7 +134,7 @@ def context(session: Session, _argument: str) -> None:
     allocated = None if last is None else last.allocated_tokens
     total = allocated or asker.settings.context_tokens or limit
     if total is None:
-        session.output.note(f"{used:,} tokens are used; how many there are is not known")
+        session.output.note(f"{counted(used, 'token')} used; how many there are is not known")
         return
     reserved = asker.options.max_tokens or ANSWER_TOKENS
     encoding = sys.stdout.encoding or "ascii"
@@ -153,9 +154,8 @@ def compact(session: Session, _argument: str) -> None:
     asker, conversation = session.asker, session.conversation
     require_on_device(asker)
     folded, kept = parted(conversation.turns)
-    session.output.note(
-        f"folding {len(folded)} messages into a summary by {asker.chosen.model.id}:"
-    )
+    writer = name_in_a_line(asker.chosen.model)
+    session.output.note(f"folding {counted(len(folded), 'message')} into a summary by {writer}:")
 
     def play(events: Events) -> Answer:
         answer = session.play(events)
@@ -169,12 +169,12 @@ def compact(session: Session, _argument: str) -> None:
     unseen = count_pictures(turn.message for turn in folded)
     characters = sum(len(turn.message.text) for turn in folded)
     session.output.note(
-        f"folded {len(folded)} messages of {characters:,} characters into {len(summary):,}"
-        f" characters; messages {len(folded) + 1} and {len(folded) + 2} stay as they were."
-        " The whole is in /branches"
+        f"folded {counted(len(folded), 'message')} of {counted(characters, 'character')}"
+        f" into {len(summary):,}; messages {len(folded) + 1} and {len(folded) + 2} stay as they"
+        " were. The whole is in /branches"
     )
     if unseen:
-        session.output.note(f"{pictures_text(unseen)} in them are not seen any more")
+        session.output.note(f"{counted(unseen, 'picture')} in them will not be seen any more")
     if len(summary) >= characters:
         session.output.warn("the summary is longer than what it stands for")
 
@@ -225,7 +225,7 @@ def edit(session: Session, argument: str) -> None:
     session.edit = Edit(question.message.text, back, question.message.images)
     session.output.note("change the question; Enter asks it, Ctrl-C leaves all as it was")
     if images := question.message.images:
-        session.output.note(f"{pictures_text(len(images))} of it will go along")
+        session.output.note(f"{counted(len(images), 'picture')} of it will go along")
 
 
 def fork(session: Session, argument: str) -> None:
@@ -256,7 +256,7 @@ def branches(session: Session, argument: str) -> None:
         turns = [turn for turn in tree.branch(end.id) if turn.message.role != "system"]
         here = "*" if end.id == tree.leaf else " "
         asked = turns[-2].message.text if len(turns) > 1 else ""
-        start = f"{here} {number:>2}  {len(turns):>3} messages  "
+        start = f"{here} {number:>2}  {counted(len(turns), 'message'):>12}  "
         half = max(4, (session.output.columns - len(start) - 4) // 2)
         print(f"{start}{one_line(asked, half)} → {one_line(end.message.text, half)}")
 

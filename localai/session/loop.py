@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from localai.errors import LocalaiError
+from localai.output.answer_display import name_in_a_line
 from localai.output.terminal import is_dumb
 from localai.session.conversation_commands import say_where_we_are
 from localai.session.interrupts import Interrupts
@@ -61,7 +62,7 @@ def _handle(session: Session, line: str) -> None:
             else:
                 session.ask(typed.argument, () if edited is None else edited.images)
     except LocalaiError as error:
-        session.output.error(error)
+        session.say_error(error)
     except KeyboardInterrupt:
         session.output.note("(stopped)")
     if not session.leaving:
@@ -108,7 +109,7 @@ def _say_welcome(session: Session, kept: StoredConversation | None) -> None:
     """Name the model and its zone; show the last exchange of a continued conversation."""
     model = session.asker.chosen.model
     session.output.note(
-        f"{model.provider}/{model.id} · {zone_label(model)} · /help tells more, Ctrl-D leaves"
+        f"{name_in_a_line(model)} · {zone_label(model)} · /help tells more, Ctrl-D leaves"
     )
     if session.template is not None:
         session.output.note(f"what you type first goes into the template {session.template.name}")

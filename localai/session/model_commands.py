@@ -11,9 +11,10 @@ from localai.chat.request import LEAST_CONTEXT, context_doubt, require_budget, t
 from localai.chat.select import select_model
 from localai.config import parse_duration
 from localai.dataclass import dataclass
-from localai.errors import InvalidInput, NotFound
+from localai.errors import InvalidInput
 from localai.library.available import is_named, models_by_provider
 from localai.options import SAMPLING_OPTIONS, options_set, parse_options
+from localai.output.answer_display import name_in_a_line
 from localai.output.cells import one_line
 from localai.output.untrusted import sanitize
 from localai.session.conversation_commands import show_messages
@@ -31,15 +32,11 @@ def model(session: Session, argument: str) -> None:
     if not argument:
         _list_models(session)
         return
-    try:
-        chosen = select_model(argument, asker.config, asker.providers)
-    except NotFound as error:
-        line = "/model" if error.command == "localai list" else error.command
-        raise NotFound(error.message, hint=error.hint, command=line) from error
+    chosen = select_model(argument, asker.config, asker.providers)
     session.conversation.switch(chosen)
     session.decode_tokens_per_s = None
     found = chosen.model
-    session.output.note(f"now {found.provider}/{found.id} · {zone_label(found)} · {found.evidence}")
+    session.output.note(f"now {name_in_a_line(found)} · {zone_label(found)} · {found.evidence}")
     destination = prompt_destination(chosen, asker.config)
     messages = len(session.conversation.turns)
     if destination is not None and messages:
@@ -78,7 +75,7 @@ def think(session: Session, argument: str) -> None:
         raise InvalidInput(f"/think takes {takes}, not {argument!r}")
     shown = "hidden" if display.hide_thinking else "shown"
     how, most = asker.settings.think or "as the model does by itself", asker.settings.think_tokens
-    limit = "" if most is None else f", in at most {most:,} tokens"
+    limit = "" if most is None else f", in at most {counted(most, 'token')}"
     session.output.note(f"thinking: {how}{limit}, {shown}")
     if (doubt := think_doubt(asker.settings, asker.chosen.model, asker.config)) is not None:
         session.output.note(doubt)
@@ -111,8 +108,11 @@ def _facts(session: Session) -> list[tuple[str, str]]:
         ("file", "" if found.path is None else str(found.path)),
         ("size", "" if found.size_bytes is None else bytes_text(found.size_bytes)),
         ("quantization", found.quantization or ""),
-        ("context", "" if found.context_limit is None else f"up to {found.context_limit:,} tokens"),
-        ("abilities", ", ".join(sorted(found.capabilities or ()))),
+        (
+            "context",
+            "" if found.context_limit is None else f"up to {counted(found.context_limit, 'token')}",
+        ),
+        ("capabilities", ", ".join(sorted(found.capabilities or ()))),
         ("system prompt", conversation.system or ""),
         ("conversation", _conversation(session)),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from localai.answers import Answer
 from localai.chat.ask import Asker
@@ -13,10 +13,11 @@ from localai.chat.filling import fill, filled_system, settings_of, title_of
 from localai.chat.inputs import TextFile, with_files
 from localai.chat.request import overlaid
 from localai.dataclass import dataclass
-from localai.errors import find_localai_error
+from localai.errors import LocalaiError, find_localai_error
 from localai.output.answer import SilentWriter, Writer, show_answer
 from localai.output.answer_display import Display, say_how_it_ended, say_usage
 from localai.output.output import Output
+from localai.session.advice import hint_here, line_here
 from localai.session.interrupts import Interrupts
 from localai.types import Events, Image
 
@@ -86,6 +87,14 @@ class Session:
         self._writer.status(None)
         self.output.announce(text)
 
+    def say_error(self, error: LocalaiError) -> None:
+        """Show an error, with what helps as it is typed here."""
+        error.hint, error.command = hint_here(error.hint), line_here(error.command)
+        if (error.command or "").startswith("localai config set"):
+            error.hint = error.hint or _ANEW
+        is_typed_here = error.command is None or error.command.startswith("/")
+        self.output.error(error, run="run:" if is_typed_here else "in a shell:")
+
     def take_system(self, system: str) -> None:
         """Use a template's system prompt from here on, until `drop_template`."""
         if self.system_before is None:
@@ -142,12 +151,12 @@ class Session:
             known = find_localai_error(error)
             if known is None:
                 raise
-            self.output.error(known)
+            self.say_error(known)
             return False
         self.decode_tokens_per_s = answer.done.timings.decode_tokens_per_s
         limit = self.asker.options.max_tokens
         if answer.refusal is not None:
-            self.output.error(answer.refusal)
+            self.say_error(answer.refusal)
         say_how_it_ended(
             self.output,
             answer,
@@ -155,6 +164,7 @@ class Session:
             go_on="/more" if self._goes_on(answer) else None,
             more="/set max_tokens N",
             larger="/set ctx N",
+            calmer="/set repeat_penalty 1.2",
         )
         if self.display.usage:
             say_usage(self.output, answer, self.asker.config)
@@ -177,6 +187,9 @@ class Session:
         writer = self.display.writer()
         writer.text(text)
         writer.close()
+
+
+_ANEW: Final = "then leave, and go on by localai chat -c: a session reads settings when it begins"
 
 
 def _stopped(conversation: Conversation) -> str:

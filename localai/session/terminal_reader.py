@@ -24,12 +24,14 @@ from prompt_toolkit.styles import Style
 
 from localai.chat import input_history
 from localai.errors import InvalidInput
+from localai.output.answer_display import name_in_a_line
 from localai.session.completion import SlashCompleter
 from localai.session.editor import edit_text
 from localai.session.model_commands import zone_label
 from localai.session.state import Session
 from localai.session.typed_text import Pastes, is_open, repaired
 from localai.types import ResolvedModel
+from localai.units import counted
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack"})
 _MENU_ROWS = 6
@@ -143,7 +145,7 @@ def key_bindings(session: Session, pastes: Pastes) -> KeyBindings:
             try:
                 return edit_text(before)
             except InvalidInput as error:
-                session.output.error(error)
+                session.say_error(error)
                 return before
 
         # In this thread, because the guard's permission to start a program belongs to a thread.
@@ -224,7 +226,7 @@ def status_text(session: Session, columns: int) -> str:
         parts.append(f"{session.decode_tokens_per_s:.1f} tok/s")
     for count, what in ((len(session.pictures), "picture"), (len(session.files), "file")):
         if count:
-            parts.insert(2, f"+{count} {what}{'s' if count > 1 else ''}")
+            parts.insert(2, f"+{counted(count, what)}")
     if session.template is not None:
         parts.insert(2, f"+{session.template.name}")
     while len(parts) > 1 and len(" · ".join(parts)) > columns:
@@ -233,7 +235,6 @@ def status_text(session: Session, columns: int) -> str:
 
 
 def _short(model: ResolvedModel) -> str:
-    """The model's name; of a file that is named by its path, the file."""
-    name = model.id if not model.id.startswith("/") else Path(model.id).name
-    whole = f"{model.provider}/{name}" if name == model.id else name
+    """The model's name, its end if it is long."""
+    whole = name_in_a_line(model)
     return whole if len(whole) <= 30 else f"…{whole[-29:]}"

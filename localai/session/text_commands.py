@@ -57,7 +57,7 @@ def attach(session: Session, argument: str) -> None:
     if argument == "none":
         session.pictures = {}
     elif argument:
-        _require_sight(session)
+        require_sight(session.asker.chosen.model, session.asker.paths)
         try:
             session.pictures[argument] = read_image(argument)
         except NotFound:
@@ -81,14 +81,6 @@ def _take(session: Session, gathered: GatheredFiles) -> None:
         session.output.warn(f"left out, for they cannot be read: {some_of(gathered.unreadable)}")
     for remark in gathered.remarks:
         session.output.note(remark)
-
-
-def _require_sight(session: Session) -> None:
-    try:
-        require_sight(session.asker.chosen.model)
-    except InvalidInput as error:
-        hint = "switch to one that can; /show tells a model's abilities"
-        raise InvalidInput(error.message, hint=hint, command="/model") from error
 
 
 def template(session: Session, argument: str) -> None:
@@ -168,7 +160,7 @@ def copy_to_clipboard(text: str, terminal: TextIO) -> str:
     """Ask the terminal to put `text` into the clipboard. Returns in words what was done; whether
     the terminal obeys cannot be known."""
     content = text.encode("utf-8", "replace")
-    what = f"{len(text):,} characters"
+    what = counted(len(text), "character")
     if os.environ.get("TMUX") and _copy_by_tmux(content):
         return f"{what} are in tmux's buffer, and sent to the terminal's clipboard"
     terminal.write(f"\x1b]52;c;{base64.b64encode(content).decode()}\a")

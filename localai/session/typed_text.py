@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from localai.units import counted
+
 QUOTES = '"""'
 
 _COMMAND = re.compile(r"/(?P<name>[a-z?-]*)(?:\s+(?P<argument>.*))?\Z", re.DOTALL)
@@ -60,7 +62,7 @@ class Pastes:
         lines = text.count("\n") + 1
         if len(text) <= _LARGE_CHARACTERS and lines <= _LARGE_LINES:
             return text
-        size = f"{len(text):,} characters, {lines:,} lines"
+        size = f"{counted(len(text), 'character')}, {counted(lines, 'line')}"
         mark = f"[paste {len(self._texts) + 1}: {size}]"
         self._texts[mark] = text
         return mark

@@ -144,7 +144,7 @@ def test_compact_folds_all_but_the_last_exchange_and_the_whole_stays(
 ) -> None:
     typist = session("-c")
     screen = typist.line("/compact")
-    assert "folding 2 messages into a summary by starter" in screen
+    assert "folding 2 messages into a summary by llamacpp/starter" in screen
     assert "messages 3 and 4 stay as they were" in " ".join(screen.split())
     listed = typist.line("/show messages")
     assert "1 >>> Which town?" in listed

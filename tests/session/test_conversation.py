@@ -164,7 +164,7 @@ def test_the_system_prompt_is_the_conversations_own_until_it_is_changed(
         ("/show thinking", "without any"),
         ("/copy 7", "there is no message 7"),
         ("/model no-such-model", "no-such-model"),
-        ("/model openai/gpt-5", "run: localai config set cloud.allow openai"),
+        ("/model openai/gpt-5", "in a shell: localai config set cloud.allow openai"),
         ("/compact", "nothing to fold yet"),
         ("/file none-there.txt", "there is no file"),
         ("/file .", "there is no file in ."),
