@@ -39,6 +39,8 @@ Child = str | int | float | None | Iterable["Child"]
 
 _VOID: Final = frozenset({"br", "hr", "col", "meta", "wbr"})
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
+_FIT_A_PHONE: Final = 2
+"""So many columns stay a table on the narrowest screen."""
 # Elements that could run, load or send something. The page's own `style` is made below.
 _FORBIDDEN_ELEMENTS: Final = frozenset(
     {"script", "style", "link", "base", "meta", "html", "head", "body", "noscript", "template"}
@@ -110,12 +112,14 @@ def table(
     """Rows under their headings. The first cell of each row names the row. The columns in `right`
     are numbers.
 
-    The table scrolls by itself if the window is narrower.
+    On a narrow screen a row of more than two columns becomes a block: its name, and below it every
+    cell under its own heading. A table that is wider than a wide screen scrolls by itself.
     """
 
     def cell(name: str, number: int, content: Child, scope: str | None = None) -> Markup:
-        kind = "number" if number in right else None
-        return element(name, content, class_=kind, scope=scope)
+        kind, heading = "number" if number in right else None, headings[number]
+        label = heading if name == "td" and type(heading) is str else None
+        return element(name, content, class_=kind, scope=scope, data_label=label or None)
 
     head = element("tr", [cell("th", n, each, "col") for n, each in enumerate(headings)])
     lines = [
@@ -134,7 +138,8 @@ def table(
         element("thead", head),
         element("tbody", lines),
     )
-    return element("div", whole, class_="wide", tabindex="0", role="region", aria_label="table")
+    kind = "wide rows" if len(headings) > _FIT_A_PHONE else "wide"
+    return element("div", whole, class_=kind, tabindex="0", role="region", aria_label="table")
 
 
 def preformatted(text: str) -> Markup:
@@ -193,6 +198,7 @@ _STYLE: Final = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main,footer{max-width:80rem;margin:0 auto;padding:1rem}
+h1,h2,h3,summary,li{overflow-wrap:anywhere}
 h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.25rem;margin:2rem 0 .5rem}h3{font-size:1rem}
 p,ul,ol,dl{max-width:46rem}footer,small,caption,.soft{color:var(--soft)}
 a{color:var(--s1)}a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:3px solid
@@ -218,9 +224,16 @@ svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans
 margin:.7rem 0 .15rem;line-height:1.3}.bars svg{display:block;width:100%;height:.7rem}
 .ground{fill:var(--panel)}.whisker{fill:var(--ink)}rect.good{fill:var(--good)}
 rect.bad{fill:var(--bad)}
-@media(max-width:30rem){svg text{font-size:15px}h1{font-size:1.3rem;overflow-wrap:anywhere}
+@media(max-width:30rem){svg text{font-size:15px}h1{font-size:1.3rem}
 tbody th:has(small){min-width:8rem;overflow-wrap:anywhere}th small{white-space:normal}
 .bars p{display:block}.bars p>span{display:block;text-align:left}}
+@media(max-width:45rem){.rows thead{display:none}.rows table,.rows tbody{display:block}
+.rows tr{display:flex;flex-wrap:wrap;gap:.1rem 1rem;padding:.4rem 0;
+border-bottom:1px solid var(--rule)}
+.rows th,.rows td{display:block;padding:0;border:0;text-align:left;overflow-wrap:anywhere;
+white-space:normal}
+.rows th{flex:1 0 100%}.rows td:empty{display:none}
+.rows td::before{content:attr(data-label);display:block;font-size:.75rem;color:var(--soft)}}
 .axis{stroke:var(--rule);fill:none}.line{fill:none;stroke-width:2}.band{opacity:.25;stroke:none}
 .series-1{fill:var(--s1);stroke:var(--s1)}.series-2{fill:var(--s2);stroke:var(--s2)}
 .series-3{fill:var(--s3);stroke:var(--s3)}.series-4{fill:var(--s4);stroke:var(--s4)}

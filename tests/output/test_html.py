@@ -111,5 +111,16 @@ def test_the_policy_permits_the_page_its_own_style_and_nothing_else() -> None:
 
 def test_a_table_names_its_rows_and_columns_for_a_reader_who_does_not_see_it() -> None:
     made = table(["model", "tok/s"], [["a", "1"]], right={1})
+    assert '<div class="wide"' in made, "two columns fit everywhere"
     assert '<th scope="col">model</th><th class="number" scope="col">tok/s</th>' in made
-    assert '<th scope="row">a</th><td class="number">1</td>' in made
+    assert '<th scope="row">a</th><td class="number" data-label="tok/s">1</td>' in made
+
+
+def test_on_a_phone_a_row_is_a_block_whose_cells_say_what_they_are() -> None:
+    made = table(["model", "tok/s", element("b", "zone"), ""], [["a", 1, "here", "!"]])
+    assert made.startswith('<div class="wide rows"')
+    assert '<td data-label="tok/s">1</td><td>here</td><td>!</td>' in made
+    style = page("x").partition("<style>")[2].partition("</style>")[0]
+    narrow = style.partition("@media(max-width:45rem)")[2]
+    for rule in (".rows thead{display:none}", "flex-wrap:wrap", "content:attr(data-label)"):
+        assert rule in narrow
